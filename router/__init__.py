@@ -1,0 +1,31 @@
+r"""Gatecrier: verifies container images at the Kubernetes gate and loses no alert about what it decided.
+
+    AdmissionReview -> images -> policy -> evidence -> verdict -> decision -> event -> route | outbox -> render -> deliver
+    \_____________________ driver: admission.gate __________________________________/          \_ driver: deliver
+
+Every word is a module or package, and nothing else is. Imports run against the data flow: a stage knows what it
+receives, never who comes next. From the outside in:
+
+    cli            the command `gatecrier`, one module per subcommand
+    assembly       builds and runs the router from a configuration; the only one that knows every concrete class
+    settings       the whole configuration as one frozen tree, checked with line and remedy
+    server         listens with TLS, reloads certificates, answers probes and metrics
+    admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
+    delivery       from the outbox to the receivers: claim, render, deliver, settle
+    destinations   how each service wants to be told, and what its answers mean
+    outbox         nothing is lost between the two halves
+    rendering      event and template make a document that no value can break
+    routing        which destinations want which event
+    events         the event about a decision: shape, identity, encoding
+    decision       findings and mode make an answer with reasons
+    verification   what can be proven about an image
+    registry       the OCI distribution API: manifests, referrers, blobs, tokens, limits
+    policy         which rule applies to which image, and whether it may block
+    images         image references and digests
+    telemetry      logs and metrics
+    fields         what a value in the configuration can be
+    errors         everything we raise on purpose
+    verdict        the closed vocabulary of a decision
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Kubernetes asks, we answer."""

@@ -1,0 +1,200 @@
+"""AdmissionReview v1: bytes to request, and answer to bytes. Pure.
+
+Rules:
+(1) A body is JSON, an object, `admission.k8s.io/v1` `AdmissionReview`, and its `request` has a `uid`; anything else is
+    a ReviewError, with the uid where one could be read. Keys are case-sensitive, of equal keys the last wins, as for
+    the API server.
+(2) What is missing otherwise (namespace, user, name) is empty: cluster-scoped objects and older servers leave it out.
+(3) An answer has `apiVersion`, `kind`, `response.uid` and `response.allowed`. A refusal has a message and is 403
+    Forbidden (without `code` it would be 400). `patch` and `patchType` come together or not at all.
+(4) Texts in an answer are UTF-8; what others wrote and UTF-8 can't hold becomes U+FFFD.
+
+Source: Kubernetes API reference, admission.k8s.io/v1; "Dynamic Admission Control".
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from router.errors import ReviewError
+from router.events import RequestData
+
+API_VERSION, KIND = "admission.k8s.io/v1", "AdmissionReview"
+OPERATIONS = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
+UID_LIMIT = 256
+_NOTHING: Mapping[str, object] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionRequest:
+    """What the API server asks."""
+
+    uid: str
+    operation: str
+    """CREATE, UPDATE, DELETE or CONNECT; empty where the request could not be read."""
+    api_version: str
+    """Group and version, such as `apps/v1` or `v1`."""
+    kind: str
+    subresource: str
+    namespace: str
+    """Empty for cluster-scoped objects."""
+    name: str
+    generate_name: str
+    user: str
+    groups: tuple[str, ...]
+    dry_run: bool
+    new_object: Mapping[str, object]
+    """The object as it would be; empty for a deletion."""
+    old_object: Mapping[str, object]
+    """The object as it is, for updates and deletions; else empty."""
+
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """The object's metadata."""
+        return mapping(self.new_object.get("metadata"))
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """The value if it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else _NOTHING
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def parse_review(body: bytes) -> AdmissionRequest:
+    """The request of an AdmissionReview v1.
+
+    Raises:
+        ReviewError: It is none; the text says what was found and what is expected.
+    """
+    try:
+        review = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ReviewError(f"the body is no JSON: {error}") from error
+    if not isinstance(review, dict):
+        raise ReviewError(f"the body is a JSON {type(review).__name__}; expected an AdmissionReview")
+    request = review.get("request")
+    uid = _text(mapping(request).get("uid"))
+    uid = uid if 0 < len(uid) <= UID_LIMIT else ""
+    if review.get("apiVersion") != API_VERSION or review.get("kind") != KIND:
+        found = f"{str(review.get('apiVersion'))[:100]} {str(review.get('kind'))[:100]}"
+        raise ReviewError(f"the body is {found}; expected {API_VERSION} {KIND}", uid=uid or None)
+    if not isinstance(request, dict):
+        raise ReviewError("the review has no request (a JSON object)")
+    if not uid:
+        raise ReviewError(f"request.uid is no text of 1 to {UID_LIMIT} characters")
+    return _request(request, uid)
+
+
+def _request(request: Mapping[str, object], uid: str) -> AdmissionRequest:
+    operation = request.get("operation")
+    if operation not in OPERATIONS:
+        raise ReviewError(
+            f"request.operation is {str(operation)[:100]!r}; expected one of {', '.join(sorted(OPERATIONS))}", uid=uid
+        )
+    for key in ("object", "oldObject"):
+        if not isinstance(request.get(key), dict | None):
+            raise ReviewError(f"request.{key} is neither an object nor null", uid=uid)
+    kind, user = mapping(request.get("kind")), mapping(request.get("userInfo"))
+    group, version = _text(kind.get("group")), _text(kind.get("version"))
+    groups = user.get("groups")
+    found = mapping(request.get("object"))
+    metadata = mapping(found.get("metadata"))
+    return AdmissionRequest(
+        uid=uid,
+        operation=str(operation),
+        api_version=f"{group}/{version}" if group else version,
+        kind=_text(kind.get("kind")),
+        subresource=_text(request.get("subResource")),
+        namespace=_text(request.get("namespace")),
+        name=_text(request.get("name")) or _text(metadata.get("name")),
+        generate_name=_text(metadata.get("generateName")),
+        user=_text(user.get("username")),
+        groups=tuple(map(_text, groups)) if isinstance(groups, list) else (),
+        dry_run=request.get("dryRun") is True,
+        new_object=found,
+        old_object=mapping(request.get("oldObject")),
+    )
+
+
+def unreadable_request(uid: str) -> AdmissionRequest:
+    """What is known of a request of which only the uid could be read."""
+    return AdmissionRequest(
+        uid=uid,
+        operation="",
+        api_version="",
+        kind="",
+        subresource="",
+        namespace="",
+        name="",
+        generate_name="",
+        user="",
+        groups=(),
+        dry_run=False,
+        new_object=_NOTHING,
+        old_object=_NOTHING,
+    )
+
+
+def request_data(request: AdmissionRequest) -> RequestData:
+    """The part of the event that tells what was asked."""
+    return {
+        "uid": request.uid,
+        "operation": request.operation,
+        "api_version": request.api_version,
+        "kind": request.kind,
+        "subresource": request.subresource,
+        "namespace": request.namespace,
+        "name": request.name,
+        "generate_name": request.generate_name,
+        "user": {"name": request.user, "groups": list(request.groups)},
+        "dry_run": request.dry_run,
+    }
+
+
+def reply(
+    uid: str,
+    *,
+    allowed: bool,
+    message: str = "",
+    warnings: Sequence[str] = (),
+    audit: Mapping[str, str] | None = None,
+    patch: bytes | None = None,
+) -> bytes:
+    """The review that answers a request; `patch` is a JSON Patch (RFC 6902)."""
+    response: dict[str, object] = {"uid": uid, "allowed": allowed}
+    if not allowed:
+        response["status"] = {
+            "status": "Failure",
+            "message": message or "refused without a reason",
+            "reason": "Forbidden",
+            "code": 403,
+        }
+    if warnings:
+        response["warnings"] = list(warnings)
+    if audit:
+        response["auditAnnotations"] = dict(audit)
+    if patch is not None:
+        response["patchType"] = "JSONPatch"
+        response["patch"] = base64.b64encode(patch).decode()
+    review = {"apiVersion": API_VERSION, "kind": KIND, "response": response}
+    try:
+        return orjson.dumps(review)
+    except TypeError:  # a lone surrogate in a text
+        return orjson.dumps(_replaced(review))
+
+
+def _replaced(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {key: _replaced(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item) for item in value]
+    return value

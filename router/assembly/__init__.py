@@ -1,0 +1,5 @@
+"""Builds and runs the router from a configuration; the only package that knows every concrete class."""
+
+from router.assembly.running import Router, serve
+
+__all__ = ["Router", "serve"]

@@ -1,0 +1,49 @@
+"""The command `gatecrier`: one module per subcommand, each thin: parse, call, print.
+
+Exit codes: 0 done; 1 refused or found something wrong; 2 the command line itself is wrong; 130 interrupted.
+A module of this package offers `add(subcommands)`, which registers its parser with `run` as the default to call.
+Modules are imported when the command line is parsed, and what they need only when they run, so that `--help` and
+the short commands stay quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from router import __version__
+from router.cli import config, deliveries, demo, serve
+from router.errors import GatecrierError
+
+if TYPE_CHECKING:
+    Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
+
+COMMANDS = (serve, config, deliveries, demo)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    whole = argparse.ArgumentParser(
+        prog="gatecrier",
+        description="Verifies container images at the Kubernetes gate and loses no alert about what it decided.",
+    )
+    whole.add_argument("--version", action="version", version=f"gatecrier {__version__}")
+    subcommands = whole.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add(subcommands)
+    return whole
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except GatecrierError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code

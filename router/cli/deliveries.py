@@ -1,0 +1,169 @@
+"""`gatecrier deliveries`: what waits, what was set aside and why; try it again, or give it up."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from router.cli.serve import DEFAULT_CONFIG
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from router.cli import Subcommands
+    from router.outbox import DeliveryRow, Selection
+    from router.outbox.sqlite import SqliteOutbox
+
+STATES = ("pending", "set_aside", "delivered", "discarded")
+
+
+def add(subcommands: Subcommands) -> None:
+    """Register the commands."""
+    parser = subcommands.add_parser("deliveries", help="list, replay or discard what was not delivered")
+    inner = parser.add_subparsers(metavar="COMMAND", required=True)
+    listing = inner.add_parser(
+        "list",
+        help="show deliveries, newest first",
+        description="Shows deliveries, newest first: those that wait and those that were set aside, unless --state "
+        "says otherwise.",
+    )
+    _selecting(listing, STATES)
+    listing.add_argument("--limit", type=_positive, default=100, help="how many at most (default: %(default)s)")
+    listing.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
+    listing.set_defaults(run=_list)
+    replay = inner.add_parser(
+        "replay",
+        help="try deliveries again now, with their original ids",
+        description="Makes deliveries that were set aside (or wait) due now. They keep their event ids.",
+    )
+    _selecting(replay, ("set_aside", "pending"))
+    replay.add_argument("--all", action="store_true", help="everything that was set aside")
+    replay.set_defaults(run=_replay)
+    discard = inner.add_parser(
+        "discard",
+        help="give deliveries up for good",
+        description="Gives deliveries up for good. They stay listed as discarded until their events are forgotten.",
+    )
+    _selecting(discard, ("set_aside", "pending"))
+    discard.add_argument("--all", action="store_true", help="everything that was set aside")
+    discard.set_defaults(run=_discard)
+
+
+def _selecting(parser: argparse.ArgumentParser, states: Sequence[str]) -> None:
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration (default: %(default)s)")
+    parser.add_argument("--destination", metavar="NAME", help="only of this destination")
+    parser.add_argument("--state", choices=states, help="only in this state")
+    parser.add_argument(
+        "--event", metavar="ID", action="append", default=[], help="only of this event; may be repeated"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _selection(arguments: argparse.Namespace) -> Selection:
+    from router.outbox import DeliveryState, Selection  # noqa: PLC0415 - imported only where it is needed
+
+    state = None if arguments.state is None else DeliveryState(arguments.state)
+    return Selection(arguments.destination, state, tuple(arguments.event))
+
+
+async def _beside(config: Path) -> SqliteOutbox:
+    from router.outbox.sqlite import SqliteOutbox  # noqa: PLC0415 - imported only where it is needed
+    from router.settings.part import outbox_settings  # noqa: PLC0415 - the same
+
+    return await SqliteOutbox.beside(outbox_settings(config).path)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    async def rows() -> Sequence[DeliveryRow]:
+        outbox = await _beside(arguments.config)
+        try:
+            return await outbox.deliveries(_selection(arguments), arguments.limit, is_open=arguments.state is None)
+        finally:
+            await outbox.close()
+
+    found = asyncio.run(rows())
+    if arguments.json:
+        for row in found:
+            print(json.dumps(_as_object(row)))
+    else:
+        _print_table(found)
+    return 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    return asyncio.run(_changed(arguments, "replay"))
+
+
+def _discard(arguments: argparse.Namespace) -> int:
+    return asyncio.run(_changed(arguments, "discard"))
+
+
+async def _changed(arguments: argparse.Namespace, what: str) -> int:
+    from router.outbox import DeliveryState, Selection  # noqa: PLC0415 - imported only where it is needed
+
+    selection = _selection(arguments)
+    if selection == Selection():
+        if not arguments.all:
+            print("name what is meant: --destination, --event, --state or --all")
+            return 2
+        selection = Selection(state=DeliveryState.SET_ASIDE)
+    outbox = await _beside(arguments.config)
+    try:
+        change = outbox.replay if what == "replay" else outbox.discard
+        count = await change(selection, time.time())
+    finally:
+        await outbox.close()
+    done = "due again" if what == "replay" else "discarded"
+    print(f"{count} deliver{'y' if count == 1 else 'ies'} {done}")
+    return 0
+
+
+def _print_table(rows: Sequence[DeliveryRow]) -> None:
+    heads = ("STATE", "DESTINATION", "ATTEMPTS", "CAUSE", "STORED", "NEXT", "EVENT")
+    cells = [heads, *(tuple(_cells(row)) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
+    for line in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    if not rows:
+        print("nothing waits, nothing was set aside")
+
+
+def _cells(row: DeliveryRow) -> Sequence[str]:
+    return (
+        row.state.value,
+        row.destination,
+        str(row.attempts),
+        row.reason or "-",
+        _time(row.appended_at),
+        "-" if row.due_at is None else _time(row.due_at),
+        row.event_id,
+    )
+
+
+def _as_object(row: DeliveryRow) -> dict[str, object]:
+    return {
+        "state": row.state.value,
+        "destination": row.destination,
+        "attempts": row.attempts,
+        "reason": row.reason,
+        "sequence": row.sequence,
+        "event_id": row.event_id,
+        "stored_at": _time(row.appended_at),
+        "due_at": None if row.due_at is None else _time(row.due_at),
+        "settled_at": None if row.settled_at is None else _time(row.settled_at),
+    }
+
+
+def _time(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

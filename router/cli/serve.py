@@ -1,0 +1,35 @@
+"""`gatecrier serve`: the gate and the delivery, until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from router.cli import Subcommands
+
+DEFAULT_CONFIG = Path("/etc/gatecrier/gatecrier.yaml")
+
+
+def add(subcommands: Subcommands) -> None:
+    """Register the command."""
+    parser = subcommands.add_parser(
+        "serve",
+        help="answer admission requests and deliver events",
+        description="Answers admission requests and delivers events until SIGTERM. SIGHUP, or a change of the "
+        "configuration or of a file that it names, makes it read the configuration again; a bad one is refused and "
+        "the old one stays.",
+    )
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration (default: %(default)s)")
+    parser.add_argument("--log", choices=("json", "readable"), help="form of the log (default: readable on a terminal)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    from router.assembly import serve  # noqa: PLC0415 - the whole router is imported only where it is run
+    from router.telemetry import logs  # noqa: PLC0415 - the same
+
+    logs.configure(readable=None if arguments.log is None else arguments.log == "readable")
+    return serve(arguments.config)

@@ -1,0 +1,7 @@
+"""The second half of the sentence: claim, render, deliver, settle; for every destination by itself."""
+
+from router.delivery.channel import Channel, Observer
+from router.delivery.dispatcher import Dispatcher
+from router.delivery.receipts import Receipts
+
+__all__ = ["Channel", "Dispatcher", "Observer", "Receipts"]

@@ -1,0 +1,217 @@
+"""One destination's deliveries, in order: claim, render, deliver, settle.
+
+A feeder claims ahead; a fixed set of slots makes the attempts; settlements are recorded in the background.
+
+Rules:
+(1) Lanes know nothing of each other: a destination that is down or slow disturbs no other.
+(2) At most `destination.concurrency` attempts are under way. Attempts whose settlement is not durable yet count into
+    a window of `WINDOW` events (more only where `concurrency` batches are more): a crash repeats no others.
+(3) While the breaker is open nothing is claimed and nobody is asked; then one event at a time probes.
+(4) A lane that stops claims nothing more, lets attempts under way end within its patience, and gives every claim back
+    that is not settled: a lane that follows it, in this process or the next, finds all of it.
+(5) A mistake of ours ends no lane: it is logged, and the lane goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from router.delivery.attempts import Attempts
+from router.delivery.channel import Channel, Surroundings
+from router.delivery.settling import Settling
+from router.errors import OutboxError
+from router.outbox import Delivery, Postponed, Settlement
+from router.telemetry.logs import logger
+
+log = logger()
+
+POLL = 1.0
+"""Seconds after which a lane looks for what other processes (`deliveries replay`) have made due."""
+WINDOW = 48
+"""Events that a crash may make a destination receive twice."""
+CHUNK = 256
+"""Events that are claimed at once, and so held in memory, at most; more only where `concurrency` batches are more."""
+AHEAD = 8
+"""Rounds of attempts that are claimed at once."""
+LEAST_CHUNK = 32
+"""Events that are claimed at once, at least: claiming has a price of its own."""
+LEAST_REST = 0.01
+"""Seconds between two looks that find nothing."""
+
+Tasks: TypeAlias = Sequence[asyncio.Task[None]]
+
+
+class Lane:
+    """Delivers to one destination until it is stopped."""
+
+    def __init__(self, channel: Channel, around: Surroundings) -> None:
+        destination = channel.destination
+        self._destination = destination
+        self._name = destination.name
+        self._outbox, self._clock = around.outbox, around.clock
+        self._attempts = Attempts(channel, around)
+        self._breaker = self._attempts.breaker
+        self._settling = Settling(self._name, around.outbox, self._settled)
+        self._batch = destination.batch_size
+        self._round = destination.concurrency * destination.batch_size
+        self._window = max(WINDOW, self._round)
+        self._chunk = max(min(max(AHEAD * self._round, LEAST_CHUNK), CHUNK), self._round)
+        self._enough = max(self._chunk // 2, self._round)
+        self._ready: deque[Delivery] = deque()
+        self._underway: dict[int, Delivery] = {}
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._news = asyncio.Event()
+        self._due = math.inf
+        self._is_stopping = False
+        self._feeder: Tasks = ()
+        self._recorder: Tasks = ()
+        self._slots: Tasks = ()
+
+    def start(self) -> None:
+        """Begin; needs a running event loop."""
+        self._recorder = (asyncio.create_task(self._settling.run()),)
+        self._slots = [asyncio.create_task(self._slot()) for _ in range(self._destination.concurrency)]
+        self._feeder = (asyncio.create_task(self._feed()),)
+
+    def wake(self) -> None:
+        """There may be something to deliver."""
+        self._news.set()
+
+    async def stop(self, patience: float) -> None:
+        """Let attempts that are under way end, for so many seconds at most, and give the rest back."""
+        self._is_stopping = True
+        self._news.set()
+        self._rouse(len(self._waiting))
+        try:
+            async with asyncio.timeout(patience):
+                await asyncio.gather(*map(asyncio.shield, [*self._feeder, *self._slots]))
+                await self._settling.until_idle()
+        except TimeoutError:
+            log.warning("attempts_cut", destination=self._name, count=len(self._underway) + self._settling.count)
+        finally:
+            await _ended([*self._feeder, *self._slots, *self._recorder])
+            self._give_back(self._ready)
+            self._ready.clear()
+            self._give_back([*self._underway.values(), *self._settling.undurable])
+            self._underway.clear()
+            await self._destination.close()
+
+    def _give_back(self, claims: Iterable[Delivery | Settlement]) -> None:
+        try:
+            self._outbox.release(self._name, [claim.sequence for claim in claims])
+        except OutboxError:  # they end with the process
+            log.exception("claims_kept", destination=self._name)
+
+    # --- feeder
+
+    async def _feed(self) -> None:
+        while not self._is_stopping:  # never cancelled in the middle of a claim, unless patience ends
+            try:
+                await self._look_for_work()
+            except Exception:  # (5)
+                log.exception("claim_failed", destination=self._name)
+                await asyncio.sleep(POLL)
+
+    async def _look_for_work(self) -> None:
+        self._news.clear()
+        if (pause := self._breaker.wait(asyncio.get_running_loop().time())) > 0:
+            await self._rest(pause)
+            return
+        is_probing = not self._breaker.is_closed
+        if (self._ready or self._underway) if is_probing else len(self._ready) >= self._enough:
+            await self._news.wait()
+            return
+        limit = 1 if is_probing else self._chunk
+        claimed = await self._outbox.claim(self._name, limit, self._clock())
+        if not is_probing and not self._breaker.is_closed:  # it opened meanwhile
+            self._give_back(claimed)
+            return
+        self._ready.extend(claimed)
+        self._rouse_for_ready()
+        if len(claimed) < limit and not self._news.is_set():
+            await self._rest(min(POLL, max(LEAST_REST, self._due - self._clock())))
+            if not self._news.is_set():
+                due = await self._outbox.next_due(self._name)
+                self._due = math.inf if due is None else due
+
+    async def _rest(self, seconds: float) -> None:
+        """Until there is news, or so many seconds have passed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+
+    # --- slots
+
+    async def _slot(self) -> None:
+        while not self._is_stopping:
+            batch = self._taken()
+            if not batch:
+                await self._called()
+                continue
+            try:
+                await self._attempt(batch)
+            except Exception:  # (5)
+                log.exception("slot_failed", destination=self._name)
+                self._give_back([self._underway.pop(one.sequence) for one in batch if one.sequence in self._underway])
+                await asyncio.sleep(POLL)
+
+    async def _attempt(self, batch: Sequence[Delivery]) -> None:
+        was_closed = self._breaker.is_closed
+        await self._attempts.make(batch, self._record)
+        if not self._breaker.is_closed:
+            self._give_back(self._ready)
+            self._ready.clear()
+        if not (was_closed and self._breaker.is_closed):
+            self._news.set()
+
+    def _record(self, settlement: Settlement) -> None:
+        del self._underway[settlement.sequence]
+        self._settling.put(settlement)
+
+    def _taken(self) -> Sequence[Delivery]:
+        """The next batch, marked as under way; nothing where there is none or the window is full."""
+        ready = self._ready
+        count = min(self._batch, len(ready))
+        if count == 0 or len(self._underway) + self._settling.count + count > self._window:
+            return ()
+        batch = [ready.popleft() for _ in range(count)]
+        for delivery in batch:
+            self._underway[delivery.sequence] = delivery
+        if len(ready) < self._enough:
+            self._news.set()
+        return batch
+
+    async def _called(self) -> None:
+        call = asyncio.get_running_loop().create_future()
+        self._waiting.append(call)
+        await call
+
+    def _rouse_for_ready(self) -> None:
+        self._rouse(-(-len(self._ready) // self._batch))
+
+    def _rouse(self, slots: int) -> None:
+        while slots > 0 and self._waiting:
+            call = self._waiting.popleft()
+            if not call.done():
+                call.set_result(None)
+                slots -= 1
+
+    def _settled(self, settlements: Sequence[Settlement]) -> None:
+        """These are durable now: there is room for new attempts, and some may be due soon."""
+        self._rouse_for_ready()
+        due = min((one.due_at for one in settlements if isinstance(one, Postponed)), default=math.inf)
+        if due < self._due:
+            self._due = due
+            self._news.set()
+
+
+async def _ended(tasks: Tasks) -> None:
+    """Cancel these and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

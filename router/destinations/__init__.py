@@ -1,0 +1,1 @@
+"""How each service wants to be told, and what its answers mean."""

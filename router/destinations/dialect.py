@@ -1,0 +1,89 @@
+"""How an HTTP service is talked to: what is sent, and what its answer means. Pure; no I/O.
+
+A dialect turns documents into a post and a reply into an outcome; `over_http` does the rest. What this module decides
+for all (facts of HTTP, not of a service):
+
+(1) 2xx is a receipt.
+(2) 408, 425, 429 and the 5xx that speak of now (500, 502, 503, 504) are worth another try; `Retry-After` is honoured
+    as seconds or as a date (RFC 9110, clause 10.2.3).
+(3) 401 and 403 refuse *us*: the event is kept and the destination pauses until somebody mends the credentials.
+(4) Every other status, redirections included, refuses the event for good: it would be refused again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+from router.destinations.document import Document
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+
+RETRY_AFTER_LIMIT = 3600.0
+"""Seconds that a receiver may make us wait."""
+_WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REFUSES_US = frozenset({401, 403})
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What is sent."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    text: str
+    """The beginning of the body."""
+    retry_after: str | None
+    now: float
+    """Seconds since 1970."""
+
+    def asked_to_wait(self) -> float | None:
+        """Seconds that the receiver wants us to wait, within our limit; None where it said nothing we understand."""
+        seconds = None if self.retry_after is None else _seconds(self.retry_after.strip(), self.now)
+        return None if seconds is None else min(RETRY_AFTER_LIMIT, max(0.0, seconds))
+
+
+class Dialect(Protocol):
+    """A service."""
+
+    def compose(self, documents: Sequence[Document], now: float) -> Post:
+        """The request that carries these documents, at this time (seconds since 1970)."""
+
+    def judge(self, reply: Reply) -> Outcome:
+        """What the reply means."""
+
+
+def judge_by_status(reply: Reply) -> Outcome:
+    """What a reply means to a service that says everything by its status."""
+    status = reply.status
+    if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110, clause 15.3: successful
+        return Delivered()
+    if status in _WORTH_ANOTHER_TRY:
+        reason = "rate_limited" if status == 429 else f"http_{status}"  # noqa: PLR2004 - Too Many Requests
+        return TryAgain(reason, after=reply.asked_to_wait())
+    if status in _REFUSES_US:
+        return TryAgain("unauthorised", pauses=True)
+    if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110, clause 15.4: redirection
+        return Undeliverable("redirected")
+    return Undeliverable(f"http_{status}")
+
+
+def _seconds(text: str, now: float) -> float | None:
+    if text.isascii() and text.isdecimal() and len(text) <= 10:  # noqa: PLR2004 - more digits than a date has seconds
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        return (date - datetime.fromtimestamp(now, UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

@@ -1,0 +1,47 @@
+"""What is sent: one event, rendered for one destination. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from router.destinations.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One event as a payload."""
+
+    event_id: str
+    """The same on every attempt: receivers recognise repetitions by it."""
+    body: bytes
+    content_type: str = "application/json"
+    is_fallback: bool = False
+    """Whether the template failed and this is the built-in minimal payload."""
+
+
+class Destination(Protocol):
+    """A receiver, as delivery sees it."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many attempts may be under way at once."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many documents one attempt may carry."""
+
+    @property
+    def give_up_after(self) -> float:
+        """Seconds after which an event that could not be delivered is set aside."""
+
+    async def deliver(self, documents: Sequence[Document]) -> Outcome:
+        """One attempt with these documents, which share its fate. Raises nothing that is the receiver's doing."""
+
+    async def close(self) -> None:
+        """Let go of connections and files."""

@@ -1,0 +1,135 @@
+"""The one place that sends over HTTP, for every dialect.
+
+Rules:
+(1) One attempt per call, within `timeout`; what the network does is an outcome, never an exception.
+(2) No redirect is followed: it would take the payload and its credentials somewhere else.
+(3) The egress guard judges every address that is connected to. With a proxy, the proxy resolves; a literal address is
+    judged all the same.
+(4) At most `REPLY_LIMIT` of a reply are read; the rest is the receiver's problem.
+(5) Outcomes name a cause by its code only. URLs, headers and tokens stand in no outcome, log line or error.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Sequence
+
+import aiohttp
+from yarl import URL
+
+from router import __version__
+from router.destinations.dialect import Dialect, Reply
+from router.destinations.document import Document
+from router.destinations.egress import EgressGuard, EgressResolver
+from router.destinations.outcome import Outcome, TryAgain, Undeliverable
+from router.destinations.settings import HttpSettings
+from router.errors import ConfigurationError, ForbiddenAddressError
+
+REPLY_LIMIT = 64 * 1024
+KEEP_ALIVE = 60.0
+_AGENT = f"gatecrier/{__version__}"
+
+
+class HttpDestination:
+    """A receiver that is told over HTTP in its own dialect."""
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        dialect: Dialect,
+        guard: EgressGuard,
+        *,
+        batch_size: int = 1,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = settings.name
+        self.concurrency = settings.concurrency
+        self.batch_size = batch_size
+        self.give_up_after = settings.give_up_after
+        self._dialect = dialect
+        self._guard = guard
+        self._clock = clock
+        self._url = URL(settings.endpoint)
+        self._proxy = None if settings.proxy is None else URL(settings.proxy.reveal())
+        self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
+        self._tls = _context(settings)
+        self._session: aiohttp.ClientSession | None = None
+
+    def __repr__(self) -> str:
+        return f"HttpDestination({self.name!r})"
+
+    async def deliver(self, documents: Sequence[Document]) -> Outcome:  # noqa: PLR0911 - one per cause
+        """One attempt with these documents."""
+        try:
+            return await self._posted(documents)
+        except ForbiddenAddressError:
+            return Undeliverable("forbidden_address")
+        except TimeoutError:
+            return TryAgain("timeout")
+        except (aiohttp.ClientSSLError, ssl.SSLError):
+            return TryAgain("tls_failed")
+        except aiohttp.ClientConnectorError as error:
+            is_ours = isinstance(error.__cause__, ForbiddenAddressError)
+            return Undeliverable("forbidden_address") if is_ours else TryAgain("connection_failed")
+        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError, ValueError):
+            return TryAgain("malformed_reply")
+        except (aiohttp.ClientError, OSError):
+            return TryAgain("connection_failed")
+
+    async def close(self) -> None:
+        """Close connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _posted(self, documents: Sequence[Document]) -> Outcome:
+        if self._session is None:
+            self._guard.check(self._url.host or "")
+            self._session = self._opened()
+        now = self._clock()
+        post = self._dialect.compose(documents, now)
+        async with self._session.post(
+            self._url, data=post.body, headers=post.headers, allow_redirects=False, proxy=self._proxy
+        ) as reply:
+            text = await reply.content.read(REPLY_LIMIT)
+            while text and len(text) < REPLY_LIMIT and (more := await reply.content.read(REPLY_LIMIT - len(text))):
+                text += more
+            if not reply.content.at_eof():
+                reply.close()  # the connection can't be used again without reading what we do not want
+            return self._dialect.judge(
+                Reply(reply.status, text.decode(errors="replace"), reply.headers.get("Retry-After"), now)
+            )
+
+    def _opened(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=self.concurrency,
+            resolver=EgressResolver(self._guard),
+            use_dns_cache=False,
+            keepalive_timeout=KEEP_ALIVE,
+            ssl=self._tls,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": _AGENT, "Accept-Encoding": "identity"},
+            auto_decompress=False,
+            trust_env=False,
+        )
+
+
+def _context(settings: HttpSettings) -> ssl.SSLContext | bool:
+    if settings.ca is None and settings.client_certificate is None:
+        return True
+    try:
+        context = ssl.create_default_context(cafile=settings.ca)
+        if (pair := settings.client_certificate) is not None:
+            context.load_cert_chain(pair.certificate, pair.key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"destination {settings.name!r}: CA or client certificate: {error}") from error
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted; store it unencrypted and let file permissions protect it")

@@ -1,0 +1,79 @@
+"""Sysdig Secure: the events endpoint that takes `{"events": [...], "labels": {...}}`.
+
+The endpoint is not part of Sysdig's published API; what is known of it comes from public examples. Limits, success
+codes and deduplication are unconfirmed: 2xx is taken as accepted, one event is sent per request, and no `policy_id`
+is sent, since events with one that is not known are said to be dropped silently.
+
+Source of the hosts: the region tables of Sysdig's Helm charts (`_regions.tpl`). They follow no pattern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import ValidationInfo, model_validator
+
+from router.destinations.dialect import Post, Reply, judge_by_status
+from router.destinations.document import Document
+from router.destinations.outcome import Outcome
+from router.destinations.settings import HttpSettings, checked_url
+from router.fields import Secret
+
+PATH = "/api/v1/eventsDispatch/ingest"
+REGIONS = {
+    "us1": "secure.sysdig.com",
+    "us2": "us2.app.sysdig.com",
+    "us3": "app.us3.sysdig.com",
+    "us4": "app.us4.sysdig.com",
+    "eu1": "eu1.app.sysdig.com",
+    "eu2": "app.eu2.sysdig.com",
+    "au1": "app.au1.sysdig.com",
+    "in1": "app.in1.sysdig.com",
+    "me2": "app.me2.sysdig.com",
+    "jp1": "app.jp1.sysdig.com",
+}
+Region = Literal["us1", "us2", "us3", "us4", "eu1", "eu2", "au1", "in1", "me2", "jp1"]
+
+
+class SysdigSettings(HttpSettings):
+    """Sysdig Secure."""
+
+    kind: Literal["sysdig"]
+    """Sysdig Secure."""
+    region: Region | None = None
+    """Where the account lives; or give `url`."""
+    url: Annotated[str, "whole"] | None = None
+    """The whole endpoint, for on-premises and regions that are not listed."""
+    token: Secret
+    """A Sysdig Secure API token."""
+
+    @model_validator(mode="after")
+    def _has_endpoint(self, _: ValidationInfo) -> Self:
+        if (self.region is None) == (self.url is None):
+            raise ValueError("name exactly one of `region` and `url`")
+        checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
+        return self
+
+    @property
+    def endpoint(self) -> str:
+        """The whole URL."""
+        return self.url or f"https://{REGIONS[self.region or 'us1']}{PATH}"
+
+
+class SysdigDialect:
+    """How Sysdig wants to be told."""
+
+    def __init__(self, settings: SysdigSettings) -> None:
+        self._headers = {
+            "Content-Type": "application/json; charset=UTF-8",
+            "Authorization": f"Bearer {settings.token.reveal()}",
+        }
+
+    def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - no signature, no time
+        """One event per request."""
+        return Post(documents[0].body, self._headers)
+
+    def judge(self, reply: Reply) -> Outcome:
+        """Everything is said by the status."""
+        return judge_by_status(reply)

@@ -1,0 +1,115 @@
+"""Any HTTP endpoint: CloudEvents 1.0 in structured mode, unless a template says otherwise; signed if asked to.
+
+Sources: CloudEvents, "HTTP Protocol Binding", clauses 3.2 (structured) and 3.3 (batched); "HTTP 1.1 Web Hooks for
+Event Delivery" (redirects are not followed, 410 retires the endpoint); Standard Webhooks, "Webhook signatures":
+`webhook-id` is the event's and the same on every attempt, `webhook-timestamp` is the attempt's, and the signature
+covers `ID.TIMESTAMP.BODY` byte for byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+
+from router.destinations.dialect import Post, Reply, judge_by_status
+from router.destinations.document import Document
+from router.destinations.outcome import Outcome
+from router.destinations.settings import HttpSettings, checked_headers, checked_url, revealed
+from router.fields import Secret, reading_context
+
+STRUCTURED = "application/cloudevents+json; charset=UTF-8"
+BATCHED = "application/cloudevents-batch+json; charset=UTF-8"
+PREFIX = "whsec_"
+LEAST_KEY, LARGEST_KEY = 24, 64
+"""Bytes of a signing key (Standard Webhooks, "Signature scheme")."""
+
+
+def signing_key(secret: str) -> bytes:
+    """The key of a Standard Webhooks secret, `whsec_` and base64.
+
+    Raises:
+        ValueError: It is none; the text does not show it.
+    """
+    try:
+        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("the signing secret is no base64 (Standard Webhooks: whsec_BASE64)") from error
+    if not LEAST_KEY <= len(key) <= LARGEST_KEY:
+        raise ValueError(
+            f"the signing secret has {len(key)} bytes; Standard Webhooks wants {LEAST_KEY} to {LARGEST_KEY}"
+        )
+    return key
+
+
+def signature(key: bytes, event_id: str, timestamp: int, body: bytes) -> str:
+    """The value of `webhook-signature`."""
+    mac = hmac.digest(key, b"%b.%d.%b" % (event_id.encode(), timestamp, body), hashlib.sha256)
+    return "v1," + base64.b64encode(mac).decode()
+
+
+class WebhookSettings(HttpSettings):
+    """Any HTTP endpoint."""
+
+    kind: Literal["webhook"]
+    """Any HTTP endpoint."""
+    url: str | Secret
+    """Where events are posted; a reference if it is a secret."""
+    signing_secret: Secret | None = None
+    """Sign every request as Standard Webhooks says; `whsec_` and the base64 of 24 to 64 bytes."""
+    headers: Annotated[dict[str, str | Secret], AfterValidator(checked_headers), Field(max_length=50)] = Field(
+        default_factory=dict
+    )
+    """Headers that are sent besides; a value may be a reference."""
+    batch_size: Annotated[int, Field(ge=1, le=1000)] = 1
+    """How many events one request may carry, as a CloudEvents batch; only without a template."""
+
+    @model_validator(mode="after")
+    def _is_complete(self, info: ValidationInfo) -> Self:
+        if self.batch_size > 1 and self.template is not None:
+            raise ValueError("`batch_size` goes with CloudEvents only; drop it or `template`")
+        if isinstance(self.url, str) or reading_context(info) is not None:
+            checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
+        if self.signing_secret is not None and reading_context(info) is not None:
+            signing_key(self.signing_secret.reveal())
+        return self
+
+    @property
+    def endpoint(self) -> str:
+        """The whole URL."""
+        return revealed(self.url)
+
+
+class WebhookDialect:
+    """How a generic endpoint is told."""
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        is_event = settings.template is None
+        self._is_batch = is_event and settings.batch_size > 1
+        kind = BATCHED if self._is_batch else STRUCTURED if is_event else "application/json"
+        extra = {name: revealed(value) for name, value in settings.headers.items()}
+        self._headers = extra | {"Content-Type": kind}
+        self._key = None if settings.signing_secret is None else signing_key(settings.signing_secret.reveal())
+
+    def compose(self, documents: Sequence[Document], now: float) -> Post:
+        """One event, or a batch of them."""
+        body = b"[%b]" % b",".join(one.body for one in documents) if self._is_batch else documents[0].body
+        event_id = documents[0].event_id
+        if self._key is None:
+            return Post(body, self._headers)
+        timestamp = int(now)
+        signed = {
+            "webhook-id": event_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": signature(self._key, event_id, timestamp, body),
+        }
+        return Post(body, self._headers | signed)
+
+    def judge(self, reply: Reply) -> Outcome:
+        """Everything is said by the status."""
+        return judge_by_status(reply)

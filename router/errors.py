@@ -1,0 +1,145 @@
+"""Everything we raise on purpose, one tree, one sentence per class.
+
+    GatecrierError
+    ├── ConfigurationError            the configuration can't be used; holds every problem found in one run
+    ├── InvalidReferenceError         a text is no image reference or digest
+    ├── ReviewError                   a body is no AdmissionReview v1 that we can answer
+    ├── TemplateError                 a payload template can't be loaded or rendered
+    ├── OutboxError                   the outbox can't take, find or change what it was asked to
+    └── NotVerifiedError              an image is not proven; `verdict` says in which sense
+        ├── UnsignedError             no signature there
+        ├── UntrustedSignatureError   signed, but not by those whom the rule asks for
+        ├── InvalidSignatureError     a signature that is broken or about another digest
+        └── UnverifiableError         we could not look ("could not check" is a kind of "not verified")
+            ├── NotFoundError         the registry says that it is not there
+            ├── UnauthorisedError     the registry wants other credentials
+            ├── RateLimitedError      the registry wants fewer requests
+            ├── UnreachableError      no connection, or 5xx
+            ├── TimedOutError         no answer within the deadline
+            ├── MalformedAnswerError  an answer that the specification does not allow, or with another digest
+            ├── TooLargeError         an answer beyond our limits
+            └── ForbiddenAddressError the name leads to an address that we never connect to
+
+`reason` codes are public: they label metrics and stand in events and documentation.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from router.verdict import Verdict
+
+
+class GatecrierError(Exception):
+    """Whatever this program raises on purpose."""
+
+
+class ConfigurationError(GatecrierError):
+    """The configuration can't be used; the text holds every problem with its place and remedy."""
+
+
+class InvalidReferenceError(GatecrierError):
+    """A text is no image reference (distribution/reference grammar) or no digest."""
+
+
+class ReviewError(GatecrierError):
+    """A body is no AdmissionReview v1 that we can answer; `uid` is its request's where one could be read."""
+
+    def __init__(self, message: str, *, uid: str | None = None) -> None:
+        super().__init__(message)
+        self.uid = uid
+
+
+class TemplateError(GatecrierError):
+    """A payload template can't be loaded or rendered; the text names template, line and remedy."""
+
+
+class OutboxError(GatecrierError):
+    """The outbox can't take, find or change what it was asked to."""
+
+
+class NotVerifiedError(GatecrierError):
+    """An image is not proven. The text is the detail that stands in the event."""
+
+    verdict: ClassVar[Verdict]
+    default_reason: ClassVar[str]
+
+    def __init__(self, detail: str, *, reason: str | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason or self.default_reason
+
+
+class UnsignedError(NotVerifiedError):
+    """There is no signature of this digest."""
+
+    verdict = Verdict.UNSIGNED
+    default_reason = "no_signature"
+
+
+class UntrustedSignatureError(NotVerifiedError):
+    """There are sound signatures, but not by those whom the rule asks for."""
+
+    verdict = Verdict.UNTRUSTED
+    default_reason = "untrusted_signer"
+
+
+class InvalidSignatureError(NotVerifiedError):
+    """A signature is broken or about another digest; reason is one of the codes of docs/concepts.md."""
+
+    verdict = Verdict.INVALID
+    default_reason = "malformed"
+
+
+class UnverifiableError(NotVerifiedError):
+    """We could not look."""
+
+    verdict = Verdict.UNVERIFIABLE
+    default_reason = "internal_error"
+
+
+class NotFoundError(UnverifiableError):
+    """The registry says that the image or a part of it is not there."""
+
+    default_reason = "not_found"
+
+
+class UnauthorisedError(UnverifiableError):
+    """The registry, or its token service, refuses our credentials (401, 403)."""
+
+    default_reason = "unauthorised"
+
+
+class RateLimitedError(UnverifiableError):
+    """The registry wants fewer requests (429) than the deadline lets us wait for."""
+
+    default_reason = "rate_limited"
+
+
+class UnreachableError(UnverifiableError):
+    """No connection, a broken one, or 5xx after every attempt that the deadline allowed."""
+
+    default_reason = "unreachable"
+
+
+class TimedOutError(UnverifiableError):
+    """No answer within the deadline."""
+
+    default_reason = "timeout"
+
+
+class MalformedAnswerError(UnverifiableError):
+    """An answer that the specification does not allow, or bytes that are not those of the digest."""
+
+    default_reason = "malformed_answer"
+
+
+class TooLargeError(UnverifiableError):
+    """An answer beyond our limits of size or count."""
+
+    default_reason = "too_large"
+
+
+class ForbiddenAddressError(UnverifiableError):
+    """A name leads to a link-local or metadata address, which we never connect to."""
+
+    default_reason = "forbidden_address"

@@ -1,0 +1,39 @@
+"""What an operator says about the outbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, ValidationInfo
+
+from router.fields import Duration, SettingsModel, reading_context
+
+SCHEME = "sqlite:///"
+
+
+def _is_sqlite(url: str, info: ValidationInfo) -> str:
+    scheme, found, _ = url.partition("://")
+    if not url.startswith(SCHEME) or len(url) == len(SCHEME):
+        shown = scheme if found else url[:100]
+        raise ValueError(f"{shown!r} is no outbox that we know; write sqlite:///PATH, such as sqlite:///outbox.db")
+    context = reading_context(info)
+    return url if context is None else f"{SCHEME}{context.folder / url.removeprefix(SCHEME)}"
+
+
+class OutboxSettings(SettingsModel):
+    """Where events are kept between decision and receipt."""
+
+    url: Annotated[str, AfterValidator(_is_sqlite)]
+    """`sqlite:///PATH`: a file, relative to the configuration; `sqlite:////PATH` with four slashes is absolute. It
+    needs a local disk that keeps what it flushed; no network file system."""
+    keep: Duration = 30 * 86400.0
+    """How long events are kept after everybody has received them; undelivered ones are kept until they are settled."""
+    required: bool = False
+    """Whether, in enforce mode, a request is refused whose event can't be stored. False: the verdict alone decides,
+    and the event is written to the log as a whole."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.url.removeprefix(SCHEME))

@@ -1,0 +1,17 @@
+"""Which rule applies to which image, and whether it may block (pure)."""
+
+from router.policy.enforcement import Enforcement
+from router.policy.pattern import Pattern
+from router.policy.rules import Policy, Rule, unreachable_rules
+from router.policy.settings import EnforcementSettings, RuleDemands, RuleSettings
+
+__all__ = [
+    "Enforcement",
+    "EnforcementSettings",
+    "Pattern",
+    "Policy",
+    "Rule",
+    "RuleDemands",
+    "RuleSettings",
+    "unreachable_rules",
+]

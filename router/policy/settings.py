@@ -1,0 +1,73 @@
+"""What an operator says about images and namespaces."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from router.fields import Name, SettingsModel
+from router.policy.pattern import Pattern
+from router.verdict import Mode
+
+NAMESPACE_GLOB = r"^[a-z0-9*]([a-z0-9*-]{0,61}[a-z0-9*])?$"
+
+
+def _is_pattern(text: str) -> str:
+    Pattern.parse(text)
+    return text
+
+
+def _offered(value: str) -> str:
+    if value == "required":
+        raise ValueError(
+            "a transparency log can be required only of keyless rules, which this version does not have; "
+            "write `ignore` or leave it out (a signature by a pinned key needs no log)"
+        )
+    return value
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("a name stands twice; every required signer is named once")
+    return names
+
+
+class RuleDemands(SettingsModel):
+    """What a rule asks of its verifier, beyond any one signature."""
+
+    threshold: Annotated[int, Field(ge=1, le=100)] | None = None
+    """How many distinct signers must have signed; signatures of one signer count once. None: any one."""
+    required: Annotated[tuple[Name, ...], AfterValidator(_distinct)] = ()
+    """Names of signers who must be among them."""
+    transparency_log: Annotated[Literal["ignore", "required"], AfterValidator(_offered)] = "ignore"
+    """Whether a verified entry in a transparency log is asked for; `required` comes with keyless rules."""
+
+
+class RuleSettings(SettingsModel):
+    """One rule: which images, and what is asked of them."""
+
+    pattern: Annotated[str, AfterValidator(_is_pattern)]
+    """A glob over the whole normalised name: `*` stays within a path part, `**` crosses parts; with `:tag` or
+    `@digest` it asks for that too. The most specific match wins; an image that no rule matches is denied."""
+    verifier: Name
+    """Name of the verifier; `allow` and `deny` are built in."""
+    with_: Annotated[RuleDemands, Field(alias="with")] = RuleDemands()
+    """What is asked beyond any one signature."""
+    mode: Mode = Mode.ENFORCE
+    """`detect` never blocks for this rule's images, whatever the namespace says; `enforce` leaves it to the
+    namespace."""
+    on_unverifiable: Literal["reject", "admit"] = "reject"
+    """What happens, where it is enforced, to an image that could not be checked."""
+
+
+class EnforcementSettings(SettingsModel):
+    """Where a failing verdict blocks."""
+
+    default: Mode = Mode.DETECT
+    """The mode of namespaces that no pattern names. Detect never blocks."""
+    namespaces: dict[Annotated[str, Field(pattern=NAMESPACE_GLOB)], Mode] = Field(default_factory=dict)
+    """Mode by namespace; `*` stands for any characters, and the most specific pattern (most literal characters)
+    wins."""
+    never_block: tuple[Annotated[str, Field(pattern=NAMESPACE_GLOB)], ...] = ()
+    """Namespaces that are judged and reported, never refused, whatever else is said."""

@@ -1,0 +1,9 @@
+"""OCI distribution client: manifests, referrers, blobs, tokens, credentials; time, size and redirect limits."""
+
+from __future__ import annotations
+
+from router.registry.client import Manifest, RegistryClient
+from router.registry.referrers import Descriptor
+from router.registry.settings import RegistrySettings
+
+__all__ = ["Descriptor", "Manifest", "RegistryClient", "RegistrySettings"]

@@ -1,0 +1,146 @@
+"""What an answer of a registry means: its status as an error of ours, its body bounded, its digest checked.
+
+Rules:
+
+1. Worth trying again: no connection, 408, 429, 500, 502, 503, 504 and a body that breaks off (`TransientError`).
+   `Retry-After` says when, in either form of RFC 9110, section 10.2.3.
+2. Final: 401 and 403 (unauthorised), 404 and 410 (not found), every other 5xx (unreachable), and whatever else is
+   neither success nor redirect (malformed).
+3. A digest is computed from the bytes. What a header says is compared with it, never believed instead of it.
+
+Texts of errors name the registry and the repository; never a URL, which may hold a signed query.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+from multidict import CIMultiDictProxy
+
+from router.errors import (
+    InvalidReferenceError,
+    MalformedAnswerError,
+    NotFoundError,
+    RateLimitedError,
+    TooLargeError,
+    UnauthorisedError,
+    UnreachableError,
+    UnverifiableError,
+)
+from router.images import Digest
+
+_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+_SECONDS_DIGITS = 9
+
+
+class TransientError(Exception):
+    """Worth trying again; `error` is what to raise when there is no time for that. Never leaves this package."""
+
+    def __init__(self, error: UnverifiableError, after: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.after = after
+        """Seconds that the other side asks us to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: the connection is free again."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+    is_foreign: bool = False
+    """It came from where a redirect led, not from the registry: its challenges are not ours to meet."""
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, in lower case; empty where there is none."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+class Body(Protocol):
+    """A stream of bytes as aiohttp gives it."""
+
+    async def readany(self) -> bytes:
+        """What has arrived; nothing at the end."""
+
+
+async def read_bounded(stream: Body, declared: str | None, limit: int, what: str) -> bytes:
+    """Read to the end; raises TooLargeError as soon as more than `limit` bytes are declared or have come."""
+    if declared is not None and declared.isascii() and declared.isdecimal() and int(declared[:20]) > limit:
+        raise TooLargeError(f"{what} has {declared[:20]} bytes, more than {limit}")
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := await stream.readany():
+        size += len(chunk)
+        if size > limit:
+            raise TooLargeError(f"{what} has more than {limit} bytes")
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def raise_transient(answer: Answer, what: str, wall: float) -> None:
+    """Raise TransientError where the status is worth trying again; `wall` is the time of day in seconds."""
+    if answer.status not in _TRANSIENT:
+        return
+    text = f"{what}: the registry answers {answer.status}"
+    error = RateLimitedError(text) if answer.status == 429 else UnreachableError(text)  # noqa: PLR2004 - Too Many Requests
+    raise TransientError(error, retry_after(answer.headers.get("Retry-After"), wall))
+
+
+def retry_after(value: str | None, wall: float) -> float | None:
+    """Seconds to wait, from seconds or an HTTP-date; None where there is nothing that can be understood."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdecimal():
+        return float(text) if len(text) <= _SECONDS_DIGITS else float(10**_SECONDS_DIGITS)
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.fromtimestamp(wall, UTC)).total_seconds())
+
+
+def error_of(answer: Answer, what: str) -> UnverifiableError:
+    """The error that a status other than 200 stands for (rule 2)."""
+    match answer.status:
+        case 401 | 403:
+            return UnauthorisedError(f"{what}: the registry answers {answer.status}")
+        case 404 | 410:
+            return NotFoundError(f"{what}: the registry says that it is not there ({answer.status})")
+        case status if status >= 500:  # noqa: PLR2004 - the class of server errors
+            return UnreachableError(f"{what}: the registry answers {status}")
+        case status:
+            return MalformedAnswerError(f"{what}: the registry answers {status}, which it should not")
+
+
+def claimed_digest(answer: Answer, what: str) -> Digest | None:
+    """What `Docker-Content-Digest` says, None without one; raises MalformedAnswerError where it is none."""
+    text = answer.headers.get("Docker-Content-Digest")
+    if not text:
+        return None
+    try:
+        return Digest.parse(text)
+    except InvalidReferenceError as error:
+        raise MalformedAnswerError(f"{what}: the registry's Docker-Content-Digest is none ({error})") from error
+
+
+def checked_digest(answer: Answer, expected: Digest | None, what: str) -> Digest:
+    """The digest of the body: the one that was asked for, or the header's, or by SHA-256 (rule 3).
+
+    Raises:
+        MalformedAnswerError: The body has another digest than was asked for or is claimed.
+    """
+    digest = expected or claimed_digest(answer, what)
+    if digest is None:
+        return Digest.of(answer.body)
+    if not digest.matches(answer.body):
+        named = "asked for" if expected else "claimed"
+        raise MalformedAnswerError(f"{what}: the registry's bytes are not those of the digest {named}, {digest}")
+    return digest

@@ -1,0 +1,108 @@
+"""Who we are to a registry: its challenge met, and remembered so that the next request is not refused first.
+
+Rules, in order:
+
+1. Nothing is sent before the registry asks. What it asked for is remembered per repository.
+2. Bearer is preferred to Basic. Bearer: a `registrytoken` as it stands, otherwise a token from the realm. Basic: user
+   name and password.
+3. A realm is https, or http where the registry is plain HTTP; it holds no credentials and has a host. It may be on
+   another host than the registry: that is how Docker Hub works, and the operator's credential is for this registry.
+4. A token that was held and is refused is dropped and fetched anew, once. One that is new and refused is the end.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from yarl import URL
+
+from router.errors import MalformedAnswerError, UnauthorisedError
+from router.registry.answers import Answer
+from router.registry.challenges import Basic, Bearer, parse_challenges
+from router.registry.endpoints import Endpoint
+from router.registry.tokens import TokenRequest, Tokens
+from router.registry.urls import sound_url
+
+REMEMBERED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What is sent as `Authorization`."""
+
+    authorization: str
+    was_held: bool
+    """It is older than this request: being refused, it may be worth fetching anew."""
+
+
+class Authentication:
+    """Meets challenges, per repository."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._known: OrderedDict[tuple[str, str], TokenRequest | Grant] = OrderedDict()
+
+    async def grant(self, endpoint: Endpoint, repository: str) -> Grant | None:
+        """What this repository asked for the last time, or None where it has not asked yet."""
+        known = self._known.get((endpoint.registry, repository))
+        return await self._of(endpoint, known) if isinstance(known, TokenRequest) else known
+
+    async def after_refusal(self, endpoint: Endpoint, repository: str, answer: Answer, refused: Grant | None) -> Grant:
+        """What a 401 asks for.
+
+        Raises:
+            UnauthorisedError: It asks for what we do not have.
+            MalformedAnswerError: It asks in a way that can't be understood or must not be met.
+        """
+        key = (endpoint.registry, repository)
+        known = self._known.pop(key, None)
+        if isinstance(known, TokenRequest) and refused is not None:
+            self._tokens.drop(known, refused.authorization.removeprefix("Bearer "))
+        met = self._met(endpoint, repository, answer)
+        self._known[key] = met
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return await self._of(endpoint, met) if isinstance(met, TokenRequest) else met
+
+    def forget(self, endpoint: Endpoint, repository: str) -> None:
+        """Start anew with the next request."""
+        self._known.pop((endpoint.registry, repository), None)
+
+    async def _of(self, endpoint: Endpoint, request: TokenRequest) -> Grant:
+        held = self._tokens.held(request)
+        if held is not None:
+            return Grant(f"Bearer {held}", was_held=True)
+        return Grant(f"Bearer {await self._tokens.fetch(endpoint, request)}", was_held=False)
+
+    def _met(self, endpoint: Endpoint, repository: str, answer: Answer) -> TokenRequest | Grant:
+        place = f"registry {endpoint.registry}"
+        try:
+            challenges = parse_challenges(answer.headers.getall("WWW-Authenticate", []))
+        except MalformedAnswerError as error:
+            raise MalformedAnswerError(f"{place}: {error}") from error
+        credential = endpoint.credentials.find(endpoint.registry, repository)
+        bearer = next((one for one in challenges if isinstance(one, Bearer)), None)
+        if bearer is not None:
+            if credential is not None and credential.registry_token:
+                return Grant(f"Bearer {credential.registry_token}", was_held=False)
+            scope = bearer.scope or f"repository:{repository}:pull"
+            realm = _checked_realm(endpoint, bearer.realm, place)
+            return TokenRequest(endpoint.registry, realm, bearer.service, scope, credential)
+        if not any(isinstance(one, Basic) for one in challenges):
+            raise UnauthorisedError(f"{place}: it wants neither Bearer nor Basic authentication, and we have no other")
+        if credential is None or credential.basic is None:
+            raise UnauthorisedError(f"{place}: it wants user name and password; name `credentials` that hold them")
+        return Grant(credential.basic, was_held=False)
+
+
+def _checked_realm(endpoint: Endpoint, realm: str, place: str) -> str:
+    """The realm as we use it (rule 3)."""
+    allowed = ("https", "http") if endpoint.plain_http else ("https",)
+    try:
+        url = sound_url(URL(realm))
+    except ValueError as error:
+        raise MalformedAnswerError(f"{place}: its token realm can't be used ({error})") from error
+    if url.scheme not in allowed:
+        raise MalformedAnswerError(f"{place}: its token realm is {url.scheme} and must be {' or '.join(allowed)}")
+    return str(url)

@@ -1,0 +1,260 @@
+"""The OCI distribution client: what the rest of the program asks a registry.
+
+Rules:
+
+1. Every call has a deadline, in the clock of the running loop, and a limit of bytes.
+2. Bytes that were asked for by digest are those of the digest, or the call fails. Bytes that were asked for by tag
+   are those of the digest that the registry claims for them. What HEAD says is a candidate: whoever uses it asks
+   for something *by* that digest next, or for what was signed over it.
+3. Registries that refuse HEAD, or answer it without a digest, are asked by GET.
+4. Nothing but `UnverifiableError` is raised, each kind for its own cause.
+
+Not done here: deciding what evidence proves, and caching of anything but tokens, challenges and what a registry can.
+
+Source: OCI distribution specification 1.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TypeVar
+
+from yarl import URL
+
+from router.errors import MalformedAnswerError, NotFoundError, TimedOutError, TooLargeError, UnverifiableError
+from router.images import Digest, ImageReference, is_tag
+from router.registry.answers import Answer, checked_digest, claimed_digest, error_of
+from router.registry.authentication import Authentication, Grant
+from router.registry.endpoints import Endpoint, Endpoints
+from router.registry.patience import patiently
+from router.registry.referrers import (
+    INDEX,
+    PAGES_LIMIT,
+    REFERRERS_LIMIT,
+    Descriptor,
+    ReferrersSupport,
+    fallback_tag,
+    is_index,
+    next_page,
+    parse_index,
+    says_absent,
+)
+from router.registry.settings import RegistrySettings
+from router.registry.surroundings import Surroundings
+from router.registry.tokens import Tokens
+from router.registry.transport import Call, Transport
+
+MANIFEST_LIMIT = 4 * 1024 * 1024
+"""Bytes of a manifest or index, as most registries limit them (distribution specification, "Pushing Manifests")."""
+MANIFEST_TYPES = (
+    "application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.oci.image.index.v1+json, "
+    "application/vnd.docker.distribution.manifest.v2+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json"
+)
+_OK = 200
+_UNAUTHORISED = 401
+_HEAD_REFUSED = frozenset({400, 405, 501})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest as its registry holds it."""
+
+    digest: Digest
+    """Of `body`: checked."""
+    media_type: str
+    """As the answer's header says; the body may say something else, and neither is signed."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One request to a registry, before it is known what must be sent with it."""
+
+    method: str
+    endpoint: Endpoint
+    repository: str
+    url: URL
+    limit: int
+    what: str
+    accept: str = "*/*"
+
+
+class RegistryClient:
+    """Asks registries, over connections, tokens and challenges that it keeps. Close it, or use it as a context."""
+
+    def __init__(
+        self,
+        settings: Sequence[RegistrySettings] = (),
+        *,
+        surroundings: Surroundings | None = None,
+        on_request: Callable[[str, str, str], None] | None = None,
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            settings: The registries that differ from https, system CAs, anonymous.
+            surroundings: Clocks, dice and environment; the real ones unless a test gives others.
+            on_request: Is told registry, kind (`resolve`, `manifest`, `blob`, `referrers`) and result (`ok` or the
+                reason code of the error) at the end of each call.
+
+        Raises:
+            ConfigurationError: A registry stands twice, a file can't be read, or a proxy variable is no URL.
+        """
+        self._surroundings = surroundings or Surroundings()
+        self._endpoints = Endpoints(settings)
+        self._transport = Transport(self._surroundings)
+        self._tokens = Tokens(self._transport, self._surroundings)
+        self._authentication = Authentication(self._tokens)
+        self._support = ReferrersSupport(self._surroundings.clock)
+        self._on_request = on_request
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection and end every token call. Calls after this fail as unreachable."""
+        await self._tokens.close()
+        await self._transport.close()
+
+    async def resolve(self, image: ImageReference, deadline: float) -> Digest:
+        """The digest that the image names: its own, or the one that its tag points to now (a candidate, rule 2)."""
+        if image.digest is not None:
+            return image.digest
+        return await self._within(image, "resolve", deadline, self._resolved(image, image.tag or "latest", deadline))
+
+    async def manifest(self, image: ImageReference, reference: Digest | str, deadline: float) -> Manifest:
+        """The manifest or index behind a digest or a tag of the image's repository."""
+        return await self._within(image, "manifest", deadline, self._manifest(image, reference, deadline))
+
+    async def blob(self, image: ImageReference, digest: Digest, deadline: float, limit: int) -> bytes:
+        """The bytes of a blob of the image's repository; raises TooLargeError beyond `limit` bytes."""
+        return await self._within(image, "blob", deadline, self._blob(image, digest, deadline, limit))
+
+    async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> tuple[Descriptor, ...]:
+        """What refers to a manifest, by the API or the fallback tag; nothing where there is neither."""
+        return await self._within(image, "referrers", deadline, self._referrers(image, digest, deadline))
+
+    async def _within(self, image: ImageReference, kind: str, deadline: float, work: Coroutine[None, None, T]) -> T:
+        """Do the work until the deadline, and tell how it went."""
+        result = "ok"
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await work
+        except TimeoutError as error:
+            result = TimedOutError.default_reason
+            raise TimedOutError(f"{image.name}: {image.registry} did not answer within the deadline") from error
+        except UnverifiableError as error:
+            result = error.reason
+            raise
+        finally:
+            if self._on_request is not None:
+                self._on_request(image.registry, kind, result)
+
+    async def _resolved(self, image: ImageReference, tag: str, deadline: float) -> Digest:
+        question = self._question("HEAD", image, f"manifests/{tag}", MANIFEST_LIMIT, MANIFEST_TYPES)
+        answer = await self._ask(question, deadline)
+        if answer.status == _OK:
+            digest = claimed_digest(answer, question.what)
+            if digest is not None:
+                return digest
+        elif answer.status not in _HEAD_REFUSED:
+            raise error_of(answer, question.what)
+        return (await self._manifest(image, tag, deadline)).digest
+
+    async def _manifest(self, image: ImageReference, reference: Digest | str, deadline: float) -> Manifest:
+        wanted = reference if isinstance(reference, Digest) else None
+        question = self._question("GET", image, f"manifests/{reference}", MANIFEST_LIMIT, MANIFEST_TYPES)
+        if wanted is None and not is_tag(str(reference)):
+            raise NotFoundError(f"{question.what}: no registry can hold a tag of this form")
+        answer = await self._ask(question, deadline)
+        if answer.status != _OK:
+            raise error_of(answer, question.what)
+        return Manifest(checked_digest(answer, wanted, question.what), answer.media_type, answer.body)
+
+    async def _blob(self, image: ImageReference, digest: Digest, deadline: float, limit: int) -> bytes:
+        question = self._question("GET", image, f"blobs/{digest}", limit)
+        answer = await self._ask(question, deadline)
+        if answer.status != _OK:
+            raise error_of(answer, question.what)
+        checked_digest(answer, digest, question.what)
+        return answer.body
+
+    async def _referrers(self, image: ImageReference, digest: Digest, deadline: float) -> tuple[Descriptor, ...]:
+        if not self._support.is_absent(image.registry):
+            question = self._question("GET", image, f"referrers/{digest}", MANIFEST_LIMIT, INDEX)
+            answer = await self._ask(question, deadline)
+            if self._support.note(image.registry, answer):
+                return await self._pages(question, answer, deadline)
+            if not says_absent(answer):
+                raise error_of(answer, question.what)
+        tag = fallback_tag(digest)
+        try:
+            found = await self._manifest(image, tag, deadline)
+        except NotFoundError:
+            return ()
+        what = f"{image.name}:{tag}"
+        if not is_index(found.media_type):
+            raise MalformedAnswerError(f"{what}: the tag of the referrers is no index but {found.media_type[:100]!r}")
+        return parse_index(found.body, what)
+
+    async def _pages(self, question: _Question, answer: Answer, deadline: float) -> tuple[Descriptor, ...]:
+        found: list[Descriptor] = []
+        url = question.url
+        for _ in range(PAGES_LIMIT):
+            found += parse_index(answer.body, question.what)
+            if len(found) > REFERRERS_LIMIT:
+                break
+            target = next_page(answer, url, question.what)
+            if target is None:
+                return tuple(found)
+            url = target
+            answer = await self._ask(
+                _Question("GET", question.endpoint, question.repository, url, MANIFEST_LIMIT, question.what, INDEX),
+                deadline,
+            )
+            if answer.status != _OK:
+                raise error_of(answer, question.what)
+        raise TooLargeError(f"{question.what}: more than {REFERRERS_LIMIT} referrers or {PAGES_LIMIT} pages")
+
+    def _question(self, method: str, image: ImageReference, path: str, limit: int, accept: str = "*/*") -> _Question:
+        endpoint = self._endpoints.of(image.registry)
+        # The grammar of references leaves nothing to quote in a repository, a tag or a digest.
+        url = URL(f"{endpoint.base}{image.repository}/{path}", encoded=True)
+        return _Question(method, endpoint, image.repository, url, limit, f"{image.name} ({path})", accept)
+
+    async def _ask(self, question: _Question, deadline: float) -> Answer:
+        """Ask, and once more with what the registry wants to see; the answer's status is the caller's."""
+        endpoint, repository = question.endpoint, question.repository
+        grant = await self._authentication.grant(endpoint, repository)
+        answer = await self._send(question, grant, deadline)
+        for _ in range(2):
+            if answer.status != _UNAUTHORISED or answer.is_foreign or (grant is not None and not grant.was_held):
+                break
+            grant = await self._authentication.after_refusal(endpoint, repository, answer, grant)
+            answer = await self._send(question, grant, deadline)
+        if answer.status == _UNAUTHORISED:
+            self._authentication.forget(endpoint, repository)
+        return answer
+
+    async def _send(self, question: _Question, grant: Grant | None, deadline: float) -> Answer:
+        call = Call(
+            question.method,
+            question.url,
+            question.limit,
+            question.what,
+            question.accept,
+            grant.authorization if grant is not None else None,
+        )
+        return await patiently(lambda: self._transport.send(question.endpoint, call), deadline, self._surroundings)

@@ -1,0 +1,73 @@
+"""Trying again what may go well the second time, within the deadline.
+
+Rules:
+
+1. At most three attempts, and only after a `TransientError`.
+2. Between them 50 to 200 ms, then 100 to 400 ms, by dice, so that callers that failed together do not return together.
+3. `Retry-After` outranks our arithmetic, as a minimum.
+4. Where the wait would end beyond the deadline, the error is raised at once: nobody waits for a foregone failure.
+
+The first attempt costs nothing beyond itself: tenacity comes in only after a failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+
+from router.registry.answers import TransientError
+from router.registry.surroundings import Surroundings
+
+ATTEMPTS = 3
+_LEAST = 0.05
+_SPREAD = 0.15
+
+T = TypeVar("T")
+
+
+async def patiently(attempt: Callable[[], Awaitable[T]], deadline: float, surroundings: Surroundings) -> T:
+    """Make the attempt, and again while it fails transiently and time is left; `deadline` in the loop's clock.
+
+    Raises:
+        UnverifiableError: What the last TransientError holds.
+    """
+    try:
+        return await attempt()
+    except TransientError as failure:
+        first = failure
+    try:
+        return await _again(attempt, first, deadline, surroundings)
+    except TransientError as last:
+        raise last.error from last
+
+
+async def _again(
+    attempt: Callable[[], Awaitable[T]], first: TransientError, deadline: float, surroundings: Surroundings
+) -> T:
+    failed: list[TransientError] = [first]
+
+    async def attempt_or_first() -> T:
+        if failed:
+            raise failed.pop()  # the first attempt was made before: tenacity counts it here
+        return await attempt()
+
+    def wait(state: RetryCallState) -> float:
+        scale = 2 ** (state.attempt_number - 1)
+        ours: float = scale * (_LEAST + _SPREAD * surroundings.dice())
+        cause = state.outcome.exception() if state.outcome is not None else None
+        theirs = cause.after if isinstance(cause, TransientError) and cause.after is not None else 0.0
+        return max(ours, theirs)
+
+    loop = asyncio.get_running_loop()
+    attempts = stop_after_attempt(ATTEMPTS)
+
+    def stop(state: RetryCallState) -> bool:
+        return attempts(state) or loop.time() + state.upcoming_sleep >= deadline
+
+    retrying = AsyncRetrying(
+        sleep=surroundings.sleep, stop=stop, wait=wait, retry=retry_if_exception_type(TransientError), reraise=True
+    )
+    return await retrying(attempt_or_first)

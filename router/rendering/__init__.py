@@ -1,0 +1,1 @@
+"""Event and template to a document whose structure no value can break."""

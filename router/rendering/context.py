@@ -1,0 +1,55 @@
+"""What a template sees of an event. Pure.
+
+`event` is the event's `data` with the envelope's id, time, source, subject and type beside it; `cloudevent` the whole;
+`destination` its name and kind. Beside them stand the eight names of Connaisseur's templates, so that those run
+unchanged (Connaisseur, "Alerting": all of them are texts there, `images` is a printed list).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.rendering.filters import SEVERITIES
+
+_PRIORITIES = {severity: str(number) for severity, number in SEVERITIES["connaisseur"].items()}
+
+
+def context_of(cloudevent: Mapping[str, Any], destination: Mapping[str, str]) -> dict[str, object]:
+    """The names of a template for this event and destination."""
+    data = cloudevent["data"]
+    decision, request = data["decision"], data["request"]
+    event = {
+        **data,
+        "id": cloudevent["id"],
+        "time": cloudevent["time"],
+        "source": cloudevent["source"],
+        "subject": cloudevent["subject"],
+        "type": cloudevent["type"],
+    }
+    return {
+        "event": event,
+        "cloudevent": cloudevent,
+        "destination": destination,
+        "alert_message": alert_message(decision),
+        "priority": _PRIORITIES.get(decision["severity"], "3"),
+        "connaisseur_pod_id": data["replica"],
+        "namespace": request["namespace"],
+        "cluster": data["cluster"],
+        "timestamp": cloudevent["time"],
+        "request_id": request["uid"],
+        "images": str([image["image"] for image in data["images"]]),
+    }
+
+
+def alert_message(decision: Mapping[str, Any]) -> str:
+    """What happened, in a sentence."""
+    match decision["outcome"], decision["would_reject"]:
+        case "rejected", _:
+            return f"Gatecrier rejected a request: {decision['message']}"
+        case "admitted", False:
+            return f"Gatecrier admitted a request: {decision['message']}"
+        case "admitted", _:
+            return f"Gatecrier admitted a request that it would have rejected: {decision['message']}"
+        case _:
+            return f"Gatecrier could not read a request: {decision['message']}"

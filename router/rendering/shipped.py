@@ -1,0 +1,15 @@
+"""Where the templates that come with the program lie: inside the wheel, or in the checkout that is worked on."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+
+@lru_cache(maxsize=1)
+def shipped_folder() -> Path:
+    """The folder of `NAME.json` files that every installation has."""
+    package = Path(str(resources.files("router")))
+    installed = package / "shipped" / "templates"
+    return installed if installed.is_dir() else package.parent / "templates"

@@ -1,0 +1,8 @@
+"""Which destinations want which event: matchers on its fields, and a tree of routes as in Alertmanager (pure)."""
+
+from router.routing.fields import field_paths
+from router.routing.matchers import Matcher, Operator, parse_matcher
+from router.routing.settings import RouteSettings
+from router.routing.tree import RoutingTree
+
+__all__ = ["Matcher", "Operator", "RouteSettings", "RoutingTree", "field_paths", "parse_matcher"]

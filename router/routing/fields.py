@@ -1,0 +1,110 @@
+"""The fields of an event that a matcher may name, and how their values read as text (pure).
+
+Rules:
+(1) Fields are what `router.events.EventData` declares: dotted paths to everything that is no mapping. Nothing is
+    listed by hand, so a field that is added to the event can be matched at once. `sequence` is none of them: the
+    outbox gives it after the routes were asked.
+(2) A list stands for all of its elements: `images.verdict` has as many values as there are images, and
+    `request.user.groups` as many as there are groups.
+(3) Values compare as text: strings as they are, `true` and `false`, numbers as in the event's JSON, null and
+    whatever is missing as the empty text.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import orjson
+from typing_extensions import get_type_hints, is_typeddict
+
+from router.events import EventData
+
+Values = Callable[[Mapping[str, object]], list[str]]
+"""Reads every value of one field from an event's `data`, as text."""
+
+_GIVEN_LATER = "sequence"
+_BOOLEANS = frozenset({"true", "false"})
+
+
+@lru_cache(maxsize=1)
+def fields() -> Mapping[str, frozenset[str] | None]:
+    """Every field, and the texts that it may hold where these are a closed set."""
+    declared = _declared(EventData, "")
+    return types.MappingProxyType({path: closed for path, closed in declared if path != _GIVEN_LATER})
+
+
+def field_paths() -> frozenset[str]:
+    """Every dotted path that a matcher may name, such as `decision.would_reject`."""
+    return frozenset(fields())
+
+
+def _declared(kind: object, path: str) -> list[tuple[str, frozenset[str] | None]]:
+    alternatives, is_optional = _alternatives(kind)
+    if len(alternatives) == 1 and is_typeddict(alternatives[0]):
+        found: list[tuple[str, frozenset[str] | None]] = []
+        for name, inner in get_type_hints(alternatives[0]).items():
+            found += _declared(inner, f"{path}.{name}" if path else name)
+        return found
+    if len(alternatives) == 1 and typing.get_origin(alternatives[0]) is list:
+        return _declared(typing.get_args(alternatives[0])[0], path)
+    closed = _closed_set(alternatives)
+    return [(path, closed | {""} if closed is not None and is_optional else closed)]
+
+
+def _alternatives(kind: object) -> tuple[tuple[object, ...], bool]:
+    """The types of a union without None, and whether None was among them."""
+    if typing.get_origin(kind) not in {typing.Union, types.UnionType}:
+        return (kind,), False
+    members = typing.get_args(kind)
+    return tuple(member for member in members if member is not type(None)), type(None) in members
+
+
+def _closed_set(alternatives: tuple[object, ...]) -> frozenset[str] | None:
+    if alternatives == (bool,):
+        return _BOOLEANS
+    if all(typing.get_origin(one) is typing.Literal for one in alternatives):
+        return frozenset(as_text(value) for one in alternatives for value in typing.get_args(one))
+    return None
+
+
+def as_text(value: object) -> str:
+    """A value of an event as matchers see it."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if value is True or value is False:
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else orjson.dumps(value, default=str).decode()
+
+
+def reader(path: str) -> Values:
+    """A function that reads the values of this field."""
+    parts = tuple(path.split("."))
+
+    def values(data: Mapping[str, object]) -> list[str]:
+        found: list[str] = []
+        _collect(data, parts, found)
+        return found
+
+    return values
+
+
+def _collect(value: object, parts: tuple[str, ...], found: list[str]) -> None:
+    for index, part in enumerate(parts):
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list):
+            for element in value:
+                _collect(element, parts[index:], found)
+            return
+        else:
+            value = None
+            break
+    if isinstance(value, list):
+        found.extend(map(as_text, value))
+    else:
+        found.append(as_text(value))

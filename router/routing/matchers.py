@@ -1,0 +1,166 @@
+r"""Matchers on the fields of an event, in the form that Alertmanager made known (pure).
+
+    decision.would_reject = true
+    request.namespace =~ "team-(a|b)-.*"
+    images.verdict != unsigned
+
+Rules:
+(1) FIELD OPERATOR VALUE. Fields are those of `router.routing.fields`; operators are `=`, `!=`, `=~` and `!~`.
+(2) A value is bare or stands in double quotes. In both, `\"` is a quote, `\\` a backslash and `\n` a line break;
+    any other backslash is itself, so that a regular expression reads as it is written. A bare value holds no white
+    space, comma or quote: what would be a second matcher is refused instead of becoming part of the first value.
+(3) Regular expressions are Python's, match the whole value (`.` takes line breaks too), and are at most
+    `PATTERN_LIMIT` characters long. Their time is not bounded: an operator wrote them.
+(4) Where a field has several values, `=` and `=~` hold if any of them matches, `!=` and `!~` if none does. So each
+    negation is the exact opposite of its counterpart.
+(5) What can never match is an error, not a silent miss: unknown fields, and values beyond a closed set
+    (`decision.outcome = refused`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from router.routing.fields import field_paths, fields, reader
+
+PATTERN_LIMIT = 1000
+"""Characters of a regular expression."""
+
+_SHOWN = 80
+_FORM = re.compile(r"\s*(?P<field>[^\s=!~\"']*)\s*(?P<operator>[=!~<>]*)\s*(?P<value>.*?)\s*", re.DOTALL)
+_QUOTED = re.compile(r'"(?P<inner>(?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPE = re.compile(r'\\([\\"n])')
+_NOT_BARE = re.compile(r"[\s\",']")
+_OPERATORS = "write FIELD OPERATOR VALUE with one of = != =~ !~"
+
+Test = Callable[[Mapping[str, object]], bool]
+"""Whether an event's `data` is matched."""
+
+
+class Operator(StrEnum):
+    """How a value is compared."""
+
+    IS = "="
+    IS_NOT = "!="
+    LIKE = "=~"
+    NOT_LIKE = "!~"
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether the value is a regular expression."""
+        return self in {Operator.LIKE, Operator.NOT_LIKE}
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """A condition on one field of an event; `str` writes it so that `parse_matcher` reads the same."""
+
+    field: str
+    operator: Operator
+    value: str
+
+    def __str__(self) -> str:
+        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'{self.field} {self.operator} "{escaped}"'
+
+    def compiled(self) -> Test:
+        """The condition as a function of an event's `data`."""
+        values, wanted = reader(self.field), self.value
+        match self.operator:
+            case Operator.IS:
+                return lambda data: wanted in values(data)
+            case Operator.IS_NOT:
+                return lambda data: wanted not in values(data)
+            case Operator.LIKE:
+                fits = _pattern(wanted).fullmatch
+                return lambda data: any(fits(value) is not None for value in values(data))
+            case Operator.NOT_LIKE:
+                fits = _pattern(wanted).fullmatch
+                return lambda data: all(fits(value) is None for value in values(data))
+            case _:
+                assert_never(self.operator)
+
+
+def parse_matcher(text: str) -> Matcher:
+    """The matcher that an operator wrote.
+
+    Raises:
+        ValueError: It is none; the text says what was found and what to write instead.
+    """
+    parts = _FORM.fullmatch(text)
+    if parts is None or not parts["field"] or not parts["operator"]:
+        raise ValueError(f"{_shown(text)} is no matcher; {_OPERATORS}, such as decision.would_reject = true")
+    operator = _operator(text, parts["operator"])
+    if parts["field"] not in fields():
+        raise ValueError(f"{_shown(parts['field'])} is no field of an event; {_field_advice(parts['field'])}")
+    matcher = Matcher(parts["field"], operator, _value(text, parts["value"]))
+    if operator.is_pattern:
+        _pattern(matcher.value)
+    else:
+        _expect_possible(matcher)
+    return matcher
+
+
+def _operator(text: str, found: str) -> Operator:
+    try:
+        return Operator(found)
+    except ValueError:
+        hint = "an exact comparison is a single =" if found == "==" else _OPERATORS
+        raise ValueError(f"{found} is no operator in {_shown(text)}; {hint}") from None
+
+
+def _value(text: str, written: str) -> str:
+    if not written:
+        raise ValueError(f'{_shown(text)} has no value; the empty one is written ""')
+    if (quoted := _QUOTED.fullmatch(written)) is not None:
+        written = quoted["inner"]
+    elif _NOT_BARE.search(written) is not None:
+        advice = "a value with white space, commas or quotes stands in double quotes, and each matcher on its own"
+        raise ValueError(f"{_shown(written)} is no value in {_shown(text)}; {advice}")
+    return _ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else escape[1], written)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    if len(text) > PATTERN_LIMIT:
+        raise ValueError(f"a regular expression of {len(text)} characters; at most {PATTERN_LIMIT} are taken")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # such as [[:alpha:]], which means something else in Python
+            return re.compile(text, re.DOTALL)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
+        raise ValueError(f"{_shown(text)} is no regular expression of Python: {error}") from error
+
+
+def _expect_possible(matcher: Matcher) -> None:
+    possible = fields()[matcher.field]
+    if possible is not None and matcher.value not in possible:
+        advice = _nearest(matcher.value, possible) or f"expected one of {_listed(possible)}"
+        raise ValueError(f"{matcher.field} is never {_shown(matcher.value)}; {advice}")
+
+
+def _field_advice(found: str) -> str:
+    inner = sorted(path for path in field_paths() if path.startswith(f"{found}."))
+    return f"expected one of {_listed(inner)}" if inner else _nearest(found, field_paths()) or _fields_advice()
+
+
+def _fields_advice() -> str:
+    return f"the fields are {_listed(field_paths())}"
+
+
+def _nearest(found: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(found.lower(), sorted(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}..."

@@ -1,0 +1,28 @@
+"""What an operator says about who is told of what: one tree of routes, as in Alertmanager."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from router.fields import SettingsModel
+
+
+class RouteSettings(SettingsModel):
+    """A node of the tree: what it takes, whom it tells, and the children that may take it further.
+
+    An event goes to the deepest routes that match. Siblings are tried in order; the first that matches ends it
+    unless it says `continue`. A node's own destinations are used when no child took the event.
+    """
+
+    match: tuple[str, ...] = ()
+    """Matchers on the event's data, all of which must hold: `decision.would_reject = true`,
+    `request.namespace =~ "team-.*"`; operators are `=`, `!=`, `=~` and `!~`, and patterns match the whole value.
+    None: everything that the parent takes."""
+    destinations: tuple[str, ...] = ()
+    """Names of the destinations that are told; none: those of the parent."""
+    continue_: Annotated[bool, Field(alias="continue")] = False
+    """Whether later siblings are tried too, although this route matched."""
+    routes: tuple[RouteSettings, ...] = ()
+    """Children, tried in this order."""

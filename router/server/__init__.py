@@ -1,0 +1,1 @@
+"""Listens with TLS, reloads certificates, answers probes and metrics, drains on SIGTERM."""

@@ -1,0 +1,93 @@
+"""The certificate that the webhook shows: from files that may change, or made at start for trials.
+
+Rules:
+(1) TLS 1.2 or newer; the API server speaks 1.3.
+(2) A changed pair is tried on a context of its own first; only a pair that fits replaces the one in force, for new
+    handshakes. A pair that does not fit is an error and the old one stays.
+(3) A self-signed certificate is for trials: it lives in memory and in a private temporary folder only as long as
+    OpenSSL needs to read it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import ssl
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from router.errors import ConfigurationError
+
+SELF_SIGNED_DAYS = 365
+
+
+def self_signed(names: Iterable[str], now: dt.datetime) -> tuple[bytes, bytes]:
+    """A certificate and its key (PEM) for these DNS names and addresses, valid from an hour before `now`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gatecrier (self-signed, for trials)")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=SELF_SIGNED_DAYS))
+        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def new_context() -> ssl.SSLContext:
+    """A server context without a certificate yet."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def load_files(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Let new handshakes use this pair.
+
+    Raises:
+        ConfigurationError: A file can't be read, is no PEM, is encrypted, or the key is another certificate's.
+    """
+    for target in (new_context(), context):
+        try:
+            target.load_cert_chain(certificate, key, password=_no_password)
+        except (OSError, ssl.SSLError, ValueError) as error:
+            raise ConfigurationError(
+                f"webhook.tls: {certificate} and {key} are no certificate chain and its unencrypted key (PEM): {error}"
+            ) from error
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted; store it unencrypted and let file permissions protect it")
+
+
+def load_self_signed(context: ssl.SSLContext, names: Iterable[str]) -> bytes:
+    """Make a certificate for these names and load it; returns it (PEM), for a webhook configuration's caBundle."""
+    certificate, key = self_signed(names, dt.datetime.now(dt.UTC))
+    with tempfile.TemporaryDirectory(prefix="gatecrier-") as folder:
+        pair = Path(folder) / "pair.pem"
+        pair.touch(mode=0o600)
+        pair.write_bytes(key + certificate)
+        context.load_cert_chain(pair)
+    return certificate

@@ -1,0 +1,123 @@
+"""Cross-checks of names: what a rule or route names must be declared, once. Pure.
+
+Rules:
+(1) Names are taken from the plain data, so that a mistake elsewhere in an item hides no dangling name; whatever has
+    the wrong type is passed over here, because the validation tells of it.
+(2) A name is declared once; `allow` and `deny` are built in.
+(3) What a rule demands (`threshold`, `required`) can be met by the keys of its verifier; a static verifier looks at
+    no signature, so nothing can be demanded of it.
+(4) A destination's template, its own or its kind's, is there.
+(5) What is declared and never used is a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from router.settings.problems import Finding, Path, Plain, advice, inside, quoted
+from router.settings.shape import TAG
+
+BUILT_IN = ("allow", "deny")
+"""Verifiers that every configuration has."""
+
+Item = dict[str, Plain]
+
+
+def maps(value: Plain) -> Iterator[tuple[int, Item]]:
+    """The items of a list that are maps, with their indexes; none of anything else."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                yield index, item
+
+
+def texts(value: Plain) -> Iterator[tuple[int, str]]:
+    """The items of a list that are texts, with their indexes; none of anything else."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, str):
+                yield index, item
+
+
+def names(value: Plain) -> list[str]:
+    """The names of a list's items, as they stand."""
+    return [name for _, item in maps(value) if isinstance(name := item.get("name"), str)]
+
+
+def repeated(data: Item) -> Iterator[Finding]:
+    """Names of verifiers, of their keys, and of destinations, and hosts of registries, that stand twice."""
+    yield from _repeated(data.get("verifiers"), ("verifiers",), "name")
+    yield from _repeated(data.get("destinations"), ("destinations",), "name")
+    yield from _repeated(data.get("registries"), ("registries",), "host")
+    for index, verifier in maps(data.get("verifiers")):
+        yield from _repeated(verifier.get("keys"), ("verifiers", index, "keys"), "name")
+
+
+def _repeated(value: Plain, path: Path, key: str) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for index, item in maps(value):
+        name = item.get(key)
+        if not isinstance(name, str):
+            continue
+        if name.casefold() in first:
+            other = f"{path[-1]}[{first[name.casefold()]}]"
+            yield Finding((*path, index, key), f"{quoted(name)} is the {key} of {other} already; choose another")
+        else:
+            first[name.casefold()] = index
+
+
+def rules(data: Item) -> Iterator[Finding]:
+    """Rules that name no verifier, or demand what their verifier can't give."""
+    declared = {name: item for _, item in maps(data.get("verifiers")) if isinstance(name := item.get("name"), str)}
+    for index, rule in maps(data.get("policy")):
+        here: Path = ("policy", index)
+        verifier = rule.get("verifier")
+        if not isinstance(verifier, str):
+            continue
+        if verifier in BUILT_IN or inside(declared.get(verifier), TAG) == "static":
+            yield from _no_demands(rule.get("with"), here, verifier)
+        elif verifier in declared:
+            yield from _demands(rule.get("with"), here, verifier, declared[verifier].get("keys"))
+        else:
+            known = advice(verifier, sorted({*BUILT_IN, *declared}))
+            yield Finding((*here, "verifier"), f"{quoted(verifier)} names no verifier; {known}")
+
+
+def _no_demands(demands: Plain, here: Path, verifier: str) -> Iterator[Finding]:
+    for key in ("threshold", "required"):
+        if isinstance(demands, dict) and key in demands:
+            text = f"the verifier {quoted(verifier)} is static and looks at no signature; drop {key}"
+            yield Finding((*here, "with", key), text, at_key=True)
+
+
+def _demands(demands: Plain, here: Path, verifier: str, keys: Plain) -> Iterator[Finding]:
+    if not isinstance(demands, dict) or not isinstance(keys, list):
+        return
+    threshold = demands.get("threshold")
+    if isinstance(threshold, int) and not isinstance(threshold, bool) and keys and threshold > len(keys):
+        has = f"{len(keys)} key{'s' if len(keys) > 1 else ''}"
+        text = f"threshold {threshold} can never be met: {quoted(verifier)} has {has}; expected at most {len(keys)}"
+        yield Finding((*here, "with", "threshold"), text)
+    known = names(keys)
+    for index, name in texts(demands.get("required")):
+        if name not in known:
+            text = f"{quoted(name)} names no key of {quoted(verifier)}; {advice(name, known)}"
+            yield Finding((*here, "with", "required", index), text)
+
+
+def missing_templates(used: Iterable[tuple[int, str]], available: Iterable[str]) -> Iterator[Finding]:
+    """Destinations, by index, whose template is not there."""
+    known = sorted(available)
+    for index, name in used:
+        if name not in known:
+            text = f"{quoted(name)} names no template; {advice(name, known)}; or add it to templates.directory"
+            yield Finding(("destinations", index, "template"), text)
+
+
+def unused(data: Item) -> Iterator[Finding]:
+    """Warnings: verifiers that no rule uses."""
+    wanted = {rule.get("verifier") for _, rule in maps(data.get("policy")) if isinstance(rule.get("verifier"), str)}
+    for index, verifier in maps(data.get("verifiers")):
+        name = verifier.get("name")
+        if isinstance(name, str) and name not in wanted:
+            yield Finding(("verifiers", index, "name"), f"no rule uses the verifier {quoted(name)}")

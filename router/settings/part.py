@@ -1,0 +1,38 @@
+"""Reads one part of a configuration, for commands that need no more.
+
+`gatecrier deliveries` runs in shells that have none of the secrets of the running router; it must not be refused for
+an environment variable that only `serve` needs.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from router.errors import ConfigurationError
+from router.fields import ReadingContext
+from router.outbox import OutboxSettings
+from router.settings.files import Files
+from router.settings.problems import told
+from router.settings.reading import LARGEST, read_document
+
+
+def outbox_settings(path: Path) -> OutboxSettings:
+    """What the configuration says about the outbox.
+
+    Raises:
+        ConfigurationError: The file can't be read, or says nothing of use about it.
+    """
+    files = Files()
+    try:
+        document, problems = read_document(files.read(path, LARGEST))
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigurationError(f"{path}: the configuration can't be read: {cause}") from error
+    if document is None:
+        raise ConfigurationError(told(str(path), problems))
+    reading = ReadingContext(Path(os.path.abspath(path)).parent, {}, files.read)  # noqa: PTH100 - links stay as they are
+    try:
+        return OutboxSettings.model_validate(document.data.get("outbox"), context={"reading": reading})
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: outbox: {error}; `gatecrier config check` says more") from error

@@ -1,0 +1,106 @@
+"""Cross-checks of routes: names, matchers, and routes that no event can reach. Pure.
+
+Rules:
+(1) The root takes every event: it has no matchers, nothing to `continue` to, and destinations of its own as soon as
+    there are any.
+(2) A route is unreachable where a sibling before it takes all that it would take and does not `continue`: one whose
+    matchers are all among its own (one without matchers takes everything).
+(3) Whatever has the wrong type is passed over here, because the validation tells of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from router.routing.matchers import Matcher, parse_matcher
+from router.settings.names import Item, maps, names, texts
+from router.settings.problems import Finding, Path, Plain, advice, path_text, quoted
+
+ROOT: Path = ("routes",)
+
+
+def routes(data: Item) -> Iterator[Finding]:
+    """Everything that is wrong with the tree of routes."""
+    root, declared = data.get("routes"), names(data.get("destinations"))
+    if declared and root is None:
+        yield Finding(ROOT, "is missing; expected the destinations that are told, such as `destinations: [...]`")
+    if not isinstance(root, dict):
+        return
+    if root.get("match"):
+        yield Finding(
+            (*ROOT, "match"), "the root takes every event; move its matchers to a route beneath it", at_key=True
+        )
+    if root.get("continue"):
+        yield Finding((*ROOT, "continue"), "the root has no siblings to continue to; drop it", at_key=True)
+    if declared and not root.get("destinations"):
+        text = f"is missing; expected who is told of events that no route takes (known: {', '.join(declared)})"
+        yield Finding((*ROOT, "destinations"), text)
+    for path, node in nodes(root, ROOT):
+        yield from _dangling(node, path, declared)
+        yield from _matchers(node, path)
+        yield from _unreachable(node, path)
+
+
+def nodes(node: Item, path: Path) -> Iterator[tuple[Path, Item]]:
+    """The node and every node beneath it, in the order of the file."""
+    yield path, node
+    for index, child in maps(node.get("routes")):
+        yield from nodes(child, (*path, "routes", index))
+
+
+def _dangling(node: Item, path: Path, declared: list[str]) -> Iterator[Finding]:
+    for index, name in texts(node.get("destinations")):
+        if name not in declared:
+            text = f"{quoted(name)} names no destination; {advice(name, declared)}"
+            yield Finding((*path, "destinations", index), text)
+
+
+def _matchers(node: Item, path: Path) -> Iterator[Finding]:
+    for index, text in texts(node.get("match")):
+        try:
+            parse_matcher(text)
+        except ValueError as error:
+            yield Finding((*path, "match", index), str(error))
+
+
+def _unreachable(node: Item, path: Path) -> Iterator[Finding]:
+    taken: list[tuple[int, frozenset[Matcher]]] = []
+    for index, child in maps(node.get("routes")):
+        wanted = _parsed(child.get("match", []))
+        if wanted is None:
+            continue
+        winner = next((earlier for earlier, matchers in taken if matchers <= wanted), None)
+        if winner is not None:
+            before = path_text((*path, "routes", winner))
+            remedy = f"move this one before it, or let {before} `continue`"
+            text = f"no event reaches this route, because {before} takes all of it; {remedy}"
+            yield Finding((*path, "routes", index), text)
+        if child.get("continue") is not True:
+            taken.append((index, wanted))
+
+
+def _parsed(match: Plain) -> frozenset[Matcher] | None:
+    """The matchers, or None where one of them is none."""
+    if not isinstance(match, list) or not all(isinstance(text, str) for text in match):
+        return None
+    try:
+        return frozenset(parse_matcher(text) for _, text in texts(match))
+    except ValueError:
+        return None
+
+
+def unused(data: Item) -> Iterator[Finding]:
+    """Warnings: destinations that no route names, or none at all."""
+    declared = data.get("destinations")
+    if not declared:
+        yield Finding(("destinations",), "there is no destination: events are only kept in the outbox")
+    root = data.get("routes")
+    told = {
+        name
+        for _, node in (nodes(root, ROOT) if isinstance(root, dict) else ())
+        for _, name in texts(node.get("destinations"))
+    }
+    for index, destination in maps(declared):
+        name = destination.get("name")
+        if isinstance(name, str) and name not in told:
+            yield Finding(("destinations", index, "name"), f"no route tells the destination {quoted(name)}")

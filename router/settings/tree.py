@@ -1,0 +1,59 @@
+"""The whole configuration as one frozen tree; every component brings its own part."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from router.admission.settings import WebhookSettings
+from router.destinations.catalogue import DestinationSettings
+from router.destinations.egress import EgressSettings
+from router.fields import SettingsModel
+from router.outbox.settings import OutboxSettings
+from router.policy.settings import EnforcementSettings, RuleSettings
+from router.registry.settings import RegistrySettings
+from router.rendering.settings import TemplatesSettings
+from router.routing.settings import RouteSettings
+from router.server.settings import OperationsSettings
+from router.verification.catalogue import VerifierSettings
+
+_CLUSTER = r"[A-Za-z0-9]([A-Za-z0-9._:/@-]{0,251}[A-Za-z0-9])?"
+
+
+def _cluster(value: str) -> str:
+    if re.fullmatch(_CLUSTER, value, re.ASCII) is None:
+        raise ValueError(
+            f"{value[:300]!r} is no name of a cluster; write letters, digits and . _ : / @ -, such as production-eu"
+        )
+    return value
+
+
+class Settings(SettingsModel):
+    """The configuration of one Gatecrier."""
+
+    cluster: Annotated[str, AfterValidator(_cluster), WithJsonSchema({"type": "string", "pattern": f"^{_CLUSTER}$"})]
+    """The name of this cluster: the source of every event, and a part of each event's id. Give each cluster its own."""
+    enforcement: EnforcementSettings = EnforcementSettings()
+    """Where a failing verdict blocks."""
+    webhook: WebhookSettings
+    """Where the API server asks, and how long an answer may take."""
+    operations: OperationsSettings
+    """Where probes and metrics are answered."""
+    outbox: OutboxSettings
+    """Where events are kept until every destination has them."""
+    registries: tuple[RegistrySettings, ...] = ()
+    """Only registries that differ from https, the system's CAs, and anonymous."""
+    verifiers: tuple[VerifierSettings, ...] = ()
+    """Who has to have signed. `allow` and `deny` are built in."""
+    policy: Annotated[tuple[RuleSettings, ...], Field(min_length=1)]
+    """Which images need which verifier: the most specific pattern wins, and an image that none matches is denied."""
+    egress: EgressSettings = EgressSettings()
+    """Which addresses destinations may have, beyond public ones."""
+    templates: TemplatesSettings = TemplatesSettings()
+    """Where payload templates are looked for before the shipped ones."""
+    destinations: tuple[DestinationSettings, ...] = ()
+    """Who is told. Without one, events are only kept in the outbox."""
+    routes: RouteSettings = RouteSettings()
+    """Who is told of what: a tree as in Alertmanager, whose root takes every event."""

@@ -1,0 +1,1 @@
+"""What operators see of the running router: logs, metrics and their names."""

@@ -1,0 +1,76 @@
+"""Logs: JSON lines in production, readable on a terminal; secrets can not get in.
+
+One event name in the past tense and named values per line. Redaction is by construction: values of the types that
+carry secrets are replaced before anything is rendered, and keys that name credentials are never printed. Lines are
+written to standard error (JSON to standard output is a command's own result).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING
+
+import orjson
+import structlog
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger, Processor, WrappedLogger
+
+REDACTED = "**redacted**"
+_CREDENTIAL_KEYS = frozenset(
+    {"authorization", "password", "token", "secret", "signing_secret", "url", "headers", "webhook_url"}
+)
+
+
+def logger() -> FilteringBoundLogger:
+    """The logger of the calling module; cheap, bound late to the configuration in force."""
+    bound: FilteringBoundLogger = structlog.get_logger()
+    return bound
+
+
+def redact(_: WrappedLogger, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+    """Replace what must never be read in a log: secrets by type, credentials and URLs by name."""
+    for key, value in event.items():
+        if isinstance(value, SecretStr) or key in _CREDENTIAL_KEYS:
+            event[key] = REDACTED
+    return event
+
+
+def _as_text(value: object) -> str:
+    return str(value)
+
+
+def _json_line(_: WrappedLogger, __: str, event: Mapping[str, object]) -> bytes:
+    return orjson.dumps(event, default=_as_text, option=orjson.OPT_NON_STR_KEYS)
+
+
+def configure(*, readable: bool | None = None, least: str = "INFO") -> None:
+    """Choose the form of the lines: readable on a terminal unless told otherwise, JSON everywhere else.
+
+    Lines below the level `least` are not written.
+    """
+    if readable is None:
+        readable = sys.stderr.isatty()
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    shared: list[Processor] = [structlog.processors.add_log_level, stamp, redact]
+    if readable:
+        structlog.configure(
+            processors=[
+                *shared,
+                structlog.dev.ConsoleRenderer(
+                    colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+                ),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(least),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+            cache_logger_on_first_use=True,
+        )
+        return
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, _json_line],
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )

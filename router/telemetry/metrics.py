@@ -1,0 +1,150 @@
+"""Every metric of the router, named in one place: `gatecrier_<noun>_<unit>_total`.
+
+Each instance of the router has a registry of its own. All label sets that are known beforehand start at 0, so that
+a rate over a counter shows its first increment and an absent series means a mistake in the query. Labels come from
+closed sets and from names in the configuration, never from requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+from router.verdict import Mode, RequestOutcome, Verdict
+
+GATE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LAG_BUCKETS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 86400.0)
+SKIPS = ("deletion", "being_deleted", "subresource", "connect", "unchanged", "no_images", "scaled_to_zero", "dry_run")
+ATTEMPT_OUTCOMES = ("delivered", "try_again", "undeliverable")
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What one destination has not got yet."""
+
+    pending: int
+    oldest_age: float
+    """Seconds since the oldest undelivered event was stored; 0 where none waits."""
+    set_aside: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The metrics of one running router."""
+
+    registry: CollectorRegistry
+    requests: Counter
+    requests_skipped: Counter
+    requests_malformed: Counter
+    image_verdicts: Counter
+    gate_seconds: Histogram
+    verification_seconds: Histogram
+    registry_requests: Counter
+    events_stored: Counter
+    events_unstored: Counter
+    delivery_attempts: Counter
+    delivery_lag: Histogram
+    deliveries_set_aside: Counter
+    rendering_fallbacks: Counter
+    undelivered: Gauge
+    undelivered_age: Gauge
+    set_aside: Gauge
+    destination_paused: Gauge
+    reloads: Counter
+    ready: Gauge
+    known_destinations: set[str] = field(default_factory=set)
+
+    def expect_destinations(self, names: Iterable[str]) -> None:
+        """Start every series of these destinations at 0."""
+        for name in names:
+            if name in self.known_destinations:
+                continue
+            self.known_destinations.add(name)
+            for outcome in ATTEMPT_OUTCOMES:
+                self.delivery_attempts.labels(name, outcome)
+            self.delivery_lag.labels(name)
+            self.deliveries_set_aside.labels(name)
+            self.rendering_fallbacks.labels(name)
+            for gauge in (self.undelivered, self.undelivered_age, self.set_aside, self.destination_paused):
+                gauge.labels(name).set(0)
+
+    def show_backlog(self, backlog: Mapping[str, Backlog]) -> None:
+        """Set the gauges of what waits; a destination that is not named has nothing waiting."""
+        for name in self.known_destinations | set(backlog):
+            of = backlog.get(name, Backlog(0, 0.0, 0))
+            self.undelivered.labels(name).set(of.pending)
+            self.undelivered_age.labels(name).set(of.oldest_age)
+            self.set_aside.labels(name).set(of.set_aside)
+
+    def exposed(self) -> bytes:
+        """All of it in the Prometheus text format."""
+        return generate_latest(self.registry)
+
+
+def create(version: str) -> Metrics:
+    """A fresh set of metrics, every series of closed label sets at 0."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    Info("gatecrier_build", "Which release is running", registry=registry).info({"version": version})
+    per_destination = ["destination"]
+
+    def counter(name: str, text: str, labels: Iterable[str] = ()) -> Counter:
+        return Counter(f"gatecrier_{name}", text, list(labels), registry=registry)
+
+    def gauge(name: str, text: str, labels: Iterable[str] = ()) -> Gauge:
+        return Gauge(f"gatecrier_{name}", text, list(labels), registry=registry)
+
+    def histogram(name: str, text: str, labels: Iterable[str], buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(f"gatecrier_{name}", text, list(labels), registry=registry, buckets=buckets)
+
+    metrics = Metrics(
+        registry=registry,
+        requests=counter("requests", "Admission requests that were decided", ["outcome", "mode"]),
+        requests_skipped=counter("requests_skipped", "Requests that bring no image to judge", ["reason"]),
+        requests_malformed=counter("requests_malformed", "Bodies that are no AdmissionReview v1", ["status"]),
+        image_verdicts=counter("image_verdicts", "Verdicts about images", ["verdict"]),
+        gate_seconds=histogram("gate_duration_seconds", "From request to reply", ["endpoint"], GATE_BUCKETS),
+        verification_seconds=histogram(
+            "verification_duration_seconds", "Verdicts that were not remembered", ["verdict"], GATE_BUCKETS
+        ),
+        registry_requests=counter("registry_requests", "Requests to image registries", ["kind", "result"]),
+        events_stored=counter("events_stored", "Events that are durable in the outbox"),
+        events_unstored=counter("events_unstored", "Events that the outbox could not take; each is in the log"),
+        delivery_attempts=counter("delivery_attempts", "Attempts to deliver", ["destination", "outcome"]),
+        delivery_lag=histogram("delivery_lag_seconds", "From stored to received", per_destination, LAG_BUCKETS),
+        deliveries_set_aside=counter("deliveries_set_aside", "Deliveries that were given up", per_destination),
+        rendering_fallbacks=counter(
+            "rendering_fallbacks", "Payloads that the template failed to make; a minimal one was sent", per_destination
+        ),
+        undelivered=gauge("undelivered_deliveries", "Deliveries that wait", per_destination),
+        undelivered_age=gauge("undelivered_age_seconds", "Age of the oldest delivery that waits", per_destination),
+        set_aside=gauge("set_aside_deliveries", "Deliveries that were set aside and can be replayed", per_destination),
+        destination_paused=gauge(
+            "destination_paused", "1 while a destination refuses our credentials", per_destination
+        ),
+        reloads=counter("configuration_reloads", "Attempts to take a changed configuration", ["result"]),
+        ready=gauge("ready", "1 while requests are taken"),
+    )
+    _start_at_zero(metrics)
+    return metrics
+
+
+def _start_at_zero(metrics: Metrics) -> None:
+    for outcome in RequestOutcome:
+        for mode in Mode:
+            metrics.requests.labels(outcome.value, mode.value)
+    for reason in SKIPS:
+        metrics.requests_skipped.labels(reason)
+    for status in ("400", "413", "415", "503"):
+        metrics.requests_malformed.labels(status)
+    for verdict in Verdict:
+        metrics.image_verdicts.labels(verdict.value)
+        metrics.verification_seconds.labels(verdict.value)
+    for endpoint in ("validate", "mutate"):
+        metrics.gate_seconds.labels(endpoint)
+    for result in ("taken", "refused", "unchanged"):
+        metrics.reloads.labels(result)

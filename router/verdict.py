@@ -1,0 +1,64 @@
+"""The closed vocabulary of a decision: verdict, outcome, mode and severity are four different words.
+
+*Per image* there is a verdict, what is known about its signatures. *Per request* there is an outcome, what the
+API server was told. The mode says whether a failing verdict may block at all. The severity is for the people who
+are told. Values are the strings that stand in events, metrics and configuration; they never change meaning.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What is known about one image."""
+
+    VERIFIED = "verified"
+    """Enough of the signers that the rule asks for have signed this digest."""
+    UNSIGNED = "unsigned"
+    """There is no signature of this digest in its repository."""
+    UNTRUSTED = "untrusted"
+    """There are signatures, but not by those whom the rule asks for."""
+    INVALID = "invalid"
+    """There is a signature that is broken, or about another digest."""
+    UNVERIFIABLE = "unverifiable"
+    """We could not look: registry down, 401, 429, timeout, malformed answer."""
+    DENIED = "denied"
+    """A static rule refuses this image, or no rule names it."""
+    EXEMPT = "exempt"
+    """A static rule lets this image pass."""
+    INHERITED = "inherited"
+    """The owner of this object was judged before, with the same image."""
+
+    @property
+    def is_pass(self) -> bool:
+        """Whether an image with this verdict gives no reason to refuse."""
+        return self in _PASSING
+
+
+_PASSING = frozenset({Verdict.VERIFIED, Verdict.EXEMPT, Verdict.INHERITED})
+
+
+class Mode(StrEnum):
+    """Whether a failing verdict blocks."""
+
+    ENFORCE = "enforce"
+    DETECT = "detect"
+
+
+class RequestOutcome(StrEnum):
+    """What the API server was told."""
+
+    ADMITTED = "admitted"
+    REJECTED = "rejected"
+    UNANSWERED = "unanswered"
+    """The request could not be read (HTTP 400): the API server goes by the webhook's failurePolicy."""
+
+
+class Severity(StrEnum):
+    """How urgent an event is for those who are told."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    INFO = "info"

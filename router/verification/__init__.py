@@ -1,0 +1,18 @@
+"""What can be proven about an image: evidence from its registry, judged by the scheme that a rule names."""
+
+from __future__ import annotations
+
+from router.verification.catalogue import VerifierSettings, describe
+from router.verification.discovery import EvidenceSource
+from router.verification.judgement import Judgement
+from router.verification.scheme import Signer
+from router.verification.verifier import Verifier
+
+__all__ = [
+    "EvidenceSource",
+    "Judgement",
+    "Signer",
+    "Verifier",
+    "VerifierSettings",
+    "describe",
+]

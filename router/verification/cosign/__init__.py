@@ -1,0 +1,1 @@
+"""cosign's signatures with pinned keys, in both formats. Pure."""

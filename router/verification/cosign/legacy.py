@@ -1,0 +1,78 @@
+"""Simple signing: a payload, and beside it, as annotation of its layer, a signature over its bytes. Pure.
+
+Sources: sigstore/cosign specs/SIGNATURE_SPEC.md; cosign 3.1 `pkg/cosign/verify.go`, `pkg/cosign/verifiers.go`;
+containers/image docs/containers-signature.5.md for the payload. Steps, in this order:
+
+(1) The layer is of simple signing's media type. cosign takes any type; what calls itself something else may be
+    meant, and was perhaps signed, as something else.
+(2) The bytes of the blob are those that the manifest names (its size is bounded where it is fetched).
+(3) There is a signature, in base64 of the standard alphabet with padding; line breaks are allowed (Go skips them),
+    the URL-safe alphabet is not.
+(4) A trusted key has signed the raw bytes. Only then are they parsed: until here nobody vouches for them.
+(5) They are JSON with one meaning: cosign's reader folds the case of names and takes the last of equal ones, so equal
+    names after folding are refused, and names beyond ASCII, too.
+(6) `critical.type` says that it is cosign's signature. cosign itself does not check this.
+(7) `critical.image.docker-manifest-digest` is the digest in question, wholly.
+
+Not checked, on purpose: `critical.identity.docker-reference` (signatures are copied along with images, and the digest
+binds them; real signatures name other repositories), `optional` (annotations are no part of what rules ask), and the
+annotations `certificate`, `chain`, `bundle` and `rfc3161timestamp`, which prove nothing about a pinned key.
+"""
+
+from __future__ import annotations
+
+from router.errors import InvalidReferenceError, InvalidSignatureError
+from router.images import Digest
+from router.verification.cosign.findings import Finding, TrustedKey, Unendorsed, opened_by
+from router.verification.documents import folded, malformed, object_at, read_object, standard_base64, text_at
+from router.verification.evidence import SIMPLE_SIGNING_TYPE, Flaw, SimpleSigning
+from router.verification.keys import SignedBytes
+from router.verification.scheme import Endorsement
+
+CRITICAL_TYPE = "cosign container image signature"
+_WHAT = "the payload of a legacy signature"
+
+
+def examine(signing: SimpleSigning, keys: tuple[TrustedKey, ...], digest: Digest) -> Finding:
+    """Say what one layer of a signature manifest is; raises InvalidSignatureError."""
+    # (1) Media type.
+    if signing.media_type != SIMPLE_SIGNING_TYPE:
+        raise InvalidSignatureError(
+            "a layer of the signature manifest is of another media type", reason=Flaw.MEDIA_TYPE
+        )
+    # (3) A signature stands there. Before (2): without one the blob is not even fetched.
+    if not signing.signature:
+        raise malformed("a layer of the signature manifest", "has no signature")
+    signature = standard_base64(signing.signature, "a legacy signature")
+    # (2) These are the bytes that the manifest names.
+    if not signing.digest.matches(signing.payload):
+        raise InvalidSignatureError(f"{_WHAT} has another digest than its layer", reason=Flaw.DIGEST_MISMATCH)
+    # (4) A trusted key has signed them ...
+    if (opened := opened_by(keys, signing.payload, signature)) is None:
+        return Unendorsed.STRANGER
+    # ... so now, and only now, they are safe to parse.
+    return _endorsement(*opened, digest)
+
+
+def _endorsement(name: str, signed: SignedBytes, digest: Digest) -> Endorsement:
+    # (5) JSON with one meaning, at every level that is read.
+    document = folded(read_object(signed.content, _WHAT), _WHAT)
+    critical = folded(object_at(document, "critical", _WHAT), _WHAT)
+    image = folded(object_at(critical, "image", _WHAT), _WHAT)
+    # (6) It says that it is a signature.
+    if text_at(critical, "type", _WHAT) != CRITICAL_TYPE:
+        raise InvalidSignatureError(
+            f'key "{name}" signed a payload that is no signature of cosign', reason=Flaw.CRITICAL_TYPE
+        )
+    # (7) It is about this digest.
+    claimed = text_at(image, "docker-manifest-digest", _WHAT)
+    if claimed != str(digest):
+        raise InvalidSignatureError(f'key "{name}" signed another digest{_shown(claimed)}', reason=Flaw.DIGEST_MISMATCH)
+    return Endorsement(name, signed, digest)
+
+
+def _shown(claimed: str) -> str:
+    try:
+        return f", {Digest.parse(claimed)}"
+    except InvalidReferenceError:
+        return ""

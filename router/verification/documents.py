@@ -1,0 +1,128 @@
+"""JSON as evidence holds it, read so that two readers can't understand it differently. Pure.
+
+Rules:
+(1) UTF-8 only (Python's `json.loads` would guess UTF-16 and UTF-32), no NaN or Infinity (RFC 8259 section 6).
+(2) A name that stands twice in one object is refused, at any depth: Go takes the last, others the first, and what
+    was signed would be read in two ways (RFC 8259 section 4 leaves it open).
+(3) `folded` reads an object as Go's encoding/json reads a struct, where names match without regard to case: two names
+    that differ in case only are refused, and so is any name beyond ASCII (the Kelvin sign folds to `k`).
+(4) Whatever goes wrong, depth and long numbers included, is InvalidSignatureError(malformed), and the text of the
+    error never repeats what was read: whoever can push to a repository writes it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from router.errors import InvalidSignatureError
+
+_STANDARD = re.compile(r"[A-Za-z0-9+/]*={0,2}", re.ASCII)
+
+
+def malformed(what: str, problem: str) -> InvalidSignatureError:
+    """The error for evidence that can't be read."""
+    return InvalidSignatureError(f"{what} {problem}")
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
+def _refused_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+def read_object(body: bytes, what: str) -> Mapping[str, object]:
+    """The JSON object that these bytes are; raises InvalidSignatureError(malformed)."""
+    try:
+        found = json.loads(body.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_refused_constant)
+    except (ValueError, RecursionError) as error:
+        raise malformed(what, "is no JSON that can be read in one way only") from error
+    if not isinstance(found, dict):
+        raise malformed(what, "is no JSON object")
+    return found
+
+
+def folded(value: Mapping[str, object], what: str) -> Mapping[str, object]:
+    """The same object with lower-case names (rule 3); raises InvalidSignatureError(malformed)."""
+    found = {}
+    for name, held in value.items():
+        if not name.isascii():
+            raise malformed(what, "has a name beyond ASCII, which readers fold differently")
+        if name.lower() in found:
+            raise malformed(what, "has two names that differ in case only")
+        found[name.lower()] = held
+    return found
+
+
+def object_at(value: Mapping[str, object], name: str, what: str) -> Mapping[str, object]:
+    """The object under `name`; raises InvalidSignatureError(malformed) where there is none."""
+    found = value.get(name)
+    if not isinstance(found, dict):
+        raise malformed(what, f"has no object `{name}`")
+    return found
+
+
+def objects_at(value: Mapping[str, object], name: str, what: str) -> Sequence[Mapping[str, object]]:
+    """The list of objects under `name`, empty where it is absent or null; raises InvalidSignatureError(malformed)."""
+    found = value.get(name)
+    if found is None:
+        return ()
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise malformed(what, f"has a `{name}` that is no list of objects")
+    return found
+
+
+def text_at(value: Mapping[str, object], name: str, what: str) -> str:
+    """The text under `name`, empty where it is absent or null; raises InvalidSignatureError(malformed)."""
+    found = value.get(name)
+    if found is None:
+        return ""
+    if not isinstance(found, str):
+        raise malformed(what, f"has a `{name}` that is no text")
+    return found
+
+
+def _without_breaks(text: str) -> str:
+    return text.replace("\r", "").replace("\n", "")
+
+
+def standard_base64(text: str, what: str) -> bytes:
+    """Decode RFC 4648 section 4 with padding; line breaks are skipped, as Go skips them. No URL-safe alphabet.
+
+    Raises:
+        InvalidSignatureError: It is none (malformed).
+    """
+    plain = _without_breaks(text)
+    if _STANDARD.fullmatch(plain) is None:
+        raise malformed(what, "is no base64 of the standard alphabet")
+    try:
+        return base64.b64decode(plain, validate=True)
+    except binascii.Error as error:
+        raise malformed(what, "is no base64 of the standard alphabet") from error
+
+
+def protobuf_base64(text: str, what: str) -> bytes:
+    """Decode `bytes` of ProtoJSON: either alphabet of RFC 4648 but not both, with or without padding.
+
+    Source: protobuf.dev, "ProtoJSON format", row `bytes`; Go's protojson decides the alphabet by the whole text.
+
+    Raises:
+        InvalidSignatureError: It is none (malformed).
+    """
+    plain = _without_breaks(text)
+    if "-" in plain or "_" in plain:
+        if "+" in plain or "/" in plain:
+            raise malformed(what, "mixes the two alphabets of base64")
+        plain = plain.replace("-", "+").replace("_", "/")
+    if "=" not in plain:
+        plain += "=" * (-len(plain) % 4)
+    return standard_base64(plain, what)

@@ -1,0 +1,131 @@
+"""What was found about an image: values only, nothing proven, and nothing here can prove. Pure.
+
+Evidence is what stands in a registry, put there by whoever can push. It is bounded (facts of other implementations'
+failures: a repository flooded with referrers or layers stops the gate):
+
+    50 referrers of an image, 100 signatures in one place (the `.sig` tag, or referrers)
+    1 MiB per payload, bundle and manifest, 8 MiB of payloads and bundles in one place
+
+What exceeds a limit, can't be read, or is named and not there is a *defect*: with it an unproven image is `invalid`
+(too_many, too_large, malformed, missing). Not `unverifiable`, because a rule may admit what is unverifiable, and
+whoever can push could then turn a refusal into an admission by pushing more. What could not be fetched for another
+reason is a *gap*: with it an unproven image is `unverifiable`, whatever else was found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from router.errors import InvalidSignatureError, UnverifiableError
+from router.images import Digest
+
+SIGNATURE_LIMIT = 100
+"""Signatures in one place that are looked at; cosign itself allows 1000 in one manifest."""
+REFERRER_LIMIT = 50
+"""Referrers of one image that are looked at."""
+ITEM_LIMIT = 2**20
+"""Bytes of one payload, bundle or signature manifest: real ones have some hundred to some thousand."""
+TOTAL_LIMIT = 8 * 2**20
+"""Bytes of payloads and bundles in one place that are looked at."""
+
+SIMPLE_SIGNING_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
+SIGNATURE_ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json"
+BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+BUNDLE_TYPES = "application/vnd.dev.sigstore.bundle"
+"""What the media types of all versions of the bundle begin with."""
+SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
+PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
+SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
+
+
+class Flaw(StrEnum):
+    """Why a signature is `invalid`: public reason codes of docs/concepts.md."""
+
+    MALFORMED = "malformed"
+    """It can't be read, or in more than one way."""
+    DIGEST_MISMATCH = "digest_mismatch"
+    """A trusted key signed another digest, or the bytes are not those that the manifest names."""
+    MEDIA_TYPE = "media_type"
+    """A layer or bundle of a type that holds no signature."""
+    PAYLOAD_TYPE = "payload_type"
+    """A DSSE envelope around something else than an in-toto statement."""
+    STATEMENT_TYPE = "statement_type"
+    """A signature whose in-toto statement is of another version."""
+    CRITICAL_TYPE = "critical_type"
+    """A trusted key signed a payload that does not say that it is cosign's signature."""
+    SIGNATURE_COUNT = "signature_count"
+    """A DSSE envelope with none or several signatures."""
+    MESSAGE_SIGNATURE = "message_signature"
+    """A bundle around a bare signature: it does not say what it is about."""
+    MISSING = "missing"
+    """A manifest or blob that a list or manifest names and the registry has not."""
+    TOO_MANY = "too_many"
+    """More layers or referrers than are looked at."""
+    TOO_LARGE = "too_large"
+    """More bytes than are looked at."""
+
+
+class Format(StrEnum):
+    """Where cosign puts signatures."""
+
+    LEGACY = "legacy"
+    """The tag `ALGORITHM-HEX.sig` beside the image."""
+    REFERRERS = "referrers"
+    """Manifests whose `subject` is the image, behind the referrers API or its fallback tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleSigning:
+    """One layer of a legacy signature manifest."""
+
+    media_type: str
+    digest: Digest
+    signature: str
+    """The annotation as written: base64, or empty."""
+    payload: bytes
+    """The blob; empty where type or signature say already that it can't be a signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigstoreBundle:
+    """One bundle, as its blob holds it."""
+
+    digest: Digest
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that was found about one digest so far."""
+
+    simple_signings: tuple[SimpleSigning, ...] = ()
+    bundles: tuple[SigstoreBundle, ...] = ()
+    attestations: int = 0
+    """Bundles that call themselves attestations and are too large to look into."""
+    defects: tuple[InvalidSignatureError, ...] = ()
+    gaps: tuple[UnverifiableError, ...] = ()
+
+    def __add__(self, other: Evidence) -> Evidence:
+        return Evidence(
+            self.simple_signings + other.simple_signings,
+            self.bundles + other.bundles,
+            self.attestations + other.attestations,
+            self.defects + other.defects,
+            self.gaps + other.gaps,
+        )
+
+    def __len__(self) -> int:
+        return len(self.simple_signings) + len(self.bundles)
+
+    @property
+    def size(self) -> int:
+        """Bytes to read and to check signatures over."""
+        return sum(len(entry.payload) for entry in self.simple_signings) + sum(
+            len(entry.body) for entry in self.bundles
+        )
+
+
+def defect(flaw: Flaw, detail: str) -> Evidence:
+    """Evidence that holds nothing but what is wrong with it."""
+    return Evidence(defects=(InvalidSignatureError(detail, reason=flaw),))

@@ -1,0 +1,1 @@
+"""The parts that cosign schemes share: the Sigstore bundle, the DSSE envelope, the in-toto statement. Pure."""

@@ -1,0 +1,40 @@
+"""The in-toto statement: what is said, and about which digests. Pure.
+
+Source: in-toto attestation framework, spec/v1/statement.md. Names are matched exactly, as it writes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from router.images import Digest
+from router.verification.documents import malformed, object_at, objects_at, read_object, text_at
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Who says what, without the what: a signature's predicate is empty."""
+
+    type: str
+    predicate_type: str
+    subjects: frozenset[tuple[str, str]]
+    """Algorithm and hexadecimal value of every digest of every subject."""
+
+    def is_about(self, digest: Digest) -> bool:
+        """Whether any of its subjects has this digest, by the name of the algorithm."""
+        return (digest.algorithm, digest.hex) in self.subjects
+
+
+def read_statement(payload: bytes) -> Statement:
+    """Read a statement; raises InvalidSignatureError(malformed)."""
+    what = "an in-toto statement"
+    document = read_object(payload, what)
+    subjects: set[tuple[str, str]] = set()
+    for subject in objects_at(document, "subject", what):
+        for algorithm, value in object_at(subject, "digest", what).items():
+            if not isinstance(value, str):
+                raise malformed(what, "has a digest that is no text")
+            subjects.add((algorithm, value))
+    return Statement(text_at(document, "_type", what), text_at(document, "predicateType", what), frozenset(subjects))

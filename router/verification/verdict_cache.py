@@ -1,0 +1,143 @@
+"""Remembers judgements about digests, and makes sure that one verification per key is in flight.
+
+Rules of memory:
+(1) A key is (registry, repository, digest, content of the rule, id of the trust): whatever could change the answer is
+    part of it. Tags are not: what a tag means is asked anew in every request.
+(2) `verified` is kept for a day: a signature does not decay, and when the trust changes its id does. `unsigned`,
+    `untrusted` and `invalid` are kept for 30 seconds: somebody may be signing right now, and a controller that tries
+    again and again must not make us ask as often. `unverifiable` is never kept: nothing was found out.
+(3) At most 50,000 are kept; the one unused for longest goes first.
+
+Rules of flight:
+(4) Who asks for what is being found out waits for that. A waiter that gives up, is cancelled or runs out of time takes
+    nothing from the others; when the last one goes, the work ends.
+(5) A flight has the deadline of those who waited when it began. If it ran out of time, a waiter that still has some
+    flies again, once for all who wait by then, until the latest of their deadlines.
+(6) What nobody expected (a bug) reaches everybody who waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from router.errors import TimedOutError
+from router.images import Digest
+from router.verdict import Verdict
+from router.verification.judgement import Judgement, refused
+
+PROOFS_KEPT = 50_000
+"""Judgements: about 30 MiB when full."""
+PROOF_SECONDS = 24 * 3600.0
+REFUSAL_SECONDS = 30.0
+
+Key: TypeAlias = tuple[str, str, Digest, str, str]
+"""Registry, repository, digest, content of the rule, id of the trust."""
+Work: TypeAlias = Callable[[float], Coroutine[Any, Any, Judgement]]
+"""Finds a judgement out until a deadline, in the time of the running loop."""
+
+
+class VerdictCache:
+    """Judgements that are remembered for as long as they are good."""
+
+    def __init__(self, clock: Callable[[], float], limit: int = PROOFS_KEPT) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._kept: OrderedDict[Key, tuple[Judgement, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: Key) -> Judgement | None:
+        """What is remembered, marked as such, or None."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        if kept[1] <= self._clock():
+            del self._kept[key]
+            return None
+        self._kept.move_to_end(key)
+        return kept[0]
+
+    def put(self, key: Key, judgement: Judgement) -> None:
+        """Remember a judgement for as long as its verdict allows."""
+        seconds = _lifetime(judgement.verdict)
+        if seconds is None:
+            return
+        self._kept[key] = (replace(judgement, cached=True), self._clock() + seconds)
+        self._kept.move_to_end(key)
+        if len(self._kept) > self._limit:
+            self._kept.popitem(last=False)
+
+
+def _lifetime(verdict: Verdict) -> float | None:
+    match verdict:
+        case Verdict.VERIFIED:
+            return PROOF_SECONDS
+        case Verdict.UNSIGNED | Verdict.UNTRUSTED | Verdict.INVALID:
+            return REFUSAL_SECONDS
+        case _:  # nothing was found out, or there was nothing to find out
+            return None
+
+
+@dataclass(slots=True)
+class _Flight:
+    task: asyncio.Task[Judgement]
+    deadline: float
+    latest: float
+    """The latest deadline of those who ever waited for it."""
+    waiting: int = 0
+
+
+class Flights:
+    """One piece of work per key, shared by all who want its result."""
+
+    def __init__(self) -> None:
+        self._flights: dict[Key, _Flight] = {}
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    async def join(self, key: Key, deadline: float, work: Work) -> Judgement:
+        """The result of the work, which may be under way already; unverifiable(timeout) at the deadline."""
+        until = deadline
+        while True:
+            flight = self._flights.get(key) or self._start(key, until, work)
+            await self._wait(key, flight, deadline)
+            if not flight.task.done():
+                return refused(TimedOutError("no verdict within the deadline of the request"), key[2])
+            judgement = flight.task.result()
+            ran_out = judgement.verdict is Verdict.UNVERIFIABLE and judgement.reason == TimedOutError.default_reason
+            if not ran_out or flight.deadline >= deadline:
+                return judgement
+            until = max(deadline, flight.latest)
+
+    def _start(self, key: Key, deadline: float, work: Work) -> _Flight:
+        flight = _Flight(asyncio.get_running_loop().create_task(work(deadline)), deadline, deadline)
+        self._flights[key] = flight
+        flight.task.add_done_callback(lambda task: self._landed(key, flight, task))
+        return flight
+
+    async def _wait(self, key: Key, flight: _Flight, deadline: float) -> None:
+        flight.waiting += 1
+        flight.latest = max(flight.latest, deadline)
+        try:
+            remaining = deadline - asyncio.get_running_loop().time()
+            await asyncio.wait({flight.task}, timeout=max(0.0, remaining))
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():
+                self._forget(key, flight)
+                flight.task.cancel()
+
+    def _landed(self, key: Key, flight: _Flight, task: asyncio.Task[Judgement]) -> None:
+        self._forget(key, flight)
+        if not task.cancelled():
+            task.exception()  # seen here, so that asyncio does not complain where nobody waits any more
+
+    def _forget(self, key: Key, flight: _Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]

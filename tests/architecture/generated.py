@@ -1,0 +1,114 @@
+"""The parts of the documentation that are made from the code: `python -m tests.architecture.generated` renews them.
+
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->`, or is a whole file. Tests compare; only this
+command writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import io
+import json
+import re
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from router import cli, events
+from router.telemetry import metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def module_map() -> str:
+    """Every package and module of `router/` with the first sentence of its docstring."""
+    lines = ["```text"]
+    for path in sorted((ROOT / "router").rglob("*.py"), key=_in_reading_order):
+        relative = path.relative_to(ROOT)
+        depth = len(relative.parts) - 2
+        name = f"{relative.parent.name}/" if path.name == "__init__.py" else path.name
+        depth -= path.name == "__init__.py"
+        if path.name == "__main__.py":
+            continue
+        lines.append(f"{'    ' * max(0, depth + 1)}{name}".ljust(34) + _summary(path))
+    return "\n".join([*lines, "```"])
+
+
+def _in_reading_order(path: Path) -> tuple[tuple[int, str], ...]:
+    """Modules of a folder before its packages, the package's own line first."""
+    parts = path.relative_to(ROOT).parts
+    names = [(1, part) for part in parts[:-1]]
+    return (*names, (-1 if path.name == "__init__.py" else 0, path.name))
+
+
+def _summary(path: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    sentence = docstring.split("\n\n")[0].replace("\n", " ")
+    return re.split(r"(?<=[.:;]) ", sentence)[0].rstrip(".:;")
+
+
+def metric_list() -> str:
+    """Every metric with its labels and meaning."""
+    rows = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+    for family in sorted(metrics.create("0").registry.collect(), key=lambda family: family.name):
+        if not family.name.startswith("gatecrier_"):
+            continue
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        of_labels = {label for sample in family.samples for label in sample.labels if label != "le"}
+        if not family.samples:
+            of_labels = {"destination"} if "destination" in str(family.documentation).lower() else set()
+        rows.append(f"| `{name}` | {family.type} | {', '.join(sorted(of_labels))} | {family.documentation} |")
+    return "\n".join(rows)
+
+
+def command_help() -> str:
+    """What `--help` says, of the whole and of every command."""
+    texts = []
+
+    def describe(parser: argparse.ArgumentParser) -> None:
+        with redirect_stdout(io.StringIO()):
+            texts.append(f"```text\n{parser.format_help().rstrip()}\n```")
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for name, child in action.choices.items():
+                    if any(choice.dest == name for choice in action._choices_actions):
+                        describe(child)
+
+    describe(cli.parser())
+    return "\n\n".join(texts)
+
+
+def event_schema() -> str:
+    """The JSON Schema of the event."""
+    return json.dumps(events.event_schema(), indent=2, sort_keys=True) + "\n"
+
+
+WHOLE: dict[str, Callable[[], str]] = {"config/schema/event.schema.json": event_schema}
+PARTS: dict[tuple[str, str], Callable[[], str]] = {
+    ("docs/architecture.md", "map"): module_map,
+    ("docs/operations.md", "metrics"): metric_list,
+    ("docs/commands.md", "commands"): command_help,
+}
+
+
+def with_part(text: str, name: str, part: str) -> str:
+    """The text with this generated part renewed."""
+    begin, end = f"<!-- generated: {name} -->", "<!-- end -->"
+    before, found, rest = text.partition(begin)
+    if not found:
+        raise ValueError(f"no place for the generated part {name!r}")
+    return f"{before}{begin}\n{part}\n{end}{rest.partition(end)[2]}"
+
+
+def main() -> None:
+    """Renew everything."""
+    for file, make in WHOLE.items():
+        (ROOT / file).write_text(make())
+    for (file, name), make in PARTS.items():
+        path = ROOT / file
+        path.write_text(with_part(path.read_text(), name, make()))
+
+
+if __name__ == "__main__":
+    main()

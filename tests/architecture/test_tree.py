@@ -1,0 +1,45 @@
+"""What the tree promises about itself."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted((ROOT / "router").rglob("*.py"))
+VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
+
+
+def test_no_module_has_a_name_without_a_stage() -> None:
+    assert not [path for path in MODULES if path.stem in VAGUE or path.parent.name in VAGUE]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_is_small_and_says_what_it_is_for(path: Path) -> None:
+    """Every admired code base of this field lost its shape per file."""
+    text = path.read_text()
+
+    assert ast.get_docstring(ast.parse(text))
+    assert text.count("\n") <= 350
+
+
+def test_nothing_leads_to_a_machine_of_ours() -> None:
+    """The project stands by itself: no path of a machine, nothing outside the checkout."""
+    files = [*MODULES, *(ROOT / "docs").rglob("*.md"), ROOT / "README.md", *(ROOT / "config").rglob("*.yaml")]
+    pattern = re.compile(r"\.\./shared|/(home|root)/[a-z]|/work/")
+
+    assert not [path for path in files if pattern.search(path.read_text())]
+
+
+def test_the_package_lists_its_parts() -> None:
+    """`router/__init__.py` is the first page a reader opens."""
+    text = (ROOT / "router" / "__init__.py").read_text()
+    parts = {
+        path.stem for path in (ROOT / "router").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+
+    listed = set(re.findall(r"^    (\w+) {2,}\S", text, re.MULTILINE))
+    assert listed == parts - {"__init__", "__main__"}

@@ -1,0 +1,231 @@
+"""What delivery costs beside a bare aiohttp client loop: claim, render, settle and all the bookkeeping.
+
+Unbatched: every stored event goes to one HTTP receiver by a request of its own; the bare loop posts the same bodies to
+the same receiver with as many connections. Batched: one request carries up to `BATCH` events. The receiver is a process
+of its own. Runs are interleaved; the median of the ratios is what counts, for machines are noisy.
+
+    python -m tests.bench.delivery [--events 6000] [--rounds 5] [--profile]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import multiprocessing
+import pstats
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import aiohttp
+import uvloop
+
+from router.delivery import Channel, Dispatcher
+from router.destinations.catalogue import open_destination
+from router.destinations.document import Document
+from router.destinations.egress import EgressSettings
+from router.destinations.webhook import WebhookSettings
+from router.events import encode
+from router.outbox import DeliveryState, NewEvent, Selection
+from router.outbox.sqlite import SqliteOutbox
+from router.rendering.renderer import Renderer
+from tests.delivery.stage import Counts
+from tests.routing.event import event
+
+CONCURRENCY = 16
+BATCH = 100
+HEADERS = {"Content-Type": "application/cloudevents+json"}
+
+
+class Row(NamedTuple):
+    """One line of the table of figures."""
+
+    name: str
+    ours: float
+    """Events per second."""
+    bare: float
+    """Events per second of the bare counterpart."""
+    ratio: float
+    """Median of the runs."""
+    target: float
+
+
+class _Counting(Counts):
+    """Knows when everything has arrived."""
+
+    def __init__(self, expected: int) -> None:
+        super().__init__()
+        self.expected, self.all_delivered = expected, asyncio.Event()
+
+    def delivered(self, destination: str, lag: float) -> None:
+        super().delivered(destination, lag)
+        if len(self.lags) >= self.expected:
+            self.all_delivered.set()
+
+
+class _Sink(asyncio.Protocol):
+    """Answers 200 to whatever has a Content-Length: the least that a receiver can cost."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport, self.buffer = cast("asyncio.Transport", transport), b""  # uvloop's own is no subclass of it
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            head = self.buffer[:end].lower()
+            length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+            if len(self.buffer) < end + 4 + length:
+                return
+            self.buffer = self.buffer[end + 4 + length :]
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")
+
+
+def _serve(tell: Connection) -> None:
+    async def serving() -> None:
+        server = await asyncio.get_running_loop().create_server(_Sink, "127.0.0.1", 0, backlog=512)
+        tell.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    uvloop.run(serving())
+
+
+@contextmanager
+def _receiver() -> Iterator[str]:
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ours.recv()}/events"
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _bodies(count: int) -> list[bytes]:
+    data = event()
+    return [
+        encode(
+            {
+                "specversion": "1.0",
+                "type": "dev.gatecrier.admission.decision.v1",
+                "id": f"event-{number}",
+                "source": "/clusters/production-eu",
+                "subject": "payments/Deployment/web",
+                "time": "2026-11-23T10:15:30.123Z",
+                "datacontenttype": "application/json",
+                "data": data,
+            }
+        )
+        for number in range(count)
+    ]
+
+
+async def bare(url: str, bodies: list[bytes]) -> float:
+    """Events per second of a loop that posts and reads the reply, and nothing else."""
+    left = iter(bodies)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONCURRENCY)) as session:
+
+        async def client() -> None:
+            for body in left:
+                async with session.post(url, data=body, headers=HEADERS) as reply:
+                    await reply.read()
+                    assert reply.status == 200
+
+        began = time.perf_counter()
+        await asyncio.gather(*(client() for _ in range(CONCURRENCY)))
+        return len(bodies) / (time.perf_counter() - began)
+
+
+def _rendered(renderer: Renderer, event_id: str, body: bytes) -> Document:
+    rendered = renderer.render(body)
+    return Document(event_id, rendered.body, rendered.content_type, rendered.is_fallback)
+
+
+async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = False) -> float:
+    """Events per second from a full outbox until the last settlement is durable."""
+    with tempfile.TemporaryDirectory() as folder:
+        outbox = await SqliteOutbox.open(Path(folder) / "outbox.db")
+        now = time.time()
+        events = [NewEvent(f"event-{number}", body, now, ["sink"]) for number, body in enumerate(bodies)]
+        await asyncio.gather(*(outbox.append(event) for event in events))
+        settings = WebhookSettings(
+            name="sink", kind="webhook", url=url, plain_http=True, concurrency=CONCURRENCY, batch_size=batch
+        )
+        egress = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
+        channel = Channel(
+            open_destination(settings, egress), partial(_rendered, Renderer(None, kind="webhook", name="sink"))
+        )
+        counts = _Counting(len(bodies))
+        dispatcher = Dispatcher(outbox, counts)
+        profiler = cProfile.Profile()
+        if profile:
+            profiler.enable()
+        began = time.perf_counter()
+        await dispatcher.replace({"sink": channel})
+        await counts.all_delivered.wait()
+        await dispatcher.stop(10.0)
+        seconds = time.perf_counter() - began
+        if profile:
+            profiler.disable()
+            pstats.Stats(profiler).sort_stats("tottime").print_stats(35)
+        assert not await outbox.deliveries(Selection(state=DeliveryState.PENDING), 1)
+        await outbox.close()
+        return len(bodies) / seconds
+
+
+async def _measured(url: str, events: int, rounds: int) -> list[Row]:
+    bodies = _bodies(events)
+    await bare(url, bodies[:500])
+    figures: dict[int, list[tuple[float, float]]] = {1: [], BATCH: []}
+    for _ in range(rounds):
+        alone = await bare(url, bodies)
+        for batch, found in figures.items():
+            found.append((await ours(url, bodies, batch), alone))
+    targets = {1: 0.5, BATCH: 2.5}
+    return [
+        Row(
+            "delivery, unbatched" if batch == 1 else f"delivery, {batch} events a request",
+            statistics.median(mine for mine, _ in found),
+            statistics.median(theirs for _, theirs in found),
+            statistics.median(mine / theirs for mine, theirs in found),
+            targets[batch],
+        )
+        for batch, found in figures.items()
+    ]
+
+
+def run(events: int = 6000, rounds: int = 5) -> list[Row]:
+    """The figures, as ratios to the bare loop; batched must be five times what unbatched must be."""
+    with _receiver() as url:
+        return uvloop.run(_measured(url, events, rounds))
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=6000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--profile", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.profile:
+        with _receiver() as url:
+            print(
+                f"{uvloop.run(ours(url, _bodies(arguments.events), 1, profile=True)):.0f} events/s under the profiler"
+            )
+        return 0
+    rows = run(arguments.events, arguments.rounds)
+    for row in rows:
+        print(f"{row.name:32} {row.ours:8.0f}/s  bare {row.bare:8.0f}/s  ratio {row.ratio:5.2f}  wanted {row.target}")
+    return int(any(row.ratio < row.target for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

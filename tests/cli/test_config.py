@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from router.cli import config
+from tests.settings.configurations import ENVIRONMENT, SMALL, example, written
+
+Captured = pytest.CaptureFixture[str]
+
+
+def run(*arguments: str) -> int:
+    """`gatecrier config ARGUMENTS`."""
+    parser = argparse.ArgumentParser(prog="gatecrier")
+    config.add(parser.add_subparsers())
+    parsed = parser.parse_args(["config", *arguments])
+    code: int = parsed.run(parsed)
+    return code
+
+
+def test_a_good_configuration_is_told_in_one_line(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    path = written(tmp_path, example())
+    code = run("check", str(path))
+    said = capsys.readouterr()
+
+    assert code == 0
+    assert said.out == f"{path}: valid (1 verifier, 5 rules, 2 registries, 4 destinations, 0 warnings)\n"
+    assert said.err == ""
+
+
+def test_warnings_do_not_refuse(tmp_path: Path, capsys: Captured) -> None:
+    path = written(tmp_path, SMALL + "verifiers: [{name: spare, kind: static, allow: true}]\n")
+    code = run("check", str(path))
+    said = capsys.readouterr()
+
+    assert code == 0
+    assert said.err == f'warning: {path}:8:20: verifiers[0].name (spare): no rule uses the verifier "spare"\n'
+    assert said.out.endswith("1 warning)\n")
+
+
+def test_a_bad_configuration_is_refused_with_its_problems(tmp_path: Path, capsys: Captured) -> None:
+    path = written(tmp_path, SMALL.replace("cluster", "clutser"))
+    code = run("check", str(path))
+    said = capsys.readouterr()
+
+    assert code == 1
+    assert said.out == ""
+    assert said.err.startswith(f'{path}:1:1: clutser: there is no such key; did you mean "cluster"?')
+
+
+def test_the_schema_is_printed(capsys: Captured) -> None:
+    assert run("schema") == 0
+
+    assert json.loads(capsys.readouterr().out)["title"] == "Gatecrier configuration"
+
+
+def test_the_reference_is_printed_but_not_advertised(capsys: Captured) -> None:
+    assert run("reference") == 0
+    assert capsys.readouterr().out.startswith("# Configuration\n")
+
+    with pytest.raises(SystemExit):
+        run("--help")
+    assert "reference" not in capsys.readouterr().out

@@ -1,0 +1,158 @@
+"""What every scheme promises, whatever it proves by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from router.errors import InvalidSignatureError, NotVerifiedError, UnreachableError, UnverifiableError
+from router.images import Digest
+from router.verdict import Verdict
+from router.verification import Judgement, VerifierSettings
+from router.verification.catalogue import BUILT_IN
+from router.verification.evidence import SIMPLE_SIGNING_TYPE, Evidence, SigstoreBundle, SimpleSigning
+from router.verification.judgement import refused, ruled
+from router.verification.scheme import Scheme, Verified
+from router.verification.verifier import scheme_of
+from tests.verification.world import MemorySource, cosign, pen, rule, simple_signing, statement
+
+DIGEST, OTHER = Digest.of(b"the image"), Digest.of(b"another image")
+SCHEMES: dict[str, Callable[[], Scheme]] = {
+    "cosign": lambda: scheme_of(cosign("release", "security")),
+    "allow": lambda: scheme_of(BUILT_IN[0]),
+    "deny": lambda: scheme_of(BUILT_IN[1]),
+}
+
+
+@pytest.fixture(params=SCHEMES)
+def scheme(request: pytest.FixtureRequest) -> Scheme:
+    return SCHEMES[request.param]()
+
+
+def signed(digest: Digest, by: str) -> Evidence:
+    """Sound evidence of every kind that there is, by one key."""
+    source = MemorySource()
+    payload = simple_signing(digest)
+    layer = pen(by).sign_legacy(source, payload)
+    annotations = json.loads(json.dumps(layer["annotations"]))
+    bundle = pen(by).bundle(statement(digest))
+    return Evidence(
+        (SimpleSigning(SIMPLE_SIGNING_TYPE, Digest.of(payload), next(iter(annotations.values())), payload),),
+        (SigstoreBundle(Digest.of(bundle), bundle),),
+    )
+
+
+def judged(scheme: Scheme, evidence: Evidence, threshold: int | None = None) -> Judgement:
+    try:
+        return ruled(scheme.prove(evidence, DIGEST, rule(threshold=threshold)), DIGEST)
+    except NotVerifiedError as error:
+        return refused(error, DIGEST)
+
+
+def test_a_scheme_looks_for_evidence_or_answers_without(scheme: Scheme) -> None:
+    """Without evidence, a scheme that needs some refuses, and one that needs none never says `verified`."""
+    judgement = judged(scheme, Evidence())
+
+    expected = {Verdict.UNSIGNED} if scheme.needs_evidence else {Verdict.EXEMPT, Verdict.DENIED}
+    assert judgement.verdict in expected
+
+
+def test_looking_at_evidence_has_a_cost_that_is_known(scheme: Scheme) -> None:
+    """The shell goes by it: what costs much does not hold up other requests."""
+    assert (scheme.effort > 0) == scheme.needs_evidence
+
+
+def test_only_a_scheme_that_looks_for_evidence_verifies(scheme: Scheme) -> None:
+    judgement = judged(scheme, signed(DIGEST, "release"))
+
+    assert (judgement.verdict is Verdict.VERIFIED) == scheme.needs_evidence
+    assert bool(judgement.signers) == scheme.needs_evidence
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        signed(OTHER, "release"),
+        signed(DIGEST, "stranger"),
+        signed(OTHER, "stranger"),
+        Evidence(defects=(InvalidSignatureError("broken"),)),
+        Evidence(gaps=(UnreachableError("down"),)),
+        Evidence(attestations=3),
+    ],
+    ids=["another digest", "a stranger", "a stranger about another digest", "defect", "gap", "attestations"],
+)
+def test_nothing_else_verifies(scheme: Scheme, evidence: Evidence) -> None:
+    assert judged(scheme, evidence).verdict is not Verdict.VERIFIED
+
+
+def test_broken_foreign_and_missing_evidence_takes_nothing_from_a_proof(scheme: Scheme) -> None:
+    good = signed(DIGEST, "release")
+    noise = signed(DIGEST, "stranger") + signed(OTHER, "security")
+    noise += Evidence(defects=(InvalidSignatureError("broken"),), gaps=(UnreachableError("down"),))
+
+    assert judged(scheme, good + noise).verdict == judged(scheme, noise + good).verdict
+    assert judged(scheme, good + noise).verdict == judged(scheme, good).verdict
+
+
+def test_one_signer_is_never_two(scheme: Scheme) -> None:
+    evidence = signed(DIGEST, "release") + signed(DIGEST, "release") + signed(DIGEST, "stranger")
+
+    assert judged(scheme, evidence, threshold=2).verdict is not Verdict.VERIFIED
+
+
+def test_what_could_not_be_fetched_is_unverifiable_where_evidence_is_needed(scheme: Scheme) -> None:
+    gap: UnverifiableError = UnreachableError("down")
+    judgement = judged(scheme, signed(DIGEST, "stranger") + Evidence(gaps=(gap,)))
+
+    assert (judgement.verdict is Verdict.UNVERIFIABLE) == scheme.needs_evidence
+
+
+def test_the_same_question_has_the_same_answer(scheme: Scheme) -> None:
+    evidence = signed(DIGEST, "release")
+
+    assert judged(scheme, evidence) == judged(scheme, evidence)
+
+
+def test_whom_it_trusts_has_an_id_that_follows_from_the_trust_alone() -> None:
+    ids = {name: make().snapshot for name, make in SCHEMES.items()}
+
+    assert ids == {name: make().snapshot for name, make in SCHEMES.items()}
+    assert scheme_of(cosign("release")).snapshot != scheme_of(cosign("security")).snapshot
+
+
+BYTES = st.binary(max_size=80)
+SIGNINGS = st.builds(
+    lambda media_type, signature, payload, lies: SimpleSigning(
+        media_type, Digest.of(b"x" if lies else payload), signature, payload
+    ),
+    st.sampled_from([SIMPLE_SIGNING_TYPE, "", "text/plain"]),
+    st.text(max_size=20) | st.just("MEUCIQDY"),
+    BYTES,
+    st.booleans(),
+)
+BUNDLES = st.builds(lambda body: SigstoreBundle(Digest.of(body), body), BYTES)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(SIGNINGS, max_size=3), st.lists(BUNDLES, max_size=3))
+def test_no_evidence_crashes_a_scheme_or_convinces_it(
+    scheme: Scheme, signings: list[SimpleSigning], bundles: list[SigstoreBundle]
+) -> None:
+    try:
+        ruling = scheme.prove(Evidence(tuple(signings), tuple(bundles)), DIGEST, rule())
+    except NotVerifiedError:
+        return
+    assert not isinstance(ruling, Verified)
+
+
+def test_every_kind_of_verifier_passes_this_suite() -> None:
+    """Whoever adds a scheme adds it here."""
+    adapter: TypeAdapter[object] = TypeAdapter(VerifierSettings)
+
+    assert set(adapter.json_schema()["discriminator"]["mapping"]) == {"cosign", "static"}
+    assert set(SCHEMES) == {"cosign", "allow", "deny"}

@@ -1,0 +1,389 @@
+"""What one destination's lane does, in virtual time."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from router.delivery.breaker import FAILURES, LAST_PAUSE, PROBES
+from router.delivery.lane import CHUNK, POLL, WINDOW
+from router.destinations.document import Document
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.errors import OutboxError
+from router.outbox import Accepted, SetAside
+from tests.delivery.stage import EPOCH, MemoryOutbox, Receiver, stage
+from tests.simulators.virtual_time import virtually
+
+
+def fails(times: int, failure: Outcome | Exception) -> Receiver:
+    """A receiver that fails so often before it accepts."""
+    return Receiver(answer=lambda number, _: failure if number <= times else Delivered())
+
+
+def test_an_event_is_delivered_at_once_and_settled() -> None:
+    async def story() -> None:
+        receiver = Receiver()
+        async with stage(receiver) as on:
+            await asyncio.sleep(30.4)
+            on.outbox.append("sink")
+            await on.outbox.until_settled()
+
+        assert receiver.attempts == [(30.4, ("event-1",))]
+        assert [(type(one), one.sequence, one.attempts) for one in on.outbox.settled] == [(Accepted, 1, 1)]
+        assert on.counts.attempts == [Delivered()]
+        assert on.counts.lags == [pytest.approx(0.001, abs=1e-5)]
+
+    virtually(story())
+
+
+def test_what_waited_before_the_start_is_delivered_in_the_order_in_which_it_became_due() -> None:
+    async def story() -> None:
+        outbox, receiver = MemoryOutbox(), Receiver(concurrency=1)
+        for _ in range(300):
+            outbox.append("sink")
+        async with stage(receiver, outbox=outbox):
+            await outbox.until_settled()
+
+        assert [ids[0] for _, ids in receiver.attempts] == [f"event-{number}" for number in range(1, 301)]
+
+    virtually(story())
+
+
+def test_what_another_process_makes_due_is_found_within_a_second() -> None:
+    async def story() -> None:
+        receiver = fails(1, TryAgain("http_503", after=3000.0))
+        async with stage(receiver) as on:
+            on.outbox.append("sink")
+            await asyncio.sleep(10.5)
+            delivery, _ = on.outbox.pending["sink", 1]
+            on.outbox.pending["sink", 1] = delivery, EPOCH + 10.5
+            await on.outbox.until_settled()
+
+        assert receiver.attempts[1][0] - 10.5 <= POLL + 0.1
+
+    virtually(story())
+
+
+@pytest.mark.parametrize("failure", [TryAgain("http_500"), TryAgain("timeout"), RuntimeError("a mistake of ours")])
+def test_a_failure_that_may_pass_is_tried_again_with_the_same_id(failure: Outcome | Exception) -> None:
+    async def story() -> None:
+        receiver = fails(2, failure)
+        async with stage(receiver) as on:
+            on.outbox.append("sink", event_id="the-one")
+            await on.outbox.until_settled()
+
+        assert [ids for _, ids in receiver.attempts] == [("the-one",)] * 3
+        assert [(type(one), one.attempts) for one in on.outbox.settled] == [(Accepted, 3)]
+        expected = failure.reason if isinstance(failure, TryAgain) else "internal_error"
+        assert [one.reason for one in on.outbox.postponed] == [expected] * 2
+
+    virtually(story())
+
+
+def test_retry_after_is_waited_for_to_the_second() -> None:
+    async def story() -> None:
+        receiver = fails(1, TryAgain("http_429", after=120.0))
+        async with stage(receiver) as on:
+            on.outbox.append("sink")
+            await on.outbox.until_settled()
+
+        assert 120.0 <= receiver.attempts[1][0] <= 120.5
+
+    virtually(story())
+
+
+def test_an_event_that_waits_holds_up_no_other() -> None:
+    async def story() -> None:
+        receiver = fails(1, TryAgain("http_429", after=600.0))
+        async with stage(receiver) as on:
+            on.outbox.append("sink")
+            await asyncio.sleep(1)
+            on.outbox.append("sink")
+            await asyncio.sleep(1)
+
+            assert receiver.accepted == Counter({"event-2": 1})
+            await on.outbox.until_settled()
+
+    virtually(story())
+
+
+def test_what_is_refused_for_good_is_set_aside_after_one_attempt() -> None:
+    async def story() -> None:
+        receiver = fails(9, Undeliverable("http_400"))
+        async with stage(receiver) as on:
+            on.outbox.append("sink")
+            await on.outbox.until_settled()
+
+        assert isinstance(on.outbox.settled[0], SetAside)
+        assert on.outbox.settled[0].reason == "http_400"
+        assert on.counts.given_up == ["http_400"]
+        assert len(receiver.attempts) == 1
+
+    virtually(story())
+
+
+def test_an_event_is_given_up_when_its_time_is_over_after_one_last_attempt() -> None:
+    async def story() -> None:
+        receiver = fails(10**6, TryAgain("http_503"))
+        receiver.give_up_after = 3600.0
+        async with stage(receiver) as on:
+            await asyncio.sleep(50)
+            on.outbox.append("sink")
+            await on.outbox.until_settled()
+
+        assert 3650 <= receiver.attempts[-1][0] <= 3650 + LAST_PAUSE + POLL
+        assert isinstance(on.outbox.settled[0], SetAside)
+        assert on.outbox.settled[0].reason == "http_503"
+        assert on.outbox.settled[0].attempts == len(receiver.attempts)
+
+    virtually(story())
+
+
+def test_time_in_which_nobody_could_try_is_not_held_against_an_event() -> None:
+    """The router may have been down for days, or the event replayed: it still has its whole time."""
+
+    async def story() -> None:
+        outbox, receiver = MemoryOutbox(), fails(3, TryAgain("http_503"))
+        receiver.give_up_after = 3600.0
+        outbox.append("sink")
+        await asyncio.sleep(10 * 86400)
+        async with stage(receiver, outbox=outbox):
+            await outbox.until_settled()
+
+        assert receiver.accepted == Counter({"event-1": 1})
+
+    virtually(story())
+
+
+def test_a_destination_that_is_down_is_left_alone_and_probed_one_by_one() -> None:
+    async def story() -> None:
+        receiver = fails(10**6, TryAgain("http_503"))
+        async with stage(receiver) as on:
+            for _ in range(1000):
+                on.outbox.append("sink")
+            await asyncio.sleep(1.0)
+            receiver.most_under_way = 0
+            await asyncio.sleep(600)
+
+            assert len(receiver.attempts) <= FAILURES + receiver.concurrency + PROBES * 25
+            assert receiver.most_under_way == 1
+
+    virtually(story())
+
+
+def test_a_destination_that_is_back_gets_everything_soon() -> None:
+    async def story() -> float:
+        receiver = Receiver()
+        receiver.answer = lambda *_: TryAgain("http_503") if 1 < asyncio.get_running_loop().time() < 6 else Delivered()
+        async with stage(receiver) as on:
+            for _ in range(100):
+                on.outbox.append("sink")
+                await asyncio.sleep(0.05)
+            await on.outbox.until_settled()
+
+            assert receiver.accepted == Counter(f"event-{number}" for number in range(1, 101))
+        return receiver.attempts[-1][0]
+
+    assert virtually(story()) < 30
+
+
+def test_a_late_success_ends_the_pause() -> None:
+    """Attempts that were under way when the breaker opened may still succeed: then the destination is there."""
+
+    async def story() -> None:
+        class Slow(Receiver):
+            async def deliver(self, documents: Sequence[Document]) -> Outcome:
+                if documents[0].event_id == "event-1":
+                    await asyncio.sleep(0.5)
+                    return Delivered()
+                return await super().deliver(documents)
+
+        receiver = Slow(answer=lambda number, _: TryAgain("http_503") if number <= FAILURES else Delivered())
+        async with stage(receiver) as on:
+            for _ in range(60):
+                on.outbox.append("sink")
+            await asyncio.sleep(0.8)
+
+            assert len(receiver.accepted) > 30
+            await on.outbox.until_settled()
+
+    virtually(story())
+
+
+def test_refused_credentials_pause_the_destination_and_nothing_is_given_up() -> None:
+    async def story() -> None:
+        receiver = Receiver(concurrency=1, give_up_after=3600.0)
+        receiver.answer = lambda *_: (
+            TryAgain("http_401", pauses=True) if asyncio.get_running_loop().time() < 10 * 3600 else Delivered()
+        )
+        async with stage(receiver) as on:
+            for _ in range(5):
+                on.outbox.append("sink")
+            await on.outbox.until_settled()
+
+        assert receiver.attempts[1][0] >= 30
+        assert len(receiver.attempts) < 10 * 3600 / 100
+        assert all(isinstance(one, Accepted) for one in on.outbox.settled)
+        assert on.counts.refusals == [True, False]
+
+    virtually(story())
+
+
+def test_no_more_attempts_are_under_way_than_the_destination_wants() -> None:
+    async def story() -> None:
+        receiver = Receiver(concurrency=3)
+        async with stage(receiver) as on:
+            for _ in range(100):
+                on.outbox.append("sink")
+            await on.outbox.until_settled()
+
+        assert receiver.most_under_way == 3
+
+    virtually(story())
+
+
+def test_what_a_crash_would_repeat_is_bounded_while_the_disk_is_slow() -> None:
+    async def story() -> None:
+        receiver = Receiver(concurrency=16)
+        async with stage(receiver, outbox=MemoryOutbox(flush=5.0)) as on:
+            for _ in range(500):
+                on.outbox.append("sink")
+            for _ in range(40):
+                await asyncio.sleep(1)
+                undurable = len(receiver.attempts) - len(on.outbox.settled)
+
+                assert undurable <= WINDOW
+            await on.outbox.until_settled()
+
+    virtually(story())
+
+
+def test_no_more_events_are_held_in_memory_than_a_few_rounds_need() -> None:
+    async def story() -> None:
+        receiver = Receiver(concurrency=8, seconds=10.0)
+        async with stage(receiver) as on:
+            for _ in range(2000):
+                on.outbox.append("sink")
+            await asyncio.sleep(5)
+
+            assert len(on.outbox.claimed) <= 2 * CHUNK
+            on.outbox.pending.clear()
+            on.outbox.claimed.clear()
+            await on.dispatcher.stop(0.0)
+
+    virtually(story())
+
+
+def test_events_share_an_attempt_where_the_destination_takes_batches() -> None:
+    async def story() -> None:
+        outbox, receiver = MemoryOutbox(), Receiver(concurrency=1, batch_size=50)
+        for _ in range(500):
+            outbox.append("sink")
+        async with stage(receiver, outbox=outbox):
+            await outbox.until_settled()
+
+        assert len(receiver.attempts) == 10
+        assert receiver.accepted.total() == 500
+
+    virtually(story())
+
+
+def test_one_bad_event_dooms_no_other_of_its_batch() -> None:
+    async def story() -> None:
+        outbox = MemoryOutbox()
+        receiver = Receiver(concurrency=1, batch_size=10)
+        receiver.answer = lambda _, ids: Undeliverable("http_400") if "event-7" in ids else Delivered()
+        for _ in range(10):
+            outbox.append("sink")
+        async with stage(receiver, outbox=outbox) as on:
+            await outbox.until_settled()
+
+        assert receiver.accepted == Counter(f"event-{n}" for n in range(1, 11) if n != 7)
+        assert on.counts.given_up == ["http_400"]
+
+    virtually(story())
+
+
+def test_an_event_that_can_not_be_rendered_is_kept_and_holds_up_no_other() -> None:
+    async def story() -> None:
+        def rendering(event_id: str, body: bytes) -> Document:
+            if event_id == "event-2" and asyncio.get_running_loop().time() < 100:
+                raise ValueError("a mistake of ours")
+            return Document(event_id, body, is_fallback=event_id == "event-3")
+
+        outbox, receiver = MemoryOutbox(), Receiver(batch_size=3, concurrency=1)
+        for _ in range(3):
+            outbox.append("sink")
+        async with stage(receiver, outbox=outbox, rendering=rendering) as on:
+            await asyncio.sleep(1)
+            after_a_second = dict(receiver.accepted)
+            await outbox.until_settled()
+
+        assert after_a_second == {"event-1": 1, "event-3": 1}
+        assert receiver.accepted.total() == 3
+        assert on.counts.fallbacks == 1
+        assert {one.reason for one in outbox.postponed} == {"internal_error"}
+
+    virtually(story())
+
+
+def test_a_settlement_that_the_outbox_can_not_take_is_kept_until_it_can() -> None:
+    """What was delivered must not be forgotten while we live, or it would be delivered again."""
+
+    async def story() -> None:
+        outbox, receiver = MemoryOutbox(), Receiver()
+        outbox.settle_errors += [OutboxError("disk full"), RuntimeError("a mistake of ours")]
+        outbox.append("sink")
+        async with stage(receiver, outbox=outbox):
+            await outbox.until_settled()
+
+        assert receiver.accepted == Counter({"event-1": 1})
+        assert len(receiver.attempts) == 1
+
+    virtually(story())
+
+
+def test_a_claim_that_fails_is_tried_again() -> None:
+    async def story() -> None:
+        outbox, receiver = MemoryOutbox(), Receiver()
+        outbox.claim_errors += [OutboxError("busy"), RuntimeError("a mistake of ours")]
+        outbox.append("sink")
+        async with stage(receiver, outbox=outbox):
+            await outbox.until_settled()
+
+        assert receiver.accepted == Counter({"event-1": 1})
+
+    virtually(story())
+
+
+def test_an_idle_lane_looks_once_a_second() -> None:
+    async def story() -> None:
+        async with stage(Receiver()) as on:
+            await asyncio.sleep(100)
+
+            assert len(on.outbox.claims) <= 102
+
+    virtually(story())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_thirds_of_the_answers_may_fail_by_chance(seed: int) -> None:
+    """500 or 429 with Retry-After 1, at random: all of 2,000 events arrive once and within two minutes."""
+
+    async def story() -> float:
+        dice = random.Random(seed)  # noqa: S311 - chance, not secrets
+        answers: list[Outcome] = [Delivered(), TryAgain("http_500"), TryAgain("http_429", after=1.0)]
+        receiver = Receiver(answer=lambda _, __: dice.choice(answers), concurrency=16)
+        outbox = MemoryOutbox()
+        for _ in range(2000):
+            outbox.append("sink")
+        async with stage(receiver, outbox=outbox, seed=seed):
+            await outbox.until_settled()
+
+        assert set(receiver.accepted.values()) == {1}
+        assert len(receiver.accepted) == 2000
+        return receiver.attempts[-1][0]
+
+    assert virtually(story()) < 120

@@ -1,0 +1,363 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from router.errors import ForbiddenAddressError, MalformedAnswerError, UnauthorisedError, UnreachableError
+from router.images import Digest, parse_reference
+from router.registry import RegistryClient, RegistrySettings
+from router.registry.settings import CredentialsSettings
+from tests.registry.stage import Time, soon
+from tests.simulators.certificates import SelfSigned, self_signed
+from tests.simulators.docker_registry import docker_config
+from tests.simulators.registry import RegistrySimulator, TokenService, listening
+
+USERS = {"gatecrier": "open sesame"}
+
+
+def with_credentials(registry: RegistrySimulator, folder: Path) -> RegistrySettings:
+    file = docker_config(folder, registry.host)
+    return RegistrySettings(host=registry.host, plain_http=True, credentials=CredentialsSettings(file=file))
+
+
+def redirect(target: str, status: int = 307) -> Callable[[web.Request], web.Response | None]:
+    return lambda request: (
+        web.Response(status=status, headers={"Location": target.replace("{path}", request.path)})
+        if "moved" not in request.query and "Authorization" in request.headers
+        else None
+    )
+
+
+# --- redirects ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_elsewhere_takes_no_credentials_along(status: int, tmp_path: Path) -> None:
+    async with (
+        RegistrySimulator(users=USERS).running() as registry,
+        RegistrySimulator().running() as storage,
+        RegistryClient([with_credentials(registry, tmp_path)]) as client,
+    ):
+        digest = storage.add_blob(b"content")
+        registry.fault = redirect(f"http://{storage.host}{{path}}?sig=%2F%2B", status)
+
+        body = await client.blob(registry.image("a:1"), digest, soon(), 100)
+
+        assert body == b"content"
+        assert registry.authorizations[-1] is not None
+        assert storage.authorizations == [None]
+
+
+async def test_a_redirect_on_the_same_origin_keeps_them(tmp_path: Path) -> None:
+    async with (
+        RegistrySimulator(users=USERS).running() as registry,
+        RegistryClient([with_credentials(registry, tmp_path)]) as client,
+    ):
+        digest = registry.add_blob(b"content")
+        registry.fault = redirect("{path}?moved")
+
+        assert await client.blob(registry.image("a:1"), digest, soon(), 100) == b"content"
+
+
+async def test_a_redirect_is_followed_as_it_is_written() -> None:
+    """A storage's signature is over the very characters of the query."""
+    seen: list[str] = []
+
+    def fault(request: web.Request) -> web.Response | None:
+        seen.append(request.raw_path)
+        moved = web.Response(status=307, headers={"Location": "/v2/a/blobs/x?sig=a%2Fb%2bc+d%7E~"})
+        return moved if len(seen) == 1 else web.Response(body=b"content")
+
+    async with RegistrySimulator(fault=fault).running() as registry, RegistryClient([registry.settings]) as client:
+        await client.blob(registry.image("a:1"), Digest.of(b"content"), soon(), 100)
+
+    assert seen[1] == "/v2/a/blobs/x?sig=a%2Fb%2bc+d%7E~"
+
+
+async def test_a_challenge_from_elsewhere_is_not_met(tmp_path: Path) -> None:
+    """Otherwise whoever owns the target of a redirect names the realm that gets our password."""
+    async with (
+        TokenService().running() as thief,
+        RegistrySimulator(token_service=thief).running() as elsewhere,
+        RegistrySimulator(users=USERS).running() as registry,
+        RegistryClient([with_credentials(registry, tmp_path)]) as client,
+    ):
+        registry.fault = redirect(f"http://{elsewhere.host}{{path}}")
+
+        with pytest.raises(UnauthorisedError):
+            await client.blob(registry.image("a:1"), Digest.of(b""), soon(), 100)
+        assert thief.calls == []
+
+
+async def test_redirects_come_to_an_end() -> None:
+    fault = lambda request: web.Response(status=302, headers={"Location": request.path})  # noqa: E731 - one line says it
+
+    async with RegistrySimulator(fault=fault).running() as registry, RegistryClient([registry.settings]) as client:
+        with pytest.raises(MalformedAnswerError, match="more than 5 times"):
+            await client.resolve(registry.image("a:1"), soon())
+
+        assert len(registry.requests) == 6
+
+
+NO_PLACES = [
+    "",
+    "http://",
+    "http://[",
+    "ftp://127.0.0.1/x",
+    "file:///etc/passwd",
+    "http://u:p@127.0.0.1/",
+    "http://a b/",
+]
+NO_PLACES += ["http://:x/", "javascript:alert(1)", "http://\N{SNOWMAN}/", "http://[::x]/", "http://a:0/"]
+
+
+@pytest.mark.parametrize("location", NO_PLACES)
+async def test_a_redirect_to_what_is_no_place_is_malformed(location: str) -> None:
+    fault = lambda _: web.Response(status=302, headers={"Location": location})  # noqa: E731 - one line says it
+
+    async with RegistrySimulator(fault=fault).running() as registry, RegistryClient([registry.settings]) as client:
+        with pytest.raises(MalformedAnswerError, match="redirect"):
+            await client.resolve(registry.image("a:1"), soon())
+
+
+async def test_no_redirect_leads_to_a_forbidden_address() -> None:
+    fault = lambda _: web.Response(status=302, headers={"Location": "http://169.254.169.254/latest"})  # noqa: E731 - one line says it
+
+    async with RegistrySimulator(fault=fault).running() as registry, RegistryClient([registry.settings]) as client:
+        with pytest.raises(ForbiddenAddressError):
+            await client.resolve(registry.image("a:1"), soon())
+
+
+# --- TLS ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pair() -> SelfSigned:
+    return self_signed()
+
+
+@pytest.fixture
+def tls(pair: SelfSigned, tmp_path: Path) -> ssl.SSLContext:
+    return pair.server_context(tmp_path)
+
+
+@pytest.fixture
+def ca(pair: SelfSigned, tmp_path: Path) -> Path:
+    (tmp_path / "ca.pem").write_bytes(pair.certificate)
+    return tmp_path / "ca.pem"
+
+
+async def test_a_registry_is_trusted_by_its_own_ca(tls: ssl.SSLContext, ca: Path) -> None:
+    async with (
+        RegistrySimulator(tls=tls).running() as registry,
+        RegistryClient([RegistrySettings(host=registry.host, ca=ca)]) as client,
+    ):
+        digest = registry.add_image("a", "1")
+
+        assert await client.resolve(registry.image("a:1"), soon()) == digest
+
+
+async def test_an_unknown_certificate_is_unreachable_at_once(tls: ssl.SSLContext) -> None:
+    time = Time()
+
+    async with (
+        RegistrySimulator(tls=tls).running() as registry,
+        RegistryClient(surroundings=time.surroundings()) as client,
+    ):
+        with pytest.raises(UnreachableError, match="certificate"):
+            await client.resolve(registry.image("a:1"), soon())
+
+    assert time.slept == []
+
+
+async def test_plain_http_is_spoken_only_where_it_is_named() -> None:
+    async with RegistrySimulator().running() as registry, RegistryClient() as client:
+        registry.add_image("a", "1")
+
+        with pytest.raises(UnreachableError, match="TLS"):
+            await client.resolve(registry.image("a:1"), soon())
+        assert registry.requests == []
+
+
+async def test_a_redirect_from_https_to_http_is_malformed(tls: ssl.SSLContext, ca: Path) -> None:
+    async with (
+        RegistrySimulator(tls=tls).running() as registry,
+        RegistryClient([RegistrySettings(host=registry.host, ca=ca)]) as client,
+    ):
+        registry.fault = lambda _: web.Response(status=302, headers={"Location": f"http://{registry.host}/"})
+
+        with pytest.raises(MalformedAnswerError, match="https to http"):
+            await client.resolve(registry.image("a:1"), soon())
+
+
+async def test_a_redirect_from_http_to_https_and_back_is_malformed(tls: ssl.SSLContext) -> None:
+    async with RegistrySimulator().running() as registry, RegistrySimulator(tls=tls).running() as storage:
+        registry.fault = lambda _: web.Response(status=302, headers={"Location": f"https://{storage.host}/"})
+        storage.fault = lambda _: web.Response(status=302, headers={"Location": f"http://{registry.host}/"})
+
+        async with RegistryClient([registry.settings]) as client:
+            context = client._endpoints.of(registry.host).tls_elsewhere
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            with pytest.raises(MalformedAnswerError, match="https to http"):
+                await client.resolve(registry.image("a:1"), soon())
+
+
+# --- guard --------------------------------------------------------------------------------------------------------
+
+
+FORBIDDEN = ["169.254.169.254", "169.254.169.254:80", "100.100.100.200", "0.0.0.0:5000", "[fe80::1]", "[::]:1"]
+FORBIDDEN += ["[::ffff:a9fe:a9fe]:443", "[fd00:ec2::254]"]
+
+
+@pytest.mark.parametrize("registry", FORBIDDEN)
+async def test_a_forbidden_address_is_never_connected_to(registry: str) -> None:
+    async with RegistryClient() as client:
+        with pytest.raises(ForbiddenAddressError):
+            await client.resolve(parse_reference(f"{registry}/a:1"), soon())
+
+
+@pytest.mark.parametrize("found", [["169.254.169.254"], ["127.0.0.1", "169.254.169.254"], ["127.0.0.1", "fe80::1"]])
+async def test_a_name_that_leads_to_one_is_refused(found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where only one of its addresses is forbidden: the next attempt would take that one."""
+
+    def getaddrinfo(_host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        return [
+            (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in found
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    async with RegistryClient() as client:
+        with pytest.raises(ForbiddenAddressError, match="leads to"):
+            await client.resolve(parse_reference("metadata.example/a:1"), soon())
+
+
+async def test_a_name_without_an_address_is_unreachable_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def getaddrinfo(*_: object, **__: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    time = Time()
+    async with RegistryClient(surroundings=time.surroundings()) as client:
+        with pytest.raises(UnreachableError, match=r"no address is known for nowhere\.example"):
+            await client.resolve(parse_reference("nowhere.example/a:1"), soon())
+
+    assert time.slept == []
+
+
+async def test_a_name_server_that_fails_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def getaddrinfo(*_: object, **__: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    time = Time()
+    async with RegistryClient(surroundings=time.surroundings()) as client:
+        with pytest.raises(UnreachableError, match="can't connect"):
+            await client.resolve(parse_reference("nowhere.example/a:1"), soon())
+
+    assert len(time.slept) == 2
+
+
+async def test_a_registry_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with RegistrySimulator().running() as registry:
+        digest = registry.add_image("a", "1")
+        info = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", registry.port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [info])
+        settings = RegistrySettings(host=f"registry.test:{registry.port}", plain_http=True)
+
+        async with RegistryClient([settings]) as client:
+            assert await client.resolve(parse_reference(f"{settings.host}/a:1"), soon()) == digest
+
+
+# --- proxies ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_plain_registry_is_reached_through_the_proxy() -> None:
+    """The proxy is a registry here: it answers for every host, which shows that it was asked."""
+    seen: list[tuple[str, str | None]] = []
+
+    def note(request: web.Request) -> None:
+        seen.append((request.headers["Host"], request.headers.get("Proxy-Authorization")))
+
+    async with RegistrySimulator(fault=note).running() as proxy:
+        digest = proxy.add_image("a", "1")
+        surroundings = Time().surroundings({"HTTP_PROXY": f"http://user:pass@{proxy.host}"})
+        settings = RegistrySettings(host="registry.test", plain_http=True)
+
+        async with RegistryClient([settings], surroundings=surroundings) as client:
+            assert await client.resolve(parse_reference("registry.test/a:1"), soon()) == digest
+
+    assert seen == [("registry.test", "Basic " + base64.b64encode(b"user:pass").decode())]
+
+
+@contextlib.asynccontextmanager
+async def tunnel(target: int, heads: list[str], status: str = "200 OK") -> AsyncIterator[int]:
+    """A proxy that knows CONNECT, and leads everywhere to one port of loopback."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(f"HTTP/1.1 {status}\r\n\r\n".encode())
+        if status.startswith("200"):
+            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", target)
+            await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer), return_exceptions=True)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_an_https_registry_is_reached_through_a_tunnel(tls: ssl.SSLContext, ca: Path) -> None:
+    heads: list[str] = []
+
+    async with RegistrySimulator(tls=tls).running() as registry, tunnel(registry.port, heads) as port:
+        digest = registry.add_image("a", "1")
+        seen: list[str | None] = []
+        registry.fault = lambda request: seen.append(request.headers.get("Proxy-Authorization"))
+        surroundings = Time().surroundings({"https_proxy": f"http://user:pass@127.0.0.1:{port}"})
+
+        async with RegistryClient([RegistrySettings(host="registry.test", ca=ca)], surroundings=surroundings) as client:
+            assert await client.resolve(parse_reference("registry.test/a:1"), soon()) == digest
+
+    assert heads[0].startswith("CONNECT registry.test:443 ")
+    assert "Proxy-Authorization: Basic" in heads[0]
+    assert seen == [None]
+
+
+async def test_a_proxy_that_refuses_is_unreachable() -> None:
+    async with tunnel(0, [], "407 Proxy Authentication Required") as port:
+        surroundings = Time().surroundings({"https_proxy": f"http://127.0.0.1:{port}"})
+
+        async with RegistryClient(surroundings=surroundings) as client:
+            with pytest.raises(UnreachableError, match="proxy answers 407"):
+                await client.resolve(parse_reference("registry.test/a:1"), soon())
+
+
+async def test_a_proxy_that_is_not_there_is_unreachable() -> None:
+    async with listening(web.Application()) as port:
+        pass
+    surroundings = Time().surroundings({"https_proxy": f"http://127.0.0.1:{port}"})
+
+    async with RegistryClient(surroundings=surroundings) as client:
+        with pytest.raises(UnreachableError, match="proxy can't be reached"):
+            await client.resolve(parse_reference("registry.test/a:1"), soon())
+
+
+async def test_no_proxy_leads_to_a_forbidden_address() -> None:
+    surroundings = Time().surroundings({"all_proxy": "http://127.0.0.1:1"})
+
+    async with RegistryClient(surroundings=surroundings) as client:
+        with pytest.raises(ForbiddenAddressError):
+            await client.resolve(parse_reference("169.254.169.254/a:1"), soon())

@@ -1,0 +1,53 @@
+from router.routing.fields import as_text, field_paths, fields, reader
+from tests.routing.event import event, image, signer
+
+
+def test_every_leaf_of_the_event_is_a_field() -> None:
+    assert {
+        "decision.would_reject",
+        "decision.break_glass",
+        "request.namespace",
+        "request.user.name",
+        "request.user.groups",
+        "workload.owner.kind",
+        "images.verdict",
+        "images.signers.name",
+        "timings.gate_milliseconds",
+        "cluster",
+        "replica",
+    } <= field_paths()
+
+
+def test_what_holds_others_is_no_field() -> None:
+    assert not {"decision", "request.user", "workload.owner", "images", "images.signers"} & field_paths()
+
+
+def test_the_number_of_an_event_is_no_field_because_routes_are_asked_before_it_is_given() -> None:
+    assert "sequence" not in field_paths()
+
+
+def test_closed_sets_are_known() -> None:
+    assert fields()["decision.would_reject"] == frozenset({"true", "false"})
+    assert fields()["decision.outcome"] == frozenset({"admitted", "rejected", "unanswered"})
+    assert fields()["request.namespace"] is None
+
+
+def test_values_read_as_they_stand_in_json_without_quotes() -> None:
+    assert [as_text(value) for value in ("a", "", None, True, False, 3, 2.5, 10**30)] == [
+        "a", "", "", "true", "false", "3", "2.5", str(10**30),
+    ]  # fmt: skip
+
+
+def test_a_list_stands_for_its_elements() -> None:
+    data = event(image("unsigned"), image("verified", signers=[signer("release"), signer("security")]))
+
+    assert reader("images.verdict")(dict(data)) == ["unsigned", "verified"]
+    assert reader("images.signers.name")(dict(data)) == ["release", "security"]
+    assert reader("request.user.groups")(dict(data)) == ["system:authenticated", "devs"]
+
+
+def test_what_is_missing_is_the_empty_text() -> None:
+    """A workload without an owner has an owner without a name; that is how Alertmanager treats absent labels."""
+    assert reader("workload.owner.name")(dict(event())) == [""]
+    assert reader("decision.message")({}) == [""]
+    assert reader("decision.message")({"decision": "no mapping"}) == [""]

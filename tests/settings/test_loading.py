@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from router.errors import ConfigurationError
+from router.fields import ListenAddress
+from router.settings.loading import Loaded, Refused, attempt, load
+from router.verdict import Mode
+from tests.settings.configurations import DATA, ENVIRONMENT, SMALL, example, loaded, refused, tried, written
+
+OWN = Path(__file__).parents[2] / "config" / "gatecrier.yaml"
+
+
+def test_the_example_of_the_contract_is_read_as_it_is_meant(tmp_path: Path) -> None:
+    """Its names are what operators write; with its ports, paths and key changed it must load."""
+    settings = loaded(tmp_path, example().replace("8443", "18443")).settings
+
+    assert settings.cluster == "production-eu"
+    assert settings.enforcement.default is Mode.DETECT
+    assert settings.enforcement.namespaces["payments"] is Mode.ENFORCE
+    assert settings.webhook.listen == ListenAddress("127.0.0.1", 18443)
+    assert settings.webhook.deadline == 8.0
+    assert settings.outbox.keep == 30 * 86400
+    assert settings.policy[1].with_.threshold == 2
+    assert settings.policy[2].mode is Mode.DETECT
+    assert [destination.name for destination in settings.destinations] == ["sysdig", "soc-slack", "siem", "archive"]
+    assert settings.routes.routes[0].continue_
+    assert settings.templates.directory == tmp_path / "templates"
+
+
+def test_our_own_example_is_right(tmp_path: Path) -> None:
+    assert not loaded(tmp_path, OWN.read_text()).warnings
+
+
+def test_the_least_configuration_is_right(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, SMALL).settings
+
+    assert settings.enforcement.default is Mode.DETECT
+    assert not settings.verifiers
+
+
+def test_line_ends_of_another_system_are_line_ends(tmp_path: Path) -> None:
+    path = written(tmp_path, "")
+    path.write_bytes(example().replace("\n", "\r\n").encode())
+
+    assert isinstance(attempt(path, ENVIRONMENT), Loaded)
+
+
+def test_load_is_attempt_for_whoever_can_not_go_on(tmp_path: Path) -> None:
+    path = written(tmp_path, SMALL)
+
+    assert load(path, {}) == attempt(path, {})
+    with pytest.raises(ConfigurationError, match="1:1: the file is empty"):
+        load(written(tmp_path, ""), {})
+
+
+def test_all_problems_are_told_in_one_run_in_the_order_of_the_file(tmp_path: Path) -> None:
+    """An error in one section must not hide a dangling name in another, nor one in an item the others of that item."""
+    text = example()
+    for found, mistaken in (
+        ("default: detect", "default: detekt"),
+        ("deadline: 8s", "deadline: 8"),
+        ("  required: false", "  requird: false"),
+        ("ca: registry-ca.pem", "ca: gone.pem"),
+        ("{name: security, file: security.pub}", "{name: security, file: gone.pub}"),
+        ("verifier: shop-keys                   #", "verifier: shop-kees #"),
+        ("with: {threshold: 2, required: [security]}", "with: {threshold: 0, required: [securty]}"),
+        ("on_unverifiable: reject", "on_unverifiable: never"),
+        ('pattern: "registry.k8s.io/**"', 'pattern: "127.0.0.1:5000/sandbox/**"'),
+        ('allow: ["127.0.0.0/8"]', 'allow: ["127.0.0.0/33"]'),
+        ("{env: SYSDIG_TOKEN}", "{env: GONE}"),
+        ("kind: slack", "kind: slakc"),
+        ("{file: slack-url}", "{file: gone-url}"),
+        ("template: slack", "template: slac"),
+        ("timeout: 5s", "timeout: 5s\n    timeout: 6s"),
+        ('"decision.would_reject = true"', '"decision.wuold_reject = true"'),
+        ("[soc-slack, siem]", "[soc-slac, siem]"),
+    ):
+        assert found in text
+        text = text.replace(found, mistaken, 1)
+    lines = refused(tmp_path, text).splitlines()
+    paths = [line.split(": ", 2)[1] for line in lines]
+    numbers = [int(line.split(":")[1]) for line in lines]
+
+    assert numbers == sorted(numbers)
+    assert paths == [
+        "enforcement.default",
+        "webhook.deadline",
+        "outbox.requird",
+        "registries[1].ca",
+        "verifiers[0].keys[1].file (security)",
+        "policy[0].verifier",
+        "policy[1].with.threshold",
+        "policy[1].with.required[0]",
+        "policy[1].on_unverifiable",
+        "policy[3]",
+        "egress.allow[0]",
+        "destinations[0].token.env (sysdig)",
+        "destinations[1].kind (soc-slack)",
+        "destinations[1].url.file (soc-slack)",
+        "destinations[1].template (soc-slack)",
+        "destinations[2].timeout",
+        "routes.routes[1].match[0]",
+        "routes.routes[1].destinations[0]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("children", "loser", "winner"),
+    [
+        ("[{destinations: [a]}, {match: ['decision.would_reject = true'], destinations: [b]}]", 1, 0),
+        ("[{match: ['a'], destinations: [a]}, {match: ['a', 'b'], destinations: [b]}]", 1, 0),
+        ("[{match: ['a'], destinations: [a]}, {match: ['b'], destinations: [a]}, {match: ['b', 'a']}]", 2, 0),
+        ("[{continue: true}, {match: ['a']}, {match: ['a'], destinations: [b]}]", 2, 1),
+    ],
+)
+def test_a_route_that_no_event_reaches_is_refused(tmp_path: Path, children: str, loser: int, winner: int) -> None:
+    said = refused(tmp_path, routed(children))
+
+    assert f"routes.routes[{loser}]: no event reaches this route" in said
+    assert f"routes.routes[{winner}]" in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "children",
+    [
+        "[{continue: true, destinations: [a]}, {match: ['a'], destinations: [b]}]",
+        "[{match: ['a'], destinations: [a]}, {destinations: [b]}]",
+        "[{match: ['a', 'b'], destinations: [a]}, {match: ['a'], destinations: [b]}]",
+        "[{match: ['a'], destinations: [a], continue: true}, {match: ['a'], destinations: [b]}]",
+        "[{match: ['a'], routes: [{match: ['b'], destinations: [a]}]}, {match: ['b'], destinations: [b]}]",
+    ],
+)
+def test_a_route_that_some_event_reaches_is_none(tmp_path: Path, children: str) -> None:
+    assert isinstance(tried(tmp_path, routed(children)), Loaded)
+
+
+def routed(children: str) -> str:
+    """A configuration with these routes beneath the root; 'a' and 'b' stand for matchers."""
+    for letter, matcher in (("a", "request.namespace = a"), ("b", "request.operation = CREATE")):
+        children = children.replace(f"'{letter}'", f"'{matcher}'")
+    destinations = "[{name: a, kind: file, path: a.jsonl}, {name: b, kind: file, path: b.jsonl}]"
+    kept = [line for line in SMALL.splitlines() if not line.startswith(("destinations:", "routes:"))]
+    return "\n".join([*kept, f"destinations: {destinations}", f"routes: {{destinations: [a, b], routes: {children}}}"])
+
+
+def test_a_rule_that_never_wins_is_told_beside_broken_rules(tmp_path: Path) -> None:
+    rules = '[{pattern: "a/b", verifier: 7}, {pattern: "a/c", verifier: deny}, {pattern: "a/c", verifier: allow}]'
+    said = refused(tmp_path, SMALL.replace('[{pattern: "**", verifier: deny}]', rules))
+
+    assert "policy[0].verifier: found 7" in said
+    assert 'policy[2]: this rule can never win: policy[1] ("a/c")' in said
+
+
+def test_what_is_never_used_is_a_warning(tmp_path: Path) -> None:
+    text = example().replace("[soc-slack, siem]", "[soc-slack]")
+    text = text.replace("verifiers:  ", "verifiers:\n  - {name: spare, kind: static, allow: true}\n#")
+    warnings = loaded(tmp_path, text).warnings
+
+    assert len(warnings) == 2
+    assert 'verifiers[0].name (spare): no rule uses the verifier "spare"' in warnings[0]
+    assert 'destinations[2].name (siem): no route tells the destination "siem"' in warnings[1]
+
+
+def test_a_key_with_two_names_does_not_go_unnoticed(tmp_path: Path) -> None:
+    """A threshold counts keys, and so one signer, however often it is named."""
+    result = tried(tmp_path, example().replace("security.pub", "release.pub"))
+
+    assert "same key" in (result.text if isinstance(result, Refused) else result.warnings[0])
+
+
+def test_no_destination_at_all_is_a_warning(tmp_path: Path) -> None:
+    """A first trial looks at the outbox only."""
+    text = "\n".join(SMALL.splitlines()[:5])
+
+    assert "only kept in the outbox" in loaded(tmp_path, text).warnings[0]
+
+
+def test_destinations_without_routes_are_a_mistake(tmp_path: Path) -> None:
+    assert "routes: is missing" in refused(tmp_path, "\n".join(SMALL.splitlines()[:6]))
+
+
+def test_a_private_address_that_egress_does_not_allow_is_a_warning(tmp_path: Path) -> None:
+    warnings = loaded(tmp_path, example().replace('["127.0.0.0/8"]', '["10.0.0.0/8"]')).warnings
+
+    assert "destinations[2].url (siem): 127.0.0.1 is no public address" in warnings[0]
+
+
+def test_every_file_that_is_read_is_known_so_that_it_can_be_watched(tmp_path: Path) -> None:
+    text = example().replace("tls: self-signed", "tls: {certificate: tls.crt, key: tls.key}")
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "slack.json").write_text('{"text": "{{ alert_message }}"}')
+    files = loaded(tmp_path, text).files
+
+    assert {path.relative_to(tmp_path).as_posix() for path in files if path.is_relative_to(tmp_path)} == {
+        "gatecrier.yaml",
+        "registry-ca.pem",
+        "docker-config.json",
+        "security.pub",
+        "slack-url",
+        "tls.crt",
+        "tls.key",
+        "templates/slack.json",
+    }
+
+
+def test_a_template_that_can_not_be_used_is_a_mistake_of_every_destination_that_uses_it(tmp_path: Path) -> None:
+    """Sooner told here than found out by the first alert, which would go out as the built-in minimal payload."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "slack.json").write_text('{"text": {{ }')
+    lines = refused(tmp_path, example().replace("template: sysdig", "template: slack")).splitlines()
+
+    assert [line.split(": ")[1] for line in lines] == [
+        "destinations[0].template (sysdig)",
+        "destinations[1].template (soc-slack)",
+    ]
+    assert "slack" in lines[0].split(": ", 2)[2]
+
+
+def test_files_that_a_refused_configuration_names_are_known_too(tmp_path: Path) -> None:
+    """Making the missing file is what mends it: it must be noticed."""
+    result = tried(tmp_path, example().replace("{file: slack-url}", "{file: not-yet}"))
+
+    assert isinstance(result, Refused)
+    assert tmp_path / "not-yet" in result.files
+
+
+def test_paths_are_relative_to_the_folder_that_the_name_of_the_file_says(tmp_path: Path) -> None:
+    """In a ConfigMap the file is a link; the files beside it are beside the link."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "gatecrier.yaml").write_text(example())
+    path = written(tmp_path, "")
+    path.unlink()
+    path.symlink_to("data/gatecrier.yaml")
+    result = attempt(path, ENVIRONMENT)
+
+    assert isinstance(result, Loaded)
+    assert path in result.files
+
+
+@pytest.mark.parametrize(("name", "word"), [("gone.yaml", "No such file"), (".", "Is a directory")])
+def test_a_configuration_that_can_not_be_read_is_told(tmp_path: Path, name: str, word: str) -> None:
+    result = attempt(tmp_path / name, {})
+
+    assert isinstance(result, Refused)
+    assert word in result.text
+
+
+def test_secrets_are_in_no_problem_and_no_settings(tmp_path: Path) -> None:
+    text = example().replace("signing_secret: {env: SIEM_SECRET}", "signing_secret: whsec_hush")
+    said = refused(tmp_path, text.replace("{env: SYSDIG_TOKEN}", "[hush]").replace("{file: slack-url}", "{url: hush}"))
+
+    assert "hush" not in said
+    assert "hush" not in repr(loaded(tmp_path, example()).settings)
+
+
+def test_hundreds_of_problems_are_cut_to_what_can_be_read(tmp_path: Path) -> None:
+    many = SMALL.replace('[{pattern: "**", verifier: deny}]', json.dumps([{"pattern": "", "verifier": 7}] * 200))
+    lines = refused(tmp_path, many).splitlines()
+
+    assert len(lines) == 101
+    assert lines[-1].endswith("and 300 more")
+
+
+def test_hundreds_of_verifiers_and_rules_are_read(tmp_path: Path) -> None:
+    key = (DATA / "release.pub").read_text()
+    verifiers = [{"name": f"v{n}", "kind": "cosign", "keys": [{"name": "k", "pem": key}]} for n in range(300)]
+    rules = [{"pattern": f"registry.example/team{n}/*", "verifier": f"v{n}"} for n in range(300)]
+    text = (
+        SMALL.replace('[{pattern: "**", verifier: deny}]', json.dumps(rules)) + f"verifiers: {json.dumps(verifiers)}\n"
+    )
+
+    assert len(loaded(tmp_path, text).settings.policy) == 300

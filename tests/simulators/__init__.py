@@ -1,0 +1,1 @@
+"""Small worlds that stand in for what a cluster has around the router."""

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from router.errors import InvalidReferenceError
+from router.images import TEXT_LIMIT, Digest, ImageReference, is_registry, is_tag, parse_reference
+
+HEX = {"sha256": "ab" * 32, "sha384": "0c" * 48, "sha512": "d9" * 64}
+SHA256 = f"sha256:{HEX['sha256']}"
+
+
+# --- an oracle, transcribed from the published grammar (reference.go) and from splitDockerDomain (normalize.go) ----
+
+
+class Oracle(NamedTuple):
+    """What the published grammar makes of a text."""
+
+    registry: str
+    repository: str
+    tag: str | None
+    digest: str | None
+
+
+COMPONENT = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+HOST = rf"(?:{COMPONENT}(?:\.{COMPONENT})*|\[(?:[a-fA-F0-9:]+)\])"
+DOMAIN = rf"{HOST}(?::[0-9]+)?"
+ALPHANUMERIC = r"[a-z0-9]+"
+PART = rf"{ALPHANUMERIC}(?:(?:\.|_|__|-+){ALPHANUMERIC})*"
+REMOTE = rf"{PART}(?:/{PART})*"
+DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
+REFERENCE = re.compile(rf"({DOMAIN})/({REMOTE})(?::([A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}))?(?:@({DIGEST}))?")
+KNOWN_DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
+
+
+def oracle(text: str) -> Oracle | None:
+    if re.fullmatch(r"[a-f0-9]{64}", text):
+        return None
+    first, slash, rest = text.partition("/")
+    if not slash:
+        domain, remote = "docker.io", f"library/{text}"
+    elif first == "localhost" or any(mark in first for mark in ".:") or first != first.lower():
+        domain, remote = first, rest
+    else:
+        domain, remote = "docker.io", text
+    if domain == "index.docker.io":
+        domain = "docker.io"
+    if domain == "docker.io" and "/" not in remote:
+        remote = f"library/{remote}"
+    match = REFERENCE.fullmatch(f"{domain}/{remote}")
+    if match is None or match[1] != domain or len(match[2]) > 255:
+        return None
+    if match[4] is not None and not KNOWN_DIGEST.fullmatch(match[4]):
+        return None
+    return Oracle(domain, match[2], match[3] or (None if match[4] else "latest"), match[4])
+
+
+def parsed(text: str) -> Oracle | None:
+    try:
+        image = parse_reference(text)
+    except InvalidReferenceError:
+        return None
+    return Oracle(image.registry, image.repository, image.tag, str(image.digest) if image.digest else None)
+
+
+PIECES = [*"aA0z._-/:@[]", "__", "--", "localhost", "docker.io", "index.docker.io", "library", "reg.example", ":5000"]
+PIECES += ["[::1]", ":latest", ":1.20", f"@{SHA256}", "@sha256:", f"sha384:{HEX['sha384']}", HEX["sha256"], "\n"]
+PIECES += ["\N{LATIN CAPITAL LETTER A WITH DIAERESIS}", "\N{LATIN SMALL LETTER LONG S}", "\N{KELVIN SIGN}"]
+PIECES += ["\N{LATIN SMALL LETTER E WITH ACUTE}", "\N{ARABIC-INDIC DIGIT THREE}"]
+NEARLY = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
+DIGESTS = st.sampled_from(sorted(HEX)).map(lambda algorithm: f"@{algorithm}:{HEX[algorithm]}")
+VALID = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["", "docker.io/", "index.docker.io/", "localhost/", "UP/", "reg.example:5000/", "[::1]:1/"]),
+        st.lists(st.from_regex(PART, fullmatch=True), min_size=1, max_size=4).map("/".join),
+        st.just("") | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", fullmatch=True).map(":{}".format),
+        st.just("") | DIGESTS,
+    ),
+).filter(lambda text: oracle(text) is not None)
+
+
+@given(NEARLY | st.text(max_size=80) | VALID)
+@example("a_b.c/x")
+@example("localhost/x")
+@example("localhost:5000")
+@example("index.docker.io/nginx")
+@example("a:5000/b/c")
+@example("docker.io/library/nginx\n")
+@example("Docker.io/nginx")
+def test_the_parser_agrees_with_the_published_grammar(text: str) -> None:
+    expected = oracle(text)
+
+    assert parsed(text) == expected
+
+
+@given(VALID)
+def test_a_normalised_reference_reads_as_itself(text: str) -> None:
+    image = parse_reference(text)
+
+    assert parse_reference(str(image)) == image
+
+
+@given(NEARLY | VALID)
+def test_normalising_twice_is_normalising_once(text: str) -> None:
+    try:
+        once = str(parse_reference(text))
+    except InvalidReferenceError:
+        return
+
+    assert str(parse_reference(once)) == once
+
+
+@given(st.text() | st.text(alphabet="aA0./:@_-[]%\u202e\ud800\x00"))
+def test_no_text_crashes_the_parser(text: str) -> None:
+    """Whoever deploys writes the text."""
+    try:
+        image = parse_reference(text)
+    except InvalidReferenceError:
+        return
+
+    assert isinstance(image, ImageReference)
+
+
+@pytest.mark.parametrize(
+    ("text", "normalised"),
+    [
+        ("nginx", "docker.io/library/nginx:latest"),
+        ("nginx:1.25", "docker.io/library/nginx:1.25"),
+        ("bitnami/redis", "docker.io/bitnami/redis:latest"),
+        ("docker.io/nginx", "docker.io/library/nginx:latest"),
+        ("index.docker.io/bitnami/redis:7", "docker.io/bitnami/redis:7"),
+        ("localhost/app", "localhost/app:latest"),
+        ("localhost:5000/app", "localhost:5000/app:latest"),
+        ("localhost:5000", "docker.io/library/localhost:5000"),
+        ("registry/app", "docker.io/registry/app:latest"),
+        ("registry:5000/app", "registry:5000/app:latest"),
+        ("Registry/app", "Registry/app:latest"),
+        ("[2001:db8::1]:5000/a/b:x", "[2001:db8::1]:5000/a/b:x"),
+        ("gcr.io/p/a__b/c-d---e.f:V_1.0-x", "gcr.io/p/a__b/c-d---e.f:V_1.0-x"),
+        (f"nginx@{SHA256}", f"docker.io/library/nginx@{SHA256}"),
+        (f"nginx:1@{SHA256}", f"docker.io/library/nginx:1@{SHA256}"),
+        (f"docker.io/library/{HEX['sha256']}", f"docker.io/library/{HEX['sha256']}:latest"),
+    ],
+)
+def test_a_familiar_name_stands_for_its_full_one(text: str, normalised: str) -> None:
+    assert str(parse_reference(text)) == normalised
+
+
+@pytest.mark.parametrize(
+    ("text", "because"),
+    [
+        ("", "empty"),
+        (HEX["sha256"], "image ID"),
+        ("a" * (TEXT_LIMIT + 1), "characters"),
+        ("docker.io/" + "a" * 256, "255 characters"),
+        ("Nginx", "lower case"),
+        ("reg.example/Shop/web", "lower case"),
+        ("reg.example/", "no repository"),
+        ("/nginx", "no repository"),
+        ("a//b", "no repository"),
+        ("a___b", "no repository"),
+        ("a..b", "no repository"),
+        ("::1/app", "no registry host"),
+        ("-a.example/app", "no registry host"),
+        ("a_b.example/app", "no registry host"),
+        ("reg.example:port/app", "no registry host"),
+        ("user@reg.example/app", "no registry host"),
+        ("https://reg.example/app", "no registry host"),
+        ("nginx:", "tag"),
+        ("nginx:.a", "tag"),
+        ("nginx:" + "a" * 129, "tag"),
+        ("nginx:1:2", "tag"),
+        ("nginx:1\n", "tag"),
+        ("nginx:\N{ARABIC-INDIC DIGIT ONE}", "tag"),
+        ("nginx@", "no digest"),
+        ("nginx@sha256", "no digest"),
+        ("nginx@md5:" + "a" * 32, "algorithm"),
+        ("nginx@SHA256:" + HEX["sha256"], "algorithm"),
+        ("nginx@sha256:" + "A" * 64, "lower-case"),
+        ("nginx@sha256:" + "a" * 63, "64"),
+        (f"nginx@{SHA256}@{SHA256}", "64"),
+        ("nginx@sha512:" + HEX["sha256"], "128"),
+    ],
+)
+def test_a_refused_reference_says_what_is_wrong(text: str, because: str) -> None:
+    with pytest.raises(InvalidReferenceError, match=because):
+        parse_reference(text)
+
+
+def test_an_error_repeats_only_the_start_of_a_long_text() -> None:
+    with pytest.raises(InvalidReferenceError) as caught:
+        parse_reference("A" * 100_000)
+
+    assert len(str(caught.value)) < 400
+
+
+def test_equal_images_are_equal_values() -> None:
+    names = {parse_reference(text) for text in ("nginx", "docker.io/nginx", "index.docker.io/library/nginx:latest")}
+
+    assert len(names) == 1
+    assert names.pop().name == "docker.io/library/nginx"
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
+@given(data=st.binary(max_size=100), other=st.binary(max_size=100))
+def test_a_digest_matches_its_own_bytes_only(algorithm: str, data: bytes, other: bytes) -> None:
+    digest = Digest.of(data, algorithm)
+
+    assert digest.matches(data)
+    assert digest.matches(other) == (data == other)
+    assert Digest.parse(str(digest)) == digest
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "sha256", "sha256:", f"{SHA256}\n", "sha256:" + "\N{ARABIC-INDIC DIGIT THREE}" * 64, "sha1:" + "a" * 40],
+)
+def test_what_is_no_digest_is_refused(text: str) -> None:
+    with pytest.raises(InvalidReferenceError):
+        Digest.parse(text)
+
+
+def test_no_digest_is_made_by_an_unknown_algorithm() -> None:
+    with pytest.raises(InvalidReferenceError, match="algorithm"):
+        Digest.of(b"", "md5")
+
+
+@pytest.mark.parametrize("text", ["reg.example", "a:5000", "localhost", "[::1]:1", "UP"])
+def test_a_registry_is_what_a_reference_could_start_with(text: str) -> None:
+    assert is_registry(text)
+
+
+@pytest.mark.parametrize("text", ["shop", "", "a.b/c", "a_b.c", "https://a.b", "a.b\n"])
+def test_what_no_reference_could_start_with_is_no_registry(text: str) -> None:
+    assert not is_registry(text)
+
+
+def test_a_tag_has_at_most_128_characters() -> None:
+    assert is_tag("a" * 128)
+    assert not is_tag("a" * 129)

@@ -1,0 +1,366 @@
+"""Judgements: what is asked, remembered and told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from router.errors import ConfigurationError, UnreachableError
+from router.images import Digest
+from router.verdict import Verdict
+from router.verification import Judgement, Verifier
+from router.verification.catalogue import CosignSettings
+from router.verification.evidence import Evidence
+from router.verification.scheme import Demands, Verified
+from tests.verification.world import (
+    MemorySource,
+    cosign,
+    image,
+    in_virtual_time,
+    pen,
+    rule,
+    simple_signing,
+    statement,
+    static,
+)
+
+FAR = float("inf")
+
+
+def signed_by(*names: str) -> tuple[MemorySource, Digest]:
+    source = MemorySource()
+    digest = source.add_image()
+    source.add_legacy(digest, *(pen(name).sign_legacy(source, simple_signing(digest)) for name in names))
+    return source, digest
+
+
+# --- verdicts -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_verified_image_has_its_digest_and_its_signers_with_fingerprints() -> None:
+    source, digest = signed_by("release")
+    judgement = await Verifier(source, [cosign("release")]).judge(image(), rule(), FAR)
+
+    assert (judgement.verdict, judgement.reason, judgement.digest) == (Verdict.VERIFIED, "signed", digest)
+    (signer,) = judgement.signers
+    assert (signer.name, signer.fingerprint) == ("release", pen("release").public.fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "required", "verdict", "reason"),
+    [
+        (None, (), Verdict.VERIFIED, "signed"),
+        (2, (), Verdict.VERIFIED, "signed"),
+        (3, (), Verdict.UNTRUSTED, "too_few_signers"),
+        (None, ("security",), Verdict.VERIFIED, "signed"),
+        (2, ("security", "release"), Verdict.VERIFIED, "signed"),
+        (None, ("auditor",), Verdict.UNTRUSTED, "required_signer_missing"),
+        (2, ("auditor",), Verdict.UNTRUSTED, "required_signer_missing"),
+    ],
+)
+async def test_demands_count_distinct_keys(
+    threshold: int | None, required: Sequence[str], verdict: Verdict, reason: str
+) -> None:
+    source, _ = signed_by("release", "security", "release", "stranger")
+    verifier = Verifier(source, [cosign("release", "security", "auditor")])
+    judgement = await verifier.judge(image(), rule(threshold=threshold, required=required), FAR)
+
+    assert (judgement.verdict, judgement.reason) == (verdict, reason)
+
+
+async def test_a_trusted_claim_about_another_digest_is_told_before_broken_evidence() -> None:
+    source = MemorySource()
+    digest, other = source.add_image(), Digest.of(b"another")
+    broken = source.layer(b"x", "%%%")
+    source.add_legacy(digest, broken, pen("release").sign_legacy(source, simple_signing(other)))
+    judgement = await Verifier(source, [cosign("release")]).judge(image(), rule(), FAR)
+
+    assert (judgement.verdict, judgement.reason) == (Verdict.INVALID, "digest_mismatch")
+    assert str(other) in judgement.detail
+
+
+async def test_who_signed_and_who_did_not_is_told() -> None:
+    source, _ = signed_by("release")
+    verifier = Verifier(source, [cosign("release", "security"), cosign("security", verifier="one")])
+    few = await verifier.judge(image(), rule(threshold=2), FAR)
+    lacking = await verifier.judge(image(), rule(required=["security"]), FAR)
+    nobody = await verifier.judge(image(), rule("one"), FAR)
+
+    assert few.detail == 'signed by "release" only; 2 different keys are wanted'
+    assert lacking.detail == 'signed by "release", but not by "security"'
+    assert nobody.detail == '1 signature is there, but not by key "security"'
+
+
+async def test_an_unsigned_image_by_digest_may_be_a_platform_of_a_signed_index() -> None:
+    source = MemorySource()
+    digest = source.add_image()
+    verifier = Verifier(source, [cosign("release", "security")])
+    by_tag = await verifier.judge(image(), rule(), FAR)
+    by_digest = await verifier.judge(image(digest=digest), rule(), FAR)
+    known = verifier.knows(image(digest=digest), rule())
+
+    assert by_tag.detail == "neither a .sig tag nor a referrer holds a signature"
+    assert "perhaps only the index is signed" in by_digest.detail
+    assert known == by_digest
+
+
+@pytest.mark.parametrize("cause", ["many checks", "many bytes"])
+async def test_what_takes_long_is_checked_beside_the_loop(cause: str) -> None:
+    """A hundred signatures of strangers cost tens of milliseconds: no other request may wait for them."""
+    seen: list[bool] = []
+
+    class Watching:
+        needs_evidence, snapshot, effort = True, "x", 40 if cause == "many checks" else 1
+
+        def prove(self, evidence: Evidence, digest: Digest | None, demands: Demands) -> Verified:
+            seen.append(threading.current_thread() is threading.main_thread())
+            return verifier._schemes["keys"].prove(evidence, digest, demands)  # type: ignore[return-value]  # cosign proves
+
+    source, digest = signed_by("stranger", "release")
+    if cause == "many bytes":
+        source.add_legacy(digest, pen("release").sign_legacy(source, simple_signing(digest) + b" " * 200_000))
+    verifier = Verifier(source, [cosign("release")])
+    watched = Verifier(source, [cosign("release")])
+    watched._schemes["keys"] = Watching()
+    judgement = await watched.judge(image(), rule(), FAR)
+
+    assert judgement.verdict is Verdict.VERIFIED
+    assert seen == [True, False]  # first without any evidence, which costs nothing
+
+
+# --- static -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by_digest", [True, False])
+async def test_static_verifiers_ask_nobody(*, by_digest: bool) -> None:
+    source, digest = signed_by("release")
+    verifier = Verifier(source, [static(allow=True, message="vetted elsewhere")])
+    named = image(digest=digest) if by_digest else image()
+    exempt = Judgement(
+        Verdict.EXEMPT, "static_allow", "vetted elsewhere", digest if by_digest else None, (), cached=False
+    )
+
+    assert verifier.knows(named, rule("fixed")) == exempt
+    assert await verifier.judge(named, rule("fixed"), FAR) == exempt
+    assert source.asked == []
+
+
+def test_allow_and_deny_are_built_in() -> None:
+    verifier = Verifier(MemorySource(), [])
+    allowed, denied = verifier.knows(image(), rule("allow")), verifier.knows(image(), rule("deny"))
+
+    assert allowed is not None
+    assert denied is not None
+    assert (allowed.verdict, allowed.reason) == (Verdict.EXEMPT, "static_allow")
+    assert (denied.verdict, denied.reason) == (Verdict.DENIED, "static_deny")
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_proof_is_remembered_and_a_tag_is_asked_for_anew() -> None:
+    source, digest = signed_by("release")
+    verifier = Verifier(source, [cosign("release")])
+    first = await verifier.judge(image(), rule(), FAR)
+    source.asked.clear()
+    second = await verifier.judge(image(), rule(), FAR)
+
+    assert (first.cached, second.cached) == (False, True)
+    assert source.asked == ["HEAD v1"]
+    assert verifier.knows(image(), rule()) is None
+    assert verifier.knows(image(digest=digest), rule()) == second
+
+
+async def test_a_moved_tag_is_another_image() -> None:
+    source, _ = signed_by("release")
+    verifier = Verifier(source, [cosign("release")])
+    await verifier.judge(image(), rule(), FAR)
+    source.add_image("v1", "something else")
+    judgement = await verifier.judge(image(), rule(), FAR)
+
+    assert judgement.verdict is Verdict.UNSIGNED
+
+
+@pytest.mark.parametrize(
+    ("signers", "seconds", "verdict"),
+    [(["release"], 24 * 3600, "verified"), ([], 30, "unsigned"), (["stranger"], 30, "untrusted")],
+)
+async def test_verdicts_are_remembered_for_as_long_as_they_are_good(
+    signers: Sequence[str], seconds: float, verdict: str
+) -> None:
+    now = 0.0
+    source, digest = signed_by(*signers)
+    verifier = Verifier(source, [cosign("release")], lambda: now)
+    judgement = await verifier.judge(image(), rule(), FAR)
+    now = seconds - 1
+    still = verifier.knows(image(digest=digest), rule())
+    now = seconds
+
+    assert judgement.verdict == verdict
+    assert still is not None
+    assert verifier.knows(image(digest=digest), rule()) is None
+
+
+async def test_what_could_not_be_checked_is_never_remembered() -> None:
+    source, digest = signed_by("release")
+    verifier = Verifier(source, [cosign("release")])
+    source.faults["GET sha256-"] = UnreachableError("503")
+    first = await verifier.judge(image(), rule(), FAR)
+    source.faults.clear()
+    known = verifier.knows(image(digest=digest), rule())
+    second = await verifier.judge(image(), rule(), FAR)
+
+    assert first.verdict is Verdict.UNVERIFIABLE
+    assert known is None
+    assert second.verdict is Verdict.VERIFIED
+
+
+async def test_a_proof_for_one_rule_is_none_for_another() -> None:
+    source, digest = signed_by("release")
+    verifier = Verifier(source, [cosign("release", "security"), cosign("security", verifier="other")])
+    await verifier.judge(image(), rule(), FAR)
+
+    assert verifier.knows(image(digest=digest), rule(threshold=2)) is None
+    assert verifier.knows(image(digest=digest), rule(required=["security"])) is None
+    assert verifier.knows(image(digest=digest), rule("other")) is None
+
+
+async def test_a_proof_survives_a_reload_unless_the_trust_changed() -> None:
+    """A key that was taken out must stop counting at once, though its proofs are remembered for a day."""
+
+    def reloaded(settings: CosignSettings) -> Verifier:
+        return Verifier(source, [settings], remembered=before.remembered)
+
+    source, digest = signed_by("release")
+    before = Verifier(source, [cosign("release")])
+    await before.judge(image(), rule(), FAR)
+    same, changed = reloaded(cosign("release")), reloaded(cosign("security"))
+    renamed = CosignSettings.model_validate(
+        cosign("security").model_dump() | {"keys": [cosign("security").model_dump()["keys"][0] | {"name": "release"}]}
+    )
+
+    assert same.knows(image(digest=digest), rule()) is not None
+    assert changed.knows(image(digest=digest), rule()) is None
+    assert reloaded(renamed).knows(image(digest=digest), rule()) is None
+
+
+async def test_a_proof_in_one_repository_is_none_in_another() -> None:
+    source, digest = signed_by("release")
+    verifier = Verifier(source, [cosign("release")])
+    await verifier.judge(image(), rule(), FAR)
+    elsewhere = type(image())("registry.example", "shop/other", None, digest)
+
+    assert verifier.knows(elsewhere, rule()) is None
+
+
+async def test_only_so_many_repositories_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.verification.verifier._REPOSITORIES_REMEMBERED", 1)
+    source, digest = signed_by("release")
+    verifier = Verifier(source, [cosign("release")])
+    for repository in ("a", "b"):
+        await verifier.judge(type(image())("registry.example", repository, None, digest), rule(), FAR)
+
+    assert list(verifier._proved_last) == [("registry.example", "b")]
+
+
+# --- flights ------------------------------------------------------------------------------------------------------
+
+
+def test_concurrent_requests_share_one_verification() -> None:
+    async def scenario() -> tuple[list[Judgement], list[str]]:
+        source, _ = signed_by("release")
+        source.delays["BLOB"] = 1.0
+        verifier = Verifier(source, [cosign("release")])
+        found = await asyncio.gather(*(verifier.judge(image(), rule(), 5.0) for _ in range(8)))
+        return found, source.asked
+
+    found, asked = in_virtual_time(scenario())
+
+    assert {judgement.verdict for judgement in found} == {Verdict.VERIFIED}
+    assert sum(not question.startswith("HEAD") for question in asked) == 2
+
+
+def test_a_hanging_registry_is_unverifiable_at_the_deadline() -> None:
+    async def scenario() -> tuple[Judgement, float]:
+        source, digest = signed_by("release")
+        source.delays["GET"] = 3600.0
+        verifier = Verifier(source, [cosign("release")])
+        judgement = await verifier.judge(image(digest=digest), rule(), 5.0)
+        return judgement, asyncio.get_running_loop().time()
+
+    judgement, time = in_virtual_time(scenario())
+
+    assert (judgement.verdict, judgement.reason, time) == (Verdict.UNVERIFIABLE, "timeout", 5.0)
+
+
+def test_a_hanging_tag_is_unverifiable_at_the_deadline() -> None:
+    async def scenario() -> Judgement:
+        source, _ = signed_by("release")
+        source.delays["HEAD"] = 3600.0
+        return await Verifier(source, [cosign("release")]).judge(image(), rule(), 5.0)
+
+    assert in_virtual_time(scenario()).reason == "timeout"
+
+
+async def test_payloads_are_fetched_at_once() -> None:
+    most, now = 0, 0
+
+    class Counting(MemorySource):
+        async def blob(self, image: object, digest: Digest, deadline: float, limit: int) -> bytes:
+            nonlocal most, now
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0)
+            now -= 1
+            return await super().blob(image, digest, deadline, limit)  # type: ignore[arg-type]  # whatever it is
+
+    source = Counting()
+    digest = source.add_image()
+    layers = [pen("release").sign_legacy(source, simple_signing(digest) + b" " * n) for n in range(20)]
+    source.add_legacy(digest, *layers)
+    await Verifier(source, [cosign("release")]).judge(image(), rule(), FAR)
+
+    assert most == 8
+
+
+# --- mistakes of ours ---------------------------------------------------------------------------------------------
+
+
+async def test_a_rule_without_its_verifier_is_a_mistake_and_no_verdict() -> None:
+    verifier = Verifier(MemorySource(), [])
+    with pytest.raises(ConfigurationError, match="no verifier 'keys'"):
+        await verifier.judge(image(), rule(), FAR)
+
+    assert verifier.knows(image(), rule()) is None
+
+
+async def test_a_bug_goes_to_the_caller_and_is_not_remembered() -> None:
+    class Broken(MemorySource):
+        async def blob(self, *_: object) -> bytes:
+            raise ZeroDivisionError
+
+    source = Broken()
+    digest = source.add_image()
+    source.add_legacy(digest, pen("release").sign_legacy(source, simple_signing(digest)))
+    verifier = Verifier(source, [cosign("release")])
+    with pytest.raises(ZeroDivisionError):
+        await verifier.judge(image(), rule(), FAR)
+
+    assert verifier.knows(image(digest=digest), rule()) is None
+
+
+def test_wants_says_what_a_rule_asks_for() -> None:
+    verifier = Verifier(MemorySource(), [cosign("release", "security")])
+
+    assert verifier.wants(rule()) == "a signature by one of: release, security"
+
+
+async def test_bundles_and_legacy_signatures_of_strangers_are_counted() -> None:
+    source, digest = signed_by("stranger")
+    source.add_bundle(digest, pen("stranger").bundle(statement(digest)))
+    judgement = await Verifier(source, [cosign("release", "security")]).judge(image(), rule(), FAR)
+
+    assert judgement.detail == '2 signatures are there, but by none of the keys "release", "security"'
