@@ -1,6 +1,7 @@
 r"""Gatecrier: verifies container images at the Kubernetes gate and loses no alert about what it decided.
 
-    AdmissionReview -> images -> policy -> evidence -> verdict -> decision -> event -> route | outbox -> render -> deliver
+    AdmissionReview -> images -> policy -> evidence -> verdict -> decision -> event -> route | outbox
+                                                                                             -> render -> deliver
     \_____________________ driver: admission.gate __________________________________/          \_ driver: deliver
 
 Every word is a module or package, and nothing else is. Imports run against the data flow: a stage knows what it

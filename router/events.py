@@ -12,12 +12,13 @@ Rules:
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Final, Literal, NotRequired
 
 import orjson
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
@@ -25,7 +26,7 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 from router.decision import Decision, Finding
 
-EVENT_TYPE = "dev.gatecrier.admission.decision.v1"
+EVENT_TYPE: Final = "dev.gatecrier.admission.decision.v1"
 CONTENT_TYPE = "application/cloudevents+json"
 TEXT_LIMIT = 8192
 """Characters of an image name as written: the API server lets 5,000 pass, and one string must not fill the outbox."""
@@ -224,8 +225,14 @@ class Origin:
 
 
 def event_id(cluster: str, request_uid: str) -> str:
-    """The id of the event about this request of this cluster (RFC 9562, clause 5.5: a name-based UUID)."""
-    return str(uuid.uuid5(_IDENTITY, f"{cluster}/{request_uid}".encode(errors="replace").decode()))
+    """The id of the event about this request of this cluster: a name-based UUID (RFC 9562, clause 5.5, version 5).
+
+    Made by hand because it is made for every request, and `uuid.uuid5` takes three times as long.
+    """
+    name = f"{cluster}/{request_uid}".encode(errors="replace")
+    made = hashlib.sha1(_IDENTITY.bytes + name, usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(made[16], 16) & 3]
+    return f"{made[:8]}-{made[8:12]}-5{made[13:16]}-{variant}{made[17:20]}-{made[20:32]}"
 
 
 def timestamp(epoch: float) -> str:

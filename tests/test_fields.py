@@ -21,7 +21,9 @@ from router.fields import (
     Secret,
     SettingsModel,
     Size,
+    duration_text,
     read_reference,
+    size_text,
 )
 
 T = TypeVar("T")
@@ -64,6 +66,21 @@ def test_a_duration_without_number_and_unit_is_refused_and_told(value: object) -
     text = refused(TypeAdapter(Duration), value)
 
     assert "write a number and a unit" in text
+
+
+@given(st.integers(1, 10**9 - 1), st.sampled_from(sorted(SECONDS)))
+def test_a_duration_is_written_as_it_would_be_read(number: int, unit: str) -> None:
+    adapter = TypeAdapter(Duration)
+    seconds = adapter.validate_python(f"{number}{unit}")
+
+    assert adapter.validate_python(duration_text(seconds)) == pytest.approx(seconds)
+
+
+@given(st.integers(1, 10**9 - 1), st.sampled_from(sorted(BYTES)))
+def test_a_size_is_written_as_it_would_be_read(number: int, unit: str) -> None:
+    adapter = TypeAdapter(Size)
+
+    assert adapter.validate_python(size_text(adapter.validate_python(f"{number}{unit}"))) == number * BYTES[unit]
 
 
 @pytest.mark.parametrize("value", ["0s", "0ms", "0.0h"])

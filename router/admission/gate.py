@@ -68,10 +68,10 @@ class Gate:
         """The reply to a validating call, its event durable; `deadline` is in the event loop's time."""
         call = self._call(request, deadline)
         try:
-            if (reason := workloads.skip_reason(request)) is not None:
-                self._metrics.requests_skipped.labels(reason).inc()
-                return review.reply(request.uid, allowed=True)
             workload = workloads.images_of(request)
+            if workload.skip is not None:
+                self._metrics.requests_skipped.labels(workload.skip).inc()
+                return review.reply(request.uid, allowed=True)
             findings = await self.rules.judging.findings(workload.places, deadline)
             decision = decide(findings, call.mode, never_block=call.never_block, notices=workload.notices)
             return await self._told(call, Draft(decision, findings))
@@ -84,7 +84,7 @@ class Gate:
         patch = None
         try:
             call = self._call(request, deadline)
-            if self.rules.pin_digests and call.mode is Mode.ENFORCE and workloads.skip_reason(request) is None:
+            if self.rules.pin_digests and call.mode is Mode.ENFORCE:
                 patch = await self._pinned(request, deadline)
         except Exception:
             log.exception("pinning_failed", uid=request.uid)  # a patch is a courtesy; /validate decides and tells

@@ -1,13 +1,15 @@
 """AdmissionReview v1: bytes to request, and answer to bytes. Pure.
 
 Rules:
-(1) A body is JSON, an object, `admission.k8s.io/v1` `AdmissionReview`, and its `request` has a `uid`; anything else is
-    a ReviewError, with the uid where one could be read. Keys are case-sensitive, of equal keys the last wins, as for
-    the API server.
-(2) What is missing otherwise (namespace, user, name) is empty: cluster-scoped objects and older servers leave it out.
-(3) An answer has `apiVersion`, `kind`, `response.uid` and `response.allowed`. A refusal has a message and is 403
+(1) A body is JSON, an object, `admission.k8s.io/v1` `AdmissionReview`, and its `request` has a `uid`, a known
+    operation and, to create or update, an object; anything else is a ReviewError, with the uid where one could be
+    read. Keys are case-sensitive, of equal keys the last wins, as for the API server.
+(2) JSON is what RFC 8259 says, in UTF-8, nested at most 1024 deep (orjson): no NaN, no lone surrogate. An API server
+    sends nothing else: what it stores went through its own decoder.
+(3) What is missing otherwise (namespace, user, name) is empty: cluster-scoped objects and older servers leave it out.
+(4) An answer has `apiVersion`, `kind`, `response.uid` and `response.allowed`. A refusal has a message and is 403
     Forbidden (without `code` it would be 400). `patch` and `patchType` come together or not at all.
-(4) Texts in an answer are UTF-8; what others wrote and UTF-8 can't hold becomes U+FFFD.
+(5) Texts in an answer are UTF-8; what others wrote and UTF-8 can't hold becomes U+FFFD.
 
 Source: Kubernetes API reference, admission.k8s.io/v1; "Dynamic Admission Control".
 """
@@ -25,7 +27,10 @@ from router.events import RequestData
 
 API_VERSION, KIND = "admission.k8s.io/v1", "AdmissionReview"
 OPERATIONS = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
+WITH_OBJECT = frozenset({"CREATE", "UPDATE"})
 UID_LIMIT = 256
+SHOWN = 100
+"""Characters of a text from outside that an error repeats."""
 _NOTHING: Mapping[str, object] = {}
 
 
@@ -78,29 +83,47 @@ def parse_review(body: bytes) -> AdmissionRequest:
     except orjson.JSONDecodeError as error:
         raise ReviewError(f"the body is no JSON: {error}") from error
     if not isinstance(review, dict):
-        raise ReviewError(f"the body is a JSON {type(review).__name__}; expected an AdmissionReview")
+        raise ReviewError(f"the body is {_shown(review)}; expected an AdmissionReview")
     request = review.get("request")
     uid = _text(mapping(request).get("uid"))
     uid = uid if 0 < len(uid) <= UID_LIMIT else ""
     if review.get("apiVersion") != API_VERSION or review.get("kind") != KIND:
-        found = f"{str(review.get('apiVersion'))[:100]} {str(review.get('kind'))[:100]}"
-        raise ReviewError(f"the body is {found}; expected {API_VERSION} {KIND}", uid=uid or None)
+        found = f"apiVersion {_shown(review.get('apiVersion'))} and kind {_shown(review.get('kind'))}"
+        raise ReviewError(
+            f"the body has {found}; expected {API_VERSION} {KIND} (`admissionReviewVersions: [v1]`)", uid=uid or None
+        )
     if not isinstance(request, dict):
-        raise ReviewError("the review has no request (a JSON object)")
+        raise ReviewError(f"the review's request is {_shown(request)}; expected an object")
     if not uid:
-        raise ReviewError(f"request.uid is no text of 1 to {UID_LIMIT} characters")
+        raise ReviewError(
+            f"request.uid is {_shown(request.get('uid'))}; expected a text of 1 to {UID_LIMIT} characters"
+        )
     return _request(request, uid)
 
 
+def _shown(value: object) -> str:
+    """A value in an error: texts short and quoted, of anything else the kind only (it may be large, and deep)."""
+    match value:
+        case None:
+            return "missing or null"
+        case str():
+            return repr(value[:SHOWN])
+        case _:
+            return f"a JSON {type(value).__name__}"
+
+
 def _request(request: Mapping[str, object], uid: str) -> AdmissionRequest:
-    operation = request.get("operation")
+    operation = _text(request.get("operation"))
     if operation not in OPERATIONS:
+        expected = ", ".join(sorted(OPERATIONS))
         raise ReviewError(
-            f"request.operation is {str(operation)[:100]!r}; expected one of {', '.join(sorted(OPERATIONS))}", uid=uid
+            f"request.operation is {_shown(request.get('operation'))}; expected one of {expected}", uid=uid
         )
     for key in ("object", "oldObject"):
         if not isinstance(request.get(key), dict | None):
-            raise ReviewError(f"request.{key} is neither an object nor null", uid=uid)
+            raise ReviewError(f"request.{key} is {_shown(request[key])}; expected an object or null", uid=uid)
+    if operation in WITH_OBJECT and request.get("object") is None:
+        raise ReviewError(f"request.object is missing or null; {operation} brings an object", uid=uid)
     kind, user = mapping(request.get("kind")), mapping(request.get("userInfo"))
     group, version = _text(kind.get("group")), _text(kind.get("version"))
     groups = user.get("groups")
@@ -108,7 +131,7 @@ def _request(request: Mapping[str, object], uid: str) -> AdmissionRequest:
     metadata = mapping(found.get("metadata"))
     return AdmissionRequest(
         uid=uid,
-        operation=str(operation),
+        operation=operation,
         api_version=f"{group}/{version}" if group else version,
         kind=_text(kind.get("kind")),
         subresource=_text(request.get("subResource")),
@@ -194,7 +217,7 @@ def _replaced(value: object) -> object:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):
-        return {key: _replaced(item) for key, item in value.items()}
+        return {_replaced(key): _replaced(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_replaced(item) for item in value]
     return value

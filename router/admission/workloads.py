@@ -8,8 +8,8 @@ Rules:
     silently. Kinds of the built-in groups other than the workload kinds hold no Pods and pass without a word.
 (3) What is no list of objects, or no text, is never an error of ours: an image that is missing, empty or no text is a
     place with an empty image, which the policy then denies as invalid.
-(4) `skip_reason`: a deletion, an object that is being deleted, a subresource that runs no image, a connection, an
-    update that changes no image, and a scale-down to zero are never judged. An update that changes one image is
+(4) Nothing is judged of a deletion, an object that is being deleted, a subresource that runs no image, a connection, an
+    update that changes no image, and a scale-down to zero. An update that changes one image is
     judged as a whole: what it would run is what counts.
 
 Source: Kubernetes API reference v1.35, PodSpec and the workload kinds.
@@ -17,7 +17,7 @@ Source: Kubernetes API reference v1.35, PodSpec and the workload kinds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -70,38 +70,40 @@ class Place:
 class Workload:
     """What an object would run."""
 
-    places: tuple[Place, ...]
+    places: tuple[Place, ...] = ()
+    """Where images stand, in the order of the specification."""
+    skip: str | None = None
+    """Why there is nothing to judge, as the metric's label; None where there is."""
     notices: tuple[str, ...] = ()
     """What people must know besides: that this kind can't be read."""
 
 
-def skip_reason(request: AdmissionRequest) -> str | None:
-    """Why this request brings no image to judge, as the metric's label; None if it may bring one."""
-    if (reason := _BY_OPERATION.get(request.operation)) is not None:
-        return reason
-    if request.subresource not in _POD_SUBRESOURCES:
-        return "subresource"
-    if request.metadata.get("deletionTimestamp"):
-        return "being_deleted"
-    is_unreadable = _is_unreadable(request)
-    if request.operation == "UPDATE" and request.old_object and not is_unreadable:
-        if _names(request.new_object, request) == _names(request.old_object, request):
-            return "unchanged"
-        if _replicas(request.new_object) == 0 != _replicas(request.old_object):
-            return "scaled_to_zero"
-    return "no_images" if not is_unreadable and next(_places(request.new_object, request), None) is None else None
-
-
 def images_of(request: AdmissionRequest) -> Workload:
-    """Every image of the object, in the order of the specification."""
+    """Every image that this request would bring to run, or why it brings none."""
+    if (reason := _BY_OPERATION.get(request.operation)) is not None:
+        return Workload(skip=reason)
+    if request.subresource not in _POD_SUBRESOURCES:
+        return Workload(skip="subresource")
+    if request.metadata.get("deletionTimestamp"):
+        return Workload(skip="being_deleted")
     places = tuple(islice(_places(request.new_object, request), PLACES_LIMIT + 1))
+    if not places:
+        return _without_images(request)
+    if request.operation == "UPDATE" and request.old_object:
+        if _names(places) == _names(_places(request.old_object, request)):
+            return Workload(skip="unchanged")
+        if _replicas(request.new_object) == 0 != _replicas(request.old_object):
+            return Workload(skip="scaled_to_zero")
     if len(places) > PLACES_LIMIT:  # what is not judged must not pass: this place is denied as no reference
-        beyond = Place(f"more than {PLACES_LIMIT} images", "container", "", places[-1].pointer)
-        return Workload((*places[:-1], beyond))
-    if not places and _is_unreadable(request):
-        kind = f"{request.api_version} {request.kind}"
-        return Workload((), (f"{kind} is a kind in which Gatecrier can't find images; its Pods are judged",))
+        places = (*places[:-1], Place(f"more than {PLACES_LIMIT} images", "container", "", places[-1].pointer))
     return Workload(places)
+
+
+def _without_images(request: AdmissionRequest) -> Workload:
+    if not _is_unreadable(request):
+        return Workload(skip="no_images")
+    kind = f"{request.api_version} {request.kind}"
+    return Workload(notices=(f"{kind} is a kind in which Gatecrier can't find images; its Pods are judged",))
 
 
 def workload_data(request: AdmissionRequest) -> WorkloadData:
@@ -131,8 +133,8 @@ def _replicas(found: Mapping[str, object]) -> object:
     return mapping(found.get("spec")).get("replicas")
 
 
-def _names(found: Mapping[str, object], request: AdmissionRequest) -> frozenset[tuple[str, str, str]]:
-    return frozenset((place.container_kind, place.container, place.image) for place in _places(found, request))
+def _names(places: Iterable[Place]) -> frozenset[tuple[str, str, str]]:
+    return frozenset((place.container_kind, place.container, place.image) for place in places)
 
 
 def _is_unreadable(request: AdmissionRequest) -> bool:

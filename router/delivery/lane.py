@@ -32,7 +32,7 @@ log = logger()
 
 POLL = 1.0
 """Seconds after which a lane looks for what other processes (`deliveries replay`) have made due."""
-WINDOW = 48
+WINDOW = 64
 """Events that a crash may make a destination receive twice."""
 CHUNK = 256
 """Events that are claimed at once, and so held in memory, at most; more only where `concurrency` batches are more."""

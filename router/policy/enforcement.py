@@ -1,12 +1,13 @@
 """Whether a namespace blocks. Pure.
 
-The most specific pattern (most literal characters, then the order of the file) decides; `never_block` outranks
-everything. What was found for a namespace is remembered.
+The most specific pattern (most literal characters, then the order of the file) decides, where none matches the
+default; `never_block` outranks everything. `*` alone matches cluster-scoped objects, too. What was found for a
+namespace is remembered.
 """
 
 from __future__ import annotations
 
-from router.policy.pattern import Glob
+from router.policy.glob import Glob
 from router.policy.settings import EnforcementSettings
 from router.verdict import Mode
 
@@ -20,12 +21,13 @@ class Enforcement:
     def __init__(self, settings: EnforcementSettings) -> None:
         self.default = settings.default
         by_literals = sorted(settings.namespaces.items(), key=lambda item: len(item[0].replace("*", "")), reverse=True)
+        # Sorting is stable in both directions: of equally specific patterns the first in the file stays first.
         self._modes = [(Glob(pattern), mode) for pattern, mode in by_literals]
         self._never = [Glob(pattern) for pattern in settings.never_block]
         self._remembered: dict[str, tuple[Mode, bool]] = {}
 
     def mode(self, namespace: str) -> Mode:
-        """What holds there, `never_block` aside; a cluster-scoped object ("") goes by the default."""
+        """What holds there, `never_block` aside; the namespace of a cluster-scoped object is empty."""
         return self._found(namespace)[0]
 
     def never_blocks(self, namespace: str) -> bool:

@@ -124,13 +124,15 @@ class Glob:
             for letter in letters:
                 text_after = texts.follows.get((text_at, letter == "/"))
                 narrow_after = narrow.after(narrow_at, letter)
+                if text_after is None or not narrow_after:
+                    continue
                 after = (wide.after(wide_at, letter), narrow_after, text_after)
-                if text_after is None or not narrow_after or after in seen:
+                if after in seen:
                     continue
                 if len(seen) >= PAIRS_LIMIT:
                     return False
                 seen.add(after)
-                left.append((after[0], narrow_after, text_after))
+                left.append(after)
         return True
 
 

@@ -27,10 +27,11 @@ from router.policy.glob import NAMES, WORDS, Glob
 
 TEXT_LIMIT = 1024
 """Characters of a pattern: as many as an image reference may have."""
+SHOWN = 200
+"""Characters of a refused pattern that an error repeats: enough to find it in the file."""
 
 _REGISTRY = re.compile(r"[A-Za-z0-9._*:\[\]-]+", re.ASCII)
 _PATH = re.compile(r"[a-z0-9._/*-]+", re.ASCII)
-_ANYWHERE = re.compile(r"[A-Za-z0-9._/*:\[\]-]+", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_.*-]{1,128}", re.ASCII)
 _DIGEST = re.compile(r"(?:sha256|sha384|sha512|[a-z0-9]*\*[a-z0-9*]*)(?::[0-9a-f*]{1,128})?", re.ASCII)
 
@@ -130,13 +131,9 @@ def _is_host(first: str) -> bool:
 def _check_name(text: str, name: str) -> None:
     if "://" in text:
         raise _unmatchable(text, "names have no scheme; leave out everything up to ://")
-    first, slash, path = name.partition("/")
+    first, slash, path = name.partition("/")  # whatever follows the first / is below a registry, after ** too
     if not all(name.split("/")):
         raise _unmatchable(text, "it has an empty path part; write a * for each part, or ** for any number of them")
-    if name.startswith("**"):
-        if not _ANYWHERE.fullmatch(name):
-            raise _unmatchable(text, "names have other characters; write REGISTRY/REPOSITORY, with * and **")
-        return
     if not (_REGISTRY.fullmatch(first) if "*" in first else is_registry(first)):
         raise _unmatchable(text, f"{first[:100]!r} is no registry; write HOST or HOST:PORT")
     if slash and not _PATH.fullmatch(path):
@@ -157,7 +154,7 @@ def _check_part(text: str, part: str) -> None:
 
 def _check_tag(text: str, tag: str) -> None:
     if not (_TAG.fullmatch(tag) if "*" in tag else is_tag(tag)):
-        raise _unmatchable(text, f"{tag[:100]!r} is no tag; a tag is 1 to 128 of A-Z a-z 0-9 _ . - and not first . or -")
+        raise _unmatchable(text, f"{tag[:100]!r} is no tag: 1 to 128 of A-Z a-z 0-9 _ . - with no . or - first")
 
 
 def _check_digest(text: str, digest: str) -> None:
@@ -172,5 +169,5 @@ def _check_digest(text: str, digest: str) -> None:
 
 
 def _unmatchable(text: str, problem: str) -> ValueError:
-    shown = repr(text) if len(text) <= 200 else f"{text[:200]!r}..."  # noqa: PLR2004 - enough to find it in the file
+    shown = repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r}..."
     return ValueError(f"{shown} can match no image: {problem}")

@@ -3,9 +3,13 @@
 Rules:
 (1) The order of rules is specificity (`Pattern.specificity`), then the order of the file. The first that matches wins.
 (2) An image that no rule matches has none: the gate denies it.
-(3) A rule whose pattern is another's of the same file can never win; the second of the two is unreachable.
+(3) A rule is unreachable if one that comes before it in that order matches every image that it matches: the same
+    pattern again, `shop/web:1.*` before `shop/web:1.4`, `shop/**` before `shop/*` (they are equally specific). What is
+    told is true; what is not told: a rule that only several others together hide, and one whose literal characters
+    are others than those of the rule that hides it.
 
-What was found for a name is remembered for the last ones: the same few images come again and again.
+What was found for an image is remembered for the last ones: the same few come again and again. Rules whose registry
+is literal are looked up by it, so that a policy of thousands of rules costs an image only those of its registry.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from router.images import ImageReference
 from router.policy.pattern import Pattern
@@ -57,12 +62,21 @@ class Rule:
         )
 
 
+_Ranked: TypeAlias = tuple[int, Pattern, Rule]
+
+
 class Policy:
     """All rules, most specific first."""
 
     def __init__(self, rules: Sequence[RuleSettings]) -> None:
+        """Read the patterns; raises ValueError for one that is none."""
         patterns = [(Pattern.parse(settings.pattern), Rule.of(settings)) for settings in rules]
-        self._rules = sorted(patterns, key=lambda entry: entry[0].specificity, reverse=True)
+        patterns.sort(key=lambda entry: entry[0].specificity, reverse=True)
+        self._anywhere: list[_Ranked] = []
+        self._by_registry: dict[str, list[_Ranked]] = {}
+        for rank, (pattern, rule) in enumerate(patterns):
+            at = self._anywhere if pattern.registry is None else self._by_registry.setdefault(pattern.registry, [])
+            at.append((rank, pattern, rule))
         self._remembered: dict[ImageReference, Rule | None] = {}
 
     def match(self, image: ImageReference) -> Rule | None:
@@ -71,19 +85,36 @@ class Policy:
             return self._remembered[image]
         except KeyError:
             pass
-        found = next((rule for pattern, rule in self._rules if pattern.matches(image)), None)
+        found = self._found(image)
         if len(self._remembered) >= REMEMBERED:
             self._remembered.clear()
         self._remembered[image] = found
         return found
 
+    def _found(self, image: ImageReference) -> Rule | None:
+        of_registry = _first(self._by_registry.get(image.registry, ()), image)
+        elsewhere = _first(self._anywhere, image)
+        ranked = [entry for entry in (of_registry, elsewhere) if entry is not None]
+        return min(ranked, key=lambda entry: entry[0])[2] if ranked else None
+
+
+def _first(ranked: Sequence[_Ranked], image: ImageReference) -> _Ranked | None:
+    return next((entry for entry in ranked if entry[1].matches(image)), None)
+
 
 def unreachable_rules(rules: Sequence[RuleSettings]) -> list[tuple[int, int]]:
-    """(index of a rule that can never win, index of the one that always wins over it)."""
-    seen: dict[tuple[str, str | None, str | None], int] = {}
+    """(index of a rule that can never win, index of one that always wins over it), in the order of the file."""
+    patterns = [Pattern.parse(settings.pattern) for settings in rules]
+    order = sorted(range(len(rules)), key=lambda index: patterns[index].specificity, reverse=True)
+    # A rule that covers another and outranks it has the same literal characters, slashes aside: every literal of the
+    # wider one is a literal of the narrower one, and the wider one has no fewer.
+    alike: dict[str, list[int]] = {}
     hidden = []
-    for index, settings in enumerate(rules):
-        first = seen.setdefault(Pattern.parse(settings.pattern).key, index)
-        if first != index:
-            hidden.append((index, first))
-    return hidden
+    for index in order:
+        before = alike.setdefault(patterns[index].name.literals.replace("/", ""), [])
+        winner = next((earlier for earlier in before if patterns[earlier].covers(patterns[index])), None)
+        if winner is None:
+            before.append(index)
+        else:
+            hidden.append((index, winner))
+    return sorted(hidden)

@@ -36,7 +36,7 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
 class RuleDemands(SettingsModel):
     """What a rule asks of its verifier, beyond any one signature."""
 
-    threshold: Annotated[int, Field(ge=1, le=100)] | None = None
+    threshold: Annotated[int, Field(ge=1, le=100, strict=True)] | None = None
     """How many distinct signers must have signed; signatures of one signer count once. None: any one."""
     required: Annotated[tuple[Name, ...], AfterValidator(_distinct)] = ()
     """Names of signers who must be among them."""

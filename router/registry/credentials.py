@@ -116,6 +116,8 @@ def parse_docker_config(content: bytes) -> Credentials:
         raise ValueError(
             f"no JSON (line {error.lineno}, column {error.colno}); a docker config.json is wanted"
         ) from None
+    if document in ({}, {"auths": {}}):  # how tools write "anonymous"
+        return Credentials()
     auths = document.get("auths") if isinstance(document, dict) else None
     if not isinstance(auths, dict):
         advice = "a docker config.json is wanted, as `docker login` writes it"

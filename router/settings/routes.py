@@ -1,8 +1,8 @@
 """Cross-checks of routes: names, matchers, and routes that no event can reach. Pure.
 
 Rules:
-(1) The root takes every event: it has no matchers, nothing to `continue` to, and destinations of its own as soon as
-    there are any.
+(1) The root takes every event: it has no matchers and nothing to `continue` to. One without destinations of its own
+    tells nobody of what no route takes, which is a warning.
 (2) A route is unreachable where a sibling before it takes all that it would take and does not `continue`: one whose
     matchers are all among its own (one without matchers takes everything).
 (3) Whatever has the wrong type is passed over here, because the validation tells of it.
@@ -32,9 +32,6 @@ def routes(data: Item) -> Iterator[Finding]:
         )
     if root.get("continue"):
         yield Finding((*ROOT, "continue"), "the root has no siblings to continue to; drop it", at_key=True)
-    if declared and not root.get("destinations"):
-        text = f"is missing; expected who is told of events that no route takes (known: {', '.join(declared)})"
-        yield Finding((*ROOT, "destinations"), text)
     for path, node in nodes(root, ROOT):
         yield from _dangling(node, path, declared)
         yield from _matchers(node, path)
@@ -95,6 +92,8 @@ def unused(data: Item) -> Iterator[Finding]:
     if not declared:
         yield Finding(("destinations",), "there is no destination: events are only kept in the outbox")
     root = data.get("routes")
+    if declared and isinstance(root, dict) and not root.get("destinations"):
+        yield Finding(ROOT, "the root names no destinations: nobody is told of events that no route takes")
     told = {
         name
         for _, node in (nodes(root, ROOT) if isinstance(root, dict) else ())

@@ -150,20 +150,12 @@ class CosignSettings(SettingsModel):
     """Who may sign. One of them suffices unless the rule's `with` says more."""
 
     @model_validator(mode="after")
-    def _counts_every_signer_once(self) -> Self:
+    def _names_every_key_once(self) -> Self:
         by_name: set[str] = set()
-        by_fingerprint: dict[str, str] = {}
         for entry in self.keys:
             if entry.name in by_name:
                 raise ValueError(f'two keys are called "{entry.name}"; a rule could not tell them apart')
             by_name.add(entry.name)
-            if entry.key is None:
-                continue
-            other = by_fingerprint.setdefault(entry.key.fingerprint, entry.name)
-            if other != entry.name:
-                raise ValueError(
-                    f'"{other}" and "{entry.name}" are the same key; a threshold would count one signer as two'
-                )
         return self
 
 

@@ -223,7 +223,6 @@ async def test_a_request_that_can_not_be_read_is_told_of() -> None:
 STAGES = [
     (Enforcement, "mode"),
     (Enforcement, "never_blocks"),
-    (workloads, "skip_reason"),
     (workloads, "images_of"),
     (workloads, "workload_data"),
     (Judging, "findings"),

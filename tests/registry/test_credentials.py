@@ -99,9 +99,7 @@ def test_a_registry_is_spoken_of_by_any_of_its_paths() -> None:
         (b"", "no JSON"),
         (b"{", "line 1"),
         (b"[]", '"auths"'),
-        (b"{}", '"auths"'),
         (b'{"auths": []}', '"auths"'),
-        (b'{"auths": {}}', "no credential"),
         (b'{"auths": {"a.example": {}}, "credsStore": "desktop"}', "credential helpers"),
         (config(a__example=[]), "no object"),
         (config(a__example={"auth": 5}), "auth is no text"),
@@ -122,6 +120,12 @@ def test_what_is_no_docker_config_is_refused_without_showing_it(content: bytes, 
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize("content", [b"{}", b'{"auths": {}}'])
+def test_an_empty_file_means_anonymous(content: bytes) -> None:
+    """That is how tools write it, and a file that is there before anybody has logged in is no mistake."""
+    assert not parse_docker_config(content)
+
+
 @given(JSON.map(json.dumps).map(str.encode) | st.binary(max_size=30))
 def test_no_content_crashes_the_reader(content: bytes) -> None:
     try:
@@ -129,4 +133,4 @@ def test_no_content_crashes_the_reader(content: bytes) -> None:
     except ValueError:
         return
 
-    assert credentials
+    assert credentials or json.loads(content) in ({}, {"auths": {}})

@@ -114,11 +114,6 @@ DANGLING_NAMES: list[Mistake] = [
     ("template: slack", "template: slac", ["destinations[1].template (soc-slack)", '"slac"', 'did you mean "slack"']),
     ("destinations: [soc-slack, siem]", "destinations: [soc-slac, siem]", ['"soc-slac"', 'did you mean "soc-slack"']),
     ("destinations: [archive]    ", "destinations: [archiv]    ", ["routes.destinations[0]", 'did you mean "archive"']),
-    (
-        "destinations: [archive]    ",
-        "destinations: []    ",
-        ["routes.destinations", "sysdig, soc-slack, siem, archive"],
-    ),
 ]
 FILES_AND_SECRETS: list[Mistake] = [
     ("{name: security, file: security.pub}", "{name: security, file: missing.pub}", ["missing.pub", "No such file"]),

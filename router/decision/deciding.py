@@ -1,0 +1,91 @@
+"""The decision about a request. Pure.
+
+Rules:
+(1) A finding fails when its verdict is none that passes, and it is not an `unverifiable` that the rule tolerates
+    (`on_unverifiable: admit`).
+(2) `would_reject`: a finding fails, or the gate itself did; whatever the mode of namespace and rule.
+(3) A request is rejected only where its namespace enforces, it is not in a namespace that is never blocked, and a
+    failing finding's rule enforces, too (or the gate itself failed).
+(4) Severity: critical for a rejection with an `invalid` among its verdicts (somebody presents a signature of
+    something else), high for any other rejection, medium for what would be rejected and for what could not be
+    checked, else info.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from router.decision import wording
+from router.decision.finding import Failure, Finding
+from router.verdict import Mode, RequestOutcome, Severity, Verdict
+
+ANNOTATION_LIMIT = 1024
+"""Characters of an audit annotation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the API server is told, and what people are told."""
+
+    outcome: RequestOutcome
+    mode: Mode
+    would_reject: bool
+    severity: Severity
+    message: str
+    """For the event: what happened and why."""
+    warnings: tuple[str, ...]
+    """For the person at the terminal, with an admission or a refusal."""
+    refusal: str
+    """Why it was refused; empty where it was not."""
+
+
+def decide(
+    findings: Sequence[Finding],
+    mode: Mode,
+    *,
+    never_block: bool = False,
+    failure: Failure | None = None,
+    notices: Sequence[str] = (),
+) -> Decision:
+    """The decision about a request in a namespace of this mode; `notices` are told besides, and never refuse."""
+    failing = [finding for finding in findings if finding.is_failing]
+    in_force = Mode.DETECT if never_block else mode
+    would_reject = bool(failing) or failure is not None
+    blocks = failure is not None or any(finding.rule_mode is Mode.ENFORCE for finding in failing)
+    is_rejected = in_force is Mode.ENFORCE and blocks
+    besides = [*wording.tolerated(findings), *map(wording.one_line, notices)]
+    message = wording.message(findings, failing, failure, besides)
+    warned = () if is_rejected or not would_reject else wording.reproaches(failing, failure)
+    return Decision(
+        outcome=RequestOutcome.REJECTED if is_rejected else RequestOutcome.ADMITTED,
+        mode=in_force,
+        would_reject=would_reject,
+        severity=_severity(findings, is_rejected=is_rejected, would_reject=would_reject),
+        message=message,
+        warnings=wording.warnings(warned, besides) if warned or besides else (),
+        refusal=message if is_rejected else "",
+    )
+
+
+def _severity(findings: Sequence[Finding], *, is_rejected: bool, would_reject: bool) -> Severity:
+    if is_rejected:
+        is_attack = any(finding.verdict is Verdict.INVALID for finding in findings)
+        return Severity.CRITICAL if is_attack else Severity.HIGH
+    if would_reject or any(finding.verdict is Verdict.UNVERIFIABLE for finding in findings):
+        return Severity.MEDIUM
+    return Severity.INFO
+
+
+def audit_annotations(decision: Decision, findings: Sequence[Finding], event_id: str) -> dict[str, str]:
+    """What the API server's audit log keeps; keys are at most 63 of A-Z a-z 0-9 . _ - ."""
+    verdicts = " ".join(f"{finding.verdict.value}({finding.reason})" for finding in findings[: wording.SHOWN_IMAGES])
+    rules = " ".join(dict.fromkeys(finding.rule for finding in findings if finding.rule))
+    return {
+        "outcome": decision.outcome.value,
+        "mode": decision.mode.value,
+        "would-reject": "true" if decision.would_reject else "false",
+        "verdicts": verdicts[:ANNOTATION_LIMIT],
+        "rules": rules[:ANNOTATION_LIMIT],
+        "event-id": event_id,
+    }

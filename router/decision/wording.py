@@ -1,0 +1,204 @@
+"""What people read about a decision. Pure.
+
+Rules:
+(1) Texts name the image as written, the container, what was found, what the rule wants and the next step, a line per
+    failing image. Where the whole would be too long, lines lose their explanation before an image loses its line.
+(2) What others wrote stands on one line: control, bidi and other invisible characters are shown as escapes.
+(3) Warnings are for the person at the terminal: single lines, at most 256 characters each and 4,096 together
+    (Kubernetes, "Dynamic Admission Control", "Response": larger ones are cut), starting with `gatecrier (detect):`
+    where enforcement would have refused.
+(4) The same line may stand in an admission and in a refusal: none says which of them happened.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import assert_never
+
+from router.decision.finding import Failure, Finding
+from router.verdict import Verdict
+
+SHOWN_IMAGES = 20
+"""Failing images that a text describes; more are counted."""
+MESSAGE_LIMIT, WARNING_LIMIT, WARNINGS_LIMIT = 8192, 256, 4096
+"""Characters."""
+NAME_LIMIT, DETAIL_LIMIT, CONTAINER_LIMIT = 512, 512, 63
+"""Characters in a line of a message: more than any real image needs, less than what the API server lets pass."""
+SHORT_NAME_LIMIT = 120
+"""Characters of an image name in a warning, and where a message has many lines."""
+
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that show nothing."""
+
+
+def message(
+    findings: Sequence[Finding], failing: Sequence[Finding], failure: Failure | None, besides: Sequence[str]
+) -> str:
+    """What happened and why: a line per failing image, or how many passed; then what is to be told besides."""
+    lines = [] if failure is None else [_of_failure(failure)]
+    if failing:
+        lines += _of_images(failing, MESSAGE_LIMIT - sum(len(line) + 1 for line in lines))
+    elif failure is None:
+        lines.append(_passed(findings))
+    if not besides:
+        return "\n".join(lines)
+    return cut("\n".join([*lines, *besides]), MESSAGE_LIMIT)
+
+
+def _of_images(failing: Sequence[Finding], room: int) -> list[str]:
+    """A line per image; those for whose whole line there is no room get a short one."""
+    shown = failing[:SHOWN_IMAGES]
+    lines = [f"{_subject(finding, SHORT_NAME_LIMIT)}: {finding.verdict.value} ({finding.reason})" for finding in shown]
+    room -= sum(map(len, lines)) + len(lines) + len("and 1000 more images")
+    for index, finding in enumerate(shown):
+        whole = _line(finding, NAME_LIMIT)
+        if (more := len(whole) - len(lines[index])) <= room:
+            room -= more
+            lines[index] = whole
+    return _counted(lines, failing)
+
+
+def _counted(lines: list[str], failing: Sequence[Finding]) -> list[str]:
+    return [*lines, f"and {len(failing) - SHOWN_IMAGES} more images"] if len(failing) > SHOWN_IMAGES else lines
+
+
+def _passed(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return "no images to judge"
+    counts: dict[str, int] = {}
+    for finding in findings:
+        counts[finding.verdict.value] = counts.get(finding.verdict.value, 0) + 1
+    return ", ".join(f"{count} image{'s' * (count > 1)} {verdict}" for verdict, count in counts.items())
+
+
+def tolerated(findings: Sequence[Finding]) -> list[str]:
+    """A line per image that could not be checked and is let pass by its rule."""
+    return [
+        f"{_subject(finding, SHORT_NAME_LIMIT)}: unverifiable ({finding.reason}), tolerated by `on_unverifiable`"
+        for finding in findings
+        if finding.verdict is Verdict.UNVERIFIABLE and not finding.is_failing
+    ]
+
+
+def reproaches(failing: Sequence[Finding], failure: Failure | None) -> list[str]:
+    """What to tell the person whose request was admitted although it would be refused under enforcement."""
+    lines = [] if failure is None else [_of_failure(failure)]
+    lines += [_line(finding, SHORT_NAME_LIMIT) for finding in failing[:SHOWN_IMAGES]]
+    return _counted(lines, failing)
+
+
+def warnings(blamed: Sequence[str], besides: Sequence[str]) -> tuple[str, ...]:
+    """What the person at the terminal is told: of what would be refused under enforcement, and what else."""
+    told = [f"gatecrier (detect): {line}" for line in blamed] + [f"gatecrier: {line}" for line in besides]
+    lines = list(dict.fromkeys(cut(line, WARNING_LIMIT) for line in told))
+    if sum(map(len, lines)) <= WARNINGS_LIMIT:
+        return tuple(lines)
+    kept, room = [], WARNINGS_LIMIT - WARNING_LIMIT  # the last one is what says that there are more
+    for line in lines:
+        room -= len(line)
+        if room < 0:
+            break
+        kept.append(line)
+    prefix = "gatecrier (detect)" if blamed else "gatecrier"
+    return (*kept, f"{prefix}: and {len(lines) - len(kept)} more warnings; the event tells of every image")
+
+
+def _of_failure(failure: Failure) -> str:
+    detail = cut(one_line(failure.detail), DETAIL_LIMIT)
+    return (
+        f"Gatecrier itself failed ({failure.reason}): {detail}. Try again; if it stays so, tell whoever runs Gatecrier."
+    )
+
+
+def _line(finding: Finding, name_limit: int) -> str:
+    found = f"{_subject(finding, name_limit)}: {finding.verdict.value}{_cause(finding)}."
+    if finding.rule is None:
+        return f"{found} {_next_step(finding)}"
+    wants = f" wants {finding.wanted}" if finding.wanted else " refuses it"
+    return f'{found} Rule "{cut(finding.rule, NAME_LIMIT)}"{cut(wants, DETAIL_LIMIT)}. {_next_step(finding)}'
+
+
+def _cause(finding: Finding) -> str:
+    # A plain "unsigned" says it all, unless the image is given by digest: then the detail has a hint.
+    if finding.verdict is Verdict.UNSIGNED and "@" not in finding.image:
+        return ""
+    detail = cut(one_line(finding.detail), DETAIL_LIMIT).rstrip(".")
+    return f" ({finding.reason}: {detail})" if detail else f" ({finding.reason})"
+
+
+def _subject(finding: Finding, name_limit: int) -> str:
+    image = _shortened(one_line(finding.image), name_limit) or "(no image)"
+    kind = "volume" if finding.container_kind == "image_volume" else "container"
+    return f"{image} ({kind} {_shortened(one_line(finding.container), CONTAINER_LIMIT)})"
+
+
+def _next_step(finding: Finding) -> str:
+    match finding.verdict:
+        case Verdict.UNSIGNED | Verdict.UNTRUSTED:
+            return f"Sign it with: cosign sign --key ... {_target(finding)}"
+        case Verdict.INVALID:
+            return "Find out who pushed that signature, remove it, and sign the image again."
+        case Verdict.UNVERIFIABLE:
+            return _NEXT_STEPS.get(finding.reason, "Try again; if it stays so, ask whoever runs the registry.")
+        case Verdict.DENIED:
+            return _NEXT_STEPS.get(finding.reason, "Use an image that the policy lets pass.")
+        case Verdict.VERIFIED | Verdict.EXEMPT | Verdict.INHERITED:
+            return "There is nothing to do."
+        case _:
+            assert_never(finding.verdict)
+
+
+_NEXT_STEPS = {
+    "not_found": "Check name and tag, and that the image was pushed.",
+    "unauthorised": "Check the name; if it is right, Gatecrier needs credentials for this registry (`registries`).",
+    "forbidden_address": "Check the name; Gatecrier connects to no link-local or metadata address.",
+    "internal_error": "Try again; if it stays so, tell whoever runs Gatecrier: its log has the cause.",
+    "no_rule": "Add a rule to the policy, or use an image that a rule names.",
+    "invalid_reference": "Write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@DIGEST.",
+}
+
+
+def _target(finding: Finding) -> str:
+    """What to sign: by digest where it is known, so that nobody signs what the tag means tomorrow."""
+    reference = finding.reference or ""
+    if finding.digest is None:
+        return reference
+    path, slash, last = reference.partition("@")[0].rpartition("/")
+    return f"{path}{slash}{last.partition(':')[0]}@{finding.digest}"
+
+
+def cut(text: str, limit: int) -> str:
+    """At most so many characters; the last one shows that there were more."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _shortened(text: str, limit: int) -> str:
+    """Without its middle: an image is known by its registry and by its tag."""
+    if len(text) <= limit:
+        return text
+    tail = limit // 3
+    return f"{text[: limit - tail - 1]}…{text[-tail:]}"
+
+
+def one_line(text: str) -> str:
+    r"""What others wrote, so that it can neither break a line nor hide or reorder characters.
+
+    Every control, format, private, unassigned or combining character, lone surrogate, and every space but U+0020
+    becomes an escape such as `\u202e`. At most `MESSAGE_LIMIT` characters of the text are looked at.
+    """
+    text = text[:MESSAGE_LIMIT]
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(character if _is_visible(character) else _escape(character) for character in text)
+
+
+def _is_visible(character: str) -> bool:
+    if character == " ":
+        return True
+    return unicodedata.category(character)[0] not in "CMZ" and character not in _BLANK
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - as in Python and JSON
