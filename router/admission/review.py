@@ -62,13 +62,20 @@ class AdmissionRequest:
         """The object's metadata."""
         return mapping(self.new_object.get("metadata"))
 
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether the object was deleted before and only waits for its finalizers."""
+        before = mapping(self.old_object.get("metadata"))
+        return bool(self.metadata.get("deletionTimestamp") or before.get("deletionTimestamp"))
+
 
 def mapping(value: object) -> Mapping[str, object]:
     """The value if it is a JSON object, else an empty one."""
     return value if isinstance(value, dict) else _NOTHING
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """The value if it is a JSON string, else an empty one."""
     return value if isinstance(value, str) else ""
 
 
@@ -85,7 +92,7 @@ def parse_review(body: bytes) -> AdmissionRequest:
     if not isinstance(review, dict):
         raise ReviewError(f"the body is {_shown(review)}; expected an AdmissionReview")
     request = review.get("request")
-    uid = _text(mapping(request).get("uid"))
+    uid = text(mapping(request).get("uid"))
     uid = uid if 0 < len(uid) <= UID_LIMIT else ""
     if review.get("apiVersion") != API_VERSION or review.get("kind") != KIND:
         found = f"apiVersion {_shown(review.get('apiVersion'))} and kind {_shown(review.get('kind'))}"
@@ -113,19 +120,19 @@ def _shown(value: object) -> str:
 
 
 def _request(request: Mapping[str, object], uid: str) -> AdmissionRequest:
-    operation = _text(request.get("operation"))
+    operation = text(request.get("operation"))
     if operation not in OPERATIONS:
         expected = ", ".join(sorted(OPERATIONS))
         raise ReviewError(
             f"request.operation is {_shown(request.get('operation'))}; expected one of {expected}", uid=uid
         )
     for key in ("object", "oldObject"):
-        if not isinstance(request.get(key), dict | None):
+        if request.get(key) is not None and not isinstance(request[key], dict):
             raise ReviewError(f"request.{key} is {_shown(request[key])}; expected an object or null", uid=uid)
     if operation in WITH_OBJECT and request.get("object") is None:
         raise ReviewError(f"request.object is missing or null; {operation} brings an object", uid=uid)
     kind, user = mapping(request.get("kind")), mapping(request.get("userInfo"))
-    group, version = _text(kind.get("group")), _text(kind.get("version"))
+    group, version = text(kind.get("group")), text(kind.get("version"))
     groups = user.get("groups")
     found = mapping(request.get("object"))
     metadata = mapping(found.get("metadata"))
@@ -133,13 +140,13 @@ def _request(request: Mapping[str, object], uid: str) -> AdmissionRequest:
         uid=uid,
         operation=operation,
         api_version=f"{group}/{version}" if group else version,
-        kind=_text(kind.get("kind")),
-        subresource=_text(request.get("subResource")),
-        namespace=_text(request.get("namespace")),
-        name=_text(request.get("name")) or _text(metadata.get("name")),
-        generate_name=_text(metadata.get("generateName")),
-        user=_text(user.get("username")),
-        groups=tuple(map(_text, groups)) if isinstance(groups, list) else (),
+        kind=text(kind.get("kind")),
+        subresource=text(request.get("subResource")),
+        namespace=text(request.get("namespace")),
+        name=text(request.get("name")) or text(metadata.get("name")),
+        generate_name=text(metadata.get("generateName")),
+        user=text(user.get("username")),
+        groups=tuple(map(text, groups)) if isinstance(groups, list) else (),
         dry_run=request.get("dryRun") is True,
         new_object=found,
         old_object=mapping(request.get("oldObject")),

@@ -3,8 +3,8 @@
 Rules:
 (1) An event is made from the decision and what was asked; if its parts can't be read, a smaller one without them.
 (2) Routes name the destinations; if the routes themselves fail, everybody is told.
-(3) `store` never raises: an event that the outbox does not take, for whatever cause and after at most
-    `APPEND_MARGIN` beyond the deadline, stands whole in the log and is counted.
+(3) `store` never raises: an event that the outbox does not take, for whatever cause, stands whole in the log and is
+    counted. How long it may take is the outbox's own limit.
 (4) One line in the log per decision.
 """
 
@@ -26,9 +26,6 @@ from router.telemetry.metrics import Metrics
 from router.verdict import Mode, RequestOutcome, Verdict
 
 log = logger()
-
-APPEND_MARGIN = 1.0
-"""Seconds beyond the deadline that the outbox may take before the request is answered without it."""
 
 ObtainReceipts = Callable[[bytes, str, Sequence[str], float], Awaitable[frozenset[str]]]
 """(event body, event id, destinations, deadline in loop time) -> those that gave their receipt."""
@@ -126,8 +123,7 @@ class Telling:
         try:
             event = self._event(rules, call, draft)
             new = NewEvent(event["id"], encode(event), self._now(), self._who(rules, event), told)
-            async with asyncio.timeout_at(max(call.deadline, self.loop_time()) + APPEND_MARGIN):
-                await self._outbox.append(new)
+            await self._outbox.append(new)
         except Exception as error:  # noqa: BLE001 - whatever the cause, what the event tells must be in the log
             self._metrics.events_unstored.inc()
             cause = str(error) or type(error).__name__

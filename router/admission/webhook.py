@@ -55,10 +55,16 @@ class Room:
         self._free = size
         self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
 
+    def take_now(self, size: int) -> bool:
+        """Take so many bytes if they are free and nobody waits; says whether."""
+        if self._line or self._free < size:
+            return False
+        self._free -= size
+        return True
+
     async def take(self, size: int) -> None:
         """Wait until so many bytes are free, in the order of asking."""
-        if not self._line and self._free >= size:
-            self._free -= size
+        if self.take_now(size):
             return
         turn = asyncio.get_running_loop().create_future()
         self._line.append((size, turn))
@@ -125,11 +131,12 @@ class Webhook:
         size = most if size is None else size
         if size > most:
             return self._refused(413, f"a body of {size} bytes; the limit (webhook.max_body) is {most}")
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._room.take(size)
-        except TimeoutError:
-            return self._refused(503, "too many large requests at once (webhook.max_held)")
+        if not self._room.take_now(size):
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._room.take(size)
+            except TimeoutError:
+                return self._refused(503, "too many large requests at once (webhook.max_held)")
         try:
             return await self._judged(await request.read(), answering, deadline)
         except HTTPRequestEntityTooLarge:

@@ -28,6 +28,7 @@ NAME_LIMIT, DETAIL_LIMIT, CONTAINER_LIMIT = 512, 512, 63
 SHORT_NAME_LIMIT = 120
 """Characters of an image name in a warning, and where a message has many lines."""
 
+_DETECT, _PLAIN = "gatecrier (detect): ", "gatecrier: "
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols that show nothing."""
 
@@ -84,13 +85,15 @@ def tolerated(findings: Sequence[Finding]) -> list[str]:
 def reproaches(failing: Sequence[Finding], failure: Failure | None) -> list[str]:
     """What to tell the person whose request was admitted although it would be refused under enforcement."""
     lines = [] if failure is None else [_of_failure(failure)]
-    lines += [_line(finding, SHORT_NAME_LIMIT) for finding in failing[:SHOWN_IMAGES]]
+    for finding in failing[:SHOWN_IMAGES]:
+        found, whole = _found(finding, SHORT_NAME_LIMIT), _line(finding, SHORT_NAME_LIMIT)
+        lines.append(whole if len(_DETECT) + len(whole) <= WARNING_LIMIT else found)  # half a command is of no use
     return _counted(lines, failing)
 
 
 def warnings(blamed: Sequence[str], besides: Sequence[str]) -> tuple[str, ...]:
     """What the person at the terminal is told: of what would be refused under enforcement, and what else."""
-    told = [f"gatecrier (detect): {line}" for line in blamed] + [f"gatecrier: {line}" for line in besides]
+    told = [f"{_DETECT}{line}" for line in blamed] + [f"{_PLAIN}{line}" for line in besides]
     lines = list(dict.fromkeys(cut(line, WARNING_LIMIT) for line in told))
     if sum(map(len, lines)) <= WARNINGS_LIMIT:
         return tuple(lines)
@@ -100,8 +103,8 @@ def warnings(blamed: Sequence[str], besides: Sequence[str]) -> tuple[str, ...]:
         if room < 0:
             break
         kept.append(line)
-    prefix = "gatecrier (detect)" if blamed else "gatecrier"
-    return (*kept, f"{prefix}: and {len(lines) - len(kept)} more warnings; the event tells of every image")
+    prefix = _DETECT if blamed else _PLAIN
+    return (*kept, f"{prefix}and {len(lines) - len(kept)} more warnings; the event tells of every image")
 
 
 def _of_failure(failure: Failure) -> str:
@@ -112,11 +115,15 @@ def _of_failure(failure: Failure) -> str:
 
 
 def _line(finding: Finding, name_limit: int) -> str:
+    return f"{_found(finding, name_limit)} {_next_step(finding)}"
+
+
+def _found(finding: Finding, name_limit: int) -> str:
     found = f"{_subject(finding, name_limit)}: {finding.verdict.value}{_cause(finding)}."
     if finding.rule is None:
-        return f"{found} {_next_step(finding)}"
+        return found
     wants = f" wants {finding.wanted}" if finding.wanted else " refuses it"
-    return f'{found} Rule "{cut(finding.rule, NAME_LIMIT)}"{cut(wants, DETAIL_LIMIT)}. {_next_step(finding)}'
+    return f'{found} Rule "{cut(finding.rule, NAME_LIMIT)}"{cut(wants, DETAIL_LIMIT)}.'
 
 
 def _cause(finding: Finding) -> str:

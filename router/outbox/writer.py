@@ -29,6 +29,8 @@ from router.errors import OutboxError
 Asked = TypeVar("Asked")
 Written_contra = TypeVar("Written_contra", contravariant=True)
 
+LATE = 1.0
+"""Seconds after which whoever waits for a commit is told that it takes too long; it goes on nevertheless."""
 BATCH_LIMIT = 128
 """Operations of one transaction at most: the loop stands still for about a millisecond while it writes them."""
 PATIENCE = 10.0
@@ -61,7 +63,9 @@ class Writer(Generic[Asked]):
         self._perform = perform
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Operation[Asked]] = []
+        self._handed: Sequence[Operation[Asked]] = ()
         self._is_busy = self._is_closing = False
+        self._alarm: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._batches: queue.SimpleQueue[tuple[Sequence[Operation[Asked]], Sequence[object] | None] | None] = (
@@ -98,7 +102,9 @@ class Writer(Generic[Asked]):
         if self._is_busy or not self._waiting:
             return
         self._is_busy = True
+        self._alarm = self._loop.call_later(LATE, self._late)
         batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
+        self._handed = batch
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             results = self._perform(self._connection, [operation.asked for operation in batch])
@@ -107,8 +113,17 @@ class Writer(Generic[Asked]):
         else:
             self._batches.put((batch, results))
 
+    def _late(self) -> None:
+        """The disk does not answer: let nobody wait for it any longer. What was handed over may still be written."""
+        for operation in (*self._handed, *self._waiting):
+            if not operation.done.done():
+                operation.done.set_exception(OutboxError(f"the outbox has not answered for {LATE:.0f} s"))
+        self._alarm = self._loop.call_later(LATE, self._late)
+
     def _told(self, batch: Sequence[Operation[Asked]], results: Sequence[object]) -> None:
         self._is_busy = False
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._hand_over()
         if not self._is_busy:
             self._idle.set()

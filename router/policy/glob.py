@@ -6,8 +6,8 @@ Rules:
 (2) Matching is a bit-parallel run of the glob's automaton (Baeza-Yates and Gonnet, "A new approach to text
     searching", 1992): one pass over the text, whatever the wildcards. A regular expression would try `[^/]*a[^/]*a...`
     in polynomially many ways, and the text is chosen by whoever deploys.
-(3) `covers` walks both automata side by side over the texts that there can be. It is exact, except that it gives up
-    and says no beyond `PAIRS_LIMIT` states: "covers" is always true, "does not" may be unknown.
+(3) `covers` walks both automata side by side over the texts that there can be. "Covers" is always true; "does not" may
+    be unknown: it gives up beyond `PAIRS_LIMIT` states, and takes a glob without wildcards for a text that can be.
 """
 
 from __future__ import annotations

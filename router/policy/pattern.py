@@ -119,7 +119,7 @@ def _normalised(name: str) -> str:
     if first != "*" and not _is_host(first):
         return f"docker.io/{name}"
     if first in {"docker.io", "index.docker.io"}:
-        is_official = "/" not in rest and not rest.startswith("**")
+        is_official = "/" not in rest and "**" not in rest
         return f"docker.io/library/{rest}" if is_official else f"docker.io/{rest}"
     return name
 

@@ -7,9 +7,10 @@ written to standard error (JSON to standard output is a command's own result).
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import orjson
 import structlog
@@ -36,6 +37,45 @@ def redact(_: WrappedLogger, __: str, event: MutableMapping[str, object]) -> Mut
         if isinstance(value, SecretStr) or key in _CREDENTIAL_KEYS:
             event[key] = REDACTED
     return event
+
+
+class _Gathered:
+    """Writes lines to standard error, all that belong to one turn of the event loop at once.
+
+    A busy gate writes thousands of lines a second, and a system call for each would cost more than the line. Outside
+    an event loop, and for errors, lines are written at once.
+    """
+
+    _waiting: ClassVar[list[bytes]] = []
+
+    def __init__(self, *_: object) -> None:
+        """One per logger; they share the lines that wait."""
+
+    def msg(self, line: bytes) -> None:
+        """Write a line when the loop gets to it."""
+        self._waiting.append(line)
+        if len(self._waiting) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self.flush)
+        except RuntimeError:
+            self.flush()
+
+    debug = info = msg
+
+    def error(self, line: bytes) -> None:
+        """Write a line, and those before it, now."""
+        self._waiting.append(line)
+        self.flush()
+
+    warning = critical = exception = error
+
+    @classmethod
+    def flush(cls) -> None:
+        """Write what waits."""
+        lines, cls._waiting[:] = [*cls._waiting, b""], []
+        sys.stderr.buffer.write(b"\n".join(lines))
+        sys.stderr.buffer.flush()
 
 
 def _as_text(value: object) -> str:
@@ -71,6 +111,6 @@ def configure(*, readable: bool | None = None, least: str = "INFO") -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, _json_line],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=_Gathered,
         cache_logger_on_first_use=True,
     )
