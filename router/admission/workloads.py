@@ -86,7 +86,8 @@ class Place:
 class Workload:
     """What an object would run."""
 
-    places: tuple[Place, ...]
+    places: tuple[Place, ...] = ()
+    """Where images stand, in the order of the specification."""
     notices: tuple[str, ...] = ()
     """What people must know besides: that this object can't be read, or not wholly."""
     skip: str | None = None
@@ -96,18 +97,18 @@ class Workload:
 def images_of(request: AdmissionRequest) -> Workload:
     """Every image of the object, in the order of the specification; none where nothing is to be judged."""
     if (reason := _BY_OPERATION.get(request.operation)) is not None:
-        return Workload((), skip=reason)
+        return Workload(skip=reason)
     if request.subresource not in _POD_SUBRESOURCES:
-        return Workload((), skip="subresource")
+        return Workload(skip="subresource")
     places = _places(request.new_object, request)
     notices = _notices(request) if _is_foreign(request) else ()
     if request.operation == "UPDATE":
         before = _names(_places(request.old_object, request))
         if (reason := _nothing_new(request, places, before, is_read=not notices)) is not None:
-            return Workload((), skip=reason)
+            return Workload(skip=reason)
         places = [_unpinnable(place) if _name(place) in before else place for place in places]
     if not places and not notices:
-        return Workload((), skip="no_images")
+        return Workload(skip="no_images")
     if len(places) > PLACES_LIMIT:  # what is not judged must not pass: this place is denied as no reference
         beyond = Place(f"more than {PLACES_LIMIT} images", "container", "", places[-1].pointer)
         places = [*places[: PLACES_LIMIT - 1], beyond]

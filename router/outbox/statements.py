@@ -205,8 +205,9 @@ def next_due(connection: sqlite3.Connection, destination: str, claimed: Sequence
 def waiting(connection: sqlite3.Connection) -> dict[str, Waiting]:
     """What waits, by destination."""
     pending = connection.execute(
-        "SELECT destination, count(*), (SELECT appended_at FROM events WHERE sequence = min(deliveries.sequence))"
-        " FROM deliveries WHERE state = 'pending' GROUP BY destination"
+        "SELECT destination, pending, appended_at FROM"
+        " (SELECT destination, count(*) AS pending, min(sequence) AS sequence FROM deliveries"
+        " WHERE state = 'pending' GROUP BY destination) JOIN events USING (sequence)"
     ).fetchall()
     aside = dict(
         connection.execute(

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import argparse
 import ast
-import io
 import json
 import re
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from pathlib import Path
 
 from router import cli, events
@@ -45,7 +43,7 @@ def _in_reading_order(path: Path) -> tuple[tuple[int, str], ...]:
 def _summary(path: Path) -> str:
     docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
     sentence = docstring.split("\n\n")[0].replace("\n", " ")
-    return re.split(r"(?<=[.:;]) ", sentence)[0].rstrip(".:;")
+    return re.split(r"(?<=[.]) ", sentence)[0].rstrip(".")
 
 
 def metric_list() -> str:
@@ -63,20 +61,36 @@ def metric_list() -> str:
 
 
 def command_help() -> str:
-    """What `--help` says, of the whole and of every command."""
-    texts = []
+    """Every command with its options; made from the parsers, since help texts differ between versions of Python."""
+    sections: list[str] = []
 
     def describe(parser: argparse.ArgumentParser) -> None:
-        with redirect_stdout(io.StringIO()):
-            texts.append(f"```text\n{parser.format_help().rstrip()}\n```")
-        for action in parser._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                for name, child in action.choices.items():
-                    if any(choice.dest == name for choice in action._choices_actions):
-                        describe(child)
+        inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        if not inner:
+            sections.append("\n".join([f"## {parser.prog}", "", parser.description or "", "", *_options(parser)]))
+        for action in inner:
+            shown = {choice.dest for choice in action._choices_actions}
+            for name, child in action.choices.items():
+                if name in shown:
+                    describe(child)
 
     describe(cli.parser())
-    return "\n\n".join(texts)
+    return "\n\n".join(sections)
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    rows = ["| option | meaning |", "|---|---|"]
+    for action in parser._actions:
+        if isinstance(action, argparse._HelpAction):
+            continue
+        value = (
+            "" if action.nargs == 0 else f" {action.metavar or '|'.join(action.choices or ()) or action.dest.upper()}"
+        )
+        names = ", ".join(action.option_strings) or action.dest
+        shown = f"{names}{value if action.option_strings else ''}".replace("|", "\\|")
+        text = (action.help or "").replace("%(default)s", str(action.default))
+        rows.append(f"| `{shown}` | {text} |")
+    return rows if len(rows) > 2 else []
 
 
 def event_schema() -> str:

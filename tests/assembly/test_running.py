@@ -1,0 +1,196 @@
+"""The whole router in one process, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import ssl
+from pathlib import Path
+
+import pytest
+
+from router.errors import ConfigurationError, OutboxError
+from router.server.certificates import self_signed
+from tests.admission.world import pod
+from tests.assembly.small import Place
+
+ENFORCED = {"enforcement": {"namespaces": {"strict": "enforce"}}}
+
+
+async def test_a_decision_is_answered_stored_and_delivered(tmp_path: Path) -> None:
+    place = Place(tmp_path, **ENFORCED)
+    async with place.running():
+        answer = await place.ask("r.example/other/app:1")
+        (event,) = await place.until_archived(1)
+
+    assert answer["allowed"] is False
+    assert event["data"]["images"][0]["reason"] == "static_deny"  # type: ignore[index]  # JSON
+    assert event["data"]["sequence"] == 1  # type: ignore[index]  # JSON
+    assert event["data"]["replica"] == "gatecrier-0"  # type: ignore[index]  # JSON
+
+
+async def test_readiness_begins_with_the_start_and_ends_with_the_drain(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    async with place.running():
+        ready, alive = await place.probe("readyz"), await place.probe("healthz")
+
+    assert (ready[0], alive[0]) == (200, 200)
+    with pytest.raises(OSError, match=r"refused|connect"):
+        await place.probe("readyz")
+
+
+async def test_metrics_show_what_waits(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    async with place.running():
+        await place.ask("r.example/other/app:1")
+        await place.until_archived(1)
+        _, text = await place.probe("metrics")
+
+    assert 'gatecrier_requests_total{mode="detect",outcome="admitted"} 1.0' in text
+    assert 'gatecrier_undelivered_deliveries{destination="archive"}' in text
+
+
+async def test_a_changed_configuration_is_taken(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    async with place.running() as router:
+        before = await place.ask("r.example/other/app:1")
+        place.write(**ENFORCED)
+        await router.reload()
+        after = await place.ask("r.example/other/app:1")
+
+    assert (before["allowed"], after["allowed"]) == (True, False)
+
+
+async def test_a_bad_configuration_is_refused_and_the_old_one_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path, **ENFORCED)
+    async with place.running() as router:
+        place.write(policy=[])
+        await router.reload()
+        answer = await place.ask("r.example/other/app:1")
+        _, metrics = await place.probe("metrics")
+
+    assert answer["allowed"] is False
+    assert 'gatecrier_configuration_reloads_total{result="refused"} 1.0' in metrics
+    assert "configuration_refused" in "".join(capsys.readouterr())
+
+
+async def test_a_destination_that_is_added_is_told_from_then_on(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    async with place.running() as router:
+        await place.ask("r.example/other/app:1")
+        await place.until_archived(1)
+        more = [*place.settings["destinations"], {"name": "second", "kind": "file", "path": "second.jsonl"}]  # type: ignore[misc]  # a list
+        place.write(destinations=more, routes={"destinations": ["archive", "second"]})
+        await router.reload()
+        await place.post(json.dumps(pod("r.example/x:1", uid="4711")).encode())
+        await place.until_archived(2)
+        async with asyncio.timeout(10):
+            while not (tmp_path / "second.jsonl").exists():  # noqa: ASYNC110 - a file tells nobody that it is there
+                await asyncio.sleep(0.005)
+
+    assert (tmp_path / "second.jsonl").read_text().count("\n") == 1
+
+
+async def test_a_renewed_certificate_is_shown_to_new_connections(tmp_path: Path) -> None:
+    def renew() -> bytes:
+        certificate, key = self_signed(["127.0.0.1"], dt.datetime.now(dt.UTC))
+        (tmp_path / "tls.crt").write_bytes(certificate)
+        (tmp_path / "tls.key").write_bytes(key)
+        return ssl.PEM_cert_to_DER_cert(certificate.decode())
+
+    async def shown(port: int) -> bytes:
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
+        certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.close()
+        await writer.wait_closed()
+        return bytes(certificate)
+
+    first = renew()
+    place = Place(tmp_path)
+    place.write(webhook={"listen": f"127.0.0.1:{place.webhook}", "tls": {"certificate": "tls.crt", "key": "tls.key"}})
+    async with place.running() as router:
+        before = await shown(place.webhook)
+        second = renew()
+        await router.reload()
+        after = await shown(place.webhook)
+
+    assert (before, after) == (first, second)
+
+
+async def test_a_second_router_on_the_same_outbox_is_refused(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    async with place.running():
+        second = Place(tmp_path)
+        with pytest.raises(OutboxError, match="in use by another router"):
+            async with second.running():
+                pass
+
+
+async def test_a_taken_port_is_refused_and_leaves_nothing_running(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (tmp_path / "other").mkdir()
+    async with place.running():
+        other = Place(tmp_path / "other")
+        other.write(webhook=place.settings["webhook"])
+        with pytest.raises(ConfigurationError, match="can't listen on"):
+            async with other.running():
+                pass
+
+
+async def test_a_configuration_with_mistakes_does_not_start(tmp_path: Path) -> None:
+    place = Place(tmp_path, policy=[])
+    with pytest.raises(ConfigurationError, match="policy"):
+        async with place.running():
+            pass
+
+
+MALFORMED = [
+    (b"{nope", "application/json", 400),
+    (b"null", "application/json", 400),
+    (b"[" * 100_000 + b"]" * 100_000, "application/json", 400),
+    (b"{}", "text/plain", 415),
+    (json.dumps(pod("a") | {"apiVersion": "admission.k8s.io/v1beta1"}).encode(), "application/json", 400),
+]
+
+
+@pytest.mark.parametrize(("body", "kind", "status"), MALFORMED, ids=range(len(MALFORMED)))
+async def test_a_malformed_body_gets_the_status_that_says_why(
+    tmp_path: Path, body: bytes, kind: str, status: int
+) -> None:
+    place = Place(tmp_path)
+    async with place.running():
+        found, _ = await place.post(body, headers={"Content-Type": kind})
+
+    assert found == status
+
+
+async def test_a_malformed_review_with_a_uid_is_told_of(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    async with place.running():
+        await place.post(json.dumps(pod("a") | {"apiVersion": "admission.k8s.io/v1beta1"}).encode())
+        (event,) = await place.until_archived(1)
+
+    assert event["data"]["decision"]["outcome"] == "unanswered"  # type: ignore[index]  # JSON
+
+
+async def test_a_body_beyond_the_limit_is_413(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.write(webhook={"listen": f"127.0.0.1:{place.webhook}", "tls": "self-signed", "max_body": "64KiB"})
+    async with place.running():
+        status, _ = await place.post(b'{"a":"' + b"a" * 70_000 + b'"}')
+
+    assert status == 413
+
+
+async def test_mutate_answers_too(tmp_path: Path) -> None:
+    place = Place(tmp_path, **ENFORCED)
+    async with place.running():
+        answer = await place.ask("r.example/other/app:1", path="mutate")
+
+    assert answer["allowed"] is True
+    assert "patch" not in answer

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from router import __version__
+from router.cli import main
+from router.outbox import NewEvent, SetAside
+from router.outbox.sqlite import SqliteOutbox
+from tests.assembly.small import Place
+
+BODY = b'{"id":"x","data":{"a":1}}'
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    """A configuration whose outbox holds one delivery that waits and one that was set aside."""
+    place = Place(tmp_path)
+
+    async def fill() -> None:
+        outbox = await SqliteOutbox.open(tmp_path / "outbox.db")
+        await outbox.append(NewEvent("event-1", BODY, 1767312000.0, ("slack", "siem")))
+        await outbox.settle([SetAside("slack", 1, 1767312001.0, 1, "http_400")])
+        await outbox.close()
+
+    asyncio.run(fill())
+    return str(place.config)
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"gatecrier {__version__}\n"
+
+
+def test_a_command_line_without_a_command_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([])
+
+    assert ended.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err
+
+
+def test_a_valid_configuration_is_confirmed(capsys: pytest.CaptureFixture[str], config: str) -> None:
+    code, out, _ = said(capsys, "config", "check", config)
+
+    assert code == 0
+    assert "valid" in out
+
+
+def test_a_missing_configuration_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for command in (("config", "check"), ("serve", "--config"), ("deliveries", "list", "--config")):
+        code, _, err = said(capsys, *command, str(tmp_path / "none.yaml"))
+
+        assert code == 1
+        assert "none.yaml" in err
+
+
+def test_the_listing_shows_state_and_cause(capsys: pytest.CaptureFixture[str], config: str) -> None:
+    code, out, _ = said(capsys, "deliveries", "list", "--config", config)
+
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].split()[:4] == ["STATE", "DESTINATION", "ATTEMPTS", "CAUSE"]
+    assert {tuple(line.split()[:4]) for line in lines[1:]} == {
+        ("set_aside", "slack", "1", "http_400"),
+        ("pending", "siem", "0", "-"),
+    }
+
+
+def test_the_listing_is_also_for_programs(capsys: pytest.CaptureFixture[str], config: str) -> None:
+    _, out, _ = said(capsys, "deliveries", "list", "--config", config, "--state", "set_aside", "--json")
+
+    row = json.loads(out)
+    assert (row["event_id"], row["state"], row["stored_at"]) == ("event-1", "set_aside", "2026-01-02T00:00:00Z")
+
+
+def test_an_empty_listing_says_so(capsys: pytest.CaptureFixture[str], config: str) -> None:
+    _, out, _ = said(capsys, "deliveries", "list", "--config", config, "--destination", "nobody")
+
+    assert "nothing waits" in out
+
+
+def test_a_delivery_is_replayed(capsys: pytest.CaptureFixture[str], config: str) -> None:
+    code, out, _ = said(capsys, "deliveries", "replay", "--config", config, "--all")
+    _, listed, _ = said(capsys, "deliveries", "list", "--config", config, "--state", "set_aside")
+
+    assert (code, out) == (0, "1 delivery due again\n")
+    assert "slack" not in listed
+
+
+def test_a_delivery_is_discarded(capsys: pytest.CaptureFixture[str], config: str) -> None:
+    code, out, _ = said(capsys, "deliveries", "discard", "--config", config, "--event", "event-1")
+    _, listed, _ = said(capsys, "deliveries", "list", "--config", config)
+
+    assert (code, out) == (0, "2 deliveries discarded\n")
+    assert "nothing waits" in listed
+
+
+@pytest.mark.parametrize("command", ["replay", "discard"])
+def test_nothing_is_changed_without_saying_what(capsys: pytest.CaptureFixture[str], config: str, command: str) -> None:
+    code, out, _ = said(capsys, "deliveries", command, "--config", config)
+
+    assert code == 2
+    assert "--all" in out
+
+
+def test_a_configuration_without_an_outbox_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("cluster: a")
+    (tmp_path / "d.yaml").write_text("cluster: [")
+    _, _, missing = said(capsys, "deliveries", "list", "--config", str(tmp_path / "c.yaml"))
+    _, _, broken = said(capsys, "deliveries", "list", "--config", str(tmp_path / "d.yaml"))
+
+    assert "outbox" in missing
+    assert "d.yaml" in broken
+
+
+def test_an_outbox_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, err = said(capsys, "deliveries", "list", "--config", str(Place(tmp_path).config))
+
+    assert code == 1
+    assert "there is no outbox" in err
+
+
+def test_the_demo_is_as_it_expects() -> None:
+    """In a process of its own, as a user runs it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "router", "demo"], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Everything as expected." in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_serve_drains_on_sigterm_and_ends_with_0(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    command = [sys.executable, "-m", "router", "serve", "--config", str(place.config), "--log", "json"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"HOSTNAME": "a"}) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if json.loads(line)["event"] == "router_started":
+                break
+        process.send_signal(signal.SIGHUP)
+        for line in process.stderr:
+            if json.loads(line)["event"] == "configuration_taken":
+                break
+        process.terminate()
+        told = process.stderr.read()
+        code = process.wait(30)
+
+    assert code == 0
+    assert "router_stopped" in told

@@ -1,0 +1,362 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.decision import Decision, Failure, Finding, audit_annotations, decide
+from router.decision.deciding import ANNOTATION_LIMIT
+from router.decision.wording import MESSAGE_LIMIT, SHOWN_IMAGES, WARNING_LIMIT, WARNINGS_LIMIT, one_line
+from router.verdict import Mode, RequestOutcome, Severity, Verdict
+
+DIGEST = "sha256:" + "9f" * 32
+UNSIGNED = Finding(
+    container="web",
+    container_kind="container",
+    image="registry.example/shop/web:1.4",
+    reference="registry.example/shop/web:1.4",
+    digest=DIGEST,
+    rule="registry.example/shop/*",
+    rule_mode=Mode.ENFORCE,
+    on_unverifiable="reject",
+    verifier="shop-keys",
+    verdict=Verdict.UNSIGNED,
+    reason="no_signature",
+    detail="neither a .sig tag nor a referrer holds a signature",
+    signers=(),
+    cached=False,
+    milliseconds=5.1,
+    wanted='a signature by key "release"',
+)
+SIGNED = dataclasses.replace(UNSIGNED, verdict=Verdict.VERIFIED, reason="signed", detail='signed by "release"')
+DOWN = dataclasses.replace(UNSIGNED, verdict=Verdict.UNVERIFIABLE, reason="timeout", detail="no answer", digest=None)
+TOLERATED = dataclasses.replace(DOWN, on_unverifiable="admit")
+BROKEN = dataclasses.replace(UNSIGNED, verdict=Verdict.INVALID, reason="digest_mismatch", detail="about another digest")
+WATCHED = dataclasses.replace(UNSIGNED, rule_mode=Mode.DETECT)
+NO_RULE = dataclasses.replace(
+    UNSIGNED,
+    verdict=Verdict.DENIED,
+    reason="no_rule",
+    detail="no rule of the policy names this image",
+    rule=None,
+    wanted="",
+)
+UNDELIVERED = Failure("undelivered", "no receipt from siem")
+
+
+def outcome(*findings: Finding, mode: Mode = Mode.ENFORCE, **more: object) -> tuple[str, bool, str]:
+    decision = decide(findings, mode, **more)  # type: ignore[arg-type]  # a case's own keywords
+    return decision.outcome.value, decision.would_reject, decision.severity.value
+
+
+@pytest.mark.parametrize(
+    ("findings", "expected"),
+    [
+        ([SIGNED, SIGNED], ("admitted", False, "info")),
+        ([], ("admitted", False, "info")),
+        ([dataclasses.replace(SIGNED, verdict=Verdict.EXEMPT)], ("admitted", False, "info")),
+        ([dataclasses.replace(SIGNED, verdict=Verdict.INHERITED)], ("admitted", False, "info")),
+        ([SIGNED, UNSIGNED], ("rejected", True, "high")),
+        ([UNSIGNED, BROKEN], ("rejected", True, "critical")),
+        ([dataclasses.replace(UNSIGNED, verdict=Verdict.UNTRUSTED)], ("rejected", True, "high")),
+        ([NO_RULE], ("rejected", True, "high")),
+        ([DOWN], ("rejected", True, "high")),
+        ([TOLERATED], ("admitted", False, "medium")),
+        ([TOLERATED, UNSIGNED], ("rejected", True, "high")),
+        ([WATCHED], ("admitted", True, "medium")),
+        ([WATCHED, UNSIGNED], ("rejected", True, "high")),
+        ([dataclasses.replace(BROKEN, rule_mode=Mode.DETECT)], ("admitted", True, "medium")),
+    ],
+)
+def test_where_the_namespace_enforces_a_failing_image_of_an_enforcing_rule_rejects(
+    findings: list[Finding], expected: tuple[str, bool, str]
+) -> None:
+    assert outcome(*findings) == expected
+
+
+@pytest.mark.parametrize(
+    ("findings", "would_reject", "severity"),
+    [([SIGNED], False, "info"), ([UNSIGNED], True, "medium"), ([BROKEN], True, "medium"), ([DOWN], True, "medium")],
+)
+def test_detect_admits_and_says_what_enforcement_would_do(
+    findings: list[Finding],
+    would_reject: bool,  # noqa: FBT001 - a case
+    severity: str,
+) -> None:
+    assert outcome(*findings, mode=Mode.DETECT) == ("admitted", would_reject, severity)
+    assert outcome(*findings, never_block=True) == ("admitted", would_reject, severity)
+
+
+def test_a_namespace_that_is_never_blocked_is_in_detect() -> None:
+    """The mode of an event says whether enforcement was in force."""
+    assert decide([UNSIGNED], Mode.ENFORCE, never_block=True).mode is Mode.DETECT
+    assert decide([UNSIGNED], Mode.ENFORCE).mode is Mode.ENFORCE
+
+
+def test_a_failure_of_the_gate_itself_rejects_only_where_enforced() -> None:
+    assert outcome(SIGNED, failure=UNDELIVERED) == ("rejected", True, "high")
+    assert outcome(SIGNED, failure=UNDELIVERED, mode=Mode.DETECT) == ("admitted", True, "medium")
+    assert outcome(WATCHED, failure=UNDELIVERED) == ("rejected", True, "high")
+
+
+def test_a_refusal_names_image_container_rule_and_the_next_step() -> None:
+    """What the person at the terminal reads, word for word."""
+    assert decide([UNSIGNED, SIGNED], Mode.ENFORCE).refusal == (
+        'registry.example/shop/web:1.4 (container web): unsigned. Rule "registry.example/shop/*" wants a signature by '
+        f'key "release". Sign it with: cosign sign --key ... registry.example/shop/web@{DIGEST}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("finding", "words"),
+    [
+        (dataclasses.replace(UNSIGNED, digest=None), "cosign sign --key ... registry.example/shop/web:1.4"),
+        (
+            dataclasses.replace(UNSIGNED, reference="r.example:5000/web", image="r.example:5000/web"),
+            f"... r.example:5000/web@{DIGEST}",
+        ),
+        (
+            dataclasses.replace(UNSIGNED, image=f"web@{DIGEST}", detail="perhaps only the index is signed"),
+            "unsigned (no_signature: perhaps only the index is signed). ",
+        ),
+        (dataclasses.replace(UNSIGNED, verdict=Verdict.UNTRUSTED, reason="too_few_signers"), "cosign sign"),
+        (BROKEN, "invalid (digest_mismatch: about another digest). "),
+        (BROKEN, "Find out who pushed that signature"),
+        (DOWN, "unverifiable (timeout: no answer). "),
+        (DOWN, "Try again; if it stays so, ask whoever runs the registry."),
+        (dataclasses.replace(DOWN, reason="not_found", detail=""), "unverifiable (not_found). "),
+        (dataclasses.replace(DOWN, reason="not_found"), "that the image was pushed"),
+        (dataclasses.replace(DOWN, reason="unauthorised"), "credentials"),
+        (NO_RULE, "denied (no_rule: no rule of the policy names this image). Add a rule to the policy"),
+        (dataclasses.replace(NO_RULE, reason="invalid_reference"), "Write REGISTRY/REPOSITORY:TAG"),
+        (dataclasses.replace(NO_RULE, image=""), "(no image) (container web): denied"),
+        (dataclasses.replace(NO_RULE, rule="**", reason="static_deny"), 'Rule "**" refuses it. Use an image that'),
+        (dataclasses.replace(UNSIGNED, container_kind="image_volume", container="model"), "(volume model)"),
+    ],
+)
+def test_a_refusal_says_what_to_do(finding: Finding, words: str) -> None:
+    assert words in decide([finding], Mode.ENFORCE).refusal
+
+
+def test_every_failing_image_has_its_line() -> None:
+    images = [dataclasses.replace(UNSIGNED, image=f"registry.example/shop/web:{number}") for number in range(25)]
+    refusal = decide(images, Mode.ENFORCE).refusal
+
+    assert all(f"shop/web:{number} (" in refusal for number in range(SHOWN_IMAGES))
+    assert refusal.splitlines()[-1] == "and 5 more images"
+    assert len(refusal) <= MESSAGE_LIMIT
+
+
+def test_lines_lose_their_explanation_before_an_image_loses_its_line() -> None:
+    long = dataclasses.replace(UNSIGNED, image="r.example/" + "x" * 4000 + ":tag", detail="y" * 5000)
+    findings = [dataclasses.replace(long, container=f"c{number}" * 40) for number in range(SHOWN_IMAGES)]
+    refusal = decide(findings, Mode.ENFORCE).refusal
+
+    assert len(refusal.splitlines()) == SHOWN_IMAGES
+    assert len(refusal) <= MESSAGE_LIMIT
+    assert all(line.startswith("r.example/x") and ":tag (container c" in line for line in refusal.splitlines())
+
+
+def test_a_name_that_is_cut_keeps_its_registry_and_its_tag() -> None:
+    finding = dataclasses.replace(UNSIGNED, image="r.example/" + "x" * 900 + ":1.4")
+
+    assert re.match(r"r\.example/x+…x+:1\.4 \(container web\)", decide([finding], Mode.ENFORCE).refusal)
+
+
+def test_a_clean_admission_says_how_many_images_passed() -> None:
+    exempt = dataclasses.replace(SIGNED, verdict=Verdict.EXEMPT)
+
+    assert decide([SIGNED, SIGNED, exempt], Mode.ENFORCE).message == "2 images verified, 1 image exempt"
+    assert decide([], Mode.ENFORCE).message == "no images to judge"
+    assert decide([SIGNED], Mode.ENFORCE) == Decision(
+        RequestOutcome.ADMITTED,
+        Mode.ENFORCE,
+        would_reject=False,
+        severity=Severity.INFO,
+        message="1 image verified",
+        warnings=(),
+        refusal="",
+    )
+
+
+def test_a_warning_in_detect_says_so() -> None:
+    decision = decide([UNSIGNED, SIGNED, DOWN], Mode.DETECT)
+
+    assert [warning.partition(": ")[0] for warning in decision.warnings] == ["gatecrier (detect)"] * 2
+    assert "shop/web:1.4 (container web): unsigned" in decision.warnings[0]
+    assert decision.refusal == ""
+
+
+def test_half_a_command_is_not_told() -> None:
+    """A digest that was cut off would sign nothing."""
+    short = dataclasses.replace(UNSIGNED, image="a", rule="b", wanted="c", reference="r.example/d:1")
+
+    assert decide([short], Mode.DETECT).warnings[0].endswith(DIGEST)
+    assert "cosign" not in decide([UNSIGNED], Mode.DETECT).warnings[0]
+
+
+def test_what_a_rule_tolerates_is_told() -> None:
+    decision = decide([TOLERATED], Mode.ENFORCE)
+
+    (warning,) = decision.warnings
+    assert warning.startswith("gatecrier: registry.example/shop/web:1.4 (container web): unverifiable (timeout)")
+    assert warning.endswith("tolerated by `on_unverifiable`")
+    assert decision.message.startswith("1 image unverifiable\nregistry.example/shop/web:1.4")
+
+
+def test_notices_are_told_and_refuse_nothing() -> None:
+    decision = decide([], Mode.ENFORCE, notices=["this kind\ncan't be read"])
+
+    assert decision.outcome is RequestOutcome.ADMITTED
+    assert decision.would_reject is False
+    assert decision.warnings == ("gatecrier: this kind\\u000acan't be read",)
+    assert decision.message == "no images to judge\nthis kind\\u000acan't be read"
+
+
+def test_a_failure_tells_its_reason_and_never_says_refused_of_an_admission() -> None:
+    admitted, refused = (decide([SIGNED], mode, failure=UNDELIVERED) for mode in (Mode.DETECT, Mode.ENFORCE))
+
+    assert "undelivered" in refused.refusal
+    assert "no receipt from siem" in refused.refusal
+    assert admitted.warnings[0].startswith("gatecrier (detect): Gatecrier itself failed (undelivered)")
+    assert not re.search("refused|rejected", admitted.message + "".join(admitted.warnings))
+
+
+def test_equal_warnings_are_told_once() -> None:
+    assert len(decide([UNSIGNED] * 8, Mode.DETECT).warnings) == 1
+
+
+def test_more_images_than_are_shown_are_counted_in_warnings() -> None:
+    many = [dataclasses.replace(UNSIGNED, image=f"a:{number}", rule="b", wanted="c") for number in range(30)]
+
+    assert decide(many, Mode.DETECT).warnings[-1] == "gatecrier (detect): and 10 more images"
+
+
+def test_warnings_that_do_not_fit_are_counted() -> None:
+    """Beyond 4,096 characters the API server cuts what others warn of, too."""
+    many = [dataclasses.replace(UNSIGNED, image=f"r.example/{'x' * 200}:{number}") for number in range(SHOWN_IMAGES)]
+    warnings = decide(many, Mode.DETECT).warnings
+
+    assert sum(map(len, warnings)) <= WARNINGS_LIMIT
+    told = len(warnings) - 1
+    assert warnings[-1] == f"gatecrier (detect): and {20 - told} more warnings; the event tells of every image"
+    noted = decide([], Mode.ENFORCE, notices=[f"{number} {'x' * 300}" for number in range(30)])
+    assert noted.warnings[-1].startswith("gatecrier: and ")
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("registry.example/shop/web:1.4", "registry.example/shop/web:1.4"),
+        ("a\nb\tc\x1b[31m", r"a\u000ab\u0009c\u001b[31m"),
+        ("\u202egpj.exe", r"\u202egpj.exe"),
+        ("a\u200bb\ufeff\xa0", r"a\u200bb\ufeff\u00a0"),
+        ("\ud800", r"\ud800"),
+        ("x\U000e0041", r"x\U000e0041"),
+        ("o\u0308\u3164", r"o\u0308\u3164"),
+        ("名前 é", "名前 é"),
+    ],
+)
+def test_what_others_wrote_is_shown_on_one_line(written: str, shown: str) -> None:
+    assert one_line(written) == shown
+
+
+@given(st.text())
+def test_no_text_hides_or_breaks_a_line(text: str) -> None:
+    shown = one_line(text)
+
+    assert shown.isprintable()
+    assert shown.encode().decode() == shown
+    assert len(shown.splitlines()) <= 1
+
+
+def test_audit_annotations_are_such_that_the_api_server_keeps_them() -> None:
+    findings = [dataclasses.replace(UNSIGNED, rule="x" * 900 + str(number)) for number in range(30)]
+    decision = decide(findings, Mode.ENFORCE)
+    annotations = audit_annotations(decision, findings, "7c0e9d0b")
+
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]{1,63}", key) for key in annotations)
+    assert all(len(value) <= ANNOTATION_LIMIT for value in annotations.values())
+    assert annotations["outcome"] == "rejected"
+    assert annotations["event-id"] == "7c0e9d0b"
+
+
+def test_audit_annotations_say_verdicts_and_rules() -> None:
+    annotations = audit_annotations(decide([SIGNED, NO_RULE], Mode.DETECT), [SIGNED, NO_RULE], "id")
+
+    assert annotations == {
+        "outcome": "admitted",
+        "mode": "detect",
+        "would-reject": "true",
+        "verdicts": "verified(signed) denied(no_rule)",
+        "rules": "registry.example/shop/*",
+        "event-id": "id",
+    }
+
+
+ANY_TEXT = st.text(max_size=40) | st.text(min_size=250, max_size=600)
+FINDINGS = st.lists(
+    st.builds(
+        Finding,
+        container=ANY_TEXT,
+        container_kind=st.sampled_from(["container", "image_volume"]),
+        image=ANY_TEXT,
+        reference=st.none() | st.just("r.example/a:1"),
+        digest=st.none() | st.just(DIGEST),
+        rule=st.none() | st.just("r.example/*") | st.just("r" * 1024),
+        rule_mode=st.sampled_from(Mode),
+        on_unverifiable=st.sampled_from(["reject", "admit"]),
+        verifier=st.none() | st.just("keys"),
+        verdict=st.sampled_from(Verdict),
+        reason=st.sampled_from(["no_signature", "timeout", "no_rule", "internal_error"]),
+        detail=ANY_TEXT,
+        signers=st.just(()),
+        cached=st.booleans(),
+        milliseconds=st.just(0.1),
+        wanted=st.just("") | st.just("a signature") | ANY_TEXT.map(one_line),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=60)
+@given(
+    findings=FINDINGS,
+    mode=st.sampled_from(Mode),
+    never_block=st.booleans(),
+    failure=st.none() | st.builds(Failure, st.just("internal_error"), ANY_TEXT),
+    notices=st.lists(ANY_TEXT, max_size=3),
+)
+def test_whatever_was_found_a_decision_keeps_its_promises(
+    findings: list[Finding],
+    mode: Mode,
+    never_block: bool,  # noqa: FBT001 - a case
+    failure: Failure | None,
+    notices: list[str],
+) -> None:
+    decision = decide(findings, mode, never_block=never_block, failure=failure, notices=notices)
+    is_rejected = decision.outcome is RequestOutcome.REJECTED
+    failing = [finding for finding in findings if finding.is_failing]
+    enforced = decide(
+        [dataclasses.replace(finding, rule_mode=Mode.ENFORCE) for finding in findings],
+        Mode.ENFORCE,
+        failure=failure,
+    )
+
+    assert not (is_rejected and (mode is Mode.DETECT or never_block)), "detect never blocks"
+    assert decision.would_reject or not is_rejected
+    assert decision.would_reject == (enforced.outcome is RequestOutcome.REJECTED)
+    assert bool(decision.refusal) == is_rejected
+    assert is_rejected == (decision.severity in {Severity.HIGH, Severity.CRITICAL})
+    assert decision.message
+    assert len(decision.message) <= MESSAGE_LIMIT
+    assert all(0 < len(warning) <= WARNING_LIMIT and warning.isprintable() for warning in decision.warnings)
+    assert sum(map(len, decision.warnings)) <= WARNINGS_LIMIT
+    assert len(set(decision.warnings)) == len(decision.warnings)
+    if decision.would_reject and not is_rejected:
+        assert decision.warnings[0].startswith("gatecrier (detect): ")
+    lines = decision.message.splitlines()
+    assert len([line for line in lines if ": " in line]) >= min(len(failing), SHOWN_IMAGES)
