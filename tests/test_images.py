@@ -14,9 +14,6 @@ HEX = {"sha256": "ab" * 32, "sha384": "0c" * 48, "sha512": "d9" * 64}
 SHA256 = f"sha256:{HEX['sha256']}"
 
 
-# --- an oracle, transcribed from the published grammar (reference.go) and from splitDockerDomain (normalize.go) ----
-
-
 class Oracle(NamedTuple):
     """What the published grammar makes of a text."""
 

@@ -59,7 +59,8 @@ class Router:
         self._replica = environment.get("HOSTNAME") or socket.gethostname()
         self._metrics = metrics.create(__version__)
         self._observing = Observing(self._metrics)
-        self._health = Health()
+        self._health = Health(failure=self._failure)
+        self._files: frozenset[Path] = frozenset()
         self._context: ssl.SSLContext = new_context()
         self._tasks: set[asyncio.Task[None]] = set()
         self._parts: Parts
@@ -139,7 +140,12 @@ class Router:
 
     def _watched(self, loaded: Loaded) -> frozenset[Path]:
         tls = loaded.settings.webhook.tls
-        return loaded.files | ({tls.certificate, tls.key} if isinstance(tls, TlsFiles) else frozenset())
+        self._files = loaded.files | ({tls.certificate, tls.key} if isinstance(tls, TlsFiles) else frozenset())
+        return self._files
+
+    def _failure(self) -> str:
+        is_broken = hasattr(self, "_outbox") and not self._outbox.is_alive
+        return "the outbox's writer has ended" if is_broken else ""
 
     async def _reload(self) -> Iterable[Path]:
         found = await asyncio.to_thread(attempt, self._config, self._environment)
@@ -148,7 +154,7 @@ class Router:
             log.error(
                 "configuration_refused", problems=found.text.splitlines()[:50], advice="the old one stays in force"
             )
-            return found.files
+            return found.files | self._files
         try:
             await self._replace(found)
         except ConfigurationError as error:

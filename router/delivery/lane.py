@@ -107,8 +107,6 @@ class Lane:
         except OutboxError:  # they end with the process
             log.exception("claims_kept", destination=self._name)
 
-    # --- feeder
-
     async def _feed(self) -> None:
         while not self._is_stopping:  # never cancelled in the middle of a claim, unless patience ends
             try:
@@ -144,8 +142,6 @@ class Lane:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
-
-    # --- slots
 
     async def _slot(self) -> None:
         while not self._is_stopping:

@@ -16,6 +16,8 @@ from router.fields import ListenAddress
 KEEP_OPEN = 150.0
 """Seconds that an idle connection is kept: more than the API server's 90 s."""
 BACKLOG = 1024
+FINISH = 12.0
+"""Seconds that requests in hand get to end when the listener closes; none takes longer than its deadline."""
 
 
 class Listener:
@@ -23,7 +25,7 @@ class Listener:
 
     def __init__(self, application: web.Application, address: ListenAddress, context: ssl.SSLContext | None) -> None:
         self._runner = web.AppRunner(
-            application, access_log=None, keepalive_timeout=KEEP_OPEN, handle_signals=False, shutdown_timeout=1.0
+            application, access_log=None, keepalive_timeout=KEEP_OPEN, handle_signals=False, shutdown_timeout=FINISH
         )
         self._address = address
         self._context = context

@@ -19,15 +19,16 @@ class Health:
     """What the probes tell; the running router changes it."""
 
     is_ready: bool = False
-    failure: str = ""
-    """Why the process can't do its work any more; empty while it can."""
+    failure: Callable[[], str] = str
+    """Says why the process can't do its work any more; empty while it can."""
 
 
 def operations_application(health: Health, metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> web.Application:
     """The three endpoints; `refresh` brings gauges up to date before they are read."""
 
     async def healthz(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n") if not health.failure else web.Response(status=503, text=health.failure)
+        failure = health.failure()
+        return web.Response(status=503, text=failure) if failure else web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
         return web.Response(text="ready\n") if health.is_ready else web.Response(status=503, text="not ready\n")

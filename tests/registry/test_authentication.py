@@ -267,9 +267,6 @@ async def test_no_more_challenges_and_tokens_are_remembered_than_the_limit(
         assert (len(client._authentication._known), len(client._tokens._held)) == (3, 3)
 
 
-# --- challenges that are not met ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("challenge", "error"),
     [
@@ -330,9 +327,6 @@ async def test_a_challenge_without_a_scope_means_this_repository(tmp_path: Path)
         await client.resolve(registry.image("a:1"), soon())
 
         assert service.calls == [{"account": "x", "scope": "repository:a:pull"}]
-
-
-# --- token services that fail -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,6 @@ ASKS: dict[str, Ask] = {
 }
 
 
-# --- what is there ------------------------------------------------------------------------------------------------
-
-
 async def test_a_tag_costs_one_head() -> None:
     async with RegistrySimulator().running() as registry, client_of(registry) as client:
         digest = registry.add_image("shop/web", "1")
@@ -114,9 +111,6 @@ async def test_connections_are_kept() -> None:
                 await client.manifest(registry.image("a:1"), "none", soon())
 
     assert len(ports) == 1
-
-
-# --- lies ---------------------------------------------------------------------------------------------------------
 
 
 async def test_bytes_of_another_digest_than_asked_for_are_malformed() -> None:
@@ -199,9 +193,6 @@ async def test_an_endless_error_does_no_harm() -> None:
     async with RegistrySimulator(fault=fault).running() as registry, client_of(registry) as client:
         with pytest.raises(NotFoundError):
             await ASKS["manifest"](client, registry)
-
-
-# --- errors are kept apart ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", sorted(ASKS))
@@ -347,9 +338,6 @@ def test_a_registry_that_stands_twice_is_refused() -> None:
 
     with pytest.raises(ConfigurationError, match="twice"):
         RegistryClient(settings)
-
-
-# --- telling ------------------------------------------------------------------------------------------------------
 
 
 async def test_each_call_is_told_with_its_result() -> None:

@@ -132,9 +132,6 @@ def test_no_more_registries_are_remembered_than_the_limit(monkeypatch: pytest.Mo
     assert len(support._known) <= 3
 
 
-# --- asked of a registry ------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("api", [True, False])
 async def test_referrers_are_the_same_by_api_and_by_fallback_tag(api: bool) -> None:  # noqa: FBT001 - both cases
     async with RegistrySimulator(referrers_api=api).running() as registry, client_of(registry) as client:

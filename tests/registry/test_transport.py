@@ -36,9 +36,6 @@ def redirect(target: str, status: int = 307) -> Callable[[web.Request], web.Resp
     )
 
 
-# --- redirects ----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_elsewhere_takes_no_credentials_along(status: int, tmp_path: Path) -> None:
     async with (
@@ -136,9 +133,6 @@ async def test_no_redirect_leads_to_a_forbidden_address() -> None:
             await client.resolve(registry.image("a:1"), soon())
 
 
-# --- TLS ----------------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def pair() -> SelfSigned:
     return self_signed()
@@ -210,9 +204,6 @@ async def test_a_redirect_from_http_to_https_and_back_is_malformed(tls: ssl.SSLC
                 await client.resolve(registry.image("a:1"), soon())
 
 
-# --- guard --------------------------------------------------------------------------------------------------------
-
-
 FORBIDDEN = ["169.254.169.254", "169.254.169.254:80", "100.100.100.200", "0.0.0.0:5000", "[fe80::1]", "[::]:1"]
 FORBIDDEN += ["[::ffff:a9fe:a9fe]:443", "[fd00:ec2::254]"]
 
@@ -274,9 +265,6 @@ async def test_a_registry_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
         async with RegistryClient([settings]) as client:
             assert await client.resolve(parse_reference(f"{settings.host}/a:1"), soon()) == digest
-
-
-# --- proxies ------------------------------------------------------------------------------------------------------
 
 
 async def test_a_plain_registry_is_reached_through_the_proxy() -> None:

@@ -31,7 +31,10 @@ async def test_readyz_says_whether_requests_are_taken(is_ready: bool, status: in
 
 async def test_healthz_fails_only_when_a_restart_is_right() -> None:
     assert (await asked(Health(is_ready=False), "/healthz"))[0] == 200
-    assert await asked(Health(failure="the outbox's writer ended"), "/healthz") == (503, "the outbox's writer ended")
+    assert await asked(Health(failure=lambda: "the outbox's writer ended"), "/healthz") == (
+        503,
+        "the outbox's writer ended",
+    )
 
 
 async def test_metrics_are_in_prometheus_text() -> None:

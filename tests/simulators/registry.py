@@ -257,9 +257,6 @@ class RegistrySimulator:
         return listed
 
 
-# --- faults -------------------------------------------------------------------------------------------------------
-
-
 async def hang(_: web.Request) -> web.StreamResponse | None:
     """Never answer."""
     await asyncio.Event().wait()

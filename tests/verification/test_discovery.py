@@ -74,9 +74,6 @@ def bundle_signed(by: str = "release", *, has_api: bool = True) -> tuple[MemoryS
     return source, digest
 
 
-# --- questions ----------------------------------------------------------------------------------------------------
-
-
 async def test_a_legacy_signed_image_costs_three_questions() -> None:
     source, digest = legacy_signed()
     await judged(source)
@@ -138,9 +135,6 @@ async def test_the_attestation_tag_is_never_asked_for() -> None:
     await judged(source)
 
     assert not any(question.endswith((".att", ".sbom")) for question in source.asked)
-
-
-# --- what lies there ----------------------------------------------------------------------------------------------
 
 
 async def test_one_signature_in_each_format_are_two_signers() -> None:
@@ -222,9 +216,6 @@ async def test_simple_signing_behind_the_referrers_api_is_found_by_its_artifact_
     source.add_bundle(digest, b"", artifactType=SIGNATURE_ARTIFACT_TYPE, layers=[layer])
 
     assert await said(source) == ("verified", "signed")
-
-
-# --- defects ------------------------------------------------------------------------------------------------------
 
 
 def alien_layer(source: MemorySource, digest: Digest) -> None:
@@ -439,8 +430,6 @@ async def test_a_pushed_list_that_can_not_be_read_is_invalid_and_a_registrys_own
     assert await said(source) == ("invalid", "malformed")
 
 
-# --- gaps ---------------------------------------------------------------------------------------------------------
-
 GAPS: list[UnverifiableError] = [
     UnauthorisedError("401"),
     RateLimitedError("429"),
@@ -507,8 +496,6 @@ async def test_a_source_that_lists_more_than_it_may_is_cut_and_told() -> None:
     assert len(found) == REFERRER_LIMIT
     assert [defect.reason for defect in found.defects] == ["too_many"]
 
-
-# --- parsers ------------------------------------------------------------------------------------------------------
 
 NAMES = ["layers", "config", "annotations", "artifactType", "mediaType", "digest", "size", PREDICATE_ANNOTATION]
 JSON = st.recursive(

@@ -37,9 +37,6 @@ def signed_by(*names: str) -> tuple[MemorySource, Digest]:
     return source, digest
 
 
-# --- verdicts -----------------------------------------------------------------------------------------------------
-
-
 async def test_a_verified_image_has_its_digest_and_its_signers_with_fingerprints() -> None:
     source, digest = signed_by("release")
     judgement = await Verifier(source, [cosign("release")]).judge(image(), rule(), FAR)
@@ -131,9 +128,6 @@ async def test_what_takes_long_is_checked_beside_the_loop(cause: str) -> None:
     assert seen == [True, False]  # first without any evidence, which costs nothing
 
 
-# --- static -------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("by_digest", [True, False])
 async def test_static_verifiers_ask_nobody(*, by_digest: bool) -> None:
     source, digest = signed_by("release")
@@ -156,9 +150,6 @@ def test_allow_and_deny_are_built_in() -> None:
     assert denied is not None
     assert (allowed.verdict, allowed.reason) == (Verdict.EXEMPT, "static_allow")
     assert (denied.verdict, denied.reason) == (Verdict.DENIED, "static_deny")
-
-
-# --- memory -------------------------------------------------------------------------------------------------------
 
 
 async def test_a_proof_is_remembered_and_a_tag_is_asked_for_anew() -> None:
@@ -266,9 +257,6 @@ async def test_only_so_many_repositories_are_remembered(monkeypatch: pytest.Monk
     assert list(verifier._proved_last) == [("registry.example", "b")]
 
 
-# --- flights ------------------------------------------------------------------------------------------------------
-
-
 def test_concurrent_requests_share_one_verification() -> None:
     async def scenario() -> tuple[list[Judgement], list[str]]:
         source, _ = signed_by("release")
@@ -324,9 +312,6 @@ async def test_payloads_are_fetched_at_once() -> None:
     await Verifier(source, [cosign("release")]).judge(image(), rule(), FAR)
 
     assert most == 8
-
-
-# --- mistakes of ours ---------------------------------------------------------------------------------------------
 
 
 async def test_a_rule_without_its_verifier_is_a_mistake_and_no_verdict() -> None:

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from router.assembly.observing import Observing
+from router.destinations.outcome import Delivered, TryAgain, Undeliverable
+from router.outbox import Waiting
+from router.telemetry.metrics import create
+from router.verdict import Verdict
+
+
+def test_what_stages_report_is_counted() -> None:
+    metrics = create("0")
+    metrics.expect_destinations(["siem"])
+    observing = Observing(metrics)
+    for outcome in (Delivered(), TryAgain("http_500"), Undeliverable("http_400")):
+        observing.attempted("siem", outcome)
+    observing.delivered("siem", 0.5)
+    observing.set_aside("siem", "http_400")
+    observing.fell_back("siem")
+    observing.refused("siem", is_refused=True)
+    observing.judged(Verdict.UNSIGNED, 0.01)
+    observing.asked_registry("r.example", "manifest", "ok")
+    observing.waiting({"siem": Waiting(2, 90.0, 1)}, now=100.0)
+    shown = metrics.exposed().decode()
+
+    for line in (
+        'gatecrier_delivery_attempts_total{destination="siem",outcome="try_again"} 1.0',
+        'gatecrier_delivery_attempts_total{destination="siem",outcome="undeliverable"} 1.0',
+        'gatecrier_delivery_lag_seconds_count{destination="siem"} 1.0',
+        'gatecrier_deliveries_set_aside_total{destination="siem"} 1.0',
+        'gatecrier_rendering_fallbacks_total{destination="siem"} 1.0',
+        'gatecrier_destination_paused{destination="siem"} 1.0',
+        'gatecrier_verification_duration_seconds_count{verdict="unsigned"} 1.0',
+        'gatecrier_registry_requests_total{kind="manifest",result="ok"} 1.0',
+        'gatecrier_undelivered_age_seconds{destination="siem"} 10.0',
+    ):
+        assert line in shown
