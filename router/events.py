@@ -188,7 +188,7 @@ class EventData(TypedDict):
     """Name of the cluster, as configured."""
     replica: str
     """Which of our replicas decided."""
-    timings: TimingsData
+    timings: NotRequired[TimingsData]
     """How long it took."""
     sequence: NotRequired[int]
     """Number of the event in its replica's outbox: 1, 2, 3 ... without a gap, so that a missing event shows."""
@@ -304,22 +304,27 @@ def _image(finding: Finding) -> ImageData:
     }
 
 
-def encode(event: CloudEvent) -> bytes:
-    """The event as JSON without its sequence number, which `with_sequence` puts in."""
+def as_json(value: object) -> bytes:
+    """Compact JSON in UTF-8; lone surrogates, which UTF-8 can't hold, become U+FFFD."""
     try:
-        return orjson.dumps(event)
-    except TypeError:  # a lone surrogate, which UTF-8 can not hold
-        return orjson.dumps(_replaced(event))
+        return orjson.dumps(value)
+    except TypeError:
+        return orjson.dumps(_representable(value))
 
 
-def _replaced(value: object) -> object:
+def _representable(value: object) -> object:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
-        return {_replaced(key): _replaced(item) for key, item in value.items()}
+        return {_representable(key): _representable(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_replaced(item) for item in value]
+        return [_representable(item) for item in value]
     return value
+
+
+def encode(event: CloudEvent) -> bytes:
+    """The event as JSON without its sequence number, which `with_sequence` puts in."""
+    return as_json(event)
 
 
 def with_sequence(body: bytes, sequence: int) -> bytes:

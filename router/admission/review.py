@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import orjson
 
 from router.errors import ReviewError
-from router.events import RequestData
+from router.events import RequestData, as_json
 
 API_VERSION, KIND = "admission.k8s.io/v1", "AdmissionReview"
 OPERATIONS = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
@@ -214,17 +214,4 @@ def reply(
         response["patchType"] = "JSONPatch"
         response["patch"] = base64.b64encode(patch).decode()
     review = {"apiVersion": API_VERSION, "kind": KIND, "response": response}
-    try:
-        return orjson.dumps(review)
-    except TypeError:  # a lone surrogate in a text
-        return orjson.dumps(_replaced(review))
-
-
-def _replaced(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {_replaced(key): _replaced(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_replaced(item) for item in value]
-    return value
+    return as_json(review)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -38,7 +39,7 @@ def build(settings: Settings, replica: str, observing: Observing, before: Parts 
     """The parts of this configuration; proofs that `before` remembered and that still hold are kept."""
     registry = RegistryClient(settings.registries, on_request=observing.asked_registry)
     remembered = None if before is None else before.verifier.remembered
-    verifier = Verifier(registry, settings.verifiers, remembered=remembered)
+    verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=remembered)
     rules = GateRules(
         origin=Origin(settings.cluster, replica),
         enforcement=Enforcement(settings.enforcement),

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.cli.serve import DEFAULT_CONFIG
+
 if TYPE_CHECKING:
     from router.cli import Subcommands
     from router.settings.loading import Loaded
-
-DEFAULT_CONFIG = Path("/etc/gatecrier/gatecrier.yaml")
 
 
 def add(subcommands: Subcommands) -> None:
