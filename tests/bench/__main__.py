@@ -9,12 +9,28 @@ import argparse
 import datetime as dt
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench import delivery, gate, outbox, render, standing
-from tests.bench.table import as_markdown, as_text
+from tests.bench.table import Row, as_markdown, as_text
 
-BENCHMARKS = (standing, gate, render, outbox, delivery)
+
+def delivered() -> Sequence[Row]:
+    """Delivery's figures in the form of the others."""
+    return [
+        Row(row.name, f"{row.ours:,.0f}/s", f"{row.bare:,.0f}/s", f"{row.ratio:.0%}", f">= {row.target:.0%}")
+        for row in delivery.run()
+    ]
+
+
+BENCHMARKS = {
+    "standing": standing.run,
+    "gate": gate.run,
+    "render": render.run,
+    "outbox": outbox.run,
+    "delivery": delivered,
+}
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures -->", "<!-- end -->"
 
@@ -42,9 +58,9 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="renew docs/benchmarks.md")
     arguments = parser.parse_args()
     rows = []
-    for benchmark in BENCHMARKS:
-        print(f"running {benchmark.__name__} ...", flush=True)
-        rows += list(benchmark.run())
+    for name, run in BENCHMARKS.items():
+        print(f"running {name} ...", flush=True)
+        rows += list(run())
     print(machine())
     print(as_text(rows))
     if arguments.write:

@@ -1,0 +1,147 @@
+"""What every destination promises to delivery, whatever its service is."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from router.destinations.catalogue import DestinationSettings, open_destination
+from router.destinations.document import Destination, Document
+from router.destinations.egress import EgressSettings
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.fields import ReadingContext
+from tests.simulators.sinks import GARBAGE, HALF_A_BODY, HANG, NOTHING, OK, Sink, answer
+
+LOOPBACK = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
+SECRETS = {"TOKEN": "token-4711", "KEY": "whsec_" + base64.b64encode(b"k" * 32).decode(), "HEADER": "header-4712"}
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "sysdig": {"kind": "sysdig", "token": {"env": "TOKEN"}},
+    "slack": {"kind": "slack"},
+    "webhook": {"kind": "webhook"},
+    "signed webhook": {"kind": "webhook", "signing_secret": {"env": "KEY"}, "headers": {"X-Auth": {"env": "HEADER"}}},
+    "batched webhook": {"kind": "webhook", "batch_size": 10},
+    "templated webhook": {"kind": "webhook", "template": "mine"},
+}
+DOCUMENT = Document("event-1", b'{"text":"hello"}')
+BAD: list[tuple[str, bytes | None, Outcome]] = [
+    ("500", answer("500 Oops"), TryAgain("http_500")),
+    ("503", answer("503 No", Retry_After="7"), TryAgain("http_503", after=7.0)),
+    ("429", answer("429 No", Retry_After="2"), TryAgain("rate_limited", after=2.0)),
+    (
+        "429 with a date",
+        answer("429 No", Retry_After="Thu, 01 Jan 1970 00:17:00 GMT"),
+        TryAgain("rate_limited", after=20.0),
+    ),
+    ("408", answer("408 Late"), TryAgain("http_408")),
+    ("400", answer("400 Bad"), Undeliverable("http_400")),
+    ("413", answer("413 Large"), Undeliverable("http_413")),
+    ("410", answer("410 Gone"), Undeliverable("http_410")),
+    ("302", answer("302 Found", Location="/elsewhere"), Undeliverable("redirected")),
+    ("garbage", GARBAGE, TryAgain("malformed_reply")),
+    ("nothing", NOTHING, TryAgain("connection_failed")),
+    ("half a body", HALF_A_BODY, TryAgain("malformed_reply")),
+    ("hangs", HANG, TryAgain("timeout")),
+]
+
+
+def opened(kind: str, url: str, folder: Path, **more: object) -> Destination:
+    (folder / "url").write_text(url)
+    where: object = {"file": "url"} if kind == "slack" else url
+    written = {"name": "it", "url": where, "plain_http": True, "timeout": "150ms", **KINDS[kind], **more}
+    reading = ReadingContext(folder, SECRETS, lambda path, _: path.read_bytes())
+    settings = TypeAdapter(DestinationSettings).validate_python(written, context={"reading": reading})
+    destination = open_destination(settings, LOOPBACK)
+    destination._clock = lambda: 1000.0  # type: ignore[attr-defined]  # every kind here is over HTTP
+    return destination
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_taken_is_delivered(kind: str, tmp_path: Path) -> None:
+    async with Sink(OK).running() as sink:
+        destination = opened(kind, sink.url(), tmp_path)
+        outcomes = [await destination.deliver([DOCUMENT]) for _ in range(3)]
+        await destination.close()
+
+    assert outcomes == [Delivered()] * 3
+    assert len(sink.got) == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("says", "outcome"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+async def test_what_a_receiver_does_is_an_outcome(
+    kind: str, says: bytes | None, outcome: Outcome, tmp_path: Path
+) -> None:
+    """Never an exception: delivery must know what to do."""
+    async with Sink(says).running() as sink:
+        destination = opened(kind, sink.url(), tmp_path)
+        found = await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    assert found == outcome
+    assert [receipt.path for receipt in sink.got] == ["/x"] * len(sink.got)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_nobody_listening_is_worth_another_try(kind: str, tmp_path: Path) -> None:
+    async with Sink().running() as sink:
+        url = sink.url()
+    destination = opened(kind, url, tmp_path)
+    found = await destination.deliver([DOCUMENT])
+    await destination.close()
+
+    assert found == TryAgain("connection_failed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_endless_answer_is_not_read_to_its_end(kind: str, tmp_path: Path) -> None:
+    says = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + b"a" * 200_000
+    async with Sink(says).running() as sink:
+        destination = opened(kind, sink.url(), tmp_path)
+        found = await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    assert found == (TryAgain("malformed_reply") if kind == "slack" else Delivered())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+async def test_refused_credentials_keep_the_event(kind: str, status: str, tmp_path: Path) -> None:
+    """But Slack's are part of its URL: what it refuses, it refuses for good."""
+    async with Sink(answer(status)).running() as sink:
+        destination = opened(kind, sink.url(), tmp_path)
+        found = await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    expected = Undeliverable(f"http_{status[:3]}") if kind == "slack" else TryAgain("unauthorised", pauses=True)
+    assert found == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_private_addresses_are_refused_unless_they_are_named(kind: str, tmp_path: Path) -> None:
+    async with Sink().running() as sink:
+        destination = opened(kind, sink.url(), tmp_path)
+        destination._guard._allowed = ()  # type: ignore[attr-defined]  # as if egress.allow were empty
+        found = await destination.deliver([DOCUMENT])
+        by_name = opened(kind, sink.url().replace("127.0.0.1", "localhost"), tmp_path)
+        by_name._guard._allowed = ()  # type: ignore[attr-defined]  # the same
+        named = await by_name.deliver([DOCUMENT])
+        await destination.close()
+        await by_name.close()
+
+    assert found == named == Undeliverable("forbidden_address")
+    assert sink.got == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_no_secret_is_shown(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    destination = opened(kind, "http://127.0.0.1:9/T000/slack-secret", tmp_path)
+    found = await destination.deliver([DOCUMENT])
+    await destination.close()
+
+    shown = repr(destination) + str(found) + "".join(capsys.readouterr())
+    assert not any(secret in shown for secret in (*SECRETS.values(), "slack-secret"))

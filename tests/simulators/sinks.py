@@ -1,0 +1,85 @@
+"""A receiver on a free loopback port that answers as it is told: bytes on a socket, so that it can say anything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+
+def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
+    """A whole HTTP answer."""
+    told = {"Content-Length": str(len(body)), **{name.replace("_", "-"): value for name, value in headers.items()}}
+    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    return f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body
+
+
+OK = answer("200 OK", b"ok")
+GARBAGE = b"SSH-2.0-OpenSSH_9.2\r\n\r\n"
+NOTHING = b""
+HALF_A_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n0123"
+HANG = None
+"""Never answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One request."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Sink:
+    """Answers every request with `says`; what is no whole answer is followed by the end of the connection."""
+
+    says: bytes | None = OK
+    port: int = 0
+    tls: ssl.SSLContext | None = None
+    got: list[Receipt] = field(default_factory=list)
+    behave: Callable[[Receipt], bytes | None] | None = None
+    _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    def url(self, path: str = "/x") -> str:
+        """An address of it."""
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}{path}"
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Sink]:
+        """Listen."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            for writer in self._writers:
+                writer.close()
+            await server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            while True:
+                receipt = await self._received(reader)
+                self.got.append(receipt)
+                says = self.says if self.behave is None else self.behave(receipt)
+                if says is HANG:
+                    await asyncio.Event().wait()
+                    continue
+                writer.write(says)
+                await writer.drain()
+                if not says.startswith(b"HTTP/1.1 ") or says is HALF_A_BODY:
+                    break
+        writer.close()
+
+    @staticmethod
+    async def _received(reader: asyncio.StreamReader) -> Receipt:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        return Receipt(head[0].split(" ")[1], headers, body)
