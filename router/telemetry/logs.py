@@ -39,6 +39,20 @@ def redact(_: WrappedLogger, __: str, event: MutableMapping[str, object]) -> Mut
     return event
 
 
+class _Printed:
+    """Writes lines to what standard error is at that moment."""
+
+    def __init__(self, *_: object) -> None:
+        """One per logger."""
+
+    def msg(self, line: str) -> None:
+        """Write a line."""
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+
 class _Gathered:
     """Writes lines to standard error, all that belong to one turn of the event loop at once.
 
@@ -104,7 +118,7 @@ def configure(*, readable: bool | None = None, least: str = "INFO") -> None:
                 ),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(least),
-            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+            logger_factory=_Printed,
             cache_logger_on_first_use=True,
         )
         return
