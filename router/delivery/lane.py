@@ -4,8 +4,8 @@ A feeder claims ahead; a fixed set of slots makes the attempts; settlements are 
 
 Rules:
 (1) Lanes know nothing of each other: a destination that is down or slow disturbs no other.
-(2) At most `destination.concurrency` attempts are under way. Attempts whose settlement is not durable yet count into
-    a window of `WINDOW` events (more only where `concurrency` batches are more): a crash repeats no others.
+(2) At most `destination.concurrency` attempts are under way. One is under way until its settlement is durable: a crash
+    repeats no others.
 (3) While the breaker is open nothing is claimed and nobody is asked; then one event at a time probes.
 (4) A lane that stops claims nothing more, lets attempts under way end within its patience, and gives every claim back
     that is not settled: a lane that follows it, in this process or the next, finds all of it.
@@ -32,8 +32,6 @@ log = logger()
 
 POLL = 1.0
 """Seconds after which a lane looks for what other processes (`deliveries replay`) have made due."""
-WINDOW = 64
-"""Events that a crash may make a destination receive twice."""
 CHUNK = 256
 """Events that are claimed at once, and so held in memory, at most; more only where `concurrency` batches are more."""
 AHEAD = 8
@@ -59,7 +57,6 @@ class Lane:
         self._settling = Settling(self._name, around.outbox, self._settled)
         self._batch = destination.batch_size
         self._round = destination.concurrency * destination.batch_size
-        self._window = max(WINDOW, self._round)
         self._chunk = max(min(max(AHEAD * self._round, LEAST_CHUNK), CHUNK), self._round)
         self._enough = max(self._chunk // 2, self._round)
         self._ready: deque[Delivery] = deque()
@@ -173,7 +170,7 @@ class Lane:
         """The next batch, marked as under way; nothing where there is none or the window is full."""
         ready = self._ready
         count = min(self._batch, len(ready))
-        if count == 0 or len(self._underway) + self._settling.count + count > self._window:
+        if count == 0 or len(self._underway) + self._settling.count + count > self._round:
             return ()
         batch = [ready.popleft() for _ in range(count)]
         for delivery in batch:

@@ -4,10 +4,13 @@ A dialect turns documents into a post and a reply into an outcome; `over_http` d
 for all (facts of HTTP, not of a service):
 
 (1) 2xx is a receipt.
-(2) 408, 425, 429 and the 5xx that speak of now (500, 502, 503, 504) are worth another try; `Retry-After` is honoured
-    as seconds or as a date (RFC 9110, clause 10.2.3).
-(3) 401 and 403 refuse *us*: the event is kept and the destination pauses until somebody mends the credentials.
-(4) Every other status, redirections included, refuses the event for good: it would be refused again.
+(2) 408, 425, 429 and every 5xx are worth another try: they speak of the receiver's state (what proxies and clouds
+    invented beyond 504 included), not of the event. `Retry-After` is honoured as seconds or as a date (RFC 9110,
+    clause 10.2.3).
+(3) 401 and 403 refuse *us*: the event is kept and the destination pauses until somebody mends the credentials. So does
+    407, by which a proxy refuses us (clause 15.5.8).
+(4) Every other 4xx, and redirections, refuse the event for good: it would be refused again.
+(5) A status that HTTP does not have, or that ends no exchange (1xx), is a malformed reply.
 """
 
 from __future__ import annotations
@@ -23,8 +26,9 @@ from router.destinations.outcome import Delivered, Outcome, TryAgain, Undelivera
 
 RETRY_AFTER_LIMIT = 3600.0
 """Seconds that a receiver may make us wait."""
-_WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_REFUSES_US = frozenset({401, 403})
+PROXY_REFUSES_US = 407
+_WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
+_REFUSES_US = frozenset({401, 403, PROXY_REFUSES_US})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,9 @@ def judge_by_status(reply: Reply) -> Outcome:
         return TryAgain("unauthorised", pauses=True)
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110, clause 15.4: redirection
         return Undeliverable("redirected")
-    return Undeliverable(f"http_{status}")
+    if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, clause 15.5: client error
+        return Undeliverable(f"http_{status}")
+    return TryAgain("malformed_reply")
 
 
 def _seconds(text: str, now: float) -> float | None:

@@ -1,7 +1,8 @@
 """Where events may be sent: never to metadata and link-local addresses, to private ones only where that is said.
 
 The addresses that are judged are those that are connected to: names are resolved by our own resolver at the moment of
-connecting, and every address must be allowed. Literal addresses are judged before the request.
+connecting, and every address must be allowed. Literal addresses are judged before the request. An IPv6 address that
+leads to an IPv4 one (mapped, 6to4, NAT64) must be allowed as that one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from router.fields import Network, SettingsModel
 from router.registry.addresses import GuardedResolver, is_forbidden
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class EgressSettings(SettingsModel):
@@ -45,11 +47,19 @@ class EgressGuard:
 
     def allows(self, address: Address) -> bool:
         """Whether we may connect there."""
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            return self.allows(address.ipv4_mapped)
+        if (embedded := _embedded(address)) is not None:
+            return self.allows(embedded)
         if is_forbidden(address):
             return False
         return address.is_global or any(address in network for network in self._allowed)
+
+
+def _embedded(address: Address) -> ipaddress.IPv4Address | None:
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 class EgressResolver(GuardedResolver):

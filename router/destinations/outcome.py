@@ -1,13 +1,28 @@
 """What became of an attempt to deliver: a closed set. Pure.
 
-`reason` is a public code: it labels metrics and stands in `deliveries list`. It never holds anything that a receiver
-said, and no address.
+`reason` is a public code: it labels metrics and stands in `deliveries list`. It is one of `REASONS`, or `http_` and the
+status where nothing more is known. It never holds anything that a receiver said, and no address.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+REASONS: Final[Mapping[str, str]] = {
+    "connection_failed": "no connection, or it ended before the reply began",
+    "forbidden_address": "the name leads to an address that egress.allow does not name, or that is never connected to",
+    "io_error": "the file could not be written",
+    "malformed_reply": "what came back is no reply, half a reply, or no receipt",
+    "proxy_failed": "the proxy could not or would not connect us",
+    "rate_limited": "the receiver wants fewer requests (429)",
+    "redirected": "the receiver points elsewhere, where nothing is sent",
+    "timeout": "no reply within `timeout`",
+    "tls_failed": "no TLS connection: certificate, name or protocol",
+    "unauthorised": "our credentials are refused (401, 403; 407 by the proxy)",
+}
+"""Every code but `http_<status>`, and what it means."""
 
 
 @dataclass(frozen=True, slots=True)

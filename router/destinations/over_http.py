@@ -1,12 +1,14 @@
 """The one place that sends over HTTP, for every dialect.
 
 Rules:
-(1) One attempt per call, within `timeout`; what the network does is an outcome, never an exception.
+(1) One attempt per call, within `timeout`; what the network does is an outcome, never an exception. A mistake of ours
+    is an exception: it must not look like one of the receiver's.
 (2) No redirect is followed: it would take the payload and its credentials somewhere else.
-(3) The egress guard judges every address that is connected to. With a proxy, the proxy resolves; a literal address is
-    judged all the same.
+(3) The egress guard judges every address that is connected to, a proxy's too. With a proxy, the proxy resolves the
+    receiver's name; a literal address is judged all the same.
 (4) At most `REPLY_LIMIT` of a reply are read; the rest is the receiver's problem.
 (5) Outcomes name a cause by its code only. URLs, headers and tokens stand in no outcome, log line or error.
+(6) No variable of the environment changes where anything is sent.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ import aiohttp
 from yarl import URL
 
 from router import __version__
-from router.destinations.dialect import Dialect, Reply
+from router.destinations.dialect import PROXY_REFUSES_US, Dialect, Post, Reply
 from router.destinations.document import Document
 from router.destinations.egress import EgressGuard, EgressResolver
-from router.destinations.outcome import Outcome, TryAgain, Undeliverable
-from router.destinations.settings import HttpSettings
+from router.destinations.outcome import Outcome, TryAgain
+from router.destinations.settings import HttpSettings, revealed
 from router.errors import ConfigurationError, ForbiddenAddressError
 
 REPLY_LIMIT = 64 * 1024
@@ -51,45 +53,52 @@ class HttpDestination:
         self._guard = guard
         self._clock = clock
         self._url = URL(settings.endpoint)
-        self._proxy = None if settings.proxy is None else URL(settings.proxy.reveal())
+        self._proxy = None if settings.proxy is None else URL(revealed(settings.proxy))
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
         self._tls = _context(settings)
         self._session: aiohttp.ClientSession | None = None
+        self._resolver: EgressResolver | None = None
 
     def __repr__(self) -> str:
         return f"HttpDestination({self.name!r})"
 
-    async def deliver(self, documents: Sequence[Document]) -> Outcome:  # noqa: PLR0911 - one per cause
+    async def deliver(self, documents: Sequence[Document]) -> Outcome:
         """One attempt with these documents."""
-        try:
-            return await self._posted(documents)
-        except ForbiddenAddressError:
-            return Undeliverable("forbidden_address")
-        except TimeoutError:
-            return TryAgain("timeout")
-        except (aiohttp.ClientSSLError, ssl.SSLError):
-            return TryAgain("tls_failed")
-        except aiohttp.ClientConnectorError as error:
-            is_ours = isinstance(error.__cause__, ForbiddenAddressError)
-            return Undeliverable("forbidden_address") if is_ours else TryAgain("connection_failed")
-        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError, ValueError):
-            return TryAgain("malformed_reply")
-        except (aiohttp.ClientError, OSError):
-            return TryAgain("connection_failed")
+        now = self._clock()
+        reply = await self._reply(self._dialect.compose(documents, now), now)
+        return self._dialect.judge(reply) if isinstance(reply, Reply) else reply
 
     async def close(self) -> None:
         """Close connections."""
         if self._session is not None:
-            await self._session.close()
-            self._session = None
+            session, self._session = self._session, None
+            await session.close()
+        if self._resolver is not None:
+            resolver, self._resolver = self._resolver, None
+            await resolver.close()
 
-    async def _posted(self, documents: Sequence[Document]) -> Outcome:
-        if self._session is None:
-            self._guard.check(self._url.host or "")
-            self._session = self._opened()
-        now = self._clock()
-        post = self._dialect.compose(documents, now)
-        async with self._session.post(
+    async def _reply(self, post: Post, now: float) -> Reply | TryAgain:  # noqa: PLR0911 - one per cause
+        try:
+            return await self._posted(post, now)
+        except ForbiddenAddressError:
+            return TryAgain("forbidden_address")  # no fault of the event: names and `egress.allow` can change
+        except TimeoutError:
+            return TryAgain("timeout")
+        except (aiohttp.ClientSSLError, ssl.SSLError):
+            return TryAgain("tls_failed")
+        except aiohttp.ClientHttpProxyError as error:
+            is_refused = error.status == PROXY_REFUSES_US
+            return TryAgain("unauthorised", pauses=True) if is_refused else TryAgain("proxy_failed")
+        except aiohttp.ClientProxyConnectionError:
+            return TryAgain("proxy_failed")
+        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError):
+            return TryAgain("malformed_reply")
+        except (aiohttp.ClientError, OSError):
+            return TryAgain("connection_failed")
+
+    async def _posted(self, post: Post, now: float) -> Reply:
+        session = self._session or self._opened()
+        async with session.post(
             self._url, data=post.body, headers=post.headers, allow_redirects=False, proxy=self._proxy
         ) as reply:
             text = await reply.content.read(REPLY_LIMIT)
@@ -97,19 +106,21 @@ class HttpDestination:
                 text += more
             if not reply.content.at_eof():
                 reply.close()  # the connection can't be used again without reading what we do not want
-            return self._dialect.judge(
-                Reply(reply.status, text.decode(errors="replace"), reply.headers.get("Retry-After"), now)
-            )
+            return Reply(reply.status, text.decode(errors="replace"), reply.headers.get("Retry-After"), now)
 
     def _opened(self) -> aiohttp.ClientSession:
+        self._guard.check(self._url.host or "")
+        if self._proxy is not None:
+            self._guard.check(self._proxy.host or "")
+        self._resolver = EgressResolver(self._guard)
         connector = aiohttp.TCPConnector(
             limit=self.concurrency,
-            resolver=EgressResolver(self._guard),
+            resolver=self._resolver,
             use_dns_cache=False,
             keepalive_timeout=KEEP_ALIVE,
             ssl=self._tls,
         )
-        return aiohttp.ClientSession(
+        self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -117,6 +128,7 @@ class HttpDestination:
             auto_decompress=False,
             trust_env=False,
         )
+        return self._session
 
 
 def _context(settings: HttpSettings) -> ssl.SSLContext | bool:

@@ -7,12 +7,18 @@ from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, model_validator
+from yarl import URL
 
-from router.fields import Duration, Name, RelativePath, Secret, SettingsModel, read_reference
+from router.fields import Duration, Name, RelativePath, Secret, SettingsModel, read_reference, reading_context
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
-_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "content-type", "content-encoding"})
+_TOKEN = re.compile(r"[\x21-\x7e]*", re.ASCII)
+_OURS = frozenset(
+    {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "accept-encoding"}
+)
+_OF_A_CONNECTION = frozenset({"connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect"})
+"""Headers that would change how the exchange itself works (RFC 9110, clauses 7.6.1 and 10.1)."""
 URL_LIMIT = 4096
 
 
@@ -25,8 +31,10 @@ def checked_url(url: str, *, plain_http: bool, name: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise ValueError(f"destination {name!r}: the url can't be read ({error}); write https://HOST/PATH") from error
+        URL(url)
+    except ValueError:
+        # What was found wrong is not repeated: it may be a part of the secret.
+        raise ValueError(f"destination {name!r}: the url can't be read; write https://HOST[:PORT]/PATH") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or len(url) > URL_LIMIT or port == 0:
         raise ValueError(f"destination {name!r}: the url is no https://HOST[:PORT]/PATH")
     if parts.username is not None or parts.fragment or not url.isascii() or re.search(r"[\x00-\x20]", url):
@@ -37,6 +45,26 @@ def checked_url(url: str, *, plain_http: bool, name: str) -> str:
             "write https, or say `plain_http: true`"
         )
     return url
+
+
+def checked_token(token: str) -> None:
+    """Raise ValueError where a token can't be sent in `Authorization: Bearer` (RFC 6750, clause 2.1)."""
+    if not _TOKEN.fullmatch(token):
+        raise ValueError("the token has blanks or characters outside ASCII, which no header can carry; copy it anew")
+
+
+def _check_proxy(url: str, *, is_literal: bool) -> None:
+    try:
+        parts = urlsplit(url)
+        is_sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        is_sound = is_sound and parts.path in {"", "/"} and not parts.query and not parts.fragment
+        URL(url)
+    except ValueError:
+        is_sound = False
+    if not is_sound or not url.isascii() or len(url) > URL_LIMIT:
+        raise ValueError("the proxy is no http://HOST:PORT")
+    if is_literal and parts.username is not None:
+        raise ValueError("a proxy with user and password is a secret: a reference, {file: PATH} or {env: NAME}")
 
 
 class ClientCertificate(SettingsModel):
@@ -74,8 +102,17 @@ class HttpSettings(CommonSettings):
     """A PEM file of the only CAs that may vouch for the receiver; the system's where it is absent."""
     client_certificate: ClientCertificate | None = None
     """A certificate that we show."""
-    proxy: Secret | None = None
-    """URL of an HTTP proxy, by reference, since it may hold a password."""
+    proxy: str | Secret | None = None
+    """URL of an HTTP proxy, `http://HOST:PORT`; a reference if it holds a password. Its address, too, must be public or
+    in `egress.allow`. Variables of the environment such as HTTPS_PROXY do not count."""
+
+    @model_validator(mode="after")
+    def _has_proxy(self, info: ValidationInfo) -> Self:
+        if isinstance(self.proxy, str):
+            _check_proxy(self.proxy, is_literal=True)
+        elif self.proxy is not None and reading_context(info) is not None:
+            _check_proxy(self.proxy.reveal(), is_literal=False)
+        return self
 
     @model_validator(mode="after")
     def _reads_authorities(self, info: ValidationInfo) -> Self:
@@ -100,11 +137,15 @@ def revealed(value: str | Secret | None) -> str:
 
 def checked_headers(headers: dict[str, str | Secret]) -> dict[str, str | Secret]:
     """Headers that can be sent as they are, raises ValueError otherwise."""
+    if len({name.lower() for name in headers}) < len(headers):
+        raise ValueError("a header is named twice; names differ by more than their case")
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise ValueError(f"{name[:100]!r} is no name of a header")
         if name.lower() in _OURS or name.lower().startswith("webhook-"):
             raise ValueError(f"the header {name!r} is set by Gatecrier")
+        if name.lower() in _OF_A_CONNECTION:
+            raise ValueError(f"the header {name!r} belongs to the connection and can't be set")
         if not _HEADER_VALUE.fullmatch(revealed(value)):
             raise ValueError(f"the value of the header {name!r} has characters that headers can't have")
     return headers

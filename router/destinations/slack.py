@@ -5,7 +5,7 @@ incoming webhooks" (every 4xx but 429 is for good), "Rate limits" (about one mes
 (limits). An undocumented total of about 13,200 characters over all blocks gives `msg_blocks_too_long`.
 
 Whatever template made a message, it is cut to those limits here: a 4xx for ever would be a lost alert. Texts are cut
-after they were escaped, and never inside an entity such as `&amp;`.
+after they were escaped, and never inside an entity such as `&amp;`. A message that is within the limits stays as it is.
 """
 
 from __future__ import annotations
@@ -16,15 +16,30 @@ from typing import Annotated, Literal, Self
 import orjson
 from pydantic import Field, ValidationInfo, model_validator
 
-from router.destinations.dialect import Post, Reply, judge_by_status
+from router.destinations.dialect import PROXY_REFUSES_US, Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.destinations.settings import HttpSettings, checked_url
 from router.fields import Secret, reading_context
 
-TEXT_LIMIT, SECTION_LIMIT, FIELD_LIMIT, HEADER_LIMIT = 40_000, 3000, 2000, 150
-BLOCKS_LIMIT, FIELDS_LIMIT, ELEMENTS_LIMIT, TOTAL_LIMIT = 50, 10, 10, 13_000
+TEXT_LIMIT, SECTION_LIMIT, FIELD_LIMIT, HEADER_LIMIT, BUTTON_LIMIT, ALT_LIMIT = 40_000, 3000, 2000, 150, 75, 2000
+BLOCKS_LIMIT, FIELDS_LIMIT, CONTEXT_LIMIT, ACTIONS_LIMIT, ID_LIMIT, TOTAL_LIMIT = 50, 10, 10, 25, 255, 13_000
 """Characters and counts, from Block Kit."""
+ATTACHMENT_LIMIT, ATTACHMENTS_LIMIT = 8000, 20
+"""Of the older way to say more than a text. Slack publishes no limits; it has an error `too_many_attachments`."""
+UNSAID, EMPTY = "Gatecrier", "-"
+"""What stands for a message's missing text, and for an empty text in a block: Slack refuses both."""
+_TAKEN = 200
+_LADDER = (1, 2, 4, 8, 20)
+"""Which part of their limits texts may use, step by step, until the whole fits."""
+_TEXT_LIMITS = {"header": HEADER_LIMIT, "button": BUTTON_LIMIT}
+_ATTRIBUTE_LIMITS = {"block_id": ID_LIMIT, "action_id": ID_LIMIT, "alt_text": ALT_LIMIT}
+_COUNT_LIMITS = {
+    ("section", "fields"): FIELDS_LIMIT,
+    ("context", "elements"): CONTEXT_LIMIT,
+    ("actions", "elements"): ACTIONS_LIMIT,
+}
+_LEFT_OUT = {"type": "context", "elements": [{"type": "plain_text", "text": "… more than Slack can take"}]}
 _LONGEST_ENTITY = len("&quot;")
 _HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
@@ -58,18 +73,18 @@ class SlackDialect:
         """One message per request, within Slack's limits."""
         body = documents[0].body
         try:
-            message = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            message = body.decode(errors="replace")
-        return Post(orjson.dumps(within_limits(message)), _HEADERS)
+            content = orjson.dumps(within_limits(orjson.loads(body)))
+        except (ValueError, TypeError, RecursionError):  # no JSON, or nested more deeply than it can be written again
+            content = orjson.dumps(within_limits(body.decode(errors="replace")))
+        return Post(content, _HEADERS)
 
     def judge(self, reply: Reply) -> Outcome:
-        """200 means accepted only with `ok`; every 4xx but 408, 425 and 429 is for good."""
+        """200 with the body `ok` is a receipt; every 4xx but 407, 408, 425 and 429 is for good."""
         outcome = judge_by_status(reply)
         match outcome:
-            case Delivered() if reply.text.strip() != "ok":
+            case Delivered() if reply.status != _TAKEN or reply.text.strip() != "ok":
                 return TryAgain("malformed_reply")
-            case TryAgain(pauses=True):
+            case TryAgain(pauses=True) if reply.status != PROXY_REFUSES_US:
                 return Undeliverable(f"http_{reply.status}")
             case _:
                 return outcome
@@ -77,64 +92,88 @@ class SlackDialect:
 
 def within_limits(message: object) -> dict[str, object]:
     """The message with every text and list cut to what Slack takes; what is no message becomes one."""
-    if not isinstance(message, dict) or not ("text" in message or "blocks" in message or "attachments" in message):
+    if not isinstance(message, dict) or not any(message.get(key) for key in ("text", "blocks", "attachments")):
         message = {"text": message if isinstance(message, str) else orjson.dumps(message).decode()}
     kept: dict[str, object] = dict(message)
-    if isinstance(text := kept.get("text"), str):
-        kept["text"] = cut(text, TEXT_LIMIT)
-    blocks = kept.get("blocks")
-    if isinstance(blocks, list):
-        kept["blocks"] = _within_total([_block(block) for block in blocks[:BLOCKS_LIMIT]])
-        kept.setdefault("text", "Gatecrier")
+    text = kept.get("text")
+    if text is not None and not isinstance(text, str):
+        text = orjson.dumps(text).decode()
+    kept["text"] = cut(text, TEXT_LIMIT) if text and text.strip() else UNSAID
+    if isinstance(blocks := kept.get("blocks"), list):
+        kept["blocks"] = _blocks(blocks)
+    if isinstance(attachments := kept.get("attachments"), list):
+        kept["attachments"] = [_cut_all(one, ATTACHMENT_LIMIT) for one in attachments[:ATTACHMENTS_LIMIT]]
     return kept
 
 
 def cut(text: str, limit: int) -> str:
-    """At most so many characters, with an ellipsis where something is missing, never ending inside an entity."""
-    if len(text) <= limit:
+    """At most so many characters, with an ellipsis where something is missing, never ending inside an entity.
+
+    Characters are counted as UTF-16 does, where an emoji is two: nobody says how Slack counts.
+    """
+    if length(text) <= limit:
         return text
-    short = text[: max(0, limit - 1)]
+    if limit <= 0:
+        return ""
+    short = text.encode("utf-16-le", "surrogatepass")[: 2 * (limit - 1)].decode("utf-16-le", "ignore")
     ampersand = short.rfind("&", max(0, len(short) - _LONGEST_ENTITY))
     if ampersand >= 0 and ";" not in short[ampersand:]:
         short = short[:ampersand]
-    return f"{short}…" if limit > 0 else ""
+    return f"{short}…"
 
 
-def _block(block: object) -> object:
-    if not isinstance(block, dict):
-        return block
-    kept = dict(block)
-    if "text" in kept:
-        kept["text"] = _text(kept["text"], HEADER_LIMIT if kept.get("type") == "header" else SECTION_LIMIT)
-    if isinstance(fields := kept.get("fields"), list):
-        kept["fields"] = [_text(field, FIELD_LIMIT) for field in fields[:FIELDS_LIMIT]]
-    if isinstance(elements := kept.get("elements"), list):
-        kept["elements"] = [_text(element, FIELD_LIMIT) for element in elements[:ELEMENTS_LIMIT]]
-    return kept
+def length(text: str) -> int:
+    """Characters as UTF-16 counts them."""
+    return len(text) if text.isascii() else len(text) + sum(character > "\uffff" for character in text)
 
 
-def _text(element: object, limit: int) -> object:
-    if isinstance(element, dict) and isinstance(text := element.get("text"), str):
-        return element | {"text": cut(text, limit)}
-    return element
+def _blocks(blocks: Sequence[object]) -> list[object]:
+    """The ladder: fewer blocks where there are too many, ever shorter texts, and then the first blocks that fit."""
+    if len(blocks) > BLOCKS_LIMIT:
+        blocks = [*blocks[: BLOCKS_LIMIT - 1], _LEFT_OUT]
+    kept: list[object] = []
+    for part in _LADDER:
+        kept = [_cut_all(block, SECTION_LIMIT // part) for block in blocks]
+        if _size(kept) <= TOTAL_LIMIT:
+            return kept
+    room, first = TOTAL_LIMIT - _size(_LEFT_OUT), 0
+    while (room := room - _size(kept[first])) >= 0:
+        first += 1
+    return [*kept[:first], _LEFT_OUT]
 
 
-def _within_total(blocks: list[object]) -> list[object]:
-    """The first blocks that fit into a message as a whole."""
-    kept, room = [], TOTAL_LIMIT
-    for block in blocks:
-        size = _size(block)
-        if size > room:
-            break
-        kept.append(block)
-        room -= size
-    return kept
+def _cut_all(value: object, limit: int) -> object:
+    """Every text in a block, cut to this many characters, or to fewer where the kind of its holder wants that."""
+    match value:
+        case dict():
+            kind = str(value.get("type"))
+            limit = min(limit, _TEXT_LIMITS.get(kind, limit))
+            return {key: _member(kind, key, item, limit) for key, item in value.items()}
+        case list():
+            return [_cut_all(item, limit) for item in value]
+        case _:
+            return value
+
+
+def _member(kind: str, key: str, item: object, limit: int) -> object:
+    match item:
+        case str() if key == "text":
+            return cut(item, limit) if item.strip() else EMPTY
+        case str():
+            return cut(item, _ATTRIBUTE_LIMITS[key]) if key in _ATTRIBUTE_LIMITS else item
+        case list() if key == "blocks":
+            return _blocks(item)
+        case list():
+            inner = limit * FIELD_LIMIT // SECTION_LIMIT if key == "fields" else limit
+            return [_cut_all(one, inner) for one in item[: _COUNT_LIMITS.get((kind, key))]]
+        case _:
+            return _cut_all(item, limit)
 
 
 def _size(value: object) -> int:
     match value:
         case str():
-            return len(value)
+            return length(value)
         case dict():
             return sum(_size(item) for item in value.values())
         case list():

@@ -10,14 +10,14 @@ Source of the hosts: the region tables of Sysdig's Helm charts (`_regions.tpl`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import ValidationInfo, model_validator
 
 from router.destinations.dialect import Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.outcome import Outcome
-from router.destinations.settings import HttpSettings, checked_url
+from router.destinations.settings import HttpSettings, checked_token, checked_url
 from router.fields import Secret
 
 PATH = "/api/v1/eventsDispatch/ingest"
@@ -43,7 +43,7 @@ class SysdigSettings(HttpSettings):
     """Sysdig Secure."""
     region: Region | None = None
     """Where the account lives; or give `url`."""
-    url: Annotated[str, "whole"] | None = None
+    url: str | None = None
     """The whole endpoint, for on-premises and regions that are not listed."""
     token: Secret
     """A Sysdig Secure API token."""
@@ -53,6 +53,7 @@ class SysdigSettings(HttpSettings):
         if (self.region is None) == (self.url is None):
             raise ValueError("name exactly one of `region` and `url`")
         checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
+        checked_token(self.token.reveal())
         return self
 
     @property

@@ -3,7 +3,11 @@
 Sources: CloudEvents, "HTTP Protocol Binding", clauses 3.2 (structured) and 3.3 (batched); "HTTP 1.1 Web Hooks for
 Event Delivery" (redirects are not followed, 410 retires the endpoint); Standard Webhooks, "Webhook signatures":
 `webhook-id` is the event's and the same on every attempt, `webhook-timestamp` is the attempt's, and the signature
-covers `ID.TIMESTAMP.BODY` byte for byte.
+covers `ID.TIMESTAMP.BODY` byte for byte. The id is sent without a signature, too: a payload of a template may hold no
+other by which a receiver could know a repetition.
+
+A batch is recognised by all its events: under the id of its first one, a receiver that has seen that one in another
+batch would take the rest for a repetition, acknowledge it and drop it.
 """
 
 from __future__ import annotations
@@ -53,6 +57,11 @@ def signature(key: bytes, event_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(mac).decode()
 
 
+def batch_id(event_ids: Sequence[str]) -> str:
+    """The id of a batch: another for every other composition."""
+    return "batch-" + hashlib.sha256("\n".join(event_ids).encode()).hexdigest()[:32]
+
+
 class WebhookSettings(HttpSettings):
     """Any HTTP endpoint."""
 
@@ -98,10 +107,12 @@ class WebhookDialect:
 
     def compose(self, documents: Sequence[Document], now: float) -> Post:
         """One event, or a batch of them."""
-        body = b"[%b]" % b",".join(one.body for one in documents) if self._is_batch else documents[0].body
-        event_id = documents[0].event_id
+        body, event_id = documents[0].body, documents[0].event_id
+        if self._is_batch:
+            body = b"[%b]" % b",".join(one.body for one in documents)
+            event_id = event_id if len(documents) == 1 else batch_id([one.event_id for one in documents])
         if self._key is None:
-            return Post(body, self._headers)
+            return Post(body, {**self._headers, "webhook-id": event_id})
         timestamp = int(now)
         signed = {
             "webhook-id": event_id,

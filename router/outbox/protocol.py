@@ -80,6 +80,7 @@ class Postponed:
     attempts: int
     first_attempt_at: float
     reason: str
+    """Why; a NUL in it is kept as U+FFFD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class SetAside:
     at: float
     attempts: int
     reason: str
+    """Why; a NUL in it is kept as U+FFFD."""
 
 
 Settlement: TypeAlias = Accepted | Postponed | SetAside

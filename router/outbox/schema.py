@@ -2,15 +2,18 @@
 
 Rules:
 (1) `PRAGMA user_version` is the version of the tables. Each migration brings the file one version further, in a
-    transaction of its own. A file of a newer version is refused, not guessed at.
+    transaction of its own. A file of a newer version is refused, not guessed at. Only the owner migrates.
 (2) Write-ahead log with `synchronous=FULL`: a commit returns when the log is flushed (SQLite, "PRAGMA synchronous"),
     and a torn write at its end is cut off when the file is opened again ("WAL-mode File Format", clause 4.1).
-(3) A file that fails the integrity check is left as it is; the error says how to go on.
+(3) A file that fails the integrity check is left as it is; the error says how to go on. So is a log (`-wal`) whose
+    file has gone: SQLite would delete it, and with it what was stored last.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from router.errors import OutboxError
@@ -39,6 +42,7 @@ MIGRATIONS = (
     CREATE TABLE numbering (last INTEGER NOT NULL);
     INSERT INTO numbering VALUES (0);
     """,
+    "CREATE INDEX stored ON events (appended_at);",
 )
 """What brings a file from version n to n + 1."""
 
@@ -52,6 +56,7 @@ def connect(path: Path, *, busy: float = 10.0) -> sqlite3.Connection:
     Raises:
         OutboxError: The file can't be opened.
     """
+    connection = None
     try:
         connection = sqlite3.connect(
             path, timeout=busy, isolation_level=None, check_same_thread=False, cached_statements=512
@@ -62,42 +67,83 @@ def connect(path: Path, *, busy: float = 10.0) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA temp_store = MEMORY")
     except sqlite3.Error as error:
-        raise OutboxError(_advice(path, error)) from error
+        if connection is not None:
+            connection.close()
+        raise trouble(path, error) from error
     return connection
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Check the file and bring its tables up to date.
+def prepare(path: Path) -> None:
+    """Check the file, or make it, and bring its tables up to date; only for the owner.
 
     Raises:
-        OutboxError: It is damaged, of a newer version, or can't be written.
+        OutboxError: It is damaged, of a newer version, of another program, or can't be written.
     """
-    try:
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size and not (path.exists() and path.stat().st_size):
+        raise OutboxError(
+            f"the outbox {path} has gone, but its log {log} is there and holds events. Nothing was changed. Put the "
+            "file back beside its log, or move the log aside, too"
+        )
+    with closing(connect(path)) as connection, _told(path):
+        version = _version(connection, path)
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise OutboxError(_damaged(path, str(found)))
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
-            raise OutboxError(
-                f"the outbox {path} is of version {version}, this release knows {len(MIGRATIONS)}; "
-                "start the newer release again, or name another file in outbox.url"
-            )
+        if version == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            raise OutboxError(f"{path} holds the tables of another program; name another file in outbox.url")
         for number, migration in enumerate(MIGRATIONS[version:], version + 1):
             connection.executescript(f"BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {number}; COMMIT;")
+
+
+def expect_current(path: Path) -> None:
+    """See that the tables are those of this release; changes nothing.
+
+    Raises:
+        OutboxError: They are older or newer, or the file can't be read.
+    """
+    with closing(connect(path)) as connection, _told(path):
+        if (version := _version(connection, path)) < len(MIGRATIONS):
+            raise OutboxError(
+                f"the outbox {path} is of version {version}, this release knows {len(MIGRATIONS)}; "
+                "the router brings it up to date when it starts"
+            )
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise OutboxError(
+            f"the outbox {path} is of version {version}, this release knows {len(MIGRATIONS)}; "
+            "start the newer release again, or name another file in outbox.url"
+        )
+    return version
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except sqlite3.Error as error:
-        raise OutboxError(_advice(path, error)) from error
+        raise trouble(path, error) from error
 
 
-def _advice(path: Path, error: sqlite3.Error) -> str:
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-        return _damaged(path, str(error))
+def trouble(path: Path, error: sqlite3.Error) -> OutboxError:
+    """What SQLite suffers from, with its remedy."""
+    text = str(error)
+    if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
+        return OutboxError(_damaged(path, text))
     if not path.parent.is_dir():
-        return f"the outbox {path} can't be opened: there is no folder {path.parent}; make it, or change outbox.url"
-    return f"the outbox {path} can't be opened: {error}; is its folder writable for this user?"
+        return OutboxError(
+            f"the outbox {path} can't be opened: there is no folder {path.parent}; make it, or change outbox.url"
+        )
+    if "locked" in text:
+        return OutboxError(f"the outbox {path} is held by another program ({text}); end that program, then try again")
+    return OutboxError(f"the outbox {path} can't be used: {text}; are it and its folder writable for this user?")
 
 
 def _damaged(path: Path, found: str) -> str:
     return (
-        f"the outbox {path} is damaged ({found}). Nothing was changed. Move it aside and start again; what was "
-        f"undelivered can be read with: sqlite3 {path} .recover"
+        f"the outbox {path} is damaged ({found}). Nothing was changed. Move it aside together with {path.name}-wal and "
+        f"start again; what was undelivered can be read with: sqlite3 {path.name} .recover"
     )

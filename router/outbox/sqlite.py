@@ -5,6 +5,7 @@ Rules, beside those of `protocol`:
 (2) The event loop never waits for a flush: a thread commits (`writer`). Claims are small and what they read has just
     been written, so the loop reads them itself; whatever reads more has a thread and a connection of its own.
 (3) Claims are in memory: they end with the process, and then what was not settled is due again.
+(4) Subscribers are told of every event that became durable, even if its appender has gone or was told that it is late.
 """
 
 from __future__ import annotations
@@ -17,18 +18,25 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Self, TypeVar
 
 from router.errors import OutboxError
 from router.events import with_sequence
-from router.outbox import schema, statements
+from router.outbox import queries, schema, statements
 from router.outbox.protocol import Delivery, DeliveryRow, NewEvent, Selection, Settlement, Waiting
-from router.outbox.statements import Append, Asked, Change, Performing, Settle
-from router.outbox.writer import Writer
+from router.outbox.statements import FORGET_ROWS, Append, Asked, Change, Settle
+from router.outbox.writer import LATE, Writer
 
 Result = TypeVar("Result")
 
+BODY_LIMIT = 8 * 2**20
+"""Bytes of one event at most."""
+CLAIM_BYTES = 4 * 2**20
+"""Bytes of the events of one claim at most, unless the first alone is larger: it is held in memory several times."""
+HELD_LIMIT = 60.0
+"""Seconds that a command, which changes everything at once, waits for its change."""
 CLAIM_LIMIT = 128
 """Deliveries of one claim at most: the loop stands still for less than a millisecond while it reads them."""
 
@@ -41,11 +49,11 @@ class SqliteOutbox:
         self._path = path
         self._lock = lock
         self._complete = complete
-        self._reading = schema.connect(path)
-        self._claiming = schema.connect(path)
-        self._writing = schema.connect(path, busy=0.0)
-        last = self._writing.execute("SELECT last FROM numbering").fetchone()[0]
-        self._writer: Writer[Asked] = Writer(self._writing, Performing(last))
+        self._is_closed = False
+        self._connections = [schema.connect(path), schema.connect(path), schema.connect(path, busy=0.0)]
+        self._reading, self._claiming, writing = self._connections
+        late = HELD_LIMIT if lock is None else LATE
+        self._writer: Writer[Asked] = Writer(writing, statements.perform, self._tell, late=late)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="outbox-reader")
         self._claimed: defaultdict[str, set[int]] = defaultdict(set)
         self._subscribers: list[Callable[[frozenset[str]], None]] = []
@@ -59,7 +67,7 @@ class SqliteOutbox:
         """
         lock = _locked(path)
         try:
-            await asyncio.to_thread(_prepare, path)
+            await asyncio.to_thread(schema.prepare, path)
             return cls(path, lock, complete)
         except BaseException:
             os.close(lock)
@@ -70,11 +78,11 @@ class SqliteOutbox:
         """Look at and change the deliveries of a file that a running router may own.
 
         Raises:
-            OutboxError: There is no such file, or it can't be read.
+            OutboxError: There is no such file, it is of another version, or it can't be read.
         """
         if not await asyncio.to_thread(path.exists):
             raise OutboxError(f"there is no outbox {path}; it is made when the router first starts")
-        await asyncio.to_thread(_prepare, path)
+        await asyncio.to_thread(schema.expect_current, path)
         return cls(path, None, with_sequence)
 
     @property
@@ -84,13 +92,10 @@ class SqliteOutbox:
 
     async def append(self, event: NewEvent) -> int:
         """Store an event and its deliveries; returns its sequence number once it is durable."""
+        _check(event.body)
         sequence = await self._writer.submit(Append(event))
         if not isinstance(sequence, int):
             raise OutboxError("the outbox gave no number")
-        if self._subscribers and event.destinations:
-            destinations = frozenset(event.destinations)
-            for callback in self._subscribers:
-                callback(destinations)
         return sequence
 
     async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
@@ -98,11 +103,11 @@ class SqliteOutbox:
         claimed = self._claimed[destination]
         limit = min(limit, CLAIM_LIMIT)
         try:
-            found = statements.due(self._claiming, destination, now, limit + len(claimed))
-            free = [sequence for sequence in found if sequence not in claimed][:limit]
-            taken = statements.whole(self._claiming, destination, free, self._complete) if free else ()
+            found = queries.due(self._claiming, destination, now, limit + len(claimed))
+            free = _within_bytes([one for one in found if one[0] not in claimed][:limit])
+            taken = queries.whole(self._claiming, destination, free, self._complete) if free else ()
         except sqlite3.Error as error:
-            raise OutboxError(f"the outbox {self._path} can't be read: {error}") from error
+            raise self._trouble(error) from error
         claimed.update(free)
         return taken
 
@@ -118,7 +123,7 @@ class SqliteOutbox:
 
     async def next_due(self, destination: str) -> float | None:
         """When the next unclaimed delivery of this destination is due, in seconds since 1970."""
-        return await self._read(statements.next_due, destination, list(self._claimed[destination]))
+        return await self._read(queries.next_due, destination, list(self._claimed[destination]))
 
     def subscribe(self, callback: Callable[[frozenset[str]], None]) -> None:
         """Call back, in the event loop, with the destinations of newly appended events."""
@@ -126,7 +131,7 @@ class SqliteOutbox:
 
     async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""
-        return await self._read(statements.rows, selection, limit, is_open)
+        return await self._read(queries.rows, selection, limit, is_open)
 
     async def replay(self, selection: Selection, now: float) -> int:
         """Make deliveries that were set aside or wait due now; returns how many."""
@@ -138,43 +143,73 @@ class SqliteOutbox:
 
     async def waiting(self) -> Mapping[str, Waiting]:
         """What waits, by destination."""
-        return await self._read(statements.waiting)
+        return await self._read(queries.waiting)
 
     async def forget(self, before: float) -> int:
         """Remove events of before that time that nobody waits for; returns how many."""
         total = 0
-        while count := await self._change(partial(statements.forget, before=before)):
-            total += count
+        while found := await self._read(queries.forgettable, before):
+            for start in range(0, len(found), FORGET_ROWS):
+                some = found[start : start + FORGET_ROWS]
+                total += await self._change(partial(statements.forget, sequences=some))
         return total
 
     async def close(self) -> None:
         """Finish what was asked and close."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         await self._writer.close()
         await asyncio.to_thread(self._reader.shutdown)
-        self._reading.close()
-        self._claiming.close()
-        self._writing.close()
+        for connection in self._connections:  # the last one moves the log into the file
+            await asyncio.to_thread(connection.close)
         if self._lock is not None:
             os.close(self._lock)
 
+    def _tell(self, durable: Sequence[Asked]) -> None:
+        appended = [one.event.destinations for one in durable if isinstance(one, Append)]
+        if destinations := frozenset(chain.from_iterable(appended)):
+            for callback in self._subscribers:
+                callback(destinations)
+
     async def _read(self, query: Callable[..., Result], *arguments: object) -> Result:
+        if self._is_closed:
+            raise OutboxError("the outbox is closed")
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._reader, partial(query, self._reading, *arguments))
         except sqlite3.Error as error:
-            raise OutboxError(f"the outbox {self._path} can't be read: {error}") from error
+            raise self._trouble(error) from error
 
     async def _change(self, apply: Callable[[sqlite3.Connection], int]) -> int:
         changed = await self._writer.submit(Change(apply))
         return changed if isinstance(changed, int) else 0
 
+    def _trouble(self, error: sqlite3.Error) -> OutboxError:
+        return OutboxError("the outbox is closed") if self._is_closed else schema.trouble(self._path, error)
 
-def _prepare(path: Path) -> None:
-    connection = schema.connect(path)
+
+def _check(body: bytes) -> None:
+    """Refuse what could be stored, but would stand in the way of every claim."""
+    if len(body) > BODY_LIMIT:
+        raise OutboxError(f"an event of {len(body)} bytes; at most {BODY_LIMIT} are kept")
     try:
-        schema.prepare(connection, path)
-    finally:
-        connection.close()
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise OutboxError(f"an event that is no UTF-8: {error.reason} at byte {error.start}") from error
+    if 0 in body:
+        raise OutboxError("an event with a NUL byte, which JSON does not allow")
+
+
+def _within_bytes(found: Sequence[tuple[int, int]]) -> list[int]:
+    """The first of these numbers, as many as their bytes allow, at least one."""
+    total, taken = 0, list[int]()
+    for sequence, length in found:
+        total += length
+        if taken and total > CLAIM_BYTES:
+            break
+        taken.append(sequence)
+    return taken
 
 
 def _locked(path: Path) -> int:

@@ -7,7 +7,8 @@ Order:
     waits for the disk, and says in one call to the loop what became of it.
 (3) When a batch can't be written so (another process has the file, or an operation fails), it is rolled back, and
     the thread runs each operation in a transaction of its own, with patience, so that only those fail that can't be
-    done. The thread never ends by an error.
+    done. The thread never ends by an error, and leaves no transaction open.
+(4) What was written is told even if nobody waits for it any more (`written`).
 
 Why the loop writes and the thread only commits: Python gives up its global lock at every step of a statement, and
 every thread that wants the lock back then takes turns with the busy loop. One step per batch in another thread costs a
@@ -20,17 +21,17 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from router.errors import OutboxError
 
 Asked = TypeVar("Asked")
-Written_contra = TypeVar("Written_contra", contravariant=True)
 
 LATE = 1.0
-"""Seconds after which whoever waits for a commit is told that it takes too long; it goes on nevertheless."""
+"""Seconds that an admission waits for a commit at most."""
 BATCH_LIMIT = 128
 """Operations of one transaction at most: the loop stands still for about a millisecond while it writes them."""
 PATIENCE = 10.0
@@ -45,22 +46,32 @@ class Operation(Generic[Asked]):
     done: asyncio.Future[object]
 
 
-class Perform(Protocol[Written_contra]):
-    """What a writer does with a batch."""
-
-    def __call__(self, connection: sqlite3.Connection, asked: Sequence[Written_contra], /) -> Sequence[object]:
-        """Write what is asked, inside a transaction; returns a result for each, in order."""
-
-    def forget_unwritten(self, connection: sqlite3.Connection, /) -> None:
-        """A transaction was rolled back: whatever is remembered of it is not so."""
+Perform: TypeAlias = Callable[[sqlite3.Connection, Sequence[Asked]], Sequence[object]]
+"""Writes what is asked, inside a transaction; returns a result for each, in order."""
 
 
 class Writer(Generic[Asked]):
-    """Writes batches, one after the other."""
+    """Writes batches, one after the other.
 
-    def __init__(self, connection: sqlite3.Connection, perform: Perform[Asked]) -> None:
+    Args:
+        connection: For this writer alone; it does not wait for other processes by itself.
+        perform: Writes a batch.
+        written: Is told in the event loop, before whoever waits, what has become durable.
+        late: Seconds after which whoever waits for a commit is told that it takes too long; it goes on nevertheless.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        perform: Perform[Asked],
+        written: Callable[[Sequence[Asked]], None],
+        *,
+        late: float = LATE,
+    ) -> None:
         self._connection = connection
         self._perform = perform
+        self._written = written
+        self._late_after = late
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Operation[Asked]] = []
         self._handed: Sequence[Operation[Asked]] = ()
@@ -102,7 +113,7 @@ class Writer(Generic[Asked]):
         if self._is_busy or not self._waiting:
             return
         self._is_busy = True
-        self._alarm = self._loop.call_later(LATE, self._late)
+        self._alarm = self._loop.call_later(self._late_after, self._late)
         batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
         self._handed = batch
         try:
@@ -117,8 +128,8 @@ class Writer(Generic[Asked]):
         """The disk does not answer: let nobody wait for it any longer. What was handed over may still be written."""
         for operation in (*self._handed, *self._waiting):
             if not operation.done.done():
-                operation.done.set_exception(OutboxError(f"the outbox has not answered for {LATE:.0f} s"))
-        self._alarm = self._loop.call_later(LATE, self._late)
+                operation.done.set_exception(OutboxError(f"the outbox has not answered for {self._late_after:g} s"))
+        self._alarm = self._loop.call_later(self._late_after, self._late)
 
     def _told(self, batch: Sequence[Operation[Asked]], results: Sequence[object]) -> None:
         self._is_busy = False
@@ -127,7 +138,10 @@ class Writer(Generic[Asked]):
         self._hand_over()
         if not self._is_busy:
             self._idle.set()
-        for operation, result in zip(batch, results, strict=True):
+        told = list(zip(batch, results, strict=True))
+        if durable := [operation.asked for operation, result in told if not isinstance(result, OutboxError)]:
+            self._loop.call_soon(self._written, durable)
+        for operation, result in told:
             if operation.done.done():
                 continue  # whoever asked has gone; what was asked is done all the same
             if isinstance(result, OutboxError):
@@ -138,32 +152,36 @@ class Writer(Generic[Asked]):
     def _run(self) -> None:
         while (handed := self._batches.get()) is not None:
             batch, results = handed
-            self._loop.call_soon_threadsafe(self._told, batch, self._committed(batch, results))
+            done = self._committed(batch, results)
+            with suppress(RuntimeError):  # the loop was closed without closing us: nobody waits any more
+                self._loop.call_soon_threadsafe(self._told, batch, done)
 
     def _committed(self, batch: Sequence[Operation[Asked]], results: Sequence[object] | None) -> Sequence[object]:
         if results is not None:
-            try:
+            with suppress(Exception):  # whatever it is, each operation is done again with care
                 self._connection.execute("COMMIT")
-            except sqlite3.Error:
-                pass
-            else:
                 return results
         return [self._one_by_one(operation) for operation in batch]
 
     def _one_by_one(self, operation: Operation[Asked]) -> object:
         connection = self._connection
         try:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            self._perform.forget_unwritten(connection)
+            self._roll_back()
             connection.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
             connection.execute("BEGIN IMMEDIATE")
             results = self._perform(connection, [operation.asked])
             connection.execute("COMMIT")
-            connection.execute("PRAGMA busy_timeout = 0")
         except Exception as error:  # noqa: BLE001 - the thread must live, and whoever waits must be told
             return _as_outbox_error(error)
+        finally:
+            with suppress(sqlite3.Error):  # the next transaction can't begin then, and comes here, too
+                self._roll_back()
+                connection.execute("PRAGMA busy_timeout = 0")
         return results[0]
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
 
 def _as_outbox_error(error: Exception) -> OutboxError:

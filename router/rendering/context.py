@@ -11,16 +11,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from router.rendering.filters import SEVERITIES
+from router.rendering.markup import Lines
 
 _PRIORITIES = {severity: str(number) for severity, number in SEVERITIES["connaisseur"].items()}
 
 
-def context_of(cloudevent: Mapping[str, Any], destination: Mapping[str, str]) -> dict[str, object]:
+def context_of(
+    cloudevent: Mapping[str, Any],  # JSON that we wrote, read back
+    destination: Mapping[str, str],
+) -> dict[str, object]:
     """The names of a template for this event and destination."""
     data = cloudevent["data"]
     decision, request = data["decision"], data["request"]
     event = {
         **data,
+        "decision": {**decision, "message": Lines(decision["message"])},  # its parts are guarded, its lines are ours
         "id": cloudevent["id"],
         "time": cloudevent["time"],
         "source": cloudevent["source"],
@@ -31,7 +36,7 @@ def context_of(cloudevent: Mapping[str, Any], destination: Mapping[str, str]) ->
         "event": event,
         "cloudevent": cloudevent,
         "destination": destination,
-        "alert_message": alert_message(decision),
+        "alert_message": Lines(alert_message(decision)),
         "priority": _PRIORITIES.get(decision["severity"], "3"),
         "connaisseur_pod_id": data["replica"],
         "namespace": request["namespace"],
@@ -43,13 +48,13 @@ def context_of(cloudevent: Mapping[str, Any], destination: Mapping[str, str]) ->
 
 
 def alert_message(decision: Mapping[str, Any]) -> str:
-    """What happened, in a sentence."""
+    """What happened, in a sentence; `rejected` stands only in those about requests that were."""
     match decision["outcome"], decision["would_reject"]:
         case "rejected", _:
             return f"Gatecrier rejected a request: {decision['message']}"
         case "admitted", False:
             return f"Gatecrier admitted a request: {decision['message']}"
         case "admitted", _:
-            return f"Gatecrier admitted a request that it would have rejected: {decision['message']}"
+            return f"Gatecrier admitted a request that it would reject: {decision['message']}"
         case _:
             return f"Gatecrier could not read a request: {decision['message']}"

@@ -1,23 +1,19 @@
 """From an event to what one destination is sent; a template's failure never loses an alert. Pure.
 
-Without a template the event itself is the payload, byte for byte. Where a template fails, a built-in minimal payload
-goes out in the shape of the service, marked as such; the caller counts it.
+Without a template, or with one that is `{{ cloudevent }}` alone, the event itself is the payload, byte for byte. Where
+a template fails, a built-in minimal payload goes out instead (`minimal`); the caller counts it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
-from router.errors import TemplateError
-from router.rendering.context import alert_message, context_of
-from router.rendering.markup import Markup, cut_chars, escape
+from router.rendering.context import context_of
+from router.rendering.markup import Markup
+from router.rendering.minimal import minimal
 from router.rendering.template import Template
-
-MESSAGE_LIMIT = 2000
-"""Characters of a minimal payload's text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +35,17 @@ class Renderer:
     """Renders events for one destination."""
 
     def __init__(self, template: Template | None, *, kind: str, name: str) -> None:
-        self._template = template
+        is_event_itself = template is None or (template.is_event_itself and template.markup is Markup.NONE)
+        self._template = None if is_event_itself else template
         self._destination = {"name": name, "kind": kind}
 
     def render(self, body: bytes) -> Rendered:
-        """The payload of an encoded event."""
+        """The payload of an encoded event; raises `orjson.JSONDecodeError` where the body is none."""
         if self._template is None:
             return Rendered(body, "application/cloudevents+json")
         cloudevent = orjson.loads(body)
         try:
             return Rendered(self._template.render(context_of(cloudevent, self._destination)), "application/json")
-        except TemplateError as error:
-            return Rendered(_minimal(cloudevent, self._destination["kind"]), "application/json", str(error))
-
-
-def _minimal(cloudevent: dict[str, Any], kind: str) -> bytes:
-    data = cloudevent["data"]
-    message = cut_chars(alert_message(data["decision"]), MESSAGE_LIMIT)
-    match kind:
-        case "slack":
-            return orjson.dumps({"text": str(escape(f"{message} (template failed)", Markup.SLACK))})
-        case "sysdig":
-            event = {
-                "timestamp": cloudevent["time"],
-                "rule": "Check image signature",
-                "priority": "warning",
-                "output": message,
-                "source": "gatecrier",
-                "tags": ["image-signature", "template-failed"],
-                "output_fields": {"event.id": cloudevent["id"], "k8s.ns.name": data["request"]["namespace"]},
-            }
-            return orjson.dumps({"events": [event], "labels": {"message": message}})
-        case _:
-            return orjson.dumps({**cloudevent, "gatecrierfallback": "true"})
+        except Exception as error:  # noqa: BLE001 - also an older release's event that lacks a field must be told
+            fallback, content_type = minimal(cloudevent, self._destination["kind"])
+            return Rendered(fallback, content_type, str(error) or type(error).__name__)

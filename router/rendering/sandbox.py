@@ -3,81 +3,40 @@
 Rules:
 (1) Values are JSON-like: mappings, lists, texts, numbers, booleans, null. `a.b` is a key, never a method or attribute,
     so that no field of an event can collide with one; beyond that there is only `loop`.
-(2) There is nothing to call but `range` and `loop.cycle`; filters are a closed list; no include, import, inheritance,
-    macro or block.
-(3) Undefined names are errors that name what is near.
-(4) Every turn of a loop costs a step, and a text or list that a filter or operator makes costs its length; a template
-    has `STEPS` and `SIZE` of them. Repetition (`*`), powers and `%` formats of texts are refused.
+(2) There is nothing to call but `range`, `loop.cycle` and `loop.changed`; filters and tests are closed lists; there is
+    no include, import, inheritance, macro or block.
+(3) What is not there is an error that names what is near, unless the template asks (`is defined`, `default`).
+(4) Everything is paid for from a budget of steps (`budget`): turns of loops by how much they do, filters, operators,
+    comparisons and slices by the size of what they take and make. Powers are refused, and so are repetition (`*`) and
+    `%` formats of texts. Numbers stay within what JSON parsers agree on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from functools import wraps
-from typing import NoReturn, TypeVar
+from itertools import islice
 
-from jinja2 import StrictUndefined, Undefined, nodes, pass_context
+from jinja2 import StrictUndefined, Undefined
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.tests import TESTS
 
 from router.errors import TemplateError
+from router.rendering.budget import BUDGET, SIZE, Budget, bounded, charged, joined, paid, weighed, within
 
-STEPS = 100_000
-SIZE = 2**20
-"""Characters of one text that is made, and bytes of a whole document."""
 RANGE = 10_000
-BUDGET = "__budget"
-"""Name of the steps that are left, in the context."""
+"""Numbers that `range` makes."""
+_AT_ONCE = 32
+"""Pieces of a document that are made before its size is looked at."""
+_NUMBERS = range(-(2**63), 2**64)
+"""What JSON parsers agree on, and orjson writes."""
 
 _LOOP = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0",
                    "previtem", "nextitem", "cycle", "changed"})  # fmt: skip
-Made = TypeVar("Made")
-
-
-class Budget:
-    """The steps of one rendering."""
-
-    __slots__ = ("left",)
-
-    def __init__(self) -> None:
-        self.left = STEPS
-
-    def spend(self, steps: int) -> None:
-        """Pay, or end the rendering."""
-        self.left -= steps
-        if self.left < 0:
-            raise TemplateError(f"the template takes more than {STEPS} steps; loop over less")
-
-
-@pass_context
-def bounded(context: Context, iterable: Iterable[object]) -> list[object]:
-    """What a loop runs over, paid for."""
-    items = list(iterable)
-    context[BUDGET].spend(1 + len(items))
-    return items
-
-
-def joined(parts: Iterable[object]) -> str:
-    """What `~` makes."""
-    return of_size("".join(map(str, parts)))
-
-
-def of_size(made: Made) -> Made:
-    """The value if it is not too large."""
-    if isinstance(made, str | list | tuple) and len(made) > SIZE:
-        raise TemplateError(f"the template makes a value of more than {SIZE} characters or items")
-    return made
-
-
-def limited(filter_: Callable[..., object]) -> Callable[..., object]:
-    """A filter whose result may not be too large."""
-
-    @wraps(filter_)
-    def checked(*arguments: object, **options: object) -> object:
-        return of_size(filter_(*arguments, **options))
-
-    return checked
+_OF_JINJA = ("boolean", "defined", "divisibleby", "eq", "equalto", "even", "false", "float", "ge", "greaterthan", "gt",
+             "in", "integer", "iterable", "le", "lessthan", "lower", "lt", "mapping", "ne", "none", "number", "odd",
+             "sequence", "string", "true", "undefined", "upper", "==", "!=", ">", ">=", "<", "<=")  # fmt: skip
 
 
 def bounded_range(*bounds: int) -> range:
@@ -91,16 +50,17 @@ def bounded_range(*bounds: int) -> range:
 class Sandbox(ImmutableSandboxedEnvironment):
     """The environment; rules in the module's docstring."""
 
-    intercepted_binops = frozenset({"*", "**", "%", "+"})
+    intercepted_binops = frozenset({"*", "**", "%", "+", "-", "//"})
 
     def __init__(self, filters: Mapping[str, Callable[..., object]]) -> None:
         super().__init__(autoescape=False, undefined=StrictUndefined, keep_trailing_newline=True)
         self.globals.clear()
         self.globals["range"] = bounded_range
+        self.tests = {name: TESTS[name] for name in _OF_JINJA}
         self.filters.clear()
         self.filters.update(filters)
-        self.filters["__bounded"] = bounded
-        self.filters["__joined"] = joined
+        self.filters |= {paid(name): charged(filter_) for name, filter_ in filters.items()}
+        self.filters |= {"__bounded": bounded, "__joined": joined, "__weighed": weighed}
 
     def getattr(self, obj: object, attribute: str) -> object:
         """`obj.attribute`: a key of a mapping, or what `loop` offers."""
@@ -121,42 +81,60 @@ class Sandbox(ImmutableSandboxedEnvironment):
             try:
                 return obj[argument]
             except IndexError:
-                return self._missing(obj, str(argument))
+                return self.undefined(f"there is no item {argument}; there are {len(obj)}")
         return self._missing(obj, str(argument))
 
     def is_safe_callable(self, obj: object) -> bool:
         """Whether it may be called: `range` and `loop.cycle`, `loop.changed`."""
         return obj is bounded_range or isinstance(getattr(obj, "__self__", None), LoopContext)
 
+    def call(self, context: Context, obj: object, *arguments: object, **options: object) -> object:
+        """A call; of what is not there, an error that says so."""
+        if isinstance(obj, Undefined):
+            return str(obj)  # raises
+        return super().call(context, obj, *arguments, **options)
+
     def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
         """Arithmetic on numbers; `+` of texts and lists as far as the result is small."""
         are_numbers = isinstance(left, int | float) and isinstance(right, int | float)
-        if operator == "**" or (operator in {"*", "%"} and not are_numbers):
-            raise TemplateError(f"{operator!r} is for numbers (`**` for nothing); use a filter")
-        return of_size(super().call_binop(context, operator, left, right))
+        if operator == "**":
+            raise TemplateError("powers (`**`) are not for templates of payloads")
+        if operator in {"*", "%"} and not are_numbers:
+            raise TemplateError(f"`{operator}` is for numbers; for texts there are filters")
+        made = super().call_binop(context, operator, left, right)
+        if isinstance(made, int) and made not in _NUMBERS:
+            raise TemplateError(f"`{operator}` makes a number of more than 64 bits")
+        return made if are_numbers else within(context[BUDGET], made)
 
     def concat(self, parts: Iterable[str]) -> str:
         """The whole document, as far as it is not too large."""
-        collected, size = [], 0
-        for part in parts:
-            collected.append(part)
-            size += len(part)
+        pieces, size = iter(parts), 0
+        whole: list[str] = []
+        while some := list(islice(pieces, _AT_ONCE)):
+            whole += some
+            size += sum(map(len, some))
             if size > SIZE:
-                raise TemplateError(f"the document is larger than {SIZE} characters")
-        return "".join(collected)
+                raise TemplateError(f"the document is larger than {SIZE} bytes; truncate its texts")
+        return "".join(whole)
+
+    def context(self, names: Mapping[str, object]) -> Context:
+        """What one rendering sees: these names, `range`, and a budget of its own."""
+        return Context(self, {**names, "range": bounded_range, BUDGET: Budget()}, None, {})
 
     def _missing(self, obj: object, name: str) -> Undefined:
-        if isinstance(obj, Undefined):
-            return obj
-        if isinstance(obj, dict):
-            near = get_close_matches(name, [key for key in obj if isinstance(key, str)], n=1, cutoff=0.5)
-            known = ", ".join(sorted(key for key in obj if isinstance(key, str) and not key.startswith("__"))[:40])
-            hint = f"did you mean {near[0]!r}?" if near else f"there is: {known}"
-        else:
-            hint = f"a {type(obj).__name__} has no fields; use a filter"
-        return self.undefined(f"there is no {name!r}; {hint}")
+        match obj:
+            case Undefined():
+                return obj
+            case dict():
+                return self.undefined(f"there is no {name!r}; {hint(name, obj)}")
+            case None:
+                return self.undefined(f"there is no {name!r} in null; ask first: {{% if ... %}}")
+            case _:
+                return self.undefined(f"there is no {name!r}: a {type(obj).__name__} has no fields; use a filter")
 
 
-def refuse(node: nodes.Node, what: str) -> NoReturn:
-    """Say that a part of Jinja is not for templates of payloads."""
-    raise TemplateError(f"line {node.lineno}: {what}")
+def hint(name: str, known: Iterable[object]) -> str:
+    """The nearest name, or those that there are."""
+    names = sorted(key for key in known if isinstance(key, str) and not key.startswith("_"))
+    near = get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there is: {', '.join(names[:60])}"

@@ -1,28 +1,46 @@
-"""A template's skeleton: which interpolations stand inside quotes and which stand for a whole value. Pure.
+r"""Where each interpolation of a template stands, known before any value is: what keeps structure the author's. Pure.
 
-The skeleton is what the author wrote between the tags. It is read by JSON's own lexical rules (RFC 8259, clause 7)
-from front to back, along every branch, before anything is rendered:
-
+Rules:
 (1) An interpolation inside quotes stands for text: it is escaped as the content of a JSON string.
-(2) One outside stands for a whole JSON value: it becomes exactly one.
+(2) One outside stands for a whole JSON value: it becomes exactly one, and is no key.
 (3) So no value can end a string or begin a structure: structure comes from the skeleton alone.
 (4) Every branch of a condition must leave off where the others do (inside or outside quotes), and the body of a loop
     where it began; else what an interpolation stands for would depend on values.
-(5) Nothing may stand between a backslash and what it escapes.
+(5) Nothing may stand between a backslash and what it escapes, or within the digits of `\u0041`.
+(6) Where keys are made (from values, by loops, or under a condition), two could become equal, and one would hide the
+    other: `has_made_keys` asks for a check of each document.
+(7) Space outside quotes means nothing and is dropped, except where it keeps two literals apart.
 
 This is contextual escaping as in Go's html/template. The tree that Jinja parsed is changed in place: expressions are
-wrapped in the filter that fits their place, and what loops run over in one that counts.
+wrapped in the filter that fits their place, and what costs time in ones that count (`budget`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jinja2 import nodes
 
-from router.errors import TemplateError
-from router.rendering.sandbox import refuse
+from router.rendering.budget import paid, price
+from router.rendering.checks import refuse
+
+MANY = 300
+"""Filters outside loops that need not be counted: even with the largest values they end soon."""
+_JINJA_S = {
+    "AssignBlock": "{% set %} with a body",
+    "CallBlock": "call",
+    "FilterBlock": "filter",
+    "FromImport": "import",
+    "Scope": "autoescape",
+}
+_SPACE = " \t\r\n"
+_STRUCTURE = '{}[],:"'
+_PIECES = re.compile(rf"[{_SPACE}]+|.", re.DOTALL)
+_AFTER_BACKSLASH = -1
+_HEX_DIGITS = 4
+_FIRST_PRINTABLE = " "
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +48,28 @@ class _At:
     """Where we are in the skeleton."""
 
     is_quoted: bool = False
-    is_escaping: bool = False
-    """Right after a backslash."""
+    pending: int = 0
+    """What an escape still lacks: hexadecimal digits, or everything right after a backslash."""
+    after_bare: bool = False
+    """Whether what was last can have been a value without quotes."""
+    after_string: bool = False
+    """Whether what was last can have been a string."""
+    after_made: bool = False
+    """Whether that string can hold an interpolation, or parts that depend on a condition."""
+
+    @property
+    def side(self) -> tuple[bool, int]:
+        """What must not depend on values."""
+        return self.is_quoted, self.pending
+
+    def or_at(self, other: _At) -> _At:
+        """Either of both, which are on the same side."""
+        return replace(
+            self,
+            after_bare=self.after_bare or other.after_bare,
+            after_string=self.after_string or other.after_string,
+            after_made=self.after_made or other.after_made,
+        )
 
 
 class Skeleton:
@@ -39,20 +77,19 @@ class Skeleton:
 
     def __init__(self) -> None:
         self.has_made_keys = False
-        """Whether an object's key holds an interpolation."""
-        self._is_interpolated = False
-        """Whether the string that we are in, or have just left, holds one."""
-        self._is_closed = False
-        """Whether that string has just been left."""
+        """Whether keys of an object can become equal only when values are known."""
+        self._depth = 0
+        """Braces and brackets that are open."""
+        self._floor = 0
+        """How many of them the innermost condition or loop found open."""
 
     def wrap(self, template: nodes.Template) -> None:
         """Wrap everything; raises TemplateError where a rule is broken."""
+        filters = sum(1 for _ in template.find_all(nodes.Filter))
+        _charge(template, is_often=filters > MANY)
         end = self._body(template.body, _At())
         if end.is_quoted:
-            raise TemplateError("a quote is never closed")
-        for concat in list(template.find_all(nodes.Concat)):
-            concat.nodes = [nodes.Filter(nodes.List(concat.nodes, lineno=concat.lineno), "__joined", [], [], None, None,
-                                         lineno=concat.lineno)]  # fmt: skip
+            refuse(template.body[-1], "a quote is never closed")
 
     def _body(self, body: Iterable[nodes.Node], at: _At) -> _At:
         for node in body:
@@ -67,55 +104,140 @@ class Skeleton:
                 return self._condition(node, at)
             case nodes.For():
                 return self._loop(node, at)
+            case nodes.With():
+                return self._body(node.body, at)
             case nodes.Assign():
                 return at
-            case nodes.With() | nodes.Scope():
-                return self._body(node.body, at)
             case _:
-                return refuse(node, f"{type(node).__name__.lower()} is not for templates of payloads; there are "
-                             "{{ }}, {% if %}, {% for %}, {% set %} and {% with %}")  # fmt: skip
+                known = "there are {{ }}, {% if %}, {% for %}, {% set %} and {% with %}"
+                name = _JINJA_S.get(type(node).__name__, type(node).__name__.lower())
+                return refuse(node, f"{name} is not for templates of payloads; {known}")
 
     def _output(self, output: nodes.Output, at: _At) -> _At:
         for index, child in enumerate(output.nodes):
             if isinstance(child, nodes.TemplateData):
-                at = self._text(child.data, at)
+                child.data, at = self._literal(child, at)
                 continue
-            if at.is_escaping:
-                refuse(child, "an interpolation right after a backslash; write the backslash twice")
-            if at.is_quoted:
-                self._is_interpolated = True
+            if at.pending:
+                refuse(child, "an interpolation within an escape; for a backslash, write it twice")
             name = "__text" if at.is_quoted else "__value"
             output.nodes[index] = nodes.Filter(child, name, [], [], None, None, lineno=child.lineno)
+            at = replace(at, after_made=True) if at.is_quoted else _At(after_bare=True)
         return at
 
-    def _text(self, text: str, at: _At) -> _At:
-        is_quoted, is_escaping = at.is_quoted, at.is_escaping
-        for character in text:
-            if is_escaping:
-                is_escaping = False
-            elif is_quoted:
-                is_escaping = character == "\\"
-                if character == '"':
-                    is_quoted, self._is_closed = False, True
-            elif character == '"':
-                is_quoted, self._is_closed, self._is_interpolated = True, False, False
-            elif not character.isspace():
-                if character == ":" and self._is_closed and self._is_interpolated:
-                    self.has_made_keys = True
-                self._is_closed = False
-        return _At(is_quoted, is_escaping)
+    def _literal(self, data: nodes.TemplateData, at: _At) -> tuple[str, _At]:
+        """What the author wrote between interpolations, without what means nothing; and where it ends."""
+        kept: list[str] = []
+        pieces = _PIECES.findall(data.data)
+        line = data.lineno
+        for index, piece in enumerate(pieces):
+            place = nodes.TemplateData(lineno=line)
+            line += piece.count("\n")
+            if at.is_quoted:
+                kept.append(piece)
+                for character in piece:
+                    at = self._in_string(place, character, at)
+            elif piece[0] not in _SPACE:
+                kept.append(piece)
+                at = self._outside(place, piece, at)
+            elif all(near not in _STRUCTURE for near in (*kept[-1:], *pieces[index + 1 : index + 2])):
+                kept.append(" ")
+        return "".join(kept), at
+
+    def _in_string(self, place: nodes.Node, character: str, at: _At) -> _At:
+        if character < _FIRST_PRINTABLE:
+            refuse(place, "a line break or tab inside quotes is no JSON; write \\n or \\t, or strip it with {%- -%}")
+        if at.pending == _AFTER_BACKSLASH:
+            return replace(at, pending=_HEX_DIGITS if character == "u" else 0)
+        if at.pending:
+            return replace(at, pending=at.pending - 1)
+        if character == "\\":
+            return replace(at, pending=_AFTER_BACKSLASH)
+        if character == '"':
+            return _At(after_string=True, after_made=at.after_made)
+        return at
+
+    def _outside(self, place: nodes.Node, character: str, at: _At) -> _At:
+        match character:
+            case '"':
+                return _At(is_quoted=True)
+            case "{" | "[":
+                self._depth += 1
+            case "}" | "]":
+                self._depth -= 1
+            case ":" if at.after_bare:
+                refuse(place, "a key that is a value without quotes; keys are texts: put quotes around it")
+            case ":" if at.after_string:
+                self.has_made_keys |= at.after_made or (self._floor > 0 and self._depth <= self._floor)
+            case _:
+                pass
+        return _At()
 
     def _condition(self, node: nodes.If, at: _At) -> _At:
-        ends = [self._body(node.body, at), *(self._body(branch.body, at) for branch in node.elif_)]
-        ends.append(self._body(node.else_, at))
-        if any(end != ends[0] for end in ends):
-            refuse(node, "one branch of this condition ends inside quotes and another outside; close them in each")
-        return ends[0]
+        before = self._depth, self._floor
+        ends, depths = [], set()
+        for body in (node.body, *(branch.body for branch in node.elif_), node.else_):
+            self._depth = self._floor = before[0]
+            ends.append(self._body(body, at))
+            depths.add(self._depth)
+        self._floor = before[1]
+        self.has_made_keys |= len(depths) > 1
+        end = ends[0]
+        for other in ends[1:]:
+            if other.side != end.side:
+                refuse(node, "one branch of this condition ends inside quotes and another outside; close them in each")
+            end = end.or_at(other)
+        return replace(end, after_made=True)
 
     def _loop(self, node: nodes.For, at: _At) -> _At:
         if node.recursive:
             refuse(node, "recursive loops are not for templates of payloads")
-        node.iter = nodes.Filter(node.iter, "__bounded", [], [], None, None, lineno=node.lineno)
-        if self._body(node.body, at) != at or self._body(node.else_, at) != at:
-            refuse(node, "this loop begins and ends on different sides of a quote")
-        return at
+        steps = nodes.Const(price(_parts(node.body)), lineno=node.lineno)
+        node.iter = nodes.Filter(node.iter, "__bounded", [steps], [], None, None, lineno=node.lineno)
+        before = self._depth, self._floor
+        end = at
+        for body in (node.body, node.else_):
+            self._depth = self._floor = before[0]
+            after = self._body(body, at)
+            if after.side != at.side:
+                refuse(node, "this loop begins and ends on different sides of a quote; close quotes where they began")
+            end = end.or_at(after)
+            self.has_made_keys |= self._depth != before[0]
+        self._depth, self._floor = before
+        return replace(end, after_made=True)
+
+
+def _parts(body: Iterable[nodes.Node]) -> int:
+    return sum(1 + sum(1 for _ in node.find_all(nodes.Node)) for node in body)
+
+
+def _charge(node: nodes.Node, *, is_often: bool) -> None:
+    """Wrap what takes or makes texts and lists, where it happens often; `~`, which makes larger ones, everywhere."""
+    once = node.iter if isinstance(node, nodes.For) else None
+    for child in node.iter_child_nodes():
+        _charge(child, is_often=is_often or (once is not None and child is not once))
+    match node:
+        case nodes.Concat():
+            parts = nodes.List(node.nodes, lineno=node.lineno)
+            node.nodes = [nodes.Filter(parts, "__joined", [], [], None, None, lineno=node.lineno)]
+        case nodes.Filter() if is_often:
+            node.name = paid(node.name)
+            match node.args:
+                case [nodes.Const(value=str(name)) as inner, *_] if node.name == paid("map"):
+                    inner.value = paid(name)
+                case _:
+                    pass
+        case nodes.Compare() if is_often:
+            node.expr = _weighed(node.expr)
+            for operand in node.ops:
+                operand.expr = _weighed(operand.expr)
+        case nodes.Getitem(arg=nodes.Slice()) if is_often:
+            node.node = _weighed(node.node)
+        case _:
+            pass
+
+
+def _weighed(node: nodes.Expr) -> nodes.Expr:
+    if isinstance(node, nodes.Const):
+        return node
+    return nodes.Filter(node, "__weighed", [], [], None, None, lineno=node.lineno)

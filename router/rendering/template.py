@@ -1,18 +1,20 @@
 """A payload template: JSON whose values are Jinja2, and whose structure no value can change. Pure.
 
 Order:
-(1) Parse: Jinja's grammar, then the skeleton (`skeleton`), once; mistakes are told with template and line.
-(2) Render: every interpolation makes either the content of a JSON string or exactly one JSON value.
-    In text, null is nothing, booleans are `true` and `false`, lists and mappings are compact JSON.
+(1) Parse, once: Jinja's grammar, then filters and names (`checks`), then where interpolations stand (`skeleton`);
+    mistakes are told with template, line and remedy.
+(2) Render: every interpolation makes either the content of a JSON string or exactly one JSON value (`values`), each
+    text in it escaped for the service's markup (`markup`). Numbers and literals get space around them, so that
+    neither neighbours nor the author's own digits can grow together with them.
 (3) Check: the result is parsed, so that nothing that is no JSON is ever sent (stray commas of the author's).
-    Where keys are made from values, equal ones are refused: one would hide the other.
+    Where keys are made, equal ones are refused: one would hide the other.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
+from types import TracebackType
 from typing import Self
 
 import orjson
@@ -21,71 +23,22 @@ from jinja2 import TemplateError as JinjaError
 from jinja2 import TemplateSyntaxError, nodes
 
 from router.errors import TemplateError
+from router.rendering.budget import SIZE
+from router.rendering.checks import check_lists, check_names
 from router.rendering.filters import all_filters
 from router.rendering.markup import Markup, escape
-from router.rendering.sandbox import BUDGET, Budget, Sandbox
+from router.rendering.sandbox import Sandbox
 from router.rendering.skeleton import Skeleton
+from router.rendering.values import Json, as_json, as_text, without_surrogates
 
 SOURCE_LIMIT = 256 * 1024
-"""Characters of a template."""
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def without_surrogates(text: str) -> str:
-    """The text with what UTF-8 can't hold replaced by U+FFFD."""
-    return _SURROGATE.sub("\ufffd", text)
-
-
-def _json_text(text: str) -> str:
-    try:
-        return orjson.dumps(text)[1:-1].decode()
-    except TypeError:  # a subclass of str, or a lone surrogate
-        return orjson.dumps(without_surrogates(str(text)))[1:-1].decode()
-
-
-def _as_text(value: object) -> str:
-    match value:
-        case str():
-            return value
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case dict() | list() | tuple():
-            return _dumped(value).decode()
-        case _:
-            return str(value)
-
-
-def _dumped(value: object) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except TypeError as error:
-        try:
-            return orjson.dumps(_plain(value))
-        except TypeError:
-            raise TemplateError(f"a value is no JSON: {error}") from error
-
-
-def _plain(value: object) -> object:
-    match value:
-        case str():
-            return without_surrogates(str(value))
-        case dict():
-            return {without_surrogates(str(key)): _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case range():
-            return list(value)
-        case _:
-            return value
+"""Characters of a template, and bytes of its file."""
 
 
 def _escaped(value: object, markup: Markup) -> object:
     match value:
         case str():
-            return str(escape(value, markup))
+            return escape(value, markup)
         case dict():
             return {_escaped(key, markup): _escaped(item, markup) for key, item in value.items()}
         case list() | tuple():
@@ -95,17 +48,24 @@ def _escaped(value: object, markup: Markup) -> object:
 
 
 def _environment(markup: Markup) -> Sandbox:
-    environment = Sandbox(all_filters())
-
     def text(value: object) -> str:
-        return _json_text(escape(_as_text(value), markup))
+        shown = value if type(value) is str else as_text(value)
+        if len(shown) > SIZE:
+            raise TemplateError(f"a text is larger than {SIZE} characters; truncate it")
+        if markup is not Markup.NONE:
+            shown = escape(shown, markup)
+        try:
+            return orjson.dumps(shown)[1:-1].decode()
+        except TypeError:  # a lone surrogate
+            return orjson.dumps(without_surrogates(shown))[1:-1].decode()
 
     def whole(value: object) -> str:
-        return _dumped(value if markup is Markup.NONE else _escaped(value, markup)).decode()
+        if isinstance(value, Json):
+            value = value.value
+        made = as_json(value if markup is Markup.NONE else _escaped(value, markup)).decode()
+        return made if made[0] in '{["' else f" {made} "
 
-    environment.filters["__text"] = text
-    environment.filters["__value"] = whole
-    return environment
+    return Sandbox(all_filters() | {"__text": text, "__value": whole})
 
 
 _ENVIRONMENTS = {markup: _environment(markup) for markup in Markup}
@@ -114,15 +74,28 @@ _ENVIRONMENTS = {markup: _environment(markup) for markup in Markup}
 class Template:
     """A template that can be rendered."""
 
-    def __init__(self, name: str, compiled: Compiled, *, has_made_keys: bool) -> None:
+    def __init__(
+        self, name: str, markup: Markup, compiled: Compiled, *, has_made_keys: bool, is_event_itself: bool
+    ) -> None:
         """Use `parse`."""
         self.name = name
+        self.markup = markup
+        self.is_event_itself = is_event_itself
+        """Whether it is `{{ cloudevent }}` and nothing else."""
+        self._sandbox = _ENVIRONMENTS[markup]
         self._compiled = compiled
-        self._has_made_keys = has_made_keys
+        self.has_made_keys = has_made_keys
 
     @classmethod
-    def parse(cls, name: str, source: str, markup: Markup = Markup.NONE) -> Self:
-        """Read a template.
+    def parse(
+        cls,
+        name: str,
+        source: str,
+        markup: Markup = Markup.NONE,
+        *,
+        known: Mapping[str, object] | None = None,
+    ) -> Self:
+        """Read a template; what it names is compared with `known`, an example of a context, where that is given.
 
         Raises:
             TemplateError: It is none; the text names template, line and remedy.
@@ -130,21 +103,23 @@ class Template:
         if len(source) > SOURCE_LIMIT:
             raise TemplateError(f"template {name}: more than {SOURCE_LIMIT} characters")
         environment = _ENVIRONMENTS[markup]
+        skeleton = Skeleton()
         try:
             parsed = environment.parse(source, name)
-            _check_filters(parsed, environment)
-            skeleton = Skeleton()
+            check_lists(parsed, environment)
+            if known is not None:
+                check_names(parsed, known)
+            is_event_itself = _is_event_itself(parsed)
             skeleton.wrap(parsed)
             compiled = environment.from_string(parsed)
         except TemplateSyntaxError as error:
-            raise TemplateError(f"template {name}, line {error.lineno}: {error.message}") from error
-        except JinjaError as error:
-            raise TemplateError(f"template {name}: {error}") from error
+            advice = "; inside {{ }} write single quotes" if "\\" in str(error.message) else ""
+            raise TemplateError(f"template {name}: line {error.lineno}: {error.message}{advice}") from error
         except TemplateError as error:
             raise TemplateError(f"template {name}: {error}") from error
-        except RecursionError as error:
+        except (RecursionError, MemoryError, SyntaxError) as error:  # Python's own limits of nesting
             raise TemplateError(f"template {name}: nested too deep") from error
-        return cls(name, compiled, has_made_keys=skeleton.has_made_keys)
+        return cls(name, markup, compiled, has_made_keys=skeleton.has_made_keys, is_event_itself=is_event_itself)
 
     def render(self, context: Mapping[str, object]) -> bytes:
         """The document as JSON.
@@ -152,32 +127,58 @@ class Template:
         Raises:
             TemplateError: The template asks for what is not there or takes too long, or its skeleton is no JSON.
         """
+        return self.check(self.text(context), keys=self.has_made_keys)
+
+    def text(self, context: Mapping[str, object]) -> str:
+        """What the template makes, unchecked; raises TemplateError where it can't."""
+        compiled = self._compiled
         try:
-            text = self._compiled.render(context, **{BUDGET: Budget()})
+            return self._sandbox.concat(compiled.root_render_func(self._sandbox.context(context)))
+        except Exception as error:  # whatever a template does with values, its alert must not be lost
+            line = _line(compiled, error.__traceback__)
+            is_told = isinstance(error, TemplateError | JinjaError)
+            cause = str(error) if is_told else f"{type(error).__name__}: {error}"
+            raise TemplateError(f"template {self.name}: {line}{cause}") from error
+
+    def check(self, text: str, *, keys: bool) -> bytes:
+        """The document in bytes, if it is JSON and small enough, and if `keys`, no object has equal ones."""
+        try:
             body = text.encode()
-            if self._has_made_keys:
-                json.loads(text, object_pairs_hook=_without_equal_keys)
             orjson.loads(body)
+            if keys:
+                json.loads(text, object_pairs_hook=_without_equal_keys)
         except TemplateError as error:
             raise TemplateError(f"template {self.name}: {error}") from error
-        except orjson.JSONDecodeError as error:
-            raise TemplateError(f"template {self.name}: what it makes is no JSON: {error}") from error
-        except JinjaError as error:
-            raise TemplateError(f"template {self.name}: {error}") from error
-        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
-            raise TemplateError(f"template {self.name}: {type(error).__name__}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            near = f", near {text[max(0, error.pos - 40) : error.pos + 1]!r}" if hasattr(error, "pos") else ""
+            raise TemplateError(f"template {self.name}: what it makes is no JSON: {error}{near}") from error
+        if len(body) > SIZE:
+            raise TemplateError(f"template {self.name}: the document is larger than {SIZE} bytes; truncate its texts")
         return body
 
 
-def _check_filters(parsed: nodes.Template, environment: Sandbox) -> None:
-    for node in parsed.find_all(nodes.Filter):
-        if node.name not in environment.filters or node.name.startswith("__"):
-            known = ", ".join(sorted(name for name in environment.filters if not name.startswith("__")))
-            raise TemplateError(f"line {node.lineno}: there is no filter {node.name!r}; there is: {known}")
+def _is_event_itself(parsed: nodes.Template) -> bool:
+    match parsed.body:
+        case [nodes.Output(nodes=children)]:
+            rest = [node for node in children if not (isinstance(node, nodes.TemplateData) and node.data.isspace())]
+            return len(rest) == 1 and isinstance(rest[0], nodes.Name) and rest[0].name == "cloudevent"
+        case _:
+            return False
+
+
+def _line(compiled: Compiled, traceback: TracebackType | None) -> str:
+    """Where in the template it happened."""
+    line = ""
+    while traceback is not None:
+        if traceback.tb_frame.f_globals.get("__jinja_template__") is compiled:
+            line = f"line {compiled.get_corresponding_lineno(traceback.tb_lineno)}: "
+        traceback = traceback.tb_next
+    return line
 
 
 def _without_equal_keys(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise TemplateError("two keys of an object became equal; make keys that differ")
+        twice = next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
+        raise TemplateError(f"two keys of an object are {twice[:100]!r}; make keys that differ")
     return made

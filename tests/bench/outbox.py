@@ -1,106 +1,267 @@
-"""The outbox beside bare sqlite3, on the same disk: group commit, one million rows, claims and settlements."""
+"""What the outbox costs beside bare sqlite3: appending by many at once, appending to a full file, claim and settle.
+
+Group commit: `APPENDERS` tasks append, each when its last event is durable, against a bare loop that inserts the same
+rows by `executemany` and commits once per 16 events, with the same flush per commit. Runs are interleaved; the median
+of the ratios counts, for machines are noisy. The bare loop waits for every flush and knows nothing of ids, numbers and
+who waits; ours is faster where it puts more events into one flush, and slower where flushing costs nothing.
+
+    python -m tests.bench.outbox [--rows 1000000] [--core]
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from router.assembly.running import new_event_loop
-from router.outbox import Accepted, NewEvent
+import uvloop
+
+from router.outbox import Accepted, NewEvent, schema, statements
 from router.outbox.sqlite import SqliteOutbox
-from tests.bench.table import Row
+from tests.bench.table import Row, as_text
 
-BODY = b'{"padding":"' + b"x" * 1400 + b'","data":{"a":1}}'
-EVENTS, APPENDERS, ROUNDS = 10_000, 256, 3
-MANY = 1_000_000
+EVENTS = 6000
+APPENDERS = 128
+BARE_BATCH = 16
+ROUNDS = 5
+FULL = 1_000_000
+BODY = b'{"id":"x","data":{"a":"' + b"x" * 1500 + b'"}}'
+INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?)"
+INSERT_DELIVERY = "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-def run() -> Sequence[Row]:
-    """Appending, appending behind a million rows, claiming and settling."""
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(_run())
+def events(count: int = EVENTS) -> list[NewEvent]:
+    """Events of a usual size, for one destination, with ids that are random as ours are."""
+    return [NewEvent(str(uuid.uuid4()), BODY, time.time(), ("sink",)) for _ in range(count)]
 
 
-async def _run() -> Sequence[Row]:
-    ours, bare, settled = [], [], []
-    with tempfile.TemporaryDirectory(prefix="gatecrier-bench-") as name:
-        folder = Path(name)
+def tables(numbered: Sequence[tuple[int, NewEvent]]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    """Rows as the outbox writes them."""
+    return (
+        [(number, event.id, event.at, event.body) for number, event in numbered],
+        [("sink", number, "pending", 0, event.at, None, None, "") for number, event in numbered],
+    )
+
+
+def bare_appends(path: Path, wanted: Sequence[NewEvent]) -> float:
+    """Events per second of a loop that inserts and commits, and nothing else."""
+    schema.prepare(path)
+    with closing(schema.connect(path)) as connection:
+        began = time.perf_counter()
+        for start in range(0, len(wanted), BARE_BATCH):
+            batch = list(enumerate(wanted[start : start + BARE_BATCH], start + 1))
+            rows, deliveries = tables(batch)
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(INSERT_EVENT, rows)
+            connection.executemany(INSERT_DELIVERY, deliveries)
+            connection.execute("COMMIT")
+        return len(wanted) / (time.perf_counter() - began)
+
+
+async def appends(path: Path, wanted: Sequence[NewEvent]) -> float:
+    """Events per second of many appenders, each of which waits until its event is durable."""
+    outbox = await SqliteOutbox.open(path)
+    left = iter(wanted)
+
+    async def appender() -> None:
+        for event in left:
+            await outbox.append(event)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(appender() for _ in range(APPENDERS)))
+    rate = len(wanted) / (time.perf_counter() - began)
+    await outbox.close()
+    return rate
+
+
+async def claims(path: Path, count: int) -> float:
+    """Deliveries per second that are claimed and settled, 128 at once."""
+    outbox = await SqliteOutbox.open(path)
+    now = time.time() + 1
+    began = time.perf_counter()
+    while claimed := await outbox.claim("sink", 128, now):
+        await outbox.settle([Accepted("sink", one.sequence, now, 1) for one in claimed])
+    rate = count / (time.perf_counter() - began)
+    await outbox.close()
+    return rate
+
+
+def bare_claims(path: Path, count: int) -> float:
+    """The same by a plain select and an `executemany` of updates, one commit for 128."""
+    with closing(schema.connect(path)) as connection:
+        now = time.time() + 1
+        began = time.perf_counter()
+        while rows := connection.execute(
+            "SELECT events.sequence, id, attempts, first_attempt_at, appended_at, body FROM deliveries"
+            " JOIN events USING (sequence) WHERE destination = 'sink' AND state = 'pending' AND due_at <= ?"
+            " ORDER BY due_at, sequence LIMIT 128",
+            (now,),
+        ).fetchall():
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(
+                "UPDATE deliveries SET state = 'delivered', attempts = 1, settled_at = ?, first_attempt_at = ?"
+                " WHERE destination = 'sink' AND sequence = ?",
+                [(now, now, row[0]) for row in rows],
+            )
+            connection.execute("COMMIT")
+        return count / (time.perf_counter() - began)
+
+
+def fill(path: Path, rows: int) -> None:
+    """A file with so many events, each with a delivery that waits."""
+    schema.prepare(path)
+    with closing(schema.connect(path)) as connection:
+        for start in range(0, rows, 10_000):
+            batch = list(enumerate(events(min(10_000, rows - start)), start + 1))
+            connection.execute("BEGIN IMMEDIATE")
+            filled, deliveries = tables(batch)
+            connection.executemany(INSERT_EVENT, filled)
+            connection.executemany(INSERT_DELIVERY, deliveries)
+            connection.execute("UPDATE numbering SET last = ?", (batch[-1][0],))
+            connection.execute("COMMIT")
+
+
+class _Core:
+    """Appends by SQLAlchemy Core's bulk inserts what the outbox appends: known ids, last number, rows, new last number.
+
+    Only for what the decision for plain sqlite3 was made by (docs/adr/0003): nothing else needs SQLAlchemy.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import sqlalchemy as sa
+
+        self._sa = sa
+        self._engine = sa.create_engine("sqlite://", creator=lambda: schema.connect(path), poolclass=sa.StaticPool)
+        tables_of = sa.MetaData()
+        self._events, self._deliveries, self._numbering = (
+            sa.Table(name, tables_of, autoload_with=self._engine) for name in ("events", "deliveries", "numbering")
+        )
+        self._connection = self._engine.connect()
+
+    def append(self, batch: Sequence[NewEvent]) -> None:
+        """One transaction."""
+        sa, connection = self._sa, self._connection
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        known = sa.select(self._events.c.id, self._events.c.sequence)
+        connection.execute(known.where(self._events.c.id.in_([event.id for event in batch]))).all()
+        last = connection.execute(sa.select(self._numbering.c.last)).scalar_one()
+        for table, rows in zip((self._events, self._deliveries), tables(list(enumerate(batch, last + 1))), strict=True):
+            connection.execute(sa.insert(table), [dict(zip(table.c.keys(), row, strict=True)) for row in rows])
+        connection.execute(sa.update(self._numbering).values(last=last + len(batch)))
+        connection.exec_driver_sql("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+        self._engine.dispose()
+
+
+class _Plain:
+    """Appends by our statements, in the same way."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = schema.connect(path)
+
+    def append(self, batch: Sequence[NewEvent]) -> None:
+        """One transaction."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        statements.perform(self._connection, [statements.Append(event) for event in batch])
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def batch_appends(path: Path, appender: type[_Core | _Plain], wanted: Sequence[NewEvent], batch: int) -> float:
+    """Events per second, after a first batch that warms caches of statements."""
+    schema.prepare(path)
+    by = appender(path)
+    by.append(wanted[:batch])
+    began = time.perf_counter()
+    for start in range(batch, len(wanted), batch):
+        by.append(wanted[start : start + batch])
+    rate = (len(wanted) - batch) / (time.perf_counter() - began)
+    by.close()
+    return rate
+
+
+def run(full: int = FULL) -> list[Row]:
+    """The figures."""
+    return [_group_commit(), _at_full_file(full), _claiming()]
+
+
+def _group_commit() -> Row:
+    ours, bare = [], []
+    for _ in range(ROUNDS):
+        with _folder() as folder:
+            wanted = events()
+            bare.append(bare_appends(folder / "bare.db", wanted))
+            ours.append(uvloop.run(appends(folder / "ours.db", wanted)))
+    name = f"append by {APPENDERS} at once, beside executemany with a commit per {BARE_BATCH}"
+    return _row(name, ours, bare, ">= 20,000/s")
+
+
+def _at_full_file(full: int) -> Row:
+    ours, empty = [], []
+    with _folder() as folder:
+        fill(folder / "full.db", full)
         for number in range(ROUNDS):
-            bare.append(_bare(folder / f"bare{number}.db"))
-            outbox = await SqliteOutbox.open(folder / f"ours{number}.db")
-            ours.append(await _appended(outbox, f"r{number}"))
-            settled.append(await _settled(outbox))
-            await outbox.close()
-        large = folder / "large.db"
-        await (await SqliteOutbox.open(large)).close()
-        _fill(large)
-        outbox = await SqliteOutbox.open(large)
-        behind = [await _appended(outbox, f"m{number}") for number in range(ROUNDS)]
-        await outbox.close()
-    rate, least, late, done = (statistics.median(values) for values in (ours, bare, behind, settled))
-    return [
-        Row("outbox, events/s", f"{rate:,.0f}", f"{least:,.0f} (16 a commit)", f"{rate / least:.0%}", ">= 20,000/s"),
-        Row("the same at 1,000,000 rows", f"{late:,.0f}", f"{rate:,.0f} (empty)", f"{late / rate:.0%}", "no slower"),
-        Row("claimed and settled, events/s", f"{done:,.0f}", "", "", ""),
-    ]  # fmt: skip
+            ours.append(uvloop.run(appends(folder / "full.db", events())))
+            empty.append(uvloop.run(appends(folder / f"empty-{number}.db", events())))
+    return _row(f"append at {full:,} rows, beside the same at 0 rows", ours, empty, ">= 20,000/s, no slower")
 
 
-async def _appended(outbox: SqliteOutbox, prefix: str) -> float:
-    numbers = iter(range(EVENTS))
-
-    async def append() -> None:
-        for number in numbers:
-            await outbox.append(NewEvent(f"{prefix}-{number}", BODY, 1.0, ("siem",)))
-
-    began = time.perf_counter()
-    await asyncio.gather(*(append() for _ in range(APPENDERS)))
-    return EVENTS / (time.perf_counter() - began)
-
-
-async def _settled(outbox: SqliteOutbox) -> float:
-    began, count = time.perf_counter(), 0
-    while claimed := await outbox.claim("siem", 128, 2.0):
-        await outbox.settle([Accepted("siem", delivery.sequence, 2.0, 1) for delivery in claimed])
-        count += len(claimed)
-    return count / (time.perf_counter() - began)
+def _claiming() -> Row:
+    ours, bare = [], []
+    for _ in range(ROUNDS):
+        with _folder() as folder:
+            fill(folder / "ours.db", EVENTS)
+            fill(folder / "bare.db", EVENTS)
+            bare.append(bare_claims(folder / "bare.db", EVENTS))
+            ours.append(uvloop.run(claims(folder / "ours.db", EVENTS)))
+    return _row("claim and settle 128 at once, beside select and executemany", ours, bare, "")
 
 
-def _bare(path: Path) -> float:
-    """One table, sixteen rows a commit: what sixteen callers who wait for each other would get."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("CREATE TABLE events (sequence INTEGER PRIMARY KEY, id TEXT UNIQUE, at REAL, body BLOB)")
-    began = time.perf_counter()
-    for start in range(0, EVENTS, 16):
-        connection.execute("BEGIN")
-        rows = [(f"b-{number}", 1.0, BODY) for number in range(start, start + 16)]
-        connection.executemany("INSERT INTO events (id, at, body) VALUES (?, ?, ?)", rows)
-        connection.execute("COMMIT")
-    seconds = time.perf_counter() - began
-    connection.close()
-    return EVENTS / seconds
+def beside_core() -> list[Row]:
+    """Our statements beside SQLAlchemy Core, one file each, in turn."""
+    rows = []
+    for batch in (1, 16, 128):
+        ours, core = [], []
+        for _ in range(ROUNDS):
+            with _folder() as folder:
+                core.append(batch_appends(folder / "core.db", _Core, events(), batch))
+                ours.append(batch_appends(folder / "ours.db", _Plain, events(), batch))
+        rows.append(_row(f"append {batch} per commit, beside SQLAlchemy Core", ours, core, ""))
+    return rows
 
 
-def _fill(path: Path) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("BEGIN")
-    counted = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)"
-    delivered = "'delivered', 1, 1.0, 1.0, 1.0, ''"
-    connection.execute(counted + " INSERT INTO events SELECT i, 'old-' || i, 1.0, zeroblob(200) FROM n")  # noqa: S608 - our own words
-    connection.execute(counted + " INSERT INTO deliveries SELECT 'siem', i, " + delivered + " FROM n")  # noqa: S608 - our own words
-    connection.execute("UPDATE numbering SET last = ?", (MANY,))
-    connection.execute("COMMIT")
-    connection.close()
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="gatecrier-bench-") as name:
+        yield Path(name)
+
+
+def _row(name: str, ours: Sequence[float], bare: Sequence[float], wanted: str) -> Row:
+    ratio = statistics.median(mine / theirs for mine, theirs in zip(ours, bare, strict=True))
+    mine, theirs = (f"{statistics.median(rates):,.0f}/s" for rates in (ours, bare))
+    return Row(name, mine, theirs, f"{ratio:.0%}", wanted)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=FULL, help="rows of the full file (default: %(default)s)")
+    parser.add_argument("--core", action="store_true", help="compare with SQLAlchemy Core instead")
+    arguments = parser.parse_args()
+    print(as_text(beside_core() if arguments.core else run(arguments.rows)))
 
 
 if __name__ == "__main__":
-    from tests.bench.table import as_text
-
-    print(as_text(run()))
+    main()

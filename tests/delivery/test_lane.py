@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from router.delivery.breaker import FAILURES, LAST_PAUSE, PROBES
-from router.delivery.lane import CHUNK, POLL, WINDOW
+from router.delivery.lane import CHUNK, POLL
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.errors import OutboxError
@@ -254,7 +254,7 @@ def test_what_a_crash_would_repeat_is_bounded_while_the_disk_is_slow() -> None:
                 await asyncio.sleep(1)
                 undurable = len(receiver.attempts) - len(on.outbox.settled)
 
-                assert undurable <= WINDOW
+                assert undurable <= 16
             await on.outbox.until_settled()
 
     virtually(story())

@@ -20,6 +20,11 @@ OK = answer("200 OK", b"ok")
 GARBAGE = b"SSH-2.0-OpenSSH_9.2\r\n\r\n"
 NOTHING = b""
 HALF_A_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n0123"
+BAD_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n"
+CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n"
+ENDLESS_HEAD = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %b\r\n" % (number, b"a" * 1000) for number in range(200))
+RESET = b"reset"
+"""Not an answer: the connection is reset."""
 HANG = None
 """Never answer."""
 
@@ -41,6 +46,7 @@ class Sink:
     port: int = 0
     tls: ssl.SSLContext | None = None
     got: list[Receipt] = field(default_factory=list)
+    connections: int = 0
     behave: Callable[[Receipt], bytes | None] | None = None
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
@@ -63,6 +69,7 @@ class Sink:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
+        self.connections += 1
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             while True:
                 receipt = await self._received(reader)
@@ -71,9 +78,12 @@ class Sink:
                 if says is HANG:
                     await asyncio.Event().wait()
                     continue
+                if says is RESET:
+                    writer.transport.abort()
+                    break
                 writer.write(says)
                 await writer.drain()
-                if not says.startswith(b"HTTP/1.1 ") or says is HALF_A_BODY:
+                if not says.startswith(b"HTTP/1.1 ") or says in {HALF_A_BODY, BAD_CHUNKS}:
                     break
         writer.close()
 

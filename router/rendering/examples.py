@@ -1,0 +1,114 @@
+"""Events as they can be, for rehearsing a template before any real event needs it. Pure.
+
+Together they have every outcome, every verdict, every kind of null and list, and text that people really write. The
+first one has every field that an event can have.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from router.events import EVENT_TYPE, CloudEvent, DecisionData, ImageData, OwnerData
+from router.verdict import Verdict
+
+_DIGEST = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_OWNER: OwnerData = {
+    "api_version": "apps/v1",
+    "kind": "ReplicaSet",
+    "name": "web-7d4b9c",
+    "uid": "0b9a3c1e-2f7d-4a51-9c55-3d2f6f0c8a11",
+}
+
+
+def _image(verdict: Verdict, number: int = 1) -> ImageData:
+    is_judged = verdict not in {Verdict.DENIED, Verdict.UNVERIFIABLE}
+    image = f"registry.example/shop/web-{number}:1.4"
+    return {
+        "container": f"web-{number}",
+        "container_kind": "container",
+        "image": image,
+        "reference": image if verdict is not Verdict.DENIED else None,
+        "digest": _DIGEST if is_judged else None,
+        "rule": "registry.example/shop/*" if verdict is not Verdict.DENIED else None,
+        "verifier": "shop-keys" if verdict is not Verdict.DENIED else None,
+        "verdict": verdict.value,
+        "reason": "signed" if verdict.is_pass else "no_signature",
+        "detail": "" if verdict.is_pass else "neither a .sig tag nor a referrer holds a signature",
+        "signers": [
+            {"name": "release", "identity": None, "issuer": None, "fingerprint": _DIGEST},
+            {"name": "security", "identity": "ci@example.com", "issuer": "https://issuer.example", "fingerprint": None},
+        ]
+        if verdict.is_pass
+        else [],
+        "cached": False,
+        "milliseconds": 5.1,
+    }
+
+
+def _decision(
+    outcome: Literal["admitted", "rejected", "unanswered"],
+    severity: Literal["critical", "high", "medium", "info"],
+    *,
+    would_reject: bool,
+) -> DecisionData:
+    return {
+        "outcome": outcome,
+        "mode": "enforce" if outcome == "rejected" else "detect",
+        "would_reject": would_reject,
+        "severity": severity,
+        "message": "registry.example/shop/web-1:1.4 (container web-1): unsigned.\nand 7 more images",
+        "break_glass": None,
+    }
+
+
+def _event(decision: DecisionData, images: list[ImageData], owner: OwnerData | None = None) -> CloudEvent:
+    return {
+        "specversion": "1.0",
+        "type": EVENT_TYPE,
+        "id": "7c0e9d0b-6d5f-5f0a-9a53-0c1f2f7f0a11",
+        "source": "/clusters/production-eu",
+        "subject": "payments/Pod/web",
+        "time": "2026-11-23T10:15:30.123Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "decision": decision,
+            "request": {
+                "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+                "operation": "CREATE",
+                "api_version": "v1",
+                "kind": "Pod",
+                "subresource": "",
+                "namespace": "payments",
+                "name": "",
+                "generate_name": "web-",
+                "user": {"name": "alice@example.com", "groups": ["system:authenticated"]},
+                "dry_run": False,
+            },
+            "workload": {"api_version": "v1", "kind": "Pod", "name": "web-", "owner": owner},
+            "images": images,
+            "cluster": "production-eu",
+            "replica": "gatecrier-0",
+            "timings": {"gate_milliseconds": 6.25},
+            "sequence": 1042,
+        },
+    }
+
+
+_BROKEN_GLASS = _decision("admitted", "critical", would_reject=True)
+_BROKEN_GLASS["break_glass"] = "incident 4711: the registry is down"
+
+WHOLE = _event(
+    _decision("rejected", "high", would_reject=True),
+    [_image(verdict, number) for number, verdict in enumerate([Verdict.VERIFIED, *reversed(Verdict)], 1)],
+    _OWNER,
+)
+"""Every field that there can be, every verdict, many images."""
+EXAMPLES = (
+    WHOLE,
+    _event(_decision("admitted", "medium", would_reject=True), [_image(Verdict.UNSIGNED)]),
+    _event(_decision("admitted", "info", would_reject=False), [_image(Verdict.VERIFIED)], _OWNER),
+    _event(_BROKEN_GLASS, [_image(Verdict.DENIED), _image(Verdict.UNVERIFIABLE, 2)]),
+)
+"""Events with images, as nearly all are."""
+WITHOUT_IMAGES = _event(_decision("unanswered", "medium", would_reject=False), [])
+"""A request that could not be read."""

@@ -1,0 +1,121 @@
+"""Jinja's own filters, as far as templates of payloads have them. Pure.
+
+Those that neither read attributes nor make much of little are Jinja's. Made anew under the same name are those that
+would make iterators, or turn values into Python's texts (`None`, `True`), or could make a huge value before anybody
+counts. What is not here (`format`, `center`, `indent`, `batch`, `tojson` with HTML, `safe` ...) is not there for
+templates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import wraps
+from typing import cast
+
+from jinja2 import Environment, pass_context, pass_environment
+from jinja2.filters import FILTERS, do_round, make_attrgetter
+from jinja2.runtime import Context
+
+from router.errors import TemplateError
+from router.rendering.budget import SIZE
+from router.rendering.values import as_text
+
+_AS_THEY_ARE = (
+    "abs", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "last", "length", "list", "max",
+    "min", "sort",
+)  # fmt: skip
+_AS_LISTS = ("items", "reject", "rejectattr", "reverse", "select", "selectattr")
+_map = cast("Callable[..., Iterable[object]]", FILTERS["map"])
+_unique = cast("Callable[..., Iterable[object]]", FILTERS["unique"])
+_PRECISION = 15
+"""Digits after the point that a number with 64 bits can have."""
+
+
+def _replace(value: object, old: str, new: str, count: int = -1) -> str:
+    """Every `old`, or the first `count`, by `new`."""
+    text, old, new = as_text(value), as_text(old), as_text(new)
+    times = text.count(old) if count < 0 else min(count, text.count(old))
+    _affordable(len(text) + times * (len(new) - len(old)))
+    return text.replace(old, new, count)
+
+
+@pass_environment
+def _join(environment: Environment, value: Iterable[object], between: str = "", attribute: str | None = None) -> str:
+    """The items as one text."""
+    items = value if attribute is None else map(make_attrgetter(environment, attribute), value)
+    texts = [as_text(item) for item in items]
+    _affordable(sum(map(len, texts)) + len(texts) * len(as_text(between)))
+    return as_text(between).join(texts)
+
+
+@pass_context
+def _mapped(context: Context, value: Iterable[object], *arguments: object, **options: object) -> list[object]:
+    """What a filter makes of each item, or one field of each; that of mappings is quick, for it is what all ask for."""
+    attribute = options.get("attribute")
+    if len(options) == 1 and isinstance(attribute, str) and isinstance(value, list) and not arguments:
+        with suppress(LookupError, TypeError):
+            return [item[attribute] for item in value]
+    return list(_map(context, value, *arguments, **options))
+
+
+@pass_environment
+def _without_repetition(environment: Environment, value: Iterable[object], *arguments: object) -> list[object]:
+    """The items, each once, whatever its case."""
+    items = list(value)
+    return items if len(items) == 1 else list(_unique(environment, items, *arguments))
+
+
+@pass_environment
+def _sum(environment: Environment, value: Iterable[object], attribute: str | None = None, start: float = 0) -> float:
+    """The sum of numbers."""
+    for item in value if attribute is None else map(make_attrgetter(environment, attribute), value):
+        if not isinstance(item, int | float):
+            raise TemplateError(f"`sum` adds numbers, not {as_text(item)[:40]!r}")
+        start += item
+    return start
+
+
+def _round(value: float, precision: int = 0, method: str = "common") -> float:
+    """A number with so many digits after the point."""
+    if method not in {"common", "ceil", "floor"} or not -_PRECISION <= precision <= _PRECISION:
+        raise TemplateError(f"`round` takes at most {_PRECISION} digits, and 'common', 'ceil' or 'floor'")
+    return do_round(value, precision, method)  # type: ignore[arg-type]  # one of the three, as was checked
+
+
+def _affordable(size: int) -> None:
+    if size > SIZE:
+        raise TemplateError(f"the template makes a text of more than {SIZE} characters")
+
+
+def _listed(filter_: Callable[..., object]) -> Callable[..., object]:
+    @wraps(filter_)
+    def listed(*arguments: object, **options: object) -> object:
+        made = filter_(*arguments, **options)
+        return list(made) if isinstance(made, Iterable) and not isinstance(made, str) else made
+
+    return listed
+
+
+def _of_text(change: Callable[[str], str]) -> Callable[[object], str]:
+    return lambda value: change(as_text(value))
+
+
+def jinja_filters() -> dict[str, Callable[..., object]]:
+    """Filters by name."""
+    remade: dict[str, Callable[..., object]] = {
+        "capitalize": _of_text(str.capitalize),
+        "join": _join,
+        "map": _mapped,
+        "unique": _without_repetition,
+        "lower": _of_text(str.lower),
+        "replace": _replace,
+        "round": _round,
+        "string": as_text,
+        "sum": _sum,
+        "title": _of_text(str.title),
+        "trim": lambda value, characters=None: as_text(value).strip(characters),
+        "upper": _of_text(str.upper),
+    }
+    listed = {name: _listed(FILTERS[name]) for name in _AS_LISTS}
+    return {name: FILTERS[name] for name in _AS_THEY_ARE} | listed | remade

@@ -1,0 +1,263 @@
+"""What is true of every dialect: connections, TLS, proxies."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from router import __version__
+from router.destinations.catalogue import open_destination
+from router.destinations.dialect import Post, Reply, judge_by_status
+from router.destinations.document import Document
+from router.destinations.egress import EgressGuard, EgressSettings
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.over_http import HttpDestination
+from router.destinations.settings import ClientCertificate
+from router.destinations.webhook import WebhookSettings
+from router.errors import ConfigurationError
+from tests.simulators.certificates import SelfSigned, self_signed
+from tests.simulators.sinks import OK, Sink, answer
+
+LOOPBACK = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
+DOCUMENT = Document("event-1", b"{}")
+
+
+def settings(url: str, **more: object) -> WebhookSettings:
+    return WebhookSettings.model_validate(
+        {"name": "siem", "kind": "webhook", "url": url, "plain_http": True, "timeout": 2.0, **more}
+    )
+
+
+async def told(url: str, egress: EgressSettings = LOOPBACK, **more: object) -> Outcome:
+    destination = open_destination(settings(url, **more), egress)
+    outcome = await destination.deliver([DOCUMENT])
+    await destination.close()
+    return outcome
+
+
+def stored(folder: Path, name: str, certificate: SelfSigned) -> Path:
+    (folder / f"{name}.pem").write_bytes(certificate.certificate)
+    (folder / f"{name}.key").write_bytes(certificate.key)
+    return folder / f"{name}.pem"
+
+
+async def test_a_connection_is_used_again() -> None:
+    async with Sink().running() as sink:
+        destination = open_destination(settings(sink.url()), LOOPBACK)
+        for _ in range(5):
+            await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    assert (len(sink.got), sink.connections) == (5, 1)
+
+
+async def test_a_receiver_learns_who_we_are_and_nothing_is_compressed() -> None:
+    async with Sink().running() as sink:
+        await told(sink.url(), headers={"X-Tenant": "4711"})
+
+    headers = sink.got[0].headers
+    assert headers["user-agent"] == f"gatecrier/{__version__}"
+    assert headers["accept-encoding"] == "identity"
+    assert headers["x-tenant"] == "4711"
+    assert "cookie" not in headers
+
+
+async def test_a_cookie_is_not_kept() -> None:
+    async with Sink(answer("200 OK", Set_Cookie="a=b")).running() as sink:
+        destination = open_destination(settings(sink.url()), LOOPBACK)
+        await destination.deliver([DOCUMENT])
+        await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    assert "cookie" not in sink.got[1].headers
+
+
+async def test_a_receiver_is_known_by_its_own_ca(tmp_path: Path) -> None:
+    certificate = self_signed()
+    async with Sink(tls=certificate.server_context(tmp_path)).running() as sink:
+        right = await told(sink.url(), ca=stored(tmp_path, "ca", certificate))
+        wrong = await told(sink.url(), ca=stored(tmp_path, "other", self_signed()))
+        system = await told(sink.url())
+
+    assert (right, wrong, system) == (Delivered(), TryAgain("tls_failed"), TryAgain("tls_failed"))
+    assert len(sink.got) == 1
+
+
+async def test_a_certificate_for_another_name_is_none(tmp_path: Path) -> None:
+    certificate = self_signed()
+    egress = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
+    async with Sink(tls=certificate.server_context(tmp_path)).running() as sink:
+        url = sink.url().replace("127.0.0.1", "127.0.1")  # the same machine, by a name that the certificate lacks
+        found = await told(url, egress, ca=stored(tmp_path, "ca", certificate))
+
+    assert found == TryAgain("tls_failed")
+
+
+async def test_a_receiver_can_know_us_by_a_certificate(tmp_path: Path) -> None:
+    theirs, ours = self_signed(), self_signed()
+    stored(tmp_path, "ours", ours)
+    context = theirs.server_context(tmp_path)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=ours.certificate.decode())
+    pair = ClientCertificate(certificate=tmp_path / "ours.pem", key=tmp_path / "ours.key")
+    ca = stored(tmp_path, "ca", theirs)
+    async with Sink(tls=context).running() as sink:
+        with_it = await told(sink.url(), ca=ca, client_certificate=pair)
+        without = await told(sink.url(), ca=ca)
+
+    assert with_it == Delivered()
+    assert without in {TryAgain("tls_failed"), TryAgain("connection_failed")}
+    assert len(sink.got) == 1
+
+
+async def test_plain_text_where_tls_is_expected_is_no_connection(tmp_path: Path) -> None:
+    ca = stored(tmp_path, "ca", self_signed())
+    async with Sink().running() as sink:
+        found = await told(sink.url().replace("http:", "https:"), ca=ca)
+
+    assert found in {TryAgain("tls_failed"), TryAgain("connection_failed"), TryAgain("timeout")}
+
+
+@pytest.mark.parametrize("content", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])  # fmt: skip
+def test_a_ca_that_is_none_is_told_when_it_is_opened(content: str, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text(content)
+
+    with pytest.raises(ConfigurationError, match="'siem': CA or client certificate"):
+        open_destination(settings("https://siem.example/x", ca=tmp_path / "ca.pem"), LOOPBACK)
+
+
+def test_an_encrypted_key_is_told_with_its_remedy(tmp_path: Path) -> None:
+    certificate = self_signed()
+    stored(tmp_path, "ours", certificate)
+    (tmp_path / "ours.key").write_bytes(
+        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+        b"MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAhM4vWfMRmcygICCAAw\n"
+        b"DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEGTF6Gd1F8jB0lYoXkZ6c0sEgZA=\n"
+        b"-----END ENCRYPTED PRIVATE KEY-----\n"
+    )
+    pair = ClientCertificate(certificate=tmp_path / "ours.pem", key=tmp_path / "ours.key")
+
+    with pytest.raises(ConfigurationError, match="CA or client certificate"):
+        open_destination(settings("https://siem.example/x", client_certificate=pair), LOOPBACK)
+
+
+async def test_a_proxy_is_told_the_whole_address() -> None:
+    async with Sink().running() as proxy:
+        found = await told("http://siem.example/x?y=1", proxy=proxy.url("").removesuffix("/"))
+
+    assert found == Delivered()
+    assert [receipt.path for receipt in proxy.got] == ["http://siem.example/x?y=1"]
+
+
+async def test_a_proxy_is_told_its_own_password_and_the_receiver_s_headers() -> None:
+    async with Sink().running() as proxy:
+        destination = open_destination(settings("http://siem.example/x"), LOOPBACK)
+        assert isinstance(destination, HttpDestination)
+        destination._proxy = (
+            destination._url.with_host("127.0.0.1").with_port(proxy.port).with_user("u").with_password("p")
+        )
+        found = await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    assert found == Delivered()
+    assert proxy.got[0].headers["proxy-authorization"] == "Basic dTpw"
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("407 Proxy Authentication Required", TryAgain("unauthorised", pauses=True)),
+        ("403 Forbidden", TryAgain("proxy_failed")),
+        ("502 Bad Gateway", TryAgain("proxy_failed")),
+    ],
+)
+async def test_a_proxy_that_opens_no_tunnel_dooms_no_event(status: str, outcome: Outcome) -> None:
+    async with Sink(answer(status)).running() as proxy:
+        found = await told("https://siem.example/x", proxy=f"http://127.0.0.1:{proxy.port}")
+
+    assert found == outcome
+    assert [receipt.path for receipt in proxy.got] == ["siem.example:443"]
+
+
+async def test_a_proxy_that_is_not_there_is_worth_another_try() -> None:
+    async with Sink().running() as proxy:
+        port = proxy.port
+
+    assert await told("http://siem.example/x", proxy=f"http://127.0.0.1:{port}") == TryAgain("proxy_failed")
+
+
+async def test_neither_a_proxy_nor_what_is_behind_it_may_be_anywhere() -> None:
+    async with Sink().running() as proxy:
+        url = f"http://127.0.0.1:{proxy.port}"
+        through_private = await told("http://siem.example/x", EgressSettings(), proxy=url)
+        through_name = await told(
+            "http://siem.example/x", EgressSettings(), proxy=url.replace("127.0.0.1", "localhost")
+        )
+        to_metadata = await told("http://169.254.169.254/latest", proxy=url)
+
+    assert {through_private, through_name, to_metadata} == {TryAgain("forbidden_address")}
+    assert proxy.got == []
+
+
+async def test_the_environment_changes_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A payload goes where the configuration says, whatever proxies other programs use."""
+    async with Sink().running() as proxy, Sink().running() as sink:
+        for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url(""))
+        found = await told(sink.url())
+
+    assert found == Delivered()
+    assert (len(sink.got), len(proxy.got)) == (1, 0)
+
+
+async def test_nothing_is_left_behind() -> None:
+    """A configuration that is reloaded every minute must not gather threads."""
+    async with Sink().running() as sink:
+        for _ in range(3):
+            await told(sink.url().replace("127.0.0.1", "localhost"))
+
+    assert not [
+        thread.name for thread in threading.enumerate() if thread.name.startswith("resolve") and thread.is_alive()
+    ]
+
+
+async def test_a_mistake_of_ours_is_not_taken_for_the_receiver_s() -> None:
+    """It would be retried for a day under a wrong name instead of being seen in the log."""
+
+    class Mistaken:
+        def compose(self, documents: Sequence[Document], now: float) -> Post:
+            raise ValueError(f"{len(documents)} documents at {now}")
+
+        def judge(self, reply: Reply) -> Outcome:
+            return judge_by_status(reply)
+
+    destination = HttpDestination(settings("http://127.0.0.1:9/"), Mistaken(), EgressGuard(LOOPBACK))
+
+    with pytest.raises(ValueError, match="1 documents"):
+        await destination.deliver([DOCUMENT])
+
+
+async def test_an_answer_of_just_the_limit_leaves_the_connection_in_use() -> None:
+    async with Sink(answer("200 OK", b"a" * 65536)).running() as sink:
+        destination = open_destination(settings(sink.url()), LOOPBACK)
+        outcomes = [await destination.deliver([DOCUMENT]) for _ in range(2)]
+        sink.says = answer("200 OK", b"a" * 65537)
+        outcomes += [await destination.deliver([DOCUMENT]) for _ in range(2)]
+        sink.says = OK
+        await destination.close()
+
+    assert outcomes == [Delivered()] * 4
+
+
+async def test_a_redirect_takes_nothing_along() -> None:
+    async with Sink().running() as elsewhere:
+        moved = answer("307 Temporary Redirect", Location=elsewhere.url("/stolen"))
+        async with Sink(moved).running() as sink:
+            found = await told(sink.url(), headers={"Authorization": "Bearer 4711"})
+
+    assert found == Undeliverable("redirected")
+    assert elsewhere.got == []

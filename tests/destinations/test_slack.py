@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import html
+import json
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.destinations.dialect import Reply
+from router.destinations.document import Document
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.slack import (
+    BLOCKS_LIMIT,
+    BUTTON_LIMIT,
+    EMPTY,
+    FIELD_LIMIT,
+    FIELDS_LIMIT,
+    HEADER_LIMIT,
+    ID_LIMIT,
+    SECTION_LIMIT,
+    TEXT_LIMIT,
+    TOTAL_LIMIT,
+    UNSAID,
+    SlackDialect,
+    cut,
+    length,
+    within_limits,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["text", "type", "blocks", "fields", "elements", "attachments", "a"]), inner, max_size=4
+        )
+    ),
+    max_leaves=10,
+)
+LONG = st.integers(0, 5000).flatmap(lambda size: st.sampled_from(["x", "&amp;", "😀", "é"]).map(lambda of: of * size))
+TEXTS = st.builds(lambda text: {"type": "mrkdwn", "text": text}, LONG)
+BLOCKS = st.lists(
+    st.builds(lambda text: {"type": "header", "text": text}, TEXTS)
+    | st.builds(lambda text, fields: {"type": "section", "text": text, "fields": fields}, TEXTS, st.lists(TEXTS, max_size=14))
+    | st.builds(lambda elements: {"type": "context", "elements": elements}, st.lists(TEXTS, max_size=14)),
+    max_size=70,
+)  # fmt: skip
+
+
+def texts_of(value: object) -> list[str]:
+    match value:
+        case str():
+            return [value]
+        case dict():
+            return [text for item in value.values() for text in texts_of(item)]
+        case list():
+            return [text for item in value for text in texts_of(item)]
+        case _:
+            return []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (200, "ok", Delivered()),
+        (200, "ok\n", Delivered()),
+        (200, "<html>", TryAgain("malformed_reply")),
+        (200, "", TryAgain("malformed_reply")),
+        (202, "ok", TryAgain("malformed_reply")),
+        (400, "invalid_payload", Undeliverable("http_400")),
+        (403, "action_prohibited", Undeliverable("http_403")),
+        (404, "no_service", Undeliverable("http_404")),
+        (407, "", TryAgain("unauthorised", pauses=True)),
+        (410, "channel_is_archived", Undeliverable("http_410")),
+        (429, "", TryAgain("rate_limited", after=30.0)),
+        (500, "rollup_error", TryAgain("http_500", after=30.0)),
+        (599, "", TryAgain("http_599", after=30.0)),
+    ],
+)
+def test_slack_s_answers_mean_what_slack_says(status: int, body: str, outcome: Outcome) -> None:
+    """A receipt is 200 and `ok`; what it refuses with a 4xx, it refuses for good; a 407 is the proxy's."""
+    assert SlackDialect().judge(Reply(status, body, "30", 0.0)) == outcome
+
+
+@given(JSON)
+def test_any_document_becomes_a_message_within_slack_s_limits(document: object) -> None:
+    message = within_limits(document)
+
+    assert isinstance(message["text"], str)
+    assert message["text"].strip()
+    assert within_limits(message) == message
+
+
+@given(BLOCKS)
+def test_blocks_of_any_size_become_blocks_that_slack_takes(blocks: list[dict[str, object]]) -> None:
+    """A message beyond the limits would be refused for ever, and the alert lost."""
+    message = within_limits({"text": "an alert", "blocks": blocks})
+    kept = message["blocks"]
+
+    assert isinstance(kept, list)
+    assert len(kept) <= BLOCKS_LIMIT
+    assert sum(map(length, texts_of(kept))) <= TOTAL_LIMIT
+    assert not blocks or kept
+    for block in kept:
+        assert length(block.get("text", {}).get("text", "")) <= (
+            HEADER_LIMIT if block["type"] == "header" else SECTION_LIMIT
+        )
+        assert len(block.get("fields", [])) <= FIELDS_LIMIT
+        assert all(0 < length(field["text"]) <= FIELD_LIMIT for field in block.get("fields", []))
+    assert within_limits(message) == message
+
+
+def test_a_message_that_fits_stays_as_it_is() -> None:
+    message = {
+        "text": "t" * TEXT_LIMIT,
+        "username": "x",
+        "blocks": [
+            {"type": "section", "text": {"type": "mrkdwn", "text": "a &amp; b " * 300}},
+            {"type": "rich_text", "elements": [{"type": "text", "text": str(number)} for number in range(30)]},
+            {"type": "divider"},
+        ],
+    }
+
+    assert within_limits(message) == message
+
+
+def test_a_block_that_is_too_large_alone_is_shortened_not_dropped() -> None:
+    fields = [{"type": "mrkdwn", "text": f"*Field {number}*\n" + "y" * 1900} for number in range(10)]
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": "What happened: " + "x" * 2900}, "fields": fields}
+    (kept,) = within_limits({"blocks": [section]})["blocks"]  # type: ignore[misc]  # a list, as given
+
+    assert kept["text"]["text"].startswith("What happened: xxx")
+    assert [field["text"][:10] for field in kept["fields"]] == [f"*Field {number}*"[:10] for number in range(10)]
+
+
+def test_blocks_that_are_left_out_are_said_to_be() -> None:
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 9000}, "fields": [{"text": "y" * 9000}] * 10}
+    many = within_limits({"blocks": [{"type": "divider"}] * 51})["blocks"]
+    large = within_limits({"blocks": [section] * 30})["blocks"]
+
+    assert isinstance(many, list)
+    assert len(many) == BLOCKS_LIMIT
+    assert isinstance(large, list)
+    assert 1 < len(large) < 30
+    assert "more than Slack can take" in str(many[-1])
+    assert "more than Slack can take" in str(large[-1])
+
+
+def test_what_slack_refuses_as_empty_is_filled() -> None:
+    blank = {"text": "", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": " "}}]}
+
+    assert within_limits({"text": " "}) == {"text": UNSAID}
+    assert within_limits({"text": ""}) == {"text": '{"text":""}'}
+    assert within_limits(blank) == {
+        "text": UNSAID,
+        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": EMPTY}}],
+    }
+
+
+def test_smaller_parts_have_smaller_limits() -> None:
+    button = {"type": "button", "text": {"type": "plain_text", "text": "b" * 100}, "action_id": "i" * 300}
+    nested = {"attachments": [{"color": "red", "blocks": [{"type": "actions", "elements": [button] * 30}]}] * 30}
+    attachments = within_limits(nested)["attachments"]
+
+    assert isinstance(attachments, list)
+    assert len(attachments) == 20
+    elements = attachments[0]["blocks"][0]["elements"]
+    assert len(elements) == 25
+    assert len(elements[0]["text"]["text"]) == BUTTON_LIMIT
+    assert len(elements[0]["action_id"]) == ID_LIMIT
+
+
+@given(st.text("ab&<>é😀 ", max_size=60), st.integers(0, 70))
+def test_a_text_is_never_cut_inside_an_entity(text: str, limit: int) -> None:
+    """`&am` would be shown as such, and could join what follows."""
+    escaped = html.escape(text, quote=False)
+    short = cut(escaped, limit)
+
+    assert length(short) <= limit
+    assert short == escaped or not short or short.endswith("…")
+    assert escaped.startswith(short.removesuffix("…"))
+    assert text.startswith(html.unescape(short.removesuffix("…")))
+
+
+@given(st.binary(max_size=60) | JSON.map(orjson.dumps))
+def test_every_body_is_sent_as_a_message(body: bytes) -> None:
+    sent = json.loads(SlackDialect().compose([Document("1", body)], 0.0).body)
+
+    assert sent["text"].strip()
+
+
+@pytest.mark.parametrize("body", [b"[" * 400 + b"]" * 400, b'{"text":1,"a":' + b"[" * 400 + b"]" * 400 + b"}"])
+def test_what_can_not_be_written_again_is_sent_as_text(body: bytes) -> None:
+    assert json.loads(SlackDialect().compose([Document("1", body)], 0.0).body) == {"text": body.decode()}

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from router.errors import OutboxError
+from router.outbox import Selection, queries, schema
+from router.outbox.sqlite import SqliteOutbox
+from router.outbox.statements import Append
+from tests.outbox.stage import NOW, new, stored
+
+Opened = Callable[[Path], Awaitable[SqliteOutbox]]
+
+
+def version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def of_version(path: Path, number: int) -> None:
+    """A file as the release of that version left it, with one event."""
+    with closing(sqlite3.connect(path)) as connection:
+        for migration in schema.MIGRATIONS[:number]:
+            connection.executescript(migration)
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("INSERT INTO events VALUES (1, 'old', 5.0, '{\"data\":{}}')")
+        connection.execute("INSERT INTO deliveries VALUES ('slack', 1, 'pending', 0, 5.0, NULL, NULL, '')")
+        connection.execute("UPDATE numbering SET last = 1")
+        connection.commit()
+
+
+def copied(path: Path, folder: Path) -> Path:
+    """The file and its log as they are now: what a power cut leaves."""
+    folder.mkdir()
+    for one in (path, path.with_name(f"{path.name}-wal")):
+        shutil.copy(one, folder)
+    return folder / path.name
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+async def found_in(path: Path) -> Sequence[tuple[int, str]]:
+    outbox = await SqliteOutbox.open(path)
+    try:
+        return await stored(outbox)
+    finally:
+        await outbox.close()
+
+
+@pytest.mark.parametrize("number", range(1, len(schema.MIGRATIONS) + 1))
+async def test_a_file_of_any_older_version_is_brought_up_to_date_with_what_it_holds(path: Path, number: int) -> None:
+    of_version(path, number)
+    outbox = await SqliteOutbox.open(path)
+    assert await outbox.append(new("new")) == 2
+    await outbox.close()
+
+    assert version(path) == len(schema.MIGRATIONS)
+    assert await found_in(path) == [(1, "old"), (2, "new")]
+
+
+async def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_version(path, 1)
+    monkeypatch.setattr(schema, "MIGRATIONS", (schema.MIGRATIONS[0], "CREATE TABLE half (a); CREATE TABLE events (a)"))
+    with pytest.raises(OutboxError, match="table events already exists"):
+        await SqliteOutbox.open(path)
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+
+    assert version(path) == 1
+    assert "half" not in tables
+
+
+@pytest.mark.parametrize("opened", [SqliteOutbox.open, SqliteOutbox.beside])
+async def test_a_newer_version_is_refused_with_both_versions(path: Path, opened: Opened) -> None:
+    newer = len(schema.MIGRATIONS) + 1
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {newer}")
+    with pytest.raises(OutboxError) as refused:
+        await opened(path)
+
+    assert f"is of version {newer}, this release knows {newer - 1}; start the newer release again" in str(refused.value)
+    assert version(path) == newer
+
+
+async def test_only_the_owner_migrates(path: Path) -> None:
+    """A command of a newer release must not change the tables under a router that still runs."""
+    of_version(path, 1)
+    with pytest.raises(OutboxError, match="the router brings it up to date when it starts"):
+        await SqliteOutbox.beside(path)
+
+    assert version(path) == 1
+
+
+async def test_the_file_of_another_program_is_refused_untouched(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE bookmarks (a)")
+    with pytest.raises(OutboxError, match="holds the tables of another program"):
+        await SqliteOutbox.open(path)
+
+    assert version(path) == 0
+
+
+async def filled(path: Path, count: int = 200) -> None:
+    outbox = await SqliteOutbox.open(path)
+    for number in range(0, count, 100):
+        for one in range(number, number + 100):
+            outbox._writer.submit(Append(new(f"event-{one}", body=b"x" * 500)))
+    await outbox.close()
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def overwritten(path: Path, place: int, count: int) -> bytes:
+    """Damage that many bytes at that place; returns what the file is now."""
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(b"\xff" * count)
+    return content(path)
+
+
+@pytest.mark.parametrize("place", [0, 20_000], ids=["header", "page"])
+async def test_a_damaged_file_is_told_and_left_as_it_is(path: Path, place: int) -> None:
+    await filled(path)
+    before = overwritten(path, place, 16_000)
+    with pytest.raises(OutboxError) as refused:
+        await SqliteOutbox.open(path)
+
+    assert f"the outbox {path} is damaged" in str(refused.value)
+    assert "Move it aside together with outbox.db-wal" in str(refused.value)
+    assert content(path) == before
+
+
+async def test_a_truncated_file_is_told(path: Path) -> None:
+    await filled(path)
+    os.truncate(path, len(content(path)) // 2)
+    with pytest.raises(OutboxError, match="is damaged"):
+        await SqliteOutbox.open(path)
+
+
+async def test_damage_that_shows_only_in_reading_is_told(path: Path) -> None:
+    """Commands do not check the whole file: they must be quick while the router runs."""
+    await filled(path)
+    overwritten(path, 4096, len(content(path)) - 4096)
+    outbox = await SqliteOutbox.beside(path)
+    with pytest.raises(OutboxError, match="is damaged"):
+        await outbox.deliveries(Selection(), 10)
+    with pytest.raises(OutboxError, match="is damaged"):
+        await outbox.claim("slack", 10, NOW)
+    await outbox.close()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.integers(1, 60_000), garbage=st.binary(max_size=40))
+def test_a_torn_write_costs_only_what_was_torn(tmp_path: Path, cut: int, garbage: bytes) -> None:
+    """Whole transactions remain, from the first on; numbering goes on behind them."""
+
+    async def story(folder: Path) -> tuple[Sequence[tuple[int, str]], int]:
+        path = folder / "outbox.db"
+        outbox = await SqliteOutbox.open(path)
+        for number in range(1, 11):
+            await outbox.append(new(f"event-{number}"))
+        torn = copied(path, folder / "torn")
+        await outbox.close()
+        log = log_of(torn)
+        left = max(0, log.stat().st_size - cut)
+        os.truncate(log, left)
+        with log.open("ab") as file:
+            file.write(garbage)
+        after = await SqliteOutbox.open(torn)
+        found = await stored(after)
+        following = await after.append(new("after"))
+        await after.close()
+        return found, following
+
+    with tempfile.TemporaryDirectory(dir=tmp_path) as name:
+        found, following = asyncio.run(story(Path(name)))
+
+    assert found == [(number, f"event-{number}") for number in range(1, len(found) + 1)]
+    assert following == len(found) + 1
+
+
+async def test_a_power_cut_after_the_last_commit_costs_nothing(path: Path, outbox: SqliteOutbox) -> None:
+    await asyncio.gather(*(outbox.append(new(f"{number:02}")) for number in range(50)))
+    left_behind = copied(path, path.parent / "copy")
+
+    assert await found_in(left_behind) == [(number + 1, f"{number:02}") for number in range(50)]
+
+
+async def test_a_log_whose_file_has_gone_is_not_thrown_away(path: Path, outbox: SqliteOutbox) -> None:
+    """Whoever moves a file aside and forgets its log would lose what was stored last: SQLite deletes such a log."""
+    await outbox.append(new("a"))
+    left_behind = copied(path, path.parent / "copy")
+    left_behind.unlink()
+    before = log_of(left_behind).read_bytes()
+    with pytest.raises(OutboxError, match=r"has gone, but its log .* holds events"):
+        await SqliteOutbox.open(left_behind)
+
+    assert log_of(left_behind).read_bytes() == before
+
+
+async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutboxError, match=r"No such file or directory; make its folder"):
+        await SqliteOutbox.open(tmp_path / "none" / "outbox.db")
+    with pytest.raises(OutboxError, match=r"there is no folder .*none; make it, or change outbox\.url"):
+        schema.connect(tmp_path / "none" / "outbox.db")
+
+
+async def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OutboxError, match="can't be used: unable to open database file; are it and its folder"):
+        await SqliteOutbox.open(tmp_path)
+
+
+async def test_a_file_that_another_program_keeps_is_told(path: Path) -> None:
+    of_version(path, 1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(OutboxError, match="is held by another program"):
+            schema.connect(path, busy=0.0)
+
+
+async def test_the_indexes_serve_what_is_asked_all_the_time(path: Path, outbox: SqliteOutbox) -> None:
+    """A claim or a look for forgettable events that read the whole file would stop everything else."""
+    await outbox.append(new("a"))
+    with closing(sqlite3.connect(path)) as connection:
+        asked: list[str] = []
+        connection.set_trace_callback(asked.append)
+        queries.due(connection, "slack", NOW, 10)
+        queries.next_due(connection, "slack", [])
+        queries.forgettable(connection, NOW)
+        connection.set_trace_callback(None)
+        plans = [
+            " ".join(str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
+            for statement in asked
+        ]
+
+    assert ["USING COVERING INDEX pending" in plan or "USING INDEX pending" in plan for plan in plans[:2]] == [True] * 2
+    assert "INDEX stored (appended_at<?)" in plans[2]

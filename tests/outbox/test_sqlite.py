@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from router.errors import OutboxError
+from router.outbox import Accepted, DeliveryState, Selection, SetAside
+from router.outbox.sqlite import BODY_LIMIT, CLAIM_BYTES, CLAIM_LIMIT, SqliteOutbox
+from router.outbox.statements import FORGET_ROWS
+from tests.outbox.stage import BODY, NOW, new, stored
+
+APPENDING = """
+import asyncio, os, sys
+from pathlib import Path
+from router.outbox import NewEvent
+from router.outbox.sqlite import SqliteOutbox
+
+async def appending():
+    outbox = await SqliteOutbox.open(Path(sys.argv[1]))
+    async def appender(name):
+        number = 0
+        while True:
+            number += 1
+            event_id = f"{sys.argv[2]}-{name}-{number}"
+            sequence = await outbox.append(NewEvent(event_id, b'{"data":{"a":1}}', 1.0, ("slack",)))
+            os.write(1, f"{sequence} {event_id}\\n".encode())
+    await asyncio.gather(*(appender(name) for name in range(8)))
+
+asyncio.run(appending())
+"""
+"""Says what was acknowledged, one line each, until it is killed."""
+
+
+def killed_while_appending(path: Path, run: str, lines: int) -> list[tuple[int, str]]:
+    """What a process acknowledged before it was killed in the middle of it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", APPENDING, str(path), run], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+    ) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(lines)]
+        process.kill()
+        said += process.stdout.readlines()
+    return [(int(number), event_id) for number, event_id in (line.decode().split() for line in said)]
+
+
+async def test_what_was_acknowledged_survives_kills_in_the_middle_of_appends(path: Path) -> None:
+    """Nothing acknowledged is missing, and what was stored beyond it is numbered on, run after run."""
+    acknowledged: list[tuple[int, str]] = []
+    for run in ("first", "second", "third"):
+        acknowledged += await asyncio.to_thread(killed_while_appending, path, run, 150)
+    outbox = await SqliteOutbox.open(path)
+    found = await stored(outbox)
+    await outbox.close()
+
+    assert len(acknowledged) >= 450
+    assert set(acknowledged) <= set(found)
+    assert [number for number, _ in found] == list(range(1, len(found) + 1))
+
+
+async def test_a_second_owner_is_refused_until_the_first_has_closed(path: Path) -> None:
+    first = await SqliteOutbox.open(path)
+    with pytest.raises(OutboxError, match="is in use by another router; give each its own file"):
+        await SqliteOutbox.open(path)
+    await first.close()
+    second = await SqliteOutbox.open(path)
+    await second.close()
+
+
+def written(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+async def test_an_owner_that_could_not_open_leaves_no_lock(path: Path) -> None:
+    written(path, b"this is no database" * 100)
+    with pytest.raises(OutboxError, match="is damaged"):
+        await SqliteOutbox.open(path)
+    written(path, b"")
+    outbox = await SqliteOutbox.open(path)
+    await outbox.close()
+
+
+async def test_beside_needs_a_file(path: Path) -> None:
+    with pytest.raises(OutboxError, match=r"there is no outbox .*; it is made when the router first starts"):
+        await SqliteOutbox.beside(path)
+
+    assert os.listdir(path.parent) == []  # noqa: PTH208 - nothing at all was made
+
+
+async def test_the_owner_sees_what_was_replayed_beside_it(outbox: SqliteOutbox, path: Path) -> None:
+    await outbox.append(new("a"))
+    (claimed,) = await outbox.claim("slack", 1, NOW)
+    await outbox.settle([SetAside("slack", claimed.sequence, NOW, 1, "http_400")])
+    assert await outbox.claim("slack", 1, NOW) == ()
+    command = await SqliteOutbox.beside(path)
+    assert await command.replay(Selection(destination="slack"), NOW) == 1
+    await command.close()
+    (again,) = await outbox.claim("slack", 1, NOW)
+
+    assert (again.sequence, again.attempts, again.first_attempt_at) == (1, 0, None)
+
+
+async def test_the_owner_and_a_command_change_the_file_at_the_same_time(outbox: SqliteOutbox, path: Path) -> None:
+    """Neither fails because the other is writing just then."""
+    await outbox.append(new("a", "siem"))
+    command = await SqliteOutbox.beside(path)
+    appending = [outbox.append(new(f"event-{number}")) for number in range(200)]
+    replaying = [command.replay(Selection(destination="siem"), NOW) for _ in range(20)]
+    numbers, counts = await asyncio.gather(asyncio.gather(*appending), asyncio.gather(*replaying))
+    await command.close()
+
+    assert numbers == list(range(2, 202))
+    assert counts == [1] * 20
+
+
+async def test_events_that_another_process_appends_leave_numbers_whole(outbox: SqliteOutbox, path: Path) -> None:
+    other = await SqliteOutbox.beside(path)
+    numbers = [await one.append(new(f"event-{n}")) for n, one in enumerate([outbox, other, other, outbox, other])]
+    await other.close()
+
+    assert numbers == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"x" * (BODY_LIMIT + 1), "an event of 8388609 bytes; at most 8388608 are kept"),
+        (b'{"a":"\xff"}', "an event that is no UTF-8: invalid start byte at byte 6"),
+        (b'{"a":"\0"}', "an event with a NUL byte, which JSON does not allow"),
+    ],
+    ids=["large", "binary", "nul"],
+)
+async def test_a_body_that_would_stand_in_the_way_of_claims_is_refused(
+    outbox: SqliteOutbox, body: bytes, text: str
+) -> None:
+    done = await asyncio.gather(outbox.append(new("bad", body=body)), outbox.append(new("a")), return_exceptions=True)
+
+    assert str(done[0]) == text
+    assert done[1] == 1
+
+
+async def test_a_claim_holds_no_more_bytes_than_its_limit_and_always_something(outbox: SqliteOutbox) -> None:
+    large = b'{"a":"' + b"x" * CLAIM_BYTES + b'"}}'
+    half = b'{"a":"' + b"x" * (CLAIM_BYTES // 2 - 100) + b'"}}'
+    for number, body in enumerate([large, half, half, half]):
+        await outbox.append(new(f"event-{number}", body=body))
+    claims = [[one.sequence for one in await outbox.claim("slack", 10, NOW)] for _ in range(4)]
+
+    assert claims == [[1], [2, 3], [4], []]
+
+
+async def test_a_claim_has_a_limit_of_its_own(outbox: SqliteOutbox) -> None:
+    await asyncio.gather(*(outbox.append(new(f"event-{number}")) for number in range(CLAIM_LIMIT + 5)))
+
+    assert len(await outbox.claim("slack", 1000, NOW)) == CLAIM_LIMIT
+    assert len(await outbox.claim("slack", 1000, NOW)) == 5
+
+
+async def test_forgetting_takes_many_small_transactions_and_counts_them_all(outbox: SqliteOutbox) -> None:
+    count = 2 * FORGET_ROWS + 7
+    await asyncio.gather(*(outbox.append(new(f"event-{number}")) for number in range(count + 1)))
+    await outbox.settle([Accepted("slack", number, NOW, 1) for number in range(1, count + 1)])
+
+    assert await outbox.forget(NOW + 1) == count
+    assert await stored(outbox) == [(count + 1, f"event-{count}")]
+
+
+async def test_an_event_that_is_replayed_while_others_are_forgotten_stays(
+    outbox: SqliteOutbox, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look for forgettable events and their removal, an operator has time for a replay."""
+    await outbox.append(new("a"))
+    await outbox.append(new("b"))
+    await outbox.settle([SetAside("slack", number, NOW, 1, "http_400") for number in (1, 2)])
+    change = outbox._change
+
+    async def replayed_meanwhile(apply: object) -> int:
+        monkeypatch.setattr(outbox, "_change", change)
+        with closing(sqlite3.connect(path)) as operator:
+            operator.execute("UPDATE deliveries SET state = 'pending' WHERE sequence = 1")
+            operator.commit()
+        return await change(apply)  # type: ignore[arg-type] # passed on as it came
+
+    monkeypatch.setattr(outbox, "_change", replayed_meanwhile)
+
+    assert await outbox.forget(NOW + 1) == 1
+    assert await stored(outbox) == [(1, "a")]
+
+
+async def test_a_closed_outbox_says_so(path: Path) -> None:
+    outbox = await SqliteOutbox.open(path)
+    await outbox.close()
+    await outbox.close()
+    for asked in (
+        outbox.append(new("a")),
+        outbox.claim("slack", 1, NOW),
+        outbox.settle([Accepted("slack", 1, NOW, 1)]),
+        outbox.next_due("slack"),
+        outbox.deliveries(Selection(), 1),
+        outbox.replay(Selection(), NOW),
+        outbox.forget(NOW),
+    ):
+        with pytest.raises(OutboxError, match="the outbox is closed"):
+            await asked
+
+
+async def test_closing_moves_everything_into_the_one_file(path: Path) -> None:
+    """A file that was closed well can be copied alone."""
+    outbox = await SqliteOutbox.open(path)
+    await outbox.append(new("a"))
+    await outbox.close()
+
+    assert sorted(os.listdir(path.parent)) == ["outbox.db", "outbox.db.lock"]  # noqa: PTH208 - names are what counts
+
+
+async def test_a_late_commit_is_delivered_all_the_same(outbox: SqliteOutbox) -> None:
+    """Who was told that it takes too long has gone on; the delivery half hears of the event when it is durable."""
+    told: list[frozenset[str]] = []
+    outbox.subscribe(told.append)
+    late = asyncio.create_task(outbox.append(new("late", "siem")))
+    await asyncio.sleep(0)
+    outbox._writer._late()
+    with pytest.raises(OutboxError, match="the outbox has not answered for 1 s"):
+        await late
+    await outbox.append(new("next"))
+
+    assert frozenset.union(*told) == {"siem", "slack"}
+    assert [(one.sequence, one.event_id) for one in await outbox.claim("siem", 1, NOW)] == [(1, "late")]
+
+
+async def test_a_late_settlement_can_be_asked_again(outbox: SqliteOutbox) -> None:
+    await outbox.append(new("a"))
+    await outbox.claim("slack", 1, NOW)
+    late = asyncio.create_task(outbox.settle([Accepted("slack", 1, NOW + 5, 1)]))
+    await asyncio.sleep(0)
+    outbox._writer._late()
+    with pytest.raises(OutboxError, match="has not answered"):
+        await late
+    await outbox.settle([Accepted("slack", 1, NOW + 6, 1)])
+    (row,) = await outbox.deliveries(Selection(), 10)
+
+    assert (row.state, row.settled_at) == (DeliveryState.DELIVERED, NOW + 5)
+
+
+async def test_a_body_is_completed_by_who_opened_the_outbox(path: Path) -> None:
+    def complete(body: bytes, sequence: int) -> bytes:
+        return b"%d:%b" % (sequence, body)
+
+    outbox = await SqliteOutbox.open(path, complete)
+    await outbox.append(new("a"))
+    claimed: Sequence[object] = [one.body for one in await outbox.claim("slack", 1, NOW)]
+    await outbox.close()
+
+    assert claimed == [b"1:" + BODY]

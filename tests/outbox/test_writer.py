@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from router.errors import OutboxError
+from router.outbox import NewEvent, SetAside
+from router.outbox.sqlite import SqliteOutbox
+from router.outbox.writer import BATCH_LIMIT, Writer
+from tests.outbox.stage import Holder, Once, injure, new, stored, writing
+
+POISON = NewEvent("poison-\ud800", b"{}", 0.0, ("slack",))
+"""Its id can't be encoded: it fails when its batch is written."""
+
+
+class Notes:
+    """A writer of words into a table, and what it was told."""
+
+    def __init__(self, path: Path, late: float) -> None:
+        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+        self.connection.execute("CREATE TABLE words (word TEXT)")
+        self.batches: list[Sequence[str]] = []
+        self.durable: list[str] = []
+        self.writer: Writer[str] = Writer(self.connection, self.perform, self.durable.extend, late=late)
+
+    def perform(self, connection: sqlite3.Connection, asked: Sequence[str]) -> Sequence[object]:
+        """Write a batch."""
+        self.batches.append(asked)
+        for word in asked:
+            connection.execute("INSERT INTO words VALUES (?)", (word,))
+        return asked
+
+    @property
+    def words(self) -> list[str]:
+        """What is in the table."""
+        return [word for (word,) in self.connection.execute("SELECT word FROM words ORDER BY rowid")]
+
+
+@pytest.fixture
+async def notes(path: Path) -> AsyncIterator[Notes]:
+    made = Notes(path, 10.0)
+    yield made
+    await made.writer.close()
+    made.connection.close()
+
+
+async def test_what_is_asked_in_one_turn_is_one_transaction(notes: Notes) -> None:
+    await asyncio.gather(*(notes.writer.submit(word) for word in "abc"))
+
+    assert notes.batches == [["a", "b", "c"]]
+    assert notes.words == ["a", "b", "c"]
+
+
+async def test_what_is_asked_during_a_flush_is_the_next_transaction(notes: Notes) -> None:
+    flushing, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        flushing.set()
+        go_on.wait(10)
+
+    injure(notes.writer, ["COMMIT"], slow)
+    first = notes.writer.submit("first")
+    await asyncio.to_thread(flushing.wait, 10)
+    later = [notes.writer.submit(word) for word in "abcdef"]
+    assert not first.done()
+    go_on.set()
+    await asyncio.gather(first, *later)
+
+    assert notes.batches == [["first"], ["a", "b", "c", "d", "e", "f"]]
+
+
+async def test_a_batch_has_a_limit_and_the_order_is_kept(notes: Notes) -> None:
+    words = [str(number) for number in range(BATCH_LIMIT + 10)]
+    await asyncio.gather(*(notes.writer.submit(word) for word in words))
+
+    assert [len(batch) for batch in notes.batches] == [BATCH_LIMIT, 10]
+    assert notes.words == words
+
+
+async def test_a_disk_that_does_not_answer_is_told_and_what_it_writes_later_is_not_lost(path: Path) -> None:
+    """An admission can't wait for it; its event is in the log then, and may be in the outbox, too."""
+    notes = Notes(path, 0.01)
+    go_on = threading.Event()
+
+    def slow() -> None:
+        go_on.wait(10)
+
+    injure(notes.writer, ["COMMIT"], slow)
+    waiting = [notes.writer.submit("a")]
+    with pytest.raises(OutboxError, match=r"has not answered for 0\.01 s"):
+        await waiting[0]
+    with pytest.raises(OutboxError, match="has not answered"):
+        await notes.writer.submit("b")
+    assert notes.durable == []
+    go_on.set()
+    await notes.writer.close()
+
+    assert notes.words == notes.durable == ["a", "b"]
+    notes.connection.close()
+
+
+async def test_who_is_told_of_durable_writes_hears_of_them_before_who_waits(notes: Notes) -> None:
+    await notes.writer.submit("a")
+
+    assert notes.durable == ["a"]
+
+
+async def test_a_writer_that_closes_takes_nothing_more(path: Path) -> None:
+    notes = Notes(path, 10.0)
+    before = notes.writer.submit("before")
+    closing_ = asyncio.create_task(notes.writer.close())
+    await asyncio.sleep(0)
+    with pytest.raises(OutboxError, match="the outbox is closed"):
+        await notes.writer.submit("after")
+    await closing_
+
+    assert await before == "before"
+    assert not notes.writer.is_alive
+    notes.connection.close()
+
+
+def test_a_loop_that_ends_without_closing_does_not_break_the_thread(path: Path) -> None:
+    """`filterwarnings = error` makes an exception in a thread a failure."""
+    go_on, held = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        held.set()
+        go_on.wait(10)
+
+    async def abandoned() -> Notes:
+        notes = Notes(path, 10.0)
+        injure(notes.writer, ["COMMIT"], slow)
+        future = notes.writer.submit("a")
+        await asyncio.to_thread(held.wait, 10)
+        future.cancel()
+        return notes
+
+    notes = asyncio.run(abandoned())
+    go_on.set()
+    notes.writer._batches.put(None)
+    notes.writer._thread.join(10)
+    gc.collect()
+
+    assert notes.words == ["a"]
+    notes.connection.close()
+
+
+async def test_a_poisonous_operation_fails_alone(outbox: SqliteOutbox) -> None:
+    done = await asyncio.gather(
+        outbox.append(new("a")), outbox.append(POISON), outbox.append(new("b")), return_exceptions=True
+    )
+
+    assert [done[0], done[2]] == [1, 2]
+    assert isinstance(done[1], OutboxError)
+    assert await stored(outbox) == [(1, "a"), (2, "b")]
+
+
+async def test_a_poisonous_settlement_fails_alone(outbox: SqliteOutbox) -> None:
+    await outbox.append(new("a"))
+    done = await asyncio.gather(
+        outbox.settle([SetAside("slack", 1, 2.0, 1, "\ud800")]), outbox.append(new("b")), return_exceptions=True
+    )
+
+    assert isinstance(done[0], OutboxError)
+    assert done[1] == 2
+    assert (await outbox.waiting())["slack"].pending == 2
+
+
+async def test_after_a_poison_batches_are_written_in_the_loop_again(outbox: SqliteOutbox) -> None:
+    """A lock that a failed operation kept, or a long wait for others, would now hold the event loop."""
+    with suppress(OutboxError):
+        await outbox.append(POISON)
+
+    assert not writing(outbox).in_transaction
+    assert writing(outbox).execute("PRAGMA busy_timeout").fetchone() == (0,)
+
+
+async def test_a_commit_that_fails_is_made_up_for_one_by_one(outbox: SqliteOutbox) -> None:
+    injure(outbox, ["COMMIT"], Once(sqlite3.OperationalError("disk I/O error")))
+    numbers = await asyncio.gather(*(outbox.append(new(name)) for name in "abc"))
+
+    assert numbers == [1, 2, 3]
+    assert await stored(outbox) == [(1, "a"), (2, "b"), (3, "c")]
+
+
+async def test_commits_that_keep_failing_fail_their_own_events_and_leave_no_gap(outbox: SqliteOutbox) -> None:
+    """The batch fails, then `a` and `b` alone; after such errors SQLite may have rolled back by itself."""
+    fail = Once(sqlite3.OperationalError("disk I/O error"), 3)
+
+    def broken() -> None:
+        try:
+            fail()
+        except sqlite3.Error:
+            writing(outbox).execute("ROLLBACK")
+            raise
+
+    injure(outbox, ["COMMIT"], broken)
+    done = await asyncio.gather(*(outbox.append(new(name)) for name in "abc"), return_exceptions=True)
+
+    assert [str(one) for one in done[:2]] == ["the outbox can't be written: disk I/O error"] * 2
+    assert done[2] == 1
+    assert await outbox.append(new("d")) == 2
+
+
+async def test_a_transaction_that_can_not_be_rolled_back_is_cleared_away_by_the_next(outbox: SqliteOutbox) -> None:
+    broken = Once(sqlite3.OperationalError("disk I/O error"), 3)
+    injure(outbox, ["COMMIT", "ROLLBACK"], broken)
+    with pytest.raises(OutboxError, match="disk I/O error"):
+        await outbox.append(new("a"))
+
+    assert await outbox.append(new("b")) == 1
+    assert await stored(outbox) == [(1, "b")]
+
+
+async def test_a_full_disk_is_told_with_its_remedy_and_leaves_no_gap(outbox: SqliteOutbox) -> None:
+    await outbox.append(new("before"))
+    pages = writing(outbox).execute("PRAGMA page_count").fetchone()[0]
+    writing(outbox).execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(OutboxError, match="database or disk is full: free some space"):
+        await outbox.append(new("too much", body=b"x" * 100_000))
+    writing(outbox).execute("PRAGMA max_page_count = 1000000")
+
+    assert await outbox.append(new("after", body=b"x" * 100_000)) == 2
+    assert await stored(outbox) == [(1, "before"), (2, "after")]
+
+
+async def test_a_full_disk_does_not_undo_what_still_fits(outbox: SqliteOutbox) -> None:
+    pages = writing(outbox).execute("PRAGMA page_count").fetchone()[0]
+    writing(outbox).execute(f"PRAGMA max_page_count = {pages}")
+    done = await asyncio.gather(
+        outbox.append(new("a")),
+        outbox.append(new("large", body=b"x" * 100_000)),
+        outbox.append(new("b")),
+        return_exceptions=True,
+    )
+
+    assert [done[0], done[2]] == [1, 2]
+    assert isinstance(done[1], OutboxError)
+
+
+async def test_a_file_that_another_program_holds_for_a_moment_delays_and_loses_nothing(
+    outbox: SqliteOutbox, path: Path
+) -> None:
+    """The loop does not wait for it: the thread does, and here it lets go as soon as the thread begins to wait."""
+    holder = Holder(path)
+    patient = threading.Event()
+    injure(outbox, ["PRAGMA busy_timeout = 10000"], patient.set)
+    appending = [asyncio.create_task(outbox.append(new(name))) for name in "abc"]
+    await asyncio.to_thread(patient.wait, 10)
+    holder.let_go()
+
+    assert await asyncio.gather(*appending) == [1, 2, 3]
+
+
+async def test_an_appender_that_is_cancelled_undoes_nothing(outbox: SqliteOutbox) -> None:
+    told: list[frozenset[str]] = []
+    outbox.subscribe(told.append)
+    gone = asyncio.create_task(outbox.append(new("gone", "siem")))
+    await asyncio.sleep(0)
+    gone.cancel()
+    with suppress(asyncio.CancelledError):
+        await gone
+
+    assert await outbox.append(new("next")) == 2
+    assert await stored(outbox) == [(1, "gone"), (2, "next")]
+    assert frozenset.union(*told) == {"siem", "slack"}, "the delivery half hears of both"
+
+
+async def test_a_subscriber_that_fails_fails_no_append(outbox: SqliteOutbox) -> None:
+    heard: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: heard.append(str(context["exception"])))
+
+    def broken(_: frozenset[str]) -> None:
+        raise ValueError("a mistake of ours")
+
+    outbox.subscribe(broken)
+
+    assert await outbox.append(new("a")) == 1
+    assert heard == ["a mistake of ours"]
+
+
+async def test_closing_finishes_what_is_under_way(path: Path) -> None:
+    outbox = await SqliteOutbox.open(path)
+    appending = [asyncio.create_task(outbox.append(new(f"{number:03}"))) for number in range(300)]
+    await asyncio.sleep(0)
+    await outbox.close()
+    numbers = await asyncio.gather(*appending)
+    again = await SqliteOutbox.open(path)
+    found = await stored(again)
+    await again.close()
+
+    assert numbers == list(range(1, 301))
+    assert found == [(number + 1, f"{number:03}") for number in range(300)]
+
+
+async def test_every_commit_is_flushed(outbox: SqliteOutbox) -> None:
+    """Killing a process does not show it, a power cut does: 2 is FULL."""
+    with closing(writing(outbox).execute("PRAGMA synchronous")) as found:
+        assert found.fetchone() == (2,)

@@ -1,0 +1,63 @@
+"""Values that others write: image names, user names, messages."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import orjson
+from hypothesis import strategies as st
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+EVENT: dict[str, Any] = json.loads((DATA / "event.json").read_text())
+
+HOSTILE = (
+    'a", "injected": "yes',
+    "a\n<!channel> & <https://evil.example|click>",
+    "{{ 7 * 7 }}{% raw %}",
+    "\\u0022\\",
+    "\x00\x01\x1f\x7f\x85",
+    "\u202egpj.exe\u2066\u200b\ufeff",
+    "1.20",
+    "null",
+    "true",
+    "</script>",
+    "'",
+    "x" * 100_000,
+    "\U0001f512\u00e9",
+    "",
+)
+
+
+ANY_TEXT = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.text(),
+    st.text(st.characters(exclude_categories=[]) | st.sampled_from("\ud800\udbff\udc00\udfff")),
+    st.text(st.sampled_from('"\\{},:u0[]<&%')),
+)
+"""Texts with everything in them, lone surrogates too."""
+
+
+def shape_of(value: object) -> object:
+    """Keys and kinds, without the values."""
+    match value:
+        case dict():
+            return {key: shape_of(item) for key, item in value.items()}
+        case list():
+            return [shape_of(item) for item in value]
+        case _:
+            return type(value).__name__
+
+
+def event_with(text: str, *, images: int = 1) -> bytes:
+    """The encoded event with this text wherever others write."""
+    event = copy.deepcopy(EVENT)
+    data = event["data"]
+    data["decision"]["message"] = text
+    data["request"]["user"]["name"] = data["request"]["namespace"] = data["workload"]["name"] = text
+    data["images"] = [
+        data["images"][0] | {"image": text, "container": text, "detail": text, "reference": text} for _ in range(images)
+    ]
+    return orjson.dumps(event)

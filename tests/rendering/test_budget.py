@@ -1,0 +1,146 @@
+"""Every template ends: what it costs is counted where work is done, without a clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.errors import TemplateError
+from router.rendering.budget import BUDGET, SIZE, STEPS, charged, paid, price
+from router.rendering.filters import all_filters
+from router.rendering.markup import Markup
+from router.rendering.sandbox import Sandbox
+from router.rendering.template import Template
+
+BIG = "a" * 100_000
+CONTEXT = {"big": BIG, "many": [BIG] * 50, "v": {"a": 1}}
+HARD = [
+    "{{ big | upper | length }}",
+    "{% if big == big ~ '' %}{% endif %}",
+    "{% if 'zz' in big %}{% endif %}",
+    "{% set x = big[1:] %}",
+    "{% set x = big + 'a' %}",
+    "{% set x = many | map('upper') | length %}",
+    "{% set x = many | sort | unique | list %}",
+    "{% set x = many | map('truncate_chars', 9) | join %}",
+    "{% if v.a %}{% endif %}" * 1500,
+    "{% for b in range(9999) %}{% endfor %}",
+    "{{ big[:20000] | list | length }}",
+]
+
+
+@pytest.mark.parametrize("body", HARD, ids=range(len(HARD)))
+def test_a_loop_that_works_hard_runs_out_of_steps(body: str) -> None:
+    template = Template.parse("t", f"{{% for a in range(9999) %}}{body}{{% endfor %}}1")
+    with pytest.raises(TemplateError, match=f"takes more than {STEPS} steps"):
+        template.render(CONTEXT)
+
+
+def test_very_many_filters_outside_loops_run_out_of_steps_too() -> None:
+    source = "[" + ",".join(["{{ big | upper | lower | length }}"] * 2000) + "]"
+    with pytest.raises(TemplateError, match="steps"):
+        Template.parse("t", source).render(CONTEXT)
+
+
+def test_an_honest_template_has_enough_steps() -> None:
+    """A thousand images, each with a dozen fields, some cut."""
+    fields = ", ".join(f'"f{i}": "{{{{ image.name | lower | truncate_chars(20) }}}}"' for i in range(12))
+    source = f"[{{% for image in images %}}{{ {fields} }}{{% if not loop.last %}},{{% endif %}}{{% endfor %}}]"
+
+    assert Template.parse("t", source).render({"images": [{"name": "registry.example/shop/web:1.4"}] * 1000})
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("{{ many | join }}", "more than"),
+        ("{{ many | join(big) }}", "more than"),
+        ("{{ ('a' | replace('', big)) | replace('a', big) }}", "more than"),
+        ("{% set a = big ~ big ~ big ~ big ~ big ~ big ~ big ~ big ~ big ~ big ~ big %}1", "more than"),
+        ("{{ many }}", "larger than"),
+        ("{% for a in many %}{{ a }}{% endfor %}", "larger than"),
+        ('"' + "{{ big }}" * 11 + '"', "larger than"),
+        ('"{{ ((many | map("tojson") | list)[:10] | join) ~ big }}"', "more than"),
+        ("{{ [[1], [2]] | sum(start=[]) }}", "adds numbers"),
+        ("{{ 1.5 | round(400) }}", "at most 15 digits"),
+        ("{{ 1.5 | round(0, 'up') }}", "at most 15 digits"),
+        ("{{ 9223372036854775807 * 4 }}", "more than 64 bits"),
+        ("{{ -9223372036854775807 - 9 }}", "more than 64 bits"),
+        ("{{ 99999999999999999999 }}", "no JSON"),
+    ],
+)  # fmt: skip
+def test_nothing_grows_beyond_its_limit(source: str, words: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        Template.parse("t", source).render(CONTEXT)
+
+    assert words in str(caught.value)
+
+
+def test_a_text_larger_than_a_document_is_refused_before_it_is_escaped() -> None:
+    with pytest.raises(TemplateError, match="truncate it"):
+        Template.parse("t", '"{{ v }}"').render({"v": "a" * (SIZE + 1)})
+
+
+def test_a_document_is_measured_in_bytes() -> None:
+    with pytest.raises(TemplateError, match="larger than"):
+        Template.parse("t", '"{{ v }}"').render({"v": "é" * (SIZE - 10)})
+
+
+DEEP = [
+    "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
+    "{% for a in v %}" * 30 + "{% endfor %}" * 30,
+    "{% if v %}" * 300 + "{% endif %}" * 300,
+    "{{ v" + "[0]" * 20_000 + " }}",
+]
+
+
+@pytest.mark.parametrize("source", DEEP, ids=range(len(DEEP)))
+def test_what_is_nested_too_deep_for_python_is_refused(source: str) -> None:
+    with pytest.raises(TemplateError, match="nested too deep"):
+        Template.parse("t", source)
+
+
+def test_documents_nested_too_deep_are_refused() -> None:
+    with pytest.raises(TemplateError, match="no JSON"):
+        Template.parse("t", "[" * 5000 + "]" * 5000).render({})
+
+
+def test_every_filter_can_be_paid_for() -> None:
+    sandbox = Sandbox(all_filters())
+
+    assert {paid(name) for name in all_filters()} <= sandbox.filters.keys()
+
+
+@pytest.mark.parametrize(
+    ("filter_", "value"),
+    [("map('upper')", ["A"]), ("select", ["a"]), ("join(',')", "a"), ("sort", ["a"]), ("length", 1), ("first", "a")],
+)
+def test_a_filter_does_the_same_inside_a_loop_and_outside(filter_: str, value: object) -> None:
+    """Inside it is the one that counts, whatever Jinja passes to it first."""
+    one = Template.parse("t", f"{{{{ v | {filter_} }}}}").render({"v": ["a"]})
+    other = Template.parse("t", f"{{% for _x in [1] %}}{{{{ v | {filter_} }}}}{{% endfor %}}".replace("_x", "x"))
+
+    assert one == other.render({"v": ["a"]})
+    assert one.strip() == Template.parse("t", "{{ v }}", Markup.NONE).render({"v": value}).strip()
+
+
+def test_a_price_is_never_nothing() -> None:
+    assert price(0) == 1
+    assert price(160) == 11
+
+
+def test_paying_counts_what_is_taken_and_what_is_made() -> None:
+    sandbox = Sandbox({"twice": lambda text: text * 2})
+    context = sandbox.context({})
+    before = context[BUDGET].left
+    charged(lambda text: text * 2)(context, "a" * 10_240)
+
+    assert before - context[BUDGET].left == 1 + 10 + 20
+
+
+def test_a_list_costs_what_is_in_it() -> None:
+    sandbox = Sandbox({})
+    context = sandbox.context({})
+    before = context[BUDGET].left
+    charged(lambda _: None)(context, [{"a": "x" * 10_240}, ["y" * 1024] * 15])
+
+    assert before - context[BUDGET].left == 1 + 10 + 15 + 1

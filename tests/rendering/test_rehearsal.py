@@ -1,0 +1,92 @@
+"""What an author is told when a template is loaded, long before the first alert."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from router.errors import TemplateError
+from router.events import CloudEvent
+from router.rendering.examples import EXAMPLES, WHOLE, WITHOUT_IMAGES
+from router.rendering.library import Library
+from router.verdict import Verdict
+
+
+def load(folder: Path, source: str) -> object:
+    (folder / "mine.json").write_text(source)
+    return Library([folder]).template("mine")
+
+
+@pytest.mark.parametrize("event", [*EXAMPLES, WITHOUT_IMAGES], ids=range(len(EXAMPLES) + 1))
+def test_the_examples_are_events(event: CloudEvent) -> None:
+    TypeAdapter(CloudEvent).validate_python(event, strict=True)
+
+
+def test_the_first_example_has_every_verdict_and_every_field() -> None:
+    assert {image["verdict"] for image in WHOLE["data"]["images"]} == {verdict.value for verdict in Verdict}
+    assert WHOLE["data"].keys() == TypeAdapter(CloudEvent).json_schema()["$defs"]["EventData"]["properties"].keys()
+    assert WHOLE["data"]["workload"]["owner"] is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("[\n{{ alert_mesage }}]", "template mine: line 2: there is no 'alert_mesage'; did you mean 'alert_message'?"),
+        ("{{ event.decision.outcom }}", "there is no 'outcom'; did you mean 'outcome'?"),
+        ("{{ event['decision']['zzz'] }}", "there is no 'zzz'; there is: break_glass, message"),
+        ("{% if event.decision.break_glass %}{{ event.typo }}{% else %}1{% endif %}", "there is no 'typo'"),
+        ("[{% for i in event.images[1:] %}{% if loop.first %}{{ i.typo }}{% endif %}{% endfor %}]", "no 'typo'"),
+        ("{{ event.images[0].signers[0].nam }}", "did you mean 'name'?"),
+        ("{{ cloudevent.data.request.user.nane }}", "did you mean 'name'?"),
+        ("{{ destination.nam }}", "did you mean 'name'?"),
+        ("{{ 'x' | uper }}", "there is no filter 'uper'; did you mean 'upper'?"),
+        ("{{ 'x' is deffined }}", "there is no test 'deffined'; did you mean 'defined'?"),
+        ("{{ self }}", "there is no 'self'"),
+        ("{{ dict() }}", "there is no 'dict'"),
+        ("{{ event.images | map(attribute='typo') | list }}", "there is no 'typo'"),
+        ("{{ event.id | truncate_chars }}", "truncate_chars"),
+    ],
+)
+def test_what_is_not_there_is_told_when_the_template_is_loaded(tmp_path: Path, source: str, words: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        load(tmp_path, source)
+
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '[{% for i in event.images %}"{{ i.image }}",{% endfor %}]',
+        '[{% for i in event.images %}"{{ i.image }}"{% endfor %}]',
+        '{"a": 1, "a": 2}',
+        '{"a": 1,}',
+        '{ {% for i in event.images %}"{{ i.container_kind }}": 1{% if not loop.last %},{% endif %}{% endfor %} }',
+        "{% if event.decision.severity == 'info' %}[{% else %}[]{% endif %}",
+    ],
+)
+def test_a_skeleton_that_is_no_json_for_some_event_is_refused_when_it_is_loaded(tmp_path: Path, source: str) -> None:
+    """Each of these works for some events, and fails at three in the morning."""
+    with pytest.raises(TemplateError, match=r"no JSON|two keys"):
+        load(tmp_path, source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ event.workload.owner.name }}",
+        "{{ event.images[0].signers[0].name }}",
+        "{{ (event.images | rejectattr('verdict', 'eq', 'verified') | first).image }}",
+        "{{ incident | default(none) }}",
+        "{% if incident is defined %}{{ incident.count | default(1) }}{% else %}0{% endif %}",
+        "{{ event.newer.field | default('') }}",
+        "{% set message = alert_message %}{{ message }}",
+        "{% for event in [1] %}{{ event }}{% endfor %}",
+        "{% for key, value in destination | items %}{% if loop.first %}{{ value }}{% endif %}{% endfor %}",
+    ],
+)
+def test_what_some_events_lack_is_no_mistake(tmp_path: Path, source: str) -> None:
+    """Routes decide which events a template gets; names of other versions can be asked for."""
+    assert load(tmp_path, source)

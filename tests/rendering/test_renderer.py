@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.destinations.slack import within_limits
+from router.errors import TemplateError
+from router.events import CloudEvent, encode
+from router.rendering.examples import EXAMPLES, WITHOUT_IMAGES
+from router.rendering.library import Library
+from router.rendering.markup import Markup
+from router.rendering.renderer import Renderer
+from router.rendering.shipped import shipped_folder
+from router.rendering.template import Template
+from tests.rendering.hostile import DATA, EVENT, HOSTILE, event_with, shape_of
+
+LIBRARY = Library([DATA / "templates", shipped_folder()])
+TEMPLATES = {
+    "sysdig": Markup.NONE,
+    "slack": Markup.SLACK,
+    "webhook": Markup.NONE,
+    "tutorial": Markup.NONE,
+    "custom": Markup.NONE,
+    "connaisseur-slack": Markup.SLACK,
+    "connaisseur-opsgenie": Markup.NONE,
+    "connaisseur-keybase": Markup.NONE,
+    "connaisseur-ecs": Markup.NONE,
+}
+RENDERERS = {name: Renderer(LIBRARY.template(name, markup), kind=name, name=name) for name, markup in TEMPLATES.items()}
+SHAPES = {name: shape_of(json.loads(renderer.render(event_with("plain")).body)) for name, renderer in RENDERERS.items()}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_no_value_changes_the_shape_of_a_shipped_or_tutorial_payload(name: str, text: str) -> None:
+    rendered = RENDERERS[name].render(event_with(text))
+
+    assert rendered.problem is None
+    assert shape_of(json.loads(rendered.body)) == SHAPES[name]
+
+
+@given(st.sampled_from(list(TEMPLATES)), st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+@settings(max_examples=150)
+def test_no_text_at_all_changes_the_shape(name: str, text: str) -> None:
+    assert shape_of(json.loads(RENDERERS[name].render(event_with(text)).body)) == SHAPES[name]
+
+
+def test_the_tutorial_s_template_runs_as_it_stands() -> None:
+    """On Connaisseur 3.10 it sends nothing."""
+    body = json.loads(RENDERERS["tutorial"].render(json.dumps(EVENT).encode()).body)
+
+    (event,) = body["events"]
+    assert event["priority"] == " 2"
+    assert event["timestamp"] == " 2026-11-23T10:15:30.123Z"
+    assert event["output"].startswith("Gatecrier rejected a request: registry.example/shop/web:1.4")
+    assert event["output_fields"] == {"field1": "value1", "field2": "value2"}
+    assert body["labels"]["image"] == "['registry.example/shop/web:1.4']"
+
+
+def test_the_shipped_sysdig_payload_is_what_sysdig_reads() -> None:
+    body = json.loads(RENDERERS["sysdig"].render(json.dumps(EVENT).encode()).body)
+
+    (event,) = body["events"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["timestamp"])
+    assert event["priority"] == "error"
+    assert all(isinstance(value, str) for value in event["output_fields"].values())
+    assert "policy_id" not in event
+
+
+def test_the_webhook_template_is_the_event() -> None:
+    assert json.loads(RENDERERS["webhook"].render(json.dumps(EVENT).encode()).body) == EVENT
+
+
+@pytest.mark.parametrize("text", ["<" * 4000, "x" * 4000, "&\n" * 2000, "\u202e" * 4000])
+def test_a_slack_message_stays_within_slack_s_limits(text: str) -> None:
+    """50 images with names of 4,000 characters are no reason for a 4xx for ever."""
+    message = json.loads(RENDERERS["slack"].render(event_with(text, images=50)).body)
+
+    assert within_limits(message) == message
+    assert "42 more images" in json.dumps(message)
+
+
+def test_nobody_is_mentioned_in_slack() -> None:
+    body = RENDERERS["slack"].render(event_with("<!channel> <https://evil.example|click>")).body
+
+    assert b"<!channel>" not in body
+    assert b"<https" not in body
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_templates_hold_for_every_kind_of_event(name: str) -> None:
+    problems = [RENDERERS[name].render(encode(event)).problem for event in (*EXAMPLES, WITHOUT_IMAGES)]
+
+    assert not any(problems)
+
+
+@pytest.mark.parametrize("event", [*EXAMPLES, WITHOUT_IMAGES], ids=range(len(EXAMPLES) + 1))
+def test_sysdig_s_output_fields_and_labels_are_texts_for_every_event(event: CloudEvent) -> None:
+    """Sysdig drops what is no map of texts to texts."""
+    body = json.loads(RENDERERS["sysdig"].render(encode(event)).body)
+
+    texts = [*body["events"][0]["output_fields"].values(), *body["labels"].values(), *body["events"][0]["tags"]]
+    assert all(isinstance(value, str) for value in texts)
+
+
+def test_a_name_forges_no_line_in_slack_while_our_own_lines_stay() -> None:
+    event = copy.deepcopy(EVENT)
+    event["data"]["images"][0]["image"] = "a:1\n*Severity* info"
+    event["data"]["decision"]["message"] = "first\nsecond"
+    message = json.loads(RENDERERS["slack"].render(json.dumps(event).encode()).body)
+
+    assert "a:1\\n*Severity*" in json.dumps(message["blocks"][3]["text"]["text"]).replace("\\\\", "\\")
+    assert message["blocks"][1]["text"]["text"].endswith("first\nsecond")
+    assert "\n" not in message["blocks"][3]["text"]["text"]
+
+
+def test_nothing_in_a_slack_message_is_made_a_link_or_an_emoji() -> None:
+    message = json.loads(RENDERERS["slack"].render(event_with("https://evil.example :smile:")).body)
+    texts = [block.get("text") for block in message["blocks"]] + [
+        text for block in message["blocks"] for text in (*block.get("fields", ()), *block.get("elements", ()))
+    ]
+
+    assert all(
+        text["verbatim"] is True if text["type"] == "mrkdwn" else text["emoji"] is False for text in texts if text
+    )
+    assert (message["mrkdwn"], message["unfurl_links"], message["unfurl_media"]) == (False, False, False)
+
+
+def test_the_webhook_template_costs_nothing() -> None:
+    """Naming it is the same as naming none."""
+    body = json.dumps(EVENT).encode()
+    rendered = RENDERERS["webhook"].render(body)
+
+    assert rendered.body is body
+    assert rendered.content_type == "application/cloudevents+json"
+
+
+def test_the_event_in_another_markup_is_rendered() -> None:
+    """Slack would read markup in it."""
+    renderer = Renderer(LIBRARY.template("webhook", Markup.SLACK), kind="slack", name="x")
+
+    assert b"&lt;!channel&gt;" in renderer.render(event_with("<!channel>")).body
+
+
+def test_without_a_template_the_event_itself_is_sent_byte_for_byte() -> None:
+    body = b'{"any": "bytes"}'
+    rendered = Renderer(None, kind="webhook", name="siem").render(body)
+
+    assert rendered.body is body
+    assert rendered.content_type == "application/cloudevents+json"
+    assert not rendered.is_fallback
+
+
+@pytest.mark.parametrize("kind", ["slack", "sysdig", "webhook"])
+def test_a_template_that_fails_loses_no_alert(kind: str) -> None:
+    """A minimal payload goes out instead, in the service's own shape, and says so."""
+    rendered = Renderer(Template.parse("mine", "{{ nothing }}"), kind=kind, name="x").render(event_with("<!channel>"))
+    body = json.loads(rendered.body)
+
+    assert rendered.is_fallback
+    assert "mine" in str(rendered.problem)
+    match kind:
+        case "slack":
+            assert "&lt;!channel&gt;" in body["text"]
+        case "sysdig":
+            assert "template-failed" in body["events"][0]["tags"]
+        case _:
+            assert body["gatecrierfallback"] == "true"
+            assert body["id"] == EVENT["id"]
+
+
+@pytest.mark.parametrize("kind", ["slack", "sysdig", "webhook"])
+@pytest.mark.parametrize("event", [{}, {"data": {}}, {"id": "1", "data": {"decision": {"message": "m"}, "images": []}}])
+def test_an_event_of_another_release_loses_no_alert(kind: str, event: dict[str, object]) -> None:
+    """The outbox keeps events for weeks; one may lack a field that this release knows."""
+    renderer = Renderer(LIBRARY.template("sysdig"), kind=kind, name="x")
+    rendered = renderer.render(json.dumps(event).encode())
+
+    assert rendered.is_fallback
+    assert json.loads(rendered.body)
+
+
+@pytest.mark.parametrize(
+    ("severity", "priority"), [("critical", "critical"), ("high", "error"), ("info", "informational")]
+)
+def test_the_minimal_payload_is_as_urgent_as_the_event(severity: str, priority: str) -> None:
+    event = copy.deepcopy(EVENT)
+    event["data"]["decision"]["severity"] = severity
+    renderer = Renderer(Template.parse("mine", "{{ nothing }}"), kind="sysdig", name="x")
+    (told,) = json.loads(renderer.render(json.dumps(event).encode()).body)["events"]
+
+    assert told["priority"] == priority
+    assert all(isinstance(value, str) for value in told["output_fields"].values())
+
+
+@pytest.mark.parametrize("text", ["<" * 9000, "&\n" * 9000, "x" * 100_000])
+def test_the_minimal_payload_is_small_and_escaped(text: str) -> None:
+    renderer = Renderer(Template.parse("mine", "{{ nothing }}"), kind="slack", name="x")
+    message = json.loads(renderer.render(event_with(text)).body)["text"]
+
+    assert len(message) <= 2000
+    assert "<" not in message
+    assert not re.search(r"&(?!amp;|lt;|gt;)", message)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "would_reject", "begins"),
+    [
+        ("admitted", False, "Gatecrier admitted a request: "),
+        ("admitted", True, "Gatecrier admitted a request that it would reject: "),
+        ("rejected", True, "Gatecrier rejected a request: "),
+        ("unanswered", False, "Gatecrier could not read a request: "),
+    ],
+)
+def test_the_message_says_what_happened(outcome: str, would_reject: bool, begins: str) -> None:  # noqa: FBT001 - a case
+    """Nothing says "rejected" of what was admitted."""
+    decision = EVENT["data"]["decision"] | {"outcome": outcome, "would_reject": would_reject}
+    event = EVENT | {"data": EVENT["data"] | {"decision": decision}}
+    renderer = Renderer(Template.parse("t", '"{{ alert_message }}"'), kind="webhook", name="x")
+
+    assert json.loads(renderer.render(json.dumps(event).encode()).body).startswith(begins)
+
+
+def test_an_operator_s_template_is_found_before_the_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "sysdig.json").write_text('"mine"')
+    library = Library([tmp_path, shipped_folder()])
+
+    assert library.template("sysdig").render({}) == b'"mine"'
+    assert library.names() >= {"sysdig", "slack", "webhook"}
+
+
+def test_a_template_that_is_not_there_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    library = Library([tmp_path, shipped_folder()])
+    with pytest.raises(TemplateError, match="did you mean 'slack'"):
+        library.template("slac")
+    with pytest.raises(TemplateError, match="there is: "):
+        library.template("zzzzzz")
+    with pytest.raises(TemplateError, match="there is no template"):
+        library.template("../templates/slack")
+
+
+def test_a_template_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(TemplateError, match=r"bad\.json can't be read"):
+        Library([tmp_path]).template("bad")
+
+
+def test_a_template_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "big.json").write_text('"' + "x" * 256 * 1024 + '"')
+    with pytest.raises(TemplateError, match="larger than 256 KiB"):
+        Library([tmp_path]).template("big")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_template(tmp_path: Path) -> None:
+    """Some editors write one."""
+    (tmp_path / "mine.json").write_bytes(b"\xef\xbb\xbf1")
+
+    assert Library([tmp_path]).template("mine").render({}) == b"1"
+
+
+@pytest.mark.parametrize("name", ["../sysdig", "a/b", "", ".", "..", "\0", "/etc/passwd", "x" * 5000])
+def test_a_name_leads_to_no_other_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "sysdig.json").write_text('"mine"')
+    with pytest.raises(TemplateError, match="there is no template"):
+        Library([tmp_path / "inner"]).template(name)
