@@ -6,6 +6,7 @@ each service calls them. Jinja's own that are there stand in `jinja_filters`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -40,6 +41,7 @@ SEVERITIES: Mapping[str, Mapping[str, str | int]] = {
 """What services call our severities, from their enumerations; Connaisseur's priorities are lower when more urgent."""
 
 _BY_PRIORITY = {str(priority): level for level, priority in SEVERITIES["connaisseur"].items()}
+_OUR_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -47,7 +49,8 @@ def _moment(value: object) -> datetime:
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value.strip())
-            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            if moment.tzinfo is not UTC:
+                moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
             pass
         else:
@@ -57,7 +60,10 @@ def _moment(value: object) -> datetime:
 
 def rfc3339(value: object) -> str:
     """A time in UTC with milliseconds."""
-    return f"{_moment(value).isoformat(timespec='milliseconds')[:-6]}Z"
+    moment = _moment(value)
+    if isinstance(value, str) and _OUR_FORM.fullmatch(value):  # as every event has it
+        return value
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def _epoch(per_second: int) -> Callable[[object], int]:

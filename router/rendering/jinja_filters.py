@@ -25,8 +25,9 @@ _AS_THEY_ARE = (
     "abs", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "last", "length", "list", "max",
     "min", "sort",
 )  # fmt: skip
-_AS_LISTS = ("items", "reject", "rejectattr", "reverse", "select", "selectattr")
+_AS_LISTS = ("items", "reject", "rejectattr", "reverse", "selectattr")
 _map = cast("Callable[..., Iterable[object]]", FILTERS["map"])
+_select = cast("Callable[..., Iterable[object]]", FILTERS["select"])
 _unique = cast("Callable[..., Iterable[object]]", FILTERS["unique"])
 _PRECISION = 15
 """Digits after the point that a number with 64 bits can have."""
@@ -57,6 +58,12 @@ def _mapped(context: Context, value: Iterable[object], *arguments: object, **opt
         with suppress(LookupError, TypeError):
             return [item[attribute] for item in value]
     return list(_map(context, value, *arguments, **options))
+
+
+@pass_context
+def _selected(context: Context, value: Iterable[object], *arguments: object) -> list[object]:
+    """The items that pass a test, or that are something."""
+    return list(_select(context, value, *arguments)) if arguments else [item for item in value if item]
 
 
 @pass_environment
@@ -107,6 +114,7 @@ def jinja_filters() -> dict[str, Callable[..., object]]:
         "capitalize": _of_text(str.capitalize),
         "join": _join,
         "map": _mapped,
+        "select": _selected,
         "unique": _without_repetition,
         "lower": _of_text(str.lower),
         "replace": _replace,

@@ -13,9 +13,21 @@ from pydantic import TypeAdapter
 from router.destinations.catalogue import DestinationSettings, open_destination
 from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import REASONS, Delivered, Outcome, TryAgain, Undeliverable
 from router.fields import ReadingContext
-from tests.simulators.sinks import GARBAGE, HALF_A_BODY, HANG, NOTHING, OK, Sink, answer
+from tests.simulators.sinks import (
+    BAD_CHUNKS,
+    CHUNKS,
+    ENDLESS_HEAD,
+    GARBAGE,
+    HALF_A_BODY,
+    HANG,
+    NOTHING,
+    OK,
+    RESET,
+    Sink,
+    answer,
+)
 
 LOOPBACK = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
 SECRETS = {"TOKEN": "token-4711", "KEY": "whsec_" + base64.b64encode(b"k" * 32).decode(), "HEADER": "header-4712"}
@@ -43,8 +55,14 @@ BAD: list[tuple[str, bytes | None, Outcome]] = [
     ("410", answer("410 Gone"), Undeliverable("http_410")),
     ("302", answer("302 Found", Location="/elsewhere"), Undeliverable("redirected")),
     ("garbage", GARBAGE, TryAgain("malformed_reply")),
+    ("522", answer("522 Origin Timed Out"), TryAgain("http_522")),
+    ("999", answer("999 Denied"), TryAgain("malformed_reply")),
+    ("407", answer("407 Proxy"), TryAgain("unauthorised", pauses=True)),
     ("nothing", NOTHING, TryAgain("connection_failed")),
+    ("reset", RESET, TryAgain("connection_failed")),
     ("half a body", HALF_A_BODY, TryAgain("malformed_reply")),
+    ("bad chunks", BAD_CHUNKS, TryAgain("malformed_reply")),
+    ("an endless head", ENDLESS_HEAD, TryAgain("malformed_reply")),
     ("hangs", HANG, TryAgain("timeout")),
 ]
 
@@ -52,7 +70,7 @@ BAD: list[tuple[str, bytes | None, Outcome]] = [
 def opened(kind: str, url: str, folder: Path, **more: object) -> Destination:
     (folder / "url").write_text(url)
     where: object = {"file": "url"} if kind == "slack" else url
-    written = {"name": "it", "url": where, "plain_http": True, "timeout": "150ms", **KINDS[kind], **more}
+    written = {"name": "it", "url": where, "plain_http": True, "timeout": "30s", **KINDS[kind], **more}
     reading = ReadingContext(folder, SECRETS, lambda path, _: path.read_bytes())
     settings = TypeAdapter(DestinationSettings).validate_python(written, context={"reading": reading})
     destination = open_destination(settings, LOOPBACK)
@@ -78,12 +96,50 @@ async def test_what_a_receiver_does_is_an_outcome(
 ) -> None:
     """Never an exception: delivery must know what to do."""
     async with Sink(says).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
+        destination = opened(kind, sink.url(), tmp_path, timeout="100ms" if says is HANG else "30s")
         found = await destination.deliver([DOCUMENT])
         await destination.close()
 
     assert found == outcome
+    assert isinstance(found, TryAgain | Undeliverable)
+    assert found.reason in REASONS or found.reason.startswith("http_")
     assert [receipt.path for receipt in sink.got] == ["/x"] * len(sink.got)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_receipt_in_chunks_is_one(kind: str, tmp_path: Path) -> None:
+    async with Sink(CHUNKS).running() as sink:
+        destination = opened(kind, sink.url(), tmp_path)
+        found = await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    assert found == Delivered()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_after_a_failure_the_same_is_sent_again(kind: str, tmp_path: Path) -> None:
+    """So that receivers can know a repetition."""
+    answers = iter([answer("500 Oops"), NOTHING, OK])
+    async with Sink(behave=lambda _: next(answers)).running() as sink:
+        destination = opened(kind, sink.url(), tmp_path)
+        outcomes = [await destination.deliver([DOCUMENT]) for _ in range(3)]
+        await destination.close()
+
+    assert outcomes[-1] == Delivered()
+    assert len({receipt.body for receipt in sink.got}) == 1
+    assert len({receipt.headers.get("webhook-id") for receipt in sink.got}) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_it_can_be_closed_at_any_time(kind: str, tmp_path: Path) -> None:
+    async with Sink().running() as sink:
+        destination = opened(kind, sink.url(), tmp_path)
+        await destination.close()
+        await destination.deliver([DOCUMENT])
+        await destination.close()
+        await destination.close()
+
+    assert len(sink.got) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

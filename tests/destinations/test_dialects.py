@@ -13,30 +13,9 @@ from hypothesis import strategies as st
 
 from router.destinations.dialect import RETRY_AFTER_LIMIT, Reply, judge_by_status
 from router.destinations.document import Document
-from router.destinations.egress import EgressGuard, EgressSettings
-from router.destinations.outcome import Delivered, TryAgain, Undeliverable
-from router.destinations.slack import (
-    BLOCKS_LIMIT,
-    FIELD_LIMIT,
-    HEADER_LIMIT,
-    SECTION_LIMIT,
-    TEXT_LIMIT,
-    TOTAL_LIMIT,
-    SlackDialect,
-    within_limits,
-)
+from router.destinations.outcome import REASONS, Delivered, Undeliverable
 from router.destinations.webhook import WebhookDialect, WebhookSettings, signature, signing_key
-from router.errors import ForbiddenAddressError
 from router.fields import ReadingContext
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=20),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["text", "type", "blocks", "fields", "elements", "a"]), inner, max_size=4)
-    ),
-    max_leaves=10,
-)
 
 
 @given(st.text(max_size=40), st.floats(0, 4e9))
@@ -59,15 +38,33 @@ def test_every_status_has_a_meaning(status: int) -> None:
     outcome = judge_by_status(Reply(status, "", None, 0.0))
 
     assert isinstance(outcome, Delivered) == (200 <= status < 300)
-    assert isinstance(outcome, TryAgain) == (status in {401, 403, 408, 425, 429} or not 200 <= status < 500)
+    assert isinstance(outcome, Undeliverable) == (300 <= status < 500 and status not in {401, 403, 407, 408, 425, 429})
+    assert isinstance(outcome, Delivered) or outcome.reason in REASONS or outcome.reason == f"http_{status}"
 
 
-def test_slack_has_taken_it_only_when_it_says_ok() -> None:
-    judge = SlackDialect().judge
-
-    assert judge(Reply(200, "ok", None, 0.0)) == Delivered()
-    assert judge(Reply(200, "<html>", None, 0.0)) == TryAgain("malformed_reply")
-    assert judge(Reply(404, "no_service", None, 0.0)) == Undeliverable("http_404")
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120.0),
+        (" 7 ", 7.0),
+        ("0", 0.0),
+        ("99999", RETRY_AFTER_LIMIT),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 37.0),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", 37.0),
+        ("Sun Nov  6 08:49:37 1994", 37.0),
+        ("Sun, 06 Nov 1994 08:40:00 GMT", 0.0),
+        ("Tue, 06 Nov 2094 08:49:37 GMT", RETRY_AFTER_LIMIT),
+        ("-5", None),
+        ("1.5", None),
+        ("\u0663", None),
+        ("soon", None),
+        ("Sun, 99 Nov 1994 08:49:37 GMT", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_read_in_every_form_that_http_has(text: str, seconds: float | None) -> None:
+    """Seconds, and three forms of dates (RFC 9110, clauses 10.2.3 and 5.6.7); it is 08:49:00 on the day of the dates."""
+    assert Reply(503, "", text, 784111740.0).asked_to_wait() == seconds
 
 
 def test_the_signature_is_that_of_standard_webhooks() -> None:
@@ -110,69 +107,30 @@ def test_the_content_type_says_what_it_is(more: dict[str, object], kind: str) ->
     assert json.loads(post.body) == ([{"a": 1}, {"a": 2}] if "batch" in kind else {"a": 1})
 
 
-def texts_of(value: object) -> list[str]:
-    match value:
-        case str():
-            return [value]
-        case dict():
-            return [text for item in value.values() for text in texts_of(item)]
-        case list():
-            return [text for item in value for text in texts_of(item)]
-        case _:
-            return []
+def test_an_event_has_its_id_with_and_without_a_signature() -> None:
+    """By it a receiver knows a repetition, even where a template left it out of the payload."""
+    settings = WebhookSettings(name="it", kind="webhook", url="https://a.example/x", template="mine")
+    posts = [WebhookDialect(settings).compose([Document("event-1", b"{}")], now) for now in (10.0, 20.0)]
+
+    assert [post.headers["webhook-id"] for post in posts] == ["event-1", "event-1"]
 
 
-@given(JSON)
-def test_any_document_becomes_a_message_within_slack_s_limits(document: object) -> None:
-    message = within_limits(document)
-
-    assert {"text", "blocks", "attachments"} & set(message)
-    assert within_limits(message) == message
+IDS = st.lists(st.text("abc-1234", min_size=1, max_size=6), min_size=1, max_size=4, unique=True)
 
 
-def test_a_message_that_is_far_too_large_is_cut_everywhere() -> None:
-    section = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 9000}, "fields": [{"text": "y" * 9000}] * 20}
-    message = within_limits(
-        {"text": "t" * 90_000, "blocks": [{"type": "header", "text": {"text": "h" * 900}}, section] * 60}
+@given(IDS, IDS)
+def test_a_batch_is_known_by_all_its_events(ids: list[str], others: list[str]) -> None:
+    """A receiver that has seen the first event in another batch must not take the rest for a repetition."""
+    settings = WebhookSettings(name="it", kind="webhook", url="https://a.example/x", batch_size=10)
+    dialect = WebhookDialect(settings)
+    first, again, other = (
+        dialect.compose([Document(one, b"{}") for one in batch], 0.0).headers["webhook-id"]
+        for batch in (ids, ids, others)
     )
 
-    blocks = message["blocks"]
-    assert isinstance(blocks, list)
-    assert len(blocks) <= BLOCKS_LIMIT
-    assert sum(map(len, texts_of(blocks))) <= TOTAL_LIMIT
-    assert len(str(message["text"])) == TEXT_LIMIT
-    assert len(blocks[0]["text"]["text"]) == HEADER_LIMIT
-    for block in blocks[1:]:
-        if block["type"] == "section":
-            assert len(block["text"]["text"]) <= SECTION_LIMIT
-            assert all(len(found["text"]) <= FIELD_LIMIT for found in block["fields"])
+    assert first == again
+    assert (first == other) == (ids == others)
 
 
-def test_what_is_no_json_is_sent_as_text() -> None:
-    assert json.loads(SlackDialect().compose([Document("1", b"not json")], 0.0).body) == {"text": "not json"}
-
-
-@pytest.mark.parametrize(
-    ("address", "allow", "is_allowed"),
-    [
-        ("8.8.8.8", [], True),
-        ("10.1.2.3", [], False),
-        ("10.1.2.3", ["10.0.0.0/8"], True),
-        ("127.0.0.1", [], False),
-        ("::1", ["::1/128"], True),
-        ("[fd00::1]", ["fd00::/8"], True),
-        ("169.254.169.254", ["0.0.0.0/0"], False),
-        ("fd00:ec2::254", ["::/0"], False),
-        ("::ffff:10.0.0.1", [], False),
-        ("::ffff:169.254.169.254", ["::/0", "0.0.0.0/0"], False),
-        ("fe80::1", ["::/0"], False),
-        ("siem.example", [], True),
-    ],
-)
-def test_events_go_only_where_they_may(address: str, allow: list[str], is_allowed: bool) -> None:  # noqa: FBT001 - a case
-    guard = EgressGuard(EgressSettings.model_validate({"allow": allow}))
-    if is_allowed:
-        guard.check(address)
-        return
-    with pytest.raises(ForbiddenAddressError, match=r"egress\.allow"):
-        guard.check(address)
+def test_every_reason_is_one_that_a_label_can_have() -> None:
+    assert all(reason.isidentifier() and reason.islower() and meaning for reason, meaning in REASONS.items())

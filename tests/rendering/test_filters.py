@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.rendering.filters import SEVERITIES
+from router.rendering.filters import SEVERITIES, all_filters
+from router.rendering.library import Library
 from router.rendering.markup import Escaped, Markup, cut_bytes, cut_chars, escape
+from router.rendering.rehearsal import KNOWN
 from router.rendering.template import Template
 from router.verdict import Severity
 
@@ -114,3 +118,29 @@ def test_escaped_text_mentions_nobody_and_hides_nothing(text: str) -> None:
     assert ">" not in escaped
     assert not any(character in escaped for character in "\u202e\u2066\x00\x1b\u200b")
     assert escape(Escaped(escaped), Markup.SLACK) == escaped
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "templates.md").read_text()
+
+
+def test_the_guide_lists_every_filter_and_no_other() -> None:
+    table = PAGE.partition("## Filters")[2].partition("Those that Jinja has")[0]
+    listed = set(re.findall(r"`([a-z0-9_]+)(?:\([^`]*\))?`", table)) - {*SEVERITIES, "priority"}
+
+    assert listed == set(all_filters())
+
+
+def test_the_guide_lists_every_service_of_map_severity() -> None:
+    assert all(f"`{service}`" in PAGE or f"('{service}')" in PAGE for service in SEVERITIES)
+
+
+def test_the_guide_lists_every_name() -> None:
+    assert all(f"`{name}`" in PAGE for name in KNOWN)
+
+
+def test_the_guide_s_example_is_a_template(tmp_path: Path) -> None:
+    example = PAGE.partition("<!-- example -->\n```json\n")[2].partition("```")[0]
+    (tmp_path / "mine.json").write_text(example)
+    document = json.loads(Library([tmp_path]).template("mine").render(KNOWN))
+
+    assert document["count"] == len(document["images"]) > len(document["failing"]) > 0

@@ -49,6 +49,7 @@ class Sink:
     connections: int = 0
     behave: Callable[[Receipt], bytes | None] | None = None
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def url(self, path: str = "/x") -> str:
         """An address of it."""
@@ -57,18 +58,25 @@ class Sink:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Sink]:
         """Listen."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
         finally:
             server.close()
+            await asyncio.sleep(0)  # a connection that is just being accepted
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             for writer in self._writers:
-                writer.close()
+                writer.transport.abort()
             await server.wait_closed()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
+        self._tasks.append(asyncio.create_task(self._serve(reader, writer)))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             while True:
