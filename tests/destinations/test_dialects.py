@@ -38,7 +38,8 @@ def test_every_status_has_a_meaning(status: int) -> None:
     outcome = judge_by_status(Reply(status, "", None, 0.0))
 
     assert isinstance(outcome, Delivered) == (200 <= status < 300)
-    assert isinstance(outcome, Undeliverable) == (300 <= status < 500 and status not in {401, 403, 407, 408, 425, 429})
+    is_refusal = 300 <= status < 500 and status not in {401, 403, 407, 408, 425, 429}
+    assert isinstance(outcome, Undeliverable) == is_refusal
     assert isinstance(outcome, Delivered) or outcome.reason in REASONS or outcome.reason == f"http_{status}"
 
 
@@ -63,7 +64,7 @@ def test_every_status_has_a_meaning(status: int) -> None:
     ],
 )
 def test_retry_after_is_read_in_every_form_that_http_has(text: str, seconds: float | None) -> None:
-    """Seconds, and three forms of dates (RFC 9110, clauses 10.2.3 and 5.6.7); it is 08:49:00 on the day of the dates."""
+    """Seconds, and three forms of dates (RFC 9110, clauses 10.2.3 and 5.6.7); here it is 08:49:00 on their day."""
     assert Reply(503, "", text, 784111740.0).asked_to_wait() == seconds
 
 
