@@ -21,7 +21,10 @@ from router.rendering.renderer import Renderer
 from router.rendering.shipped import shipped_folder
 from router.routing import RoutingTree
 from router.settings.tree import Settings
+from router.telemetry.logs import logger
 from router.verification import Verifier
+
+log = logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +77,6 @@ def _channels(settings: Settings) -> dict[str, Channel]:
 
 def _rendered(renderer: Renderer, event_id: str, body: bytes) -> Document:
     rendered = renderer.render(body)
+    if rendered.problem is not None:
+        log.warning("template_failed", event_id=event_id, problem=rendered.problem)
     return Document(event_id, rendered.body, rendered.content_type, rendered.is_fallback)

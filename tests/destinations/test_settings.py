@@ -4,9 +4,15 @@ import base64
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from yarl import URL
 
-from router.destinations.catalogue import DestinationSettings, default_template, markup_of
+from router.destinations.catalogue import DestinationSettings, default_template, markup_of, open_destination
+from router.destinations.egress import EgressSettings
+from router.destinations.over_http import HttpDestination
+from router.destinations.settings import checked_headers, checked_url
 from router.destinations.sysdig import REGIONS
 from router.fields import ReadingContext
 from router.rendering.markup import Markup
@@ -17,7 +23,10 @@ ENVIRONMENT = {
     "KEY": "whsec_" + base64.b64encode(b"k" * 24).decode(),
     "SHORT": base64.b64encode(b"k").decode(),
     "WORD": "no base64!",
-    "LINE": "a",
+    "UMLAUT": "t\u00f6ken",
+    "BLANK": "to ken",
+    "PORT": "https://a.example:secret/x",
+    "PROXY": "http://user:secret@proxy.example:3128",
     "PLAIN": "http://slack.example/x",
     "SLACK": "https://hooks.slack.com/services/T/B/secret",
 }
@@ -58,6 +67,29 @@ def test_every_region_has_its_own_host(region: str) -> None:
         ({"kind": "webhook", "url": "https://a/x", "signing_secret": {"env": "WORD"}}, "no base64"),
         ({"kind": "webhook", "url": "https://a/x", "batch_size": 2, "template": "x"}, "CloudEvents only"),
         ({"kind": "webhook", "url": "https://a/x", "concurrency": 100}, "64"),
+        ({"kind": "webhook", "url": "https://a/x", "headers": {"X-A": "1", "x-a": "2"}}, "named twice"),
+        ({"kind": "webhook", "url": "https://a/x", "headers": {"Expect": "100-continue"}}, "belongs to the connection"),
+        ({"kind": "webhook", "url": "https://a/x", "headers": {"X-A": {"env": "UMLAUT"}}}, "headers can't have"),
+        ({"kind": "webhook", "url": {"env": "PLAIN"}}, "plain_http"),
+        ({"kind": "webhook", "url": {"env": "PORT"}}, "can't be read"),
+        ({"kind": "webhook", "url": "https://[::1/x"}, "can't be read"),
+        ({"kind": "webhook", "url": "https://:pw@a.example/x"}, "no user"),
+        ({"kind": "webhook", "url": "//a.example/x"}, "no https://HOST"),
+        ({"kind": "webhook", "url": "https://a.example:0/x"}, "no https://HOST"),
+        ({"kind": "webhook", "url": "https://a/x", "proxy": "socks5://a:1"}, "no http://HOST:PORT"),
+        ({"kind": "webhook", "url": "https://a/x", "proxy": "http://a:99999"}, "no http://HOST:PORT"),
+        ({"kind": "webhook", "url": "https://a/x", "proxy": "http://a:1/path"}, "no http://HOST:PORT"),
+        ({"kind": "webhook", "url": "https://a/x", "proxy": "proxy.example:3128"}, "no http://HOST:PORT"),
+        ({"kind": "webhook", "url": "https://a/x", "proxy": {"env": "TOKEN"}}, "no http://HOST:PORT"),
+        ({"kind": "webhook", "url": "https://a/x", "proxy": "http://u:p@a:1"}, "is a secret"),
+        ({"kind": "webhook", "url": "https://a/x", "ca": "/etc/hostname"}, "no PEM certificate"),
+        ({"kind": "webhook", "url": "https://a/x", "ca": "missing.pem"}, "can't be read"),
+        ({"kind": "webhook", "url": "https://a/x", "timeout": "0s"}, "more than nothing"),
+        ({"kind": "sysdig", "region": "us1", "token": {"env": "UMLAUT"}}, "outside ASCII"),
+        ({"kind": "sysdig", "region": "us1", "token": {"env": "BLANK"}}, "blanks"),
+        ({"kind": "sysdig", "url": "http://a/b", "token": {"env": "TOKEN"}}, "the url is http"),
+        ({"kind": "slack", "url": {"env": "SLACK"}, "concurrency": 9}, "8"),
+        ({"kind": "file", "path": ""}, "no path"),
         ({"kind": "fax"}, "fax"),
     ],
 )  # fmt: skip
@@ -74,3 +106,67 @@ def test_templates_and_markup_follow_the_kind() -> None:
 
     assert (default_template(slack), markup_of(slack)) == ("slack", Markup.SLACK)
     assert (default_template(hook), markup_of(hook)) == (None, Markup.NONE)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"proxy": "http://proxy.example:3128"},
+        {"proxy": {"env": "PROXY"}},
+        {"headers": {"Authorization": {"env": "TOKEN"}, "X-Empty": ""}},
+        {"signing_secret": {"env": "KEY"}, "batch_size": 1000},
+        {"url": {"env": "SLACK"}, "timeout": "500ms", "give_up_after": "3d", "concurrency": 64, "must_deliver": True},
+    ],
+)
+def test_what_operators_need_can_be_said(more: dict[str, object]) -> None:
+    settings = read(**{"kind": "webhook", "url": "https://a.example/x", **more})
+
+    assert isinstance(open_destination(settings, EgressSettings()), HttpDestination)
+
+
+def test_no_secret_is_in_what_settings_show() -> None:
+    settings = read(
+        kind="webhook",
+        url={"env": "SLACK"},
+        proxy={"env": "PROXY"},
+        signing_secret={"env": "KEY"},
+        headers={"X-A": {"env": "TOKEN"}},
+    )
+    shown = (
+        repr(settings) + str(settings) + settings.model_dump_json() + repr(open_destination(settings, EgressSettings()))
+    )
+
+    assert not any(part in shown for part in ("T/B", "user:secret", ENVIRONMENT["KEY"]))
+
+
+URLS = st.from_regex(
+    r"https?://[a-z0-9.:\[\]%_@\\-]{0,12}(:[0-9a-z]{0,6})?(/[!-~]{0,10})?(\?[!-~]{0,10})?", fullmatch=True
+)
+
+
+@given(URLS | st.text(max_size=30))
+def test_a_url_that_is_taken_can_be_sent_to(url: str) -> None:
+    """What the configuration lets pass must not fail when events wait."""
+    try:
+        checked_url(url, plain_http=True, name="it")
+    except ValueError as error:
+        assert "destination 'it'" in str(error)  # noqa: PT017 - whether it is taken is not the claim
+        return
+    target = URL(url)
+
+    assert target.host
+    assert target.user is None
+    assert target.password is None
+    assert target.scheme in {"http", "https"}
+
+
+@given(st.dictionaries(st.text(max_size=6), st.text(max_size=8), max_size=3))
+def test_no_header_begins_another(headers: dict[str, str]) -> None:
+    try:
+        taken = checked_headers({**headers})
+    except ValueError:
+        return
+
+    for name, value in taken.items():
+        assert not {"\r", "\n", "\0", ":"} & set(name)
+        assert not {"\r", "\n", "\0"} & set(str(value))

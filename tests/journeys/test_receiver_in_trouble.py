@@ -1,0 +1,208 @@
+"""A receiver answers whatever it likes, over real HTTP and from a real outbox: no event is lost, nobody else notices.
+
+The dice always show 0, so that repetitions come after the least delay; the clock is moved by hand, never waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from router.delivery import Channel, Dispatcher
+from router.destinations.document import Document
+from router.destinations.egress import EgressGuard, EgressSettings
+from router.destinations.over_http import HttpDestination
+from router.destinations.webhook import WebhookDialect, WebhookSettings
+from router.outbox import DeliveryRow, DeliveryState, NewEvent, Selection
+from router.outbox.sqlite import SqliteOutbox
+from tests.delivery.stage import Counts
+from tests.simulators.sinks import (
+    BAD_CHUNKS,
+    GARBAGE,
+    HALF_A_BODY,
+    NOTHING,
+    OK,
+    RESET,
+    Receipt,
+    Sink,
+    answer,
+)
+
+HOUR = 3600.0
+PATIENCE = 20.0
+"""Seconds after which something that should have happened counts as not happening."""
+
+
+@dataclass
+class Clock:
+    """Seconds since 1970, and the test may move it."""
+
+    moved: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.moved
+
+
+@dataclass
+class Delivering:
+    """A router's second half between an outbox and two receivers, of which the first is in trouble."""
+
+    outbox: SqliteOutbox
+    counts: Counts
+    clock: Clock
+
+    async def append(self, number: int) -> None:
+        """Store an event for both."""
+        body = b'{"id":"event-%d","data":{"a":1}}' % number
+        await self.outbox.append(NewEvent(f"event-{number}", body, self.clock(), ("troubled", "healthy")))
+
+    async def rows(self, destination: str = "troubled") -> dict[str, DeliveryRow]:
+        """Its deliveries, by event."""
+        found = await self.outbox.deliveries(Selection(destination=destination), 100)
+        return {row.event_id: row for row in found}
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that other tasks bring about."""
+    async with asyncio.timeout(PATIENCE):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def delivering(folder: Path, troubled: Sink, healthy: Sink) -> AsyncIterator[Delivering]:
+    """Deliver to both; afterwards everything that is known is durable."""
+    clock, counts = Clock(), Counts()
+    outbox = await SqliteOutbox.open(folder / "outbox.db")
+    dispatcher = Dispatcher(outbox, counts, clock=clock, dice=lambda: 0.0)
+    guard = EgressGuard(EgressSettings.model_validate({"allow": ["127.0.0.0/8"]}))
+    channels = {}
+    for name, sink in (("troubled", troubled), ("healthy", healthy)):
+        settings = WebhookSettings(name=name, kind="webhook", url=sink.url(), plain_http=True)
+        destination = HttpDestination(settings, WebhookDialect(settings), guard, clock=clock)
+        channels[name] = Channel(destination, Document)
+    await dispatcher.replace(channels)
+    try:
+        yield Delivering(outbox, counts, clock)
+    finally:
+        await dispatcher.stop(PATIENCE)
+        await outbox.close()
+
+
+def first_times(times: int, trouble: bytes) -> Callable[[Receipt], bytes]:
+    """Answer so for the first times that an event comes, and accept it then."""
+    seen: Counter[bytes] = Counter()
+
+    def behave(receipt: Receipt) -> bytes:
+        seen[receipt.body] += 1
+        return trouble if seen[receipt.body] <= times else OK
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (answer("500 Oops"), "http_500"),
+        (answer("429 Slow Down"), "rate_limited"),
+        (answer("429 Slow Down", Retry_After="0"), "rate_limited"),
+        (answer("429 Slow Down", Retry_After="Thu, 01 Jan 1970 00:00:00 GMT"), "rate_limited"),
+        (answer("429 Slow Down", Retry_After="soon"), "rate_limited"),
+        (GARBAGE, "malformed_reply"),
+        (NOTHING, "connection_failed"),
+        (HALF_A_BODY, "malformed_reply"),
+        (BAD_CHUNKS, "malformed_reply"),
+        (RESET, "connection_failed"),
+    ],
+)
+async def test_what_was_not_accepted_comes_again_until_it_is(trouble: bytes, reason: str, tmp_path: Path) -> None:
+    async with Sink().running() as troubled, Sink().running() as healthy:
+        troubled.behave = first_times(2, trouble)
+        async with delivering(tmp_path, troubled, healthy) as on:
+            for number in range(5):
+                await on.append(number)
+            await until(lambda: len(on.counts.lags) == 10)
+        reopened = await SqliteOutbox.open(tmp_path / "outbox.db")
+        rows = await reopened.deliveries(Selection(), 100)
+        await reopened.close()
+
+    troubles = Counter(getattr(outcome, "reason", "") for outcome in on.counts.attempts)
+    assert Counter(troubles) == {reason: 10, "": 10}
+    assert set(Counter(receipt.body for receipt in troubled.got).values()) == {3}
+    assert set(Counter(receipt.body for receipt in healthy.got).values()) == {1}
+    assert {(row.destination, row.state, row.attempts) for row in rows} == {
+        ("troubled", DeliveryState.DELIVERED, 3),
+        ("healthy", DeliveryState.DELIVERED, 1),
+    }
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+async def test_a_receiver_that_asks_for_an_hour_gets_it(form: str, tmp_path: Path) -> None:
+    """RFC 9110, clause 10.2.3, knows both forms; others are delivered there meanwhile."""
+    asked = "3600" if form == "seconds" else formatdate(time.time() + HOUR, usegmt=True)
+    async with Sink().running() as troubled, Sink().running() as healthy:
+        troubled.behave = lambda receipt: (
+            answer("429 Slow Down", Retry_After=asked) if b"event-0" in receipt.body and len(troubled.got) == 1 else OK
+        )
+        async with delivering(tmp_path, troubled, healthy) as on:
+            await on.append(0)
+            await until(lambda: len(on.counts.lags) == 1 and len(on.counts.attempts) == 2)
+            began = on.clock()
+            await on.append(1)
+            await until(lambda: len(on.counts.lags) == 3)
+            waiting = (await on.rows())["event-0"]
+            on.clock.moved = HOUR - 60
+            await on.append(2)
+            await until(lambda: len(on.counts.lags) == 5)
+            just_before = len(troubled.got)
+            on.clock.moved = HOUR + 60
+            await on.append(3)
+            await until(lambda: len(on.counts.lags) == 8)
+
+    assert waiting.state is DeliveryState.PENDING
+    assert waiting.due_at is not None
+    assert abs(waiting.due_at - began - HOUR) < 30
+    assert just_before == 3
+    assert Counter(b"event-0" in receipt.body for receipt in troubled.got) == {True: 2, False: 3}
+
+
+async def test_what_is_refused_for_good_is_set_aside_and_arrives_when_it_is_replayed(tmp_path: Path) -> None:
+    async with Sink(says=answer("400 Bad Request")).running() as troubled, Sink().running() as healthy:
+        async with delivering(tmp_path, troubled, healthy) as on:
+            await on.append(0)
+            await until(lambda: on.counts.given_up == ["http_400"])
+            troubled.says = OK
+            operator = await SqliteOutbox.beside(tmp_path / "outbox.db")
+            async with asyncio.timeout(PATIENCE):
+                while not await operator.replay(Selection(destination="troubled"), time.time()):
+                    await asyncio.sleep(0.005)
+            await operator.close()
+            await until(lambda: len(on.counts.lags) == 2)
+
+    assert [receipt.body for receipt in troubled.got] == [troubled.got[0].body] * 2
+    assert len(healthy.got) == 1
+
+
+async def test_refused_credentials_pause_the_destination_and_lose_nothing(tmp_path: Path) -> None:
+    async with Sink(says=answer("401 Who Are You")).running() as troubled, Sink().running() as healthy:
+        async with delivering(tmp_path, troubled, healthy) as on:
+            await on.append(0)
+            await until(lambda: on.counts.refusals == [True])
+            for number in range(1, 20):
+                await on.append(number)
+            await until(lambda: len(on.counts.lags) == 20)
+        reopened = await SqliteOutbox.open(tmp_path / "outbox.db")
+        waiting = await reopened.waiting()
+        await reopened.close()
+
+    assert len(troubled.got) == 1
+    assert waiting["troubled"].pending == 20
+    assert len(healthy.got) == 20
