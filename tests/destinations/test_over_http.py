@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from router import __version__
 from router.destinations.catalogue import open_destination
@@ -144,17 +146,15 @@ def test_a_ca_that_is_none_is_told_when_it_is_opened(content: str, tmp_path: Pat
 
 
 def test_an_encrypted_key_is_told_with_its_remedy(tmp_path: Path) -> None:
-    certificate = self_signed()
-    stored(tmp_path, "ours", certificate)
+    key = ec.generate_private_key(ec.SECP256R1())
+    stored(tmp_path, "ours", self_signed(key))
+    locked = serialization.BestAvailableEncryption(b"password")
     (tmp_path / "ours.key").write_bytes(
-        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
-        b"MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAhM4vWfMRmcygICCAAw\n"
-        b"DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEGTF6Gd1F8jB0lYoXkZ6c0sEgZA=\n"
-        b"-----END ENCRYPTED PRIVATE KEY-----\n"
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
     )
     pair = ClientCertificate(certificate=tmp_path / "ours.pem", key=tmp_path / "ours.key")
 
-    with pytest.raises(ConfigurationError, match="CA or client certificate"):
+    with pytest.raises(ConfigurationError, match="store it unencrypted"):
         open_destination(settings("https://siem.example/x", client_certificate=pair), LOOPBACK)
 
 
