@@ -46,8 +46,8 @@ $(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
 
 # Needs uv (pip install uv). Locks for every platform and Python that pyproject.toml names.
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group build pyproject.toml --output-file requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group build --group dev pyproject.toml --constraint requirements.lock --output-file requirements-dev.lock
+	uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-header --group build pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-header --group build --group dev pyproject.toml --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) dist site .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
