@@ -24,6 +24,7 @@ receives, never who comes next. From the outside in:
     policy         which rule applies to which image, and whether it may block
     images         image references and digests
     telemetry      logs and metrics
+    shortening     texts that are too long to be kept
     fields         what a value in the configuration can be
     errors         everything we raise on purpose
     verdict        the closed vocabulary of a decision

@@ -25,9 +25,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 from router.verdict import Verdict
+
+UnreadableCause: TypeAlias = Literal["no_json", "no_review", "no_uid"]
+"""Why a body can't be answered as a review: it is no JSON object, no AdmissionReview v1, or without a uid."""
 
 
 class GatecrierError(Exception):
@@ -43,11 +46,11 @@ class InvalidReferenceError(GatecrierError):
 
 
 class ReviewError(GatecrierError):
-    """A body is no AdmissionReview v1 that we can answer; `uid` is its request's where one could be read."""
+    """A body is no AdmissionReview v1 that we can answer; `cause` is a code for it."""
 
-    def __init__(self, message: str, *, uid: str | None = None) -> None:
+    def __init__(self, message: str, *, cause: UnreadableCause) -> None:
         super().__init__(message)
-        self.uid = uid
+        self.cause: UnreadableCause = cause
 
 
 class TemplateError(GatecrierError):

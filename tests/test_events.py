@@ -1,18 +1,30 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import uuid
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]  # it has no types
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router import events
 from router.decision import Finding, decide
-from router.events import Origin, decision_event, decode, encode, event_id, event_schema, timestamp, with_sequence
-from router.verdict import Mode, Verdict
+from router.events import (
+    Origin,
+    decision_event,
+    decode,
+    encode,
+    event_id,
+    event_schema,
+    making,
+    timestamp,
+    unreadable_event,
+    with_sequence,
+)
+from router.verdict import Mode, RequestOutcome, Verdict
 from router.verification import Signer
 
 EXAMPLE = json.loads((Path(__file__).parent / "data" / "event.json").read_text())
@@ -91,7 +103,7 @@ def test_an_id_is_a_name_based_uuid_of_cluster_and_request(cluster: str, uid: st
     """The same request is the same event, wherever and however often it is told."""
     name = f"{cluster}/{uid}".encode(errors="replace").decode()
 
-    assert event_id(cluster, uid) == str(uuid.uuid5(events._IDENTITY, name))
+    assert event_id(cluster, uid) == str(uuid.uuid5(making._IDENTITY, name))
 
 
 def test_ids_differ_by_cluster_and_by_request() -> None:
@@ -104,7 +116,7 @@ def test_any_image_name_can_be_told(image: str) -> None:
     event = decode(with_sequence(encode(an_event(image)), 1))
 
     told = event["data"]["images"][0]["image"]
-    assert told == image[: events.TEXT_LIMIT].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert told == image.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def test_lone_surrogates_become_replacement_characters() -> None:
@@ -112,8 +124,81 @@ def test_lone_surrogates_become_replacement_characters() -> None:
     assert events.as_json({"\udfff": ["\ud800", 1, None]}) == '{"\ufffd":["\ufffd",1,null]}'.encode()
 
 
-def test_long_names_are_cut() -> None:
-    assert len(decode(encode(an_event("x" * 100_000)))["data"]["images"][0]["image"]) == events.TEXT_LIMIT
+def a_large_event(
+    count: int, name: str, verdict: Verdict = Verdict.VERIFIED, bad: int | None = None
+) -> events.CloudEvent:
+    """An event with so many images; one of them may be denied."""
+    event = an_event()
+    (image,) = event["data"]["images"]
+    images: list[events.ImageData] = [{**image, "image": name, "container": f"c{number}"} for number in range(count)]
+    for number, one in enumerate(images):
+        one["verdict"] = "denied" if number == bad else verdict.value
+    return {**event, "data": {**event["data"], "images": images}}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 1000), st.sampled_from(["a", "\x01", "é", "\U0001f600"]), st.integers(1, 5000))
+def test_an_event_is_never_too_large_to_be_told(count: int, character: str, length: int) -> None:
+    """Whoever deploys chooses names and their number; size must not keep his alert from anybody."""
+    body = with_sequence(encode(a_large_event(count, character * length, bad=count - 1)), 2**53)
+    data = decode(body)["data"]
+
+    assert len(body) <= 256 * 1024
+    assert any(image["verdict"] == "denied" for image in data["images"])
+    nothing: events.OmittedData = {"count": 0, "verdicts": {}}
+    omitted = data.get("images_omitted", nothing)
+    assert omitted["count"] == sum(omitted["verdicts"].values()) == count - len(data["images"])
+    jsonschema.Draft202012Validator(event_schema()).validate(decode(body))
+
+
+def test_what_is_small_enough_is_told_whole() -> None:
+    event = a_large_event(100, "x" * 1000)
+
+    assert decode(encode(event)) == event
+
+
+def test_long_names_are_shortened_before_anything_is_left_out() -> None:
+    told = decode(encode(a_large_event(200, "x" * 5000)))["data"]
+
+    assert len(told["images"]) == 200
+    assert told["images"][0]["image"].startswith("x" * 200 + "..." + "x" * 60 + " (5000 characters, sha256 ")
+    assert "images_omitted" not in told
+
+
+def test_of_too_many_images_those_that_fail_are_told_in_the_objects_order() -> None:
+    event = a_large_event(1000, "x" * 300, bad=999)
+    told = decode(encode(event))["data"]
+
+    assert [image["container"] for image in told["images"]] == [f"c{number}" for number in [*range(199), 999]]
+    assert told["images_omitted"] == {"count": 800, "verdicts": {"verified": 800}}
+
+
+def test_what_was_not_answered_is_another_event_than_what_was_decided() -> None:
+    """Its id would make the true decision about the same request a duplicate."""
+    decision = dataclasses.replace(decide([], Mode.DETECT), outcome=RequestOutcome.UNANSWERED)
+    event = decision_event(
+        ORIGIN,
+        EXAMPLE["data"]["request"],
+        EXAMPLE["data"]["workload"],
+        decision,
+        [],
+        at=0.0,
+        gate_milliseconds=0.0,
+        corrects="4711",
+    )
+
+    assert event["id"] != an_event()["id"]
+    assert event["data"]["corrects"] == "4711"
+    jsonschema.Draft202012Validator(event_schema()).validate(event)
+
+
+def test_bodies_that_are_no_review_make_an_event_like_any_other() -> None:
+    """Routes, templates and receivers know its members."""
+    told: events.UnreadableData = {"cause": "no_uid", "count": 2, "first_peer": "192.0.2.1", "first_sha256": "00"}
+    event = unreadable_event(ORIGIN, told, "a\nb", at=0.0)
+
+    jsonschema.Draft202012Validator(event_schema()).validate(event)
+    assert event["data"]["decision"]["message"] == "2 requests could not be read; the first: a\\u000ab"
 
 
 @given(st.integers(min_value=1, max_value=2**53))

@@ -1,43 +1,126 @@
-"""Where an object of an unknown kind may hold containers that nobody reads. Pure.
+"""What stands in an object of a kind that nobody told us about: containers anywhere, and whether it changed. Pure.
 
-A search of the whole object, without `metadata` and `status`: a list of containers is one by that name with an object
-in it that has an `image`. The search is bounded: what is too large to be searched may hold anything.
+Rules:
+(1) The whole object is searched but for `metadata` and `status`: a list of containers is one by that name with an
+    object in it that has an `image`. Lists that were read otherwise are known; a list with the same bytes is the same.
+(2) The search looks for the keys in the text: within a JSON string every quote is escaped, so that a match is a key.
+(3) It is bounded by members, lists and bytes: what is beyond may hold anything, and `is_whole` says so.
+(4) Two objects say the same if the same bytes stand in the same members: the API server writes both the same way. Where
+    it would not, they differ, and somebody is told once more than needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import re
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 
-NODES_LIMIT = 10_000
-"""Objects and lists that are looked into."""
+from msgspec import Raw
+
+from router.admission.reading.reader import read_entries
+from router.admission.reading.shapes import Container
+from router.admission.reading.steps import Steps
+from router.admission.reading.tolerant import WINDOW, Reader, UnreadableJsonError
+
+MEMBERS_LIMIT = 1_000
+"""Members of an object that are searched."""
+LISTS_LIMIT = 1_000
+"""Lists of containers in it that are read."""
+AGAIN_LIMIT = 4
+"""How often an object's bytes are read, since lists may stand within lists."""
 SHOWN = 120
-"""Characters of a place that are told."""
+"""Characters of a member's name that are told."""
 
-_LISTS = frozenset({"containers", "initContainers", "ephemeralContainers"})
-
-
-def hidden_containers(found: Mapping[str, object], known: Sequence[Mapping[str, object]]) -> str | None:
-    """Where containers stand outside of the known Pods, in words; None if nowhere."""
-    seen = {id(spec) for spec in known}
-    left: list[tuple[str, object]] = [("", {key: found[key] for key in found.keys() - {"metadata", "status"}})]
-    visited = 0
-    while left:
-        pointer, node = left.pop()
-        visited += 1
-        if visited > NODES_LIMIT:
-            return "it is too large to be searched"
-        if id(node) in seen:
-            continue
-        if isinstance(node, dict):
-            for key, value in node.items():
-                if key in _LISTS and _are_containers(value):
-                    return f"there are {key} in {pointer[:SHOWN] or '/'}"
-                if isinstance(value, dict | list):
-                    left.append((f"{pointer[:SHOWN]}/{key[:SHOWN]}", value))
-        elif isinstance(node, list):
-            left.extend((f"{pointer[:SHOWN]}/{index}", item) for index, item in enumerate(node))
-    return None
+_ASIDE = frozenset({"metadata", "status"})
+_LIST = re.compile(rb'"(containers|initContainers|ephemeralContainers)"[ \t\n\r]*+:[ \t\n\r]*+(?=\[)')
+_OVERLAP = 256
 
 
-def _are_containers(value: object) -> bool:
-    return isinstance(value, list) and any(isinstance(item, dict) and "image" in item for item in value)
+@dataclass(slots=True)
+class Found:
+    """What stands in an object."""
+
+    where: str | None = None
+    """Where the first list of containers stands that is not known, in words."""
+    images: set[str] = field(default_factory=set)
+    """Images in such lists."""
+    is_whole: bool = True
+    """Whether all of it was searched."""
+    content: str = ""
+    """The same for objects that say the same."""
+
+
+def search(raw: Raw, known: Sequence[Raw]) -> Steps[Found]:
+    """What stands in an object beside the lists that are known.
+
+    Raises:
+        UnreadableJsonError: It is no JSON where its members stand.
+    """
+    found, content, data = Found(), hashlib.sha256(), memoryview(raw)
+    lists = _Lists(found, {bytes(memoryview(one)) for one in known if memoryview(one)}, len(data) * AGAIN_LIMIT)
+    reader, count = Reader(data), 0
+    if (yield from reader.enters(b"{")):
+        while (key := (yield from reader.next_key(is_first=not count))) is not None:
+            span = yield from reader.span()
+            yield
+            count += 1
+            if key in _ASIDE:
+                continue
+            content.update(key.encode() + b"\0")
+            yield from _digested(content, span)
+            if count > MEMBERS_LIMIT:
+                found.is_whole = False
+            else:
+                yield from lists.look_into(key, span)
+    found.content = content.hexdigest()
+    return found
+
+
+def _digested(content: hashlib._Hash, span: memoryview) -> Steps[None]:
+    for start in range(0, len(span), WINDOW * 16):
+        content.update(span[start : start + WINDOW * 16])
+        yield
+
+
+class _Lists:
+    """Reads lists of containers as long as its budget lasts."""
+
+    def __init__(self, found: Found, known: AbstractSet[bytes], budget: int) -> None:
+        self._found = found
+        self._known = known
+        self._left = budget
+        self._read = self._containers = 0
+
+    def look_into(self, key: str, span: memoryview) -> Steps[None]:
+        for start in range(0, len(span), WINDOW):
+            window = bytes(span[start : start + WINDOW + _OVERLAP])
+            for hit in _LIST.finditer(window):
+                if hit.start() >= WINDOW:
+                    break
+                if self._read >= LISTS_LIMIT or self._left <= 0:
+                    self._found.is_whole = False
+                    return
+                self._read += 1
+                yield from self._list(key, hit[1].decode(), span[start + hit.end() :])
+            yield
+
+    def _list(self, key: str, name: str, rest: memoryview) -> Steps[None]:
+        try:
+            span = yield from Reader(rest).span()
+        except UnreadableJsonError:
+            self._found.is_whole = False
+            return
+        self._left -= len(span)
+        if len(span) <= WINDOW * 64 and bytes(span) in self._known:
+            return
+        before = self._containers
+        yield from read_entries(Raw(span), Container, self._take)
+        if self._containers > before and self._found.where is None:
+            self._found.where = f"there are {name} in /{key[:SHOWN]}"
+
+    def _take(self, container: Container | None) -> None:
+        if container is not None and container.image is not None:
+            self._containers += 1
+            self._found.images.add(container.image)

@@ -1,59 +1,51 @@
 """The first half of the sentence, in order: review, images, policy, verdict, decision, event.
 
+`read` finds out what is asked, under the rules that are in force then; they hold for the whole request.
+
 `validate` decides and tells:
-(1) What brings no image (a deletion, a status update, an update that changes none) is admitted, and only counted.
+(1) What brings no image (a deletion, a status update, an update that brings none) is admitted, and only counted.
 (2) Every image is judged, all at once, equal ones once; one that has no answer at the deadline is
     unverifiable(timeout). Remembered proofs cost no task and no await.
-(3) The decision follows from the findings and the mode of the namespace (`router.decision`).
+(3) The decision follows from the findings and the mode of the namespace (`router.decision`). What can't be read is
+    refused in enforce and let in with a warning in detect.
 (4) A dry run ends here: same answer, no event.
 (5) A destination that must be told gives its receipt before an admission in enforce mode; without it the request is
     refused. In detect nothing waits.
 (6) Event and reply are made, then the event is stored, and when it is durable the reply leaves. If it can't be
-    stored, the whole event goes to the log, and with `outbox.required` the request is refused in enforce mode.
+    stored in time, the whole event goes to the log, and with `outbox.required` the request is refused in enforce mode.
 
 `mutate` pins tags to digests that were proven, only where a refusal would be in force. It refuses nothing, makes no
 event and never sends a patch that could fail to apply.
 
+`abandon` tells that nobody waits for the answer any more.
+
 Invariant: whatever fails in any stage, the API server gets an answer: in detect an admission with a warning and an
 event, in enforce a refusal with its reason. The boundary that catches what nobody expected is in `validate`; what
-follows it uses no stage that could have failed. Nothing here talks HTTP to the API server: that is the webhook's
-part.
+follows it uses no stage that could have failed, and the webhook has the last word. Nothing here talks HTTP.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-from router.admission import patches, review, workloads
-from router.admission.judging import Judging
-from router.admission.telling import Call, Draft, Telling
+from router.admission import pinning, review
+from router.admission.asked import Asked, GateRules
+from router.admission.reading.tolerant import UnreadableJsonError
+from router.admission.review import AdmissionRequest, Objects
+from router.admission.slices import OutOfTimeError, in_slices
+from router.admission.telling import Draft, Telling
+from router.admission.unreadable import Unreadable
+from router.admission.workloads import Workload, read_workload
 from router.decision import Decision, Failure, Finding, audit_annotations, decide
-from router.events import Origin, event_id
-from router.policy import Enforcement
-from router.routing import RoutingTree
+from router.events import event_id
 from router.telemetry.logs import logger
 from router.telemetry.metrics import Metrics
-from router.verdict import Mode, RequestOutcome, Severity, Verdict
+from router.verdict import Mode, RequestOutcome, Severity
 
 log = logger()
-
-
-@dataclass(frozen=True, slots=True)
-class GateRules:
-    """What one configuration says; a reload replaces the whole."""
-
-    origin: Origin
-    enforcement: Enforcement
-    judging: Judging
-    routes: RoutingTree
-    destinations: tuple[str, ...]
-    """Every destination: who is told when the routes themselves fail."""
-    must_deliver: frozenset[str]
-    """Destinations whose receipt an admission in enforce mode waits for."""
-    outbox_required: bool
-    pin_digests: bool
 
 
 class Gate:
@@ -63,118 +55,140 @@ class Gate:
         self.rules = rules
         self._telling = telling
         self._metrics = metrics
+        self._abandoned: set[asyncio.Task[None]] = set()
 
-    async def validate(self, request: review.AdmissionRequest, deadline: float) -> bytes:
-        """The reply to a validating call, its event durable; `deadline` is in the event loop's time."""
-        call = self._call(request, deadline)
+    async def read(self, request: AdmissionRequest, objects: Objects, deadline: float, store_by: float) -> Asked:
+        """What is asked; both deadlines are in the event loop's time. Never fails: what can't be read is told."""
+        rules, began = self.rules, time.perf_counter()
+        mode, never_block = self.mode(request.namespace)
+        workload, problem = Workload(), request.problem
+        if not problem:
+            try:
+                workload = await in_slices(read_workload(request, objects, rules.csi_drivers), deadline)
+            except OutOfTimeError:
+                problem = "there was no time to read the object"
+            except UnreadableJsonError as error:
+                problem = str(error)
+            except Exception as error:  # whatever is in an object, its request is answered
+                log.exception("object_not_read", uid=request.uid, namespace=request.namespace)
+                problem = f"reading the object failed ({type(error).__name__})"
+        never_block |= workload.never_blocks
+        return Asked(request, workload, rules, mode, never_block, deadline, store_by, began, problem)
+
+    def mode(self, namespace: str) -> tuple[Mode, bool]:
+        """Whether a failing image blocks there, and whether nothing ever does; never fails."""
+        enforcement = self.rules.enforcement
         try:
-            workload = workloads.images_of(request)
+            never_block = enforcement.never_blocks(namespace)
+            return (Mode.DETECT if never_block else enforcement.mode(namespace)), never_block
+        except Exception:  # without a mode there is still an answer, by the default
+            log.exception("mode_unknown", namespace=namespace)
+            return enforcement.default, False
+
+    async def validate(self, asked: Asked) -> bytes:
+        """The reply to a validating call, its event durable."""
+        workload = asked.workload
+        try:
             if workload.skip is not None:
                 self._metrics.requests_skipped.labels(workload.skip).inc()
-                return review.reply(request.uid, allowed=True)
-            findings = await self.rules.judging.findings(workload.places, deadline)
-            decision = decide(findings, call.mode, never_block=call.never_block, notices=workload.notices)
-            return await self._told(call, Draft(decision, findings))
+                return review.reply(asked.request.uid, allowed=True)
+            if asked.problem:
+                return await self._told(asked, _failed((), asked, "unreadable", asked.problem))
+            found = await asked.rules.judging.findings(workload.places, asked.deadline)
+            findings = pinning.held_against(asked, found)
+            decision = decide(findings, asked.mode, never_block=asked.never_block, notices=workload.notices)
+            return await self._told(asked, Draft(decision, findings))
         except Exception as error:  # the one boundary: whatever failed, the API server gets its answer
-            log.exception("gate_stage_failed", uid=request.uid, namespace=request.namespace)
-            return await self._told_of_failure(call, type(error).__name__)
+            log.exception("gate_stage_failed", uid=asked.request.uid, namespace=asked.request.namespace)
+            return await self._told_of_failure(asked, type(error).__name__)
 
-    async def mutate(self, request: review.AdmissionRequest, deadline: float) -> bytes:
+    async def mutate(self, asked: Asked) -> bytes:
         """The reply to a mutating call: an admission, with a patch where tags are to be pinned."""
         patch = None
         try:
-            call = self._call(request, deadline)
-            if self.rules.pin_digests and call.mode is Mode.ENFORCE:
-                patch = await self._pinned(request, deadline)
+            if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
+                found = await asked.rules.judging.findings(asked.workload.places, asked.deadline)
+                patch = pinning.pins(asked, found)
         except Exception:
-            log.exception("pinning_failed", uid=request.uid)  # a patch is a courtesy; /validate decides and tells
-        return review.reply(request.uid, allowed=True, patch=patch)
+            log.exception("pinning_failed", uid=asked.request.uid)  # a patch is a courtesy; /validate decides and tells
+        return review.reply(asked.request.uid, allowed=True, patch=patch)
 
-    async def unreadable(self, uid: str, problem: str) -> None:
-        """Tell of a request whose body could not be read: the API server gets HTTP 400 and goes by failurePolicy."""
-        decision = Decision(
-            outcome=RequestOutcome.UNANSWERED,
-            mode=Mode.DETECT,
-            would_reject=False,
-            severity=Severity.MEDIUM,
-            message=f"the request could not be read: {problem}",
-            warnings=(),
-            refusal="",
-        )
-        call = self._call(review.unreadable_request(uid), self._telling.loop_time())
-        await self._telling.store(self.rules, call, Draft(decision, ()), ())
+    def abandon(self, asked: Asked) -> None:
+        """Nobody waits any more for the reply to a validating call: tell so, with what is known without asking."""
+        if asked.workload.skip is not None or asked.request.dry_run:
+            return
+        task = asyncio.get_running_loop().create_task(self._told_unanswered(asked))
+        self._abandoned.add(task)
+        task.add_done_callback(self._abandoned.discard)
 
-    def _call(self, request: review.AdmissionRequest, deadline: float) -> Call:
-        enforcement = self.rules.enforcement
-        try:
-            never_block = enforcement.never_blocks(request.namespace)
-            mode = Mode.DETECT if never_block else enforcement.mode(request.namespace)
-        except Exception:  # without a mode there is still an answer, by the default
-            log.exception("mode_unknown", uid=request.uid)
-            never_block, mode = False, enforcement.default
-        return Call(request, mode, never_block, deadline, time.perf_counter())
+    async def unreadable(self, bodies: Unreadable) -> None:
+        """Tell of bodies that are no review."""
+        await self._telling.store_unreadable(self.rules, bodies)
 
-    async def _pinned(self, request: review.AdmissionRequest, deadline: float) -> bytes | None:
-        places = workloads.images_of(request).places
-        findings = await self.rules.judging.findings(places, deadline)
-        return patches.pin(
-            [
-                (place, finding.digest)
-                for place, finding in zip(places, findings, strict=True)
-                if finding.verdict is Verdict.VERIFIED and finding.rule_mode is Mode.ENFORCE and finding.digest
-            ]
-        )
+    async def close(self) -> None:
+        """Let what is told of abandoned requests be stored."""
+        await asyncio.gather(*self._abandoned)
 
-    async def _told(self, call: Call, draft: Draft) -> bytes:
-        rules = self.rules
-        if call.request.dry_run:
+    async def _told(self, asked: Asked, draft: Draft) -> bytes:
+        rules = asked.rules
+        if asked.request.dry_run:
             self._metrics.requests_skipped.labels("dry_run").inc()
-            return self._reply(rules, call, draft)
+            return _reply(asked, draft)
         told: tuple[str, ...] = ()
         is_admission = draft.decision.outcome is RequestOutcome.ADMITTED
-        if call.mode is Mode.ENFORCE and is_admission and rules.must_deliver:
-            told, missing = await self._telling.tell_first(rules, call, draft)
+        if asked.blocks and is_admission and rules.must_deliver:
+            told, missing = await self._telling.tell_first(asked, draft)
             if missing:
-                draft = _failed(draft.findings, call, "undelivered", f"no receipt from {', '.join(missing)}")
-        reply = self._reply(rules, call, draft)
-        stored = await self._telling.store(rules, call, draft, told)
-        if not stored and rules.outbox_required and call.mode is Mode.ENFORCE:
-            draft = _failed(draft.findings, call, "event_not_stored", "the event of this decision can't be stored")
-            reply = self._reply(rules, call, draft)
-        self._telling.count(call, draft)
+                draft = _failed(draft.findings, asked, "undelivered", f"no receipt from {', '.join(missing)}")
+        reply = _reply(asked, draft)
+        stored = await self._telling.store(asked, draft, told)
+        if not stored and rules.outbox_required and asked.blocks:
+            draft = _failed(draft.findings, asked, "event_not_stored", "the event of this decision can't be stored")
+            reply = _reply(asked, draft)
+        self._telling.count(asked, draft)
         return reply
 
-    async def _told_of_failure(self, call: Call, error_name: str) -> bytes:
-        decision = _last_word(call, f"an internal error ({error_name}); the cause is in Gatecrier's log")
+    async def _told_of_failure(self, asked: Asked, error_name: str) -> bytes:
+        decision = _last_word(asked, f"an internal error ({error_name}); the cause is in Gatecrier's log")
         draft = Draft(decision, ())
         is_rejection = decision.outcome is RequestOutcome.REJECTED
         reply = review.reply(
-            call.request.uid, allowed=not is_rejection, message=decision.refusal, warnings=decision.warnings
+            asked.request.uid, allowed=not is_rejection, message=decision.refusal, warnings=decision.warnings
         )
-        if not call.request.dry_run:
-            await self._telling.store(self.rules, call, draft, ())
-            self._telling.count(call, draft)
+        if not asked.request.dry_run:
+            await self._telling.store(asked, draft, ())
+            self._telling.count(asked, draft)
         return reply
 
-    def _reply(self, rules: GateRules, call: Call, draft: Draft) -> bytes:
-        decision = draft.decision
-        return review.reply(
-            call.request.uid,
-            allowed=decision.outcome is not RequestOutcome.REJECTED,
-            message=decision.refusal,
-            warnings=decision.warnings,
-            audit=audit_annotations(decision, draft.findings, event_id(rules.origin.cluster, call.request.uid)),
-        )
+    async def _told_unanswered(self, asked: Asked) -> None:
+        findings = pinning.held_against(asked, asked.rules.judging.known(asked.workload.places))
+        judged = decide(findings, asked.mode, never_block=asked.never_block, notices=asked.workload.notices)
+        message = f"the API server went away before it was answered\n{judged.message}"
+        decision = replace(judged, outcome=RequestOutcome.UNANSWERED, severity=Severity.MEDIUM, message=message)
+        draft = Draft(decision, findings)
+        await self._telling.store(asked, draft, ())
+        self._telling.count(asked, draft)
 
 
-def _failed(findings: Sequence[Finding], call: Call, reason: str, detail: str) -> Draft:
-    decision = decide(findings, call.mode, never_block=call.never_block, failure=Failure(reason, detail))
+def _reply(asked: Asked, draft: Draft) -> bytes:
+    decision, uid = draft.decision, asked.request.uid
+    return review.reply(
+        uid,
+        allowed=decision.outcome is not RequestOutcome.REJECTED,
+        message=decision.refusal,
+        warnings=decision.warnings,
+        audit=audit_annotations(decision, draft.findings, event_id(asked.rules.origin.cluster, uid)),
+    )
+
+
+def _failed(findings: Sequence[Finding], asked: Asked, reason: str, detail: str) -> Draft:
+    decision = decide(findings, asked.mode, never_block=asked.never_block, failure=Failure(reason, detail))
     return Draft(decision, findings)
 
 
-def _last_word(call: Call, problem: str) -> Decision:
+def _last_word(asked: Asked, problem: str) -> Decision:
     """The decision when a stage failed, made without any stage."""
-    if call.mode is Mode.ENFORCE:
+    if asked.blocks:
         refusal = f"the images could not be judged: {problem}"
         return Decision(
             outcome=RequestOutcome.REJECTED,

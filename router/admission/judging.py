@@ -14,13 +14,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from router.admission.workloads import Place
 from router.decision import Finding
 from router.errors import InvalidReferenceError
-from router.images import ImageReference, parse_reference
+from router.images import Digest, ImageReference, parse_reference
 from router.policy import Policy, Rule
 from router.telemetry.logs import logger
 from router.verdict import Mode, Verdict
@@ -79,6 +79,22 @@ class Judging:
             judged |= await self._judged(waiting, deadline)
         return [self._finding(place, judged[place.image]) for place in places]
 
+    def known(self, places: Sequence[Place]) -> list[Finding]:
+        """One finding per place, in order, with what can be said without asking anybody."""
+        found = {place.image: self._at_once(place.image) for place in places}
+        unasked = _unverifiable("unanswered", "nobody waited for a verdict")
+        return [
+            self._finding(place, known if isinstance(known, Judged) else Judged(str(known[0]), known[1], unasked, 0.0))
+            for place in places
+            for known in (found[place.image],)
+        ]
+
+    def speaks_for_pinned(self, image: str, digest: str) -> bool:
+        """Whether the rule of this image, written with a tag, is also the rule of the same name with the digest."""
+        tagged = parse_reference(image)
+        pinned = replace(tagged, tag=None, digest=Digest.parse(digest))
+        return self._policy.match(tagged) is self._policy.match(pinned)
+
     def _at_once(self, image: str) -> Judged | tuple[ImageReference, Rule]:
         try:
             reference = parse_reference(image)
@@ -133,6 +149,7 @@ class Judging:
             cached=judgement.cached,
             milliseconds=judged.milliseconds,
             wanted="" if rule is None else self._wanted(rule),
+            is_new=place.is_new,
         )
 
 

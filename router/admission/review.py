@@ -1,15 +1,15 @@
 """AdmissionReview v1: bytes to request, and answer to bytes. Pure.
 
 Rules:
-(1) A body is JSON, an object, `admission.k8s.io/v1` `AdmissionReview`, and its `request` has a `uid`, a known
-    operation and, to create or update, an object; anything else is a ReviewError, with the uid where one could be
-    read. Keys are case-sensitive, of equal keys the last wins, as for the API server.
-(2) JSON is what RFC 8259 says, in UTF-8, nested at most 1024 deep (orjson): no NaN, no lone surrogate. An API server
-    sends nothing else: what it stores went through its own decoder.
+(1) A body in which an `admission.k8s.io/v1` `AdmissionReview` with a request's `uid` can be found is a request,
+    whatever else is in it. Anything else is a ReviewError, with its cause as a code.
+(2) What is wrong with a request otherwise (an operation that nobody knows, no object to create) is told by `problem`:
+    it can't be judged, but it is answered.
 (3) What is missing otherwise (namespace, user, name) is empty: cluster-scoped objects and older servers leave it out.
-(4) An answer has `apiVersion`, `kind`, `response.uid` and `response.allowed`. A refusal has a message and is 403
+(4) Every text is bounded before it is used: whoever reaches the port chooses it. Objects stay unread here.
+(5) An answer has `apiVersion`, `kind`, `response.uid` and `response.allowed`. A refusal has a message and is 403
     Forbidden (without `code` it would be 400). `patch` and `patchType` come together or not at all.
-(5) Texts in an answer are UTF-8; what others wrote and UTF-8 can't hold becomes U+FFFD.
+(6) Texts in an answer are UTF-8; what others wrote and UTF-8 can't hold becomes U+FFFD.
 
 Source: Kubernetes API reference, admission.k8s.io/v1; "Dynamic Admission Control".
 """
@@ -18,20 +18,31 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-import orjson
+from msgspec import Raw
 
+from router.admission.reading import shapes
+from router.admission.reading.reader import read_document, read_texts
+from router.admission.reading.steps import Steps
+from router.admission.reading.tolerant import UnreadableJsonError
 from router.errors import ReviewError
-from router.events import RequestData, as_json
+from router.events import as_json
 
 API_VERSION, KIND = "admission.k8s.io/v1", "AdmissionReview"
 OPERATIONS = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
 WITH_OBJECT = frozenset({"CREATE", "UPDATE"})
 UID_LIMIT = 256
+NAME_LIMIT = 256
+"""Characters of names, kinds, namespaces and groups: Kubernetes allows 253 at most."""
+USER_LIMIT = 1024
+"""Characters of a user's name: an identity provider chooses it."""
+GROUPS_LIMIT = 100
+"""Groups of a user that are told."""
 SHOWN = 100
 """Characters of a text from outside that an error repeats."""
-_NOTHING: Mapping[str, object] = {}
+_OBJECT, _NULL = b"{", b"null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,152 +51,102 @@ class AdmissionRequest:
 
     uid: str
     operation: str
-    """CREATE, UPDATE, DELETE or CONNECT; empty where the request could not be read."""
-    api_version: str
-    """Group and version, such as `apps/v1` or `v1`."""
+    """CREATE, UPDATE, DELETE or CONNECT; what else stands there, if `problem` says so."""
+    group: str
+    """API group of the object, empty for the core group."""
+    version: str
     kind: str
     subresource: str
     namespace: str
     """Empty for cluster-scoped objects."""
     name: str
-    generate_name: str
+    """Empty where the API server has yet to make one."""
     user: str
     groups: tuple[str, ...]
     dry_run: bool
-    new_object: Mapping[str, object]
+    problem: str = ""
+    """Why nothing can be judged; empty where it can."""
+
+    @property
+    def api_version(self) -> str:
+        """Group and version, such as `apps/v1` or `v1`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """What a request is about, unread: these hold the whole body in memory."""
+
+    new: Raw
     """The object as it would be; empty for a deletion."""
-    old_object: Mapping[str, object]
-    """The object as it is, for updates and deletions; else empty."""
-
-    @property
-    def metadata(self) -> Mapping[str, object]:
-        """The object's metadata."""
-        return mapping(self.new_object.get("metadata"))
-
-    @property
-    def is_being_deleted(self) -> bool:
-        """Whether the object was deleted before and only waits for its finalizers."""
-        before = mapping(self.old_object.get("metadata"))
-        return bool(self.metadata.get("deletionTimestamp") or before.get("deletionTimestamp"))
+    old: Raw
+    """The object as it is, for updates and deletions."""
 
 
-def mapping(value: object) -> Mapping[str, object]:
-    """The value if it is a JSON object, else an empty one."""
-    return value if isinstance(value, dict) else _NOTHING
-
-
-def text(value: object) -> str:
-    """The value if it is a JSON string, else an empty one."""
-    return value if isinstance(value, str) else ""
-
-
-def parse_review(body: bytes) -> AdmissionRequest:
+def read_review(body: memoryview) -> Steps[tuple[AdmissionRequest, Objects]]:
     """The request of an AdmissionReview v1.
 
     Raises:
         ReviewError: It is none; the text says what was found and what is expected.
     """
     try:
-        review = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ReviewError(f"the body is no JSON: {error}") from error
-    if not isinstance(review, dict):
-        raise ReviewError(f"the body is {_shown(review)}; expected an AdmissionReview")
-    request = review.get("request")
-    uid = text(mapping(request).get("uid"))
-    uid = uid if 0 < len(uid) <= UID_LIMIT else ""
-    if review.get("apiVersion") != API_VERSION or review.get("kind") != KIND:
-        found = f"apiVersion {_shown(review.get('apiVersion'))} and kind {_shown(review.get('kind'))}"
+        review = yield from read_document(body, shapes.Review)
+    except UnreadableJsonError as error:
+        raise ReviewError(str(error), cause="no_json") from error
+    if review is None:
+        raise ReviewError("the body is no JSON object; expected an AdmissionReview", cause="no_json")
+    if review.api_version != API_VERSION or review.kind != KIND:
+        found = f"apiVersion {_shown(review.api_version)} and kind {_shown(review.kind)}"
         raise ReviewError(
-            f"the body has {found}; expected {API_VERSION} {KIND} (`admissionReviewVersions: [v1]`)", uid=uid or None
+            f"the body has {found}; expected {API_VERSION} {KIND} (`admissionReviewVersions: [v1]`)", cause="no_review"
         )
-    if not isinstance(request, dict):
-        raise ReviewError(f"the review's request is {_shown(request)}; expected an object")
-    if not uid:
-        raise ReviewError(
-            f"request.uid is {_shown(request.get('uid'))}; expected a text of 1 to {UID_LIMIT} characters"
-        )
-    return _request(request, uid)
+    request = review.request
+    if request is None or not request.uid or len(request.uid) > UID_LIMIT:
+        found = _shown(None if request is None else request.uid)
+        raise ReviewError(f"request.uid is {found}; expected a text of 1 to {UID_LIMIT} characters", cause="no_uid")
+    return (yield from _request(request, request.uid)), Objects(request.object, request.old_object)
 
 
-def _shown(value: object) -> str:
-    """A value in an error: texts short and quoted, of anything else the kind only (it may be large, and deep)."""
-    match value:
-        case None:
-            return "missing or null"
-        case str():
-            return repr(value[:SHOWN])
-        case _:
-            return f"a JSON {type(value).__name__}"
+def _shown(value: str | None) -> str:
+    return "missing or no text" if value is None else repr(value[:SHOWN])
 
 
-def _request(request: Mapping[str, object], uid: str) -> AdmissionRequest:
-    operation = text(request.get("operation"))
-    if operation not in OPERATIONS:
+def _request(request: shapes.Request, uid: str) -> Steps[AdmissionRequest]:
+    kind, user = request.kind or shapes.GroupVersionKind(), request.user_info or shapes.UserInfo()
+    groups: list[str] = []
+    with suppress(UnreadableJsonError):  # the groups are told, nothing follows from them
+        groups = yield from read_texts(user.groups)
+    return AdmissionRequest(
+        uid=uid,
+        operation=_cut(request.operation),
+        group=_cut(kind.group),
+        version=_cut(kind.version),
+        kind=_cut(kind.kind),
+        subresource=_cut(request.sub_resource),
+        namespace=_cut(request.namespace),
+        name=_cut(request.name),
+        user=_cut(user.username, USER_LIMIT),
+        groups=tuple(_cut(one) for one in groups[:GROUPS_LIMIT]),
+        dry_run=request.dry_run is True,
+        problem=_problem(request),
+    )
+
+
+def _cut(text: str | None, limit: int = NAME_LIMIT) -> str:
+    return (text or "")[:limit]
+
+
+def _problem(request: shapes.Request) -> str:
+    if request.operation not in OPERATIONS:
         expected = ", ".join(sorted(OPERATIONS))
-        raise ReviewError(
-            f"request.operation is {_shown(request.get('operation'))}; expected one of {expected}", uid=uid
-        )
-    for key in ("object", "oldObject"):
-        if request.get(key) is not None and not isinstance(request[key], dict):
-            raise ReviewError(f"request.{key} is {_shown(request[key])}; expected an object or null", uid=uid)
-    if operation in WITH_OBJECT and request.get("object") is None:
-        raise ReviewError(f"request.object is missing or null; {operation} brings an object", uid=uid)
-    kind, user = mapping(request.get("kind")), mapping(request.get("userInfo"))
-    group, version = text(kind.get("group")), text(kind.get("version"))
-    groups = user.get("groups")
-    found = mapping(request.get("object"))
-    metadata = mapping(found.get("metadata"))
-    return AdmissionRequest(
-        uid=uid,
-        operation=operation,
-        api_version=f"{group}/{version}" if group else version,
-        kind=text(kind.get("kind")),
-        subresource=text(request.get("subResource")),
-        namespace=text(request.get("namespace")),
-        name=text(request.get("name")) or text(metadata.get("name")),
-        generate_name=text(metadata.get("generateName")),
-        user=text(user.get("username")),
-        groups=tuple(map(text, groups)) if isinstance(groups, list) else (),
-        dry_run=request.get("dryRun") is True,
-        new_object=found,
-        old_object=mapping(request.get("oldObject")),
-    )
-
-
-def unreadable_request(uid: str) -> AdmissionRequest:
-    """What is known of a request of which only the uid could be read."""
-    return AdmissionRequest(
-        uid=uid,
-        operation="",
-        api_version="",
-        kind="",
-        subresource="",
-        namespace="",
-        name="",
-        generate_name="",
-        user="",
-        groups=(),
-        dry_run=False,
-        new_object=_NOTHING,
-        old_object=_NOTHING,
-    )
-
-
-def request_data(request: AdmissionRequest) -> RequestData:
-    """The part of the event that tells what was asked."""
-    return {
-        "uid": request.uid,
-        "operation": request.operation,
-        "api_version": request.api_version,
-        "kind": request.kind,
-        "subresource": request.subresource,
-        "namespace": request.namespace,
-        "name": request.name,
-        "generate_name": request.generate_name,
-        "user": {"name": request.user, "groups": list(request.groups)},
-        "dry_run": request.dry_run,
-    }
+        return f"request.operation is {_shown(request.operation)}; expected one of {expected}"
+    for name, value in (("object", request.object), ("oldObject", request.old_object)):
+        start = bytes(memoryview(value)[:4])
+        if start not in (b"", _NULL) and not start.startswith(_OBJECT):
+            return f"request.{name} is no object"
+    if request.operation in WITH_OBJECT and bytes(memoryview(request.object)[:1]) != _OBJECT:
+        return f"request.object is missing or null; {request.operation} brings an object"
+    return ""
 
 
 def reply(

@@ -31,5 +31,6 @@ class WebhookSettings(SettingsModel):
     max_body: Size = 32 * 2**20
     """The largest review that is read; larger ones are answered 413. The API server escapes `<`, `>` and `&`, so a
     Pod of 3 MiB makes a body of 18 MiB."""
-    max_held: Size = 256 * 2**20
-    """How much of reviews' bodies may be held at once; further requests wait, which bounds our memory."""
+    csi_image_drivers: tuple[str, ...] = ("container-image.csi.k8s.io", "csi-image.warm-metal.tech")
+    """CSI drivers whose inline volumes mount an image (`volumeAttributes.image`): such images are judged, too. The two
+    names are those of warm-metal's driver, since and before its version 2."""

@@ -4,7 +4,7 @@ Rules:
 (1) An event is made from the decision and what was asked; if its parts can't be read, a smaller one without them.
 (2) Routes name the destinations; if the routes themselves fail, everybody is told.
 (3) `store` never raises: an event that the outbox does not take, for whatever cause, stands whole in the log and is
-    counted. How long it may take is the outbox's own limit.
+    counted. It takes no longer than what is kept back for it of the call's timeout.
 (4) One line in the log per decision.
 """
 
@@ -13,19 +13,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
-from router.admission import review, workloads
+from router.admission.asked import Asked, GateRules
+from router.admission.unreadable import Unreadable
+from router.admission.workloads import Workload
 from router.decision import Decision, Finding
-from router.events import CloudEvent, Origin, decision_event, encode
+from router.events import CloudEvent, decision_event, encode, unreadable_event
 from router.outbox import NewEvent
-from router.routing import RoutingTree
 from router.telemetry.logs import logger
 from router.telemetry.metrics import Metrics
 from router.verdict import Mode, RequestOutcome, Verdict
 
 log = logger()
+
+ABANDONED = 10.0
+"""Seconds that storing the event of an abandoned request may take."""
 
 ObtainReceipts = Callable[[bytes, str, Sequence[str], float], Awaitable[frozenset[str]]]
 """(event body, event id, destinations, deadline in loop time) -> those that gave their receipt."""
@@ -36,39 +40,6 @@ class Appending(Protocol):
 
     async def append(self, event: NewEvent) -> int:
         """Store durably; returns the sequence number. Raises OutboxError."""
-
-
-class TellingRules(Protocol):
-    """The part of the gate's rules that is needed here."""
-
-    @property
-    def origin(self) -> Origin:
-        """Where events come from."""
-
-    @property
-    def routes(self) -> RoutingTree:
-        """Who is told."""
-
-    @property
-    def destinations(self) -> tuple[str, ...]:
-        """Everybody."""
-
-    @property
-    def must_deliver(self) -> frozenset[str]:
-        """Who must be told first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One admission request and what holds for it."""
-
-    request: review.AdmissionRequest
-    mode: Mode
-    never_block: bool
-    deadline: float
-    """In the event loop's time."""
-    began: float
-    """In `time.perf_counter`'s time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,41 +72,59 @@ class Telling:
         }
         self._verdicts = {verdict: metrics.image_verdicts.labels(verdict.value) for verdict in Verdict}
 
-    @staticmethod
-    def loop_time() -> float:
-        """The clock of deadlines."""
-        return asyncio.get_running_loop().time()
-
-    async def tell_first(
-        self, rules: TellingRules, call: Call, draft: Draft
-    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    async def tell_first(self, asked: Asked, draft: Draft) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Those who must be told first: (who gave a receipt, who did not) within the deadline."""
-        event = self._event(rules, call, draft)
-        wanted = [name for name in self._who(rules, event) if name in rules.must_deliver]
+        event = self._event(asked, draft)
+        wanted = [name for name in _who(asked.rules, event) if name in asked.rules.must_deliver]
         if not wanted:
             return (), ()
-        told = await self._receipts(encode(event), event["id"], wanted, call.deadline)
+        told = await self._receipts(encode(event), event["id"], wanted, asked.deadline)
         return tuple(told), tuple(name for name in wanted if name not in told)
 
-    async def store(self, rules: TellingRules, call: Call, draft: Draft, told: Sequence[str]) -> bool:
+    async def store(self, asked: Asked, draft: Draft, told: Sequence[str]) -> bool:
         """Whether the event is durable now; if not, the whole of it is in the log."""
         event: CloudEvent | None = None
         try:
-            event = self._event(rules, call, draft)
-            new = NewEvent(event["id"], encode(event), self._now(), self._who(rules, event), told)
-            await self._outbox.append(new)
+            event = self._event(asked, draft)
+            new = NewEvent(event["id"], encode(event), self._now(), _who(asked.rules, event), told)
+            asked.handed.append(event["id"])
+            async with asyncio.timeout_at(_patience(asked, draft)):
+                await self._outbox.append(new)
         except Exception as error:  # noqa: BLE001 - whatever the cause, what the event tells must be in the log
-            self._metrics.events_unstored.inc()
-            cause = str(error) or type(error).__name__
-            told_instead = event or {"uid": call.request.uid, "decision": asdict(draft.decision)}
-            log.error("event_not_stored", cause=cause, event_not_in_outbox=told_instead)  # noqa: TRY400 - the event matters
+            self._not_stored(error, event or {"uid": asked.request.uid, "decision": asdict(draft.decision)})
             return False
         self._metrics.events_stored.inc()
         return True
 
-    def count(self, call: Call, draft: Draft) -> None:
-        """Count the decision and write its line in the log."""
-        decision, request = draft.decision, call.request
+    async def store_unreadable(self, rules: GateRules, bodies: Unreadable) -> None:
+        """Have the event about bodies that are no review stored, or whole in the log."""
+        event = unreadable_event(
+            rules.origin,
+            {
+                "cause": bodies.cause,
+                "count": bodies.count,
+                "first_peer": bodies.first_peer,
+                "first_sha256": bodies.first_sha256,
+            },
+            bodies.problem,
+            at=self._now(),
+        )
+        try:
+            await self._outbox.append(NewEvent(event["id"], encode(event), self._now(), _who(rules, event)))
+        except Exception as error:  # noqa: BLE001 - the same
+            self._not_stored(error, event)
+        else:
+            self._metrics.events_stored.inc()
+
+    def count(self, asked: Asked, draft: Draft) -> None:
+        """Count the decision and write its line in the log; never fails, since the answer is made by now."""
+        try:
+            self._count(asked, draft)
+        except Exception:  # what is counted decides nothing
+            log.exception("decision_not_counted", uid=asked.request.uid)
+
+    def _count(self, asked: Asked, draft: Draft) -> None:
+        decision, request = draft.decision, asked.request
         self._decided[decision.outcome, decision.mode].inc()
         for finding in draft.findings:
             self._verdicts[finding.verdict].inc()
@@ -143,38 +132,67 @@ class Telling:
             "request_decided",
             uid=request.uid,
             namespace=request.namespace,
-            workload=f"{request.kind}/{request.name or request.generate_name}",
+            workload=f"{request.kind}/{_name(asked)}",
             outcome=decision.outcome.value,
             mode=decision.mode.value,
             would_reject=decision.would_reject,
             verdicts=[f"{found.image[:200]}: {found.verdict.value}({found.reason})" for found in draft.findings[:20]],
-            milliseconds=round((time.perf_counter() - call.began) * 1000, 2),
+            milliseconds=round((time.perf_counter() - asked.began) * 1000, 2),
         )
 
-    def _event(self, rules: TellingRules, call: Call, draft: Draft) -> CloudEvent:
-        request = call.request
-        try:
-            return self._event_about(rules, call, request, draft)
-        except Exception:  # a smaller event is better than none
-            log.exception("event_incomplete", uid=request.uid)
-            return self._event_about(rules, call, review.unreadable_request(request.uid), Draft(draft.decision, ()))
+    def _not_stored(self, error: Exception, told_instead: object) -> None:
+        self._metrics.events_unstored.inc()
+        cause = str(error) or type(error).__name__
+        log.error("event_not_stored", cause=cause, event_not_in_outbox=told_instead)
 
-    def _event_about(
-        self, rules: TellingRules, call: Call, request: review.AdmissionRequest, draft: Draft
-    ) -> CloudEvent:
+    def _event(self, asked: Asked, draft: Draft) -> CloudEvent:
+        try:
+            return self._event_about(asked, draft)
+        except Exception:  # a smaller event is better than none
+            log.exception("event_incomplete", uid=asked.request.uid)
+            bare = replace(asked, workload=Workload())
+            return self._event_about(bare, Draft(draft.decision, ()))
+
+    def _event_about(self, asked: Asked, draft: Draft) -> CloudEvent:
+        request, workload = asked.request, asked.workload
+        is_unanswered = draft.decision.outcome is RequestOutcome.UNANSWERED
         return decision_event(
-            rules.origin,
-            review.request_data(request),
-            workloads.workload_data(request),
+            asked.rules.origin,
+            {
+                "uid": request.uid,
+                "operation": request.operation,
+                "api_version": request.api_version,
+                "kind": request.kind,
+                "subresource": request.subresource,
+                "namespace": request.namespace,
+                "name": request.name or workload.name,
+                "generate_name": workload.generate_name,
+                "user": {"name": request.user, "groups": list(request.groups)},
+                "dry_run": request.dry_run,
+            },
+            {"api_version": request.api_version, "kind": request.kind, "name": _name(asked), "owner": workload.owner},
             draft.decision,
             draft.findings,
             at=self._now(),
-            gate_milliseconds=(time.perf_counter() - call.began) * 1000,
+            gate_milliseconds=(time.perf_counter() - asked.began) * 1000,
+            corrects=asked.handed[0] if is_unanswered and asked.handed else None,
         )
 
-    def _who(self, rules: TellingRules, event: CloudEvent) -> tuple[str, ...]:
-        try:
-            return rules.routes.destinations(event["data"])
-        except Exception:  # whoever is told too much is better off than who is told nothing
-            log.exception("routing_failed", event_id=event["id"])
-            return rules.destinations
+
+def _name(asked: Asked) -> str:
+    return asked.request.name or asked.workload.name or asked.workload.generate_name
+
+
+def _patience(asked: Asked, draft: Draft) -> float:
+    """When storing must end: nobody waits for the event of a request that was abandoned."""
+    if draft.decision.outcome is RequestOutcome.UNANSWERED:
+        return asyncio.get_running_loop().time() + ABANDONED
+    return asked.store_by
+
+
+def _who(rules: GateRules, event: CloudEvent) -> tuple[str, ...]:
+    try:
+        return rules.routes.destinations(event["data"])
+    except Exception:  # whoever is told too much is better off than who is told nothing
+        log.exception("routing_failed", event_id=event["id"])
+        return rules.destinations

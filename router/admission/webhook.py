@@ -1,111 +1,64 @@
-"""HTTP in and out: content type, size limit, deadline; the event is durable before the reply leaves.
+"""HTTP in and out: what is refused by its head, how a body comes in, and that every review is answered.
 
 Rules:
-(1) A body that is no AdmissionReview v1 gets an HTTP status that says why (400, 413, 415) and a short text; where
-    its request's uid could be read, the event still tells of it. Everything else gets 200 and a review, whatever
-    happened inside: any other status would mean "failed calling webhook" to the API server.
-(2) The deadline is the request's own `?timeout=` (a Go duration) minus a margin for the way back, at most
-    `webhook.deadline`.
-(3) Memory is bounded: bodies up to `max_body` are read, all that are held at once up to `max_held`; further requests
-    wait for room within their deadline, then get 503.
-(4) When the API server gives up, the connection closes and our work for it is cancelled.
+(1) Refused with a status and a short text that says why: another content type or a content coding (415), a body
+    beyond `max_body` (413) or too slow (408), and what is no AdmissionReview v1 with a uid (400, told by
+    `router.admission.unreadable`). Where there is no room, 503 with `Retry-After`, and no event: the API server asks
+    again.
+(2) Everything else gets 200 and a review, whatever happens inside: any other status would mean "failed calling
+    webhook" to the API server. When everything below has failed, the last word stands ready here, and uses nothing
+    that could have failed.
+(3) A body is held only until it is read; then the room that its images take is held until they are answered.
+(4) When the API server gives up, the connection closes, our work for it is cancelled, and the event says so.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections import deque
+import contextlib
+import json
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 
 from aiohttp import web
-from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
+from router.admission.asked import Asked
+from router.admission.deadlines import LARGEST_KEPT, Allowance, allowance
 from router.admission.gate import Gate
-from router.admission.review import AdmissionRequest, parse_review
+from router.admission.receiving import BodyRefusedError, Receiving, Room
+from router.admission.review import AdmissionRequest, read_review
 from router.admission.settings import WebhookSettings
+from router.admission.slices import OutOfTimeError, in_slices
+from router.admission.unreadable import UnreadableBodies
 from router.errors import ReviewError
 from router.telemetry.logs import logger
 from router.telemetry.metrics import Metrics
+from router.verdict import Mode
 
 log = logger()
 
-_GO_DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:h|m|s|ms|us|µs|ns)){1,6}", re.ASCII)
-_GO_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|s|us|µs|ns)", re.ASCII)
-_GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-LEAST_MARGIN, LARGEST_MARGIN = 0.1, 1.0
-"""Seconds that are kept for the way back: a tenth of the timeout, within these."""
+JUDGING_ROOM = 96 * 2**20
+"""Bytes of memory that the images of all requests may take while they are judged."""
+CONTENT_TYPE = "application/json"
 
-
-@lru_cache(maxsize=1024)
-def time_allowed(timeout: str, most: float) -> float:
-    """Seconds for a review: the call's own timeout (such as `10s`) minus a margin, at most `most`."""
-    if not _GO_DURATION.fullmatch(timeout):
-        return most
-    asked = sum(float(number) * _GO_UNITS[unit] for number, unit in _GO_PART.findall(timeout))
-    margin = min(LARGEST_MARGIN, max(LEAST_MARGIN, asked / 10))
-    return max(0.0, min(most, asked - margin))
-
-
-class Room:
-    """Bytes of bodies that may be held at once; who finds none waits in line."""
-
-    def __init__(self, size: int) -> None:
-        self._free = size
-        self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    def take_now(self, size: int) -> bool:
-        """Take so many bytes if they are free and nobody waits; says whether."""
-        if self._line or self._free < size:
-            return False
-        self._free -= size
-        return True
-
-    async def take(self, size: int) -> None:
-        """Wait until so many bytes are free, in the order of asking."""
-        if self.take_now(size):
-            return
-        turn = asyncio.get_running_loop().create_future()
-        self._line.append((size, turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.give_back(size)
-            else:
-                self._line.remove((size, turn))
-                self._admit()
-            raise
-
-    def give_back(self, size: int) -> None:
-        """Free so many bytes and let the next in line in."""
-        self._free += size
-        self._admit()
-
-    def _admit(self) -> None:
-        while self._line and self._free >= self._line[0][0]:
-            size, turn = self._line.popleft()
-            if not turn.cancelled():
-                self._free -= size
-                turn.set_result(None)
-
-
-Answering = Callable[[AdmissionRequest, float], Awaitable[bytes]]
+Answering = Callable[[Asked], Awaitable[bytes]]
 
 
 class Webhook:
     """The endpoints `/validate` and `/mutate`."""
 
-    def __init__(self, gate: Gate, settings: Callable[[], WebhookSettings], metrics: Metrics) -> None:
+    def __init__(
+        self, gate: Gate, settings: Callable[[], WebhookSettings], metrics: Metrics, unreadable: UnreadableBodies
+    ) -> None:
         self._gate = gate
         self._settings = settings
         self._metrics = metrics
-        self._room = Room(settings().max_held)
+        self._unreadable = unreadable
+        self._receiving = Receiving()
+        self._judging = Room(JUDGING_ROOM, JUDGING_ROOM // 4)
 
     def application(self) -> web.Application:
         """The aiohttp application that serves both endpoints."""
-        application = web.Application(client_max_size=self._settings().max_body)
+        application = web.Application()
         application.router.add_post("/validate", self._endpoint(self._gate.validate, "validate"))
         application.router.add_post("/mutate", self._endpoint(self._gate.mutate, "mutate"))
         return application
@@ -116,44 +69,109 @@ class Webhook:
 
         async def answer(request: web.Request) -> web.Response:
             began = loop_time()
-            deadline = began + time_allowed(request.query_string.removeprefix("timeout="), self._settings().deadline)
-            response = await self._answer(request, answering, deadline)
+            response = await self._answer(request, answering, began)
             observe(loop_time() - began)
             return response
 
         return answer
 
-    async def _answer(self, request: web.Request, answering: Answering, deadline: float) -> web.Response:
-        if request.content_type != "application/json":
-            return self._refused(415, f"content type {request.content_type!r}; expected application/json")
-        size = request.content_length
-        most = self._settings().max_body
-        size = most if size is None else size
-        if size > most:
-            return self._refused(413, f"a body of {size} bytes; the limit (webhook.max_body) is {most}")
-        if not self._room.take_now(size):
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await self._room.take(size)
-            except TimeoutError:
-                return self._refused(503, "too many large requests at once (webhook.max_held)")
+    async def _answer(self, request: web.Request, answering: Answering, began: float) -> web.Response:
+        found: list[AdmissionRequest] = []
         try:
-            return await self._judged(await request.read(), answering, deadline)
-        except HTTPRequestEntityTooLarge:
-            return self._refused(413, f"a body beyond the limit (webhook.max_body) of {most} bytes")
-        finally:
-            self._room.give_back(size)
-
-    async def _judged(self, body: bytes, answering: Answering, deadline: float) -> web.Response:
-        try:
-            review = parse_review(body)
+            _check_head(request)
+            allowed = self._allowance(request)
+            asked = await self._read(request, allowed, began, found)
+            return _review(await self._answered(asked, answering))
+        except BodyRefusedError as refused:
+            return self._refused(refused.status, str(refused))
         except ReviewError as error:
-            if error.uid:
-                await self._gate.unreadable(error.uid, str(error))
-            return self._refused(400, str(error))
-        return web.Response(body=await answering(review, deadline), content_type="application/json")
+            return self._refused(web.HTTPBadRequest.status_code, str(error))
+        except Exception as error:  # noqa: BLE001 - the last boundary
+            return self._last_word(found, error)
+
+    async def _answered(self, asked: Asked, answering: Answering) -> bytes:
+        try:
+            async with self._judging.held(asked.workload.cost, asked.deadline):
+                return await answering(asked)
+        except asyncio.CancelledError:
+            if answering == self._gate.validate:
+                self._gate.abandon(asked)
+            raise
+
+    def _allowance(self, request: web.Request) -> Allowance:
+        settings = self._settings()
+        try:
+            return allowance(request.query_string.removeprefix("timeout="), settings.deadline)
+        except Exception as error:  # noqa: BLE001 - how long it may take decides nothing about what it says
+            _say("deadline_unknown", error)
+            return Allowance(settings.deadline, settings.deadline + LARGEST_KEPT / 2)
+
+    async def _read(
+        self, request: web.Request, allowed: Allowance, began: float, found: list[AdmissionRequest]
+    ) -> Asked:
+        """What is asked; the body is let go of when it has been read."""
+        deadline, peer = began + allowed.judging, request.remote or ""
+        async with self._receiving.body(
+            request.content,
+            length=request.content_length,
+            most=self._settings().max_body,
+            peer=peer,
+            deadline=deadline,
+        ) as body:
+            try:
+                review, objects = await in_slices(read_review(body), deadline)
+            except ReviewError as error:
+                self._unreadable.add(error.cause, str(error), peer, body)
+                raise
+            except OutOfTimeError as error:
+                raise BodyRefusedError(503, "there was no time to read the request; ask again") from error
+            found.append(review)
+            return await self._gate.read(review, objects, deadline, began + allowed.storing)
 
     def _refused(self, status: int, problem: str) -> web.Response:
         self._metrics.requests_malformed.labels(str(status)).inc()
         log.warning("body_refused", status=status, problem=problem[:500])
-        return web.Response(status=status, text=problem + "\n")
+        response = web.Response(status=status, text=problem + "\n")
+        if status == web.HTTPServiceUnavailable.status_code:
+            response.headers["Retry-After"] = "1"
+        elif status != web.HTTPBadRequest.status_code:
+            response.force_close()  # what was not read stands in the way of the next request
+        return response
+
+    def _last_word(self, found: list[AdmissionRequest], error: Exception) -> web.Response:
+        _say("request_failed", error)
+        if not found:
+            return web.Response(status=503, text="internal error\n", headers={"Retry-After": "1"})
+        mode, never_block = self._gate.mode(found[0].namespace)
+        return _review(last_review(found[0].uid, is_allowed=never_block or mode is not Mode.ENFORCE))
+
+
+_LAST = (
+    '{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":%s,"allowed":%s,'
+    '"status":{"status":"Failure","code":403,"reason":"Forbidden","message":"%s"},"warnings":["gatecrier%s: %s"]}}'
+)
+_PROBLEM = "the request could not be judged, since Gatecrier itself failed; tell whoever runs Gatecrier"
+
+
+def last_review(uid: str, *, is_allowed: bool) -> bytes:
+    """The answer when everything else has failed; nothing is looked up for it."""
+    told = json.dumps(uid), "true" if is_allowed else "false", _PROBLEM, " (detect)" if is_allowed else "", _PROBLEM
+    return (_LAST % told).encode(errors="replace")
+
+
+def _review(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type=CONTENT_TYPE)
+
+
+def _check_head(request: web.Request) -> None:
+    if request.content_type != CONTENT_TYPE:
+        raise BodyRefusedError(415, f"content type {request.content_type[:100]!r}; expected {CONTENT_TYPE}")
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise BodyRefusedError(415, f"content coding {coding[:100]!r}; expected none")
+
+
+def _say(event: str, error: BaseException | None = None) -> None:
+    """Log, where logging may be what has failed."""
+    with contextlib.suppress(Exception):  # the answer matters more than its line in the log
+        log.error(event, exc_info=error)

@@ -1,69 +1,58 @@
-"""Every image that an object would run, and where it stands. Pure.
+"""Every image that an object would run, where it stands, and which of them decide. Pure.
 
 Rules:
-(1) A Pod has images in `initContainers`, `containers`, `ephemeralContainers` and image volumes
-    (`volumes[].image.reference`). The built-in workload kinds hold a Pod at a known place, in every version. Other
-    kinds of the built-in groups hold none and pass without a word.
-(2) Any other kind is read where Pods usually stand (`spec.template`, `spec.jobTemplate...`, `template`, `spec` itself).
-    Where nothing is found there, or containers stand elsewhere, too, people are told (`Workload.notices`), and what
-    was found is judged: such an object is never admitted silently.
+(1) A Pod has images in `initContainers`, `containers`, `ephemeralContainers`, image volumes
+    (`volumes[].image.reference`) and inline volumes of CSI drivers that mount images. The built-in workload kinds hold
+    a Pod at a known place, in every version (`router.admission.kinds`). Other kinds of Kubernetes' own groups hold
+    none and pass without a word.
+(2) Any other kind is read where Pods usually stand. Where nothing is found there, or containers stand elsewhere, too,
+    people are told (`Workload.notices`), and what was found is judged: such an object is never admitted silently.
 (3) What is no list of objects, or no text, is never an error of ours: an image that is missing, empty or no text is a
     place with an empty image, which the policy then denies as invalid. So is what stands beyond `PLACES_LIMIT`.
 (4) Nothing is judged of a deletion, a connection, a subresource that runs no image, an update of an object that is
-    being deleted, that scales to zero, or that brings no image (removing a container brings none): there are no
-    places then, and `Workload.skip` says why. An update that brings an image is judged as a whole: what it would run
-    is what counts.
-(5) A place can be pinned where no pin could make the API server or a controller refuse the object: in a built-in kind
-    (others have schemas that we do not know), if its image is new (what may not change was not changed), and not in
-    what a controller made, unless that is a Pod: the Deployment controller compares the templates of its ReplicaSets
-    with its own and would replace a pinned one for ever.
+    being deleted, or an update that brings no image, whatever else it changes and however many images there are: there
+    are no places then, and `Workload.skip` says why.
+(5) Of an update of a Pod, each image that was not there before decides (`Place.is_new`); of any other kind all do,
+    since a controller will make new Pods of it. An image is the text that names it. An update to zero replicas decides
+    nothing (`Workload.never_blocks`): it is judged and told.
+(6) A place can be pinned where no pin could make the API server or a controller refuse the object: in a kind and an
+    operation of the table, if its image is new (what may not change was not changed), and not in what a controller
+    made, unless that is a Pod: the Deployment controller compares the templates of its ReplicaSets with its own and
+    would replace a pinned one for ever. CSI volumes belong to their drivers.
+(7) A text that is too long for a reference is none, and is kept shortened.
 
-Source: Kubernetes API reference v1.35, PodSpec and the workload kinds.
+Source: Kubernetes API reference v1.35, PodSpec and the workload kinds; of CSI drivers that mount images: the README of
+warm-metal/container-image-csi-driver (`volumeAttributes.image`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 
-from router.admission.foreign import hidden_containers
-from router.admission.review import AdmissionRequest, mapping, text
-from router.events import OwnerData, WorkloadData
+from msgspec import Raw
+
+from router.admission import kinds
+from router.admission.foreign import Found, search
+from router.admission.kinds import WorkloadKind, is_foreign, workload_kind
+from router.admission.reading import shapes
+from router.admission.reading.reader import read_document, read_entries
+from router.admission.reading.steps import Steps
+from router.admission.review import NAME_LIMIT, AdmissionRequest, Objects
+from router.events import OwnerData
+from router.images import TEXT_LIMIT
+from router.shortening import shortened
 
 PLACES_LIMIT = 1000
 """Images of one object; an API server's limit of 3 MiB leaves room for more, no workload needs it."""
+PLACE_COST = 2048
+"""Bytes of memory that an image takes while it is judged, beside its name."""
+IMAGES_BEFORE_LIMIT = 50_000
+"""Different images of the object as it is; beyond it none counts as known."""
 
-_POD = ("spec",)
-_TEMPLATE = ("spec", "template", "spec")
-_CRON = ("spec", "jobTemplate", "spec", "template", "spec")
-_BARE_TEMPLATE = ("template", "spec")
-_BUILT_IN: dict[tuple[str, str], tuple[str, ...]] = {
-    ("", "Pod"): _POD,
-    ("", "PodTemplate"): _BARE_TEMPLATE,
-    ("", "ReplicationController"): _TEMPLATE,
-    ("apps", "Deployment"): _TEMPLATE,
-    ("apps", "ReplicaSet"): _TEMPLATE,
-    ("apps", "StatefulSet"): _TEMPLATE,
-    ("apps", "DaemonSet"): _TEMPLATE,
-    ("batch", "Job"): _TEMPLATE,
-    ("batch", "CronJob"): _CRON,
-}
-"""Where a kind of a group holds its Pod."""
-_USUAL = (_TEMPLATE, _CRON, _BARE_TEMPLATE, _POD)
-"""Where objects of other kinds may hold a Pod."""
-_LISTS = (
-    ("initContainers", "init_container"),
-    ("containers", "container"),
-    ("ephemeralContainers", "ephemeral_container"),
-)
-_BUILT_IN_GROUPS = frozenset({"", "apps", "batch", "autoscaling", "policy", "extensions"})
 _BY_OPERATION = {"DELETE": "deletion", "CONNECT": "connect"}
 _POD_SUBRESOURCES = frozenset({"", "ephemeralcontainers", "resize"})
-
-
-Name: TypeAlias = tuple[str, str, str]
-"""What makes an image the same before and after an update: kind of container, container, image as written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +62,15 @@ class Place:
     container: str
     """Name of the container or volume."""
     container_kind: str
-    """container, init_container, ephemeral_container or image_volume."""
+    """container, init_container, ephemeral_container, image_volume or csi_volume."""
     image: str
     """As written; empty where there is none."""
     pointer: str
     """JSON Pointer (RFC 6901) to the text, from the object's root."""
+    is_new: bool = True
+    """Whether it decides, rule (5)."""
     is_pinnable: bool = True
-    """Whether a digest may be written there, rule (5)."""
+    """Whether a digest may be written there, rule (6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,142 +83,244 @@ class Workload:
     """What people must know besides: that this object can't be read, or not wholly."""
     skip: str | None = None
     """Why there is nothing to judge, as the metric's label; None if there is, or if people must know something."""
+    never_blocks: bool = False
+    """Whether nothing in it may be refused: it scales to zero."""
+    name: str = ""
+    generate_name: str = ""
+    owner: OwnerData | None = None
+    """Its controller."""
+
+    @property
+    def cost(self) -> int:
+        """About how many bytes of memory its images take while they are judged."""
+        return sum(PLACE_COST + 4 * len(place.image) for place in self.places)
 
 
-def images_of(request: AdmissionRequest) -> Workload:
-    """Every image of the object, in the order of the specification; none where nothing is to be judged."""
+@dataclass(slots=True)
+class _Contents:
+    """What stands in one object."""
+
+    found: shapes.Object
+    images: set[str] = field(default_factory=set)
+    """Every image, wherever it stands; beyond `IMAGES_BEFORE_LIMIT` none more."""
+    besides: Found | None = None
+    """For a foreign kind, what stands at other places."""
+
+
+def read_workload(request: AdmissionRequest, objects: Objects, csi_drivers: AbstractSet[str]) -> Steps[Workload]:
+    """Every image of the object, in the order of the specification; none where nothing is to be judged.
+
+    Raises:
+        UnreadableJsonError: The object is no JSON where it must be read.
+    """
     if (reason := _BY_OPERATION.get(request.operation)) is not None:
         return Workload(skip=reason)
     if request.subresource not in _POD_SUBRESOURCES:
         return Workload(skip="subresource")
-    places = _places(request.new_object, request)
-    notices = _notices(request) if _is_foreign(request) else ()
+    new = yield from _contents(request, objects.new)
+    old, before = None, frozenset[str]()
     if request.operation == "UPDATE":
-        before = _names(_places(request.old_object, request))
-        if (reason := _nothing_new(request, places, before, is_read=not notices)) is not None:
-            return Workload(skip=reason)
-        places = [_unpinnable(place) if _name(place) in before else place for place in places]
-    if not places and not notices:
+        old = yield from _contents(request, objects.old)
+        if _is_being_deleted(new.found) or _is_being_deleted(old.found):
+            return Workload(skip="being_deleted")
+        yield from _collect_images(request, old, csi_drivers)
+        before = frozenset(old.images)
+    owner = yield from _owner(new.found.metadata)
+    taking = _Taking(before, _pinning(request, owner), csi_drivers, is_judged_singly=_is_pod(request))
+    for spec, pointer in _pods(request, new.found):
+        yield from taking.take(spec, pointer)
+    notices = _notices(request, new)
+    if not taking.count and not notices:
         return Workload(skip="no_images")
-    if len(places) > PLACES_LIMIT:  # what is not judged must not pass: this place is denied as no reference
-        beyond = Place(f"more than {PLACES_LIMIT} images", "container", "", places[-1].pointer)
-        places = [*places[: PLACES_LIMIT - 1], beyond]
-    return Workload(tuple(places), notices)
+    if old is not None and not taking.has_news(new, old, before):
+        return Workload(skip="unchanged")
+    metadata, whole = new.found.metadata or shapes.Metadata(), new.found.spec
+    return Workload(
+        places=taking.places(),
+        notices=notices,
+        never_blocks=old is not None and not _is_pod(request) and whole is not None and whole.replicas == 0,
+        name=(metadata.name or "")[:NAME_LIMIT],
+        generate_name=(metadata.generate_name or "")[:NAME_LIMIT],
+        owner=owner,
+    )
 
 
-def _nothing_new(request: AdmissionRequest, places: list[Place], before: set[Name], *, is_read: bool) -> str | None:
-    new, old = request.new_object, request.old_object
-    if request.is_being_deleted:
-        return "being_deleted"
-    if mapping(new.get("spec")).get("replicas") == 0 != mapping(old.get("spec")).get("replicas"):
-        return "scaled_to_zero"
-    if not is_read:
-        return "unchanged" if _says_the_same(new, old) else None
-    is_subset = 0 < len(places) <= PLACES_LIMIT and _names(places) <= before
-    return "unchanged" if is_subset else None
+def _contents(request: AdmissionRequest, raw: Raw) -> Steps[_Contents]:
+    data = memoryview(raw)
+    found = (yield from read_document(data, shapes.Object)) if data else None
+    contents = _Contents(found or shapes.Object())
+    if data and is_foreign(request.group):
+        known = [getattr(spec, name) for spec, _ in _pods(request, contents.found) for name, _, _ in _LISTS]
+        contents.besides = yield from search(raw, known)
+        contents.images |= contents.besides.images
+    return contents
 
 
-def workload_data(request: AdmissionRequest) -> WorkloadData:
-    """The part of the event that tells which object would run the images."""
-    return {
-        "api_version": request.api_version,
-        "kind": request.kind,
-        "name": request.name or request.generate_name,
-        "owner": _owner(request.metadata),
-    }
+def _is_being_deleted(found: shapes.Object) -> bool:
+    """Whether the object was deleted before and only waits for its finalizers."""
+    return bool(found.metadata and found.metadata.deletion_timestamp)
 
 
-def _owner(metadata: Mapping[str, object]) -> OwnerData | None:
-    references = metadata.get("ownerReferences")
-    for reference in references if isinstance(references, list) else ():
-        if isinstance(reference, dict) and reference.get("controller") is True:
-            return {
-                "api_version": text(reference.get("apiVersion")),
-                "kind": text(reference.get("kind")),
-                "name": text(reference.get("name")),
-                "uid": text(reference.get("uid")),
-            }
+def _is_pod(request: AdmissionRequest) -> bool:
+    return (request.group, request.kind) == ("", "Pod")
+
+
+def _owner(metadata: shapes.Metadata | None) -> Steps[OwnerData | None]:
+    if metadata is None:
+        return None
+    owners: list[shapes.Owner] = []
+
+    def take(owner: shapes.Owner | None) -> None:
+        if owner is not None and owner.controller is True and not owners:
+            owners.append(owner)
+
+    yield from read_entries(metadata.owner_references, shapes.Owner, take)
+    for owner in owners:
+        return {
+            "api_version": (owner.api_version or "")[:NAME_LIMIT],
+            "kind": (owner.kind or "")[:NAME_LIMIT],
+            "name": (owner.name or "")[:NAME_LIMIT],
+            "uid": (owner.uid or "")[:NAME_LIMIT],
+        }
     return None
 
 
-def _is_foreign(request: AdmissionRequest) -> bool:
-    """Whether this is a kind of which we do not know where its Pods stand."""
-    group = request.api_version.rpartition("/")[0]
-    return group not in _BUILT_IN_GROUPS and not group.endswith(".k8s.io")
+def _pinning(request: AdmissionRequest, owner: OwnerData | None) -> bool:
+    kind = workload_kind(request.group, request.kind)
+    is_covered = kind is not None and (request.operation, request.subresource) in kind.pinned_by
+    return is_covered and (owner is None or _is_pod(request))
 
 
-def _notices(request: AdmissionRequest) -> tuple[str, ...]:
-    kind = f"{request.api_version} {request.kind}"
-    specs = [spec for spec, _ in _pods(request.new_object, request)]
-    if not specs:
-        return (f"{kind} is a kind in which Gatecrier can't find images; its Pods are judged when they are created",)
-    hidden = hidden_containers(request.new_object, specs)
-    if hidden is None:
-        return ()
-    return (f"{kind} has more than Gatecrier can read ({hidden}); its Pods are judged when they are created",)
-
-
-def _says_the_same(new: Mapping[str, object], old: Mapping[str, object]) -> bool:
-    aside = {"metadata", "status"}
-    try:
-        return {key: new[key] for key in new.keys() - aside} == {key: old[key] for key in old.keys() - aside}
-    except RecursionError:  # deeper than Python compares: then it is new
-        return False
-
-
-def _name(place: Place) -> Name:
-    return place.container_kind, place.container, place.image
-
-
-def _names(places: list[Place]) -> set[Name]:
-    return {_name(place) for place in places}
-
-
-def _unpinnable(place: Place) -> Place:
-    return Place(place.container, place.container_kind, place.image, place.pointer, is_pinnable=False)
-
-
-def _pods(found: Mapping[str, object], request: AdmissionRequest) -> Iterator[tuple[Mapping[str, object], str]]:
+def _pods(request: AdmissionRequest, found: shapes.Object) -> Iterator[tuple[shapes.PodSpec, str]]:
     """The specifications of Pods in an object, each with its JSON Pointer."""
-    path = _BUILT_IN.get((request.api_version.rpartition("/")[0], request.kind))
-    if path is not None:
-        yield _at(found, path), "/" + "/".join(path)
-    elif _is_foreign(request):
-        for usual in _USUAL:
-            spec = _at(found, usual)
-            if any(isinstance(spec.get(key), list) for key, _ in _LISTS):
-                yield spec, "/" + "/".join(usual)
+    kind: WorkloadKind | None = workload_kind(request.group, request.kind)
+    if kind is not None:
+        pointer, pod_of = kind.stand
+        if (spec := pod_of(found)) is not None:
+            yield spec, pointer
+    elif is_foreign(request.group):
+        for pointer, pod_of in kinds.USUAL:
+            spec = pod_of(found)
+            if spec is not None and any(bytes(memoryview(getattr(spec, name))[:1]) == b"[" for name, _, _ in _LISTS):
+                yield spec, pointer
 
 
-def _at(found: Mapping[str, object], path: tuple[str, ...]) -> Mapping[str, object]:
-    for key in path:
-        found = mapping(found.get(key))
-    return found
+_LISTS = (
+    ("init_containers", "initContainers", "init_container"),
+    ("containers", "containers", "container"),
+    ("ephemeral_containers", "ephemeralContainers", "ephemeral_container"),
+)
+"""Lists of containers: in the shape, in the object, and as a kind of container."""
 
 
-def _places(found: Mapping[str, object], request: AdmissionRequest) -> list[Place]:
-    """At least those up to the limit, and one more if there are more."""
-    places: list[Place] = []
-    is_pinnable = request.kind == "Pod" or not (_is_foreign(request) or _owner(request.metadata))
-    for spec, pointer in _pods(found, request):
-        _collect(places, spec, pointer, is_pinnable=is_pinnable)
-    return places
+def _notices(request: AdmissionRequest, new: _Contents) -> tuple[str, ...]:
+    if new.besides is None:
+        return ()
+    kind, later = f"{request.api_version} {request.kind}", "its Pods are judged when they are created"
+    if next(_pods(request, new.found), None) is None:
+        return (f"{kind} is a kind in which Gatecrier can't find images; {later}",)
+    hidden = new.besides.where or (None if new.besides.is_whole else "it is too large to be searched")
+    return (f"{kind} has more than Gatecrier can read ({hidden}); {later}",) if hidden else ()
 
 
-def _collect(places: list[Place], spec: Mapping[str, object], pointer: str, *, is_pinnable: bool) -> None:
-    for key, kind in _LISTS:
-        containers = spec.get(key)
-        if not isinstance(containers, list):
-            continue
-        for index, container in enumerate(containers[: PLACES_LIMIT + 1]):
-            holder = mapping(container)
-            image, at = text(holder.get("image")), f"{pointer}/{key}/{index}/image"
-            places.append(Place(text(holder.get("name")), kind, image, at, is_pinnable))
-    volumes = spec.get("volumes")
-    for index, volume in enumerate(volumes if isinstance(volumes, list) else ()):
-        if not isinstance(volume, dict) or not isinstance(source := volume.get("image"), dict):
-            continue
-        image, at = text(source.get("reference")), f"{pointer}/volumes/{index}/image/reference"
-        places.append(Place(text(volume.get("name")), "image_volume", image, at, is_pinnable))
-        if len(places) > PLACES_LIMIT:
+def _collect_images(request: AdmissionRequest, contents: _Contents, csi_drivers: AbstractSet[str]) -> Steps[None]:
+    taking = _Taking(frozenset(), False, csi_drivers, is_judged_singly=False, images=contents.images)
+    for spec, pointer in _pods(request, contents.found):
+        yield from taking.take(spec, pointer)
+
+
+class _Taking:
+    """Takes the images of specifications of Pods, one by one; keeps no more than are judged."""
+
+    def __init__(
+        self,
+        before: AbstractSet[str],
+        is_pinnable: bool,  # noqa: FBT001 - a claim about the object
+        csi_drivers: AbstractSet[str],
+        *,
+        is_judged_singly: bool,
+        images: set[str] | None = None,
+    ) -> None:
+        self.count = 0
+        self._before = before
+        self._is_pinnable = is_pinnable
+        self._csi_drivers = csi_drivers
+        self._is_judged_singly = is_judged_singly
+        self._images = images
+        self._kept: list[Place] = []
+        self._has_new = self._has_new_beyond = False
+        self._list = ""
+        self._index = 0
+
+    def take(self, spec: shapes.PodSpec, pointer: str) -> Steps[None]:
+        """The images of one specification."""
+        for name, key, kind in _LISTS:
+            self._index = 0
+
+            def container(entry: shapes.Container | None, key: str = key, kind: str = kind) -> None:
+                named = entry or shapes.Container()
+                self._add(named.name, kind, named.image, f"{pointer}/{key}/{self._index}/image")
+                self._index += 1
+
+            yield from read_entries(getattr(spec, name), shapes.Container, container)
+        self._index = 0
+
+        def volume(entry: shapes.Volume | None) -> None:
+            self._add_volume(entry or shapes.Volume(), f"{pointer}/volumes/{self._index}")
+            self._index += 1
+
+        yield from read_entries(spec.volumes, shapes.Volume, volume)
+
+    def has_news(self, new: _Contents, old: _Contents, before: AbstractSet[str]) -> bool:
+        """Whether an update brings an image, or may bring one where nobody can look."""
+        if self._has_new or new.images - before:
+            return True
+        if new.besides is None or old.besides is None:
+            return False
+        is_read = self.count > 0 and new.besides.is_whole and old.besides.is_whole
+        return not is_read and new.besides.content != old.besides.content
+
+    def places(self) -> tuple[Place, ...]:
+        """What is judged, in the order of the specification."""
+        decides_all = self._has_new and not self._is_judged_singly
+        kept = [_deciding(place) for place in self._kept] if decides_all else self._kept
+        if self.count <= PLACES_LIMIT:
+            return tuple(kept)
+        beyond = Place(  # what is not judged must not pass: this place is denied as no reference
+            f"more than {PLACES_LIMIT} images",
+            "container",
+            "",
+            kept[-1].pointer,
+            is_new=decides_all or self._has_new_beyond,
+            is_pinnable=False,
+        )
+        return (*kept[: PLACES_LIMIT - 1], beyond)
+
+    def _add_volume(self, volume: shapes.Volume, pointer: str) -> None:
+        if volume.image is not None:
+            self._add(volume.name, "image_volume", volume.image.reference, f"{pointer}/image/reference")
+        csi = volume.csi
+        if csi is not None and csi.driver in self._csi_drivers:
+            attributes = csi.volume_attributes or shapes.CsiAttributes()
+            self._add(volume.name, "csi_volume", attributes.image, f"{pointer}/csi/volumeAttributes/image")
+
+    def _add(self, name: str | None, kind: str, image: str | None, pointer: str) -> None:
+        text = image or ""
+        if len(text) > TEXT_LIMIT:
+            text = shortened(text)
+        if self._images is not None:
+            if len(self._images) < IMAGES_BEFORE_LIMIT:
+                self._images.add(text)
             return
+        self.count += 1
+        is_new = text not in self._before
+        self._has_new |= is_new
+        if len(self._kept) >= PLACES_LIMIT:
+            self._has_new_beyond |= is_new
+            return
+        is_pinnable = self._is_pinnable and is_new and kind != "csi_volume"
+        self._kept.append(Place((name or "")[:NAME_LIMIT], kind, text, pointer, is_new, is_pinnable))
+
+
+def _deciding(place: Place) -> Place:
+    return Place(place.container, place.container_kind, place.image, place.pointer, True, place.is_pinnable)

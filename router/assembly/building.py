@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from router.admission.gate import GateRules
+from router.admission.asked import GateRules
 from router.admission.judging import Judging
 from router.assembly.observing import Observing
 from router.delivery import Channel
@@ -54,6 +54,7 @@ def build(settings: Settings, replica: str, observing: Observing, before: Parts 
         ),
         outbox_required=settings.outbox.required,
         pin_digests=settings.webhook.pin_digests,
+        csi_drivers=frozenset(settings.webhook.csi_image_drivers),
     )
     return Parts(settings, registry, verifier, rules, _channels(settings))
 

@@ -26,6 +26,7 @@ from router import __version__
 from router.admission.gate import Gate
 from router.admission.settings import TlsFiles
 from router.admission.telling import Telling
+from router.admission.unreadable import UnreadableBodies
 from router.admission.webhook import Webhook
 from router.assembly.building import Parts, build
 from router.assembly.observing import Observing
@@ -87,7 +88,8 @@ class Router:
         receipts = Receipts(lambda: self._parts.channels)
         telling = Telling(self._outbox, receipts.obtain, self._metrics)
         self._gate = Gate(self._parts.rules, telling, self._metrics)
-        webhook = Webhook(self._gate, lambda: self._parts.settings.webhook, self._metrics)
+        self._unreadable = UnreadableBodies(self._gate.unreadable)
+        webhook = Webhook(self._gate, lambda: self._parts.settings.webhook, self._metrics, self._unreadable)
         operations = operations_application(self._health, self._metrics, self._refresh)
         await self._listen(Listener(webhook.application(), settings.webhook.listen, self._context))
         await self._listen(Listener(operations, settings.operations.listen, None))
@@ -105,6 +107,9 @@ class Router:
         self._set_ready(is_ready=False)
         for listener in self._listeners[:1]:
             await listener.close()
+        if hasattr(self, "_unreadable"):
+            await self._unreadable.close()
+            await self._gate.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -167,7 +172,7 @@ class Router:
         parts = build(settings, self._replica, self._observing, before)
         if settings.webhook.tls != "self-signed" or before.settings.webhook.tls != "self-signed":
             self._load_certificate(settings.webhook.tls, settings.webhook.listen.host)
-        for name in ("listen", "max_body", "max_held"):
+        for name in ("listen", "max_body"):
             if getattr(settings.webhook, name) != getattr(before.settings.webhook, name):
                 log.warning("restart_needed", setting=f"webhook.{name}")
         for name in ("outbox", "operations"):

@@ -33,12 +33,14 @@ class Finding:
     milliseconds: float
     wanted: str
     """What the rule asks for, in words."""
+    is_new: bool = True
+    """Whether it decides: in an update of a Pod, only images that were not there before do."""
 
     @property
     def is_failing(self) -> bool:
         """Whether enforcement would refuse for it."""
         is_tolerated = self.verdict is Verdict.UNVERIFIABLE and self.on_unverifiable == "admit"
-        return not (self.verdict.is_pass or is_tolerated)
+        return self.is_new and not (self.verdict.is_pass or is_tolerated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +48,5 @@ class Failure:
     """Why the request as a whole can't be admitted, whatever its images are."""
 
     reason: str
-    """A code: undelivered, event_not_stored, internal_error."""
+    """A code: undelivered, event_not_stored, unreadable, internal_error."""
     detail: str

@@ -78,7 +78,7 @@ def tolerated(findings: Sequence[Finding]) -> list[str]:
     return [
         f"{_subject(finding, SHORT_NAME_LIMIT)}: unverifiable ({finding.reason}), tolerated by `on_unverifiable`"
         for finding in findings
-        if finding.verdict is Verdict.UNVERIFIABLE and not finding.is_failing
+        if finding.verdict is Verdict.UNVERIFIABLE and finding.is_new and not finding.is_failing
     ]
 
 
@@ -109,6 +109,8 @@ def warnings(blamed: Sequence[str], besides: Sequence[str]) -> tuple[str, ...]:
 
 def _of_failure(failure: Failure) -> str:
     detail = cut(one_line(failure.detail), DETAIL_LIMIT)
+    if failure.reason == "unreadable":
+        return f"The images of this object can't be read: {detail}. Where it is enforced, such an object is refused."
     return (
         f"Gatecrier itself failed ({failure.reason}): {detail}. Try again; if it stays so, tell whoever runs Gatecrier."
     )
@@ -136,7 +138,7 @@ def _cause(finding: Finding) -> str:
 
 def _subject(finding: Finding, name_limit: int) -> str:
     image = _shortened(one_line(finding.image), name_limit) or "(no image)"
-    kind = "volume" if finding.container_kind == "image_volume" else "container"
+    kind = "volume" if finding.container_kind.endswith("volume") else "container"
     return f"{image} ({kind} {_shortened(one_line(finding.container), CONTAINER_LIMIT)})"
 
 
@@ -161,6 +163,7 @@ _NEXT_STEPS = {
     "unauthorised": "Check the name; if it is right, Gatecrier needs credentials for this registry (`registries`).",
     "forbidden_address": "Check the name; Gatecrier connects to no link-local or metadata address.",
     "internal_error": "Try again; if it stays so, tell whoever runs Gatecrier: its log has the cause.",
+    "not_pinned": "Deploy it by digest, or find out why /mutate was not asked before /validate.",
     "no_rule": "Add a rule to the policy, or use an image that a rule names.",
     "invalid_reference": "Write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@DIGEST.",
 }

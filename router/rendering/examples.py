@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from router.events import EVENT_TYPE, CloudEvent, DecisionData, ImageData, OwnerData
+from router.events import DECISION_TYPE, CloudEvent, DecisionData, ImageData, OwnerData
 from router.verdict import Verdict
 
 _DIGEST = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -64,7 +64,7 @@ def _decision(
 def _event(decision: DecisionData, images: list[ImageData], owner: OwnerData | None = None) -> CloudEvent:
     return {
         "specversion": "1.0",
-        "type": EVENT_TYPE,
+        "type": DECISION_TYPE,
         "id": "7c0e9d0b-6d5f-5f0a-9a53-0c1f2f7f0a11",
         "source": "/clusters/production-eu",
         "subject": "payments/Pod/web",
@@ -103,6 +103,9 @@ WHOLE = _event(
     _OWNER,
 )
 """Every field that there can be, every verdict, many images."""
+WHOLE["data"]["corrects"] = "0c1f2f7f-9a53-5f0a-9a53-7c0e9d0b6d5f"
+WHOLE["data"]["images_omitted"] = {"count": 300, "verdicts": {"verified": 300}}
+WHOLE["data"]["unreadable"] = {"cause": "no_uid", "count": 3, "first_peer": "192.0.2.1", "first_sha256": "ab" * 32}
 EXAMPLES = (
     WHOLE,
     _event(_decision("admitted", "medium", would_reject=True), [_image(Verdict.UNSIGNED)]),

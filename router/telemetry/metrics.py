@@ -105,7 +105,7 @@ def create(version: str) -> Metrics:
         registry=registry,
         requests=counter("requests", "Admission requests that were decided", ["outcome", "mode"]),
         requests_skipped=counter("requests_skipped", "Requests that bring no image to judge", ["reason"]),
-        requests_malformed=counter("requests_malformed", "Bodies that are no AdmissionReview v1", ["status"]),
+        requests_malformed=counter("requests_malformed", "Calls answered by an HTTP error, not a review", ["status"]),
         image_verdicts=counter("image_verdicts", "Verdicts about images", ["verdict"]),
         gate_seconds=histogram("gate_duration_seconds", "From request to reply", ["endpoint"], GATE_BUCKETS),
         verification_seconds=histogram(
@@ -139,7 +139,7 @@ def _start_at_zero(metrics: Metrics) -> None:
             metrics.requests.labels(outcome.value, mode.value)
     for reason in SKIPS:
         metrics.requests_skipped.labels(reason)
-    for status in ("400", "413", "415", "503"):
+    for status in ("400", "408", "413", "415", "503"):
         metrics.requests_malformed.labels(status)
     for verdict in Verdict:
         metrics.image_verdicts.labels(verdict.value)

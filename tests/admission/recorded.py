@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from router.admission.review import AdmissionRequest, parse_review
+from router.admission.reading.steps import finish
+from router.admission.review import AdmissionRequest, Objects, read_review
+from router.admission.workloads import Workload, read_workload
+
+CSI_DRIVERS = frozenset({"container-image.csi.k8s.io", "csi-image.warm-metal.tech"})
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "admission"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -22,9 +26,19 @@ def parsed(name: str) -> dict[str, dict[str, object]]:
     return review
 
 
+def read(body: bytes) -> tuple[AdmissionRequest, Objects]:
+    """What is asked, and about which objects."""
+    return finish(read_review(memoryview(body)))
+
+
 def request(name: str) -> AdmissionRequest:
     """The request in it."""
-    return parse_review(body(name))
+    return read(body(name))[0]
+
+
+def workload(body: bytes) -> Workload:
+    """What the object in it would run."""
+    return finish(read_workload(*read(body), CSI_DRIVERS))
 
 
 def mapping(value: object) -> dict[str, object]:

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 
 import pytest
 
 from router.admission import gate as gate_module
-from router.admission import patches, review, telling, workloads
+from router.admission import patches, pinning, slices, telling
 from router.admission.judging import Judging
+from router.admission.telling import Telling
+from router.admission.unreadable import Unreadable
 from router.events import event_id
 from router.policy import Enforcement
 from router.routing import RoutingTree
-from tests.admission.world import BROKEN, DIGEST, DOWN, SIGNED, UNSIGNED, MemoryVerifier, World, full_disk, pod
+from tests.admission import recorded
+from tests.admission.world import BROKEN, DIGEST, DOWN, SIGNED, UNSIGNED, MemoryVerifier, World, asked, full_disk, pod
 
 WEB = "r.example/shop/web:1"
 
@@ -196,6 +200,7 @@ async def test_who_must_be_told_is_told_before_an_admission_in_force(
 
 async def test_a_tag_is_pinned_to_the_digest_that_was_proven() -> None:
     made = world(web=SIGNED, api=UNSIGNED)
+    made.pin_digests = True
     answer = await made.mutate(pod(WEB, "r.example/shop/api:1", f"r.example/shop/web@{DIGEST}"))
 
     patch = json.loads(base64.b64decode(str(answer["patch"])))
@@ -206,34 +211,201 @@ async def test_a_tag_is_pinned_to_the_digest_that_was_proven() -> None:
 @pytest.mark.parametrize("namespace", ["elsewhere", "kube-system"])
 async def test_nothing_is_pinned_where_no_refusal_would_be_in_force(namespace: str) -> None:
     """A patch that fails to apply blocks under every failure policy."""
-    answer = await world(web=SIGNED).mutate(pod(WEB, namespace=namespace))
+    made = world(web=SIGNED)
+    made.pin_digests = True
+    answer = await made.mutate(pod(WEB, namespace=namespace))
 
     assert answer == {"uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "allowed": True}
 
 
-async def test_a_request_that_can_not_be_read_is_told_of() -> None:
+async def test_what_should_have_been_pinned_and_was_not_fails() -> None:
+    """Whoever left `/mutate` out, or came after it, would run what the tag means later."""
+    made = world(web=SIGNED)
+    made.pin_digests = True
+    answer = await made.ask(pod(WEB, f"r.example/shop/web@{DIGEST}"))
+
+    assert answer["allowed"] is False
+    images = made.outbox.events[0]["data"]["images"]
+    assert [(image["verdict"], image["reason"]) for image in images] == [
+        ("denied", "not_pinned"),
+        ("verified", "signed"),
+    ]
+    assert images[0]["digest"] == str(DIGEST)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"namespace": "elsewhere"},
+        {"namespace": "kube-system"},
+        {
+            "kind": {"group": "", "version": "v1", "kind": "PodTemplate"},
+            "object": {"template": {"spec": {"containers": [{"name": "c", "image": WEB}]}}},
+        },
+        {"subResource": "resize", "operation": "UPDATE", "oldObject": {}},
+    ],
+    ids=["watched", "never blocked", "a kind that is not pinned", "a subresource that is not pinned"],
+)
+async def test_what_mutate_never_pins_is_not_held_against_anybody(changes: dict[str, object]) -> None:
+    made = world(web=SIGNED)
+    made.pin_digests = True
+
+    assert (await made.ask(pod(WEB, **changes)))["allowed"] is True  # type: ignore[arg-type]  # test values
+    assert (await made.mutate(pod(WEB, **changes))).get("patch") is None  # type: ignore[arg-type]  # test values
+
+
+async def test_only_the_rule_of_the_tag_pins() -> None:
+    """By another rule, the pinned name might mean less than what was proven, or be refused."""
+    made = world(web=SIGNED)
+    made.pin_digests = True
+    made.rules = ({"pattern": "r.example/shop/web:1", "verifier": "keys"}, {"pattern": "**", "verifier": "deny"})
+
+    assert "patch" not in await made.mutate(pod(WEB))
+    assert (await made.ask(pod(WEB)))["allowed"] is True
+
+
+@pytest.mark.parametrize(("namespace", "allowed"), [("strict", False), ("elsewhere", True), ("kube-system", True)])
+@pytest.mark.parametrize("changes", [{"operation": "PATCH"}, {"object": None}, {"object": []}])
+async def test_what_can_not_be_read_goes_by_the_mode_and_is_told(
+    changes: dict[str, object],
+    namespace: str,
+    allowed: bool,  # noqa: FBT001 - a case
+) -> None:
+    """An HTTP error would let it in under `failurePolicy: Ignore`, and block watched namespaces under `Fail`."""
     made = world()
-    await made.gate().unreadable("4711", "the body is v1beta1")
+    answer = await made.ask(
+        pod(WEB, namespace=namespace)
+        | {"request": recorded.mapping(pod(WEB, namespace=namespace)["request"]) | changes}
+    )
+
+    assert answer["allowed"] is allowed
+    (event,) = made.outbox.events
+    assert event["data"]["decision"]["would_reject"] is True
+    assert "can't be read" in event["data"]["decision"]["message"]
+
+
+async def test_an_object_that_there_was_no_time_to_read_is_refused_where_enforced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slices, "SLICE", -1.0)
+    made = world(web=SIGNED)
+
+    assert (await made.ask(pod(WEB), within=-0.2))["allowed"] is False
+    assert (await made.ask(pod(WEB, namespace="elsewhere"), within=-0.2))["allowed"] is True
+    assert "no time" in made.outbox.events[0]["data"]["decision"]["message"]
+
+
+async def test_a_scale_down_to_zero_is_let_in_and_told() -> None:
+    made = world(web=UNSIGNED)
+    template = {"spec": {"containers": [{"name": "c", "image": WEB}]}}
+    old = {"spec": {"replicas": 3, "template": {"spec": {"containers": []}}}}
+    kind = {"group": "apps", "version": "v1", "kind": "Deployment"}
+    answer = await made.ask(
+        pod(kind=kind, operation="UPDATE", object={"spec": {"replicas": 0, "template": template}}, oldObject=old)
+    )
+
+    assert answer["allowed"] is True
+    decision = made.outbox.events[0]["data"]["decision"]
+    assert (decision["outcome"], decision["would_reject"], decision["severity"]) == ("admitted", True, "medium")
+
+
+async def test_an_old_image_of_a_pod_is_told_and_decides_nothing() -> None:
+    made = world(web=UNSIGNED, debug=SIGNED)
+    old = {"spec": {"containers": [{"name": "c", "image": WEB}]}}
+    new = {
+        "spec": {
+            **recorded.mapping(old["spec"]),
+            "ephemeralContainers": [{"name": "d", "image": "r.example/shop/debug:1"}],
+        }
+    }
+    answer = await made.ask(pod(operation="UPDATE", subResource="ephemeralcontainers", object=new, oldObject=old))
+
+    assert answer["allowed"] is True
+    data = made.outbox.events[0]["data"]
+    assert [(image["verdict"], image["is_new"]) for image in data["images"]] == [
+        ("unsigned", False),
+        ("verified", True),
+    ]
+    assert data["decision"]["would_reject"] is False
+
+
+async def test_whoever_goes_away_was_not_answered() -> None:
+    """The event must not say "admitted" of what the API server never heard."""
+    made = World(MemoryVerifier(known={"shop/web": UNSIGNED}))
+    gate = made.gate()
+    gate.abandon(await asked(gate, json.dumps(pod(WEB, "r.example/shop/slow:1")).encode(), 5.0))
+    await gate.close()
 
     (event,) = made.outbox.events
+    assert event["id"] != event_id("test", "705ab4f5-6393-11e8-b7cc-42010a800002")
     assert event["data"]["decision"]["outcome"] == "unanswered"
-    assert event["data"]["request"]["uid"] == "4711"
+    assert [(image["verdict"], image["reason"]) for image in event["data"]["images"]] == [
+        ("unsigned", "no_signature"),
+        ("unverifiable", "unanswered"),
+    ]
+
+
+@pytest.mark.parametrize("changes", [{"dryRun": True}, {"operation": "DELETE", "object": None}])
+async def test_nothing_is_told_of_an_abandoned_request_that_makes_no_event(changes: dict[str, object]) -> None:
+    made = world()
+    gate = made.gate()
+    gate.abandon(await asked(gate, json.dumps(pod(WEB, **changes)).encode(), 5.0))  # type: ignore[arg-type]  # test values
+    await gate.close()
+
+    assert made.outbox.events == []
+
+
+async def test_an_unanswered_request_corrects_what_was_stored_before() -> None:
+    made = world(web=SIGNED)
+    gate = made.gate()
+    request = await asked(gate, json.dumps(pod(WEB)).encode(), 5.0)
+    await gate.validate(request)
+    gate.abandon(request)
+    await gate.close()
+
+    decided, unanswered = made.outbox.events
+    assert unanswered["data"]["corrects"] == decided["id"]
+
+
+async def test_a_busy_outbox_takes_no_more_than_its_share_of_the_time(capsys: pytest.CaptureFixture[str]) -> None:
+    made = world(web=SIGNED)
+    made.outbox.hangs = True
+    gate = made.gate()
+    request = dataclasses.replace(await asked(gate, json.dumps(pod(WEB)).encode(), 5.0), store_by=0.0)
+
+    assert json.loads(await gate.validate(request))["response"]["allowed"] is True
+    assert "event_not_stored" in "".join(capsys.readouterr())
+
+
+async def test_bodies_that_are_no_review_make_an_event() -> None:
+    made = world()
+    await made.gate().unreadable(Unreadable("no_uid", 3, "192.0.2.1", "ab" * 32, "request.uid is missing"))
+
+    (event,) = made.outbox.events
+    assert event["type"] == "dev.gatecrier.admission.unreadable.v1"
+    assert event["data"]["unreadable"] == {
+        "cause": "no_uid",
+        "count": 3,
+        "first_peer": "192.0.2.1",
+        "first_sha256": "ab" * 32,
+    }
+    assert "3 requests could not be read" in event["data"]["decision"]["message"]
 
 
 STAGES = [
     (Enforcement, "mode"),
     (Enforcement, "never_blocks"),
-    (workloads, "images_of"),
-    (workloads, "workload_data"),
+    (gate_module, "read_workload"),
     (Judging, "findings"),
     (Judging, "_at_once"),
     (Judging, "_judged"),
     (Judging, "_finding"),
+    (pinning, "held_against"),
     (gate_module, "decide"),
     (gate_module, "audit_annotations"),
     (telling, "decision_event"),
     (telling, "encode"),
-    (review, "request_data"),
+    (Telling, "_count"),
     (RoutingTree, "destinations"),
 ]
 
@@ -268,7 +440,7 @@ async def test_whatever_stage_breaks_the_api_server_gets_its_answer(
 
 @pytest.mark.parametrize(
     ("holder", "stage"),
-    [entry for entry in STAGES if entry[1] not in {"decision_event", "encode", "workload_data", "request_data"}],
+    [entry for entry in STAGES if entry[1] not in {"decision_event", "encode"}],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_whatever_stage_breaks_there_is_an_event(
@@ -295,4 +467,7 @@ async def test_a_broken_patch_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(patches, "pin", broken)
 
-    assert (await world(web=SIGNED).mutate(pod(WEB)))["allowed"] is True
+    made = world(web=SIGNED)
+    made.pin_digests = True
+
+    assert (await made.mutate(pod(WEB)))["allowed"] is True

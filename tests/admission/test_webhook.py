@@ -1,69 +1,197 @@
+"""The endpoints over real HTTP, with a gate whose parts break on demand."""
+
 from __future__ import annotations
 
 import asyncio
+import gzip
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
+import aiohttp
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from aiohttp.test_utils import TestClient, TestServer
 
-from router.admission.webhook import Room, time_allowed
+from router.admission import telling, webhook
+from router.admission.gate import Gate
+from router.admission.receiving import Room
+from router.admission.settings import WebhookSettings
+from router.admission.telling import Telling
+from router.admission.unreadable import UnreadableBodies
+from router.admission.webhook import Webhook, last_review
+from tests.admission.world import SIGNED, UNSIGNED, MemoryVerifier, World, pod
+
+WEB = "r.example/shop/web:1"
+DEEP = b'{"f:a":' * 1100 + b"{}" + b"}" * 1100
+
+
+@dataclass
+class Endpoint:
+    """A gate behind HTTP."""
+
+    world: World = field(default_factory=lambda: World(MemoryVerifier({"shop/web": UNSIGNED})))
+    client: TestClient[aiohttp.web.Request, aiohttp.web.Application] = field(init=False)
+    gate: Gate = field(init=False)
+    webhook: Webhook = field(init=False)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Endpoint]:
+        """Listening."""
+        settings = WebhookSettings.model_validate({"listen": "127.0.0.1:8443", "tls": "self-signed"})
+        self.gate = self.world.gate()
+        unreadable = UnreadableBodies(self.gate.unreadable)
+        self.webhook = Webhook(self.gate, lambda: settings, self.world.metrics, unreadable)
+        server = TestServer(self.webhook.application())
+        await server.start_server(auto_decompress=False)  # as the router's own listener
+        async with TestClient(server) as self.client:
+            yield self
+            await unreadable.close()
+
+    async def post(self, body: bytes, path: str = "/validate", **headers: str) -> tuple[int, bytes, Mapping[str, str]]:
+        """Status, body and headers of the answer."""
+        sent = {"Content-Type": "application/json"} | {key.replace("_", "-"): value for key, value in headers.items()}
+        async with self.client.post(path, data=io.BytesIO(body), headers=sent) as reply:
+            return reply.status, await reply.read(), reply.headers
+
+    async def ask(self, review: Mapping[str, object] | bytes, path: str = "/validate") -> dict[str, object]:
+        """The response of a review."""
+        status, body, _ = await self.post(review if isinstance(review, bytes) else json.dumps(review).encode(), path)
+        assert status == 200, body
+        response: dict[str, object] = json.loads(body)["response"]
+        return response
 
 
 @pytest.mark.parametrize(
-    ("timeout", "allowed"),
-    [("10s", 8.0), ("5s", 4.5), ("1m0s", 8.0), ("500ms", 0.4), ("3.5s", 3.15), ("1s", 0.9), ("50ms", 0.0)],
+    "odd",
+    [DEEP, b'{"\xff":1}', b'{"a":"\\ud800"}', b'{"a":' + b"9" * 5000 + b"}", b"[" * 12_000 + b"]" * 12_000],
+    ids=["deep", "no UTF-8", "lone surrogate", "huge number", "very deep"],
 )
-def test_the_calls_own_timeout_shortens_the_deadline(timeout: str, allowed: float) -> None:
-    """The API server gives up at its timeout; a tenth is kept for the way back."""
-    assert time_allowed(timeout, 8.0) == pytest.approx(allowed)
+@pytest.mark.parametrize(("namespace", "allowed"), [("strict", False), ("elsewhere", True)])
+async def test_an_odd_place_that_nobody_needs_is_no_way_around_the_gate(
+    odd: bytes,
+    namespace: str,
+    allowed: bool,  # noqa: FBT001 - a case
+) -> None:
+    """An API server hands on `managedFields` as it got them; HTTP 400 means "let in" under `failurePolicy: Ignore`."""
+    review = pod(
+        namespace=namespace,
+        object={"metadata": {"managedFields": "@@"}, "spec": {"containers": [{"name": "c", "image": WEB}]}},
+    )
+    async with Endpoint().running() as endpoint:
+        answer = await endpoint.ask(json.dumps(review).encode().replace(b'"@@"', odd))
+
+    assert answer["allowed"] is allowed
+    (event,) = endpoint.world.outbox.events
+    assert event["data"]["images"][0]["image"] == WEB
 
 
-@given(st.text(max_size=30))
-def test_no_query_makes_a_deadline_longer(timeout: str) -> None:
-    assert 0.0 <= time_allowed(timeout, 8.0) <= 8.0
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "GZIP", "x-unknown"])
+async def test_a_content_coding_is_refused(coding: str) -> None:
+    """31 KB that unpack to 30 MB would take a thousand times the memory that was counted."""
+    async with Endpoint().running() as endpoint:
+        status, _, _ = await endpoint.post(gzip.compress(b"{}"), Content_Encoding=coding)
+
+    assert status == 415
 
 
-async def test_room_is_given_in_the_order_of_asking() -> None:
-    """A large body must not wait for ever behind small ones."""
-    room = Room(10)
-    await room.take(8)
-    order: list[str] = []
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{nope", 400), (b"[]", 400), (b"{}", 400), (b'{"a": "' + b"x" * (33 << 20) + b'"}', 413)]
+)
+async def test_what_is_no_review_gets_the_status_that_says_why(body: bytes, status: int) -> None:
+    async with Endpoint().running() as endpoint:
+        try:
+            found, _, _ = await endpoint.post(body)
+        except (ConnectionError, aiohttp.ClientError):  # the connection may end while we still send
+            found = 413
 
-    async def ask(name: str, size: int) -> None:
-        await room.take(size)
-        order.append(name)
-
-    waiting = [asyncio.create_task(ask("large", 9)), asyncio.create_task(ask("small", 1))]
-    await asyncio.sleep(0)
-    assert order == []
-    room.give_back(8)
-    await asyncio.gather(*waiting)
-
-    assert order == ["large", "small"]
+    assert found == status
 
 
-async def test_who_gives_up_waiting_takes_no_room() -> None:
-    room = Room(10)
-    await room.take(10)
-    waiting = asyncio.create_task(room.take(10))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
-    room.give_back(10)
-    await asyncio.wait_for(room.take(10), 1)
+async def test_where_there_is_no_room_the_api_server_is_told_to_ask_again() -> None:
+    """With `Retry-After` it sends the same call again; without, it gives up."""
+    async with Endpoint().running() as endpoint:
+        endpoint.webhook._judging = Room(0, 0)
+        async with endpoint.client.post("/validate?timeout=300ms", json=pod(WEB)) as reply:
+            status, after = reply.status, reply.headers.get("Retry-After")
 
-    assert waiting.cancelled()
+    assert (status, after) == (503, "1")
+    assert endpoint.world.outbox.events == []
+    assert 'gatecrier_requests_malformed_total{status="503"} 1.0' in endpoint.world.metrics.exposed().decode()
 
 
-async def test_room_that_was_given_to_somebody_who_left_is_free_again() -> None:
-    """Being let in and giving up can happen in the same turn of the loop."""
-    room = Room(10)
-    await room.take(10)
-    waiting = asyncio.create_task(room.take(10))
-    await asyncio.sleep(0)
-    room.give_back(10)
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
-    await asyncio.wait_for(room.take(10), 1)
+async def test_whoever_goes_away_is_told_as_unanswered() -> None:
+    made = World()  # its verifier hangs
+    async with Endpoint(made).running() as endpoint:
+        handler = asyncio.create_task(endpoint.client.post("/validate", json=pod("r.example/shop/hangs:1")))
+        await _until(lambda: bool(made.verifier.asked))
+        handler.cancel()
+        await asyncio.gather(handler, return_exceptions=True)
+        await _until(lambda: bool(made.outbox.events))
 
-    assert waiting.cancelled()
+    (event,) = made.outbox.events
+    assert event["data"]["decision"]["outcome"] == "unanswered"
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.001)
+
+
+BREAKING = [
+    (telling.log, "info"),
+    (Telling, "store"),
+    (Telling, "count"),
+    (Telling, "_event"),
+    (webhook, "allowance"),
+    (webhook, "in_slices"),
+    (Gate, "validate"),
+    (Gate, "read"),
+]
+
+
+@pytest.mark.parametrize(("namespace", "allowed"), [("strict", False), ("elsewhere", True), ("kube-system", True)])
+@pytest.mark.parametrize(("holder", "part"), BREAKING, ids=lambda value: value if isinstance(value, str) else "")
+async def test_nothing_that_breaks_below_the_webhook_becomes_an_http_error(
+    monkeypatch: pytest.MonkeyPatch,
+    holder: object,
+    part: str,
+    namespace: str,
+    allowed: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Of a review that was read, in detect nothing but an admission is right, in enforce nothing but a refusal."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("injected")
+
+    async with Endpoint().running() as endpoint:
+        monkeypatch.setattr(holder, part, broken)
+        if part == "in_slices":  # then nobody knows whose request it is
+            status, _, headers = await endpoint.post(json.dumps(pod(WEB, namespace=namespace)).encode())
+            assert (status, headers.get("Retry-After")) == (503, "1")
+            return
+        answer = await endpoint.ask(pod(WEB, namespace=namespace))
+
+    assert answer["allowed"] is allowed
+    assert answer["uid"] == "705ab4f5-6393-11e8-b7cc-42010a800002"
+
+
+@pytest.mark.parametrize("is_allowed", [True, False])
+@pytest.mark.parametrize("uid", ["4711", 'a"b\\', "\ud800", "\x00é"])
+def test_the_last_word_is_a_review_whatever_the_uid_is(uid: str, is_allowed: bool) -> None:  # noqa: FBT001 - a case
+    response = json.loads(last_review(uid, is_allowed=is_allowed))["response"]
+
+    assert (response["uid"], response["allowed"]) == (uid, is_allowed)
+    assert response["status"]["code"] == 403
+    assert response["warnings"][0].startswith("gatecrier (detect): " if is_allowed else "gatecrier: ")
+
+
+async def test_both_endpoints_answer() -> None:
+    made = World(MemoryVerifier({"shop/web": SIGNED}), pin_digests=True)
+    async with Endpoint(made).running() as endpoint:
+        answer = await endpoint.ask(pod(WEB), "/mutate")
+
+    assert answer["allowed"] is True
+    assert answer["patchType"] == "JSONPatch"

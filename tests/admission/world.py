@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from router.admission.gate import Gate, GateRules
+from router.admission.asked import Asked, GateRules
+from router.admission.gate import Gate
 from router.admission.judging import Judging
-from router.admission.review import parse_review
 from router.admission.telling import Telling
 from router.errors import OutboxError
 from router.events import CloudEvent, Origin, decode
@@ -20,6 +20,7 @@ from router.routing import RouteSettings, RoutingTree
 from router.telemetry.metrics import Metrics, create
 from router.verdict import Verdict
 from router.verification import Judgement, Signer
+from tests.admission import recorded
 
 DIGEST = Digest("sha256", "ab" * 32)
 SIGNED = Judgement(Verdict.VERIFIED, "signed", "", DIGEST, (Signer("release", "sha256:00", None, None),), cached=False)
@@ -63,10 +64,13 @@ class MemoryOutbox:
 
     stored: list[NewEvent] = field(default_factory=list)
     failure: Exception | None = None
+    hangs: bool = False
 
     async def append(self, event: NewEvent) -> int:
         """Keep it."""
         await asyncio.sleep(0)
+        if self.hangs:
+            await asyncio.Event().wait()
         if self.failure is not None:
             raise self.failure
         self.stored.append(event)
@@ -87,7 +91,7 @@ class World:
     metrics: Metrics = field(default_factory=lambda: create("0"))
     must_deliver: frozenset[str] = frozenset()
     outbox_required: bool = False
-    pin_digests: bool = True
+    pin_digests: bool = False
     receipts: frozenset[str] = frozenset()
     rules: Sequence[Mapping[str, object]] = (
         {"pattern": "r.example/shop/*", "verifier": "keys"},
@@ -113,22 +117,29 @@ class World:
             must_deliver=self.must_deliver,
             outbox_required=self.outbox_required,
             pin_digests=self.pin_digests,
+            csi_drivers=recorded.CSI_DRIVERS,
         )
         return Gate(rules, Telling(self.outbox, obtain, self.metrics, now=lambda: 1767312000.0), self.metrics)
 
     async def ask(self, review: Mapping[str, object], *, within: float = 5.0) -> dict[str, object]:
         """The response of `/validate`."""
-        deadline = asyncio.get_running_loop().time() + within
-        answer = await self.gate().validate(parse_review(json.dumps(review).encode()), deadline)
+        gate = self.gate()
+        answer = await gate.validate(await asked(gate, json.dumps(review).encode(), within))
         response: dict[str, object] = json.loads(answer)["response"]
         return response
 
     async def mutate(self, review: Mapping[str, object]) -> dict[str, object]:
         """The response of `/mutate`."""
-        deadline = asyncio.get_running_loop().time() + 5
-        answer = await self.gate().mutate(parse_review(json.dumps(review).encode()), deadline)
+        gate = self.gate()
+        answer = await gate.mutate(await asked(gate, json.dumps(review).encode(), 5.0))
         response: dict[str, object] = json.loads(answer)["response"]
         return response
+
+
+async def asked(gate: Gate, body: bytes, within: float) -> Asked:
+    """What the gate reads of a body."""
+    deadline = asyncio.get_running_loop().time() + within
+    return await gate.read(*recorded.read(body), deadline, deadline + 0.5)
 
 
 def full_disk() -> OutboxError:

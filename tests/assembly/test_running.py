@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import hashlib
 import json
 import ssl
 from pathlib import Path
@@ -169,13 +170,19 @@ async def test_a_malformed_body_gets_the_status_that_says_why(
     assert found == status
 
 
-async def test_a_malformed_review_with_a_uid_is_told_of(tmp_path: Path) -> None:
+async def test_bodies_that_are_no_review_are_told_together(tmp_path: Path) -> None:
+    """Anybody who reaches the port can send thousands."""
     place = Place(tmp_path)
+    body = json.dumps(pod("a") | {"apiVersion": "admission.k8s.io/v1beta1"}).encode()
     async with place.running():
-        await place.post(json.dumps(pod("a") | {"apiVersion": "admission.k8s.io/v1beta1"}).encode())
+        for _ in range(5):
+            await place.post(body)
         (event,) = await place.until_archived(1)
 
-    assert event["data"]["decision"]["outcome"] == "unanswered"  # type: ignore[index]  # JSON
+    told = event["data"]["unreadable"]  # type: ignore[index]  # JSON
+    digest = hashlib.sha256(body).hexdigest()
+    assert told == {"cause": "no_review", "count": 1, "first_peer": "127.0.0.1", "first_sha256": digest}
+    assert place.events[-1]["data"]["unreadable"]["count"] == 4  # type: ignore[index]  # JSON; told at the drain
 
 
 async def test_a_body_beyond_the_limit_is_413(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from router.admission.review import AdmissionRequest, parse_review
+from tests.admission import recorded
 from tests.admission.world import pod
 from tests.assembly.small import Place
 from tests.simulators.registry import DATA, LAYOUTS, RegistrySimulator, endless, half_a_body, hang, no_http, nothing
@@ -97,8 +97,9 @@ async def test_a_thousand_requests_at_a_hanging_registry_do_not_hold_healthy_one
         async with place.running() as router:
             dead.fault = hang
             gate, loop = router._gate, asyncio.get_running_loop()
-            request = _request(f"{dead.host}/shop/web:v1")
-            held = [asyncio.create_task(gate.validate(request, loop.time() + 30)) for _ in range(1000)]
+            body = json.dumps(pod(f"{dead.host}/shop/web:v1")).encode()
+            request = await gate.read(*recorded.read(body), loop.time() + 30, loop.time() + 31)
+            held = [asyncio.create_task(gate.validate(request)) for _ in range(1000)]
             await _until(lambda: bool(dead.requests))
             beside = [await place.ask(f"{healthy.host}/shop/web:v1") for _ in range(20)]
             are_held = not any(task.done() for task in held)
@@ -108,10 +109,6 @@ async def test_a_thousand_requests_at_a_hanging_registry_do_not_hold_healthy_one
 
     assert are_held
     assert all(answer["allowed"] for answer in beside)
-
-
-def _request(image: str) -> AdmissionRequest:
-    return parse_review(json.dumps(pod(image)).encode())
 
 
 async def _until(holds: Callable[[], bool]) -> None:

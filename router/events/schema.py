@@ -1,37 +1,21 @@
-"""The event that tells of one admission decision: its shape, its identity and its encoding (pure).
+"""The shape of events: CloudEvents 1.0 in structured JSON (CloudEvents, "JSON Event Format", clause 3). Pure.
 
-Rules:
-(1) One event per request, and the same request is the same event: `id` is derived from cluster and request uid.
-(2) An event is a CloudEvent 1.0 in structured JSON (CloudEvents, "JSON Event Format", clause 3), held as the plain
-    mappings that the TypedDicts below describe; their JSON Schema is published in `config/schema/`.
-(3) `data.sequence` is given by the outbox when it stores the event. Until then a body is encoded without it, as the
-    last member that `with_sequence` completes, so that no body is ever parsed only to be numbered.
-(4) No secret, environment value or Pod body enters an event; texts that others wrote are cut to `TEXT_LIMIT`.
-(5) Bytes are always UTF-8: what UTF-8 can not hold (lone surrogates) becomes U+FFFD.
+Events are held as the plain mappings that the TypedDicts below describe; their JSON Schema is published in
+`config/schema/`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Final, Literal, NotRequired
 
-import orjson
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from router.decision import Decision, Finding
-
-EVENT_TYPE: Final = "dev.gatecrier.admission.decision.v1"
+DECISION_TYPE: Final = "dev.gatecrier.admission.decision.v1"
+UNREADABLE_TYPE: Final = "dev.gatecrier.admission.unreadable.v1"
 CONTENT_TYPE = "application/cloudevents+json"
-TEXT_LIMIT = 8192
-"""Characters of an image name as written: the API server lets 5,000 pass, and one string must not fill the outbox."""
 
-_IDENTITY = uuid.UUID("5d0f6a0e-5b7c-5c1e-9a53-6761746563ff")
 _STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
@@ -41,7 +25,7 @@ class DecisionData(TypedDict):
 
     outcome: Literal["admitted", "rejected", "unanswered"]
     """What the API server was told. An admitted request may still fail later: it is not "created". `unanswered`:
-    the request could not be read, and the API server went by the webhook's failurePolicy."""
+    the API server had gone before, or got an HTTP error, and went by the webhook's failurePolicy."""
     mode: Literal["enforce", "detect"]
     """Whether enforcement was in force for this request."""
     would_reject: bool
@@ -139,7 +123,7 @@ class ImageData(TypedDict):
     container: str
     """Name of the container or volume."""
     container_kind: str
-    """container, init_container, ephemeral_container or image_volume."""
+    """container, init_container, ephemeral_container, image_volume or csi_volume."""
     image: str
     """The image as written."""
     reference: str | None
@@ -162,6 +146,32 @@ class ImageData(TypedDict):
     """Whether the verdict was remembered."""
     milliseconds: float
     """How long this image's verdict took."""
+    is_new: NotRequired[bool]
+    """Whether it was among those that decided: in an update of a Pod only images that were not there before do."""
+
+
+@with_config(_STRICT)
+class OmittedData(TypedDict):
+    """Images that are counted only; failing ones are left out last."""
+
+    count: int
+    """How many."""
+    verdicts: dict[str, int]
+    """How many of each verdict."""
+
+
+@with_config(_STRICT)
+class UnreadableData(TypedDict):
+    """Bodies of one cause that came within a minute."""
+
+    cause: Literal["no_json", "no_review", "no_uid"]
+    """No JSON object; no AdmissionReview v1; no uid in it."""
+    count: int
+    """How many."""
+    first_peer: str
+    """Address that sent the first."""
+    first_sha256: str
+    """SHA-256 of the first, in hexadecimal."""
 
 
 @with_config(_STRICT)
@@ -183,7 +193,13 @@ class EventData(TypedDict):
     workload: WorkloadData
     """Which object would run the images."""
     images: list[ImageData]
-    """Every image of the request."""
+    """Every image of the request, in the object's order; see `images_omitted`."""
+    images_omitted: NotRequired[OmittedData]
+    """What was left out of `images`, because the event would have been too large."""
+    corrects: NotRequired[str]
+    """Id of an event that said something else about the same request before."""
+    unreadable: NotRequired[UnreadableData]
+    """For bodies that were no review: what came, together."""
     cluster: str
     """Name of the cluster, as configured."""
     replica: str
@@ -200,10 +216,10 @@ class CloudEvent(TypedDict):
 
     specversion: Literal["1.0"]
     """Version of CloudEvents."""
-    type: Literal["dev.gatecrier.admission.decision.v1"]
+    type: Literal["dev.gatecrier.admission.decision.v1", "dev.gatecrier.admission.unreadable.v1"]
     """What kind of event this is; the version changes when a field changes its meaning."""
     id: Annotated[str, Field(min_length=1)]
-    """Derived from cluster and request uid: the same for every copy and repetition."""
+    """Derived from cluster and request uid: the same for every copy and repetition. `unanswered` has one of its own."""
     source: str
     """The cluster."""
     subject: str
@@ -214,128 +230,6 @@ class CloudEvent(TypedDict):
     """Media type of `data`."""
     data: EventData
     """The decision."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where events come from."""
-
-    cluster: str
-    replica: str
-
-
-def event_id(cluster: str, request_uid: str) -> str:
-    """The id of the event about this request of this cluster: a name-based UUID (RFC 9562, clause 5.5, version 5).
-
-    Made by hand because it is made for every request, and `uuid.uuid5` takes three times as long.
-    """
-    name = f"{cluster}/{request_uid}".encode(errors="replace")
-    made = hashlib.sha1(_IDENTITY.bytes + name, usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(made[16], 16) & 3]
-    return f"{made[:8]}-{made[8:12]}-5{made[13:16]}-{variant}{made[17:20]}-{made[20:32]}"
-
-
-def timestamp(epoch: float) -> str:
-    """Seconds since 1970 as RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def decision_event(  # noqa: PLR0913 - an event has these independent parts
-    origin: Origin,
-    request: RequestData,
-    workload: WorkloadData,
-    decision: Decision,
-    findings: Sequence[Finding],
-    *,
-    at: float,
-    gate_milliseconds: float,
-) -> CloudEvent:
-    """The event about one decision; `at` is in seconds since 1970."""
-    return {
-        "specversion": "1.0",
-        "type": EVENT_TYPE,
-        "id": event_id(origin.cluster, request["uid"]),
-        "source": f"/clusters/{origin.cluster}",
-        "subject": f"{request['namespace']}/{workload['kind']}/{workload['name']}",
-        "time": timestamp(at),
-        "datacontenttype": "application/json",
-        "data": {
-            "decision": {
-                "outcome": decision.outcome.value,
-                "mode": decision.mode.value,
-                "would_reject": decision.would_reject,
-                "severity": decision.severity.value,
-                "message": decision.message,
-                "break_glass": None,
-            },
-            "request": request,
-            "workload": workload,
-            "images": [_image(finding) for finding in findings],
-            "cluster": origin.cluster,
-            "replica": origin.replica,
-            "timings": {"gate_milliseconds": round(gate_milliseconds, 3)},
-        },
-    }
-
-
-def _image(finding: Finding) -> ImageData:
-    return {
-        "container": finding.container[:TEXT_LIMIT],
-        "container_kind": finding.container_kind,
-        "image": finding.image[:TEXT_LIMIT],
-        "reference": finding.reference and finding.reference[:TEXT_LIMIT],
-        "digest": finding.digest,
-        "rule": finding.rule,
-        "verifier": finding.verifier,
-        "verdict": finding.verdict.value,
-        "reason": finding.reason,
-        "detail": finding.detail,
-        "signers": [
-            {
-                "name": signer.name,
-                "identity": signer.identity,
-                "issuer": signer.issuer,
-                "fingerprint": signer.fingerprint,
-            }
-            for signer in finding.signers
-        ],
-        "cached": finding.cached,
-        "milliseconds": round(finding.milliseconds, 3),
-    }
-
-
-def as_json(value: object) -> bytes:
-    """Compact JSON in UTF-8; lone surrogates, which UTF-8 can't hold, become U+FFFD."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        return orjson.dumps(_representable(value))
-
-
-def _representable(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, Mapping):
-        return {_representable(key): _representable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_representable(item) for item in value]
-    return value
-
-
-def encode(event: CloudEvent) -> bytes:
-    """The event as JSON without its sequence number, which `with_sequence` puts in."""
-    return as_json(event)
-
-
-def with_sequence(body: bytes, sequence: int) -> bytes:
-    """An encoded event with its number in the outbox as the last member of `data`."""
-    return b'%b,"sequence":%d}}' % (body[:-2], sequence)
-
-
-def decode(body: bytes) -> CloudEvent:
-    """The event that `encode` or `with_sequence` made."""
-    event: CloudEvent = orjson.loads(body)
-    return event
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,1 @@
+"""Reads what the API server sends, whatever stands in it: only what is used, in steps (pure)."""

@@ -1,0 +1,148 @@
+"""What is read of an AdmissionReview and of the objects in it, in the field's own names. Pure.
+
+Members that are not named here are never made into values. Lists stay unread (`Raw`) until somebody reads them entry
+by entry: so what a document costs to read depends on its length, not on what fills it.
+
+Source: Kubernetes API reference v1.35: admission.k8s.io/v1, PodSpec, the workload kinds.
+"""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct
+
+MISSING = Raw(b"")
+"""What is not there."""
+
+
+class GroupVersionKind(Struct, gc=False, frozen=True):
+    """Which kind of object."""
+
+    group: str | None = None
+    version: str | None = None
+    kind: str | None = None
+
+
+class UserInfo(Struct, gc=False, frozen=True):
+    """Who asks."""
+
+    username: str | None = None
+    groups: Raw = MISSING
+
+
+class Request(Struct, gc=False, frozen=True, rename="camel"):
+    """What the API server asks."""
+
+    uid: str | None = None
+    operation: str | None = None
+    kind: GroupVersionKind | None = None
+    sub_resource: str | None = None
+    namespace: str | None = None
+    name: str | None = None
+    user_info: UserInfo | None = None
+    dry_run: bool | None = None
+    object: Raw = MISSING
+    old_object: Raw = MISSING
+
+
+class Review(Struct, gc=False, frozen=True, rename="camel"):
+    """The body of a call."""
+
+    api_version: str | None = None
+    kind: str | None = None
+    request: Request | None = None
+
+
+class Owner(Struct, gc=False, frozen=True, rename="camel"):
+    """An entry of `metadata.ownerReferences`."""
+
+    api_version: str | None = None
+    kind: str | None = None
+    name: str | None = None
+    uid: str | None = None
+    controller: bool | None = None
+
+
+class Metadata(Struct, gc=False, frozen=True, rename="camel"):
+    """An object's metadata."""
+
+    name: str | None = None
+    generate_name: str | None = None
+    deletion_timestamp: str | None = None
+    owner_references: Raw = MISSING
+
+
+class PodSpec(Struct, gc=False, frozen=True, rename="camel"):
+    """What a Pod runs."""
+
+    init_containers: Raw = MISSING
+    containers: Raw = MISSING
+    ephemeral_containers: Raw = MISSING
+    volumes: Raw = MISSING
+
+
+class Template(Struct, gc=False, frozen=True):
+    """What Pods are made from."""
+
+    spec: PodSpec | None = None
+
+
+class JobSpec(Struct, gc=False, frozen=True):
+    """The job that a CronJob makes."""
+
+    template: Template | None = None
+
+
+class JobTemplate(Struct, gc=False, frozen=True):
+    """What Jobs are made from."""
+
+    spec: JobSpec | None = None
+
+
+class Spec(PodSpec, gc=False, frozen=True, rename="camel"):
+    """The specification of a Pod, or of what holds a Pod's at one of the usual places."""
+
+    replicas: int | None = None
+    template: Template | None = None
+    job_template: JobTemplate | None = None
+
+
+class Object(Struct, gc=False, frozen=True):
+    """Any object: its metadata, and a Pod's specification wherever it usually stands."""
+
+    metadata: Metadata | None = None
+    spec: Spec | None = None
+    template: Template | None = None
+
+
+class Container(Struct, gc=False, frozen=True):
+    """An entry of a list of containers."""
+
+    name: str | None = None
+    image: str | None = None
+
+
+class ImageSource(Struct, gc=False, frozen=True):
+    """An image that is mounted."""
+
+    reference: str | None = None
+
+
+class CsiAttributes(Struct, gc=False, frozen=True):
+    """What a CSI driver is told; those that mount images read `image`."""
+
+    image: str | None = None
+
+
+class CsiSource(Struct, gc=False, frozen=True, rename="camel"):
+    """An inline volume of a CSI driver."""
+
+    driver: str | None = None
+    volume_attributes: CsiAttributes | None = None
+
+
+class Volume(Struct, gc=False, frozen=True):
+    """An entry of `volumes`."""
+
+    name: str | None = None
+    image: ImageSource | None = None
+    csi: CsiSource | None = None

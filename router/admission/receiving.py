@@ -1,0 +1,254 @@
+"""Takes bodies in: bounded in size, in time and in how much is held of all of them together.
+
+Rules:
+(1) A body beyond `max_body` is refused (413), by its length if that is told, else when it gets there.
+(2) Room is taken as bytes arrive, never for what is only promised. Bodies up to `SMALL` have room of their own; a part
+    of it is for those up to `TINY`, so that what is common is never refused for what is large.
+(3) What grows beyond `SMALL` takes one of two slots and gives its room back. Slots go round the peers: whoever sends
+    many large bodies waits behind himself.
+(4) A body must come at a megabyte a second once it has begun, with some grace: else 408. Waiting for room or for a slot
+    does not count.
+(5) Who finds neither until the deadline gets 503 with `Retry-After`: an API server asks again with the same uid.
+(6) What was taken is given back when the body has been read, whatever happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+from aiohttp import StreamReader, web
+
+SMALL = 2**20
+"""Bytes of a body that needs no slot."""
+TINY = 64 * 2**10
+"""Bytes of a body that also gets the room that is kept for such."""
+ROOM = 64 * 2**20
+"""Bytes of bodies without a slot that are held at once."""
+KEPT_FOR_TINY = 16 * 2**20
+"""Bytes of it that only bodies up to `TINY` get."""
+SLOTS = 2
+"""Large bodies that are read at once."""
+RATE = 2**20
+"""Bytes a second that a body must come at."""
+GRACE = 2.0
+"""Seconds that it may be behind that."""
+
+
+class BodyRefusedError(Exception):
+    """A body that is not taken; the text is for the answer."""
+
+    def __init__(self, status: int, problem: str) -> None:
+        super().__init__(problem)
+        self.status = status
+
+
+class Room:
+    """Bytes that may be held at once; who finds none waits, the smaller ones first."""
+
+    def __init__(self, size: int = ROOM, kept_for_tiny: int = KEPT_FOR_TINY) -> None:
+        self._free = size
+        self._kept = kept_for_tiny
+        self._tiny: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._others: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @property
+    def free(self) -> int:
+        """Bytes that nobody has."""
+        return self._free
+
+    def take_now(self, size: int, *, is_tiny: bool) -> bool:
+        """Take so many bytes if they are free and nobody like this waits; says whether."""
+        line, kept = (self._tiny, 0) if is_tiny else (self._others, self._kept)
+        if line or self._free - kept < size:
+            return False
+        self._free -= size
+        return True
+
+    @asynccontextmanager
+    async def held(self, size: int, deadline: float) -> AsyncIterator[None]:
+        """Hold so many bytes for as long as the context lasts.
+
+        Raises:
+            BodyRefusedError: 503, there was no room until the deadline.
+        """
+        await self.take(size, deadline, is_tiny=size <= TINY)
+        try:
+            yield
+        finally:
+            self.give_back(size)
+
+    async def take(self, size: int, deadline: float, *, is_tiny: bool) -> None:
+        """Wait until so many bytes are free, in the order of asking; raises BodyRefusedError at the deadline."""
+        if self.take_now(size, is_tiny=is_tiny):
+            return
+        async with _in_time(deadline):
+            await self._take(size, is_tiny=is_tiny)
+
+    async def _take(self, size: int, *, is_tiny: bool) -> None:
+        line = self._tiny if is_tiny else self._others
+        turn = asyncio.get_running_loop().create_future()
+        line.append((size, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give_back(size)
+            else:
+                line.remove((size, turn))
+                self._admit()
+            raise
+
+    def give_back(self, size: int) -> None:
+        """Free so many bytes and let in who waits."""
+        self._free += size
+        self._admit()
+
+    def _admit(self) -> None:
+        for line, kept in ((self._tiny, 0), (self._others, self._kept)):
+            while line and self._free - kept >= line[0][0]:
+                size, turn = line.popleft()
+                if not turn.done():
+                    self._free -= size
+                    turn.set_result(None)
+
+
+class Slots:
+    """Turns for large bodies: first come first served within a peer, and round the peers."""
+
+    def __init__(self, count: int = SLOTS) -> None:
+        self._free = count
+        self._lines: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    async def take(self, peer: str) -> None:
+        """Wait for a slot."""
+        if self._free and not self._lines:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._lines.setdefault(peer, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give_back()
+            else:
+                self._leave(peer, turn)
+            raise
+
+    def give_back(self) -> None:
+        """Let the next one in."""
+        self._free += 1
+        while self._free and self._lines:
+            peer, line = self._lines.popitem(last=False)
+            turn = line.popleft()
+            if line:
+                self._lines[peer] = line
+            if not turn.done():
+                self._free -= 1
+                turn.set_result(None)
+
+    def _leave(self, peer: str, turn: asyncio.Future[None]) -> None:
+        line = self._lines.get(peer)
+        if line is not None and turn in line:
+            line.remove(turn)
+            if not line:
+                del self._lines[peer]
+
+
+class Receiving:
+    """Takes bodies in, within one room and the slots."""
+
+    def __init__(self, room: Room | None = None, slots: Slots | None = None) -> None:
+        self._room = room or Room()
+        self._slots = slots or Slots()
+
+    @asynccontextmanager
+    async def body(
+        self, content: StreamReader, *, length: int | None, most: int, peer: str, deadline: float
+    ) -> AsyncIterator[memoryview]:
+        """The whole body, held as long as the context lasts; `deadline` is in the event loop's time.
+
+        Raises:
+            BodyRefusedError: 408, 413 or 503.
+        """
+        if length is not None and length > most:
+            raise BodyRefusedError(413, f"a body of {length} bytes; the limit (webhook.max_body) is {most}")
+        async with _Holding(self._room, self._slots, peer, is_tiny=(length or SMALL) <= TINY) as holding:
+            yield await holding.received(content, most, deadline)
+
+
+class _Holding:
+    """What one body holds."""
+
+    def __init__(self, room: Room, slots: Slots, peer: str, *, is_tiny: bool) -> None:
+        self._room = room
+        self._slots = slots
+        self._peer = peer
+        self._is_tiny = is_tiny
+        self._bytes = 0
+        self._has_slot = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._has_slot:
+            self._slots.give_back()
+        if self._bytes:
+            self._room.give_back(self._bytes)
+
+    async def received(self, content: StreamReader, most: int, deadline: float) -> memoryview:
+        loop = asyncio.get_running_loop()
+        whole, behind_at = bytearray(), loop.time() + GRACE
+        while not content.at_eof():
+            chunk = await _next_chunk(content, min(behind_at, deadline), whole)
+            whole += chunk
+            if len(whole) > most:
+                raise BodyRefusedError(413, f"a body beyond the limit (webhook.max_body) of {most} bytes")
+            waited = loop.time()
+            await self._hold(len(whole), len(chunk), deadline)
+            behind_at += len(chunk) / RATE + loop.time() - waited
+        return memoryview(whole)
+
+    async def _hold(self, total: int, more: int, deadline: float) -> None:
+        if self._has_slot:
+            return
+        if total <= SMALL:
+            await self._room.take(more, deadline, is_tiny=self._is_tiny and total <= TINY)
+            self._bytes += more
+            return
+        async with _in_time(deadline):
+            await self._slots.take(self._peer)
+        self._has_slot = True
+        self._room.give_back(self._bytes)
+        self._bytes = 0
+
+
+@asynccontextmanager
+async def _in_time(deadline: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except TimeoutError as error:
+        raise BodyRefusedError(503, "too many large requests at once; ask again") from error
+
+
+async def _next_chunk(content: StreamReader, until: float, so_far: bytearray) -> bytes:
+    try:
+        if content.is_eof():  # all of it is there already
+            return await content.readany()
+        async with asyncio.timeout_at(until):
+            return await content.readany()
+    except (ConnectionError, RuntimeError, web.RequestPayloadError) as error:  # aiohttp says it in these three ways
+        raise BodyRefusedError(400, "the body broke off") from error
+    except TimeoutError as error:
+        raise BodyRefusedError(
+            408, f"only {len(so_far)} bytes of the body came in time; send at least {RATE} bytes a second"
+        ) from error

@@ -1,0 +1,49 @@
+"""The event that tells of an admission decision: its shape, its identity and its encoding (pure)."""
+
+from router.events.encoding import EVENT_LIMIT, as_json, decode, encode, with_sequence
+from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
+from router.events.schema import (
+    CONTENT_TYPE,
+    DECISION_TYPE,
+    UNREADABLE_TYPE,
+    CloudEvent,
+    DecisionData,
+    EventData,
+    ImageData,
+    OmittedData,
+    OwnerData,
+    RequestData,
+    SignerData,
+    UnreadableData,
+    UserData,
+    WorkloadData,
+    event_schema,
+)
+
+__all__ = [
+    "CONTENT_TYPE",
+    "DECISION_TYPE",
+    "EVENT_LIMIT",
+    "UNREADABLE_TYPE",
+    "CloudEvent",
+    "DecisionData",
+    "EventData",
+    "ImageData",
+    "OmittedData",
+    "Origin",
+    "OwnerData",
+    "RequestData",
+    "SignerData",
+    "UnreadableData",
+    "UserData",
+    "WorkloadData",
+    "as_json",
+    "decision_event",
+    "decode",
+    "encode",
+    "event_id",
+    "event_schema",
+    "timestamp",
+    "unreadable_event",
+    "with_sequence",
+]

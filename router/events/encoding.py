@@ -1,0 +1,140 @@
+"""Events as bytes, never larger than what every receiver can be given. Pure.
+
+Rules:
+(1) `data.sequence` is given by the outbox when it stores the event. Until then a body is encoded without it, as the
+    last member that `with_sequence` completes, so that no body is ever parsed only to be numbered.
+(2) Bytes are always UTF-8: what UTF-8 can not hold (lone surrogates) becomes U+FFFD.
+(3) Above `EVENT_LIMIT` an event is made smaller in steps, each only if the one before did not suffice: names that
+    others wrote are shortened; details are cut and groups left out; images beyond `IMAGES_KEPT` are counted, those that
+    pass first; then, if names are so long still, as many images more as it takes. Size never keeps an event from being
+    told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from router.events.schema import CloudEvent, EventData, ImageData, UserData
+from router.shortening import HEAD, TAIL, shortened
+from router.verdict import Verdict
+
+EVENT_LIMIT = 256 * 1024 - 64
+"""Bytes of an encoded event, with room for its sequence number: 256 KiB at most."""
+IMAGES_KEPT = 200
+"""Images that stand in an event that would be too large."""
+NAME_LIMIT = HEAD + TAIL
+"""Characters of a name in an event that would be too large."""
+DETAIL_LIMIT = 120
+"""Characters of a detail in an event that is still too large."""
+MESSAGE_LIMIT = 4096
+"""Characters of its message."""
+
+
+def as_json(value: object) -> bytes:
+    """Compact JSON in UTF-8; lone surrogates, which UTF-8 can't hold, become U+FFFD."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return orjson.dumps(_representable(value))
+
+
+def _representable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {_representable(key): _representable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_representable(item) for item in value]
+    return value
+
+
+def encode(event: CloudEvent) -> bytes:
+    """The event as JSON without its sequence number, which `with_sequence` puts in; at most `EVENT_LIMIT` bytes."""
+    whole = as_json(event)
+    for reduce in _LADDER:
+        if len(whole) <= EVENT_LIMIT:
+            break
+        whole = as_json(reduce(event))
+    return whole
+
+
+def with_sequence(body: bytes, sequence: int) -> bytes:
+    """An encoded event with its number in the outbox as the last member of `data`."""
+    return b'%b,"sequence":%d}}' % (body[:-2], sequence)
+
+
+def decode(body: bytes) -> CloudEvent:
+    """The event that `encode` or `with_sequence` made."""
+    event: CloudEvent = orjson.loads(body)
+    return event
+
+
+def _name(text: str) -> str:
+    return shortened(text) if len(text) > NAME_LIMIT else text
+
+
+def _with_short_names(event: CloudEvent) -> CloudEvent:
+    data = event["data"]
+    request, workload, decision = data["request"], data["workload"], data["decision"]
+    images = [_short_named(image) for image in data["images"]]
+    smaller: EventData = {
+        **data,
+        "decision": {**decision, "message": decision["message"][:MESSAGE_LIMIT]},
+        "request": {**request, "name": _name(request["name"]), "generate_name": _name(request["generate_name"])},
+        "workload": {**workload, "name": _name(workload["name"])},
+        "images": images,
+    }
+    return {**event, "subject": _name(event["subject"]), "data": smaller}
+
+
+def _short_named(image: ImageData) -> ImageData:
+    reference, rule = image["reference"], image["rule"]
+    return {
+        **image,
+        "image": _name(image["image"]),
+        "reference": None if reference is None else _name(reference),
+        "container": _name(image["container"]),
+        "rule": None if rule is None else _name(rule),
+    }
+
+
+def _with_short_details(event: CloudEvent) -> CloudEvent:
+    event = _with_short_names(event)
+    data = event["data"]
+    request = data["request"]
+    images: list[ImageData] = [{**image, "detail": image["detail"][:DETAIL_LIMIT]} for image in data["images"]]
+    user: UserData = {**request["user"], "groups": request["user"]["groups"][:1]}
+    return {**event, "data": {**data, "request": {**request, "user": user}, "images": images}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Keeping:
+    """Keeps so many images: those that fail first, else in the object's order, and counts the rest."""
+
+    count: int
+
+    def __call__(self, event: CloudEvent) -> CloudEvent:
+        event = _with_short_details(event)
+        images = event["data"]["images"]
+        ranked = sorted(range(len(images)), key=lambda index: Verdict(images[index]["verdict"]).is_pass)
+        kept = set(ranked[: self.count])
+        omitted = Counter(images[index]["verdict"] for index in ranked[self.count :])
+        if not omitted:
+            return event
+        data: EventData = {
+            **event["data"],
+            "images": [image for index, image in enumerate(images) if index in kept],
+            "images_omitted": {"count": omitted.total(), "verdicts": dict(sorted(omitted.items()))},
+        }
+        return {**event, "data": data}
+
+
+_LADDER: tuple[Callable[[CloudEvent], CloudEvent], ...] = (
+    _with_short_names,
+    _with_short_details,
+    *map(_Keeping, (IMAGES_KEPT, IMAGES_KEPT // 2, IMAGES_KEPT // 4, IMAGES_KEPT // 16, 1)),
+)
