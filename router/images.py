@@ -172,10 +172,10 @@ def is_host(first: str) -> bool:
 
 def canonical_registry(text: str) -> str:
     """HOST or HOST:PORT in the one form in which it is compared (a to e); raises InvalidReferenceError."""
-    if len(text) > HOST_LIMIT + len(":65535"):
-        raise InvalidReferenceError(f"{shown(text)} is no registry host: it has more than {HOST_LIMIT} characters")
-    if _REGISTRY.fullmatch(text) is None:
-        raise InvalidReferenceError(f"{shown(text)} is no registry host")
+    is_long = len(text) > HOST_LIMIT + len(":65535") or len(text.partition(":")[0]) > HOST_LIMIT
+    if is_long or _REGISTRY.fullmatch(text) is None:
+        problem = f": it has more than {HOST_LIMIT} characters" if is_long else ""
+        raise InvalidReferenceError(f"{shown(text)} is no registry host{problem}")
     lowered = text.lower()
     host, bracket, port = lowered.rpartition("]")
     if bracket:
@@ -259,7 +259,7 @@ def _ipv6(text: str, host: str) -> str:
     if within is None:
         return f"[{address.compressed}]"
     high, low = divmod(int(within), 1 << 16)
-    if host != f"::ffff:{high:x}:{low:x}":
+    if not text.startswith(f"[::ffff:{high:x}:{low:x}]"):
         raise InvalidReferenceError(f"{shown(text)} is no registry host: write the IPv4 address {within} itself")
     return str(within)
 

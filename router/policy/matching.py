@@ -40,8 +40,12 @@ class FirstMatch:
 
     __slots__ = ("_count", "_matches")
 
-    def __init__(self, shapes: Sequence[Shape], memory: int = MEMORY) -> None:
-        """Compile; raises ValueError where a shape is beyond what RE2 takes."""
+    def __init__(self, shapes: Sequence[Shape], memory: int | None = None) -> None:
+        """Compile; raises ValueError where a shape is beyond what RE2 takes.
+
+        `memory` is for each expression, instead of what its length asks for; where it does not suffice for the program
+        it is doubled until it does.
+        """
         self._count = len(shapes)
         self._matches: dict[tuple[int, int], Callable[[bytes], object]] = {}
         if shapes:
@@ -109,11 +113,11 @@ def _quoted(text: str) -> str:
     return quoted
 
 
-def _compiled(expression: str, memory: int) -> Callable[[bytes], object]:
+def _compiled(expression: str, memory: int | None) -> Callable[[bytes], object]:
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1  # of bytes: whatever a text holds, it can be read
     options.never_capture, options.log_errors = True, False
-    options.max_mem = memory + MEMORY_PER_CHARACTER * len(expression)
+    options.max_mem = memory or MEMORY + MEMORY_PER_CHARACTER * len(expression)
     while True:
         try:
             matches: Callable[[bytes], object] = re2.compile(expression.encode(), options).fullmatch

@@ -73,6 +73,8 @@ class Pattern:
         """
         if not text or len(text) > TEXT_LIMIT:
             raise ValueError(f"a pattern has 1 to {TEXT_LIMIT} characters, such as registry.example/shop/*")
+        if "://" in text:
+            raise _unmatchable(text, "names have no scheme; leave out everything up to ://")
         rest, at, digest = text.partition("@")
         path, slash, last = rest.rpartition("/")
         last, colon, tag = last.partition(":")
@@ -190,8 +192,6 @@ def _canonical_glob(text: str, first: str) -> str:
 
 
 def _check_name(text: str, name: str) -> None:
-    if "://" in text:
-        raise _unmatchable(text, "names have no scheme; leave out everything up to ://")
     first, slash, path = name.partition("/")  # whatever follows the first / is below a registry, after ** too
     if not all(name.split("/")):
         raise _unmatchable(text, "it has an empty path part; write a * for each part, or ** for any number of them")
