@@ -40,8 +40,14 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("host", "expected"),
-    [("a.example", "a.example"), ("A.Example:5000", "a.example:5000"), ("index.docker.io", "docker.io")]
-    + [("Registry-1.docker.io:443", "docker.io"), ("a.example:0443", "a.example"), ("Shop", "shop:443")],
+    [
+        ("a.example", "a.example"),
+        ("A.Example:5000", "a.example:5000"),
+        ("index.docker.io", "docker.io"),
+        ("Registry-1.docker.io:443", "docker.io"),
+        ("a.example:0443", "a.example"),
+        ("Shop", "shop:443"),
+    ],
 )
 def test_a_host_stands_as_images_name_it(host: str, expected: str) -> None:
     assert RegistrySettings(host=host).host == expected
