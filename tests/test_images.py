@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import ipaddress
 import re
+import time
+from random import Random
 from typing import NamedTuple
 
 import pytest
@@ -8,7 +11,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from router.errors import InvalidReferenceError
-from router.images import TEXT_LIMIT, Digest, ImageReference, is_registry, is_tag, parse_reference
+from router.images import (
+    HUB_NAMES,
+    REMEMBERED_LENGTH,
+    TEXT_LIMIT,
+    Digest,
+    ImageReference,
+    canonical_registry,
+    is_registry,
+    is_tag,
+    parse_reference,
+)
+from router.images import _remembered as remembered
 
 HEX = {"sha256": "ab" * 32, "sha384": "0c" * 48, "sha512": "d9" * 64}
 SHA256 = f"sha256:{HEX['sha256']}"
@@ -34,8 +48,31 @@ REFERENCE = re.compile(rf"({DOMAIN})/({REMOTE})(?::([A-Za-z0-9_][A-Za-z0-9_.-]{{
 KNOWN_DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
 
 
+def canonical(domain: str) -> str | None:
+    """The canonical form of a registry by other means; None where it is no registry."""
+    match = re.fullmatch(rf"({HOST})(?::([0-9]+))?", domain)
+    if match is None or len(match[1]) > 253 or (match[2] and not 0 < int(match[2]) < 65536):
+        return None
+    host = match[1].lower()
+    try:
+        if host.startswith("["):
+            address = ipaddress.IPv6Address(host[1:-1])
+            mapped = address.ipv4_mapped
+            if mapped and match[1] != "[::ffff:{:x}:{:x}]".format(*divmod(int(mapped), 65536)):
+                return None
+            host = str(mapped) if mapped else f"[{address.compressed}]"
+        elif re.fullmatch(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", host):
+            host = str(ipaddress.IPv4Address(host))
+    except ValueError:
+        return None
+    port = int(match[2] or 443)
+    if port == 443 and host in HUB_NAMES:
+        return "docker.io"
+    return host if port == 443 and (host == "localhost" or set(".:") & {*host}) else f"{host}:{port}"
+
+
 def oracle(text: str) -> Oracle | None:
-    if re.fullmatch(r"[a-f0-9]{64}", text):
+    if re.fullmatch(r"[a-f0-9]{64}", text) or re.fullmatch(r"(sha(256|384|512)|blake3)([:@][^/]*)?", text):
         return None
     first, slash, rest = text.partition("/")
     if not slash:
@@ -44,8 +81,10 @@ def oracle(text: str) -> Oracle | None:
         domain, remote = first, rest
     else:
         domain, remote = "docker.io", text
-    if domain == "index.docker.io":
-        domain = "docker.io"
+    named = canonical(domain)
+    if named is None:
+        return None
+    domain = named
     if domain == "docker.io" and "/" not in remote:
         remote = f"library/{remote}"
     match = REFERENCE.fullmatch(f"{domain}/{remote}")
@@ -65,6 +104,18 @@ def parsed(text: str) -> Oracle | None:
 
 
 PIECES = [*"aA0z._-/:@[]", "__", "--", "localhost", "docker.io", "index.docker.io", "library", "reg.example", ":5000"]
+PIECES += [
+    *sorted(HUB_NAMES),
+    ":443",
+    ":0443",
+    ":0",
+    ":65536",
+    "127.0.0.1",
+    "127.1",
+    "sha256",
+    "0x7f",
+    "[::FFFF:7f00:1]",
+]
 PIECES += ["[::1]", ":latest", ":1.20", f"@{SHA256}", "@sha256:", f"sha384:{HEX['sha384']}", HEX["sha256"], "\n"]
 PIECES += ["\N{LATIN CAPITAL LETTER A WITH DIAERESIS}", "\N{LATIN SMALL LETTER LONG S}", "\N{KELVIN SIGN}"]
 PIECES += ["\N{LATIN SMALL LETTER E WITH ACUTE}", "\N{ARABIC-INDIC DIGIT THREE}"]
@@ -73,7 +124,18 @@ DIGESTS = st.sampled_from(sorted(HEX)).map(lambda algorithm: f"@{algorithm}:{HEX
 VALID = st.builds(
     "".join,
     st.tuples(
-        st.sampled_from(["", "docker.io/", "index.docker.io/", "localhost/", "UP/", "reg.example:5000/", "[::1]:1/"]),
+        st.sampled_from(
+            [
+                "",
+                "docker.io/",
+                "index.docker.io/",
+                "localhost/",
+                "UP/",
+                "reg.example:5000/",
+                "[::1]:1/",
+                "Reg.Example:0443/",
+            ]
+        ),
         st.lists(st.from_regex(PART, fullmatch=True), min_size=1, max_size=4).map("/".join),
         st.just("") | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", fullmatch=True).map(":{}".format),
         st.just("") | DIGESTS,
@@ -89,6 +151,13 @@ VALID = st.builds(
 @example("a:5000/b/c")
 @example("docker.io/library/nginx\n")
 @example("Docker.io/nginx")
+@example("Registry/nginx")
+@example("registry:443/nginx")
+@example("[::ffff:7f00:1]:5000/x")
+@example("[::FFFF:7f00:1]:5000/x")
+@example("[0:0::1]/x")
+@example("0x7f.1/x")
+@example("sha256:" + "a" * 64)
 def test_the_parser_agrees_with_the_published_grammar(text: str) -> None:
     expected = oracle(text)
 
@@ -136,7 +205,7 @@ def test_no_text_crashes_the_parser(text: str) -> None:
         ("localhost:5000", "docker.io/library/localhost:5000"),
         ("registry/app", "docker.io/registry/app:latest"),
         ("registry:5000/app", "registry:5000/app:latest"),
-        ("Registry/app", "Registry/app:latest"),
+        ("Registry/app", "registry:443/app:latest"),
         ("[2001:db8::1]:5000/a/b:x", "[2001:db8::1]:5000/a/b:x"),
         ("gcr.io/p/a__b/c-d---e.f:V_1.0-x", "gcr.io/p/a__b/c-d---e.f:V_1.0-x"),
         (f"nginx@{SHA256}", f"docker.io/library/nginx@{SHA256}"),
@@ -187,6 +256,138 @@ def test_a_familiar_name_stands_for_its_full_one(text: str, normalised: str) -> 
 def test_a_refused_reference_says_what_is_wrong(text: str, because: str) -> None:
     with pytest.raises(InvalidReferenceError, match=because):
         parse_reference(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("REGISTRY.example/shop/web", "registry.example/shop/web"),
+        ("Registry.Example:443/shop/web", "registry.example/shop/web"),
+        ("registry.example:0443/shop/web", "registry.example/shop/web"),
+        ("registry.example:05000/shop/web", "registry.example:5000/shop/web"),
+        ("registry.example:80/shop/web", "registry.example:80/shop/web"),
+        ("DOCKER.io/nginx", "docker.io/library/nginx"),
+        ("docker.io:443/team/app", "docker.io/team/app"),
+        ("registry-1.docker.io/library/nginx", "docker.io/library/nginx"),
+        ("registry-1.docker.io/nginx", "docker.io/library/nginx"),
+        ("Registry.Hub.Docker.com:443/library/nginx", "docker.io/library/nginx"),
+        ("registry-1.docker.io:80/library/nginx", "registry-1.docker.io:80/library/nginx"),
+        ("registry-1.docker.io.example/library/nginx", "registry-1.docker.io.example/library/nginx"),
+        ("LocalHost/app", "localhost/app"),
+        ("localhost:443/app", "localhost/app"),
+        ("registry:0443/app", "registry:443/app"),
+        ("[2001:DB8:0::1]:443/app", "[2001:db8::1]/app"),
+        ("[0:0:0:0:0:0:0:1]:5000/app", "[::1]:5000/app"),
+        ("[::ffff:7f00:1]:5000/app", "127.0.0.1:5000/app"),
+        ("library/sha256:abcd", "docker.io/library/sha256"),
+        ("docker.io/sha256:abcd", "docker.io/library/sha256"),
+    ],
+)
+def test_every_spelling_of_a_registry_is_one_name(written: str, name: str) -> None:
+    """Else an image passes by the rule for its registry because of how its name is written."""
+    assert parse_reference(written).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "because"),
+    [
+        ("127.1:5000/a", "four numbers"),
+        ("0177.0.0.1/a", "four numbers"),
+        ("127.0.0.01:5000/a", "four numbers"),
+        ("1.2.3.4.5/a", "four numbers"),
+        ("1.2.3.256/a", "four numbers"),
+        ("0x7f.1/a", "four numbers"),
+        ("127.0.0.0X1:1/a", "four numbers"),
+        ("2130706433:5000/a", "four numbers"),
+        ("0x7f000001:5000/a", "four numbers"),
+        ("registry.1/a", "four numbers"),
+        ("[::FFFF:7f00:1]:5000/a", "the IPv4 address 127.0.0.1 itself"),
+        ("[0::ffff:7f00:1]:5000/a", "the IPv4 address 127.0.0.1 itself"),
+        ("[::ffff:7f00:0001]:5000/a", "the IPv4 address 127.0.0.1 itself"),
+        ("[::ffff:127.0.0.1]:5000/a", "no registry host"),
+        ("[:::::]/a", "no IPv6 address"),
+        ("[1::2::3]/a", "no IPv6 address"),
+        ("registry.example:0/a", "1 to 65535"),
+        ("registry.example:65536/a", "1 to 65535"),
+        (f"registry.example:{'9' * 900}/a", "253"),
+        (f"{'a.' * 127}a/a", "253"),
+        ("registry.example./a", "no registry host"),
+        ("registry.example.:443/a", "no registry host"),
+        ("a.example:443:443/a", "no registry host"),
+        (SHA256, "image ID"),
+        ("sha256:abcd12", "image ID"),
+        ("sha256", "image ID"),
+        (f"sha512:{'b' * 128}", "image ID"),
+        (f"sha384:latest@{SHA256}", "image ID"),
+        (f"sha256@{SHA256}", "image ID"),
+        ("blake3:abcd", "image ID"),
+    ],
+)
+def test_what_is_read_in_more_than_one_way_is_no_reference(text: str, because: str) -> None:
+    """What resolvers and runtimes read each in its own way would be judged as one image and run as another."""
+    with pytest.raises(InvalidReferenceError, match=because):
+        parse_reference(text)
+
+
+SPELLINGS = st.sampled_from(["registry.example", "docker.io", "localhost", "127.0.0.1", "[2001:db8::1]", "a.b-c.d"])
+
+
+@given(SPELLINGS, st.sampled_from([None, 443, 80, 5000]), st.integers(0, 3), st.randoms(use_true_random=False))
+def test_case_zeros_and_the_default_port_change_no_name(host: str, port: int | None, zeros: int, dice: Random) -> None:
+    spelt = "".join(dice.choice((letter.lower(), letter.upper())) for letter in host)
+    end = "" if port is None else f":{'0' * zeros}{port}"
+
+    assert canonical_registry(spelt + end) == host + ("" if port in {None, 443} else f":{port}")
+
+
+@given(st.from_regex(rf"{HOST}(:[0-9]{{1,5}})?", fullmatch=True))
+def test_a_canonical_registry_is_its_own_canonical_form(text: str) -> None:
+    try:
+        once = canonical_registry(text)
+    except InvalidReferenceError:
+        return
+
+    assert canonical_registry(once) == once
+    assert is_registry(once)
+    assert parse_reference(f"{once}/a/b").name == f"{once}/a/b"
+
+
+HOSTILE = [
+    "a/" + "a-" * 100 + "-" * 800 + "!",
+    "x.y/" + "a" * 1000 + "!",
+    "a." * 500 + "!/x",
+    "a-" * 500 + "/x",
+    "a-" * 126 + "./x",
+    "a" * 252 + "-/x",
+    "a/" + "a_" * 500,
+    "a/" + "a__" * 84 + "_",
+    "[" + "0:" * 500 + "]/x",
+    "h." * 120 + "x/" + "y/" * 110 + "z:t",
+    "a:" + "A." * 500,
+    "a@" + "sha256:" * 140,
+    "A" * 1_000_000,
+]
+
+
+def test_no_text_makes_the_parser_slow() -> None:
+    """A review has room for a thousand names of a thousand characters, and holds everybody up while they are read."""
+    began = time.process_time()
+    for number in range(1000):
+        try:
+            parse_reference(HOSTILE[number % len(HOSTILE)])
+        except InvalidReferenceError:
+            continue
+
+    assert time.process_time() - began < 1
+
+
+def test_long_texts_are_not_remembered() -> None:
+    """What is remembered is bounded in bytes, and names that nobody needs push out none that others use."""
+    remembered.cache_clear()
+    for number in range(5000):
+        parse_reference(f"registry.example/{'a' * REMEMBERED_LENGTH}".replace("a", "a/", 60)[:250] + f"{number:010}")
+
+    assert remembered.cache_info().currsize == 0
 
 
 def test_an_error_repeats_only_the_start_of_a_long_text() -> None:

@@ -1,6 +1,7 @@
 """Which rule applies to which image, and whether it may block (pure)."""
 
 from router.policy.enforcement import Enforcement
+from router.policy.laxity import lax_tag_rules
 from router.policy.pattern import Pattern
 from router.policy.rules import Policy, Rule, unreachable_rules
 from router.policy.settings import EnforcementSettings, RuleDemands, RuleSettings
@@ -13,5 +14,6 @@ __all__ = [
     "Rule",
     "RuleDemands",
     "RuleSettings",
+    "lax_tag_rules",
     "unreachable_rules",
 ]

@@ -7,9 +7,6 @@ Rules:
     pattern again, `shop/web:1.*` before `shop/web:1.4`, `shop/**` before `shop/*` (they are equally specific). What is
     told is true; what is not told: a rule that only several others together hide, and one whose literal characters
     are others than those of the rule that hides it.
-
-What was found for an image is remembered for the last ones: the same few come again and again. Rules whose registry
-is literal are looked up by it, so that a policy of thousands of rules costs an image only those of its registry.
 """
 
 from __future__ import annotations
@@ -18,15 +15,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from router.images import ImageReference
 from router.policy.pattern import Pattern
+from router.policy.ranking import Ranking
 from router.policy.settings import RuleSettings
 from router.verdict import Mode
-
-REMEMBERED = 4096
-"""Images whose rule is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,44 +56,18 @@ class Rule:
         )
 
 
-_Ranked: TypeAlias = tuple[int, Pattern, Rule]
-
-
 class Policy:
-    """All rules, most specific first."""
+    """All rules."""
 
     def __init__(self, rules: Sequence[RuleSettings]) -> None:
         """Read the patterns; raises ValueError for one that is none."""
-        patterns = [(Pattern.parse(settings.pattern), Rule.of(settings)) for settings in rules]
-        patterns.sort(key=lambda entry: entry[0].specificity, reverse=True)
-        self._anywhere: list[_Ranked] = []
-        self._by_registry: dict[str, list[_Ranked]] = {}
-        for rank, (pattern, rule) in enumerate(patterns):
-            at = self._anywhere if pattern.registry is None else self._by_registry.setdefault(pattern.registry, [])
-            at.append((rank, pattern, rule))
-        self._remembered: dict[ImageReference, Rule | None] = {}
+        self._rules = [Rule.of(settings) for settings in rules]
+        self._ranking = Ranking([Pattern.parse(settings.pattern) for settings in rules])
 
     def match(self, image: ImageReference) -> Rule | None:
         """The rule that applies to this image, or None."""
-        try:
-            return self._remembered[image]
-        except KeyError:
-            pass
-        found = self._found(image)
-        if len(self._remembered) >= REMEMBERED:
-            self._remembered.clear()
-        self._remembered[image] = found
-        return found
-
-    def _found(self, image: ImageReference) -> Rule | None:
-        of_registry = _first(self._by_registry.get(image.registry, ()), image)
-        elsewhere = _first(self._anywhere, image)
-        ranked = [entry for entry in (of_registry, elsewhere) if entry is not None]
-        return min(ranked, key=lambda entry: entry[0])[2] if ranked else None
-
-
-def _first(ranked: Sequence[_Ranked], image: ImageReference) -> _Ranked | None:
-    return next((entry for entry in ranked if entry[1].matches(image)), None)
+        found = self._ranking.first(image)
+        return None if found is None else self._rules[found]
 
 
 def unreachable_rules(rules: Sequence[RuleSettings]) -> list[tuple[int, int]]:

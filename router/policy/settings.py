@@ -48,8 +48,10 @@ class RuleSettings(SettingsModel):
     """One rule: which images, and what is asked of them."""
 
     pattern: Annotated[str, AfterValidator(_is_pattern)]
-    """A glob over the whole normalised name: `*` stays within a path part, `**` crosses parts; with `:tag` or
-    `@digest` it asks for that too. The most specific match wins; an image that no rule matches is denied."""
+    """A glob over the whole name in its canonical form (lower-case host, no port 443, Docker Hub is `docker.io`): `*`
+    stays within a path part, `**` crosses parts. With `@digest` it asks for that too, with `:tag` for that tag and no
+    digest, with `:tag@*` for that tag with or without one. The most specific match wins; an image that no rule matches
+    is denied."""
     verifier: Name
     """Name of the verifier; `allow` and `deny` are built in."""
     with_: Annotated[RuleDemands, Field(alias="with")] = RuleDemands()
@@ -68,6 +70,6 @@ class EnforcementSettings(SettingsModel):
     """The mode of namespaces that no pattern names. Detect never blocks."""
     namespaces: dict[Annotated[str, Field(pattern=NAMESPACE_GLOB)], Mode] = Field(default_factory=dict)
     """Mode by namespace; `*` stands for any characters, and the most specific pattern (most literal characters)
-    wins."""
+    wins. Enforcing binds the node only together with `webhook.pin_digests`."""
     never_block: tuple[Annotated[str, Field(pattern=NAMESPACE_GLOB)], ...] = ()
     """Namespaces that are judged and reported, never refused, whatever else is said."""

@@ -3,8 +3,9 @@
 Rules, in order:
 
 1. Only `auths` counts. Credential helpers (`credsStore`, `credHelpers`) are programs; they are never run here.
-2. A key is HOST, HOST/PATH or https://HOST/v1/ (the old way); `*` in the host stands for a part of one label. The
-   four names of Docker Hub are one registry.
+2. A key is HOST, HOST/PATH or https://HOST/v1/ (the old way); `*` in the host stands for a part of one label. Hosts
+   are compared in the canonical form of images (`router.images`): the names of Docker Hub are one registry, and
+   `Registry.example:443` is `registry.example`.
 3. The most specific key wins: an exact host before a glob, then the longest path, then the longest host. A path
    matches whole parts: `host/team` is not for `host/teams/app`.
 4. Within an entry: `registrytoken` before `identitytoken` before `auth`, and `auth` before `username` and `password`.
@@ -25,12 +26,12 @@ from dataclasses import dataclass, field
 
 import orjson
 
-HUB = "docker.io"
-"""What image references call Docker Hub."""
+from router.errors import InvalidReferenceError
+from router.images import canonical_registry
+
 HUB_API = "registry-1.docker.io"
 """Where Docker Hub answers the distribution API."""
 
-_HUB_NAMES = frozenset({HUB, HUB_API, "index.docker.io", "registry.hub.docker.com"})
 _ENTRIES = 1000
 _KEY = re.compile(r"(?:https?://)?((?:[A-Za-z0-9*_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)((?:/[^\s]*)?)", re.ASCII)
 
@@ -87,8 +88,11 @@ class Credentials:
 
 
 def _registry(host: str) -> str:
-    lowered = host.lower()
-    return HUB if lowered in _HUB_NAMES else lowered
+    """A host as images name it; what none can name, and a glob, in lower case."""
+    try:
+        return canonical_registry(host)
+    except InvalidReferenceError:
+        return host.lower().removesuffix(":443")
 
 
 def _entry(key: str, credential: Credential) -> _Entry:

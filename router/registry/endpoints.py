@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from yarl import URL
 
 from router.errors import ConfigurationError, UnreachableError
-from router.registry.credentials import HUB, HUB_API, Credentials
+from router.images import HUB
+from router.registry.credentials import HUB_API, Credentials
 from router.registry.settings import RegistrySettings
 from router.registry.urls import sound_url
 
@@ -76,7 +77,8 @@ class Endpoints:
         named = self._named.get(host)
         is_plain = named is not None and named.plain_http
         try:
-            text = f"{'http' if is_plain else 'https'}://{HUB_API if host == HUB else host}"
+            where = host.removesuffix(":443") if is_plain else host  # names have it for want of a port (images, b)
+            text = f"{'http' if is_plain else 'https'}://{HUB_API if host == HUB else where}"
             origin = sound_url(URL(text)).origin()
             base = f"{origin}/v2/"
             address = sound_url(URL(base, encoded=True)).raw_host or ""  # as every request reads it

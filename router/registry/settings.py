@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_v
 
 from router.errors import ConfigurationError
 from router.fields import SECRET_LIMIT, RelativePath, SettingsModel, read_reference
-from router.images import is_registry
+from router.images import canonical_registry, is_registry
 from router.registry.credentials import Credentials, parse_docker_config
 
 
@@ -24,7 +24,7 @@ def _host(value: str) -> str:
             f"{value[:300]!r} is no registry; write its host, with :PORT where it has one, without scheme and path, "
             'such as "registry.example", "docker.io" or "127.0.0.1:5000"'
         )
-    return "docker.io" if value.lower() == "index.docker.io" else value.lower()
+    return canonical_registry(value)
 
 
 def _read_now(path: Path, what: str) -> bytes:
@@ -59,9 +59,12 @@ class RegistrySettings(SettingsModel):
     """How one registry is reached."""
 
     host: Annotated[str, AfterValidator(_host), Field(max_length=300, examples=["registry.example", "127.0.0.1:5000"])]
-    """The registry as images name it, with its port where it has one. `docker.io` is Docker Hub."""
+    """The registry as images name it, with its port where it has one. `docker.io` is Docker Hub. Case, port 443 and
+    the other names of Docker Hub make no difference, here and in images: `Registry.example:443` is
+    `registry.example`."""
     plain_http: bool = False
-    """Speak HTTP without TLS: whoever is on the way can answer in the registry's place and read the credentials."""
+    """Speak HTTP without TLS: whoever is on the way can answer in the registry's place and read the credentials.
+    Without a port, or with 443, the registry is asked at port 80; `:80` written out is a registry of its own."""
     ca: RelativePath | None = None
     """A PEM file of the only CAs that may vouch for this registry; the system's CAs where it is absent."""
     credentials: CredentialsSettings | None = None

@@ -24,7 +24,7 @@ from router.errors import ConfigurationError
 from router.fields import ReadingContext
 from router.policy import unreachable_rules
 from router.policy.settings import RuleSettings
-from router.settings import names, problems, routes, surroundings
+from router.settings import cautions, names, problems, routes, surroundings
 from router.settings.document import Document
 from router.settings.files import Files
 from router.settings.problems import Finding, Problem
@@ -115,6 +115,8 @@ def _warnings(data: names.Item, settings: Settings) -> Iterator[Finding]:
     yield from routes.unused(data)
     yield from surroundings.private_addresses(data)
     yield from _keys_with_two_names(settings)
+    yield from cautions.unpinned(settings)
+    yield from cautions.lax_tags(settings)
 
 
 def _keys_with_two_names(settings: Settings) -> Iterator[Finding]:

@@ -3,7 +3,8 @@
 Rules:
 (1) Names are taken from the plain data, so that a mistake elsewhere in an item hides no dangling name; whatever has
     the wrong type is passed over here, because the validation tells of it.
-(2) A name is declared once; `allow` and `deny` are built in.
+(2) A name is declared once, a registry under one of its spellings (`Registry.example:443` is `registry.example`);
+    `allow` and `deny` are built in.
 (3) What a rule demands (`threshold`, `required`) can be met by the keys of its verifier; a static verifier looks at
     no signature, so nothing can be demanded of it.
 (4) A destination's template, its own or its kind's, is there.
@@ -12,8 +13,10 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from router.errors import InvalidReferenceError
+from router.images import canonical_registry
 from router.settings.problems import Finding, Path, Plain, advice, inside, quoted
 from router.settings.shape import TAG
 
@@ -48,22 +51,30 @@ def repeated(data: Item) -> Iterator[Finding]:
     """Names of verifiers, of their keys, and of destinations, and hosts of registries, that stand twice."""
     yield from _repeated(data.get("verifiers"), ("verifiers",), "name")
     yield from _repeated(data.get("destinations"), ("destinations",), "name")
-    yield from _repeated(data.get("registries"), ("registries",), "host")
+    yield from _repeated(data.get("registries"), ("registries",), "host", _host)
     for index, verifier in maps(data.get("verifiers")):
         yield from _repeated(verifier.get("keys"), ("verifiers", index, "keys"), "name")
 
 
-def _repeated(value: Plain, path: Path, key: str) -> Iterator[Finding]:
+def _host(text: str) -> str:
+    """A registry as it is compared; what is none as it stands, since the validation tells of it."""
+    try:
+        return canonical_registry(text)
+    except InvalidReferenceError:
+        return text
+
+
+def _repeated(value: Plain, path: Path, key: str, compared: Callable[[str], str] = str.casefold) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for index, item in maps(value):
         name = item.get(key)
         if not isinstance(name, str):
             continue
-        if name.casefold() in first:
-            other = f"{path[-1]}[{first[name.casefold()]}]"
+        if (same := compared(name)) in first:
+            other = f"{path[-1]}[{first[same]}]"
             yield Finding((*path, index, key), f"{quoted(name)} is the {key} of {other} already; choose another")
         else:
-            first[name.casefold()] = index
+            first[same] = index
 
 
 def rules(data: Item) -> Iterator[Finding]:

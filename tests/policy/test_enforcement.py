@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import time
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.policy import Enforcement, EnforcementSettings
-from router.policy.enforcement import REMEMBERED
+from router.policy.glob import Glob
 from router.verdict import Mode
 
 
@@ -65,11 +68,51 @@ def test_never_block_takes_names_and_patterns() -> None:
     assert made.mode("kube-system") is Mode.ENFORCE
 
 
-def test_what_was_found_is_remembered_within_a_bound() -> None:
-    """A tenant may make namespaces without end."""
-    made = enforcement(namespaces={"team-*": "enforce"})
-    for number in range(REMEMBERED + 10):
-        made.mode(f"team-{number}")
+NOT_A_NAMESPACE = ["a" * 254, "team-" + "a" * 1_000_000, "team-\ud800", "team-a/b", "team-A", "team-a ", "team-a\n"]
 
-    assert len(made._remembered) <= REMEMBERED
-    assert made.mode("team-1") is Mode.ENFORCE
+
+@pytest.mark.parametrize("namespace", NOT_A_NAMESPACE)
+def test_what_is_no_namespace_is_in_nobodys_list(namespace: str) -> None:
+    """Only what is said of everything holds for it: no pattern that it was made for turns blocking on or off."""
+    listed = enforcement(namespaces={"team-*": "enforce", "*a": "enforce"}, never_block=["team-*"])
+    spared = enforcement(default="enforce", namespaces={"team-*": "detect", "a*": "detect"}, never_block=["team-*"])
+    everywhere = enforcement(namespaces={"*": "enforce", "a*": "detect"}, never_block=["**"])
+
+    assert (listed.mode(namespace), listed.never_blocks(namespace)) == (Mode.DETECT, False)
+    assert (spared.mode(namespace), spared.never_blocks(namespace)) == (Mode.ENFORCE, False)
+    assert (everywhere.mode(namespace), everywhere.never_blocks(namespace)) == (Mode.ENFORCE, True)
+
+
+NAMESPACES = st.from_regex(r"[a-c0-9]([a-c-]{0,6}[a-c])?", fullmatch=True)
+PATTERNS = st.from_regex(r"[a-c*]([a-c*-]{0,4}[a-c*])?", fullmatch=True)
+
+
+@given(st.dictionaries(PATTERNS, st.sampled_from(["enforce", "detect"]), max_size=6), st.lists(NAMESPACES, min_size=1))
+def test_the_mode_is_that_of_the_first_pattern_in_order_of_specificity(
+    patterns: dict[str, str], names: list[str]
+) -> None:
+    made = enforcement(namespaces=patterns, never_block=list(patterns)[:2])
+    order = sorted(patterns, key=lambda pattern: -len(pattern.replace("*", "")))
+
+    for name in names:
+        matching = [pattern for pattern in order if Glob(pattern).matches(name)]
+        assert made.mode(name).value == (patterns[matching[0]] if matching else "detect")
+        assert made.never_blocks(name) == bool({*matching} & {*list(patterns)[:2]})
+
+
+def test_no_namespace_is_slow_or_stays_in_memory() -> None:
+    """Whoever reaches the port writes it: a text of millions of characters must not hold everybody else up."""
+    made = enforcement(namespaces={"team-*": "enforce", "*-x-*": "enforce"}, never_block=["gate-*"])
+    texts = ["team-" + "a" * 14_000_000, *(f"{'a-' * 120}{number}" for number in range(2000))]
+    tracemalloc.start()
+    try:
+        before, began = tracemalloc.get_traced_memory()[0], time.process_time()
+        for text in texts:
+            made.mode(text)
+            made.never_blocks(text)
+        took, grown = time.process_time() - began, tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+    assert took < 1
+    assert grown < 100_000

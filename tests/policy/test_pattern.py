@@ -4,22 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.images import Digest, ImageReference, parse_reference
-from router.policy.pattern import SHOWN, TEXT_LIMIT, Pattern
+from router.images import SHOWN, Digest, ImageReference, parse_reference
+from router.policy.pattern import TEXT_LIMIT, Pattern
 
 HEX = "ab" * 32
 
 PART = st.from_regex(r"[a-z0-9]{1,5}([._-][a-z0-9]{1,3})?", fullmatch=True)
-REGISTRY = st.sampled_from(
-    ["docker.io", "index.docker.io", "localhost", "registry.example", "127.0.0.1:5000", "[::1]:80", "Registry"]
-)
+SPELT = ["docker.io", "index.docker.io", "localhost", "registry.example", "127.0.0.1:5000", "[::1]:80", "Registry"]
+SPELT += ["REGISTRY.example:443", "registry-1.docker.io", "[0:0::1]:080", "Registry:0443", "[::ffff:7f00:1]:5000"]
+REGISTRY = st.sampled_from(SPELT)
 TAG = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,6}", fullmatch=True)
 
 
 @st.composite
 def names(draw: st.DrawFn) -> str:
     """Names as people write them, with and without a registry."""
-    path = "/".join(draw(st.lists(PART, min_size=1, max_size=3)))
+    path = "/".join(draw(st.lists(PART, min_size=1, max_size=3).filter(lambda parts: "." not in parts[0])))
     return f"{draw(REGISTRY)}/{path}" if draw(st.booleans()) else path
 
 
@@ -96,6 +96,18 @@ def test_whatever_is_written_is_a_pattern_or_a_value_error(text: str) -> None:
         ("localhost/x*", "localhost/x*"),
         ("*:5000/x", "*:5000/x"),
         ("[::1]:5000/x*", "[::1]:5000/x*"),
+        ("[0:0::1]:05000/x*", "[::1]:5000/x*"),
+        ("Registry.Example:443/x*", "registry.example/x*"),
+        ("registry.example:0443/x*", "registry.example/x*"),
+        ("Registry/x*", "registry:443/x*"),
+        ("registry-1.docker.io/*", "docker.io/library/*"),
+        ("registry.hub.docker.com/team/*", "docker.io/team/*"),
+        ("*.Example/x", "*.example/x"),
+        ("*.example:443/x", "*.example/x"),
+        ("*.example:05000/x", "*.example:5000/x"),
+        ("*.example:5*/x", "*.example:5*/x"),
+        ("**.Example:443/x", "**.example/x"),
+        ("[2001:DB8:*]:5000/x", "[2001:db8:*]:5000/x"),
     ],
 )
 def test_a_pattern_is_normalised_as_an_image_is(pattern: str, normalised: str) -> None:
@@ -124,7 +136,22 @@ def test_a_pattern_is_normalised_as_an_image_is(pattern: str, normalised: str) -
         ("nginx@sha256:*", f"nginx@sha256:{HEX}", True),
         ("nginx@sha256:*", "nginx:1", False),
         (f"nginx@sha256:{HEX}", f"nginx:1@sha256:{HEX}", True),
-        ("nginx:1", f"nginx:1@sha256:{HEX}", True),
+        ("nginx:1", f"nginx:1@sha256:{HEX}", False),
+        ("nginx:*", f"nginx:1@sha256:{HEX}", False),
+        ("nginx", f"nginx:1@sha256:{HEX}", True),
+        ("nginx:1@*", f"nginx:1@sha256:{HEX}", True),
+        ("nginx:1@**", f"nginx:1@sha256:{HEX}", True),
+        ("nginx:1@*", "nginx:1", True),
+        ("nginx:1@*", "nginx:2", False),
+        ("nginx:1@*", f"nginx@sha256:{HEX}", False),
+        ("nginx:1@sha256:*", "nginx:1", False),
+        ("nginx@*", "nginx:1", False),
+        ("nginx@*", f"nginx:1@sha256:{HEX}", True),
+        ("Registry.Example:443/x", "registry.example/x", True),
+        ("registry.example/x", "REGISTRY.example:0443/x", True),
+        ("registry.hub.docker.com/library/nginx", "nginx", True),
+        ("127.0.0.1:5000/**", "127.0.0.1:05000/a/b", True),
+        ("127.0.0.1:5000/**", "[::ffff:7f00:1]:5000/a/b", True),
         ("nginx:1@sha256:ab*", f"nginx:1@sha256:{HEX}", True),
         ("nginx:1@sha256:cd*", f"nginx:1@sha256:{HEX}", False),
         ("nginx:2@sha256:*", f"nginx:1@sha256:{HEX}", False),
@@ -154,6 +181,14 @@ def test_a_pattern_matches_whole_images(pattern: str, image: str, expected: bool
         ("é.example*/x", "HOST or HOST:PORT"),
         ("r.example/-x", "-x"),
         ("a..b", "a..b"),
+        ("127.1/x", "four numbers"),
+        ("r.example:0/x", "1 to 65535"),
+        ("r*:443/x", "other ports"),
+        ("*:443/x", "other ports"),
+        ("**:443/x", "other ports"),
+        ("*.example:0*/x", "zeros"),
+        ("*.example:a/x", "HOST or HOST:PORT"),
+        ("**A", "HOST or HOST:PORT"),
         ("x:", "tag"),
         ("x:.a", "tag"),
         ("x:a b", "tag"),
@@ -203,3 +238,23 @@ def test_an_image_without_a_tag_is_not_one_with_any_tag() -> None:
 
     assert not Pattern.parse("r.example/x").tag
     assert not Pattern.parse("r.example/x:*").matches(image)
+
+
+VERSIONS = ["", ":1", ":*", ":1*", "@*", "@sha256:*", "@sha256:ab*", f"@sha256:{HEX}"]
+VERSIONS += [":1@*", ":*@*", ":1@sha256:*", ":1*@sha256:ab*", f":1@sha256:{HEX}"]
+
+
+@pytest.mark.parametrize("wide", VERSIONS)
+@pytest.mark.parametrize("narrow", VERSIONS)
+def test_a_pattern_covers_another_where_it_matches_all_its_tags_and_digests(wide: str, narrow: str) -> None:
+    tags = (None, "1", "12", "2")
+    digests = (
+        None,
+        *(Digest("sha256", hexes) for hexes in (HEX, "ab" + "cd" * 31, "cd" * 32)),
+        Digest("sha512", HEX * 2),
+    )
+    images = [ImageReference("r.example", "x", tag, digest) for tag in tags for digest in digests]
+    one, other = Pattern.parse(f"r.example/x{wide}"), Pattern.parse(f"r.example/x{narrow}")
+    differs = any(other.matches(image) and not one.matches(image) for image in images if image.tag or image.digest)
+
+    assert one.covers(other) == (not differs)

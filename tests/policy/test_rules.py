@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,6 @@ from hypothesis import strategies as st
 
 from router.images import ImageReference, parse_reference
 from router.policy import Policy, Rule, RuleSettings, unreachable_rules
-from router.policy.rules import REMEMBERED
 from router.verdict import Mode
 
 
@@ -68,14 +68,38 @@ def test_an_image_that_no_rule_matches_has_none() -> None:
     assert winner([], "nginx") is None
 
 
-def test_the_same_image_has_the_same_rule_when_it_comes_again() -> None:
-    policy = Policy(rules("r.example/*", "**"))
-    images = [parse_reference(f"r.example/x:{number}") for number in range(REMEMBERED + 2)]
-    first = [policy.match(image) for image in images]
+def test_a_tag_says_nothing_beside_a_digest() -> None:
+    """`tools/web:debug@sha256:...` runs whatever has this digest; nobody checks that it was ever called `debug`."""
+    patterns = ["r.example/tools/web:debug", "r.example/tools/*", "r.example/lib/web:debug@*", "r.example/lib/*"]
+    digest = "@sha256:" + "ab" * 32
 
-    assert [policy.match(image) for image in images] == first
-    assert policy.match(ImageReference("r.example", "x", "0", None)) is first[0]
-    assert len(policy._remembered) <= REMEMBERED
+    assert winner(patterns, "r.example/tools/web:debug") == patterns[0]
+    assert winner(patterns, f"r.example/tools/web:debug{digest}") == patterns[1]
+    assert winner(patterns, "r.example/lib/web:debug") == winner(patterns, f"r.example/lib/web:debug{digest}")
+
+
+def test_every_spelling_of_a_registry_has_the_same_rule() -> None:
+    patterns = ["registry.example/shop/*", "docker.io/library/*", "127.0.0.1:5000/**", "**"]
+    spelt = ["REGISTRY.example/shop/web:1", "registry.example:0443/shop/web", "registry-1.docker.io/library/nginx"]
+    spelt += ["registry.hub.docker.com/library/nginx", "127.0.0.1:05000/a/b", "[::ffff:7f00:1]:5000/a"]
+
+    assert "**" not in {winner(patterns, image) for image in spelt}
+
+
+def test_names_that_nobody_needs_cost_no_memory() -> None:
+    """Whoever deploys chooses names; what is remembered of them is memory, and pushes out what others need."""
+    policy = Policy(rules("r.example/*", "**/team-*/**", "**"))
+    policy.match(parse_reference("r.example/x"))
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(2000):
+            policy.match(ImageReference("r.example", f"{'a/' * 100}{number}", "1", None))
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+    assert grown < 100_000
 
 
 def test_a_rule_says_what_the_settings_say() -> None:
@@ -119,6 +143,11 @@ def test_rules_that_ask_for_the_same_share_their_proofs() -> None:
         (["x", "x:1"], []),
         (["x@sha256:*", "x@sha256:ab*"], [(1, 0)]),
         (["x:1", "x@sha256:*"], []),
+        (["x:1", "x:1@*"], [(0, 1)]),
+        (["x:1@sha256:ab*", "x:1@*"], []),
+        (["x:1@*", "x:1@sha256:ab*"], [(1, 0)]),
+        (["x@*", "x:1@*"], []),
+        (["registry.example/x", "Registry.Example:443/x"], [(1, 0)]),
         (["**", "*/**"], [(0, 1)]),
         (["a/*", "b/*", "a/*", "a/*"], [(2, 0), (3, 0)]),
         (["a/x*", "a/*x"], []),
@@ -141,7 +170,7 @@ PATTERNS = st.builds(
     lambda registry, path, version: f"{registry}/{path}{version}",
     st.sampled_from(["r.example", "*.example", "*", "**"]),
     st.sampled_from(["a", "a*", "*a", "*", "**", "*/*", "a/**", "**/b", "*b*"]),
-    st.sampled_from(["", ":1", ":1*", ":*", "@sha256:*", "@sha256:ab*"]),
+    st.sampled_from(["", ":1", ":1*", ":*", "@sha256:*", "@sha256:ab*", ":1@*", ":*@*", ":1@sha256:*", "@*"]),
 )
 
 

@@ -18,7 +18,7 @@ from router.errors import (
     UnreachableError,
     UnverifiableError,
 )
-from router.images import Digest, parse_reference
+from router.images import Digest, ImageReference, parse_reference
 from router.registry import RegistryClient, RegistrySettings
 from router.registry.client import MANIFEST_LIMIT
 from router.registry.transport import CONNECTIONS_PER_HOST
@@ -330,7 +330,7 @@ async def test_a_name_that_can_be_no_address_is_unreachable() -> None:
     async with RegistryClient(surroundings=Time().surroundings()) as client:
         for registry in ("registry.example:99999", "[:::::]", "1.2.3", f"{'a' * 70}.example"):
             with pytest.raises(UnreachableError):
-                await client.resolve(parse_reference(f"{registry}/a:1"), soon())
+                await client.resolve(ImageReference(registry, "a", "1", None), soon())
 
 
 def test_a_registry_that_stands_twice_is_refused() -> None:

@@ -46,3 +46,21 @@ def test_no_more_registries_are_remembered_than_the_limit(monkeypatch: pytest.Mo
         found.of(f"{number}.example")
 
     assert len(found._others) <= 3
+
+
+@pytest.mark.parametrize(
+    ("registry", "base"),
+    [
+        ("docker.io", "https://registry-1.docker.io/v2/"),
+        ("registry:443", "https://registry/v2/"),
+        ("a.example:80", "https://a.example:80/v2/"),
+        ("plain.example", "http://plain.example/v2/"),
+        ("plain:443", "http://plain/v2/"),
+        ("plain.example:80", "https://plain.example:80/v2/"),
+    ],
+)
+def test_a_registry_is_asked_where_its_name_leads(registry: str, base: str) -> None:
+    """A name without a port means 443 with TLS and 80 without; 80 written out is a registry of its own."""
+    known = Endpoints([RegistrySettings(host=host, plain_http=True) for host in ("plain.example", "Plain")])
+
+    assert known.of(registry).base == base

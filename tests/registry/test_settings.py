@@ -40,14 +40,22 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("host", "expected"),
-    [("a.example", "a.example"), ("A.Example:5000", "a.example:5000"), ("index.docker.io", "docker.io")],
+    [
+        ("a.example", "a.example"),
+        ("A.Example:5000", "a.example:5000"),
+        ("index.docker.io", "docker.io"),
+        ("Registry-1.docker.io:443", "docker.io"),
+        ("a.example:0443", "a.example"),
+        ("Shop", "shop:443"),
+    ],
 )
 def test_a_host_stands_as_images_name_it(host: str, expected: str) -> None:
     assert RegistrySettings(host=host).host == expected
 
 
 @pytest.mark.parametrize(
-    "host", ["", "shop", "https://a.example", "a.example/team", "a_b.example", "a.example:", " a.b"]
+    "host",
+    ["", "shop", "https://a.example", "a.example/team", "a_b.example", "a.example:", " a.b", "127.1", "a.example:0"],
 )
 def test_a_host_that_no_image_can_name_is_refused(host: str) -> None:
     with pytest.raises(ValidationError, match="without scheme and path"):

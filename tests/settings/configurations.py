@@ -23,11 +23,12 @@ routes: {destinations: [archive]}
 
 
 def example() -> str:
-    """The example of the contract, with a real key in place of its placeholder."""
+    """The example of the contract, with a real key in place of its placeholder, and tags pinned."""
     key = (DATA / "release.pub").read_text().splitlines()[1:-1]
     text = (DATA / "example.yaml").read_text()
 
     assert PLACEHOLDER in text
+    text = text.replace("pin_digests: false", "pin_digests: true")
     return text.replace(PLACEHOLDER, "\n".join(f"          {line}" for line in key))
 
 

@@ -184,6 +184,49 @@ def test_destinations_without_routes_are_a_mistake(tmp_path: Path) -> None:
     assert "routes: is missing" in refused(tmp_path, "\n".join(SMALL.splitlines()[:6]))
 
 
+def test_enforcing_without_pinning_is_a_warning(tmp_path: Path) -> None:
+    """Whoever runs the registry may show us a signed image and the node another, under one tag."""
+    unpinned = example().replace("pin_digests: true", "pin_digests: false")
+    by_default = unpinned.replace("default: detect", "default: enforce")
+    (warning,) = loaded(tmp_path, unpinned).warnings
+
+    assert "enforcement.namespaces.payments: enforces, but webhook.pin_digests is off" in warning
+    assert "enforcement.default: enforces, but" in loaded(tmp_path, by_default).warnings[0]
+    assert not loaded(tmp_path, unpinned.replace("payments: enforce", "payments: detect")).warnings
+
+
+def test_a_rule_for_a_tag_that_is_laxer_than_its_neighbour_is_a_warning(tmp_path: Path) -> None:
+    rules = """policy:
+  - {pattern: "registry.k8s.io/pause:debug", verifier: open}
+  - {pattern: "127.0.0.1:5000/shop/web:dev", verifier: shop-keys, mode: detect}
+"""
+    text = example().replace("policy:    ", f"{rules}#")
+    text = text.replace("verifiers:  ", "verifiers:\n  - {name: open, kind: static, allow: true}\n#")
+    text = text.replace('"registry.k8s.io/**"\n    verifier: allow', '"registry.k8s.io/**"\n    verifier: shop-keys')
+    warnings = loaded(tmp_path, text).warnings
+
+    assert len(warnings) == 2
+    assert 'policy[0].pattern: this rule for a tag is laxer than policy[5] ("registry.k8s.io/**")' in warnings[0]
+    assert "it lets every image pass" in warnings[0]
+    assert "policy[1].pattern: this rule for a tag is laxer than policy[2]" in warnings[1]
+    assert "it is only watched" in warnings[1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Registry.example", "registry.example:443"),
+        ("registry.example:05000", "registry.example:5000"),
+        ("docker.io", "registry-1.docker.io"),
+        ("[::1]:5000", "[0:0::1]:5000"),
+    ],
+)
+def test_two_spellings_of_a_registry_are_one_entry_too_many(tmp_path: Path, one: str, other: str) -> None:
+    text = f'{SMALL}registries: [{{host: "{one}"}}, {{host: "{other}"}}]\n'
+
+    assert f'registries[1].host: "{other}" is the host of registries[0] already' in refused(tmp_path, text)
+
+
 def test_a_private_address_that_egress_does_not_allow_is_a_warning(tmp_path: Path) -> None:
     warnings = loaded(tmp_path, example().replace('["127.0.0.0/8"]', '["10.0.0.0/8"]')).warnings
 

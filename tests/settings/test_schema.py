@@ -54,7 +54,7 @@ def test_an_editor_shows_good_configurations_as_good(text: str) -> None:
         ("cluster: production-eu", "clutser: production-eu"),
         ("default: detect", "default: detekt"),
         ("deadline: 8s", "deadline: 8"),
-        ("pin_digests: false", "pin_digests: 'no'"),
+        ("pin_digests: true", "pin_digests: 'no'"),
         ("url: {file: slack-url}", "url: https://hooks.slack.com/services/T0/B0/x"),
         ("url: {file: slack-url}", "url: {}"),
         ("kind: slack", "kind: slakc"),

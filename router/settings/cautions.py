@@ -1,0 +1,44 @@
+"""Warnings about what is allowed and binds less than it seems to. Pure.
+
+Rules:
+(1) Where a namespace enforces and tags are not pinned: whoever runs a registry may answer us and the node differently.
+(2) A rule for a tag that is laxer than the rule for the other tags (`router.policy.laxity`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from router.policy import lax_tag_rules
+from router.settings.problems import Finding, Path, quoted
+from router.settings.tree import Settings
+from router.verdict import Mode
+from router.verification.catalogue import BUILT_IN, StaticSettings
+
+
+def unpinned(settings: Settings) -> Iterator[Finding]:
+    """The first place that enforces, where `webhook.pin_digests` is off."""
+    enforcement = settings.enforcement
+    enforcing = [name for name, mode in enforcement.namespaces.items() if mode is Mode.ENFORCE]
+    if settings.webhook.pin_digests or (enforcement.default is not Mode.ENFORCE and not enforcing):
+        return
+    default: Path = ("enforcement", "default")
+    path = default if enforcement.default is Mode.ENFORCE else ("enforcement", "namespaces", enforcing[0])
+    yield Finding(
+        path,
+        "enforces, but webhook.pin_digests is off: a tag that was proven here may be another image when the node asks "
+        "for it; set pin_digests: true and register /mutate",
+    )
+
+
+def lax_tags(settings: Settings) -> Iterator[Finding]:
+    """Every rule for a tag that is laxer than its neighbour."""
+    verifiers = (*BUILT_IN, *settings.verifiers)
+    statics = {verifier.name: verifier.allow for verifier in verifiers if isinstance(verifier, StaticSettings)}
+    for index, neighbour, how in lax_tag_rules(settings.policy, statics):
+        text = (
+            f"this rule for a tag is laxer than policy[{neighbour}] ({quoted(settings.policy[neighbour].pattern)}), "
+            f"which is for the other tags: it {how}, and whoever may push decides what the tag means; "
+            "name a digest (@sha256:...) instead, or ask for as much"
+        )
+        yield Finding(("policy", index, "pattern"), text)
