@@ -33,7 +33,7 @@ UNSIGNED = Finding(
 )
 SIGNED = dataclasses.replace(UNSIGNED, verdict=Verdict.VERIFIED, reason="signed", detail='signed by "release"')
 DOWN = dataclasses.replace(UNSIGNED, verdict=Verdict.UNVERIFIABLE, reason="timeout", detail="no answer", digest=None)
-TOLERATED = dataclasses.replace(DOWN, on_unverifiable="admit")
+TOLERATED = dataclasses.replace(DOWN, on_unverifiable="admit", is_registrys_doing=True)
 BROKEN = dataclasses.replace(UNSIGNED, verdict=Verdict.INVALID, reason="digest_mismatch", detail="about another digest")
 WATCHED = dataclasses.replace(UNSIGNED, rule_mode=Mode.DETECT)
 NO_RULE = dataclasses.replace(

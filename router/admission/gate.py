@@ -36,6 +36,7 @@ from router.routing import RoutingTree
 from router.telemetry.logs import logger
 from router.telemetry.metrics import Metrics
 from router.verdict import Mode, RequestOutcome, Severity, Verdict
+from router.verification import Asker
 
 log = logger()
 
@@ -72,7 +73,7 @@ class Gate:
             if workload.skip is not None:
                 self._metrics.requests_skipped.labels(workload.skip).inc()
                 return review.reply(request.uid, allowed=True)
-            findings = await self.rules.judging.findings(workload.places, deadline)
+            findings = await self.rules.judging.findings(workload.places, deadline, _asker(request))
             decision = decide(findings, call.mode, never_block=call.never_block, notices=workload.notices)
             return await self._told(call, Draft(decision, findings))
         except Exception as error:  # the one boundary: whatever failed, the API server gets its answer
@@ -116,7 +117,7 @@ class Gate:
 
     async def _pinned(self, request: review.AdmissionRequest, deadline: float) -> bytes | None:
         places = workloads.images_of(request).places
-        findings = await self.rules.judging.findings(places, deadline)
+        findings = await self.rules.judging.findings(places, deadline, _asker(request))
         return patches.pin(
             [
                 (place, finding.digest)
@@ -165,6 +166,10 @@ class Gate:
             warnings=decision.warnings,
             audit=audit_annotations(decision, draft.findings, event_id(rules.origin.cluster, call.request.uid)),
         )
+
+
+def _asker(request: review.AdmissionRequest) -> Asker:
+    return Asker(request.namespace or "", request.dry_run)
 
 
 def _failed(findings: Sequence[Finding], call: Call, reason: str, detail: str) -> Draft:

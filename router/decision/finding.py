@@ -33,12 +33,19 @@ class Finding:
     milliseconds: float
     wanted: str
     """What the rule asks for, in words."""
+    is_registrys_doing: bool = False
+    """Where `unverifiable`: as in `router.verification.Judgement`; nothing else is ever tolerated."""
 
     @property
     def is_failing(self) -> bool:
         """Whether enforcement would refuse for it."""
-        is_tolerated = self.verdict is Verdict.UNVERIFIABLE and self.on_unverifiable == "admit"
-        return not (self.verdict.is_pass or is_tolerated)
+        return not (self.verdict.is_pass or self.is_tolerated)
+
+    @property
+    def is_tolerated(self) -> bool:
+        """Whether it could not be checked, its registry is the reason, and its rule lets that pass."""
+        is_unchecked = self.verdict is Verdict.UNVERIFIABLE
+        return is_unchecked and self.is_registrys_doing and self.on_unverifiable == "admit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,373 @@
+"""Whose question is asked next: turns, shared fairly. Pure: decides, starts nothing, and knows no clock.
+
+A question is about one image, from its tag to the last piece of evidence. It waits, gets its turn, and ends.
+
+Rules:
+(1) Bounded: of one request at most 16 are under way, at one registry 32, over all 96. Each holds at most eight
+    connections, so that verification as a whole holds at most 768 of them.
+(2) Turns go round the namespaces, and within a namespace round its requests; who was served goes to the end of the
+    line. A request asks its registries in turn, and each of them in the order of its images.
+(3) A turn of a dry run costs four: its namespace is passed over three times, and in its namespace it comes after four
+    turns of others. It is slower and never starved, and where nobody else waits it waits for nobody.
+(4) Work-conserving: where a request below its limit waits for a registry below its limit, and there is room over all,
+    somebody gets a turn. A registry that is full holds up nobody who asks another.
+(5) Who holds more than others makes room. Where something is full for a waiter, a question that has been under way
+    for a second or more goes back to the end of its line if its namespace (within a namespace: its request) would
+    still hold no less than the waiter's after the exchange. No share is ever taken below what is fair, so whatever is
+    slow but within its share comes to its end.
+(6) What is full over all also makes room by this: a question at a registry that has not ended one for two seconds
+    gives way to one at a registry that is not silent. Many namespaces can each hold a little at silent hosts.
+(7) What waits is bounded: beyond 65,536 the largest request of the namespace with the most waiting loses its last.
+(8) Nothing stays: a request, namespace or registry with nothing waiting and nothing under way is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+UNDER_WAY_PER_REQUEST = 16
+"""Questions of one request that are asked at once."""
+UNDER_WAY_PER_REGISTRY = 32
+"""Questions that are asked of one registry at once: two requests of a thousand images leave each other room."""
+UNDER_WAY = 96
+"""Questions that are asked at once over all: three registries that hang leave room for a fourth."""
+WAITING = 65_536
+"""Questions that wait, about 40 MiB."""
+DRY_RUN_COST = 4
+"""What a turn of a dry run costs, where that of another request costs one."""
+GRACE_SECONDS = 1.0
+"""How long a turn is left alone, whoever has it."""
+SILENT_SECONDS = 2.0
+"""After this long without the end of a question, a registry counts as silent."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asker:
+    """Who asks: one instance per request, and its identity is the request."""
+
+    namespace: str
+    is_dry_run: bool
+
+    @property
+    def cost(self) -> int:
+        """What a turn costs."""
+        return DRY_RUN_COST if self.is_dry_run else 1
+
+
+@dataclass(eq=False, slots=True)
+class Turn(Generic[T]):
+    """A question in line, or under way."""
+
+    asker: Asker
+    registry: str
+    question: T
+    since: float = 0.0
+    """When it got its turn, where it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be under way, and how much may wait."""
+
+    per_request: int = UNDER_WAY_PER_REQUEST
+    per_registry: int = UNDER_WAY_PER_REGISTRY
+    overall: int = UNDER_WAY
+    waiting: int = WAITING
+
+
+@dataclass(eq=False, slots=True)
+class _Request(Generic[T]):
+    asker: Asker
+    lanes: OrderedDict[str, deque[Turn[T]]] = field(default_factory=OrderedDict)
+    """What waits, by registry; the registry that is next stands first."""
+    waiting: int = 0
+    under_way: int = 0
+
+    @property
+    def load(self) -> int:
+        return self.under_way * self.asker.cost
+
+
+_Ring: TypeAlias = "OrderedDict[Asker, _Request[T]]"
+
+
+@dataclass(eq=False, slots=True)
+class _Namespace(Generic[T]):
+    name: str
+    ordinary: _Ring[T] = field(default_factory=OrderedDict)
+    dry_runs: _Ring[T] = field(default_factory=OrderedDict)
+    waiting: int = 0
+    load: int = 0
+    """What its turns under way cost."""
+    debt: int = 0
+    """How often it is passed over before its next turn."""
+    favours: int = 0
+    """Turns of others since the last one of a dry run."""
+
+    def ring(self, asker: Asker) -> _Ring[T]:
+        return self.dry_runs if asker.is_dry_run else self.ordinary
+
+    def in_order(self) -> Iterator[_Request[T]]:
+        """Its requests, the one whose turn it is first."""
+        is_a_dry_runs_turn = self.favours >= DRY_RUN_COST
+        yield from (self.dry_runs if is_a_dry_runs_turn else self.ordinary).values()
+        yield from (self.ordinary if is_a_dry_runs_turn else self.dry_runs).values()
+
+
+@dataclass(eq=False, slots=True)
+class _Registry:
+    waiting: int = 0
+    under_way: int = 0
+    ended: float = float("-inf")
+    """When a question last ended by itself."""
+
+
+class Turns(Generic[T]):
+    """Every question that waits or is under way."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._namespaces: OrderedDict[str, _Namespace[T]] = OrderedDict()
+        self._registries: dict[str, _Registry] = {}
+        self._under_way: OrderedDict[Turn[T], None] = OrderedDict()
+        self._open: set[str] = set()
+        """Registries that somebody waits for and that have room."""
+        self.waiting = 0
+
+    @property
+    def under_way(self) -> int:
+        """How many questions are being asked."""
+        return len(self._under_way)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all is remembered."""
+        return not (self._namespaces or self._registries or self._under_way or self._open or self.waiting)
+
+    def ask(self, turn: Turn[T]) -> None:
+        """Put a question at the end of its request's line."""
+        asker = turn.asker
+        namespace = self._namespaces.get(asker.namespace)
+        if namespace is None:
+            namespace = self._namespaces[asker.namespace] = _Namespace(asker.namespace)
+        ring = namespace.ring(asker)
+        request = ring.get(asker)
+        if request is None:
+            request = ring[asker] = _Request(asker)
+        if turn.registry not in request.lanes:
+            request.lanes[turn.registry] = deque()
+        request.lanes[turn.registry].append(turn)
+        self._count_waiting(namespace, request, turn.registry, 1)
+
+    def shed(self) -> list[Turn[T]]:
+        """Drop what waits beyond the limit (7); call it after asking."""
+        dropped: list[Turn[T]] = []
+        while self.waiting > self._limits.waiting:
+            namespace = max(self._namespaces.values(), key=lambda one: one.waiting)
+            request = max(namespace.in_order(), key=lambda one: one.waiting)
+            registry = max(request.lanes, key=lambda name: len(request.lanes[name]))
+            excess = min(self.waiting - self._limits.waiting, len(request.lanes[registry]))
+            dropped += self._drop(namespace, request, registry, excess)
+        return dropped
+
+    def next(self, now: float) -> Turn[T] | None:
+        """Give the next one its turn; None where nobody may have one now."""
+        if not self._open or len(self._under_way) >= self._limits.overall:
+            return None
+        while True:
+            is_anybody_in_debt = False
+            for namespace in list(self._namespaces.values()):
+                request = self._ready(namespace, None)
+                if request is None:
+                    continue
+                if not namespace.debt:
+                    return self._start(namespace, request, self._lane(request, None), now)
+                namespace.debt -= 1
+                self._namespaces.move_to_end(namespace.name)
+                is_anybody_in_debt = True
+            if not is_anybody_in_debt:
+                return None
+
+    def end(self, turn: Turn[T], now: float) -> None:
+        """Whoever had this turn is done."""
+        self._registries[turn.registry].ended = now
+        self._stop(turn)
+        self._tidy(turn.asker, turn.registry)
+
+    def withdraw(self, asker: Asker, is_meant: Callable[[T], bool]) -> None:
+        """Forget those questions of a request that still wait and are meant."""
+        namespace = self._namespaces.get(asker.namespace)
+        request = namespace.ring(asker).get(asker) if namespace is not None else None
+        if namespace is None or request is None:
+            return
+        for registry, lane in list(request.lanes.items()):
+            kept = deque(turn for turn in lane if not is_meant(turn.question))
+            self._count_waiting(namespace, request, registry, len(kept) - len(lane))
+            request.lanes[registry] = kept
+            if not kept:
+                del request.lanes[registry]
+            self._tidy_registry(registry)
+        self._tidy_asker(asker)
+
+    def exchange(self, now: float) -> tuple[Turn[T], Turn[T]] | None:
+        """Make room for one who waits for something full (5, 6); call it again until there is None.
+
+        Returns:
+            Whose turn is over for now, waiting again, and whose begins.
+        """
+        old = [turn for turn in self._under_way if now - turn.since >= GRACE_SECONDS]
+        rooms: list[str | None] = [None] if len(self._under_way) >= self._limits.overall else []
+        rooms += [name for name in dict.fromkeys(turn.registry for turn in old) if self._is_full_for_somebody(name)]
+        for room in rooms if old else ():
+            holders = [turn for turn in old if room is None or turn.registry == room]
+            found = self._pair(holders, room, now)
+            if found is not None:
+                return self._exchanged(*found, room, now)
+        return None
+
+    def _pair(
+        self, holders: list[Turn[T]], room: str | None, now: float
+    ) -> tuple[Turn[T], _Namespace[T], _Request[T]] | None:
+        waiters = [
+            (namespace, request)
+            for namespace in self._namespaces.values()
+            if (request := self._ready(namespace, room)) is not None
+        ]
+        if not waiters or not holders:
+            return None
+        largest = max(holders, key=lambda turn: (self._left(turn), self._request(turn).load))
+        least, request = min(waiters, key=lambda waiter: waiter[0].load)
+        if self._left(largest) >= least.load + request.asker.cost:
+            return largest, least, request
+        for namespace, request in waiters:
+            here = [turn for turn in holders if turn.asker.namespace == namespace.name]
+            turn = max(here, key=lambda one: self._request(one).load, default=None)
+            if turn is not None and self._request(turn).load - turn.asker.cost >= request.load + request.asker.cost:
+                return turn, namespace, request
+        return self._silent_pair(holders, waiters, now) if room is None else None
+
+    def _left(self, turn: Turn[T]) -> int:
+        """What the namespace of a turn would still hold without it."""
+        return self._namespaces[turn.asker.namespace].load - turn.asker.cost
+
+    def _silent_pair(
+        self, holders: list[Turn[T]], waiters: list[tuple[_Namespace[T], _Request[T]]], now: float
+    ) -> tuple[Turn[T], _Namespace[T], _Request[T]] | None:
+        oldest: dict[str, float] = {}
+        for turn in self._under_way:
+            oldest.setdefault(turn.registry, turn.since)
+
+        def is_silent(registry: str) -> bool:
+            return now - max(oldest.get(registry, now), self._registries[registry].ended) >= SILENT_SECONDS
+
+        loser = next((turn for turn in holders if is_silent(turn.registry)), None)
+        waiter = next((one for one in waiters if not is_silent(self._lane(one[1], None))), None)
+        return None if loser is None or waiter is None else (loser, *waiter)
+
+    def _exchanged(
+        self, turn: Turn[T], namespace: _Namespace[T], request: _Request[T], room: str | None, now: float
+    ) -> tuple[Turn[T], Turn[T]]:
+        self._stop(turn)
+        started = self._start(namespace, request, self._lane(request, room), now)
+        self.ask(turn)
+        return turn, started
+
+    def _ready(self, namespace: _Namespace[T], room: str | None) -> _Request[T] | None:
+        """The request of a namespace that would have its turn: in this full room, or in any that is not full."""
+        if not namespace.waiting:
+            return None
+        most = self._limits.per_request
+        for request in namespace.in_order():
+            if request.waiting and request.under_way < most and self._has_lane(request, room):
+                return request
+        return None
+
+    def _has_lane(self, request: _Request[T], room: str | None) -> bool:
+        if room is not None:
+            return room in request.lanes
+        return any(registry in self._open for registry in request.lanes)
+
+    def _lane(self, request: _Request[T], room: str | None) -> str:
+        return room if room is not None else next(registry for registry in request.lanes if registry in self._open)
+
+    def _start(self, namespace: _Namespace[T], request: _Request[T], registry: str, now: float) -> Turn[T]:
+        turn = request.lanes[registry].popleft()
+        self._count_waiting(namespace, request, registry, -1)
+        if request.lanes[registry]:
+            request.lanes.move_to_end(registry)
+        else:
+            del request.lanes[registry]
+        asker = request.asker
+        namespace.ring(asker).move_to_end(asker)
+        self._namespaces.move_to_end(namespace.name)
+        namespace.debt += asker.cost - 1
+        namespace.favours = 0 if asker.is_dry_run else min(namespace.favours + 1, DRY_RUN_COST)
+        turn.since = now
+        self._under_way[turn] = None
+        request.under_way += 1
+        namespace.load += asker.cost
+        self._registries[registry].under_way += 1
+        self._note_open(registry)
+        return turn
+
+    def _stop(self, turn: Turn[T]) -> None:
+        del self._under_way[turn]
+        self._request(turn).under_way -= 1
+        self._namespaces[turn.asker.namespace].load -= turn.asker.cost
+        self._registries[turn.registry].under_way -= 1
+        self._note_open(turn.registry)
+
+    def _drop(self, namespace: _Namespace[T], request: _Request[T], registry: str, count: int) -> list[Turn[T]]:
+        lane = request.lanes[registry]
+        dropped = [lane.pop() for _ in range(count)]
+        self._count_waiting(namespace, request, registry, -count)
+        if not lane:
+            del request.lanes[registry]
+        self._tidy(request.asker, registry)
+        return dropped
+
+    def _count_waiting(self, namespace: _Namespace[T], request: _Request[T], registry: str, count: int) -> None:
+        at = self._registries.get(registry)
+        if at is None:
+            at = self._registries[registry] = _Registry()
+        at.waiting += count
+        request.waiting += count
+        namespace.waiting += count
+        self.waiting += count
+        self._note_open(registry)
+
+    def _tidy(self, asker: Asker, registry: str) -> None:
+        self._tidy_registry(registry)
+        self._tidy_asker(asker)
+
+    def _tidy_registry(self, registry: str) -> None:
+        at = self._registries[registry]
+        if not (at.waiting or at.under_way):
+            del self._registries[registry]
+
+    def _tidy_asker(self, asker: Asker) -> None:
+        namespace = self._namespaces[asker.namespace]
+        request = namespace.ring(asker)[asker]
+        if not (request.waiting or request.under_way):
+            del namespace.ring(asker)[asker]
+        if not (namespace.ordinary or namespace.dry_runs):
+            del self._namespaces[namespace.name]
+
+    def _request(self, turn: Turn[T]) -> _Request[T]:
+        return self._namespaces[turn.asker.namespace].ring(turn.asker)[turn.asker]
+
+    def _note_open(self, registry: str) -> None:
+        at = self._registries[registry]
+        if at.waiting and at.under_way < self._limits.per_registry:
+            self._open.add(registry)
+        else:
+            self._open.discard(registry)
+
+    def _is_full_for_somebody(self, registry: str) -> bool:
+        at = self._registries[registry]
+        return at.waiting > 0 and at.under_way >= self._limits.per_registry
