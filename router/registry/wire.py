@@ -107,6 +107,13 @@ def exchanges() -> Exchanges | None:
     return _EXCHANGES.get()
 
 
+def begin_question() -> Exchanges:
+    """From now on, exchanges in this task's context belong to a question that is on no wire of anybody yet."""
+    asked = Exchanges()
+    _EXCHANGES.set(asked)
+    return asked
+
+
 @contextlib.contextmanager
 def question() -> Iterator[Exchanges]:
     """Within this, exchanges belong to one question."""

@@ -18,6 +18,7 @@ from router.registry.settings import CredentialsSettings
 from tests.registry.stage import Time, soon
 from tests.simulators.certificates import SelfSigned, self_signed
 from tests.simulators.docker_registry import docker_config
+from tests.simulators.names import know
 from tests.simulators.registry import RegistrySimulator, TokenService, listening
 
 USERS = {"gatecrier": "open sesame"}
@@ -218,23 +219,14 @@ async def test_a_forbidden_address_is_never_connected_to(registry: str) -> None:
 @pytest.mark.parametrize("found", [["169.254.169.254"], ["127.0.0.1", "169.254.169.254"], ["127.0.0.1", "fe80::1"]])
 async def test_a_name_that_leads_to_one_is_refused(found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Even where only one of its addresses is forbidden: the next attempt would take that one."""
-
-    def getaddrinfo(_host: str, port: int, **_: object) -> list[tuple[object, ...]]:
-        return [
-            (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in found
-        ]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    know(monkeypatch, {"metadata.example": found})
     async with RegistryClient() as client:
         with pytest.raises(ForbiddenAddressError, match="leads to"):
             await client.resolve(parse_reference("metadata.example/a:1"), soon())
 
 
 async def test_a_name_without_an_address_is_unreachable_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    def getaddrinfo(*_: object, **__: object) -> list[object]:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    know(monkeypatch, {})
     time = Time()
     async with RegistryClient(surroundings=time.surroundings()) as client:
         with pytest.raises(UnreachableError, match=r"no address is known for nowhere\.example"):
@@ -244,13 +236,10 @@ async def test_a_name_without_an_address_is_unreachable_at_once(monkeypatch: pyt
 
 
 async def test_a_name_server_that_fails_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def getaddrinfo(*_: object, **__: object) -> list[object]:
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    know(monkeypatch, {"nowhere.example": socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")})
     time = Time()
     async with RegistryClient(surroundings=time.surroundings()) as client:
-        with pytest.raises(UnreachableError, match="can't connect"):
+        with pytest.raises(UnreachableError, match="can't be looked up"):
             await client.resolve(parse_reference("nowhere.example/a:1"), soon())
 
     assert len(time.slept) == 2
@@ -259,8 +248,7 @@ async def test_a_name_server_that_fails_is_asked_again(monkeypatch: pytest.Monke
 async def test_a_registry_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     async with RegistrySimulator().running() as registry:
         digest = registry.add_image("a", "1")
-        info = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", registry.port))
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [info])
+        know(monkeypatch, {"registry.test": ["127.0.0.1"]})
         settings = RegistrySettings(host=f"registry.test:{registry.port}", plain_http=True)
 
         async with RegistryClient([settings]) as client:
