@@ -7,9 +7,9 @@ Rules:
     empty label, other characters than host names have. So is a name whose last label is a number: resolvers read
     `127.1` as an address that nobody has written.
 (3) Hosts file, name servers, search domains, `ndots` and `rotate` are those of the files, as with `getaddrinfo`; a
-    server has two seconds, twice; of nsswitch.conf only `files` and `dns` are known. IPv6 is asked for only where an interface other
-    than loopback has it (`AI_ADDRCONFIG`). The order of addresses is that of RFC 6724. The hosts file is read here,
-    because c-ares answers `localhost` without it.
+    server has two seconds, twice; of nsswitch.conf only `files` and `dns` are known. IPv6 is asked for only where an
+    interface other than loopback has it (`AI_ADDRCONFIG`). The order of addresses is that of RFC 6724. The hosts file
+    is read here, because c-ares answers `localhost` without it.
 (4) What was found serves for 30 seconds; a failure is never remembered.
 
 How many lookups there are at once is bounded by those who ask: see `router.verification.turns`. One that was dropped

@@ -105,8 +105,9 @@ class Transport:
         """Connect to nothing yet; raises ConfigurationError where a proxy variable is no URL."""
         self._surroundings = surroundings
         self._proxies = Proxies(surroundings.environment)
-        self._resolver: GuardedResolver | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._resolver = GuardedResolver()
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        """By whether it keeps its connections."""
         self._is_closed = False
         self._kept: OrderedDict[tuple[str | None, int | None], float] = OrderedDict()
 
@@ -152,17 +153,15 @@ class Transport:
         finally:
             if asked is not None:
                 asked.end()
-        if self._is_worth_keeping(endpoint, call.url):
-            reply.release()
-        else:
-            reply.close()
+        reply.release()
         is_foreign = call.url.origin() != endpoint.origin
         return Answer(reply.status, reply.headers, body, is_foreign, is_registrys)
 
     async def _sent(
         self, endpoint: Endpoint, call: Call, proxy: Proxy | None, mark: Marked | None
     ) -> aiohttp.ClientResponse:
-        session = self._session or self._open()
+        keeps = self._is_worth_keeping(endpoint, call.url)
+        session = self._sessions.get(keeps) or self._open(keeps=keeps)
         headers = {"Accept": call.accept}
         if call.authorization is not None:
             headers["Authorization"] = call.authorization
@@ -194,31 +193,31 @@ class Transport:
         self._kept.move_to_end(host)
         return True
 
-    def _open(self) -> aiohttp.ClientSession:
-        self._resolver = GuardedResolver()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=self._resolver,
-                limit=0,
-                limit_per_host=CONNECTIONS_PER_HOST,
-                keepalive_timeout=_KEEP_ALIVE,
-                use_dns_cache=False,  # lookups remember, and end with their last waiter
-            ),
+    def _open(self, *, keeps: bool) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            resolver=self._resolver,
+            limit=0,
+            limit_per_host=CONNECTIONS_PER_HOST,
+            use_dns_cache=False,  # lookups remember, and end with their last waiter
+            force_close=not keeps,
+            keepalive_timeout=_KEEP_ALIVE if keeps else None,
+        )
+        self._sessions[keeps] = session = aiohttp.ClientSession(
+            connector=connector,
             timeout=_TIMEOUTS,
             trace_configs=[tracing()],
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
             auto_decompress=False,
         )
-        return self._session
+        return session
 
     async def close(self) -> None:
         """Close every connection. Calls after this fail as unreachable."""
         self._is_closed = True
-        if self._session is not None:
-            await self._session.close()
-        if self._resolver is not None:
-            await self._resolver.close()
+        for session in self._sessions.values():
+            await session.close()
+        await self._resolver.close()
 
 
 async def _body(reply: aiohttp.ClientResponse, call: Call) -> bytes:

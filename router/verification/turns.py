@@ -16,7 +16,8 @@ Rules:
     still hold no less than the waiter's after the exchange. No share is ever taken below what is fair, so whatever is
     slow but within its share comes to its end.
 (6) What is full over all also makes room by this: a question at a registry that has not ended one for two seconds
-    gives way to one at a registry that is not silent. Many namespaces can each hold a little at silent hosts.
+    gives way to one at a registry that is not silent, first of all at one of the 1,024 that last ended one. Many
+    namespaces can each hold a little at silent hosts.
 (7) What waits is bounded: beyond 65,536 the largest request of the namespace with the most waiting loses its last.
 (8) Nothing stays: a request, namespace or registry with nothing waiting and nothing under way is forgotten.
 """
@@ -44,6 +45,8 @@ GRACE_SECONDS = 1.0
 """How long a turn is left alone, whoever has it."""
 SILENT_SECONDS = 2.0
 """After this long without the end of a question, a registry counts as silent."""
+HEARD = 1024
+"""Registries of which it is remembered when they last ended a question."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,8 +126,6 @@ class _Namespace(Generic[T]):
 class _Registry:
     waiting: int = 0
     under_way: int = 0
-    ended: float = float("-inf")
-    """When a question last ended by itself."""
 
 
 class Turns(Generic[T]):
@@ -137,6 +138,8 @@ class Turns(Generic[T]):
         self._under_way: OrderedDict[Turn[T], None] = OrderedDict()
         self._open: set[str] = set()
         """Registries that somebody waits for and that have room."""
+        self._heard: OrderedDict[str, float] = OrderedDict()
+        """When a question last ended by itself, by registry."""
         self.waiting = 0
 
     @property
@@ -148,6 +151,13 @@ class Turns(Generic[T]):
     def is_empty(self) -> bool:
         """Whether nothing at all is remembered."""
         return not (self._namespaces or self._registries or self._under_way or self._open or self.waiting)
+
+    def all_waiting(self) -> Iterator[Turn[T]]:
+        """Every question that waits."""
+        for namespace in self._namespaces.values():
+            for request in namespace.in_order():
+                for lane in request.lanes.values():
+                    yield from lane
 
     def ask(self, turn: Turn[T]) -> None:
         """Put a question at the end of its request's line."""
@@ -180,22 +190,21 @@ class Turns(Generic[T]):
         if not self._open or len(self._under_way) >= self._limits.overall:
             return None
         while True:
-            is_anybody_in_debt = False
-            for namespace in list(self._namespaces.values()):
-                request = self._ready(namespace, None)
-                if request is None:
-                    continue
-                if not namespace.debt:
-                    return self._start(namespace, request, self._lane(request, None), now)
-                namespace.debt -= 1
-                self._namespaces.move_to_end(namespace.name)
-                is_anybody_in_debt = True
-            if not is_anybody_in_debt:
+            ready = ((one, request) for one in self._namespaces.values() if (request := self._ready(one, None)))
+            namespace, request = next(ready, (None, None))
+            if namespace is None or request is None:
                 return None
+            if not namespace.debt:
+                return self._start(namespace, request, self._lane(request, None), now)
+            namespace.debt -= 1
+            self._namespaces.move_to_end(namespace.name)
 
     def end(self, turn: Turn[T], now: float) -> None:
         """Whoever had this turn is done."""
-        self._registries[turn.registry].ended = now
+        self._heard[turn.registry] = now
+        self._heard.move_to_end(turn.registry)
+        if len(self._heard) > HEARD:
+            self._heard.popitem(last=False)
         self._stop(turn)
         self._tidy(turn.asker, turn.registry)
 
@@ -263,11 +272,17 @@ class Turns(Generic[T]):
             oldest.setdefault(turn.registry, turn.since)
 
         def is_silent(registry: str) -> bool:
-            return now - max(oldest.get(registry, now), self._registries[registry].ended) >= SILENT_SECONDS
+            ended = self._heard.get(registry, float("-inf"))
+            return now - max(oldest.get(registry, now), ended) >= SILENT_SECONDS
 
         loser = next((turn for turn in holders if is_silent(turn.registry)), None)
-        waiter = next((one for one in waiters if not is_silent(self._lane(one[1], None))), None)
-        return None if loser is None or waiter is None else (loser, *waiter)
+        if loser is None:
+            return None
+        lanes = [(waiter, self._lane(waiter[1], None)) for waiter in waiters]
+        heard = (waiter for waiter, lane in lanes if lane in self._heard and not is_silent(lane))
+        others = (waiter for waiter, lane in lanes if not is_silent(lane))
+        waiter = next(heard, None) or next(others, None)
+        return None if waiter is None else (loser, *waiter)
 
     def _exchanged(
         self, turn: Turn[T], namespace: _Namespace[T], request: _Request[T], room: str | None, now: float
@@ -281,16 +296,11 @@ class Turns(Generic[T]):
         """The request of a namespace that would have its turn: in this full room, or in any that is not full."""
         if not namespace.waiting:
             return None
-        most = self._limits.per_request
+        most, meant = self._limits.per_request, self._open if room is None else {room}
         for request in namespace.in_order():
-            if request.waiting and request.under_way < most and self._has_lane(request, room):
+            if request.under_way < most and not meant.isdisjoint(request.lanes):
                 return request
         return None
-
-    def _has_lane(self, request: _Request[T], room: str | None) -> bool:
-        if room is not None:
-            return room in request.lanes
-        return any(registry in self._open for registry in request.lanes)
 
     def _lane(self, request: _Request[T], room: str | None) -> str:
         return room if room is not None else next(registry for registry in request.lanes if registry in self._open)
