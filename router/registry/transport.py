@@ -11,18 +11,12 @@ Rules:
    `router.verification.turns`. A connection has three seconds to come about, TLS included. After an exchange it is
    kept for 30 seconds where the configuration names the registry, or its host is one of 64; others are closed at once,
    so that whoever names thousands of hosts leaves nothing open. No cookies, no `.netrc`.
-6. Foreign exceptions end here. Failures that may pass become `TransientError`.
-7. `unreachable` is the registry's doing only where a connection to one of its addresses was attempted, or stood, and
-   the other side refused it, broke it off, let it wait or answered 5xx. No name, no trust in its certificate, a proxy
-   that fails, a network of ours that is down: none of these is. Where we have no descriptor, port or memory left, it
-   is `overloaded`: whoever makes us run out of them must not make others' images tolerable.
+6. Foreign exceptions end here: see `failures` for what they mean.
 """
 
 from __future__ import annotations
 
-import errno
 import re
-import socket
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,14 +26,13 @@ from yarl import URL
 
 from router.errors import (
     MalformedAnswerError,
-    OverloadedError,
     TooLargeError,
     UnreachableError,
-    UnverifiableError,
 )
 from router.registry.addresses import GuardedResolver, refuse_literal
-from router.registry.answers import Answer, TransientError, raise_transient, read_bounded
+from router.registry.answers import Answer, raise_transient, read_bounded
 from router.registry.endpoints import Endpoint
+from router.registry.failures import CONNECT_SECONDS, failure_of
 from router.registry.proxies import Proxies, Proxy
 from router.registry.surroundings import Surroundings
 from router.registry.urls import sound_url
@@ -49,34 +42,14 @@ CONNECTIONS_PER_HOST = 32
 REDIRECTS = 5
 ERROR_LIMIT = 64 * 1024
 """Bytes of the body of an answer other than 200; what has more is dropped with its connection."""
-CONNECT_SECONDS = 3.0
-"""For an address to take the connection and to agree on TLS."""
 KEPT_HOSTS = 64
 """Hosts to which connections are kept open between exchanges."""
 _KEEP_ALIVE = 30.0
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _OK = 200
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
-_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 _TIMEOUTS = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_SECONDS, sock_read=None)
 """Beside this the caller's deadline is the one clock: a second one would only blur which of them has struck."""
-_THEIRS = frozenset(
-    {
-        errno.ECONNREFUSED,
-        errno.ECONNRESET,
-        errno.ECONNABORTED,
-        errno.EPIPE,
-        errno.ETIMEDOUT,
-        errno.EHOSTUNREACH,
-        errno.EHOSTDOWN,
-    }
-)
-"""What the other side, or the way to it, does to a connection."""
-_EXHAUSTED = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAGAIN, errno.ENOSR}
-)
-"""What says that we have nothing left to connect with."""
-_CODE = re.compile(r"\[Errno ([0-9]{1,4})\]", re.ASCII)
 _HEADERS = {"User-Agent": "gatecrier", "Accept-Encoding": "identity"}
 
 
@@ -137,7 +110,7 @@ class Transport:
         try:
             return await self._exchange(endpoint, call, proxy)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _failure(error, call.what, is_direct=proxy is None) from error
+            raise failure_of(error, call.what, is_direct=proxy is None) from error
 
     async def _exchange(self, endpoint: Endpoint, call: Call, proxy: Proxy | None) -> Answer:
         asked = exchanges()
@@ -249,67 +222,3 @@ def _redirected(endpoint: Endpoint, call: Call, answer: Answer) -> Call:
     if not (target.scheme == "https" or (target.scheme == call.url.scheme == "http" and endpoint.plain_http)):
         raise MalformedAnswerError(f"{call.what}: the registry redirects from {call.url.scheme} to {target.scheme}")
     return replace(call, url=target, authorization=None if is_other else call.authorization)
-
-
-def _failure(
-    error: aiohttp.ClientError | OSError | ValueError, what: str, *, is_direct: bool
-) -> TransientError | UnverifiableError:
-    """What a failed exchange means to us (rules 6 and 7)."""
-    match error:
-        case OSError() if _codes(error) & _EXHAUSTED:
-            return OverloadedError(f"{what}: nothing left to connect with ({_cause(error)})")
-        case aiohttp.ClientConnectorError() | aiohttp.ClientSSLError():
-            return _no_connection(error, what, is_direct=is_direct)
-        case aiohttp.ConnectionTimeoutError():
-            text = f"{what}: no connection within {CONNECT_SECONDS:.0f} s"
-            return TransientError(UnreachableError(text, is_registrys_doing=is_direct))
-        case aiohttp.ClientResponseError():
-            is_the_proxys = isinstance(error, aiohttp.ClientHttpProxyError)
-            told = f"the proxy answers {error.status}" if is_the_proxys else "the answer is no HTTP"
-            return (UnreachableError if is_the_proxys else MalformedAnswerError)(f"{what}: {told}")
-        case aiohttp.InvalidURL() | ValueError():
-            return UnreachableError(f"{what}: no address that can be connected to")
-        case _:
-            text = f"{what}: the connection broke off ({type(error).__name__})"
-            is_theirs = not isinstance(error, OSError) or _is_theirs(error)
-            return TransientError(UnreachableError(text, is_registrys_doing=is_direct and is_theirs))
-
-
-def _no_connection(
-    error: aiohttp.ClientConnectorError, what: str, *, is_direct: bool
-) -> TransientError | UnverifiableError:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return UnreachableError(f"{what}: the certificate of {error.host} is not trusted ({error.certificate_error})")
-    cause = _cause(error.os_error)
-    match error:
-        case aiohttp.ClientSSLError():
-            return UnreachableError(f"{what}: no TLS with {error.host}:{error.port} ({cause})")
-        case aiohttp.ClientConnectorDNSError() if error.os_error.errno in _NO_SUCH_NAME:
-            return UnreachableError(f"{what}: no address is known for {error.host}")
-        case aiohttp.ClientConnectorDNSError():
-            return TransientError(UnreachableError(f"{what}: {error.host} can't be looked up ({cause})"))
-        case aiohttp.ClientProxyConnectionError():
-            return TransientError(UnreachableError(f"{what}: the proxy can't be reached ({cause})"))
-        case _:
-            text = f"{what}: can't connect to {error.host}:{error.port} ({cause})"
-            is_theirs = is_direct and _is_theirs(error.os_error)
-            return TransientError(UnreachableError(text, is_registrys_doing=is_theirs))
-
-
-def _cause(error: OSError) -> str:
-    return error.strerror or type(error).__name__
-
-
-def _is_theirs(error: OSError) -> bool:
-    """Whether the other side did it; of several addresses, one family of which may have no route here, at least one."""
-    codes = _codes(error)
-    return bool(codes & _THEIRS) and codes <= _THEIRS | {errno.ENETUNREACH}
-
-
-def _codes(error: OSError) -> set[int]:
-    """The numbers of an error; one that stands for the failures of several addresses has them in its text only."""
-    while isinstance(error, aiohttp.ClientConnectorError):
-        error = error.os_error
-    if error.errno is not None:
-        return {error.errno}
-    return {int(code) for code in _CODE.findall(str(error))}

@@ -26,10 +26,10 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Generic, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Generic
 
-T = TypeVar("T")
+from router.verification.line import DRY_RUN_COST, Asker, Namespace, Request, T, Turn
 
 UNDER_WAY_PER_REQUEST = 16
 """Questions of one request that are asked at once."""
@@ -39,38 +39,12 @@ UNDER_WAY = 96
 """Questions that are asked at once over all: three registries that hang leave room for a fourth."""
 WAITING = 65_536
 """Questions that wait, about 40 MiB."""
-DRY_RUN_COST = 4
-"""What a turn of a dry run costs, where that of another request costs one."""
 GRACE_SECONDS = 1.0
 """How long a turn is left alone, whoever has it."""
 SILENT_SECONDS = 2.0
 """After this long without the end of a question, a registry counts as silent."""
 HEARD = 1024
 """Registries of which it is remembered when they last ended a question."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Asker:
-    """Who asks: one instance per request, and its identity is the request."""
-
-    namespace: str
-    is_dry_run: bool
-
-    @property
-    def cost(self) -> int:
-        """What a turn costs."""
-        return DRY_RUN_COST if self.is_dry_run else 1
-
-
-@dataclass(eq=False, slots=True)
-class Turn(Generic[T]):
-    """A question in line, or under way."""
-
-    asker: Asker
-    registry: str
-    question: T
-    since: float = 0.0
-    """When it got its turn, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,45 +58,6 @@ class Limits:
 
 
 @dataclass(eq=False, slots=True)
-class _Request(Generic[T]):
-    asker: Asker
-    lanes: OrderedDict[str, deque[Turn[T]]] = field(default_factory=OrderedDict)
-    """What waits, by registry; the registry that is next stands first."""
-    waiting: int = 0
-    under_way: int = 0
-
-    @property
-    def load(self) -> int:
-        return self.under_way * self.asker.cost
-
-
-_Ring: TypeAlias = "OrderedDict[Asker, _Request[T]]"
-
-
-@dataclass(eq=False, slots=True)
-class _Namespace(Generic[T]):
-    name: str
-    ordinary: _Ring[T] = field(default_factory=OrderedDict)
-    dry_runs: _Ring[T] = field(default_factory=OrderedDict)
-    waiting: int = 0
-    load: int = 0
-    """What its turns under way cost."""
-    debt: int = 0
-    """How often it is passed over before its next turn."""
-    favours: int = 0
-    """Turns of others since the last one of a dry run."""
-
-    def ring(self, asker: Asker) -> _Ring[T]:
-        return self.dry_runs if asker.is_dry_run else self.ordinary
-
-    def in_order(self) -> Iterator[_Request[T]]:
-        """Its requests, the one whose turn it is first."""
-        is_a_dry_runs_turn = self.favours >= DRY_RUN_COST
-        yield from (self.dry_runs if is_a_dry_runs_turn else self.ordinary).values()
-        yield from (self.ordinary if is_a_dry_runs_turn else self.dry_runs).values()
-
-
-@dataclass(eq=False, slots=True)
 class _Registry:
     waiting: int = 0
     under_way: int = 0
@@ -133,7 +68,7 @@ class Turns(Generic[T]):
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._namespaces: OrderedDict[str, _Namespace[T]] = OrderedDict()
+        self._namespaces: OrderedDict[str, Namespace[T]] = OrderedDict()
         self._registries: dict[str, _Registry] = {}
         self._under_way: OrderedDict[Turn[T], None] = OrderedDict()
         self._open: set[str] = set()
@@ -164,11 +99,11 @@ class Turns(Generic[T]):
         asker = turn.asker
         namespace = self._namespaces.get(asker.namespace)
         if namespace is None:
-            namespace = self._namespaces[asker.namespace] = _Namespace(asker.namespace)
+            namespace = self._namespaces[asker.namespace] = Namespace(asker.namespace)
         ring = namespace.ring(asker)
         request = ring.get(asker)
         if request is None:
-            request = ring[asker] = _Request(asker)
+            request = ring[asker] = Request(asker)
         if turn.registry not in request.lanes:
             request.lanes[turn.registry] = deque()
         request.lanes[turn.registry].append(turn)
@@ -241,7 +176,7 @@ class Turns(Generic[T]):
 
     def _pair(
         self, holders: list[Turn[T]], room: str | None, now: float
-    ) -> tuple[Turn[T], _Namespace[T], _Request[T]] | None:
+    ) -> tuple[Turn[T], Namespace[T], Request[T]] | None:
         waiters = [
             (namespace, request)
             for namespace in self._namespaces.values()
@@ -265,8 +200,8 @@ class Turns(Generic[T]):
         return self._namespaces[turn.asker.namespace].load - turn.asker.cost
 
     def _silent_pair(
-        self, holders: list[Turn[T]], waiters: list[tuple[_Namespace[T], _Request[T]]], now: float
-    ) -> tuple[Turn[T], _Namespace[T], _Request[T]] | None:
+        self, holders: list[Turn[T]], waiters: list[tuple[Namespace[T], Request[T]]], now: float
+    ) -> tuple[Turn[T], Namespace[T], Request[T]] | None:
         oldest: dict[str, float] = {}
         for turn in self._under_way:
             oldest.setdefault(turn.registry, turn.since)
@@ -285,14 +220,14 @@ class Turns(Generic[T]):
         return None if waiter is None else (loser, *waiter)
 
     def _exchanged(
-        self, turn: Turn[T], namespace: _Namespace[T], request: _Request[T], room: str | None, now: float
+        self, turn: Turn[T], namespace: Namespace[T], request: Request[T], room: str | None, now: float
     ) -> tuple[Turn[T], Turn[T]]:
         self._stop(turn)
         started = self._start(namespace, request, self._lane(request, room), now)
         self.ask(turn)
         return turn, started
 
-    def _ready(self, namespace: _Namespace[T], room: str | None) -> _Request[T] | None:
+    def _ready(self, namespace: Namespace[T], room: str | None) -> Request[T] | None:
         """The request of a namespace that would have its turn: in this full room, or in any that is not full."""
         if not namespace.waiting:
             return None
@@ -302,10 +237,10 @@ class Turns(Generic[T]):
                 return request
         return None
 
-    def _lane(self, request: _Request[T], room: str | None) -> str:
+    def _lane(self, request: Request[T], room: str | None) -> str:
         return room if room is not None else next(registry for registry in request.lanes if registry in self._open)
 
-    def _start(self, namespace: _Namespace[T], request: _Request[T], registry: str, now: float) -> Turn[T]:
+    def _start(self, namespace: Namespace[T], request: Request[T], registry: str, now: float) -> Turn[T]:
         turn = request.lanes[registry].popleft()
         self._count_waiting(namespace, request, registry, -1)
         if request.lanes[registry]:
@@ -332,7 +267,7 @@ class Turns(Generic[T]):
         self._registries[turn.registry].under_way -= 1
         self._note_open(turn.registry)
 
-    def _drop(self, namespace: _Namespace[T], request: _Request[T], registry: str, count: int) -> list[Turn[T]]:
+    def _drop(self, namespace: Namespace[T], request: Request[T], registry: str, count: int) -> list[Turn[T]]:
         lane = request.lanes[registry]
         dropped = [lane.pop() for _ in range(count)]
         self._count_waiting(namespace, request, registry, -count)
@@ -341,7 +276,7 @@ class Turns(Generic[T]):
         self._tidy(request.asker, registry)
         return dropped
 
-    def _count_waiting(self, namespace: _Namespace[T], request: _Request[T], registry: str, count: int) -> None:
+    def _count_waiting(self, namespace: Namespace[T], request: Request[T], registry: str, count: int) -> None:
         at = self._registries.get(registry)
         if at is None:
             at = self._registries[registry] = _Registry()
@@ -368,7 +303,7 @@ class Turns(Generic[T]):
         if not (namespace.ordinary or namespace.dry_runs):
             del self._namespaces[namespace.name]
 
-    def _request(self, turn: Turn[T]) -> _Request[T]:
+    def _request(self, turn: Turn[T]) -> Request[T]:
         return self._namespaces[turn.asker.namespace].ring(turn.asker)[turn.asker]
 
     def _note_open(self, registry: str) -> None:

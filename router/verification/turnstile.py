@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from router.registry.wire import Wire, listen
-from router.verification.turns import Asker, Turn, Turns
+from router.verification.line import Asker, Turn
+from router.verification.turns import Turns
 
 Q = TypeVar("Q")
 A = TypeVar("A")

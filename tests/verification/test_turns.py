@@ -8,16 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from router.verification.line import DRY_RUN_COST, Asker, Turn
 from router.verification.turns import (
-    DRY_RUN_COST,
     GRACE_SECONDS,
     SILENT_SECONDS,
     UNDER_WAY,
     UNDER_WAY_PER_REGISTRY,
     UNDER_WAY_PER_REQUEST,
-    Asker,
     Limits,
-    Turn,
     Turns,
 )
 

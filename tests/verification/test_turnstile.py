@@ -6,7 +6,8 @@ import tracemalloc
 import pytest
 
 from router.registry.wire import question
-from router.verification.turns import Asker, Limits, Turns
+from router.verification.line import Asker
+from router.verification.turns import Limits, Turns
 from router.verification.turnstile import Answered, CutOff, Failed, Turnstile, Unasked
 from tests.simulators.virtual_time import virtually
 
