@@ -16,6 +16,7 @@
             ├── RateLimitedError      the registry wants fewer requests
             ├── UnreachableError      no connection, or 5xx
             ├── TimedOutError         no answer within the deadline
+            ├── OverloadedError       we had no turn for it, or no resources
             ├── MalformedAnswerError  an answer that the specification does not allow, or with another digest
             ├── TooLargeError         an answer beyond our limits
             └── ForbiddenAddressError the name leads to an address that we never connect to
@@ -94,10 +95,19 @@ class InvalidSignatureError(NotVerifiedError):
 
 
 class UnverifiableError(NotVerifiedError):
-    """We could not look."""
+    """We could not look.
+
+    `is_registrys_doing`: a question about this image was sent, and it is the registry that left it without an answer.
+    Only that may ever be tolerated; whatever else goes wrong, somebody else could bring about. A timeout has to be
+    judged by how long the question was asked, see `router.verification.judgement`.
+    """
 
     verdict = Verdict.UNVERIFIABLE
     default_reason = "internal_error"
+
+    def __init__(self, detail: str, *, reason: str | None = None, is_registrys_doing: bool = False) -> None:
+        super().__init__(detail, reason=reason)
+        self.is_registrys_doing = is_registrys_doing
 
 
 class NotFoundError(UnverifiableError):
@@ -128,6 +138,12 @@ class TimedOutError(UnverifiableError):
     """No answer within the deadline."""
 
     default_reason = "timeout"
+
+
+class OverloadedError(UnverifiableError):
+    """There was no turn for it within the deadline, or no socket, port or memory to ask with: our side, not theirs."""
+
+    default_reason = "overloaded"
 
 
 class MalformedAnswerError(UnverifiableError):

@@ -33,7 +33,7 @@ UNSIGNED = Finding(
 )
 SIGNED = dataclasses.replace(UNSIGNED, verdict=Verdict.VERIFIED, reason="signed", detail='signed by "release"')
 DOWN = dataclasses.replace(UNSIGNED, verdict=Verdict.UNVERIFIABLE, reason="timeout", detail="no answer", digest=None)
-TOLERATED = dataclasses.replace(DOWN, on_unverifiable="admit")
+TOLERATED = dataclasses.replace(DOWN, on_unverifiable="admit", is_registrys_doing=True)
 BROKEN = dataclasses.replace(UNSIGNED, verdict=Verdict.INVALID, reason="digest_mismatch", detail="about another digest")
 WATCHED = dataclasses.replace(UNSIGNED, rule_mode=Mode.DETECT)
 NO_RULE = dataclasses.replace(
@@ -205,6 +205,29 @@ def test_what_a_rule_tolerates_is_told() -> None:
     assert warning.startswith("gatecrier: registry.example/shop/web:1.4 (container web): unverifiable (timeout)")
     assert warning.endswith("tolerated by `on_unverifiable`")
     assert decision.message.startswith("1 image unverifiable\nregistry.example/shop/web:1.4")
+
+
+@pytest.mark.parametrize("reason", ["not_found", "unauthorised", "overloaded", "timeout", "malformed_answer"])
+def test_what_is_not_the_registrys_doing_is_refused_and_says_why(reason: str) -> None:
+    """Whoever deploys chooses a tag that is not there; a rule that admits must not admit that."""
+    chosen = dataclasses.replace(TOLERATED, reason=reason, is_registrys_doing=False)
+    decision = decide([chosen], Mode.ENFORCE)
+
+    assert decision.outcome is RequestOutcome.REJECTED
+    assert f"({reason}: no answer; `on_unverifiable: admit` tolerates only what the registry did" in decision.message
+
+
+def test_only_unverifiable_is_ever_tolerated() -> None:
+    for verdict in Verdict:
+        finding = dataclasses.replace(TOLERATED, verdict=verdict)
+
+        assert finding.is_tolerated == (verdict is Verdict.UNVERIFIABLE)
+
+
+def test_who_waits_too_long_is_told_what_to_do() -> None:
+    waiting = dataclasses.replace(DOWN, reason="overloaded")
+
+    assert "ask for fewer images at once" in decide([waiting], Mode.ENFORCE).message
 
 
 def test_notices_are_told_and_refuse_nothing() -> None:

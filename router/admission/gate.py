@@ -44,6 +44,7 @@ from router.events import event_id
 from router.telemetry.logs import logger
 from router.telemetry.metrics import Metrics
 from router.verdict import Mode, RequestOutcome, Severity
+from router.verification import Asker
 
 log = logger()
 
@@ -94,7 +95,7 @@ class Gate:
                 return review.reply(asked.request.uid, allowed=True)
             if asked.problem:
                 return await self._told(asked, _failed((), asked, "unreadable", asked.problem))
-            found = await asked.rules.judging.findings(workload.places, asked.deadline)
+            found = await asked.rules.judging.findings(workload.places, asked.deadline, _asker(asked))
             findings = pinning.held_against(asked, found)
             decision = decide(findings, asked.mode, never_block=asked.never_block, notices=workload.notices)
             return await self._told(asked, Draft(decision, findings))
@@ -107,7 +108,7 @@ class Gate:
         patch = None
         try:
             if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
-                found = await asked.rules.judging.findings(asked.workload.places, asked.deadline)
+                found = await asked.rules.judging.findings(asked.workload.places, asked.deadline, _asker(asked))
                 patch = pinning.pins(asked, found)
         except Exception:
             log.exception("pinning_failed", uid=asked.request.uid)  # a patch is a courtesy; /validate decides and tells
@@ -168,6 +169,10 @@ class Gate:
         draft = Draft(decision, findings)
         await self._telling.store(asked, draft, ())
         self._telling.count(asked, draft)
+
+
+def _asker(asked: Asked) -> Asker:
+    return Asker(asked.request.namespace, asked.request.dry_run)
 
 
 def _reply(asked: Asked, draft: Draft) -> bytes:

@@ -3,9 +3,11 @@
 Rules:
 (1) A text that is no reference is denied(invalid_reference): no rule can name it.
 (2) An image that no rule matches is denied(no_rule); nothing is asked of any registry.
-(3) What the verifier already knows is taken at once. The rest is judged concurrently, each distinct reference once.
-(4) At the deadline what has no verdict is unverifiable(timeout); its work ends (the verifier decides whether others
-    still wait for it).
+(3) What the verifier already knows is taken at once, in slices that hold the loop for at most ten milliseconds. The
+    rest waits for its turn (`router.verification.turns`), each distinct reference once.
+(4) At the deadline what was being asked is unverifiable(timeout), and it is the registry's doing only if one question
+    was on the wire for at least half of the time allowed. What waited for its turn is unverifiable(overloaded). Its
+    work ends (the verifier decides whether others still wait for it).
 (5) A verifier that crashes makes its own image unverifiable(internal_error), logged with its traceback, and no other.
 """
 
@@ -15,18 +17,24 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from router.admission.workloads import Place
 from router.decision import Finding
 from router.errors import InvalidReferenceError
 from router.images import Digest, ImageReference, parse_reference
 from router.policy import Policy, Rule
+from router.registry.wire import Wire
 from router.telemetry.logs import logger
 from router.verdict import Mode, Verdict
-from router.verification import Judgement
+from router.verification import Asker, Judgement, Turnstile
+from router.verification.judgement import overloaded, timed_out
+from router.verification.turnstile import Answer, Answered, CutOff, Failed, Unasked
 
 log = logger()
+
+SLICE_SECONDS = 0.005
+"""How long a request's images hold the loop at a stretch, and at most by the time of one image longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,19 @@ class Knowing(Protocol):
         """The same where it can be had without asking."""
 
 
+class Pause:
+    """Lets the loop do other things before it has been held for too long."""
+
+    def __init__(self) -> None:
+        self._until = time.perf_counter() + SLICE_SECONDS
+
+    async def if_due(self) -> None:
+        """Pause where the slice is over."""
+        if time.perf_counter() >= self._until:
+            await asyncio.sleep(0)
+            self._until = time.perf_counter() + SLICE_SECONDS
+
+
 class Judging:
     """Judges images by a policy and its verifier."""
 
@@ -58,16 +79,22 @@ class Judging:
         verifier: Knowing,
         wanted: Callable[[Rule], str],
         on_judged: Callable[[Verdict, float], None] = lambda _verdict, _seconds: None,
+        *,
+        turnstile: Turnstile | None = None,
     ) -> None:
+        """Judge by these rules; whoever shares a turnstile shares its turns, and a reload passes it on."""
         self._policy = policy
         self._verifier = verifier
         self._wanted = wanted
         self._on_judged = on_judged
+        self._turnstile = Turnstile() if turnstile is None else turnstile
 
-    async def findings(self, places: Sequence[Place], deadline: float) -> list[Finding]:
-        """One finding per place, in order; `deadline` is in the event loop's time."""
+    async def findings(self, places: Sequence[Place], deadline: float, asker: Asker) -> list[Finding]:
+        """One finding per place, in order; `deadline` is in the event loop's time, `asker` is the request."""
+        began = asyncio.get_running_loop().time()
         judged: dict[str, Judged] = {}
         waiting: dict[str, tuple[ImageReference, Rule]] = {}
+        pause = Pause()
         for place in places:
             if place.image not in judged and place.image not in waiting:
                 known = self._at_once(place.image)
@@ -75,14 +102,19 @@ class Judging:
                     judged[place.image] = known
                 else:
                     waiting[place.image] = known
+                await pause.if_due()
         if waiting:
-            judged |= await self._judged(waiting, deadline)
-        return [self._finding(place, judged[place.image]) for place in places]
+            judged |= await self._judged(waiting, began, deadline, asker)
+        found = []
+        for place in places:
+            found.append(self._finding(place, judged[place.image]))
+            await pause.if_due()
+        return found
 
     def known(self, places: Sequence[Place]) -> list[Finding]:
         """One finding per place, in order, with what can be said without asking anybody."""
         found = {place.image: self._at_once(place.image) for place in places}
-        unasked = _unverifiable("unanswered", "nobody waited for a verdict")
+        unasked = Judgement(Verdict.UNVERIFIABLE, "unanswered", "nobody waited for a verdict", None, (), cached=False)
         return [
             self._finding(place, known if isinstance(known, Judged) else Judged(str(known[0]), known[1], unasked, 0.0))
             for place in places
@@ -106,29 +138,28 @@ class Judging:
         known = self._verifier.knows(reference, rule)
         return (reference, rule) if known is None else Judged(str(reference), rule, known, 0.0)
 
-    async def _judged(self, waiting: Mapping[str, tuple[ImageReference, Rule]], deadline: float) -> dict[str, Judged]:
-        tasks: dict[tuple[ImageReference, Rule], asyncio.Task[tuple[Judgement, float]]] = {}
-        for asked in waiting.values():
-            if asked not in tasks:  # two texts may mean one reference
-                tasks[asked] = asyncio.ensure_future(self._timed(*asked, deadline))
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
-            await asyncio.wait(tasks.values(), timeout=max(0.0, deadline - began))
-        finally:
-            for task in tasks.values():
-                task.cancel()
-        found = {}
-        for image, asked in waiting.items():
-            judgement, seconds = _result(tasks[asked], loop.time() - began)
-            self._on_judged(judgement.verdict, seconds)
-            found[image] = Judged(str(asked[0]), asked[1], judgement, seconds * 1000)
-        return found
+    async def _judged(
+        self, waiting: Mapping[str, tuple[ImageReference, Rule]], began: float, deadline: float, asker: Asker
+    ) -> dict[str, Judged]:
+        async def asked(question: tuple[ImageReference, Rule]) -> tuple[Judgement, float]:
+            judgement = await self._verifier.judge(*question, deadline)
+            return judgement, loop.time()
 
-    async def _timed(self, reference: ImageReference, rule: Rule, deadline: float) -> tuple[Judgement, float]:
-        began = time.perf_counter()
-        judgement = await self._verifier.judge(reference, rule, deadline)
-        return judgement, time.perf_counter() - began
+        loop = asyncio.get_running_loop()
+        distinct = list(dict.fromkeys(waiting.values()))  # two texts may mean one reference
+        questions = [(question[0].registry.lower(), question) for question in distinct]
+        answers = await self._turnstile.ask(asker, questions, asked, deadline)
+        ended = loop.time()
+        results = {
+            question: _result(answer, _Times(began, deadline, ended))
+            for question, answer in zip(distinct, answers, strict=True)
+        }
+        found = {}
+        for image, question in waiting.items():
+            judgement, seconds = results[question]
+            self._on_judged(judgement.verdict, seconds)
+            found[image] = Judged(str(question[0]), question[1], judgement, seconds * 1000)
+        return found
 
     def _finding(self, place: Place, judged: Judged) -> Finding:
         judgement, rule = judged.judgement, judged.rule
@@ -150,21 +181,40 @@ class Judging:
             milliseconds=judged.milliseconds,
             wanted="" if rule is None else self._wanted(rule),
             is_new=place.is_new,
+            is_registrys_doing=judgement.is_registrys_doing,
         )
 
 
-def _result(task: asyncio.Task[tuple[Judgement, float]], waited: float) -> tuple[Judgement, float]:
-    if not task.done() or task.cancelled():
-        return _unverifiable("timeout", "no verdict within the deadline of the request"), waited
-    if (error := task.exception()) is not None:
-        log.error("verifier_failed", exc_info=error)
-        return _unverifiable("internal_error", f"the verifier failed ({type(error).__name__})"), waited
-    return task.result()
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """When a request's images began to be judged, were to be done, and were; in the time of the loop."""
+
+    began: float
+    deadline: float
+    ended: float
+
+    def timed_out(self, judgement: Judgement | None, wire: Wire) -> Judgement:
+        asked = wire.longest(self.began, min(self.ended, self.deadline))
+        return timed_out(judgement, asked, self.deadline - self.began)
+
+
+def _result(answer: Answer[tuple[Judgement, float]], times: _Times) -> tuple[Judgement, float]:
+    """The judgement, and the seconds that it took from its turn on."""
+    match answer:
+        case Answered((judgement, done), since, wire):
+            told = times.timed_out(judgement, wire) if judgement.is_timeout else judgement
+            return told, done - since
+        case CutOff(since, wire):
+            return times.timed_out(None, wire), times.ended - since
+        case Failed(error, _):
+            log.error("verifier_failed", exc_info=error)
+            failed = f"the verifier failed ({type(error).__name__})"
+            return Judgement(Verdict.UNVERIFIABLE, "internal_error", failed, None, (), cached=False), 0.0
+        case Unasked(had_a_turn):
+            return overloaded(had_a_turn=had_a_turn), times.ended - times.began
+        case _:
+            assert_never(answer)
 
 
 def _denied(reason: str, detail: str) -> Judgement:
     return Judgement(Verdict.DENIED, reason, detail, None, (), cached=False)
-
-
-def _unverifiable(reason: str, detail: str) -> Judgement:
-    return Judgement(Verdict.UNVERIFIABLE, reason, detail, None, (), cached=False)

@@ -22,7 +22,7 @@ from router.rendering.shipped import shipped_folder
 from router.routing import RoutingTree
 from router.settings.tree import Settings
 from router.telemetry.logs import logger
-from router.verification import Verifier
+from router.verification import Turnstile, Verifier
 
 log = logger()
 
@@ -34,19 +34,21 @@ class Parts:
     settings: Settings
     registry: RegistryClient
     verifier: Verifier
+    turnstile: Turnstile
     rules: GateRules
     channels: Mapping[str, Channel]
 
 
 def build(settings: Settings, replica: str, observing: Observing, before: Parts | None) -> Parts:
-    """The parts of this configuration; proofs that `before` remembered and that still hold are kept."""
+    """The parts of this configuration; proofs that `before` remembered and that still hold are kept, as are turns."""
     registry = RegistryClient(settings.registries, on_request=observing.asked_registry)
     remembered = None if before is None else before.verifier.remembered
+    turnstile = Turnstile() if before is None else before.turnstile
     verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=remembered)
     rules = GateRules(
         origin=Origin(settings.cluster, replica),
         enforcement=Enforcement(settings.enforcement),
-        judging=Judging(Policy(settings.policy), verifier, verifier.wants, observing.judged),
+        judging=Judging(Policy(settings.policy), verifier, verifier.wants, observing.judged, turnstile=turnstile),
         routes=RoutingTree(settings.routes),
         destinations=tuple(destination.name for destination in settings.destinations),
         must_deliver=frozenset(
@@ -56,7 +58,7 @@ def build(settings: Settings, replica: str, observing: Observing, before: Parts 
         pin_digests=settings.webhook.pin_digests,
         csi_drivers=frozenset(settings.webhook.csi_image_drivers),
     )
-    return Parts(settings, registry, verifier, rules, _channels(settings))
+    return Parts(settings, registry, verifier, turnstile, rules, _channels(settings))
 
 
 def _channels(settings: Settings) -> dict[str, Channel]:

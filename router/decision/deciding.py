@@ -1,8 +1,8 @@
 """The decision about a request. Pure.
 
 Rules:
-(1) A finding fails when its verdict is none that passes, and it is not an `unverifiable` that the rule tolerates
-    (`on_unverifiable: admit`).
+(1) A finding fails when its verdict is none that passes, and it is not an `unverifiable` that is the registry's doing
+    and that the rule tolerates (`on_unverifiable: admit`). What is the registry's doing was decided in verification.
 (2) `would_reject`: a finding fails, or the gate itself did; whatever the mode of namespace and rule.
 (3) A request is rejected only where its namespace enforces, it is not in a namespace that is never blocked, and a
     failing finding's rule enforces, too (or the gate itself failed).

@@ -33,14 +33,21 @@ class Finding:
     milliseconds: float
     wanted: str
     """What the rule asks for, in words."""
+    is_registrys_doing: bool = False
+    """Where `unverifiable`: as in `router.verification.Judgement`; nothing else is ever tolerated."""
     is_new: bool = True
     """Whether it decides: in an update of a Pod, only images that were not there before do."""
 
     @property
     def is_failing(self) -> bool:
         """Whether enforcement would refuse for it."""
-        is_tolerated = self.verdict is Verdict.UNVERIFIABLE and self.on_unverifiable == "admit"
-        return self.is_new and not (self.verdict.is_pass or is_tolerated)
+        return self.is_new and not (self.verdict.is_pass or self.is_tolerated)
+
+    @property
+    def is_tolerated(self) -> bool:
+        """Whether it could not be checked, its registry is the reason, and its rule lets that pass."""
+        is_unchecked = self.verdict is Verdict.UNVERIFIABLE
+        return self.is_new and is_unchecked and self.is_registrys_doing and self.on_unverifiable == "admit"
 
 
 @dataclass(frozen=True, slots=True)

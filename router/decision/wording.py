@@ -78,7 +78,7 @@ def tolerated(findings: Sequence[Finding]) -> list[str]:
     return [
         f"{_subject(finding, SHORT_NAME_LIMIT)}: unverifiable ({finding.reason}), tolerated by `on_unverifiable`"
         for finding in findings
-        if finding.verdict is Verdict.UNVERIFIABLE and finding.is_new and not finding.is_failing
+        if finding.is_tolerated
     ]
 
 
@@ -133,7 +133,10 @@ def _cause(finding: Finding) -> str:
     if finding.verdict is Verdict.UNSIGNED and "@" not in finding.image:
         return ""
     detail = cut(one_line(finding.detail), DETAIL_LIMIT).rstrip(".")
-    return f" ({finding.reason}: {detail})" if detail else f" ({finding.reason})"
+    cause = f"{finding.reason}: {detail}" if detail else finding.reason
+    if finding.verdict is Verdict.UNVERIFIABLE and finding.on_unverifiable == "admit" and not finding.is_tolerated:
+        cause += "; `on_unverifiable: admit` tolerates only what the registry did to a question that was sent"
+    return f" ({cause})"
 
 
 def _subject(finding: Finding, name_limit: int) -> str:
@@ -162,6 +165,7 @@ _NEXT_STEPS = {
     "not_found": "Check name and tag, and that the image was pushed.",
     "unauthorised": "Check the name; if it is right, Gatecrier needs credentials for this registry (`registries`).",
     "forbidden_address": "Check the name; Gatecrier connects to no link-local or metadata address.",
+    "overloaded": "Try again; if it stays so, ask for fewer images at once, and look for who asks for many.",
     "internal_error": "Try again; if it stays so, tell whoever runs Gatecrier: its log has the cause.",
     "not_pinned": "Deploy it by digest, or find out why /mutate was not asked before /validate.",
     "no_rule": "Add a rule to the policy, or use an image that a rule names.",

@@ -60,7 +60,9 @@ class RuleSettings(SettingsModel):
     """`detect` never blocks for this rule's images, whatever the namespace says; `enforce` leaves it to the
     namespace."""
     on_unverifiable: Literal["reject", "admit"] = "reject"
-    """What happens, where it is enforced, to an image that could not be checked."""
+    """What happens, where it is enforced, to an image that could not be checked. `admit` lets pass only what its
+    registry did to a question that was sent about it: no connection, 5xx, 429, or no answer for at least half of the
+    time allowed. Name a registry in the pattern: whoever deploys chooses it otherwise."""
 
 
 class EnforcementSettings(SettingsModel):

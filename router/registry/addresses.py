@@ -15,15 +15,14 @@ With a proxy the proxy resolves: literal targets are judged all the same, names 
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from router.errors import ForbiddenAddressError
+from router.registry.lookups import SharedLookups
 
 _METADATA = frozenset(
     ipaddress.ip_address(address)
@@ -40,8 +39,6 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.ip_network("::/96")
 _LOOPBACK = ipaddress.ip_address("::1")
 _KINDS = "a link-local, metadata, multicast or reserved address, which is never connected to"
-_RESOLVER_THREADS = 32
-"""Lookups at once. Dead name servers hold threads for seconds: these are ours, so they hold nobody else's work."""
 
 
 def is_forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -80,40 +77,31 @@ def refuse_literal(host: str) -> None:
 
 
 class GuardedResolver(AbstractResolver):
-    """Resolves names in threads of its own and refuses those that lead to a forbidden address (rule 3)."""
+    """Resolves names and refuses those that lead to a forbidden address (rule 3)."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolve")
+        self._lookups = SharedLookups()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """Every address of a name; raises ForbiddenAddressError, or OSError where it has none."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _lookup, host, port, family)
-        for entry in found:
-            if is_forbidden_literal(entry["host"]):
-                raise ForbiddenAddressError(f"{host} leads to {entry['host']}, {_KINDS}")
-        return found
+        found = await self._lookups.held().addresses(host, family)
+        for _, address in found:
+            if is_forbidden_literal(address):
+                raise ForbiddenAddressError(f"{host} leads to {address}, {_KINDS}")
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=kind,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, address in found
+        ]
 
     async def close(self) -> None:
-        """Let the threads go; a lookup that still runs ends by itself."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _lookup(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
-    try:
-        infos = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    except UnicodeError as error:  # a label of more than 63 characters: no name server could know it
-        raise socket.gaierror(socket.EAI_NONAME, "no name that DNS can hold") from error
-    return [
-        ResolveResult(
-            hostname=host,
-            host=str(address[0]),
-            port=port,
-            family=found,
-            proto=protocol,
-            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-        )
-        for found, _, protocol, _, address in infos
-    ]
+        """End the lookups that nobody else has asked for."""
+        await self._lookups.let_go()

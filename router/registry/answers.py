@@ -55,6 +55,8 @@ class Answer:
     body: bytes
     is_foreign: bool = False
     """It came from where a redirect led, not from the registry: its challenges are not ours to meet."""
+    is_registrys: bool = True
+    """Nobody but the registry, or whom it sends us to, can have written it: no proxy that sees what it passes on."""
 
     @property
     def media_type(self) -> str:
@@ -88,7 +90,8 @@ def raise_transient(answer: Answer, what: str, wall: float) -> None:
     if answer.status not in _TRANSIENT:
         return
     text = f"{what}: the registry answers {answer.status}"
-    error = RateLimitedError(text) if answer.status == 429 else UnreachableError(text)  # noqa: PLR2004 - Too Many Requests
+    kind = RateLimitedError if answer.status == 429 else UnreachableError  # noqa: PLR2004 - Too Many Requests
+    error = kind(text, is_registrys_doing=answer.is_registrys)
     raise TransientError(error, retry_after(answer.headers.get("Retry-After"), wall))
 
 
@@ -115,7 +118,7 @@ def error_of(answer: Answer, what: str) -> UnverifiableError:
         case 404 | 410:
             return NotFoundError(f"{what}: the registry says that it is not there ({answer.status})")
         case status if status >= 500:  # noqa: PLR2004 - the class of server errors
-            return UnreachableError(f"{what}: the registry answers {status}")
+            return UnreachableError(f"{what}: the registry answers {status}", is_registrys_doing=answer.is_registrys)
         case status:
             return MalformedAnswerError(f"{what}: the registry answers {status}, which it should not")
 

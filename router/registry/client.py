@@ -46,6 +46,7 @@ from router.registry.settings import RegistrySettings
 from router.registry.surroundings import Surroundings
 from router.registry.tokens import Tokens
 from router.registry.transport import Call, Transport
+from router.registry.wire import question
 
 MANIFEST_LIMIT = 4 * 1024 * 1024
 """Bytes of a manifest or index, as most registries limit them (distribution specification, "Pushing Manifests")."""
@@ -151,7 +152,8 @@ class RegistryClient:
         result = "ok"
         try:
             async with asyncio.timeout_at(deadline):
-                return await work
+                with question():
+                    return await work
         except TimeoutError as error:
             result = TimedOutError.default_reason
             raise TimedOutError(f"{image.name}: {image.registry} did not answer within the deadline") from error

@@ -40,6 +40,8 @@ class Endpoint:
     tls: ssl.SSLContext
     tls_elsewhere: ssl.SSLContext
     credentials: Credentials
+    is_named: bool
+    """The configuration has an entry for it."""
 
     def tls_for(self, url: URL) -> ssl.SSLContext:
         """The context for a request to `url` on behalf of this registry (rule 3)."""
@@ -94,6 +96,7 @@ class Endpoints:
             tls=self._system if pem is None else ssl.create_default_context(cadata=pem),
             tls_elsewhere=self._system if pem is None else _with(pem),
             credentials=named.known_credentials() if named is not None else Credentials(),
+            is_named=named is not None,
         )
 
 

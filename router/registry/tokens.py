@@ -4,7 +4,7 @@ Rules:
 
 1. A token belongs to (registry, realm, service, scope, credential): pull secrets differ, and so do their tokens.
 2. One call at a time per such key, whoever waits for it. The call is nobody's own: it goes on when the one who
-   started it gives up, and has its own limit of ten seconds.
+   started it gives up, ends with the last who waits, and has its own limit of ten seconds.
 3. A token counts as expired a little before its time. Without `expires_in` it lives 60 seconds.
 4. A token that the registry refused is dropped, unless another has taken its place by then.
 5. Nothing that a token service answers is taken for the registry's word: its 404 is no missing image.
@@ -15,6 +15,8 @@ Source: distribution, "Token Authentication Specification" and "Oauth2 Token Aut
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ from router.registry.endpoints import Endpoint
 from router.registry.patience import patiently
 from router.registry.surroundings import Surroundings
 from router.registry.transport import Call, Transport
+from router.registry.wire import Exchanges, begin_question, exchanges
 
 ANSWER_LIMIT = 256 * 1024
 FETCH_SECONDS = 10.0
@@ -65,6 +68,13 @@ class _Token:
     expires: float
 
 
+@dataclass(eq=False, slots=True)
+class _Fetch:
+    task: asyncio.Task[str]
+    exchanges: Exchanges
+    waiting: int = 0
+
+
 class Tokens:
     """Every token that we hold, and every call for one that is under way."""
 
@@ -72,7 +82,7 @@ class Tokens:
         self._transport = transport
         self._surroundings = surroundings
         self._held: OrderedDict[TokenRequest, _Token] = OrderedDict()
-        self._under_way: dict[TokenRequest, asyncio.Task[str]] = {}
+        self._under_way: dict[TokenRequest, _Fetch] = {}
 
     def held(self, request: TokenRequest) -> str | None:
         """A token that is still good, or None."""
@@ -86,12 +96,32 @@ class Tokens:
 
     async def fetch(self, endpoint: Endpoint, request: TokenRequest) -> str:
         """A new token, by our own call or by one that is under way (rule 2); raises UnverifiableError."""
-        task = self._under_way.get(request)
-        if task is None:
-            task = asyncio.create_task(self._fetched(endpoint, request), name="fetch a registry token")
-            self._under_way[request] = task
-            task.add_done_callback(lambda done: self._settled(request, done))
-        return await asyncio.shield(task)
+        fetch = self._under_way.get(request)
+        if fetch is None:
+            fetch = self._under_way[request] = self._started(endpoint, request)
+        fetch.waiting += 1
+        asked = exchanges()
+        try:
+            with contextlib.nullcontext() if asked is None else asked.sharing(fetch.exchanges):
+                await asyncio.wait({fetch.task})
+        finally:
+            fetch.waiting -= 1
+            if not fetch.waiting and not fetch.task.done():
+                self._forget(request, fetch)
+                fetch.task.cancel()
+        if fetch.task.cancelled():
+            raise UnreachableError(f"registry {request.registry}: a token: this client is closed")
+        return fetch.task.result()
+
+    def _started(self, endpoint: Endpoint, request: TokenRequest) -> _Fetch:
+        context = contextvars.copy_context()
+        own = context.run(begin_question)
+        task = asyncio.get_running_loop().create_task(
+            self._fetched(endpoint, request), name="fetch a registry token", context=context
+        )
+        fetch = _Fetch(task, own)
+        task.add_done_callback(lambda done: self._settled(request, fetch, done))
+        return fetch
 
     def drop(self, request: TokenRequest, value: str) -> None:
         """Forget a token that was refused (rule 4)."""
@@ -101,14 +131,18 @@ class Tokens:
 
     async def close(self) -> None:
         """End the calls that are under way."""
-        tasks = list(self._under_way.values())
+        tasks = [fetch.task for fetch in self._under_way.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _settled(self, request: TokenRequest, done: asyncio.Task[str]) -> None:
-        del self._under_way[request]
+    def _settled(self, request: TokenRequest, fetch: _Fetch, done: asyncio.Task[str]) -> None:
+        self._forget(request, fetch)
         _ = done.cancelled() or done.exception()  # all who waited may have gone: then nobody else takes note of it
+
+    def _forget(self, request: TokenRequest, fetch: _Fetch) -> None:
+        if self._under_way.get(request) is fetch:
+            del self._under_way[request]
 
     async def _fetched(self, endpoint: Endpoint, request: TokenRequest) -> str:
         what = f"registry {endpoint.registry}: a token"
@@ -154,7 +188,7 @@ def _refusal(answer: Answer, what: str) -> UnverifiableError:
     if answer.status in _REFUSALS:
         return UnauthorisedError(text)
     if answer.status >= 500:  # noqa: PLR2004 - the class of server errors
-        return UnreachableError(text)
+        return UnreachableError(text, is_registrys_doing=answer.is_registrys)
     return MalformedAnswerError(text)
 
 

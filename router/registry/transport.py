@@ -7,41 +7,49 @@ Rules:
    A redirect to another origin takes no `Authorization` along, and a challenge from there is not met.
 3. A token call follows no redirect at all.
 4. Bodies are read up to a limit and never unpacked: `Accept-Encoding: identity`, so that no answer grows here.
-5. Connections are kept and shared, at most 32 per host and with no limit over all hosts: a registry that hangs holds
-   its own callers only, each until its deadline. No cookies, no `.netrc`.
-6. Foreign exceptions end here. Failures that may pass become `TransientError`.
+5. Connections are kept and shared, at most 32 per host. How many are open over all follows from who may ask: see
+   `router.verification.turns`. A connection has three seconds to come about, TLS included. After an exchange it is
+   kept for 30 seconds where the configuration names the registry, or its host is one of 64; others are closed at once,
+   so that whoever names thousands of hosts leaves nothing open. No cookies, no `.netrc`.
+6. Foreign exceptions end here: see `failures` for what they mean.
 """
 
 from __future__ import annotations
 
 import re
-import socket
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import aiohttp
 from yarl import URL
 
-from router.errors import MalformedAnswerError, TooLargeError, UnreachableError, UnverifiableError
+from router.errors import (
+    MalformedAnswerError,
+    TooLargeError,
+    UnreachableError,
+)
 from router.registry.addresses import GuardedResolver, refuse_literal
-from router.registry.answers import Answer, TransientError, raise_transient, read_bounded
+from router.registry.answers import Answer, raise_transient, read_bounded
 from router.registry.endpoints import Endpoint
-from router.registry.proxies import Proxies
+from router.registry.failures import CONNECT_SECONDS, failure_of
+from router.registry.proxies import Proxies, Proxy
 from router.registry.surroundings import Surroundings
 from router.registry.urls import sound_url
+from router.registry.wire import Marked, exchanges, tracing
 
 CONNECTIONS_PER_HOST = 32
 REDIRECTS = 5
 ERROR_LIMIT = 64 * 1024
 """Bytes of the body of an answer other than 200; what has more is dropped with its connection."""
+KEPT_HOSTS = 64
+"""Hosts to which connections are kept open between exchanges."""
 _KEEP_ALIVE = 30.0
-_DNS_SECONDS = 30
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _OK = 200
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
-_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
-_NO_TIMEOUTS = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
-"""The caller's deadline is the one clock: a second one would only blur which of them has struck."""
+_TIMEOUTS = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_SECONDS, sock_read=None)
+"""Beside this the caller's deadline is the one clock: a second one would only blur which of them has struck."""
 _HEADERS = {"User-Agent": "gatecrier", "Accept-Encoding": "identity"}
 
 
@@ -70,9 +78,11 @@ class Transport:
         """Connect to nothing yet; raises ConfigurationError where a proxy variable is no URL."""
         self._surroundings = surroundings
         self._proxies = Proxies(surroundings.environment)
-        self._resolver: GuardedResolver | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._resolver = GuardedResolver()
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        """By whether it keeps its connections."""
         self._is_closed = False
+        self._kept: OrderedDict[tuple[str | None, int | None], float] = OrderedDict()
 
     async def send(self, endpoint: Endpoint, call: Call) -> Answer:
         """One attempt, with its redirects.
@@ -96,20 +106,41 @@ class Transport:
         if self._is_closed:
             raise UnreachableError(f"{call.what}: this client is closed")
         refuse_literal(call.url.raw_host or "")
+        proxy = self._proxies.of(call.url)
         try:
-            return await self._exchange(endpoint, call)
+            return await self._exchange(endpoint, call, proxy)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _failure(error, call.what) from error
+            raise failure_of(error, call.what, is_direct=proxy is None) from error
 
-    async def _exchange(self, endpoint: Endpoint, call: Call) -> Answer:
-        session = self._session or self._open()
+    async def _exchange(self, endpoint: Endpoint, call: Call, proxy: Proxy | None) -> Answer:
+        asked = exchanges()
+        is_registrys = proxy is None or call.url.scheme == "https"
+        mark = Marked(asked, is_tunnelled=proxy is not None) if asked is not None and is_registrys else None
+        try:
+            reply = await self._sent(endpoint, call, proxy, mark)
+            try:
+                body = b"" if call.method == "HEAD" else await _body(reply, call)
+            except BaseException:
+                reply.close()
+                raise
+        finally:
+            if asked is not None:
+                asked.end()
+        reply.release()
+        is_foreign = call.url.origin() != endpoint.origin
+        return Answer(reply.status, reply.headers, body, is_foreign, is_registrys)
+
+    async def _sent(
+        self, endpoint: Endpoint, call: Call, proxy: Proxy | None, mark: Marked | None
+    ) -> aiohttp.ClientResponse:
+        keeps = self._is_worth_keeping(endpoint, call.url)
+        session = self._sessions.get(keeps) or self._open(keeps=keeps)
         headers = {"Accept": call.accept}
         if call.authorization is not None:
             headers["Authorization"] = call.authorization
-        proxy = self._proxies.of(call.url)
         if proxy is not None and proxy.authorization is not None and call.url.scheme == "http":
             headers["Proxy-Authorization"] = proxy.authorization  # with https it goes to the proxy alone, by CONNECT
-        reply = await session.request(
+        return await session.request(
             call.method,
             call.url,
             headers=headers,
@@ -118,39 +149,48 @@ class Transport:
             ssl=endpoint.tls_for(call.url),
             proxy=proxy.url if proxy is not None else None,
             proxy_headers={"Proxy-Authorization": proxy.authorization} if proxy and proxy.authorization else None,
+            trace_request_ctx=mark,
         )
-        try:
-            body = b"" if call.method == "HEAD" else await _body(reply, call)
-        except BaseException:
-            reply.close()
-            raise
-        reply.release()
-        return Answer(reply.status, reply.headers, body, call.url.origin() != endpoint.origin)
 
-    def _open(self) -> aiohttp.ClientSession:
-        self._resolver = GuardedResolver()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=self._resolver,
-                limit=0,
-                limit_per_host=CONNECTIONS_PER_HOST,
-                keepalive_timeout=_KEEP_ALIVE,
-                ttl_dns_cache=_DNS_SECONDS,
-            ),
-            timeout=_NO_TIMEOUTS,
+    def _is_worth_keeping(self, endpoint: Endpoint, url: URL) -> bool:
+        """Whether a connection may stay open for the next exchange (rule 5)."""
+        if endpoint.is_named and url.raw_host == endpoint.host:
+            return True
+        now = self._surroundings.clock()
+        host = url.raw_host, url.port
+        while self._kept and next(iter(self._kept.values())) <= now - _KEEP_ALIVE:
+            self._kept.popitem(last=False)
+        if host not in self._kept and len(self._kept) >= KEPT_HOSTS:
+            return False
+        self._kept[host] = now
+        self._kept.move_to_end(host)
+        return True
+
+    def _open(self, *, keeps: bool) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            resolver=self._resolver,
+            limit=0,
+            limit_per_host=CONNECTIONS_PER_HOST,
+            use_dns_cache=False,  # lookups remember, and end with their last waiter
+            force_close=not keeps,
+            keepalive_timeout=_KEEP_ALIVE if keeps else None,
+        )
+        self._sessions[keeps] = session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=_TIMEOUTS,
+            trace_configs=[tracing()],
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
             auto_decompress=False,
         )
-        return self._session
+        return session
 
     async def close(self) -> None:
         """Close every connection. Calls after this fail as unreachable."""
         self._is_closed = True
-        if self._session is not None:
-            await self._session.close()
-        if self._resolver is not None:
-            await self._resolver.close()
+        for session in self._sessions.values():
+            await session.close()
+        await self._resolver.close()
 
 
 async def _body(reply: aiohttp.ClientResponse, call: Call) -> bytes:
@@ -182,33 +222,3 @@ def _redirected(endpoint: Endpoint, call: Call, answer: Answer) -> Call:
     if not (target.scheme == "https" or (target.scheme == call.url.scheme == "http" and endpoint.plain_http)):
         raise MalformedAnswerError(f"{call.what}: the registry redirects from {call.url.scheme} to {target.scheme}")
     return replace(call, url=target, authorization=None if is_other else call.authorization)
-
-
-def _failure(error: aiohttp.ClientError | OSError | ValueError, what: str) -> TransientError | UnverifiableError:
-    """What a failed exchange means to us (rule 6)."""
-    match error:
-        case aiohttp.ClientConnectorError() | aiohttp.ClientSSLError():
-            return _no_connection(error, what)
-        case aiohttp.ClientHttpProxyError():
-            return UnreachableError(f"{what}: the proxy answers {error.status}")
-        case aiohttp.ClientResponseError():
-            return MalformedAnswerError(f"{what}: the answer is no HTTP")
-        case aiohttp.InvalidURL() | ValueError():
-            return UnreachableError(f"{what}: no address that can be connected to")
-        case _:
-            return TransientError(UnreachableError(f"{what}: the connection broke off ({type(error).__name__})"))
-
-
-def _no_connection(error: aiohttp.ClientConnectorError, what: str) -> TransientError | UnverifiableError:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return UnreachableError(f"{what}: the certificate of {error.host} is not trusted ({error.certificate_error})")
-    cause = error.os_error.strerror or type(error.os_error).__name__
-    match error:
-        case aiohttp.ClientSSLError():
-            return UnreachableError(f"{what}: no TLS with {error.host}:{error.port} ({cause})")
-        case aiohttp.ClientConnectorDNSError() if error.os_error.errno in _NO_SUCH_NAME:
-            return UnreachableError(f"{what}: no address is known for {error.host}")
-        case aiohttp.ClientProxyConnectionError():
-            return TransientError(UnreachableError(f"{what}: the proxy can't be reached ({cause})"))
-        case _:
-            return TransientError(UnreachableError(f"{what}: can't connect to {error.host}:{error.port} ({cause})"))

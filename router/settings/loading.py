@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
 from router.policy import unreachable_rules
+from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
 from router.settings import cautions, names, problems, routes, surroundings
 from router.settings.document import Document
@@ -117,6 +118,7 @@ def _warnings(data: names.Item, settings: Settings) -> Iterator[Finding]:
     yield from _keys_with_two_names(settings)
     yield from cautions.unpinned(settings)
     yield from cautions.lax_tags(settings)
+    yield from _admitted_anywhere(settings)
 
 
 def _keys_with_two_names(settings: Settings) -> Iterator[Finding]:
@@ -127,6 +129,16 @@ def _keys_with_two_names(settings: Settings) -> Iterator[Finding]:
             if other != entry.name:
                 text = f"is the same key as {problems.quoted(other)}; a threshold counts it once"
                 yield Finding(("verifiers", index, "keys", number), text)
+
+
+def _admitted_anywhere(settings: Settings) -> Iterator[Finding]:
+    for index, rule in enumerate(settings.policy):
+        if rule.on_unverifiable == "admit" and Pattern.parse(rule.pattern).registry is None:
+            text = (
+                "`admit` on a pattern that names no registry: whoever deploys may choose one that never answers, and "
+                "its images pass; name the registry in the pattern, or write `reject`"
+            )
+            yield Finding(("policy", index, "on_unverifiable"), text)
 
 
 def _rules_that_never_win(

@@ -5,13 +5,17 @@ from __future__ import annotations
 from router.verification.catalogue import VerifierSettings, describe
 from router.verification.discovery import EvidenceSource
 from router.verification.judgement import Judgement
+from router.verification.line import Asker
 from router.verification.scheme import Signer
+from router.verification.turnstile import Turnstile
 from router.verification.verifier import Verifier
 
 __all__ = [
+    "Asker",
     "EvidenceSource",
     "Judgement",
     "Signer",
+    "Turnstile",
     "Verifier",
     "VerifierSettings",
     "describe",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from router.errors import NotVerifiedError
+from router.errors import NotVerifiedError, OverloadedError, TimedOutError, UnverifiableError
 from router.images import Digest
 from router.verdict import Verdict
 from router.verification.scheme import Denied, Exempt, Ruling, Signer, Verified
 
+LONG_ASKED = 0.5
+"""The part of the time allowed for which a question has to be on the wire, so that a timeout is the registry's."""
 _PINNED_HINT = (
     "; where this digest is one platform of a multi-platform image, perhaps only the index is signed: "
     "use the digest of the index, or sign with --recursive"
@@ -31,6 +33,15 @@ class Judgement:
     """Who signed, where `verified`."""
     cached: bool
     """Whether it was remembered from an earlier request."""
+    is_registrys_doing: bool = False
+    """Where `unverifiable`: a question about this image was sent, and the registry did not answer it: unreachable,
+    rate_limited, or a timeout in which one question was on the wire for at least half of the time allowed. Only this
+    may be tolerated: everything else can be chosen by whoever names an image, or asks for much."""
+
+    @property
+    def is_timeout(self) -> bool:
+        """Whether time ran out while it was being asked."""
+        return self.verdict is Verdict.UNVERIFIABLE and self.reason == TimedOutError.default_reason
 
 
 def ruled(ruling: Ruling, digest: Digest | None) -> Judgement:
@@ -49,7 +60,31 @@ def ruled(ruling: Ruling, digest: Digest | None) -> Judgement:
 
 def refused(error: NotVerifiedError, digest: Digest | None) -> Judgement:
     """A judgement from why an image is not proven."""
-    return Judgement(error.verdict, str(error.reason), str(error), digest, (), cached=False)
+    is_registrys_doing = isinstance(error, UnverifiableError) and error.is_registrys_doing
+    return Judgement(
+        error.verdict, str(error.reason), str(error), digest, (), cached=False, is_registrys_doing=is_registrys_doing
+    )
+
+
+def timed_out(judgement: Judgement | None, asked: float, allowed: float) -> Judgement:
+    """The judgement about an image that was being asked about at the deadline.
+
+    Args:
+        judgement: What was said of it, where anything was.
+        asked: For how many seconds the question that was asked for longest was on the wire.
+        allowed: How many seconds there were from the beginning of the request's judgement to its deadline.
+    """
+    detail = "no verdict within the deadline of the request" if judgement is None else judgement.detail
+    digest = None if judgement is None else judgement.digest
+    told = f"{detail} (a question was on the wire for {asked:.1f} of {allowed:.1f} s)"
+    is_long = asked > 0 and asked >= allowed * LONG_ASKED
+    return refused(TimedOutError(told, is_registrys_doing=is_long), digest)
+
+
+def overloaded(*, had_a_turn: bool) -> Judgement:
+    """The judgement about an image that waited for its turn at the deadline."""
+    had = "it had to make room for others" if had_a_turn else "it never got its turn"
+    return refused(OverloadedError(f"too many images were waiting to be verified: {had} within the deadline"), None)
 
 
 def told(judgement: Judgement, *, is_pinned: bool) -> Judgement:

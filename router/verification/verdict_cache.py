@@ -14,11 +14,14 @@ Rules of flight:
 (5) A flight has the deadline of those who waited when it began. If it ran out of time, a waiter that still has some
     flies again, once for all who wait by then, until the latest of their deadlines.
 (6) What nobody expected (a bug) reaches everybody who waits.
+(7) A flight never waits for a turn: whoever joins has its own (`turns`), so nobody waits longer because of who was
+    first. What the flight asks is on the wire for all who have joined it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -26,6 +29,7 @@ from typing import Any, TypeAlias
 
 from router.errors import TimedOutError
 from router.images import Digest
+from router.registry.wire import Wire, listen, wire
 from router.verdict import Verdict
 from router.verification.judgement import Judgement, refused
 
@@ -89,6 +93,8 @@ class _Flight:
     deadline: float
     latest: float
     """The latest deadline of those who ever waited for it."""
+    wire: Wire
+    """What it asks."""
     waiting: int = 0
 
 
@@ -116,13 +122,19 @@ class Flights:
             until = max(deadline, flight.latest)
 
     def _start(self, key: Key, deadline: float, work: Work) -> _Flight:
-        flight = _Flight(asyncio.get_running_loop().create_task(work(deadline)), deadline, deadline)
+        own = Wire()
+        context = contextvars.copy_context()
+        context.run(listen, own)
+        task = asyncio.get_running_loop().create_task(work(deadline), context=context)
+        flight = _Flight(task, deadline, deadline, own)
         self._flights[key] = flight
         flight.task.add_done_callback(lambda task: self._landed(key, flight, task))
         return flight
 
     async def _wait(self, key: Key, flight: _Flight, deadline: float) -> None:
         flight.waiting += 1
+        if (mine := wire()) is not None:
+            mine.join(flight.wire)
         flight.latest = max(flight.latest, deadline)
         try:
             remaining = deadline - asyncio.get_running_loop().time()

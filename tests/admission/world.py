@@ -26,7 +26,7 @@ DIGEST = Digest("sha256", "ab" * 32)
 SIGNED = Judgement(Verdict.VERIFIED, "signed", "", DIGEST, (Signer("release", "sha256:00", None, None),), cached=False)
 UNSIGNED = Judgement(Verdict.UNSIGNED, "no_signature", "nothing there", DIGEST, (), cached=False)
 BROKEN = Judgement(Verdict.INVALID, "digest_mismatch", "about another digest", DIGEST, (), cached=False)
-DOWN = Judgement(Verdict.UNVERIFIABLE, "unreachable", "no connection", None, (), cached=False)
+DOWN = Judgement(Verdict.UNVERIFIABLE, "unreachable", "no connection", None, (), cached=False, is_registrys_doing=True)
 
 
 @dataclass

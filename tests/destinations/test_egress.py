@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 
 import pytest
 from hypothesis import given
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from router.destinations.egress import Address, EgressGuard, EgressResolver, EgressSettings
 from router.errors import ForbiddenAddressError
+from tests.simulators.names import know
 
 EVERYTHING = EgressGuard(EgressSettings.model_validate({"allow": ["0.0.0.0/0", "::/0"]}))
 NOTHING = EgressGuard(EgressSettings())
@@ -75,11 +75,7 @@ async def test_a_name_is_reached_where_all_its_addresses_may_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One address that leads inside is enough for whoever owns the name."""
-
-    def lookup(*_: object, **__: object) -> list[object]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in found]
-
-    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    know(monkeypatch, {"siem.example": found})
     resolver = EgressResolver(NOTHING)
 
     if is_reached:

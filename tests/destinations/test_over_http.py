@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import threading
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from router.destinations.settings import ClientCertificate
 from router.destinations.webhook import WebhookSettings
 from router.errors import ConfigurationError
 from tests.simulators.certificates import SelfSigned, self_signed
+from tests.simulators.names import know
 from tests.simulators.sinks import OK, Sink, answer
 
 LOOPBACK = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
@@ -93,8 +93,7 @@ async def test_a_receiver_is_known_by_its_own_ca(tmp_path: Path) -> None:
 
 async def test_a_certificate_for_another_name_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = self_signed()
-    lookup = socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda _, *rest, **more: lookup("127.0.0.1", *rest, **more))
+    know(monkeypatch, {"registry.test": ["127.0.0.1"], "siem.test": ["127.0.0.1"]})
     async with Sink(tls=certificate.server_context(tmp_path)).running() as sink:
         ca = stored(tmp_path, "ca", certificate)
         right = await told(sink.url().replace("127.0.0.1", "registry.test"), ca=ca)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
 
@@ -62,21 +61,3 @@ async def test_a_label_that_dns_can_not_hold_is_no_such_name() -> None:
     await resolver.close()
 
     assert caught.value.errno == socket.EAI_NONAME
-
-
-async def test_lookups_do_not_use_the_threads_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dead name server must not hold what the rest of the program does in threads."""
-    threads: list[str] = []
-
-    def getaddrinfo(*_: object, **__: object) -> list[tuple[object, ...]]:
-        import threading
-
-        threads.append(threading.current_thread().name)
-        return []
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    resolver = GuardedResolver()
-    await asyncio.gather(*(resolver.resolve(f"{i}.example") for i in range(3)))
-    await resolver.close()
-
-    assert all(name.startswith("resolve") for name in threads)

@@ -155,6 +155,26 @@ async def test_a_token_call_outlives_whoever_started_it(tmp_path: Path) -> None:
         assert len(service.calls) == 1
 
 
+async def test_a_call_for_a_token_ends_with_the_last_who_waits(tmp_path: Path) -> None:
+    is_asked = asyncio.Event()
+
+    async def hang(_: web.Request) -> None:
+        is_asked.set()
+        await asyncio.sleep(3600)
+
+    async with (
+        TokenService(fault=hang).running() as service,
+        RegistrySimulator(token_service=service).running() as registry,
+        client_of(registry, None, tmp_path) as client,
+    ):
+        waiting = asyncio.ensure_future(client.resolve(registry.image("a:1"), soon()))
+        await is_asked.wait()
+        waiting.cancel()
+        await asyncio.wait({waiting})
+
+        assert client._tokens._under_way == {}
+
+
 async def test_tokens_are_not_shared_between_repositories(tmp_path: Path) -> None:
     async with (
         TokenService().running() as service,

@@ -3,21 +3,33 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import aiohappyeyeballs
+import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
-from router.errors import ForbiddenAddressError, MalformedAnswerError, UnauthorisedError, UnreachableError
-from router.images import Digest, parse_reference
-from router.registry import RegistryClient, RegistrySettings
+from router.errors import (
+    ForbiddenAddressError,
+    MalformedAnswerError,
+    UnauthorisedError,
+    UnreachableError,
+    UnverifiableError,
+)
+from router.images import Digest, ImageReference, parse_reference
+from router.registry import RegistryClient, RegistrySettings, transport
 from router.registry.settings import CredentialsSettings
-from tests.registry.stage import Time, soon
+from tests.registry.stage import Time, client_of, soon
 from tests.simulators.certificates import SelfSigned, self_signed
 from tests.simulators.docker_registry import docker_config
+from tests.simulators.names import know
 from tests.simulators.registry import RegistrySimulator, TokenService, listening
 
 USERS = {"gatecrier": "open sesame"}
@@ -218,23 +230,14 @@ async def test_a_forbidden_address_is_never_connected_to(registry: str) -> None:
 @pytest.mark.parametrize("found", [["169.254.169.254"], ["127.0.0.1", "169.254.169.254"], ["127.0.0.1", "fe80::1"]])
 async def test_a_name_that_leads_to_one_is_refused(found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Even where only one of its addresses is forbidden: the next attempt would take that one."""
-
-    def getaddrinfo(_host: str, port: int, **_: object) -> list[tuple[object, ...]]:
-        return [
-            (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in found
-        ]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    know(monkeypatch, {"metadata.example": found})
     async with RegistryClient() as client:
         with pytest.raises(ForbiddenAddressError, match="leads to"):
             await client.resolve(parse_reference("metadata.example/a:1"), soon())
 
 
 async def test_a_name_without_an_address_is_unreachable_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    def getaddrinfo(*_: object, **__: object) -> list[object]:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    know(monkeypatch, {})
     time = Time()
     async with RegistryClient(surroundings=time.surroundings()) as client:
         with pytest.raises(UnreachableError, match=r"no address is known for nowhere\.example"):
@@ -244,13 +247,10 @@ async def test_a_name_without_an_address_is_unreachable_at_once(monkeypatch: pyt
 
 
 async def test_a_name_server_that_fails_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def getaddrinfo(*_: object, **__: object) -> list[object]:
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    know(monkeypatch, {"nowhere.example": socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")})
     time = Time()
     async with RegistryClient(surroundings=time.surroundings()) as client:
-        with pytest.raises(UnreachableError, match="can't connect"):
+        with pytest.raises(UnreachableError, match="can't be looked up"):
             await client.resolve(parse_reference("nowhere.example/a:1"), soon())
 
     assert len(time.slept) == 2
@@ -259,8 +259,7 @@ async def test_a_name_server_that_fails_is_asked_again(monkeypatch: pytest.Monke
 async def test_a_registry_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     async with RegistrySimulator().running() as registry:
         digest = registry.add_image("a", "1")
-        info = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", registry.port))
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [info])
+        know(monkeypatch, {"registry.test": ["127.0.0.1"]})
         settings = RegistrySettings(host=f"registry.test:{registry.port}", plain_http=True)
 
         async with RegistryClient([settings]) as client:
@@ -349,3 +348,216 @@ async def test_no_proxy_leads_to_a_forbidden_address() -> None:
     async with RegistryClient(surroundings=surroundings) as client:
         with pytest.raises(ForbiddenAddressError):
             await client.resolve(parse_reference("169.254.169.254/a:1"), soon())
+
+
+async def failure_of(client: RegistryClient, image: ImageReference) -> UnverifiableError:
+    with pytest.raises(UnverifiableError) as caught:
+        await client.resolve(image, soon())
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "is_registrys_doing"),
+    [
+        (429, "rate_limited", True),
+        (500, "unreachable", True),
+        (503, "unreachable", True),
+        (501, "unreachable", True),
+        (408, "unreachable", True),
+        (400, "malformed_answer", False),
+        (401, "unauthorised", False),
+        (403, "unauthorised", False),
+        (404, "not_found", False),
+        (418, "malformed_answer", False),
+    ],
+)
+async def test_of_all_answers_only_these_may_be_tolerated(
+    status: int,
+    reason: str,
+    is_registrys_doing: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Whoever names an image chooses whether it is there; nobody but the registry chooses that it is down."""
+    fault = lambda _: web.Response(status=status)  # noqa: E731 - one line says it
+    async with RegistrySimulator(fault=fault).running() as registry, client_of(registry) as client:
+        failure = await failure_of(client, registry.image("a:1"))
+
+    assert (failure.reason, failure.is_registrys_doing) == (reason, is_registrys_doing)
+
+
+async def test_a_registry_that_is_not_there_is_the_registrys_doing() -> None:
+    async with listening(web.Application()) as port:
+        pass
+    settings = RegistrySettings(host=f"127.0.0.1:{port}", plain_http=True)
+    async with RegistryClient([settings], surroundings=Time().surroundings()) as client:
+        failure = await failure_of(client, parse_reference(f"{settings.host}/a:1"))
+
+    assert (failure.reason, failure.is_registrys_doing) == ("unreachable", True)
+
+
+async def test_a_registry_that_breaks_off_is_the_registrys_doing() -> None:
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        settings = RegistrySettings(host=f"127.0.0.1:{server.sockets[0].getsockname()[1]}", plain_http=True)
+        async with RegistryClient([settings], surroundings=Time().surroundings()) as client:
+            failure = await failure_of(client, parse_reference(f"{settings.host}/a:1"))
+
+    assert (failure.reason, failure.is_registrys_doing) == ("unreachable", True)
+
+
+@pytest.mark.parametrize(
+    ("number", "reason", "is_registrys_doing"),
+    [
+        (errno.EMFILE, "overloaded", False),
+        (errno.ENFILE, "overloaded", False),
+        (errno.ENOMEM, "overloaded", False),
+        (errno.ENOBUFS, "overloaded", False),
+        (errno.EADDRNOTAVAIL, "overloaded", False),
+        (errno.ENETUNREACH, "unreachable", False),
+        (errno.EACCES, "unreachable", False),
+        (errno.EHOSTUNREACH, "unreachable", True),
+        (errno.ETIMEDOUT, "unreachable", True),
+    ],
+)
+async def test_what_fails_on_our_own_side_is_not_the_registrys_doing(
+    number: int,
+    reason: str,
+    is_registrys_doing: bool,  # noqa: FBT001 - a case
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever makes us run out of descriptors must not make others' images tolerable."""
+
+    async def start_connection(**_: object) -> socket.socket:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(aiohappyeyeballs, "start_connection", start_connection)
+    async with RegistryClient(surroundings=Time().surroundings()) as client:
+        failure = await failure_of(client, parse_reference("127.0.0.1:5000/a:1"))
+
+    assert (failure.reason, failure.is_registrys_doing) == (reason, is_registrys_doing)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "is_registrys_doing"),
+    [
+        ("Multiple exceptions: [Errno 101] no route, [Errno 111] refused", "unreachable", True),
+        ("Multiple exceptions: [Errno 24] too many, [Errno 111] refused", "overloaded", False),
+        ("Multiple exceptions: [Errno 101] no route, [Errno 13] forbidden", "unreachable", False),
+        ("something else", "unreachable", False),
+    ],
+)
+async def test_several_addresses_fail_together(
+    text: str,
+    reason: str,
+    is_registrys_doing: bool,  # noqa: FBT001 - a case
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def start_connection(**_: object) -> socket.socket:
+        raise OSError(text)
+
+    monkeypatch.setattr(aiohappyeyeballs, "start_connection", start_connection)
+    async with RegistryClient(surroundings=Time().surroundings()) as client:
+        failure = await failure_of(client, parse_reference("127.0.0.1:5000/a:1"))
+
+    assert (failure.reason, failure.is_registrys_doing) == (reason, is_registrys_doing)
+
+
+async def test_a_connection_has_its_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where packets are dropped, an attempt ends and another follows: that was asked, and is the registry's doing."""
+    monkeypatch.setattr(transport, "_TIMEOUTS", aiohttp.ClientTimeout(total=None, sock_connect=0.05))
+
+    async def start_connection(**_: object) -> socket.socket:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(aiohappyeyeballs, "start_connection", start_connection)
+    time = Time()
+    async with RegistryClient(surroundings=time.surroundings()) as client:
+        failure = await failure_of(client, parse_reference("127.0.0.1:5000/a:1"))
+
+    assert (failure.reason, failure.is_registrys_doing, len(time.slept)) == ("unreachable", True, 2)
+
+
+@pytest.mark.parametrize("host", ["nowhere.example", "hangs.example"])
+async def test_a_name_that_can_not_be_looked_up_is_not_the_registrys_doing(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No question was sent, and names are chosen by whoever deploys wherever the rule leaves that open."""
+    know(monkeypatch, {"hangs.example": socket.gaierror(socket.EAI_AGAIN, "no answer")})
+    async with RegistryClient(surroundings=Time().surroundings()) as client:
+        failure = await failure_of(client, parse_reference(f"{host}/a:1"))
+
+    assert (failure.reason, failure.is_registrys_doing) == ("unreachable", False)
+
+
+async def test_an_untrusted_certificate_is_not_the_registrys_doing(tls: ssl.SSLContext) -> None:
+    async with (
+        RegistrySimulator(tls=tls).running() as registry,
+        RegistryClient(surroundings=Time().surroundings()) as client,
+    ):
+        failure = await failure_of(client, registry.image("a:1"))
+
+    assert (failure.reason, failure.is_registrys_doing) == ("unreachable", False)
+
+
+@pytest.mark.parametrize("status", [502, 503, 429])
+async def test_what_a_proxy_answers_is_not_the_registrys_doing(status: int) -> None:
+    fault = lambda _: web.Response(status=status)  # noqa: E731 - one line says it
+    async with RegistrySimulator(fault=fault).running() as proxy:
+        surroundings = Time().surroundings({"HTTP_PROXY": f"http://{proxy.host}"})
+        settings = RegistrySettings(host="registry.test", plain_http=True)
+        async with RegistryClient([settings], surroundings=surroundings) as client:
+            failure = await failure_of(client, parse_reference("registry.test/a:1"))
+
+    assert failure.is_registrys_doing is False
+
+
+async def test_a_proxy_that_is_down_is_not_the_registrys_doing() -> None:
+    async with listening(web.Application()) as port:
+        pass
+    surroundings = Time().surroundings({"all_proxy": f"http://127.0.0.1:{port}"})
+    async with RegistryClient(surroundings=surroundings) as client:
+        failure = await failure_of(client, parse_reference("registry.test/a:1"))
+
+    assert failure.is_registrys_doing is False
+
+
+async def test_a_client_that_is_closed_is_not_the_registrys_doing() -> None:
+    client = RegistryClient(surroundings=Time().surroundings())
+    await client.close()
+
+    assert (await failure_of(client, parse_reference("registry.test/a:1"))).is_registrys_doing is False
+
+
+def idle_connections(client: RegistryClient) -> int:
+    connectors = [session.connector for session in client._transport._sessions.values()]
+    return sum(len(idle) for connector in connectors if connector for idle in connector._conns.values())
+
+
+async def test_thousands_of_hosts_leave_no_connections_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs a registry under many names must not fill our table of descriptors with idle connections."""
+    monkeypatch.setattr(transport, "KEPT_HOSTS", 3)
+    names = [f"n{number}.test" for number in range(12)]
+    know(monkeypatch, {name: ["127.0.0.1"] for name in names})
+    async with RegistrySimulator().running() as registry:
+        registry.add_image("a", "1")
+        client = RegistryClient(surroundings=Time().surroundings())
+        for name in names:
+            endpoint = client._endpoints.of(f"{name}:{registry.port}")
+            url = URL(f"http://{name}:{registry.port}/v2/a/manifests/1")
+            await client._transport.send(endpoint, transport.Call("HEAD", url, 1000, "a"))
+        idle = idle_connections(client)
+        await client.close()
+
+    assert idle == 3
+
+
+async def test_a_registry_of_the_configuration_keeps_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "KEPT_HOSTS", 0)
+    async with RegistrySimulator().running() as registry, client_of(registry) as client:
+        registry.add_image("a", "1")
+        await client.resolve(registry.image("a:1"), soon())
+
+        assert idle_connections(client) == 1

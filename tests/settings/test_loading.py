@@ -318,3 +318,19 @@ def test_hundreds_of_verifiers_and_rules_are_read(tmp_path: Path) -> None:
     )
 
     assert len(loaded(tmp_path, text).settings.policy) == 300
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_warned_of"),
+    [("registry.example/**", False), ("shop/web", False), ("**", True), ("*.example/shop/*", True)],
+)
+def test_whoever_admits_what_any_registry_leaves_unanswered_is_warned(
+    pattern: str,
+    is_warned_of: bool,  # noqa: FBT001 - a case
+    tmp_path: Path,
+) -> None:
+    """Whoever deploys chooses the registry there, and so whether it answers."""
+    rule = f'[{{pattern: "{pattern}", verifier: allow, on_unverifiable: admit}}]'
+    warnings = loaded(tmp_path, SMALL.replace('[{pattern: "**", verifier: deny}]', rule)).warnings
+
+    assert any("names no registry" in warning for warning in warnings) == is_warned_of

@@ -9,6 +9,7 @@ import pytest
 
 from router.errors import TimedOutError
 from router.images import Digest
+from router.registry.wire import Wire, listen, question
 from router.verdict import Verdict
 from router.verification.judgement import Judgement, refused
 from router.verification.verdict_cache import Flights, Key, VerdictCache
@@ -212,3 +213,28 @@ def test_a_bug_reaches_everybody_who_waits() -> None:
         return list(await asyncio.gather(*waiting, return_exceptions=True))
 
     assert [type(found) for found in in_virtual_time(scenario())] == [ZeroDivisionError] * 2
+
+
+def test_what_a_flight_asks_is_on_the_wire_for_all_who_have_joined_it() -> None:
+    """Who joins late is late: only what was asked since then is a question about its image."""
+
+    async def asking(_: float) -> Judgement:
+        with question() as asked:
+            asked.begin()
+            await asyncio.sleep(10**6)
+        return judgement()
+
+    async def scenario() -> list[float]:
+        flights, loop = Flights(), asyncio.get_running_loop()
+
+        async def joined(deadline: float) -> float:
+            wire, began = Wire(), loop.time()
+            listen(wire)
+            await flights.join(key(), deadline, asking)
+            return wire.longest(began, deadline)
+
+        first = asyncio.create_task(joined(8.0))
+        await asyncio.sleep(3.0)
+        return [await joined(8.0), await first]
+
+    assert in_virtual_time(scenario()) == [5.0, 8.0]

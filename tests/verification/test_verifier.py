@@ -8,7 +8,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from router.errors import ConfigurationError, UnreachableError
+from router.errors import (
+    ConfigurationError,
+    RateLimitedError,
+    TimedOutError,
+    UnauthorisedError,
+    UnreachableError,
+    UnverifiableError,
+)
 from router.images import Digest
 from router.verdict import Verdict
 from router.verification import Judgement, Verifier
@@ -349,3 +356,41 @@ async def test_bundles_and_legacy_signatures_of_strangers_are_counted() -> None:
     judgement = await Verifier(source, [cosign("release", "security")]).judge(image(), rule(), FAR)
 
     assert judgement.detail == '2 signatures are there, but by none of the keys "release", "security"'
+
+
+TOLERABLE = UnreachableError("no connection", is_registrys_doing=True)
+
+
+@pytest.mark.parametrize(
+    ("legacy", "listed", "reason", "is_registrys_doing"),
+    [
+        (TOLERABLE, None, "unreachable", True),
+        (TOLERABLE, UnauthorisedError("403"), "unauthorised", False),
+        (UnauthorisedError("403"), TOLERABLE, "unauthorised", False),
+        (TOLERABLE, UnreachableError("no name"), "unreachable", False),
+        (TOLERABLE, TimedOutError("too late"), "timeout", False),
+        (RateLimitedError("429", is_registrys_doing=True), None, "rate_limited", True),
+    ],
+)
+async def test_of_several_gaps_the_one_that_is_tolerated_least_decides(
+    legacy: UnverifiableError,
+    listed: UnverifiableError | None,
+    reason: str,
+    is_registrys_doing: bool,  # noqa: FBT001 - a case
+) -> None:
+    """A part that was refused is not excused by another that was never answered."""
+    source = MemorySource()
+    source.add_image()
+    source.faults["GET sha256"] = legacy
+    if listed is not None:
+        source.faults["REFERRERS"] = listed
+    judgement = await Verifier(source, [cosign("release")]).judge(image(), rule(), FAR)
+
+    assert (judgement.reason, judgement.is_registrys_doing) == (reason, is_registrys_doing)
+
+
+async def test_a_tag_whose_registry_is_down_says_so() -> None:
+    source = MemorySource(faults={"HEAD": TOLERABLE})
+    judgement = await Verifier(source, [cosign("release")]).judge(image(), rule(), FAR)
+
+    assert (judgement.reason, judgement.is_registrys_doing) == ("unreachable", True)

@@ -4,7 +4,8 @@ The first of these that holds is the answer:
 (1) Enough distinct trusted keys have signed: `Verified`. What else lies there, broken or not, takes nothing away, or
     whoever can push could take any image out of service by pushing a broken signature beside the good one.
 (2) A part of the evidence could not be fetched: that error, `unverifiable`. The missing part might have been the
-    proof, so neither "unsigned" nor "invalid" would be true.
+    proof, so neither "unsigned" nor "invalid" would be true. Of several the one that a rule tolerates least: what one
+    part was refused for is not excused by another that the registry never answered.
 (3) A trusted key has signed another digest or something that is no signature, or evidence is broken, missing or
     beyond the limits: `invalid`. Claims of trusted keys are told before broken evidence, which anybody can push.
 (4) There are sound signatures: `untrusted`; by nobody we trust, by too few, or not by those who are required.
@@ -18,7 +19,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from router.errors import InvalidSignatureError, NotVerifiedError, UnsignedError, UntrustedSignatureError
+from router.errors import (
+    InvalidSignatureError,
+    NotVerifiedError,
+    TimedOutError,
+    UnsignedError,
+    UntrustedSignatureError,
+    UnverifiableError,
+)
 from router.images import Digest
 from router.verification.cosign import bundles, legacy
 from router.verification.cosign.findings import Finding, TrustedKey, Unendorsed
@@ -113,7 +121,7 @@ class CosignKeyScheme:
 
     def _refusal(self, evidence: Evidence, tally: _Tally, lacking: UntrustedSignatureError | None) -> NotVerifiedError:
         if evidence.gaps:  # (2)
-            return evidence.gaps[0]
+            return min(evidence.gaps, key=_excuse)
         if tally.defects:  # (3)
             return min(tally.defects, key=lambda defect: defect.reason not in _CLAIMED)
         if lacking is not None:  # (4)
@@ -131,3 +139,9 @@ class CosignKeyScheme:
     def _nobody(self) -> str:
         names = ", ".join(f'"{name}"' for name, _ in self._keys)
         return f"not by key {names}" if len(self._keys) == 1 else f"by none of the keys {names}"
+
+
+def _excuse(gap: UnverifiableError) -> int:
+    if isinstance(gap, TimedOutError):
+        return 1
+    return 2 if gap.is_registrys_doing else 0
