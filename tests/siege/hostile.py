@@ -64,7 +64,7 @@ async def empty_promises(field: Field) -> None:
         writer.write(field.served.request(33_554_000) + b"{" * field.dice.choice([0, 100, 1_100_000]))
         await reader.read()
     finally:
-        writer.close()
+        writer.transport.abort()
 
 
 async def fat_bodies(field: Field) -> None:
@@ -108,7 +108,7 @@ async def slow_heads(field: Field) -> None:
             await asyncio.sleep(0.5)
         await reader.read()
     finally:
-        writer.close()
+        writer.transport.abort()
 
 
 async def half_handshakes(field: Field) -> None:
@@ -118,16 +118,18 @@ async def half_handshakes(field: Field) -> None:
         writer.write(field.dice.randbytes(field.dice.choice([0, 1, 3])))
         await reader.read()
     finally:
-        writer.close()
+        writer.transport.abort()
 
 
 async def leaving(field: Field) -> None:
     """A question whose answer nobody waits for."""
     _, writer = await field.served.connection()
     body = field.review(f"{field.silent}/a/b:1")
-    writer.write(field.served.request(len(body)) + body)
-    await asyncio.sleep(field.dice.random() * 0.2)
-    writer.transport.abort()
+    try:
+        writer.write(field.served.request(len(body)) + body)
+        await asyncio.sleep(field.dice.random() * 0.2)
+    finally:
+        writer.transport.abort()
 
 
 CROWD: dict[Callable[[Field], Awaitable[None]], int] = {

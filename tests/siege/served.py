@@ -79,7 +79,7 @@ class Served:
             length = next((int(line.split(":")[1]) for line in lines if line.startswith("content-length")), 0)
             return int(answer.split()[1]), await reader.readexactly(length)
         finally:
-            writer.close()
+            writer.transport.abort()
 
     async def connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection after its handshake."""
