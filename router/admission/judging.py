@@ -6,8 +6,8 @@ Rules:
 (3) What the verifier already knows is taken at once, in slices that hold the loop for at most ten milliseconds. The
     rest waits for its turn (`router.verification.turns`), each distinct reference once.
 (4) At the deadline what was being asked is unverifiable(timeout), and it is the registry's doing only if one question
-    was on the wire for at least half of the time allowed. What waited for its turn is unverifiable(overloaded). Its
-    work ends (the verifier decides whether others still wait for it).
+    was on the wire for at least half of the time allowed, the times aside in which this loop was held up. What waited
+    for its turn is unverifiable(overloaded). Its work ends (the verifier decides whether others still wait for it).
 (5) A verifier that crashes makes its own image unverifiable(internal_error), logged with its traceback, and no other.
 """
 
@@ -193,19 +193,19 @@ class _Times:
     deadline: float
     ended: float
 
-    def timed_out(self, judgement: Judgement | None, wire: Wire) -> Judgement:
-        asked = wire.longest(self.began, min(self.ended, self.deadline))
-        return timed_out(judgement, asked, self.deadline - self.began)
+    def timed_out(self, judgement: Judgement | None, wire: Wire, held_up: float) -> Judgement:
+        asked = wire.longest(self.began, min(self.ended, self.deadline)) - held_up
+        return timed_out(judgement, max(0.0, asked), self.deadline - self.began)
 
 
 def _result(answer: Answer[tuple[Judgement, float]], times: _Times) -> tuple[Judgement, float]:
     """The judgement, and the seconds that it took from its turn on."""
     match answer:
-        case Answered((judgement, done), since, wire):
-            told = times.timed_out(judgement, wire) if judgement.is_timeout else judgement
+        case Answered((judgement, done), since, wire, held_up):
+            told = times.timed_out(judgement, wire, held_up) if judgement.is_timeout else judgement
             return told, done - since
-        case CutOff(since, wire):
-            return times.timed_out(None, wire), times.ended - since
+        case CutOff(since, wire, held_up):
+            return times.timed_out(None, wire, held_up), times.ended - since
         case Failed(error, _):
             log.error("verifier_failed", exc_info=error)
             failed = f"the verifier failed ({type(error).__name__})"

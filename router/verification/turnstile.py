@@ -7,6 +7,8 @@ Rules:
 (3) While anybody waits, room is made four times a second by the rules of `turns`: a question that has to make room is
     cancelled and waits again; what was found out so far is lost.
 (4) What a question raises is its own answer, and no other's.
+(5) While this loop is held up, answers that have come lie unread. How long that was is measured by the same timer and
+    told with each answer, so that whoever keeps us busy can't make a registry look silent.
 
 Not done here: who is next (`turns`), and what an answer means.
 """
@@ -28,6 +30,8 @@ A = TypeVar("A")
 
 _TICK_SECONDS = 0.25
 _SLICE_SECONDS = 0.005
+_LATE_SECONDS = 0.05
+"""What a timer may be late by on a busy machine without anything being wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Answered(Generic[A]):
     began: float
     """When it got its turn, in the time of the loop."""
     wire: Wire
+    held_up: float
+    """Seconds since then in which the loop was held up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class CutOff:
 
     began: float
     wire: Wire
+    held_up: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,14 @@ class Unasked:
 Answer: TypeAlias = Answered[A] | Failed | CutOff | Unasked
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    task: asyncio.Task[Any]
+    wire: Wire
+    held_up: float
+    """What was measured when it began."""
+
+
 @dataclass(eq=False, slots=True)
 class _Batch:
     """The questions of one call, and what became of them."""
@@ -75,7 +90,7 @@ class _Batch:
     work: Callable[[Any], Coroutine[Any, Any, Any]]
     done: asyncio.Future[None]
     answers: dict[int, Answer[Any]] = field(default_factory=dict)
-    tasks: dict[Turn[tuple[_Batch, int]], tuple[asyncio.Task[Any], Wire]] = field(default_factory=dict)
+    tasks: dict[Turn[tuple[_Batch, int]], _Running] = field(default_factory=dict)
     put_back: set[int] = field(default_factory=set)
 
     def settle(self, number: int, answer: Answer[Any]) -> None:
@@ -93,6 +108,8 @@ class Turnstile:
     def __init__(self, turns: Turns[Any] | None = None) -> None:
         self.turns: Turns[tuple[_Batch, int]] = Turns() if turns is None else turns
         self._tick: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._held_up = 0.0
 
     async def ask(
         self,
@@ -126,11 +143,11 @@ class Turnstile:
 
     def _leave(self, asker: Asker, batch: _Batch) -> None:
         self.turns.withdraw(asker, lambda question: question[0] is batch)
-        for turn, (task, wire) in batch.tasks.items():
+        for turn, running in batch.tasks.items():
             number = turn.question[1]
             if number not in batch.answers:
-                batch.answers[number] = CutOff(turn.since, wire)
-            task.cancel()
+                batch.answers[number] = CutOff(turn.since, running.wire, self._lost() - running.held_up)
+            running.task.cancel()
         for number in range(len(batch.questions)):
             if number not in batch.answers:
                 batch.answers[number] = Unasked(had_a_turn=number in batch.put_back)
@@ -140,10 +157,21 @@ class Turnstile:
         loop = asyncio.get_running_loop()
         while (turn := self.turns.next(loop.time())) is not None:
             self._start(turn)
-        if self._tick is None and self.turns.waiting:
-            self._tick = loop.call_later(_TICK_SECONDS, self._make_room)
+        if self._tick is None and self.turns.under_way:
+            self._wake_up_in(_TICK_SECONDS)
+
+    def _wake_up_in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + seconds
+        self._tick = loop.call_at(self._due, self._make_room)
+
+    def _lost(self) -> float:
+        """Seconds in which the loop was held up, since the beginning of time."""
+        late = 0.0 if self._tick is None else asyncio.get_running_loop().time() - self._due
+        return self._held_up + (late if late > _LATE_SECONDS else 0.0)
 
     def _make_room(self) -> None:
+        self._held_up = self._lost()
         self._tick = None
         loop = asyncio.get_running_loop()
         until = time.perf_counter() + _SLICE_SECONDS
@@ -151,11 +179,10 @@ class Turnstile:
             over, begins = pair
             batch, number = over.question
             batch.put_back.add(number)
-            task, _ = batch.tasks.pop(over)
-            task.cancel()
+            batch.tasks.pop(over).task.cancel()
             self._start(begins)
             if time.perf_counter() > until:  # many wait: the rest of them in a moment
-                self._tick = loop.call_later(_SLICE_SECONDS, self._make_room)
+                self._wake_up_in(_SLICE_SECONDS)
                 return
         self._pump()
 
@@ -163,19 +190,19 @@ class Turnstile:
         batch, number = turn.question
         wire = Wire()
         task = asyncio.get_running_loop().create_task(_worked(batch.work, batch.questions[number], wire))
-        batch.tasks[turn] = task, wire
+        batch.tasks[turn] = _Running(task, wire, self._lost())
         task.add_done_callback(lambda task: self._ended(turn, task))
 
     def _ended(self, turn: _Turn, task: asyncio.Task[Any]) -> None:
         batch, number = turn.question
-        held = batch.tasks.get(turn)
-        if held is None or held[0] is not task:
+        running = batch.tasks.get(turn)
+        if running is None or running.task is not task:
             return  # it had to make room, and its turn was over with that
         del batch.tasks[turn]
         loop = asyncio.get_running_loop()
         self.turns.end(turn, loop.time())
         if number not in batch.answers:
-            batch.settle(number, _answer(task, turn.since, held[1]))
+            batch.settle(number, _answer(running, turn.since, self._lost() - running.held_up))
         self._pump()
 
 
@@ -184,8 +211,9 @@ async def _worked(work: Callable[[Q], Coroutine[Any, Any, A]], question: Q, wire
     return await work(question)
 
 
-def _answer(task: asyncio.Task[A], began: float, wire: Wire) -> Answered[A] | Failed:
+def _answer(running: _Running, began: float, held_up: float) -> Answered[Any] | Failed:
+    task = running.task
     if task.cancelled():
         return Failed(asyncio.CancelledError(), began)
     error = task.exception()
-    return Answered(task.result(), began, wire) if error is None else Failed(error, began)
+    return Answered(task.result(), began, running.wire, held_up) if error is None else Failed(error, began)

@@ -9,7 +9,7 @@ from router.registry.wire import question
 from router.verification.line import Asker
 from router.verification.turns import Limits, Turns
 from router.verification.turnstile import Answered, CutOff, Failed, Turnstile, Unasked
-from tests.simulators.virtual_time import virtually
+from tests.simulators.virtual_time import VirtualLoop, virtually
 
 
 class Work:
@@ -220,3 +220,20 @@ def test_beyond_what_may_wait_somebody_hears_so_at_once() -> None:
     answers, _ = virtually(story())
 
     assert sum(isinstance(answer, Unasked) for answer in answers) == 3
+
+
+def test_time_in_which_the_loop_was_held_up_is_told() -> None:
+    """The answer may have lain there unread: whoever keeps us busy must not make a registry look silent."""
+
+    async def story() -> list[object]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        asking = asyncio.create_task(Turnstile().ask(asker(), [("r", 3600.0)], Work(), 8.0))
+        await asyncio.sleep(1.1)
+        loop.jump(5.0)  # as a callback does that comes to no end
+        return [*await asking]
+
+    (answer,) = virtually(story())
+
+    assert isinstance(answer, CutOff)
+    assert 4.7 < answer.held_up <= 5.0
