@@ -15,6 +15,7 @@ from pathlib import Path
 
 from router import cli, events
 from router.telemetry import metrics
+from tests.architecture.budgets import budget_list
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -103,6 +104,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/architecture.md", "map"): module_map,
     ("docs/operations.md", "metrics"): metric_list,
     ("docs/commands.md", "commands"): command_help,
+    ("SECURITY.md", "budgets"): budget_list,
 }
 
 
