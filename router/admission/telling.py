@@ -21,7 +21,7 @@ from router.decision import Decision, Finding
 from router.events import CloudEvent, Origin, decision_event, encode
 from router.outbox import NewEvent
 from router.routing import RoutingTree
-from router.telemetry.logs import logger
+from router.telemetry.logs import logger, write_event
 from router.telemetry.metrics import Metrics
 from router.verdict import Mode, RequestOutcome, Verdict
 
@@ -127,8 +127,9 @@ class Telling:
         except Exception as error:  # noqa: BLE001 - whatever the cause, what the event tells must be in the log
             self._metrics.events_unstored.inc()
             cause = str(error) or type(error).__name__
-            told_instead = event or {"uid": call.request.uid, "decision": asdict(draft.decision)}
-            log.error("event_not_stored", cause=cause, event_not_in_outbox=told_instead)  # noqa: TRY400 - the event matters
+            event_id = event["id"] if event else call.request.uid
+            log.error("event_not_stored", uid=call.request.uid, event_id=event_id, cause=cause)  # noqa: TRY400 - the event matters
+            write_event(event_id, event or {"uid": call.request.uid, "decision": asdict(draft.decision)})
             return False
         self._metrics.events_stored.inc()
         return True
