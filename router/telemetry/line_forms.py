@@ -5,8 +5,8 @@ Rules:
     value, and in the end told by its name alone.
 (2) Nothing that others chose may shape a line or a terminal: characters that can't be seen (control, format, those
     that reorder text, separators of lines) are written as escapes, in JSON as `\u202e`, which a reader of JSON turns
-    back. In columns a value that is more than a plain word stands in quotes, so that it can't look like a value beside
-    it, and a traceback is indented, so that no line of it can look like a line of its own.
+    back. In columns a value that is more than a plain word stands in quotes (structlog's renderer does that), so that
+    it can't look like a value beside it, and a traceback is indented, so that it can't look like lines.
 (3) Nothing here raises: in place of a line that can't be made stands one that says so.
 """
 
@@ -26,7 +26,6 @@ ROOMS = (6000, 1500, 300, 50)
 """Characters for each value of a line, tried in this order."""
 _TRACEBACK = 8000
 _BEYOND_ASCII = re.compile(r"[^ -~]+")
-_PLAIN = re.compile(r"[\w./:@+-]+")
 _LAST_OF_BMP = 0xFFFF
 
 Form = Callable[[MutableMapping[str, object]], bytes]
@@ -112,7 +111,7 @@ class Columns:
         """The line; a traceback follows it, indented."""
         error = failure(event.pop("exc_info", None))
         for room in ROOMS:
-            values = {seen(key): _word(value) for key, value in bounded(event, room).items()}
+            values = {seen(key): _all_seen(value) for key, value in bounded(event, room).items()}
             line = self._rendered(values)
             if error is not None:
                 told = traceback_text(error, min(_TRACEBACK, room * 2))
@@ -124,15 +123,6 @@ class Columns:
 
     def _rendered(self, values: MutableMapping[str, object]) -> str:
         return self._render(None, "", values)
-
-
-def _word(value: object) -> object:
-    """A value in columns: plain words as they are, other texts in quotes; the rest is shown by its `repr`."""
-    if not isinstance(value, str):
-        return _all_seen(value)
-    if _PLAIN.fullmatch(value) and value.isprintable():
-        return value
-    return '"' + seen(value.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
 def _all_seen(value: object) -> object:

@@ -54,12 +54,14 @@ os.register_at_fork(after_in_child=_of_process.after_fork)
 
 
 class _Queued:
-    """What structlog takes for a logger: every level is queued alike."""
+    """What structlog takes for a logger: every level is queued alike, in the queue of that moment."""
 
-    def __init__(self, queue: LineQueue) -> None:
-        self.msg = queue.put
+    @staticmethod
+    def msg(line: bytes) -> None:
+        """Queue a line."""
+        _queue.put(line)
 
-        self.debug = self.info = self.warning = self.error = self.critical = self.exception = self.msg
+    debug = info = warning = error = critical = exception = msg
 
 
 def configure(*, readable: bool | None = None, least: str = "INFO", queue: LineQueue | None = None) -> None:
@@ -73,8 +75,8 @@ def configure(*, readable: bool | None = None, least: str = "INFO", queue: LineQ
     global _queue  # noqa: PLW0603 - a process has one log, as it has one standard error
     is_terminal = os.isatty(STANDARD_ERROR)
     form = unfailing(Columns(colours=is_terminal)) if (is_terminal if readable is None else readable) else _JSON
-    chosen = _queue = queue or _of_process
-    chosen.gap = lambda missing: _gap(form, missing)
+    _queue = queue or _of_process
+    _queue.gap = lambda missing: _gap(form, missing)
 
     def line(_: WrappedLogger, level: str, event: MutableMapping[str, object]) -> bytes:
         event["level"] = "error" if level == "exception" else level
@@ -84,7 +86,7 @@ def configure(*, readable: bool | None = None, least: str = "INFO", queue: LineQ
     structlog.configure(
         processors=[line],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=lambda *_: _Queued(chosen),
+        logger_factory=_Queued,
         cache_logger_on_first_use=True,
     )
 

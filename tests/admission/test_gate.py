@@ -12,6 +12,7 @@ from router.events import event_id
 from router.policy import Enforcement
 from router.routing import RoutingTree
 from tests.admission.world import BROKEN, DIGEST, DOWN, SIGNED, UNSIGNED, MemoryVerifier, World, full_disk, pod
+from tests.simulators.log import Log
 
 WEB = "r.example/shop/web:1"
 
@@ -156,16 +157,16 @@ async def test_a_kind_that_can_not_be_read_is_admitted_with_a_warning_and_an_eve
     assert len(made.outbox.events) == 1
 
 
-async def test_an_event_that_can_not_be_stored_is_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_an_event_that_can_not_be_stored_is_in_the_log(log: Log) -> None:
     """Nothing is lost silently: the whole event is there for whoever collects logs."""
     made = world(web=SIGNED)
     made.outbox.failure = full_disk()
 
     assert (await made.ask(pod(WEB)))["allowed"] is True
     assert "gatecrier_events_unstored_total 1.0" in made.metrics.exposed().decode()
-    written = "".join(capsys.readouterr())
-    assert "event_not_stored" in written
-    assert "705ab4f5-6393-11e8-b7cc-42010a800002" in written
+    assert log.named("event_not_stored")[0]["uid"] == "705ab4f5-6393-11e8-b7cc-42010a800002"
+    event = json.loads("".join(part["json"] for part in log.named("event_part")))
+    assert event["data"]["request"]["uid"] == "705ab4f5-6393-11e8-b7cc-42010a800002"
 
 
 @pytest.mark.parametrize(("namespace", "allowed"), [("strict", False), ("elsewhere", True)])
