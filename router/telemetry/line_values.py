@@ -30,6 +30,7 @@ FRAMES = 30
 _HEAD = 4
 """The beginning of a traceback keeps one part in so many of its room: what it ends with says more."""
 _LEAST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
+_SMALL = (bool, float, type(None))
 _SHOWN_BITS = 4096
 _ITEM = 8
 """Characters that an item costs beside its own."""
@@ -37,10 +38,15 @@ _ITEM = 8
 
 def bounded(event: Mapping[str, object], room: int) -> dict[str, object]:
     """The values of a line, each of them within so many characters (marks of what was cut come on top)."""
-    return {
-        _text(str(key), KEY_LIMIT): REDACTED if key in CREDENTIAL_KEYS else _Room(room).fitted(value, DEPTH)
-        for key, value in event.items()
-    }
+    return {_text(key, KEY_LIMIT): _bounded(key, value, room) for key, value in event.items()}
+
+
+def _bounded(key: object, value: object, room: int) -> object:
+    if key in CREDENTIAL_KEYS:
+        return REDACTED
+    if (type(value) is str and len(value) <= room) or type(value) in _SMALL:  # as nearly all of them are
+        return value
+    return _Room(room).fitted(value, DEPTH)
 
 
 class _Room:
