@@ -24,6 +24,7 @@ import queue
 import select
 import stat
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -252,11 +253,13 @@ class LineQueue:
             try:
                 ready.poll()
                 count = os.write(self._descriptor, data[: self._chunk()])
-            except OSError as error:
-                if self._hurry.is_set():
+            except BlockingIOError:
+                time.sleep(SOON)
+            except OSError:
+                if self._hurry.is_set():  # somebody waits for the end of it, and this is no matter of a moment
                     self._given_up_at = self._written
                     self._drained.set()
-                self._hurry.wait(SOON if isinstance(error, BlockingIOError) else PATIENCE)
+                self._hurry.wait(PATIENCE)
             else:
                 self._written += count
                 data = data[count:]

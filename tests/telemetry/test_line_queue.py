@@ -273,6 +273,24 @@ def test_a_descriptor_that_does_not_block_is_tried_again(pipe: Pipe) -> None:
     assert pipe.read_all(b"last\n") == LINE * 80 + b"last\n"
 
 
+def test_whoever_ends_waits_for_a_descriptor_that_has_no_room_at_the_moment(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that is slow is none that is gone."""
+    refusals = [BlockingIOError()] * 3
+
+    def write(data: bytes) -> int:
+        if refusals:
+            raise refusals.pop()
+        return len(data)
+
+    monkeypatch.setattr(line_queue, "SOON", 0.001)
+    written_by(monkeypatch, pipe.write_end, write)
+    pipe.queue.put(LINE)
+
+    assert pipe.queue.flush(10)
+
+
 def test_half_a_line_is_continued_where_it_broke_off(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that was full for a while must not leave a line that no reader of JSON understands."""
     written = bytearray()
@@ -374,7 +392,7 @@ log.info("parent")
 
 def test_a_child_has_a_log_of_its_own() -> None:
     """A thread is not inherited; a queue whose thread is missing would swallow everything."""
-    ended = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, check=True)
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKING], capture_output=True, text=True, check=True)
 
     assert sorted(json.loads(line)["event"] for line in ended.stderr.splitlines()) == ["before", "child", "parent"]
 
