@@ -34,7 +34,7 @@ def standard_error(destiny: str) -> Iterator[int]:
             with contextlib.suppress(BlockingIOError):
                 while os.write(write_end, FULL_PIPE):  # what we would log next would wait
                     pass
-            os.set_blocking(write_end, destiny != "nobody reads")
+            os.set_blocking(write_end, destiny == "nobody reads")
         if destiny == "closed by its reader":
             os.close(read_end)
         yield write_end
