@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
@@ -20,9 +20,9 @@ from router.admission.asked import Asked, GateRules
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload
 from router.decision import Decision, Finding
-from router.events import CloudEvent, decision_event, encode, unreadable_event
+from router.events import CloudEvent, decision_event, decode, encode, unreadable_event
 from router.outbox import NewEvent
-from router.telemetry.logs import logger
+from router.telemetry.logs import logger, write_event
 from router.telemetry.metrics import Metrics
 from router.verdict import Mode, RequestOutcome, Verdict
 
@@ -83,15 +83,18 @@ class Telling:
 
     async def store(self, asked: Asked, draft: Draft, told: Sequence[str]) -> bool:
         """Whether the event is durable now; if not, the whole of it is in the log."""
-        event: CloudEvent | None = None
+        uid = asked.request.uid
+        event_id, whole = uid, b""
         try:
             event = self._event(asked, draft)
-            new = NewEvent(event["id"], encode(event), self._now(), _who(asked.rules, event), told)
-            asked.handed.append(event["id"])
+            event_id, whole = event["id"], encode(event)
+            new = NewEvent(event_id, whole, self._now(), _who(asked.rules, event), told)
+            asked.handed.append(event_id)
             async with asyncio.timeout_at(_patience(asked, draft)):
                 await self._outbox.append(new)
         except Exception as error:  # noqa: BLE001 - whatever the cause, what the event tells must be in the log
-            self._not_stored(error, event or {"uid": asked.request.uid, "decision": asdict(draft.decision)})
+            bare = {"uid": uid, "decision": asdict(draft.decision)}
+            self._not_stored(error, event_id, decode(whole) if whole else bare)
             return False
         self._metrics.events_stored.inc()
         return True
@@ -112,7 +115,7 @@ class Telling:
         try:
             await self._outbox.append(NewEvent(event["id"], encode(event), self._now(), _who(rules, event)))
         except Exception as error:  # noqa: BLE001 - the same
-            self._not_stored(error, event)
+            self._not_stored(error, event["id"], event)
         else:
             self._metrics.events_stored.inc()
 
@@ -140,10 +143,10 @@ class Telling:
             milliseconds=round((time.perf_counter() - asked.began) * 1000, 2),
         )
 
-    def _not_stored(self, error: Exception, told_instead: object) -> None:
+    def _not_stored(self, error: Exception, event_id: str, told_instead: Mapping[str, object]) -> None:
         self._metrics.events_unstored.inc()
-        cause = str(error) or type(error).__name__
-        log.error("event_not_stored", cause=cause, event_not_in_outbox=told_instead)
+        log.error("event_not_stored", event_id=event_id, cause=str(error) or type(error).__name__)
+        write_event(event_id, told_instead)
 
     def _event(self, asked: Asked, draft: Draft) -> CloudEvent:
         try:

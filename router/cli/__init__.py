@@ -9,6 +9,7 @@ the short commands stay quick.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -38,12 +39,30 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    _fill_standard_descriptors()
     arguments = parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
     except GatecrierError as error:
-        print(error, file=sys.stderr)
+        _complain(str(error))
         return 1
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _fill_standard_descriptors() -> None:
+    """A file that got the number of a closed standard error would be written into by the log."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+
+
+def _complain(text: str) -> None:
+    """Tell on standard error; where that can't be written to, the exit code alone tells."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = None  # what it holds would fail once more at exit, with another code

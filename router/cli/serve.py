@@ -29,7 +29,18 @@ def add(subcommands: Subcommands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
     from router.assembly import serve  # noqa: PLC0415 - the whole router is imported only where it is run
+    from router.errors import GatecrierError  # noqa: PLC0415 - the same
     from router.telemetry import logs  # noqa: PLC0415 - the same
+    from router.telemetry.adopting import adopting  # noqa: PLC0415 - the same
 
     logs.configure(readable=None if arguments.log is None else arguments.log == "readable")
-    return serve(arguments.config)
+    try:
+        with adopting():
+            return serve(arguments.config)
+    except GatecrierError:
+        raise
+    except Exception:  # noqa: BLE001 - the interpreter would print it, and wait for whoever reads that
+        logs.logger().exception("router_failed")
+        return 1
+    finally:
+        logs.flush()

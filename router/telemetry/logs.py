@@ -1,28 +1,36 @@
-"""Logs: JSON lines in production, readable on a terminal; secrets can not get in.
+"""Logs: JSON lines in production, readable on a terminal; secrets can not get in, and nobody waits for them.
 
-One event name in the past tense and named values per line. Redaction is by construction: values of the types that
-carry secrets are replaced before anything is rendered, and keys that name credentials are never printed. Lines are
-written to standard error (JSON to standard output is a command's own result).
+Rules:
+(1) One event name in the past tense and named values per line. Redaction is by construction: values of the types that
+    carry secrets are replaced before anything is rendered, and keys that name credentials are never printed.
+(2) Lines go to standard error (JSON to standard output is a command's own result) through a queue of the process's
+    own (`line_queue`). Writing a line never blocks and never raises, whatever standard error is and whatever is logged.
+(3) An event that can't be stored is written whole, in parts (`write_event`), and takes precedence over lines.
+(4) What the process ends with is still written: its end waits for the log, for a second at most.
 """
 
 from __future__ import annotations
 
-import asyncio
-import sys
+import atexit
+import os
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, ClassVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import orjson
 import structlog
-from pydantic import SecretStr
+
+from router.telemetry.line_forms import Columns, Form, as_json, dumped, unfailing
+from router.telemetry.line_queue import PATIENCE, LineQueue
+from router.telemetry.line_values import REDACTED, bounded
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger, Processor, WrappedLogger
+    from structlog.typing import FilteringBoundLogger, WrappedLogger
 
-REDACTED = "**redacted**"
-_CREDENTIAL_KEYS = frozenset(
-    {"authorization", "password", "token", "secret", "signing_secret", "url", "headers", "webhook_url"}
-)
+__all__ = ["REDACTED", "configure", "dropped", "flush", "logger", "write_event"]
+
+STANDARD_ERROR = 2
+_EVENT_ROOM = 8 * 1024 * 1024
 
 
 def logger() -> FilteringBoundLogger:
@@ -31,100 +39,80 @@ def logger() -> FilteringBoundLogger:
     return bound
 
 
-def redact(_: WrappedLogger, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
-    """Replace what must never be read in a log: secrets by type, credentials and URLs by name."""
-    for key, value in event.items():
-        if isinstance(value, SecretStr) or key in _CREDENTIAL_KEYS:
-            event[key] = REDACTED
-    return event
+def _gap(form: Form, missing: int) -> bytes:
+    return form({"event": "log_lines_dropped", "level": "warning", "timestamp": _now(), "lines": missing})
 
 
-class _Printed:
-    """Writes lines to what standard error is at that moment."""
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
-    def __init__(self, *_: object) -> None:
-        """One per logger."""
 
-    def msg(self, line: str) -> None:
-        """Write a line."""
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+_JSON = unfailing(as_json)
+_queue = _of_process = LineQueue(STANDARD_ERROR, lambda missing: _gap(_JSON, missing))
+atexit.register(lambda: _queue.flush(PATIENCE))
+os.register_at_fork(after_in_child=_of_process.after_fork)
+
+
+class _Queued:
+    """What structlog takes for a logger: every level is queued alike, in the queue of that moment."""
+
+    @staticmethod
+    def msg(line: bytes) -> None:
+        """Queue a line."""
+        _queue.put(line)
 
     debug = info = warning = error = critical = exception = msg
 
 
-class _Gathered:
-    """Writes lines to standard error, all that belong to one turn of the event loop at once.
-
-    A busy gate writes thousands of lines a second, and a system call for each would cost more than the line. Outside
-    an event loop, and for errors, lines are written at once.
-    """
-
-    _waiting: ClassVar[list[bytes]] = []
-
-    def __init__(self, *_: object) -> None:
-        """One per logger; they share the lines that wait."""
-
-    def msg(self, line: bytes) -> None:
-        """Write a line when the loop gets to it."""
-        self._waiting.append(line)
-        if len(self._waiting) > 1:
-            return
-        try:
-            asyncio.get_running_loop().call_soon(self.flush)
-        except RuntimeError:
-            self.flush()
-
-    debug = info = msg
-
-    def error(self, line: bytes) -> None:
-        """Write a line, and those before it, now."""
-        self._waiting.append(line)
-        self.flush()
-
-    warning = critical = exception = error
-
-    @classmethod
-    def flush(cls) -> None:
-        """Write what waits."""
-        lines, cls._waiting[:] = [*cls._waiting, b""], []
-        sys.stderr.buffer.write(b"\n".join(lines))
-        sys.stderr.buffer.flush()
-
-
-def _as_text(value: object) -> str:
-    return str(value)
-
-
-def _json_line(_: WrappedLogger, __: str, event: Mapping[str, object]) -> bytes:
-    return orjson.dumps(event, default=_as_text, option=orjson.OPT_NON_STR_KEYS)
-
-
-def configure(*, readable: bool | None = None, least: str = "INFO") -> None:
+def configure(*, readable: bool | None = None, least: str = "INFO", queue: LineQueue | None = None) -> None:
     """Choose the form of the lines: readable on a terminal unless told otherwise, JSON everywhere else.
 
-    Lines below the level `least` are not written.
+    Args:
+        readable: Columns for people, or JSON.
+        least: Lines below this level are not written.
+        queue: Another one than that in front of standard error.
     """
-    if readable is None:
-        readable = sys.stderr.isatty()
-    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    shared: list[Processor] = [structlog.processors.add_log_level, stamp, redact]
-    if readable:
-        structlog.configure(
-            processors=[
-                *shared,
-                structlog.dev.ConsoleRenderer(
-                    colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-                ),
-            ],
-            wrapper_class=structlog.make_filtering_bound_logger(least),
-            logger_factory=_Printed,
-            cache_logger_on_first_use=True,
-        )
-        return
+    global _queue  # noqa: PLW0603 - a process has one log, as it has one standard error
+    is_terminal = os.isatty(STANDARD_ERROR)
+    form = unfailing(Columns(colours=is_terminal)) if (is_terminal if readable is None else readable) else _JSON
+    _queue = queue or _of_process
+    _queue.gap = lambda missing: _gap(form, missing)
+
+    def line(_: WrappedLogger, level: str, event: MutableMapping[str, object]) -> bytes:
+        event["level"] = "error" if level == "exception" else level
+        event["timestamp"] = _now()
+        return form(event)
+
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, _json_line],
+        processors=[line],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=_Gathered,
+        logger_factory=_Queued,
         cache_logger_on_first_use=True,
     )
+
+
+def write_event(event_id: str, event: Mapping[str, object]) -> bool:
+    """Write an event whose last resort is the log, as numbered lines (`event_parts`). Never raises.
+
+    Args:
+        event_id: Its id.
+        event: What JSON can hold; other values are written as text.
+
+    Returns:
+        Whether there was room for it; if not, it is counted as dropped.
+    """
+    try:
+        body = orjson.dumps(event, default=str)
+    except Exception:  # noqa: BLE001 - lone surrogates, integers of more than 64 bits, a value without text: all but those
+        body = dumped(bounded(event, _EVENT_ROOM))
+    return _queue.put_event(event_id, body, _now())
+
+
+def dropped() -> dict[str, int]:
+    """How many lines (`ordinary`) and whole events (`event`) found no room in the queue so far."""
+    return _queue.dropped
+
+
+def flush(patience: float = PATIENCE) -> bool:
+    """Wait until everything is written, but no longer than so many seconds; says whether it is."""
+    return _queue.flush(patience)

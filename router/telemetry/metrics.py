@@ -11,8 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
+from router.telemetry import logs
 from router.verdict import Mode, RequestOutcome, Verdict
 
 GATE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -30,6 +33,18 @@ class Backlog:
     oldest_age: float
     """Seconds since the oldest undelivered event was stored; 0 where none waits."""
     set_aside: int
+
+
+class _DroppedLines(Collector):
+    """What the log of this process could not take; counted there, since it is older than any router."""
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """The counts of this moment."""
+        text = "Lines, or whole events whose last resort it was, that the log had no room for since nobody reads it"
+        family = CounterMetricFamily("gatecrier_log_lines_dropped", text, labels=["kind"])
+        for kind, count in logs.dropped().items():
+            family.add_metric([kind], count)
+        return [family]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,7 @@ def create(version: str) -> Metrics:
     """A fresh set of metrics, every series of closed label sets at 0."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
+    registry.register(_DroppedLines())
     Info("gatecrier_build", "Which release is running", registry=registry).info({"version": version})
     per_destination = ["destination"]
 

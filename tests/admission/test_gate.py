@@ -16,6 +16,7 @@ from router.policy import Enforcement
 from router.routing import RoutingTree
 from tests.admission import recorded
 from tests.admission.world import BROKEN, DIGEST, DOWN, SIGNED, UNSIGNED, MemoryVerifier, World, asked, full_disk, pod
+from tests.simulators.log import Log
 
 WEB = "r.example/shop/web:1"
 
@@ -160,16 +161,16 @@ async def test_a_kind_that_can_not_be_read_is_admitted_with_a_warning_and_an_eve
     assert len(made.outbox.events) == 1
 
 
-async def test_an_event_that_can_not_be_stored_is_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_an_event_that_can_not_be_stored_is_in_the_log(log: Log) -> None:
     """Nothing is lost silently: the whole event is there for whoever collects logs."""
     made = world(web=SIGNED)
     made.outbox.failure = full_disk()
 
     assert (await made.ask(pod(WEB)))["allowed"] is True
     assert "gatecrier_events_unstored_total 1.0" in made.metrics.exposed().decode()
-    written = "".join(capsys.readouterr())
-    assert "event_not_stored" in written
-    assert "705ab4f5-6393-11e8-b7cc-42010a800002" in written
+    assert log.named("event_not_stored")[0]["cause"] == "the disk is full"
+    event = json.loads("".join(part["json"] for part in log.named("event_part")))
+    assert event["data"]["request"]["uid"] == "705ab4f5-6393-11e8-b7cc-42010a800002"
 
 
 @pytest.mark.parametrize(("namespace", "allowed"), [("strict", False), ("elsewhere", True)])
@@ -367,14 +368,14 @@ async def test_an_unanswered_request_corrects_what_was_stored_before() -> None:
     assert unanswered["data"]["corrects"] == decided["id"]
 
 
-async def test_a_busy_outbox_takes_no_more_than_its_share_of_the_time(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_busy_outbox_takes_no_more_than_its_share_of_the_time(log: Log) -> None:
     made = world(web=SIGNED)
     made.outbox.hangs = True
     gate = made.gate()
     request = dataclasses.replace(await asked(gate, json.dumps(pod(WEB)).encode(), 5.0), store_by=0.0)
 
     assert json.loads(await gate.validate(request))["response"]["allowed"] is True
-    assert "event_not_stored" in "".join(capsys.readouterr())
+    assert log.named("event_not_stored")
 
 
 async def test_bodies_that_are_no_review_make_an_event() -> None:

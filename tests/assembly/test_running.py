@@ -15,6 +15,7 @@ from router.errors import ConfigurationError, OutboxError
 from router.server.certificates import self_signed
 from tests.admission.world import pod
 from tests.assembly.small import Place
+from tests.simulators.log import Log
 
 ENFORCED = {"enforcement": {"namespaces": {"strict": "enforce"}}}
 
@@ -63,9 +64,7 @@ async def test_a_changed_configuration_is_taken(tmp_path: Path) -> None:
     assert (before["allowed"], after["allowed"]) == (True, False)
 
 
-async def test_a_bad_configuration_is_refused_and_the_old_one_stays(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_bad_configuration_is_refused_and_the_old_one_stays(tmp_path: Path, log: Log) -> None:
     place = Place(tmp_path, **ENFORCED)
     async with place.running() as router:
         place.write(policy=[])
@@ -75,7 +74,7 @@ async def test_a_bad_configuration_is_refused_and_the_old_one_stays(
 
     assert answer["allowed"] is False
     assert 'gatecrier_configuration_reloads_total{result="refused"} 1.0' in metrics
-    assert "configuration_refused" in "".join(capsys.readouterr())
+    assert log.named("configuration_refused")
 
 
 async def test_a_destination_that_is_added_is_told_from_then_on(tmp_path: Path) -> None:

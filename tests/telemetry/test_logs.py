@@ -2,73 +2,83 @@ from __future__ import annotations
 
 import json
 
-import pytest
-import structlog
 from pydantic import SecretStr
 
 from router.telemetry import logs
+from tests.simulators.log import Log, collected
 
 
-@pytest.fixture(autouse=True)
-def _restored() -> None:
-    structlog.reset_defaults()
-
-
-def test_a_line_is_one_json_object_with_event_level_and_time(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure()
+def test_a_line_is_one_json_object_with_event_level_and_time(log: Log) -> None:
     logs.logger().info("request_decided", uid="1", verdicts=["a: verified"])
 
-    line = json.loads(capsys.readouterr().err)
-    assert {key: line[key] for key in ("event", "level", "uid", "verdicts")} == {
-        "event": "request_decided",
-        "level": "info",
-        "uid": "1",
-        "verdicts": ["a: verified"],
-    }
-    assert line["timestamp"].endswith("Z")
+    (line,) = log.lines
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "request_decided", "level": "info", "uid": "1", "verdicts": ["a: verified"]}
 
 
-def test_secrets_and_credentials_can_not_be_logged(capsys: pytest.CaptureFixture[str]) -> None:
-    """Redaction is by construction: by type and by key, whoever writes the line."""
-    logs.configure()
-    logs.logger().warning("x", token="abc", url="https://hooks.example/secret", found=SecretStr("hidden"))
+def test_secrets_and_credentials_can_not_be_logged(log: Log) -> None:
+    """Redaction is by construction: by type and by key, at any depth, whoever writes the line."""
+    nested = {"headers": {"x": "abc"}, "deep": [SecretStr("hidden")]}
+    logs.logger().warning("x", token="abc", url="https://hooks.example/secret", found=SecretStr("hidden"), told=nested)
 
-    text = capsys.readouterr().err
-    assert not any(secret in text for secret in ("abc", "hooks.example", "hidden"))
-    assert text.count(logs.REDACTED) == 3
+    assert not any(secret in log.text for secret in ("abc", "hooks.example", "hidden"))
+    assert log.text.count(logs.REDACTED) == 5
 
 
-def test_an_exception_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_exception_stays_on_its_line(log: Log) -> None:
     """A traceback over many lines would be many entries for whoever collects them."""
-    logs.configure()
     try:
         int("broken")
     except ValueError:
         logs.logger().exception("failed")
 
-    text = capsys.readouterr().err
-    assert text.count("\n") == 1
-    assert "ValueError: " in json.loads(text)["exception"]
+    (line,) = log.lines
+    assert line["level"] == "error"
+    assert "ValueError: " in line["exception"]
 
 
-def test_a_value_of_any_type_is_written(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure()
+def test_a_value_of_any_type_is_written(log: Log) -> None:
     logs.logger().info("x", odd=object, key={1: "a"})
 
-    assert json.loads(capsys.readouterr().err)["key"] == {"1": "a"}
+    assert log.lines[0]["key"] == {"1": "a"}
 
 
-def test_the_readable_form_names_event_and_values(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure(readable=True)
-    logs.logger().info("request_decided", uid="4711")
+def test_lines_keep_their_order(log: Log) -> None:
+    """Causes stand before what they cause, whatever the level."""
+    for number in range(300):
+        (logs.logger().error if number % 3 else logs.logger().info)("x", number=number)
 
-    text = capsys.readouterr().err
-    assert "request_decided" in text
-    assert "4711" in text
+    assert [line["number"] for line in log.lines] == list(range(300))
 
 
-def test_debug_lines_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure()
+def test_the_readable_form_names_event_and_values() -> None:
+    with collected(readable=True) as log:
+        logs.logger().info("request_decided", uid="4711", workload="Pod/web")
+
+        assert "request_decided" in log.text
+        assert "uid=4711" in log.text
+        assert "workload=Pod/web" in log.text
+
+
+def test_debug_lines_are_not_written(log: Log) -> None:
     logs.logger().debug("detail")
 
-    assert capsys.readouterr().err == ""
+    assert log.text == ""
+
+
+def test_an_event_is_written_whole_whatever_is_in_it(log: Log) -> None:
+    """The log is the last resort: what no JSON can hold must not keep the rest from being told."""
+    odd = {"id": "event-1", "surrogate": "\ud800", "number": 10**5000, "kind": object()}
+    taken = logs.write_event("event-1", odd)
+    told = json.loads("".join(part["json"] for part in log.named("event_part")))
+
+    assert taken
+    assert told["id"] == "event-1"
+    assert told["surrogate"] == "\\ud800"
+    assert "bits" in told["number"]
+
+
+def test_what_is_dropped_is_told_by_kind(log: Log) -> None:
+    logs.logger().info("x")
+
+    assert log.queue.dropped == logs.dropped() == {"ordinary": 0, "event": 0}

@@ -1,0 +1,159 @@
+r"""The two forms of a line: JSON for machines, columns for people at a terminal.
+
+Rules:
+(1) JSON is one line of UTF-8, of at most `LINE_LIMIT` bytes. What is too long is made again with less room for each
+    value, and in the end told by its name alone.
+(2) Nothing that others chose may shape a line or a terminal: characters that can't be seen (control, format, those
+    that reorder text, separators of lines) are written as escapes, in JSON as `\u202e`, which a reader of JSON turns
+    back. In columns a value that is more than a plain word stands in quotes (structlog's renderer does that), so that
+    it can't look like a value beside it, and a traceback is indented, so that it can't look like lines.
+(3) Nothing here raises: in place of a line that can't be made stands one that says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, MutableMapping
+
+import orjson
+import structlog
+
+from router.telemetry.line_values import bounded, failure, shown, traceback_text
+
+LINE_LIMIT = 16 * 1024
+"""Bytes of a line with its end: container runtimes (CRI, Docker) split longer ones."""
+ROOMS = (6000, 1500, 300, 50)
+"""Characters for each value of a line, tried in this order."""
+_TRACEBACK = 8000
+_BEYOND_ASCII = re.compile(r"[^ -~]+")
+_LAST_OF_BMP = 0xFFFF
+
+Form = Callable[[MutableMapping[str, object]], bytes]
+"""Makes a line, with its end, of the values that are to stand in it; changes the mapping."""
+
+
+def as_json(event: MutableMapping[str, object]) -> bytes:
+    """The line as one JSON object."""
+    error = failure(event.pop("exc_info", None))
+    for room in ROOMS:
+        values = bounded(event, room)
+        if error is not None:
+            values["exception"] = traceback_text(error, min(_TRACEBACK, room * 2))
+        line = _json(values)
+        if len(line) < LINE_LIMIT and len(line := seen_in_json(line)) < LINE_LIMIT:
+            return line + b"\n"
+    return _told_by_name(event, "too long")
+
+
+def dumped(value: object) -> bytes:
+    """A plain value as JSON in which every character can be seen, without its end."""
+    return seen_in_json(_json(value))
+
+
+def _json(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # a lone surrogate: no UTF-8 can hold it
+        return orjson.dumps(_encodable(value))
+
+
+def seen_in_json(made: bytes) -> bytes:
+    """JSON with escapes in place of what can't be seen; what it says to a reader stays the same."""
+    if made.isascii() and b"\x7f" not in made:
+        return made
+    text = made.decode()
+    return made if text.isprintable() else _BEYOND_ASCII.sub(_escaped_in_json, text).encode()
+
+
+def _encodable(value: object) -> object:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_encodable(key): _encodable(item) for key, item in value.items()}
+        case list():
+            return [_encodable(item) for item in value]
+        case _:
+            return value
+
+
+def _escaped_in_json(match: re.Match[str]) -> str:
+    found = match[0]
+    return found if found.isprintable() else "".join(map(_escape_in_json, found))
+
+
+def _escape_in_json(character: str) -> str:
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if code <= _LAST_OF_BMP:
+        return f"\\u{code:04x}"
+    code -= _LAST_OF_BMP + 1
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def seen(text: str) -> str:
+    """The text with escapes in place of what can't be seen."""
+    return text if text.isprintable() else "".join(map(_seen, text))
+
+
+def _seen(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+class Columns:
+    """Makes lines for people, in colours where they are wanted."""
+
+    def __init__(self, *, colours: bool) -> None:
+        self._render = structlog.dev.ConsoleRenderer(colors=colours, repr_native_str=False)
+
+    def __call__(self, event: MutableMapping[str, object]) -> bytes:
+        """The line; a traceback follows it, indented."""
+        error = failure(event.pop("exc_info", None))
+        for room in ROOMS:
+            values = {seen(key): _all_seen(value) for key, value in bounded(event, room).items()}
+            line = self._rendered(values)
+            if error is not None:
+                told = traceback_text(error, min(_TRACEBACK, room * 2))
+                line += "".join(f"\n    | {seen(part)}" for part in told.split("\n"))
+            made = line.encode()
+            if len(made) < LINE_LIMIT:
+                return made + b"\n"
+        return _told_by_name(event, "too long")
+
+    def _rendered(self, values: MutableMapping[str, object]) -> str:
+        return self._render(None, "", values)
+
+
+def _all_seen(value: object) -> object:
+    match value:
+        case str():
+            return seen(value)
+        case dict():
+            return {seen(key): _all_seen(item) for key, item in value.items()}
+        case list():
+            return [_all_seen(item) for item in value]
+        case _:
+            return value
+
+
+def unfailing(form: Form) -> Form:
+    """The form, with a line about the failure where making a line fails."""
+
+    def line(event: MutableMapping[str, object]) -> bytes:
+        try:
+            return form(event)
+        except Exception as error:  # noqa: BLE001 - a line of the log must never end what it tells about
+            return _told_by_name(event, type(error).__name__)
+
+    return line
+
+
+def _told_by_name(event: Mapping[str, object], cause: str) -> bytes:
+    name, stamp = (shown(event.get(key, ""), KEPT)[:KEPT] for key in ("event", "timestamp"))
+    told = {"line": name, "cause": cause, "event": "log_line_failed", "level": "error", "timestamp": stamp}
+    return dumped(told) + b"\n"
+
+
+KEPT = 200
+"""Characters of the name of a line that can't be made."""
