@@ -32,6 +32,7 @@ from router.admission.unreadable import UnreadableBodies
 from router.errors import ReviewError
 from router.telemetry.logs import logger
 from router.telemetry.metrics import Metrics
+from router.telemetry.seldom import Seldom
 from router.verdict import Mode
 
 log = logger()
@@ -54,6 +55,7 @@ class Webhook:
         self._metrics = metrics
         self._unreadable = unreadable
         self._receiving = Receiving()
+        self._seldom = Seldom()
         self._judging = Room(JUDGING_ROOM, JUDGING_ROOM // 4)
 
     def application(self) -> web.Application:
@@ -130,7 +132,9 @@ class Webhook:
 
     def _refused(self, status: int, problem: str) -> web.Response:
         self._metrics.requests_malformed.labels(str(status)).inc()
-        log.warning("body_refused", status=status, problem=problem[:500])
+        held_back = self._seldom.turn(f"call_refused {status}")
+        if held_back is not None:
+            log.warning("call_refused", status=status, problem=problem[:500], held_back=held_back)
         response = web.Response(status=status, text=problem + "\n")
         if status == web.HTTPServiceUnavailable.status_code:
             response.headers["Retry-After"] = "1"
