@@ -68,8 +68,7 @@ async def test_people_get_their_answers_whoever_reads_the_log(tmp_path: Path, de
             status, _ = await place.post(b"no review")
             events = await place.until_archived(1)
         finally:
-            router.send_signal(signal.SIGTERM)
-            code = await asyncio.to_thread(router.wait, 30)
+            code = await ended(router)
 
     assert [answer["allowed"] for answer in answers] == [False, True] * 10
     assert status == 400
@@ -80,6 +79,16 @@ async def test_people_get_their_answers_whoever_reads_the_log(tmp_path: Path, de
 def standard_files(process: int) -> list[str]:
     """What its first three descriptors are."""
     return [str(Path(f"/proc/{process}/fd/{number}").readlink()) for number in range(3)]
+
+
+async def ended(router: subprocess.Popen[bytes]) -> int:
+    """The exit code after SIGTERM; one that hangs is killed."""
+    router.send_signal(signal.SIGTERM)
+    try:
+        return await asyncio.to_thread(router.wait, 30)
+    except subprocess.TimeoutExpired:
+        router.kill()
+        return await asyncio.to_thread(router.wait)
 
 
 async def until_ready(place: Place) -> None:
@@ -102,8 +111,7 @@ async def test_no_file_of_ours_gets_the_number_of_a_closed_standard_error(tmp_pa
         await until_ready(place)
         opened = await asyncio.to_thread(standard_files, router.pid)
     finally:
-        router.send_signal(signal.SIGTERM)
-        code = await asyncio.to_thread(router.wait, 30)
+        code = await ended(router)
 
     assert opened == ["/dev/null"] * 3
     assert code == 0
