@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 READ_STEP = 16 * 1024
 """Bytes of a body that are buffered before reading stops until somebody wants them."""
+WRITE_STEP = 64 * 1024
+"""Bytes of answers that wait to be taken before we wait, too."""
 DISCARD = 2.0
 """Seconds for which the rest of a body that nobody wants is read, so that its sender gets to see the answer."""
 NEVER = 1e9
@@ -88,10 +90,12 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The handshake is done."""
         self.wire = cast("asyncio.Transport", transport)
+        self.silent_since = self._loop.time()
         client: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if client is not None:
             self.refusal = self.keeper.refusal_of(client)
             transport.set_read_buffer_limits(READ_STEP)  # type: ignore[attr-defined]  # every TLS transport has it
+        self.wire.set_write_buffer_limits(WRITE_STEP)
         super().connection_made(transport)
         self.keeper.join(self)
 

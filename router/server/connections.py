@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from typing import cast
 
@@ -43,7 +44,7 @@ class Connections:
         self._metrics = metrics
         self._entrance = entrance
         self._all: dict[Connection, None] = {}
-        self._handshakes: dict[asyncio.Task[None], float] = {}
+        self._handshakes: dict[Connection, asyncio.Task[None]] = {}
         self._working = 0
         self._is_leaving = False
         self._is_closed = False
@@ -71,6 +72,7 @@ class Connections:
 
     def join(self, connection: Connection) -> None:
         """A connection can be asked from now on."""
+        self._handshakes.pop(connection, None)
         self._all[connection] = None
         if self._is_closed:
             connection.wire.abort()
@@ -132,13 +134,13 @@ class Connections:
 
     # Room
 
-    def shaking(self, handshake: asyncio.Task[None]) -> None:
+    def shaking(self, connection: Connection, handshake: asyncio.Task[None]) -> None:
         """A handshake begins; the task ends when there is a connection or none."""
-        self._handshakes[handshake] = self._loop.time()
-        handshake.add_done_callback(self._shaken)
+        self._handshakes[connection] = handshake
+        handshake.add_done_callback(partial(self._shaken, connection))
 
-    def _shaken(self, handshake: asyncio.Task[None]) -> None:
-        self._handshakes.pop(handshake, None)
+    def _shaken(self, connection: Connection, _: asyncio.Task[None]) -> None:
+        self._handshakes.pop(connection, None)
         self._look()
 
     @property
@@ -150,17 +152,14 @@ class Connections:
         """Close what goes first; says whether there was anything that may go."""
         before = self._loop.time() - self.limits.welcome
         silent = [connection for connection in self._all if connection.is_silent]
-        newcomers = (one for one in silent if not one.has_asked and one.began < before)
-        first = min(newcomers, key=_began, default=None)
-        shaking = next(iter(self._handshakes), None)
-        if shaking is not None and self._handshakes[shaking] < (before if first is None else first.began):
-            del self._handshakes[shaking]
-            self._metrics.connections_ended.labels("crowded_out").inc()
-            shaking.cancel()
-            return True
+        newcomers = (one for one in (*silent, *self._handshakes) if not one.has_asked and one.began < before)
         asked = (one for one in silent if one.has_asked)
-        first = first or min(asked, key=_silent_since, default=None) or self._slowest()
-        if first is not None:
+        first = min(newcomers, key=_began, default=None) or min(asked, key=_silent_since, default=None)
+        first = first or self._slowest()
+        if first in self._handshakes:
+            self._handshakes.pop(first).cancel()
+            self._metrics.connections_ended.labels("crowded_out").inc()
+        elif first is not None:
             first.end("crowded_out")
         return first is not None
 
@@ -198,7 +197,7 @@ class Connections:
     async def close(self, within: float) -> None:
         """Let nobody new in, close the silent, wait for those in hand for so many seconds, then end them."""
         self._is_leaving = self._is_closed = True
-        for handshake in list(self._handshakes):
+        for handshake in list(self._handshakes.values()):
             handshake.cancel()
         for connection in list(self._all):
             if connection.is_silent and not connection.is_midway:

@@ -65,6 +65,7 @@ class Listener:
         self._metrics = metrics
         self._sweep_every = sweep
         self._sockets: list[socket.socket] = []
+        self._untouched: set[socket.socket] = set()
         self._server: web.Server
         self._is_resting = True
         self._timer: asyncio.TimerHandle | None = None
@@ -120,19 +121,27 @@ class Listener:
                 self._exhausted(error)
                 return
             accepted.setblocking(False)
-            task = self._loop.create_task(self._shake_hands(accepted, str(peer[0])))
-            self.connections.shaking(task)
-            task.add_done_callback(partial(_closed, accepted))
+            self._untouched.add(accepted)
+            connection = Connection(self.connections, self._server)
+            task = self._loop.create_task(self._shake_hands(accepted, connection, str(peer[0])))
+            self.connections.shaking(connection, task)
+            task.add_done_callback(partial(self._forget, accepted))
 
-    async def _shake_hands(self, accepted: socket.socket, peer: str) -> None:
-        make = partial(Connection, self.connections, self._server)
+    def _forget(self, accepted: socket.socket, _: asyncio.Task[None]) -> None:
+        # A socket that asyncio has seen is closed by its transport, and by nobody else: its number may be another's.
+        if accepted in self._untouched:
+            self._untouched.remove(accepted)
+            accepted.close()
+
+    async def _shake_hands(self, accepted: socket.socket, connection: Connection, peer: str) -> None:
+        self._untouched.remove(accepted)
         if self._entrance is None:
-            await self._loop.connect_accepted_socket(make, accepted)
+            await self._loop.connect_accepted_socket(lambda: connection, accepted)
             return
         limits = self.connections.limits
         try:
             await self._loop.connect_accepted_socket(
-                make,
+                lambda: connection,
                 accepted,
                 ssl=self._entrance().context,
                 ssl_handshake_timeout=limits.handshake,
@@ -172,8 +181,3 @@ class Listener:
     def _sweep(self) -> None:
         self._timer = self._loop.call_later(self._sweep_every, self._sweep)
         self.connections.sweep()
-
-
-def _closed(accepted: socket.socket, handshake: asyncio.Task[None]) -> None:
-    if handshake.cancelled() or handshake.exception() is not None:
-        accepted.close()
