@@ -378,7 +378,7 @@ def test_a_large_body_in_large_pieces_is_no_large_head(play: Play) -> None:
 
 
 def test_a_kept_connection_does_not_keep_the_last_body(play: Play) -> None:
-    """What aiohttp does: it holds the last request of each connection until the next one: with 512 of them, gigabytes."""
+    """Held by aiohttp: the last request of each connection until the next one: with 512 of them, gigabytes."""
 
     async def whole(request: web.Request) -> web.Response:
         await request.read()
