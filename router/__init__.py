@@ -10,7 +10,7 @@ receives, never who comes next. From the outside in:
     cli            the command `gatecrier`, one module per subcommand
     assembly       builds and runs the router from a configuration; the only one that knows every concrete class
     settings       the whole configuration as one frozen tree, checked with line and remedy
-    server         listens with TLS, reloads certificates, answers probes and metrics
+    server         listens with TLS within limits, lets clients in, answers probes and metrics
     admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
     delivery       from the outbox to the receivers: claim, render, deliver, settle
     destinations   how each service wants to be told, and what its answers mean

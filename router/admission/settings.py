@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import ssl
+from typing import Annotated, Literal, Self
 
-from router.fields import Duration, Listen, RelativePath, SettingsModel, Size
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
+
+from router.fields import Duration, Listen, RelativePath, SettingsModel, Size, duration_text, read_reference
+
+STOPPING = 28.0
+"""Seconds from SIGTERM to the end: two less than the 30 after which Kubernetes kills."""
+LEAST_DELIVERY = 2.0
+"""Seconds of them that running deliveries get at least."""
 
 
 class TlsFiles(SettingsModel):
@@ -16,6 +24,37 @@ class TlsFiles(SettingsModel):
     """The unencrypted private key of the leaf."""
 
 
+def _certificates(content: bytes) -> str:
+    try:
+        text = content.decode("ascii")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=text)  # refuses a text without any
+    except (ValueError, ssl.SSLError) as error:
+        raise ValueError("`ca` holds no certificate that can be read; expected -----BEGIN CERTIFICATE-----") from error
+    return text
+
+
+class ClientsSettings(SettingsModel):
+    """Who may ask: holders of a client certificate."""
+
+    ca: RelativePath
+    """A PEM file of the only CAs whose client certificates are let in; read again when it changes."""
+    names: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] | None, Field(min_length=1)] = None
+    """Common names or DNS names, one of which the certificate must have, letter for letter (DNS names in any case);
+    others are answered 403. Absent: any certificate of these CAs."""
+    _authority: str = PrivateAttr(default="")
+
+    @model_validator(mode="after")
+    def _read(self, info: ValidationInfo) -> Self:
+        if (content := read_reference(self.ca, info, "the file of `ca`")) is not None:
+            self._authority = _certificates(content)
+        return self
+
+    @property
+    def authority(self) -> str:
+        """The PEM of `ca`; empty where it was not read."""
+        return self._authority
+
+
 class WebhookSettings(SettingsModel):
     """Where the API server finds us, and how long a review may take."""
 
@@ -23,9 +62,15 @@ class WebhookSettings(SettingsModel):
     """Address of `/validate` and `/mutate`."""
     tls: Literal["self-signed"] | TlsFiles
     """A certificate of your own, or one made at start for trials (no API server trusts it without its caBundle)."""
+    clients: ClientsSettings | None = None
+    """Whose client certificates are let in; absent: whoever reaches the port is answered. The API server shows one only
+    where it has been given one."""
     deadline: Duration = 8.0
     """The longest that a review may take; keep it below timeoutSeconds of the webhook configuration. The request's
     own `?timeout=` shortens it."""
+    linger: Duration = 5.0
+    """How long requests are still taken after SIGTERM: endpoints take that long to change everywhere. With `deadline`
+    at most 26s, so that running deliveries have 2s more before Kubernetes kills at 30s."""
     pin_digests: bool = False
     """Whether `/mutate` rewrites a tag to the digest that was proven, where a refusal would be in force."""
     max_body: Size = 32 * 2**20
@@ -34,3 +79,17 @@ class WebhookSettings(SettingsModel):
     csi_image_drivers: tuple[str, ...] = ("container-image.csi.k8s.io", "csi-image.warm-metal.tech")
     """CSI drivers whose inline volumes mount an image (`volumeAttributes.image`): such images are judged, too. The two
     names are those of warm-metal's driver, since and before its version 2."""
+
+    @model_validator(mode="after")
+    def _ends_in_time(self) -> Self:
+        most = STOPPING - LEAST_DELIVERY
+        if self.linger + self.deadline > most:
+            raise ValueError(
+                f"`linger` ({duration_text(self.linger)}) and deadline ({duration_text(self.deadline)}) are more than "
+                f"{duration_text(most)} together, and Kubernetes kills 30s after SIGTERM; shorten one of them"
+            )
+        return self
+
+    def patience_of_delivery(self, most: float) -> float:
+        """Seconds that running deliveries get after SIGTERM, at most so many."""
+        return min(most, STOPPING - self.linger - self.deadline)

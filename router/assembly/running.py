@@ -5,35 +5,42 @@ of it is there.
 Reload, on SIGHUP and when a file has changed: a configuration that can't be used is refused, said loudly, and the old
 one stays whole. Addresses, the outbox and limits of the webhook stay as they were at the start; a change there is said
 to need a restart.
-Drain, on SIGTERM and SIGINT: unready, no new requests, those in hand are answered, attempts to deliver end, the outbox
-is closed. What could not be delivered stays in it.
+A changed certificate, and changed clients, hold for new connections; changed clients end the old ones, too.
+Leave, on SIGTERM: unready at once, but for `webhook.linger` everybody is answered as before, since endpoints take that
+long to change; each answer is its connection's last. A second SIGTERM changes nothing, SIGINT ends the wait.
+Drain, then: nobody new, those in hand are answered, attempts to deliver end, the outbox is closed. What could not be
+delivered stays in it. All of it takes less than the 30 s after which Kubernetes kills.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import datetime as dt
 import gc
 import os
 import signal
 import socket
-import ssl
 import time
 from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 
 from router import __version__
 from router.admission.gate import Gate
-from router.admission.settings import TlsFiles
+from router.admission.settings import TlsFiles, WebhookSettings
 from router.admission.telling import Telling
 from router.admission.unreadable import UnreadableBodies
 from router.admission.webhook import Webhook
 from router.assembly.building import Parts, build
 from router.assembly.observing import Observing
+from router.assembly.opening import open_files, raise_open_files
 from router.delivery import Dispatcher, Receipts
 from router.errors import ConfigurationError, OutboxError
 from router.outbox.sqlite import SqliteOutbox
-from router.server.certificates import load_files, load_self_signed, new_context
+from router.server.certificates import load_files, load_pair, new_context, self_signed
+from router.server.entrance import Clients, Entrance, asking
+from router.server.limits import OPERATIONS, WEBHOOK
 from router.server.listening import Listener
 from router.server.operations import Health, operations_application
 from router.settings.loading import Loaded, attempt
@@ -44,7 +51,9 @@ from router.telemetry.logs import logger
 log = logger()
 
 DRAIN = 10.0
-"""Seconds that attempts to deliver get to end."""
+"""Seconds that attempts to deliver get to end, at most."""
+FINISH = 1.0
+"""Seconds beyond their deadline that requests in hand get to be answered when we end."""
 GRACE = 60.0
 """Seconds that connections of a replaced configuration are kept for requests that still use it."""
 HOUSEKEEPING = 3600.0
@@ -62,7 +71,8 @@ class Router:
         self._observing = Observing(self._metrics)
         self._health = Health(failure=self._failure)
         self._files: frozenset[Path] = frozenset()
-        self._context: ssl.SSLContext = new_context()
+        self._trial: tuple[bytes, bytes] | None = None
+        self._entrance: Entrance
         self._tasks: set[asyncio.Task[None]] = set()
         self._parts: Parts
         self._gate: Gate
@@ -79,7 +89,7 @@ class Router:
         """
         loaded = self._loaded()
         settings = loaded.settings
-        self._load_certificate(settings.webhook.tls, settings.webhook.listen.host)
+        self._entrance = self._new_entrance(settings.webhook)
         self._outbox = await SqliteOutbox.open(settings.outbox.path)
         self._dispatcher = Dispatcher(self._outbox, self._observing)
         self._parts = build(settings, self._replica, self._observing, None)
@@ -91,8 +101,15 @@ class Router:
         self._unreadable = UnreadableBodies(self._gate.unreadable)
         webhook = Webhook(self._gate, lambda: self._parts.settings.webhook, self._metrics, self._unreadable)
         operations = operations_application(self._health, self._metrics, self._refresh)
-        await self._listen(Listener(webhook.application(), settings.webhook.listen, self._context))
-        await self._listen(Listener(operations, settings.operations.listen, None))
+        asked = Listener(
+            webhook.application(),
+            settings.webhook.listen,
+            self._metrics,
+            entrance=lambda: self._entrance,
+            limits=dataclasses.replace(WEBHOOK, most=min(WEBHOOK.most, open_files() // 2)),
+        )
+        await self._listen(asked)
+        await self._listen(Listener(operations, settings.operations.listen, self._metrics, limits=OPERATIONS))
         self._in_background(watch(self._watched(loaded), self._reload))
         self._in_background(self._keep_house())
         self._set_ready(is_ready=True)
@@ -102,11 +119,22 @@ class Router:
         """Take the configuration as it is now, or keep the old one."""
         await self._reload()
 
+    async def linger(self, no_longer: asyncio.Event) -> None:
+        """Unready, go on answering until whoever asks has noticed, or until `no_longer`."""
+        self._set_ready(is_ready=False)
+        seconds = self._parts.settings.webhook.linger
+        log.info("router_leaving", linger=seconds)
+        for listener in self._listeners[:1]:
+            listener.say_goodbye()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await no_longer.wait()
+
     async def stop(self) -> None:
         """Drain and close, also after a start that failed half way."""
         self._set_ready(is_ready=False)
         for listener in self._listeners[:1]:
-            await listener.close()
+            await listener.close(self._parts.settings.webhook.deadline + FINISH)
         if hasattr(self, "_unreadable"):
             await self._unreadable.close()
             await self._gate.close()
@@ -114,13 +142,13 @@ class Router:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if hasattr(self, "_dispatcher"):
-            await self._dispatcher.stop(DRAIN)
+            await self._dispatcher.stop(self._patience())
         if hasattr(self, "_parts"):
             await self._parts.registry.close()
         if hasattr(self, "_outbox"):
             await self._outbox.close()
         for listener in self._listeners[1:]:
-            await listener.close()
+            await listener.close(FINISH)
         log.info("router_stopped")
 
     def _loaded(self) -> Loaded:
@@ -135,13 +163,27 @@ class Router:
         await listener.start()
         self._listeners.append(listener)
 
-    def _load_certificate(self, tls: TlsFiles | str, host: str) -> None:
+    def _patience(self) -> float:
+        return self._parts.settings.webhook.patience_of_delivery(DRAIN) if hasattr(self, "_parts") else 0.0
+
+    def _new_entrance(self, webhook: WebhookSettings) -> Entrance:
+        context, tls, clients = new_context(), webhook.tls, webhook.clients
         if isinstance(tls, TlsFiles):
-            load_files(self._context, tls.certificate, tls.key)
-            return
-        names = dict.fromkeys(["localhost", "127.0.0.1", "gatecrier.gatecrier.svc", host or "localhost"])
-        load_self_signed(self._context, [name for name in names if name not in {"0.0.0.0", "::"}])  # noqa: S104 - not bound, left out
-        log.warning("certificate_self_signed", advice="no API server trusts it; give webhook.tls a certificate and key")
+            load_files(context, tls.certificate, tls.key)
+        else:
+            load_pair(context, *self._self_signed(webhook.listen.host))
+        if clients is None:
+            return asking(context, None)
+        return asking(context, Clients(clients.authority, None if clients.names is None else frozenset(clients.names)))
+
+    def _self_signed(self, host: str) -> tuple[bytes, bytes]:
+        if self._trial is None:
+            names = dict.fromkeys(["localhost", "127.0.0.1", "gatecrier.gatecrier.svc", host or "localhost"])
+            shown = [name for name in names if name not in {"0.0.0.0", "::"}]  # noqa: S104 - not bound, left out
+            self._trial = self_signed(shown, dt.datetime.now(dt.UTC))
+            advice = "no API server trusts it; give webhook.tls a certificate and key"
+            log.warning("certificate_self_signed", advice=advice)
+        return self._trial
 
     def _watched(self, loaded: Loaded) -> frozenset[Path]:
         tls = loaded.settings.webhook.tls
@@ -170,8 +212,10 @@ class Router:
     async def _replace(self, loaded: Loaded) -> None:
         before, settings = self._parts, loaded.settings
         parts = build(settings, self._replica, self._observing, before)
-        if settings.webhook.tls != "self-signed" or before.settings.webhook.tls != "self-signed":
-            self._load_certificate(settings.webhook.tls, settings.webhook.listen.host)
+        earlier, self._entrance = self._entrance, self._new_entrance(settings.webhook)
+        if self._entrance.clients != earlier.clients:
+            for listener in self._listeners[:1]:
+                listener.renew()
         for name in ("listen", "max_body"):
             if getattr(settings.webhook, name) != getattr(before.settings.webhook, name):
                 log.warning("restart_needed", setting=f"webhook.{name}")
@@ -187,6 +231,9 @@ class Router:
         log.info("configuration_taken", cluster=settings.cluster, rules=len(settings.policy))
 
     async def _refresh(self) -> None:
+        for listener in self._listeners[:1]:
+            for state, count in listener.connections.counts().items():
+                self._metrics.connections.labels(state).set(count)
         self._observing.waiting(await self._outbox.waiting(), time.time())
 
     async def _keep_house(self) -> None:
@@ -217,7 +264,8 @@ async def _closed_later(parts: Parts) -> None:
 
 
 async def _serve(config: Path) -> None:
-    router, loop, stop = Router(config, os.environ), asyncio.get_running_loop(), asyncio.Event()
+    router, loop = Router(config, os.environ), asyncio.get_running_loop()
+    leave, no_longer = asyncio.Event(), asyncio.Event()
     again: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
@@ -225,13 +273,20 @@ async def _serve(config: Path) -> None:
         again.add(task)
         task.add_done_callback(again.discard)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    def interrupt() -> None:
+        no_longer.set()
+        leave.set()
+
+    loop.add_signal_handler(signal.SIGTERM, leave.set)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
     loop.add_signal_handler(signal.SIGHUP, reload)
     try:
         await router.start()
+        is_known = not leave.is_set()
         gc.freeze()  # what lives from now on until the end need not be looked at by every collection
-        await stop.wait()
+        await leave.wait()
+        if is_known:  # else we were told to leave before anybody could have been told that we are ready
+            await router.linger(no_longer)
     finally:
         await router.stop()
 
@@ -242,6 +297,7 @@ def serve(config: Path) -> int:
     Raises:
         GatecrierError: It could not start.
     """
+    raise_open_files()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(config))
     return 0

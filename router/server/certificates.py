@@ -2,9 +2,10 @@
 
 Rules:
 (1) TLS 1.2 or newer; the API server speaks 1.3.
-(2) A changed pair is tried on a context of its own first; only a pair that fits replaces the one in force, for new
-    handshakes. A pair that does not fit is an error and the old one stays.
-(3) A self-signed certificate is for trials: it lives in memory and in a private temporary folder only as long as
+(2) A context is made once and never changed: who is trusted could only be added to. A changed pair makes a new one,
+    for new handshakes; a pair that does not fit is an error and the old context stays.
+(3) TLS 1.3 gives no tickets: nothing is resumed, neither in another context nor in the same.
+(4) A self-signed certificate is for trials: it lives in memory and in a private temporary folder only as long as
     OpenSSL needs to read it.
 """
 
@@ -60,34 +61,32 @@ def new_context() -> ssl.SSLContext:
     """A server context without a certificate yet."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.num_tickets = 0
     return context
 
 
 def load_files(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    """Let new handshakes use this pair.
+    """Show this pair.
 
     Raises:
         ConfigurationError: A file can't be read, is no PEM, is encrypted, or the key is another certificate's.
     """
-    for target in (new_context(), context):
-        try:
-            target.load_cert_chain(certificate, key, password=_no_password)
-        except (OSError, ssl.SSLError, ValueError) as error:
-            raise ConfigurationError(
-                f"webhook.tls: {certificate} and {key} are no certificate chain and its unencrypted key (PEM): {error}"
-            ) from error
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise ConfigurationError(
+            f"webhook.tls: {certificate} and {key} are no certificate chain and its unencrypted key (PEM): {error}"
+        ) from error
 
 
 def _no_password() -> str:
     raise ValueError("the key is encrypted; store it unencrypted and let file permissions protect it")
 
 
-def load_self_signed(context: ssl.SSLContext, names: Iterable[str]) -> bytes:
-    """Make a certificate for these names and load it; returns it (PEM), for a webhook configuration's caBundle."""
-    certificate, key = self_signed(names, dt.datetime.now(dt.UTC))
+def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Show this pair (PEM), which is in no file."""
     with tempfile.TemporaryDirectory(prefix="gatecrier-") as folder:
         pair = Path(folder) / "pair.pem"
         pair.touch(mode=0o600)
         pair.write_bytes(key + certificate)
         context.load_cert_chain(pair)
-    return certificate

@@ -1,34 +1,76 @@
-"""One aiohttp application on one address, started and ended in order.
+"""One aiohttp application on one address: sockets are accepted here, within limits, and closed in order.
 
-Kept connections stay open longer than the API server's own 90 s: if we closed one under a request, the user would
-get a 500 and there is no second attempt.
+Rules:
+(1) Every accepted socket is known from its first moment: as a handshake, then as a connection (`connections`).
+(2) Where nobody can be closed to make room, nobody is accepted: who comes waits in the kernel.
+(3) Where descriptors or memory run out, accepting rests for a moment, and what goes first is closed. No error of
+    accept ends accepting, none makes it spin.
+(4) Handshakes that fail are counted and logged at most once a minute; with `webhook.clients` they are how an operator
+    learns that the API server shows no certificate.
+(5) To close: no new connections, silent ones are closed, requests in hand end.
 """
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import socket
 import ssl
+from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 
-from router.errors import ConfigurationError
 from router.fields import ListenAddress
+from router.server.connection import Connection
+from router.server.connections import Connections
+from router.server.entrance import Entrance
+from router.server.limits import WEBHOOK, Limits
+from router.server.sockets import listening_sockets
+from router.telemetry.logs import logger
+from router.telemetry.metrics import Metrics
+from router.telemetry.seldom import Seldom
 
-KEEP_OPEN = 150.0
-"""Seconds that an idle connection is kept: more than the API server's 90 s."""
-BACKLOG = 1024
-FINISH = 12.0
-"""Seconds that requests in hand get to end when the listener closes; none takes longer than its deadline."""
+log = logger()
+
+AT_ONCE = 16
+"""Sockets that are accepted before everybody else gets a turn."""
+REST = 0.05
+"""Seconds without accepting after it failed, or where nobody could make room."""
+SWEEP = 1.0
+"""Seconds between two looks for what is overdue."""
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Listener:
     """Serves an application until it is closed."""
 
-    def __init__(self, application: web.Application, address: ListenAddress, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        application: web.Application,
+        address: ListenAddress,
+        metrics: Metrics,
+        *,
+        entrance: Callable[[], Entrance] | None = None,
+        limits: Limits = WEBHOOK,
+        sweep: float = SWEEP,
+    ) -> None:
+        """`entrance` gives the door that is in force, for each connection anew; None: no TLS."""
+        self._loop = asyncio.get_running_loop()
         self._runner = web.AppRunner(
-            application, access_log=None, keepalive_timeout=KEEP_OPEN, handle_signals=False, shutdown_timeout=FINISH
+            application, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=0.1
         )
         self._address = address
-        self._context = context
+        self._entrance = entrance
+        self._metrics = metrics
+        self._sweep_every = sweep
+        self._sockets: list[socket.socket] = []
+        self._untouched: set[socket.socket] = set()
+        self._server: web.Server
+        self._is_resting = True
+        self._timer: asyncio.TimerHandle | None = None
+        self._seldom = Seldom(clock=self._loop.time)
+        self.connections = Connections(limits, metrics, entrance)
 
     async def start(self) -> None:
         """Listen.
@@ -36,16 +78,106 @@ class Listener:
         Raises:
             ConfigurationError: The address is taken or is none of this machine's.
         """
+        self._sockets = await listening_sockets(self._address)
         await self._runner.setup()
-        site = web.TCPSite(
-            self._runner, self._address.host or None, self._address.port, ssl_context=self._context, backlog=BACKLOG
-        )
-        try:
-            await site.start()
-        except OSError as error:
-            await self._runner.cleanup()
-            raise ConfigurationError(f"can't listen on {self._address}: {error.strerror or error}") from error
+        server = self._runner.server
+        if server is None:
+            raise RuntimeError("aiohttp made no server")
+        server.request_handler = self.connections.answering(server.request_handler)
+        self._server = server
+        self._resume()
+        self._timer = self._loop.call_later(self._sweep_every, self._sweep)
 
-    async def close(self) -> None:
-        """Take no new connections, let requests end, then close."""
+    def say_goodbye(self) -> None:
+        """Go on answering, but let each answer be its connection's last."""
+        self.connections.say_goodbye()
+
+    def renew(self) -> None:
+        """Let everybody who is connected come in anew."""
+        self.connections.renew()
+
+    async def close(self, within: float = 1.0) -> None:
+        """Take no new connections, let requests in hand end within so many seconds, then close."""
+        self._rest()
+        for listening in self._sockets:
+            listening.close()
+        self._sockets.clear()
+        await self.connections.close(within)
+        if self._timer is not None:
+            self._timer.cancel()
         await self._runner.cleanup()
+
+    def _accept(self, listening: socket.socket) -> None:
+        for number in range(AT_ONCE):
+            if self.connections.is_full and (number > 0 or not self.connections.close_one()):
+                if number == 0:
+                    self._rest_a_moment()
+                return
+            try:
+                accepted, peer = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._exhausted(error)
+                return
+            accepted.setblocking(False)
+            self._untouched.add(accepted)
+            connection = Connection(self.connections, self._server)
+            task = self._loop.create_task(self._shake_hands(accepted, connection, str(peer[0])))
+            self.connections.shaking(connection, task)
+            task.add_done_callback(partial(self._forget, accepted))
+
+    def _forget(self, accepted: socket.socket, _: asyncio.Task[None]) -> None:
+        # A socket that asyncio has seen is closed by its transport, and by nobody else: its number may be another's.
+        if accepted in self._untouched:
+            self._untouched.remove(accepted)
+            accepted.close()
+
+    async def _shake_hands(self, accepted: socket.socket, connection: Connection, peer: str) -> None:
+        self._untouched.remove(accepted)
+        if self._entrance is None:
+            await self._loop.connect_accepted_socket(lambda: connection, accepted)
+            return
+        limits = self.connections.limits
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: connection,
+                accepted,
+                ssl=self._entrance().context,
+                ssl_handshake_timeout=limits.handshake,
+                ssl_shutdown_timeout=limits.goodbye,
+            )
+        except (OSError, ValueError) as error:
+            self._not_shaken(error, peer)
+
+    def _not_shaken(self, error: OSError | ValueError, peer: str) -> None:
+        self._metrics.handshakes_failed.inc()
+        if (held_back := self._seldom.turn("handshake_failed")) is not None:
+            cause = error.reason if isinstance(error, ssl.SSLError) and error.reason else str(error)
+            log.warning("handshake_failed", peer=peer, cause=cause or type(error).__name__, held_back=held_back)
+
+    def _exhausted(self, error: OSError) -> None:
+        self._rest_a_moment()
+        if error.errno in _EXHAUSTED:
+            self.connections.close_one()
+        if (held_back := self._seldom.turn("connection_not_accepted")) is not None:
+            log.error("connection_not_accepted", cause=error.strerror or str(error), held_back=held_back)
+
+    def _rest_a_moment(self) -> None:
+        self._rest()
+        self._loop.call_later(REST, self._resume)
+
+    def _rest(self) -> None:
+        self._is_resting = True
+        for listening in self._sockets:
+            self._loop.remove_reader(listening)
+
+    def _resume(self) -> None:
+        if self._is_resting:
+            self._is_resting = False
+            for listening in self._sockets:
+                self._loop.add_reader(listening, self._accept, listening)
+
+    def _sweep(self) -> None:
+        self._timer = self._loop.call_later(self._sweep_every, self._sweep)
+        self.connections.sweep()

@@ -22,6 +22,8 @@ GATE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 LAG_BUCKETS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 86400.0)
 SKIPS = ("deletion", "being_deleted", "subresource", "connect", "unchanged", "no_images", "scaled_to_zero", "dry_run")
 ATTEMPT_OUTCOMES = ("delivered", "try_again", "undeliverable")
+CONNECTION_STATES = ("handshake", "silent", "in_hand")
+CONNECTION_ENDINGS = ("head_late", "head_too_large", "silent", "crowded_out", "answer_not_taken", "request_late")
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -71,6 +73,10 @@ class Metrics:
     destination_paused: Gauge
     reloads: Counter
     ready: Gauge
+    connections: Gauge
+    connections_ended: Counter
+    handshakes_failed: Counter
+    clients_refused: Counter
     known_destinations: set[str] = field(default_factory=set)
 
     def expect_destinations(self, names: Iterable[str]) -> None:
@@ -144,6 +150,10 @@ def create(version: str) -> Metrics:
         ),
         reloads=counter("configuration_reloads", "Attempts to take a changed configuration", ["result"]),
         ready=gauge("ready", "1 while requests are taken"),
+        connections=gauge("connections", "Connections of the webhook", ["state"]),
+        connections_ended=counter("connections_ended", "Connections that were closed by a limit", ["reason"]),
+        handshakes_failed=counter("handshakes_failed", "TLS handshakes that came to nothing"),
+        clients_refused=counter("clients_refused", "Requests with a client certificate of another name"),
     )
     _start_at_zero(metrics)
     return metrics
@@ -162,5 +172,9 @@ def _start_at_zero(metrics: Metrics) -> None:
         metrics.verification_seconds.labels(verdict.value)
     for endpoint in ("validate", "mutate"):
         metrics.gate_seconds.labels(endpoint)
+    for state in CONNECTION_STATES:
+        metrics.connections.labels(state)
+    for reason in CONNECTION_ENDINGS:
+        metrics.connections_ended.labels(reason)
     for result in ("taken", "refused", "unchanged"):
         metrics.reloads.labels(result)

@@ -93,7 +93,7 @@ async def test_a_thousand_requests_at_a_hanging_registry_do_not_hold_healthy_one
     async with RegistrySimulator().running() as dead, RegistrySimulator().running() as healthy:
         for registry in (dead, healthy):
             registry.load_layout(LAYOUTS / "legacy-release", "shop/web")
-        place = place_at(tmp_path, dead, healthy, deadline="30s")
+        place = place_at(tmp_path, dead, healthy, deadline="20s")
         async with place.running() as router:
             dead.fault = hang
             gate, loop = router._gate, asyncio.get_running_loop()

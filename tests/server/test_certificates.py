@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 
 from router.errors import ConfigurationError
-from router.server.certificates import load_files, load_self_signed, new_context, self_signed
+from router.server.certificates import load_files, load_pair, new_context, self_signed
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 
@@ -30,7 +30,8 @@ def test_a_self_signed_certificate_names_hosts_and_addresses() -> None:
 
 def test_a_certificate_for_trials_can_be_trusted_by_itself() -> None:
     """Its PEM is what a webhook configuration's caBundle needs."""
-    authority = load_self_signed(new_context(), ["localhost"])
+    authority, key = self_signed(["localhost"], NOW)
+    load_pair(new_context(), authority, key)
     client = ssl.create_default_context(cadata=authority.decode())
 
     assert len(client.get_ca_certs()) == 1

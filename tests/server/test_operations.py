@@ -51,14 +51,16 @@ async def test_a_taken_port_is_a_clear_error() -> None:
         port = taken.getsockname()[1]
 
         with pytest.raises(ConfigurationError, match=rf"can't listen on 127\.0\.0\.1:{port}"):
-            await Listener(web.Application(), ListenAddress("127.0.0.1", port), None).start()
+            await Listener(web.Application(), ListenAddress("127.0.0.1", port), create("1")).start()
 
 
 async def test_a_listener_serves_until_it_is_closed() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    listener = Listener(operations_application(Health(), create("1"), _nothing), ListenAddress("127.0.0.1", port), None)
+    listener = Listener(
+        operations_application(Health(), create("1"), _nothing), ListenAddress("127.0.0.1", port), create("1")
+    )
     await listener.start()
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/healthz") as reply:
         status = reply.status

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
+from router import __version__
 from router.assembly import Router
 from router.cli.demo import report
 from router.cli.demo.images import Images, Signer
@@ -21,6 +22,7 @@ from router.cli.demo.story import SCENES, Scene, configuration, fill, review
 from router.cli.demo.world import FAILURES_FIRST, Receivers, free_port, registry_application
 from router.fields import ListenAddress
 from router.server.listening import Listener
+from router.telemetry.metrics import create as create_metrics
 
 PATIENCE = 20.0
 """Seconds that alerts get to arrive; they need about one."""
@@ -49,7 +51,7 @@ async def play(*, keep: bool, show_all: bool) -> int:
             (registry_application(images), registry_port),
             (receivers.application(), receivers_port),
         ):
-            listener = Listener(application, ListenAddress("127.0.0.1", port), None)
+            listener = Listener(application, ListenAddress("127.0.0.1", port), create_metrics(__version__))
             await listener.start()
             stack.push_async_callback(listener.close)
         registry = f"127.0.0.1:{registry_port}"
