@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from router import images
-from router.admission import deadlines, receiving, review, settings, slices, webhook, workloads
+from router.admission import deadlines, receiving, review, settings, slices, unreadable, webhook, workloads
 from router.events import EVENT_LIMIT
 from router.registry import failures, lookups, transport
+from router.server import limits
+from router.telemetry import line_forms, line_queue, seldom
 from router.verification import judgement, line, turns
 
 KIB, MIB = 2**10, 2**20
@@ -51,6 +53,17 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "images being verified at once", lambda: _count(turns.UNDER_WAY)),
     ("", "images waiting for their turn", lambda: _count(turns.WAITING)),
     ("a dry run", "turns that one of its turns costs", lambda: _count(line.DRY_RUN_COST)),
+    ("a connection", "its TLS handshake", lambda: _seconds(limits.WEBHOOK.handshake)),
+    ("", "a request's head, from its first byte", lambda: _seconds(limits.WEBHOOK.head)),
+    ("", "bytes of a head", lambda: _bytes(limits.WEBHOOK.largest_head)),
+    ("", "silence, after the handshake or between requests", lambda: _seconds(limits.WEBHOOK.silent)),
+    ("", "taking an answer", lambda: _seconds(limits.WEBHOOK.answer)),
+    ("all connections", "at once; one more closes the longest silent one", lambda: _count(limits.WEBHOOK.most)),
+    ("bodies that are no review", "events, of each cause", lambda: f"1 in {_seconds(unreadable.EVERY)}"),
+    ("the log", "lines that wait for a reader", lambda: _bytes(line_queue.ORDINARY_LIMIT)),
+    ("", "events more that could not be stored", lambda: _bytes(line_queue.EVENT_LIMIT)),
+    ("", "a line", lambda: _bytes(line_forms.LINE_LIMIT)),
+    ("", "lines of a kind that others can cause at will", lambda: f"1 in {_seconds(seldom.MINUTE)}"),
     ("a registry", "images being verified there at once", lambda: _count(turns.UNDER_WAY_PER_REGISTRY)),
     ("", "connections to one host", lambda: _count(transport.CONNECTIONS_PER_HOST)),
     ("", "establishing a connection", lambda: _seconds(failures.CONNECT_SECONDS)),
