@@ -1,0 +1,22 @@
+"""What holds for every test.
+
+1. No claim is about speed. Hypothesis' limits of time for an example and for making one are off: how long something
+   takes says how busy the machine is. What must be cheap is claimed by counting steps.
+2. Properties are not measured for coverage. Measuring makes them take twice as long, and the threshold is held by the
+   examples alone, so a line that only chance reaches is seen to be untested.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave properties unmeasured."""
+    for item in items:
+        if isinstance(item, pytest.Function) and getattr(item.function, "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.no_cover)
