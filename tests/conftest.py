@@ -11,8 +11,16 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.surroundings import log_plainly, trust_nobody
+
+trust_nobody()
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+def pytest_runtest_setup() -> None:
+    """A test that put the log back to structlog's default leaves that to nobody."""
+    log_plainly()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

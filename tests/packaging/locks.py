@@ -26,6 +26,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.surroundings import outside
+
 NEWER = "999.0"
 PIPS = Path(__file__).with_name("pips.lock")
 RESOLVED_BY = ("Requires-Dist", "Provides-Extra")
@@ -104,7 +106,7 @@ def get_pip(locked: Locked, cache: Path) -> Path:
         asked.write_text(f"pip=={locked.version} --hash=sha256:{digest}\n")
         command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--dest", folder]
         options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", str(asked)]
-        subprocess.run([*command, *options], check=True, timeout=300)
+        subprocess.run([*command, *options], env=outside(), check=True, timeout=300)
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as opened:
             opened.extractall(Path(folder, "pip"))
