@@ -14,7 +14,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/gatecrier demo
 
 test: check
-	$(BIN)/python -m pytest -p xdist -n $(JOBS) --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -p xdist -n $(JOBS) --dist worksteal --cov --cov-report=term --cov-fail-under=95
 
 check: $(VENV)/.development
 	$(BIN)/ruff check .

@@ -3,7 +3,8 @@
 1. No claim is about speed. Hypothesis' limits of time for an example and for making one are off: how long something
    takes says how busy the machine is. What must be cheap is claimed by counting steps.
 2. Properties are not measured for coverage. Measuring makes them take twice as long, and the threshold is held by the
-   examples alone, so a line that only chance reaches is seen to be untested.
+   examples alone, so a line that only chance reaches is seen to be untested. An example that does the same very often
+   asks for it, too (`no_cover`).
 """
 
 from __future__ import annotations

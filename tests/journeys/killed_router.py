@@ -28,7 +28,7 @@ from router.destinations.webhook import WebhookDialect, WebhookSettings
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
 
-LATEST_STEP = 250
+LATEST_STEP = 160
 """No run makes more steps than this, until `KILLS` runs have been killed."""
 KILLS = 200
 CONCURRENCY = 4

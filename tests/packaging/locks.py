@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,17 +75,17 @@ def stub(folder: Path, name: str, version: str, about: list[tuple[str, str]]) ->
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def build_index(folder: Path, lock: str) -> str:
-    """Make stubs of all that this lock installs here; returns the lock with their hashes.
+def build_index(folder: Path, lock: str, only: Container[str] | None = None) -> str:
+    """Make stubs of all that this lock installs here, or of these only; returns a lock of them with their hashes.
 
     Raises:
         ValueError: What is installed is not what is locked.
     """
     lines = []
     for locked in read(lock):
-        if not locked.is_for_this_python:
-            continue
         name = locked.requirement.name
+        if not locked.is_for_this_python or (only is not None and name not in only):
+            continue
         installed = importlib.metadata.metadata(name)
         if installed["Version"] != locked.version:
             raise ValueError(f"{name} is locked at {locked.version}, but {installed['Version']} is installed")

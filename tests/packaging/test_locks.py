@@ -26,15 +26,20 @@ def pips(request: pytest.FixtureRequest) -> Path:
     return request.config.cache.mkdir("pips")
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the stubs."""
-    return tmp_path_factory.mktemp("index")
-
-
 def skip_if_it_does_not_run(pip: Locked) -> None:
     if not pip.is_for_this_python:
         pytest.skip(f"pip {pip.version} does not run on this Python ({pip.requirement.marker})")
+
+
+def needed_for(name: str) -> set[str]:
+    """This distribution and all that it requires."""
+    names, ahead = set[str](), [name]
+    while ahead:
+        if (now := canonicalize_name(ahead.pop())) not in names:
+            names.add(now)
+            asked = map(Requirement, importlib.metadata.requires(now) or ())
+            ahead += [one.name for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return names
 
 
 def stripped_of_extras(lock: str) -> str:
@@ -60,10 +65,12 @@ def wanted_extras(lock: str) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", LOCKS)
 @pytest.mark.parametrize("pip", KNOWN, ids=lambda pip: pip.version)
-def test_every_pip_installs_what_is_locked_and_nothing_newer(pip: Locked, name: str, pips: Path, index: Path) -> None:
+def test_every_pip_installs_what_is_locked_and_nothing_newer(
+    pip: Locked, name: str, pips: Path, tmp_path: Path
+) -> None:
     skip_if_it_does_not_run(pip)
-    lock = build_index(index, (ROOT / name).read_text())
-    done = resolve(get_pip(pip, pips), lock, index)
+    lock = build_index(tmp_path, (ROOT / name).read_text())
+    done = resolve(get_pip(pip, pips), lock, tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
     (told,) = re.findall(r"^Would install (.*)$", done.stdout, re.MULTILINE)
@@ -71,13 +78,13 @@ def test_every_pip_installs_what_is_locked_and_nothing_newer(pip: Locked, name: 
     assert NEWER not in told
 
 
-def test_an_extra_that_is_stripped_from_a_lock_is_noticed(pips: Path, index: Path) -> None:
+def test_an_extra_that_is_stripped_from_a_lock_is_noticed(pips: Path, tmp_path: Path) -> None:
     """The defect against which the locks keep their extras: an old pip takes the newest version of what has one."""
     oldest = KNOWN[0]
     skip_if_it_does_not_run(oldest)
-    lock = build_index(index, (ROOT / "requirements-dev.lock").read_text())
+    lock = build_index(tmp_path, (ROOT / "requirements-dev.lock").read_text(), needed_for("pytest-cov"))
     stripped = stripped_of_extras(lock)
-    done = resolve(get_pip(oldest, pips), stripped, index)
+    done = resolve(get_pip(oldest, pips), stripped, tmp_path)
 
     assert stripped != lock
     assert done.returncode != 0
