@@ -1,5 +1,6 @@
 # The two commands of the README are `make demo` and `make test`. Each target makes the virtual environment it needs
 # (.venv) from the lock files, whose hashes pip checks; a changed lock file or pyproject.toml brings it up to date.
+# Another Python gets an environment of its own: make test PYTHON=/path/python3.13 VENV=.venv-3.13
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +14,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/gatecrier demo
 
 test: check
-	$(BIN)/python -m pytest -p xdist -n $(JOBS) --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -p xdist -n $(JOBS) --dist worksteal --cov --cov-report=term --cov-fail-under=95
 
 check: $(VENV)/.development
 	$(BIN)/ruff check .

@@ -1,17 +1,40 @@
+"""What holds for every test.
+
+1. No claim is about speed. Hypothesis' limits of time for an example and for making one are off: how long something
+   takes says how busy the machine is. What must be cheap is claimed by counting steps.
+2. Properties are not measured for coverage. Measuring makes them take twice as long, and the threshold is held by the
+   examples alone, so a line that only chance reaches is seen to be untested. An example that does the same very often
+   asks for it, too (`no_cover`).
+3. A test begins with a plain log, and what it writes belongs to its own output.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from router.telemetry import logs
 from tests.simulators.log import Log, collected
+from tests.surroundings import log_plainly, trust_nobody
+
+trust_nobody()
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave properties unmeasured."""
+    for item in items:
+        if isinstance(item, pytest.Function) and getattr(item.function, "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(autouse=True)
-def _unconfigured() -> Iterator[None]:
-    """Every test begins without a log; what it writes belongs to its own output."""
+def _plain_log() -> Iterator[None]:
+    log_plainly()
     yield
     logs.flush()
     structlog.reset_defaults()

@@ -124,7 +124,7 @@ def cut(text: str, limit: int) -> str:
 
 def length(text: str) -> int:
     """Characters as UTF-16 counts them."""
-    return len(text) if text.isascii() else len(text) + sum(character > "\uffff" for character in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _blocks(blocks: Sequence[object]) -> list[object]:

@@ -136,8 +136,6 @@ class Writer(Generic[Asked]):
         if self._alarm is not None:
             self._alarm.cancel()
         self._hand_over()
-        if not self._is_busy:
-            self._idle.set()
         told = list(zip(batch, results, strict=True))
         if durable := [operation.asked for operation, result in told if not isinstance(result, OutboxError)]:
             self._loop.call_soon(self._written, durable)
@@ -148,6 +146,8 @@ class Writer(Generic[Asked]):
                 operation.done.set_exception(result)
             else:
                 operation.done.set_result(result)
+        if not self._is_busy:
+            self._idle.set()  # last: whoever closes goes on after everybody was told
 
     def _run(self) -> None:
         while (handed := self._batches.get()) is not None:

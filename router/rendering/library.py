@@ -5,6 +5,7 @@ A name has no path in it, so that it can lead to no other file. Files are UTF-8,
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,9 +42,15 @@ class Library:
         Raises:
             TemplateError: There is none, or it can't be used.
         """
-        template = Template.parse(name, self.source(name), markup, known=KNOWN)
-        rehearse(template)
-        return template
+        return _rehearsed(name, self.source(name), markup)
+
+
+@functools.lru_cache(maxsize=64)
+def _rehearsed(name: str, source: str, markup: Markup) -> Template:
+    """Remembered by its text: whoever checks a configuration and then runs it, or reads it again, compiles it once."""
+    template = Template.parse(name, source, markup, known=KNOWN)
+    rehearse(template)
+    return template
 
 
 def _is_there(path: Path) -> bool:

@@ -2,17 +2,21 @@
 
 Every run is a process of its own, forked from this one, that opens the outbox in FOLDER and delivers to URL. It kills
 itself with SIGKILL before a step of its event loop, the number of which is drawn at random: so between any two awaits.
-Runs follow each other until one of them has delivered everything. Prints how many were killed.
+How much a run delivers before it dies differs between Pythons and machines. So runs follow each other until `KILLS` of
+them have died; where one finds nothing left to deliver and lives, more events are stored for the next. The last run
+lives and delivers everything. Prints how many were killed and how many events there were.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import signal
 import sys
 from asyncio import events
+from collections.abc import Coroutine
 from pathlib import Path
 
 from router.delivery import Channel, Dispatcher
@@ -21,12 +25,15 @@ from router.destinations.egress import EgressGuard, EgressSettings
 from router.destinations.outcome import Outcome
 from router.destinations.over_http import HttpDestination
 from router.destinations.webhook import WebhookDialect, WebhookSettings
+from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
 
-LATEST_STEP = 250
+LATEST_STEP = 160
 """No run makes more steps than this, until `KILLS` runs have been killed."""
-KILLS = 220
+KILLS = 200
 CONCURRENCY = 4
+EVENTS = 400
+"""Stored at once."""
 
 
 class Unobserved:
@@ -75,23 +82,49 @@ async def deliver(folder: Path, url: str) -> None:
     await outbox.close()
 
 
+async def fill(folder: Path, first: int) -> None:
+    """Store `EVENTS` more, numbered from this on."""
+    outbox = await SqliteOutbox.open(folder / "outbox.db")
+    body = b'{"id":"%d","data":{"a":1}}'
+    numbers = range(first, first + EVENTS)
+    await asyncio.gather(
+        *(outbox.append(NewEvent(f"event-{number}", body % number, 1.0, ("sink",))) for number in numbers)
+    )
+    await outbox.close()
+
+
+def lives(story: Coroutine[object, object, None], dies_before: int | None = None) -> bool:
+    """Run this in a process of its own; whether it came to its end.
+
+    Raises:
+        SystemExit: It failed by itself.
+    """
+    child = os.fork()
+    if child == 0:
+        if dies_before is not None:
+            kill_before_step(dies_before)
+        asyncio.run(story)
+        os._exit(0)
+    story.close()
+    _, status = os.waitpid(child, 0)
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+        sys.exit("a run failed by itself")
+    return os.WIFEXITED(status)
+
+
 def main(folder: Path, url: str, seed: int) -> None:
-    """Run after run, until everything is delivered."""
-    dice, killed = random.Random(seed), 0  # noqa: S311 - a schedule of deaths is no secret
-    while True:
-        child = os.fork()
-        if child == 0:
-            if killed < KILLS:
-                kill_before_step(dice.randint(1, LATEST_STEP))
-            asyncio.run(deliver(folder, url))
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if os.WIFEXITED(status):
-            if os.WEXITSTATUS(status):
-                sys.exit("a run failed by itself")
-            break
-        killed += 1
-    sys.stdout.write(f"{killed}\n")
+    """Run after run, until enough were killed and one has delivered everything."""
+    dice = random.Random(seed)  # noqa: S311 - a schedule of deaths is no secret
+    killed = stored = 0
+    gc.freeze()  # so that no child copies what all of them share
+    while killed < KILLS:
+        if not stored or lives(deliver(folder, url), dice.randint(1, LATEST_STEP)):
+            lives(fill(folder, stored))
+            stored += EVENTS
+        else:
+            killed += 1
+    lives(deliver(folder, url))
+    sys.stdout.write(f"{killed} {stored}\n")
 
 
 if __name__ == "__main__":

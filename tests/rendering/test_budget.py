@@ -28,6 +28,7 @@ HARD = [
 ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("body", HARD, ids=range(len(HARD)))
 def test_a_loop_that_works_hard_runs_out_of_steps(body: str) -> None:
     template = Template.parse("t", f"{{% for a in range(9999) %}}{body}{{% endfor %}}1")
@@ -35,6 +36,7 @@ def test_a_loop_that_works_hard_runs_out_of_steps(body: str) -> None:
         template.render(CONTEXT)
 
 
+@pytest.mark.no_cover
 def test_very_many_filters_outside_loops_run_out_of_steps_too() -> None:
     source = "[" + ",".join(["{{ big | upper | lower | length }}"] * 2000) + "]"
     with pytest.raises(TemplateError, match="steps"):
