@@ -1,4 +1,9 @@
-"""What those do who deploy, reach the port or run a registry: each goes on until it is stopped."""
+"""What those do who deploy, reach the port or run a registry: each goes on until it is stopped.
+
+    python -m tests.siege.hostile PORT REGISTRY SILENT SEED
+
+A process of its own and a nice one: what attackers do with their own machines' time takes none of ours.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,12 @@ import asyncio
 import contextlib
 import gzip
 import json
+import os
 import random
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.admission.world import pod
 from tests.siege.served import Served
@@ -73,10 +81,12 @@ async def fat_bodies(field: Field) -> None:
     await field.served.exchange(body.replace(b'"@@"', b"[" + b"{}," * 950_000 + b"{}]"))
 
 
+PACKED = gzip.compress(b'{"x":"' + b"a" * 30_000_000 + b'"}')
+
+
 async def packed_bodies(field: Field) -> None:
     """Thirty megabytes in thirty kilobytes."""
-    packed = gzip.compress(b'{"x":"' + b"a" * 30_000_000 + b'"}')
-    await field.served.exchange(packed, "Content-Encoding: gzip\r\n")
+    await field.served.exchange(PACKED, "Content-Encoding: gzip\r\n")
 
 
 async def silent_hosts(field: Field) -> None:
@@ -163,3 +173,14 @@ async def besiege(field: Field) -> None:
         for attack, count in CROWD.items():
             for _ in range(count):
                 group.create_task(go_on(attack))
+
+
+def main(port: int, registry: str, silent: str, seed: int) -> None:
+    """Besiege until killed."""
+    os.nice(15)
+    dice = random.Random(seed)  # noqa: S311 - a repeatable crowd
+    asyncio.run(besiege(Field(Served(Path(), {}, webhook=port), registry, silent, dice)))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import random
+import sys
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,7 +16,6 @@ from pathlib import Path
 
 from tests.admission.world import pod
 from tests.siege import hostile
-from tests.siege.hostile import Field
 from tests.siege.served import SECONDS, Served
 from tests.simulators.registry import DATA, LAYOUTS, RegistrySimulator
 
@@ -84,14 +83,17 @@ async def test_nobody_is_answered_late_or_wrongly_whatever_others_do(tmp_path: P
         served = Served(tmp_path, settings(registry.host))
         steady = Steady(served, f"{registry.host}/shop/web:v1", f"{registry.host}/shop/plain:1")
         async with served.running():
-            field = Field(served, registry.host, nowhere, random.Random(4711))  # noqa: S311 - a repeatable crowd
-            siege = asyncio.create_task(hostile.besiege(field))
-            await steady.go_on(SECONDS)
-            siege.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await siege
+            crowd = [sys.executable, "-m", "tests.siege.hostile", str(served.webhook), registry.host, nowhere, "4711"]
+            siege = await asyncio.create_subprocess_exec(*crowd)
+            try:
+                await steady.go_on(SECONDS)
+                is_ended = siege.returncode is not None
+            finally:
+                siege.kill()
+                await siege.wait()
         events = served.events
 
+    assert not is_ended, "nobody was hostile any more"
     assert steady.wrong == Counter()
     assert steady.right == int(SECONDS * RATE)
     assert served.highest_mib < 512
