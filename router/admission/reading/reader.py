@@ -28,6 +28,10 @@ FEW = 1_500_000
 OBJECTS_AT_ONCE, ENTRIES_AT_ONCE = 2_000, 50_000
 """Objects, and entries and members of any kind, in a list that is read at one go."""
 
+TEXTS_AT_ONCE = 64 * 2**10
+"""Bytes of a list of texts that is read at one go."""
+_TEXTS = msgspec.json.Decoder(list[str])
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -75,8 +79,20 @@ def read_entries(raw: msgspec.Raw, shape: type[S], take: Callable[[S | None], No
 
 
 def read_texts(raw: msgspec.Raw) -> Steps[list[str]]:
-    """The texts of a list; none where there is no list."""
-    return [] if not memoryview(raw) else (yield from Reader(memoryview(raw)).texts()) or []
+    """The texts of a list; none where there is no list.
+
+    Raises:
+        UnreadableJsonError: It is no JSON in a place that must be read.
+    """
+    data = memoryview(raw)
+    if not data:
+        return []
+    if len(data) <= TEXTS_AT_ONCE:
+        try:
+            return _TEXTS.decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            yield
+    return (yield from Reader(data).texts()) or []
 
 
 def _has_few_entries(data: bytes) -> bool:
