@@ -7,6 +7,8 @@ for its own version: a name may be a shim that starts nothing, a link, or a Pyth
 where the Python is that it was made from. One that can make no environment with pip is left out.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import subprocess
