@@ -307,6 +307,15 @@ def test_an_update_that_brings_none_is_let_in_however_many_images_there_are(coun
     assert images_of(update(a_pod(*images, "new"), a_pod(*images))).skip is None
 
 
+def test_a_new_image_at_the_last_place_does_not_pass_for_what_stands_behind_it() -> None:
+    """The last place makes room for what is beyond; whatever it brings must not be let in unjudged."""
+    old = [f"x{number}" for number in range(PLACES_LIMIT + 1)]
+    new = [*old[: PLACES_LIMIT - 1], "new", old[-1]]
+    places = images_of(update(a_pod(*new), a_pod(*old))).places
+
+    assert [place.is_new for place in places] == [False] * (PLACES_LIMIT - 1) + [True]
+
+
 def test_of_a_pod_only_what_was_not_there_before_decides() -> None:
     """A good debug container must get into a Pod that runs an unsigned image."""
     workload = images_of(update(a_pod("a", "new"), a_pod("a", "b")))
@@ -334,6 +343,15 @@ def test_a_template_that_brings_an_image_is_judged_whole(kind: str) -> None:
 )
 def test_a_foreign_kind_that_brings_no_image_is_let_in(new: object, old: object) -> None:
     assert images_of(update({"spec": new}, {"spec": old}, "argoproj.io/v1alpha1/Rollout")).skip == "unchanged"
+
+
+def test_an_image_that_was_hidden_in_a_foreign_kind_is_new_where_it_is_judged() -> None:
+    """Where it was hidden it was told and never judged: moving it must not let it in."""
+    old = {"spec": {"template": a_pod("x"), "analysis": [a_pod("z")]}}
+    new = {"spec": {"template": a_pod("z"), "analysis": [a_pod("x")]}}
+    workload = images_of(update(new, old, "argoproj.io/v1alpha1/Rollout"))
+
+    assert (workload.skip, [(place.image, place.is_new) for place in workload.places]) == (None, [("z", True)])
 
 
 def test_a_foreign_kind_that_brings_a_hidden_image_is_judged() -> None:
