@@ -173,6 +173,16 @@ def test_of_too_many_images_those_that_fail_are_told_in_the_objects_order() -> N
     assert told["images_omitted"] == {"count": 800, "verdicts": {"verified": 800}}
 
 
+def test_of_too_many_images_that_fail_those_that_decided_are_told() -> None:
+    """A thousand images that failed in the past must not hide the new one that was refused."""
+    event = a_large_event(1000, "x" * 300, Verdict.UNSIGNED)
+    for number, image in enumerate(event["data"]["images"]):
+        image["is_new"] = number == 999
+    told = decode(encode(event))["data"]
+
+    assert told["images"][-1]["container"] == "c999"
+
+
 def test_what_was_not_answered_is_another_event_than_what_was_decided() -> None:
     """Its id would make the true decision about the same request a duplicate."""
     decision = dataclasses.replace(decide([], Mode.DETECT), outcome=RequestOutcome.UNANSWERED)
