@@ -35,7 +35,7 @@ from router.admission import pinning, review
 from router.admission.asked import Asked, GateRules
 from router.admission.reading.tolerant import UnreadableJsonError
 from router.admission.review import AdmissionRequest, Objects
-from router.admission.slices import OutOfTimeError, in_slices
+from router.admission.slices import OutOfTimeError, Slices
 from router.admission.telling import Draft, Telling
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload, read_workload
@@ -54,6 +54,7 @@ class Gate:
 
     def __init__(self, rules: GateRules, telling: Telling, metrics: Metrics) -> None:
         self.rules = rules
+        self.slices = Slices()
         self._telling = telling
         self._metrics = metrics
         self._abandoned: set[asyncio.Task[None]] = set()
@@ -65,7 +66,7 @@ class Gate:
         workload, problem = Workload(), request.problem
         if not problem:
             try:
-                workload = await in_slices(read_workload(request, objects, rules.csi_drivers), deadline)
+                workload = await self.slices.run(read_workload(request, objects, rules.csi_drivers), deadline)
             except OutOfTimeError:
                 problem = "there was no time to read the object"
             except UnreadableJsonError as error:

@@ -27,7 +27,7 @@ from router.admission.gate import Gate
 from router.admission.receiving import BodyRefusedError, Receiving, Room
 from router.admission.review import AdmissionRequest, read_review
 from router.admission.settings import WebhookSettings
-from router.admission.slices import OutOfTimeError, in_slices
+from router.admission.slices import OutOfTimeError
 from router.admission.unreadable import UnreadableBodies
 from router.errors import ReviewError
 from router.telemetry.logs import logger
@@ -121,7 +121,7 @@ class Webhook:
             deadline=deadline,
         ) as body:
             try:
-                review, objects = await in_slices(read_review(body), deadline)
+                review, objects = await self._gate.slices.run(read_review(body), deadline)
             except ReviewError as error:
                 self._unreadable.add(error.cause, str(error), peer, body)
                 raise

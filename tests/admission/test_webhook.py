@@ -146,7 +146,7 @@ BREAKING = [
     (Telling, "count"),
     (Telling, "_event"),
     (webhook, "allowance"),
-    (webhook, "in_slices"),
+    (webhook, "read_review"),
     (Gate, "validate"),
     (Gate, "read"),
 ]
@@ -168,7 +168,7 @@ async def test_nothing_that_breaks_below_the_webhook_becomes_an_http_error(
 
     async with Endpoint().running() as endpoint:
         monkeypatch.setattr(holder, part, broken)
-        if part == "in_slices":  # then nobody knows whose request it is
+        if part == "read_review":  # then nobody knows whose request it is
             status, _, headers = await endpoint.post(json.dumps(pod(WEB, namespace=namespace)).encode())
             assert (status, headers.get("Retry-After")) == (503, "1")
             return
