@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.admission import foreign
-from router.admission.workloads import PLACES_LIMIT, Place, Workload
+from router.admission.workloads import PLACES_LIMIT, Place, Workload, read_workload
 from tests.admission import recorded
 from tests.admission.recorded import workload as images_of
 from tests.admission.world import pod
@@ -224,6 +224,24 @@ def test_what_is_too_large_to_be_searched_is_told(monkeypatch: pytest.MonkeyPatc
     workload = images_of(request({"spec": {"template": a_pod("x"), "a": hidden}}, "example.com/v1/Odd"))
 
     assert "too large" in workload.notices[0]
+
+
+def test_members_beyond_what_is_searched_are_told_and_still_compared() -> None:
+    members = {f"m{number}": number for number in range(foreign.MEMBERS_LIMIT + 5)}
+    workload = images_of(request({"spec": {"template": a_pod("x")}, **members}, "example.com/v1/Odd"))
+    same = update(members, members, "example.com/v1/Odd")
+    other = update({**members, f"m{foreign.MEMBERS_LIMIT + 4}": "changed"}, members, "example.com/v1/Odd")
+
+    assert "too large" in workload.notices[0]
+    assert (images_of(same).skip, images_of(other).skip) == ("unchanged", None)
+
+
+def test_lists_of_containers_are_searched_in_many_steps() -> None:
+    """Each costs up to a millisecond: a thousand of them held the loop for a second."""
+    body = request({"spec": {"x": [{"containers": []}] * 500}}, "example.com/v1/Odd")
+    steps = read_workload(*recorded.read(body), recorded.CSI_DRIVERS)
+
+    assert sum(1 for _ in steps) >= 500
 
 
 @pytest.mark.parametrize("broken", [None, "x", 5, {}, {"a": 1}, [], True])

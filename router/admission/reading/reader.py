@@ -25,6 +25,8 @@ FAST_LARGE_LIMIT = 20 * 2**20
 """Bytes that it takes where there is little in them."""
 FEW = 1_500_000
 """Brackets and commas that are little."""
+TAKEN_AT_ONCE = 256
+"""Entries that are given away between two steps."""
 OBJECTS_AT_ONCE, ENTRIES_AT_ONCE = 2_000, 50_000
 """Objects, and entries and members of any kind, in a list that is read at one go."""
 
@@ -63,8 +65,10 @@ def read_entries(raw: msgspec.Raw, shape: type[S], take: Callable[[S | None], No
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             yield
         else:
-            for entry in entries:
+            for index, entry in enumerate(entries):
                 take(entry)
+                if index % TAKEN_AT_ONCE == 0:
+                    yield
             return
     reader, is_first = Reader(data), True
     yield from reader.enters(b"[")
