@@ -97,7 +97,7 @@ class Gate:
             if asked.problem:
                 return await self._told(asked, _failed((), asked, "unreadable", asked.problem))
             found = await asked.rules.judging.findings(workload.places, asked.deadline, _asker(asked))
-            findings = pinning.held_against(asked, found)
+            findings = await pinning.held_against(asked, found)
             decision = decide(findings, asked.mode, never_block=asked.never_block, notices=workload.notices)
             return await self._told(asked, Draft(decision, findings))
         except Exception as error:  # the one boundary: whatever failed, the API server gets its answer
@@ -110,7 +110,7 @@ class Gate:
         try:
             if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
                 found = await asked.rules.judging.findings(asked.workload.places, asked.deadline, _asker(asked))
-                patch = pinning.pins(asked, found)
+                patch = await pinning.pins(asked, found)
         except Exception:
             log.exception("pinning_failed", uid=asked.request.uid)  # a patch is a courtesy; /validate decides and tells
         return review.reply(asked.request.uid, allowed=True, patch=patch)
@@ -163,7 +163,7 @@ class Gate:
         return reply
 
     async def _told_unanswered(self, asked: Asked) -> None:
-        findings = pinning.held_against(asked, asked.rules.judging.known(asked.workload.places))
+        findings = await pinning.held_against(asked, await asked.rules.judging.known(asked.workload.places))
         judged = decide(findings, asked.mode, never_block=asked.never_block, notices=asked.workload.notices)
         message = f"the API server went away before it was answered\n{judged.message}"
         decision = replace(judged, outcome=RequestOutcome.UNANSWERED, severity=Severity.MEDIUM, message=message)

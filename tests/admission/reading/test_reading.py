@@ -168,18 +168,12 @@ def test_no_filling_holds_the_loop_for_long(filling: str) -> None:
     assert longest_step(read_document(memoryview(FULL[filling](3 * MIB)), shapes.Object)) < 0.5
 
 
-@pytest.mark.parametrize(
-    ("count", "read"),
-    [
-        (20_000, read_texts),
-        (20_000, lambda raw: read_entries(raw, shapes.Container, lambda _: None)),
-    ],
-)
-def test_a_list_is_never_read_or_given_away_at_one_go(count: int, read: Callable[[msgspec.Raw], Steps[object]]) -> None:
+def test_a_list_is_never_read_or_given_away_at_one_go() -> None:
     """Three megabytes of empty groups held the loop for seconds, and entries that are null for 50 ms a quarter."""
-    raw = msgspec.Raw(b"[" + b"null," * count + b"null]")
+    texts, entries = (msgspec.Raw(b"[" + one * 19_999 + one[:-1] + b"]") for one in (b'"",', b"null,"))
 
-    assert sum(1 for _ in read(raw)) >= count // 1000
+    assert sum(1 for _ in read_texts(texts)) >= 20_000
+    assert sum(1 for _ in read_entries(entries, shapes.Container, lambda _: None)) >= 20
 
 
 def test_what_is_too_large_to_be_read_at_one_go_is_read_in_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
