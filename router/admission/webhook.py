@@ -40,6 +40,8 @@ log = logger()
 
 JUDGING_ROOM = 96 * 2**20
 """Bytes of memory that the images of all requests may take while they are judged."""
+WAITING_ROOM = 96 * 2**20
+"""Bytes of memory that the images of requests may take that wait for that room; as many again of small ones."""
 CONTENT_TYPE = "application/json"
 
 Answering = Callable[[Asked], Awaitable[bytes]]
@@ -57,7 +59,7 @@ class Webhook:
         self._unreadable = unreadable
         self._receiving = Receiving()
         self._seldom = Seldom()
-        self._judging = Room(JUDGING_ROOM, JUDGING_ROOM // 4)
+        self._judging = Room(JUDGING_ROOM, JUDGING_ROOM // 4, WAITING_ROOM)
 
     def application(self) -> web.Application:
         """The aiohttp application that serves both endpoints."""
