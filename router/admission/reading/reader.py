@@ -21,7 +21,7 @@ from router.admission.reading.tolerant import Reader
 
 FAST_LIMIT = 4 * 2**20
 """Bytes that the fast reader takes at one go, whatever is in them."""
-FAST_LARGE_LIMIT = 20 * 2**20
+FAST_LARGE_LIMIT = 12 * 2**20
 """Bytes that it takes where there is little in them."""
 FEW = 1_500_000
 """Brackets and commas that are little."""
@@ -78,9 +78,21 @@ def read_entries(raw: msgspec.Raw, shape: type[S], take: Callable[[S | None], No
         yield
 
 
-def read_texts(raw: msgspec.Raw) -> Steps[list[str]]:
-    """The texts of a list; none where there is no list."""
-    return [] if not memoryview(raw) else (yield from Reader(memoryview(raw)).texts()) or []
+def read_texts(raw: msgspec.Raw, most: int) -> Steps[list[str]]:
+    """The first texts of a list, without what else stands in it; none where there is no list."""
+    found: list[str] = []
+    if not memoryview(raw):
+        return found
+    reader, is_first = Reader(memoryview(raw)), True
+    if not (yield from reader.enters(b"[")):
+        return found
+    while len(found) < most and reader.has_entry(is_first=is_first):
+        is_first = False
+        text = yield from reader.text()
+        if text is not None:
+            found.append(text)
+        yield
+    return found
 
 
 def _has_few_entries(data: bytes) -> bool:
