@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.decision import Decision, Failure, Finding, audit_annotations, decide
+from router.decision import Decision, Failure, Finding, audit_annotations, decide, wording
 from router.decision.deciding import ANNOTATION_LIMIT
 from router.decision.wording import MESSAGE_LIMIT, SHOWN_IMAGES, WARNING_LIMIT, WARNINGS_LIMIT, one_line
 from router.verdict import Mode, RequestOutcome, Severity, Verdict
@@ -50,6 +50,21 @@ UNDELIVERED = Failure("undelivered", "no receipt from siem")
 def outcome(*findings: Finding, mode: Mode = Mode.ENFORCE, **more: object) -> tuple[str, bool, str]:
     decision = decide(findings, mode, **more)  # type: ignore[arg-type]  # a case's own keywords
     return decision.outcome.value, decision.would_reject, decision.severity.value
+
+
+def test_what_is_not_shown_of_a_name_is_not_escaped_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Escaping is slow: twenty names of a thousand invisible characters held the loop for 80 ms."""
+    escaped: list[int] = []
+
+    def counting(text: str) -> str:
+        escaped.append(len(text))
+        return one_line(text)
+
+    monkeypatch.setattr(wording, "one_line", counting)
+    long = dataclasses.replace(UNSIGNED, image="\u202e" * 1000, container="\u202e" * 250, detail="\u202e" * 5000)
+    decide([long] * 20, Mode.DETECT)
+
+    assert max(escaped) <= max(wording.NAME_LIMIT, wording.DETAIL_LIMIT)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from router.events import (
     decision_event,
     decode,
     encode,
+    encoding,
     event_id,
     event_schema,
     making,
@@ -151,6 +152,20 @@ def test_an_event_is_never_too_large_to_be_told(count: int, character: str, leng
     jsonschema.Draft202012Validator(event_schema()).validate(decode(body))
 
 
+def test_each_name_of_a_large_event_is_shortened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a hash of each: done anew for every step, a thousand names held the loop for 50 ms."""
+    hashed: list[str] = []
+
+    def shortened(text: str) -> str:
+        hashed.append(text)
+        return text[:10]
+
+    monkeypatch.setattr(encoding, "shortened", shortened)
+    encode(a_large_event(1000, "\x01" * 1000))
+
+    assert len(hashed) <= 2000
+
+
 def test_what_is_small_enough_is_told_whole() -> None:
     event = a_large_event(100, "x" * 1000)
 
@@ -171,6 +186,16 @@ def test_of_too_many_images_those_that_fail_are_told_in_the_objects_order() -> N
 
     assert [image["container"] for image in told["images"]] == [f"c{number}" for number in [*range(199), 999]]
     assert told["images_omitted"] == {"count": 800, "verdicts": {"verified": 800}}
+
+
+def test_of_too_many_images_that_fail_those_that_decided_are_told() -> None:
+    """A thousand images that failed in the past must not hide the new one that was refused."""
+    event = a_large_event(1000, "x" * 300, Verdict.UNSIGNED)
+    for number, image in enumerate(event["data"]["images"]):
+        image["is_new"] = number == 999
+    told = decode(encode(event))["data"]
+
+    assert told["images"][-1]["container"] == "c999"
 
 
 def test_what_was_not_answered_is_another_event_than_what_was_decided() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from router.admission.judging import Judging
 from router.admission.review import AdmissionRequest
@@ -56,3 +56,7 @@ class Asked:
     def blocks(self) -> bool:
         """Whether a failing image whose rule enforces is refused."""
         return self.mode is Mode.ENFORCE and not self.never_block
+
+    def unread(self, problem: str) -> Asked:
+        """The same request, of whose images nobody may look at any."""
+        return replace(self, problem=problem, workload=replace(self.workload, places=()))

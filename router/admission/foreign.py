@@ -5,8 +5,8 @@ Rules:
     object in it that has an `image`. Lists that were read otherwise are known; a list with the same bytes is the same.
 (2) The search looks for the keys in the text: within a JSON string every quote is escaped, so that a match is a key.
 (3) It is bounded by members, lists and bytes: what is beyond may hold anything, and `is_whole` says so.
-(4) Two objects say the same if the same bytes stand in the same members: the API server writes both the same way. Where
-    it would not, they differ, and somebody is told once more than needed.
+(4) Two objects say the same if the same bytes stand in the same members, and behind the last one that is searched: the
+    API server writes both the same way. Where it would not, they differ, and somebody is told once more than needed.
 """
 
 from __future__ import annotations
@@ -63,17 +63,19 @@ def search(raw: Raw, known: Sequence[Raw]) -> Steps[Found]:
     reader, count = Reader(data), 0
     if (yield from reader.enters(b"{")):
         while (key := (yield from reader.next_key(is_first=not count))) is not None:
+            if count == MEMBERS_LIMIT:
+                found.is_whole = False
+                content.update(key.encode(errors="replace") + b"\0")
+                yield from _digested(content, reader.rest())
+                break
             span = yield from reader.span()
             yield
             count += 1
             if key in _ASIDE:
                 continue
-            content.update(key.encode() + b"\0")
+            content.update(key.encode(errors="replace") + b"\0")
             yield from _digested(content, span)
-            if count > MEMBERS_LIMIT:
-                found.is_whole = False
-            else:
-                yield from lists.look_into(key, span)
+            yield from lists.look_into(key, span)
     found.content = content.hexdigest()
     return found
 
@@ -104,6 +106,7 @@ class _Lists:
                     return
                 self._read += 1
                 yield from self._list(key, hit[1].decode(), span[start + hit.end() :])
+                yield
             yield
 
     def _list(self, key: str, name: str, rest: memoryview) -> Steps[None]:

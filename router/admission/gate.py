@@ -35,7 +35,7 @@ from router.admission import pinning, review
 from router.admission.asked import Asked, GateRules
 from router.admission.reading.tolerant import UnreadableJsonError
 from router.admission.review import AdmissionRequest, Objects
-from router.admission.slices import OutOfTimeError, in_slices
+from router.admission.slices import OutOfTimeError, Slices
 from router.admission.telling import Draft, Telling
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload, read_workload
@@ -54,6 +54,7 @@ class Gate:
 
     def __init__(self, rules: GateRules, telling: Telling, metrics: Metrics) -> None:
         self.rules = rules
+        self.slices = Slices()
         self._telling = telling
         self._metrics = metrics
         self._abandoned: set[asyncio.Task[None]] = set()
@@ -65,7 +66,7 @@ class Gate:
         workload, problem = Workload(), request.problem
         if not problem:
             try:
-                workload = await in_slices(read_workload(request, objects, rules.csi_drivers), deadline)
+                workload = await self.slices.run(read_workload(request, objects, rules.csi_drivers), deadline)
             except OutOfTimeError:
                 problem = "there was no time to read the object"
             except UnreadableJsonError as error:
@@ -96,7 +97,7 @@ class Gate:
             if asked.problem:
                 return await self._told(asked, _failed((), asked, "unreadable", asked.problem))
             found = await asked.rules.judging.findings(workload.places, asked.deadline, _asker(asked))
-            findings = pinning.held_against(asked, found)
+            findings = await pinning.held_against(asked, found)
             decision = decide(findings, asked.mode, never_block=asked.never_block, notices=workload.notices)
             return await self._told(asked, Draft(decision, findings))
         except Exception as error:  # the one boundary: whatever failed, the API server gets its answer
@@ -109,7 +110,7 @@ class Gate:
         try:
             if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
                 found = await asked.rules.judging.findings(asked.workload.places, asked.deadline, _asker(asked))
-                patch = pinning.pins(asked, found)
+                patch = await pinning.pins(asked, found)
         except Exception:
             log.exception("pinning_failed", uid=asked.request.uid)  # a patch is a courtesy; /validate decides and tells
         return review.reply(asked.request.uid, allowed=True, patch=patch)
@@ -162,7 +163,7 @@ class Gate:
         return reply
 
     async def _told_unanswered(self, asked: Asked) -> None:
-        findings = pinning.held_against(asked, asked.rules.judging.known(asked.workload.places))
+        findings = await pinning.held_against(asked, await asked.rules.judging.known(asked.workload.places))
         judged = decide(findings, asked.mode, never_block=asked.never_block, notices=asked.workload.notices)
         message = f"the API server went away before it was answered\n{judged.message}"
         decision = replace(judged, outcome=RequestOutcome.UNANSWERED, severity=Severity.MEDIUM, message=message)

@@ -111,15 +111,21 @@ class Judging:
             await pause.if_due()
         return found
 
-    def known(self, places: Sequence[Place]) -> list[Finding]:
+    async def known(self, places: Sequence[Place]) -> list[Finding]:
         """One finding per place, in order, with what can be said without asking anybody."""
-        found = {place.image: self._at_once(place.image) for place in places}
         unasked = Judgement(Verdict.UNVERIFIABLE, "unanswered", "nobody waited for a verdict", None, (), cached=False)
-        return [
-            self._finding(place, known if isinstance(known, Judged) else Judged(str(known[0]), known[1], unasked, 0.0))
-            for place in places
-            for known in (found[place.image],)
-        ]
+        judged: dict[str, Judged] = {}
+        found = []
+        pause = Pause()
+        for place in places:
+            if place.image not in judged:
+                known = self._at_once(place.image)
+                judged[place.image] = (
+                    known if isinstance(known, Judged) else Judged(str(known[0]), known[1], unasked, 0.0)
+                )
+            found.append(self._finding(place, judged[place.image]))
+            await pause.if_due()
+        return found
 
     def speaks_for_pinned(self, image: str, digest: str) -> bool:
         """Whether the rule of this image, written with a tag, is also the rule of the same name with the digest."""

@@ -48,10 +48,14 @@ class BodyRefusedError(Exception):
 
 
 class Room:
-    """Bytes that may be held at once; who finds none waits, the smaller ones first."""
+    """Bytes that may be held at once; who finds none waits, the smaller ones first.
 
-    def __init__(self, size: int = ROOM, kept_for_tiny: int = KEPT_FOR_TINY) -> None:
+    Where who waits has in memory what he waits for, `most_waiting` bounds that: who would be beyond it finds no room.
+    """
+
+    def __init__(self, size: int = ROOM, kept_for_tiny: int = KEPT_FOR_TINY, most_waiting: int | None = None) -> None:
         self._free = size
+        self._most_waiting = most_waiting
         self._kept = kept_for_tiny
         self._tiny: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._others: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -74,7 +78,7 @@ class Room:
         """Hold so many bytes for as long as the context lasts.
 
         Raises:
-            BodyRefusedError: 503, there was no room until the deadline.
+            BodyRefusedError: 503, there was no room until the deadline, or too many wait.
         """
         await self.take(size, deadline, is_tiny=size <= TINY)
         try:
@@ -91,6 +95,8 @@ class Room:
 
     async def _take(self, size: int, *, is_tiny: bool) -> None:
         line = self._tiny if is_tiny else self._others
+        if self._most_waiting is not None and size + sum(one for one, _ in line) > self._most_waiting:
+            raise BodyRefusedError(503, "too many large requests wait; ask again")
         turn = asyncio.get_running_loop().create_future()
         line.append((size, turn))
         try:

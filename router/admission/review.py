@@ -115,7 +115,7 @@ def _request(request: shapes.Request, uid: str) -> Steps[AdmissionRequest]:
     kind, user = request.kind or shapes.GroupVersionKind(), request.user_info or shapes.UserInfo()
     groups: list[str] = []
     with suppress(UnreadableJsonError):  # the groups are told, nothing follows from them
-        groups = yield from read_texts(user.groups)
+        groups = yield from read_texts(user.groups, GROUPS_LIMIT)
     return AdmissionRequest(
         uid=uid,
         operation=_cut(request.operation),
@@ -126,7 +126,7 @@ def _request(request: shapes.Request, uid: str) -> Steps[AdmissionRequest]:
         namespace=_cut(request.namespace),
         name=_cut(request.name),
         user=_cut(user.username, USER_LIMIT),
-        groups=tuple(_cut(one) for one in groups[:GROUPS_LIMIT]),
+        groups=tuple(_cut(one) for one in groups),
         dry_run=request.dry_run is True,
         problem=_problem(request),
     )

@@ -1,4 +1,8 @@
-"""Runs work in slices, so that nobody else waits for it, and ends it at its deadline."""
+"""Runs work in slices, so that nobody else waits for it, and ends it at its deadline.
+
+What is done within one slice is done at once. Of what takes longer, one slice of one piece of work is done at a time,
+in turn: however much of such work there is, what is short waits for one slice of it, not for one of each.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +19,48 @@ class OutOfTimeError(Exception):
     """The work was not done at its deadline."""
 
 
-async def in_slices(steps: Steps[T], deadline: float) -> T:
-    """The result of the work; `deadline` is in the event loop's time.
+class Slices:
+    """Whoever shares these shares their turns."""
 
-    What is done within the first slice is never late.
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
 
-    Raises:
-        OutOfTimeError: It was not done in time; it ends there.
-    """
-    until = time.perf_counter() + SLICE
-    while True:
+    async def run(self, steps: Steps[T], deadline: float) -> T:
+        """The result of the work; `deadline` is in the event loop's time.
+
+        What is done within the first slice is never late.
+
+        Raises:
+            OutOfTimeError: It was not done in time; it ends there.
+        """
+        done: list[T] = []
+        if _is_done(steps, done):
+            return done[0]
         try:
-            next(steps)
-        except StopIteration as done:
-            result: T = done.value
-            return result
-        if time.perf_counter() < until:
-            continue
-        if asyncio.get_running_loop().time() >= deadline:
+            while asyncio.get_running_loop().time() < deadline:
+                async with asyncio.timeout_at(deadline):
+                    await self._turn.acquire()
+                try:
+                    await asyncio.sleep(0)  # with the turn in hand: whoever else wants one waits
+                    if _is_done(steps, done):
+                        return done[0]
+                finally:
+                    self._turn.release()
+        except TimeoutError as error:
+            raise OutOfTimeError from error
+        finally:
             steps.close()
-            raise OutOfTimeError
-        await asyncio.sleep(0)
-        until = time.perf_counter() + SLICE
+        raise OutOfTimeError
+
+
+def _is_done(steps: Steps[T], done: list[T]) -> bool:
+    """Work for a slice; put the result into `done` where that ends it."""
+    until = time.perf_counter() + SLICE
+    try:
+        while True:
+            next(steps)
+            if time.perf_counter() >= until:
+                return False
+    except StopIteration as end:
+        done.append(end.value)
+        return True

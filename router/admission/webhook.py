@@ -3,12 +3,13 @@
 Rules:
 (1) Refused with a status and a short text that says why: another content type or a content coding (415), a body
     beyond `max_body` (413) or too slow (408), and what is no AdmissionReview v1 with a uid (400, told by
-    `router.admission.unreadable`). Where there is no room, 503 with `Retry-After`, and no event: the API server asks
-    again.
+    `router.admission.unreadable`). Where there is no room for a body, or no time to read whose it is, 503 with
+    `Retry-After`, and no event: the API server asks again.
 (2) Everything else gets 200 and a review, whatever happens inside: any other status would mean "failed calling
     webhook" to the API server. When everything below has failed, the last word stands ready here, and uses nothing
     that could have failed.
-(3) A body is held only until it is read; then the room that its images take is held until they are answered.
+(3) A body is held only until it is read; then the room that its images take is held until they are answered. Where
+    there is none until the deadline, it is told as what can't be judged.
 (4) When the API server gives up, the connection closes, our work for it is cancelled, and the event says so.
 """
 
@@ -27,7 +28,7 @@ from router.admission.gate import Gate
 from router.admission.receiving import BodyRefusedError, Receiving, Room
 from router.admission.review import AdmissionRequest, read_review
 from router.admission.settings import WebhookSettings
-from router.admission.slices import OutOfTimeError, in_slices
+from router.admission.slices import OutOfTimeError
 from router.admission.unreadable import UnreadableBodies
 from router.errors import ReviewError
 from router.telemetry.logs import logger
@@ -39,6 +40,8 @@ log = logger()
 
 JUDGING_ROOM = 96 * 2**20
 """Bytes of memory that the images of all requests may take while they are judged."""
+WAITING_ROOM = 96 * 2**20
+"""Bytes of memory that the images of requests may take that wait for that room; as many again of small ones."""
 CONTENT_TYPE = "application/json"
 
 Answering = Callable[[Asked], Awaitable[bytes]]
@@ -56,7 +59,7 @@ class Webhook:
         self._unreadable = unreadable
         self._receiving = Receiving()
         self._seldom = Seldom()
-        self._judging = Room(JUDGING_ROOM, JUDGING_ROOM // 4)
+        self._judging = Room(JUDGING_ROOM, JUDGING_ROOM // 4, WAITING_ROOM)
 
     def application(self) -> web.Application:
         """The aiohttp application that serves both endpoints."""
@@ -93,7 +96,11 @@ class Webhook:
 
     async def _answered(self, asked: Asked, answering: Answering) -> bytes:
         try:
-            async with self._judging.held(asked.workload.cost, asked.deadline):
+            async with contextlib.AsyncExitStack() as held:
+                try:
+                    await held.enter_async_context(self._judging.held(asked.workload.cost, asked.deadline))
+                except BodyRefusedError:  # a 503 would let it in untold under `failurePolicy: Ignore`
+                    asked = asked.unread("too many images are being judged at once; try again")
                 return await answering(asked)
         except asyncio.CancelledError:
             if answering == self._gate.validate:
@@ -121,8 +128,9 @@ class Webhook:
             deadline=deadline,
         ) as body:
             try:
-                review, objects = await in_slices(read_review(body), deadline)
+                review, objects = await self._gate.slices.run(read_review(body), deadline)
             except ReviewError as error:
+                await asyncio.sleep(0)  # the hash of a large body takes about as long as a step may
                 self._unreadable.add(error.cause, str(error), peer, body)
                 raise
             except OutOfTimeError as error:

@@ -102,9 +102,9 @@ class _Contents:
 
     found: shapes.Object
     images: set[str] = field(default_factory=set)
-    """Every image, wherever it stands; beyond `IMAGES_BEFORE_LIMIT` none more."""
+    """Every image at a place that is judged; beyond `IMAGES_BEFORE_LIMIT` none more."""
     besides: Found | None = None
-    """For a foreign kind, what stands at other places."""
+    """For a foreign kind, what stands at other places: it was told and never judged, so it makes no image known."""
 
 
 def read_workload(request: AdmissionRequest, objects: Objects, csi_drivers: AbstractSet[str]) -> Steps[Workload]:
@@ -152,7 +152,6 @@ def _contents(request: AdmissionRequest, raw: Raw) -> Steps[_Contents]:
     if data and is_foreign(request.group):
         known = [getattr(spec, name) for spec, _ in _pods(request, contents.found) for name, _, _ in _LISTS]
         contents.besides = yield from search(raw, known)
-        contents.images |= contents.besides.images
     return contents
 
 
@@ -273,10 +272,12 @@ class _Taking:
 
     def has_news(self, new: _Contents, old: _Contents, before: AbstractSet[str]) -> bool:
         """Whether an update brings an image, or may bring one where nobody can look."""
-        if self._has_new or new.images - before:
+        if self._has_new:
             return True
         if new.besides is None or old.besides is None:
             return False
+        if not new.besides.images <= old.besides.images | before:
+            return True
         is_read = self.count > 0 and new.besides.is_whole and old.besides.is_whole
         return not is_read and new.besides.content != old.besides.content
 
@@ -291,7 +292,7 @@ class _Taking:
             "container",
             "",
             kept[-1].pointer,
-            is_new=decides_all or self._has_new_beyond,
+            is_new=self._has_new_beyond or kept[-1].is_new,  # the last one that was kept makes room for it
             is_pinnable=False,
         )
         return (*kept[: PLACES_LIMIT - 1], beyond)

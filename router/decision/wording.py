@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import assert_never
 
 from router.decision.finding import Failure, Finding
@@ -132,7 +133,7 @@ def _cause(finding: Finding) -> str:
     # A plain "unsigned" says it all, unless the image is given by digest: then the detail has a hint.
     if finding.verdict is Verdict.UNSIGNED and "@" not in finding.image:
         return ""
-    detail = cut(one_line(finding.detail), DETAIL_LIMIT).rstrip(".")
+    detail = cut(one_line(cut(finding.detail, DETAIL_LIMIT)), DETAIL_LIMIT).rstrip(".")
     cause = f"{finding.reason}: {detail}" if detail else finding.reason
     if finding.verdict is Verdict.UNVERIFIABLE and finding.on_unverifiable == "admit" and not finding.is_tolerated:
         cause += "; `on_unverifiable: admit` tolerates only what the registry did to a question that was sent"
@@ -140,9 +141,9 @@ def _cause(finding: Finding) -> str:
 
 
 def _subject(finding: Finding, name_limit: int) -> str:
-    image = _shortened(one_line(finding.image), name_limit) or "(no image)"
+    image = _short_line(finding.image, name_limit) or "(no image)"
     kind = "volume" if finding.container_kind.endswith("volume") else "container"
-    return f"{image} ({kind} {_shortened(one_line(finding.container), CONTAINER_LIMIT)})"
+    return f"{image} ({kind} {_short_line(finding.container, CONTAINER_LIMIT)})"
 
 
 def _next_step(finding: Finding) -> str:
@@ -195,6 +196,11 @@ def _shortened(text: str, limit: int) -> str:
     return f"{text[: limit - tail - 1]}…{text[-tail:]}"
 
 
+def _short_line(text: str, limit: int) -> str:
+    """On one line and within the limit; what will not be shown is not looked at, since escaping is slow."""
+    return _shortened(one_line(_shortened(text, limit)), limit)
+
+
 def one_line(text: str) -> str:
     r"""What others wrote, so that it can neither break a line nor hide or reorder characters.
 
@@ -204,7 +210,12 @@ def one_line(text: str) -> str:
     text = text[:MESSAGE_LIMIT]
     if text.isascii() and text.isprintable():
         return text
-    return "".join(character if _is_visible(character) else _escape(character) for character in text)
+    return "".join(map(_visible, text))
+
+
+@lru_cache(maxsize=4096)
+def _visible(character: str) -> str:
+    return character if _is_visible(character) else _escape(character)
 
 
 def _is_visible(character: str) -> bool:

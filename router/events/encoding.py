@@ -58,7 +58,8 @@ def encode(event: CloudEvent) -> bytes:
     for reduce in _LADDER:
         if len(whole) <= EVENT_LIMIT:
             break
-        whole = as_json(reduce(event))
+        event = reduce(event)
+        whole = as_json(event)
     return whole
 
 
@@ -103,7 +104,6 @@ def _short_named(image: ImageData) -> ImageData:
 
 
 def _with_short_details(event: CloudEvent) -> CloudEvent:
-    event = _with_short_names(event)
     data = event["data"]
     request = data["request"]
     images: list[ImageData] = [{**image, "detail": image["detail"][:DETAIL_LIMIT]} for image in data["images"]]
@@ -118,13 +118,14 @@ class _Keeping:
     count: int
 
     def __call__(self, event: CloudEvent) -> CloudEvent:
-        event = _with_short_details(event)
         images = event["data"]["images"]
-        ranked = sorted(range(len(images)), key=lambda index: Verdict(images[index]["verdict"]).is_pass)
+        ranked = sorted(range(len(images)), key=lambda index: _rank(images[index]))
         kept = set(ranked[: self.count])
-        omitted = Counter(images[index]["verdict"] for index in ranked[self.count :])
-        if not omitted:
+        more = Counter(images[index]["verdict"] for index in ranked[self.count :])
+        if not more:
             return event
+        before = event["data"].get("images_omitted")
+        omitted = more + Counter({} if before is None else before["verdicts"])
         data: EventData = {
             **event["data"],
             "images": [image for index, image in enumerate(images) if index in kept],
@@ -133,7 +134,12 @@ class _Keeping:
         return {**event, "data": data}
 
 
-_LADDER: tuple[Callable[[CloudEvent], CloudEvent], ...] = (
+def _rank(image: ImageData) -> tuple[bool, bool]:
+    """What failed because it is new decided, and is told before what only failed in the past."""
+    return Verdict(image["verdict"]).is_pass, not image.get("is_new", True)
+
+
+_LADDER: tuple[Callable[[CloudEvent], CloudEvent], ...] = (  # each from what the one before made
     _with_short_names,
     _with_short_details,
     *map(_Keeping, (IMAGES_KEPT, IMAGES_KEPT // 2, IMAGES_KEPT // 4, IMAGES_KEPT // 16, 1)),

@@ -266,3 +266,16 @@ def test_what_broke_while_a_body_was_held_gives_it_back() -> None:
         return room.free == free
 
     assert virtually(story())
+
+
+async def test_who_would_wait_with_too_much_in_memory_finds_no_room() -> None:
+    """Hundreds of requests of a thousand images each waited with all of them in memory: half a gigabyte."""
+    room = Room(0, 0, most_waiting=10)
+    deadline = asyncio.get_running_loop().time() + 60
+    waiting = asyncio.create_task(room.take(6, deadline, is_tiny=False))
+    await asyncio.sleep(0)
+
+    with pytest.raises(BodyRefusedError):
+        await room.take(5, deadline, is_tiny=False)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)

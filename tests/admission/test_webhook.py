@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from router.admission import telling, webhook
 from router.admission.gate import Gate
-from router.admission.receiving import Room
+from router.admission.receiving import Receiving, Room
 from router.admission.settings import WebhookSettings
 from router.admission.telling import Telling
 from router.admission.unreadable import UnreadableBodies
@@ -112,13 +112,29 @@ async def test_what_is_no_review_gets_the_status_that_says_why(body: bytes, stat
 async def test_where_there_is_no_room_the_api_server_is_told_to_ask_again() -> None:
     """With `Retry-After` it sends the same call again; without, it gives up."""
     async with Endpoint().running() as endpoint:
-        endpoint.webhook._judging = Room(0, 0)
+        endpoint.webhook._receiving = Receiving(Room(0, 0))
         async with endpoint.client.post("/validate?timeout=300ms", json=pod(WEB)) as reply:
             status, after = reply.status, reply.headers.get("Retry-After")
 
     assert (status, after) == (503, "1")
     assert endpoint.world.outbox.events == []
     assert 'gatecrier_requests_malformed_total{status="503"} 1.0' in endpoint.world.metrics.exposed().decode()
+
+
+@pytest.mark.parametrize(("namespace", "allowed"), [("strict", False), ("elsewhere", True)])
+async def test_a_review_that_was_read_is_told_where_there_is_no_room_to_judge_it(
+    namespace: str,
+    allowed: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Whoever fills the room with a dozen dry runs must not walk in by HTTP 503 under `failurePolicy: Ignore`."""
+    async with Endpoint().running() as endpoint:
+        endpoint.webhook._judging = Room(0, 0)
+        answer = await endpoint.ask(pod(WEB, namespace=namespace), "/validate?timeout=300ms")
+
+    (event,) = endpoint.world.outbox.events
+    assert answer["allowed"] is allowed
+    assert event["data"]["decision"]["would_reject"] is True
+    assert "too many images" in event["data"]["decision"]["message"]
 
 
 async def test_whoever_goes_away_is_told_as_unanswered() -> None:
@@ -146,7 +162,7 @@ BREAKING = [
     (Telling, "count"),
     (Telling, "_event"),
     (webhook, "allowance"),
-    (webhook, "in_slices"),
+    (webhook, "read_review"),
     (Gate, "validate"),
     (Gate, "read"),
 ]
@@ -168,7 +184,7 @@ async def test_nothing_that_breaks_below_the_webhook_becomes_an_http_error(
 
     async with Endpoint().running() as endpoint:
         monkeypatch.setattr(holder, part, broken)
-        if part == "in_slices":  # then nobody knows whose request it is
+        if part == "read_review":  # then nobody knows whose request it is
             status, _, headers = await endpoint.post(json.dumps(pod(WEB, namespace=namespace)).encode())
             assert (status, headers.get("Retry-After")) == (503, "1")
             return

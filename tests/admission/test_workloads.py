@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.admission import foreign
-from router.admission.workloads import PLACES_LIMIT, Place, Workload
+from router.admission.workloads import PLACES_LIMIT, Place, Workload, read_workload
 from tests.admission import recorded
 from tests.admission.recorded import workload as images_of
 from tests.admission.world import pod
@@ -226,6 +226,24 @@ def test_what_is_too_large_to_be_searched_is_told(monkeypatch: pytest.MonkeyPatc
     assert "too large" in workload.notices[0]
 
 
+def test_members_beyond_what_is_searched_are_told_and_still_compared() -> None:
+    members = {f"m{number}": number for number in range(foreign.MEMBERS_LIMIT + 5)}
+    workload = images_of(request({"spec": {"template": a_pod("x")}, **members}, "example.com/v1/Odd"))
+    same = update(members, members, "example.com/v1/Odd")
+    other = update({**members, f"m{foreign.MEMBERS_LIMIT + 4}": "changed"}, members, "example.com/v1/Odd")
+
+    assert "too large" in workload.notices[0]
+    assert (images_of(same).skip, images_of(other).skip) == ("unchanged", None)
+
+
+def test_lists_of_containers_are_searched_in_many_steps() -> None:
+    """Each costs up to a millisecond: a thousand of them held the loop for a second."""
+    body = request({"spec": {"x": [{"containers": []}] * 500}}, "example.com/v1/Odd")
+    steps = read_workload(*recorded.read(body), recorded.CSI_DRIVERS)
+
+    assert sum(1 for _ in steps) >= 500
+
+
 @pytest.mark.parametrize("broken", [None, "x", 5, {}, {"a": 1}, [], True])
 @pytest.mark.parametrize("key", ["containers", "initContainers", "ephemeralContainers", "volumes"])
 def test_what_is_no_list_of_objects_holds_no_image(key: str, broken: object) -> None:
@@ -307,6 +325,15 @@ def test_an_update_that_brings_none_is_let_in_however_many_images_there_are(coun
     assert images_of(update(a_pod(*images, "new"), a_pod(*images))).skip is None
 
 
+def test_a_new_image_at_the_last_place_does_not_pass_for_what_stands_behind_it() -> None:
+    """The last place makes room for what is beyond; whatever it brings must not be let in unjudged."""
+    old = [f"x{number}" for number in range(PLACES_LIMIT + 1)]
+    new = [*old[: PLACES_LIMIT - 1], "new", old[-1]]
+    places = images_of(update(a_pod(*new), a_pod(*old))).places
+
+    assert [place.is_new for place in places] == [False] * (PLACES_LIMIT - 1) + [True]
+
+
 def test_of_a_pod_only_what_was_not_there_before_decides() -> None:
     """A good debug container must get into a Pod that runs an unsigned image."""
     workload = images_of(update(a_pod("a", "new"), a_pod("a", "b")))
@@ -334,6 +361,15 @@ def test_a_template_that_brings_an_image_is_judged_whole(kind: str) -> None:
 )
 def test_a_foreign_kind_that_brings_no_image_is_let_in(new: object, old: object) -> None:
     assert images_of(update({"spec": new}, {"spec": old}, "argoproj.io/v1alpha1/Rollout")).skip == "unchanged"
+
+
+def test_an_image_that_was_hidden_in_a_foreign_kind_is_new_where_it_is_judged() -> None:
+    """Where it was hidden it was told and never judged: moving it must not let it in."""
+    old = {"spec": {"template": a_pod("x"), "analysis": [a_pod("z")]}}
+    new = {"spec": {"template": a_pod("z"), "analysis": [a_pod("x")]}}
+    workload = images_of(update(new, old, "argoproj.io/v1alpha1/Rollout"))
+
+    assert (workload.skip, [(place.image, place.is_new) for place in workload.places]) == (None, [("z", True)])
 
 
 def test_a_foreign_kind_that_brings_a_hidden_image_is_judged() -> None:

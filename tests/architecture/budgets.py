@@ -50,6 +50,7 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "of it for bodies up to 64 KiB only", lambda: _bytes(receiving.KEPT_FOR_TINY)),
     ("", "larger bodies read at once, in turns of the peers", lambda: _count(receiving.SLOTS)),
     ("", "memory of images that are being judged", lambda: _bytes(webhook.JUDGING_ROOM)),
+    ("", "memory of images that wait for that, and of small requests beside", lambda: _bytes(webhook.WAITING_ROOM)),
     ("", "images being verified at once", lambda: _count(turns.UNDER_WAY)),
     ("", "images waiting for their turn", lambda: _count(turns.WAITING)),
     ("a dry run", "turns that one of its turns costs", lambda: _count(line.DRY_RUN_COST)),

@@ -21,10 +21,12 @@ from router.admission.reading.tolerant import Reader
 
 FAST_LIMIT = 4 * 2**20
 """Bytes that the fast reader takes at one go, whatever is in them."""
-FAST_LARGE_LIMIT = 20 * 2**20
+FAST_LARGE_LIMIT = 12 * 2**20
 """Bytes that it takes where there is little in them."""
 FEW = 1_500_000
 """Brackets and commas that are little."""
+TAKEN_AT_ONCE = 256
+"""Entries that are given away between two steps."""
 OBJECTS_AT_ONCE, ENTRIES_AT_ONCE = 2_000, 50_000
 """Objects, and entries and members of any kind, in a list that is read at one go."""
 
@@ -67,8 +69,10 @@ def read_entries(raw: msgspec.Raw, shape: type[S], take: Callable[[S | None], No
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             yield
         else:
-            for entry in entries:
+            for index, entry in enumerate(entries):
                 take(entry)
+                if index % TAKEN_AT_ONCE == 0:
+                    yield
             return
     reader, is_first = Reader(data), True
     yield from reader.enters(b"[")
@@ -78,21 +82,31 @@ def read_entries(raw: msgspec.Raw, shape: type[S], take: Callable[[S | None], No
         yield
 
 
-def read_texts(raw: msgspec.Raw) -> Steps[list[str]]:
-    """The texts of a list; none where there is no list.
+def read_texts(raw: msgspec.Raw, most: int) -> Steps[list[str]]:
+    """The first texts of a list, without what else stands in it; none where there is no list.
 
     Raises:
         UnreadableJsonError: It is no JSON in a place that must be read.
     """
+    found: list[str] = []
     data = memoryview(raw)
     if not data:
-        return []
+        return found
     if len(data) <= TEXTS_AT_ONCE:
         try:
-            return _TEXTS.decode(data)
+            return _TEXTS.decode(data)[:most]
         except (msgspec.MsgspecError, UnicodeDecodeError):
             yield
-    return (yield from Reader(data).texts()) or []
+    reader, is_first = Reader(data), True
+    if not (yield from reader.enters(b"[")):
+        return found
+    while len(found) < most and reader.has_entry(is_first=is_first):
+        is_first = False
+        text = yield from reader.text()
+        if text is not None:
+            found.append(text)
+        yield
+    return found
 
 
 def _has_few_entries(data: bytes) -> bool:

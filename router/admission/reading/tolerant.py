@@ -145,6 +145,7 @@ class Reader:
             value = yield from self.text()
             if value is not None:
                 found.append(value)
+            yield
         return found
 
     def raw(self) -> Steps[msgspec.Raw]:
@@ -157,6 +158,10 @@ class Reader:
         start = self._at
         yield from self.skip()
         return self._data[start : self._at]
+
+    def rest(self) -> memoryview:
+        """What nobody has read yet."""
+        return self._data[self._at :]
 
     def skip(self) -> Steps[None]:
         """Pass over the value here."""

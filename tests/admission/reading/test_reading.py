@@ -168,6 +168,14 @@ def test_no_filling_holds_the_loop_for_long(filling: str) -> None:
     assert longest_step(read_document(memoryview(FULL[filling](3 * MIB)), shapes.Object)) < 0.5
 
 
+def test_a_list_is_never_read_or_given_away_at_one_go() -> None:
+    """Three megabytes of empty groups held the loop for seconds, and entries that are null for 50 ms a quarter."""
+    texts, entries = (msgspec.Raw(b"[" + one * 19_999 + one[:-1] + b"]") for one in (b'"",', b"null,"))
+
+    assert sum(1 for _ in read_texts(texts, 20_000)) >= 20_000
+    assert sum(1 for _ in read_entries(entries, shapes.Container, lambda _: None)) >= 20
+
+
 def test_what_is_too_large_to_be_read_at_one_go_is_read_in_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader_module, "FAST_LIMIT", 1000)
     monkeypatch.setattr(reader_module, "FEW", 1000)
@@ -204,5 +212,6 @@ def test_a_list_is_read_entry_by_entry(document: bytes, entries: list[str | None
 
 
 def test_texts_are_read_without_what_else_stands_among_them() -> None:
-    assert finish(read_texts(msgspec.Raw(b'["a",1,null,["b"],"c"]'))) == ["a", "c"]
-    assert finish(read_texts(msgspec.Raw(b"{}"))) == []
+    assert finish(read_texts(msgspec.Raw(b'["a",1,null,["b"],"c"]'), 5)) == ["a", "c"]
+    assert finish(read_texts(msgspec.Raw(b'["a","b","c" and so on'), 2)) == ["a", "b"]
+    assert finish(read_texts(msgspec.Raw(b"{}"), 5)) == []
