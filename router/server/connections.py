@@ -206,7 +206,9 @@ class Connections:
     # Leaving
 
     def renew(self) -> None:
-        """Whose certificates are let in has changed: who came in before has to come in again."""
+        """Whose certificates are let in has changed: who came in before, or is just coming, has to come in again."""
+        for handshake in list(self._handshakes.values()):
+            handshake.cancel()
         for connection in list(self._all):
             connection.is_last = True
             if connection.is_silent and not connection.is_midway:
