@@ -247,7 +247,8 @@ class Router:
         for listener in self._listeners[:1]:
             for state, count in listener.connections.counts().items():
                 self._metrics.connections.labels(state).set(count)
-        self._observing.waiting(await self._outbox.waiting(), time.time())
+        with contextlib.suppress(OutboxError):  # everything else is still worth telling, and then the more so
+            self._observing.waiting(await self._outbox.waiting(), time.time())
 
     async def _keep_house(self) -> None:
         while True:
