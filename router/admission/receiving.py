@@ -15,9 +15,9 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -73,7 +73,7 @@ class Room:
         self._free -= size
         return True
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def held(self, size: int, deadline: float) -> AsyncIterator[None]:
         """Hold so many bytes for as long as the context lasts.
 
@@ -105,7 +105,8 @@ class Room:
             if turn.done() and not turn.cancelled():
                 self.give_back(size)
             else:
-                line.remove((size, turn))
+                with contextlib.suppress(ValueError):  # whoever gave room back in between has passed it over already
+                    line.remove((size, turn))
                 self._admit()
             raise
 
@@ -173,7 +174,7 @@ class Receiving:
         self._room = room or Room()
         self._slots = slots or Slots()
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def body(
         self, content: StreamReader, *, length: int | None, most: int, peer: str, deadline: float
     ) -> AsyncIterator[memoryview]:
@@ -237,7 +238,7 @@ class _Holding:
         self._bytes = 0
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _in_time(deadline: float) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout_at(deadline):

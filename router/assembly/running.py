@@ -4,7 +4,7 @@ Start, in order: configuration, outbox, delivery of what waits there, gate, webh
 of it is there.
 Reload, on SIGHUP and when a file has changed: a configuration that can't be used is refused, said loudly, and the old
 one stays whole. Addresses, the outbox and limits of the webhook stay as they were at the start; a change there is said
-to need a restart.
+to need a restart. Reloads come one after the other, after the start, and none after the end has begun.
 A changed certificate, and changed clients, hold for new connections; changed clients end the old ones, too.
 Leave, on SIGTERM: unready at once, but for `webhook.linger` everybody is answered as before, since endpoints take that
 long to change; each answer is its connection's last. A second SIGTERM changes nothing, SIGINT ends the wait.
@@ -77,6 +77,8 @@ class Router:
         self._trial: tuple[bytes, bytes] | None = None
         self._entrance: Entrance
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reading = asyncio.Lock()
+        self._is_ending = False
         self._parts: Parts
         self._gate: Gate
         self._outbox: SqliteOutbox
@@ -90,6 +92,10 @@ class Router:
             ConfigurationError: The configuration can't be used, or an address is taken.
             OutboxError: The outbox can't be opened.
         """
+        async with self._reading:
+            await self._start()
+
+    async def _start(self) -> None:
         loaded = self._loaded()
         settings = loaded.settings
         self._entrance = self._new_entrance(settings.webhook)
@@ -135,6 +141,7 @@ class Router:
 
     async def stop(self) -> None:
         """Drain and close, also after a start that failed half way."""
+        self._is_ending = True
         self._set_ready(is_ready=False)
         for listener in self._listeners[:1]:
             await listener.close(self._parts.settings.webhook.deadline + FINISH)
@@ -198,7 +205,13 @@ class Router:
         return "the outbox's writer has ended" if is_broken else ""
 
     async def _reload(self) -> Iterable[Path]:
+        async with self._reading:  # else what was read first could come into force last
+            return await self._reload_alone()
+
+    async def _reload_alone(self) -> Iterable[Path]:
         found = await asyncio.to_thread(attempt, self._config, self._environment)
+        if self._is_ending:
+            return self._files
         if not isinstance(found, Loaded):
             self._metrics.reloads.labels("refused").inc()
             log.error(
@@ -237,7 +250,8 @@ class Router:
         for listener in self._listeners[:1]:
             for state, count in listener.connections.counts().items():
                 self._metrics.connections.labels(state).set(count)
-        self._observing.waiting(await self._outbox.waiting(), time.time())
+        with contextlib.suppress(OutboxError):  # everything else is still worth telling, and then the more so
+            self._observing.waiting(await self._outbox.waiting(), time.time())
 
     async def _keep_house(self) -> None:
         while True:

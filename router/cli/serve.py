@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ def add(subcommands: Subcommands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
+    _on_signals(_leave, signal.SIG_IGN)  # what is to be read again has not been read yet
     from router.assembly import serve  # noqa: PLC0415 - the whole router is imported only where it is run
     from router.errors import GatecrierError  # noqa: PLC0415 - the same
     from router.telemetry import logs  # noqa: PLC0415 - the same
@@ -43,4 +47,16 @@ def run(arguments: argparse.Namespace) -> int:
         logs.logger().exception("router_failed")
         return 1
     finally:
+        _on_signals(signal.SIG_IGN, signal.SIG_IGN)  # being told again must not change what we end with
         logs.flush()
+
+
+def _on_signals(ending: Callable[[int, FrameType | None], object] | signal.Handlers, reading: signal.Handlers) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ending)
+    signal.signal(signal.SIGHUP, reading)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """Told to stop before there is anything to be stopped."""
+    raise SystemExit(0)

@@ -54,13 +54,14 @@ class Connection(web.RequestHandler):
         "has_asked",
         "is_last",
         "keeper",
+        "peer",
         "refusal",
         "request",
         "silent_since",
         "wire",
     )
 
-    def __init__(self, keeper: Connections, server: web.Server, refusal: str = "") -> None:
+    def __init__(self, keeper: Connections, server: web.Server, peer: str = "", refusal: str = "") -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -71,6 +72,8 @@ class Connection(web.RequestHandler):
             read_bufsize=READ_STEP,
         )
         self.keeper = keeper
+        self.peer = peer
+        """The address of the other side."""
         self.refusal = refusal
         """Why its requests are not answered; empty where they are."""
         self.is_last = False

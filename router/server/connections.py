@@ -5,7 +5,8 @@ Rules:
     never asked anything (handshakes among them, the newest ones excepted); the longest silent of those that have; the
     oldest request of more than a moment that waits for its own client. So a kept connection of the API server goes
     after all that cost nothing to open, and a request that has come whole never goes: where there is nothing else,
-    nobody new is let in until one ends.
+    nobody new is let in until one ends. One address may only have `limits.share` times what is still free: beyond that,
+    one more closes another of its own, in the same order, or is closed itself.
 (2) One look over all of them, every `every` seconds, finds what is overdue. There is no timer per connection.
 (3) When we are leaving, each answer is its connection's last. So it is for those that came in by another entrance than
     the one in force, as soon as whose certificates are let in has changed.
@@ -32,6 +33,9 @@ from router.telemetry.seldom import Seldom
 
 log = logger()
 
+PAUSE = 0.05
+"""Seconds for which an address that has its share, and nothing that may go, gets no other connection."""
+
 Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -46,6 +50,7 @@ class Connections:
         self._all: dict[Connection, None] = {}
         self._handshakes: dict[Connection, asyncio.Task[None]] = {}
         self._working = 0
+        self._refused_until: dict[str, float] = {}
         self._is_leaving = False
         self._is_closed = False
         self._quiet = asyncio.Event()
@@ -146,14 +151,31 @@ class Connections:
         """Whether another one may only come where one goes."""
         return len(self) >= self.limits.most
 
-    def close_one(self) -> bool:
-        """Close what goes first; says whether there was anything that may go."""
+    def makes_room(self, peer: str) -> bool:
+        """Whether one more of this address may come; one of its own is closed where it has its share."""
+        now = self._loop.time()
+        if self._refused_until.get(peer, now) > now:
+            return False  # looking at all of them again for each who comes would be what takes the time of others
+        allowed = self.limits.share * (self.limits.most - len(self))
+        if len(self) < allowed or sum(one.peer == peer for one in (*self._all, *self._handshakes)) < allowed:
+            return True
+        if self.close_one(peer):
+            return True
+        self._refused_until[peer] = now + PAUSE
+        self._metrics.connections_ended.labels("crowded_out").inc()
+        if (held_back := self._seldom.turn("share_exceeded")) is not None:
+            log.warning("connection_not_accepted", peer=peer, cause="too many of this address", held_back=held_back)
+        return False
+
+    def close_one(self, peer: str | None = None) -> bool:
+        """Close what goes first, of this address or of all; says whether there was anything that may go."""
         before = self._loop.time() - self.limits.welcome
-        silent = [connection for connection in self._all if connection.is_silent]
-        newcomers = (one for one in (*silent, *self._handshakes) if not one.has_asked and one.began < before)
+        silent = [one for one in self._all if one.is_silent and peer in (None, one.peer)]
+        handshakes = (one for one in self._handshakes if peer in (None, one.peer))
+        newcomers = (one for one in (*silent, *handshakes) if not one.has_asked and one.began < before)
         asked = (one for one in silent if one.has_asked)
         first = min(newcomers, key=_began, default=None) or min(asked, key=_silent_since, default=None)
-        first = first or self._slowest()
+        first = first or self._slowest(peer)
         if first in self._handshakes:
             self._handshakes.pop(first).cancel()
             self._metrics.connections_ended.labels("crowded_out").inc()
@@ -161,9 +183,10 @@ class Connections:
             first.end("crowded_out")
         return first is not None
 
-    def _slowest(self) -> Connection | None:
+    def _slowest(self, peer: str | None) -> Connection | None:
         before = self._loop.time() - self.limits.hesitation
         waiting = (one for one in self._all if one.began < before and one.waits_for_client())
+        waiting = (one for one in waiting if peer in (None, one.peer))
         return min(waiting, key=_began, default=None)
 
     def _look(self) -> None:
@@ -175,6 +198,7 @@ class Connections:
     def sweep(self) -> None:
         """End what is overdue."""
         now = self._loop.time()
+        self._refused_until.clear()
         for connection in list(self._all):
             if (ending := connection.overdue(now)) is not None:
                 connection.end(ending)
@@ -182,7 +206,9 @@ class Connections:
     # Leaving
 
     def renew(self) -> None:
-        """Whose certificates are let in has changed: who came in before has to come in again."""
+        """Whose certificates are let in has changed: who came in before, or is just coming, has to come in again."""
+        for handshake in list(self._handshakes.values()):
+            handshake.cancel()
         for connection in list(self._all):
             connection.is_last = True
             if connection.is_silent and not connection.is_midway:

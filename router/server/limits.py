@@ -12,6 +12,9 @@ class Limits:
     most: int = 512
     """Connections at once, handshakes included. Three API servers with 200 mutating requests each in flight (their
     default) on two replicas need 300; what 512 can hold in buffers fits into the memory that is shipped."""
+    share: float = 3.0
+    """Times what is still free that one address may have: 384 for one alone, 219 each for two, 46 each for eleven. Who
+    asks much from few addresses so leaves room for everybody else, however long its requests take."""
     handshake: float = 10.0
     """Seconds for a TLS handshake."""
     head: float = 10.0

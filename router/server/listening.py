@@ -120,10 +120,13 @@ class Listener:
             except OSError as error:
                 self._exhausted(error)
                 return
+            if not self.connections.makes_room(address := str(peer[0])):
+                accepted.close()
+                continue
             accepted.setblocking(False)
             self._untouched.add(accepted)
-            connection = Connection(self.connections, self._server)
-            task = self._loop.create_task(self._shake_hands(accepted, connection, str(peer[0])))
+            connection = Connection(self.connections, self._server, address)
+            task = self._loop.create_task(self._shake_hands(accepted, connection, address))
             self.connections.shaking(connection, task)
             task.add_done_callback(partial(self._forget, accepted))
 

@@ -2,10 +2,14 @@
 
 `/healthz` is 200 while the process can still do its work (else a restart is right); `/readyz` is 200 while requests
 are taken, and 503 before the start is complete and from the moment of draining; `/metrics` is for Prometheus.
+
+Metrics are dear to write out. All who ask while they are being written out get the next ones together, so that whoever
+asks without end takes no more time than one who does.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -23,6 +27,28 @@ class Health:
     """Says why the process can't do its work any more; empty while it can."""
 
 
+class _Together:
+    """Writes metrics out for all who wait for them at once."""
+
+    def __init__(self, metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> None:
+        self._metrics = metrics
+        self._refresh = refresh
+        self._turn = asyncio.Lock()
+        self._next: asyncio.Task[bytes] | None = None
+
+    async def exposed(self) -> bytes:
+        """The metrics as they are now."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._expose())
+        return await asyncio.shield(self._next)  # who goes away does not end it for the others
+
+    async def _expose(self) -> bytes:
+        async with self._turn:
+            self._next = None
+            await self._refresh()
+            return self._metrics.exposed()
+
+
 def operations_application(health: Health, metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> web.Application:
     """The three endpoints; `refresh` brings gauges up to date before they are read."""
 
@@ -34,8 +60,9 @@ def operations_application(health: Health, metrics: Metrics, refresh: Callable[[
         return web.Response(text="ready\n") if health.is_ready else web.Response(status=503, text="not ready\n")
 
     async def expose(_: web.Request) -> web.Response:
-        await refresh()
-        return web.Response(body=metrics.exposed(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=await together.exposed(), headers={"Content-Type": CONTENT_TYPE})
+
+    together = _Together(metrics, refresh)
 
     application = web.Application()
     application.router.add_get("/healthz", healthz)

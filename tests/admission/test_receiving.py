@@ -104,6 +104,20 @@ async def test_room_that_was_given_to_somebody_who_left_is_free_again() -> None:
     assert room.free == 10
 
 
+async def test_room_that_is_given_back_passes_over_somebody_who_is_just_leaving() -> None:
+    """Else a deadline, or a client that goes away, becomes an error of ours, and what ends the request is lost."""
+    room = Room(10, 0)
+    await room.take(10, within(9), is_tiny=True)
+    waiting = asyncio.create_task(room.take(10, within(9), is_tiny=True))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    room.give_back(10)
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    assert waiting.cancelled()
+    assert room.free == 10
+
+
 def test_who_finds_no_room_until_the_deadline_is_sent_away() -> None:
     async def story() -> int:
         room = Room(10, 0)

@@ -121,6 +121,26 @@ async def test_sigint_does_not_linger(tmp_path: Path) -> None:
         assert took < 15
 
 
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "router.assembly.serve = lambda config: tell(signal.SIGHUP) or tell({number})",
+        "logs.flush = lambda: tell({number})",
+    ],
+)
+@pytest.mark.parametrize("number", [int(signal.SIGTERM), int(signal.SIGINT)])
+async def test_a_signal_before_the_start_or_after_the_end_is_no_failure(moment: str, number: int) -> None:
+    """Else who restarts us sees a crash, and who tells us early to read again ends us."""
+    code = (
+        "import os, signal, sys, router.assembly; from router.cli import main; from router.telemetry import logs;"
+        "tell = lambda number: os.kill(os.getpid(), number); router.assembly.serve = lambda config: 0;"
+        f"{moment.format(number=number)}; sys.exit(main(['serve']))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+
+    assert await process.wait() == 0
+
+
 async def test_the_soft_limit_of_open_files_is_raised(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lower = min(256, hard)

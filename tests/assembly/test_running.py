@@ -7,12 +7,16 @@ import datetime as dt
 import hashlib
 import json
 import ssl
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from router.assembly import Router, running
 from router.errors import ConfigurationError, OutboxError
 from router.server.certificates import self_signed
+from router.settings.loading import attempt
 from tests.admission.world import pod
 from tests.assembly.small import Place
 from tests.simulators.log import Log
@@ -62,6 +66,51 @@ async def test_a_changed_configuration_is_taken(tmp_path: Path) -> None:
         after = await place.ask("r.example/other/app:1")
 
     assert (before["allowed"], after["allowed"]) == (True, False)
+
+
+async def test_what_was_read_last_comes_into_force_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal and a changed file may come at the same time, and one of them may have read the old file."""
+    place, goes_on, reads = Place(tmp_path), threading.Event(), list[int]()
+
+    def slowly(config: Path, environment: Mapping[str, str]) -> object:
+        reads.append(len(reads))
+        found = attempt(config, environment)
+        if len(reads) == 1:
+            place.write(**ENFORCED)
+            asyncio.run_coroutine_threadsafe(again(), loop)
+            goes_on.wait(1)
+        return found
+
+    async def again() -> None:
+        second.append(asyncio.ensure_future(router.reload()))
+        second[0].add_done_callback(lambda _: goes_on.set())
+        if reading.locked():
+            goes_on.set()
+
+    loop, second = asyncio.get_running_loop(), list[asyncio.Future[None]]()
+    async with place.running() as router:
+        reading = getattr(router, "_reading", asyncio.Lock())
+        monkeypatch.setattr(running, "attempt", slowly)
+        await router.reload()
+        await second[0]
+        answer = await place.ask("r.example/other/app:1")
+
+    assert answer["allowed"] is False
+
+
+async def test_a_reload_waits_for_the_start_and_none_comes_after_the_end(tmp_path: Path, log: Log) -> None:
+    place = Place(tmp_path)
+    router = Router(place.config, {"HOSTNAME": "gatecrier-0"})
+    starting = asyncio.create_task(router.start())
+    await asyncio.sleep(0)
+    await router.reload()
+    await starting
+    await router.stop()
+    before = router._parts
+    await router.reload()
+
+    assert router._parts is before
+    assert [line["event"] for line in log.lines].count("configuration_taken") == 1
 
 
 async def test_a_bad_configuration_is_refused_and_the_old_one_stays(tmp_path: Path, log: Log) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
+import math
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -110,16 +111,16 @@ class Stage:
         self._is_tls = tls
         self._clients: list[Client] = []
 
-    async def connect(self, context: ssl.SSLContext | None = None) -> Client:
+    async def connect(self, context: ssl.SSLContext | None = None, source: str = "127.0.0.1") -> Client:
         """Somebody comes."""
         tls = (context or trusting()) if self._is_tls else None
-        client = Client(*await asyncio.open_connection("127.0.0.1", self.port, ssl=tls))
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port, ssl=tls, local_addr=(source, 0)))
         self._clients.append(client)
         return client
 
-    async def come(self) -> Client:
+    async def come(self, source: str = "127.0.0.1") -> Client:
         """Somebody comes and speaks no TLS."""
-        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0)))
         self._clients.append(client)
         return client
 
@@ -151,7 +152,7 @@ async def hello(request: web.Request) -> web.Response:
 @contextlib.asynccontextmanager
 async def listening(handler: Handler = hello, *, tls: bool = True, **limits: float) -> AsyncIterator[Stage]:
     """A listener with these limits, started and closed."""
-    stage = Stage(handler, dataclasses.replace(Limits(), **limits), tls=tls)  # type: ignore[arg-type]  # some are whole
+    stage = Stage(handler, dataclasses.replace(Limits(), **{"share": math.inf, **limits}), tls=tls)  # type: ignore[arg-type]  # some are whole
     await stage.listener.start()
     try:
         yield stage

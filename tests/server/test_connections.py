@@ -201,6 +201,41 @@ def test_where_all_are_in_hand_who_comes_waits(play: Play) -> None:
     assert play(story()) == [200, 200, 200]
 
 
+def test_requests_of_one_address_leave_room_for_others(play: Play) -> None:
+    """Whoever reaches the port could else hold every place with whole requests about a registry that never answers."""
+
+    async def story() -> tuple[int, bytes, list[int]]:
+        judging = Judging()
+        async with listening(judging.answer, most=8, share=3.0) as stage:
+            many = [await stage.connect(source="127.0.0.2") for _ in range(6)]
+            for client in many:
+                client.writer.write(POST % 0)
+            await stage.until(lambda: stage.listener.connections.counts()["in_hand"] == 6)
+            one_more = await stage.come("127.0.0.2")
+            refused = await one_more.end()
+            await one_more.close()
+            other = await stage.connect()
+            judging.goes_on.set()
+            status, _, _ = await other.ask(POST % 0)
+            return status, refused, [(await client.answer())[0] for client in many]
+
+    assert play(story()) == (200, b"", [200] * 6)
+
+
+def test_who_has_its_share_makes_room_for_itself(play: Play) -> None:
+    """The silent connections of others are no place for somebody who has many."""
+
+    async def story() -> list[int]:
+        async with listening(most=8, share=3.0, welcome=0.0) as stage:
+            kept = await stage.connect()
+            await kept.ask()
+            for _ in range(20):
+                latest = await stage.connect(source="127.0.0.2")
+            return [(await client.ask())[0] for client in (kept, latest)]
+
+    assert play(story()) == [200, 200]
+
+
 def test_a_body_that_does_not_come_makes_room(play: Play) -> None:
     """A thousand connections that promise a body and send none must not keep others waiting."""
 

@@ -112,6 +112,22 @@ def test_other_clients_hold_for_new_connections_and_end_the_old(play: Play, tmp_
     assert play(story()) == [b"", "refused", 200]
 
 
+def test_a_handshake_that_began_under_other_clients_ends_with_them(play: Play) -> None:
+    """It would be checked against a CA that is trusted no more, and its connection be kept for as long as it asks."""
+
+    async def story() -> bytes:
+        async with listening(handshake=60.0) as stage:
+            late = await stage.come()
+            await stage.until(lambda: stage.listener.connections.counts()["handshake"] == 1)
+            stage.listener.renew()
+            try:
+                return await late.end()
+            finally:
+                await late.close()
+
+    assert play(story()) == b""
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_no_session_is_resumed_by_another_context(play: Play, tmp_path: Path, version: ssl.TLSVersion) -> None:
     """TLS 1.3 resumes none at all; TLS 1.2 does in the same context, which has asked for the same certificates."""

@@ -44,6 +44,28 @@ async def test_metrics_are_in_prometheus_text() -> None:
     assert "# TYPE gatecrier_requests_total counter" in text
 
 
+async def test_who_asks_without_end_for_metrics_takes_no_more_time_than_one() -> None:
+    """Writing them out takes milliseconds in which no review is answered."""
+    count, began, goes_on = 0, asyncio.Event(), asyncio.Event()
+
+    async def refresh() -> None:
+        nonlocal count
+        count += 1
+        began.set()
+        await goes_on.wait()
+
+    application = operations_application(Health(), create("1"), refresh)
+    async with TestClient(TestServer(application)) as client:
+        asking = [asyncio.create_task(client.get("/metrics")) for _ in range(20)]
+        await began.wait()
+        asking[0].cancel()
+        goes_on.set()
+        statuses = [(await one).status for one in asking[1:]]
+
+    assert statuses == [200] * 19
+    assert count <= 3
+
+
 async def test_a_taken_port_is_a_clear_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
