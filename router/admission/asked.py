@@ -41,6 +41,8 @@ class Asked:
     mode: Mode
     """Whether a failing image may block here."""
     never_block: bool
+    came: float
+    """When its first byte came, in the event loop's time."""
     deadline: float
     """When judging must end, in the event loop's time."""
     store_by: float

@@ -59,8 +59,10 @@ class Gate:
         self._metrics = metrics
         self._abandoned: set[asyncio.Task[None]] = set()
 
-    async def read(self, request: AdmissionRequest, objects: Objects, deadline: float, store_by: float) -> Asked:
-        """What is asked; both deadlines are in the event loop's time. Never fails: what can't be read is told."""
+    async def read(
+        self, request: AdmissionRequest, objects: Objects, came: float, deadline: float, store_by: float
+    ) -> Asked:
+        """What is asked; all times are in the event loop's. Never fails: what can't be read is told."""
         rules, began = self.rules, time.perf_counter()
         mode, never_block = self.mode(request.namespace)
         workload, problem = Workload(), request.problem
@@ -75,7 +77,7 @@ class Gate:
                 log.exception("object_not_read", uid=request.uid, namespace=request.namespace)
                 problem = f"reading the object failed ({type(error).__name__})"
         never_block |= workload.never_blocks
-        return Asked(request, workload, rules, mode, never_block, deadline, store_by, began, problem)
+        return Asked(request, workload, rules, mode, never_block, came, deadline, store_by, began, problem)
 
     def mode(self, namespace: str) -> tuple[Mode, bool]:
         """Whether a failing image blocks there, and whether nothing ever does; never fails."""
@@ -96,7 +98,7 @@ class Gate:
                 return review.reply(asked.request.uid, allowed=True)
             if asked.problem:
                 return await self._told(asked, _failed((), asked, "unreadable", asked.problem))
-            found = await asked.rules.judging.findings(workload.places, asked.deadline, _asker(asked))
+            found = await asked.rules.judging.findings(workload.places, asked.came, asked.deadline, _asker(asked))
             findings = await pinning.held_against(asked, found)
             decision = decide(findings, asked.mode, never_block=asked.never_block, notices=workload.notices)
             return await self._told(asked, Draft(decision, findings))
@@ -109,7 +111,8 @@ class Gate:
         patch = None
         try:
             if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
-                found = await asked.rules.judging.findings(asked.workload.places, asked.deadline, _asker(asked))
+                places, judging = asked.workload.places, asked.rules.judging
+                found = await judging.findings(places, asked.came, asked.deadline, _asker(asked))
                 patch = await pinning.pins(asked, found)
         except Exception:
             log.exception("pinning_failed", uid=asked.request.uid)  # a patch is a courtesy; /validate decides and tells

@@ -6,8 +6,10 @@ Rules:
 (3) What the verifier already knows is taken at once, in slices that hold the loop for at most ten milliseconds. The
     rest waits for its turn (`router.verification.turns`), each distinct reference once.
 (4) At the deadline what was being asked is unverifiable(timeout), and it is the registry's doing only if one question
-    was on the wire for at least half of the time allowed, the times aside in which this loop was held up. What waited
-    for its turn is unverifiable(overloaded). Its work ends (the verifier decides whether others still wait for it).
+    was on the wire for at least half of the time allowed, the times aside in which this loop was held up. Time is
+    allowed from the request's first byte on: whoever makes it wait before it is judged leaves no less to be asked for.
+    What waited for its turn is unverifiable(overloaded). Its work ends (the verifier decides whether others still wait
+    for it).
 (5) A verifier that crashes makes its own image unverifiable(internal_error), logged with its traceback, and no other.
 """
 
@@ -89,9 +91,15 @@ class Judging:
         self._on_judged = on_judged
         self._turnstile = Turnstile() if turnstile is None else turnstile
 
-    async def findings(self, places: Sequence[Place], deadline: float, asker: Asker) -> list[Finding]:
-        """One finding per place, in order; `deadline` is in the event loop's time, `asker` is the request."""
-        began = asyncio.get_running_loop().time()
+    async def findings(self, places: Sequence[Place], came: float, deadline: float, asker: Asker) -> list[Finding]:
+        """One finding per place, in order.
+
+        Args:
+            places: Where the images stand.
+            came: When the request came, in the event loop's time.
+            deadline: When all must be found, in the event loop's time.
+            asker: The request.
+        """
         judged: dict[str, Judged] = {}
         waiting: dict[str, tuple[ImageReference, Rule]] = {}
         pause = Pause()
@@ -104,7 +112,7 @@ class Judging:
                     waiting[place.image] = known
                 await pause.if_due()
         if waiting:
-            judged |= await self._judged(waiting, began, deadline, asker)
+            judged |= await self._judged(waiting, came, deadline, asker)
         found = []
         for place in places:
             found.append(self._finding(place, judged[place.image]))
@@ -145,19 +153,20 @@ class Judging:
         return (reference, rule) if known is None else Judged(str(reference), rule, known, 0.0)
 
     async def _judged(
-        self, waiting: Mapping[str, tuple[ImageReference, Rule]], began: float, deadline: float, asker: Asker
+        self, waiting: Mapping[str, tuple[ImageReference, Rule]], came: float, deadline: float, asker: Asker
     ) -> dict[str, Judged]:
         async def asked(question: tuple[ImageReference, Rule]) -> tuple[Judgement, float]:
             judgement = await self._verifier.judge(*question, deadline)
             return judgement, loop.time()
 
         loop = asyncio.get_running_loop()
+        began = loop.time()
         distinct = list(dict.fromkeys(waiting.values()))  # two texts may mean one reference
         questions = [(question[0].registry.lower(), question) for question in distinct]
         answers = await self._turnstile.ask(asker, questions, asked, deadline)
         ended = loop.time()
         results = {
-            question: _result(answer, _Times(began, deadline, ended))
+            question: _result(answer, _Times(came, began, deadline, ended))
             for question, answer in zip(distinct, answers, strict=True)
         }
         found = {}
@@ -193,25 +202,26 @@ class Judging:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """When a request's images began to be judged, were to be done, and were; in the time of the loop."""
+    """When a request came, began to wait for turns, was to be done, and was; in the time of the loop."""
 
+    came: float
     began: float
     deadline: float
     ended: float
 
-    def timed_out(self, judgement: Judgement | None, wire: Wire, held_up: float) -> Judgement:
-        asked = wire.longest(self.began, min(self.ended, self.deadline)) - held_up
-        return timed_out(judgement, max(0.0, asked), self.deadline - self.began)
+    def timed_out(self, judgement: Judgement | None, since: float, wire: Wire, held_up: float) -> Judgement:
+        asked = wire.longest(since, min(self.ended, self.deadline)) - held_up  # since its turn, as is what held us up
+        return timed_out(judgement, max(0.0, asked), self.deadline - self.came)
 
 
 def _result(answer: Answer[tuple[Judgement, float]], times: _Times) -> tuple[Judgement, float]:
     """The judgement, and the seconds that it took from its turn on."""
     match answer:
         case Answered((judgement, done), since, wire, held_up):
-            told = times.timed_out(judgement, wire, held_up) if judgement.is_timeout else judgement
+            told = times.timed_out(judgement, since, wire, held_up) if judgement.is_timeout else judgement
             return told, done - since
         case CutOff(since, wire, held_up):
-            return times.timed_out(None, wire, held_up), times.ended - since
+            return times.timed_out(None, since, wire, held_up), times.ended - since
         case Failed(error, _):
             log.error("verifier_failed", exc_info=error)
             failed = f"the verifier failed ({type(error).__name__})"

@@ -136,7 +136,7 @@ class Webhook:
             except OutOfTimeError as error:
                 raise BodyRefusedError(503, "there was no time to read the request; ask again") from error
             found.append(review)
-            return await self._gate.read(review, objects, deadline, began + allowed.storing)
+            return await self._gate.read(review, objects, began, deadline, began + allowed.storing)
 
     def _refused(self, status: int, problem: str) -> web.Response:
         self._metrics.requests_malformed.labels(str(status)).inc()

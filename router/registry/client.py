@@ -194,10 +194,10 @@ class RegistryClient:
         return answer.body
 
     async def _referrers(self, image: ImageReference, digest: Digest, deadline: float) -> tuple[Descriptor, ...]:
-        if not self._support.is_absent(image.registry):
+        if not self._support.is_absent(image.registry, image.repository):
             question = self._question("GET", image, f"referrers/{digest}", MANIFEST_LIMIT, INDEX)
             answer = await self._ask(question, deadline)
-            if self._support.note(image.registry, answer):
+            if self._support.note(image.registry, image.repository, answer):
                 return await self._pages(question, answer, deadline)
             if not says_absent(answer):
                 raise error_of(answer, question.what)

@@ -5,7 +5,7 @@ Rules:
 1. Failures that may pass become `TransientError`.
 2. `unreachable` is the registry's doing only where a connection to one of its addresses was attempted, or stood, and
    the other side refused it, broke it off or let it wait. No name, no trust in its certificate, a proxy that fails, a
-   network of ours that is down: none of these is.
+   network of ours that is down: none of these is. Nor is a connection that took too long while this loop was held up.
 3. Where we have no descriptor, port or memory left, it is `overloaded`: whoever makes us run out of them must not make
    others' images tolerable.
 """
@@ -44,9 +44,9 @@ _CODE = re.compile(r"\[Errno ([0-9]{1,4})\]", re.ASCII)
 
 
 def failure_of(
-    error: aiohttp.ClientError | OSError | ValueError, what: str, *, is_direct: bool
+    error: aiohttp.ClientError | OSError | ValueError, what: str, *, is_direct: bool, held_up: float = 0.0
 ) -> TransientError | UnverifiableError:
-    """What a failed exchange means to us."""
+    """What a failed exchange means to us; this loop was held up for so many seconds meanwhile."""
     match error:
         case OSError() if _codes(error) & _EXHAUSTED:
             return OverloadedError(f"{what}: nothing left to connect with ({_cause(error)})")
@@ -54,7 +54,8 @@ def failure_of(
             return _no_connection(error, what, is_direct=is_direct)
         case aiohttp.ConnectionTimeoutError():
             text = f"{what}: no connection within {CONNECT_SECONDS:.0f} s"
-            return TransientError(UnreachableError(text, is_registrys_doing=is_direct))
+            had_time = held_up < CONNECT_SECONDS / 2
+            return TransientError(UnreachableError(text, is_registrys_doing=is_direct and had_time))
         case aiohttp.ClientResponseError():
             is_the_proxys = isinstance(error, aiohttp.ClientHttpProxyError)
             told = f"the proxy answers {error.status}" if is_the_proxys else "the answer is no HTTP"

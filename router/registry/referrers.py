@@ -2,8 +2,9 @@
 
 Rules:
 
-1. The API counts as absent after 404, 400, 405 or 406, and after a 200 that is no image index. That is remembered per
-   registry for an hour, unless the registry has answered before or says that only this name is unknown to it.
+1. The API counts as absent after 404, 400, 405 or 406, and after a 200 that is no image index. That is remembered for
+   an hour, unless the registry has given a list within one or says that only this name is unknown to it; and for this
+   repository only: whoever deploys may name one that is not there, and must not hide the signatures of others.
 2. Lists are never filtered, neither by the registry nor here: one real registry lists another artifact type than
    the manifest has. Annotations and artifact types are hints, and whoever reads the manifests decides.
 3. At most 50 referrers: what has more is refused as a whole, because a list cut short could hide a signature.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import orjson
 from yarl import URL
@@ -38,6 +40,7 @@ _NAME_CODES = frozenset({"NAME_UNKNOWN", "MANIFEST_UNKNOWN", "NAME_INVALID", "DI
 _ALGORITHM_CHARACTERS, _HEX_CHARACTERS = 32, 64
 _LINK = re.compile(r'<([^<>"\s]{1,4096})>\s*((?:;\s*[\w-]+\s*=\s*(?:"[^"]*"|[\w-]+)\s*)*)(?:,|\Z)', re.ASCII)
 _NEXT = re.compile(r';\s*rel\s*=\s*(?:"\s*next\s*"|next)\s*(?:;|\Z)', re.ASCII | re.IGNORECASE)
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +59,32 @@ class ReferrersSupport:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._known: dict[str, tuple[bool, float]] = {}
+        self._absent: dict[tuple[str, str], float] = {}
+        """Until when, by registry and repository."""
+        self._there: dict[str, float] = {}
+        """Until when, by registry."""
 
-    def is_absent(self, registry: str) -> bool:
-        """Whether asking this registry would be in vain."""
-        known = self._known.get(registry)
-        return known is not None and not known[0] and known[1] > self._clock()
+    def is_absent(self, registry: str, repository: str) -> bool:
+        """Whether asking this registry about this repository would be in vain."""
+        return self._absent.get((registry, repository), 0.0) > self._clock() and not self._is_there(registry)
 
-    def note(self, registry: str, answer: Answer) -> bool:
+    def note(self, registry: str, repository: str, answer: Answer) -> bool:
         """Whether the answer is a list of referrers; remembers what that says about the registry."""
         if answer.status == _OK and answer.media_type == INDEX:
-            self._remember(registry, is_there=True)
+            _remember(self._there, registry, self._clock() + _MEMORY_SECONDS)
             return True
-        if answer.status not in _ABSENT and answer.status != _OK:
-            return False
-        known = self._known.get(registry)
-        was_there = known is not None and known[0] and known[1] > self._clock()
-        if not was_there and not _is_about_the_name(answer):
-            self._remember(registry, is_there=False)
+        if says_absent(answer) and not _is_about_the_name(answer) and not self._is_there(registry):
+            _remember(self._absent, (registry, repository), self._clock() + _MEMORY_SECONDS)
         return False
 
-    def _remember(self, registry: str, *, is_there: bool) -> None:
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[registry] = (is_there, self._clock() + _MEMORY_SECONDS)
+    def _is_there(self, registry: str) -> bool:
+        return self._there.get(registry, 0.0) > self._clock()
+
+
+def _remember(known: dict[_Key, float], key: _Key, until: float) -> None:
+    if len(known) >= _REMEMBERED and key not in known:
+        known.clear()
+    known[key] = until
 
 
 def says_absent(answer: Answer) -> bool:

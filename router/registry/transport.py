@@ -34,6 +34,7 @@ from router.registry.answers import Answer, raise_transient, read_bounded
 from router.registry.endpoints import Endpoint
 from router.registry.failures import CONNECT_SECONDS, failure_of
 from router.registry.proxies import Proxies, Proxy
+from router.registry.pulse import pulse
 from router.registry.surroundings import Surroundings
 from router.registry.urls import sound_url
 from router.registry.wire import Marked, exchanges, tracing
@@ -107,10 +108,12 @@ class Transport:
             raise UnreachableError(f"{call.what}: this client is closed")
         refuse_literal(call.url.raw_host or "")
         proxy = self._proxies.of(call.url)
+        before = pulse().held_up()
         try:
             return await self._exchange(endpoint, call, proxy)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise failure_of(error, call.what, is_direct=proxy is None) from error
+            held_up = pulse().held_up() - before
+            raise failure_of(error, call.what, is_direct=proxy is None, held_up=held_up) from error
 
     async def _exchange(self, endpoint: Endpoint, call: Call, proxy: Proxy | None) -> Answer:
         asked = exchanges()

@@ -72,7 +72,7 @@ def timed_out(judgement: Judgement | None, asked: float, allowed: float) -> Judg
     Args:
         judgement: What was said of it, where anything was.
         asked: For how many seconds the question that was asked for longest was on the wire.
-        allowed: How many seconds there were from the beginning of the request's judgement to its deadline.
+        allowed: How many seconds there were from the first byte of the request to its deadline.
     """
     detail = "no verdict within the deadline of the request" if judgement is None else judgement.detail
     digest = None if judgement is None else judgement.digest

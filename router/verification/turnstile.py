@@ -7,8 +7,8 @@ Rules:
 (3) While anybody waits, room is made four times a second by the rules of `turns`: a question that has to make room is
     cancelled and waits again; what was found out so far is lost.
 (4) What a question raises is its own answer, and no other's.
-(5) While this loop is held up, answers that have come lie unread. How long that was is measured by the same timer and
-    told with each answer, so that whoever keeps us busy can't make a registry look silent.
+(5) While this loop is held up, answers that have come lie unread. How long that was (`router.registry.pulse`) is told
+    with each answer, so that whoever keeps us busy can't make a registry look silent.
 
 Not done here: who is next (`turns`), and what an answer means.
 """
@@ -21,6 +21,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from router.registry.pulse import pulse
 from router.registry.wire import Wire, listen
 from router.verification.line import Asker, Turn
 from router.verification.turns import Turns
@@ -30,8 +31,6 @@ A = TypeVar("A")
 
 _TICK_SECONDS = 0.25
 _SLICE_SECONDS = 0.005
-_LATE_SECONDS = 0.05
-"""What a timer may be late by on a busy machine without anything being wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +107,6 @@ class Turnstile:
     def __init__(self, turns: Turns[Any] | None = None) -> None:
         self.turns: Turns[tuple[_Batch, int]] = Turns() if turns is None else turns
         self._tick: asyncio.TimerHandle | None = None
-        self._due = 0.0
-        self._held_up = 0.0
 
     async def ask(
         self,
@@ -146,7 +143,7 @@ class Turnstile:
         for turn, running in batch.tasks.items():
             number = turn.question[1]
             if number not in batch.answers:
-                batch.answers[number] = CutOff(turn.since, running.wire, self._lost() - running.held_up)
+                batch.answers[number] = CutOff(turn.since, running.wire, pulse().held_up() - running.held_up)
             running.task.cancel()
         for number in range(len(batch.questions)):
             if number not in batch.answers:
@@ -161,17 +158,9 @@ class Turnstile:
             self._wake_up_in(_TICK_SECONDS)
 
     def _wake_up_in(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._due = loop.time() + seconds
-        self._tick = loop.call_at(self._due, self._make_room)
-
-    def _lost(self) -> float:
-        """Seconds in which the loop was held up, since the beginning of time."""
-        late = 0.0 if self._tick is None else asyncio.get_running_loop().time() - self._due
-        return self._held_up + (late if late > _LATE_SECONDS else 0.0)
+        self._tick = asyncio.get_running_loop().call_later(seconds, self._make_room)
 
     def _make_room(self) -> None:
-        self._held_up = self._lost()
         self._tick = None
         loop = asyncio.get_running_loop()
         until = time.perf_counter() + _SLICE_SECONDS
@@ -190,7 +179,7 @@ class Turnstile:
         batch, number = turn.question
         wire = Wire()
         task = asyncio.get_running_loop().create_task(_worked(batch.work, batch.questions[number], wire))
-        batch.tasks[turn] = _Running(task, wire, self._lost())
+        batch.tasks[turn] = _Running(task, wire, pulse().held_up())
         task.add_done_callback(lambda task: self._ended(turn, task))
 
     def _ended(self, turn: _Turn, task: asyncio.Task[Any]) -> None:
@@ -202,13 +191,14 @@ class Turnstile:
         loop = asyncio.get_running_loop()
         self.turns.end(turn, loop.time())
         if number not in batch.answers:
-            batch.settle(number, _answer(running, turn.since, self._lost() - running.held_up))
+            batch.settle(number, _answer(running, turn.since, pulse().held_up() - running.held_up))
         self._pump()
 
 
 async def _worked(work: Callable[[Q], Coroutine[Any, Any, A]], question: Q, wire: Wire) -> A:
     listen(wire)  # the task's context is its own
-    return await work(question)
+    with pulse().watched():
+        return await work(question)
 
 
 def _answer(running: _Running, began: float, held_up: float) -> Answered[Any] | Failed:

@@ -16,7 +16,7 @@ from router.registry.wire import question
 from router.verdict import Verdict
 from router.verification import Asker, Judgement, Turnstile
 from tests.admission.world import SIGNED, UNSIGNED
-from tests.simulators.virtual_time import virtually
+from tests.simulators.virtual_time import VirtualLoop, virtually
 
 TIMED_OUT = Judgement(Verdict.UNVERIFIABLE, "timeout", "no answer", None, (), cached=False)
 POLICY = Policy([RuleSettings.model_validate({"pattern": "**", "verifier": "keys", "on_unverifiable": "admit"})])
@@ -62,10 +62,12 @@ def places(*images: str) -> list[Place]:
     ]
 
 
-def judged(verifier: Slow, images: Sequence[str], within: float = 8.0, policy: Policy = POLICY) -> list[Finding]:
+def judged(
+    verifier: Slow, images: Sequence[str], within: float = 8.0, policy: Policy = POLICY, *, came: float = 0.0
+) -> list[Finding]:
     async def story() -> list[Finding]:
         judging = Judging(policy, verifier, verifier.wants)
-        found = await judging.findings(places(*images), within, Asker("shop", is_dry_run=False))
+        found = await judging.findings(places(*images), came, within, Asker("shop", is_dry_run=False))
         await asyncio.sleep(0.1)
         assert verifier.now == 0
         return found
@@ -107,6 +109,7 @@ def test_a_crowd_of_one_namespace_does_not_delay_the_image_of_another() -> None:
             asyncio.create_task(
                 judging.findings(
                     places(*(f"r.example/n{number}-{index}" for index in range(900))),
+                    0.0,
                     8.0,
                     Asker("watched", is_dry_run=True),
                 )
@@ -114,7 +117,7 @@ def test_a_crowd_of_one_namespace_does_not_delay_the_image_of_another() -> None:
             for number in range(4)
         ]
         await asyncio.sleep(1.0)
-        found = await judging.findings(places("r.example/evil"), 9.0, Asker("strict", is_dry_run=False))
+        found = await judging.findings(places("r.example/evil"), 1.0, 9.0, Asker("strict", is_dry_run=False))
         took = loop.time() - 1.0
         for task in crowd:
             task.cancel()
@@ -130,6 +133,34 @@ def test_a_deadline_that_has_passed_makes_nothing_tolerable() -> None:
     (finding,) = judged(Slow(otherwise=(0.0, 100.0)), ["r.example/a"], within=0.0)
 
     assert (finding.is_registrys_doing, finding.is_failing) == (False, True)
+
+
+def test_what_waited_before_it_was_judged_is_not_tolerated_for_a_moment_of_silence() -> None:
+    """Whoever fills the room before an unsigned image leaves it a tenth of a second, and no registry is so quick."""
+    (finding,) = judged(Slow(otherwise=(0.0, 0.15)), ["r.example/evil"], within=0.1, came=-7.9)
+
+    assert (finding.reason, finding.is_registrys_doing, finding.is_failing) == ("timeout", False, True)
+    assert "0.1 of 8.0 s" in finding.detail
+
+
+def test_a_busy_loop_makes_no_registry_silent() -> None:
+    """An exchange takes a dozen steps of the loop: where each is held up for a while, it is slow through us."""
+
+    async def story() -> Finding:
+        verifier, loop = Slow(otherwise=(0.0, 100.0)), asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        judging = Judging(POLICY, verifier, verifier.wants)
+        asking = asyncio.create_task(
+            judging.findings(places("r.example/evil"), 0.0, 0.8, Asker("strict", is_dry_run=False))
+        )
+        while not asking.done():
+            await asyncio.sleep(0)
+            loop.jump(0.05)
+        return (await asking)[0]
+
+    finding = virtually(story())
+
+    assert (finding.reason, finding.is_failing) == ("timeout", True)
 
 
 def test_without_tolerance_a_long_timeout_fails_too() -> None:
@@ -159,7 +190,7 @@ async def test_a_thousand_known_images_leave_the_loop_to_others(monkeypatch: pyt
     beside = asyncio.create_task(others())
     deadline = asyncio.get_running_loop().time() + 60
     images = [f"r.example/a{number}" for number in range(1000)]
-    found = await judging.findings(places(*images), deadline, Asker("shop", is_dry_run=False))
+    found = await judging.findings(places(*images), 0.0, deadline, Asker("shop", is_dry_run=False))
     beside.cancel()
 
     assert len(found) == 1000

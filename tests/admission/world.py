@@ -138,8 +138,9 @@ class World:
 
 async def asked(gate: Gate, body: bytes, within: float) -> Asked:
     """What the gate reads of a body."""
-    deadline = asyncio.get_running_loop().time() + within
-    return await gate.read(*recorded.read(body), deadline, deadline + 0.5)
+    came = asyncio.get_running_loop().time()
+    deadline = came + within
+    return await gate.read(*recorded.read(body), came, deadline, deadline + 0.5)
 
 
 def full_disk() -> OutboxError:

@@ -164,7 +164,7 @@ async def test_a_packed_answer_is_refused_unopened() -> None:
 async def test_an_endless_body_is_too_large(kind: str) -> None:
     async with RegistrySimulator(fault=endless).running() as registry, client_of(registry) as client:
         if kind == "referrers":
-            client._support._known[registry.host] = (False, 1e9)
+            client._support._absent[registry.host, "a"] = 1e9
 
         with pytest.raises(TooLargeError):
             await ASKS[kind](client, registry)

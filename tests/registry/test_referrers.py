@@ -118,18 +118,27 @@ def test_no_link_crashes_the_reader(link: str) -> None:
 )
 def test_only_an_unknown_path_means_that_the_api_is_absent(body: bytes, is_absent: bool) -> None:  # noqa: FBT001 - a table
     support = ReferrersSupport(lambda: 0.0)
-    support.note("a.example", answer(404, body))
+    support.note("a.example", "shop/web", answer(404, body))
 
-    assert support.is_absent("a.example") == is_absent
+    assert support.is_absent("a.example", "shop/web") == is_absent
 
 
-def test_no_more_registries_are_remembered_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_repository_without_the_api_hides_no_signature_of_another() -> None:
+    """A gateway answers for a path that nobody serves: whoever deploys may name it, first of all after a start."""
+    support = ReferrersSupport(lambda: 0.0)
+    support.note("a.example", "nobody/serves-this", answer(404, b"404 page not found"))
+
+    assert support.is_absent("a.example", "nobody/serves-this")
+    assert not support.is_absent("a.example", "shop/web")
+
+
+def test_no_more_repositories_are_remembered_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(referrers, "_REMEMBERED", 3)
     support = ReferrersSupport(lambda: 0.0)
     for number in range(10):
-        support.note(f"{number}.example", answer())
+        support.note("a.example", f"shop/{number}", answer())
 
-    assert len(support._known) <= 3
+    assert len(support._absent) <= 3
 
 
 @pytest.mark.parametrize("api", [True, False])
