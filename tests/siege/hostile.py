@@ -113,7 +113,9 @@ async def slow_heads(field: Field) -> None:
 
 async def half_handshakes(field: Field) -> None:
     """A connection that never says anything."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", field.served.webhook)
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", field.served.webhook, local_addr=(field.served.source, 0)
+    )
     try:
         writer.write(field.dice.randbytes(field.dice.choice([0, 1, 3])))
         await reader.read()

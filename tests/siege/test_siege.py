@@ -11,7 +11,7 @@ import json
 import random
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.admission.world import pod
@@ -84,7 +84,7 @@ async def test_nobody_is_answered_late_or_wrongly_whatever_others_do(tmp_path: P
         served = Served(tmp_path, settings(registry.host))
         steady = Steady(served, f"{registry.host}/shop/web:v1", f"{registry.host}/shop/plain:1")
         async with served.running():
-            field = Field(served, registry.host, nowhere, random.Random(4711))  # noqa: S311 - a repeatable crowd
+            field = Field(replace(served, source="127.0.0.2"), registry.host, nowhere, random.Random(4711))  # noqa: S311 - a repeatable crowd
             siege = asyncio.create_task(hostile.besiege(field))
             await steady.go_on(SECONDS)
             siege.cancel()
