@@ -14,6 +14,7 @@ from tests.admission.world import pod
 from tests.siege.served import Served
 
 DEEP = b'{"f:a":' * 1500 + b"{}" + b"}" * 1500
+PACKED = gzip.compress(b'{"x":"' + b"a" * 30_000_000 + b'"}')
 TROUBLE = (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 """What a hostile client may meet."""
 
@@ -75,8 +76,7 @@ async def fat_bodies(field: Field) -> None:
 
 async def packed_bodies(field: Field) -> None:
     """Thirty megabytes in thirty kilobytes."""
-    packed = gzip.compress(b'{"x":"' + b"a" * 30_000_000 + b'"}')
-    await field.served.exchange(packed, "Content-Encoding: gzip\r\n")
+    await field.served.exchange(PACKED, "Content-Encoding: gzip\r\n")
 
 
 async def silent_hosts(field: Field) -> None:
