@@ -5,8 +5,8 @@ Rules:
     never asked anything (handshakes among them, the newest ones excepted); the longest silent of those that have; the
     oldest request of more than a moment that waits for its own client. So a kept connection of the API server goes
     after all that cost nothing to open, and a request that has come whole never goes: where there is nothing else,
-    nobody new is let in until one ends. One address may only have `limits.share` times what is still free: beyond that,
-    one more closes another of its own, in the same order, or is closed itself.
+    nobody new is let in until one ends. One address may only have `limits.share` times what is still free, or an equal
+    part if that is more: beyond it, one more closes another of its own, in the same order, or is closed itself.
 (2) One look over all of them, every `every` seconds, finds what is overdue. There is no timer per connection.
 (3) When we are leaving, each answer is its connection's last. So it is for those that came in by another entrance than
     the one in force, as soon as whose certificates are let in has changed.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from http import HTTPStatus
@@ -157,7 +158,10 @@ class Connections:
         if self._refused_until.get(peer, now) > now:
             return False  # looking at all of them again for each who comes would be what takes the time of others
         allowed = self.limits.share * (self.limits.most - len(self))
-        if len(self) < allowed or sum(one.peer == peer for one in (*self._all, *self._handshakes)) < allowed:
+        if len(self) < allowed:
+            return True
+        addresses = Counter(one.peer for one in (*self._all, *self._handshakes))
+        if addresses[peer] < max(allowed, self.limits.most / (len(addresses) + 1)):
             return True
         if self.close_one(peer):
             return True

@@ -222,6 +222,22 @@ def test_requests_of_one_address_leave_room_for_others(play: Play) -> None:
     assert play(story()) == (200, b"", [200] * 6)
 
 
+def test_who_has_less_than_an_equal_part_is_let_in(play: Play) -> None:
+    """Else somebody who came first would leave crumbs to the API server, and it would be refused what it needs."""
+
+    async def story() -> list[int]:
+        judging = Judging()
+        async with listening(judging.answer, most=9, share=1.0) as stage:
+            clients = [await stage.connect(source="127.0.0.2") for _ in range(5)]
+            clients += [await stage.connect() for _ in range(3)]
+            for client in clients:
+                client.writer.write(POST % 0)
+            judging.goes_on.set()
+            return [(await client.answer())[0] for client in clients]
+
+    assert play(story()) == [200] * 8
+
+
 def test_who_has_its_share_makes_room_for_itself(play: Play) -> None:
     """The silent connections of others are no place for somebody who has many."""
 

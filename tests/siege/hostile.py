@@ -22,6 +22,7 @@ from tests.admission.world import pod
 from tests.siege.served import Served
 
 DEEP = b'{"f:a":' * 1500 + b"{}" + b"}" * 1500
+PACKED = gzip.compress(b'{"x":"' + b"a" * 30_000_000 + b'"}')
 TROUBLE = (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 """What a hostile client may meet."""
 
@@ -81,9 +82,6 @@ async def fat_bodies(field: Field) -> None:
     await field.served.exchange(body.replace(b'"@@"', b"[" + b"{}," * 950_000 + b"{}]"))
 
 
-PACKED = gzip.compress(b'{"x":"' + b"a" * 30_000_000 + b'"}')
-
-
 async def packed_bodies(field: Field) -> None:
     """Thirty megabytes in thirty kilobytes."""
     await field.served.exchange(PACKED, "Content-Encoding: gzip\r\n")
@@ -123,7 +121,9 @@ async def slow_heads(field: Field) -> None:
 
 async def half_handshakes(field: Field) -> None:
     """A connection that never says anything."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", field.served.webhook)
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", field.served.webhook, local_addr=(field.served.source, 0)
+    )
     try:
         writer.write(field.dice.randbytes(field.dice.choice([0, 1, 3])))
         await reader.read()
@@ -179,7 +179,8 @@ def main(port: int, registry: str, silent: str, seed: int) -> None:
     """Besiege until killed."""
     os.nice(15)
     dice = random.Random(seed)  # noqa: S311 - a repeatable crowd
-    asyncio.run(besiege(Field(Served(Path(), {}, webhook=port), registry, silent, dice)))
+    served = Served(Path(), {}, webhook=port, source="127.0.0.2")
+    asyncio.run(besiege(Field(served, registry, silent, dice)))
 
 
 if __name__ == "__main__":

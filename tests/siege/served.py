@@ -35,6 +35,8 @@ class Served:
     webhook: int = field(default_factory=free_port)
     operations: int = field(default_factory=free_port)
     tls: ssl.SSLContext = field(default_factory=_trusting)
+    source: str = "127.0.0.1"
+    """Where connections come from: the hostile are not where the API server is, and each address has a share."""
     highest_mib: float = 0.0
     """Of memory: what its processes hold, what they share counted once."""
     exit_code: int | None = None
@@ -83,7 +85,7 @@ class Served:
 
     async def connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection after its handshake."""
-        return await asyncio.open_connection("127.0.0.1", self.webhook, ssl=self.tls)
+        return await asyncio.open_connection("127.0.0.1", self.webhook, ssl=self.tls, local_addr=(self.source, 0))
 
     @staticmethod
     def request(length: int, head: str = "", patience: str = "10s") -> bytes:
