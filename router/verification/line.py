@@ -39,6 +39,8 @@ class Turn(Generic[T]):
     question: T
     since: float = 0.0
     """When it got its turn, where it has one."""
+    gave_way: int = 0
+    """How often it made room although its registry was not silent."""
 
 
 @dataclass(eq=False, slots=True)

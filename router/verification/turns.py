@@ -17,7 +17,8 @@ Rules:
     slow but within its share comes to its end.
 (6) What is full over all also makes room by this: a question at a registry that has not ended one for two seconds
     gives way to one at a registry that is not silent, first of all at one of the 1,024 that last ended one. Many
-    namespaces can each hold a little at silent hosts.
+    namespaces can each hold a little at silent hosts. Hosts that trickle are not silent: a question that has been
+    under way for two seconds (the next time four, then eight) gives way to one at a registry that ends them sooner.
 (7) What waits is bounded: beyond 65,536 the largest request of the namespace with the most waiting loses its last.
 (8) Nothing stays: a request, namespace or registry with nothing waiting and nothing under way is forgotten.
 """
@@ -61,6 +62,8 @@ class Limits:
 class _Registry:
     waiting: int = 0
     under_way: int = 0
+    is_tardy: bool = False
+    """A question of it gave way because of its age, and none has ended since then."""
 
 
 class Turns(Generic[T]):
@@ -134,12 +137,14 @@ class Turns(Generic[T]):
             namespace.debt -= 1
             self._namespaces.move_to_end(namespace.name)
 
-    def end(self, turn: Turn[T], now: float) -> None:
-        """Whoever had this turn is done."""
-        self._heard[turn.registry] = now
-        self._heard.move_to_end(turn.registry)
-        if len(self._heard) > HEARD:
-            self._heard.popitem(last=False)
+    def end(self, turn: Turn[T], now: float, *, by_itself: bool = True) -> None:
+        """Whoever had this turn is done; not by itself where its time was over."""
+        if by_itself:
+            self._heard[turn.registry] = now
+            self._heard.move_to_end(turn.registry)
+            self._registries[turn.registry].is_tardy = False
+            if len(self._heard) > HEARD:
+                self._heard.popitem(last=False)
         self._stop(turn)
         self._tidy(turn.asker, turn.registry)
 
@@ -210,14 +215,25 @@ class Turns(Generic[T]):
             ended = self._heard.get(registry, float("-inf"))
             return now - max(oldest.get(registry, now), ended) >= SILENT_SECONDS
 
-        loser = next((turn for turn in holders if is_silent(turn.registry)), None)
-        if loser is None:
-            return None
+        def is_quick(registry: str) -> bool:
+            is_young = now - oldest.get(registry, now) < SILENT_SECONDS
+            return is_young and registry in self._heard and not self._registries[registry].is_tardy
+
         lanes = [(waiter, self._lane(waiter[1], None)) for waiter in waiters]
+        quick = (waiter for waiter, lane in lanes if is_quick(lane))
         heard = (waiter for waiter, lane in lanes if lane in self._heard and not is_silent(lane))
         others = (waiter for waiter, lane in lanes if not is_silent(lane))
-        waiter = next(heard, None) or next(others, None)
-        return None if waiter is None else (loser, *waiter)
+        first = next(quick, None)
+        loser = next((turn for turn in holders if is_silent(turn.registry)), None)
+        if loser is None and first is not None:
+            loser = next((turn for turn in holders if now - turn.since >= SILENT_SECONDS * 2**turn.gave_way), None)
+            if loser is not None:
+                loser.gave_way += 1
+        waiter = first or next(heard, None) or next(others, None)
+        if waiter is None or loser is None:
+            return None
+        self._registries[loser.registry].is_tardy = True
+        return loser, *waiter
 
     def _exchanged(
         self, turn: Turn[T], namespace: Namespace[T], request: Request[T], room: str | None, now: float

@@ -88,6 +88,7 @@ class _Batch:
     questions: Sequence[Any]
     work: Callable[[Any], Coroutine[Any, Any, Any]]
     done: asyncio.Future[None]
+    deadline: float
     answers: dict[int, Answer[Any]] = field(default_factory=dict)
     tasks: dict[Turn[tuple[_Batch, int]], _Running] = field(default_factory=dict)
     put_back: set[int] = field(default_factory=set)
@@ -125,7 +126,7 @@ class Turnstile:
             deadline: In the time of the running loop.
         """
         loop = asyncio.get_running_loop()
-        batch = _Batch([question for _, question in questions], work, loop.create_future())
+        batch = _Batch([question for _, question in questions], work, loop.create_future(), deadline)
         for number, (registry, _) in enumerate(questions):
             self.turns.ask(Turn(asker, registry, (batch, number)))
         for turn in self.turns.shed():
@@ -188,8 +189,8 @@ class Turnstile:
         if running is None or running.task is not task:
             return  # it had to make room, and its turn was over with that
         del batch.tasks[turn]
-        loop = asyncio.get_running_loop()
-        self.turns.end(turn, loop.time())
+        now = asyncio.get_running_loop().time()
+        self.turns.end(turn, now, by_itself=not task.cancelled() and now < batch.deadline)
         if number not in batch.answers:
             batch.settle(number, _answer(running, turn.since, pulse().held_up() - running.held_up))
         self._pump()

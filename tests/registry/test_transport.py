@@ -24,7 +24,8 @@ from router.errors import (
     UnverifiableError,
 )
 from router.images import Digest, ImageReference, parse_reference
-from router.registry import RegistryClient, RegistrySettings, transport
+from router.registry import RegistryClient, RegistrySettings, failures, transport
+from router.registry.answers import TransientError
 from router.registry.settings import CredentialsSettings
 from tests.registry.stage import Time, client_of, soon
 from tests.simulators.certificates import SelfSigned, self_signed
@@ -561,3 +562,15 @@ async def test_a_registry_of_the_configuration_keeps_its_connection(monkeypatch:
         await client.resolve(registry.image("a:1"), soon())
 
         assert idle_connections(client) == 1
+
+
+@pytest.mark.parametrize(("held_up", "is_theirs"), [(0.0, True), (2.9, False)])
+def test_a_connection_that_took_too_long_through_us_is_not_the_registrys_doing(
+    held_up: float,
+    is_theirs: bool,  # noqa: FBT001 - a table
+) -> None:
+    """Whoever keeps the loop busy for three seconds must not make an unsigned image tolerable."""
+    failure = failures.failure_of(aiohttp.ConnectionTimeoutError(), "it", is_direct=True, held_up=held_up)
+
+    assert isinstance(failure, TransientError)
+    assert failure.error.is_registrys_doing is is_theirs

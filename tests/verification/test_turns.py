@@ -268,6 +268,53 @@ def test_after_silence_a_victim_is_served_whatever_waits_before_it() -> None:
     assert now == SILENT_SECONDS
 
 
+def test_hosts_that_trickle_give_way_to_registries_that_answer() -> None:
+    """Whoever runs them ends a question now and then, so that they are not silent, and lets all others hang."""
+    turns: Turns[int] = Turns(Limits(overall=8))
+    asking(turns, asker("earlier"), ["healthy.example"])
+    served(turns, 1)
+    for number in range(40):
+        asking(turns, asker(f"ns{number}"), [f"trickle{number % 4}.example"])
+    under_way = started(turns)
+    asking(turns, asker("victim"), ["healthy.example"])
+    now, begun = 0.0, set[str]()
+    while "healthy.example" not in begun and now < 30:
+        now += 0.25
+        if now % 1.5 == 0:
+            for turn in under_way[:4]:
+                turns.end(turn, now)
+            under_way = [*under_way[4:], *started(turns, now)]
+        while (pair := turns.exchange(now)) is not None:
+            under_way = [*(turn for turn in under_way if turn is not pair[0]), pair[1]]
+            begun.add(pair[1].registry)
+
+    assert now <= SILENT_SECONDS + 0.25
+
+
+def test_who_is_slow_but_answers_gives_way_for_longer_and_longer_times() -> None:
+    """An honest registry that takes five seconds is asked to the end, whatever quick ones are asked meanwhile."""
+    turns: Turns[int] = Turns(Limits(overall=1))
+    asking(turns, asker("quick"), ["quick.example"])
+    served(turns, 1)
+    asking(turns, asker("patient"), ["slow.example"])
+    slow = turns.next(0.0)
+    assert slow is not None
+    now, left_alone_for = 0.0, list[float]()
+    for _ in range(3):
+        turns._heard["slow.example"] = now
+        asking(turns, asker("quick"), ["quick.example"])
+        began = now
+        while (pair := turns.exchange(now)) is None and now < 60:
+            now += 0.25
+            turns._heard["slow.example"] = now  # it answers others
+        assert pair is not None
+        left_alone_for.append(now - began)
+        turns.end(pair[1], now)
+        assert turns.next(now) is slow
+
+    assert left_alone_for == [SILENT_SECONDS, 2 * SILENT_SECONDS, 4 * SILENT_SECONDS]
+
+
 REQUESTS = st.lists(
     st.tuples(
         st.sampled_from(["a", "b", "c"]), st.booleans(), st.lists(st.sampled_from(["r", "s", "t", "u"]), max_size=12)

@@ -237,3 +237,21 @@ def test_time_in_which_the_loop_was_held_up_is_told() -> None:
 
     assert isinstance(answer, CutOff)
     assert 4.7 < answer.held_up <= 5.0
+
+
+def test_a_question_that_was_cut_off_is_no_sign_of_life_of_its_registry() -> None:
+    """Otherwise requests of one second each keep a silent host among those that answer."""
+
+    async def story() -> tuple[list[str], list[str]]:
+        turnstile = Turnstile()
+
+        async def until_the_deadline(seconds: float) -> None:
+            await asyncio.sleep(seconds)
+
+        await turnstile.ask(asker(), [("silent", 3600.0), ("late", 1.0)], until_the_deadline, 1.0)
+        await asyncio.sleep(0.1)
+        before = list(turnstile.turns._heard)
+        await turnstile.ask(asker(), [("quick", 0.1)], until_the_deadline, 9.0)
+        return before, list(turnstile.turns._heard)
+
+    assert virtually(story()) == ([], ["quick"])
