@@ -323,13 +323,14 @@ def test_audit_annotations_are_such_that_the_api_server_keeps_them() -> None:
 
 
 def test_audit_annotations_say_verdicts_and_rules() -> None:
+    """What fails comes first: twenty images that pass must not push it out."""
     annotations = audit_annotations(decide([SIGNED, NO_RULE], Mode.DETECT), [SIGNED, NO_RULE], "id")
 
     assert annotations == {
         "outcome": "admitted",
         "mode": "detect",
         "would-reject": "true",
-        "verdicts": "verified(signed) denied(no_rule)",
+        "verdicts": "denied(no_rule) verified(signed)",
         "rules": "registry.example/shop/*",
         "event-id": "id",
     }

@@ -79,6 +79,24 @@ class Gate:
         never_block |= workload.never_blocks
         return Asked(request, workload, rules, mode, never_block, came, deadline, store_by, began, problem)
 
+    def unread(self, request: AdmissionRequest) -> Asked:
+        """A request whose client went away while it was being read."""
+        mode, never_block = self.mode(request.namespace)
+        skip = None if request.operation in review.WITH_OBJECT else "unread"
+        now = asyncio.get_running_loop().time()
+        return Asked(
+            request,
+            Workload(skip=skip),
+            self.rules,
+            mode,
+            never_block,
+            now,
+            now,
+            now,
+            time.perf_counter(),
+            "nobody waited for it",
+        )
+
     def mode(self, namespace: str) -> tuple[Mode, bool]:
         """Whether a failing image blocks there, and whether nothing ever does; never fails."""
         enforcement = self.rules.enforcement
@@ -167,7 +185,10 @@ class Gate:
 
     async def _told_unanswered(self, asked: Asked) -> None:
         findings = await pinning.held_against(asked, await asked.rules.judging.known(asked.workload.places))
-        judged = decide(findings, asked.mode, never_block=asked.never_block, notices=asked.workload.notices)
+        failure = Failure("unreadable", asked.problem) if asked.problem else None
+        judged = decide(
+            findings, asked.mode, never_block=asked.never_block, failure=failure, notices=asked.workload.notices
+        )
         message = f"the API server went away before it was answered\n{judged.message}"
         decision = replace(judged, outcome=RequestOutcome.UNANSWERED, severity=Severity.MEDIUM, message=message)
         draft = Draft(decision, findings)

@@ -140,11 +140,13 @@ def _problem(request: shapes.Request) -> str:
     if request.operation not in OPERATIONS:
         expected = ", ".join(sorted(OPERATIONS))
         return f"request.operation is {_shown(request.operation)}; expected one of {expected}"
+    if request.operation not in WITH_OBJECT:
+        return ""  # nothing is read of its objects
     for name, value in (("object", request.object), ("oldObject", request.old_object)):
         start = bytes(memoryview(value)[:4])
         if start not in (b"", _NULL) and not start.startswith(_OBJECT):
             return f"request.{name} is no object"
-    if request.operation in WITH_OBJECT and bytes(memoryview(request.object)[:1]) != _OBJECT:
+    if bytes(memoryview(request.object)[:1]) != _OBJECT:
         return f"request.object is missing or null; {request.operation} brings an object"
     return ""
 

@@ -28,6 +28,8 @@ from router.verdict import Mode, RequestOutcome, Verdict
 
 log = logger()
 
+SHOWN_IMAGES = 20
+"""Images in a line of the log."""
 ABANDONED = 10.0
 """Seconds that storing the event of an abandoned request may take."""
 
@@ -139,7 +141,7 @@ class Telling:
             outcome=decision.outcome.value,
             mode=decision.mode.value,
             would_reject=decision.would_reject,
-            verdicts=[f"{found.image[:200]}: {found.verdict.value}({found.reason})" for found in draft.findings[:20]],
+            verdicts=[f"{found.image[:200]}: {found.verdict.value}({found.reason})" for found in _shown(draft)],
             milliseconds=round((time.perf_counter() - asked.began) * 1000, 2),
         )
 
@@ -180,6 +182,11 @@ class Telling:
             gate_milliseconds=(time.perf_counter() - asked.began) * 1000,
             corrects=asked.handed[0] if is_unanswered and asked.handed else None,
         )
+
+
+def _shown(draft: Draft) -> list[Finding]:
+    """The images of a line, those that fail first."""
+    return sorted(draft.findings, key=lambda finding: not finding.is_failing)[:SHOWN_IMAGES]
 
 
 def _name(asked: Asked) -> str:

@@ -82,10 +82,10 @@ class Webhook:
 
     async def _answer(self, request: web.Request, answering: Answering, began: float) -> web.Response:
         found: list[AdmissionRequest] = []
+        asked: Asked | None = None
         try:
             _check_head(request)
-            allowed = self._allowance(request)
-            asked = await self._read(request, allowed, began, found)
+            asked = await self._read(request, self._allowance(request), began, found)
             return _review(await self._answered(asked, answering))
         except BodyRefusedError as refused:
             return self._refused(refused.status, str(refused))
@@ -93,19 +93,21 @@ class Webhook:
             return self._refused(web.HTTPBadRequest.status_code, str(error))
         except Exception as error:  # noqa: BLE001 - the last boundary
             return self._last_word(found, error)
+        except asyncio.CancelledError:  # the client has gone
+            if found and answering == self._gate.validate:
+                self._gate.abandon(asked or self._gate.unread(found[0]))
+            raise
 
     async def _answered(self, asked: Asked, answering: Answering) -> bytes:
-        try:
-            async with contextlib.AsyncExitStack() as held:
-                try:
-                    await held.enter_async_context(self._judging.held(asked.workload.cost, asked.deadline))
-                except BodyRefusedError:  # a 503 would let it in untold under `failurePolicy: Ignore`
-                    asked = asked.unread("too many images are being judged at once; try again")
-                return await answering(asked)
-        except asyncio.CancelledError:
-            if answering == self._gate.validate:
-                self._gate.abandon(asked)
-            raise
+        cost = asked.workload.cost
+        if not cost:
+            return await answering(asked)
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                await held.enter_async_context(self._judging.held(cost, asked.deadline))
+            except BodyRefusedError:  # a 503 would let it in untold under `failurePolicy: Ignore`
+                asked = asked.unread("too many images are being judged at once; try again")
+            return await answering(asked)
 
     def _allowance(self, request: web.Request) -> Allowance:
         settings = self._settings()

@@ -79,7 +79,8 @@ def _severity(findings: Sequence[Finding], *, is_rejected: bool, would_reject: b
 
 def audit_annotations(decision: Decision, findings: Sequence[Finding], event_id: str) -> dict[str, str]:
     """What the API server's audit log keeps; keys are at most 63 of A-Z a-z 0-9 . _ - ."""
-    verdicts = " ".join(f"{finding.verdict.value}({finding.reason})" for finding in findings[: wording.SHOWN_IMAGES])
+    shown = sorted(findings, key=lambda finding: not finding.is_failing)[: wording.SHOWN_IMAGES]
+    verdicts = " ".join(f"{finding.verdict.value}({finding.reason})" for finding in shown)
     rules = " ".join(dict.fromkeys(finding.rule for finding in findings if finding.rule))
     return {
         "outcome": decision.outcome.value,

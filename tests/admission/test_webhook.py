@@ -156,6 +156,36 @@ async def _until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
+async def test_whoever_goes_away_while_he_is_read_is_told_as_unanswered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a large object takes a while; what nobody looked at must not be untold."""
+    made, is_reading = World(), asyncio.Event()
+
+    async def never(*_: object) -> None:
+        is_reading.set()
+        await asyncio.Event().wait()
+
+    async with Endpoint(made).running() as endpoint:
+        monkeypatch.setattr(Gate, "read", never)
+        handler = asyncio.create_task(endpoint.client.post("/validate", json=pod(WEB)))
+        await is_reading.wait()
+        handler.cancel()
+        await asyncio.gather(handler, return_exceptions=True)
+        await _until(lambda: bool(made.outbox.events))
+
+    (event,) = made.outbox.events
+    assert event["data"]["decision"]["outcome"] == "unanswered"
+    assert event["data"]["decision"]["would_reject"] is True
+
+
+async def test_what_has_no_image_waits_for_no_room() -> None:
+    """A deletion must not be refused, nor wait, because others have many images judged."""
+    async with Endpoint().running() as endpoint:
+        endpoint.webhook._judging = Room(0, 0)
+        answer = await endpoint.ask(pod(operation="DELETE", object=None, oldObject="odd"))
+
+    assert answer["allowed"] is True
+
+
 BREAKING = [
     (telling.log, "info"),
     (Telling, "store"),
