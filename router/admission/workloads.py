@@ -248,7 +248,6 @@ class _Taking:
         self._images = images
         self._kept: list[Place] = []
         self._has_new = self._has_new_beyond = False
-        self._list = ""
         self._index = 0
 
     def take(self, spec: shapes.PodSpec, pointer: str) -> Steps[None]:
@@ -277,6 +276,7 @@ class _Taking:
         if new.besides is None or old.besides is None:
             return False
         if not new.besides.images <= old.besides.images | before:
+            self._has_new = True
             return True
         is_read = self.count > 0 and new.besides.is_whole and old.besides.is_whole
         return not is_read and new.besides.content != old.besides.content

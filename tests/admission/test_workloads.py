@@ -377,7 +377,7 @@ def test_a_foreign_kind_that_brings_a_hidden_image_is_judged() -> None:
     new = {"spec": {"template": a_pod("x"), "analysis": [a_pod("y")]}}
     workload = images_of(update(new, old, "argoproj.io/v1alpha1/Rollout"))
 
-    assert (workload.skip, [place.image for place in workload.places]) == (None, ["x"])
+    assert [(place.image, place.is_new) for place in workload.places] == [("x", True)]
     assert workload.notices
 
 
