@@ -34,7 +34,7 @@ SHOWN = 120
 """Characters of a member's name that are told."""
 
 _ASIDE = frozenset({"metadata", "status"})
-_LIST = re.compile(rb'"(containers|initContainers|ephemeralContainers)"[ \t\n\r]*+:[ \t\n\r]*+(?=\[)')
+_LIST = re.compile(rb'"(containers|initContainers|ephemeralContainers)"[ \t\n\r]*:[ \t\n\r]*(?=\[)')
 _OVERLAP = 256
 
 

@@ -36,13 +36,16 @@ TEXT_LIMIT = 128 * 1024
 _RAW_TEXT_LIMIT = TEXT_LIMIT * 12
 """Bytes that so many characters may take: an escaped surrogate pair has twelve."""
 
-_BLANK = re.compile(rb"[ \t\n\r]*+")
-_KEY = re.compile(rb'"([ !#-\[\]-~]{0,256}+)"[ \t\n\r]*+:')
-_PIECE = re.compile(rb'(?s)[^"\\]{0,%d}+(?:\\.[^"\\]{0,256}+){0,1024}+' % WINDOW)
-_SCALAR = re.compile(rb'[^\x00-\x20",:{}\[\]]{1,%d}+' % WINDOW)
-_RUN = re.compile(rb'(?s)(?:[^"]++|"(?:[^"\\]++|\\.)*+")*+')
-_STRING = re.compile(rb'(?s)"(?:[^"\\]++|\\.)*+"')
-_TO_BRACKET = re.compile(rb'(?s)(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+[{}\[\]]')
+_BLANK = re.compile(rb"[ \t\n\r]*")
+_KEY = re.compile(rb'"([ !#-\[\]-~]{0,256})"[ \t\n\r]*:')
+_PIECE = re.compile(rb'(?s)[^"\\]{0,%d}(?:\\.[^"\\]{0,256}){0,1024}' % WINDOW)
+_SCALAR = re.compile(rb'[^\x00-\x20",:{}\[\]]{1,%d}' % WINDOW)
+# Unrolled, so that there is one way only to match: no way back to try, and none of the possessive quantifiers that
+# Python 3.11.2 has wrong.
+_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_STRING = re.compile(rb"(?s)" + _TEXT)
+_RUN = re.compile(rb'(?s)[^"]*(?:%b[^"]*)*' % _TEXT)
+_TO_BRACKET = re.compile(rb'(?s)[^"{}\[\]]*(?:%b[^"{}\[\]]*)*[{}\[\]]' % _TEXT)
 _OTHERS = bytes(set(range(256)) - set(b"{}[]"))
 _LEVELS = bytes(1 if byte in b"{[" else 255 for byte in range(256))
 """As signed bytes: 1 for what opens, -1 for what closes."""
