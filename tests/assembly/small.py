@@ -24,7 +24,7 @@ class Place:
         self.webhook, self.operations = free_port(), free_port()
         self.settings: dict[str, object] = {
             "cluster": "test",
-            "webhook": {"listen": f"127.0.0.1:{self.webhook}", "tls": "self-signed"},
+            "webhook": {"listen": f"127.0.0.1:{self.webhook}", "tls": "self-signed", "linger": "100ms"},
             "operations": {"listen": f"127.0.0.1:{self.operations}"},
             "outbox": {"url": "sqlite:///outbox.db"},
             "policy": [{"pattern": "r.example/free/*", "verifier": "allow"}, {"pattern": "**", "verifier": "deny"}],

@@ -48,7 +48,7 @@ class Served:
         config.write_text(
             json.dumps(
                 {
-                    "webhook": {"listen": f"127.0.0.1:{self.webhook}", "tls": "self-signed"},
+                    "webhook": {"listen": f"127.0.0.1:{self.webhook}", "tls": "self-signed", "linger": "100ms"},
                     "operations": {"listen": f"127.0.0.1:{self.operations}"},
                     "outbox": {"url": "sqlite:///outbox.db"},
                     "destinations": [{"name": "archive", "kind": "file", "path": "events.jsonl"}],
