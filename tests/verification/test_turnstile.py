@@ -127,6 +127,7 @@ def test_a_thousand_tags_take_nobody_elses_time() -> None:
     assert max(virtually(story())) < 0.45 + 0.15 + 0.01
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("namespaces", [1, 50, 400])
 def test_silent_hosts_in_any_number_of_namespaces_leave_healthy_registries_their_turns(namespaces: int) -> None:
     """From one Pod, from many of one namespace, from one each of many: a healthy registry is asked in time."""
@@ -182,6 +183,7 @@ def test_what_had_to_make_room_waits_again_and_is_asked_in_the_end() -> None:
     assert begun == 8
 
 
+@pytest.mark.no_cover
 def test_what_waits_costs_little() -> None:
     """Forty requests of a thousand images: each waiting question is a value of less than two KiB, and no task."""
 
