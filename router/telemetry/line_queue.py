@@ -36,7 +36,7 @@ EVENT_LIMIT = 16 * 1024 * 1024
 OVERHEAD = 128
 """Bytes of memory that a line takes beside its own."""
 PIPE_CHUNK, FILE_CHUNK = 4096, 64 * 1024
-GATHER = 0.005
+GATHER = 0.05
 """Seconds that lines are gathered for one write: whoever caused them is answered first."""
 PATIENCE = 1.0
 """Seconds after which what could not be written is tried again, and that a process waits for its log when it ends."""
@@ -199,6 +199,8 @@ class LineQueue:
             try:
                 if data := self._next():
                     self._write(data)
+                    if len(data) < self._chunk() // 2:  # a thread that never rests takes turns from the busy loop
+                        self._hurry.wait(GATHER)
                     continue
                 self._wake.get()
                 self._hurry.wait(GATHER)
