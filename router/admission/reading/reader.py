@@ -29,7 +29,6 @@ TAKEN_AT_ONCE = 256
 """Entries that are given away between two steps."""
 OBJECTS_AT_ONCE, ENTRIES_AT_ONCE = 2_000, 50_000
 """Objects, and entries and members of any kind, in a list that is read at one go."""
-
 TEXTS_AT_ONCE = 8 * 2**10
 """Bytes of a list of texts that is read at one go."""
 _TEXTS = msgspec.json.Decoder(list[str])

@@ -137,20 +137,6 @@ class Reader:
         found = bytes((yield from self.span())[:20])
         return int(found) if re.fullmatch(rb"-?[0-9]{1,18}", found) else None
 
-    def texts(self) -> Steps[list[str] | None]:
-        """A list of texts, without what else stands in it; None for anything else."""
-        if not (yield from self.enters(b"[")):
-            return None
-        found: list[str] = []
-        is_first = True
-        while self.has_entry(is_first=is_first):
-            is_first = False
-            value = yield from self.text()
-            if value is not None:
-                found.append(value)
-            yield
-        return found
-
     def raw(self) -> Steps[msgspec.Raw]:
         """The value here, unread."""
         return msgspec.Raw((yield from self.span()))
@@ -301,8 +287,6 @@ def _reading(kind: inspect.Type) -> Read:
             return Reader.whole_number
         case inspect.RawType():
             return Reader.raw
-        case inspect.ListType():
-            return Reader.texts
         case inspect.StructType(cls=shape):
             return lambda reader: reader.struct(shape)
         case _:
