@@ -11,6 +11,7 @@ receives, never who comes next. From the outside in:
     assembly       builds and runs the router from a configuration; the only one that knows every concrete class
     settings       the whole configuration as one frozen tree, checked with line and remedy
     server         listens with TLS within limits, lets clients in, answers probes and metrics
+    supervision    which processes there are: made by fork, watched, started again
     admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
     delivery       from the outbox to the receivers: claim, render, deliver, settle
     destinations   how each service wants to be told, and what its answers mean

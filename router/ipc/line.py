@@ -54,10 +54,9 @@ class Line:
             with contextlib.suppress(PeerGoneError):
                 return await peer.ask(topic, body)
 
-    def tell(self, topic: str, body: bytes = b"") -> None:
-        """Say something that wants no answer (rule 4)."""
-        if self._peer is not None:
-            self._peer.tell(topic, body)
+    def tell(self, topic: str, body: bytes = b"") -> bool:
+        """Say something that wants no answer (rule 4); whether it was sent."""
+        return self._peer is not None and self._peer.tell(topic, body)
 
     async def close(self) -> None:
         """End the line; who still waits fails with PeerGoneError."""

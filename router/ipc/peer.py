@@ -4,7 +4,8 @@ Rules:
 (1) Both ends are alike: each may ask. Many questions are under way at once; answers come in any order.
 (2) What is said within one turn of the loop goes out in one write.
 (3) Bounded: a frame has at most `FRAME_LIMIT` bytes, and who asks waits while `UNANSWERED_LIMIT` bytes of its
-    questions have no answer, or the other end does not read. First come, first served.
+    questions have no answer, or the other end does not read. First come, first served. What is told is not sent at all
+    where that much lies unread.
 (4) A question that its asker gives up is still answered; that answer is dropped.
 (5) What answers (`Answerer`) raises GatecrierError where it can't: the asker gets its words, as PeerRefusedError. Any
     other error is a defect: logged where it happened, and refused without its words.
@@ -68,6 +69,7 @@ class Peer(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reader = FrameReader(FRAME_LIMIT)
         self._outgoing: list[bytes] = []
+        self._told = 0
         self._is_paused = False
         self._questions: dict[int, _Question] = {}
         self._unanswered = 0
@@ -100,10 +102,14 @@ class Peer(asyncio.Protocol):
         self._send(Frame(Kind.QUESTION, number, topic, body))
         return await question.answer
 
-    def tell(self, topic: str, body: bytes = b"") -> None:
-        """Say something that wants no answer; lost where the connection has ended."""
-        if not self._has_ended:
-            self._send(Frame(Kind.NOTICE, 0, topic, body))
+    def tell(self, topic: str, body: bytes = b"") -> bool:
+        """Say something that wants no answer; whether it was sent: the connection has ended, or nobody reads it."""
+        unread = self._told + (0 if self._transport is None else self._transport.get_write_buffer_size())
+        if self._has_ended or unread + len(body) > UNANSWERED_LIMIT:
+            return False
+        self._told += len(body)
+        self._send(Frame(Kind.NOTICE, 0, topic, body))
+        return True
 
     def close(self) -> None:
         """End the connection when all that was said is written."""
@@ -216,7 +222,7 @@ class Peer(asyncio.Protocol):
 
     def _flush(self) -> None:
         if self._transport is not None and self._outgoing and not self._has_ended:
-            outgoing, self._outgoing = self._outgoing, []
+            outgoing, self._outgoing, self._told = self._outgoing, [], 0
             self._transport.writelines(outgoing)
 
 

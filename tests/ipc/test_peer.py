@@ -202,3 +202,13 @@ async def test_a_notice_that_can_not_be_taken_is_logged(log: Log) -> None:
         await asking.ask("settled")
 
         assert [line["problem"] for line in log.named("notice_not_taken")] == ["no room"]
+
+
+async def test_what_is_told_to_somebody_who_does_not_read_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that hangs must not fill the memory of another."""
+    monkeypatch.setattr(module, "UNANSWERED_LIMIT", 100)
+    async with a_pair(echo) as (asking, _):
+        assert asking.tell("line", bytes(60))
+        assert not asking.tell("line", bytes(60))
+        await asking.ask("settled")
+        assert asking.tell("line", bytes(60))
