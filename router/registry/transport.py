@@ -112,12 +112,12 @@ class Transport:
         return answer
 
     async def _once(self, endpoint: Endpoint, call: Call) -> Answer:
-        if self._is_closed:
-            raise UnreachableError(f"{call.what}: this client is closed")
         proxy = self._proxies.of(call.url)
         for url in (call.url, proxy.url) if proxy is not None else (call.url,):
             self._guard.check(url.raw_host or "")
         async with self._place(endpoint, call.url):
+            if self._is_closed:
+                raise UnreachableError(f"{call.what}: this client is closed")
             before = pulse().held_up()
             try:
                 return await self._exchange(endpoint, call, proxy)

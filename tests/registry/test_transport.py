@@ -340,6 +340,25 @@ async def test_what_one_registry_leads_to_takes_no_connection_from_another(
         await asyncio.wait(thieves)
 
 
+async def test_who_waits_for_a_place_is_told_when_the_client_closes() -> None:
+    """A configuration is replaced while registries hang: nobody may wait on, or see an error that is none of ours."""
+    swallowed = Swallowed()
+    async with RegistrySimulator(fault=swallowed.fault).running() as registry, client_of(registry) as client:
+        call = transport.Call("GET", URL(f"http://{registry.host}/v2/?swallow"), 1000, "a")
+        endpoint = client._endpoints.of(registry.host)
+        asking = [
+            asyncio.create_task(client._transport.send(endpoint, call))
+            for _ in range(transport.CONNECTIONS_PER_HOST + 8)
+        ]
+        for _ in range(transport.CONNECTIONS_PER_HOST):
+            await swallowed.exchanges.acquire()
+        await client.close()
+        ends = await asyncio.gather(*asking, return_exceptions=True)
+
+    assert {type(end) for end in ends[: transport.CONNECTIONS_PER_HOST]} == {TransientError}
+    assert {type(end) for end in ends[transport.CONNECTIONS_PER_HOST :]} == {UnreachableError}
+
+
 async def test_a_place_at_a_host_is_remembered_while_it_is_held() -> None:
     """Whoever deploys chooses hosts; there is no end of them."""
     async with RegistrySimulator().running() as registry, client_of(registry) as client:
