@@ -261,6 +261,22 @@ def read_reference(path: Path, info: ValidationInfo, what: str) -> bytes | None:
         raise ValueError(f"{what} {str(path)!r} can't be read: {cause}") from error
 
 
+def read_now(path: Path, what: str) -> bytes:
+    """The content of a file, for settings that were built without a reading context.
+
+    Raises:
+        ValueError: The file can't be read or is too large; the text names it and what it was wanted for.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(SECRET_LIMIT + 1)
+    except OSError as error:
+        raise ValueError(f"{what} {str(path)!r} can't be read: {error.strerror}") from error
+    if len(content) > SECRET_LIMIT:
+        raise ValueError(f"{what} {str(path)!r} is larger than {SECRET_LIMIT} bytes")
+    return content
+
+
 class Secret(SettingsModel):
     """A secret by reference: `{file: PATH}` or `{env: NAME}`, never a literal. Surrounding white space is dropped."""
 

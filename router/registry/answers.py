@@ -14,8 +14,6 @@ Texts of errors name the registry and the repository; never a URL, which may hol
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 from multidict import CIMultiDictProxy
@@ -31,9 +29,9 @@ from router.errors import (
     UnverifiableError,
 )
 from router.images import Digest
+from router.outbound.retry_after import seconds_asked
 
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-_SECONDS_DIGITS = 9
 
 
 class TransientError(Exception):
@@ -92,22 +90,7 @@ def raise_transient(answer: Answer, what: str, wall: float) -> None:
     text = f"{what}: the registry answers {answer.status}"
     kind = RateLimitedError if answer.status == 429 else UnreachableError  # noqa: PLR2004 - Too Many Requests
     error = kind(text, is_registrys_doing=answer.is_registrys)
-    raise TransientError(error, retry_after(answer.headers.get("Retry-After"), wall))
-
-
-def retry_after(value: str | None, wall: float) -> float | None:
-    """Seconds to wait, from seconds or an HTTP-date; None where there is nothing that can be understood."""
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdecimal():
-        return float(text) if len(text) <= _SECONDS_DIGITS else float(10**_SECONDS_DIGITS)
-    try:
-        when = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.fromtimestamp(wall, UTC)).total_seconds())
+    raise TransientError(error, seconds_asked(answer.headers.get("Retry-After"), wall))
 
 
 def error_of(answer: Answer, what: str) -> UnverifiableError:

@@ -25,8 +25,8 @@ from yarl import URL
 
 from router.errors import InvalidReferenceError, MalformedAnswerError, TooLargeError
 from router.images import Digest
+from router.outbound.urls import sound_url
 from router.registry.answers import Answer
-from router.registry.urls import sound_url
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 REFERRERS_LIMIT = 50

@@ -6,15 +6,15 @@ every other mistake. Settings built by hand, without a reading context, leave th
 
 from __future__ import annotations
 
-import ssl
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
 from router.errors import ConfigurationError
-from router.fields import SECRET_LIMIT, RelativePath, SettingsModel, read_reference
+from router.fields import RelativePath, SettingsModel, read_now, read_reference
 from router.images import canonical_registry, is_registry
+from router.outbound.authorities import authorities_at, authorities_in
 from router.registry.credentials import Credentials, parse_docker_config
 
 
@@ -25,27 +25,6 @@ def _host(value: str) -> str:
             'such as "registry.example", "docker.io" or "127.0.0.1:5000"'
         )
     return canonical_registry(value)
-
-
-def _read_now(path: Path, what: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(SECRET_LIMIT + 1)
-    except OSError as error:
-        raise ConfigurationError(f"{what} {str(path)!r} can't be read: {error.strerror}") from error
-    if len(content) > SECRET_LIMIT:
-        raise ConfigurationError(f"{what} {str(path)!r} is larger than {SECRET_LIMIT} bytes")
-    return content
-
-
-def _certificates(path: Path, content: bytes) -> str:
-    advice = "write one or more certificates in PEM, -----BEGIN CERTIFICATE----- and so on"
-    try:
-        text = content.decode("ascii")
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)  # refuses a text without any
-    except (ValueError, ssl.SSLError) as error:
-        raise ValueError(f"the CA file {str(path)!r} holds no certificate that can be read; {advice}") from error
-    return text
 
 
 class CredentialsSettings(SettingsModel):
@@ -76,8 +55,8 @@ class RegistrySettings(SettingsModel):
     def _read(self, info: ValidationInfo) -> Self:
         if self.plain_http and self.ca is not None:
             raise ValueError("`ca` has no meaning with `plain_http: true`; drop one of them")
-        if self.ca is not None and (content := read_reference(self.ca, info, "the CA file")) is not None:
-            self._ca = _certificates(self.ca, content)
+        if self.ca is not None:
+            self._ca = authorities_in(self.ca, info)
         if self.credentials is not None:
             content = read_reference(self.credentials.file, info, "the credentials file")
             if content is not None:
@@ -98,7 +77,7 @@ class RegistrySettings(SettingsModel):
         if self.ca is None or self._ca is not None:
             return self._ca
         try:
-            return _certificates(self.ca, _read_now(self.ca, "the CA file"))
+            return authorities_at(self.ca)
         except ValueError as error:
             raise ConfigurationError(f"registry {self.host}: {error}") from error
 
@@ -110,6 +89,6 @@ class RegistrySettings(SettingsModel):
             return Credentials()
         path = self.credentials.file
         try:
-            return self._parsed(path, _read_now(path, "the credentials file"))
+            return self._parsed(path, read_now(path, "the credentials file"))
         except ValueError as error:
             raise ConfigurationError(f"registry {self.host}: {error}") from error

@@ -6,17 +6,18 @@ What has the wrong type is passed over here, because the validation tells of it.
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import get_args
-from urllib.parse import urlsplit
+
+from yarl import URL
 
 from router.destinations.catalogue import AnyDestination, default_template
-from router.destinations.egress import Address, EgressGuard, EgressSettings
+from router.destinations.egress import EgressSettings
 from router.errors import ConfigurationError, TemplateError
 from router.fields import SECRET_LIMIT, ReadingContext
-from router.registry.addresses import is_forbidden
+from router.outbound.addresses import Address, address_of, is_forbidden
+from router.outbound.authorities import are_authorities
 from router.rendering.library import Library
 from router.rendering.shipped import shipped_folder
 from router.settings import shape
@@ -44,7 +45,7 @@ def certificates(data: Item, reading: ReadingContext) -> Iterator[Finding]:
         here: DataPath = ("destinations", index)
         yield from _pair(destination.get("client_certificate"), (*here, "client_certificate"), reading)
         content = yield from _read(destination.get("ca"), (*here, "ca"), reading)
-        if content is not None and not _holds_certificates(content):
+        if content is not None and not are_authorities(content):
             yield Finding((*here, "ca"), "holds no certificate that can be read; expected -----BEGIN CERTIFICATE-----")
 
 
@@ -73,14 +74,6 @@ def _read(name: Plain, path: DataPath, reading: ReadingContext) -> Generator[Fin
         cause = error.strerror if isinstance(error, OSError) else str(error)
         yield Finding(path, f"the file {quoted(name)} can't be read: {cause}")
         return None
-
-
-def _holds_certificates(content: bytes) -> bool:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii"))
-    except (ValueError, ssl.SSLError):
-        return False
-    return True
 
 
 def template_files(data: Item, folder: Path) -> dict[str, Path]:
@@ -153,7 +146,7 @@ def forbidden_addresses(data: Item) -> Iterator[Finding]:
 def private_addresses(data: Item) -> Iterator[Finding]:
     """Warnings: destinations at a literal private or loopback address that `egress.allow` does not name."""
     networks = tuple(_networks(inside(data.get("egress"), "allow")))
-    guard = EgressGuard(EgressSettings.model_construct(allow=networks))
+    guard = EgressSettings.model_construct(allow=networks).guard()
     for path, address in _addresses(data):
         if not guard.allows(address):
             text = f"{address} is no public address; add its network to egress.allow, or nothing is sent there"
@@ -169,7 +162,7 @@ def _addresses(data: Item) -> Iterator[tuple[DataPath, Address]]:
 
 def _address(url: str) -> Address | None:
     try:
-        return ipaddress.ip_address(urlsplit(url).hostname or "")
+        return address_of(URL(url).raw_host or "")
     except ValueError:
         return None
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from router import images
 from router.admission import deadlines, receiving, review, settings, slices, unreadable, webhook, workloads
 from router.events import EVENT_LIMIT
-from router.registry import failures, lookups, transport
+from router.outbound import lookups, retry_after, sessions
+from router.registry import failures, transport
 from router.server import limits
 from router.telemetry import line_forms, line_queue, seldom
 from router.verification import judgement, line, turns
@@ -66,9 +67,12 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "a line", lambda: _bytes(line_forms.LINE_LIMIT)),
     ("", "lines of a kind that others can cause at will", lambda: f"1 in {_seconds(seldom.MINUTE)}"),
     ("a registry", "images being verified there at once", lambda: _count(turns.UNDER_WAY_PER_REGISTRY)),
-    ("", "connections to one host", lambda: _count(transport.CONNECTIONS_PER_HOST)),
+    ("", "exchanges with one host that it leads to", lambda: _count(transport.CONNECTIONS_PER_HOST)),
     ("", "establishing a connection", lambda: _seconds(failures.CONNECT_SECONDS)),
     ("", "looking its name up", lambda: _seconds(lookups.LOOKUP_SECONDS)),
+    ("", "a line of an answer's head, a receiver's too", lambda: _bytes(sessions.HEAD_LINE_LIMIT)),
+    ("", "headers of an answer, a receiver's too", lambda: _count(sessions.HEADERS_LIMIT)),
+    ("", "waiting that `Retry-After` may ask for, a receiver's too", lambda: _seconds(retry_after.RETRY_AFTER_LIMIT)),
     ("", "of the time allowed, before its silence may be tolerated", lambda: f"{judgement.LONG_ASKED:.0%}"),
 )
 """Whose budget (empty: as above), what of, and how much."""

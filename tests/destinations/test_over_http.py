@@ -16,12 +16,13 @@ from router import __version__
 from router.destinations.catalogue import open_destination
 from router.destinations.dialect import Post, Reply, judge_by_status
 from router.destinations.document import Document
-from router.destinations.egress import EgressGuard, EgressSettings
+from router.destinations.egress import EgressSettings
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.destinations.over_http import HttpDestination
 from router.destinations.settings import ClientCertificate
 from router.destinations.webhook import WebhookSettings
 from router.errors import ConfigurationError
+from router.fields import ReadingContext
 from tests.simulators.certificates import SelfSigned, self_signed
 from tests.simulators.names import know
 from tests.simulators.sinks import OK, Sink, answer
@@ -167,11 +168,12 @@ async def test_a_proxy_is_told_the_whole_address() -> None:
 
 async def test_a_proxy_is_told_its_own_password_and_the_receiver_s_headers() -> None:
     async with Sink().running() as proxy:
-        destination = open_destination(settings("http://siem.example/x"), LOOPBACK)
-        assert isinstance(destination, HttpDestination)
-        destination._proxy = (
-            destination._url.with_host("127.0.0.1").with_port(proxy.port).with_user("u").with_password("p")
-        )
+        environment = {"PROXY": f"http://u:p@127.0.0.1:{proxy.port}"}
+        context = ReadingContext(Path(), environment, lambda path, _: path.read_bytes())
+        written = {"name": "siem", "kind": "webhook", "url": "http://siem.example/x", "plain_http": True}
+        written |= {"proxy": {"env": "PROXY"}}
+        siem = WebhookSettings.model_validate(written, context={"reading": context})
+        destination = open_destination(siem, LOOPBACK)
         found = await destination.deliver([DOCUMENT])
         await destination.close()
 
@@ -249,7 +251,7 @@ async def test_a_mistake_of_ours_is_not_taken_for_the_receiver_s() -> None:
         def judge(self, reply: Reply) -> Outcome:
             return judge_by_status(reply)
 
-    destination = HttpDestination(settings("http://127.0.0.1:9/"), Mistaken(), EgressGuard(LOOPBACK))
+    destination = HttpDestination(settings("http://127.0.0.1:9/"), Mistaken(), LOOPBACK.guard())
 
     with pytest.raises(ValueError, match="1 documents"):
         await destination.deliver([DOCUMENT])

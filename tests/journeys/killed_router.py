@@ -21,7 +21,7 @@ from pathlib import Path
 
 from router.delivery import Channel, Dispatcher
 from router.destinations.document import Document
-from router.destinations.egress import EgressGuard, EgressSettings
+from router.destinations.egress import EgressSettings
 from router.destinations.outcome import Outcome
 from router.destinations.over_http import HttpDestination
 from router.destinations.webhook import WebhookDialect, WebhookSettings
@@ -72,7 +72,7 @@ async def deliver(folder: Path, url: str) -> None:
     """Deliver until nothing waits."""
     outbox = await SqliteOutbox.open(folder / "outbox.db")
     settings = WebhookSettings(name="sink", kind="webhook", url=url, plain_http=True, concurrency=CONCURRENCY)
-    guard = EgressGuard(EgressSettings.model_validate({"allow": ["127.0.0.0/8"]}))
+    guard = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]}).guard()
     destination = HttpDestination(settings, WebhookDialect(settings), guard)
     dispatcher = Dispatcher(outbox, Unobserved())
     await dispatcher.replace({"sink": Channel(destination, Document)})

@@ -18,7 +18,7 @@ import pytest
 
 from router.delivery import Channel, Dispatcher
 from router.destinations.document import Document
-from router.destinations.egress import EgressGuard, EgressSettings
+from router.destinations.egress import EgressSettings
 from router.destinations.over_http import HttpDestination
 from router.destinations.webhook import WebhookDialect, WebhookSettings
 from router.outbox import DeliveryRow, DeliveryState, NewEvent, Selection
@@ -84,7 +84,7 @@ async def delivering(folder: Path, troubled: Sink, healthy: Sink) -> AsyncIterat
     clock, counts = Clock(), Counts()
     outbox = await SqliteOutbox.open(folder / "outbox.db")
     dispatcher = Dispatcher(outbox, counts, clock=clock, dice=lambda: 0.0)
-    guard = EgressGuard(EgressSettings.model_validate({"allow": ["127.0.0.0/8"]}))
+    guard = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]}).guard()
     channels = {}
     for name, sink in (("troubled", troubled), ("healthy", healthy)):
         settings = WebhookSettings(name=name, kind="webhook", url=sink.url(), plain_http=True)

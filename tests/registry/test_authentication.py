@@ -303,6 +303,10 @@ async def test_no_more_challenges_and_tokens_are_remembered_than_the_limit(
         ('Bearer realm="http://user:pass@a.example/token"', MalformedAnswerError),
         ('Bearer realm="http://[/token"', MalformedAnswerError),
         ('Bearer realm="http://169.254.169.254/token"', ForbiddenAddressError),
+        ('Bearer realm="http://[fd00:ec2::23]/token"', ForbiddenAddressError),
+        ('Bearer realm="http://2852039166/token"', MalformedAnswerError),
+        ('Bearer realm="http://0xa9.0xfe.0xa9.0xfe/token"', MalformedAnswerError),
+        ('Bearer realm="http://127.1/token"', MalformedAnswerError),
         ("=", MalformedAnswerError),
     ],
 )
