@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
-from router.admission.workloads import Place
+from router.admission.places import Place
 from router.decision import Finding
 from router.errors import InvalidReferenceError
 from router.images import Digest, ImageReference, parse_reference

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from router.admission.judging import Judging
-from router.admission.workloads import Place
+from router.admission.places import Place
 from router.decision import Finding
 from router.images import ImageReference
 from router.policy import Policy, Rule, RuleSettings
