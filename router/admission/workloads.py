@@ -42,8 +42,10 @@ from router.admission.reading.reader import read_document, read_entries
 from router.admission.reading.steps import Steps
 from router.admission.review import NAME_LIMIT, AdmissionRequest, Objects
 from router.events import OwnerData
+from router.verdict import Skip
 
-_BY_OPERATION = {"DELETE": "deletion", "CONNECT": "connect"}
+SKIPPED = {"DELETE": Skip.DELETION, "CONNECT": Skip.CONNECT}
+"""Operations of which nothing is judged."""
 _POD_SUBRESOURCES = frozenset({"", "ephemeralcontainers", "resize"})
 
 
@@ -55,8 +57,8 @@ class Workload:
     """Where images stand, in the order of the specification."""
     notices: tuple[str, ...] = ()
     """What people must know besides: that this object can't be read, or not wholly."""
-    skip: str | None = None
-    """Why there is nothing to judge, as the metric's label; None if there is, or if people must know something."""
+    skip: Skip | None = None
+    """Why there is nothing to judge, None if there is, or if people must know something."""
     never_blocks: bool = False
     """Whether nothing in it may be refused: it scales to zero."""
     name: str = ""
@@ -76,16 +78,16 @@ def read_workload(request: AdmissionRequest, objects: Objects, csi_drivers: Abst
     Raises:
         UnreadableJsonError: The object is no JSON where it must be read.
     """
-    if (reason := _BY_OPERATION.get(request.operation)) is not None:
+    if (reason := SKIPPED.get(request.operation)) is not None:
         return Workload(skip=reason)
     if request.subresource not in _POD_SUBRESOURCES:
-        return Workload(skip="subresource")
+        return Workload(skip=Skip.SUBRESOURCE)
     new = yield from _contents(request, objects.new)
     old, before = None, frozenset[str]()
     if request.operation == "UPDATE":
         old = yield from _contents(request, objects.old)
         if _is_being_deleted(new.found) or _is_being_deleted(old.found):
-            return Workload(skip="being_deleted")
+            return Workload(skip=Skip.BEING_DELETED)
         yield from _collect_images(request, old, csi_drivers)
         before = frozenset(old.images)
     owner = yield from _owner(new.found.metadata)
@@ -94,9 +96,9 @@ def read_workload(request: AdmissionRequest, objects: Objects, csi_drivers: Abst
         yield from taking.take(spec, pointer)
     notices = _notices(request, new)
     if not taking.count and not notices:
-        return Workload(skip="no_images")
+        return Workload(skip=Skip.NO_IMAGES)
     if old is not None and not taking.has_news(new, old, before):
-        return Workload(skip="unchanged")
+        return Workload(skip=Skip.UNCHANGED)
     metadata, whole = new.found.metadata or shapes.Metadata(), new.found.spec
     return Workload(
         places=taking.places(),
