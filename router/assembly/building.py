@@ -10,7 +10,7 @@ from functools import partial
 from router.admission.asked import GateRules
 from router.admission.judging import Judging
 from router.assembly.observing import Observing
-from router.delivery import Channel
+from router.delivery import Channel, Receipts
 from router.destinations.catalogue import default_template, markup_of, open_destination
 from router.destinations.document import Document
 from router.events import Origin
@@ -45,20 +45,23 @@ def build(settings: Settings, replica: str, observing: Observing, before: Parts 
     remembered = None if before is None else before.verifier.remembered
     turnstile = Turnstile() if before is None else before.turnstile
     verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=remembered)
+    channels = _channels(settings)
     rules = GateRules(
         origin=Origin(settings.cluster, replica),
         enforcement=Enforcement(settings.enforcement),
-        judging=Judging(Policy(settings.policy), verifier, verifier.wants, observing.judged, turnstile=turnstile),
+        judging=Judging(Policy(settings.policy), verifier, verifier.wants, observing, turnstile),
         routes=RoutingTree(settings.routes),
         destinations=tuple(destination.name for destination in settings.destinations),
         must_deliver=frozenset(
             destination.name for destination in settings.destinations if getattr(destination, "must_deliver", False)
         ),
+        receipts=Receipts(channels).obtain,
         outbox_required=settings.outbox.required,
         pin_digests=settings.webhook.pin_digests,
         csi_drivers=frozenset(settings.webhook.csi_image_drivers),
+        longest=settings.webhook.deadline,
     )
-    return Parts(settings, registry, verifier, turnstile, rules, _channels(settings))
+    return Parts(settings, registry, verifier, turnstile, rules, channels)
 
 
 def _channels(settings: Settings) -> dict[str, Channel]:

@@ -35,7 +35,7 @@ from router.admission.webhook import Webhook
 from router.assembly.building import Parts, build
 from router.assembly.observing import Observing
 from router.assembly.opening import open_files, raise_open_files
-from router.delivery import Dispatcher, Receipts
+from router.delivery import Dispatcher
 from router.errors import ConfigurationError, OutboxError
 from router.outbox.sqlite import SqliteOutbox
 from router.server.certificates import load_files, load_pair, new_context, self_signed
@@ -104,21 +104,19 @@ class Router:
         self._parts = build(settings, self._replica, self._observing, None)
         self._metrics.expect_destinations(self._parts.channels)
         await self._dispatcher.replace(self._parts.channels)
-        receipts = Receipts(lambda: self._parts.channels)
-        telling = Telling(self._outbox, receipts.obtain, self._metrics)
-        self._gate = Gate(self._parts.rules, telling, self._metrics)
+        self._gate = Gate(self._parts.rules, Telling(self._outbox, self._observing), self._observing)
         self._unreadable = UnreadableBodies(self._gate.unreadable)
-        webhook = Webhook(self._gate, lambda: self._parts.settings.webhook, self._metrics, self._unreadable)
-        operations = operations_application(self._health, self._metrics, self._refresh)
+        webhook = Webhook(self._gate, settings.webhook.max_body, self._observing, self._unreadable)
+        operations = operations_application(self._health, self._exposed)
         asked = Listener(
             webhook.application(),
             settings.webhook.listen,
-            self._metrics,
+            self._observing,
             entrance=lambda: self._entrance,
             limits=dataclasses.replace(WEBHOOK, most=min(WEBHOOK.most, open_files() // 2)),
         )
         await self._listen(asked)
-        await self._listen(Listener(operations, settings.operations.listen, self._metrics, limits=OPERATIONS))
+        await self._listen(Listener(operations, settings.operations.listen, self._observing, limits=OPERATIONS))
         self._in_background(watch(self._watched(loaded), self._reload))
         self._in_background(self._keep_house())
         self._set_ready(is_ready=True)
@@ -213,7 +211,7 @@ class Router:
         if self._is_ending:
             return self._files
         if not isinstance(found, Loaded):
-            self._metrics.reloads.labels("refused").inc()
+            self._observing.reloaded(is_taken=False)
             log.error(
                 "configuration_refused", problems=found.text.splitlines()[:50], advice="the old one stays in force"
             )
@@ -221,7 +219,7 @@ class Router:
         try:
             await self._replace(found)
         except ConfigurationError as error:
-            self._metrics.reloads.labels("refused").inc()
+            self._observing.reloaded(is_taken=False)
             log.error("configuration_refused", problems=[str(error)], advice="the old one stays in force")  # noqa: TRY400 - said to the operator
         return self._watched(found)
 
@@ -242,16 +240,16 @@ class Router:
         self._parts = parts
         self._gate.rules = parts.rules
         await self._dispatcher.replace(parts.channels)
-        self._in_background(_closed_later(before))
-        self._metrics.reloads.labels("taken").inc()
+        self._in_background(_closed_later(before, parts))
+        self._observing.reloaded(is_taken=True)
         log.info("configuration_taken", cluster=settings.cluster, rules=len(settings.policy))
 
-    async def _refresh(self) -> None:
+    async def _exposed(self) -> bytes:
         for listener in self._listeners[:1]:
-            for state, count in listener.connections.counts().items():
-                self._metrics.connections.labels(state).set(count)
+            self._observing.connections(listener.connections.counts())
         with contextlib.suppress(OutboxError):  # everything else is still worth telling, and then the more so
             self._observing.waiting(await self._outbox.waiting(), time.time())
+        return self._metrics.exposed()
 
     async def _keep_house(self) -> None:
         while True:
@@ -265,7 +263,7 @@ class Router:
 
     def _set_ready(self, *, is_ready: bool) -> None:
         self._health.is_ready = is_ready
-        self._metrics.ready.set(is_ready)
+        self._observing.ready(is_ready=is_ready)
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -273,11 +271,16 @@ class Router:
         task.add_done_callback(self._tasks.discard)
 
 
-async def _closed_later(parts: Parts) -> None:
+async def _closed_later(before: Parts, after: Parts) -> None:
+    """Requests that came before go on by what was in force then, receipts too."""
     try:
         await asyncio.sleep(GRACE)
     finally:
-        await parts.registry.close()
+        await before.registry.close()
+        kept = {id(channel.destination) for channel in after.channels.values()}
+        for channel in before.channels.values():
+            if id(channel.destination) not in kept:
+                await channel.destination.close()
 
 
 async def _serve(config: Path) -> None:

@@ -9,11 +9,14 @@ Rules that every implementation keeps:
     destination: nothing that happens to one touches another.
 (5) A claimed delivery is given to nobody else until it is settled or released. Claims end with the process.
 (6) Pending deliveries are never forgotten.
+(7) An event is withdrawn only if nobody can have heard of it, no delivery of it having been claimed or tried, and if it
+    is the last that was numbered, for a gap would say that an event was lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -139,6 +142,13 @@ class Outbox(Protocol):
 
     async def append(self, event: NewEvent) -> int:
         """Store an event and its deliveries; returns its sequence number once it is durable."""
+
+    async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
+        """Take back events that were given up by whoever appended them; returns the ids of those that are gone.
+
+        Those that were not stored are not among them; what was appended before and is still under way is waited for.
+        From the call on nothing of them is claimed.
+        """
 
     async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
         """Deliveries that are due and that nobody has claimed, the longest due first."""

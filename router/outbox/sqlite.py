@@ -14,8 +14,9 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
@@ -56,6 +57,7 @@ class SqliteOutbox:
         self._writer: Writer[Asked] = Writer(writing, statements.perform, self._tell, late=late)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="outbox-reader")
         self._claimed: defaultdict[str, set[int]] = defaultdict(set)
+        self._withdrawing: Counter[str] = Counter()
         self._subscribers: list[Callable[[frozenset[str]], None]] = []
 
     @classmethod
@@ -98,6 +100,25 @@ class SqliteOutbox:
             raise OutboxError("the outbox gave no number")
         return sequence
 
+    async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
+        """Take back events that were given up by whoever appended them; returns the ids of those that are gone."""
+        withdrawn: list[str] = []
+
+        def is_claimed(sequence: int) -> bool:
+            return any(sequence in claimed for claimed in tuple(self._claimed.values()))
+
+        def apply(connection: sqlite3.Connection) -> int:
+            withdrawn[:] = statements.withdraw(connection, ids, is_claimed)
+            return len(withdrawn)
+
+        self._withdrawing.update(ids)
+        try:
+            await self._change(apply)
+        finally:
+            self._withdrawing.subtract(ids)
+            self._withdrawing += Counter()  # forgets what is not being withdrawn any more
+        return frozenset(withdrawn)
+
     async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
         """Deliveries that are due and that nobody has claimed, the longest due first."""
         claimed = self._claimed[destination]
@@ -105,10 +126,11 @@ class SqliteOutbox:
         try:
             found = queries.due(self._claiming, destination, now, limit + len(claimed))
             free = _within_bytes([one for one in found if one[0] not in claimed][:limit])
-            taken = queries.whole(self._claiming, destination, free, self._complete) if free else ()
+            whole = queries.whole(self._claiming, destination, free, self._complete) if free else ()
+            taken = tuple(one for one in whole if one.event_id not in self._withdrawing)
         except sqlite3.Error as error:
             raise self._trouble(error) from error
-        claimed.update(free)
+        claimed.update(one.sequence for one in taken)
         return taken
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:

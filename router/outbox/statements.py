@@ -10,7 +10,7 @@ that was rolled back leaves no gap, and another process that appends no surprise
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
@@ -143,6 +143,34 @@ def _as_json(settlements: Sequence[Settlement]) -> str:
             case _:
                 assert_never(one)
     return orjson.dumps(rows).decode()
+
+
+_UNHEARD = """
+    SELECT json_group_array(json_array(sequence, id)) FROM (
+        SELECT sequence, id FROM events
+        WHERE id IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
+            SELECT 1 FROM deliveries
+            WHERE deliveries.sequence = events.sequence AND (state <> 'pending' OR attempts > 0)
+        )
+        ORDER BY sequence DESC
+    )
+"""
+
+
+def withdraw(connection: sqlite3.Connection, ids: Collection[str], is_claimed: Callable[[int], bool]) -> list[str]:
+    """Remove those of these events that nobody can have heard of, the last one first; returns their ids."""
+    found = orjson.loads(connection.execute(_UNHEARD, (orjson.dumps(list(ids)).decode(),)).fetchone()[0])
+    (last,) = connection.execute("SELECT last FROM numbering").fetchone()
+    withdrawn: list[str] = []
+    for sequence, event_id in found:
+        if sequence != last - len(withdrawn) or is_claimed(sequence):
+            break
+        withdrawn.append(event_id)
+    kept = last - len(withdrawn)
+    connection.execute("DELETE FROM deliveries WHERE sequence > ?", (kept,))
+    connection.execute("DELETE FROM events WHERE sequence > ?", (kept,))
+    connection.execute("UPDATE numbering SET last = ?", (kept,))
+    return withdrawn
 
 
 def replay(connection: sqlite3.Connection, selection: Selection, now: float) -> int:

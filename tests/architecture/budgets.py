@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from router import images
-from router.admission import deadlines, receiving, review, settings, slices, unreadable, webhook, workloads
+from router.admission import deadlines, places, receiving, review, settings, slices, unreadable, webhook
 from router.events import EVENT_LIMIT
 from router.outbound import lookups, retry_after, sessions
 from router.registry import failures, transport
@@ -42,7 +42,7 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "work on it before others get a turn", lambda: _seconds(slices.SLICE)),
     ("", "kept back of its timeout: a fifth, at least", lambda: _seconds(deadlines.LEAST_KEPT)),
     ("", "and at most", lambda: _seconds(deadlines.LARGEST_KEPT)),
-    ("", "images that are judged; what is beyond is denied", lambda: _count(workloads.PLACES_LIMIT)),
+    ("", "images that are judged; what is beyond is denied", lambda: _count(places.PLACES_LIMIT)),
     ("", "characters of a name that can be a reference", lambda: _count(images.TEXT_LIMIT)),
     ("", "characters of a namespace, a kind, a group", lambda: _count(review.NAME_LIMIT)),
     ("", "images being verified at once", lambda: _count(turns.UNDER_WAY_PER_REQUEST)),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from router.assembly import Router, running
 from router.errors import ConfigurationError, OutboxError
@@ -20,6 +21,8 @@ from router.settings.loading import attempt
 from tests.admission.world import pod
 from tests.assembly.small import Place
 from tests.simulators.log import Log
+from tests.simulators.registry import DATA, LAYOUTS, RegistrySimulator
+from tests.simulators.sinks import Sink
 
 ENFORCED = {"enforcement": {"namespaces": {"strict": "enforce"}}}
 
@@ -66,6 +69,45 @@ async def test_a_changed_configuration_is_taken(tmp_path: Path) -> None:
         after = await place.ask("r.example/other/app:1")
 
     assert (before["allowed"], after["allowed"]) == (True, False)
+
+
+async def test_a_request_in_hand_goes_on_by_the_configuration_that_it_came_under(tmp_path: Path) -> None:
+    """Its policy, its routes, and its receivers, over a connection of their own configuration."""
+    asked, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def paused(_: web.Request) -> None:
+        asked.set()
+        await goes_on.wait()
+
+    async with RegistrySimulator().running() as registry, Sink().running() as before, Sink().running() as after:
+        registry.load_layout(LAYOUTS / "legacy-release", "shop/web")
+        registry.fault = paused
+        keys = [{"name": "release", "file": str(DATA / "keys" / "release.pub")}]
+        place = Place(
+            tmp_path,
+            **ENFORCED,
+            registries=[{"host": registry.host, "plain_http": True}],
+            verifiers=[{"name": "keys", "kind": "cosign", "keys": keys}],
+            policy=[{"pattern": f"{registry.host}/**", "verifier": "keys"}],
+            egress={"allow": ["127.0.0.0/8"]},
+        )
+        place.write(**_must_deliver("before", before))
+        async with place.running() as router:
+            asking = asyncio.create_task(place.ask(f"{registry.host}/shop/web:v1"))
+            await asked.wait()
+            place.write(policy=[{"pattern": "**", "verifier": "deny"}], **_must_deliver("after", after))
+            await router.reload()
+            goes_on.set()
+            answer = await asking
+
+    assert answer["allowed"] is True
+    assert [json.loads(receipt.body)["data"]["decision"]["outcome"] for receipt in before.got] == ["admitted"]
+    assert after.got == []
+
+
+def _must_deliver(name: str, sink: Sink) -> dict[str, object]:
+    receiver = {"name": name, "kind": "webhook", "url": sink.url(), "plain_http": True, "must_deliver": True}
+    return {"destinations": [receiver], "routes": {"destinations": [name]}}
 
 
 async def test_what_was_read_last_comes_into_force_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

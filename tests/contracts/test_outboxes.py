@@ -165,6 +165,55 @@ async def test_subscribers_hear_of_an_event_whose_appender_has_gone(outbox: Outb
     assert told == {"siem", "slack"}
 
 
+# Withdrawing.
+
+
+async def test_what_nobody_has_heard_of_is_withdrawn_and_leaves_no_gap(outbox: Outbox) -> None:
+    """Receivers count the numbers: one that is missing says that an event was lost."""
+    await appended(outbox, "a", "b", to=["slack", "siem"])
+    gone = await outbox.withdraw(["b", "unknown"])
+
+    assert gone == {"b"}
+    assert await outbox.append(new("c")) == 2
+    assert await claimed(outbox) == ["a", "c"]
+
+
+async def test_what_is_under_way_into_the_outbox_is_withdrawn_when_it_is_there(outbox: Outbox) -> None:
+    late = asyncio.create_task(outbox.append(new("late")))
+    await asyncio.sleep(0)
+    late.cancel()
+
+    assert await outbox.withdraw(["late"]) == {"late"}
+    assert await states(outbox) == {}
+
+
+async def test_what_somebody_may_have_heard_of_stays(outbox: Outbox) -> None:
+    await outbox.append(new("a", "slack", "siem"))
+    (claim,) = await outbox.claim("slack", 1, 1000.0)
+    assert await outbox.withdraw(["a"]) == set()
+    await outbox.settle([Postponed("slack", claim.sequence, 2000.0, 1, 1000.0, "timeout")])
+
+    assert await outbox.withdraw(["a"]) == set()
+
+
+async def test_what_has_a_receipt_or_a_successor_stays(outbox: Outbox) -> None:
+    await outbox.append(new("told", "slack", "siem", delivered_to=["siem"]))
+    assert await outbox.withdraw(["told"]) == set()
+    await appended(outbox, "a", "b")
+
+    assert await outbox.withdraw(["a"]) == set()
+    assert len(await outbox.deliveries(EVERYTHING, 10)) == 4
+
+
+async def test_what_is_being_withdrawn_is_claimed_by_nobody(outbox: Outbox) -> None:
+    await appended(outbox, "a")
+    withdrawing = asyncio.create_task(outbox.withdraw(["a"]))
+    await asyncio.sleep(0)
+    found = await claimed(outbox)
+
+    assert (found, await withdrawing) == ([], {"a"})
+
+
 # Claiming.
 
 

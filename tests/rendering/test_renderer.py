@@ -215,7 +215,7 @@ def test_the_minimal_payload_is_small_and_escaped(text: str) -> None:
         ("admitted", False, "Gatecrier admitted a request: "),
         ("admitted", True, "Gatecrier admitted a request that it would reject: "),
         ("rejected", True, "Gatecrier rejected a request: "),
-        ("unanswered", False, "Gatecrier could not read a request: "),
+        ("unanswered", False, "Gatecrier did not answer a request: "),
     ],
 )
 def test_the_message_says_what_happened(outcome: str, would_reject: bool, begins: str) -> None:  # noqa: FBT001 - a case
@@ -225,6 +225,30 @@ def test_the_message_says_what_happened(outcome: str, would_reject: bool, begins
     renderer = Renderer(Template.parse("t", '"{{ alert_message }}"'), kind="webhook", name="x")
 
     assert json.loads(renderer.render(json.dumps(event).encode()).body).startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("is_attempt", "corrects", "begins"),
+    [
+        (True, None, "Gatecrier is about to admit a request: "),
+        (False, "4711", "Gatecrier admitted a request (which corrects what it told before): "),
+    ],
+)
+def test_the_message_says_what_is_not_sure_and_what_corrects(
+    is_attempt: bool,  # noqa: FBT001 - a case
+    corrects: str | None,
+    begins: str,
+) -> None:
+    """Whoever reads only the sentence must not take an attempt for a fact, nor two decisions for two requests."""
+    attempt = {"is_attempt": True} if is_attempt else {}
+    decision = EVENT["data"]["decision"] | {"outcome": "admitted", "would_reject": False} | attempt
+    data = EVENT["data"] | {"decision": decision} | ({} if corrects is None else {"corrects": corrects})
+    source = '["{{ alert_message }}", {{ event.corrects }}, {{ event.decision.is_attempt }}]'
+    renderer = Renderer(Template.parse("t", source), kind="webhook", name="x")
+    message, *members = json.loads(renderer.render(json.dumps(EVENT | {"data": data}).encode()).body)
+
+    assert message.startswith(begins)
+    assert members == [corrects, is_attempt]
 
 
 def test_an_operator_s_template_is_found_before_the_shipped_one(tmp_path: Path) -> None:
