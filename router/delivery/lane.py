@@ -48,6 +48,7 @@ class Lane:
     """Delivers to one destination until it is stopped."""
 
     def __init__(self, channel: Channel, around: Surroundings) -> None:
+        self.channel = channel
         destination = channel.destination
         self._destination = destination
         self._name = destination.name
@@ -74,6 +75,11 @@ class Lane:
         self._recorder = (asyncio.create_task(self._settling.run()),)
         self._slots = [asyncio.create_task(self._slot()) for _ in range(self._destination.concurrency)]
         self._feeder = (asyncio.create_task(self._feed()),)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a task of it has ended that nobody has stopped: something would not be delivered any more."""
+        return not self._is_stopping and any(task.done() for task in (*self._feeder, *self._slots, *self._recorder))
 
     def wake(self) -> None:
         """There may be something to deliver."""

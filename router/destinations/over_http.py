@@ -26,7 +26,8 @@ from router.destinations.document import Document
 from router.destinations.egress import EgressGuard, EgressResolver
 from router.destinations.outcome import Outcome, TryAgain
 from router.destinations.settings import HttpSettings, revealed
-from router.errors import ConfigurationError, ForbiddenAddressError
+from router.errors import ForbiddenAddressError
+from router.tls import show
 
 REPLY_LIMIT = 64 * 1024
 KEEP_ALIVE = 60.0
@@ -134,14 +135,7 @@ class HttpDestination:
 def _context(settings: HttpSettings) -> ssl.SSLContext | bool:
     if settings.ca is None and settings.client_certificate is None:
         return True
-    try:
-        context = ssl.create_default_context(cafile=settings.ca)
-        if (pair := settings.client_certificate) is not None:
-            context.load_cert_chain(pair.certificate, pair.key, password=_no_password)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"destination {settings.name!r}: CA or client certificate: {error}") from error
+    context = ssl.create_default_context(cadata=settings.authorities)
+    if settings.client_certificate is not None:
+        show(context, settings.client_certificate.pair)
     return context
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted; store it unencrypted and let file permissions protect it")

@@ -6,10 +6,12 @@ import re
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
+from router.errors import ConfigurationError
 from router.fields import Duration, Name, RelativePath, Secret, SettingsModel, read_reference, reading_context
+from router.pem import PairSettings, holds_certificates
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
@@ -67,13 +69,8 @@ def _check_proxy(url: str, *, is_literal: bool) -> None:
         raise ValueError("a proxy with user and password is a secret: a reference, {file: PATH} or {env: NAME}")
 
 
-class ClientCertificate(SettingsModel):
+class ClientCertificate(PairSettings):
     """Who we are to a receiver that asks for it."""
-
-    certificate: RelativePath
-    """The chain as PEM, leaf first."""
-    key: RelativePath
-    """The unencrypted private key of the leaf."""
 
 
 class CommonSettings(SettingsModel):
@@ -105,6 +102,7 @@ class HttpSettings(CommonSettings):
     proxy: str | Secret | None = None
     """URL of an HTTP proxy, `http://HOST:PORT`; a reference if it holds a password. Its address, too, must be public or
     in `egress.allow`. Variables of the environment such as HTTPS_PROXY do not count."""
+    _authorities: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _has_proxy(self, info: ValidationInfo) -> Self:
@@ -118,9 +116,25 @@ class HttpSettings(CommonSettings):
     def _reads_authorities(self, info: ValidationInfo) -> Self:
         if self.ca is not None:
             content = read_reference(self.ca, info, "the CA file")
-            if content is not None and b"-----BEGIN CERTIFICATE-----" not in content:
-                raise ValueError(f"the CA file {str(self.ca)!r} holds no PEM certificate")
+            if content is not None:
+                if not holds_certificates(content):
+                    raise ValueError(
+                        f"the CA file {str(self.ca)!r} holds no certificate that can be read; "
+                        "expected -----BEGIN CERTIFICATE-----"
+                    )
+                self._authorities = content.decode("ascii")
         return self
+
+    @property
+    def authorities(self) -> str | None:
+        """The PEM of `ca`, or None where the system's CAs are meant.
+
+        Raises:
+            ConfigurationError: The file was not read with a configuration.
+        """
+        if self.ca is not None and self._authorities is None:
+            raise ConfigurationError(f"destination {self.name!r}: the CA file {str(self.ca)!r} was not read")
+        return self._authorities
 
     @property
     def endpoint(self) -> str:

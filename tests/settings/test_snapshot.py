@@ -5,37 +5,37 @@ from pathlib import Path
 
 import pytest
 
-from router.settings.files import Files
+from router.settings.snapshot import Reading
 
 
 def test_a_file_is_read_once(tmp_path: Path) -> None:
     """One reading of a configuration sees one content of each file, although it is validated more than once."""
     file = tmp_path / "a"
     file.write_text("one")
-    files = Files()
-    first = files.read(file, 10)
+    reading = Reading(tmp_path / "gatecrier.yaml", {})
+    first = reading.read(file, 10)
     file.write_text("two")
 
-    assert (first, files.read(file, 10)) == (b"one", b"one")
+    assert (first, reading.read(file, 10)) == (b"one", b"one")
 
 
 def test_links_are_remembered_as_links(tmp_path: Path) -> None:
     """What they lead to is swapped under them when a ConfigMap or Secret changes."""
     (tmp_path / "target").write_text("x")
     (tmp_path / "link").symlink_to("target")
-    files = Files()
-    files.read(tmp_path / "folder" / ".." / "link", 10)
+    reading = Reading(tmp_path / "gatecrier.yaml", {})
+    reading.read(tmp_path / "folder" / ".." / "link", 10)
 
-    assert files.paths == {tmp_path / "link"}
+    assert set(reading.watched) == {tmp_path / "link"}
 
 
 def test_files_that_are_not_there_are_remembered_too(tmp_path: Path) -> None:
-    files = Files()
+    reading = Reading(tmp_path / "gatecrier.yaml", {})
     for _ in range(2):
         with pytest.raises(FileNotFoundError):
-            files.read(tmp_path / "gone", 10)
+            reading.read(tmp_path / "gone", 10)
 
-    assert files.paths == {tmp_path / "gone"}
+    assert set(reading.watched) == {tmp_path / "gone"}
 
 
 @pytest.mark.parametrize("kind", ["large", "device", "pipe"])
@@ -50,18 +50,18 @@ def test_what_could_not_be_held_or_would_not_end_is_refused(tmp_path: Path, kind
             os.mkfifo(path)
 
     with pytest.raises(ValueError, match="more than 10 bytes" if kind == "large" else "no regular file"):
-        Files().read(path, 10)
+        Reading(tmp_path / "gatecrier.yaml", {}).read(path, 10)
 
 
 def test_the_limit_holds_for_what_was_read_under_another(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 11)
-    files = Files()
-    files.read(tmp_path / "a", 100)
+    reading = Reading(tmp_path / "gatecrier.yaml", {})
+    reading.read(tmp_path / "a", 100)
 
     with pytest.raises(ValueError, match="more than 10 bytes"):
-        files.read(tmp_path / "a", 10)
+        reading.read(tmp_path / "a", 10)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError, match="Is a directory"):
-        Files().read(tmp_path, 10)
+        Reading(tmp_path / "gatecrier.yaml", {}).read(tmp_path, 10)
