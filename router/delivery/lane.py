@@ -92,7 +92,7 @@ class Lane:
         self._rouse(len(self._waiting))
         try:
             async with asyncio.timeout(patience):
-                await asyncio.gather(*map(asyncio.shield, [*self._feeder, *self._slots]))
+                await asyncio.wait([*self._feeder, *self._slots])  # gather would end with the first that has failed
                 await self._settling.until_idle()
         except TimeoutError:
             log.warning("attempts_cut", destination=self._name, count=len(self._underway) + self._settling.count)

@@ -120,8 +120,9 @@ class Reading(Mapping[str, str]):
         return Snapshot(self.name, str(self.path), files, dict(self._variables))
 
     def __getitem__(self, name: str) -> str:
-        self._variables[name] = value = self._environment[name]
-        return value
+        if name not in self._variables:
+            self._variables[name] = self._environment[name]
+        return self._variables[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._environment)
