@@ -56,7 +56,7 @@ class WebhookSettings(SettingsModel):
     """Where the API server finds us, and how long a review may take."""
 
     listen: Annotated[Listen, OnlyAtStart()]
-    """Address of `/validate` and `/mutate`."""
+    """Address of `/validate` and `/mutate`. A change needs a restart."""
     tls: Literal["self-signed"] | TlsFiles
     """A certificate of your own, or one made at start for trials (no API server trusts it without its caBundle)."""
     clients: ClientsSettings | None = None
@@ -72,7 +72,7 @@ class WebhookSettings(SettingsModel):
     """Whether `/mutate` rewrites a tag to the digest that was proven, where a refusal would be in force."""
     max_body: Annotated[Size, OnlyAtStart()] = 32 * 2**20
     """The largest review that is read; larger ones are answered 413. The API server escapes `<`, `>` and `&`, so a
-    Pod of 3 MiB makes a body of 18 MiB."""
+    Pod of 3 MiB makes a body of 18 MiB. A change needs a restart."""
     csi_image_drivers: tuple[str, ...] = ("container-image.csi.k8s.io", "csi-image.warm-metal.tech")
     """CSI drivers whose inline volumes mount an image (`volumeAttributes.image`): such images are judged, too. The two
     names are those of warm-metal's driver, since and before its version 2."""

@@ -21,7 +21,7 @@ from router.rendering.renderer import Renderer
 from router.rendering.template import Template
 from router.routing import RoutingTree
 from router.settings.loading import Loaded
-from router.settings.tree import Settings
+from router.settings.tree import GateSettings, KeeperSettings, Settings
 from router.telemetry.logs import logger
 from router.verification import Turnstile, Verifier
 
@@ -69,29 +69,42 @@ def build(loaded: Loaded, replica: str, observing: Observing, before: Parts | No
     remembered = None if before is None else before.verifier.remembered
     turnstile = Turnstile() if before is None else before.turnstile
     verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=remembered)
-    rules = GateRules(
+    judging = Judging(loaded.policy, verifier, verifier.wants, observing.judged, turnstile=turnstile)
+    rules = gate_rules(settings, judging, replica)
+    made = channels(settings, loaded.templates, {} if before is None else before.made)
+    return Parts(settings, registry, verifier, turnstile, rules, made)
+
+
+def gate_rules(settings: GateSettings, judging: Judging, replica: str) -> GateRules:
+    """What the gate goes by."""
+    return GateRules(
         origin=Origin(settings.cluster, replica),
         enforcement=Enforcement(settings.enforcement),
-        judging=Judging(loaded.policy, verifier, verifier.wants, observing.judged, turnstile=turnstile),
+        judging=judging,
         routes=RoutingTree(settings.routes),
-        destinations=tuple(destination.name for destination in settings.destinations),
-        must_deliver=frozenset(destination.name for destination in settings.destinations if destination.must_deliver),
+        destinations=tuple(receiver.name for receiver in settings.destinations),
+        must_deliver=frozenset(receiver.name for receiver in settings.destinations if receiver.must_deliver),
         outbox_required=settings.outbox.required,
         pin_digests=settings.webhook.pin_digests,
         csi_drivers=frozenset(settings.webhook.csi_image_drivers),
     )
-    made = _made(loaded, {} if before is None else before.made)
-    return Parts(settings, registry, verifier, turnstile, rules, made)
 
 
-def _made(loaded: Loaded, before: Mapping[str, Made]) -> dict[str, Made]:
+def channels(
+    settings: KeeperSettings, templates: Mapping[str, Template | None], before: Mapping[str, Made]
+) -> dict[str, Made]:
+    """A channel for each destination; those of `before` of which nothing has changed are the same.
+
+    Raises:
+        ConfigurationError: A file was not read with the configuration.
+    """
     made = {}
-    for settings in loaded.settings.destinations:
-        egress, template = loaded.settings.egress, loaded.templates[settings.name]
-        renderer = Renderer(template, kind=settings.kind, name=settings.name)
-        channel = Channel(open_destination(settings, egress), partial(_rendered, renderer))
-        one = Made(settings, egress, template, channel)
-        made[settings.name] = before[settings.name] if before.get(settings.name) == one else one
+    for destination in settings.destinations:
+        name, template = destination.name, templates[destination.name]
+        renderer = Renderer(template, kind=destination.kind, name=name)
+        channel = Channel(open_destination(destination, settings.egress), partial(_rendered, renderer))
+        one = Made(destination, settings.egress, template, channel)
+        made[name] = before[name] if before.get(name) == one else one
     return made
 
 

@@ -10,8 +10,9 @@ from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
 from router.errors import ConfigurationError
-from router.fields import Duration, Name, RelativePath, Secret, SettingsModel, read_reference, reading_context
+from router.fields import Duration, Name, RelativePath, Secret, read_reference, reading_context
 from router.pem import PairSettings, holds_certificates
+from router.routing.settings import ReceiverSettings
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
@@ -73,15 +74,11 @@ class ClientCertificate(PairSettings):
     """Who we are to a receiver that asks for it."""
 
 
-class CommonSettings(SettingsModel):
+class CommonSettings(ReceiverSettings):
     """Of every destination."""
 
-    name: Name
-    """What routes, metrics and `deliveries` call it."""
     template: Name | None = None
     """Name of the template that makes its payloads; the kind's own where it is absent."""
-    must_deliver: bool = False
-    """Whether an admission in enforce mode waits for its receipt, within the deadline, and is refused without one."""
 
 
 class HttpSettings(CommonSettings):

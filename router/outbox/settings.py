@@ -26,7 +26,7 @@ class OutboxSettings(SettingsModel):
 
     url: Annotated[str, AfterValidator(_is_sqlite), OnlyAtStart()]
     """`sqlite:///PATH`: a file, relative to the configuration; `sqlite:////PATH` with four slashes is absolute. It
-    needs a local disk that keeps what it flushed; no network file system."""
+    needs a local disk that keeps what it flushed; no network file system. A change needs a restart."""
     keep: Duration = 30 * 86400.0
     """How long events are kept after everybody has received them; undelivered ones are kept until they are settled."""
     required: bool = False

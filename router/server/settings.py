@@ -11,4 +11,4 @@ class OperationsSettings(SettingsModel):
     """Where `/healthz`, `/readyz` and `/metrics` are answered, without TLS."""
 
     listen: Annotated[Listen, OnlyAtStart()]
-    """An address that only the cluster's own probes and scrapers reach."""
+    """An address that only the cluster's own probes and scrapers reach. A change needs a restart."""

@@ -16,10 +16,9 @@ Nothing is started, no address is bound and no name is resolved here.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import TypeAdapter
 
@@ -37,8 +36,6 @@ from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import Settings
 from router.settings.validating import validated
 from router.verification.catalogue import CosignSettings
-
-T = TypeVar("T")
 
 _WHOLE = TypeAdapter(Settings)
 _RULE = TypeAdapter(RuleSettings)
@@ -104,7 +101,7 @@ def checked(reading: Reading) -> Loaded | Refused:
     result = validated(_WHOLE, Settings, data, context)
     invalid = result if isinstance(result, list) else []
     told_of = {finding.path for finding in invalid}
-    templates, mistaken = _gathered(surroundings.templates(data, reading))
+    templates, mistaken = surroundings.gathered(surroundings.templates(data, reading))
     crossed = [*_cross_checks(data, result, context), *surroundings.certificates(data, reading), *mistaken]
     found += [_placed(document, data, finding) for finding in invalid]
     found += [_placed(document, data, finding) for finding in crossed if finding.path not in told_of]
@@ -113,17 +110,6 @@ def checked(reading: Reading) -> Loaded | Refused:
     warnings = [_placed(document, data, finding) for finding in _warnings(data, result)]
     told = tuple(warning.told(reading.name) for warning in sorted(warnings))
     return Loaded(result, templates, Policy(result.policy), told, reading.snapshot(), reading.watched)
-
-
-def _gathered(checking: Generator[Finding, None, T]) -> tuple[T, list[Finding]]:
-    """What a check returns at its end, and what it has found until then."""
-    found: list[Finding] = []
-    while True:
-        try:
-            found.append(next(checking))
-        except StopIteration as ended:
-            returned: T = ended.value
-            return returned, found
 
 
 def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: ReadingContext) -> list[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 from urllib.parse import urlsplit
 
 from router.destinations.catalogue import AnyDestination, default_template, markup_of
@@ -29,6 +29,7 @@ from router.settings.problems import Path as DataPath
 from router.settings.snapshot import Reading
 from router.tls import show
 
+T = TypeVar("T")
 _EVERYWHERE = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 - these are compared, not bound
 
 
@@ -93,6 +94,17 @@ def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[
                     yield missing_template(index, name, _names_in(folders))
         found[str(destination.get("name"))] = template
     return found
+
+
+def gathered(checking: Generator[Finding, None, T]) -> tuple[T, list[Finding]]:
+    """What a check returns at its end, and what it has found until then."""
+    found: list[Finding] = []
+    while True:
+        try:
+            found.append(next(checking))
+        except StopIteration as ended:
+            returned: T = ended.value
+            return returned, found
 
 
 def _directory(data: Item, folder: Path) -> Path | None:
