@@ -56,7 +56,7 @@ def _pair(pair: Plain, path: DataPath, reading: Reading) -> Iterator[Finding]:
     files = [reading.folder / name for name in names if isinstance(name, str)]
     try:
         certificate, key = (reading.read(file, SECRET_LIMIT) for file in files)
-    except (OSError, ValueError):  # one of them is not named, or can't be read: the validation tells of it
+    except (OSError, ValueError):  # one is not named, can't be read or is too large: the validation tells of it
         return
     from router.server.certificates import new_context  # noqa: PLC0415 - most configurations need it not
 
@@ -82,7 +82,9 @@ def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[
     found: dict[str, Template | None] = {}
     for index, destination in maps(data.get("destinations")):
         kind = _kind(destination)
-        name = destination.get("template", None if kind is None else default_template(kind))
+        name = destination.get("template")
+        if name is None and kind is not None:
+            name = default_template(kind)
         template = None
         if isinstance(name, str):
             try:
