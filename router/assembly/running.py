@@ -43,7 +43,7 @@ from router.server.entrance import Entrance
 from router.server.limits import OPERATIONS, WEBHOOK
 from router.server.listening import Listener
 from router.server.operations import Health, operations_application
-from router.settings.loading import Loaded, attempt
+from router.settings.loading import Loaded, attempt, load
 from router.settings.restarting import in_force
 from router.settings.watching import watch
 from router.telemetry import metrics
@@ -96,7 +96,8 @@ class Router:
             await self._start()
 
     async def _start(self) -> None:
-        loaded = self._loaded()
+        loaded = load(self._config, self._environment)
+        _warn(loaded)
         settings, opened = loaded.settings, self._opened
         self._entrance = self._door.entrance(settings.webhook)
         application = operations_application(self._health, self._metrics, self._refresh)
@@ -171,13 +172,6 @@ class Router:
 
     async def _close_registry(self) -> None:
         await self._parts.registry.close()
-
-    def _loaded(self) -> Loaded:
-        found = attempt(self._config, self._environment)
-        if not isinstance(found, Loaded):
-            raise ConfigurationError(found.text)
-        _warn(found)
-        return found
 
     def _failure(self) -> str:
         if not self._outbox.is_alive:

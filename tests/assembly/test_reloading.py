@@ -13,7 +13,7 @@ from router.assembly import running
 from router.policy import Policy
 from router.policy.settings import RuleSettings
 from router.settings import loading
-from router.settings.loading import Loaded, Refused, attempt
+from router.settings.loading import Loaded, Refused, attempt, load
 from tests.assembly.small import Place
 from tests.simulators.log import Log
 
@@ -58,13 +58,13 @@ async def test_files_that_vanish_after_the_check_are_not_missed(
     """A configuration is built from what was read of it."""
     place = place_with_template(tmp_path)
 
-    def then_gone(config: Path, environment: Mapping[str, str]) -> Loaded | Refused:
-        found = attempt(config, environment)
+    def then_gone(config: Path, environment: Mapping[str, str]) -> Loaded:
+        found = load(config, environment)
         (tmp_path / "templates" / "mine.json").unlink()
         place.config.unlink()
         return found
 
-    monkeypatch.setattr(running, "attempt", then_gone)
+    monkeypatch.setattr(running, "load", then_gone)
     async with place.running():
         await place.ask("r.example/other/app:1")
         told = await place.until_archived(1)
