@@ -26,6 +26,8 @@ receives, never who comes next. From the outside in:
     policy         which rule applies to which image, and whether it may block
     images         image references and digests
     ipc            messages between our own processes
+    tls            shows a certificate to the other side, without a file of its own
+    pem            certificates and private keys, read with the configuration
     telemetry      logs and metrics
     shortening     texts that are too long to be kept
     fields         what a value in the configuration can be

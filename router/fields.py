@@ -65,6 +65,11 @@ def reading_context(info: ValidationInfo) -> ReadingContext | None:
     return found if isinstance(found, ReadingContext) else None
 
 
+@dataclass(frozen=True, slots=True)
+class OnlyAtStart:
+    """Marks a setting that is read at the start only: another value counts after the next one."""
+
+
 class SettingsModel(BaseModel):
     """A part of the configuration: frozen, refuses unknown keys, describes its fields by their docstrings."""
 
@@ -259,22 +264,6 @@ def read_reference(path: Path, info: ValidationInfo, what: str) -> bytes | None:
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else str(error)
         raise ValueError(f"{what} {str(path)!r} can't be read: {cause}") from error
-
-
-def read_now(path: Path, what: str) -> bytes:
-    """The content of a file, for settings that were built without a reading context.
-
-    Raises:
-        ValueError: The file can't be read or is too large; the text names it and what it was wanted for.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(SECRET_LIMIT + 1)
-    except OSError as error:
-        raise ValueError(f"{what} {str(path)!r} can't be read: {error.strerror}") from error
-    if len(content) > SECRET_LIMIT:
-        raise ValueError(f"{what} {str(path)!r} is larger than {SECRET_LIMIT} bytes")
-    return content
 
 
 class Secret(SettingsModel):

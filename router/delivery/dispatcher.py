@@ -37,8 +37,8 @@ class Dispatcher:
     async def replace(self, channels: Mapping[str, Channel], patience: float = 5.0) -> None:
         """Deliver by these channels from now on.
 
-        A lane of before ends, and its claims are given back, before one of the same name begins, so that no event is
-        under way twice; destinations do not wait for each other.
+        A lane whose channel is the same goes on. Another ends, and its claims are given back, before one of the same
+        name begins, so that no event is under way twice; destinations do not wait for each other.
 
         Args:
             channels: By name of their destination.
@@ -52,8 +52,18 @@ class Dispatcher:
         """Claim nothing more, give attempts under way so many seconds to end, and give the rest back."""
         await self.replace({}, patience)
 
+    @property
+    def failure(self) -> str:
+        """Which lanes have ended although nobody has stopped them, in words; empty while none has."""
+        ended = [name for name, lane in self._lanes.items() if lane.has_ended]
+        return f"deliveries to {', '.join(ended)} have ended" if ended else ""
+
     async def _replace(self, name: str, channel: Channel | None, patience: float) -> None:
-        if (before := self._lanes.pop(name, None)) is not None:
+        before = self._lanes.get(name)
+        if before is not None and before.channel is channel:
+            return
+        if before is not None:
+            del self._lanes[name]
             await before.stop(patience)
         if channel is not None:
             lane = self._lanes[name] = Lane(channel, self._around)

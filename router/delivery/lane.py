@@ -48,6 +48,7 @@ class Lane:
     """Delivers to one destination until it is stopped."""
 
     def __init__(self, channel: Channel, around: Surroundings) -> None:
+        self.channel = channel
         destination = channel.destination
         self._destination = destination
         self._name = destination.name
@@ -75,6 +76,11 @@ class Lane:
         self._slots = [asyncio.create_task(self._slot()) for _ in range(self._destination.concurrency)]
         self._feeder = (asyncio.create_task(self._feed()),)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether a task of it has ended that nobody has stopped: something would not be delivered any more."""
+        return not self._is_stopping and any(task.done() for task in (*self._feeder, *self._slots, *self._recorder))
+
     def wake(self) -> None:
         """There may be something to deliver."""
         self._news.set()
@@ -86,7 +92,7 @@ class Lane:
         self._rouse(len(self._waiting))
         try:
             async with asyncio.timeout(patience):
-                await asyncio.gather(*map(asyncio.shield, [*self._feeder, *self._slots]))
+                await asyncio.wait([*self._feeder, *self._slots])  # gather would end with the first that has failed
                 await self._settling.until_idle()
         except TimeoutError:
             log.warning("attempts_cut", destination=self._name, count=len(self._underway) + self._settling.count)

@@ -23,7 +23,7 @@ def open_destination(settings: AnyDestination, egress: EgressSettings) -> Destin
     """The destination; connects to nothing yet.
 
     Raises:
-        ConfigurationError: Its certificates can't be used.
+        ConfigurationError: Its certificates were not read with a configuration.
     """
     guard = egress.guard()
     match settings:

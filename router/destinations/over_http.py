@@ -24,11 +24,12 @@ from router.destinations.dialect import PROXY_REFUSES_US, Dialect, Post, Reply
 from router.destinations.document import Document
 from router.destinations.outcome import Outcome, TryAgain
 from router.destinations.settings import HttpSettings
-from router.errors import ConfigurationError, ForbiddenAddressError
+from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
 from router.outbound.authorities import client_context
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
+from router.tls import show
 
 REPLY_LIMIT = 64 * 1024
 KEEP_ALIVE = 60.0
@@ -126,10 +127,9 @@ class HttpDestination:
 
 
 def _context(settings: HttpSettings) -> ssl.SSLContext | bool:
-    pair = settings.client_certificate
-    if settings.ca is None and pair is None:
+    if settings.ca is None and settings.client_certificate is None:
         return True  # aiohttp's own, which all share
-    try:
-        return client_context(settings.authorities(), shown=None if pair is None else pair.pair())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"destination {settings.name!r}: CA or client certificate: {error}") from error
+    context = client_context(settings.authorities)
+    if settings.client_certificate is not None:
+        show(context, settings.client_certificate.pair)
+    return context

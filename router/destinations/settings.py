@@ -8,10 +8,12 @@ from typing import Annotated, Self
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
-from router.fields import Duration, Name, RelativePath, Secret, SettingsModel, reading_context
-from router.outbound.authorities import KeyPair, authorities_at, authorities_in
+from router.errors import ConfigurationError
+from router.fields import Duration, Name, RelativePath, Secret, reading_context
 from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
+from router.pem import PairSettings, read_authorities
+from router.routing.settings import ReceiverSettings
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
@@ -72,28 +74,15 @@ def _check_proxy(url: str, *, is_literal: bool) -> None:
         raise ValueError("a proxy with user and password is a secret: a reference, {file: PATH} or {env: NAME}")
 
 
-class ClientCertificate(SettingsModel):
+class ClientCertificate(PairSettings):
     """Who we are to a receiver that asks for it."""
 
-    certificate: RelativePath
-    """The chain as PEM, leaf first."""
-    key: RelativePath
-    """The unencrypted private key of the leaf."""
 
-    def pair(self) -> KeyPair:
-        """As TLS is told of it."""
-        return KeyPair(self.certificate, self.key)
-
-
-class CommonSettings(SettingsModel):
+class CommonSettings(ReceiverSettings):
     """Of every destination."""
 
-    name: Name
-    """What routes, metrics and `deliveries` call it."""
     template: Name | None = None
     """Name of the template that makes its payloads; the kind's own where it is absent."""
-    must_deliver: bool = False
-    """Whether an admission in enforce mode waits for its receipt, within the deadline, and is refused without one."""
 
 
 class HttpSettings(CommonSettings):
@@ -114,7 +103,7 @@ class HttpSettings(CommonSettings):
     proxy: str | Secret | None = None
     """URL of an HTTP proxy, `http://HOST:PORT`; a reference if it holds a password. Its address, too, must be public or
     in `egress.allow`. Variables of the environment such as HTTPS_PROXY do not count."""
-    _ca: str | None = PrivateAttr(default=None)
+    _authorities: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _has_proxy(self, info: ValidationInfo) -> Self:
@@ -127,16 +116,23 @@ class HttpSettings(CommonSettings):
     @model_validator(mode="after")
     def _reads_authorities(self, info: ValidationInfo) -> Self:
         if self.ca is not None:
-            self._ca = authorities_in(self.ca, info)
+            self._authorities = read_authorities(self.ca, info)
         return self
-
-    def authorities(self) -> str | None:
-        """The PEM of `ca`, or None where the system's CAs are meant; raises ValueError where it can't be read now."""
-        return self._ca if self.ca is None or self._ca is not None else authorities_at(self.ca)
 
     def way(self) -> Proxy | None:
         """The proxy that is taken; None where the receiver is connected to directly."""
         return None if self.proxy is None else Proxy.of(URL(revealed(self.proxy)))
+
+    @property
+    def authorities(self) -> str | None:
+        """The PEM of `ca`, or None where the system's CAs are meant.
+
+        Raises:
+            ConfigurationError: The file was not read with a configuration.
+        """
+        if self.ca is not None and self._authorities is None:
+            raise ConfigurationError(f"destination {self.name!r}: the CA file {str(self.ca)!r} was not read")
+        return self._authorities
 
     @property
     def endpoint(self) -> str:

@@ -1,7 +1,7 @@
 """What an operator says about registries: only what differs from https, the system's CAs, and anonymous.
 
 Files that are named here are read while the configuration is validated, so that a mistake in them is told with
-every other mistake. Settings built by hand, without a reading context, leave that to whoever asks for the content.
+every other mistake, and in no other way.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
 from router.errors import ConfigurationError
-from router.fields import RelativePath, SettingsModel, read_now, read_reference
+from router.fields import RelativePath, SettingsModel, read_reference
 from router.images import canonical_registry, is_registry
-from router.outbound.authorities import authorities_at, authorities_in
+from router.pem import read_authorities
 from router.registry.credentials import Credentials, parse_docker_config
 
 
@@ -56,7 +56,7 @@ class RegistrySettings(SettingsModel):
         if self.plain_http and self.ca is not None:
             raise ValueError("`ca` has no meaning with `plain_http: true`; drop one of them")
         if self.ca is not None:
-            self._ca = authorities_in(self.ca, info)
+            self._ca = read_authorities(self.ca, info)
         if self.credentials is not None:
             content = read_reference(self.credentials.file, info, "the credentials file")
             if content is not None:
@@ -73,22 +73,23 @@ class RegistrySettings(SettingsModel):
         return credentials
 
     def authorities(self) -> str | None:
-        """The PEM of `ca`, or None where the system's CAs are meant; raises ConfigurationError."""
-        if self.ca is None or self._ca is not None:
-            return self._ca
-        try:
-            return authorities_at(self.ca)
-        except ValueError as error:
-            raise ConfigurationError(f"registry {self.host}: {error}") from error
+        """The PEM of `ca`, or None where the system's CAs are meant.
+
+        Raises:
+            ConfigurationError: The file was not read with a configuration.
+        """
+        if self.ca is not None and self._ca is None:
+            raise ConfigurationError(f"registry {self.host}: the CA file {str(self.ca)!r} was not read")
+        return self._ca
 
     def known_credentials(self) -> Credentials:
-        """The credentials of the file, none where no file is named; raises ConfigurationError."""
-        if self._credentials is not None:
-            return self._credentials
+        """The credentials of the file, none where no file is named.
+
+        Raises:
+            ConfigurationError: The file was not read with a configuration.
+        """
         if self.credentials is None:
             return Credentials()
-        path = self.credentials.file
-        try:
-            return self._parsed(path, read_now(path, "the credentials file"))
-        except ValueError as error:
-            raise ConfigurationError(f"registry {self.host}: {error}") from error
+        if self._credentials is None:
+            raise ConfigurationError(f"registry {self.host}: the file {str(self.credentials.file)!r} was not read")
+        return self._credentials

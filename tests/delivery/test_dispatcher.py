@@ -179,3 +179,41 @@ def test_events_for_destinations_that_nobody_knows_wait() -> None:
             assert set(on.outbox.pending) == {("unknown", 1)}
 
     virtually(story())
+
+
+def test_a_lane_whose_channel_is_the_same_is_not_disturbed() -> None:
+    """A reload may have changed something else; an attempt that it cuts is made a second time."""
+
+    async def story() -> None:
+        receiver = Receiver("sink", seconds=100)
+        channels = {"sink": Channel(receiver, render)}
+        async with stage() as on:
+            await on.dispatcher.replace(channels)
+            on.outbox.append("sink")
+            await asyncio.sleep(1)
+            await on.dispatcher.replace(dict(channels))
+            was_closed = receiver.is_closed
+            await on.outbox.until_settled()
+
+        assert not was_closed
+        assert len(receiver.attempts) == 1
+
+    virtually(story())
+
+
+@pytest.mark.parametrize("part", ["_feeder", "_recorder", "_slots"])
+def test_a_lane_that_has_ended_by_itself_is_told(part: str) -> None:
+    """Its events would wait for ever, and nobody would know."""
+
+    async def story() -> None:
+        async with stage(Receiver("sink"), Receiver("other")) as on:
+            before = on.dispatcher.failure
+            getattr(on.dispatcher._lanes["sink"], part)[0].cancel()
+            await asyncio.sleep(1)
+            told = on.dispatcher.failure
+
+        assert before == ""
+        assert told == "deliveries to sink have ended"
+        assert on.dispatcher.failure == ""
+
+    virtually(story())

@@ -89,7 +89,7 @@ def test_every_region_has_its_own_host(region: str) -> None:
         ({"kind": "webhook", "url": "https://a/x", "proxy": "proxy.example:3128"}, "no http://HOST:PORT"),
         ({"kind": "webhook", "url": "https://a/x", "proxy": {"env": "TOKEN"}}, "no http://HOST:PORT"),
         ({"kind": "webhook", "url": "https://a/x", "proxy": "http://u:p@a:1"}, "is a secret"),
-        ({"kind": "webhook", "url": "https://a/x", "ca": "/etc/hostname"}, "holds no certificate"),
+        ({"kind": "webhook", "url": "https://a/x", "ca": "/etc/hostname"}, "no certificate that can be read"),
         ({"kind": "webhook", "url": "https://a/x", "ca": "missing.pem"}, "can't be read"),
         ({"kind": "webhook", "url": "https://a/x", "timeout": "0s"}, "more than nothing"),
         ({"kind": "sysdig", "region": "us1", "token": {"env": "UMLAUT"}}, "outside ASCII"),

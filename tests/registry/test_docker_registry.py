@@ -11,9 +11,8 @@ import pytest
 from router.errors import NotFoundError, UnauthorisedError
 from router.images import Digest
 from router.registry import RegistryClient, RegistrySettings
-from router.registry.settings import CredentialsSettings
 from tests.simulators.docker_registry import PASSWORD, DockerRegistry, TokenRegistry, docker_config
-from tests.simulators.registry import LAYOUTS
+from tests.simulators.registry import LAYOUTS, registry_settings
 
 
 def soon(seconds: float = 20.0) -> float:
@@ -22,7 +21,7 @@ def soon(seconds: float = 20.0) -> float:
 
 def with_credentials(registry: DockerRegistry, folder: Path, password: str = PASSWORD) -> RegistrySettings:
     file = docker_config(folder, registry.host, password)
-    return RegistrySettings(host=registry.host, plain_http=True, credentials=CredentialsSettings(file=file))
+    return registry_settings(folder, host=registry.host, plain_http=True, credentials={"file": str(file)})
 
 
 async def test_a_tag_resolves_to_the_digest_that_was_pushed(open_registry: DockerRegistry) -> None:

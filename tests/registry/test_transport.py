@@ -28,19 +28,18 @@ from router.errors import (
 from router.images import Digest, ImageReference, parse_reference
 from router.registry import RegistryClient, RegistrySettings, failures, transport
 from router.registry.answers import TransientError
-from router.registry.settings import CredentialsSettings
 from tests.registry.stage import Time, client_of, soon
 from tests.simulators.certificates import SelfSigned, self_signed
 from tests.simulators.docker_registry import docker_config
 from tests.simulators.names import know
-from tests.simulators.registry import RegistrySimulator, TokenService, listening
+from tests.simulators.registry import RegistrySimulator, TokenService, listening, registry_settings
 
 USERS = {"gatecrier": "open sesame"}
 
 
 def with_credentials(registry: RegistrySimulator, folder: Path) -> RegistrySettings:
     file = docker_config(folder, registry.host)
-    return RegistrySettings(host=registry.host, plain_http=True, credentials=CredentialsSettings(file=file))
+    return registry_settings(folder, host=registry.host, plain_http=True, credentials={"file": str(file)})
 
 
 def redirect(target: str, status: int = 307) -> Callable[[web.Request], web.Response | None]:
@@ -184,7 +183,7 @@ def ca(pair: SelfSigned, tmp_path: Path) -> Path:
 async def test_a_registry_is_trusted_by_its_own_ca(tls: ssl.SSLContext, ca: Path) -> None:
     async with (
         RegistrySimulator(tls=tls).running() as registry,
-        RegistryClient([RegistrySettings(host=registry.host, ca=ca)]) as client,
+        RegistryClient([registry_settings(ca.parent, host=registry.host, ca=str(ca))]) as client,
     ):
         digest = registry.add_image("a", "1")
 
@@ -216,7 +215,7 @@ async def test_plain_http_is_spoken_only_where_it_is_named() -> None:
 async def test_a_redirect_from_https_to_http_is_malformed(tls: ssl.SSLContext, ca: Path) -> None:
     async with (
         RegistrySimulator(tls=tls).running() as registry,
-        RegistryClient([RegistrySettings(host=registry.host, ca=ca)]) as client,
+        RegistryClient([registry_settings(ca.parent, host=registry.host, ca=str(ca))]) as client,
     ):
         registry.fault = lambda _: web.Response(status=302, headers={"Location": f"http://{registry.host}/"})
 
@@ -417,7 +416,9 @@ async def test_an_https_registry_is_reached_through_a_tunnel(tls: ssl.SSLContext
         registry.fault = lambda request: seen.append(request.headers.get("Proxy-Authorization"))
         surroundings = Time().surroundings({"https_proxy": f"http://user:pass@127.0.0.1:{port}"})
 
-        async with RegistryClient([RegistrySettings(host="registry.test", ca=ca)], surroundings=surroundings) as client:
+        async with RegistryClient(
+            [registry_settings(ca.parent, host="registry.test", ca=str(ca))], surroundings=surroundings
+        ) as client:
             assert await client.resolve(parse_reference("registry.test/a:1"), soon()) == digest
 
     assert heads[0].startswith("CONNECT registry.test:443 ")

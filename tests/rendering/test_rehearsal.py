@@ -11,12 +11,13 @@ from router.errors import TemplateError
 from router.events import CloudEvent
 from router.rendering.examples import EXAMPLES, WHOLE, WITHOUT_IMAGES
 from router.rendering.library import Library
+from router.settings.snapshot import read_file
 from router.verdict import Verdict
 
 
 def load(folder: Path, source: str) -> object:
     (folder / "mine.json").write_text(source)
-    return Library([folder]).template("mine")
+    return Library([folder], read_file).template("mine")
 
 
 @pytest.mark.parametrize("event", [*EXAMPLES, WITHOUT_IMAGES], ids=range(len(EXAMPLES) + 1))

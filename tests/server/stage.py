@@ -14,13 +14,14 @@ from typing import Protocol, TypeVar
 
 from aiohttp import web
 
-from router.assembly.running import new_event_loop
+from router.assembly.serving import new_event_loop
 from router.cli.demo.world import free_port
 from router.fields import ListenAddress
-from router.server.certificates import load_pair, new_context, self_signed
+from router.server.certificates import new_context, self_signed
 from router.server.entrance import Clients, Entrance, asking
 from router.server.limits import Limits
 from router.server.listening import Listener
+from router.tls import show
 
 Result = TypeVar("Result")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -44,7 +45,7 @@ def loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
 def entrance(clients: Clients | None = None) -> Entrance:
     """A door that shows a self-signed certificate."""
     context = new_context()
-    load_pair(context, *PAIR)
+    show(context, PAIR)
     return asking(context, clients)
 
 

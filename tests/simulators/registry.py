@@ -21,8 +21,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from router.fields import ReadingContext
 from router.images import Digest, ImageReference, parse_reference
 from router.registry import RegistrySettings
+from router.settings.snapshot import read_file
 
 DATA = Path(__file__).parent.parent / "data"
 LAYOUTS = DATA / "layouts"
@@ -99,6 +101,12 @@ def _basic(user: str, password: str) -> str:
 async def _faulty(fault: Fault, request: web.Request) -> web.StreamResponse | None:
     answer = fault(request)
     return await answer if inspect.isawaitable(answer) else answer
+
+
+def registry_settings(folder: Path, **values: object) -> RegistrySettings:
+    """Settings of a registry as a configuration in this folder has them: its files are read with it."""
+    context = {"reading": ReadingContext(folder, {}, read_file)}
+    return RegistrySettings.model_validate(values, context=context)
 
 
 @dataclass
