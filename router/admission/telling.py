@@ -40,8 +40,8 @@ ObtainReceipts = Callable[[bytes, str, Sequence[str], float], Awaitable[frozense
 class Appending(Protocol):
     """The part of the outbox that is needed here."""
 
-    async def append(self, event: NewEvent) -> int:
-        """Store durably; returns the sequence number. Raises OutboxError."""
+    async def append(self, event: NewEvent) -> object:
+        """Store durably. Raises OutboxError."""
 
 
 @dataclass(frozen=True, slots=True)

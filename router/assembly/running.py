@@ -99,8 +99,8 @@ class Router:
         loaded = self._loaded()
         settings = loaded.settings
         self._entrance = self._new_entrance(settings.webhook)
-        self._outbox = await SqliteOutbox.open(settings.outbox.path)
-        self._dispatcher = Dispatcher(self._outbox, self._observing)
+        self._outbox = await SqliteOutbox.open(settings.outbox.path, self._replica)
+        self._dispatcher = Dispatcher(self._outbox.queue(self._replica), self._observing)
         self._parts = build(settings, self._replica, self._observing, None)
         self._metrics.expect_destinations(self._parts.channels)
         await self._dispatcher.replace(self._parts.channels)
