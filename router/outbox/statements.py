@@ -194,9 +194,10 @@ _SETTLE = """
         first_attempt_at = coalesce(deliveries.first_attempt_at, new.first_attempt_at),
         settled_at = new.settled_at, reason = new.reason
     FROM (
-        SELECT value ->> 0 AS destination, events.sequence AS sequence, value ->> 2 AS state, value ->> 3 AS attempts,
-            value ->> 4 AS due_at, value ->> 5 AS first_attempt_at, value ->> 6 AS settled_at, value ->> 7 AS reason
-        FROM json_each(?) CROSS JOIN events ON events.id = value ->> 1
+        SELECT value ->> 0 AS destination, (SELECT sequence FROM events WHERE id = value ->> 1) AS sequence,
+            value ->> 2 AS state, value ->> 3 AS attempts, value ->> 4 AS due_at, value ->> 5 AS first_attempt_at,
+            value ->> 6 AS settled_at, value ->> 7 AS reason
+        FROM json_each(?)
     ) AS new
     WHERE deliveries.destination = new.destination AND deliveries.sequence = new.sequence
         AND deliveries.state = 'pending'

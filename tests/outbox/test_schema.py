@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.errors import OutboxError
-from router.outbox import Number, Selection, queries, schema
+from router.outbox import Accepted, Number, Selection, queries, schema, statements
 from router.outbox.records import SqliteRecords, beside
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Append
@@ -240,13 +240,14 @@ async def test_a_file_that_another_program_keeps_is_told(path: Path) -> None:
 
 
 async def test_the_indexes_serve_what_is_asked_all_the_time(path: Path, outbox: SqliteOutbox) -> None:
-    """A claim or a look for forgettable events that read the whole file would stop everything else."""
+    """A claim, a settlement or a look for forgettable events that read the whole file would stop everything else."""
     await outbox.append(new("a"))
     with closing(sqlite3.connect(path)) as connection:
         asked: list[str] = []
         connection.set_trace_callback(asked.append)
         queries.due(connection, "slack", NOW, 10)
         queries.forgettable(connection, NOW)
+        statements.perform(connection, [statements.Settle([Accepted("slack", "a", NOW, 1)])])
         connection.set_trace_callback(None)
         plans = [
             " ".join(str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
@@ -255,3 +256,4 @@ async def test_the_indexes_serve_what_is_asked_all_the_time(path: Path, outbox: 
 
     assert "USING COVERING INDEX pending" in plans[0] or "USING INDEX pending" in plans[0]
     assert "INDEX stored (appended_at<?)" in plans[1]
+    assert "SEARCH deliveries USING PRIMARY KEY (sequence=? AND destination=?)" in plans[2]
