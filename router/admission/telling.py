@@ -28,10 +28,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
 
 from router.admission.asked import Asked, GateRules
 from router.admission.observer import Observer
@@ -39,7 +37,7 @@ from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload
 from router.decision import Decision, Finding
 from router.events import CloudEvent, decision_event, decode, encode, unreadable_event
-from router.outbox import NewEvent
+from router.outbox import Intake, NewEvent
 from router.telemetry.logs import logger, write_event
 from router.verdict import RequestOutcome
 
@@ -51,16 +49,6 @@ PATIENCE = 10.0
 """Seconds that storing an event may take for which no answer waits."""
 HEARING = 5.0
 """Seconds that those who heard an attempt may take to hear what corrects it."""
-
-
-class Intake(Protocol):
-    """The part of the outbox that is needed here."""
-
-    async def append(self, event: NewEvent) -> object:
-        """Store durably. Raises OutboxError."""
-
-    async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
-        """Take events back that nobody can have heard of; returns those that are gone. Raises OutboxError."""
 
 
 @dataclass(frozen=True, slots=True)

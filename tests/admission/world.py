@@ -15,7 +15,7 @@ from router.admission.telling import Telling
 from router.errors import OutboxError
 from router.events import CloudEvent, Origin, decode
 from router.images import Digest, ImageReference
-from router.outbox import NewEvent
+from router.outbox import NewEvent, Number
 from router.policy import Enforcement, EnforcementSettings, Policy, Rule, RuleSettings
 from router.routing import RouteSettings, RoutingTree
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
@@ -70,7 +70,7 @@ class MemoryOutbox:
     heard: set[str] = field(default_factory=set)
     """Ids of events that somebody has heard of: they can't be withdrawn."""
 
-    async def append(self, event: NewEvent) -> int:
+    async def append(self, event: NewEvent) -> Number:
         """Keep it."""
         await asyncio.sleep(0)
         if self.hangs:
@@ -82,14 +82,14 @@ class MemoryOutbox:
         if self.is_late:
             self.is_late = False
             raise OutboxError("the outbox has not answered for 1 s")
-        return len(self.stored)
+        return Number("replica-1", len(self.stored))
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Take back what nobody has heard of."""
         await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure
-        gone = {one.id for one in self.stored if one.id in ids and one.id not in self.heard}
+        gone = {one for one in ids if one not in self.heard}
         self.stored = [one for one in self.stored if one.id not in gone]
         return gone
 
