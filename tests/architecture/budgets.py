@@ -7,10 +7,10 @@ from collections.abc import Callable
 from router import images
 from router.admission import deadlines, receiving, review, settings, slices, unreadable, webhook, workloads
 from router.events import EVENT_LIMIT
-from router.registry import failures, lookups, transport
+from router.registry import failures, lookups, referrers, transport
 from router.server import limits
 from router.telemetry import line_forms, line_queue, seldom
-from router.verification import judgement, line, turns
+from router.verification import evidence, judgement, line, questions, turns
 
 KIB, MIB = 2**10, 2**20
 
@@ -65,6 +65,13 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "events more that could not be stored", lambda: _bytes(line_queue.EVENT_LIMIT)),
     ("", "a line", lambda: _bytes(line_forms.LINE_LIMIT)),
     ("", "lines of a kind that others can cause at will", lambda: f"1 in {_seconds(seldom.MINUTE)}"),
+    ("an image", "a payload, a bundle, or a manifest that leads to one", lambda: _bytes(evidence.ITEM_LIMIT)),
+    ("", "all of them together", lambda: _bytes(evidence.TOTAL_LIMIT)),
+    ("", "a list of referrers", lambda: _bytes(referrers.INDEX_LIMIT)),
+    ("", "referrers that may be signatures", lambda: _count(evidence.REFERRER_LIMIT)),
+    ("", "attestations and other referrers that are looked at", lambda: _count(evidence.ASIDE_LIMIT)),
+    ("", "signatures in simple signing", lambda: _count(evidence.SIGNATURE_LIMIT)),
+    ("", "questions about its evidence in flight", lambda: _count(questions.AT_ONCE)),
     ("a registry", "images being verified there at once", lambda: _count(turns.UNDER_WAY_PER_REGISTRY)),
     ("", "connections to one host", lambda: _count(transport.CONNECTIONS_PER_HOST)),
     ("", "establishing a connection", lambda: _seconds(failures.CONNECT_SECONDS)),
