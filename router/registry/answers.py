@@ -4,8 +4,8 @@ Rules:
 
 1. Worth trying again: no connection, 408, 429, 500, 502, 503, 504 and a body that breaks off (`TransientError`).
    `Retry-After` says when, in either form of RFC 9110, section 10.2.3.
-2. Final: 401 and 403 (unauthorised), 404 and 410 (not found), every other 5xx (unreachable), and whatever else is
-   neither success nor redirect (malformed).
+2. Final: 401 and 403 (unauthorised), 404 and 410 (not found), every other 5xx (unreachable), every other 4xx (the
+   question is refused), and whatever else is neither success nor redirect (malformed).
 3. A digest is computed from the bytes. What a header says is compared with it, never believed instead of it.
 
 Texts of errors name the registry and the repository; never a URL, which may hold a signed query.
@@ -23,6 +23,7 @@ from router.errors import (
     MalformedAnswerError,
     NotFoundError,
     RateLimitedError,
+    RefusedQuestionError,
     TooLargeError,
     UnauthorisedError,
     UnreachableError,
@@ -102,6 +103,8 @@ def error_of(answer: Answer, what: str) -> UnverifiableError:
             return NotFoundError(f"{what}: the registry says that it is not there ({answer.status})")
         case status if status >= 500:  # noqa: PLR2004 - the class of server errors
             return UnreachableError(f"{what}: the registry answers {status}", is_registrys_doing=answer.is_registrys)
+        case status if status >= 400:  # noqa: PLR2004 - the class of client errors
+            return RefusedQuestionError(f"{what}: the registry answers {status} and refuses the question")
         case status:
             return MalformedAnswerError(f"{what}: the registry answers {status}, which it should not")
 

@@ -4,9 +4,8 @@ Steps of a judgement:
 (1) A scheme that needs no evidence rules at once, without network and digest.
 (2) A tag is resolved, in every request anew. A digest is taken as it is: nothing needs to be asked.
 (3) What is remembered about this digest under this rule and this trust is the answer.
-(4) Otherwise one verification per key is in flight: evidence is looked for in the order of cost, and after each step
-    the scheme is asked whether that is proof enough. What is proven needs no further step, so that a legacy-signed
-    image costs one manifest and its payloads. Which place proved last is remembered per repository and tried first.
+(4) Otherwise one verification per key is in flight: evidence is looked for (`router.verification.search` says in which
+    order), and whenever some came, the scheme is asked whether that is proof enough. What is proven needs no more.
 (5) The judgement is remembered for as long as its verdict allows.
 
 Invariants: a NotVerifiedError is always turned into a judgement; whatever else is raised is a mistake of ours and
@@ -16,9 +15,8 @@ goes to the caller. Only the scheme makes `verified`; neither search nor memory 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias, assert_never
+from collections.abc import Callable, Sequence
+from typing import assert_never
 
 from router.errors import ConfigurationError, NotVerifiedError
 from router.images import Digest, ImageReference
@@ -26,21 +24,19 @@ from router.policy import Rule
 from router.verdict import Verdict
 from router.verification.catalogue import BUILT_IN, CosignSettings, StaticSettings, describe
 from router.verification.cosign.scheme import CosignKeyScheme
-from router.verification.discovery import EvidenceSource, Search
-from router.verification.evidence import Evidence, Format
+from router.verification.evidence import Evidence
 from router.verification.judgement import Judgement, refused, ruled, told
+from router.verification.places import ProvenPlaces
+from router.verification.questions import EvidenceSource
 from router.verification.scheme import Scheme
+from router.verification.search import Search
 from router.verification.static import StaticScheme
 from router.verification.verdict_cache import Flights, Key, VerdictCache
 
-_REPOSITORIES_REMEMBERED = 10_000
 _CHECKS_INLINE = 64
 """Signature checks of up to half a millisecond each that may hold up the loop; more of them go to a thread."""
 _BYTES_INLINE = 128 * 1024
 """Bytes of payloads and bundles that may be read in the loop; more goes to a thread."""
-
-Look: TypeAlias = Callable[[], Awaitable[Evidence]]
-"""Looks in one place for evidence."""
 
 
 def _loop_time() -> float:
@@ -76,7 +72,7 @@ class Verifier:
         self.remembered = VerdictCache(clock) if remembered is None else remembered
         self._flights = Flights()
         self._words: dict[str, str] = {}
-        self._proved_last: OrderedDict[tuple[str, str], Format] = OrderedDict()
+        self._proven_places = ProvenPlaces()
 
     async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:
         """What is known about the image under this rule.
@@ -134,35 +130,18 @@ class Verifier:
         self, image: ImageReference, digest: Digest, rule: Rule, key: Key, deadline: float
     ) -> Judgement:
         scheme = self._schemes[rule.verifier]
-        search = Search(self._registry, image, digest, deadline)
         found = Evidence()
         judgement = await _judged(scheme, found, digest, rule)  # what holds if nothing is found
-        for place, look in self._places(search, image):  # (4)
-            news = await look()
-            if news == Evidence():
-                continue
+
+        async def is_enough(news: Evidence) -> bool:
+            nonlocal found, judgement
             found += news
             judgement = await _judged(scheme, found, digest, rule)
-            if judgement.verdict is Verdict.VERIFIED:
-                self._remember_place(image, place)
-                break
+            return judgement.verdict is Verdict.VERIFIED
+
+        await Search(self._registry, self._proven_places, image, digest, deadline).run(is_enough)  # (4)
         self.remembered.put(key, judgement)  # (5)
         return judgement
-
-    def _places(self, search: Search, image: ImageReference) -> Sequence[tuple[Format, Look]]:
-        legacy = (Format.LEGACY, search.legacy)
-        likely = (Format.REFERRERS, search.likely_referrers)
-        unlikely = (Format.REFERRERS, search.unlikely_referrers)
-        if self._proved_last.get((image.registry, image.repository)) is Format.REFERRERS:
-            return likely, legacy, unlikely
-        return legacy, likely, unlikely
-
-    def _remember_place(self, image: ImageReference, place: Format) -> None:
-        repository = (image.registry, image.repository)
-        self._proved_last[repository] = place
-        self._proved_last.move_to_end(repository)
-        if len(self._proved_last) > _REPOSITORIES_REMEMBERED:
-            self._proved_last.popitem(last=False)
 
 
 def scheme_of(settings: CosignSettings | StaticSettings) -> Scheme:

@@ -8,10 +8,10 @@ from router import images
 from router.admission import deadlines, places, receiving, review, settings, slices, unreadable, webhook
 from router.events import EVENT_LIMIT
 from router.outbound import lookups, retry_after, sessions
-from router.registry import failures, transport
+from router.registry import failures, referrers, transport
 from router.server import limits
 from router.telemetry import line_forms, line_queue, seldom
-from router.verification import judgement, line, turns
+from router.verification import evidence, judgement, line, questions, turns
 
 KIB, MIB = 2**10, 2**20
 
@@ -66,6 +66,13 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "events more that could not be stored", lambda: _bytes(line_queue.EVENT_LIMIT)),
     ("", "a line", lambda: _bytes(line_forms.LINE_LIMIT)),
     ("", "lines of a kind that others can cause at will", lambda: f"1 in {_seconds(seldom.MINUTE)}"),
+    ("an image", "a payload, a bundle, or a manifest that leads to one", lambda: _bytes(evidence.ITEM_LIMIT)),
+    ("", "all of them together", lambda: _bytes(evidence.TOTAL_LIMIT)),
+    ("", "a list of referrers", lambda: _bytes(referrers.INDEX_LIMIT)),
+    ("", "referrers that may be signatures", lambda: _count(evidence.REFERRER_LIMIT)),
+    ("", "attestations and other referrers that are looked at", lambda: _count(evidence.ASIDE_LIMIT)),
+    ("", "signatures in simple signing", lambda: _count(evidence.SIGNATURE_LIMIT)),
+    ("", "questions about its evidence in flight", lambda: _count(questions.AT_ONCE)),
     ("a registry", "images being verified there at once", lambda: _count(turns.UNDER_WAY_PER_REGISTRY)),
     ("", "exchanges with one host that it leads to", lambda: _count(transport.CONNECTIONS_PER_HOST)),
     ("", "establishing a connection", lambda: _seconds(failures.CONNECT_SECONDS)),

@@ -271,9 +271,9 @@ async def hang(_: web.Request) -> web.StreamResponse | None:
     return None
 
 
-async def endless(request: web.Request) -> web.StreamResponse:
+async def endless(request: web.Request, media_type: str = MANIFEST) -> web.StreamResponse:
     """Answer 200 and write until the other side has had enough."""
-    response = web.StreamResponse(headers={"Content-Type": MANIFEST})
+    response = web.StreamResponse(headers={"Content-Type": media_type})
     await response.prepare(request)
     with contextlib.suppress(ConnectionError):
         while True:
