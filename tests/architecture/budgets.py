@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from router import images
-from router.admission import deadlines, receiving, review, settings, slices, unreadable, webhook, workloads
+from router import images, slices
+from router.admission import deadlines, receiving, review, settings, unreadable, webhook, workloads
 from router.events import EVENT_LIMIT
 from router.registry import failures, lookups, transport
 from router.server import limits
