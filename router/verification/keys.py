@@ -14,12 +14,14 @@ Rules:
     has signed. Whatever reads the content of evidence as a claim takes `SignedBytes`, not bytes.
 (5) Two signatures of one key are one signer. ECDSA signatures can be mirrored (s, n-s) by anybody: count keys, never
     signatures. The fingerprint, SHA-256 over the DER of SubjectPublicKeyInfo, is what makes two keys the same.
+(6) One key under several names is one signer: a rule may require it by each of them, and counts it once.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
@@ -34,6 +36,8 @@ from nacl.bindings import (
     crypto_sign_ed25519ph_update,
 )
 from nacl.exceptions import CryptoError
+
+from router.verification.trust import Trust
 
 _BLOCK = re.compile(r"-----BEGIN ([^-\n]{0,80})-----")
 _PUBLIC_LABELS = frozenset({"PUBLIC KEY", "RSA PUBLIC KEY"})
@@ -117,6 +121,35 @@ class SignedBytes:
             return cls(key, content, signature)
         except SignatureMismatchError:
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """One pinned key."""
+
+    key: PublicKey
+    names: tuple[str, ...]
+    """What the operator calls it: at least one name, in the order of the configuration."""
+
+
+TrustedKeys: TypeAlias = tuple[TrustedKey, ...]
+"""Distinct keys."""
+
+
+def trust_in(named: Iterable[tuple[str, PublicKey]]) -> Trust[TrustedKeys]:
+    """Pinned keys by name, trusted for as long as they stand in the configuration.
+
+    Raises:
+        ValueError: There are none: nothing could be proven, and nothing may pass.
+    """
+    names: dict[PublicKey, tuple[str, ...]] = {}
+    for name, key in named:
+        names[key] = (*names.get(key, ()), name)
+    if not names:
+        raise ValueError("without keys nothing can be proven, and nothing may pass")
+    material = tuple(TrustedKey(key, called) for key, called in names.items())
+    content = "\n".join(f"{' '.join(entry.names)} {entry.key.fingerprint}" for entry in material)
+    return Trust(hashlib.sha256(content.encode()).hexdigest(), material)
 
 
 def _parsed(pem: bytes) -> object:
