@@ -34,7 +34,7 @@ class Case(Generic[M]):
     scheme: Scheme[M]
     trust: Trust[M]
     demands: Demands
-    digest: Digest | None
+    digest: Digest
     now: float
     """When it was opened, in Unix time."""
 

@@ -28,7 +28,7 @@ from typing import Self, TypeAlias
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from nacl.bindings import (
     crypto_sign_ed25519ph_final_verify,
@@ -198,22 +198,26 @@ def _accepted(key: object) -> _Material:
 
 
 def _ecdsa_holds(key: ec.EllipticCurvePublicKey, content: bytes, signature: bytes) -> bool:
-    algorithms = _HASHES[key.curve.name]
-    if any(_ecdsa_holds_with(key, content, signature, algorithm) for algorithm in algorithms):
+    hashed = [(_hashed(content, algorithm), ec.ECDSA(Prehashed(algorithm))) for algorithm in _HASHES[key.curve.name]]
+    if any(_ecdsa_holds_over(key, digest, signature, algorithm) for digest, algorithm in hashed):
         return True
     width = (key.curve.key_size + 7) // 8
     if len(signature) != 2 * width:
         return False
     r, s = int.from_bytes(signature[:width], "big"), int.from_bytes(signature[width:], "big")
     der = encode_dss_signature(r, s)
-    return any(_ecdsa_holds_with(key, content, der, algorithm) for algorithm in algorithms)
+    return any(_ecdsa_holds_over(key, digest, der, algorithm) for digest, algorithm in hashed)
 
 
-def _ecdsa_holds_with(
-    key: ec.EllipticCurvePublicKey, content: bytes, der: bytes, algorithm: hashes.HashAlgorithm
-) -> bool:
+def _hashed(content: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
+    state = hashes.Hash(algorithm)
+    state.update(content)
+    return state.finalize()
+
+
+def _ecdsa_holds_over(key: ec.EllipticCurvePublicKey, digest: bytes, der: bytes, algorithm: ec.ECDSA) -> bool:
     try:
-        key.verify(der, content, ec.ECDSA(algorithm))
+        key.verify(der, digest, algorithm)
     except InvalidSignature:
         return False
     return True

@@ -31,7 +31,7 @@ from router.verification.catalogue import BUILT_IN
 from router.verification.discovery import EvidenceSource, Search
 from router.verification.evidence import Evidence, Format
 from router.verification.examination import Case, Examination
-from router.verification.judgement import Judgement, refused, told
+from router.verification.judgement import Judgement, refused, ruled, told
 from router.verification.scheme import AnyScheme, Findings
 from router.verification.settings import SchemeSettings
 from router.verification.verdict_cache import Flights, Key, VerdictCache
@@ -39,6 +39,8 @@ from router.verification.verdict_cache import Flights, Key, VerdictCache
 _REPOSITORIES_REMEMBERED = 10_000
 _SLICES_AT_ONCE = 1
 """Slices of one image's evidence that wait in no line: what is honest takes a part of one."""
+_NOTHING = Findings(None)
+"""For schemes that need no evidence."""
 
 Look: TypeAlias = Callable[[], Awaitable[Evidence]]
 """Looks in one place for evidence."""
@@ -97,7 +99,7 @@ class Verifier:
         if scheme is None:
             raise ConfigurationError(f"there is no verifier {rule.verifier!r}")
         if not scheme.needs_evidence:  # (1)
-            return self._case(scheme, image.digest, rule).judged(Findings(image.digest))
+            return self._unseen(scheme, image, rule)
         digest = image.digest
         if digest is None:  # (2)
             try:
@@ -117,7 +119,7 @@ class Verifier:
         if scheme is None:
             return None
         if not scheme.needs_evidence:
-            return self._case(scheme, image.digest, rule).judged(Findings(image.digest))
+            return self._unseen(scheme, image, rule)
         if image.digest is None:
             return None
         judgement = self.remembered.get((image.registry, image.repository, image.digest, rule.key, scheme.trust.id))
@@ -130,7 +132,10 @@ class Verifier:
             words = self._words[rule.key] = self._settings[rule.verifier].wants(rule)
         return words
 
-    def _case(self, scheme: AnyScheme, digest: Digest | None, rule: Rule) -> Case[object]:
+    def _unseen(self, scheme: AnyScheme, image: ImageReference, rule: Rule) -> Judgement:
+        return ruled(scheme.prove(_NOTHING, rule, scheme.trust, self._now()), image.digest)
+
+    def _case(self, scheme: AnyScheme, digest: Digest, rule: Rule) -> Case[object]:
         return Case(scheme, scheme.trust, rule, digest, self._now())
 
     async def _verified(self, image: ImageReference, case: Case[object], key: Key, deadline: float) -> Judgement:

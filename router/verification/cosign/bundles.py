@@ -42,7 +42,7 @@ def examine(found: SigstoreBundle, keys: TrustedKeys, digest: Digest) -> Steps[F
         raise InvalidSignatureError("a bundle has another digest than its layer", reason=Flaw.DIGEST_MISMATCH)
     yield
     # (2) (3) (4) A bundle, one signature, the right type.
-    bundle = read_bundle(found.body)
+    bundle = yield from read_bundle(found.body)
     # (5) A trusted key has signed it.
     opened = yield from opened_by(keys, bundle.envelope.signed_content, bundle.envelope.signature)
     yield

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import msgspec
 
 from router.errors import InvalidSignatureError
+from router.steps import Steps
 from router.verification.documents import malformed, read_members, read_object
 from router.verification.evidence import BUNDLE_TYPE, Flaw
 from router.verification.sigstore.dsse import Envelope, WrittenEnvelope, read_envelope
@@ -52,8 +53,8 @@ class _Written(msgspec.Struct, rename="camel"):
 _MEMBERS = msgspec.json.Decoder(_Written)
 
 
-def read_bundle(body: bytes) -> Bundle:
-    """Read what a bundle says of its signature, while nobody vouches for it.
+def read_bundle(body: bytes) -> Steps[Bundle]:
+    """Read what a bundle says of its signature, while nobody vouches for it; members first, then base64.
 
     Raises:
         InvalidSignatureError: It can't be read (malformed), is of an unknown version (media_type), holds a bare
@@ -70,6 +71,7 @@ def read_bundle(body: bytes) -> Bundle:
         )
     if written.dsse_envelope is None:
         raise malformed(what, "has no object `dsseEnvelope`")
+    yield
     return Bundle(read_envelope(written.dsse_envelope), media_type in _CURRENT)
 
 
