@@ -38,13 +38,13 @@ from router.admission.asked import Asked, GateRules, Times
 from router.admission.observer import Observer
 from router.admission.reading.tolerant import UnreadableJsonError
 from router.admission.review import AdmissionRequest, Objects
-from router.admission.slices import OutOfTimeError, Slices
 from router.admission.telling import Draft, Telling
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import SKIPPED, Workload, read_workload
 from router.decision import Decision, Failure, Finding, audit_annotations, decide
 from router.events import event_id
 from router.outbox import NewEvent
+from router.slices import OutOfTimeError, Slices
 from router.telemetry.logs import logger
 from router.verdict import Mode, RequestOutcome, Severity, Skip
 from router.verification import Asker

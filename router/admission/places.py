@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from router.admission.foreign import Found
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_entries
-from router.admission.reading.steps import Steps
 from router.admission.review import NAME_LIMIT
 from router.images import TEXT_LIMIT
 from router.shortening import shortened
+from router.steps import Steps
 
 PLACES_LIMIT = 1000
 """Images of one object; an API server's limit of 3 MiB leaves room for more, no workload needs it."""

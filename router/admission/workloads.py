@@ -39,9 +39,9 @@ from router.admission.kinds import WorkloadKind, is_foreign, workload_kind
 from router.admission.places import LISTS, PLACE_COST, Contents, Place, Taking
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_document, read_entries
-from router.admission.reading.steps import Steps
 from router.admission.review import NAME_LIMIT, AdmissionRequest, Objects
 from router.events import OwnerData
+from router.steps import Steps
 from router.verdict import Skip
 
 SKIPPED = {"DELETE": Skip.DELETION, "CONNECT": Skip.CONNECT}

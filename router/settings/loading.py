@@ -28,14 +28,13 @@ from router.policy import Policy, unreachable_rules
 from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
 from router.rendering.template import Template
-from router.settings import cautions, names, problems, routes, surroundings
+from router.settings import cautions, names, problems, routes, signers, surroundings
 from router.settings.document import Document
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import Settings
 from router.settings.validating import validated
-from router.verification.catalogue import CosignSettings
 
 _WHOLE = TypeAdapter(Settings)
 _RULE = TypeAdapter(RuleSettings)
@@ -116,6 +115,7 @@ def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: R
     return [
         *names.repeated(data),
         *names.rules(data),
+        *(signers.too_few(result) if isinstance(result, Settings) else ()),
         *routes.routes(data),
         *_rules_that_never_win(data, result, reading),
         *surroundings.listening(data),
@@ -127,20 +127,10 @@ def _warnings(data: names.Item, settings: Settings) -> Iterator[Finding]:
     yield from names.unused(data)
     yield from routes.unused(data)
     yield from surroundings.private_addresses(data)
-    yield from _keys_with_two_names(settings)
+    yield from signers.aliases(settings)
     yield from cautions.unpinned(settings)
     yield from cautions.lax_tags(settings)
     yield from _admitted_anywhere(settings)
-
-
-def _keys_with_two_names(settings: Settings) -> Iterator[Finding]:
-    for index, verifier in enumerate(settings.verifiers):
-        first: dict[str, str] = {}
-        for number, entry in enumerate(verifier.keys if isinstance(verifier, CosignSettings) else ()):
-            other = first.setdefault(entry.loaded().fingerprint, entry.name)
-            if other != entry.name:
-                text = f"is the same key as {problems.quoted(other)}; a threshold counts it once"
-                yield Finding(("verifiers", index, "keys", number), text)
 
 
 def _admitted_anywhere(settings: Settings) -> Iterator[Finding]:
