@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import assert_never
 
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.outbox import Waiting
 from router.telemetry.metrics import ENDPOINTS, Backlog, Metrics
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
@@ -84,18 +82,9 @@ class Observing:
 
     # Delivery
 
-    def attempted(self, destination: str, outcome: Outcome) -> None:
+    def attempted(self, destination: str, outcome: str) -> None:
         """An attempt to deliver ended."""
-        match outcome:
-            case Delivered():
-                label = "delivered"
-            case TryAgain():
-                label = "try_again"
-            case Undeliverable():
-                label = "undeliverable"
-            case _:
-                assert_never(outcome)
-        self._metrics.delivery_attempts.labels(destination, label).inc()
+        self._metrics.delivery_attempts.labels(destination, outcome).inc()
 
     def delivered(self, destination: str, lag: float) -> None:
         """An event arrived, so many seconds after it was stored."""
