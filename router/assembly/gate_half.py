@@ -19,7 +19,7 @@ from router.admission.gate import Gate
 from router.admission.telling import Telling
 from router.admission.unreadable import UnreadableBodies
 from router.admission.webhook import Webhook
-from router.assembly.building import Deciding, deciding
+from router.assembly.deciding import Deciding, deciding
 from router.assembly.observing import Observing
 from router.assembly.opening import open_files
 from router.assembly.tending import Tending

@@ -16,6 +16,7 @@ from router.assembly.gate_process import gate
 from router.assembly.keeper_process import keeper
 from router.assembly.opening import new_event_loop, raise_open_files
 from router.assembly.product import GATE, KEEPER, Product
+from router.settings.loading import load
 from router.supervision.nursery import Nursery, Role
 
 
@@ -56,11 +57,15 @@ def serve(config: Path, *, is_log_readable: bool | None = None) -> int:
         GatecrierError: It could not start.
     """
     raise_open_files()
+    first = load(config, os.environ)
     nursery = Nursery(roles)
 
     async def served() -> None:
-        await _serve(Product(config, os.environ, nursery, is_log_readable=is_log_readable))
+        await _serve(Product(config, os.environ, first, nursery, is_log_readable=is_log_readable))
 
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(served())
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(served())
+    finally:
+        nursery.close()
     return 0
