@@ -208,9 +208,9 @@ class Product:
         self._is_running = False
         self._set_ready(is_ready=False)
         if self._family is not None:
-            webhook = self._in_force.loaded.settings.webhook
-            await self._tell(GATE, messages.STOP, webhook.deadline + 2 * FINISH)
-            await self._tell(KEEPER, messages.STOP, webhook.patience_of_delivery(DRAIN) + FINISH)
+            deadline = self._in_force.loaded.settings.webhook.deadline
+            await self._tell(GATE, messages.STOP, deadline + 2 * FINISH)
+            await self._tell(KEEPER, messages.STOP, self._in_force.parts[KEEPER].patience + FINISH)
         await self._opened.aclose()
         log.info("router_stopped")
 

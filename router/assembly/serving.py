@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from router.assembly.gate_process import gate
+from router.assembly.in_force import GATE, KEEPER
 from router.assembly.keeper_process import keeper
 from router.assembly.opening import new_event_loop, raise_open_files
-from router.assembly.product import GATE, KEEPER, Product
+from router.assembly.product import Product
 from router.settings.loading import load
 from router.supervision.nursery import Nursery, Role
 
