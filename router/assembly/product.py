@@ -41,7 +41,7 @@ from router.server.limits import OPERATIONS
 from router.server.listening import Listener
 from router.server.operations import Health, operations_application
 from router.server.sockets import listening_sockets
-from router.settings.loading import Loaded, attempt
+from router.settings.loading import Loaded, attempt, load
 from router.settings.restarting import in_force
 from router.settings.watching import watch
 from router.supervision import child
@@ -64,22 +64,14 @@ class Product:
     Args:
         config: The configuration file.
         environment: Variables that it may name.
-        first: What was read of it; before there was any thread, as the nursery was made.
         nursery: Makes the other processes.
         is_log_readable: The form of the log's lines; None: as standard error asks for.
     """
 
     def __init__(
-        self,
-        config: Path,
-        environment: Mapping[str, str],
-        first: Loaded,
-        nursery: Nursery,
-        *,
-        is_log_readable: bool | None,
+        self, config: Path, environment: Mapping[str, str], nursery: Nursery, *, is_log_readable: bool | None
     ) -> None:
         self._config = config
-        self._first = first
         self._environment = environment
         self._nursery = nursery
         self._is_log_readable = is_log_readable
@@ -102,17 +94,17 @@ class Product:
         self._folder: Path
 
     async def start(self) -> None:
-        """Open everything, start all processes.
+        """Read the configuration, open everything, start all processes.
 
         Raises:
-            ConfigurationError: An address is taken.
+            ConfigurationError: The configuration can't be used, or an address is taken.
             GatecrierError: A process can't do its work: the outbox can't be opened, say.
         """
         async with self._reading:
             await self._start()
 
     async def _start(self) -> None:
-        loaded = self._first
+        loaded = load(self._config, self._environment)
         warn(loaded)
         settings, opened = loaded.settings, self._opened
         application = operations_application(self._health, self._exposed)
