@@ -79,9 +79,23 @@ class PublicKey:
         Raises:
             UnusableKeyError: It is none that can be pinned.
         """
-        material = _accepted(_parsed(pem))
+        return cls.of(_parsed(pem))
+
+    @classmethod
+    def of(cls, parsed: object) -> Self:
+        """One public key that somebody else has read.
+
+        Raises:
+            UnusableKeyError: It is none that can be pinned.
+        """
+        material = _accepted(parsed)
         der = material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return cls("sha256:" + hashlib.sha256(der).hexdigest(), material)
+
+    @property
+    def der(self) -> bytes:
+        """The key's SubjectPublicKeyInfo."""
+        return self.material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     def has_signed(self, content: bytes, signature: bytes) -> bool:
         """Whether `signature` is this key's over `content`, in one of the ways of rule 3."""
