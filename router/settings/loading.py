@@ -101,6 +101,7 @@ def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: R
     return [
         *names.repeated(data),
         *names.rules(data),
+        *names.trust_roots(data),
         *(signers.too_few(result) if isinstance(result, Settings) else ()),
         *routes.routes(data),
         *_rules_that_never_win(data, result, reading),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from router.admission.settings import WebhookSettings
 from router.destinations.catalogue import DestinationSettings
@@ -18,6 +18,7 @@ from router.rendering.settings import TemplatesSettings
 from router.routing.settings import RouteSettings
 from router.server.settings import OperationsSettings
 from router.verification.catalogue import VerifierSettings
+from router.verification.trust_roots import TrustRootSettings
 
 _CLUSTER = r"[A-Za-z0-9]([A-Za-z0-9._:/@-]{0,251}[A-Za-z0-9])?"
 
@@ -45,6 +46,8 @@ class Settings(SettingsModel):
     """Where events are kept until every destination has them."""
     registries: tuple[RegistrySettings, ...] = ()
     """Only registries that differ from https, the system's CAs, and anonymous."""
+    trust_roots: tuple[TrustRootSettings, ...] = ()
+    """Sigstore instances that verifiers may name; `public-good` is built in."""
     verifiers: tuple[VerifierSettings, ...] = ()
     """Who has to have signed. `allow` and `deny` are built in."""
     policy: Annotated[tuple[RuleSettings, ...], Field(min_length=1)]
@@ -57,3 +60,9 @@ class Settings(SettingsModel):
     """Who is told. Without one, events are only kept in the outbox."""
     routes: RouteSettings = RouteSettings()
     """Who is told of what: a tree as in Alertmanager, whose root takes every event."""
+
+    @model_validator(mode="after")
+    def _verifiers_know_their_roots(self) -> Self:
+        for verifier in self.verifiers:
+            verifier.bind(self.trust_roots)
+        return self

@@ -17,7 +17,8 @@ What goes wrong is part of what was found, so that a proof in one place holds wh
   itself made it.
 - all else: a gap, and the verdict will be `unverifiable` unless the rest is proof enough.
 
-Cosign's attestation tag `.att` is never asked for: what lies there is no signature. At most eight questions are in
+Cosign's attestation tag `.att` is asked for in place of (1) where an attestation is wanted, and only there: what lies
+there is no signature. At most eight questions are in
 flight for one image.
 """
 
@@ -46,7 +47,14 @@ from router.verification.evidence import (
     Flaw,
     defect,
 )
-from router.verification.manifests import ArtifactManifest, Layer, plan_of, read_manifest, read_signature_manifest
+from router.verification.manifests import (
+    ArtifactManifest,
+    Layer,
+    plan_of,
+    read_attestation_manifest,
+    read_manifest,
+    read_signature_manifest,
+)
 
 _TYPES_THAT_SAY_NOTHING = frozenset({"", "application/vnd.oci.empty.v1+json"})
 _AT_ONCE = 8
@@ -88,11 +96,18 @@ class Search:
 
     async def legacy(self) -> Evidence:
         """What stands behind the `.sig` tag (1)."""
-        tag = f"{self._digest.algorithm}-{self._digest.hex}.sig"
+        return await self._tagged("sig", read_signature_manifest)
+
+    async def attestations(self) -> Evidence:
+        """What stands behind the `.att` tag."""
+        return await self._tagged("att", read_attestation_manifest)
+
+    async def _tagged(self, ending: str, reader: Callable[[bytes], ArtifactManifest]) -> Evidence:
+        tag = f"{self._digest.algorithm}-{self._digest.hex}.{ending}"
         found = await self._asked(lambda: self._source.manifest(self._image, tag, self._deadline), absent=Evidence())
         if isinstance(found, Evidence):
             return found
-        manifest = await _read(read_signature_manifest, found.body)
+        manifest = await _read(reader, found.body)
         return manifest if isinstance(manifest, Evidence) else await self._contents([manifest])
 
     async def likely_referrers(self) -> Evidence:

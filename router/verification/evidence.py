@@ -34,7 +34,12 @@ SIGNATURE_ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json"
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 BUNDLE_TYPES = "application/vnd.dev.sigstore.bundle"
 """What the media types of all versions of the bundle begin with."""
+ATTESTATION_LAYER_TYPE = "application/vnd.dsse.envelope.v1+json"
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
+CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
+CHAIN_ANNOTATION = "dev.sigstore.cosign/chain"
+ENTRY_ANNOTATION = "dev.sigstore.cosign/bundle"
+TIMESTAMP_ANNOTATION = "dev.sigstore.cosign/rfc3161timestamp"
 PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
 SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
 
@@ -85,6 +90,18 @@ class Format(StrEnum):
     """The tag `ALGORITHM-HEX.sig` beside the image."""
     REFERRERS = "referrers"
     """Manifests whose `subject` is the image, behind the referrers API or its fallback tag."""
+    ATTESTATIONS = "attestations"
+    """The tag `ALGORITHM-HEX.att` beside the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the annotations of a layer say of who signed it and when; each as written, empty where it is absent."""
+
+    certificate: str = ""
+    chain: str = ""
+    entry: str = ""
+    timestamp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,16 @@ class SimpleSigning:
     """The annotation as written: base64, or empty."""
     payload: bytes
     """The blob; empty where type or signature say already that it can't be a signature."""
+    beside: Beside = Beside()
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationLayer:
+    """One layer behind the `.att` tag: a DSSE envelope, as its blob holds it."""
+
+    digest: Digest
+    body: bytes
+    beside: Beside = Beside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +140,7 @@ class Evidence:
 
     simple_signings: tuple[SimpleSigning, ...] = ()
     bundles: tuple[SigstoreBundle, ...] = ()
+    attestation_layers: tuple[AttestationLayer, ...] = ()
     attestations: int = 0
     """Bundles that call themselves attestations and are too large to look into."""
     defects: tuple[InvalidSignatureError, ...] = ()
@@ -122,20 +150,21 @@ class Evidence:
         return Evidence(
             self.simple_signings + other.simple_signings,
             self.bundles + other.bundles,
+            self.attestation_layers + other.attestation_layers,
             self.attestations + other.attestations,
             self.defects + other.defects,
             self.gaps + other.gaps,
         )
 
     def __len__(self) -> int:
-        return len(self.simple_signings) + len(self.bundles)
+        return len(self.simple_signings) + len(self.bundles) + len(self.attestation_layers)
 
     @property
     def size(self) -> int:
         """Bytes to read and to check signatures over."""
-        return sum(len(entry.payload) for entry in self.simple_signings) + sum(
-            len(entry.body) for entry in self.bundles
-        )
+        signings = sum(len(entry.payload) for entry in self.simple_signings)
+        bundles = sum(len(entry.body) for entry in self.bundles)
+        return signings + bundles + sum(len(entry.body) for entry in self.attestation_layers)
 
 
 def defect(flaw: Flaw, detail: str) -> Evidence:

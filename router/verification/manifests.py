@@ -14,7 +14,11 @@ from router.errors import InvalidReferenceError
 from router.images import Digest
 from router.verification.documents import malformed, object_at, objects_at, read_object, text_at
 from router.verification.evidence import (
+    ATTESTATION_LAYER_TYPE,
     BUNDLE_TYPES,
+    CERTIFICATE_ANNOTATION,
+    CHAIN_ANNOTATION,
+    ENTRY_ANNOTATION,
     ITEM_LIMIT,
     PREDICATE_ANNOTATION,
     SIGN_PREDICATE,
@@ -22,13 +26,19 @@ from router.verification.evidence import (
     SIGNATURE_ARTIFACT_TYPE,
     SIGNATURE_LIMIT,
     SIMPLE_SIGNING_TYPE,
+    TIMESTAMP_ANNOTATION,
     TOTAL_LIMIT,
+    AttestationLayer,
+    Beside,
     Evidence,
     Flaw,
     SigstoreBundle,
     SimpleSigning,
     defect,
 )
+
+_BESIDE = (CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION, ENTRY_ANNOTATION, TIMESTAMP_ANNOTATION)
+"""In the order of the fields of `Beside`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +50,14 @@ class Layer:
     size: int
     signature: str
     """The annotation that holds a legacy signature; empty without one."""
+    beside: Beside
 
 
 class ArtifactKind(Enum):
     """Whose format an artifact is in."""
 
     SIMPLE_SIGNING = auto()
+    ATTESTATIONS = auto()
     BUNDLE = auto()
     FOREIGN = auto()
 
@@ -95,6 +107,13 @@ def read_signature_manifest(body: bytes) -> ArtifactManifest:
     return ArtifactManifest(ArtifactKind.SIMPLE_SIGNING, layers, is_attestation=False)
 
 
+def read_attestation_manifest(body: bytes) -> ArtifactManifest:
+    """Read what stands behind the `.att` tag: envelopes, whatever its types say; raises InvalidSignatureError."""
+    what = "the manifest behind the .att tag"
+    layers = tuple(map(_layer, objects_at(read_object(body, what), "layers", what)))
+    return ArtifactManifest(ArtifactKind.ATTESTATIONS, layers, is_attestation=True)
+
+
 def _kind(types: set[str]) -> ArtifactKind:
     if any(name.startswith(BUNDLE_TYPES) for name in types):
         return ArtifactKind.BUNDLE
@@ -112,7 +131,8 @@ def _layer(entry: Mapping[str, object]) -> Layer:
         digest = Digest.parse(text_at(entry, "digest", what))
     except InvalidReferenceError as error:
         raise malformed(what, "has no digest") from error
-    return Layer(text_at(entry, "mediaType", what), digest, size, _annotation(entry, SIGNATURE_ANNOTATION, what))
+    signature, *beside = (_annotation(entry, name, what) for name in (SIGNATURE_ANNOTATION, *_BESIDE))
+    return Layer(text_at(entry, "mediaType", what), digest, size, signature, Beside(*beside))
 
 
 def _annotation(entry: Mapping[str, object], name: str, what: str) -> str:
@@ -130,6 +150,7 @@ class Plan:
     known: Evidence
     simple_signings: tuple[Layer, ...]
     bundles: tuple[Layer, ...]
+    attestations: tuple[Layer, ...]
 
     def evidence(self, bodies: Mapping[Digest, bytes | Evidence]) -> Evidence:
         """All that was found, given the blobs that could be fetched."""
@@ -137,10 +158,14 @@ class Plan:
         for layer in self.simple_signings:
             body = bodies.get(layer.digest) if _is_worth_fetching(layer) else b""
             if isinstance(body, bytes):
-                signings.append(SimpleSigning(layer.media_type, layer.digest, layer.signature, body))
+                signings.append(SimpleSigning(layer.media_type, layer.digest, layer.signature, body, layer.beside))
         found = [(layer.digest, bodies.get(layer.digest)) for layer in self.bundles]
         bundles = [SigstoreBundle(digest, body) for digest, body in found if isinstance(body, bytes)]
-        return self.known + Evidence(tuple(signings), tuple(bundles))
+        layers = [(layer, bodies.get(layer.digest)) for layer in self.attestations]
+        envelopes = [
+            AttestationLayer(layer.digest, body, layer.beside) for layer, body in layers if isinstance(body, bytes)
+        ]
+        return self.known + Evidence(tuple(signings), tuple(bundles), tuple(envelopes))
 
 
 def plan_of(manifests: Sequence[ArtifactManifest]) -> Plan:
@@ -148,10 +173,13 @@ def plan_of(manifests: Sequence[ArtifactManifest]) -> Plan:
     known = Evidence()
     signings: list[Layer] = []
     bundles: list[Layer] = []
+    attestations: list[Layer] = []
     for manifest in manifests:
         match manifest.kind:
             case ArtifactKind.SIMPLE_SIGNING:
                 signings += manifest.layers
+            case ArtifactKind.ATTESTATIONS:
+                attestations += [layer for layer in manifest.layers if layer.media_type == ATTESTATION_LAYER_TYPE]
             case ArtifactKind.BUNDLE:
                 news = _bundle_of(manifest)
                 if isinstance(news, Layer):
@@ -160,14 +188,14 @@ def plan_of(manifests: Sequence[ArtifactManifest]) -> Plan:
                     known += news
             case ArtifactKind.FOREIGN:
                 pass
-    if len(signings) > SIGNATURE_LIMIT:
+    if max(len(signings), len(attestations)) > SIGNATURE_LIMIT:
         known += defect(Flaw.TOO_MANY, f"more than {SIGNATURE_LIMIT} signatures")
-        del signings[SIGNATURE_LIMIT:]
-    wanted = _distinct([*filter(_is_worth_fetching, signings), *bundles])
+        del signings[SIGNATURE_LIMIT:], attestations[SIGNATURE_LIMIT:]
+    wanted = _distinct([*filter(_is_worth_fetching, signings), *bundles, *attestations])
     blobs = _within_limits(wanted)
     if len(blobs) < len(wanted):
         known += defect(Flaw.TOO_LARGE, "payloads or bundles are too large, each by itself or together")
-    return Plan(tuple(blobs), known, tuple(signings), tuple(bundles))
+    return Plan(tuple(blobs), known, tuple(signings), tuple(bundles), tuple(attestations))
 
 
 def _bundle_of(manifest: ArtifactManifest) -> Layer | Evidence:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from router.errors import ConfigurationError, NotVerifiedError
@@ -141,7 +141,7 @@ class Verifier:
     async def _verified(self, image: ImageReference, case: Case[object], key: Key, deadline: float) -> Judgement:
         search = Search(self._registry, image, key[2], deadline)
         examination = Examination(case, self._slices, deadline)
-        for place, look in self._places(search, image):  # (4)
+        for place, look in self._places(search, image, case.scheme):  # (4)
             news = await look()
             if news != Evidence() and await examination.is_enough(news):
                 self._remember_place(image, place, examination.judgement)
@@ -149,13 +149,16 @@ class Verifier:
         self.remembered.put(key, examination.judgement)  # (5)
         return examination.judgement
 
-    def _places(self, search: Search, image: ImageReference) -> Sequence[tuple[Format, Look]]:
-        legacy = (Format.LEGACY, search.legacy)
-        likely = (Format.REFERRERS, search.likely_referrers)
-        unlikely = (Format.REFERRERS, search.unlikely_referrers)
-        if self._proved_last.get((image.registry, image.repository)) is Format.REFERRERS:
-            return likely, legacy, unlikely
-        return legacy, likely, unlikely
+    def _places(self, search: Search, image: ImageReference, scheme: AnyScheme) -> Sequence[tuple[Format, Look]]:
+        looks: Mapping[Format, Look] = {
+            Format.LEGACY: search.legacy,
+            Format.ATTESTATIONS: search.attestations,
+            Format.REFERRERS: search.likely_referrers,
+        }
+        last = self._proved_last.get((image.registry, image.repository))
+        places = sorted(scheme.places, key=lambda place: place is not last)
+        unlikely = [(Format.REFERRERS, search.unlikely_referrers)] if Format.REFERRERS in places else []
+        return [*((place, looks[place]) for place in places), *unlikely]
 
     def _remember_place(self, image: ImageReference, place: Format, judgement: Judgement) -> None:
         if judgement.verdict is not Verdict.VERIFIED:

@@ -125,5 +125,7 @@ def test_whoever_wants_to_know_more_of_a_scheme_asks_its_settings() -> None:
     """Nobody else needs to list the schemes."""
     assert KINDS_WITHOUT_EVIDENCE == ("static",)
     assert [entry.ruling for entry in (cosign("release"), *BUILT_IN)] == [None, True, False]
-    assert cosign("release").signers == (("release", pen("release").public.fingerprint),)
+    (signer,) = cosign("release").signers
+
+    assert (signer.name, signer.who, signer.kind) == ("release", pen("release").public.fingerprint, "key")
     assert not BUILT_IN[0].signers

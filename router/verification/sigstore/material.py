@@ -13,17 +13,20 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from router.errors import InvalidSignatureError
 from router.verification.documents import (
     malformed,
     object_at,
     objects_at,
     protobuf_base64,
+    read_members,
     read_object,
     standard_base64,
     text_at,
 )
-from router.verification.evidence import Flaw
+from router.verification.evidence import Beside, Flaw
 from router.verification.sigstore.certificates import INTERMEDIATES_LIMIT, Certificate
 from router.verification.sigstore.log_entries import ENTRIES_LIMIT, InclusionProof, LogEntry
 from router.verification.sigstore.merkle import PROOF_LIMIT
@@ -35,6 +38,28 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2}){1,64}", re.ASCII)
 _BUNDLE = "the log material of a bundle"
 _ANNOTATION = "the log entry of a legacy signature"
+
+
+class _WrittenCertificate(msgspec.Struct, rename="camel"):
+    raw_bytes: str | None = None
+
+
+class _WrittenChain(msgspec.Struct):
+    certificates: tuple[_WrittenCertificate, ...] = ()
+
+
+class _WrittenMaterial(msgspec.Struct):
+    certificate: _WrittenCertificate | None = None
+    x509_certificate_chain: _WrittenChain | None = msgspec.field(default=None, name="x509CertificateChain")
+
+
+class _WrittenBundle(msgspec.Struct):
+    verification_material: _WrittenMaterial = msgspec.field(
+        default_factory=_WrittenMaterial, name="verificationMaterial"
+    )
+
+
+_SIGNER = msgspec.json.Decoder(_WrittenBundle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +90,43 @@ def material_of(bundle: Mapping[str, object], *, needs_proof: bool) -> Material:
     )
 
 
-def material_beside(certificate: str, chain: str, entry: str, timestamp: str) -> Material:
-    """Read the annotations of a layer, each empty where it is absent; raises InvalidSignatureError(malformed)."""
-    if max(map(len, (certificate, chain, entry, timestamp))) > ANNOTATION_LIMIT:
-        raise malformed(_ANNOTATION, "is too large")
-    found = [each.der for text in (certificate, chain) if text.strip() for each in Certificate.from_pem(text.encode())]
+def signer_in(bundle: bytes) -> bytes | None:
+    """The certificate of whoever has signed a bundle, in DER, while nobody vouches for it; None without one.
+
+    Raises:
+        InvalidSignatureError: It can't be read (malformed).
+    """
+    written = read_members(_SIGNER, bundle, _BUNDLE).verification_material
+    found = written.certificate if written.certificate is not None else None
+    if found is None and written.x509_certificate_chain is not None:
+        found = next(iter(written.x509_certificate_chain.certificates), None)
+    return None if found is None else protobuf_base64(found.raw_bytes or "", _BUNDLE)
+
+
+def signer_beside(beside: Beside) -> bytes | None:
+    """The certificate that the annotations of a layer name, in DER; None without one; raises InvalidSignatureError."""
+    found = _pem(beside.certificate)
+    return found[0] if found else None
+
+
+def material_beside(beside: Beside) -> Material:
+    """Read the annotations of a layer; raises InvalidSignatureError(malformed)."""
+    leaf = _pem(beside.certificate)
     return Material(
-        tuple(found) if certificate.strip() else (),
-        (_legacy_entry(read_object(entry.encode(), _ANNOTATION)),) if entry else (),
-        (_legacy_timestamp(read_object(timestamp.encode(), _ANNOTATION)),) if timestamp else (),
+        (*leaf, *_pem(beside.chain)) if leaf else (),
+        (_legacy_entry(read_object(_limited_text(beside.entry), _ANNOTATION)),) if beside.entry else (),
+        (_legacy_timestamp(read_object(_limited_text(beside.timestamp), _ANNOTATION)),) if beside.timestamp else (),
     )
+
+
+def _pem(text: str) -> tuple[bytes, ...]:
+    return tuple(each.der for each in Certificate.from_pem(_limited_text(text))) if text.strip() else ()
+
+
+def _limited_text(text: str) -> bytes:
+    if len(text) > ANNOTATION_LIMIT:
+        raise malformed("an annotation of a legacy signature", "is too large")
+    return text.encode("utf-8", "replace")
 
 
 def _certificates(written: Mapping[str, object]) -> tuple[bytes, ...]:

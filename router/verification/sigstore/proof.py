@@ -74,6 +74,10 @@ class Witnesses:
     entries: tuple[ProvenEntry, ...] = ()
 
 
+NO_WITNESSES = Witnesses()
+"""Nobody else says anything."""
+
+
 def witnessed(claim: Claim, logged: Logged, material: Material, root: TrustedRoot, asked: Asked) -> Steps[Witnesses]:
     """What logs and timestamp authorities say of a signature (5, 7).
 
