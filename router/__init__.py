@@ -11,6 +11,7 @@ receives, never who comes next. From the outside in:
     assembly       builds and runs the router from a configuration; the only one that knows every concrete class
     settings       the whole configuration as one frozen tree, checked with line and remedy
     server         listens with TLS within limits, lets clients in, answers probes and metrics
+    supervision    which processes there are: made by fork, watched, started again
     admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
     delivery       from the outbox to the receivers: claim, render, deliver, settle
     destinations   how each service wants to be told, and what its answers mean
@@ -21,8 +22,12 @@ receives, never who comes next. From the outside in:
     decision       findings and mode make an answer with reasons
     verification   what can be proven about an image
     registry       the OCI distribution API: manifests, referrers, blobs, tokens, limits
+    outbound       what both need to send over HTTP: address guard, names, URLs, proxies, TLS, sessions
     policy         which rule applies to which image, and whether it may block
     images         image references and digests
+    ipc            messages between our own processes
+    tls            shows a certificate to the other side, without a file of its own
+    pem            certificates and private keys, read with the configuration
     telemetry      logs and metrics
     shortening     texts that are too long to be kept
     slices         work in slices, so that nobody else waits for it

@@ -15,7 +15,7 @@ import atexit
 import os
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 import structlog
@@ -48,9 +48,27 @@ def _now() -> str:
 
 
 _JSON = unfailing(as_json)
-_queue = _of_process = LineQueue(STANDARD_ERROR, lambda missing: _gap(_JSON, missing))
+_of_process = LineQueue(STANDARD_ERROR, lambda missing: _gap(_JSON, missing))
+_queue: Lines = _of_process
 atexit.register(lambda: _queue.flush(PATIENCE))
 os.register_at_fork(after_in_child=_of_process.after_fork)
+
+
+class Lines(Protocol):
+    """Where lines go: a queue in front of a descriptor, or another process."""
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many ordinary lines, and how many whole events, have found no room so far."""
+
+    def put(self, line: bytes) -> None:
+        """Take an ordinary line, which ends in a line feed. Never raises, never waits."""
+
+    def put_event(self, event_id: str, body: bytes, stamp: str) -> bool:
+        """Take an event whose last resort this is; says whether there was room. Never raises, never waits."""
+
+    def flush(self, patience: float) -> bool:
+        """Wait until everything is written, at most so many seconds; says whether it is."""
 
 
 class _Queued:
@@ -64,19 +82,20 @@ class _Queued:
     debug = info = warning = error = critical = exception = msg
 
 
-def configure(*, readable: bool | None = None, least: str = "INFO", queue: LineQueue | None = None) -> None:
+def configure(*, readable: bool | None = None, least: str = "INFO", queue: Lines | None = None) -> None:
     """Choose the form of the lines: readable on a terminal unless told otherwise, JSON everywhere else.
 
     Args:
         readable: Columns for people, or JSON.
         least: Lines below this level are not written.
-        queue: Another one than that in front of standard error.
+        queue: Where lines go instead of standard error.
     """
     global _queue  # noqa: PLW0603 - a process has one log, as it has one standard error
     is_terminal = os.isatty(STANDARD_ERROR)
     form = unfailing(Columns(colours=is_terminal)) if (is_terminal if readable is None else readable) else _JSON
     _queue = queue or _of_process
-    _queue.gap = lambda missing: _gap(form, missing)
+    if isinstance(_queue, LineQueue):
+        _queue.gap = lambda missing: _gap(form, missing)
 
     def line(_: WrappedLogger, level: str, event: MutableMapping[str, object]) -> bytes:
         event["level"] = "error" if level == "exception" else level

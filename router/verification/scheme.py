@@ -24,8 +24,9 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from router.errors import InvalidSignatureError, TrustEndedError, UntrustedSignatureError, UnverifiableError
 from router.images import Digest
 from router.steps import Steps
-from router.verification.evidence import Evidence, Format
+from router.verification.evidence import Evidence
 from router.verification.keys import SignedBytes
+from router.verification.places import Sought
 from router.verification.sigstore.proof import NO_WITNESSES, Witnesses
 from router.verification.trust import Trust
 
@@ -213,8 +214,8 @@ class Scheme(Protocol[M]):
         """Whether evidence must be looked for; without it, no digest is needed either."""
 
     @property
-    def places(self) -> tuple[Format, ...]:
-        """Where evidence is looked for, in the order of cost; none where none is needed."""
+    def sought(self) -> Sought:
+        """What evidence is looked for, and where; nowhere where none is needed."""
 
     @property
     def trust(self) -> Trust[M]:

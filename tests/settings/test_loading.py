@@ -239,7 +239,7 @@ def test_every_file_that_is_read_is_known_so_that_it_can_be_watched(tmp_path: Pa
     text = example().replace("tls: self-signed", "tls: {certificate: tls.crt, key: tls.key}")
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "slack.json").write_text('{"text": "{{ alert_message }}"}')
-    files = loaded(tmp_path, text).files
+    files = loaded(tmp_path, text).watched
 
     assert {path.relative_to(tmp_path).as_posix() for path in files if path.is_relative_to(tmp_path)} == {
         "gatecrier.yaml",
@@ -249,7 +249,9 @@ def test_every_file_that_is_read_is_known_so_that_it_can_be_watched(tmp_path: Pa
         "slack-url",
         "tls.crt",
         "tls.key",
+        "templates",
         "templates/slack.json",
+        "templates/sysdig.json",  # not there: it would hide the shipped one
     }
 
 
@@ -271,7 +273,7 @@ def test_files_that_a_refused_configuration_names_are_known_too(tmp_path: Path) 
     result = tried(tmp_path, example().replace("{file: slack-url}", "{file: not-yet}"))
 
     assert isinstance(result, Refused)
-    assert tmp_path / "not-yet" in result.files
+    assert tmp_path / "not-yet" in result.watched
 
 
 def test_paths_are_relative_to_the_folder_that_the_name_of_the_file_says(tmp_path: Path) -> None:
@@ -284,7 +286,7 @@ def test_paths_are_relative_to_the_folder_that_the_name_of_the_file_says(tmp_pat
     result = attempt(path, ENVIRONMENT)
 
     assert isinstance(result, Loaded)
-    assert path in result.files
+    assert path in result.watched
 
 
 @pytest.mark.parametrize(("name", "word"), [("gone.yaml", "No such file"), (".", "Is a directory")])

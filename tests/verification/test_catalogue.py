@@ -59,7 +59,7 @@ REFUSED: list[tuple[dict[str, object], tuple[object, ...], str]] = [
     (
         verifier(keys=[{"name": "a", "pem": PEM}, {"name": "a", "file": "release.pub"}]),
         ("cosign",),
-        'two keys are called "a"',
+        'two signers are called "a"',
     ),
     (verifier(name="allow"), ("cosign", "name"), '"allow" is built in'),
     (verifier(threshold=2), ("cosign", "threshold"), "Extra inputs"),

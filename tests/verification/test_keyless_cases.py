@@ -33,12 +33,11 @@ def settings_of(policy: dict[str, Any]) -> CosignSettings:
     """The verifier that a case's policy describes."""
     written: dict[str, Any] = {"name": "keys", "kind": "cosign"}
     written |= {key: policy[key] for key in _OF_VERIFIER if key in policy}
-    written["keys"] = [
-        {"name": key, "pem": (FOLDER / "keys" / f"{key}.pub").read_text()} for key in policy.get("keys", ())
-    ]
-    identities = policy.get("keyless", [])
-    identities = identities if isinstance(identities, list) else [identities]
-    written["keyless"] = [{"name": f"identity-{number}", **entry} for number, entry in enumerate(identities)]
+    if keys := policy.get("keys"):
+        written["keys"] = [{"name": key, "pem": (FOLDER / "keys" / f"{key}.pub").read_text()} for key in keys]
+    if identities := policy.get("keyless"):
+        identities = identities if isinstance(identities, list) else [identities]
+        written["keyless"] = [{"name": f"identity-{number}", **entry} for number, entry in enumerate(identities)]
     written["trust_root"] = {"file": policy.get("trust_root", "trusted_root.json")}
     reading = ReadingContext(FOLDER, {}, lambda path, _: Path(path).read_bytes())
     settings = CosignSettings.model_validate(written, context={"reading": reading})

@@ -25,7 +25,7 @@ from router.verification.cosign.findings import Finding, Unendorsed
 from router.verification.cosign.signatories import Signatories
 from router.verification.cosign.signers import opened_by
 from router.verification.documents import read_members, read_object
-from router.verification.evidence import AttestationLayer, Beside, Flaw
+from router.verification.evidence import NOTHING_BESIDE, AttestationLayer, Flaw
 from router.verification.sigstore.dsse import WrittenEnvelope, read_envelope
 from router.verification.sigstore.material import material_beside, signer_beside
 from router.verification.sigstore.proof import Claim
@@ -49,7 +49,7 @@ def examine(found: AttestationLayer, who: Signatories, digest: Digest) -> Steps[
     yield
     # (3) Somebody who is trusted has signed it.
     claim = Claim(envelope.signature, envelope.signed_content, envelope.payload, stamped=found.body)
-    beside = found.beside if who.identities else Beside()
+    beside = found.beside if who.identities else NOTHING_BESIDE
     opened = yield from opened_by(who, claim, signer_beside(beside), partial(material_beside, found.beside))
     if opened is None:
         return Unendorsed.STRANGER

@@ -32,7 +32,7 @@ from router.verification.cosign.findings import Finding, Unendorsed, endorsed
 from router.verification.cosign.signatories import Signatories
 from router.verification.cosign.signers import Opened, opened_by
 from router.verification.documents import folded, malformed, object_at, read_object, standard_base64, text_at
-from router.verification.evidence import SIMPLE_SIGNING_TYPE, Beside, Flaw, SimpleSigning
+from router.verification.evidence import NOTHING_BESIDE, SIMPLE_SIGNING_TYPE, Flaw, SimpleSigning
 from router.verification.scheme import Endorsement
 from router.verification.sigstore.material import material_beside, signer_beside
 from router.verification.sigstore.proof import Claim
@@ -57,7 +57,7 @@ def examine(signing: SimpleSigning, who: Signatories, digest: Digest) -> Steps[F
         raise InvalidSignatureError(f"{_WHAT} has another digest than its layer", reason=Flaw.DIGEST_MISMATCH)
     # (4) Somebody who is trusted has signed them ...
     yield
-    beside = Beside() if not who.identities else signing.beside  # nobody else needs a certificate
+    beside = NOTHING_BESIDE if not who.identities else signing.beside  # nobody else needs a certificate
     claim, material = Claim(signature, signing.payload), partial(material_beside, signing.beside)
     opened = yield from opened_by(who, claim, signer_beside(beside), material)
     if opened is None:

@@ -29,7 +29,8 @@ from router.steps import Steps
 from router.verification.cosign import attestations, bundles, legacy
 from router.verification.cosign.findings import Finding, Unendorsed
 from router.verification.cosign.signatories import Signatories
-from router.verification.evidence import AttestationLayer, Evidence, Flaw, Format, SigstoreBundle, SimpleSigning
+from router.verification.evidence import AttestationLayer, Evidence, Flaw, SigstoreBundle, SimpleSigning
+from router.verification.places import Place, Sought
 from router.verification.scheme import Demands, Endorsement, Findings, Verified
 from router.verification.trust import Trust
 
@@ -51,10 +52,10 @@ class CosignScheme:
         return True
 
     @property
-    def places(self) -> tuple[Format, ...]:
-        """Where to look, in the order of cost."""
-        tag = Format.ATTESTATIONS if self.trust.material.wants_attestation else Format.LEGACY
-        return tag, Format.REFERRERS
+    def sought(self) -> Sought:
+        """Bundles about what is wanted, and what cosign put behind a tag before there were bundles."""
+        tag = Place.ATT_TAG if self.trust.material.wants_attestation else Place.SIG_TAG
+        return Sought((tag, Place.REFERRERS_API, Place.FALLBACK_TAG), self.trust.material.predicate_type)
 
     def examine(self, news: Evidence, found: Findings, trust: Trust[Signatories]) -> Steps[None]:
         """Add what each piece is to the findings; a step is at most one key's check of one piece."""

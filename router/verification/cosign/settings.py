@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
+    Field,
     PlainSerializer,
     PlainValidator,
     PrivateAttr,
@@ -127,14 +129,26 @@ class KeySettings(SettingsModel):
         return key
 
 
+_Many = TypeVar("_Many", bound=tuple[object, ...])
+
+
+def _at_least_one(entries: _Many) -> _Many:
+    if not entries:  # said here and not by `min_length`, which complains as well where an entry is merely wrong
+        raise ValueError("a verifier needs at least one key or identity; leave an empty list out")
+    return entries
+
+
+_ONE = Field(json_schema_extra={"minItems": 1})
+
+
 class CosignSettings(SchemeSettings):
     """Images signed with cosign by one of these, whichever format: `.sig` tag or bundle."""
 
     kind: Literal["cosign"]
     """The scheme."""
-    keys: tuple[KeySettings, ...] = ()
+    keys: Annotated[tuple[KeySettings, ...], AfterValidator(_at_least_one), _ONE] = ()
     """Keys that may sign. One of all keys and identities suffices unless the rule's `with` says more."""
-    keyless: tuple[IdentitySettings, ...] = ()
+    keyless: Annotated[tuple[IdentitySettings, ...], AfterValidator(_at_least_one), _ONE] = ()
     """Identities that may sign, with short-lived certificates of the trust root's authorities."""
     trust_root: TrustRootChoice = PUBLIC_GOOD
     """Whose certificate authorities, logs and timestamp authorities count: a name under `trust_roots`, or `{file:
@@ -153,8 +167,6 @@ class CosignSettings(SchemeSettings):
     @model_validator(mode="after")
     def _names_every_signer_once(self) -> Self:
         names = self._names
-        if not names and "keyless" not in self.model_fields_set:
-            raise ValueError("a verifier needs at least one key; without keys nothing could pass")
         if not names:
             raise ValueError("a verifier needs at least one key or identity; without any nothing could pass")
         for name in names:

@@ -1,0 +1,1 @@
+"""Which processes there are: made by fork, watched, started again, ended together."""
