@@ -46,8 +46,9 @@ from router.verification.manifests import (
     read_signature_manifest,
     says_other,
 )
-from router.verification.places import Nearness, Place, Sought, nearness_of
+from router.verification.places import Nearness, nearness_of
 from router.verification.questions import TOO_MANY, Questions
+from router.verification.sought import Place, Sought
 
 _CHEAP = 32 * 1024
 

@@ -10,39 +10,16 @@ Rules:
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
 from router.images import ImageReference
 from router.registry import Descriptor
-from router.verification.evidence import PREDICATE_ANNOTATION, SIGN_PREDICATE
+from router.verification.evidence import PREDICATE_ANNOTATION
 from router.verification.manifests import may_be_signature, says_other
+from router.verification.sought import Place
 
 _REPOSITORIES_REMEMBERED = 10_000
 _TYPES_THAT_SAY_NOTHING = frozenset({"", "application/vnd.oci.empty.v1+json"})
-
-
-class Place(StrEnum):
-    """Where cosign and registries put signatures."""
-
-    SIG_TAG = "sig_tag"
-    """The tag `ALGORITHM-HEX.sig` beside the image: one manifest with a layer for each signature."""
-    ATT_TAG = "att_tag"
-    """The tag `ALGORITHM-HEX.att` beside it: the same with attestations."""
-    REFERRERS_API = "referrers_api"
-    """Manifests whose `subject` is the image, listed by the registry."""
-    FALLBACK_TAG = "fallback_tag"
-    """The same, listed by the index behind the tag `ALGORITHM-HEX`, where there is no API."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sought:
-    """What a scheme looks for, and where."""
-
-    places: tuple[Place, ...]
-    """Each is asked; in this order where nothing else decides."""
-    predicate_type: str = SIGN_PREDICATE
-    """What bundles must be about."""
 
 
 class Nearness(IntEnum):

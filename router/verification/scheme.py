@@ -26,8 +26,8 @@ from router.images import Digest
 from router.steps import Steps
 from router.verification.evidence import Evidence
 from router.verification.keys import SignedBytes
-from router.verification.places import Sought
 from router.verification.sigstore.proof import NO_WITNESSES, Witnesses
+from router.verification.sought import Sought
 from router.verification.trust import Trust
 
 M = TypeVar("M")

@@ -17,8 +17,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from router.images import Digest, ImageReference
 from router.verification.discovery import Discovery
 from router.verification.evidence import Evidence
-from router.verification.places import Place, ProvenPlaces, Sought
+from router.verification.places import ProvenPlaces
 from router.verification.questions import EvidenceSource, Questions
+from router.verification.sought import Place, Sought
 
 
 class Search:

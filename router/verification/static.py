@@ -12,9 +12,9 @@ from pydantic import Field
 
 from router.steps import Steps
 from router.verification.evidence import Evidence
-from router.verification.places import Sought
 from router.verification.scheme import Demands, Denied, Exempt, Findings
 from router.verification.settings import BUILT_IN_RULINGS, SchemeSettings
+from router.verification.sought import Sought
 from router.verification.trust import Trust
 
 _NOWHERE = Sought(())

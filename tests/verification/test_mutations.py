@@ -44,7 +44,7 @@ ORIGINALS = {
     "bundle by P-521": (DATA / "layouts" / "bundle-p521", "p521"),
     "bundle by RSA": (DATA / "layouts" / "bundle-rsa2048", "rsa2048"),
     "bundle by Ed25519": (DATA / "layouts" / "bundle-ed25519", "ed25519"),
-    "bundle with a log entry": (DATA / "logged" / "bundle-key-logged", "logged"),
+    "bundle with a log entry": (DATA / "keyless" / "layouts" / "bundle-key-logged", "logged"),
 }
 
 
@@ -85,7 +85,7 @@ def pieces_in(layout: Path) -> Iterator[tuple[Piece, Digest]]:
 def original(name: str) -> Original:
     layout, key = ORIGINALS[name]
     piece, digest = next(pieces_in(layout))
-    pem = DATA / "logged" / "release.pub" if key == "logged" else DATA / "keys" / f"{key}.pub"
+    pem = DATA / "keyless" / "keys" / "release.pub" if key == "logged" else DATA / "keys" / f"{key}.pub"
     return Original(piece, digest, pem.read_bytes())
 
 

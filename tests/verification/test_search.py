@@ -21,8 +21,9 @@ from router.verification.evidence import (
     SIGNATURE_LIMIT,
     Evidence,
 )
-from router.verification.places import Place, ProvenPlaces, Sought
+from router.verification.places import ProvenPlaces
 from router.verification.search import Search
+from router.verification.sought import Place, Sought
 from tests.verification.world import (
     OCI_INDEX,
     MemorySource,

@@ -30,8 +30,8 @@ from router.verification.cosign import attestations, bundles, legacy
 from router.verification.cosign.findings import Finding, Unendorsed
 from router.verification.cosign.signatories import Signatories
 from router.verification.evidence import AttestationLayer, Evidence, Flaw, SigstoreBundle, SimpleSigning
-from router.verification.places import Place, Sought
 from router.verification.scheme import Demands, Endorsement, Findings, Verified
+from router.verification.sought import Place, Sought
 from router.verification.trust import Trust
 
 _CLAIMED = frozenset({Flaw.DIGEST_MISMATCH, Flaw.CRITICAL_TYPE, Flaw.STATEMENT_TYPE})

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -129,16 +129,10 @@ class KeySettings(SettingsModel):
         return key
 
 
-_Many = TypeVar("_Many", bound=tuple[object, ...])
-
-
-def _at_least_one(entries: _Many) -> _Many:
-    if not entries:  # said here and not by `min_length`, which complains as well where an entry is merely wrong
-        raise ValueError("a verifier needs at least one key or identity; leave an empty list out")
-    return entries
-
-
-_ONE = Field(json_schema_extra={"minItems": 1})
+def _somebody(keys: tuple[KeySettings, ...], info: ValidationInfo) -> tuple[KeySettings, ...]:
+    if not keys and not info.data.get("keyless", ("somebody who is wrong",)):
+        raise ValueError("a verifier needs at least one key or identity; without any nothing could pass")
+    return keys
 
 
 class CosignSettings(SchemeSettings):
@@ -146,10 +140,10 @@ class CosignSettings(SchemeSettings):
 
     kind: Literal["cosign"]
     """The scheme."""
-    keys: Annotated[tuple[KeySettings, ...], AfterValidator(_at_least_one), _ONE] = ()
-    """Keys that may sign. One of all keys and identities suffices unless the rule's `with` says more."""
-    keyless: Annotated[tuple[IdentitySettings, ...], AfterValidator(_at_least_one), _ONE] = ()
+    keyless: tuple[IdentitySettings, ...] = ()
     """Identities that may sign, with short-lived certificates of the trust root's authorities."""
+    keys: Annotated[tuple[KeySettings, ...], AfterValidator(_somebody), Field(validate_default=True)] = ()
+    """Keys that may sign. One of all keys and identities suffices unless the rule's `with` says more."""
     trust_root: TrustRootChoice = PUBLIC_GOOD
     """Whose certificate authorities, logs and timestamp authorities count: a name under `trust_roots`, or `{file:
     trusted_root.json}`. Read only where identities, a log or timestamps are asked for."""
@@ -167,8 +161,6 @@ class CosignSettings(SchemeSettings):
     @model_validator(mode="after")
     def _names_every_signer_once(self) -> Self:
         names = self._names
-        if not names:
-            raise ValueError("a verifier needs at least one key or identity; without any nothing could pass")
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f'two signers are called "{name}"; a rule could not tell them apart')
