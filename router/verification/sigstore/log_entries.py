@@ -64,6 +64,7 @@ class ProvenEntry:
 
     log: Log
     index: int
+    """Where the log holds it, as it has signed that."""
     time: float | None
     """When the log says that it was logged; None where it has not signed that."""
 
@@ -90,7 +91,9 @@ def proven_entry(
     if entry.proof is not None:
         yield
         _expect_included(entry.body, entry.proof, log)
-    return ProvenEntry(log, entry.index, time)
+    # Without a promise the index in the log is nobody's word; that in the proven tree is.
+    index = entry.proof.index if entry.proof is not None and time is None else entry.index
+    return ProvenEntry(log, index, time)
 
 
 def _promised_time(entry: LogEntry, log: Log) -> float:
