@@ -1,4 +1,4 @@
-"""From a checked configuration to the parts that run: rules for the gate, channels for the delivery."""
+"""From a checked configuration to the parts that run: what a gate decides by, and channels for the delivery."""
 
 from __future__ import annotations
 
@@ -9,23 +9,38 @@ from functools import partial
 
 from router.admission.asked import GateRules, ObtainReceipts
 from router.admission.judging import Judging
+from router.assembly.door import entrance
 from router.assembly.observing import Observing
-from router.delivery import Channel, Receipts
+from router.delivery import Channel
 from router.destinations.catalogue import AnyDestination, open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.events import Origin
+from router.pem import Pair
 from router.policy import Enforcement
 from router.registry import RegistryClient
 from router.rendering.renderer import Renderer
 from router.rendering.template import Template
 from router.routing import RoutingTree
-from router.settings.loading import Loaded
-from router.settings.tree import GateSettings, KeeperSettings, Settings
+from router.server.entrance import Entrance
+from router.settings.parts import GatePart, KeeperPart
+from router.settings.tree import GateSettings
 from router.telemetry.logs import logger
 from router.verification import Turnstile, Verifier
 
 log = logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """What a gate decides by, of one configuration."""
+
+    settings: GateSettings
+    registry: RegistryClient
+    verifier: Verifier
+    turnstile: Turnstile
+    rules: GateRules
+    entrance: Entrance
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,47 +53,29 @@ class Made:
     channel: Channel = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What one configuration makes."""
+def deciding(
+    part: GatePart,
+    receipts: ObtainReceipts,
+    replica: str,
+    observing: Observing,
+    *,
+    trial: Pair | None,
+    before: Deciding | None,
+) -> Deciding:
+    """What a gate decides by; touches no file.
 
-    settings: Settings
-    registry: RegistryClient
-    verifier: Verifier
-    turnstile: Turnstile
-    rules: GateRules
-    made: Mapping[str, Made]
-    """By name of the destination."""
-
-    @property
-    def channels(self) -> Mapping[str, Channel]:
-        """By name of the destination."""
-        return {name: made.channel for name, made in self.made.items()}
-
-
-def build(loaded: Loaded, replica: str, observing: Observing, before: Parts | None) -> Parts:
-    """The parts of this configuration; touches no file.
-
-    What `before` has and what still holds is kept: proofs, turns, and channels of which nothing has changed.
+    What `before` has and what still holds is kept: proofs and turns.
 
     Raises:
         ConfigurationError: A file was not read with the configuration.
     """
-    settings = loaded.settings
+    settings = part.settings
     registry = RegistryClient(settings.registries, on_request=observing.asked_registry)
     remembered = None if before is None else before.verifier.remembered
     turnstile = Turnstile() if before is None else before.turnstile
     verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=remembered)
-    judging = Judging(loaded.policy, verifier, verifier.wants, observing, turnstile)
-    made = channels(settings, loaded.templates, {} if before is None else before.made)
-    receipts = Receipts({name: one.channel for name, one in made.items()})
-    rules = gate_rules(settings, judging, receipts.obtain, replica)
-    return Parts(settings, registry, verifier, turnstile, rules, made)
-
-
-def gate_rules(settings: GateSettings, judging: Judging, receipts: ObtainReceipts, replica: str) -> GateRules:
-    """What the gate goes by."""
-    return GateRules(
+    judging = Judging(part.policy, verifier, verifier.wants, observing, turnstile)
+    rules = GateRules(
         origin=Origin(settings.cluster, replica),
         enforcement=Enforcement(settings.enforcement),
         judging=judging,
@@ -91,22 +88,21 @@ def gate_rules(settings: GateSettings, judging: Judging, receipts: ObtainReceipt
         csi_drivers=frozenset(settings.webhook.csi_image_drivers),
         longest=settings.webhook.deadline,
     )
+    return Deciding(settings, registry, verifier, turnstile, rules, entrance(settings.webhook, trial))
 
 
-def channels(
-    settings: KeeperSettings, templates: Mapping[str, Template | None], before: Mapping[str, Made]
-) -> dict[str, Made]:
+def channels(part: KeeperPart, before: Mapping[str, Made]) -> dict[str, Made]:
     """A channel for each destination; those of `before` of which nothing has changed are the same.
 
     Raises:
         ConfigurationError: A file was not read with the configuration.
     """
     made = {}
-    for destination in settings.destinations:
-        name, template = destination.name, templates[destination.name]
+    for destination in part.settings.destinations:
+        name, template = destination.name, part.templates[destination.name]
         renderer = Renderer(template, kind=destination.kind, name=name)
-        channel = Channel(open_destination(destination, settings.egress), partial(_rendered, renderer))
-        one = Made(destination, settings.egress, template, channel)
+        channel = Channel(open_destination(destination, part.settings.egress), partial(_rendered, renderer))
+        one = Made(destination, part.settings.egress, template, channel)
         made[name] = before[name] if before.get(name) == one else one
     return made
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import assert_never
 
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.outbox import Waiting
 from router.telemetry.metrics import ENDPOINTS, Backlog, Metrics
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
@@ -84,18 +82,9 @@ class Observing:
 
     # Delivery
 
-    def attempted(self, destination: str, outcome: Outcome) -> None:
+    def attempted(self, destination: str, outcome: str) -> None:
         """An attempt to deliver ended."""
-        match outcome:
-            case Delivered():
-                label = "delivered"
-            case TryAgain():
-                label = "try_again"
-            case Undeliverable():
-                label = "undeliverable"
-            case _:
-                assert_never(outcome)
-        self._metrics.delivery_attempts.labels(destination, label).inc()
+        self._metrics.delivery_attempts.labels(destination, outcome).inc()
 
     def delivered(self, destination: str, lag: float) -> None:
         """An event arrived, so many seconds after it was stored."""
@@ -126,11 +115,23 @@ class Observing:
             }
         )
 
+    def expect_destinations(self, names: Sequence[str]) -> None:
+        """These destinations are delivered to: their series start at 0."""
+        self._metrics.expect_destinations(names)
+
     # The running router
 
     def reloaded(self, *, is_taken: bool) -> None:
         """A changed configuration was taken or refused."""
         self._metrics.reloads.labels("taken" if is_taken else "refused").inc()
+
+    def processes(self, role: str, ready: int) -> None:
+        """So many processes in this role can do their work."""
+        self._metrics.processes.labels(role).set(ready)
+
+    def process_restarting(self, role: str) -> None:
+        """A process in this role has ended, and another is started in its place."""
+        self._metrics.process_restarts.labels(role).inc()
 
     def ready(self, *, is_ready: bool) -> None:
         """Requests are taken from now on, or not any more."""

@@ -84,7 +84,7 @@ class Attempts:
         except Exception:  # (5)
             log.exception("delivery_failed", destination=self._name)
             outcome = _MISTAKE
-        self._around.observer.attempted(self._name, outcome)
+        self._around.observer.attempted(self._name, outcome.label)
         self._learn(outcome)
         return outcome
 

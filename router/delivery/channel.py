@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from router.destinations.document import Destination, Document
-from router.destinations.outcome import Outcome
 from router.outbox import Queue
 
 Render = Callable[[str, bytes], Document]
@@ -17,8 +16,8 @@ Render = Callable[[str, bytes], Document]
 class Observer(Protocol):
     """Who counts what happens; every call is quick."""
 
-    def attempted(self, destination: str, outcome: Outcome) -> None:
-        """An attempt ended."""
+    def attempted(self, destination: str, outcome: str) -> None:
+        """An attempt ended; `outcome` is an outcome's label."""
 
     def delivered(self, destination: str, lag: float) -> None:
         """An event arrived, so many seconds after it was stored."""

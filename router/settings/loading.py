@@ -116,7 +116,6 @@ def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: R
         *names.repeated(data),
         *names.rules(data),
         *names.trust_roots(data),
-        *(signers.too_few(result) if isinstance(result, Settings) else ()),
         *routes.routes(data),
         *_rules_that_never_win(data, result, reading),
         *surroundings.listening(data),
@@ -129,6 +128,7 @@ def _warnings(data: names.Item, settings: Settings) -> Iterator[Finding]:
     yield from routes.unused(data)
     yield from surroundings.private_addresses(data)
     yield from signers.aliases(settings)
+    yield from signers.too_few(settings)
     yield from cautions.unpinned(settings)
     yield from cautions.lax_tags(settings)
     yield from _admitted_anywhere(settings)

@@ -12,7 +12,7 @@ def test_what_stages_report_is_counted() -> None:
     metrics.expect_destinations(["siem"])
     observing = Observing(metrics)
     for outcome in (Delivered(), TryAgain("http_500"), Undeliverable("http_400")):
-        observing.attempted("siem", outcome)
+        observing.attempted("siem", outcome.label)
     observing.delivered("siem", 0.5)
     observing.set_aside("siem", "http_400")
     observing.fell_back("siem")

@@ -141,14 +141,14 @@ def render(event_id: str, body: bytes) -> Document:
 class Counts:
     """An observer that keeps what it is told."""
 
-    attempts: list[Outcome] = field(default_factory=list)
+    attempts: list[str] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
     fallbacks: int = 0
     refusals: list[bool] = field(default_factory=list)
     by_destination: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    def attempted(self, destination: str, outcome: Outcome) -> None:
+    def attempted(self, destination: str, outcome: str) -> None:
         """Keep the outcome."""
         self.by_destination[destination] += 1
         self.attempts.append(outcome)

@@ -22,7 +22,6 @@ from pathlib import Path
 from router.delivery import Channel, Dispatcher
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
-from router.destinations.outcome import Outcome
 from router.destinations.over_http import HttpDestination
 from router.destinations.webhook import WebhookDialect, WebhookSettings
 from router.outbox import NewEvent
@@ -39,7 +38,7 @@ EVENTS = 400
 class Unobserved:
     """Counts nothing."""
 
-    def attempted(self, destination: str, outcome: Outcome) -> None:
+    def attempted(self, destination: str, outcome: str) -> None:
         """An attempt ended."""
 
     def delivered(self, destination: str, lag: float) -> None:
