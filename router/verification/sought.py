@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from router.images import ImageReference
 from router.verification.evidence import SIGN_PREDICATE
 
 
@@ -29,3 +30,5 @@ class Sought:
     """Each is asked; in this order where nothing else decides."""
     predicate_type: str = SIGN_PREDICATE
     """What bundles must be about."""
+    repository: ImageReference | None = None
+    """Where to look; None: in the image's own repository."""

@@ -19,6 +19,7 @@ Sources: sigstore/cosign specs/BUNDLE_SPEC.md; cosign 3.1 `pkg/cosign/verify.go`
 (8) A signature by a key is in a bundle of version 0.3, in which alone cosign makes those. Its statement is of version
     1; an attestation's may be of version 0.1.
 (9) One of the statement's subjects has the digest in question, under the name of its algorithm.
+(10) An attestation says what is asked (`router.verification.sigstore.conditions`).
 
 Not checked, on purpose: key hints, the annotations of the manifest, and the empty predicate of a signature. The texts
 that the subject is annotated with are the signature's annotations, which a rule may ask for.
@@ -26,7 +27,7 @@ that the subject is annotated with are the signature's annotations, which a rule
 
 from __future__ import annotations
 
-from router.errors import InvalidSignatureError
+from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
 from router.steps import Steps
 from router.verification.cosign.findings import Finding, Unendorsed, endorsed
@@ -90,6 +91,11 @@ def endorsement(by: Opened, who: Signatories, digest: Digest) -> Endorsement:
     # (9) It is about this digest.
     if not statement.is_about(digest):
         raise InvalidSignatureError(f"{by.by} signed another digest", reason=Flaw.DIGEST_MISMATCH)
+    # (10) It says what is asked.
+    if who.where is not None and not who.where.holds_for(statement):
+        raise UntrustedSignatureError(
+            f"an attestation by {by.by} does not say what is asked for", reason="condition_not_met"
+        )
     return endorsed(by, digest, statement.annotated(digest))
 
 

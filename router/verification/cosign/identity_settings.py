@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from router.fields import Name, SettingsModel
 from router.verification.evidence import SIGN_PREDICATE
+from router.verification.sigstore.conditions import EXPRESSION_LIMIT, Condition
 from router.verification.sigstore.identities import EXTENSIONS, PATTERN_LIMIT, Pattern, WantedIdentity
 
 _Text = Annotated[str, Field(min_length=1, max_length=PATTERN_LIMIT)]
@@ -33,6 +34,11 @@ def _extension(name: str) -> str:
 def _predicate(text: str) -> str:
     if text == SIGN_PREDICATE:
         raise ValueError("is what a signature says; leave `attestation` out to ask for one")
+    return text
+
+
+def _condition(text: str) -> str:
+    Condition(text)
     return text
 
 
@@ -82,6 +88,13 @@ class AttestationSettings(SettingsModel):
 
     predicate_type: Annotated[_Text, AfterValidator(_predicate)]
     """What is attested, such as https://slsa.dev/provenance/v1; equal and case-sensitive."""
+    where: Annotated[str, AfterValidator(_condition), Field(max_length=EXPRESSION_LIMIT)] | None = None
+    """What it must say, in CEL over `predicate`, `predicate_type` and `subject`; only `true` is yes, an error is no."""
+
+    @property
+    def condition(self) -> Condition | None:
+        """The expression, compiled."""
+        return None if self.where is None else Condition(self.where)
 
 
 def _pattern(equal: str | None, expression: str | None) -> Pattern:

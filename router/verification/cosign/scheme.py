@@ -54,8 +54,9 @@ class CosignScheme:
     @property
     def sought(self) -> Sought:
         """Bundles about what is wanted, and what cosign put behind a tag before there were bundles."""
-        tag = Place.ATT_TAG if self.trust.material.wants_attestation else Place.SIG_TAG
-        return Sought((tag, Place.REFERRERS_API, Place.FALLBACK_TAG), self.trust.material.predicate_type)
+        who = self.trust.material
+        tag = Place.ATT_TAG if who.wants_attestation else Place.SIG_TAG
+        return Sought((tag, Place.REFERRERS_API, Place.FALLBACK_TAG), who.predicate_type, who.repository)
 
     def examine(self, news: Evidence, found: Findings, trust: Trust[Signatories]) -> Steps[None]:
         """Add what each piece is to the findings; a step is at most one key's check of one piece."""

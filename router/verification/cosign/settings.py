@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,8 +28,9 @@ from pydantic import (
     model_validator,
 )
 
-from router.errors import ConfigurationError
+from router.errors import ConfigurationError, InvalidReferenceError
 from router.fields import Name, SettingsModel, read_reference
+from router.images import parse_reference
 from router.verification.cosign.identity_settings import AttestationSettings, IdentitySettings
 from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.signatories import Signatories, trusted
@@ -129,6 +131,16 @@ class KeySettings(SettingsModel):
         return key
 
 
+def _repository(text: str) -> str:
+    if not re.fullmatch(r"[^:@]+(:[0-9]+/[^:@]+)?", text, re.ASCII):
+        raise ValueError(f"{text[:200]!r} names more than a repository; leave tag and digest out")
+    try:
+        parse_reference(text)
+    except InvalidReferenceError as error:
+        raise ValueError(f"{text[:200]!r} is no repository: {error}") from error
+    return text
+
+
 def _somebody(keys: tuple[KeySettings, ...], info: ValidationInfo) -> tuple[KeySettings, ...]:
     if not keys and not info.data.get("keyless", ("somebody who is wrong",)):
         raise ValueError("a verifier needs at least one key or identity; without any nothing could pass")
@@ -156,6 +168,9 @@ class CosignSettings(SchemeSettings):
     """Whether a certificate log of the trust root must have promised to hold an identity's certificate."""
     attestation: AttestationSettings | None = None
     """Asks for an attestation in place of a signature."""
+    signature_repository: Annotated[str, AfterValidator(_repository)] | None = None
+    """The repository that holds the signatures, such as registry.example/signatures, where they do not lie beside the
+    image (cosign's COSIGN_REPOSITORY). It is asked with the credentials for that repository."""
     _root: TrustedRoot | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
@@ -193,6 +208,8 @@ class CosignSettings(SchemeSettings):
             Asked(log=self.transparency_log == "required", timestamp=is_timed, sct=False),
             Asked(log=self.transparency_log != "ignore", timestamp=is_timed, sct=self.sct == "required"),
             SIGN_PREDICATE if self.attestation is None else self.attestation.predicate_type,
+            None if self.attestation is None else self.attestation.condition,
+            None if self.signature_repository is None else parse_reference(self.signature_repository),
         )
         return CosignScheme(trusted(who))
 
@@ -202,7 +219,9 @@ class CosignSettings(SchemeSettings):
         kind = "key" if not self.keyless else "identity" if not self.keys else "signer"
         words = _described(names, demands, kind)
         if self.attestation is not None:
-            words = words.replace("signature", f"attestation of {self.attestation.predicate_type}", 1)
+            wanted = f"attestation{{}} of {self.attestation.predicate_type} by"
+            words = words.replace("a signature by", f"an {wanted.format('')}", 1)
+            words = words.replace("signatures by", wanted.format("s"), 1)
         asked = "".join(f', annotated {name}="{value}"' for name, value in demands.annotations.items())
         return words + asked
 

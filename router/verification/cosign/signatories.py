@@ -13,8 +13,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from router.images import ImageReference
 from router.verification.evidence import SIGN_PREDICATE
 from router.verification.keys import PublicKey, TrustedKeys, distinct_keys
+from router.verification.sigstore.conditions import Condition
 from router.verification.sigstore.identities import WantedIdentity
 from router.verification.sigstore.proof import Asked
 from router.verification.sigstore.trusted_root import TrustedRoot
@@ -36,6 +38,10 @@ class Signatories:
     """What must stand beside a certificate's."""
     predicate_type: str = SIGN_PREDICATE
     """What must be said of the image."""
+    where: Condition | None = None
+    """What an attestation must say besides."""
+    repository: ImageReference | None = None
+    """Where signatures lie; None: beside the image."""
 
     def __post_init__(self) -> None:
         if not self.keys and not self.identities:
@@ -60,6 +66,7 @@ class Signatories:
         lines = [f"{' '.join(entry.names)} {entry.key.fingerprint}" for entry in self.keys]
         lines += map(repr, self.identities)
         lines += map(repr, (self.root and self.root.id, self.of_keys, self.of_identities, self.predicate_type))
+        lines += map(repr, (self.where, self.repository and self.repository.name))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -5,7 +5,7 @@ Source: in-toto attestation framework, spec/v1/statement.md. Names are matched e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -29,6 +29,8 @@ class Statement:
     predicate: Mapping[str, object]
     annotations: Mapping[tuple[str, str], tuple[Mapping[str, object], ...]]
     """What subjects with a digest are annotated with."""
+    subject: Sequence[Mapping[str, object]] = ()
+    """All subjects, as they are written."""
 
     def is_about(self, digest: Digest) -> bool:
         """Whether any of its subjects has this digest, by the name of the algorithm."""
@@ -62,7 +64,7 @@ def read_statement(payload: bytes) -> Statement:
     what = "an in-toto statement"
     document = read_object(payload, what)
     subjects: dict[tuple[str, str], tuple[Mapping[str, object], ...]] = {}
-    for subject in objects_at(document, "subject", what):
+    for subject in (all_subjects := objects_at(document, "subject", what)):
         for algorithm, value in object_at(subject, "digest", what).items():
             if not isinstance(value, str):
                 raise malformed(what, "has a digest that is no text")
@@ -76,4 +78,5 @@ def read_statement(payload: bytes) -> Statement:
         text_at(document, "predicateType", what),
         predicate if isinstance(predicate, dict) else {},
         subjects,
+        all_subjects,
     )
