@@ -15,7 +15,15 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
 from router.fields import Name, SettingsModel, read_reference
 from router.verification.sigstore.trusted_root import TrustedRoot, UnusableRootError, read_trusted_root
@@ -77,6 +85,13 @@ class OwnRoot(SettingsModel):
 
 class TrustRootSettings(SettingsModel):
     """A Sigstore instance that verifiers may name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_file(cls, written: object) -> object:
+        if isinstance(written, dict) and "tuf" in written:
+            raise ValueError("tuf is not part of this version; give the repository's trusted_root.json as file")
+        return written
 
     name: Annotated[Name, AfterValidator(_not_built_in)]
     """What verifiers call it; `public-good` is built in."""

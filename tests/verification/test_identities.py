@@ -105,6 +105,8 @@ def test_a_signer_is_one_name_and_one_person(endorsements: list[Endorsement], co
         ({"keyless": [ALICE | {"extensions": {"build_triger": "push"}}]}, "no extension of Fulcio's"),
         ({"keyless": [ALICE, ALICE]}, 'two signers are called "alice"'),
         ({}, "at least one key or identity"),
+        ({"keys": [{"name": "a", "kms": "awskms:///alias/release"}]}, "kms is not part of this version"),
+        ({"keys": [{"name": "a", "secret": {"name": "x"}}]}, "secret is not part of this version"),
         ({"keyless": [ALICE], "trust_root": {"file": "gone.json"}}, "can't be read"),
         ({"keyless": [ALICE], "trust_root": {"file": "keys/release.pub"}}, "no JSON"),
         ({"keyless": [ALICE], "attestation": {"predicate_type": "https://sigstore.dev/cosign/sign/v1"}}, "leave"),

@@ -27,6 +27,8 @@ that the subject is annotated with are the signature's annotations, which a rule
 
 from __future__ import annotations
 
+from functools import cache, partial
+
 from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
 from router.steps import Steps
@@ -57,8 +59,10 @@ def examine(found: SigstoreBundle, who: Signatories, digest: Digest) -> Steps[Fi
     bundle = yield from read_bundle(found.body)
     envelope = bundle.envelope
 
+    whole = cache(partial(expect_one_meaning, found.body))
+
     def material() -> Material:
-        return material_of(expect_one_meaning(found.body), needs_proof=bundle.needs_proof)
+        return material_of(whole(), needs_proof=bundle.needs_proof)
 
     # (6) It says what is wanted: the very bytes that (5) checks a signature over.
     if predicate_type_of(envelope.payload) != who.predicate_type:
@@ -72,7 +76,7 @@ def examine(found: SigstoreBundle, who: Signatories, digest: Digest) -> Steps[Fi
     if opened is None:
         return Unendorsed.STRANGER
     # (7) It has one meaning only.
-    expect_one_meaning(found.body)
+    whole()
     _expect_current(bundle, opened, who)
     return endorsement(opened, who, digest)
 

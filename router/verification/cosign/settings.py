@@ -108,6 +108,17 @@ class KeySettings(SettingsModel):
     file: KeyFile | None = None
     """A file that holds the key in PEM; relative to the configuration file."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_read_here(cls, written: object) -> object:
+        for name in ("kms", "secret"):
+            if isinstance(written, dict) and name in written:
+                raise ValueError(
+                    f"{name} is not part of this version; export the public key (cosign public-key) and give it as "
+                    "pem or file"
+                )
+        return written
+
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
         if (self.pem is None) == (self.file is None):

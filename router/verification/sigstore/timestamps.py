@@ -1,7 +1,7 @@
 """Timestamps by RFC 3161: an authority's signed word that a signature was there at a time. Pure.
 
 Sources: RFC 3161 section 2.4.2, RFC 5652 (CMS), RFC 5816 (ESSCertIDv2); sigstore/timestamp-authority's profile. The CMS
-itself is read and checked by `rfc3161-client` (OpenSSL); what it is lax about is checked here. Rules:
+itself is read by `rfc3161-client`; its signature is checked by `signed_data`. Rules:
 
 (1) Who signed is read from the one signer's issuer and serial number, which lead to an authority of the trust root. By
     nobody whom we know: it says nothing. By one whom we know, it must hold in every respect.
@@ -16,6 +16,7 @@ itself is read and checked by `rfc3161-client` (OpenSSL); what it is lax about i
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,11 +29,15 @@ from router.errors import InvalidSignatureError
 from router.verification.documents import malformed
 from router.verification.evidence import Flaw
 from router.verification.sigstore.certificates import TIME_STAMPING, Authority, Certificate, Period
+from router.verification.sigstore.der import read
+from router.verification.sigstore.signed_data import expect_signed_by
 
 TIMESTAMP_LIMIT = 16 * 1024
 """Bytes of one timestamp: real ones have some 700 to 6,000."""
 TIMESTAMPS_LIMIT = 4
 """Timestamps of one signature that are looked at; each costs several signature checks."""
+_BROUGHT_LIMIT = 6
+"""Certificates of a timestamp that are looked at."""
 _WHAT = "a timestamp"
 _HASHES = {
     "2.16.840.1.101.3.4.2.1": hashlib.sha256,
@@ -48,8 +53,6 @@ class TimestampAuthority:
     leaf: Certificate | None
     """Its own certificate; None where it comes with each timestamp."""
     authority: Authority
-    chain: tuple[Certificate, ...]
-    """All certificates of the trust root's entry."""
     period: Period
 
     @classmethod
@@ -62,13 +65,13 @@ class TimestampAuthority:
         has_leaf = bool(chain) and len(chain) > 1 and not chain[0].may_issue(TIME_STAMPING, 0)
         authority = Authority.of(chain[1:] if has_leaf else chain, period, TIME_STAMPING)
         if not has_leaf:
-            return cls(None, authority, tuple(chain), period)
+            return cls(None, authority, period)
         leaf = chain[0]
         path = authority.path_to(leaf, ())
         if path is None:
             raise malformed("the certificate of a timestamp authority", "is issued by none of its authorities")
         _expect_clock(leaf)
-        return cls(leaf, authority, tuple(chain), path[1])
+        return cls(leaf, authority, path[1])
 
 
 def proven_time(der: bytes, content: bytes, authorities: Sequence[TimestampAuthority]) -> float | None:
@@ -88,7 +91,7 @@ def proven_time(der: bytes, content: bytes, authorities: Sequence[TimestampAutho
         said = imprint.message, imprint.hash_algorithm.dotted_string, info.gen_time.timestamp()
         brought, algorithms = list(signed.certificates), {entry.dotted_string for entry in signed.digest_algorithms}
         named = [(signer.issuer, signer.serial_number) for signer in signers]
-    except (ValueError, TypeError, OverflowError, AttributeError) as error:
+    except (ValueError, TypeError, OverflowError, AttributeError, LookupError) as error:
         raise malformed(_WHAT, "can't be read") from error
     if status != rfc3161_client.PKIStatus.GRANTED or len(named) != 1:
         raise _wrong("was not granted as asked, or is not by exactly one signer")
@@ -101,14 +104,13 @@ def proven_time(der: bytes, content: bytes, authorities: Sequence[TimestampAutho
         raise _wrong("is of another signature")
     if not by.period.covers(said[2]):
         raise _wrong("was made when its authority's word did not count")
-    _expect_signed(answer, content, by)
+    _expect_said(expect_signed_by(der, by.leaf), said[0], info.gen_time)
     return said[2]
 
 
 @dataclass(frozen=True, slots=True)
 class _Clock:
     leaf: Certificate
-    chain: tuple[Certificate, ...]
     period: Period
 
 
@@ -118,13 +120,13 @@ def _signer(
     for authority in authorities:
         if authority.leaf is not None:
             if _is(authority.leaf, named):
-                return _Clock(authority.leaf, authority.chain[1:], authority.period)
+                return _Clock(authority.leaf, authority.period)
             continue
-        for der in brought[: len(authority.chain) + 1]:
+        for der in brought[:_BROUGHT_LIMIT]:
             leaf = Certificate.from_der(der, "the certificate of a timestamp")
             if _is(leaf, named) and (path := authority.authority.path_to(leaf, ())) is not None:
                 _expect_clock(leaf)
-                return _Clock(leaf, authority.chain, path[1])
+                return _Clock(leaf, path[1])
     return None
 
 
@@ -139,16 +141,15 @@ def _expect_clock(leaf: Certificate) -> None:
             raise _wrong("is by a certificate that may be used otherwise, too")
 
 
-def _expect_signed(answer: rfc3161_client.TimeStampResponse, content: bytes, by: _Clock) -> None:
-    verifier = rfc3161_client.VerifierBuilder(
-        tsa_certificate=by.leaf.parsed,
-        intermediates=[entry.parsed for entry in by.chain[:-1]],
-        roots=[by.chain[-1].parsed],
-    ).build()
-    try:
-        verifier.verify_message(answer, content)
-    except (rfc3161_client.VerificationError, ValueError, TypeError) as error:
-        raise _wrong("is not signed by the authority that it names") from error
+def _expect_said(signed: bytes, imprint: bytes, time: dt.datetime) -> None:
+    """Make sure that what was read is what was signed, whoever read it (RFC 3161 section 2.4.2, TSTInfo)."""
+    fields = read(signed, _WHAT).children(_WHAT)
+    if (
+        len(fields) < 5  # noqa: PLR2004 - up to the time
+        or fields[2].children(_WHAT)[-1].content != imprint
+        or not fields[4].content.startswith(time.strftime("%Y%m%d%H%M%S").encode())
+    ):
+        raise malformed(_WHAT, "can be read in two ways")
 
 
 def _wrong(problem: str) -> InvalidSignatureError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 
@@ -361,3 +362,20 @@ def test_extensions_are_wanted_all_and_equal() -> None:
 
 def test_usages_of_the_chain_are_those_of_code_signing() -> None:
     assert CODE_SIGNING.dotted_string == "1.3.6.1.5.5.7.3.3"
+
+
+def test_no_changed_bit_of_a_certificate_is_vouched_for() -> None:
+    """Whatever is raised must be our own refusal."""
+    _, der = WORLD.leaf()
+    (authority,) = WORLD.root.authorities
+    vouched = []
+    for place in range(8 * len(der)):
+        changed = bytearray(der)
+        changed[place // 8] ^= 1 << place % 8
+        with contextlib.suppress(NotVerifiedError):
+            leaf = Certificate.from_der(bytes(changed))
+            identity_of(leaf)
+            if authority.path_to(leaf, ()) is not None:
+                vouched.append(place)
+
+    assert vouched == []
