@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from router.admission.asked import ObtainReceipts
 from router.assembly import messages
-from router.assembly.building import Deciding
+from router.assembly.deciding import Deciding
 from router.assembly.gate_half import GateHalf
 from router.assembly.member import member
 from router.assembly.observing import Observing

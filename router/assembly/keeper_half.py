@@ -13,8 +13,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from router.assembly.building import Made, channels
-from router.assembly.gate_half import GRACE
+from router.assembly.channels import Made, channels
 from router.assembly.observing import Observing
 from router.assembly.tending import Tending
 from router.delivery import Dispatcher, Receipts
@@ -26,6 +25,8 @@ from router.telemetry.logs import logger
 
 log = logger()
 
+GRACE = 60.0
+"""Seconds that what a replaced configuration made is kept for requests that still use it."""
 HOUSEKEEPING = 3600.0
 """Seconds between two looks for events that nobody needs any more."""
 

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping, Sequence
 
 from router.assembly import messages
-from router.assembly.building import Made
+from router.assembly.channels import Made
 from router.assembly.keeper_half import KeeperHalf
 from router.assembly.member import member
 from router.assembly.observing import Observing

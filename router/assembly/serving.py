@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from router.assembly.gate_process import gate
+from router.assembly.in_force import GATE, KEEPER
 from router.assembly.keeper_process import keeper
 from router.assembly.opening import new_event_loop, raise_open_files
-from router.assembly.product import GATE, KEEPER, Product
+from router.assembly.product import Product
 from router.supervision.nursery import Nursery, Role
 
 
@@ -56,11 +57,14 @@ def serve(config: Path, *, is_log_readable: bool | None = None) -> int:
         GatecrierError: It could not start.
     """
     raise_open_files()
-    nursery = Nursery(roles)
+    nursery = Nursery(roles)  # before any secret was read, as before any thread
 
     async def served() -> None:
         await _serve(Product(config, os.environ, nursery, is_log_readable=is_log_readable))
 
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(served())
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(served())
+    finally:
+        nursery.close()
     return 0

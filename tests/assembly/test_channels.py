@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from router.assembly.building import Made, channels
+from router.assembly.channels import Made, channels
 from router.settings.parts import KeeperPart
 from tests.settings.configurations import example, loaded
 

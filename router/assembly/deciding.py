@@ -1,0 +1,83 @@
+"""From the gate's part of a configuration to what it decides by."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Self
+
+from router.admission.asked import GateRules, ObtainReceipts
+from router.admission.judging import Judging
+from router.assembly.door import entrance
+from router.assembly.observing import Observing
+from router.events import Origin
+from router.pem import Pair
+from router.policy import Enforcement
+from router.registry import RegistryClient
+from router.routing import RoutingTree
+from router.server.entrance import Entrance
+from router.settings.parts import GatePart
+from router.settings.tree import GateSettings
+from router.verification import Turnstile, Verifier
+from router.verification.turns import Limits, Turns
+from router.verification.verdict_cache import PROOF_BYTES, REFUSAL_BYTES, VerdictCache
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What outlives a configuration: proofs, which say themselves for how long they are good, and turns."""
+
+    turnstile: Turnstile
+    remembered: VerdictCache
+
+    @classmethod
+    def shared_by(cls, gates: int) -> Self:
+        """One of so many, which together hold no more than one alone would."""
+        return cls(
+            Turnstile(Turns(Limits.shared_by(gates))),
+            VerdictCache(time.monotonic, proof_bytes=PROOF_BYTES // gates, refusal_bytes=REFUSAL_BYTES // gates),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """What a gate decides by, of one configuration."""
+
+    settings: GateSettings
+    registry: RegistryClient
+    rules: GateRules
+    entrance: Entrance
+
+
+def deciding(
+    part: GatePart,
+    receipts: ObtainReceipts,
+    replica: str,
+    observing: Observing,
+    memory: Memory,
+    *,
+    trial: Pair | None,
+) -> Deciding:
+    """What a gate decides by; touches no file.
+
+    Raises:
+        ConfigurationError: A file was not read with the configuration.
+    """
+    settings = part.settings
+    registry = RegistryClient(settings.registries, on_request=observing.asked_registry)
+    verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=memory.remembered)
+    judging = Judging(part.policy, verifier, verifier.wants, observing, memory.turnstile)
+    rules = GateRules(
+        origin=Origin(settings.cluster, replica),
+        enforcement=Enforcement(settings.enforcement),
+        judging=judging,
+        routes=RoutingTree(settings.routes),
+        destinations=tuple(receiver.name for receiver in settings.destinations),
+        must_deliver=frozenset(receiver.name for receiver in settings.destinations if receiver.must_deliver),
+        receipts=receipts,
+        outbox_required=settings.outbox.required,
+        pin_digests=settings.webhook.pin_digests,
+        csi_drivers=frozenset(settings.webhook.csi_image_drivers),
+        longest=settings.webhook.deadline,
+    )
+    return Deciding(settings, registry, rules, entrance(settings.webhook, trial))
