@@ -364,6 +364,7 @@ def test_usages_of_the_chain_are_those_of_code_signing() -> None:
     assert CODE_SIGNING.dotted_string == "1.3.6.1.5.5.7.3.3"
 
 
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # of serial numbers below 1
 def test_no_changed_bit_of_a_certificate_is_vouched_for() -> None:
     """Whatever is raised must be our own refusal."""
     _, der = WORLD.leaf()
