@@ -318,6 +318,7 @@ CERTIFICATES: dict[str, tuple[Certificate, bool | str]] = {
     "her name by another issuer": (named(ALICE, issuers=((fulcio(8, f"{ISSUER}/"), False),)), False),
     "a host of her name": (named(x509.DNSName("alice@shop.example")), False),
     "a line break after it": (named(x509.UniformResourceIdentifier("alice@shop.example\n")), False),
+    "a name of great length": (named(x509.UniformResourceIdentifier("https://" + "a" * 2000)), "identity"),
     "a suffix": (named(x509.RFC822Name("alice@shop.example.evil.example")), False),
     "other capitals": (named(x509.RFC822Name("Alice@shop.example")), False),
     "text that is none": (
