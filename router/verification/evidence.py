@@ -6,11 +6,11 @@ together (facts of other implementations' failures: a repository flooded with re
     1 MiB for a payload, a bundle or a manifest that may lead to one, 512 KiB for a list of referrers
     8 MiB for payloads, bundles and the manifests of referrers together
     500 referrers that are signatures by the list, 1000 signatures
-    50 of those that are none by what they say of themselves (attestations, other artifact types): looked at last, and
-    never too many or too large, since scanners push some every day
+    50 of those that are none by what they say of themselves (attestations of another type than is wanted, other
+    artifact types): looked at last, and never too many or too large, since scanners push some every day
 
-Within these bounds everything is looked at, and what is added hides nothing. No rule asks for attestations yet, so they
-have no share of their own.
+Within these bounds everything is looked at, and what is added hides nothing. Where a verifier asks for an attestation,
+those of its type take the place of signatures in all of this.
 
 What exceeds a limit, can't be read, or is named and not there is a *defect*: with it an unproven image is `invalid`
 (too_many, too_large, malformed, missing). Not `unverifiable`, because a rule may admit what is unverifiable, and
@@ -42,7 +42,12 @@ SIGNATURE_ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json"
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 BUNDLE_TYPES = "application/vnd.dev.sigstore.bundle"
 """What the media types of all versions of the bundle begin with."""
+ATTESTATION_LAYER_TYPE = "application/vnd.dsse.envelope.v1+json"
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
+CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
+CHAIN_ANNOTATION = "dev.sigstore.cosign/chain"
+ENTRY_ANNOTATION = "dev.sigstore.cosign/bundle"
+TIMESTAMP_ANNOTATION = "dev.sigstore.cosign/rfc3161timestamp"
 PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
 SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
 
@@ -66,12 +71,37 @@ class Flaw(StrEnum):
     """A DSSE envelope with none or several signatures."""
     MESSAGE_SIGNATURE = "message_signature"
     """A bundle around a bare signature: it does not say what it is about."""
+    SIGNATURE = "signature"
+    """The key of the certificate that came along has not signed this."""
+    CERTIFICATE = "certificate"
+    """A certificate that must not sign code, or that says so in a way that is not understood."""
+    IDENTITY = "identity"
+    """A certificate that names several subjects, or contradicts itself."""
+    TIME = "time"
+    """A trusted clock says that a certificate was used outside its validity."""
+    LOG_ENTRY = "log_entry"
+    """A trusted log has not signed what is said of it, or holds another signature there."""
+    TIMESTAMP = "timestamp"
+    """A trusted timestamp authority has signed another signature, or not this."""
     MISSING = "missing"
     """A manifest or blob that a list or manifest names and the registry does not give: not there, or refused (4xx)."""
     TOO_MANY = "too_many"
     """More layers or referrers than are looked at."""
     TOO_LARGE = "too_large"
     """More bytes than are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the annotations of a layer say of who signed it and when; each as written, empty where it is absent."""
+
+    certificate: str = ""
+    chain: str = ""
+    entry: str = ""
+    timestamp: str = ""
+
+
+NOTHING_BESIDE = Beside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +114,16 @@ class SimpleSigning:
     """The annotation as written: base64, or empty."""
     payload: bytes
     """The blob; empty where type or signature say already that it can't be a signature."""
+    beside: Beside = NOTHING_BESIDE
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationLayer:
+    """One layer behind the `.att` tag: a DSSE envelope, as its blob holds it."""
+
+    digest: Digest
+    body: bytes
+    beside: Beside = NOTHING_BESIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +140,7 @@ class Evidence:
 
     simple_signings: tuple[SimpleSigning, ...] = ()
     bundles: tuple[SigstoreBundle, ...] = ()
+    attestation_layers: tuple[AttestationLayer, ...] = ()
     attestations: int = 0
     """What calls itself an attestation and was not looked into."""
     defects: tuple[InvalidSignatureError, ...] = ()
@@ -109,20 +150,21 @@ class Evidence:
         return Evidence(
             self.simple_signings + other.simple_signings,
             self.bundles + other.bundles,
+            self.attestation_layers + other.attestation_layers,
             self.attestations + other.attestations,
             self.defects + other.defects,
             self.gaps + other.gaps,
         )
 
     def __len__(self) -> int:
-        return len(self.simple_signings) + len(self.bundles)
+        return len(self.simple_signings) + len(self.bundles) + len(self.attestation_layers)
 
     @property
     def size(self) -> int:
         """Bytes to read and to check signatures over."""
-        return sum(len(entry.payload) for entry in self.simple_signings) + sum(
-            len(entry.body) for entry in self.bundles
-        )
+        signings = sum(len(entry.payload) for entry in self.simple_signings)
+        bundles = sum(len(entry.body) for entry in self.bundles)
+        return signings + bundles + sum(len(entry.body) for entry in self.attestation_layers)
 
 
 def defect(flaw: Flaw, detail: str) -> Evidence:

@@ -10,26 +10,16 @@ Rules:
 from __future__ import annotations
 
 from collections import OrderedDict
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
 from router.images import ImageReference
 from router.registry import Descriptor
-from router.verification.evidence import PREDICATE_ANNOTATION, SIGN_PREDICATE
-from router.verification.manifests import may_be_signature, says_attestation
+from router.verification.evidence import PREDICATE_ANNOTATION
+from router.verification.manifests import may_be_signature, says_other
+from router.verification.sought import Place
 
 _REPOSITORIES_REMEMBERED = 10_000
 _TYPES_THAT_SAY_NOTHING = frozenset({"", "application/vnd.oci.empty.v1+json"})
-
-
-class Place(StrEnum):
-    """Where cosign and registries put signatures."""
-
-    SIG_TAG = "sig_tag"
-    """The tag `ALGORITHM-HEX.sig` beside the image: one manifest with a layer for each signature."""
-    REFERRERS_API = "referrers_api"
-    """Manifests whose `subject` is the image, listed by the registry."""
-    FALLBACK_TAG = "fallback_tag"
-    """The same, listed by the index behind the tag `ALGORITHM-HEX`, where there is no API."""
 
 
 class Nearness(IntEnum):
@@ -42,7 +32,7 @@ class Nearness(IntEnum):
     UNSAID = 2
     """There is no artifact type, or an empty one."""
     ATTESTATION = 3
-    """One of cosign's formats, and an annotation names another predicate."""
+    """One of cosign's formats, and an annotation names another predicate than is wanted."""
     FOREIGN = 4
     """Something else; some registries list another type than the manifest has."""
 
@@ -52,13 +42,13 @@ class Nearness(IntEnum):
         return self >= Nearness.ATTESTATION
 
 
-def nearness_of(listed: Descriptor) -> Nearness:
-    """How near this referrer is to a signature."""
+def nearness_of(listed: Descriptor, wanted: str) -> Nearness:
+    """How near this referrer is to a statement with the predicate that is wanted."""
     predicate = listed.annotations.get(PREDICATE_ANNOTATION, "")
     if may_be_signature(listed.artifact_type):
-        if says_attestation(predicate):
+        if says_other(predicate, wanted):
             return Nearness.ATTESTATION
-        return Nearness.SIGNATURE if predicate == SIGN_PREDICATE else Nearness.FORMAT
+        return Nearness.SIGNATURE if predicate == wanted else Nearness.FORMAT
     return Nearness.UNSAID if listed.artifact_type in _TYPES_THAT_SAY_NOTHING else Nearness.FOREIGN
 
 

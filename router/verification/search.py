@@ -17,8 +17,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from router.images import Digest, ImageReference
 from router.verification.discovery import Discovery
 from router.verification.evidence import Evidence
-from router.verification.places import Place, ProvenPlaces
+from router.verification.places import ProvenPlaces
 from router.verification.questions import EvidenceSource, Questions
+from router.verification.sought import Place, Sought
 
 
 class Search:
@@ -38,21 +39,25 @@ class Search:
         """
         self._proven = proven
         self._image = image
-        self._discovery = Discovery(Questions(source, image, deadline), digest, self._note)
+        self._questions = Questions(source, image, deadline)
+        self._digest = digest
         self._news: dict[Place, list[Evidence]] = {}
         self._has_news = asyncio.Event()
 
-    async def run(self, is_enough: Callable[[Evidence], Awaitable[bool]]) -> None:
+    async def run(self, sought: Sought, is_enough: Callable[[Evidence], Awaitable[bool]]) -> None:
         """Look until something is enough or nothing is left.
 
         Args:
+            sought: What is looked for, and where.
             is_enough: Is asked about each increment of evidence, one at a time: news only, never what it was given
                 before. It is not asked where nothing is found.
         """
-        first = self._proven.last(self._image)
-        steps = [] if first is None else [lambda place=first: self._discovery.look_in(place)]
-        others = [place for place in Place if place is not first]
-        for step in (*steps, lambda: self._discovery.look_in(*others), self._discovery.look_at_the_rest):
+        discovery = Discovery(self._questions, self._digest, sought, self._note)
+        last = self._proven.last(self._image)
+        first = [place for place in sought.places if place is last]
+        others = [place for place in sought.places if place is not last]
+        steps = [lambda: discovery.look_in(*first)] if first else []
+        for step in (*steps, lambda: discovery.look_in(*others), discovery.look_at_the_rest):
             if await self._is_settled(step(), is_enough):
                 return
 

@@ -14,8 +14,10 @@ from router.steps import Steps
 from router.verification.evidence import Evidence
 from router.verification.scheme import Demands, Denied, Exempt, Findings
 from router.verification.settings import BUILT_IN_RULINGS, SchemeSettings
+from router.verification.sought import Sought
 from router.verification.trust import Trust
 
+_NOWHERE = Sought(())
 _NOBODY = Trust("static", None)
 
 
@@ -32,6 +34,11 @@ class StaticScheme:
     def needs_evidence(self) -> bool:
         """There is nothing to look for."""
         return False
+
+    @property
+    def sought(self) -> Sought:
+        """Nothing, nowhere."""
+        return _NOWHERE
 
     @property
     def trust(self) -> Trust[None]:

@@ -133,7 +133,8 @@ class Verifier:
 
     async def _verified(self, image: ImageReference, case: Case[object], key: Key, deadline: float) -> Judgement:
         examination = Examination(case, self._slices, deadline)
-        search = Search(self._registry, self._proven_places, image, case.digest, deadline)
-        await search.run(examination.is_enough)  # (4)
+        sought = case.scheme.sought
+        search = Search(self._registry, self._proven_places, sought.repository or image, case.digest, deadline)
+        await search.run(sought, examination.is_enough)  # (4)
         self.remembered.put(key, examination.judgement)  # (5)
         return examination.judgement

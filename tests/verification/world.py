@@ -292,9 +292,14 @@ def static(*, allow: bool, message: str | None = None) -> StaticSettings:
     return StaticSettings(name="fixed", kind="static", allow=allow, message=message)
 
 
-def rule(verifier: str = "keys", threshold: int | None = None, required: Sequence[str] = ()) -> Rule:
+def rule(
+    verifier: str = "keys",
+    threshold: int | None = None,
+    required: Sequence[str] = (),
+    annotations: Mapping[str, str] | None = None,
+) -> Rule:
     """A rule for every image."""
-    demands = {"threshold": threshold, "required": list(required)}
+    demands = {"threshold": threshold, "required": list(required), "annotations": dict(annotations or {})}
     return Rule.of(RuleSettings.model_validate({"pattern": "**", "verifier": verifier, "with": demands}))
 
 

@@ -1,18 +1,20 @@
-"""An image is proven when enough of the pinned keys have signed its digest, in either format. Pure.
+"""An image is proven when enough of those who are trusted have signed its digest, in any format. Pure.
 
 The first of these that holds is the answer:
-(1) Enough distinct trusted keys have signed: `Verified`. What else lies there, broken or not, takes nothing away, or
+(1) Enough distinct trusted signers have signed: `Verified`. What else lies there, broken or not, takes nothing away, or
     whoever can push could take any image out of service by pushing a broken signature beside the good one.
 (2) A part of the evidence could not be fetched: that error, `unverifiable`. The missing part might have been the
     proof, so neither "unsigned" nor "invalid" would be true. Of several the one that a rule tolerates least: what one
     part was refused for is not excused by another that the registry never answered.
-(3) A trusted key has signed another digest or something that is no signature, or evidence is broken, missing or
-    beyond the limits: `invalid`. Claims of trusted keys are told before broken evidence, which anybody can push.
+(3) Somebody who is trusted has signed another digest or something that is no signature, or evidence is broken, missing
+    or beyond the limits: `invalid`. Claims of trusted keys are told before broken evidence, which anybody can push.
 (4) There are sound signatures: `untrusted`; by nobody we trust, by too few, or not by those who are required.
 (5) There are attestations at most: `unsigned`. An attestation is no signature, whoever made it.
 """
 
 from __future__ import annotations
+
+from typing import TypeAlias
 
 from router.errors import (
     InvalidSignatureError,
@@ -24,20 +26,24 @@ from router.errors import (
 )
 from router.images import Digest
 from router.steps import Steps
-from router.verification.cosign import bundles, legacy
+from router.verification.cosign import attestations, bundles, legacy
 from router.verification.cosign.findings import Finding, Unendorsed
-from router.verification.evidence import Evidence, Flaw, SigstoreBundle, SimpleSigning
-from router.verification.keys import TrustedKeys
+from router.verification.cosign.signatories import Signatories
+from router.verification.evidence import AttestationLayer, Evidence, Flaw, SigstoreBundle, SimpleSigning
 from router.verification.scheme import Demands, Endorsement, Findings, Verified
+from router.verification.sought import Place, Sought
 from router.verification.trust import Trust
 
 _CLAIMED = frozenset({Flaw.DIGEST_MISMATCH, Flaw.CRITICAL_TYPE, Flaw.STATEMENT_TYPE})
 
 
-class CosignKeyScheme:
-    """Signatures by pinned keys. Fails closed: without keys there is no trust that it could be made with."""
+_Piece: TypeAlias = SimpleSigning | SigstoreBundle | AttestationLayer
 
-    def __init__(self, trust: Trust[TrustedKeys]) -> None:
+
+class CosignScheme:
+    """Signatures by keys and identities. Fails closed: without any there is no trust that it could be made with."""
+
+    def __init__(self, trust: Trust[Signatories]) -> None:
         self.trust = trust
 
     @property
@@ -45,25 +51,34 @@ class CosignKeyScheme:
         """Signatures, in whichever format: that is probed, not configured."""
         return True
 
-    def examine(self, news: Evidence, found: Findings, trust: Trust[TrustedKeys]) -> Steps[None]:
+    @property
+    def sought(self) -> Sought:
+        """Bundles about what is wanted, and what cosign put behind a tag before there were bundles."""
+        who = self.trust.material
+        tag = Place.ATT_TAG if who.wants_attestation else Place.SIG_TAG
+        return Sought((tag, Place.REFERRERS_API, Place.FALLBACK_TAG), who.predicate_type, who.repository)
+
+    def examine(self, news: Evidence, found: Findings, trust: Trust[Signatories]) -> Steps[None]:
         """Add what each piece is to the findings; a step is at most one key's check of one piece."""
         if found.digest is None:
             raise ValueError("a signature is about a digest")
         found.attestations += news.attestations
         found.defects.extend(news.defects)
         found.gaps.extend(news.gaps)
-        pieces: tuple[SimpleSigning | SigstoreBundle, ...] = (*news.simple_signings, *news.bundles)
+        pieces: tuple[_Piece, ...] = (*news.simple_signings, *news.bundles, *news.attestation_layers)
         for piece in pieces:
             try:
                 finding = yield from _examined(piece, trust.material, found.digest)
             except InvalidSignatureError as error:
                 found.defects.append(error)
+            except UntrustedSignatureError as error:
+                found.lacking.append(error)
             else:
                 _add(found, finding)
             yield
 
-    def prove(self, found: Findings, demands: Demands, trust: Trust[TrustedKeys], now: float) -> Verified:
-        """Say whether enough of the keys have signed this digest.
+    def prove(self, found: Findings, demands: Demands, trust: Trust[Signatories], now: float) -> Verified:
+        """Say whether enough of those who are trusted have signed this digest.
 
         Raises:
             UnverifiableError: They might have, but a part of the evidence could not be fetched.
@@ -82,12 +97,14 @@ class CosignKeyScheme:
         raise _refusal(found, trust.material, lacking)
 
 
-def _examined(piece: SimpleSigning | SigstoreBundle, keys: TrustedKeys, digest: Digest) -> Steps[Finding]:
+def _examined(piece: _Piece, who: Signatories, digest: Digest) -> Steps[Finding]:
     match piece:
         case SimpleSigning():
-            return (yield from legacy.examine(piece, keys, digest))
-        case SigstoreBundle():  # pragma: no branch - the union is closed
-            return (yield from bundles.examine(piece, keys, digest))
+            return (yield from legacy.examine(piece, who, digest))
+        case SigstoreBundle():
+            return (yield from bundles.examine(piece, who, digest))
+        case AttestationLayer():  # pragma: no branch - the union is closed
+            return (yield from attestations.examine(piece, who, digest))
 
 
 def _add(found: Findings, finding: Finding) -> None:
@@ -100,17 +117,23 @@ def _add(found: Findings, finding: Finding) -> None:
             found.attestations += 1
 
 
-def _refusal(found: Findings, keys: TrustedKeys, lacking: UntrustedSignatureError | None) -> NotVerifiedError:
+def _refusal(found: Findings, who: Signatories, lacking: UntrustedSignatureError | None) -> NotVerifiedError:
     if found.gaps:  # (2)
         return min(found.gaps, key=_excuse)
     if found.defects:  # (3)
         return min(found.defects, key=lambda defect: defect.reason not in _CLAIMED)
-    if lacking is not None:  # (4)
-        return lacking
+    if lacking is not None or found.lacking:  # (4)
+        return lacking or found.lacking[0]
     if found.strangers:
         there = "1 signature is" if found.strangers == 1 else f"{found.strangers} signatures are"
-        return UntrustedSignatureError(f"{there} there, but {_nobody(keys)}")
-    if found.attestations:  # (5)
+        return UntrustedSignatureError(f"{there} there, but {_nobody(who)}")
+    return _unsigned(found, who)  # (5)
+
+
+def _unsigned(found: Findings, who: Signatories) -> UnsignedError:
+    if who.wants_attestation:
+        return UnsignedError("neither an .att tag nor a referrer holds an attestation of the type that is wanted")
+    if found.attestations:
         return UnsignedError(
             f"neither a .sig tag nor a referrer holds a signature; {found.attestations} "
             f"{'attestation is' if found.attestations == 1 else 'attestations are'} there, which are no signatures"
@@ -118,9 +141,11 @@ def _refusal(found: Findings, keys: TrustedKeys, lacking: UntrustedSignatureErro
     return UnsignedError("neither a .sig tag nor a referrer holds a signature")
 
 
-def _nobody(keys: TrustedKeys) -> str:
-    names = ", ".join(f'"{name}"' for entry in keys for name in entry.names)
-    return f"not by key {names}" if len(keys) == 1 else f"by none of the keys {names}"
+def _nobody(who: Signatories) -> str:
+    names = ", ".join(f'"{name}"' for name in who.names)
+    kind = "key" if not who.identities else "signer" if who.keys else "identity"
+    kinds = "identities" if kind == "identity" else f"{kind}s"
+    return f"not by {kind} {names}" if len(who.keys) + len(who.identities) == 1 else f"by none of the {kinds} {names}"
 
 
 def _excuse(gap: UnverifiableError) -> int:
