@@ -27,9 +27,11 @@ receives, never who comes next. From the outside in:
     ipc            messages between our own processes
     telemetry      logs and metrics
     shortening     texts that are too long to be kept
+    slices         work in slices, so that nobody else waits for it
     fields         what a value in the configuration can be
     errors         everything we raise on purpose
     verdict        the closed vocabulary of a decision
+    steps          work that may be laid down at any step
 """
 
 __version__ = "0.1.0"

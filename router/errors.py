@@ -19,6 +19,7 @@
             ├── OverloadedError       we had no turn for it, or no resources
             ├── MalformedAnswerError  an answer that the specification does not allow, or with another digest
             ├── TooLargeError         an answer beyond our limits
+            ├── TrustEndedError       those who may sign are not trusted any more
             └── ForbiddenAddressError the name leads to an address that we never connect to
 
 `reason` codes are public: they label metrics and stand in events and documentation.
@@ -156,6 +157,12 @@ class TooLargeError(UnverifiableError):
     """An answer beyond our limits of size or count."""
 
     default_reason = "too_large"
+
+
+class TrustEndedError(UnverifiableError):
+    """Whatever vouches for those who may sign has run out, and nothing newer has come."""
+
+    default_reason = "trust_ended"
 
 
 class ForbiddenAddressError(UnverifiableError):

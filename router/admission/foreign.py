@@ -21,8 +21,8 @@ from msgspec import Raw
 
 from router.admission.reading.reader import read_entries
 from router.admission.reading.shapes import Container
-from router.admission.reading.steps import Steps
 from router.admission.reading.tolerant import WINDOW, Reader, UnreadableJsonError
+from router.steps import Steps
 
 MEMBERS_LIMIT = 1_000
 """Members of an object that are searched."""

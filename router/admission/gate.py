@@ -35,12 +35,12 @@ from router.admission import pinning, review
 from router.admission.asked import Asked, GateRules
 from router.admission.reading.tolerant import UnreadableJsonError
 from router.admission.review import AdmissionRequest, Objects
-from router.admission.slices import OutOfTimeError, Slices
 from router.admission.telling import Draft, Telling
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload, read_workload
 from router.decision import Decision, Failure, Finding, audit_annotations, decide
 from router.events import event_id
+from router.slices import OutOfTimeError, Slices
 from router.telemetry.logs import logger
 from router.telemetry.metrics import Metrics
 from router.verdict import Mode, RequestOutcome, Severity

@@ -25,10 +25,10 @@ from msgspec import Raw
 
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_document, read_texts
-from router.admission.reading.steps import Steps
 from router.admission.reading.tolerant import UnreadableJsonError
 from router.errors import ReviewError
 from router.events import as_json
+from router.steps import Steps
 
 API_VERSION, KIND = "admission.k8s.io/v1", "AdmissionReview"
 OPERATIONS = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})

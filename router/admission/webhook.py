@@ -28,9 +28,9 @@ from router.admission.gate import Gate
 from router.admission.receiving import BodyRefusedError, Receiving, Room
 from router.admission.review import AdmissionRequest, read_review
 from router.admission.settings import WebhookSettings
-from router.admission.slices import OutOfTimeError
 from router.admission.unreadable import UnreadableBodies
 from router.errors import ReviewError
+from router.slices import OutOfTimeError
 from router.telemetry.logs import logger
 from router.telemetry.metrics import Metrics
 from router.telemetry.seldom import Seldom

@@ -38,11 +38,11 @@ from router.admission.foreign import Found, search
 from router.admission.kinds import WorkloadKind, is_foreign, workload_kind
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_document, read_entries
-from router.admission.reading.steps import Steps
 from router.admission.review import NAME_LIMIT, AdmissionRequest, Objects
 from router.events import OwnerData
 from router.images import TEXT_LIMIT
 from router.shortening import shortened
+from router.steps import Steps
 
 PLACES_LIMIT = 1000
 """Images of one object; an API server's limit of 3 MiB leaves room for more, no workload needs it."""

@@ -13,7 +13,7 @@ from router.policy import lax_tag_rules
 from router.settings.problems import Finding, Path, quoted
 from router.settings.tree import Settings
 from router.verdict import Mode
-from router.verification.catalogue import BUILT_IN, StaticSettings
+from router.verification.catalogue import BUILT_IN
 
 
 def unpinned(settings: Settings) -> Iterator[Finding]:
@@ -34,7 +34,7 @@ def unpinned(settings: Settings) -> Iterator[Finding]:
 def lax_tags(settings: Settings) -> Iterator[Finding]:
     """Every rule for a tag that is laxer than its neighbour."""
     verifiers = (*BUILT_IN, *settings.verifiers)
-    statics = {verifier.name: verifier.allow for verifier in verifiers if isinstance(verifier, StaticSettings)}
+    statics = {verifier.name: ruling for verifier in verifiers if (ruling := verifier.ruling) is not None}
     for index, neighbour, how in lax_tag_rules(settings.policy, statics):
         text = (
             f"this rule for a tag is laxer than policy[{neighbour}] ({quoted(settings.policy[neighbour].pattern)}), "

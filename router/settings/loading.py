@@ -25,14 +25,13 @@ from router.fields import ReadingContext
 from router.policy import unreachable_rules
 from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
-from router.settings import cautions, names, problems, routes, surroundings
+from router.settings import cautions, names, problems, routes, signers, surroundings
 from router.settings.document import Document
 from router.settings.files import Files
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
 from router.settings.tree import Settings
 from router.settings.validating import validated
-from router.verification.catalogue import CosignSettings
 
 _WHOLE = TypeAdapter(Settings)
 _RULE = TypeAdapter(RuleSettings)
@@ -102,6 +101,7 @@ def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: R
     return [
         *names.repeated(data),
         *names.rules(data),
+        *(signers.too_few(result) if isinstance(result, Settings) else ()),
         *routes.routes(data),
         *_rules_that_never_win(data, result, reading),
         *surroundings.templates_there(data, reading.folder),
@@ -115,20 +115,10 @@ def _warnings(data: names.Item, settings: Settings) -> Iterator[Finding]:
     yield from names.unused(data)
     yield from routes.unused(data)
     yield from surroundings.private_addresses(data)
-    yield from _keys_with_two_names(settings)
+    yield from signers.aliases(settings)
     yield from cautions.unpinned(settings)
     yield from cautions.lax_tags(settings)
     yield from _admitted_anywhere(settings)
-
-
-def _keys_with_two_names(settings: Settings) -> Iterator[Finding]:
-    for index, verifier in enumerate(settings.verifiers):
-        first: dict[str, str] = {}
-        for number, entry in enumerate(verifier.keys if isinstance(verifier, CosignSettings) else ()):
-            other = first.setdefault(entry.loaded().fingerprint, entry.name)
-            if other != entry.name:
-                text = f"is the same key as {problems.quoted(other)}; a threshold counts it once"
-                yield Finding(("verifiers", index, "keys", number), text)
 
 
 def _admitted_anywhere(settings: Settings) -> Iterator[Finding]:

@@ -19,9 +19,9 @@ from router.errors import InvalidReferenceError
 from router.images import canonical_registry
 from router.settings.problems import Finding, Path, Plain, advice, inside, quoted
 from router.settings.shape import TAG
+from router.verification.catalogue import BUILT_IN, KINDS_WITHOUT_EVIDENCE
 
-BUILT_IN = ("allow", "deny")
-"""Verifiers that every configuration has."""
+_BUILT_IN = frozenset(entry.name for entry in BUILT_IN)
 
 Item = dict[str, Plain]
 
@@ -85,12 +85,12 @@ def rules(data: Item) -> Iterator[Finding]:
         verifier = rule.get("verifier")
         if not isinstance(verifier, str):
             continue
-        if verifier in BUILT_IN or inside(declared.get(verifier), TAG) == "static":
+        if verifier in _BUILT_IN or inside(declared.get(verifier), TAG) in KINDS_WITHOUT_EVIDENCE:
             yield from _no_demands(rule.get("with"), here, verifier)
         elif verifier in declared:
             yield from _demands(rule.get("with"), here, verifier, declared[verifier].get("keys"))
         else:
-            known = advice(verifier, sorted({*BUILT_IN, *declared}))
+            known = advice(verifier, sorted({*_BUILT_IN, *declared}))
             yield Finding((*here, "verifier"), f"{quoted(verifier)} names no verifier; {known}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.verification.catalogue import VerifierSettings, describe
+from router.verification.catalogue import VerifierSettings
 from router.verification.discovery import EvidenceSource
 from router.verification.judgement import Judgement
 from router.verification.line import Asker
@@ -18,5 +18,4 @@ __all__ = [
     "Turnstile",
     "Verifier",
     "VerifierSettings",
-    "describe",
 ]

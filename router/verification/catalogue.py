@@ -1,207 +1,29 @@
-"""The union of what can stand beneath `verifiers`: one settings class per scheme, and the one line that you add.
-
-Rules:
-(1) Keys are read and parsed while the configuration is checked, so that `config check` tells of a bad key at its
-    place and nothing can fail later.
-(2) A set of keys is never empty, no name stands twice, and no key stands under two names: a threshold counts keys,
-    and one key under two names would count as two signers.
-(3) `allow` and `deny` are built in; nobody can give these names another meaning.
-"""
+"""The union of what can stand beneath `verifiers`: one settings class per scheme, and the one line that you add."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, TypeAlias, get_args
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    ValidationInfo,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field
 
-from router.errors import ConfigurationError
-from router.fields import Name, SettingsModel, read_reference
-from router.verification.keys import PublicKey, UnusableKeyError
-from router.verification.scheme import Demands
+from router.verification.cosign.settings import CosignSettings
+from router.verification.settings import SchemeSettings
+from router.verification.static import BUILT_IN, StaticSettings
+
+AnySettings: TypeAlias = CosignSettings | StaticSettings
+VerifierSettings: TypeAlias = Annotated[AnySettings, Field(discriminator="kind")]
+"""What can stand beneath `verifiers`. A new scheme adds its settings class to the line above."""
+
+SCHEMES: tuple[type[SchemeSettings], ...] = get_args(AnySettings)
+"""The settings of every scheme."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeySource:
-    """A public key as it was written, with what was read there."""
-
-    written: str
-    """The PEM text, or the path of the file, as it stands in the configuration."""
-    key: PublicKey | None
-    """None only where a file could not be looked at: no reading context (schemas, settings built by hand)."""
+def _kind(settings: type[SchemeSettings]) -> str:
+    kind: str = get_args(settings.model_fields["kind"].annotation)[0]
+    return kind
 
 
-def _inline_key(value: object) -> KeySource:
-    if isinstance(value, KeySource):
-        return value
-    if not isinstance(value, str):
-        raise ValueError('a key is a PEM text that begins with "-----BEGIN PUBLIC KEY-----"')  # noqa: TRY004 - pydantic reports ValueError
-    try:
-        return KeySource(value, PublicKey.from_pem(value.encode()))
-    except UnusableKeyError as error:
-        raise ValueError(f"the text {error}") from error
+KINDS_WITHOUT_EVIDENCE = tuple(_kind(settings) for settings in SCHEMES if not settings.looks_at_evidence)
+"""Values of `kind` of whose verifiers nothing can be demanded."""
 
-
-def _key_file(value: object, info: ValidationInfo) -> KeySource:
-    if isinstance(value, KeySource):
-        return value
-    if not isinstance(value, str | Path) or not str(value):
-        raise ValueError("name the file of a public key in PEM, such as release.pub")
-    if (content := read_reference(Path(value), info, "the key file")) is None:
-        return KeySource(str(value), None)
-    try:
-        return KeySource(str(value), PublicKey.from_pem(content))
-    except UnusableKeyError as error:
-        raise ValueError(f"the key file {str(value)!r} {error}") from error
-
-
-def _as_written(source: KeySource | None) -> str | None:
-    return None if source is None else source.written
-
-
-InlineKey = Annotated[
-    KeySource,
-    PlainValidator(_inline_key),
-    PlainSerializer(_as_written),
-    WithJsonSchema({"type": "string", "pattern": "-----BEGIN (RSA )?PUBLIC KEY-----"}),
-]
-"""A public key as PEM text."""
-
-KeyFile = Annotated[
-    KeySource,
-    PlainValidator(_key_file),
-    PlainSerializer(_as_written),
-    WithJsonSchema({"type": "string", "minLength": 1, "examples": ["release.pub"]}),
-]
-"""The path of a file with one public key in PEM; a relative one is relative to the configuration file."""
-
-
-class KeySettings(SettingsModel):
-    """One public key with a name: EC P-256, P-384 or P-521, RSA from 2048 bits, or Ed25519."""
-
-    name: Name
-    """What rules (`required`), messages and events call this signer."""
-    pem: InlineKey | None = None
-    """The key itself, in PEM."""
-    file: KeyFile | None = None
-    """A file that holds the key in PEM; relative to the configuration file."""
-
-    @model_validator(mode="after")
-    def _has_one_source(self) -> Self:
-        if (self.pem is None) == (self.file is None):
-            raise ValueError("give exactly one of pem (the key itself) and file (where it stands)")
-        return self
-
-    @property
-    def key(self) -> PublicKey | None:
-        """The key, or None where it stands in a file that nobody has read."""
-        source = self.pem or self.file
-        return None if source is None else source.key
-
-    def loaded(self) -> PublicKey:
-        """The key.
-
-        Raises:
-            ConfigurationError: It stands in a file that was not read with the configuration.
-        """
-        if (key := self.key) is None:
-            raise ConfigurationError(f"the key {self.name!r} stands in a file that was not read")
-        return key
-
-
-_BUILT_IN_NAMES = frozenset({"allow", "deny"})
-
-
-def _not_built_in(value: object) -> object:
-    if isinstance(value, str) and value in _BUILT_IN_NAMES:
-        raise ValueError(f'"{value}" is built in and can not be defined again; choose another name')
-    return value
-
-
-VerifierName = Annotated[Name, BeforeValidator(_not_built_in)]
-"""A name for a verifier; `allow` and `deny` are taken."""
-
-
-def _at_least_one(keys: tuple[KeySettings, ...]) -> tuple[KeySettings, ...]:
-    if not keys:  # said here and not by `min_length`, which complains as well where a key is merely wrong
-        raise ValueError("a verifier needs at least one key; without keys nothing could pass")
-    return keys
-
-
-class CosignSettings(SettingsModel):
-    """Images signed with cosign and one of these keys, whichever format: `.sig` tag or bundle."""
-
-    name: VerifierName
-    """What rules call this verifier."""
-    kind: Literal["cosign"]
-    """The scheme."""
-    keys: Annotated[tuple[KeySettings, ...], AfterValidator(_at_least_one), Field(json_schema_extra={"minItems": 1})]
-    """Who may sign. One of them suffices unless the rule's `with` says more."""
-
-    @model_validator(mode="after")
-    def _names_every_key_once(self) -> Self:
-        by_name: set[str] = set()
-        for entry in self.keys:
-            if entry.name in by_name:
-                raise ValueError(f'two keys are called "{entry.name}"; a rule could not tell them apart')
-            by_name.add(entry.name)
-        return self
-
-
-class StaticSettings(SettingsModel):
-    """A verifier that looks at nothing: lets every image pass, or none."""
-
-    name: VerifierName
-    """What rules call this verifier."""
-    kind: Literal["static"]
-    """The scheme."""
-    allow: bool
-    """true: every image passes unseen (verdict `exempt`); false: every image is refused (verdict `denied`)."""
-    message: str | None = Field(default=None, max_length=500)
-    """Why, for the person whose image was refused or let through; stands in events. At most 500 characters."""
-
-
-VerifierSettings: TypeAlias = Annotated[CosignSettings | StaticSettings, Field(discriminator="kind")]
-"""What can stand beneath `verifiers`. A new scheme adds its settings class here."""
-
-BUILT_IN: tuple[StaticSettings, ...] = (
-    StaticSettings.model_construct(name="allow", kind="static", allow=True, message=None),
-    StaticSettings.model_construct(name="deny", kind="static", allow=False, message=None),
-)
-"""The verifiers that every configuration has."""
-
-
-def describe(settings: CosignSettings | StaticSettings, demands: Demands) -> str:
-    """What a rule wants, in words that follow "wants": `a signature by key "release"`."""
-    match settings:
-        case StaticSettings():
-            return "no signature: every image passes" if settings.allow else "no image here at all"
-        case CosignSettings():  # pragma: no branch - the union is closed
-            return _described([entry.name for entry in settings.keys], demands)
-
-
-def _described(names: Sequence[str], demands: Demands) -> str:
-    threshold = demands.threshold or 1
-    asked = [name for name in names if name in demands.required]
-    if len(asked) >= threshold:  # the required ones meet the threshold by themselves
-        names, threshold, asked = asked, len(asked), []
-    listed = ", ".join(names)
-    if len(names) == 1:
-        return f'a signature by key "{names[0]}"'
-    if threshold == 1:
-        return f"a signature by one of: {listed}"
-    if threshold >= len(names):
-        return f"signatures by all of: {listed}"
-    including = f", including {' and '.join(asked)}" if asked else ""
-    return f"signatures by {threshold} of: {listed}{including}"
+__all__ = ["BUILT_IN", "KINDS_WITHOUT_EVIDENCE", "SCHEMES", "AnySettings", "VerifierSettings"]

@@ -37,6 +37,8 @@ class Judgement:
     """Where `unverifiable`: a question about this image was sent, and the registry did not answer it: unreachable,
     rate_limited, or a timeout in which one question was on the wire for at least half of the time allowed. Only this
     may be tolerated: everything else can be chosen by whoever names an image, or asks for much."""
+    valid_until: float | None = None
+    """Unix time in seconds from which a proof proves nothing; None: for as long as the trust stays what it is."""
 
     @property
     def is_timeout(self) -> bool:
@@ -49,7 +51,8 @@ def ruled(ruling: Ruling, digest: Digest | None) -> Judgement:
     match ruling:
         case Verified():
             names = ", ".join(f'"{signer.name}"' for signer in ruling.signers)
-            return Judgement(Verdict.VERIFIED, "signed", f"signed by {names}", digest, ruling.signers, cached=False)
+            told, until = f"signed by {names}", ruling.valid_until
+            return Judgement(Verdict.VERIFIED, "signed", told, digest, ruling.signers, cached=False, valid_until=until)
         case Exempt():
             return Judgement(Verdict.EXEMPT, "static_allow", ruling.detail, digest, (), cached=False)
         case Denied():

@@ -14,19 +14,21 @@ Rules:
     has signed. Whatever reads the content of evidence as a claim takes `SignedBytes`, not bytes.
 (5) Two signatures of one key are one signer. ECDSA signatures can be mirrored (s, n-s) by anybody: count keys, never
     signatures. The fingerprint, SHA-256 over the DER of SubjectPublicKeyInfo, is what makes two keys the same.
+(6) One key under several names is one signer: a rule may require it by each of them, and counts it once.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from nacl.bindings import (
     crypto_sign_ed25519ph_final_verify,
@@ -34,6 +36,8 @@ from nacl.bindings import (
     crypto_sign_ed25519ph_update,
 )
 from nacl.exceptions import CryptoError
+
+from router.verification.trust import Trust
 
 _BLOCK = re.compile(r"-----BEGIN ([^-\n]{0,80})-----")
 _PUBLIC_LABELS = frozenset({"PUBLIC KEY", "RSA PUBLIC KEY"})
@@ -119,6 +123,35 @@ class SignedBytes:
             return None
 
 
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """One pinned key."""
+
+    key: PublicKey
+    names: tuple[str, ...]
+    """What the operator calls it: at least one name, in the order of the configuration."""
+
+
+TrustedKeys: TypeAlias = tuple[TrustedKey, ...]
+"""Distinct keys."""
+
+
+def trust_in(named: Iterable[tuple[str, PublicKey]]) -> Trust[TrustedKeys]:
+    """Pinned keys by name, trusted for as long as they stand in the configuration.
+
+    Raises:
+        ValueError: There are none: nothing could be proven, and nothing may pass.
+    """
+    names: dict[PublicKey, tuple[str, ...]] = {}
+    for name, key in named:
+        names[key] = (*names.get(key, ()), name)
+    if not names:
+        raise ValueError("without keys nothing can be proven, and nothing may pass")
+    material = tuple(TrustedKey(key, called) for key, called in names.items())
+    content = "\n".join(f"{' '.join(entry.names)} {entry.key.fingerprint}" for entry in material)
+    return Trust(hashlib.sha256(content.encode()).hexdigest(), material)
+
+
 def _parsed(pem: bytes) -> object:
     try:
         text = pem.decode("ascii")
@@ -165,22 +198,26 @@ def _accepted(key: object) -> _Material:
 
 
 def _ecdsa_holds(key: ec.EllipticCurvePublicKey, content: bytes, signature: bytes) -> bool:
-    algorithms = _HASHES[key.curve.name]
-    if any(_ecdsa_holds_with(key, content, signature, algorithm) for algorithm in algorithms):
+    hashed = [(_hashed(content, algorithm), ec.ECDSA(Prehashed(algorithm))) for algorithm in _HASHES[key.curve.name]]
+    if any(_ecdsa_holds_over(key, digest, signature, algorithm) for digest, algorithm in hashed):
         return True
     width = (key.curve.key_size + 7) // 8
     if len(signature) != 2 * width:
         return False
     r, s = int.from_bytes(signature[:width], "big"), int.from_bytes(signature[width:], "big")
     der = encode_dss_signature(r, s)
-    return any(_ecdsa_holds_with(key, content, der, algorithm) for algorithm in algorithms)
+    return any(_ecdsa_holds_over(key, digest, der, algorithm) for digest, algorithm in hashed)
 
 
-def _ecdsa_holds_with(
-    key: ec.EllipticCurvePublicKey, content: bytes, der: bytes, algorithm: hashes.HashAlgorithm
-) -> bool:
+def _hashed(content: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
+    state = hashes.Hash(algorithm)
+    state.update(content)
+    return state.finalize()
+
+
+def _ecdsa_holds_over(key: ec.EllipticCurvePublicKey, digest: bytes, der: bytes, algorithm: ec.ECDSA) -> bool:
     try:
-        key.verify(der, content, ec.ECDSA(algorithm))
+        key.verify(der, digest, algorithm)
     except InvalidSignature:
         return False
     return True

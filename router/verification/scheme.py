@@ -1,24 +1,32 @@
-"""What every scheme is: evidence, digest and demands go in, a ruling or an error comes out. No I/O. Pure.
+"""What every scheme is: evidence is examined piece by piece, and what was found makes a ruling. No I/O. Pure.
 
 Rules:
 (1) A ruling is one of `Verified`, `Exempt`, `Denied`; whatever else there is to say is a NotVerifiedError, so that a
     careless caller refuses.
 (2) `Verified` can't be had without signatures: it is made of endorsements, an endorsement holds `SignedBytes`, and
-    those check the signature when they are made. Endorsements about another digest, none at all, or fewer distinct
-    keys than the rule asks for make no `Verified`.
-(3) Signers are counted by key, never by signature: signing twice, mirroring an ECDSA signature or signing in both
-    formats is one signer (`threshold` and `required` of the rule).
+    those check the signature when they are made. Endorsements about another digest, none at all, fewer distinct
+    signers than the rule asks for, or a trust that has ended make no `Verified`.
+(3) Signers are counted by who they are, never by signature or name: signing twice, mirroring an ECDSA signature,
+    signing in both formats, and one key under two names are one signer (`threshold` and `required` of the rule).
+(4) Examining is the dear part (it checks signatures over what strangers pushed): it is done once for each piece, in
+    steps, and adds to the findings. Ruling over findings is cheap, and may be done after each of them.
+(5) A scheme is one module or package: its settings, what its rules may demand, and its proof. The catalogue lists the
+    settings; whoever wants more of a scheme asks them (`router.verification.settings`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
-from router.errors import UntrustedSignatureError
+from router.errors import InvalidSignatureError, TrustEndedError, UntrustedSignatureError, UnverifiableError
 from router.images import Digest
+from router.steps import Steps
 from router.verification.evidence import Evidence
-from router.verification.keys import SignedBytes
+from router.verification.keys import SignedBytes, TrustedKey
+from router.verification.trust import Trust
+
+M = TypeVar("M")
 
 
 class Demands(Protocol):
@@ -46,48 +54,94 @@ class Signer:
     issuer: str | None
     """Who vouched for the identity; None for keys."""
 
+    @property
+    def who(self) -> tuple[str | None, str | None, str | None]:
+        """What is the same for the same signer, whatever it is called."""
+        return self.fingerprint, self.issuer, self.identity
+
 
 @dataclass(frozen=True, slots=True)
 class Endorsement:
-    """A pinned key has signed that this digest is signed. Made where a claim was checked, in `cosign`, only."""
+    """A trusted signer has signed that this digest is signed. Made where a claim was checked, by schemes only."""
 
-    name: str
-    """What the operator calls the key."""
+    signer: Signer
     signed: SignedBytes
     digest: Digest
+    aliases: tuple[str, ...] = ()
+    """What else the operator calls this signer; a rule may require it by each name."""
+
+    def __post_init__(self) -> None:
+        if self.signer.fingerprint not in {None, self.signed.key.fingerprint}:
+            raise ValueError("whoever has a fixed key has signed with that key")
+
+    @classmethod
+    def of_key(cls, entry: TrustedKey, signed: SignedBytes, digest: Digest) -> Self:
+        """By a pinned key."""
+        first, *others = entry.names
+        return cls(Signer(first, entry.key.fingerprint, None, None), signed, digest, tuple(others))
+
+
+@dataclass(slots=True)
+class Findings:
+    """What all evidence about one digest amounts to so far; grows while it is examined."""
+
+    digest: Digest | None
+    """What the evidence is about; None only where none is looked for."""
+    endorsements: list[Endorsement] = field(default_factory=list)
+    strangers: int = 0
+    """Sound signatures by nobody who is trusted."""
+    attestations: int = 0
+    """Sound statements that are no signatures, whoever made them."""
+    defects: list[InvalidSignatureError] = field(default_factory=list)
+    gaps: list[UnverifiableError] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Enough of the pinned keys have signed this digest.
+    """Enough of those who are trusted have signed this digest.
 
     Raises:
         UntrustedSignatureError: They have not: nobody, too few, or not those whom the demands require.
+        TrustEndedError: They are not trusted any more.
     """
 
     digest: Digest
     endorsements: tuple[Endorsement, ...]
     demands: Demands
+    trust: Trust[object]
+    now: float
+    """When it was proven, in Unix time."""
 
     def __post_init__(self) -> None:
-        sound = [entry for entry in self.endorsements if entry.digest == self.digest]
-        names = {entry.name for entry in sound}
-        keys = {entry.signed.key for entry in sound}
-        if not keys:
+        if self.trust.has_ended(self.now):
+            raise TrustEndedError("those who may sign are not trusted any more: what vouches for them has run out")
+        if not self.signers:
             raise UntrustedSignatureError("none of the trusted keys has signed")
-        by = ", ".join(f'"{name}"' for name in sorted(names))
+        by = ", ".join(f'"{signer.name}"' for signer in self.signers)
+        names = {name for entry in self._sound for name in (entry.signer.name, *entry.aliases)}
         if lacking := [name for name in self.demands.required if name not in names]:
             wanted = ", ".join(f'"{name}"' for name in lacking)
             raise UntrustedSignatureError(f"signed by {by}, but not by {wanted}", reason="required_signer_missing")
-        if len(keys) < (self.demands.threshold or 1):
+        if len(self.signers) < (self.demands.threshold or 1):
             wanted = f"{self.demands.threshold} different keys are wanted"
             raise UntrustedSignatureError(f"signed by {by} only; {wanted}", reason="too_few_signers")
 
     @property
+    def _sound(self) -> list[Endorsement]:
+        return [entry for entry in self.endorsements if entry.digest == self.digest]
+
+    @property
     def signers(self) -> tuple[Signer, ...]:
         """Each signer once, by name."""
-        by_name = {entry.name: entry.signed.key.fingerprint for entry in self.endorsements}
-        return tuple(Signer(name, by_name[name], None, None) for name in sorted(by_name))
+        by_who: dict[object, Signer] = {}
+        for entry in self._sound:
+            by_who.setdefault(entry.signer.who, entry.signer)
+        return tuple(sorted(by_who.values(), key=lambda signer: signer.name))
+
+    @property
+    def valid_until(self) -> float | None:
+        """Unix time in seconds from which it proves nothing; None: for as long as the trust stays what it is."""
+        return self.trust.valid_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,25 +161,28 @@ class Denied:
 Ruling: TypeAlias = Verified | Exempt | Denied
 
 
-class Scheme(Protocol):
-    """A way to prove an image. Implementations keep no state and do no I/O."""
+class Scheme(Protocol[M]):
+    """A way to prove an image. Implementations do no I/O, and keep nothing of what they examine."""
 
     @property
     def needs_evidence(self) -> bool:
         """Whether evidence must be looked for; without it, no digest is needed either."""
 
     @property
-    def snapshot(self) -> str:
-        """An id of whom it trusts: proofs that were made under another id are not valid any more."""
+    def trust(self) -> Trust[M]:
+        """Whom it trusts now: to be read once per judgement. An attribute, since every request asks for its id."""
 
-    @property
-    def effort(self) -> int:
-        """How many signature checks one piece of evidence may cost at most."""
+    def examine(self, news: Evidence, found: Findings, trust: Trust[M]) -> Steps[None]:
+        """Add what each piece of the news is to the findings; a step is at most one key's check of one piece."""
 
-    def prove(self, evidence: Evidence, digest: Digest | None, demands: Demands) -> Ruling:
-        """Say what the evidence proves about the digest.
+    def prove(self, found: Findings, demands: Demands, trust: Trust[M], now: float) -> Ruling:
+        """Say what the findings prove about their digest; `now` is Unix time in seconds.
 
         Raises:
-            NotVerifiedError: It does not prove what is demanded; the kind of error says in which sense. Never raised
+            NotVerifiedError: They do not prove what is demanded; the kind of error says in which sense. Never raised
                 by a scheme that needs no evidence.
         """
+
+
+AnyScheme: TypeAlias = Scheme[Any]
+"""A scheme whose trust is its own affair: whoever holds it only hands the trust back."""

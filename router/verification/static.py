@@ -6,10 +6,17 @@ An image that passes here is `exempt`, never `verified`: nothing was checked, an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from router.images import Digest
+from pydantic import Field
+
+from router.steps import Steps
 from router.verification.evidence import Evidence
-from router.verification.scheme import Demands, Denied, Exempt
+from router.verification.scheme import Demands, Denied, Exempt, Findings
+from router.verification.settings import BUILT_IN_RULINGS, SchemeSettings
+from router.verification.trust import Trust
+
+_NOBODY = Trust("static", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +34,49 @@ class StaticScheme:
         return False
 
     @property
-    def snapshot(self) -> str:
+    def trust(self) -> Trust[None]:
         """It trusts nobody."""
-        return "static"
+        return _NOBODY
 
-    @property
-    def effort(self) -> int:
-        """No signature is checked."""
-        return 0
+    def examine(self, news: Evidence, found: Findings, trust: Trust[None]) -> Steps[None]:  # noqa: ARG002 - nothing is looked at; the Protocol gives it all
+        """Nothing is looked at."""
+        yield from ()
 
-    def prove(self, evidence: Evidence, digest: Digest | None, demands: Demands) -> Exempt | Denied:  # noqa: ARG002 - a static answer regards nothing; the Protocol gives it all
+    def prove(self, found: Findings, demands: Demands, trust: Trust[None], now: float) -> Exempt | Denied:  # noqa: ARG002 - a static answer regards nothing; the Protocol gives it all
         """The answer that stands in the configuration."""
         if self.allow:
             return Exempt(self.message or f'the verifier "{self.name}" lets every image pass unseen')
         return Denied(self.message or f'the verifier "{self.name}" refuses every image')
+
+
+class StaticSettings(SchemeSettings):
+    """A verifier that looks at nothing: lets every image pass, or none."""
+
+    looks_at_evidence: ClassVar[bool] = False
+
+    kind: Literal["static"]
+    """The scheme."""
+    allow: bool
+    """true: every image passes unseen (verdict `exempt`); false: every image is refused (verdict `denied`)."""
+    message: str | None = Field(default=None, max_length=500)
+    """Why, for the person whose image was refused or let through; stands in events. At most 500 characters."""
+
+    def scheme(self) -> StaticScheme:
+        """The answer, as a scheme."""
+        return StaticScheme(self.name, self.allow, self.message)
+
+    def wants(self, demands: Demands) -> str:  # noqa: ARG002 - nothing can be demanded here
+        """Nothing of anybody."""
+        return "no signature: every image passes" if self.allow else "no image here at all"
+
+    @property
+    def ruling(self) -> bool:
+        """What it says of every image."""
+        return self.allow
+
+
+BUILT_IN: tuple[StaticSettings, ...] = tuple(
+    StaticSettings.model_construct(name=name, kind="static", allow=allow, message=None)
+    for name, allow in BUILT_IN_RULINGS.items()
+)
+"""The verifiers that every configuration has."""

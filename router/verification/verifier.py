@@ -3,10 +3,11 @@
 Steps of a judgement:
 (1) A scheme that needs no evidence rules at once, without network and digest.
 (2) A tag is resolved, in every request anew. A digest is taken as it is: nothing needs to be asked.
-(3) What is remembered about this digest under this rule and this trust is the answer.
-(4) Otherwise one verification per key is in flight: evidence is looked for in the order of cost, and after each step
-    the scheme is asked whether that is proof enough. What is proven needs no further step, so that a legacy-signed
-    image costs one manifest and its payloads. Which place proved last is remembered per repository and tried first.
+(3) Whom the scheme trusts is read once. What is remembered about this digest under this rule and this trust is the
+    answer.
+(4) Otherwise one verification per key is in flight: evidence is looked for in the order of cost, and examined after
+    each step. What is proven needs no further step, so that a legacy-signed image costs one manifest and its
+    payloads. Which place proved last is remembered per repository and tried first.
 (5) The judgement is remembered for as long as its verdict allows.
 
 Invariants: a NotVerifiedError is always turned into a judgement; whatever else is raised is a mistake of ours and
@@ -16,28 +17,30 @@ goes to the caller. Only the scheme makes `verified`; neither search nor memory 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 from router.errors import ConfigurationError, NotVerifiedError
 from router.images import Digest, ImageReference
 from router.policy import Rule
+from router.slices import Slices
 from router.verdict import Verdict
-from router.verification.catalogue import BUILT_IN, CosignSettings, StaticSettings, describe
-from router.verification.cosign.scheme import CosignKeyScheme
+from router.verification.catalogue import BUILT_IN
 from router.verification.discovery import EvidenceSource, Search
 from router.verification.evidence import Evidence, Format
+from router.verification.examination import Case, Examination
 from router.verification.judgement import Judgement, refused, ruled, told
-from router.verification.scheme import Scheme
-from router.verification.static import StaticScheme
+from router.verification.scheme import AnyScheme, Findings
+from router.verification.settings import SchemeSettings
 from router.verification.verdict_cache import Flights, Key, VerdictCache
 
 _REPOSITORIES_REMEMBERED = 10_000
-_CHECKS_INLINE = 64
-"""Signature checks of up to half a millisecond each that may hold up the loop; more of them go to a thread."""
-_BYTES_INLINE = 128 * 1024
-"""Bytes of payloads and bundles that may be read in the loop; more goes to a thread."""
+_SLICES_AT_ONCE = 1
+"""Slices of one image's evidence that wait in no line: what is honest takes a part of one."""
+_NOTHING = Findings(None)
+"""For schemes that need no evidence."""
 
 Look: TypeAlias = Callable[[], Awaitable[Evidence]]
 """Looks in one place for evidence."""
@@ -53,9 +56,10 @@ class Verifier:
     def __init__(
         self,
         registry: EvidenceSource,
-        settings: Sequence[CosignSettings | StaticSettings],
+        settings: Sequence[SchemeSettings],
         clock: Callable[[], float] = _loop_time,
         *,
+        now: Callable[[], float] = time.time,
         remembered: VerdictCache | None = None,
     ) -> None:
         """Make the schemes of all verifiers, the built-in ones too.
@@ -64,16 +68,18 @@ class Verifier:
             registry: Where evidence is asked for.
             settings: The verifiers that rules may name.
             clock: Seconds, for how long something is remembered.
+            now: Unix time in seconds, until when something is trusted.
             remembered: The memory of another verifier: proofs are keyed by trust, so what still holds stays.
 
         Raises:
             ConfigurationError: A key stands in a file that was not read with the configuration.
         """
         self._registry = registry
-        self._settings = {entry.name: entry for entry in (*settings, *BUILT_IN)}
-        self._schemes = {name: scheme_of(entry) for name, entry in self._settings.items()}
-        self._snapshots = {name: scheme.snapshot for name, scheme in self._schemes.items()}
-        self.remembered = VerdictCache(clock) if remembered is None else remembered
+        self._settings: dict[str, SchemeSettings] = {entry.name: entry for entry in (*settings, *BUILT_IN)}
+        self._schemes: dict[str, AnyScheme] = {name: entry.scheme() for name, entry in self._settings.items()}
+        self._now = now
+        self.remembered = VerdictCache(clock, now) if remembered is None else remembered
+        self._slices = Slices(_SLICES_AT_ONCE)
         self._flights = Flights()
         self._words: dict[str, str] = {}
         self._proved_last: OrderedDict[tuple[str, str], Format] = OrderedDict()
@@ -93,19 +99,18 @@ class Verifier:
         if scheme is None:
             raise ConfigurationError(f"there is no verifier {rule.verifier!r}")
         if not scheme.needs_evidence:  # (1)
-            return _ruled_unseen(scheme, image, rule)
+            return self._unseen(scheme, image, rule)
         digest = image.digest
         if digest is None:  # (2)
             try:
                 digest = await self._registry.resolve(image, deadline)
             except NotVerifiedError as error:
                 return refused(error, None)
-        key = self._key(image, digest, rule)
-        judgement = self.remembered.get(key)  # (3)
+        case = self._case(scheme, digest, rule)  # (3)
+        key: Key = image.registry, image.repository, digest, rule.key, case.trust.id
+        judgement = self.remembered.get(key)
         if judgement is None:
-            judgement = await self._flights.join(
-                key, deadline, lambda until: self._verified(image, digest, rule, key, until)
-            )
+            judgement = await self._flights.join(key, deadline, lambda until: self._verified(image, case, key, until))
         return told(judgement, is_pinned=image.digest is not None)
 
     def knows(self, image: ImageReference, rule: Rule) -> Judgement | None:
@@ -114,40 +119,35 @@ class Verifier:
         if scheme is None:
             return None
         if not scheme.needs_evidence:
-            return _ruled_unseen(scheme, image, rule)
+            return self._unseen(scheme, image, rule)
         if image.digest is None:
             return None
-        judgement = self.remembered.get(self._key(image, image.digest, rule))
+        judgement = self.remembered.get((image.registry, image.repository, image.digest, rule.key, scheme.trust.id))
         return None if judgement is None else told(judgement, is_pinned=True)
 
     def wants(self, rule: Rule) -> str:
         """What the rule asks for, in words: `a signature by key "release"`."""
         words = self._words.get(rule.key)
         if words is None:
-            words = self._words[rule.key] = describe(self._settings[rule.verifier], rule)
+            words = self._words[rule.key] = self._settings[rule.verifier].wants(rule)
         return words
 
-    def _key(self, image: ImageReference, digest: Digest, rule: Rule) -> Key:
-        return image.registry, image.repository, digest, rule.key, self._snapshots[rule.verifier]
+    def _unseen(self, scheme: AnyScheme, image: ImageReference, rule: Rule) -> Judgement:
+        return ruled(scheme.prove(_NOTHING, rule, scheme.trust, self._now()), image.digest)
 
-    async def _verified(
-        self, image: ImageReference, digest: Digest, rule: Rule, key: Key, deadline: float
-    ) -> Judgement:
-        scheme = self._schemes[rule.verifier]
-        search = Search(self._registry, image, digest, deadline)
-        found = Evidence()
-        judgement = await _judged(scheme, found, digest, rule)  # what holds if nothing is found
+    def _case(self, scheme: AnyScheme, digest: Digest, rule: Rule) -> Case[object]:
+        return Case(scheme, scheme.trust, rule, digest, self._now())
+
+    async def _verified(self, image: ImageReference, case: Case[object], key: Key, deadline: float) -> Judgement:
+        search = Search(self._registry, image, key[2], deadline)
+        examination = Examination(case, self._slices, deadline)
         for place, look in self._places(search, image):  # (4)
             news = await look()
-            if news == Evidence():
-                continue
-            found += news
-            judgement = await _judged(scheme, found, digest, rule)
-            if judgement.verdict is Verdict.VERIFIED:
-                self._remember_place(image, place)
+            if news != Evidence() and await examination.is_enough(news):
+                self._remember_place(image, place, examination.judgement)
                 break
-        self.remembered.put(key, judgement)  # (5)
-        return judgement
+        self.remembered.put(key, examination.judgement)  # (5)
+        return examination.judgement
 
     def _places(self, search: Search, image: ImageReference) -> Sequence[tuple[Format, Look]]:
         legacy = (Format.LEGACY, search.legacy)
@@ -157,33 +157,11 @@ class Verifier:
             return likely, legacy, unlikely
         return legacy, likely, unlikely
 
-    def _remember_place(self, image: ImageReference, place: Format) -> None:
+    def _remember_place(self, image: ImageReference, place: Format, judgement: Judgement) -> None:
+        if judgement.verdict is not Verdict.VERIFIED:
+            return
         repository = (image.registry, image.repository)
         self._proved_last[repository] = place
         self._proved_last.move_to_end(repository)
         if len(self._proved_last) > _REPOSITORIES_REMEMBERED:
             self._proved_last.popitem(last=False)
-
-
-def scheme_of(settings: CosignSettings | StaticSettings) -> Scheme:
-    """The scheme that a verifier's settings ask for; raises ConfigurationError where a key was not read."""
-    match settings:
-        case CosignSettings():
-            return CosignKeyScheme([(entry.name, entry.loaded()) for entry in settings.keys])
-        case StaticSettings():
-            return StaticScheme(settings.name, settings.allow, settings.message)
-        case _:
-            assert_never(settings)
-
-
-async def _judged(scheme: Scheme, found: Evidence, digest: Digest, rule: Rule) -> Judgement:
-    try:
-        if len(found) * scheme.effort > _CHECKS_INLINE or found.size > _BYTES_INLINE:
-            return ruled(await asyncio.to_thread(scheme.prove, found, digest, rule), digest)
-        return ruled(scheme.prove(found, digest, rule), digest)
-    except NotVerifiedError as error:
-        return refused(error, digest)
-
-
-def _ruled_unseen(scheme: Scheme, image: ImageReference, rule: Rule) -> Judgement:
-    return ruled(scheme.prove(Evidence(), image.digest, rule), image.digest)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from router.admission.reading.steps import finish
 from router.admission.review import AdmissionRequest, Objects, read_review
 from router.admission.workloads import Workload, read_workload
+from router.steps import finish
 
 CSI_DRIVERS = frozenset({"container-image.csi.k8s.io", "csi-image.warm-metal.tech"})
 

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from router import slices
 from router.admission import gate as gate_module
-from router.admission import patches, pinning, slices, telling
+from router.admission import patches, pinning, telling
 from router.admission.judging import Judging
 from router.admission.telling import Telling
 from router.admission.unreadable import Unreadable

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from router import images
-from router.admission import deadlines, receiving, review, settings, slices, unreadable, webhook, workloads
+from router import images, slices
+from router.admission import deadlines, receiving, review, settings, unreadable, webhook, workloads
 from router.events import EVENT_LIMIT
 from router.registry import failures, lookups, transport
 from router.server import limits
 from router.telemetry import line_forms, line_queue, seldom
-from router.verification import judgement, line, turns
+from router.verification import judgement, line, turns, verdict_cache
+from router.verification.sigstore import bundle, dsse
 
 KIB, MIB = 2**10, 2**20
 
@@ -53,6 +54,11 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "memory of images that wait for that, and of small requests beside", lambda: _bytes(webhook.WAITING_ROOM)),
     ("", "images being verified at once", lambda: _count(turns.UNDER_WAY)),
     ("", "images waiting for their turn", lambda: _count(turns.WAITING)),
+    ("", "memory of remembered proofs", lambda: _bytes(verdict_cache.PROOF_BYTES)),
+    ("", "memory of remembered refusals, apart", lambda: _bytes(verdict_cache.REFUSAL_BYTES)),
+    ("an image", "work on its evidence before others get a turn", lambda: _seconds(slices.SLICE)),
+    ("a bundle", "its list of signatures", lambda: _bytes(dsse.SIGNATURES_LIMIT)),
+    ("", "values, where a trusted key has signed it", lambda: _count(bundle.VALUES_LIMIT)),
     ("a dry run", "turns that one of its turns costs", lambda: _count(line.DRY_RUN_COST)),
     ("a connection", "its TLS handshake", lambda: _seconds(limits.WEBHOOK.handshake)),
     ("", "a request's head, from its first byte", lambda: _seconds(limits.WEBHOOK.head)),

@@ -17,20 +17,19 @@ from router.verification import Judgement, VerifierSettings
 from router.verification.catalogue import BUILT_IN
 from router.verification.evidence import SIMPLE_SIGNING_TYPE, Evidence, SigstoreBundle, SimpleSigning
 from router.verification.judgement import refused, ruled
-from router.verification.scheme import Scheme, Verified
-from router.verification.verifier import scheme_of
-from tests.verification.world import MemorySource, cosign, pen, rule, simple_signing, statement
+from router.verification.scheme import AnyScheme, Verified
+from tests.verification.world import MemorySource, cosign, pen, proven, rule, simple_signing, statement
 
 DIGEST, OTHER = Digest.of(b"the image"), Digest.of(b"another image")
-SCHEMES: dict[str, Callable[[], Scheme]] = {
-    "cosign": lambda: scheme_of(cosign("release", "security")),
-    "allow": lambda: scheme_of(BUILT_IN[0]),
-    "deny": lambda: scheme_of(BUILT_IN[1]),
+SCHEMES: dict[str, Callable[[], AnyScheme]] = {
+    "cosign": lambda: cosign("release", "security").scheme(),
+    "allow": BUILT_IN[0].scheme,
+    "deny": BUILT_IN[1].scheme,
 }
 
 
 @pytest.fixture(params=SCHEMES)
-def scheme(request: pytest.FixtureRequest) -> Scheme:
+def scheme(request: pytest.FixtureRequest) -> AnyScheme:
     return SCHEMES[request.param]()
 
 
@@ -47,14 +46,14 @@ def signed(digest: Digest, by: str) -> Evidence:
     )
 
 
-def judged(scheme: Scheme, evidence: Evidence, threshold: int | None = None) -> Judgement:
+def judged(scheme: AnyScheme, evidence: Evidence, threshold: int | None = None) -> Judgement:
     try:
-        return ruled(scheme.prove(evidence, DIGEST, rule(threshold=threshold)), DIGEST)
+        return ruled(proven(scheme, evidence, DIGEST, rule(threshold=threshold)), DIGEST)
     except NotVerifiedError as error:
         return refused(error, DIGEST)
 
 
-def test_a_scheme_looks_for_evidence_or_answers_without(scheme: Scheme) -> None:
+def test_a_scheme_looks_for_evidence_or_answers_without(scheme: AnyScheme) -> None:
     """Without evidence, a scheme that needs some refuses, and one that needs none never says `verified`."""
     judgement = judged(scheme, Evidence())
 
@@ -62,12 +61,7 @@ def test_a_scheme_looks_for_evidence_or_answers_without(scheme: Scheme) -> None:
     assert judgement.verdict in expected
 
 
-def test_looking_at_evidence_has_a_cost_that_is_known(scheme: Scheme) -> None:
-    """The shell goes by it: what costs much does not hold up other requests."""
-    assert (scheme.effort > 0) == scheme.needs_evidence
-
-
-def test_only_a_scheme_that_looks_for_evidence_verifies(scheme: Scheme) -> None:
+def test_only_a_scheme_that_looks_for_evidence_verifies(scheme: AnyScheme) -> None:
     judgement = judged(scheme, signed(DIGEST, "release"))
 
     assert (judgement.verdict is Verdict.VERIFIED) == scheme.needs_evidence
@@ -86,11 +80,11 @@ def test_only_a_scheme_that_looks_for_evidence_verifies(scheme: Scheme) -> None:
     ],
     ids=["another digest", "a stranger", "a stranger about another digest", "defect", "gap", "attestations"],
 )
-def test_nothing_else_verifies(scheme: Scheme, evidence: Evidence) -> None:
+def test_nothing_else_verifies(scheme: AnyScheme, evidence: Evidence) -> None:
     assert judged(scheme, evidence).verdict is not Verdict.VERIFIED
 
 
-def test_broken_foreign_and_missing_evidence_takes_nothing_from_a_proof(scheme: Scheme) -> None:
+def test_broken_foreign_and_missing_evidence_takes_nothing_from_a_proof(scheme: AnyScheme) -> None:
     good = signed(DIGEST, "release")
     noise = signed(DIGEST, "stranger") + signed(OTHER, "security")
     noise += Evidence(defects=(InvalidSignatureError("broken"),), gaps=(UnreachableError("down"),))
@@ -99,30 +93,30 @@ def test_broken_foreign_and_missing_evidence_takes_nothing_from_a_proof(scheme: 
     assert judged(scheme, good + noise).verdict == judged(scheme, good).verdict
 
 
-def test_one_signer_is_never_two(scheme: Scheme) -> None:
+def test_one_signer_is_never_two(scheme: AnyScheme) -> None:
     evidence = signed(DIGEST, "release") + signed(DIGEST, "release") + signed(DIGEST, "stranger")
 
     assert judged(scheme, evidence, threshold=2).verdict is not Verdict.VERIFIED
 
 
-def test_what_could_not_be_fetched_is_unverifiable_where_evidence_is_needed(scheme: Scheme) -> None:
+def test_what_could_not_be_fetched_is_unverifiable_where_evidence_is_needed(scheme: AnyScheme) -> None:
     gap: UnverifiableError = UnreachableError("down")
     judgement = judged(scheme, signed(DIGEST, "stranger") + Evidence(gaps=(gap,)))
 
     assert (judgement.verdict is Verdict.UNVERIFIABLE) == scheme.needs_evidence
 
 
-def test_the_same_question_has_the_same_answer(scheme: Scheme) -> None:
+def test_the_same_question_has_the_same_answer(scheme: AnyScheme) -> None:
     evidence = signed(DIGEST, "release")
 
     assert judged(scheme, evidence) == judged(scheme, evidence)
 
 
 def test_whom_it_trusts_has_an_id_that_follows_from_the_trust_alone() -> None:
-    ids = {name: make().snapshot for name, make in SCHEMES.items()}
+    ids = {name: make().trust.id for name, make in SCHEMES.items()}
 
-    assert ids == {name: make().snapshot for name, make in SCHEMES.items()}
-    assert scheme_of(cosign("release")).snapshot != scheme_of(cosign("security")).snapshot
+    assert ids == {name: make().trust.id for name, make in SCHEMES.items()}
+    assert cosign("release").scheme().trust.id != cosign("security").scheme().trust.id
 
 
 BYTES = st.binary(max_size=80)
@@ -141,10 +135,10 @@ BUNDLES = st.builds(lambda body: SigstoreBundle(Digest.of(body), body), BYTES)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(SIGNINGS, max_size=3), st.lists(BUNDLES, max_size=3))
 def test_no_evidence_crashes_a_scheme_or_convinces_it(
-    scheme: Scheme, signings: list[SimpleSigning], bundles: list[SigstoreBundle]
+    scheme: AnyScheme, signings: list[SimpleSigning], bundles: list[SigstoreBundle]
 ) -> None:
     try:
-        ruling = scheme.prove(Evidence(tuple(signings), tuple(bundles)), DIGEST, rule())
+        ruling = proven(scheme, Evidence(tuple(signings), tuple(bundles)), DIGEST, rule())
     except NotVerifiedError:
         return
     assert not isinstance(ruling, Verified)

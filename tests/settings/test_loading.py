@@ -167,10 +167,12 @@ def test_what_is_never_used_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_a_key_with_two_names_does_not_go_unnoticed(tmp_path: Path) -> None:
-    """A threshold counts keys, and so one signer, however often it is named."""
-    result = tried(tmp_path, example().replace("security.pub", "release.pub"))
+    """A threshold counts keys, and so one signer, however often it is named: one that is out of reach is a mistake."""
+    twice = example().replace("security.pub", "release.pub")
+    (warning,) = loaded(tmp_path, twice.replace("threshold: 2", "threshold: 1")).warnings
 
-    assert "same key" in (result.text if isinstance(result, Refused) else result.warnings[0])
+    assert 'verifiers[0].keys[1] (security): is the same key as "release"; a threshold counts it once' in warning
+    assert "policy[1].with.threshold: threshold 2 can never be met" in refused(tmp_path, twice)
 
 
 def test_no_destination_at_all_is_a_warning(tmp_path: Path) -> None:

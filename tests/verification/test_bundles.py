@@ -12,21 +12,22 @@ from hypothesis import strategies as st
 
 from router.errors import InvalidSignatureError
 from router.images import Digest
+from router.steps import finish
 from router.verification.cosign.bundles import examine
 from router.verification.cosign.findings import Finding, Unendorsed
 from router.verification.evidence import BUNDLE_TYPE, SigstoreBundle
-from router.verification.keys import SignedBytes
+from router.verification.keys import SignedBytes, TrustedKey
 from router.verification.scheme import Endorsement
 from router.verification.sigstore.bundle import read_bundle
 from router.verification.sigstore.dsse import IN_TOTO_TYPE, pae, payload_of
 from tests.verification.world import pen, simple_signing, statement
 
 DIGEST = Digest.of(b"the image")
-KEYS = (("release", pen("release").public), ("security", pen("security").public))
+KEYS = (TrustedKey(pen("release").public, ("release",)), TrustedKey(pen("security").public, ("security",)))
 
 
 def found_in(body: bytes, digest: Digest = DIGEST) -> Finding:
-    return examine(SigstoreBundle(Digest.of(body), body), KEYS, digest)
+    return finish(examine(SigstoreBundle(Digest.of(body), body), KEYS, digest))
 
 
 def reason_of(body: bytes, digest: Digest = DIGEST) -> str:
@@ -46,7 +47,7 @@ def test_a_sound_bundle_endorses_its_digest_by_the_name_of_its_key() -> None:
     found = found_in(pen("security").bundle(statement(DIGEST)))
 
     assert isinstance(found, Endorsement)
-    assert (found.name, found.digest) == ("security", DIGEST)
+    assert (found.signer.name, found.digest) == ("security", DIGEST)
 
 
 def test_one_of_several_subjects_suffices() -> None:
@@ -162,7 +163,7 @@ def test_a_broken_bundle_is_told_apart_from_none(body: bytes, reason: str) -> No
 
 def test_bytes_of_another_digest_are_refused() -> None:
     with pytest.raises(InvalidSignatureError) as refused:
-        examine(SigstoreBundle(DIGEST, pen("release").bundle(GOOD)), KEYS, DIGEST)
+        finish(examine(SigstoreBundle(DIGEST, pen("release").bundle(GOOD)), KEYS, DIGEST))
 
     assert refused.value.reason == "digest_mismatch"
 
@@ -212,7 +213,7 @@ BUNDLES = st.fixed_dictionaries(
 @given((JSON | BUNDLES).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=100))
 def test_any_bytes_are_a_bundle_or_refused(body: bytes) -> None:
     try:
-        bundle = read_bundle(body)
+        bundle = finish(read_bundle(body))
     except InvalidSignatureError:
         return
     assert bundle.envelope.signature

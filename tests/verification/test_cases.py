@@ -12,7 +12,7 @@ from router.images import ImageReference
 from router.registry import RegistryClient
 from router.verdict import Verdict
 from router.verification import Verifier
-from router.verification.catalogue import CosignSettings
+from router.verification.cosign.settings import CosignSettings
 from tests.simulators.docker_registry import DockerRegistry
 from tests.simulators.registry import RegistrySimulator
 from tests.verification.world import DATA, MemorySource, image, rule

@@ -9,8 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
-from router.verification import Verifier, VerifierSettings, describe
-from router.verification.catalogue import BUILT_IN, CosignSettings, KeySettings, StaticSettings
+from router.verification import Verifier, VerifierSettings
+from router.verification.catalogue import BUILT_IN, KINDS_WITHOUT_EVIDENCE
+from router.verification.cosign.settings import CosignSettings, KeySettings
+from router.verification.static import StaticSettings
 from tests.verification.world import DATA, MemorySource, cosign, pem_of, pen, rule
 
 ADAPTER: TypeAdapter[CosignSettings | StaticSettings] = TypeAdapter(VerifierSettings)
@@ -108,12 +110,20 @@ def test_the_schema_tells_editors_what_a_verifier_is() -> None:
 def test_what_a_rule_wants_is_told_in_words(threshold: int | None, required: tuple[str, ...], words: str) -> None:
     settings = cosign("release", "security", "auditor")
 
-    assert describe(settings, rule(threshold=threshold, required=required)) == words
+    assert settings.wants(rule(threshold=threshold, required=required)) == words
 
 
 def test_one_key_and_none_are_told_in_words_too() -> None:
-    assert describe(cosign("release"), rule()) == 'a signature by key "release"'
-    assert [describe(entry, rule()) for entry in BUILT_IN] == [
+    assert cosign("release").wants(rule()) == 'a signature by key "release"'
+    assert [entry.wants(rule()) for entry in BUILT_IN] == [
         "no signature: every image passes",
         "no image here at all",
     ]
+
+
+def test_whoever_wants_to_know_more_of_a_scheme_asks_its_settings() -> None:
+    """Nobody else needs to list the schemes."""
+    assert KINDS_WITHOUT_EVIDENCE == ("static",)
+    assert [entry.ruling for entry in (cosign("release"), *BUILT_IN)] == [None, True, False]
+    assert cosign("release").signers == (("release", pen("release").public.fingerprint),)
+    assert not BUILT_IN[0].signers

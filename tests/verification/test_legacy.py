@@ -11,15 +11,21 @@ from hypothesis import strategies as st
 
 from router.errors import InvalidSignatureError
 from router.images import Digest
-from router.verification.cosign.findings import Unendorsed
-from router.verification.cosign.legacy import examine
+from router.steps import finish
+from router.verification.cosign import legacy
+from router.verification.cosign.findings import Finding, Unendorsed
 from router.verification.evidence import SIMPLE_SIGNING_TYPE, SimpleSigning
+from router.verification.keys import TrustedKey, TrustedKeys
 from router.verification.scheme import Endorsement
 from router.verification.sigstore.dsse import IN_TOTO_TYPE, pae
 from tests.verification.world import pen, simple_signing, statement
 
 DIGEST = Digest.of(b"the image")
-KEYS = (("release", pen("release").public), ("security", pen("security").public))
+KEYS = (TrustedKey(pen("release").public, ("release",)), TrustedKey(pen("security").public, ("security",)))
+
+
+def examine(signing: SimpleSigning, keys: TrustedKeys, digest: Digest) -> Finding:
+    return finish(legacy.examine(signing, keys, digest))
 
 
 def signed(payload: bytes, by: str = "release") -> SimpleSigning:
@@ -43,7 +49,7 @@ def test_a_sound_signature_endorses_its_digest_by_the_name_of_its_key(name: str)
     found = examine(signed(simple_signing(DIGEST), name), KEYS, DIGEST)
 
     assert isinstance(found, Endorsement)
-    assert (found.name, found.digest) == (name, DIGEST)
+    assert (found.signer.name, found.digest) == (name, DIGEST)
 
 
 @pytest.mark.parametrize("algorithm", ["sha384", "sha512"])

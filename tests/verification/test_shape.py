@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import ast
+import base64
 from pathlib import Path
 
 import pytest
 
 import router.verification
-from router.errors import NotVerifiedError, UntrustedSignatureError
+from router.errors import NotVerifiedError, TrustEndedError, UntrustedSignatureError
 from router.images import Digest
+from router.steps import finish
 from router.verification.cosign.scheme import CosignKeyScheme
-from router.verification.evidence import Evidence
-from router.verification.keys import SignedBytes
-from router.verification.scheme import Endorsement, Verified
-from tests.verification.world import pen, rule, simple_signing
+from router.verification.evidence import SIMPLE_SIGNING_TYPE, Evidence, SimpleSigning
+from router.verification.keys import SignedBytes, TrustedKey, trust_in
+from router.verification.scheme import Endorsement, Findings, Signer, Verified
+from router.verification.trust import Trust
+from tests.verification.world import pen, proven, rule, simple_signing
 
 DIGEST, OTHER = Digest.of(b"the image"), Digest.of(b"another")
 PACKAGE = Path(router.verification.__file__).parent
 MAKERS = {
     "Verified": {"cosign/scheme.py"},
-    "Endorsement": {"cosign/legacy.py", "cosign/bundles.py"},
+    "Endorsement": set[str](),
+    "of_key": {"cosign/legacy.py", "cosign/bundles.py"},
     "SignedBytes": set[str](),
     "opened": {"cosign/findings.py"},
 }
@@ -28,7 +32,12 @@ MAKERS = {
 
 def endorsement(name: str, digest: Digest = DIGEST) -> Endorsement:
     payload = simple_signing(digest)
-    return Endorsement(name, SignedBytes(pen(name).public, payload, pen(name).sign(payload)), digest)
+    key = pen(name).public
+    return Endorsement.of_key(TrustedKey(key, (name,)), SignedBytes(key, payload, pen(name).sign(payload)), digest)
+
+
+def verified(*endorsements: Endorsement, threshold: int | None = None, until: float | None = None) -> Verified:
+    return Verified(DIGEST, endorsements, rule(threshold=threshold), Trust("id", None, until), 100.0)
 
 
 def called_in(path: Path) -> set[str]:
@@ -59,26 +68,85 @@ def test_only_code_that_checked_a_signature_makes_proof(what: str) -> None:
 )
 def test_too_little_makes_no_proof(endorsements: tuple[Endorsement, ...], threshold: int | None) -> None:
     with pytest.raises(UntrustedSignatureError):
-        Verified(DIGEST, endorsements, rule(threshold=threshold))
+        verified(*endorsements, threshold=threshold)
 
 
 def test_one_key_under_two_names_is_one_signer() -> None:
-    """The configuration refuses it; this holds without the configuration, too."""
+    """The configuration warns of it; this holds without the configuration, too."""
     one = endorsement("release")
+    other = Endorsement.of_key(TrustedKey(pen("release").public, ("alias",)), one.signed, DIGEST)
     with pytest.raises(UntrustedSignatureError):
-        Verified(DIGEST, (one, Endorsement("alias", one.signed, DIGEST)), rule(threshold=2))
+        verified(one, other, threshold=2)
+
+    assert [signer.name for signer in verified(one, other).signers] == ["release"]
 
 
-def test_without_keys_there_is_no_scheme() -> None:
+def test_one_identity_that_signed_twice_is_one_signer() -> None:
+    """Whoever has no fixed key signs with another one each time."""
+    signer = Signer("builds", None, "https://ci.example/build", "https://ci.example")
+    twice = [Endorsement(signer, endorsement(name).signed, DIGEST) for name in ("release", "security")]
+    with pytest.raises(UntrustedSignatureError):
+        verified(*twice, threshold=2)
+
+    assert verified(*twice).signers == (signer,)
+
+
+def test_a_key_may_be_required_by_each_of_its_names_and_counts_once() -> None:
+    scheme = CosignKeyScheme(trust_in([("release", pen("release").public), ("alias", pen("release").public)]))
+    payload = simple_signing(DIGEST)
+    signature = base64.b64encode(pen("release").sign(payload)).decode()
+    evidence = Evidence((SimpleSigning(SIMPLE_SIGNING_TYPE, Digest.of(payload), signature, payload),))
+    with pytest.raises(UntrustedSignatureError):
+        proven(scheme, evidence, DIGEST, rule(threshold=2))
+
+    assert isinstance(proven(scheme, evidence, DIGEST, rule(required=["alias", "release"])), Verified)
+
+
+def test_nobody_endorses_with_the_key_of_another() -> None:
+    one = endorsement("release")
+    with pytest.raises(ValueError, match="fixed key"):
+        Endorsement.of_key(TrustedKey(pen("security").public, ("security",)), one.signed, DIGEST)
+
+
+def test_nothing_is_proven_under_a_trust_that_has_ended() -> None:
+    """And what is proven before says until when it is good."""
+    with pytest.raises(TrustEndedError):
+        verified(endorsement("release"), until=100.0)
+
+    assert verified(endorsement("release"), until=100.5).valid_until == 100.5
+
+
+def test_without_keys_there_is_no_trust() -> None:
     with pytest.raises(ValueError, match="without keys"):
-        CosignKeyScheme([])
+        trust_in([])
+
+
+def test_whom_one_trusts_is_named_by_keys_and_names() -> None:
+    """A proof tells the name; under another one it would tell the wrong one."""
+    release, security = pen("release").public, pen("security").public
+    ids = {
+        trust_in(named).id
+        for named in (
+            [("a", release)],
+            [("b", release)],
+            [("a", security)],
+            [("a", release), ("b", security)],
+            [("a", release), ("b", release)],
+        )
+    }
+
+    assert len(ids) == 5
+    assert trust_in([("a", release)]) == trust_in([("a", release)])
 
 
 def test_without_a_digest_nothing_is_proven() -> None:
+    scheme = CosignKeyScheme(trust_in([("release", pen("release").public)]))
     with pytest.raises(ValueError, match="about a digest"):
-        CosignKeyScheme([("release", pen("release").public)]).prove(Evidence(), None, rule())
+        finish(scheme.examine(Evidence(), Findings(None), scheme.trust))
+    with pytest.raises(ValueError, match="about a digest"):
+        scheme.prove(Findings(None), rule(), scheme.trust, 0.0)
 
 
 def test_every_refusal_is_a_kind_of_not_verified() -> None:
     with pytest.raises(NotVerifiedError):
-        CosignKeyScheme([("release", pen("release").public)]).prove(Evidence(), DIGEST, rule())
+        proven(CosignKeyScheme(trust_in([("release", pen("release").public)])), Evidence(), DIGEST, rule())

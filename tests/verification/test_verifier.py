@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -19,9 +19,9 @@ from router.errors import (
 from router.images import Digest
 from router.verdict import Verdict
 from router.verification import Judgement, Verifier
-from router.verification.catalogue import CosignSettings
-from router.verification.evidence import Evidence
-from router.verification.scheme import Demands, Verified
+from router.verification.cosign.scheme import CosignKeyScheme
+from router.verification.cosign.settings import CosignSettings
+from router.verification.keys import trust_in
 from tests.verification.world import (
     MemorySource,
     cosign,
@@ -111,28 +111,53 @@ async def test_an_unsigned_image_by_digest_may_be_a_platform_of_a_signed_index()
     assert known == by_digest
 
 
-@pytest.mark.parametrize("cause", ["many checks", "many bytes"])
-async def test_what_takes_long_is_checked_beside_the_loop(cause: str) -> None:
-    """A hundred signatures of strangers cost tens of milliseconds: no other request may wait for them."""
-    seen: list[bool] = []
+async def test_what_one_image_asks_is_checked_in_slices_and_another_is_judged_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever can push chooses how many signatures there are; nobody else's image waits for them."""
+    monkeypatch.setattr("router.slices.SLICE", 0.0)
+    source, _ = signed_by(*["stranger"] * 50)
+    digest = source.add_image("v2", "another image")
+    source.add_legacy(digest, pen("release").sign_legacy(source, simple_signing(digest)))
+    verifier = Verifier(source, [cosign("release", "security", "auditor")])
+    slow = asyncio.create_task(verifier.judge(image(), rule(), FAR))
+    quick = asyncio.create_task(verifier.judge(image("v2"), rule(), FAR))
+    done, _ = await asyncio.wait({slow, quick}, return_when=asyncio.FIRST_COMPLETED)
 
-    class Watching:
-        needs_evidence, snapshot, effort = True, "x", 40 if cause == "many checks" else 1
+    assert done == {quick}
+    assert (await slow).verdict is Verdict.UNTRUSTED
 
-        def prove(self, evidence: Evidence, digest: Digest | None, demands: Demands) -> Verified:
-            seen.append(threading.current_thread() is threading.main_thread())
-            return verifier._schemes["keys"].prove(evidence, digest, demands)  # type: ignore[return-value]  # cosign proves
 
-    source, digest = signed_by("stranger", "release")
-    if cause == "many bytes":
-        source.add_legacy(digest, pen("release").sign_legacy(source, simple_signing(digest) + b" " * 200_000))
+async def test_a_proof_is_not_good_for_longer_than_the_trust_that_it_was_made_under() -> None:
+    """Roots and certificates end; a proof that is remembered for a day must not outlive them."""
+    now, source = 1000.0, signed_by("release")[0]
+    digest = await source.resolve(image(), FAR)
+    verifier = Verifier(source, [cosign("release")], now=lambda: now)
+    scheme = verifier._schemes["keys"]
+    verifier._schemes["keys"] = CosignKeyScheme(replace(scheme.trust, valid_until=1100.0))
+    proven = await verifier.judge(image(), rule(), FAR)
+    now = 1099.0
+    still = verifier.knows(image(digest=digest), rule())
+    now = 1100.0
+    ended = await verifier.judge(image(digest=digest), rule(), FAR)
+
+    assert (proven.verdict, proven.valid_until) == (Verdict.VERIFIED, 1100.0)
+    assert still is not None
+    assert (ended.verdict, ended.reason, ended.is_registrys_doing) == (Verdict.UNVERIFIABLE, "trust_ended", False)
+
+
+async def test_whom_to_trust_is_read_for_every_judgement() -> None:
+    """What comes from a file or a network changes without a reload; nothing proven before is known any more."""
+    source = signed_by("release")[0]
+    digest = await source.resolve(image(), FAR)
     verifier = Verifier(source, [cosign("release")])
-    watched = Verifier(source, [cosign("release")])
-    watched._schemes["keys"] = Watching()
-    judgement = await watched.judge(image(), rule(), FAR)
+    verifier._schemes["keys"] = rotating = CosignKeyScheme(trust_in([("release", pen("release").public)]))
+    before = await verifier.judge(image(), rule(), FAR)
+    rotating.trust = trust_in([("security", pen("security").public)])
+    known = verifier.knows(image(digest=digest), rule())
+    after = await verifier.judge(image(), rule(), FAR)
 
-    assert judgement.verdict is Verdict.VERIFIED
-    assert seen == [True, False]  # first without any evidence, which costs nothing
+    assert (before.verdict, known, after.verdict) == (Verdict.VERIFIED, None, Verdict.UNTRUSTED)
 
 
 @pytest.mark.parametrize("by_digest", [True, False])

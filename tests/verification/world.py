@@ -21,16 +21,20 @@ from router.policy import Rule
 from router.policy.settings import RuleSettings
 from router.registry import Descriptor, Manifest
 from router.registry.referrers import fallback_tag, parse_index
-from router.verification.catalogue import CosignSettings, StaticSettings
+from router.steps import finish
+from router.verification.cosign.settings import CosignSettings
 from router.verification.evidence import (
     BUNDLE_TYPE,
     SIGN_PREDICATE,
     SIGNATURE_ANNOTATION,
     SIMPLE_SIGNING_TYPE,
+    Evidence,
 )
 from router.verification.keys import PublicKey
+from router.verification.scheme import AnyScheme, Demands, Findings, Ruling
 from router.verification.sigstore.dsse import IN_TOTO_TYPE, pae
 from router.verification.sigstore.statement import STATEMENT_TYPE
+from router.verification.static import StaticSettings
 
 DATA = Path(__file__).parent.parent / "data"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -292,3 +296,10 @@ def rule(verifier: str = "keys", threshold: int | None = None, required: Sequenc
 def image(tag: str = "v1", digest: Digest | None = None) -> ImageReference:
     """The image of this world, by tag or by digest."""
     return parse_reference(f"{NAME}:{tag}" if digest is None else f"{NAME}@{digest}")
+
+
+def proven(scheme: AnyScheme, evidence: Evidence, digest: Digest | None, demands: Demands, now: float = 0.0) -> Ruling:
+    """What the evidence proves about the digest, examined at once; raises NotVerifiedError."""
+    trust, found = scheme.trust, Findings(digest)
+    finish(scheme.examine(evidence, found, trust))
+    return scheme.prove(found, demands, trust, now)

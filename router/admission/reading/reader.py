@@ -16,8 +16,8 @@ from typing import TypeVar
 
 import msgspec
 
-from router.admission.reading.steps import Steps
 from router.admission.reading.tolerant import Reader
+from router.steps import Steps
 
 FAST_LIMIT = 4 * 2**20
 """Bytes that the fast reader takes at one go, whatever is in them."""

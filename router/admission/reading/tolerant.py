@@ -27,7 +27,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 from msgspec import inspect
 
-from router.admission.reading.steps import Steps
+from router.steps import Steps
 
 WINDOW = 32 * 1024
 """Bytes that are looked at between two steps."""

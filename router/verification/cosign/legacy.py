@@ -23,17 +23,18 @@ from __future__ import annotations
 
 from router.errors import InvalidReferenceError, InvalidSignatureError
 from router.images import Digest
-from router.verification.cosign.findings import Finding, TrustedKey, Unendorsed, opened_by
+from router.steps import Steps
+from router.verification.cosign.findings import Finding, Unendorsed, opened_by
 from router.verification.documents import folded, malformed, object_at, read_object, standard_base64, text_at
 from router.verification.evidence import SIMPLE_SIGNING_TYPE, Flaw, SimpleSigning
-from router.verification.keys import SignedBytes
+from router.verification.keys import SignedBytes, TrustedKey, TrustedKeys
 from router.verification.scheme import Endorsement
 
 CRITICAL_TYPE = "cosign container image signature"
 _WHAT = "the payload of a legacy signature"
 
 
-def examine(signing: SimpleSigning, keys: tuple[TrustedKey, ...], digest: Digest) -> Finding:
+def examine(signing: SimpleSigning, keys: TrustedKeys, digest: Digest) -> Steps[Finding]:
     """Say what one layer of a signature manifest is; raises InvalidSignatureError."""
     # (1) Media type.
     if signing.media_type != SIMPLE_SIGNING_TYPE:
@@ -48,13 +49,14 @@ def examine(signing: SimpleSigning, keys: tuple[TrustedKey, ...], digest: Digest
     if not signing.digest.matches(signing.payload):
         raise InvalidSignatureError(f"{_WHAT} has another digest than its layer", reason=Flaw.DIGEST_MISMATCH)
     # (4) A trusted key has signed them ...
-    if (opened := opened_by(keys, signing.payload, signature)) is None:
+    if (opened := (yield from opened_by(keys, signing.payload, signature))) is None:
         return Unendorsed.STRANGER
     # ... so now, and only now, they are safe to parse.
     return _endorsement(*opened, digest)
 
 
-def _endorsement(name: str, signed: SignedBytes, digest: Digest) -> Endorsement:
+def _endorsement(by: TrustedKey, signed: SignedBytes, digest: Digest) -> Endorsement:
+    name = by.names[0]
     # (5) JSON with one meaning, at every level that is read.
     document = folded(read_object(signed.content, _WHAT), _WHAT)
     critical = folded(object_at(document, "critical", _WHAT), _WHAT)
@@ -68,7 +70,7 @@ def _endorsement(name: str, signed: SignedBytes, digest: Digest) -> Endorsement:
     claimed = text_at(image, "docker-manifest-digest", _WHAT)
     if claimed != str(digest):
         raise InvalidSignatureError(f'key "{name}" signed another digest{_shown(claimed)}', reason=Flaw.DIGEST_MISMATCH)
-    return Endorsement(name, signed, digest)
+    return Endorsement.of_key(by, signed, digest)
 
 
 def _shown(claimed: str) -> str:

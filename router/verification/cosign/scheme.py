@@ -14,11 +14,6 @@ The first of these that holds is the answer:
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
-
 from router.errors import (
     InvalidSignatureError,
     NotVerifiedError,
@@ -28,73 +23,46 @@ from router.errors import (
     UnverifiableError,
 )
 from router.images import Digest
+from router.steps import Steps
 from router.verification.cosign import bundles, legacy
-from router.verification.cosign.findings import Finding, TrustedKey, Unendorsed
-from router.verification.evidence import Evidence, Flaw
-from router.verification.scheme import Demands, Endorsement, Verified
+from router.verification.cosign.findings import Finding, Unendorsed
+from router.verification.evidence import Evidence, Flaw, SigstoreBundle, SimpleSigning
+from router.verification.keys import TrustedKeys
+from router.verification.scheme import Demands, Endorsement, Findings, Verified
+from router.verification.trust import Trust
 
 _CLAIMED = frozenset({Flaw.DIGEST_MISMATCH, Flaw.CRITICAL_TYPE, Flaw.STATEMENT_TYPE})
-_CHECKS_PER_KEY = 4
-"""Two hashes, and each again for a raw signature."""
-_T = TypeVar("_T")
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What all pieces of evidence together amount to."""
-
-    endorsements: list[Endorsement] = field(default_factory=list)
-    strangers: int = 0
-    attestations: int = 0
-    defects: list[InvalidSignatureError] = field(default_factory=list)
-
-    def examine(
-        self,
-        examiner: Callable[[_T, tuple[TrustedKey, ...], Digest], Finding],
-        piece: _T,
-        keys: tuple[TrustedKey, ...],
-        digest: Digest,
-    ) -> None:
-        try:
-            found = examiner(piece, keys, digest)
-        except InvalidSignatureError as error:
-            self.defects.append(error)
-            return
-        match found:
-            case Endorsement():
-                self.endorsements.append(found)
-            case Unendorsed.STRANGER:
-                self.strangers += 1
-            case Unendorsed.ATTESTATION:
-                self.attestations += 1
 
 
 class CosignKeyScheme:
-    """Signatures by pinned keys. Fails closed: without keys it can't be made."""
+    """Signatures by pinned keys. Fails closed: without keys there is no trust that it could be made with."""
 
-    def __init__(self, keys: Sequence[TrustedKey]) -> None:
-        if not keys:
-            raise ValueError("without keys nothing can be proven, and nothing may pass")
-        self._keys = tuple(keys)
-        trusted = "\n".join(f"{name} {key.fingerprint}" for name, key in self._keys)
-        self._snapshot = hashlib.sha256(trusted.encode()).hexdigest()
+    def __init__(self, trust: Trust[TrustedKeys]) -> None:
+        self.trust = trust
 
     @property
     def needs_evidence(self) -> bool:
         """Signatures, in whichever format: that is probed, not configured."""
         return True
 
-    @property
-    def snapshot(self) -> str:
-        """Names and fingerprints of the keys."""
-        return self._snapshot
+    def examine(self, news: Evidence, found: Findings, trust: Trust[TrustedKeys]) -> Steps[None]:
+        """Add what each piece is to the findings; a step is at most one key's check of one piece."""
+        if found.digest is None:
+            raise ValueError("a signature is about a digest")
+        found.attestations += news.attestations
+        found.defects.extend(news.defects)
+        found.gaps.extend(news.gaps)
+        pieces: tuple[SimpleSigning | SigstoreBundle, ...] = (*news.simple_signings, *news.bundles)
+        for piece in pieces:
+            try:
+                finding = yield from _examined(piece, trust.material, found.digest)
+            except InvalidSignatureError as error:
+                found.defects.append(error)
+            else:
+                _add(found, finding)
+            yield
 
-    @property
-    def effort(self) -> int:
-        """Every key may be tried, in every way that it may have signed."""
-        return len(self._keys) * _CHECKS_PER_KEY
-
-    def prove(self, evidence: Evidence, digest: Digest | None, demands: Demands) -> Verified:
+    def prove(self, found: Findings, demands: Demands, trust: Trust[TrustedKeys], now: float) -> Verified:
         """Say whether enough of the keys have signed this digest.
 
         Raises:
@@ -103,42 +71,56 @@ class CosignKeyScheme:
             UntrustedSignatureError: Others have, or too few.
             UnsignedError: Nobody has.
         """
-        if digest is None:
+        if found.digest is None:
             raise ValueError("a signature is about a digest")
-        tally = _Tally(attestations=evidence.attestations)
-        for signing in evidence.simple_signings:
-            tally.examine(legacy.examine, signing, self._keys, digest)
-        for bundle in evidence.bundles:
-            tally.examine(bundles.examine, bundle, self._keys, digest)
-        tally.defects.extend(evidence.defects)
         lacking: UntrustedSignatureError | None = None
-        if tally.endorsements:
+        if found.endorsements:
             try:
-                return Verified(digest, tuple(tally.endorsements), demands)  # (1)
+                return Verified(found.digest, tuple(found.endorsements), demands, trust, now)  # (1)
             except UntrustedSignatureError as error:
                 lacking = error
-        raise self._refusal(evidence, tally, lacking)
+        raise _refusal(found, trust.material, lacking)
 
-    def _refusal(self, evidence: Evidence, tally: _Tally, lacking: UntrustedSignatureError | None) -> NotVerifiedError:
-        if evidence.gaps:  # (2)
-            return min(evidence.gaps, key=_excuse)
-        if tally.defects:  # (3)
-            return min(tally.defects, key=lambda defect: defect.reason not in _CLAIMED)
-        if lacking is not None:  # (4)
-            return lacking
-        if tally.strangers:
-            found = "1 signature is" if tally.strangers == 1 else f"{tally.strangers} signatures are"
-            return UntrustedSignatureError(f"{found} there, but {self._nobody()}")
-        if tally.attestations:  # (5)
-            return UnsignedError(
-                f"neither a .sig tag nor a referrer holds a signature; {tally.attestations} "
-                f"{'attestation is' if tally.attestations == 1 else 'attestations are'} there, which are no signatures"
-            )
-        return UnsignedError("neither a .sig tag nor a referrer holds a signature")
 
-    def _nobody(self) -> str:
-        names = ", ".join(f'"{name}"' for name, _ in self._keys)
-        return f"not by key {names}" if len(self._keys) == 1 else f"by none of the keys {names}"
+def _examined(piece: SimpleSigning | SigstoreBundle, keys: TrustedKeys, digest: Digest) -> Steps[Finding]:
+    match piece:
+        case SimpleSigning():
+            return (yield from legacy.examine(piece, keys, digest))
+        case SigstoreBundle():  # pragma: no branch - the union is closed
+            return (yield from bundles.examine(piece, keys, digest))
+
+
+def _add(found: Findings, finding: Finding) -> None:
+    match finding:
+        case Endorsement():
+            found.endorsements.append(finding)
+        case Unendorsed.STRANGER:
+            found.strangers += 1
+        case Unendorsed.ATTESTATION:
+            found.attestations += 1
+
+
+def _refusal(found: Findings, keys: TrustedKeys, lacking: UntrustedSignatureError | None) -> NotVerifiedError:
+    if found.gaps:  # (2)
+        return min(found.gaps, key=_excuse)
+    if found.defects:  # (3)
+        return min(found.defects, key=lambda defect: defect.reason not in _CLAIMED)
+    if lacking is not None:  # (4)
+        return lacking
+    if found.strangers:
+        there = "1 signature is" if found.strangers == 1 else f"{found.strangers} signatures are"
+        return UntrustedSignatureError(f"{there} there, but {_nobody(keys)}")
+    if found.attestations:  # (5)
+        return UnsignedError(
+            f"neither a .sig tag nor a referrer holds a signature; {found.attestations} "
+            f"{'attestation is' if found.attestations == 1 else 'attestations are'} there, which are no signatures"
+        )
+    return UnsignedError("neither a .sig tag nor a referrer holds a signature")
+
+
+def _nobody(keys: TrustedKeys) -> str:
+    names = ", ".join(f'"{name}"' for entry in keys for name in entry.names)
+    return f"not by key {names}" if len(keys) == 1 else f"by none of the keys {names}"
 
 
 def _excuse(gap: UnverifiableError) -> int:

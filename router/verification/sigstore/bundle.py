@@ -6,6 +6,10 @@ numbers are texts, base64 comes in either alphabet.
 Not read, on purpose: `verificationMaterial`. Its key hint is unsigned and proves nothing either way; a certificate
 beside a key's signature proves nothing about that key; log entries and timestamps say *when* something was signed,
 which a pinned key does not need. So a keyless bundle is, for a key, a signature by somebody else.
+
+Read twice: first for the members that say whether a trusted key has signed; and only where one has, wholly, for a
+bundle that two readers could understand differently must not count. What is around the signature is nobody's, and
+anybody can write it around a good one, so that reading has a limit of its own.
 """
 
 from __future__ import annotations
@@ -13,10 +17,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import msgspec
+
 from router.errors import InvalidSignatureError
-from router.verification.documents import object_at, read_object, text_at
+from router.steps import Steps
+from router.verification.documents import malformed, read_members, read_object
 from router.verification.evidence import BUNDLE_TYPE, Flaw
-from router.verification.sigstore.dsse import Envelope, read_envelope
+from router.verification.sigstore.dsse import Envelope, WrittenEnvelope, read_envelope
+
+VALUES_LIMIT = 10_000
+"""Objects, lists and members of a bundle that counts: real ones have some hundred with their log entries."""
+_NULL = b"null"
 
 _KNOWN = re.compile(
     r"application/vnd\.dev\.sigstore\.bundle(?:\.v0\.3(?:\.[0-9]+)?\+json|\+json;version=0\.[123])", re.ASCII
@@ -33,20 +44,43 @@ class Bundle:
     """Whether it is of version 0.3, the only one in which cosign signs images."""
 
 
-def read_bundle(body: bytes) -> Bundle:
-    """Read a bundle.
+class _Written(msgspec.Struct, rename="camel"):
+    media_type: str | None = None
+    message_signature: msgspec.Raw = msgspec.Raw(_NULL)
+    dsse_envelope: WrittenEnvelope | None = None
+
+
+_MEMBERS = msgspec.json.Decoder(_Written)
+
+
+def read_bundle(body: bytes) -> Steps[Bundle]:
+    """Read what a bundle says of its signature, while nobody vouches for it; members first, then base64.
 
     Raises:
         InvalidSignatureError: It can't be read (malformed), is of an unknown version (media_type), holds a bare
             signature (message_signature), or its envelope is unfit (signature_count, payload_type).
     """
     what = "a bundle"
-    document = read_object(body, what)
-    media_type = text_at(document, "mediaType", what)
+    written = read_members(_MEMBERS, body, what)
+    media_type = written.media_type or ""
     if _KNOWN.fullmatch(media_type) is None:
         raise InvalidSignatureError(f"{what} does not say a known version", reason=Flaw.MEDIA_TYPE)
-    if document.get("messageSignature") is not None:
+    if bytes(written.message_signature) != _NULL:
         raise InvalidSignatureError(
             f"{what} holds a bare signature, which does not say what it is about", reason=Flaw.MESSAGE_SIGNATURE
         )
-    return Bundle(read_envelope(object_at(document, "dsseEnvelope", what)), media_type in _CURRENT)
+    if written.dsse_envelope is None:
+        raise malformed(what, "has no object `dsseEnvelope`")
+    yield
+    return Bundle(read_envelope(written.dsse_envelope), media_type in _CURRENT)
+
+
+def expect_one_meaning(body: bytes) -> None:
+    """Make sure that every reader understands a bundle as `read_bundle` did: no name stands twice at any depth.
+
+    Raises:
+        InvalidSignatureError: It can be read in two ways (malformed), or holds too much to find out (too_many).
+    """
+    if sum(body.count(mark) for mark in (b"{", b"[", b",")) > VALUES_LIMIT:
+        raise InvalidSignatureError(f"a bundle holds more than {VALUES_LIMIT} values", reason=Flaw.TOO_MANY)
+    read_object(body, "a bundle")

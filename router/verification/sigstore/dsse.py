@@ -12,15 +12,35 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from router.errors import InvalidSignatureError
-from router.verification.documents import malformed, objects_at, protobuf_base64, text_at
+from router.verification.documents import malformed, protobuf_base64, read_members
 from router.verification.evidence import Flaw
 from router.verification.keys import SignedBytes
 
 IN_TOTO_TYPE = "application/vnd.in-toto+json"
+SIGNATURES_LIMIT = 16 * 1024
+"""Bytes of the list of signatures: one by the largest key has some 1,400, and a key's id."""
+
+
+class WrittenSignature(msgspec.Struct):
+    """A signature, as it is written."""
+
+    sig: str | None = None
+
+
+class WrittenEnvelope(msgspec.Struct, rename="camel"):
+    """The members of an envelope, as they are written."""
+
+    payload: str | None = None
+    payload_type: str | None = None
+    signatures: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_SIGNATURES = msgspec.json.Decoder(list[WrittenSignature] | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +72,7 @@ def payload_of(signed: SignedBytes) -> bytes:
     return payload
 
 
-def read_envelope(document: Mapping[str, object]) -> Envelope:
+def read_envelope(written: WrittenEnvelope) -> Envelope:
     """Read an envelope in ProtoJSON.
 
     Raises:
@@ -60,11 +80,13 @@ def read_envelope(document: Mapping[str, object]) -> Envelope:
             around something else than a statement (payload_type).
     """
     what = "a DSSE envelope"
-    if (count := len(signatures := objects_at(document, "signatures", what))) != 1:
+    text = bytes(written.signatures)
+    if len(text) > SIGNATURES_LIMIT:
+        raise InvalidSignatureError(f"{what} holds more than one signature", reason=Flaw.SIGNATURE_COUNT)
+    if (count := len(signatures := read_members(_SIGNATURES, text, what) or [])) != 1:
         raise InvalidSignatureError(f"{what} holds {count} signatures instead of one", reason=Flaw.SIGNATURE_COUNT)
-    if text_at(document, "payloadType", what) != IN_TOTO_TYPE:
+    if written.payload_type != IN_TOTO_TYPE:
         raise InvalidSignatureError(f"{what} holds no in-toto statement", reason=Flaw.PAYLOAD_TYPE)
-    signature = protobuf_base64(text_at(signatures[0], "sig", what), what)
-    if not signature:
+    if not (signature := protobuf_base64(signatures[0].sig or "", what)):
         raise malformed(what, "holds an empty signature")
-    return Envelope(protobuf_base64(text_at(document, "payload", what), what), signature)
+    return Envelope(protobuf_base64(written.payload or "", what), signature)

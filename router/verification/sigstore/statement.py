@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from router.images import Digest
-from router.verification.documents import malformed, object_at, objects_at, read_object, text_at
+from router.verification.documents import malformed, object_at, objects_at, read_members, read_object, text_at
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Who says what, without the what: a signature's predicate is empty."""
+    """What is spoken of; what is said of it, a signature says by its type alone."""
 
     type: str
-    predicate_type: str
     subjects: frozenset[tuple[str, str]]
     """Algorithm and hexadecimal value of every digest of every subject."""
 
@@ -27,8 +28,24 @@ class Statement:
         return (digest.algorithm, digest.hex) in self.subjects
 
 
+class _Written(msgspec.Struct, rename="camel"):
+    predicate_type: str | None = None
+
+
+_MEMBERS = msgspec.json.Decoder(_Written)
+
+
+def predicate_type_of(payload: bytes) -> str:
+    """What kind of statement it is, whoever made it; empty where it does not say.
+
+    Raises:
+        InvalidSignatureError: It is no statement (malformed).
+    """
+    return read_members(_MEMBERS, payload, "an in-toto statement").predicate_type or ""
+
+
 def read_statement(payload: bytes) -> Statement:
-    """Read a statement; raises InvalidSignatureError(malformed)."""
+    """Read a statement that a trusted key has signed; raises InvalidSignatureError(malformed)."""
     what = "an in-toto statement"
     document = read_object(payload, what)
     subjects: set[tuple[str, str]] = set()
@@ -37,4 +54,4 @@ def read_statement(payload: bytes) -> Statement:
             if not isinstance(value, str):
                 raise malformed(what, "has a digest that is no text")
             subjects.add((algorithm, value))
-    return Statement(text_at(document, "_type", what), text_at(document, "predicateType", what), frozenset(subjects))
+    return Statement(text_at(document, "_type", what), frozenset(subjects))

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from router.admission.reading import reader as reader_module
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_document, read_entries, read_texts
-from router.admission.reading.steps import Steps, T, finish
 from router.admission.reading.tolerant import TEXT_LIMIT, Reader, UnreadableJsonError
+from router.steps import Steps, T, finish
 
 KEYS = st.sampled_from(
     [

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from router.admission import slices
-from router.admission.reading.steps import Steps
-from router.admission.slices import OutOfTimeError, Slices
+from router import slices
+from router.slices import OutOfTimeError, Slices
+from router.steps import Steps
 
 
 def steps(count: int) -> Steps[int]:

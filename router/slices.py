@@ -2,6 +2,8 @@
 
 What is done within a few slices is done at once. Of what takes longer, one slice of one piece of work is done at a
 time, in turn: however much of such work there is, what is short waits for one slice of it, not for one of each.
+
+Used for whatever others choose: reviews and their objects, and the evidence of images.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from router.admission.reading.steps import Steps, T
+from router.steps import Steps, T
 
 SLICE = 0.01
 """Seconds of work after which others get a turn."""
@@ -25,8 +27,10 @@ class OutOfTimeError(Exception):
 class Slices:
     """Whoever shares these shares their turns."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        """Make a line; `at_once` slices of every piece of work are done without waiting in it."""
         self._turn = asyncio.Lock()
+        self._at_once = at_once
 
     async def run(self, steps: Steps[T], deadline: float) -> T:
         """The result of the work; `deadline` is in the event loop's time.
@@ -37,7 +41,7 @@ class Slices:
             OutOfTimeError: It was not done in time; it ends there.
         """
         done: list[T] = []
-        for _ in range(AT_ONCE):
+        for _ in range(self._at_once):
             if _is_done(steps, done):
                 return done[0]
             if asyncio.get_running_loop().time() >= deadline:

@@ -1,0 +1,58 @@
+"""What the settings of every scheme have, so that nobody needs to know which schemes there are. Pure."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator
+
+from router.fields import Name, SettingsModel
+from router.verification.scheme import AnyScheme, Demands
+
+BUILT_IN_RULINGS: Mapping[str, bool] = {"allow": True, "deny": False}
+"""Verifiers that every configuration has, and whether they let every image pass; nobody can give these names another
+meaning."""
+
+
+def _not_built_in(value: object) -> object:
+    if isinstance(value, str) and value in BUILT_IN_RULINGS:
+        raise ValueError(f'"{value}" is built in and can not be defined again; choose another name')
+    return value
+
+
+VerifierName = Annotated[Name, BeforeValidator(_not_built_in)]
+"""A name for a verifier; those that are built in are taken."""
+
+
+class SchemeSettings(SettingsModel, ABC):
+    """One verifier: what rules call it, and how it proves."""
+
+    looks_at_evidence: ClassVar[bool] = True
+    """Whether its rules can demand anything of signers."""
+
+    name: VerifierName
+    """What rules call this verifier."""
+
+    @abstractmethod
+    def scheme(self) -> AnyScheme:
+        """The scheme that these settings ask for; raises ConfigurationError where a file was not read."""
+
+    @abstractmethod
+    def wants(self, demands: Demands) -> str:
+        """What a rule wants, in words that follow "wants": `a signature by key "release"`."""
+
+    @property
+    def signers(self) -> tuple[tuple[str, str], ...]:
+        """Name of each signer, and what is the same for the same signer, in the order of the configuration.
+
+        Raises:
+            ConfigurationError: A file was not read.
+        """
+        return ()
+
+    @property
+    def ruling(self) -> bool | None:
+        """Whether every image passes unseen (True) or none (False); None where evidence decides."""
+        return None

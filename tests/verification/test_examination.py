@@ -1,0 +1,142 @@
+"""Evidence is examined once, in slices, and no longer than there is time."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+
+import pytest
+
+from router.images import Digest
+from router.slices import Slices
+from router.steps import finish
+from router.verdict import Verdict
+from router.verification.evidence import SIMPLE_SIGNING_TYPE, Evidence, SigstoreBundle, SimpleSigning
+from router.verification.examination import Case, Examination
+from router.verification.keys import PublicKey
+from router.verification.scheme import AnyScheme, Findings
+from tests.verification.world import cosign, pen, rule, simple_signing, statement
+
+DIGEST = Digest.of(b"the image")
+
+
+def signings(*names: str) -> Evidence:
+    found = []
+    for number, name in enumerate(names):
+        payload = simple_signing(DIGEST) + b" " * number
+        signature = base64.b64encode(pen(name).sign(payload)).decode()
+        found.append(SimpleSigning(SIMPLE_SIGNING_TYPE, Digest.of(payload), signature, payload))
+    return Evidence(tuple(found))
+
+
+def bundles(*names: str) -> Evidence:
+    bodies = [pen(name).bundle(statement(DIGEST), number=number) for number, name in enumerate(names)]
+    return Evidence(bundles=tuple(SigstoreBundle(Digest.of(body), body) for body in bodies))
+
+
+def case(*keys: str, threshold: int | None = None) -> Case[object]:
+    scheme: AnyScheme = cosign(*keys).scheme()
+    return Case(scheme, scheme.trust, rule(threshold=threshold), DIGEST, 0.0)
+
+
+def examination(*keys: str, threshold: int | None = None, deadline: float = float("inf")) -> Examination[object]:
+    return Examination(case(*keys, threshold=threshold), Slices(1), deadline)
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The signatures that are checked, once for each key that is tried."""
+    seen: list[bytes] = []
+    holds = PublicKey.has_signed
+
+    def noted(key: PublicKey, content: bytes, signature: bytes) -> bool:
+        seen.append(signature)
+        return holds(key, content, signature)
+
+    monkeypatch.setattr(PublicKey, "has_signed", noted)
+    return seen
+
+
+async def test_no_signature_is_checked_again_when_more_evidence_comes(checks: list[bytes]) -> None:
+    """Ten keys on P-521 and hundreds of strangers' signatures take seconds, which nobody may cause twice."""
+    under_way = examination("release", "security")
+    for news in (signings(*["stranger"] * 5), bundles(*["stranger"] * 5), signings(*["stranger"] * 5)):
+        assert not await under_way.is_enough(news)
+
+    assert len(checks) == 15 * 2
+    assert under_way.judgement.detail.startswith("15 signatures are there")
+
+
+async def test_what_proves_needs_no_look_at_the_rest(checks: list[bytes]) -> None:
+    under_way = examination("release", "security", threshold=2)
+    evidence = signings("release", "security", *["stranger"] * 50)
+
+    assert await under_way.is_enough(evidence)
+    assert under_way.judgement.verdict is Verdict.VERIFIED
+    assert len(checks) == 3
+
+
+async def test_signatures_from_several_places_are_counted_together() -> None:
+    under_way = examination("release", "security", threshold=2)
+
+    assert not await under_way.is_enough(signings("release"))
+    assert under_way.judgement.reason == "too_few_signers"
+    assert await under_way.is_enough(bundles("security"))
+
+
+async def test_others_get_their_turns_between_two_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.slices.SLICE", 0.0)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await examination("release", "security", "auditor").is_enough(signings(*["stranger"] * 20))
+    task.cancel()
+
+    assert turns >= 20 * 3
+
+
+async def test_what_there_was_no_time_for_is_unverifiable_and_not_the_registrys_doing(
+    monkeypatch: pytest.MonkeyPatch, checks: list[bytes]
+) -> None:
+    """Otherwise whoever pushes enough would get in where a rule admits what could not be checked."""
+    monkeypatch.setattr("router.slices.SLICE", 0.0)
+    under_way = examination("release", "security", deadline=0.0)
+
+    assert await under_way.is_enough(signings(*["stranger"] * 50))
+    judgement = under_way.judgement
+    assert (judgement.verdict, judgement.reason) == (Verdict.UNVERIFIABLE, "timeout")
+    assert not judgement.is_registrys_doing
+    assert len(checks) < 3
+
+
+@pytest.mark.parametrize("filler", [b"{},", b'{"a":1},', b"[],", b"1,"])
+def test_a_strangers_bundle_is_not_read_object_by_object(monkeypatch: pytest.MonkeyPatch, filler: bytes) -> None:
+    """Of many small objects only what is needed to find a stranger is read: a call for each of them took seconds."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("nobody whom we trust has signed this")
+
+    monkeypatch.setattr("router.verification.documents._distinct", refuse)
+    body = pen("stranger").bundle(statement(DIGEST))[:-1] + b',"more":[' + filler * 20_000 + b"0]}"
+    found, opened = Findings(DIGEST), case("release")
+    finish(opened.scheme.examine(Evidence(bundles=(SigstoreBundle(Digest.of(body), body),)), found, opened.trust))
+
+    assert (found.strangers, found.defects) == (1, [])
+
+
+def test_what_others_write_around_a_good_signature_can_not_make_it_dear_to_read() -> None:
+    """Anybody can take a bundle by a trusted key and push it again with a MiB of small objects beside the envelope."""
+    padded = pen("release").bundle(statement(DIGEST))[:-1] + b',"more":[' + b"{}," * 20_000 + b"0]}"
+    found, opened = Findings(DIGEST), case("release")
+    good = bundles("release").bundles
+    pieces = Evidence(bundles=(SigstoreBundle(Digest.of(padded), padded), *good))
+    finish(opened.scheme.examine(pieces, found, opened.trust))
+
+    assert [defect.reason for defect in found.defects] == ["too_many"]
+    assert opened.judged(found).verdict is Verdict.VERIFIED
