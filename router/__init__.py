@@ -22,9 +22,12 @@ receives, never who comes next. From the outside in:
     decision       findings and mode make an answer with reasons
     verification   what can be proven about an image
     registry       the OCI distribution API: manifests, referrers, blobs, tokens, limits
+    outbound       what both need to send over HTTP: address guard, names, URLs, proxies, TLS, sessions
     policy         which rule applies to which image, and whether it may block
     images         image references and digests
     ipc            messages between our own processes
+    tls            shows a certificate to the other side, without a file of its own
+    pem            certificates and private keys, read with the configuration
     telemetry      logs and metrics
     shortening     texts that are too long to be kept
     slices         work in slices, so that nobody else waits for it

@@ -18,6 +18,7 @@
             ├── TimedOutError         no answer within the deadline
             ├── OverloadedError       we had no turn for it, or no resources
             ├── MalformedAnswerError  an answer that the specification does not allow, or with another digest
+            │   └── RefusedQuestionError  a 4xx that is about the question itself
             ├── TooLargeError         an answer beyond our limits
             ├── TrustEndedError       those who may sign are not trusted any more
             └── ForbiddenAddressError the name leads to an address that we never connect to
@@ -151,6 +152,10 @@ class MalformedAnswerError(UnverifiableError):
     """An answer that the specification does not allow, or bytes that are not those of the digest."""
 
     default_reason = "malformed_answer"
+
+
+class RefusedQuestionError(MalformedAnswerError):
+    """A 4xx that is about the question itself: neither about who asks nor how often, nor that it is not there."""
 
 
 class TooLargeError(UnverifiableError):

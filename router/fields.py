@@ -65,6 +65,11 @@ def reading_context(info: ValidationInfo) -> ReadingContext | None:
     return found if isinstance(found, ReadingContext) else None
 
 
+@dataclass(frozen=True, slots=True)
+class OnlyAtStart:
+    """Marks a setting that is read at the start only: another value counts after the next one."""
+
+
 class SettingsModel(BaseModel):
     """A part of the configuration: frozen, refuses unknown keys, describes its fields by their docstrings."""
 

@@ -192,6 +192,13 @@ def canonical_registry(text: str) -> str:
     return f"{host}:{number}"
 
 
+def is_misread_number(host: str) -> bool:
+    """Whether a host ends in a number, and is no IPv4 address in the one form that everybody reads alike (rule d)."""
+    labels = host.split(".")
+    last = host.lower().removesuffix(".").rpartition(".")[2]
+    return _NUMBER.fullmatch(last) is not None and not (len(labels) == _OCTETS and all(map(_is_octet, labels)))
+
+
 def is_tag(text: str) -> bool:
     """Whether a text can be a tag: at most 128 of A-Z a-z 0-9 _ . - and neither . nor - first."""
     return len(text) <= TAG_LIMIT and _TAG.fullmatch(text) is not None
@@ -265,10 +272,7 @@ def _ipv6(text: str, host: str) -> str:
 
 
 def _check_number(text: str, host: str) -> None:
-    """Rule d."""
-    labels = host.split(".")
-    is_number = _NUMBER.fullmatch(labels[-1]) is not None
-    if is_number and not (len(labels) == _OCTETS and all(map(_is_octet, labels))):
+    if is_misread_number(host):
         raise InvalidReferenceError(
             f"{shown(text)} is no registry host: a name that ends in a number is an IPv4 address, "
             "and that is written as four numbers from 0 to 255"

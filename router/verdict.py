@@ -55,6 +55,21 @@ class RequestOutcome(StrEnum):
     """The request could not be read (HTTP 400): the API server goes by the webhook's failurePolicy."""
 
 
+class Skip(StrEnum):
+    """Why there is nothing to judge in a request, or nothing to tell of it: it is only counted."""
+
+    DELETION = "deletion"
+    CONNECT = "connect"
+    SUBRESOURCE = "subresource"
+    """One that runs no image."""
+    BEING_DELETED = "being_deleted"
+    UNCHANGED = "unchanged"
+    """An update that brings no image."""
+    NO_IMAGES = "no_images"
+    DRY_RUN = "dry_run"
+    """It was judged and answered; nothing is told."""
+
+
 class Severity(StrEnum):
     """How urgent an event is for those who are told."""
 

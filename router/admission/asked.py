@@ -1,16 +1,29 @@
-"""One admission request, what holds for it, and the rules that were in force when it came."""
+"""One admission request, what holds for it, and the rules that were in force when it came.
+
+Invariant: whatever a request needs of the configuration, it has from the `GateRules` that its first byte found. A
+reload replaces the whole; nothing looks later at what is in force then.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeAlias
 
 from router.admission.judging import Judging
 from router.admission.review import AdmissionRequest
 from router.admission.workloads import Workload
 from router.events import Origin
+from router.outbox import NewEvent
 from router.policy import Enforcement
 from router.routing import RoutingTree
+from router.telemetry.logs import logger
 from router.verdict import Mode
+
+log = logger()
+
+ObtainReceipts: TypeAlias = Callable[[bytes, str, Sequence[str], float], Awaitable[frozenset[str]]]
+"""(event body, event id, destinations, deadline in loop time) -> those that gave their receipt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +38,62 @@ class GateRules:
     """Every destination: who is told when the routes themselves fail."""
     must_deliver: frozenset[str]
     """Destinations whose receipt an admission in enforce mode waits for."""
+    receipts: ObtainReceipts
+    """Tells destinations of this configuration at once."""
     outbox_required: bool
     pin_digests: bool
     csi_drivers: frozenset[str]
     """CSI drivers whose inline volumes are images."""
+    longest: float
+    """Seconds that judging may take at most."""
+
+    def mode(self, namespace: str) -> tuple[Mode, bool]:
+        """Whether a failing image blocks there, and whether nothing ever does; never fails."""
+        try:
+            never_block = self.enforcement.never_blocks(namespace)
+            return (Mode.DETECT if never_block else self.enforcement.mode(namespace)), never_block
+        except Exception:  # without a mode there is still an answer, by the default
+            log.exception("mode_unknown", namespace=namespace)
+            return self.enforcement.default, False
+
+
+class Times(NamedTuple):
+    """When things must be done for a request, in the event loop's time."""
+
+    came: float
+    """When its first byte came."""
+    deadline: float
+    """When judging must end."""
+    store_by: float
+    """When the event must be stored."""
+
+
+@dataclass(slots=True)
+class Told:
+    """What was told about one request so far: each event but the first corrects the one before."""
+
+    last: NewEvent | None = None
+    """The event that was told last."""
+    attempt: NewEvent | None = None
+    """The event that was told before the outbox had it, so that receipts could be waited for."""
+    hearers: tuple[str, ...] = ()
+    """Who has heard the attempt, or may have."""
+    to: tuple[str, ...] = ()
+    """Everybody who has heard an event, or may hear it."""
+
+    def add(self, event: NewEvent, destinations: Sequence[str]) -> None:
+        """An event is about to be told to these."""
+        self.last = event
+        self.to = tuple(dict.fromkeys((*self.to, *destinations))) if self.to else tuple(destinations)
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether the attempt was told and something else was told after it."""
+        return self.attempt is not None and self.last is not None and self.last.id != self.attempt.id
+
+    def take_back(self) -> None:
+        """Nobody has heard anything, and nobody will."""
+        self.last, self.attempt, self.hearers, self.to = None, None, (), ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +106,23 @@ class Asked:
     mode: Mode
     """Whether a failing image may block here."""
     never_block: bool
-    came: float
-    """When its first byte came, in the event loop's time."""
-    deadline: float
-    """When judging must end, in the event loop's time."""
-    store_by: float
-    """When the event must be stored, in the event loop's time."""
+    times: Times
     began: float
     """In `time.perf_counter`'s time."""
     problem: str = ""
     """Why its images could not be read; empty where they could."""
-    handed: list[str] = field(default_factory=list)
-    """Ids of events about it that the outbox was given."""
+    told: Told = field(default_factory=Told)
+    """What was told about it."""
 
     @property
     def blocks(self) -> bool:
         """Whether a failing image whose rule enforces is refused."""
         return self.mode is Mode.ENFORCE and not self.never_block
+
+    @property
+    def needs_outbox(self) -> bool:
+        """Whether it is only admitted when its event is durable."""
+        return self.rules.outbox_required and self.blocks
 
     def unread(self, problem: str) -> Asked:
         """The same request, of whose images nobody may look at any."""

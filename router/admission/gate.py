@@ -1,6 +1,6 @@
 """The first half of the sentence, in order: review, images, policy, verdict, decision, event.
 
-`read` finds out what is asked, under the rules that are in force then; they hold for the whole request.
+`read` finds out what is asked, under the rules that were in force when the request came; they hold for all of it.
 
 `validate` decides and tells:
 (1) What brings no image (a deletion, a status update, an update that brings none) is admitted, and only counted.
@@ -12,7 +12,9 @@
 (5) A destination that must be told gives its receipt before an admission in enforce mode; without it the request is
     refused. In detect nothing waits.
 (6) Event and reply are made, then the event is stored, and when it is durable the reply leaves. If it can't be
-    stored in time, the whole event goes to the log, and with `outbox.required` the request is refused in enforce mode.
+    stored in time, the whole event goes to the log, and with `outbox.required` an admission in enforce mode becomes a
+    refusal.
+(7) Where (5) or (6) changed the decision, whoever heard the first one hears of it (`router.admission.telling`).
 
 `mutate` pins tags to digests that were proven, only where a refusal would be in force. It refuses nothing, makes no
 event and never sends a patch that could fail to apply.
@@ -28,22 +30,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 
 from router.admission import pinning, review
-from router.admission.asked import Asked, GateRules
+from router.admission.asked import Asked, GateRules, Times
+from router.admission.observer import Observer
 from router.admission.reading.tolerant import UnreadableJsonError
 from router.admission.review import AdmissionRequest, Objects
 from router.admission.telling import Draft, Telling
 from router.admission.unreadable import Unreadable
-from router.admission.workloads import Workload, read_workload
+from router.admission.workloads import SKIPPED, Workload, read_workload
 from router.decision import Decision, Failure, Finding, audit_annotations, decide
 from router.events import event_id
+from router.outbox import NewEvent
 from router.slices import OutOfTimeError, Slices
 from router.telemetry.logs import logger
-from router.telemetry.metrics import Metrics
-from router.verdict import Mode, RequestOutcome, Severity
+from router.verdict import Mode, RequestOutcome, Severity, Skip
 from router.verification import Asker
 
 log = logger()
@@ -52,23 +55,21 @@ log = logger()
 class Gate:
     """Answers admission requests by the rules in force; `rules` may be replaced at any time."""
 
-    def __init__(self, rules: GateRules, telling: Telling, metrics: Metrics) -> None:
+    def __init__(self, rules: GateRules, telling: Telling, observer: Observer) -> None:
         self.rules = rules
         self.slices = Slices()
         self._telling = telling
-        self._metrics = metrics
-        self._abandoned: set[asyncio.Task[None]] = set()
+        self._observer = observer
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def read(
-        self, request: AdmissionRequest, objects: Objects, came: float, deadline: float, store_by: float
-    ) -> Asked:
-        """What is asked; all times are in the event loop's. Never fails: what can't be read is told."""
-        rules, began = self.rules, time.perf_counter()
-        mode, never_block = self.mode(request.namespace)
+    async def read(self, rules: GateRules, request: AdmissionRequest, objects: Objects, times: Times) -> Asked:
+        """What is asked under these rules. Never fails: what can't be read is told."""
+        began = time.perf_counter()
+        mode, never_block = rules.mode(request.namespace)
         workload, problem = Workload(), request.problem
         if not problem:
             try:
-                workload = await self.slices.run(read_workload(request, objects, rules.csi_drivers), deadline)
+                workload = await self.slices.run(read_workload(request, objects, rules.csi_drivers), times.deadline)
             except OutOfTimeError:
                 problem = "there was no time to read the object"
             except UnreadableJsonError as error:
@@ -77,46 +78,25 @@ class Gate:
                 log.exception("object_not_read", uid=request.uid, namespace=request.namespace)
                 problem = f"reading the object failed ({type(error).__name__})"
         never_block |= workload.never_blocks
-        return Asked(request, workload, rules, mode, never_block, came, deadline, store_by, began, problem)
+        return Asked(request, workload, rules, mode, never_block, times, began, problem)
 
-    def unread(self, request: AdmissionRequest) -> Asked:
+    def unread(self, rules: GateRules, request: AdmissionRequest) -> Asked:
         """A request whose client went away while it was being read."""
-        mode, never_block = self.mode(request.namespace)
-        skip = None if request.operation in review.WITH_OBJECT else "unread"
-        now = asyncio.get_running_loop().time()
-        return Asked(
-            request,
-            Workload(skip=skip),
-            self.rules,
-            mode,
-            never_block,
-            now,
-            now,
-            now,
-            time.perf_counter(),
-            "nobody waited for it",
-        )
-
-    def mode(self, namespace: str) -> tuple[Mode, bool]:
-        """Whether a failing image blocks there, and whether nothing ever does; never fails."""
-        enforcement = self.rules.enforcement
-        try:
-            never_block = enforcement.never_blocks(namespace)
-            return (Mode.DETECT if never_block else enforcement.mode(namespace)), never_block
-        except Exception:  # without a mode there is still an answer, by the default
-            log.exception("mode_unknown", namespace=namespace)
-            return enforcement.default, False
+        mode, never_block = rules.mode(request.namespace)
+        workload, now = Workload(skip=SKIPPED.get(request.operation)), asyncio.get_running_loop().time()
+        times, began = Times(now, now, now), time.perf_counter()
+        return Asked(request, workload, rules, mode, never_block, times, began, "nobody waited for it")
 
     async def validate(self, asked: Asked) -> bytes:
         """The reply to a validating call, its event durable."""
         workload = asked.workload
         try:
             if workload.skip is not None:
-                self._metrics.requests_skipped.labels(workload.skip).inc()
+                self._observer.skipped(workload.skip)
                 return review.reply(asked.request.uid, allowed=True)
             if asked.problem:
                 return await self._told(asked, _failed((), asked, "unreadable", asked.problem))
-            found = await asked.rules.judging.findings(workload.places, asked.came, asked.deadline, _asker(asked))
+            found = await _findings(asked)
             findings = await pinning.held_against(asked, found)
             decision = decide(findings, asked.mode, never_block=asked.never_block, notices=workload.notices)
             return await self._told(asked, Draft(decision, findings))
@@ -129,9 +109,7 @@ class Gate:
         patch = None
         try:
             if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
-                places, judging = asked.workload.places, asked.rules.judging
-                found = await judging.findings(places, asked.came, asked.deadline, _asker(asked))
-                patch = await pinning.pins(asked, found)
+                patch = await pinning.pins(asked, await _findings(asked))
         except Exception:
             log.exception("pinning_failed", uid=asked.request.uid)  # a patch is a courtesy; /validate decides and tells
         return review.reply(asked.request.uid, allowed=True, patch=patch)
@@ -140,34 +118,32 @@ class Gate:
         """Nobody waits any more for the reply to a validating call: tell so, with what is known without asking."""
         if asked.workload.skip is not None or asked.request.dry_run:
             return
-        task = asyncio.get_running_loop().create_task(self._told_unanswered(asked))
-        self._abandoned.add(task)
-        task.add_done_callback(self._abandoned.discard)
+        self._in_background(self._told_unanswered(asked))
 
     async def unreadable(self, bodies: Unreadable) -> None:
         """Tell of bodies that are no review."""
         await self._telling.store_unreadable(self.rules, bodies)
 
     async def close(self) -> None:
-        """Let what is told of abandoned requests be stored."""
-        await asyncio.gather(*self._abandoned)
+        """Let what is told after the answer be stored."""
+        await asyncio.gather(*self._tasks)
 
     async def _told(self, asked: Asked, draft: Draft) -> bytes:
-        rules = asked.rules
         if asked.request.dry_run:
-            self._metrics.requests_skipped.labels("dry_run").inc()
+            self._observer.skipped(Skip.DRY_RUN)
             return _reply(asked, draft)
-        told: tuple[str, ...] = ()
-        is_admission = draft.decision.outcome is RequestOutcome.ADMITTED
-        if asked.blocks and is_admission and rules.must_deliver:
-            told, missing = await self._telling.tell_first(asked, draft)
+        first: NewEvent | None = None
+        if asked.blocks and draft.is_admission and asked.rules.must_deliver:
+            first, missing = await self._telling.tell_first(asked, draft)
             if missing:
                 draft = _failed(draft.findings, asked, "undelivered", f"no receipt from {', '.join(missing)}")
+                first = None
         reply = _reply(asked, draft)
-        stored = await self._telling.store(asked, draft, told)
-        if not stored and rules.outbox_required and asked.blocks:
+        is_stored = await self._store(asked, draft, first)
+        if not is_stored and draft.is_admission and asked.needs_outbox:
             draft = _failed(draft.findings, asked, "event_not_stored", "the event of this decision can't be stored")
             reply = _reply(asked, draft)
+            self._in_background(self._telling.take_back(asked, draft))
         self._telling.count(asked, draft)
         return reply
 
@@ -179,7 +155,7 @@ class Gate:
             asked.request.uid, allowed=not is_rejection, message=decision.refusal, warnings=decision.warnings
         )
         if not asked.request.dry_run:
-            await self._telling.store(asked, draft, ())
+            await self._store(asked, draft)
             self._telling.count(asked, draft)
         return reply
 
@@ -192,12 +168,24 @@ class Gate:
         message = f"the API server went away before it was answered\n{judged.message}"
         decision = replace(judged, outcome=RequestOutcome.UNANSWERED, severity=Severity.MEDIUM, message=message)
         draft = Draft(decision, findings)
-        await self._telling.store(asked, draft, ())
+        await self._store(asked, draft)
         self._telling.count(asked, draft)
 
+    async def _store(self, asked: Asked, draft: Draft, first: NewEvent | None = None) -> bool:
+        is_stored = await self._telling.store(asked, draft, first)
+        if not is_stored and asked.told.is_corrected:
+            self._in_background(self._telling.tell_hearers(asked))
+        return is_stored
 
-def _asker(asked: Asked) -> Asker:
-    return Asker(asked.request.namespace, asked.request.dry_run)
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _findings(asked: Asked) -> list[Finding]:
+    asker = Asker(asked.request.namespace, asked.request.dry_run)
+    return await asked.rules.judging.findings(asked.workload.places, asked.times.came, asked.times.deadline, asker)
 
 
 def _reply(asked: Asked, draft: Draft) -> bytes:

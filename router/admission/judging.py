@@ -21,7 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
-from router.admission.workloads import Place
+from router.admission.observer import Observer
+from router.admission.places import Place
 from router.decision import Finding
 from router.errors import InvalidReferenceError
 from router.images import Digest, ImageReference, parse_reference
@@ -80,16 +81,15 @@ class Judging:
         policy: Policy,
         verifier: Knowing,
         wanted: Callable[[Rule], str],
-        on_judged: Callable[[Verdict, float], None] = lambda _verdict, _seconds: None,
-        *,
-        turnstile: Turnstile | None = None,
+        observer: Observer,
+        turnstile: Turnstile,
     ) -> None:
         """Judge by these rules; whoever shares a turnstile shares its turns, and a reload passes it on."""
         self._policy = policy
         self._verifier = verifier
         self._wanted = wanted
-        self._on_judged = on_judged
-        self._turnstile = Turnstile() if turnstile is None else turnstile
+        self._observer = observer
+        self._turnstile = turnstile
 
     async def findings(self, places: Sequence[Place], came: float, deadline: float, asker: Asker) -> list[Finding]:
         """One finding per place, in order.
@@ -172,7 +172,7 @@ class Judging:
         found = {}
         for image, question in waiting.items():
             judgement, seconds = results[question]
-            self._on_judged(judgement.verdict, seconds)
+            self._observer.judged(judgement.verdict, seconds)
             found[image] = Judged(str(question[0]), question[1], judgement, seconds * 1000)
         return found
 

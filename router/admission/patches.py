@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from router.admission.workloads import Place
+from router.admission.places import Place
 
 
 def pin(proven: Sequence[tuple[Place, str]]) -> bytes | None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from router.admission import patches
 from router.admission.asked import Asked
 from router.admission.judging import Pause
-from router.admission.workloads import Place
+from router.admission.places import Place
 from router.decision import Finding
 from router.verdict import Mode, Verdict
 

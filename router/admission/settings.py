@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from router.fields import Duration, Listen, RelativePath, SettingsModel, Size, duration_text, read_reference
+from router.fields import (
+    Duration,
+    Listen,
+    OnlyAtStart,
+    RelativePath,
+    SettingsModel,
+    Size,
+    duration_text,
+)
+from router.pem import PairSettings, read_authorities
 
 STOPPING = 28.0
 """Seconds from SIGTERM to the end: two less than the 30 after which Kubernetes kills."""
@@ -15,22 +23,8 @@ LEAST_DELIVERY = 2.0
 """Seconds of them that running deliveries get at least."""
 
 
-class TlsFiles(SettingsModel):
+class TlsFiles(PairSettings):
     """A certificate chain and its key as PEM files; read again when they change."""
-
-    certificate: RelativePath
-    """The chain, leaf first."""
-    key: RelativePath
-    """The unencrypted private key of the leaf."""
-
-
-def _certificates(content: bytes) -> str:
-    try:
-        text = content.decode("ascii")
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=text)  # refuses a text without any
-    except (ValueError, ssl.SSLError) as error:
-        raise ValueError("`ca` holds no certificate that can be read; expected -----BEGIN CERTIFICATE-----") from error
-    return text
 
 
 class ClientsSettings(SettingsModel):
@@ -45,8 +39,7 @@ class ClientsSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _read(self, info: ValidationInfo) -> Self:
-        if (content := read_reference(self.ca, info, "the file of `ca`")) is not None:
-            self._authority = _certificates(content)
+        self._authority = read_authorities(self.ca, info) or ""
         return self
 
     @property
@@ -58,8 +51,8 @@ class ClientsSettings(SettingsModel):
 class WebhookSettings(SettingsModel):
     """Where the API server finds us, and how long a review may take."""
 
-    listen: Listen
-    """Address of `/validate` and `/mutate`."""
+    listen: Annotated[Listen, OnlyAtStart()]
+    """Address of `/validate` and `/mutate`. A change needs a restart."""
     tls: Literal["self-signed"] | TlsFiles
     """A certificate of your own, or one made at start for trials (no API server trusts it without its caBundle)."""
     clients: ClientsSettings | None = None
@@ -73,9 +66,9 @@ class WebhookSettings(SettingsModel):
     at most 26s, so that running deliveries have 2s more before Kubernetes kills at 30s."""
     pin_digests: bool = False
     """Whether `/mutate` rewrites a tag to the digest that was proven, where a refusal would be in force."""
-    max_body: Size = 32 * 2**20
+    max_body: Annotated[Size, OnlyAtStart()] = 32 * 2**20
     """The largest review that is read; larger ones are answered 413. The API server escapes `<`, `>` and `&`, so a
-    Pod of 3 MiB makes a body of 18 MiB."""
+    Pod of 3 MiB makes a body of 18 MiB. A change needs a restart."""
     csi_image_drivers: tuple[str, ...] = ("container-image.csi.k8s.io", "csi-image.warm-metal.tech")
     """CSI drivers whose inline volumes mount an image (`volumeAttributes.image`): such images are judged, too. The two
     names are those of warm-metal's driver, since and before its version 2."""

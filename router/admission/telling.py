@@ -1,47 +1,54 @@
-"""How a decision becomes an event that is durable before the reply leaves.
+"""How a decision becomes an event that is durable before the reply leaves, and how one is corrected.
 
 Rules:
-(1) An event is made from the decision and what was asked; if its parts can't be read, a smaller one without them.
+(1) An event is made from the decision and what was asked; if its parts can't be read, a smaller one without them. It is
+    made once: whoever hears of it hears the same bytes under the same id, whether told first or by the outbox.
 (2) Routes name the destinations; if the routes themselves fail, everybody is told.
 (3) `store` never raises: an event that the outbox does not take, for whatever cause, stands whole in the log and is
     counted. It takes no longer than what is kept back for it of the call's timeout.
 (4) One line in the log per decision.
+
+When somebody may have heard another decision than the one that holds:
+(5) What is told for a receipt says `decision.is_attempt`. Its hearers are all who were asked, since an attempt that was
+    cut may have arrived.
+(6) Whatever is told afterwards about the same request is another event, with an id of its own that follows from the
+    first one's, and `corrects` it. It goes to everybody who has heard that one or may hear it, whatever routes say, and
+    besides to those whom the routes name for it: they have not heard of that decision, nor of the request.
+(7) An admission that became a refusal because its event was not durable in time is withdrawn from the outbox where
+    nobody can have heard of it; then the refusal is told in its place, under its id. Else it is corrected.
+(8) A correction that the outbox does not take is told at once to those who heard the attempt, besides standing in the
+    log: they were there a moment ago.
+(9) Whoever goes away before the answer makes an event `unanswered`, with an id of its own always, since the API server
+    may send the same call again; it corrects what was told, as above.
+What is not done: a crash between telling first and storing leaves hearers of an attempt without a correction; the API
+server was given no answer then. Nothing that was only watched is ever corrected: it is admitted, stored or not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
 
 from router.admission.asked import Asked, GateRules
+from router.admission.observer import Observer
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload
 from router.decision import Decision, Finding
 from router.events import CloudEvent, decision_event, decode, encode, unreadable_event
-from router.outbox import NewEvent
+from router.outbox import Intake, NewEvent
 from router.telemetry.logs import logger, write_event
-from router.telemetry.metrics import Metrics
-from router.verdict import Mode, RequestOutcome, Verdict
+from router.verdict import RequestOutcome
 
 log = logger()
 
 SHOWN_IMAGES = 20
 """Images in a line of the log."""
-ABANDONED = 10.0
-"""Seconds that storing the event of an abandoned request may take."""
-
-ObtainReceipts = Callable[[bytes, str, Sequence[str], float], Awaitable[frozenset[str]]]
-"""(event body, event id, destinations, deadline in loop time) -> those that gave their receipt."""
-
-
-class Appending(Protocol):
-    """The part of the outbox that is needed here."""
-
-    async def append(self, event: NewEvent) -> int:
-        """Store durably; returns the sequence number. Raises OutboxError."""
+PATIENCE = 10.0
+"""Seconds that storing an event may take for which no answer waits."""
+HEARING = 5.0
+"""Seconds that those who heard an attempt may take to hear what corrects it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,55 +58,90 @@ class Draft:
     decision: Decision
     findings: Sequence[Finding]
 
+    @property
+    def is_admission(self) -> bool:
+        """Whether the request is let in."""
+        return self.decision.outcome is RequestOutcome.ADMITTED
+
 
 class Telling:
     """Makes events and has them stored."""
 
-    def __init__(
-        self,
-        outbox: Appending,
-        receipts: ObtainReceipts,
-        metrics: Metrics,
-        *,
-        now: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, outbox: Intake, observer: Observer, *, now: Callable[[], float] = time.time) -> None:
         self._outbox = outbox
-        self._receipts = receipts
-        self._metrics = metrics
+        self._observer = observer
         self._now = now
-        self._decided = {
-            (outcome, mode): metrics.requests.labels(outcome.value, mode.value)
-            for outcome in RequestOutcome
-            for mode in Mode
-        }
-        self._verdicts = {verdict: metrics.image_verdicts.labels(verdict.value) for verdict in Verdict}
 
-    async def tell_first(self, asked: Asked, draft: Draft) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Those who must be told first: (who gave a receipt, who did not) within the deadline."""
-        event = self._event(asked, draft)
-        wanted = [name for name in _who(asked.rules, event) if name in asked.rules.must_deliver]
+    async def tell_first(self, asked: Asked, draft: Draft) -> tuple[NewEvent | None, Sequence[str]]:
+        """Tell those of whom a receipt is waited for; the event as it stands then, and who gave none in time.
+
+        The event is None where the routes name nobody of them.
+        """
+        event = self._new(asked, draft, is_attempt=True)
+        wanted = [name for name in event.destinations if name in asked.rules.must_deliver]
         if not wanted:
-            return (), ()
-        told = await self._receipts(encode(event), event["id"], wanted, asked.deadline)
-        return tuple(told), tuple(name for name in wanted if name not in told)
+            return None, ()
+        asked.told.add(event, wanted)
+        asked.told.attempt, asked.told.hearers = event, tuple(wanted)
+        given = await asked.rules.receipts(event.body, event.id, wanted, asked.times.deadline)
+        return replace(event, delivered_to=tuple(given)), [name for name in wanted if name not in given]
 
-    async def store(self, asked: Asked, draft: Draft, told: Sequence[str]) -> bool:
-        """Whether the event is durable now; if not, the whole of it is in the log."""
-        uid = asked.request.uid
-        event_id, whole = uid, b""
+    async def store(self, asked: Asked, draft: Draft, first: NewEvent | None = None) -> bool:
+        """Whether the event is durable now; if not, the whole of it is in the log, unless it does not hold then.
+
+        `first` is the event if it was told already.
+        """
+        needs_outbox = draft.is_admission and asked.needs_outbox
+        is_awaited = draft.decision.outcome is not RequestOutcome.UNANSWERED
+        until = asked.times.store_by if is_awaited else asyncio.get_running_loop().time() + PATIENCE
+        return await self._store(asked, draft, first, until, is_logged=not needs_outbox)
+
+    async def take_back(self, asked: Asked, draft: Draft) -> None:
+        """Tell this decision in place of the one whose event was not durable in time, rule (7)."""
+        told, until = asked.told, asyncio.get_running_loop().time() + PATIENCE
+        if told.last is not None and not told.hearers and await self._is_withdrawn(told.last.id, until):
+            told.take_back()
+        is_stored = await self._store(asked, draft, None, until, is_logged=True)
+        if not is_stored and told.is_corrected:
+            await self.tell_hearers(asked)
+
+    async def tell_hearers(self, asked: Asked) -> None:
+        """Tell those who heard an attempt of what corrects it, rule (8)."""
+        told = asked.told
+        if told.last is not None:
+            until = asyncio.get_running_loop().time() + HEARING
+            await asked.rules.receipts(told.last.body, told.last.id, told.hearers, until)
+
+    async def _is_withdrawn(self, event_id: str, until: float) -> bool:
         try:
-            event = self._event(asked, draft)
-            event_id, whole = event["id"], encode(event)
-            new = NewEvent(event_id, whole, self._now(), _who(asked.rules, event), told)
-            asked.handed.append(event_id)
-            async with asyncio.timeout_at(_patience(asked, draft)):
+            async with asyncio.timeout_at(until):
+                return event_id in await self._outbox.withdraw([event_id])
+        except Exception as error:  # noqa: BLE001 - whatever the cause, it is corrected then
+            log.warning("event_not_withdrawn", event_id=event_id, cause=str(error) or type(error).__name__)
+            return False
+
+    async def _store(
+        self, asked: Asked, draft: Draft, first: NewEvent | None, until: float, *, is_logged: bool
+    ) -> bool:
+        new = first
+        try:
+            new = new or self._new(asked, draft)
+            asked.told.add(new, new.destinations)
+            async with asyncio.timeout_at(until):
                 await self._outbox.append(new)
         except Exception as error:  # noqa: BLE001 - whatever the cause, what the event tells must be in the log
-            bare = {"uid": uid, "decision": asdict(draft.decision)}
-            self._not_stored(error, event_id, decode(whole) if whole else bare)
+            if is_logged or new is None:
+                bare = {"uid": asked.request.uid, "decision": asdict(draft.decision)}
+                self._not_stored(error, new.id if new else asked.request.uid, decode(new.body) if new else bare)
             return False
-        self._metrics.events_stored.inc()
+        self._observer.stored()
         return True
+
+    def _new(self, asked: Asked, draft: Draft, *, is_attempt: bool = False) -> NewEvent:
+        event = self._event(asked, draft, is_attempt=is_attempt)
+        routed, to = _who(asked.rules, event), asked.told.to
+        destinations = tuple(dict.fromkeys((*to, *routed))) if to else routed
+        return NewEvent(event["id"], encode(event), self._now(), destinations)
 
     async def store_unreadable(self, rules: GateRules, bodies: Unreadable) -> None:
         """Have the event about bodies that are no review stored, or whole in the log."""
@@ -119,7 +161,7 @@ class Telling:
         except Exception as error:  # noqa: BLE001 - the same
             self._not_stored(error, event["id"], event)
         else:
-            self._metrics.events_stored.inc()
+            self._observer.stored()
 
     def count(self, asked: Asked, draft: Draft) -> None:
         """Count the decision and write its line in the log; never fails, since the answer is made by now."""
@@ -130,9 +172,7 @@ class Telling:
 
     def _count(self, asked: Asked, draft: Draft) -> None:
         decision, request = draft.decision, asked.request
-        self._decided[decision.outcome, decision.mode].inc()
-        for finding in draft.findings:
-            self._verdicts[finding.verdict].inc()
+        self._observer.decided(decision.outcome, decision.mode, [finding.verdict for finding in draft.findings])
         log.info(
             "request_decided",
             uid=request.uid,
@@ -146,21 +186,20 @@ class Telling:
         )
 
     def _not_stored(self, error: Exception, event_id: str, told_instead: Mapping[str, object]) -> None:
-        self._metrics.events_unstored.inc()
+        self._observer.unstored()
         log.error("event_not_stored", event_id=event_id, cause=str(error) or type(error).__name__)
         write_event(event_id, told_instead)
 
-    def _event(self, asked: Asked, draft: Draft) -> CloudEvent:
+    def _event(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> CloudEvent:
         try:
-            return self._event_about(asked, draft)
+            return self._event_about(asked, draft, is_attempt=is_attempt)
         except Exception:  # a smaller event is better than none
             log.exception("event_incomplete", uid=asked.request.uid)
             bare = replace(asked, workload=Workload())
-            return self._event_about(bare, Draft(draft.decision, ()))
+            return self._event_about(bare, Draft(draft.decision, ()), is_attempt=is_attempt)
 
-    def _event_about(self, asked: Asked, draft: Draft) -> CloudEvent:
-        request, workload = asked.request, asked.workload
-        is_unanswered = draft.decision.outcome is RequestOutcome.UNANSWERED
+    def _event_about(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> CloudEvent:
+        request, workload, before = asked.request, asked.workload, asked.told.last
         return decision_event(
             asked.rules.origin,
             {
@@ -180,7 +219,8 @@ class Telling:
             draft.findings,
             at=self._now(),
             gate_milliseconds=(time.perf_counter() - asked.began) * 1000,
-            corrects=asked.handed[0] if is_unanswered and asked.handed else None,
+            corrects=None if before is None else before.id,
+            is_attempt=is_attempt,
         )
 
 
@@ -191,13 +231,6 @@ def _shown(draft: Draft) -> list[Finding]:
 
 def _name(asked: Asked) -> str:
     return asked.request.name or asked.workload.name or asked.workload.generate_name
-
-
-def _patience(asked: Asked, draft: Draft) -> float:
-    """When storing must end: nobody waits for the event of a request that was abandoned."""
-    if draft.decision.outcome is RequestOutcome.UNANSWERED:
-        return asyncio.get_running_loop().time() + ABANDONED
-    return asked.store_by
 
 
 def _who(rules: GateRules, event: CloudEvent) -> tuple[str, ...]:

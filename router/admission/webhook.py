@@ -18,21 +18,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from router.admission.asked import Asked
+from router.admission.asked import Asked, GateRules, Times
 from router.admission.deadlines import LARGEST_KEPT, Allowance, allowance
 from router.admission.gate import Gate
+from router.admission.observer import Observer
 from router.admission.receiving import BodyRefusedError, Receiving, Room
 from router.admission.review import AdmissionRequest, read_review
-from router.admission.settings import WebhookSettings
 from router.admission.unreadable import UnreadableBodies
 from router.errors import ReviewError
 from router.slices import OutOfTimeError
 from router.telemetry.logs import logger
-from router.telemetry.metrics import Metrics
 from router.telemetry.seldom import Seldom
 from router.verdict import Mode
 
@@ -50,12 +49,10 @@ Answering = Callable[[Asked], Awaitable[bytes]]
 class Webhook:
     """The endpoints `/validate` and `/mutate`."""
 
-    def __init__(
-        self, gate: Gate, settings: Callable[[], WebhookSettings], metrics: Metrics, unreadable: UnreadableBodies
-    ) -> None:
+    def __init__(self, gate: Gate, max_body: int, observer: Observer, unreadable: UnreadableBodies) -> None:
         self._gate = gate
-        self._settings = settings
-        self._metrics = metrics
+        self._max_body = max_body
+        self._observer = observer
         self._unreadable = unreadable
         self._receiving = Receiving()
         self._seldom = Seldom()
@@ -69,33 +66,33 @@ class Webhook:
         return application
 
     def _endpoint(self, answering: Answering, name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-        observe = self._metrics.gate_seconds.labels(name).observe
         loop_time = asyncio.get_running_loop().time
 
         async def answer(request: web.Request) -> web.Response:
             began = loop_time()
             response = await self._answer(request, answering, began)
-            observe(loop_time() - began)
+            self._observer.answered(name, loop_time() - began)
             return response
 
         return answer
 
     async def _answer(self, request: web.Request, answering: Answering, began: float) -> web.Response:
+        rules = self._gate.rules  # once: a reload while the request is in hand changes nothing for it
         found: list[AdmissionRequest] = []
         asked: Asked | None = None
         try:
             _check_head(request)
-            asked = await self._read(request, self._allowance(request), began, found)
+            asked = await self._read(request, rules, began, found)
             return _review(await self._answered(asked, answering))
         except BodyRefusedError as refused:
             return self._refused(refused.status, str(refused))
         except ReviewError as error:
             return self._refused(web.HTTPBadRequest.status_code, str(error))
         except Exception as error:  # noqa: BLE001 - the last boundary
-            return self._last_word(found, error)
+            return _last_word(rules, found, error)
         except asyncio.CancelledError:  # the client has gone
             if found and answering == self._gate.validate:
-                self._gate.abandon(asked or self._gate.unread(found[0]))
+                self._gate.abandon(asked or self._gate.unread(rules, found[0]))
             raise
 
     async def _answered(self, asked: Asked, answering: Answering) -> bytes:
@@ -104,28 +101,19 @@ class Webhook:
             return await answering(asked)
         async with contextlib.AsyncExitStack() as held:
             try:
-                await held.enter_async_context(self._judging.held(cost, asked.deadline))
+                await held.enter_async_context(self._judging.held(cost, asked.times.deadline))
             except BodyRefusedError:  # a 503 would let it in untold under `failurePolicy: Ignore`
                 asked = asked.unread("too many images are being judged at once; try again")
             return await answering(asked)
 
-    def _allowance(self, request: web.Request) -> Allowance:
-        settings = self._settings()
-        try:
-            return allowance(request.query_string.removeprefix("timeout="), settings.deadline)
-        except Exception as error:  # noqa: BLE001 - how long it may take decides nothing about what it says
-            _say("deadline_unknown", error)
-            return Allowance(settings.deadline, settings.deadline + LARGEST_KEPT / 2)
-
-    async def _read(
-        self, request: web.Request, allowed: Allowance, began: float, found: list[AdmissionRequest]
-    ) -> Asked:
+    async def _read(self, request: web.Request, rules: GateRules, began: float, found: list[AdmissionRequest]) -> Asked:
         """What is asked; the body is let go of when it has been read."""
-        deadline, peer = began + allowed.judging, request.remote or ""
+        allowed, peer = _allowance(request, rules.longest), request.remote or ""
+        deadline = began + allowed.judging
         async with self._receiving.body(
             request.content,
             length=request.content_length,
-            most=self._settings().max_body,
+            most=self._max_body,
             peer=peer,
             deadline=deadline,
         ) as body:
@@ -138,10 +126,10 @@ class Webhook:
             except OutOfTimeError as error:
                 raise BodyRefusedError(503, "there was no time to read the request; ask again") from error
             found.append(review)
-            return await self._gate.read(review, objects, began, deadline, began + allowed.storing)
+            return await self._gate.read(rules, review, objects, Times(began, deadline, began + allowed.storing))
 
     def _refused(self, status: int, problem: str) -> web.Response:
-        self._metrics.requests_malformed.labels(str(status)).inc()
+        self._observer.turned_away(status)
         held_back = self._seldom.turn(f"call_refused {status}")
         if held_back is not None:
             log.warning("call_refused", status=status, problem=problem[:500], held_back=held_back)
@@ -152,12 +140,21 @@ class Webhook:
             response.force_close()  # what was not read stands in the way of the next request
         return response
 
-    def _last_word(self, found: list[AdmissionRequest], error: Exception) -> web.Response:
-        _say("request_failed", error)
-        if not found:
-            return web.Response(status=503, text="internal error\n", headers={"Retry-After": "1"})
-        mode, never_block = self._gate.mode(found[0].namespace)
-        return _review(last_review(found[0].uid, is_allowed=never_block or mode is not Mode.ENFORCE))
+
+def _allowance(request: web.Request, longest: float) -> Allowance:
+    try:
+        return allowance(request.query_string.removeprefix("timeout="), longest)
+    except Exception as error:  # noqa: BLE001 - how long it may take decides nothing about what it says
+        _say("deadline_unknown", error)
+        return Allowance(longest, longest + LARGEST_KEPT / 2)
+
+
+def _last_word(rules: GateRules, found: Sequence[AdmissionRequest], error: Exception) -> web.Response:
+    _say("request_failed", error)
+    if not found:
+        return web.Response(status=503, text="internal error\n", headers={"Retry-After": "1"})
+    mode, never_block = rules.mode(found[0].namespace)
+    return _review(last_review(found[0].uid, is_allowed=never_block or mode is not Mode.ENFORCE))
 
 
 _LAST = (

@@ -29,48 +29,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from msgspec import Raw
 
 from router.admission import kinds
-from router.admission.foreign import Found, search
+from router.admission.foreign import search
 from router.admission.kinds import WorkloadKind, is_foreign, workload_kind
+from router.admission.places import LISTS, PLACE_COST, Contents, Place, Taking
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_document, read_entries
 from router.admission.review import NAME_LIMIT, AdmissionRequest, Objects
 from router.events import OwnerData
-from router.images import TEXT_LIMIT
-from router.shortening import shortened
 from router.steps import Steps
+from router.verdict import Skip
 
-PLACES_LIMIT = 1000
-"""Images of one object; an API server's limit of 3 MiB leaves room for more, no workload needs it."""
-PLACE_COST = 2048
-"""Bytes of memory that an image takes while it is judged, beside its name."""
-IMAGES_BEFORE_LIMIT = 50_000
-"""Different images of the object as it is; beyond it none counts as known."""
-
-_BY_OPERATION = {"DELETE": "deletion", "CONNECT": "connect"}
+SKIPPED = {"DELETE": Skip.DELETION, "CONNECT": Skip.CONNECT}
+"""Operations of which nothing is judged."""
 _POD_SUBRESOURCES = frozenset({"", "ephemeralcontainers", "resize"})
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an image stands."""
-
-    container: str
-    """Name of the container or volume."""
-    container_kind: str
-    """container, init_container, ephemeral_container, image_volume or csi_volume."""
-    image: str
-    """As written; empty where there is none."""
-    pointer: str
-    """JSON Pointer (RFC 6901) to the text, from the object's root."""
-    is_new: bool = True
-    """Whether it decides, rule (5)."""
-    is_pinnable: bool = True
-    """Whether a digest may be written there, rule (6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +57,8 @@ class Workload:
     """Where images stand, in the order of the specification."""
     notices: tuple[str, ...] = ()
     """What people must know besides: that this object can't be read, or not wholly."""
-    skip: str | None = None
-    """Why there is nothing to judge, as the metric's label; None if there is, or if people must know something."""
+    skip: Skip | None = None
+    """Why there is nothing to judge, None if there is, or if people must know something."""
     never_blocks: bool = False
     """Whether nothing in it may be refused: it scales to zero."""
     name: str = ""
@@ -96,44 +72,33 @@ class Workload:
         return sum(PLACE_COST + 4 * len(place.image) for place in self.places)
 
 
-@dataclass(slots=True)
-class _Contents:
-    """What stands in one object."""
-
-    found: shapes.Object
-    images: set[str] = field(default_factory=set)
-    """Every image at a place that is judged; beyond `IMAGES_BEFORE_LIMIT` none more."""
-    besides: Found | None = None
-    """For a foreign kind, what stands at other places: it was told and never judged, so it makes no image known."""
-
-
 def read_workload(request: AdmissionRequest, objects: Objects, csi_drivers: AbstractSet[str]) -> Steps[Workload]:
     """Every image of the object, in the order of the specification; none where nothing is to be judged.
 
     Raises:
         UnreadableJsonError: The object is no JSON where it must be read.
     """
-    if (reason := _BY_OPERATION.get(request.operation)) is not None:
+    if (reason := SKIPPED.get(request.operation)) is not None:
         return Workload(skip=reason)
     if request.subresource not in _POD_SUBRESOURCES:
-        return Workload(skip="subresource")
+        return Workload(skip=Skip.SUBRESOURCE)
     new = yield from _contents(request, objects.new)
     old, before = None, frozenset[str]()
     if request.operation == "UPDATE":
         old = yield from _contents(request, objects.old)
         if _is_being_deleted(new.found) or _is_being_deleted(old.found):
-            return Workload(skip="being_deleted")
+            return Workload(skip=Skip.BEING_DELETED)
         yield from _collect_images(request, old, csi_drivers)
         before = frozenset(old.images)
     owner = yield from _owner(new.found.metadata)
-    taking = _Taking(before, _pinning(request, owner), csi_drivers, is_judged_singly=_is_pod(request))
+    taking = Taking(before, _pinning(request, owner), csi_drivers, is_judged_singly=_is_pod(request))
     for spec, pointer in _pods(request, new.found):
         yield from taking.take(spec, pointer)
     notices = _notices(request, new)
     if not taking.count and not notices:
-        return Workload(skip="no_images")
+        return Workload(skip=Skip.NO_IMAGES)
     if old is not None and not taking.has_news(new, old, before):
-        return Workload(skip="unchanged")
+        return Workload(skip=Skip.UNCHANGED)
     metadata, whole = new.found.metadata or shapes.Metadata(), new.found.spec
     return Workload(
         places=taking.places(),
@@ -145,12 +110,12 @@ def read_workload(request: AdmissionRequest, objects: Objects, csi_drivers: Abst
     )
 
 
-def _contents(request: AdmissionRequest, raw: Raw) -> Steps[_Contents]:
+def _contents(request: AdmissionRequest, raw: Raw) -> Steps[Contents]:
     data = memoryview(raw)
     found = (yield from read_document(data, shapes.Object)) if data else None
-    contents = _Contents(found or shapes.Object())
+    contents = Contents(found or shapes.Object())
     if data and is_foreign(request.group):
-        known = [getattr(spec, name) for spec, _ in _pods(request, contents.found) for name, _, _ in _LISTS]
+        known = [getattr(spec, name) for spec, _ in _pods(request, contents.found) for name, _, _ in LISTS]
         contents.besides = yield from search(raw, known)
     return contents
 
@@ -200,19 +165,11 @@ def _pods(request: AdmissionRequest, found: shapes.Object) -> Iterator[tuple[sha
     elif is_foreign(request.group):
         for pointer, pod_of in kinds.USUAL:
             spec = pod_of(found)
-            if spec is not None and any(bytes(memoryview(getattr(spec, name))[:1]) == b"[" for name, _, _ in _LISTS):
+            if spec is not None and any(bytes(memoryview(getattr(spec, name))[:1]) == b"[" for name, _, _ in LISTS):
                 yield spec, pointer
 
 
-_LISTS = (
-    ("init_containers", "initContainers", "init_container"),
-    ("containers", "containers", "container"),
-    ("ephemeral_containers", "ephemeralContainers", "ephemeral_container"),
-)
-"""Lists of containers: in the shape, in the object, and as a kind of container."""
-
-
-def _notices(request: AdmissionRequest, new: _Contents) -> tuple[str, ...]:
+def _notices(request: AdmissionRequest, new: Contents) -> tuple[str, ...]:
     if new.besides is None:
         return ()
     kind, later = f"{request.api_version} {request.kind}", "its Pods are judged when they are created"
@@ -222,106 +179,7 @@ def _notices(request: AdmissionRequest, new: _Contents) -> tuple[str, ...]:
     return (f"{kind} has more than Gatecrier can read ({hidden}); {later}",) if hidden else ()
 
 
-def _collect_images(request: AdmissionRequest, contents: _Contents, csi_drivers: AbstractSet[str]) -> Steps[None]:
-    taking = _Taking(frozenset(), False, csi_drivers, is_judged_singly=False, images=contents.images)
+def _collect_images(request: AdmissionRequest, contents: Contents, csi_drivers: AbstractSet[str]) -> Steps[None]:
+    taking = Taking(frozenset(), False, csi_drivers, is_judged_singly=False, images=contents.images)
     for spec, pointer in _pods(request, contents.found):
         yield from taking.take(spec, pointer)
-
-
-class _Taking:
-    """Takes the images of specifications of Pods, one by one; keeps no more than are judged."""
-
-    def __init__(
-        self,
-        before: AbstractSet[str],
-        is_pinnable: bool,  # noqa: FBT001 - a claim about the object
-        csi_drivers: AbstractSet[str],
-        *,
-        is_judged_singly: bool,
-        images: set[str] | None = None,
-    ) -> None:
-        self.count = 0
-        self._before = before
-        self._is_pinnable = is_pinnable
-        self._csi_drivers = csi_drivers
-        self._is_judged_singly = is_judged_singly
-        self._images = images
-        self._kept: list[Place] = []
-        self._has_new = self._has_new_beyond = False
-        self._index = 0
-
-    def take(self, spec: shapes.PodSpec, pointer: str) -> Steps[None]:
-        """The images of one specification."""
-        for name, key, kind in _LISTS:
-            self._index = 0
-
-            def container(entry: shapes.Container | None, key: str = key, kind: str = kind) -> None:
-                named = entry or shapes.Container()
-                self._add(named.name, kind, named.image, f"{pointer}/{key}/{self._index}/image")
-                self._index += 1
-
-            yield from read_entries(getattr(spec, name), shapes.Container, container)
-        self._index = 0
-
-        def volume(entry: shapes.Volume | None) -> None:
-            self._add_volume(entry or shapes.Volume(), f"{pointer}/volumes/{self._index}")
-            self._index += 1
-
-        yield from read_entries(spec.volumes, shapes.Volume, volume)
-
-    def has_news(self, new: _Contents, old: _Contents, before: AbstractSet[str]) -> bool:
-        """Whether an update brings an image, or may bring one where nobody can look."""
-        if self._has_new:
-            return True
-        if new.besides is None or old.besides is None:
-            return False
-        if not new.besides.images <= old.besides.images | before:
-            self._has_new = True
-            return True
-        is_read = self.count > 0 and new.besides.is_whole and old.besides.is_whole
-        return not is_read and new.besides.content != old.besides.content
-
-    def places(self) -> tuple[Place, ...]:
-        """What is judged, in the order of the specification."""
-        decides_all = self._has_new and not self._is_judged_singly
-        kept = [_deciding(place) for place in self._kept] if decides_all else self._kept
-        if self.count <= PLACES_LIMIT:
-            return tuple(kept)
-        beyond = Place(  # what is not judged must not pass: this place is denied as no reference
-            f"more than {PLACES_LIMIT} images",
-            "container",
-            "",
-            kept[-1].pointer,
-            is_new=self._has_new_beyond or kept[-1].is_new,  # the last one that was kept makes room for it
-            is_pinnable=False,
-        )
-        return (*kept[: PLACES_LIMIT - 1], beyond)
-
-    def _add_volume(self, volume: shapes.Volume, pointer: str) -> None:
-        if volume.image is not None:
-            self._add(volume.name, "image_volume", volume.image.reference, f"{pointer}/image/reference")
-        csi = volume.csi
-        if csi is not None and csi.driver in self._csi_drivers:
-            attributes = csi.volume_attributes or shapes.CsiAttributes()
-            self._add(volume.name, "csi_volume", attributes.image, f"{pointer}/csi/volumeAttributes/image")
-
-    def _add(self, name: str | None, kind: str, image: str | None, pointer: str) -> None:
-        text = image or ""
-        if len(text) > TEXT_LIMIT:
-            text = shortened(text)
-        if self._images is not None:
-            if len(self._images) < IMAGES_BEFORE_LIMIT:
-                self._images.add(text)
-            return
-        self.count += 1
-        is_new = text not in self._before
-        self._has_new |= is_new
-        if len(self._kept) >= PLACES_LIMIT:
-            self._has_new_beyond |= is_new
-            return
-        is_pinnable = self._is_pinnable and is_new and kind != "csi_volume"
-        self._kept.append(Place((name or "")[:NAME_LIMIT], kind, text, pointer, is_new, is_pinnable))
-
-
-def _deciding(place: Place) -> Place:
-    return Place(place.container, place.container_kind, place.image, place.pointer, True, place.is_pinnable)

@@ -2,33 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import assert_never
+from collections.abc import Mapping, Sequence
 
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.outbox import Waiting
-from router.telemetry.metrics import Backlog, Metrics
-from router.verdict import Verdict
+from router.telemetry.metrics import ENDPOINTS, Backlog, Metrics
+from router.verdict import Mode, RequestOutcome, Skip, Verdict
 
 
 class Observing:
-    """Counts deliveries and verdicts."""
+    """Counts what admission, delivery and the server report.
+
+    Series that every request touches are looked up once: finding one by its labels takes longer than counting.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._answered = {endpoint: metrics.gate_seconds.labels(endpoint).observe for endpoint in ENDPOINTS}
+        self._decided = {
+            (outcome, mode): metrics.requests.labels(outcome.value, mode.value).inc
+            for outcome in RequestOutcome
+            for mode in Mode
+        }
+        self._verdicts = {verdict: metrics.image_verdicts.labels(verdict.value).inc for verdict in Verdict}
 
-    def attempted(self, destination: str, outcome: Outcome) -> None:
+    # Admission
+
+    def answered(self, endpoint: str, seconds: float) -> None:
+        """A call was answered, so many seconds after its first byte."""
+        self._answered[endpoint](seconds)
+
+    def turned_away(self, status: int) -> None:
+        """A call was answered by this HTTP error, not by a review."""
+        self._metrics.requests_malformed.labels(str(int(status))).inc()
+
+    def skipped(self, reason: Skip) -> None:
+        """A request was only counted."""
+        self._metrics.requests_skipped.labels(reason.value).inc()
+
+    def judged(self, verdict: Verdict, seconds: float) -> None:
+        """A verdict was found out, not remembered."""
+        self._metrics.verification_seconds.labels(verdict.value).observe(seconds)
+
+    def decided(self, outcome: RequestOutcome, mode: Mode, verdicts: Sequence[Verdict]) -> None:
+        """A request was decided."""
+        self._decided[outcome, mode]()
+        for verdict in verdicts:
+            self._verdicts[verdict]()
+
+    def stored(self) -> None:
+        """An event is durable in the outbox."""
+        self._metrics.events_stored.inc()
+
+    def unstored(self) -> None:
+        """The outbox could not take an event; it is in the log."""
+        self._metrics.events_unstored.inc()
+
+    def asked_registry(self, registry: str, kind: str, result: str) -> None:  # noqa: ARG002 - hosts come from whoever deploys
+        """A registry was asked; its name is no label, since whoever deploys chooses it."""
+        self._metrics.registry_requests.labels(kind, result).inc()
+
+    # The server
+
+    def connection_ended(self, reason: str) -> None:
+        """A connection was closed by a limit."""
+        self._metrics.connections_ended.labels(reason).inc()
+
+    def handshake_failed(self) -> None:
+        """A TLS handshake came to nothing."""
+        self._metrics.handshakes_failed.inc()
+
+    def client_refused(self) -> None:
+        """A request came with a client certificate of another name."""
+        self._metrics.clients_refused.inc()
+
+    def connections(self, counts: Mapping[str, int]) -> None:
+        """How many connections of each state there are."""
+        for state, count in counts.items():
+            self._metrics.connections.labels(state).set(count)
+
+    # Delivery
+
+    def attempted(self, destination: str, outcome: str) -> None:
         """An attempt to deliver ended."""
-        match outcome:
-            case Delivered():
-                label = "delivered"
-            case TryAgain():
-                label = "try_again"
-            case Undeliverable():
-                label = "undeliverable"
-            case _:
-                assert_never(outcome)
-        self._metrics.delivery_attempts.labels(destination, label).inc()
+        self._metrics.delivery_attempts.labels(destination, outcome).inc()
 
     def delivered(self, destination: str, lag: float) -> None:
         """An event arrived, so many seconds after it was stored."""
@@ -46,14 +102,6 @@ class Observing:
         """The destination began or ceased to refuse our credentials."""
         self._metrics.destination_paused.labels(destination).set(is_refused)
 
-    def judged(self, verdict: Verdict, seconds: float) -> None:
-        """A verdict was found out, not remembered."""
-        self._metrics.verification_seconds.labels(verdict.value).observe(seconds)
-
-    def asked_registry(self, registry: str, kind: str, result: str) -> None:  # noqa: ARG002 - hosts come from whoever deploys
-        """A registry was asked; its name is no label, since whoever deploys chooses it."""
-        self._metrics.registry_requests.labels(kind, result).inc()
-
     def waiting(self, found: Mapping[str, Waiting], now: float) -> None:
         """What waits in the outbox."""
         self._metrics.show_backlog(
@@ -66,3 +114,13 @@ class Observing:
                 for name, of in found.items()
             }
         )
+
+    # The running router
+
+    def reloaded(self, *, is_taken: bool) -> None:
+        """A changed configuration was taken or refused."""
+        self._metrics.reloads.labels("taken" if is_taken else "refused").inc()
+
+    def ready(self, *, is_ready: bool) -> None:
+        """Requests are taken from now on, or not any more."""
+        self._metrics.ready.set(is_ready)

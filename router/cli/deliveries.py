@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from router.cli import Subcommands
-    from router.outbox import DeliveryRow, Selection
-    from router.outbox.sqlite import SqliteOutbox
+    from router.outbox import DeliveryRow, Records, Selection
 
 STATES = ("pending", "set_aside", "delivered", "discarded")
 
@@ -77,20 +76,20 @@ def _selection(arguments: argparse.Namespace) -> Selection:
     return Selection(arguments.destination, state, tuple(arguments.event))
 
 
-async def _beside(config: Path) -> SqliteOutbox:
-    from router.outbox.sqlite import SqliteOutbox  # noqa: PLC0415 - imported only where it is needed
+async def _records(config: Path) -> Records:
+    from router.outbox.records import beside  # noqa: PLC0415 - imported only where it is needed
     from router.settings.part import outbox_settings  # noqa: PLC0415 - the same
 
-    return await SqliteOutbox.beside(outbox_settings(config).path)
+    return await beside(outbox_settings(config).path)
 
 
 def _list(arguments: argparse.Namespace) -> int:
     async def rows() -> Sequence[DeliveryRow]:
-        outbox = await _beside(arguments.config)
+        records = await _records(arguments.config)
         try:
-            return await outbox.deliveries(_selection(arguments), arguments.limit, is_open=arguments.state is None)
+            return await records.deliveries(_selection(arguments), arguments.limit, is_open=arguments.state is None)
         finally:
-            await outbox.close()
+            await records.close()
 
     found = asyncio.run(rows())
     if arguments.json:
@@ -118,12 +117,12 @@ async def _changed(arguments: argparse.Namespace, what: str) -> int:
             print("name what is meant: --destination, --event, --state or --all")
             return 2
         selection = Selection(state=DeliveryState.SET_ASIDE)
-    outbox = await _beside(arguments.config)
+    records = await _records(arguments.config)
     try:
-        change = outbox.replay if what == "replay" else outbox.discard
+        change = records.replay if what == "replay" else records.discard
         count = await change(selection, time.time())
     finally:
-        await outbox.close()
+        await records.close()
     done = "due again" if what == "replay" else "discarded"
     print(f"{count} deliver{'y' if count == 1 else 'ies'} {done}")
     return 0
@@ -157,7 +156,8 @@ def _as_object(row: DeliveryRow) -> dict[str, object]:
         "destination": row.destination,
         "attempts": row.attempts,
         "reason": row.reason,
-        "sequence": row.sequence,
+        "replica": row.number.replica,
+        "sequence": row.number.sequence,
         "event_id": row.event_id,
         "stored_at": _time(row.appended_at),
         "due_at": None if row.due_at is None else _time(row.due_at),

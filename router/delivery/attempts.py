@@ -84,7 +84,7 @@ class Attempts:
         except Exception:  # (5)
             log.exception("delivery_failed", destination=self._name)
             outcome = _MISTAKE
-        self._around.observer.attempted(self._name, outcome)
+        self._around.observer.attempted(self._name, outcome.label)
         self._learn(outcome)
         return outcome
 
@@ -114,7 +114,7 @@ class Attempts:
         match outcome:
             case Delivered():
                 self._around.observer.delivered(self._name, max(0.0, now - delivery.appended_at))
-                return Accepted(self._name, delivery.sequence, now, attempts)
+                return Accepted(self._name, delivery.event_id, now, attempts)
             case TryAgain():
                 return self._postponed(delivery, outcome, now, attempts)
             case Undeliverable(reason):
@@ -129,10 +129,10 @@ class Attempts:
             if now >= end:
                 return self._given_up(delivery, now, attempts, failure.reason)
             due = min(due, end)
-        return Postponed(self._name, delivery.sequence, due, attempts, first, failure.reason)
+        return Postponed(self._name, delivery.event_id, due, attempts, first, failure.reason)
 
     def _given_up(self, delivery: Delivery, now: float, attempts: int, reason: str) -> SetAside:
         event_id = delivery.event_id
         log.error("delivery_set_aside", destination=self._name, event_id=event_id, reason=reason, attempts=attempts)
         self._around.observer.set_aside(self._name, reason)
-        return SetAside(self._name, delivery.sequence, now, attempts, reason)
+        return SetAside(self._name, event_id, now, attempts, reason)

@@ -10,13 +10,14 @@ Rules:
 (4) A lane that stops claims nothing more, lets attempts under way end within its patience, and gives every claim back
     that is not settled: a lane that follows it, in this process or the next, finds all of it.
 (5) A mistake of ours ends no lane: it is logged, and the lane goes on.
+(6) Nothing is asked again and again: a lane that has found all that is due rests until the next is due by time, or it
+    is woken because something is due earlier.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
@@ -25,13 +26,13 @@ from router.delivery.attempts import Attempts
 from router.delivery.channel import Channel, Surroundings
 from router.delivery.settling import Settling
 from router.errors import OutboxError
-from router.outbox import Delivery, Postponed, Settlement
+from router.outbox import Delivery, Settlement
 from router.telemetry.logs import logger
 
 log = logger()
 
-POLL = 1.0
-"""Seconds after which a lane looks for what other processes (`deliveries replay`) have made due."""
+AGAIN = 1.0
+"""Seconds before a lane goes on after a mistake of ours, or when the outbox has trouble."""
 CHUNK = 256
 """Events that are claimed at once, and so held in memory, at most; more only where `concurrency` batches are more."""
 AHEAD = 8
@@ -40,6 +41,8 @@ LEAST_CHUNK = 32
 """Events that are claimed at once, at least: claiming has a price of its own."""
 LEAST_REST = 0.01
 """Seconds between two looks that find nothing."""
+QUIET = 0.05
+"""Seconds without news after which a lane asks when the next is due: while there is news it will look anyway."""
 
 Tasks: TypeAlias = Sequence[asyncio.Task[None]]
 
@@ -48,22 +51,22 @@ class Lane:
     """Delivers to one destination until it is stopped."""
 
     def __init__(self, channel: Channel, around: Surroundings) -> None:
+        self.channel = channel
         destination = channel.destination
         self._destination = destination
         self._name = destination.name
-        self._outbox, self._clock = around.outbox, around.clock
+        self._queue, self._clock = around.queue, around.clock
         self._attempts = Attempts(channel, around)
         self._breaker = self._attempts.breaker
-        self._settling = Settling(self._name, around.outbox, self._settled)
+        self._settling = Settling(self._name, around.queue, self._settled)
         self._batch = destination.batch_size
         self._round = destination.concurrency * destination.batch_size
         self._chunk = max(min(max(AHEAD * self._round, LEAST_CHUNK), CHUNK), self._round)
         self._enough = max(self._chunk // 2, self._round)
         self._ready: deque[Delivery] = deque()
-        self._underway: dict[int, Delivery] = {}
+        self._underway: dict[str, Delivery] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._news = asyncio.Event()
-        self._due = math.inf
         self._is_stopping = False
         self._feeder: Tasks = ()
         self._recorder: Tasks = ()
@@ -74,6 +77,11 @@ class Lane:
         self._recorder = (asyncio.create_task(self._settling.run()),)
         self._slots = [asyncio.create_task(self._slot()) for _ in range(self._destination.concurrency)]
         self._feeder = (asyncio.create_task(self._feed()),)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a task of it has ended that nobody has stopped: something would not be delivered any more."""
+        return not self._is_stopping and any(task.done() for task in (*self._feeder, *self._slots, *self._recorder))
 
     def wake(self) -> None:
         """There may be something to deliver."""
@@ -86,23 +94,27 @@ class Lane:
         self._rouse(len(self._waiting))
         try:
             async with asyncio.timeout(patience):
-                await asyncio.gather(*map(asyncio.shield, [*self._feeder, *self._slots]))
+                await asyncio.wait([*self._feeder, *self._slots])  # gather would end with the first that has failed
                 await self._settling.until_idle()
         except TimeoutError:
             log.warning("attempts_cut", destination=self._name, count=len(self._underway) + self._settling.count)
         finally:
             await _ended([*self._feeder, *self._slots, *self._recorder])
-            self._give_back(self._ready)
+            await self._give_back([*self._ready, *self._underway.values(), *self._settling.undurable])
             self._ready.clear()
-            self._give_back([*self._underway.values(), *self._settling.undurable])
             self._underway.clear()
             await self._destination.close()
 
-    def _give_back(self, claims: Iterable[Delivery | Settlement]) -> None:
+    async def _give_back(self, claims: Iterable[Delivery | Settlement]) -> None:
         try:
-            self._outbox.release(self._name, [claim.sequence for claim in claims])
+            await self._queue.release(self._name, [claim.event_id for claim in claims])
         except OutboxError:  # they end with the process
             log.exception("claims_kept", destination=self._name)
+
+    async def _give_back_ready(self) -> None:
+        ready = [*self._ready]
+        self._ready.clear()
+        await self._give_back(ready)
 
     async def _feed(self) -> None:
         while not self._is_stopping:  # never cancelled in the middle of a claim, unless patience ends
@@ -110,7 +122,7 @@ class Lane:
                 await self._look_for_work()
             except Exception:  # (5)
                 log.exception("claim_failed", destination=self._name)
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(AGAIN)
 
     async def _look_for_work(self) -> None:
         self._news.clear()
@@ -122,20 +134,26 @@ class Lane:
             await self._news.wait()
             return
         limit = 1 if is_probing else self._chunk
-        claimed = await self._outbox.claim(self._name, limit, self._clock())
+        claimed = await self._queue.claim(self._name, limit, self._clock())
         if not is_probing and not self._breaker.is_closed:  # it opened meanwhile
-            self._give_back(claimed)
+            await self._give_back(claimed)
             return
         self._ready.extend(claimed)
         self._rouse_for_ready()
-        if len(claimed) < limit and not self._news.is_set():
-            await self._rest(min(POLL, max(LEAST_REST, self._due - self._clock())))
-            if not self._news.is_set():
-                due = await self._outbox.next_due(self._name)
-                self._due = math.inf if due is None else due
+        if len(claimed) < limit:
+            await self._rest_until_due()
 
-    async def _rest(self, seconds: float) -> None:
-        """Until there is news, or so many seconds have passed."""
+    async def _rest_until_due(self) -> None:
+        await self._rest(QUIET)
+        if self._news.is_set():
+            return
+        due = await self._queue.next_due(self._name)
+        if self._news.is_set():
+            return
+        await self._rest(None if due is None else max(LEAST_REST, due - self._clock()))
+
+    async def _rest(self, seconds: float | None) -> None:
+        """Until there is news, or so many seconds have passed, if any."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
@@ -150,20 +168,20 @@ class Lane:
                 await self._attempt(batch)
             except Exception:  # (5)
                 log.exception("slot_failed", destination=self._name)
-                self._give_back([self._underway.pop(one.sequence) for one in batch if one.sequence in self._underway])
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(AGAIN)
+                cut = [self._underway.pop(one.event_id) for one in batch if one.event_id in self._underway]
+                await self._give_back(cut)
 
     async def _attempt(self, batch: Sequence[Delivery]) -> None:
         was_closed = self._breaker.is_closed
         await self._attempts.make(batch, self._record)
         if not self._breaker.is_closed:
-            self._give_back(self._ready)
-            self._ready.clear()
+            await self._give_back_ready()
         if not (was_closed and self._breaker.is_closed):
             self._news.set()
 
     def _record(self, settlement: Settlement) -> None:
-        del self._underway[settlement.sequence]
+        del self._underway[settlement.event_id]
         self._settling.put(settlement)
 
     def _taken(self) -> Sequence[Delivery]:
@@ -174,7 +192,7 @@ class Lane:
             return ()
         batch = [ready.popleft() for _ in range(count)]
         for delivery in batch:
-            self._underway[delivery.sequence] = delivery
+            self._underway[delivery.event_id] = delivery
         if len(ready) < self._enough:
             self._news.set()
         return batch
@@ -194,13 +212,9 @@ class Lane:
                 call.set_result(None)
                 slots -= 1
 
-    def _settled(self, settlements: Sequence[Settlement]) -> None:
-        """These are durable now: there is room for new attempts, and some may be due soon."""
+    def _settled(self) -> None:
+        """Something is durable now: there is room for new attempts."""
         self._rouse_for_ready()
-        due = min((one.due_at for one in settlements if isinstance(one, Postponed)), default=math.inf)
-        if due < self._due:
-            self._due = due
-            self._news.set()
 
 
 async def _ended(tasks: Tasks) -> None:

@@ -6,14 +6,14 @@ Rules:
 (2) Nothing is stored here: the gate appends the event afterwards, with the receipts that were given. The event has no
     number yet, so it carries `sequence` 0.
 (3) An attempt that the deadline cuts may still have arrived. No receipt was given; the event comes again, with the
-    same id.
+    same id, or is corrected by another (`router.admission.telling`).
 (4) Nothing that fails here is anything but a missing receipt.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from router.delivery.channel import Channel
 from router.destinations.outcome import Delivered, TryAgain, Undeliverable
@@ -27,14 +27,14 @@ SHORTEST, LONGEST = 0.05, 1.0
 
 
 class Receipts:
-    """Obtains receipts by the channels in force."""
+    """Obtains receipts by the channels of one configuration."""
 
-    def __init__(self, channels: Callable[[], Mapping[str, Channel]]) -> None:
+    def __init__(self, channels: Mapping[str, Channel]) -> None:
         self._channels = channels
 
     async def obtain(self, body: bytes, event_id: str, destinations: Sequence[str], deadline: float) -> frozenset[str]:
         """Those who gave their receipt for this encoded event before the deadline (event loop's time)."""
-        channels = self._channels()
+        channels = self._channels
         whole = with_sequence(body, 0)
         asked = [name for name in destinations if name in channels]
         given = await asyncio.gather(*(_obtained(channels[name], whole, event_id, deadline) for name in asked))

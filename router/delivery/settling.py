@@ -12,8 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from router.delivery.channel import Deliveries
-from router.outbox import Settlement
+from router.outbox import Queue, Settlement
 from router.telemetry.logs import logger
 
 log = logger()
@@ -23,11 +22,11 @@ SETTLE_AGAIN = 1.0
 
 
 class Settling:
-    """Records the settlements of one destination; `settled` is told of those that have become durable."""
+    """Records the settlements of one destination; `settled` is called when some have become durable."""
 
-    def __init__(self, destination: str, outbox: Deliveries, settled: Callable[[Sequence[Settlement]], None]) -> None:
+    def __init__(self, destination: str, queue: Queue, settled: Callable[[], None]) -> None:
         self._destination = destination
-        self._outbox = outbox
+        self._queue = queue
         self._settled = settled
         self._new: list[Settlement] = []
         self._news = asyncio.Event()
@@ -62,15 +61,15 @@ class Settling:
             self._news.clear()
             self._flushing, self._new = self._new, []
             await self._flush(self._flushing)
-            done, self._flushing = self._flushing, ()
+            self._flushing = ()
             if not self._new:
                 self._idle.set()
-            self._settled(done)
+            self._settled()
 
     async def _flush(self, settlements: Sequence[Settlement]) -> None:
         while True:
             try:
-                await self._outbox.settle(settlements)
+                await self._queue.settle(settlements)
             except Exception:  # whatever the outbox suffers from, these are not dropped
                 log.exception("settlement_postponed", destination=self._destination, count=len(settlements))
                 await asyncio.sleep(SETTLE_AGAIN)

@@ -7,7 +7,7 @@ from typing import Annotated, assert_never
 from pydantic import Field
 
 from router.destinations.document import Destination
-from router.destinations.egress import EgressGuard, EgressSettings
+from router.destinations.egress import EgressSettings
 from router.destinations.file import FileDestination, FileSettings
 from router.destinations.over_http import HttpDestination
 from router.destinations.slack import SlackDialect, SlackSettings
@@ -23,9 +23,9 @@ def open_destination(settings: AnyDestination, egress: EgressSettings) -> Destin
     """The destination; connects to nothing yet.
 
     Raises:
-        ConfigurationError: Its certificates can't be used.
+        ConfigurationError: Its certificates were not read with a configuration.
     """
-    guard = EgressGuard(egress)
+    guard = egress.guard()
     match settings:
         case SysdigSettings():
             return HttpDestination(settings, SysdigDialect(settings), guard)

@@ -17,15 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.outbound.retry_after import seconds_asked
 
-RETRY_AFTER_LIMIT = 3600.0
-"""Seconds that a receiver may make us wait."""
 PROXY_REFUSES_US = 407
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
 _REFUSES_US = frozenset({401, 403, PROXY_REFUSES_US})
@@ -52,8 +49,7 @@ class Reply:
 
     def asked_to_wait(self) -> float | None:
         """Seconds that the receiver wants us to wait, within our limit; None where it said nothing we understand."""
-        seconds = None if self.retry_after is None else _seconds(self.retry_after.strip(), self.now)
-        return None if seconds is None else min(RETRY_AFTER_LIMIT, max(0.0, seconds))
+        return seconds_asked(self.retry_after, self.now)
 
 
 class Dialect(Protocol):
@@ -81,15 +77,3 @@ def judge_by_status(reply: Reply) -> Outcome:
     if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, clause 15.5: client error
         return Undeliverable(f"http_{status}")
     return TryAgain("malformed_reply")
-
-
-def _seconds(text: str, now: float) -> float | None:
-    if text.isascii() and text.isdecimal() and len(text) <= 10:  # noqa: PLR2004 - more digits than a date has seconds
-        return float(text)
-    try:
-        date = parsedate_to_datetime(text)
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)
-        return (date - datetime.fromtimestamp(now, UTC)).total_seconds()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 REASONS: Final[Mapping[str, str]] = {
     "connection_failed": "no connection, or it ended before the reply began",
@@ -29,6 +29,8 @@ REASONS: Final[Mapping[str, str]] = {
 class Delivered:
     """The receiver has given its receipt."""
 
+    label: ClassVar = "delivered"
+
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
@@ -39,6 +41,7 @@ class TryAgain:
     """Seconds that the receiver asked us to wait."""
     pauses: bool = False
     """Whether nothing can be delivered there until somebody mends it (credentials are refused)."""
+    label: ClassVar = "try_again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Undeliverable:
     """The receiver will never take this."""
 
     reason: str
+    label: ClassVar = "undeliverable"
 
 
 Outcome: TypeAlias = Delivered | TryAgain | Undeliverable
+"""`label` is how metrics call it."""

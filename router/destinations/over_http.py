@@ -20,17 +20,19 @@ from collections.abc import Callable, Sequence
 import aiohttp
 from yarl import URL
 
-from router import __version__
 from router.destinations.dialect import PROXY_REFUSES_US, Dialect, Post, Reply
 from router.destinations.document import Document
-from router.destinations.egress import EgressGuard, EgressResolver
 from router.destinations.outcome import Outcome, TryAgain
-from router.destinations.settings import HttpSettings, revealed
-from router.errors import ConfigurationError, ForbiddenAddressError
+from router.destinations.settings import HttpSettings
+from router.errors import ForbiddenAddressError
+from router.outbound.addresses import AddressGuard
+from router.outbound.authorities import client_context
+from router.outbound.resolving import GuardedResolver
+from router.outbound.sessions import open_session
+from router.tls import show
 
 REPLY_LIMIT = 64 * 1024
 KEEP_ALIVE = 60.0
-_AGENT = f"gatecrier/{__version__}"
 
 
 class HttpDestination:
@@ -40,7 +42,7 @@ class HttpDestination:
         self,
         settings: HttpSettings,
         dialect: Dialect,
-        guard: EgressGuard,
+        guard: AddressGuard,
         *,
         batch_size: int = 1,
         clock: Callable[[], float] = time.time,
@@ -53,11 +55,11 @@ class HttpDestination:
         self._guard = guard
         self._clock = clock
         self._url = URL(settings.endpoint)
-        self._proxy = None if settings.proxy is None else URL(revealed(settings.proxy))
+        self._proxy = settings.way()
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
         self._tls = _context(settings)
         self._session: aiohttp.ClientSession | None = None
-        self._resolver: EgressResolver | None = None
+        self._resolver: GuardedResolver | None = None
 
     def __repr__(self) -> str:
         return f"HttpDestination({self.name!r})"
@@ -97,9 +99,14 @@ class HttpDestination:
             return TryAgain("connection_failed")
 
     async def _posted(self, post: Post, now: float) -> Reply:
-        session = self._session or self._opened()
+        session, proxy = self._session or self._opened(), self._proxy
         async with session.post(
-            self._url, data=post.body, headers=post.headers, allow_redirects=False, proxy=self._proxy
+            self._url,
+            data=post.body,
+            headers=post.headers if proxy is None else {**post.headers, **proxy.headers_for(self._url)},
+            allow_redirects=False,
+            proxy=None if proxy is None else proxy.url,
+            proxy_headers=None if proxy is None else proxy.introduction(),
         ) as reply:
             text = await reply.content.read(REPLY_LIMIT)
             while text and len(text) < REPLY_LIMIT and (more := await reply.content.read(REPLY_LIMIT - len(text))):
@@ -109,39 +116,20 @@ class HttpDestination:
             return Reply(reply.status, text.decode(errors="replace"), reply.headers.get("Retry-After"), now)
 
     def _opened(self) -> aiohttp.ClientSession:
-        self._guard.check(self._url.host or "")
+        self._guard.check(self._url.raw_host or "")
         if self._proxy is not None:
-            self._guard.check(self._proxy.host or "")
-        self._resolver = EgressResolver(self._guard)
-        connector = aiohttp.TCPConnector(
-            limit=self.concurrency,
-            resolver=self._resolver,
-            use_dns_cache=False,
-            keepalive_timeout=KEEP_ALIVE,
-            ssl=self._tls,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=self._timeout,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": _AGENT, "Accept-Encoding": "identity"},
-            auto_decompress=False,
-            trust_env=False,
+            self._guard.check(self._proxy.url.raw_host or "")
+        self._resolver = GuardedResolver(self._guard)
+        self._session = open_session(
+            self._resolver, self._timeout, connections=self.concurrency, keep_alive=KEEP_ALIVE, tls=self._tls
         )
         return self._session
 
 
 def _context(settings: HttpSettings) -> ssl.SSLContext | bool:
     if settings.ca is None and settings.client_certificate is None:
-        return True
-    try:
-        context = ssl.create_default_context(cafile=settings.ca)
-        if (pair := settings.client_certificate) is not None:
-            context.load_cert_chain(pair.certificate, pair.key, password=_no_password)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"destination {settings.name!r}: CA or client certificate: {error}") from error
+        return True  # aiohttp's own, which all share
+    context = client_context(settings.authorities)
+    if settings.client_certificate is not None:
+        show(context, settings.client_certificate.pair)
     return context
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted; store it unencrypted and let file permissions protect it")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
-from router.fields import Duration, Name, RelativePath, Secret, SettingsModel, read_reference, reading_context
+from router.errors import ConfigurationError
+from router.fields import Duration, Name, RelativePath, Secret, reading_context
+from router.outbound.proxies import Proxy
+from router.outbound.urls import sound_url
+from router.pem import PairSettings, read_authorities
+from router.routing.settings import ReceiverSettings
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]*", re.ASCII)
+_VISIBLE = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _OURS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "accept-encoding"}
 )
@@ -29,17 +34,20 @@ def checked_url(url: str, *, plain_http: bool, name: str) -> str:
         ValueError: It is none; the text never shows more of it than scheme and host, for the rest may be a secret.
     """
     try:
-        parts = urlsplit(url)
-        port = parts.port
-        URL(url)
+        target = URL(url)
+        is_bare = (target.raw_user, target.raw_password, target.raw_fragment) == (None, None, "")
     except ValueError:
         # What was found wrong is not repeated: it may be a part of the secret.
         raise ValueError(f"destination {name!r}: the url can't be read; write https://HOST[:PORT]/PATH") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or len(url) > URL_LIMIT or port == 0:
-        raise ValueError(f"destination {name!r}: the url is no https://HOST[:PORT]/PATH")
-    if parts.username is not None or parts.fragment or not url.isascii() or re.search(r"[\x00-\x20]", url):
+    if not is_bare or not _VISIBLE.fullmatch(url):
         raise ValueError(f"destination {name!r}: a url has no user, no fragment, no blanks, and is ASCII")
-    if parts.scheme == "http" and not plain_http:
+    try:
+        sound_url(target)
+    except ValueError as error:  # which speaks of the host alone
+        raise ValueError(f"destination {name!r}: the url is no https://HOST[:PORT]/PATH: {error}") from error
+    if len(url) > URL_LIMIT:
+        raise ValueError(f"destination {name!r}: the url is no https://HOST[:PORT]/PATH of {URL_LIMIT} characters")
+    if target.scheme == "http" and not plain_http:
         raise ValueError(
             f"destination {name!r}: the url is http, which anybody on the way can read; "
             "write https, or say `plain_http: true`"
@@ -55,36 +63,26 @@ def checked_token(token: str) -> None:
 
 def _check_proxy(url: str, *, is_literal: bool) -> None:
     try:
-        parts = urlsplit(url)
-        is_sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        is_sound = is_sound and parts.path in {"", "/"} and not parts.query and not parts.fragment
-        URL(url)
+        target = URL(url)
+        Proxy.of(target)
+        is_sound = target.raw_path_qs in {"", "/"} and not target.raw_fragment
     except ValueError:
         is_sound = False
-    if not is_sound or not url.isascii() or len(url) > URL_LIMIT:
+    if not is_sound or not _VISIBLE.fullmatch(url) or len(url) > URL_LIMIT:
         raise ValueError("the proxy is no http://HOST:PORT")
-    if is_literal and parts.username is not None:
+    if is_literal and (target.raw_user is not None or target.raw_password is not None):
         raise ValueError("a proxy with user and password is a secret: a reference, {file: PATH} or {env: NAME}")
 
 
-class ClientCertificate(SettingsModel):
+class ClientCertificate(PairSettings):
     """Who we are to a receiver that asks for it."""
 
-    certificate: RelativePath
-    """The chain as PEM, leaf first."""
-    key: RelativePath
-    """The unencrypted private key of the leaf."""
 
-
-class CommonSettings(SettingsModel):
+class CommonSettings(ReceiverSettings):
     """Of every destination."""
 
-    name: Name
-    """What routes, metrics and `deliveries` call it."""
     template: Name | None = None
     """Name of the template that makes its payloads; the kind's own where it is absent."""
-    must_deliver: bool = False
-    """Whether an admission in enforce mode waits for its receipt, within the deadline, and is refused without one."""
 
 
 class HttpSettings(CommonSettings):
@@ -105,6 +103,7 @@ class HttpSettings(CommonSettings):
     proxy: str | Secret | None = None
     """URL of an HTTP proxy, `http://HOST:PORT`; a reference if it holds a password. Its address, too, must be public or
     in `egress.allow`. Variables of the environment such as HTTPS_PROXY do not count."""
+    _authorities: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _has_proxy(self, info: ValidationInfo) -> Self:
@@ -117,10 +116,23 @@ class HttpSettings(CommonSettings):
     @model_validator(mode="after")
     def _reads_authorities(self, info: ValidationInfo) -> Self:
         if self.ca is not None:
-            content = read_reference(self.ca, info, "the CA file")
-            if content is not None and b"-----BEGIN CERTIFICATE-----" not in content:
-                raise ValueError(f"the CA file {str(self.ca)!r} holds no PEM certificate")
+            self._authorities = read_authorities(self.ca, info)
         return self
+
+    def way(self) -> Proxy | None:
+        """The proxy that is taken; None where the receiver is connected to directly."""
+        return None if self.proxy is None else Proxy.of(URL(revealed(self.proxy)))
+
+    @property
+    def authorities(self) -> str | None:
+        """The PEM of `ca`, or None where the system's CAs are meant.
+
+        Raises:
+            ConfigurationError: The file was not read with a configuration.
+        """
+        if self.ca is not None and self._authorities is None:
+            raise ConfigurationError(f"destination {self.name!r}: the CA file {str(self.ca)!r} was not read")
+        return self._authorities
 
     @property
     def endpoint(self) -> str:

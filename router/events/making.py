@@ -1,7 +1,8 @@
 """Events from decisions: what stands in them, and their identity. Pure.
 
 Rules:
-(1) One event per decision, and the same request is the same event: `id` is derived from cluster and request uid.
+(1) One event per decision, and the same request is the same event: `id` is derived from cluster and request uid. The
+    event that corrects another has an id of its own, derived from that one's.
 (2) No secret, environment value or Pod body enters an event.
 """
 
@@ -64,16 +65,16 @@ def decision_event(  # noqa: PLR0913 - an event has these independent parts
     at: float,
     gate_milliseconds: float,
     corrects: str | None = None,
+    is_attempt: bool = False,
 ) -> CloudEvent:
     """The event about one decision; `at` is in seconds since 1970.
 
     That a request was not answered is another event than what was decided about the same request: it has its own id.
     """
-    is_unanswered = decision.outcome is RequestOutcome.UNANSWERED
     event: CloudEvent = {
         "specversion": "1.0",
         "type": DECISION_TYPE,
-        "id": event_id(origin.cluster, f"{request['uid']}/unanswered" if is_unanswered else request["uid"]),
+        "id": event_id(origin.cluster, _identity(decision, request["uid"], corrects)),
         "source": f"/clusters/{origin.cluster}",
         "subject": f"{request['namespace']}/{workload['kind']}/{workload['name']}",
         "time": timestamp(at),
@@ -95,9 +96,17 @@ def decision_event(  # noqa: PLR0913 - an event has these independent parts
             "timings": {"gate_milliseconds": round(gate_milliseconds, 3)},
         },
     }
+    if is_attempt:
+        event["data"]["decision"]["is_attempt"] = True
     if corrects is not None:
         event["data"]["corrects"] = corrects
     return event
+
+
+def _identity(decision: Decision, uid: str, corrects: str | None) -> str:
+    if decision.outcome is RequestOutcome.UNANSWERED:
+        return f"{uid}/unanswered"
+    return uid if corrects is None else f"{corrects}/corrected"
 
 
 def unreadable_event(origin: Origin, unreadable: UnreadableData, problem: str, *, at: float) -> CloudEvent:

@@ -36,6 +36,9 @@ class DecisionData(TypedDict):
     """What the person at the terminal is told, a line per failing image."""
     break_glass: str | None
     """The justification of whoever overrode a refusal; null where nobody did."""
+    is_attempt: NotRequired[bool]
+    """True where it was told before it was sure, since a receipt was waited for (`must_deliver`). If the API server was
+    then told something else, an event that `corrects` this one follows to whoever was told."""
 
 
 @with_config(_STRICT)
@@ -197,7 +200,8 @@ class EventData(TypedDict):
     images_omitted: NotRequired[OmittedData]
     """What was left out of `images`, because the event would have been too large."""
     corrects: NotRequired[str]
-    """Id of an event that said something else about the same request before."""
+    """Id of an event that said something else about the same request before: what this one says is what holds. Who
+    never got that one needs to do nothing about it."""
     unreadable: NotRequired[UnreadableData]
     """For bodies that were no review: what came, together."""
     cluster: str
@@ -219,7 +223,8 @@ class CloudEvent(TypedDict):
     type: Literal["dev.gatecrier.admission.decision.v1", "dev.gatecrier.admission.unreadable.v1"]
     """What kind of event this is; the version changes when a field changes its meaning."""
     id: Annotated[str, Field(min_length=1)]
-    """Derived from cluster and request uid: the same for every copy and repetition. `unanswered` has one of its own."""
+    """Derived from cluster and request uid: the same for every copy and repetition. `unanswered` has one of its own, as
+    has an event that corrects another."""
     source: str
     """The cluster."""
     subject: str

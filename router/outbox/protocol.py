@@ -1,22 +1,43 @@
-"""What the two halves know of the outbox: append, claim, settle, set aside, query.
+"""What the two halves know of the outbox: `Intake` (append), `Queue` (claim, settle) and `Records` (query, replay).
+
+Each role can be played by another process or a shared database: every question is asynchronous, everything that is
+passed is plain values, and a delivery is known by its destination and its event's id.
 
 Rules that every implementation keeps:
 (1) `append` and `settle` return when what they did is durable: a power cut afterwards takes nothing back.
 (2) An event and its deliveries, one per destination, are appended in one transaction. An event whose id is there
-    already is the same event: nothing is added, and its number is returned.
-(3) Sequence numbers are 1, 2, 3 ... without a gap, and belong to events in the order of appending.
+    already is the same event: nothing is added, and its number is returned. So whoever does not know whether it was
+    stored appends it again.
+(3) An event's number is `(replica, sequence)`. Sequences begin at 1 and have no gap; they belong to events in the order
+    of appending.
 (4) A delivery is `pending` until it is settled as `delivered` or `set_aside`, or an operator discards it. State is per
     destination: nothing that happens to one touches another.
-(5) A claimed delivery is given to nobody else until it is settled or released. Claims end with the process.
-(6) Pending deliveries are never forgotten.
+(5) A claimed delivery is given to nobody else while its owner holds it: until it settles or releases it, is rescued,
+    or was not heard of for `LEASE` seconds of the outbox's own clock, which no step of the time of day moves. An
+    expired claim may be taken by another; until one does, its owner keeps it by being heard of again.
+(6) What an owner says after it lost a claim to another is taken only if it is good news: an acceptance is true whoever
+    reports it, and all else is for the new owner to say.
+(7) Who subscribed is told whenever `next_due` may have come nearer, whoever did it, so that nobody has to ask again and
+    again.
+(8) An event is withdrawn only if nobody can have heard of it or relies on it: it was appended once, no delivery of it
+    is claimed or was tried, and it is the last that was numbered, for a gap would say that an event was lost.
+(9) Pending deliveries are never forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
+
+from router.errors import OutboxError
+
+BODY_LIMIT = 8 * 2**20
+"""Bytes of one event at most."""
+LEASE = 60.0
+"""Seconds that claims last after their owner was last heard of."""
 
 
 class DeliveryState(StrEnum):
@@ -26,6 +47,15 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     SET_ASIDE = "set_aside"
     DISCARDED = "discarded"
+
+
+class Number(NamedTuple):
+    """Which of a replica's events it is."""
+
+    replica: str
+    """Who stored it; empty for events from before that was kept."""
+    sequence: int
+    """1, 2, 3 ... without a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +73,30 @@ class NewEvent:
     """Those of them who have it already."""
 
 
+def expect_storable(event: NewEvent) -> None:
+    """Refuse what could be stored, but would stand in the way of every claim.
+
+    Raises:
+        OutboxError: It is larger than `BODY_LIMIT`, no UTF-8, or holds a NUL, which JSON does not allow.
+    """
+    if len(event.body) > BODY_LIMIT:
+        raise OutboxError(f"an event of {len(event.body)} bytes; at most {BODY_LIMIT} are kept")
+    try:
+        event.id.encode()
+        event.body.decode()
+    except UnicodeError as error:
+        raise OutboxError(f"an event that is no UTF-8: {error}") from error
+    if "\0" in event.id or 0 in event.body:
+        raise OutboxError("an event with a NUL byte, which JSON does not allow")
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One event on its way to one destination."""
 
     destination: str
-    sequence: int
     event_id: str
+    number: Number
     body: bytes
     """The whole event, with its sequence number."""
     attempts: int
@@ -65,7 +112,7 @@ class Accepted:
     """The destination has it."""
 
     destination: str
-    sequence: int
+    event_id: str
     at: float
     attempts: int
 
@@ -75,7 +122,7 @@ class Postponed:
     """It is tried again when `due_at` has come."""
 
     destination: str
-    sequence: int
+    event_id: str
     due_at: float
     attempts: int
     first_attempt_at: float
@@ -88,7 +135,7 @@ class SetAside:
     """It is given up, until somebody replays it."""
 
     destination: str
-    sequence: int
+    event_id: str
     at: float
     attempts: int
     reason: str
@@ -102,7 +149,7 @@ Settlement: TypeAlias = Accepted | Postponed | SetAside
 class DeliveryRow:
     """A delivery as people see it."""
 
-    sequence: int
+    number: Number
     event_id: str
     destination: str
     state: DeliveryState
@@ -134,26 +181,55 @@ class Waiting:
     set_aside: int
 
 
-class Outbox(Protocol):
-    """Nothing is lost between the two halves. Every method may raise OutboxError."""
+Told: TypeAlias = Callable[[Collection[str] | None], None]
+"""(destinations, or None for any of them) -> nothing; called in the event loop, and quick."""
 
-    async def append(self, event: NewEvent) -> int:
-        """Store an event and its deliveries; returns its sequence number once it is durable."""
+
+class Intake(Protocol):
+    """Where events come in. Every method may raise OutboxError."""
+
+    async def append(self, event: NewEvent) -> Number:
+        """Store an event and its deliveries; returns its number once it is durable.
+
+        Whoever is told that it takes too long, or gives up waiting, knows nothing: it may still be stored, and is then
+        delivered.
+        """
+
+    async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
+        """Take back events that whoever appended them has given up; returns the ids of which nothing is stored now.
+
+        What is still under way from before is waited for, however long, and from the call on no delivery of these is
+        claimed. For the others an event that corrects them must be appended: see (8).
+        """
+
+
+class Queue(Protocol):
+    """What one owner, such as the lanes of a process, has to deliver. What is awaited may raise OutboxError."""
 
     async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
-        """Deliveries that are due and that nobody has claimed, the longest due first."""
+        """Deliveries that are due and that nobody holds, the longest due first."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Record what became of claimed deliveries; durable when it returns."""
 
-    def release(self, destination: str, sequences: Sequence[int]) -> None:
-        """Give claims back that were not tried."""
+    async def release(self, destination: str, event_ids: Collection[str]) -> None:
+        """Give claims back that were not settled."""
+
+    async def renew(self) -> None:
+        """Be heard of: claims of this owner last `LEASE` seconds from now."""
+
+    async def rescue(self) -> None:
+        """Give all claims of this owner back: it begins anew, or somebody has seen it die."""
 
     async def next_due(self, destination: str) -> float | None:
-        """When the next unclaimed delivery of this destination is due, in seconds since 1970."""
+        """When the next delivery that nobody holds is due, in seconds since 1970."""
 
-    def subscribe(self, callback: Callable[[frozenset[str]], None]) -> None:
-        """Call back, in the event loop, with the destinations of newly appended events."""
+    def subscribe(self, told: Told) -> None:
+        """Be told, from now on, of destinations that may have something due earlier than before."""
+
+
+class Records(Protocol):
+    """What people ask and decide about deliveries. Every method may raise OutboxError."""
 
     async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""

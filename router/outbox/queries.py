@@ -7,11 +7,13 @@ not one for each row, each of which gives up Python's global lock.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import orjson
 
-from router.outbox.protocol import Delivery, DeliveryRow, DeliveryState, Selection, Waiting
+from router.events import with_sequence
+from router.outbox.protocol import Delivery, DeliveryRow, DeliveryState, Number, Selection, Waiting
 
 OPEN = (DeliveryState.SET_ASIDE, DeliveryState.PENDING)
 """What an operator can still decide about."""
@@ -19,47 +21,53 @@ FORGETTABLE_ROWS = 100_000
 """Events that one look for forgettable ones finds at most."""
 
 _DUE = """
-    SELECT json_group_array(json_array(sequence, bytes)) FROM (
-        SELECT sequence, length(body) AS bytes FROM deliveries JOIN events USING (sequence)
+    SELECT json_group_array(json_array(sequence, id, due_at, bytes)) FROM (
+        SELECT sequence, id, due_at, length(body) AS bytes FROM deliveries JOIN events USING (sequence)
         WHERE destination = ? AND state = 'pending' AND due_at <= ? ORDER BY due_at, sequence LIMIT ?
     )
 """
 
 _WHOLE = """
-    SELECT json_group_array(json_array(sequence, id, attempts, first_attempt_at, appended_at, body)) FROM (
-        SELECT events.sequence, id, attempts, first_attempt_at, appended_at, CAST(body AS TEXT) AS body
+    SELECT json_group_array(json_array(sequence, replica, id, attempts, first_attempt_at, appended_at, body)) FROM (
+        SELECT events.sequence, replica, id, attempts, first_attempt_at, appended_at, CAST(body AS TEXT) AS body
         FROM deliveries JOIN events USING (sequence)
         WHERE destination = ? AND sequence IN (SELECT value FROM json_each(?)) ORDER BY due_at, sequence
     )
 """
 
 
-def due(connection: sqlite3.Connection, destination: str, now: float, limit: int) -> list[tuple[int, int]]:
-    """Numbers of deliveries that are due, the longest due first, each with the length of its body in bytes."""
-    found: list[tuple[int, int]] = orjson.loads(connection.execute(_DUE, (destination, now, limit)).fetchone()[0])
-    return found
+class Due(NamedTuple):
+    """A pending delivery, as far as it must be known to be chosen."""
+
+    sequence: int
+    event_id: str
+    due_at: float
+    length: int
+    """Bytes of the event."""
 
 
-def whole(
-    connection: sqlite3.Connection, destination: str, sequences: Sequence[int], complete: Callable[[bytes, int], bytes]
-) -> list[Delivery]:
+def due(connection: sqlite3.Connection, destination: str, now: float, limit: int) -> list[Due]:
+    """What is due at that time, the longest due first."""
+    found = orjson.loads(connection.execute(_DUE, (destination, now, limit)).fetchone()[0])
+    return [Due(*one) for one in found]
+
+
+def whole(connection: sqlite3.Connection, destination: str, sequences: Sequence[int]) -> list[Delivery]:
     """These deliveries with their events."""
     wanted = orjson.dumps(sequences).decode()
     rows = orjson.loads(connection.execute(_WHOLE, (destination, wanted)).fetchone()[0])
     return [
-        Delivery(destination, sequence, event_id, complete(body.encode(), sequence), attempts, first, appended_at)
-        for sequence, event_id, attempts, first, appended_at, body in rows
+        Delivery(
+            destination,
+            event_id,
+            Number(replica, sequence),
+            with_sequence(body.encode(), sequence),
+            attempts,
+            first,
+            at,
+        )
+        for sequence, replica, event_id, attempts, first, at, body in rows
     ]
-
-
-def next_due(connection: sqlite3.Connection, destination: str, claimed: Sequence[int]) -> float | None:
-    """When the next delivery that is not claimed is due."""
-    row = connection.execute(
-        "SELECT due_at FROM deliveries WHERE destination = ? AND state = 'pending'"
-        " AND sequence NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at, sequence LIMIT 1",
-        (destination, orjson.dumps(claimed).decode()),
-    ).fetchone()
-    return None if row is None else float(row[0])
 
 
 def waiting(connection: sqlite3.Connection) -> dict[str, Waiting]:
@@ -113,14 +121,14 @@ def rows(
     """What an operator asks for, newest first."""
     condition, values = where(selection, OPEN if is_open else list(DeliveryState))
     found = connection.execute(
-        "SELECT sequence, id, destination, state, attempts, reason, appended_at, due_at, settled_at"  # noqa: S608 - conditions of our own
+        "SELECT replica, sequence, id, destination, state, attempts, reason, appended_at, due_at, settled_at"  # noqa: S608 - conditions of our own
         f" FROM deliveries JOIN events USING (sequence) WHERE {condition} ORDER BY sequence DESC, destination LIMIT ?",
         [*values, limit],
     ).fetchall()
     return [
         DeliveryRow(
-            sequence, event_id, destination, DeliveryState(state), attempts, reason, appended_at,
+            Number(replica, sequence), event_id, destination, DeliveryState(state), attempts, reason, appended_at,
             due_at if state == DeliveryState.PENDING else None, settled_at,
         )
-        for sequence, event_id, destination, state, attempts, reason, appended_at, due_at, settled_at in found
+        for replica, sequence, event_id, destination, state, attempts, reason, appended_at, due_at, settled_at in found
     ]  # fmt: skip

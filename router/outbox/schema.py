@@ -43,6 +43,10 @@ MIGRATIONS = (
     INSERT INTO numbering VALUES (0);
     """,
     "CREATE INDEX stored ON events (appended_at);",
+    """
+    ALTER TABLE events ADD COLUMN replica TEXT NOT NULL DEFAULT '';
+    ALTER TABLE events ADD COLUMN is_repeated INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """What brings a file from version n to n + 1."""
 

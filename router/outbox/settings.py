@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationInfo
 
-from router.fields import Duration, SettingsModel, reading_context
+from router.fields import Duration, OnlyAtStart, SettingsModel, reading_context
 
 SCHEME = "sqlite:///"
 
@@ -24,9 +24,9 @@ def _is_sqlite(url: str, info: ValidationInfo) -> str:
 class OutboxSettings(SettingsModel):
     """Where events are kept between decision and receipt."""
 
-    url: Annotated[str, AfterValidator(_is_sqlite)]
+    url: Annotated[str, AfterValidator(_is_sqlite), OnlyAtStart()]
     """`sqlite:///PATH`: a file, relative to the configuration; `sqlite:////PATH` with four slashes is absolute. It
-    needs a local disk that keeps what it flushed; no network file system."""
+    needs a local disk that keeps what it flushed; no network file system. A change needs a restart."""
     keep: Duration = 30 * 86400.0
     """How long events are kept after everybody has received them; undelivered ones are kept until they are settled."""
     required: bool = False

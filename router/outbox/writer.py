@@ -44,6 +44,8 @@ class Operation(Generic[Asked]):
 
     asked: Asked
     done: asyncio.Future[object]
+    is_patient: bool
+    """Whether whoever waits wants no other answer than what became of it."""
 
 
 Perform: TypeAlias = Callable[[sqlite3.Connection, Sequence[Asked]], Sequence[object]]
@@ -90,15 +92,18 @@ class Writer(Generic[Asked]):
         """Whether the thread runs."""
         return self._thread.is_alive()
 
-    def submit(self, asked: Asked) -> asyncio.Future[object]:
-        """Have it written; the future ends when that is durable, with the result or an OutboxError."""
+    def submit(self, asked: Asked, *, is_patient: bool = False) -> asyncio.Future[object]:
+        """Have it written; the future ends when that is durable, with the result or an OutboxError.
+
+        Who is patient is not told that it takes too long.
+        """
         done: asyncio.Future[object] = self._loop.create_future()
         if self._is_closing:
             done.set_exception(OutboxError("the outbox is closed"))
             return done
         if not self._waiting and not self._is_busy:
             self._loop.call_soon(self._hand_over)
-        self._waiting.append(Operation(asked, done))
+        self._waiting.append(Operation(asked, done, is_patient))
         self._idle.clear()
         return done
 
@@ -127,7 +132,7 @@ class Writer(Generic[Asked]):
     def _late(self) -> None:
         """The disk does not answer: let nobody wait for it any longer. What was handed over may still be written."""
         for operation in (*self._handed, *self._waiting):
-            if not operation.done.done():
+            if not (operation.is_patient or operation.done.done()):
                 operation.done.set_exception(OutboxError(f"the outbox has not answered for {self._late_after:g} s"))
         self._alarm = self._loop.call_later(self._late_after, self._late)
 

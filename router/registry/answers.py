@@ -4,8 +4,8 @@ Rules:
 
 1. Worth trying again: no connection, 408, 429, 500, 502, 503, 504 and a body that breaks off (`TransientError`).
    `Retry-After` says when, in either form of RFC 9110, section 10.2.3.
-2. Final: 401 and 403 (unauthorised), 404 and 410 (not found), every other 5xx (unreachable), and whatever else is
-   neither success nor redirect (malformed).
+2. Final: 401 and 403 (unauthorised), 404 and 410 (not found), every other 5xx (unreachable), every other 4xx (the
+   question is refused), and whatever else is neither success nor redirect (malformed).
 3. A digest is computed from the bytes. What a header says is compared with it, never believed instead of it.
 
 Texts of errors name the registry and the repository; never a URL, which may hold a signed query.
@@ -14,8 +14,6 @@ Texts of errors name the registry and the repository; never a URL, which may hol
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 from multidict import CIMultiDictProxy
@@ -25,15 +23,16 @@ from router.errors import (
     MalformedAnswerError,
     NotFoundError,
     RateLimitedError,
+    RefusedQuestionError,
     TooLargeError,
     UnauthorisedError,
     UnreachableError,
     UnverifiableError,
 )
 from router.images import Digest
+from router.outbound.retry_after import seconds_asked
 
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-_SECONDS_DIGITS = 9
 
 
 class TransientError(Exception):
@@ -92,22 +91,7 @@ def raise_transient(answer: Answer, what: str, wall: float) -> None:
     text = f"{what}: the registry answers {answer.status}"
     kind = RateLimitedError if answer.status == 429 else UnreachableError  # noqa: PLR2004 - Too Many Requests
     error = kind(text, is_registrys_doing=answer.is_registrys)
-    raise TransientError(error, retry_after(answer.headers.get("Retry-After"), wall))
-
-
-def retry_after(value: str | None, wall: float) -> float | None:
-    """Seconds to wait, from seconds or an HTTP-date; None where there is nothing that can be understood."""
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdecimal():
-        return float(text) if len(text) <= _SECONDS_DIGITS else float(10**_SECONDS_DIGITS)
-    try:
-        when = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.fromtimestamp(wall, UTC)).total_seconds())
+    raise TransientError(error, seconds_asked(answer.headers.get("Retry-After"), wall))
 
 
 def error_of(answer: Answer, what: str) -> UnverifiableError:
@@ -119,6 +103,8 @@ def error_of(answer: Answer, what: str) -> UnverifiableError:
             return NotFoundError(f"{what}: the registry says that it is not there ({answer.status})")
         case status if status >= 500:  # noqa: PLR2004 - the class of server errors
             return UnreachableError(f"{what}: the registry answers {status}", is_registrys_doing=answer.is_registrys)
+        case status if status >= 400:  # noqa: PLR2004 - the class of client errors
+            return RefusedQuestionError(f"{what}: the registry answers {status} and refuses the question")
         case status:
             return MalformedAnswerError(f"{what}: the registry answers {status}, which it should not")
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from yarl import URL
 
 from router.errors import MalformedAnswerError, UnauthorisedError
+from router.outbound.urls import sound_url
 from router.registry.answers import Answer
 from router.registry.challenges import Basic, Bearer, parse_challenges
 from router.registry.endpoints import Endpoint
 from router.registry.tokens import TokenRequest, Tokens
-from router.registry.urls import sound_url
 
 REMEMBERED = 4096
 

@@ -9,7 +9,8 @@ Rules:
 3. Registries that refuse HEAD, or answer it without a digest, are asked by GET.
 4. Nothing but `UnverifiableError` is raised, each kind for its own cause.
 
-Not done here: deciding what evidence proves, and caching of anything but tokens, challenges and what a registry can.
+Not done here: deciding what evidence proves and where to look for it, and caching of anything but tokens and
+challenges.
 
 Source: OCI distribution specification 1.1.
 """
@@ -18,13 +19,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self, TypeVar
 
 from yarl import URL
 
-from router.errors import MalformedAnswerError, NotFoundError, TimedOutError, TooLargeError, UnverifiableError
+from router.errors import NotFoundError, TimedOutError, TooLargeError, UnverifiableError
 from router.images import Digest, ImageReference, is_tag
 from router.registry.answers import Answer, checked_digest, claimed_digest, error_of
 from router.registry.authentication import Authentication, Grant
@@ -32,15 +33,12 @@ from router.registry.endpoints import Endpoint, Endpoints
 from router.registry.patience import patiently
 from router.registry.referrers import (
     INDEX,
+    INDEX_LIMIT,
     PAGES_LIMIT,
-    REFERRERS_LIMIT,
-    Descriptor,
-    ReferrersSupport,
-    fallback_tag,
-    is_index,
+    Listing,
+    is_absent,
     next_page,
     parse_index,
-    says_absent,
 )
 from router.registry.settings import RegistrySettings
 from router.registry.surroundings import Surroundings
@@ -113,7 +111,6 @@ class RegistryClient:
         self._transport = Transport(self._surroundings)
         self._tokens = Tokens(self._transport, self._surroundings)
         self._authentication = Authentication(self._tokens)
-        self._support = ReferrersSupport(self._surroundings.clock)
         self._on_request = on_request
 
     async def __aenter__(self) -> Self:
@@ -135,16 +132,18 @@ class RegistryClient:
             return image.digest
         return await self._within(image, "resolve", deadline, self._resolved(image, image.tag or "latest", deadline))
 
-    async def manifest(self, image: ImageReference, reference: Digest | str, deadline: float) -> Manifest:
-        """The manifest or index behind a digest or a tag of the image's repository."""
-        return await self._within(image, "manifest", deadline, self._manifest(image, reference, deadline))
+    async def manifest(
+        self, image: ImageReference, reference: Digest | str, deadline: float, limit: int = MANIFEST_LIMIT
+    ) -> Manifest:
+        """The manifest or index behind a digest or a tag of the image's repository; of at most `limit` bytes."""
+        return await self._within(image, "manifest", deadline, self._manifest(image, reference, deadline, limit))
 
     async def blob(self, image: ImageReference, digest: Digest, deadline: float, limit: int) -> bytes:
         """The bytes of a blob of the image's repository; raises TooLargeError beyond `limit` bytes."""
         return await self._within(image, "blob", deadline, self._blob(image, digest, deadline, limit))
 
-    async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> tuple[Descriptor, ...]:
-        """What refers to a manifest, by the API or the fallback tag; nothing where there is neither."""
+    async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> Listing:
+        """What refers to a manifest, by the referrers API; raises NotFoundError where the registry has none."""
         return await self._within(image, "referrers", deadline, self._referrers(image, digest, deadline))
 
     async def _within(self, image: ImageReference, kind: str, deadline: float, work: Coroutine[None, None, T]) -> T:
@@ -173,11 +172,11 @@ class RegistryClient:
                 return digest
         elif answer.status not in _HEAD_REFUSED:
             raise error_of(answer, question.what)
-        return (await self._manifest(image, tag, deadline)).digest
+        return (await self._manifest(image, tag, deadline, MANIFEST_LIMIT)).digest
 
-    async def _manifest(self, image: ImageReference, reference: Digest | str, deadline: float) -> Manifest:
+    async def _manifest(self, image: ImageReference, reference: Digest | str, deadline: float, limit: int) -> Manifest:
         wanted = reference if isinstance(reference, Digest) else None
-        question = self._question("GET", image, f"manifests/{reference}", MANIFEST_LIMIT, MANIFEST_TYPES)
+        question = self._question("GET", image, f"manifests/{reference}", limit, MANIFEST_TYPES)
         if wanted is None and not is_tag(str(reference)):
             raise NotFoundError(f"{question.what}: no registry can hold a tag of this form")
         answer = await self._ask(question, deadline)
@@ -193,42 +192,23 @@ class RegistryClient:
         checked_digest(answer, digest, question.what)
         return answer.body
 
-    async def _referrers(self, image: ImageReference, digest: Digest, deadline: float) -> tuple[Descriptor, ...]:
-        if not self._support.is_absent(image.registry, image.repository):
-            question = self._question("GET", image, f"referrers/{digest}", MANIFEST_LIMIT, INDEX)
-            answer = await self._ask(question, deadline)
-            if self._support.note(image.registry, image.repository, answer):
-                return await self._pages(question, answer, deadline)
-            if not says_absent(answer):
-                raise error_of(answer, question.what)
-        tag = fallback_tag(digest)
-        try:
-            found = await self._manifest(image, tag, deadline)
-        except NotFoundError:
-            return ()
-        what = f"{image.name}:{tag}"
-        if not is_index(found.media_type):
-            raise MalformedAnswerError(f"{what}: the tag of the referrers is no index but {found.media_type[:100]!r}")
-        return parse_index(found.body, what)
-
-    async def _pages(self, question: _Question, answer: Answer, deadline: float) -> tuple[Descriptor, ...]:
-        found: list[Descriptor] = []
-        url = question.url
+    async def _referrers(self, image: ImageReference, digest: Digest, deadline: float) -> Listing:
+        question = self._question("GET", image, f"referrers/{digest}", INDEX_LIMIT, INDEX)
+        answer = await self._ask(question, deadline)
+        if is_absent(answer):
+            raise NotFoundError(f"{question.what}: the registry has no referrers API, or does not know the name")
+        found, left = Listing(), INDEX_LIMIT
         for _ in range(PAGES_LIMIT):
-            found += parse_index(answer.body, question.what)
-            if len(found) > REFERRERS_LIMIT:
-                break
-            target = next_page(answer, url, question.what)
-            if target is None:
-                return tuple(found)
-            url = target
-            answer = await self._ask(
-                _Question("GET", question.endpoint, question.repository, url, MANIFEST_LIMIT, question.what, INDEX),
-                deadline,
-            )
             if answer.status != _OK:
                 raise error_of(answer, question.what)
-        raise TooLargeError(f"{question.what}: more than {REFERRERS_LIMIT} referrers or {PAGES_LIMIT} pages")
+            found += parse_index(answer.body, question.what)
+            left -= len(answer.body)
+            target = next_page(answer, question.url, question.what)
+            if target is None:
+                return found
+            question = replace(question, url=target, limit=left)
+            answer = await self._ask(question, deadline)
+        raise TooLargeError(f"{question.what}: more than {PAGES_LIMIT} pages of referrers")
 
     def _question(self, method: str, image: ImageReference, path: str, limit: int, accept: str = "*/*") -> _Question:
         endpoint = self._endpoints.of(image.registry)

@@ -28,6 +28,7 @@ import orjson
 
 from router.errors import InvalidReferenceError
 from router.images import canonical_registry
+from router.outbound.basic import basic_authorization
 
 HUB_API = "registry-1.docker.io"
 """Where Docker Hub answers the distribution API."""
@@ -52,7 +53,7 @@ class Credential:
         """The value of an `Authorization: Basic` header (RFC 7617), or None where there is no user name."""
         if not self.username:
             return None
-        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+        return basic_authorization(self.username, self.password)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ from yarl import URL
 
 from router.errors import ConfigurationError, UnreachableError
 from router.images import HUB
+from router.outbound.authorities import client_context
+from router.outbound.urls import sound_url
 from router.registry.credentials import HUB_API, Credentials
 from router.registry.settings import RegistrySettings
-from router.registry.urls import sound_url
 
 _REMEMBERED = 4096
 
@@ -58,7 +59,7 @@ class Endpoints:
             if one.host in self._named:
                 raise ConfigurationError(f"registries: {one.host!r} stands there twice; join the two entries")
             self._named[one.host] = one
-        self._system = ssl.create_default_context()
+        self._system = client_context()
         self._known = {host: self._endpoint(host) for host in self._named}
         self._others: dict[str, Endpoint] = {}
 
@@ -93,14 +94,8 @@ class Endpoints:
             host=address,
             base=base,
             plain_http=is_plain,
-            tls=self._system if pem is None else ssl.create_default_context(cadata=pem),
-            tls_elsewhere=self._system if pem is None else _with(pem),
+            tls=self._system if pem is None else client_context(pem),
+            tls_elsewhere=self._system if pem is None else client_context(pem, with_system=True),
             credentials=named.known_credentials() if named is not None else Credentials(),
             is_named=named is not None,
         )
-
-
-def _with(pem: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.load_verify_locations(cadata=pem)
-    return context

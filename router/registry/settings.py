@@ -1,20 +1,20 @@
 """What an operator says about registries: only what differs from https, the system's CAs, and anonymous.
 
 Files that are named here are read while the configuration is validated, so that a mistake in them is told with
-every other mistake. Settings built by hand, without a reading context, leave that to whoever asks for the content.
+every other mistake, and in no other way.
 """
 
 from __future__ import annotations
 
-import ssl
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
 from router.errors import ConfigurationError
-from router.fields import SECRET_LIMIT, RelativePath, SettingsModel, read_reference
+from router.fields import RelativePath, SettingsModel, read_reference
 from router.images import canonical_registry, is_registry
+from router.pem import read_authorities
 from router.registry.credentials import Credentials, parse_docker_config
 
 
@@ -25,27 +25,6 @@ def _host(value: str) -> str:
             'such as "registry.example", "docker.io" or "127.0.0.1:5000"'
         )
     return canonical_registry(value)
-
-
-def _read_now(path: Path, what: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(SECRET_LIMIT + 1)
-    except OSError as error:
-        raise ConfigurationError(f"{what} {str(path)!r} can't be read: {error.strerror}") from error
-    if len(content) > SECRET_LIMIT:
-        raise ConfigurationError(f"{what} {str(path)!r} is larger than {SECRET_LIMIT} bytes")
-    return content
-
-
-def _certificates(path: Path, content: bytes) -> str:
-    advice = "write one or more certificates in PEM, -----BEGIN CERTIFICATE----- and so on"
-    try:
-        text = content.decode("ascii")
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)  # refuses a text without any
-    except (ValueError, ssl.SSLError) as error:
-        raise ValueError(f"the CA file {str(path)!r} holds no certificate that can be read; {advice}") from error
-    return text
 
 
 class CredentialsSettings(SettingsModel):
@@ -76,8 +55,8 @@ class RegistrySettings(SettingsModel):
     def _read(self, info: ValidationInfo) -> Self:
         if self.plain_http and self.ca is not None:
             raise ValueError("`ca` has no meaning with `plain_http: true`; drop one of them")
-        if self.ca is not None and (content := read_reference(self.ca, info, "the CA file")) is not None:
-            self._ca = _certificates(self.ca, content)
+        if self.ca is not None:
+            self._ca = read_authorities(self.ca, info)
         if self.credentials is not None:
             content = read_reference(self.credentials.file, info, "the credentials file")
             if content is not None:
@@ -94,22 +73,23 @@ class RegistrySettings(SettingsModel):
         return credentials
 
     def authorities(self) -> str | None:
-        """The PEM of `ca`, or None where the system's CAs are meant; raises ConfigurationError."""
-        if self.ca is None or self._ca is not None:
-            return self._ca
-        try:
-            return _certificates(self.ca, _read_now(self.ca, "the CA file"))
-        except ValueError as error:
-            raise ConfigurationError(f"registry {self.host}: {error}") from error
+        """The PEM of `ca`, or None where the system's CAs are meant.
+
+        Raises:
+            ConfigurationError: The file was not read with a configuration.
+        """
+        if self.ca is not None and self._ca is None:
+            raise ConfigurationError(f"registry {self.host}: the CA file {str(self.ca)!r} was not read")
+        return self._ca
 
     def known_credentials(self) -> Credentials:
-        """The credentials of the file, none where no file is named; raises ConfigurationError."""
-        if self._credentials is not None:
-            return self._credentials
+        """The credentials of the file, none where no file is named.
+
+        Raises:
+            ConfigurationError: The file was not read with a configuration.
+        """
         if self.credentials is None:
             return Credentials()
-        path = self.credentials.file
-        try:
-            return self._parsed(path, _read_now(path, "the credentials file"))
-        except ValueError as error:
-            raise ConfigurationError(f"registry {self.host}: {error}") from error
+        if self._credentials is None:
+            raise ConfigurationError(f"registry {self.host}: the file {str(self.credentials.file)!r} was not read")
+        return self._credentials

@@ -7,19 +7,23 @@ Rules:
    A redirect to another origin takes no `Authorization` along, and a challenge from there is not met.
 3. A token call follows no redirect at all.
 4. Bodies are read up to a limit and never unpacked: `Accept-Encoding: identity`, so that no answer grows here.
-5. Connections are kept and shared, at most 32 per host. How many are open over all follows from who may ask: see
-   `router.verification.turns`. A connection has three seconds to come about, TLS included. After an exchange it is
-   kept for 30 seconds where the configuration names the registry, or its host is one of 64; others are closed at once,
-   so that whoever names thousands of hosts leaves nothing open. No cookies, no `.netrc`.
+5. At most 32 exchanges with one host are under way for each registry that leads there, by its name, a redirect or a
+   token realm: whoever lets them hang takes nothing from whoever else goes to that host. How many there are over all
+   follows from who may ask: see `router.verification.turns`. A connection has three seconds to come about, TLS
+   included. After an exchange it is kept for 30 seconds, for whoever goes there next, where the configuration names
+   the registry, or its host is one of 64; others are closed at once, so that whoever names thousands of hosts leaves
+   nothing open.
 6. Foreign exceptions end here: see `failures` for what they mean.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
 
 import aiohttp
 from yarl import URL
@@ -29,14 +33,16 @@ from router.errors import (
     TooLargeError,
     UnreachableError,
 )
-from router.registry.addresses import GuardedResolver, refuse_literal
+from router.outbound.addresses import AddressGuard
+from router.outbound.proxies import Proxies, Proxy
+from router.outbound.resolving import GuardedResolver
+from router.outbound.sessions import open_session
+from router.outbound.urls import sound_url
 from router.registry.answers import Answer, raise_transient, read_bounded
 from router.registry.endpoints import Endpoint
 from router.registry.failures import CONNECT_SECONDS, failure_of
-from router.registry.proxies import Proxies, Proxy
 from router.registry.pulse import pulse
 from router.registry.surroundings import Surroundings
-from router.registry.urls import sound_url
 from router.registry.wire import Marked, exchanges, tracing
 
 CONNECTIONS_PER_HOST = 32
@@ -51,7 +57,6 @@ _OK = 200
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
 _TIMEOUTS = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_SECONDS, sock_read=None)
 """Beside this the caller's deadline is the one clock: a second one would only blur which of them has struck."""
-_HEADERS = {"User-Agent": "gatecrier", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,14 @@ class Transport:
         """Connect to nothing yet; raises ConfigurationError where a proxy variable is no URL."""
         self._surroundings = surroundings
         self._proxies = Proxies(surroundings.environment)
-        self._resolver = GuardedResolver()
+        self._guard = AddressGuard()
+        self._resolver = GuardedResolver(self._guard)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         """By whether it keeps its connections."""
         self._is_closed = False
         self._kept: OrderedDict[tuple[str | None, int | None], float] = OrderedDict()
+        self._places: WeakValueDictionary[tuple[str, str, int | None], asyncio.Semaphore] = WeakValueDictionary()
+        """Of each registry at each host, while anybody has one (rule 5)."""
 
     async def send(self, endpoint: Endpoint, call: Call) -> Answer:
         """One attempt, with its redirects.
@@ -104,16 +112,26 @@ class Transport:
         return answer
 
     async def _once(self, endpoint: Endpoint, call: Call) -> Answer:
-        if self._is_closed:
-            raise UnreachableError(f"{call.what}: this client is closed")
-        refuse_literal(call.url.raw_host or "")
         proxy = self._proxies.of(call.url)
-        before = pulse().held_up()
-        try:
-            return await self._exchange(endpoint, call, proxy)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            held_up = pulse().held_up() - before
-            raise failure_of(error, call.what, is_direct=proxy is None, held_up=held_up) from error
+        for url in (call.url, proxy.url) if proxy is not None else (call.url,):
+            self._guard.check(url.raw_host or "")
+        async with self._place(endpoint, call.url):
+            if self._is_closed:
+                raise UnreachableError(f"{call.what}: this client is closed")
+            before = pulse().held_up()
+            try:
+                return await self._exchange(endpoint, call, proxy)
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                held_up = pulse().held_up() - before
+                raise failure_of(error, call.what, is_direct=proxy is None, held_up=held_up) from error
+
+    def _place(self, endpoint: Endpoint, url: URL) -> asyncio.Semaphore:
+        """What to hold during an exchange (rule 5)."""
+        key = endpoint.registry, (url.raw_host or "").lower(), url.port
+        found = self._places.get(key)
+        if found is None:
+            found = self._places[key] = asyncio.Semaphore(CONNECTIONS_PER_HOST)
+        return found
 
     async def _exchange(self, endpoint: Endpoint, call: Call, proxy: Proxy | None) -> Answer:
         asked = exchanges()
@@ -141,8 +159,8 @@ class Transport:
         headers = {"Accept": call.accept}
         if call.authorization is not None:
             headers["Authorization"] = call.authorization
-        if proxy is not None and proxy.authorization is not None and call.url.scheme == "http":
-            headers["Proxy-Authorization"] = proxy.authorization  # with https it goes to the proxy alone, by CONNECT
+        if proxy is not None:
+            headers |= proxy.headers_for(call.url)
         return await session.request(
             call.method,
             call.url,
@@ -151,7 +169,7 @@ class Transport:
             allow_redirects=False,
             ssl=endpoint.tls_for(call.url),
             proxy=proxy.url if proxy is not None else None,
-            proxy_headers={"Proxy-Authorization": proxy.authorization} if proxy and proxy.authorization else None,
+            proxy_headers=proxy.introduction() if proxy is not None else None,
             trace_request_ctx=mark,
         )
 
@@ -170,21 +188,8 @@ class Transport:
         return True
 
     def _open(self, *, keeps: bool) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            resolver=self._resolver,
-            limit=0,
-            limit_per_host=CONNECTIONS_PER_HOST,
-            use_dns_cache=False,  # lookups remember, and end with their last waiter
-            force_close=not keeps,
-            keepalive_timeout=_KEEP_ALIVE if keeps else None,
-        )
-        self._sessions[keeps] = session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=_TIMEOUTS,
-            trace_configs=[tracing()],
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=_HEADERS,
-            auto_decompress=False,
+        self._sessions[keeps] = session = open_session(
+            self._resolver, _TIMEOUTS, keep_alive=_KEEP_ALIVE if keeps else None, traces=[tracing()]
         )
         return session
 

@@ -24,8 +24,13 @@ def context_of(
     data = cloudevent["data"]
     decision, request = data["decision"], data["request"]
     event = {
+        "corrects": None,  # members that many events lack, and that no template should have to ask for
         **data,
-        "decision": {**decision, "message": Lines(decision["message"])},  # its parts are guarded, its lines are ours
+        "decision": {
+            "is_attempt": False,
+            **decision,
+            "message": Lines(decision["message"]),  # its parts are guarded, its lines are ours
+        },
         "id": cloudevent["id"],
         "time": cloudevent["time"],
         "source": cloudevent["source"],
@@ -36,7 +41,7 @@ def context_of(
         "event": event,
         "cloudevent": cloudevent,
         "destination": destination,
-        "alert_message": Lines(alert_message(decision)),
+        "alert_message": Lines(alert_message(decision, is_correction="corrects" in data)),
         "priority": _PRIORITIES.get(decision["severity"], "3"),
         "connaisseur_pod_id": data["replica"],
         "namespace": request["namespace"],
@@ -47,14 +52,17 @@ def context_of(
     }
 
 
-def alert_message(decision: Mapping[str, Any]) -> str:
+def alert_message(decision: Mapping[str, Any], *, is_correction: bool = False) -> str:
     """What happened, in a sentence; `rejected` stands only in those about requests that were."""
-    match decision["outcome"], decision["would_reject"]:
-        case "rejected", _:
-            return f"Gatecrier rejected a request: {decision['message']}"
-        case "admitted", False:
-            return f"Gatecrier admitted a request: {decision['message']}"
-        case "admitted", _:
-            return f"Gatecrier admitted a request that it would reject: {decision['message']}"
+    besides = " that it would reject" if decision["would_reject"] else ""
+    match decision["outcome"]:
+        case "rejected":
+            told = "rejected a request"
+        case "admitted" if decision.get("is_attempt"):
+            told = f"is about to admit a request{besides}"
+        case "admitted":
+            told = f"admitted a request{besides}"
         case _:
-            return f"Gatecrier could not read a request: {decision['message']}"
+            told = "did not answer a request"
+    correction = " (which corrects what it told before)" if is_correction else ""
+    return f"Gatecrier {told}{correction}: {decision['message']}"

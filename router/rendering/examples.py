@@ -103,6 +103,7 @@ WHOLE = _event(
     _OWNER,
 )
 """Every field that there can be, every verdict, many images."""
+WHOLE["data"]["decision"]["is_attempt"] = True
 WHOLE["data"]["corrects"] = "0c1f2f7f-9a53-5f0a-9a53-7c0e9d0b6d5f"
 WHOLE["data"]["images_omitted"] = {"count": 300, "verdicts": {"verified": 300}}
 WHOLE["data"]["unreadable"] = {"cause": "no_uid", "count": 3, "first_peer": "192.0.2.1", "first_sha256": "ab" * 32}

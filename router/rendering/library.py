@@ -1,4 +1,4 @@
-"""Where templates come from: the operator's folder first, then the shipped ones. Pure but for reading files.
+"""Where templates come from: the operator's folder first, then the shipped ones. Pure: what reads files is an argument.
 
 A name has no path in it, so that it can lead to no other file. Files are UTF-8, at most `SOURCE_LIMIT` bytes.
 """
@@ -6,67 +6,62 @@ A name has no path in it, so that it can lead to no other file. Files are UTF-8,
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from router.errors import TemplateError
 from router.rendering.markup import Markup
 from router.rendering.rehearsal import KNOWN, rehearse
-from router.rendering.sandbox import hint
 from router.rendering.template import SOURCE_LIMIT, Template
 
 SUFFIX = ".json"
+_LONGEST = 255
+"""Bytes that a file's name can have."""
 
 
 class Library:
-    """Templates by name, in folders that are searched in order."""
+    """Templates by name, in folders that are searched in order.
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    Args:
+        folders: The first that has a template of the name gives it.
+        read: The whole of a file that has at most so many bytes; raises OSError, or ValueError where it has more.
+    """
+
+    def __init__(self, folders: Sequence[Path], read: Callable[[Path, int], bytes]) -> None:
         self._folders = folders
+        self._read = read
 
-    def names(self) -> frozenset[str]:
-        """Every template that is there."""
-        return frozenset(path.stem for folder in self._folders for path in folder.glob(f"*{SUFFIX}"))
-
-    def source(self, name: str) -> str:
-        """The text of this template; raises TemplateError where there is none or it can't be read."""
-        for folder in self._folders:
-            path = folder / f"{name}{SUFFIX}"
-            if path.parent == folder and _is_there(path):
-                return _read(path)
-        raise TemplateError(f"there is no template {name!r}; {hint(name, self.names())}")
-
-    def template(self, name: str, markup: Markup = Markup.NONE) -> Template:
-        """The template of this name, rehearsed.
+    def template(self, name: str, markup: Markup = Markup.NONE) -> Template | None:
+        """The template of this name, rehearsed with the markup that it will have; None where there is none.
 
         Raises:
-            TemplateError: There is none, or it can't be used.
+            TemplateError: It can't be read, or can't be used.
         """
-        return _rehearsed(name, self.source(name), markup)
+        source = self._source(name)
+        return None if source is None else _rehearsed(name, source, markup)
+
+    def _source(self, name: str) -> str | None:
+        file = f"{name}{SUFFIX}"
+        if "/" in file or "\0" in file or len(file.encode(errors="replace")) > _LONGEST:
+            return None
+        for folder in self._folders:
+            path = folder / file
+            try:
+                return self._read(path, SOURCE_LIMIT).decode("utf-8-sig")
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                continue
+            except (OSError, ValueError) as error:
+                raise TemplateError(f"the template {path} can't be read: {_cause(error)}") from error
+        return None
+
+
+def _cause(error: OSError | ValueError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 @functools.lru_cache(maxsize=64)
 def _rehearsed(name: str, source: str, markup: Markup) -> Template:
-    """Remembered by its text: whoever checks a configuration and then runs it, or reads it again, compiles it once."""
+    """Remembered by its text: what has not changed is the same object after a reload, and was compiled once."""
     template = Template.parse(name, source, markup, known=KNOWN)
     rehearse(template)
     return template
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that no file can have
-        return False
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(SOURCE_LIMIT + 1)
-        text = data.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError(f"the template {path} can't be read: {error}") from error
-    if len(data) > SOURCE_LIMIT:
-        raise TemplateError(f"the template {path} is larger than {SOURCE_LIMIT // 1024} KiB")
-    return text

@@ -22,7 +22,7 @@ MARK = "gatecrierfallback"
 def minimal(cloudevent: Mapping[str, Any], kind: str) -> tuple[bytes, str]:
     """The payload and its media type, for a kind of destination."""
     data = cloudevent.get("data") or {}
-    message = _message(data.get("decision") or {})
+    message = _message(data)
     match kind:
         case "slack":
             text = cut_chars(escape(Lines(f"(template failed) {message}"), Markup.SLACK), MESSAGE_LIMIT)
@@ -49,5 +49,6 @@ def _sysdig(cloudevent: Mapping[str, Any], data: Mapping[str, Any], message: str
     return {"events": [event], "labels": {"cluster": str(data.get("cluster", "")), "message": message}}
 
 
-def _message(decision: Mapping[str, Any]) -> str:
-    return alert_message({"outcome": "", "would_reject": False, "message": "", **decision})
+def _message(data: Mapping[str, Any]) -> str:
+    decision = {"outcome": "", "would_reject": False, "message": "", **(data.get("decision") or {})}
+    return alert_message(decision, is_correction="corrects" in data)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from router.fields import SettingsModel
+from router.fields import Name, SettingsModel
 
 
 class RouteSettings(SettingsModel):
@@ -26,3 +26,12 @@ class RouteSettings(SettingsModel):
     """Whether later siblings are tried too, although this route matched."""
     routes: tuple[RouteSettings, ...] = ()
     """Children, tried in this order."""
+
+
+class ReceiverSettings(SettingsModel):
+    """Somebody who is told, as far as whoever decides must know."""
+
+    name: Name
+    """What routes, metrics and `deliveries` call it."""
+    must_deliver: bool = False
+    """Whether an admission in enforce mode waits for its receipt, within the deadline, and is refused without one."""

@@ -1,12 +1,11 @@
-"""The certificate that the webhook shows: from files that may change, or made at start for trials.
+"""The TLS context of the webhook, and a certificate for trials where no other is given.
 
 Rules:
 (1) TLS 1.2 or newer; the API server speaks 1.3.
 (2) A context is made once and never changed: who is trusted could only be added to. A changed pair makes a new one,
     for new handshakes; a pair that does not fit is an error and the old context stays.
 (3) TLS 1.3 gives no tickets: nothing is resumed, neither in another context nor in the same.
-(4) A self-signed certificate is for trials: it lives in memory and in a private temporary folder only as long as
-    OpenSSL needs to read it.
+(4) A self-signed certificate is for trials: it lives in memory only.
 """
 
 from __future__ import annotations
@@ -14,22 +13,20 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import ssl
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from router.errors import ConfigurationError
+from router.pem import Pair
 
 SELF_SIGNED_DAYS = 365
 
 
-def self_signed(names: Iterable[str], now: dt.datetime) -> tuple[bytes, bytes]:
-    """A certificate and its key (PEM) for these DNS names and addresses, valid from an hour before `now`."""
+def self_signed(names: Iterable[str], now: dt.datetime) -> Pair:
+    """A pair for these DNS names and addresses, valid from an hour before `now`."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gatecrier (self-signed, for trials)")])
     certificate = (
@@ -45,8 +42,9 @@ def self_signed(names: Iterable[str], now: dt.datetime) -> tuple[bytes, bytes]:
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return Pair(
+        certificate.public_bytes(serialization.Encoding.PEM),
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
 
 
@@ -63,30 +61,3 @@ def new_context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.num_tickets = 0
     return context
-
-
-def load_files(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    """Show this pair.
-
-    Raises:
-        ConfigurationError: A file can't be read, is no PEM, is encrypted, or the key is another certificate's.
-    """
-    try:
-        context.load_cert_chain(certificate, key, password=_no_password)
-    except (OSError, ssl.SSLError, ValueError) as error:
-        raise ConfigurationError(
-            f"webhook.tls: {certificate} and {key} are no certificate chain and its unencrypted key (PEM): {error}"
-        ) from error
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted; store it unencrypted and let file permissions protect it")
-
-
-def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Show this pair (PEM), which is in no file."""
-    with tempfile.TemporaryDirectory(prefix="gatecrier-") as folder:
-        pair = Path(folder) / "pair.pem"
-        pair.touch(mode=0o600)
-        pair.write_bytes(key + certificate)
-        context.load_cert_chain(pair)

@@ -28,8 +28,8 @@ from aiohttp import web
 from router.server.connection import Connection, Ending
 from router.server.entrance import Entrance
 from router.server.limits import Limits
+from router.server.observer import Observer
 from router.telemetry.logs import logger
-from router.telemetry.metrics import Metrics
 from router.telemetry.seldom import Seldom
 
 log = logger()
@@ -43,10 +43,10 @@ Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Connections:
     """The connections of one listener and the handshakes of those to come."""
 
-    def __init__(self, limits: Limits, metrics: Metrics, entrance: Callable[[], Entrance] | None) -> None:
+    def __init__(self, limits: Limits, observer: Observer, entrance: Callable[[], Entrance] | None) -> None:
         self._loop = asyncio.get_running_loop()
         self.limits = limits
-        self._metrics = metrics
+        self._observer = observer
         self._entrance = entrance
         self._all: dict[Connection, None] = {}
         self._handshakes: dict[Connection, asyncio.Task[None]] = {}
@@ -89,11 +89,11 @@ class Connections:
     def ended(self, connection: Connection, ending: Ending) -> None:
         """A connection is being closed by us."""
         self._all.pop(connection, None)
-        self._metrics.connections_ended.labels(ending).inc()
+        self._observer.connection_ended(ending)
 
     def misunderstood(self, peer: str | None, error: BaseException | None) -> None:
         """Somebody sent what is no HTTP."""
-        self._metrics.requests_malformed.labels("400").inc()
+        self._observer.turned_away(HTTPStatus.BAD_REQUEST)
         if (held_back := self._seldom.turn("request_not_http")) is not None:
             log.warning("request_not_http", peer=peer, cause=type(error).__name__, held_back=held_back)
 
@@ -128,7 +128,7 @@ class Connections:
         return answer
 
     async def _not_admitted(self, connection: Connection) -> web.StreamResponse:
-        self._metrics.clients_refused.inc()
+        self._observer.client_refused()
         if (held_back := self._seldom.turn("client_refused")) is not None:
             peer = (connection.peername or ("?",))[0]
             log.warning("client_refused", peer=peer, cause=connection.refusal, held_back=held_back)
@@ -166,7 +166,7 @@ class Connections:
         if self.close_one(peer):
             return True
         self._refused_until[peer] = now + PAUSE
-        self._metrics.connections_ended.labels("crowded_out").inc()
+        self._observer.connection_ended("crowded_out")
         if (held_back := self._seldom.turn("share_exceeded")) is not None:
             log.warning("connection_not_accepted", peer=peer, cause="too many of this address", held_back=held_back)
         return False
@@ -182,7 +182,7 @@ class Connections:
         first = first or self._slowest(peer)
         if first in self._handshakes:
             self._handshakes.pop(first).cancel()
-            self._metrics.connections_ended.labels("crowded_out").inc()
+            self._observer.connection_ended("crowded_out")
         elif first is not None:
             first.end("crowded_out")
         return first is not None

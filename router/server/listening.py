@@ -26,9 +26,9 @@ from router.server.connection import Connection
 from router.server.connections import Connections
 from router.server.entrance import Entrance
 from router.server.limits import WEBHOOK, Limits
+from router.server.observer import Observer
 from router.server.sockets import listening_sockets
 from router.telemetry.logs import logger
-from router.telemetry.metrics import Metrics
 from router.telemetry.seldom import Seldom
 
 log = logger()
@@ -49,7 +49,7 @@ class Listener:
         self,
         application: web.Application,
         address: ListenAddress,
-        metrics: Metrics,
+        observer: Observer,
         *,
         entrance: Callable[[], Entrance] | None = None,
         limits: Limits = WEBHOOK,
@@ -62,7 +62,7 @@ class Listener:
         )
         self._address = address
         self._entrance = entrance
-        self._metrics = metrics
+        self._observer = observer
         self._sweep_every = sweep
         self._sockets: list[socket.socket] = []
         self._untouched: set[socket.socket] = set()
@@ -70,7 +70,7 @@ class Listener:
         self._is_resting = True
         self._timer: asyncio.TimerHandle | None = None
         self._seldom = Seldom(clock=self._loop.time)
-        self.connections = Connections(limits, metrics, entrance)
+        self.connections = Connections(limits, observer, entrance)
 
     async def start(self) -> None:
         """Listen.
@@ -154,7 +154,7 @@ class Listener:
             self._not_shaken(error, peer)
 
     def _not_shaken(self, error: OSError | ValueError, peer: str) -> None:
-        self._metrics.handshakes_failed.inc()
+        self._observer.handshake_failed()
         if (held_back := self._seldom.turn("handshake_failed")) is not None:
             cause = error.reason if isinstance(error, ssl.SSLError) and error.reason else str(error)
             log.warning("handshake_failed", peer=peer, cause=cause or type(error).__name__, held_back=held_back)

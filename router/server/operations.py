@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from router.telemetry.metrics import CONTENT_TYPE, Metrics
+from router.telemetry.metrics import CONTENT_TYPE
 
 
 @dataclass(slots=True)
@@ -30,9 +30,8 @@ class Health:
 class _Together:
     """Writes metrics out for all who wait for them at once."""
 
-    def __init__(self, metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> None:
-        self._metrics = metrics
-        self._refresh = refresh
+    def __init__(self, write: Callable[[], Awaitable[bytes]]) -> None:
+        self._write = write
         self._turn = asyncio.Lock()
         self._next: asyncio.Task[bytes] | None = None
 
@@ -45,12 +44,11 @@ class _Together:
     async def _expose(self) -> bytes:
         async with self._turn:
             self._next = None
-            await self._refresh()
-            return self._metrics.exposed()
+            return await self._write()
 
 
-def operations_application(health: Health, metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> web.Application:
-    """The three endpoints; `refresh` brings gauges up to date before they are read."""
+def operations_application(health: Health, metrics: Callable[[], Awaitable[bytes]]) -> web.Application:
+    """The three endpoints; `metrics` writes out what stands in them at this moment."""
 
     async def healthz(_: web.Request) -> web.Response:
         failure = health.failure()
@@ -62,7 +60,7 @@ def operations_application(health: Health, metrics: Metrics, refresh: Callable[[
     async def expose(_: web.Request) -> web.Response:
         return web.Response(body=await together.exposed(), headers={"Content-Type": CONTENT_TYPE})
 
-    together = _Together(metrics, refresh)
+    together = _Together(metrics)
 
     application = web.Application()
     application.router.add_get("/healthz", healthz)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from router.fields import Listen, SettingsModel
+from typing import Annotated
+
+from router.fields import Listen, OnlyAtStart, SettingsModel
 
 
 class OperationsSettings(SettingsModel):
     """Where `/healthz`, `/readyz` and `/metrics` are answered, without TLS."""
 
-    listen: Listen
-    """An address that only the cluster's own probes and scrapers reach."""
+    listen: Annotated[Listen, OnlyAtStart()]
+    """An address that only the cluster's own probes and scrapers reach. A change needs a restart."""

@@ -2,34 +2,37 @@
 
 Order:
 (1) The file is read and its YAML composed (`reading`). Without a document there is nothing to check further.
-(2) The tree is validated as a whole (`validating`); secrets, keys and CAs are read on the way.
+(2) The tree is validated as a whole (`validating`); secrets, keys, certificates and CAs are read on the way.
 (3) Cross-checks look at the plain data (`names`, `routes`), so that an error of (2) hides no dangling name.
 (4) Cross-checks of what is valid: rules that can never win; and of what only other files can tell (`surroundings`).
 (5) All problems are told together, in the order of the file; a cross-check repeats no path that the validation told of.
     There are settings only where there is no problem.
+(6) Templates are parsed with the markup that they will have, and rules are compiled: from what is `Loaded` a router is
+    built without touching a file, and nothing in a file can be a mistake any more.
 
+Everything is read by one `Reading`, from the disk or from a `Snapshot`, so that what was checked is what is used.
 Nothing is started, no address is bound and no name is resolved here.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
-from router.policy import unreachable_rules
+from router.policy import Policy, unreachable_rules
 from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
+from router.rendering.template import Template
 from router.settings import cautions, names, problems, routes, signers, surroundings
 from router.settings.document import Document
-from router.settings.files import Files
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
+from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import Settings
 from router.settings.validating import validated
 
@@ -39,13 +42,19 @@ _RULE = TypeAdapter(RuleSettings)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that can be used."""
+    """A configuration that can be used: whatever it names was read, checked and parsed."""
 
     settings: Settings
+    templates: Mapping[str, Template | None]
+    """By name of their destination; None where the event itself is sent."""
+    policy: Policy = field(compare=False)
+    """The rules of the settings, compiled."""
     warnings: tuple[str, ...]
     """What is allowed but probably not meant, a line each with its place."""
-    files: frozenset[Path]
-    """Every file that was read, as an absolute path whose links are not followed: what to watch for changes."""
+    snapshot: Snapshot
+    """What it was read from."""
+    watched: Mapping[Path, bytes | None]
+    """Every file that was read or looked for, as an absolute path whose links are not followed, and its SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,7 @@ class Refused:
 
     text: str
     """Every problem, a line each: FILE:LINE:COLUMN: PATH: found; expected."""
-    files: frozenset[Path]
+    watched: Mapping[Path, bytes | None]
     """Every file that was read or looked for: mending one of them is worth another try."""
 
 
@@ -73,39 +82,41 @@ def load(path: Path, environment: Mapping[str, str]) -> Loaded:
 
 def attempt(path: Path, environment: Mapping[str, str]) -> Loaded | Refused:
     """The same without an exception: whoever watches the files needs to know them in both cases."""
-    files = Files()
-    folder = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would leave the folder that a link stands in
+    return checked(Reading(path, environment))
+
+
+def checked(reading: Reading) -> Loaded | Refused:
+    """What becomes of a configuration that is read from wherever this reads."""
     try:
-        content = files.read(path, LARGEST)
+        content = reading.read(reading.path, LARGEST)
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else str(error)
-        return Refused(f"{path}: the configuration can't be read: {cause}", files.paths)
+        return Refused(f"{reading.name}: the configuration can't be read: {cause}", reading.watched)
     document, found = read_document(content)
     if document is None:
-        return Refused(problems.told(str(path), found), files.paths)
+        return Refused(problems.told(reading.name, found), reading.watched)
     data = document.data
-    result = validated(_WHOLE, Settings, data, reading := ReadingContext(folder, environment, files.read))
+    context = ReadingContext(reading.folder, reading, reading.read)
+    result = validated(_WHOLE, Settings, data, context)
     invalid = result if isinstance(result, list) else []
     told_of = {finding.path for finding in invalid}
-    crossed = [finding for finding in _cross_checks(data, result, reading) if finding.path not in told_of]
-    found += [_placed(document, data, finding) for finding in (*invalid, *crossed)]
-    used = _used_templates(data, folder)
+    templates, mistaken = surroundings.gathered(surroundings.templates(data, reading))
+    crossed = [*_cross_checks(data, result, context), *surroundings.certificates(data, reading), *mistaken]
+    found += [_placed(document, data, finding) for finding in invalid]
+    found += [_placed(document, data, finding) for finding in crossed if finding.path not in told_of]
     if found or isinstance(result, list):
-        return Refused(problems.told(str(path), found), files.paths | used)
+        return Refused(problems.told(reading.name, found), reading.watched)
     warnings = [_placed(document, data, finding) for finding in _warnings(data, result)]
-    told = tuple(warning.told(str(path)) for warning in sorted(warnings))
-    return Loaded(result, told, files.paths | used)
+    told = tuple(warning.told(reading.name) for warning in sorted(warnings))
+    return Loaded(result, templates, Policy(result.policy), told, reading.snapshot(), reading.watched)
 
 
 def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: ReadingContext) -> list[Finding]:
     return [
         *names.repeated(data),
         *names.rules(data),
-        *(signers.too_few(result) if isinstance(result, Settings) else ()),
         *routes.routes(data),
         *_rules_that_never_win(data, result, reading),
-        *surroundings.templates_there(data, reading.folder),
-        *surroundings.certificates(data, reading),
         *surroundings.listening(data),
         *surroundings.forbidden_addresses(data),
     ]
@@ -116,6 +127,7 @@ def _warnings(data: names.Item, settings: Settings) -> Iterator[Finding]:
     yield from routes.unused(data)
     yield from surroundings.private_addresses(data)
     yield from signers.aliases(settings)
+    yield from signers.too_few(settings)
     yield from cautions.unpinned(settings)
     yield from cautions.lax_tags(settings)
     yield from _admitted_anywhere(settings)
@@ -147,12 +159,6 @@ def _rules_that_never_win(
         pattern = problems.quoted(rules[numbers[winner]].pattern)
         text = f"this rule can never win: policy[{numbers[winner]}] ({pattern}) takes all that it matches; drop one"
         yield Finding(("policy", numbers[loser]), text)
-
-
-def _used_templates(data: names.Item, folder: Path) -> frozenset[Path]:
-    available = surroundings.template_files(data, folder)
-    used = (available[name] for _, name in surroundings.used_templates(data) if name in available)
-    return frozenset(Path(os.path.abspath(path)) for path in used)  # noqa: PTH100 - links are watched, not followed
 
 
 def _placed(document: Document, data: names.Item, finding: Finding) -> Problem:

@@ -116,13 +116,10 @@ def _demands(demands: Plain, here: Path, verifier: str, keys: Plain) -> Iterator
             yield Finding((*here, "with", "required", index), text)
 
 
-def missing_templates(used: Iterable[tuple[int, str]], available: Iterable[str]) -> Iterator[Finding]:
-    """Destinations, by index, whose template is not there."""
-    known = sorted(available)
-    for index, name in used:
-        if name not in known:
-            text = f"{quoted(name)} names no template; {advice(name, known)}; or add it to templates.directory"
-            yield Finding(("destinations", index, "template"), text)
+def missing_template(index: int, name: str, available: Iterable[str]) -> Finding:
+    """A destination whose template is not there."""
+    text = f"{quoted(name)} names no template; {advice(name, sorted(available))}; or add it to templates.directory"
+    return Finding(("destinations", index, "template"), text)
 
 
 def unused(data: Item) -> Iterator[Finding]:

@@ -6,15 +6,14 @@ an environment variable that only `serve` needs.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
 from router.outbox import OutboxSettings
-from router.settings.files import Files
 from router.settings.problems import told
 from router.settings.reading import LARGEST, read_document
+from router.settings.snapshot import Reading
 
 
 def outbox_settings(path: Path) -> OutboxSettings:
@@ -23,16 +22,16 @@ def outbox_settings(path: Path) -> OutboxSettings:
     Raises:
         ConfigurationError: The file can't be read, or says nothing of use about it.
     """
-    files = Files()
+    reading = Reading(path, {})
     try:
-        document, problems = read_document(files.read(path, LARGEST))
+        document, problems = read_document(reading.read(reading.path, LARGEST))
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigurationError(f"{path}: the configuration can't be read: {cause}") from error
     if document is None:
         raise ConfigurationError(told(str(path), problems))
-    reading = ReadingContext(Path(os.path.abspath(path)).parent, {}, files.read)  # noqa: PTH100 - links stay as they are
+    context = ReadingContext(reading.folder, {}, reading.read)
     try:
-        return OutboxSettings.model_validate(document.data.get("outbox"), context={"reading": reading})
+        return OutboxSettings.model_validate(document.data.get("outbox"), context={"reading": context})
     except ValueError as error:
         raise ConfigurationError(f"{path}: outbox: {error}; `gatecrier config check` says more") from error

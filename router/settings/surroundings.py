@@ -1,29 +1,36 @@
-"""Cross-checks against the world around the configuration: templates, the TLS pair, addresses.
+"""Cross-checks against the world around the configuration: templates, certificates, addresses.
 
-What has the wrong type is passed over here, because the validation tells of it. Reads files, binds nothing.
+What has the wrong type is passed over here, because the validation tells of it. Files are read by the one `Reading`;
+the folders of templates are looked into only to say which there would have been. Binds nothing.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import ssl
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
-from urllib.parse import urlsplit
+from typing import TypeVar, get_args
 
-from router.destinations.catalogue import AnyDestination, default_template
-from router.destinations.egress import Address, EgressGuard, EgressSettings
+from yarl import URL
+
+from router.destinations.catalogue import AnyDestination, default_template, markup_of
+from router.destinations.egress import EgressSettings
 from router.errors import ConfigurationError, TemplateError
-from router.fields import SECRET_LIMIT, ReadingContext
-from router.registry.addresses import is_forbidden
-from router.rendering.library import Library
+from router.fields import SECRET_LIMIT
+from router.outbound.addresses import Address, address_of, is_forbidden
+from router.pem import Pair
+from router.rendering.library import SUFFIX, Library
+from router.rendering.markup import Markup
 from router.rendering.shipped import shipped_folder
+from router.rendering.template import Template
 from router.settings import shape
-from router.settings.names import Item, maps, missing_templates
+from router.settings.names import Item, maps, missing_template
 from router.settings.problems import Finding, Plain, inside, quoted
 from router.settings.problems import Path as DataPath
+from router.settings.snapshot import Reading
+from router.tls import show
 
+T = TypeVar("T")
 _EVERYWHERE = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 - these are compared, not bound
 
 
@@ -37,58 +44,70 @@ def listening(data: Item) -> Iterator[Finding]:
         yield Finding(("operations", "listen"), text)
 
 
-def certificates(data: Item, reading: ReadingContext) -> Iterator[Finding]:
-    """Certificates and keys that can't be read, are none, or do not fit each other; and CAs of destinations."""
+def certificates(data: Item, reading: Reading) -> Iterator[Finding]:
+    """Certificates and keys that do not fit each other, or that OpenSSL does not take."""
     yield from _pair(inside(data.get("webhook"), "tls"), ("webhook", "tls"), reading)
     for index, destination in maps(data.get("destinations")):
-        here: DataPath = ("destinations", index)
-        yield from _pair(destination.get("client_certificate"), (*here, "client_certificate"), reading)
-        content = yield from _read(destination.get("ca"), (*here, "ca"), reading)
-        if content is not None and not _holds_certificates(content):
-            yield Finding((*here, "ca"), "holds no certificate that can be read; expected -----BEGIN CERTIFICATE-----")
+        here: DataPath = ("destinations", index, "client_certificate")
+        yield from _pair(destination.get("client_certificate"), here, reading)
 
 
-def _pair(pair: Plain, path: DataPath, reading: ReadingContext) -> Iterator[Finding]:
+def _pair(pair: Plain, path: DataPath, reading: Reading) -> Iterator[Finding]:
     names = [inside(pair, key) for key in ("certificate", "key")]
-    contents = []
-    for key, name in zip(("certificate", "key"), names, strict=True):
-        contents.append((yield from _read(name, (*path, key), reading)))
-    if None in contents:
+    files = [reading.folder / name for name in names if isinstance(name, str)]
+    try:
+        certificate, key = (reading.read(file, SECRET_LIMIT) for file in files)
+    except (OSError, ValueError):  # one is not named, can't be read or is too large: the validation tells of it
         return
-    from router.server.certificates import load_files, new_context  # noqa: PLC0415 - most configurations need it not
+    from router.server.certificates import new_context  # noqa: PLC0415 - most configurations need it not
 
     try:
-        load_files(new_context(), *(reading.folder / str(name) for name in names))
+        show(new_context(), Pair(certificate, key))
     except ConfigurationError as error:
-        yield Finding(path, str(error).removeprefix("webhook.tls: "))
+        yield Finding(path, f"{files[0]} and {files[1]} are {error}")
 
 
-def _read(name: Plain, path: DataPath, reading: ReadingContext) -> Generator[Finding, None, bytes | None]:
-    """The content of a file, or None and, where a file is named, what is wrong with it."""
-    if not isinstance(name, str):
-        return None
-    try:
-        return reading.read(reading.folder / name, SECRET_LIMIT)
-    except (OSError, ValueError) as error:
-        cause = error.strerror if isinstance(error, OSError) else str(error)
-        yield Finding(path, f"the file {quoted(name)} can't be read: {cause}")
-        return None
+def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[str, Template | None]]:
+    """Templates that are nowhere or can't be used, and a folder of templates that is none.
 
-
-def _holds_certificates(content: bytes) -> bool:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii"))
-    except (ValueError, ssl.SSLError):
-        return False
-    return True
-
-
-def template_files(data: Item, folder: Path) -> dict[str, Path]:
-    """Every template that a destination can name, and the file that is used: the operator's before ours."""
-    found = {path.stem: path for path in shipped_folder().glob("*.json")}
-    if (directory := _directory(data, folder)) is not None:
-        found |= {path.stem: path for path in directory.glob("*.json")}
+    Returns:
+        The template of each destination by its name, parsed with the markup that it will have; None where the event
+        itself is sent. It is complete where nothing was found.
+    """
+    directory = _directory(data, reading.folder)
+    if directory is not None and _is_file(directory, reading):
+        text = f"{quoted(directory.name)} is no folder; expected one with NAME.json in it, or none"
+        yield Finding(("templates", "directory"), text)
+    folders = [*([] if directory is None else [directory]), shipped_folder()]
+    library = Library(folders, reading.read)
+    found: dict[str, Template | None] = {}
+    for index, destination in maps(data.get("destinations")):
+        kind = _kind(destination)
+        name = destination.get("template")
+        if name is None and kind is not None:
+            name = default_template(kind)
+        template = None
+        if isinstance(name, str):
+            try:
+                template = library.template(name, Markup.NONE if kind is None else markup_of(kind))
+            except TemplateError as error:
+                yield Finding(("destinations", index, "template"), str(error))
+            else:
+                if template is None:
+                    yield missing_template(index, name, _names_in(folders))
+        found[str(destination.get("name"))] = template
     return found
+
+
+def gathered(checking: Generator[Finding, None, T]) -> tuple[T, list[Finding]]:
+    """What a check returns at its end, and what it has found until then."""
+    found: list[Finding] = []
+    while True:
+        try:
+            found.append(next(checking))
+        except StopIteration as ended:
+            returned: T = ended.value
+            return returned, found
 
 
 def _directory(data: Item, folder: Path) -> Path | None:
@@ -96,50 +115,25 @@ def _directory(data: Item, folder: Path) -> Path | None:
     return folder / name if isinstance(name, str) and name and "\0" not in name else None
 
 
-def templates_there(data: Item, folder: Path) -> Iterator[Finding]:
-    """Templates that are nowhere or can't be used, and a folder of templates that is none."""
-    directory = _directory(data, folder)
-    if directory is not None and directory.exists() and not directory.is_dir():
-        text = f"{quoted(directory.name)} is no folder; expected one with NAME.json in it, or none"
-        yield Finding(("templates", "directory"), text)
-    available = template_files(data, folder)
-    yield from missing_templates(used_templates(data), available)
-    yield from _unusable_templates(data, available)
-
-
-def used_templates(data: Item) -> Iterator[tuple[int, str]]:
-    """Destinations by index, and the template that each of them uses."""
-    by_kind = default_templates()
-    for index, destination in maps(data.get("destinations")):
-        name = destination.get("template", by_kind.get(str(destination.get(shape.TAG))))
-        if isinstance(name, str):
-            yield index, name
-
-
-def _unusable_templates(data: Item, available: Mapping[str, Path]) -> Iterator[Finding]:
-    texts: dict[str, str | None] = {}
-    for index, name in used_templates(data):
-        if name in available and name not in texts:
-            texts[name] = _why_unusable(name, available[name])
-        if (text := texts.get(name)) is not None:
-            yield Finding(("destinations", index, "template"), text)
-
-
-def _why_unusable(name: str, path: Path) -> str | None:
+def _is_file(path: Path, reading: Reading) -> bool:
     try:
-        Library([path.parent]).template(name)
-    except TemplateError as error:
-        return str(error)
-    return None
+        reading.read(path, 0)
+    except OSError:  # a folder, or nothing
+        return False
+    except ValueError:
+        return True
+    return True
 
 
-def default_templates() -> Mapping[str, str | None]:
-    """The template of each kind of destination that has one of its own."""
-    return {
-        tag: default_template(model.model_construct(kind=tag))
-        for model in get_args(AnyDestination)
-        for tag in shape.tags(model)
-    }
+def _kind(destination: Item) -> AnyDestination | None:
+    """Settings that know no more than their kind; None where it is unknown."""
+    tag = destination.get(shape.TAG)
+    model = next((model for model in get_args(AnyDestination) if tag in shape.tags(model)), None)
+    return None if model is None else model.model_construct(kind=tag)
+
+
+def _names_in(folders: Sequence[Path]) -> frozenset[str]:
+    return frozenset(path.stem for folder in folders for path in folder.glob(f"*{SUFFIX}"))
 
 
 def forbidden_addresses(data: Item) -> Iterator[Finding]:
@@ -153,7 +147,7 @@ def forbidden_addresses(data: Item) -> Iterator[Finding]:
 def private_addresses(data: Item) -> Iterator[Finding]:
     """Warnings: destinations at a literal private or loopback address that `egress.allow` does not name."""
     networks = tuple(_networks(inside(data.get("egress"), "allow")))
-    guard = EgressGuard(EgressSettings.model_construct(allow=networks))
+    guard = EgressSettings.model_construct(allow=networks).guard()
     for path, address in _addresses(data):
         if not guard.allows(address):
             text = f"{address} is no public address; add its network to egress.allow, or nothing is sent there"
@@ -169,7 +163,7 @@ def _addresses(data: Item) -> Iterator[tuple[DataPath, Address]]:
 
 def _address(url: str) -> Address | None:
     try:
-        return ipaddress.ip_address(urlsplit(url).hostname or "")
+        return address_of(URL(url).raw_host or "")
     except ValueError:
         return None
 

@@ -1,4 +1,7 @@
-"""The whole configuration as one frozen tree; every component brings its own part."""
+"""The whole configuration as one frozen tree; every component brings its own part.
+
+The tree is the union of two, so that what each side of the outbox must know can be handed to it alone (`parts`).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from router.outbox.settings import OutboxSettings
 from router.policy.settings import EnforcementSettings, RuleSettings
 from router.registry.settings import RegistrySettings
 from router.rendering.settings import TemplatesSettings
-from router.routing.settings import RouteSettings
+from router.routing.settings import ReceiverSettings, RouteSettings
 from router.server.settings import OperationsSettings
 from router.verification.catalogue import VerifierSettings
 
@@ -30,17 +33,18 @@ def _cluster(value: str) -> str:
     return value
 
 
-class Settings(SettingsModel):
-    """The configuration of one Gatecrier."""
+_Cluster = Annotated[str, AfterValidator(_cluster), WithJsonSchema({"type": "string", "pattern": f"^{_CLUSTER}$"})]
 
-    cluster: Annotated[str, AfterValidator(_cluster), WithJsonSchema({"type": "string", "pattern": f"^{_CLUSTER}$"})]
+
+class GateSettings(SettingsModel):
+    """What whoever decides must know: no secret of a destination is among it."""
+
+    cluster: _Cluster
     """The name of this cluster: the source of every event, and a part of each event's id. Give each cluster its own."""
     enforcement: EnforcementSettings = EnforcementSettings()
     """Where a failing verdict blocks."""
     webhook: WebhookSettings
     """Where the API server asks, and how long an answer may take."""
-    operations: OperationsSettings
-    """Where probes and metrics are answered."""
     outbox: OutboxSettings
     """Where events are kept until every destination has them."""
     registries: tuple[RegistrySettings, ...] = ()
@@ -49,11 +53,29 @@ class Settings(SettingsModel):
     """Who has to have signed. `allow` and `deny` are built in."""
     policy: Annotated[tuple[RuleSettings, ...], Field(min_length=1)]
     """Which images need which verifier: the most specific pattern wins, and an image that none matches is denied."""
+    destinations: tuple[ReceiverSettings, ...] = ()
+    """Who is told."""
+    routes: RouteSettings = RouteSettings()
+    """Who is told of what: a tree as in Alertmanager, whose root takes every event."""
+
+
+class KeeperSettings(SettingsModel):
+    """What whoever delivers must know: no credential of a registry is among it, and no key of the webhook."""
+
+    outbox: OutboxSettings
+    """Where events are kept until every destination has them."""
     egress: EgressSettings = EgressSettings()
     """Which addresses destinations may have, beyond public ones."""
     templates: TemplatesSettings = TemplatesSettings()
     """Where payload templates are looked for before the shipped ones."""
     destinations: tuple[DestinationSettings, ...] = ()
     """Who is told. Without one, events are only kept in the outbox."""
-    routes: RouteSettings = RouteSettings()
-    """Who is told of what: a tree as in Alertmanager, whose root takes every event."""
+
+
+class Settings(KeeperSettings, GateSettings):
+    """The configuration of one Gatecrier."""
+
+    operations: OperationsSettings
+    """Where probes and metrics are answered."""
+    destinations: tuple[DestinationSettings, ...] = ()
+    """Who is told. Without one, events are only kept in the outbox."""

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from router.settings.reading import LARGEST
+from router.settings.snapshot import read_file
 
 LOOK_EVERY = 2.0
 """Seconds between two looks."""
@@ -26,18 +26,19 @@ LOOK_EVERY = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What was seen of a file; both None where there is none that can be read."""
+    """What was seen of a file, or read of it by others; without a digest, there is none that can be read."""
 
     identity: tuple[str, int, int, int, int] | None
-    """Target of all links, inode, size, time of the content and time of the inode."""
+    """Target of all links, inode, size, time of the content and time of the inode; None where it was not looked at."""
     digest: bytes | None
 
 
 class FileWatch:
     """Files whose content is compared with what was last seen of it."""
 
-    def __init__(self, files: Iterable[Path]) -> None:
-        self._seen = {path: _seen(path, None) for path in files}
+    def __init__(self, files: Mapping[Path, bytes | None]) -> None:
+        """Compare with what was read of them, the SHA-256 of each; None: a file that could not be read."""
+        self._seen = {path: _Seen(None, digest) for path, digest in files.items()}
 
     def changed(self) -> bool:
         """Whether any file has another content than at the last look, or has come or gone."""
@@ -48,12 +49,13 @@ class FileWatch:
             self._seen[path] = now
         return changed
 
-    def follow(self, files: Iterable[Path]) -> None:
+    def follow(self, files: Mapping[Path, bytes | None]) -> None:
         """Watch these files from now on.
 
-        What was last seen of those that stay still counts: a change while they were being read is not missed.
+        What was last seen of those that stay still counts; new ones are compared with what was read of them. A change
+        while they were being read is not missed.
         """
-        self._seen = {path: self._seen.get(path) or _seen(path, None) for path in files}
+        self._seen = {path: self._seen.get(path) or _Seen(None, digest) for path, digest in files.items()}
 
 
 def _seen(path: Path, before: _Seen | None) -> _Seen:
@@ -63,19 +65,18 @@ def _seen(path: Path, before: _Seen | None) -> _Seen:
         identity = (str(target), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if before is not None and before.identity == identity:
             return before
-        with open(target, "rb", opener=_without_waiting) as file:
-            return _Seen(identity, hashlib.sha256(file.read(LARGEST + 1)).digest())
-    except (OSError, RuntimeError):  # Python 3.11 raises RuntimeError for links that lead in a circle
+        return _Seen(identity, hashlib.sha256(read_file(target, LARGEST)).digest())
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ):  # RuntimeError: links that lead in a circle; ValueError: no regular file, too large
         return _Seen(None, None)
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
 async def watch(
-    files: Iterable[Path],
-    reload: Callable[[], Awaitable[Iterable[Path]]],
+    files: Mapping[Path, bytes | None],
+    reload: Callable[[], Awaitable[Mapping[Path, bytes | None]]],
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     every: float = LOOK_EVERY,
@@ -83,7 +84,7 @@ async def watch(
     """Call `reload` after each change that has come to rest; it returns the files to watch from then on. Never ends.
 
     Args:
-        files: The files to watch at first.
+        files: The files to watch at first, and the SHA-256 of what was read of each.
         reload: Reads the configuration again; must not raise, whatever it finds.
         sleep: Waits so many seconds.
         every: Seconds between two looks.

@@ -16,11 +16,11 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from router.telemetry import logs
-from router.verdict import Mode, RequestOutcome, Verdict
+from router.verdict import Mode, RequestOutcome, Skip, Verdict
 
 GATE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAG_BUCKETS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 86400.0)
-SKIPS = ("deletion", "being_deleted", "subresource", "connect", "unchanged", "no_images", "scaled_to_zero", "dry_run")
+ENDPOINTS = ("validate", "mutate")
 ATTEMPT_OUTCOMES = ("delivered", "try_again", "undeliverable")
 CONNECTION_STATES = ("handshake", "silent", "in_hand")
 CONNECTION_ENDINGS = ("head_late", "head_too_large", "silent", "crowded_out", "answer_not_taken", "request_late")
@@ -163,18 +163,18 @@ def _start_at_zero(metrics: Metrics) -> None:
     for outcome in RequestOutcome:
         for mode in Mode:
             metrics.requests.labels(outcome.value, mode.value)
-    for reason in SKIPS:
-        metrics.requests_skipped.labels(reason)
+    for skip in Skip:
+        metrics.requests_skipped.labels(skip.value)
     for status in ("400", "408", "413", "415", "503"):
         metrics.requests_malformed.labels(status)
     for verdict in Verdict:
         metrics.image_verdicts.labels(verdict.value)
         metrics.verification_seconds.labels(verdict.value)
-    for endpoint in ("validate", "mutate"):
+    for endpoint in ENDPOINTS:
         metrics.gate_seconds.labels(endpoint)
     for state in CONNECTION_STATES:
         metrics.connections.labels(state)
     for reason in CONNECTION_ENDINGS:
         metrics.connections_ended.labels(reason)
-    for result in ("taken", "refused", "unchanged"):
+    for result in ("taken", "refused"):
         metrics.reloads.labels(result)

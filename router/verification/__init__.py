@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from router.verification.catalogue import VerifierSettings
-from router.verification.discovery import EvidenceSource
 from router.verification.judgement import Judgement
 from router.verification.line import Asker
+from router.verification.questions import EvidenceSource
 from router.verification.scheme import Signer
 from router.verification.turnstile import Turnstile
 from router.verification.verifier import Verifier

@@ -1,194 +1,225 @@
-"""Looks for evidence about one digest in its repository: what is there, nothing of what it proves.
+"""Looks in the places where signatures of one image may lie: what is there, nothing of what it proves.
 
-Where cosign puts signatures, in the order of cost:
+Rules:
+(1) What is dear (beyond 32 KiB by its own claim) or aside (see `router.verification.places`) waits until every place
+    was looked at, and then comes nearest first, the smaller of two first: what floods one place hides nothing in
+    another.
+(2) A referrer is looked at once, whoever lists it; it counts if any list calls it near.
+(3) A list that can't be read is a defect where it was pushed (the fallback tag), a gap where the registry itself made
+    it.
+(4) What is aside makes no defect: what others push for others need not be there, small, few or readable for us.
 
-    (1) the tag `ALGORITHM-HEX.sig`: one manifest, then the payloads of its layers at once;
-    (2) referrers that may be signatures by the list: artifact type of a bundle or of cosign, an empty one, or none
-        (some registries list another type than the manifest has);
-    (3) all other referrers: their manifests decide, never the list.
-
-What goes wrong is part of what was found, so that a proof in one place holds whatever happens in the others:
-
-- not there (404): nothing was found where a *tag* or list was asked for. A manifest or blob that is named by another
-  and not there is a defect (`missing`): somebody says that there is more.
-- beyond a limit: a defect (`too_many`, `too_large`), see `router.verification.evidence`. Limits hold for each place by
-  itself, so that what floods one hides nothing in another.
-- a list of referrers that can't be read: a defect where it was pushed (the fallback tag), a gap where the registry
-  itself made it.
-- all else: a gap, and the verdict will be `unverifiable` unless the rest is proof enough.
-
-Cosign's attestation tag `.att` is never asked for: what lies there is no signature. At most eight questions are in
-flight for one image.
+Cosign's attestation tag `.att` is never asked for: what lies there is no signature.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import assert_never
 
-from router.errors import (
-    InvalidSignatureError,
-    MalformedAnswerError,
-    NotFoundError,
-    TooLargeError,
-    UnverifiableError,
-)
-from router.images import Digest, ImageReference
-from router.registry import Descriptor, Manifest
-from router.registry.referrers import fallback_tag
+from router.errors import InvalidSignatureError, MalformedAnswerError, TooLargeError
+from router.images import Digest
+from router.registry import Descriptor, Listing
+from router.registry.referrers import INDEX_LIMIT, fallback_tag, parse_index
 from router.verification.evidence import (
-    BUNDLE_TYPES,
+    ASIDE_LIMIT,
     ITEM_LIMIT,
     REFERRER_LIMIT,
-    SIGNATURE_ARTIFACT_TYPE,
+    SIGNATURE_LIMIT,
     Evidence,
     Flaw,
+    SigstoreBundle,
+    SimpleSigning,
     defect,
 )
-from router.verification.manifests import ArtifactManifest, Layer, plan_of, read_manifest, read_signature_manifest
+from router.verification.manifests import (
+    ArtifactKind,
+    ArtifactManifest,
+    Layer,
+    read_manifest,
+    read_signature_manifest,
+)
+from router.verification.places import Nearness, Place, nearness_of
+from router.verification.questions import TOO_MANY, Questions
 
-_TYPES_THAT_SAY_NOTHING = frozenset({"", "application/vnd.oci.empty.v1+json"})
-_AT_ONCE = 8
-_BYTES_INLINE = 64 * 1024
-"""Bytes of JSON that may hold up the loop, for about a millisecond; more goes to a thread."""
-_T = TypeVar("_T")
-
-
-class EvidenceSource(Protocol):
-    """Where evidence is asked for: a registry client. Deadlines are in the time of the running loop.
-
-    Every method raises UnverifiableError, and nothing else that is expected.
-    """
-
-    async def resolve(self, image: ImageReference, deadline: float) -> Digest:
-        """The digest that the image's tag means now."""
-
-    async def manifest(self, image: ImageReference, reference: Digest | str, deadline: float) -> Manifest:
-        """A manifest of the image's repository, by digest or tag."""
-
-    async def blob(self, image: ImageReference, digest: Digest, deadline: float, limit: int) -> bytes:
-        """A blob of the image's repository, of at most `limit` bytes."""
-
-    async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> tuple[Descriptor, ...]:
-        """What refers to this digest, by the API or the fallback tag."""
+_CHEAP = 32 * 1024
 
 
-class Search:
-    """One search for evidence; keeps the list of referrers from one place to the next."""
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Something that waits until every place was looked at."""
 
-    def __init__(self, source: EvidenceSource, image: ImageReference, digest: Digest, deadline: float) -> None:
-        self._source = source
-        self._image = image
+    nearness: Nearness
+    size: int
+    look: Callable[[], Coroutine[None, None, None]]
+
+
+class Discovery:
+    """Tells what is found as it comes. It ends when whoever waits for it is cancelled."""
+
+    def __init__(self, questions: Questions, digest: Digest, tell: Callable[[Place, Evidence], None]) -> None:
+        """Look nowhere yet; `tell` gets each piece of evidence once, when it is there."""
+        self._questions = questions
         self._digest = digest
-        self._deadline = deadline
-        self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._likely: list[Descriptor] = []
-        self._unlikely: list[Descriptor] = []
+        self._tell = tell
+        self._signatures: set[tuple[Digest, str]] = set()
+        self._referrers: set[Digest] = set()
+        self._near = 0
+        self._bundles: set[Digest] = set()
+        self._asides = 0
+        self._waiting: list[_Waiting] = []
 
-    async def legacy(self) -> Evidence:
-        """What stands behind the `.sig` tag (1)."""
+    async def look_in(self, *places: Place) -> None:
+        """Look in these places, all at the same time; what is dear or aside there waits for `look_at_the_rest`."""
+        await asyncio.gather(*(self._place(place) for place in places))
+
+    async def look_at_the_rest(self) -> None:
+        """Look at what had to wait (1): first what is dear, then what is aside."""
+        for is_aside in (False, True):
+            while chosen := [one for one in self._waiting if one.nearness.is_aside == is_aside]:
+                self._waiting = [one for one in self._waiting if one.nearness.is_aside != is_aside]
+                chosen.sort(key=lambda one: (one.nearness, one.size))
+                await asyncio.gather(*(one.look() for one in chosen))
+
+    async def _place(self, place: Place) -> None:
+        match place:
+            case Place.SIG_TAG:
+                await self._signature_tag()
+            case Place.REFERRERS_API:
+                await self._listed(place, await self._questions.referrers(self._digest))
+            case Place.FALLBACK_TAG:
+                await self._listed(place, await self._fallback_list())
+            case _:
+                assert_never(place)
+
+    async def _signature_tag(self) -> None:
         tag = f"{self._digest.algorithm}-{self._digest.hex}.sig"
-        found = await self._asked(lambda: self._source.manifest(self._image, tag, self._deadline), absent=Evidence())
+        manifest = _read(await self._questions.tag(tag, ITEM_LIMIT), read_signature_manifest)
+        if isinstance(manifest, Evidence):
+            self._tell(Place.SIG_TAG, manifest)
+        else:
+            await self._simple_signings(Place.SIG_TAG, manifest)
+
+    async def _fallback_list(self) -> Listing | Evidence:
+        found = await self._questions.tag(fallback_tag(self._digest), INDEX_LIMIT)
         if isinstance(found, Evidence):
             return found
-        manifest = await _read(read_signature_manifest, found.body)
-        return manifest if isinstance(manifest, Evidence) else await self._contents([manifest])
-
-    async def likely_referrers(self) -> Evidence:
-        """What refers to the image and may be a signature by the list (2)."""
-        listed = await self._list()
-        return listed + await self._referrers(self._likely, is_likely=True)
-
-    async def unlikely_referrers(self) -> Evidence:
-        """What else refers to the image (3); after `likely_referrers`."""
-        return await self._referrers(self._unlikely, is_likely=False)
-
-    async def _list(self) -> Evidence:
         try:
-            found = await self._source.referrers(self._image, self._digest, self._deadline)
-        except NotFoundError:
-            return Evidence()
+            return parse_index(found, "the index behind the fallback tag")
         except TooLargeError:
-            return defect(Flaw.TOO_MANY, f"more than {REFERRER_LIMIT} referrers, or more than are looked at")
-        except MalformedAnswerError as error:
-            return await self._malformed_list(error)
-        except UnverifiableError as error:
-            return Evidence(gaps=(error,))
-        distinct = {entry.digest: entry for entry in found}
-        for entry in list(distinct.values())[:REFERRER_LIMIT]:
-            (self._likely if _may_be_signature(entry) else self._unlikely).append(entry)
-        if len(distinct) > REFERRER_LIMIT:
-            return defect(Flaw.TOO_MANY, f"more than {REFERRER_LIMIT} referrers")
-        return Evidence()
-
-    async def _malformed_list(self, error: MalformedAnswerError) -> Evidence:
-        tag = fallback_tag(self._digest)
-        found = await self._asked(
-            lambda: self._source.manifest(self._image, tag, self._deadline), absent=Evidence(gaps=(error,))
-        )
-        if isinstance(found, Manifest):  # the registry gave what was pushed, and what was pushed can't be read
+            return TOO_MANY
+        except MalformedAnswerError:  # the registry gave what was pushed (3)
             return defect(Flaw.MALFORMED, "the list of referrers behind the fallback tag can't be read")
-        return found
 
-    async def _referrers(self, listed: Sequence[Descriptor], *, is_likely: bool) -> Evidence:
-        answers = await _all([self._referrer(entry, is_likely=is_likely) for entry in listed])
-        failed = [answer for answer in answers if isinstance(answer, Evidence)]
-        manifests = [answer for answer in answers if isinstance(answer, ArtifactManifest)]
-        return sum(failed, Evidence()) + await self._contents(manifests)
+    async def _listed(self, place: Place, listing: Listing | Evidence) -> None:
+        if isinstance(listing, Evidence):
+            self._tell(place, listing)
+            return
+        if listing.unreadable:
+            self._tell(place, defect(Flaw.MALFORMED, "the list of referrers has an entry without a digest we know"))
+        ranked = [(nearness_of(entry), entry) for entry in listing.entries]
+        ranked.sort(key=lambda one: (one[0], one[1].size))
+        now = [
+            self._referrer(place, entry, nearness)
+            for nearness, entry in ranked
+            if not self._must_wait(nearness, entry.size, partial(self._referrer, place, entry, nearness))
+        ]
+        await asyncio.gather(*now)
 
-    async def _referrer(self, listed: Descriptor, *, is_likely: bool) -> ArtifactManifest | Evidence:
-        absent = defect(Flaw.MISSING, "a manifest that the list of referrers names is not there")
-        found = await self._asked(
-            lambda: self._source.manifest(self._image, listed.digest, self._deadline), absent=absent
+    def _must_wait(self, nearness: Nearness, size: int, look: Callable[[], Coroutine[None, None, None]]) -> bool:
+        """Whether this is for later; then it is kept (1)."""
+        if not nearness.is_aside and size <= _CHEAP:
+            return False
+        self._waiting.append(_Waiting(nearness, size, look))
+        return True
+
+    async def _referrer(self, place: Place, listed: Descriptor, nearness: Nearness) -> None:
+        if listed.digest in self._referrers:  # (2)
+            return
+        if nearness.is_aside:
+            if not self._has_room_aside():
+                self._tell(place, Evidence(attestations=int(nearness is Nearness.ATTESTATION)))
+                return
+        elif self._near >= REFERRER_LIMIT:
+            self._tell(place, TOO_MANY)
+            return
+        if listed.size <= ITEM_LIMIT:  # a claim beyond it is refused, and another one may be made
+            self._referrers.add(listed.digest)
+            self._near += not nearness.is_aside
+        manifest = _read(await self._questions.manifest(listed.digest, listed.size), read_manifest)
+        if isinstance(manifest, Evidence):
+            self._tell(place, Evidence(gaps=manifest.gaps) if nearness.is_aside else manifest)  # (4)
+        elif manifest.kind is ArtifactKind.SIMPLE_SIGNING:
+            await self._simple_signings(place, manifest)
+        elif manifest.kind is ArtifactKind.BUNDLE:
+            await self._bundle(place, manifest)
+
+    async def _simple_signings(self, place: Place, manifest: ArtifactManifest) -> None:
+        layers = sorted(manifest.layers, key=lambda layer: layer.size)
+        useless = [layer for layer in layers if not layer.is_worth_fetching]
+        self._tell(
+            place,
+            Evidence(
+                tuple(SimpleSigning(layer.media_type, layer.digest, layer.signature, b"") for layer in useless),
+                defects=manifest.defects,
+            ),
         )
-        answer = found if isinstance(found, Evidence) else await _read(read_manifest, found.body)
-        if isinstance(answer, Evidence) and not is_likely:
-            return Evidence(gaps=answer.gaps)  # what others push for others need not be readable for us
-        return answer
+        wanted: dict[Digest, list[Layer]] = {}
+        for layer in filter(lambda layer: layer.is_worth_fetching, layers):
+            signature = layer.digest, layer.signature
+            if signature in self._signatures:
+                continue
+            if len(self._signatures) >= SIGNATURE_LIMIT:
+                self._tell(place, TOO_MANY)
+                break
+            if layer.size <= ITEM_LIMIT:
+                self._signatures.add(signature)
+            wanted.setdefault(layer.digest, []).append(layer)
+        now = [
+            self._payload(place, entries)
+            for entries in wanted.values()
+            if not self._must_wait(Nearness.SIGNATURE, entries[0].size, partial(self._payload, place, entries))
+        ]
+        await asyncio.gather(*now)
 
-    async def _contents(self, manifests: Sequence[ArtifactManifest]) -> Evidence:
-        """What the manifests of one place hold: each blob fetched once, the smallest first where not all may be."""
-        plan = plan_of(manifests)
-        fetched = await _all([self._blob(layer) for layer in plan.blobs])
-        bodies = dict(zip((layer.digest for layer in plan.blobs), fetched, strict=True))
-        lost = [body for body in fetched if isinstance(body, Evidence)]
-        return sum(lost, plan.evidence(bodies))
+    async def _payload(self, place: Place, layers: Sequence[Layer]) -> None:
+        """Layers that name one blob, the smallest claim first."""
+        body = await self._questions.blob(layers[0].digest, layers[0].size)
+        if isinstance(body, Evidence):
+            self._tell(place, body)
+            return
+        signings = (SimpleSigning(layer.media_type, layer.digest, layer.signature, body) for layer in layers)
+        self._tell(place, Evidence(tuple(signings)))
 
-    async def _blob(self, layer: Layer) -> bytes | Evidence:
-        absent = defect(Flaw.MISSING, "a payload that a signature manifest names is not there")
-        return await self._asked(
-            lambda: self._source.blob(self._image, layer.digest, self._deadline, layer.size), absent=absent
-        )
+    async def _bundle(self, place: Place, manifest: ArtifactManifest) -> None:
+        (layer,) = manifest.layers
+        nearness = Nearness.ATTESTATION if manifest.is_attestation else Nearness.FORMAT
+        if not self._must_wait(nearness, layer.size, partial(self._content, place, layer, nearness)):
+            await self._content(place, layer, nearness)
 
-    async def _asked(self, question: Callable[[], Awaitable[_T]], absent: Evidence) -> _T | Evidence:
-        """The answer, or what a missing one means."""
-        try:
-            async with self._slots:
-                return await question()
-        except NotFoundError:
-            return absent
-        except TooLargeError:
-            return defect(Flaw.TOO_LARGE, "a part of the evidence is larger than its limit, or than is said of it")
-        except UnverifiableError as error:
-            return Evidence(gaps=(error,))
+    async def _content(self, place: Place, layer: Layer, nearness: Nearness) -> None:
+        if nearness.is_aside and not self._has_room_aside():
+            self._tell(place, Evidence(attestations=1))
+            return
+        body = await self._questions.blob(layer.digest, layer.size)
+        if isinstance(body, Evidence):
+            self._tell(place, Evidence(attestations=1, gaps=body.gaps) if nearness.is_aside else body)  # (4)
+        elif layer.digest not in self._bundles:
+            self._bundles.add(layer.digest)
+            self._tell(place, Evidence(bundles=(SigstoreBundle(layer.digest, body),)))
 
-
-def _may_be_signature(listed: Descriptor) -> bool:
-    kind = listed.artifact_type
-    return kind in _TYPES_THAT_SAY_NOTHING or kind.startswith(BUNDLE_TYPES) or kind == SIGNATURE_ARTIFACT_TYPE
+    def _has_room_aside(self) -> bool:
+        self._asides += 1
+        return self._asides <= 2 * ASIDE_LIMIT  # a manifest and a blob for each
 
 
-async def _read(reader: Callable[[bytes], ArtifactManifest], body: bytes) -> ArtifactManifest | Evidence:
-    if len(body) > ITEM_LIMIT:
-        return defect(Flaw.TOO_LARGE, f"a signature manifest has more than {ITEM_LIMIT} bytes")
+def _read(body: bytes | Evidence, reader: Callable[[bytes], ArtifactManifest]) -> ArtifactManifest | Evidence:
+    if isinstance(body, Evidence):
+        return body
     try:
-        return reader(body) if len(body) <= _BYTES_INLINE else await asyncio.to_thread(reader, body)
+        return reader(body)
     except InvalidSignatureError as error:
         return Evidence(defects=(error,))
-
-
-async def _all(questions: Sequence[Awaitable[_T]]) -> Sequence[_T]:
-    if len(questions) == 1:  # the usual case needs no task
-        return [await questions[0]]
-    return await asyncio.gather(*questions)

@@ -1,10 +1,16 @@
 """What was found about an image: values only, nothing proven, and nothing here can prove. Pure.
 
-Evidence is what stands in a registry, put there by whoever can push. It is bounded (facts of other implementations'
-failures: a repository flooded with referrers or layers stops the gate):
+Evidence is what stands in a registry, put there by whoever can push. It is bounded, for one image and all places
+together (facts of other implementations' failures: a repository flooded with referrers or layers stops the gate):
 
-    50 referrers of an image, 100 signatures in one place (the `.sig` tag, or referrers)
-    1 MiB per payload, bundle and manifest, 8 MiB of payloads and bundles in one place
+    1 MiB for a payload, a bundle or a manifest that may lead to one, 512 KiB for a list of referrers
+    8 MiB for payloads, bundles and the manifests of referrers together
+    500 referrers that are signatures by the list, 1000 signatures
+    50 of those that are none by what they say of themselves (attestations, other artifact types): looked at last, and
+    never too many or too large, since scanners push some every day
+
+Within these bounds everything is looked at, and what is added hides nothing. No rule asks for attestations yet, so they
+have no share of their own.
 
 What exceeds a limit, can't be read, or is named and not there is a *defect*: with it an unproven image is `invalid`
 (too_many, too_large, malformed, missing). Not `unverifiable`, because a rule may admit what is unverifiable, and
@@ -20,14 +26,16 @@ from enum import StrEnum
 from router.errors import InvalidSignatureError, UnverifiableError
 from router.images import Digest
 
-SIGNATURE_LIMIT = 100
-"""Signatures in one place that are looked at; cosign itself allows 1000 in one manifest."""
-REFERRER_LIMIT = 50
-"""Referrers of one image that are looked at."""
+SIGNATURE_LIMIT = 1000
+"""Distinct signatures in simple signing that are looked at; cosign itself reads no manifest with more layers."""
+REFERRER_LIMIT = 500
+"""Referrers that may be signatures by what a list says of them."""
+ASIDE_LIMIT = 50
+"""Referrers that are looked at although they are no signatures by what they say of themselves."""
 ITEM_LIMIT = 2**20
 """Bytes of one payload, bundle or signature manifest: real ones have some hundred to some thousand."""
 TOTAL_LIMIT = 8 * 2**20
-"""Bytes of payloads and bundles in one place that are looked at."""
+"""Bytes of payloads, bundles and referrers' manifests together."""
 
 SIMPLE_SIGNING_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE_ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json"
@@ -75,20 +83,11 @@ class Flaw(StrEnum):
     TIMESTAMP = "timestamp"
     """A timestamp of another signature, or by no trusted authority."""
     MISSING = "missing"
-    """A manifest or blob that a list or manifest names and the registry has not."""
+    """A manifest or blob that a list or manifest names and the registry does not give: not there, or refused (4xx)."""
     TOO_MANY = "too_many"
     """More layers or referrers than are looked at."""
     TOO_LARGE = "too_large"
     """More bytes than are looked at."""
-
-
-class Format(StrEnum):
-    """Where cosign puts signatures."""
-
-    LEGACY = "legacy"
-    """The tag `ALGORITHM-HEX.sig` beside the image."""
-    REFERRERS = "referrers"
-    """Manifests whose `subject` is the image, behind the referrers API or its fallback tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ class Evidence:
     simple_signings: tuple[SimpleSigning, ...] = ()
     bundles: tuple[SigstoreBundle, ...] = ()
     attestations: int = 0
-    """Bundles that call themselves attestations and are too large to look into."""
+    """What calls itself an attestation and was not looked into."""
     defects: tuple[InvalidSignatureError, ...] = ()
     gaps: tuple[UnverifiableError, ...] = ()
 

@@ -60,7 +60,7 @@ class Examination(Generic[M]):
         """What holds by what was found so far."""
 
     async def is_enough(self, news: Evidence) -> bool:
-        """Examine the news; whether nothing more needs to be looked for: it is proven, or the time is up."""
+        """Examine the news, as far as there is time; whether the image is proven, so that nothing more is needed."""
         try:
             await self._slices.run(self._examined(news), self._deadline)
         except OutOfTimeError:
@@ -68,7 +68,7 @@ class Examination(Generic[M]):
         if self._is_late and not self._is_proven:
             late = TimedOutError("there was no time to check all signatures within the deadline of the request")
             self.judgement = refused(late, self._case.digest)
-        return self._is_late or self._is_proven
+        return self._is_proven
 
     def _examined(self, news: Evidence) -> Steps[None]:
         endorsed = len(self._found.endorsements)

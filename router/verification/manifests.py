@@ -1,34 +1,70 @@
-"""Manifests that may lead to signatures, and the plan of what to fetch for them. Pure.
+"""Manifests that may lead to signatures: what they are and which blobs they name. Pure.
 
-A plan names each blob once, the smallest first, until one place has had its share: signatures have some hundred
-bytes, so that large ones that somebody pushed beside them keep nobody from reading the small ones.
+Rules:
+(1) Only the members that are used here are made into values, so that a manifest costs what it is long, not what fills
+    it. Nothing in a manifest is proof: a name that stands twice, a size or a type that lies can't make one.
+(2) What an artifact is, is decided by its own types, never by the list that led to it.
+(3) Each layer behind the `.sig` tag is read by itself: it may be somebody else's than the others, so one that can't be
+    read is a defect beside them. A referrer is its pusher's alone: it is read as a whole or not at all.
+(4) A signature is worth a fetch if its layer says that it is one. Layers that describe the same signature are one.
+
+Source: OCI image-spec 1.1 "Image Manifest" (manifest.md); Docker image manifest v2 schema 2 has the same fields.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TypeVar
 
-from router.errors import InvalidReferenceError
+import msgspec
+from msgspec import Raw, Struct, field
+
+from router.errors import InvalidReferenceError, InvalidSignatureError
 from router.images import Digest
-from router.verification.documents import malformed, object_at, objects_at, read_object, text_at
+from router.verification.documents import malformed
 from router.verification.evidence import (
     BUNDLE_TYPES,
-    ITEM_LIMIT,
     PREDICATE_ANNOTATION,
     SIGN_PREDICATE,
     SIGNATURE_ANNOTATION,
     SIGNATURE_ARTIFACT_TYPE,
-    SIGNATURE_LIMIT,
     SIMPLE_SIGNING_TYPE,
-    TOTAL_LIMIT,
-    Evidence,
     Flaw,
-    SigstoreBundle,
-    SimpleSigning,
-    defect,
 )
+
+_LAYERS_LIMIT = 5000
+"""Layers that are read at all. What a layer must have takes 200 bytes: no honest manifest within its limit has more."""
+_T = TypeVar("_T")
+
+
+class _Annotations(Struct, gc=False, frozen=True):
+    signature: str | None = field(default=None, name=SIGNATURE_ANNOTATION)
+    predicate: str | None = field(default=None, name=PREDICATE_ANNOTATION)
+
+
+class _Config(Struct, gc=False, frozen=True, rename="camel"):
+    media_type: str | None = None
+    artifact_type: str | None = None
+
+
+class _Layer(Struct, gc=False, frozen=True, rename="camel"):
+    digest: str
+    size: int
+    media_type: str | None = None
+    annotations: _Annotations | None = None
+
+
+class _Manifest(Struct, gc=False, frozen=True, rename="camel"):
+    artifact_type: str | None = None
+    config: _Config | None = None
+    layers: list[_Layer] | None = None
+    annotations: _Annotations | None = None
+
+
+class _SignatureManifest(Struct, gc=False, frozen=True):
+    layers: list[Raw]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +74,14 @@ class Layer:
     media_type: str
     digest: Digest
     size: int
+    """A claim: believed only where it says that the layer is beyond a limit."""
     signature: str
     """The annotation that holds a legacy signature; empty without one."""
+
+    @property
+    def is_worth_fetching(self) -> bool:
+        """Whether it says that it is a signature in simple signing."""
+        return self.media_type == SIMPLE_SIGNING_TYPE and bool(self.signature)
 
 
 class ArtifactKind(Enum):
@@ -56,149 +98,107 @@ class ArtifactManifest:
 
     kind: ArtifactKind
     layers: tuple[Layer, ...]
-    is_attestation: bool
-    """Whether its annotations say so: unsigned, so they only decide what is not worth a fetch."""
+    is_attestation: bool = False
+    """Whether its annotations say so: unsigned, so they only decide what is looked at last."""
+    defects: tuple[InvalidSignatureError, ...] = ()
+    """Of layers that can't be read."""
 
 
 def read_manifest(body: bytes) -> ArtifactManifest:
-    """Read the manifest of a possible signature.
+    """Read the manifest of a referrer.
 
-    What it is, is decided by its own types, never by the list that led here: registries list other types, or none.
     Its `subject` is not compared: nobody signed it, and what is signed names the image itself.
 
-    Source: OCI image-spec 1.1 "Image Manifest" (manifest.md); Docker image manifest v2 schema 2 has the same fields.
-
     Raises:
-        InvalidSignatureError: It is no manifest (malformed).
+        InvalidSignatureError: It is no manifest, or the bundle that it is to hold is none (malformed, media_type).
     """
     what = "a signature manifest"
-    document = read_object(body, what)
-    layers = objects_at(document, "layers", what)
-    config = document.get("config")
-    types = {text_at(document, "artifactType", what)} | {text_at(layer, "mediaType", what) for layer in layers}
-    if isinstance(config, dict):
-        types |= {text_at(config, "mediaType", what), text_at(config, "artifactType", what)}
-    kind = _kind(types)
-    if kind is ArtifactKind.FOREIGN:
-        return ArtifactManifest(kind, (), is_attestation=False)
-    hint = _annotation(document, PREDICATE_ANNOTATION, what)
-    return ArtifactManifest(kind, tuple(map(_layer, layers)), is_attestation=hint not in ("", SIGN_PREDICATE))
+    manifest = _decoded(body, _Manifest, what)
+    layers = manifest.layers or []
+    config = manifest.config or _Config()
+    types = {manifest.artifact_type, config.media_type, config.artifact_type, *(layer.media_type for layer in layers)}
+    match _kind(types):
+        case ArtifactKind.FOREIGN:
+            return ArtifactManifest(ArtifactKind.FOREIGN, ())
+        case ArtifactKind.SIMPLE_SIGNING:
+            return ArtifactManifest(ArtifactKind.SIMPLE_SIGNING, _distinct([_layer(layer) for layer in layers]))
+        case kind:
+            hint = manifest.annotations.predicate if manifest.annotations is not None else None
+            return ArtifactManifest(kind, (_only(layers),), is_attestation=says_attestation(hint or ""))
 
 
 def read_signature_manifest(body: bytes) -> ArtifactManifest:
-    """Read what stands behind the `.sig` tag: signatures, whatever its types say; raises InvalidSignatureError."""
+    """Read what stands behind the `.sig` tag: signatures, whatever its types say.
+
+    Raises:
+        InvalidSignatureError: It is no manifest (malformed), or has more layers than are read (too_many).
+    """
     what = "the manifest behind the .sig tag"
-    document = read_object(body, what)
-    if not isinstance(document.get("layers"), list):
-        raise malformed(what, "has no layers")
-    layers = tuple(map(_layer, objects_at(document, "layers", what)))
-    return ArtifactManifest(ArtifactKind.SIMPLE_SIGNING, layers, is_attestation=False)
+    entries = _decoded(body, _SignatureManifest, what).layers
+    if len(entries) > _LAYERS_LIMIT:
+        raise InvalidSignatureError(f"{what} has more than {_LAYERS_LIMIT} layers", reason=Flaw.TOO_MANY)
+    layers: list[Layer] = []
+    defects: list[InvalidSignatureError] = []
+    for entry in entries:
+        try:
+            layers.append(_layer(_decoded(entry, _Layer, "a layer of a signature manifest")))
+        except InvalidSignatureError as error:
+            defects.append(error)
+    return ArtifactManifest(ArtifactKind.SIMPLE_SIGNING, _distinct(layers), defects=tuple(defects[:1]))
 
 
-def _kind(types: set[str]) -> ArtifactKind:
-    if any(name.startswith(BUNDLE_TYPES) for name in types):
+def may_be_signature(artifact_type: str) -> bool:
+    """Whether an artifact type is one of cosign's formats."""
+    return artifact_type.startswith(BUNDLE_TYPES) or artifact_type == SIGNATURE_ARTIFACT_TYPE
+
+
+def says_attestation(predicate: str) -> bool:
+    """Whether the annotation with the predicate's type is there and names something else than a signature."""
+    return predicate not in ("", SIGN_PREDICATE)
+
+
+def _kind(types: set[str | None]) -> ArtifactKind:
+    known = {name for name in types if name}
+    if any(name.startswith(BUNDLE_TYPES) for name in known):
         return ArtifactKind.BUNDLE
-    if types & {SIGNATURE_ARTIFACT_TYPE, SIMPLE_SIGNING_TYPE}:
+    if known & {SIGNATURE_ARTIFACT_TYPE, SIMPLE_SIGNING_TYPE}:
         return ArtifactKind.SIMPLE_SIGNING
     return ArtifactKind.FOREIGN
 
 
-def _layer(entry: Mapping[str, object]) -> Layer:
-    what = "a layer of a signature manifest"
-    size = entry.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise malformed(what, "has no size")
+def _only(layers: Sequence[_Layer]) -> Layer:
+    if len(layers) != 1:
+        raise malformed("the manifest of a bundle", f"has {len(layers)} layers instead of one")
+    (layer,) = layers
+    if not (layer.media_type or "").startswith(BUNDLE_TYPES):
+        raise InvalidSignatureError("the layer of a bundle is of another media type", reason=Flaw.MEDIA_TYPE)
+    return _layer(layer)
+
+
+def _layer(entry: _Layer) -> Layer:
+    if entry.size < 0:
+        raise malformed("a layer of a signature manifest", "has a negative size")
     try:
-        digest = Digest.parse(text_at(entry, "digest", what))
+        digest = Digest.parse(entry.digest)
     except InvalidReferenceError as error:
-        raise malformed(what, "has no digest") from error
-    return Layer(text_at(entry, "mediaType", what), digest, size, _annotation(entry, SIGNATURE_ANNOTATION, what))
+        raise malformed("a layer of a signature manifest", "has no digest that we know") from error
+    signature = entry.annotations.signature if entry.annotations is not None else None
+    return Layer(entry.media_type or "", digest, entry.size, signature or "")
 
 
-def _annotation(entry: Mapping[str, object], name: str, what: str) -> str:
-    if entry.get("annotations") is None:
-        return ""
-    return text_at(object_at(entry, "annotations", what), name, what)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to fetch for the manifests of one place, and what is known without it."""
-
-    blobs: tuple[Layer, ...]
-    """Each digest once."""
-    known: Evidence
-    simple_signings: tuple[Layer, ...]
-    bundles: tuple[Layer, ...]
-
-    def evidence(self, bodies: Mapping[Digest, bytes | Evidence]) -> Evidence:
-        """All that was found, given the blobs that could be fetched."""
-        signings = []
-        for layer in self.simple_signings:
-            body = bodies.get(layer.digest) if _is_worth_fetching(layer) else b""
-            if isinstance(body, bytes):
-                signings.append(SimpleSigning(layer.media_type, layer.digest, layer.signature, body))
-        found = [(layer.digest, bodies.get(layer.digest)) for layer in self.bundles]
-        bundles = [SigstoreBundle(digest, body) for digest, body in found if isinstance(body, bytes)]
-        return self.known + Evidence(tuple(signings), tuple(bundles))
-
-
-def plan_of(manifests: Sequence[ArtifactManifest]) -> Plan:
-    """What to fetch for these manifests, within the limits of one place."""
-    known = Evidence()
-    signings: list[Layer] = []
-    bundles: list[Layer] = []
-    for manifest in manifests:
-        match manifest.kind:
-            case ArtifactKind.SIMPLE_SIGNING:
-                signings += manifest.layers
-            case ArtifactKind.BUNDLE:
-                news = _bundle_of(manifest)
-                if isinstance(news, Layer):
-                    bundles.append(news)
-                else:
-                    known += news
-            case ArtifactKind.FOREIGN:
-                pass
-    if len(signings) > SIGNATURE_LIMIT:
-        known += defect(Flaw.TOO_MANY, f"more than {SIGNATURE_LIMIT} signatures")
-        del signings[SIGNATURE_LIMIT:]
-    wanted = _distinct([*filter(_is_worth_fetching, signings), *bundles])
-    blobs = _within_limits(wanted)
-    if len(blobs) < len(wanted):
-        known += defect(Flaw.TOO_LARGE, "payloads or bundles are too large, each by itself or together")
-    return Plan(tuple(blobs), known, tuple(signings), tuple(bundles))
-
-
-def _bundle_of(manifest: ArtifactManifest) -> Layer | Evidence:
-    if len(manifest.layers) != 1:
-        return defect(Flaw.MALFORMED, f"the manifest of a bundle has {len(manifest.layers)} layers instead of one")
-    (layer,) = manifest.layers
-    if not layer.media_type.startswith(BUNDLE_TYPES):
-        return defect(Flaw.MEDIA_TYPE, "the layer of a bundle is of another media type")
-    if manifest.is_attestation and layer.size > ITEM_LIMIT:
-        return Evidence(attestations=1)  # a large SBOM is no reason to call an unsigned image invalid
-    return layer
-
-
-def _distinct(layers: Sequence[Layer]) -> Sequence[Layer]:
-    """Each digest once, with the largest size that anybody says, lest a lie in one manifest cuts another's blob."""
-    found: dict[Digest, Layer] = {}
+def _distinct(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Each signature once (4), with the smallest size that anybody says: any claim within the limit counts."""
+    found: dict[tuple[object, ...], Layer] = {}
     for layer in layers:
-        known = found.setdefault(layer.digest, layer)
-        if known.size < layer.size:
-            found[layer.digest] = layer
-    return list(found.values())
+        key = (layer.digest, layer.signature) if layer.is_worth_fetching else (layer.media_type, bool(layer.signature))
+        known = found.get(key)
+        if known is None or layer.size < known.size:
+            found[key] = layer
+    return tuple(found.values())
 
 
-def _within_limits(layers: Sequence[Layer]) -> list[Layer]:
-    taken, left = [], TOTAL_LIMIT
-    for layer in sorted(layers, key=lambda layer: layer.size):
-        if layer.size <= min(ITEM_LIMIT, left):
-            taken.append(layer)
-            left -= layer.size
-    return taken
-
-
-def _is_worth_fetching(layer: Layer) -> bool:
-    return layer.media_type == SIMPLE_SIGNING_TYPE and bool(layer.signature)
+def _decoded(body: bytes | Raw, shape: type[_T], what: str) -> _T:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise malformed(what, "is no manifest that can be read") from error

@@ -5,9 +5,8 @@ Steps of a judgement:
 (2) A tag is resolved, in every request anew. A digest is taken as it is: nothing needs to be asked.
 (3) Whom the scheme trusts is read once. What is remembered about this digest under this rule and this trust is the
     answer.
-(4) Otherwise one verification per key is in flight: evidence is looked for in the order of cost, and examined after
-    each step. What is proven needs no further step, so that a legacy-signed image costs one manifest and its
-    payloads. Which place proved last is remembered per repository and tried first.
+(4) Otherwise one verification per key is in flight: evidence is looked for (`router.verification.search` says in which
+    order), and examined as it comes. What is proven needs no more.
 (5) The judgement is remembered for as long as its verdict allows.
 
 Invariants: a NotVerifiedError is always turned into a judgement; whatever else is raised is a mistake of ours and
@@ -18,32 +17,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
 
 from router.errors import ConfigurationError, NotVerifiedError
 from router.images import Digest, ImageReference
 from router.policy import Rule
 from router.slices import Slices
-from router.verdict import Verdict
 from router.verification.catalogue import BUILT_IN
-from router.verification.discovery import EvidenceSource, Search
-from router.verification.evidence import Evidence, Format
 from router.verification.examination import Case, Examination
 from router.verification.judgement import Judgement, refused, ruled, told
+from router.verification.places import ProvenPlaces
+from router.verification.questions import EvidenceSource
 from router.verification.scheme import AnyScheme, Findings
+from router.verification.search import Search
 from router.verification.settings import SchemeSettings
 from router.verification.verdict_cache import Flights, Key, VerdictCache
 
-_REPOSITORIES_REMEMBERED = 10_000
 _SLICES_AT_ONCE = 1
 """Slices of one image's evidence that wait in no line: what is honest takes a part of one."""
 _NOTHING = Findings(None)
 """For schemes that need no evidence."""
-
-Look: TypeAlias = Callable[[], Awaitable[Evidence]]
-"""Looks in one place for evidence."""
 
 
 def _loop_time() -> float:
@@ -82,7 +75,7 @@ class Verifier:
         self._slices = Slices(_SLICES_AT_ONCE)
         self._flights = Flights()
         self._words: dict[str, str] = {}
-        self._proved_last: OrderedDict[tuple[str, str], Format] = OrderedDict()
+        self._proven_places = ProvenPlaces()
 
     async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:
         """What is known about the image under this rule.
@@ -139,29 +132,8 @@ class Verifier:
         return Case(scheme, scheme.trust, rule, digest, self._now())
 
     async def _verified(self, image: ImageReference, case: Case[object], key: Key, deadline: float) -> Judgement:
-        search = Search(self._registry, image, key[2], deadline)
         examination = Examination(case, self._slices, deadline)
-        for place, look in self._places(search, image):  # (4)
-            news = await look()
-            if news != Evidence() and await examination.is_enough(news):
-                self._remember_place(image, place, examination.judgement)
-                break
+        search = Search(self._registry, self._proven_places, image, case.digest, deadline)
+        await search.run(examination.is_enough)  # (4)
         self.remembered.put(key, examination.judgement)  # (5)
         return examination.judgement
-
-    def _places(self, search: Search, image: ImageReference) -> Sequence[tuple[Format, Look]]:
-        legacy = (Format.LEGACY, search.legacy)
-        likely = (Format.REFERRERS, search.likely_referrers)
-        unlikely = (Format.REFERRERS, search.unlikely_referrers)
-        if self._proved_last.get((image.registry, image.repository)) is Format.REFERRERS:
-            return likely, legacy, unlikely
-        return legacy, likely, unlikely
-
-    def _remember_place(self, image: ImageReference, place: Format, judgement: Judgement) -> None:
-        if judgement.verdict is not Verdict.VERIFIED:
-            return
-        repository = (image.registry, image.repository)
-        self._proved_last[repository] = place
-        self._proved_last.move_to_end(repository)
-        if len(self._proved_last) > _REPOSITORIES_REMEMBERED:
-            self._proved_last.popitem(last=False)

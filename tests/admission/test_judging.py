@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from router.admission.judging import Judging
-from router.admission.workloads import Place
+from router.admission.places import Place
 from router.decision import Finding
 from router.images import ImageReference
 from router.policy import Policy, Rule, RuleSettings
 from router.registry.wire import question
 from router.verdict import Verdict
 from router.verification import Asker, Judgement, Turnstile
-from tests.admission.world import SIGNED, UNSIGNED
+from tests.admission.world import SIGNED, UNSIGNED, Facts
 from tests.simulators.virtual_time import VirtualLoop, virtually
 
 TIMED_OUT = Judgement(Verdict.UNVERIFIABLE, "timeout", "no answer", None, (), cached=False)
@@ -66,7 +66,7 @@ def judged(
     verifier: Slow, images: Sequence[str], within: float = 8.0, policy: Policy = POLICY, *, came: float = 0.0
 ) -> list[Finding]:
     async def story() -> list[Finding]:
-        judging = Judging(policy, verifier, verifier.wants)
+        judging = Judging(policy, verifier, verifier.wants, Facts(), Turnstile())
         found = await judging.findings(places(*images), came, within, Asker("shop", is_dry_run=False))
         await asyncio.sleep(0.1)
         assert verifier.now == 0
@@ -104,7 +104,7 @@ def test_no_unsigned_image_passes_behind_many_others() -> None:
 def test_a_crowd_of_one_namespace_does_not_delay_the_image_of_another() -> None:
     async def story() -> tuple[list[Finding], float]:
         verifier, loop = Slow(), asyncio.get_running_loop()
-        judging = Judging(POLICY, verifier, verifier.wants, turnstile=Turnstile())
+        judging = Judging(POLICY, verifier, verifier.wants, Facts(), Turnstile())
         crowd = [
             asyncio.create_task(
                 judging.findings(
@@ -149,7 +149,7 @@ def test_a_busy_loop_makes_no_registry_silent() -> None:
     async def story() -> Finding:
         verifier, loop = Slow(otherwise=(0.0, 100.0)), asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        judging = Judging(POLICY, verifier, verifier.wants)
+        judging = Judging(POLICY, verifier, verifier.wants, Facts(), Turnstile())
         asking = asyncio.create_task(
             judging.findings(places("r.example/evil"), 0.0, 0.8, Asker("strict", is_dry_run=False))
         )
@@ -186,7 +186,7 @@ async def test_a_thousand_known_images_leave_the_loop_to_others(monkeypatch: pyt
 
     monkeypatch.setattr(time, "perf_counter", perf_counter)
     verifier = Slow(known=SIGNED)
-    judging = Judging(POLICY, verifier, verifier.wants)
+    judging = Judging(POLICY, verifier, verifier.wants, Facts(), Turnstile())
     beside = asyncio.create_task(others())
     deadline = asyncio.get_running_loop().time() + 60
     images = [f"r.example/a{number}" for number in range(1000)]

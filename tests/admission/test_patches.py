@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admission.patches import pin
-from router.admission.workloads import Place
+from router.admission.places import Place
 from router.errors import InvalidReferenceError
 from router.images import Digest, parse_reference
 from tests.admission import recorded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gzip
 import io
 import json
@@ -21,6 +22,10 @@ from router.admission.settings import WebhookSettings
 from router.admission.telling import Telling
 from router.admission.unreadable import UnreadableBodies
 from router.admission.webhook import Webhook, last_review
+from router.images import ImageReference
+from router.policy import Enforcement, EnforcementSettings, Rule
+from router.routing import RouteSettings
+from router.verification import Judgement
 from tests.admission.world import SIGNED, UNSIGNED, MemoryVerifier, World, pod
 
 WEB = "r.example/shop/web:1"
@@ -42,7 +47,7 @@ class Endpoint:
         settings = WebhookSettings.model_validate({"listen": "127.0.0.1:8443", "tls": "self-signed"})
         self.gate = self.world.gate()
         unreadable = UnreadableBodies(self.gate.unreadable)
-        self.webhook = Webhook(self.gate, lambda: settings, self.world.metrics, unreadable)
+        self.webhook = Webhook(self.gate, settings.max_body, self.world.facts, unreadable)
         server = TestServer(self.webhook.application())
         await server.start_server(auto_decompress=False)  # as the router's own listener
         async with TestClient(server) as self.client:
@@ -118,7 +123,7 @@ async def test_where_there_is_no_room_the_api_server_is_told_to_ask_again() -> N
 
     assert (status, after) == (503, "1")
     assert endpoint.world.outbox.events == []
-    assert 'gatecrier_requests_malformed_total{status="503"} 1.0' in endpoint.world.metrics.exposed().decode()
+    assert endpoint.world.facts.refusals == [503]
 
 
 @pytest.mark.parametrize(("namespace", "allowed"), [("strict", False), ("elsewhere", True)])
@@ -148,6 +153,60 @@ async def test_whoever_goes_away_is_told_as_unanswered() -> None:
 
     (event,) = made.outbox.events
     assert event["data"]["decision"]["outcome"] == "unanswered"
+
+
+@dataclass
+class Paused(MemoryVerifier):
+    """Says what it was told as soon as it may."""
+
+    may: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:
+        """Wait for that."""
+        verdict = await super().judge(image, rule, deadline)
+        await self.may.wait()
+        return verdict
+
+
+async def test_one_request_goes_by_one_configuration_whatever_is_reloaded_meanwhile() -> None:
+    """Judged by the old policy and routed by the new routes, it would be what nobody has configured."""
+    verifier = Paused({"shop/web": SIGNED})
+    made, later = World(verifier, must_deliver=frozenset({"siem"})), World(outbox_required=True)
+    made.receiver.receipts = frozenset({"siem"})
+    later.must_deliver = frozenset({"new"})
+    later.routes = RouteSettings(destinations=("new",))
+    async with Endpoint(made).running() as endpoint:
+        asking = asyncio.create_task(endpoint.ask(pod(WEB)))
+        await _until(lambda: bool(verifier.asked))
+        endpoint.gate.rules = later.gate_rules()
+        verifier.may.set()
+        answer = await asking
+
+    (stored,) = made.outbox.stored
+    assert answer["allowed"] is True
+    assert (tuple(stored.destinations), tuple(stored.delivered_to)) == (("siem",), ("siem",))
+    assert later.receiver.heard == []
+
+
+async def test_a_reload_while_a_request_is_read_changes_nothing_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even its last word: by the rules that it came under, it is refused."""
+    made, is_reading, goes_on = World(), asyncio.Event(), asyncio.Event()
+
+    async def broken(*_: object) -> None:
+        is_reading.set()
+        await goes_on.wait()
+        raise RuntimeError("injected")
+
+    watching = dataclasses.replace(made.gate_rules(), enforcement=Enforcement(EnforcementSettings()))
+    async with Endpoint(made).running() as endpoint:
+        monkeypatch.setattr(Gate, "read", broken)
+        asking = asyncio.create_task(endpoint.ask(pod(WEB)))
+        await is_reading.wait()
+        endpoint.gate.rules = watching
+        goes_on.set()
+        answer = await asking
+
+    assert answer["allowed"] is False
 
 
 async def _until(holds: Callable[[], bool]) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.admission import foreign
-from router.admission.workloads import PLACES_LIMIT, Place, Workload, read_workload
+from router.admission.places import PLACES_LIMIT, Place
+from router.admission.workloads import Workload, read_workload
 from tests.admission import recorded
 from tests.admission.recorded import workload as images_of
 from tests.admission.world import pod

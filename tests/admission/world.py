@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from router.admission.asked import Asked, GateRules
+from router.admission.asked import Asked, GateRules, Times
 from router.admission.gate import Gate
 from router.admission.judging import Judging
 from router.admission.telling import Telling
 from router.errors import OutboxError
 from router.events import CloudEvent, Origin, decode
 from router.images import Digest, ImageReference
-from router.outbox import NewEvent
+from router.outbox import NewEvent, Number
 from router.policy import Enforcement, EnforcementSettings, Policy, Rule, RuleSettings
 from router.routing import RouteSettings, RoutingTree
-from router.telemetry.metrics import Metrics, create
-from router.verdict import Verdict
-from router.verification import Judgement, Signer
+from router.verdict import Mode, RequestOutcome, Skip, Verdict
+from router.verification import Judgement, Signer, Turnstile
 from tests.admission import recorded
 
 DIGEST = Digest("sha256", "ab" * 32)
@@ -60,21 +60,38 @@ class MemoryVerifier:
 
 @dataclass
 class MemoryOutbox:
-    """Keeps events; fails when told to."""
+    """Keeps events, each id once; fails, hangs or is late when told to."""
 
     stored: list[NewEvent] = field(default_factory=list)
     failure: Exception | None = None
     hangs: bool = False
+    is_late: bool = False
+    """Whether the first event is stored although its appender is told that it took too long."""
+    heard: set[str] = field(default_factory=set)
+    """Ids of events that somebody has heard of: they can't be withdrawn."""
 
-    async def append(self, event: NewEvent) -> int:
+    async def append(self, event: NewEvent) -> Number:
         """Keep it."""
         await asyncio.sleep(0)
         if self.hangs:
             await asyncio.Event().wait()
         if self.failure is not None:
             raise self.failure
-        self.stored.append(event)
-        return len(self.stored)
+        if event.id not in {one.id for one in self.stored}:
+            self.stored.append(event)
+        if self.is_late:
+            self.is_late = False
+            raise OutboxError("the outbox has not answered for 1 s")
+        return Number("replica-1", len(self.stored))
+
+    async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
+        """Take back what nobody has heard of."""
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        gone = {one for one in ids if one not in self.heard}
+        self.stored = [one for one in self.stored if one.id not in gone]
+        return gone
 
     @property
     def events(self) -> list[CloudEvent]:
@@ -83,16 +100,77 @@ class MemoryOutbox:
 
 
 @dataclass
+class Facts:
+    """An observer that keeps what it is told."""
+
+    calls: list[str] = field(default_factory=list)
+    refusals: list[int] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)
+    found_out: list[Verdict] = field(default_factory=list)
+    decisions: list[tuple[RequestOutcome, Mode, tuple[Verdict, ...]]] = field(default_factory=list)
+    stored_events: int = 0
+    unstored_events: int = 0
+
+    def answered(self, endpoint: str, seconds: float) -> None:
+        """Keep the endpoint."""
+        assert seconds >= 0
+        self.calls.append(endpoint)
+
+    def turned_away(self, status: int) -> None:
+        """Keep the status."""
+        self.refusals.append(status)
+
+    def skipped(self, reason: Skip) -> None:
+        """Keep the reason."""
+        self.skips.append(reason)
+
+    def judged(self, verdict: Verdict, seconds: float) -> None:
+        """Keep the verdict."""
+        assert seconds >= 0
+        self.found_out.append(verdict)
+
+    def decided(self, outcome: RequestOutcome, mode: Mode, verdicts: Sequence[Verdict]) -> None:
+        """Keep the decision."""
+        self.decisions.append((outcome, mode, tuple(verdicts)))
+
+    def stored(self) -> None:
+        """Count."""
+        self.stored_events += 1
+
+    def unstored(self) -> None:
+        """Count."""
+        self.unstored_events += 1
+
+
+@dataclass
+class Receiver:
+    """Hears what is told before it is stored; gives receipts as it is told to."""
+
+    receipts: frozenset[str] = frozenset()
+    hangs: bool = False
+    heard: list[tuple[CloudEvent, tuple[str, ...]]] = field(default_factory=list)
+
+    async def obtain(self, body: bytes, _id: str, wanted: Sequence[str], _deadline: float) -> frozenset[str]:
+        """Those who give their receipt."""
+        self.heard.append((decode(body), tuple(wanted)))
+        await asyncio.sleep(0)
+        if self.hangs:
+            await asyncio.Event().wait()
+        return self.receipts
+
+
+@dataclass
 class World:
     """A gate and what is around it."""
 
     verifier: MemoryVerifier = field(default_factory=MemoryVerifier)
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
-    metrics: Metrics = field(default_factory=lambda: create("0"))
+    facts: Facts = field(default_factory=Facts)
+    receiver: Receiver = field(default_factory=Receiver)
+    routes: RouteSettings = field(default_factory=lambda: RouteSettings(destinations=("siem",)))
     must_deliver: frozenset[str] = frozenset()
     outbox_required: bool = False
     pin_digests: bool = False
-    receipts: frozenset[str] = frozenset()
     rules: Sequence[Mapping[str, object]] = (
         {"pattern": "r.example/shop/*", "verifier": "keys"},
         {"pattern": "r.example/soft/*", "verifier": "keys", "on_unverifiable": "admit"},
@@ -101,30 +179,31 @@ class World:
 
     def gate(self) -> Gate:
         """The gate with this world's rules."""
+        return Gate(self.gate_rules(), Telling(self.outbox, self.facts, now=lambda: 1767312000.0), self.facts)
+
+    def gate_rules(self) -> GateRules:
+        """What this world's configuration says."""
         enforcement = {"namespaces": {"strict": "enforce"}, "never_block": ["kube-system"]}
         policy = Policy([RuleSettings.model_validate(rule) for rule in self.rules])
-
-        async def obtain(_body: bytes, _id: str, _wanted: Sequence[str], _deadline: float) -> frozenset[str]:
-            await asyncio.sleep(0)
-            return self.receipts
-
-        rules = GateRules(
+        return GateRules(
             origin=Origin("test", "gatecrier-0"),
             enforcement=Enforcement(EnforcementSettings.model_validate(enforcement)),
-            judging=Judging(policy, self.verifier, self.verifier.wants),
-            routes=RoutingTree(RouteSettings(destinations=("siem",))),
+            judging=Judging(policy, self.verifier, self.verifier.wants, self.facts, Turnstile()),
+            routes=RoutingTree(self.routes),
             destinations=("siem", "slack"),
             must_deliver=self.must_deliver,
+            receipts=self.receiver.obtain,
             outbox_required=self.outbox_required,
             pin_digests=self.pin_digests,
             csi_drivers=recorded.CSI_DRIVERS,
+            longest=8.0,
         )
-        return Gate(rules, Telling(self.outbox, obtain, self.metrics, now=lambda: 1767312000.0), self.metrics)
 
     async def ask(self, review: Mapping[str, object], *, within: float = 5.0) -> dict[str, object]:
         """The response of `/validate`."""
         gate = self.gate()
         answer = await gate.validate(await asked(gate, json.dumps(review).encode(), within))
+        await gate.close()
         response: dict[str, object] = json.loads(answer)["response"]
         return response
 
@@ -140,7 +219,7 @@ async def asked(gate: Gate, body: bytes, within: float) -> Asked:
     """What the gate reads of a body."""
     came = asyncio.get_running_loop().time()
     deadline = came + within
-    return await gate.read(*recorded.read(body), came, deadline, deadline + 0.5)
+    return await gate.read(gate.rules, *recorded.read(body), Times(came, deadline, deadline + 0.5))
 
 
 def full_disk() -> OutboxError:

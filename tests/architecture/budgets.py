@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from router import images, slices
-from router.admission import deadlines, receiving, review, settings, unreadable, webhook, workloads
+from router.admission import deadlines, places, receiving, review, settings, unreadable, webhook
 from router.events import EVENT_LIMIT
-from router.registry import failures, lookups, transport
+from router.outbound import lookups, retry_after, sessions
+from router.registry import failures, referrers, transport
 from router.server import limits
 from router.telemetry import line_forms, line_queue, seldom
-from router.verification import judgement, line, turns, verdict_cache
+from router.verification import evidence, judgement, line, questions, turns, verdict_cache
 from router.verification.sigstore import bundle, dsse
 
 KIB, MIB = 2**10, 2**20
@@ -42,7 +43,7 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "work on it before others get a turn", lambda: _seconds(slices.SLICE)),
     ("", "kept back of its timeout: a fifth, at least", lambda: _seconds(deadlines.LEAST_KEPT)),
     ("", "and at most", lambda: _seconds(deadlines.LARGEST_KEPT)),
-    ("", "images that are judged; what is beyond is denied", lambda: _count(workloads.PLACES_LIMIT)),
+    ("", "images that are judged; what is beyond is denied", lambda: _count(places.PLACES_LIMIT)),
     ("", "characters of a name that can be a reference", lambda: _count(images.TEXT_LIMIT)),
     ("", "characters of a namespace, a kind, a group", lambda: _count(review.NAME_LIMIT)),
     ("", "images being verified at once", lambda: _count(turns.UNDER_WAY_PER_REQUEST)),
@@ -71,10 +72,20 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "events more that could not be stored", lambda: _bytes(line_queue.EVENT_LIMIT)),
     ("", "a line", lambda: _bytes(line_forms.LINE_LIMIT)),
     ("", "lines of a kind that others can cause at will", lambda: f"1 in {_seconds(seldom.MINUTE)}"),
+    ("an image", "a payload, a bundle, or a manifest that leads to one", lambda: _bytes(evidence.ITEM_LIMIT)),
+    ("", "all of them together", lambda: _bytes(evidence.TOTAL_LIMIT)),
+    ("", "a list of referrers", lambda: _bytes(referrers.INDEX_LIMIT)),
+    ("", "referrers that may be signatures", lambda: _count(evidence.REFERRER_LIMIT)),
+    ("", "attestations and other referrers that are looked at", lambda: _count(evidence.ASIDE_LIMIT)),
+    ("", "signatures in simple signing", lambda: _count(evidence.SIGNATURE_LIMIT)),
+    ("", "questions about its evidence in flight", lambda: _count(questions.AT_ONCE)),
     ("a registry", "images being verified there at once", lambda: _count(turns.UNDER_WAY_PER_REGISTRY)),
-    ("", "connections to one host", lambda: _count(transport.CONNECTIONS_PER_HOST)),
+    ("", "exchanges with one host that it leads to", lambda: _count(transport.CONNECTIONS_PER_HOST)),
     ("", "establishing a connection", lambda: _seconds(failures.CONNECT_SECONDS)),
     ("", "looking its name up", lambda: _seconds(lookups.LOOKUP_SECONDS)),
+    ("", "a line of an answer's head, a receiver's too", lambda: _bytes(sessions.HEAD_LINE_LIMIT)),
+    ("", "headers of an answer, a receiver's too", lambda: _count(sessions.HEADERS_LIMIT)),
+    ("", "waiting that `Retry-After` may ask for, a receiver's too", lambda: _seconds(retry_after.RETRY_AFTER_LIMIT)),
     ("", "of the time allowed, before its silence may be tolerated", lambda: f"{judgement.LONG_ASKED:.0%}"),
 )
 """Whose budget (empty: as above), what of, and how much."""

@@ -4,7 +4,7 @@ from router.assembly.observing import Observing
 from router.destinations.outcome import Delivered, TryAgain, Undeliverable
 from router.outbox import Waiting
 from router.telemetry.metrics import create
-from router.verdict import Verdict
+from router.verdict import Mode, RequestOutcome, Skip, Verdict
 
 
 def test_what_stages_report_is_counted() -> None:
@@ -12,13 +12,25 @@ def test_what_stages_report_is_counted() -> None:
     metrics.expect_destinations(["siem"])
     observing = Observing(metrics)
     for outcome in (Delivered(), TryAgain("http_500"), Undeliverable("http_400")):
-        observing.attempted("siem", outcome)
+        observing.attempted("siem", outcome.label)
     observing.delivered("siem", 0.5)
     observing.set_aside("siem", "http_400")
     observing.fell_back("siem")
     observing.refused("siem", is_refused=True)
     observing.judged(Verdict.UNSIGNED, 0.01)
     observing.asked_registry("r.example", "manifest", "ok")
+    observing.answered("validate", 0.01)
+    observing.turned_away(503)
+    observing.skipped(Skip.UNCHANGED)
+    observing.decided(RequestOutcome.REJECTED, Mode.ENFORCE, [Verdict.UNSIGNED, Verdict.UNSIGNED])
+    observing.stored()
+    observing.unstored()
+    observing.connection_ended("silent")
+    observing.handshake_failed()
+    observing.client_refused()
+    observing.connections({"handshake": 1, "silent": 2, "in_hand": 3})
+    observing.reloaded(is_taken=True)
+    observing.ready(is_ready=True)
     observing.waiting({"siem": Waiting(2, 90.0, 1)}, now=100.0)
     shown = metrics.exposed().decode()
 
@@ -31,6 +43,19 @@ def test_what_stages_report_is_counted() -> None:
         'gatecrier_destination_paused{destination="siem"} 1.0',
         'gatecrier_verification_duration_seconds_count{verdict="unsigned"} 1.0',
         'gatecrier_registry_requests_total{kind="manifest",result="ok"} 1.0',
+        'gatecrier_gate_duration_seconds_count{endpoint="validate"} 1.0',
+        'gatecrier_requests_malformed_total{status="503"} 1.0',
+        'gatecrier_requests_skipped_total{reason="unchanged"} 1.0',
+        'gatecrier_requests_total{mode="enforce",outcome="rejected"} 1.0',
+        'gatecrier_image_verdicts_total{verdict="unsigned"} 2.0',
+        "gatecrier_events_stored_total 1.0",
+        "gatecrier_events_unstored_total 1.0",
+        'gatecrier_connections_ended_total{reason="silent"} 1.0',
+        "gatecrier_handshakes_failed_total 1.0",
+        "gatecrier_clients_refused_total 1.0",
+        'gatecrier_connections{state="in_hand"} 3.0',
+        'gatecrier_configuration_reloads_total{result="taken"} 1.0',
+        "gatecrier_ready 1.0",
         'gatecrier_undelivered_age_seconds{destination="siem"} 10.0',
     ):
         assert line in shown

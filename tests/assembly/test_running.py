@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from router.assembly import Router, running
 from router.errors import ConfigurationError, OutboxError
@@ -20,6 +21,8 @@ from router.settings.loading import attempt
 from tests.admission.world import pod
 from tests.assembly.small import Place
 from tests.simulators.log import Log
+from tests.simulators.registry import DATA, LAYOUTS, RegistrySimulator
+from tests.simulators.sinks import OK, Receipt, Sink, answer
 
 ENFORCED = {"enforcement": {"namespaces": {"strict": "enforce"}}}
 
@@ -66,6 +69,48 @@ async def test_a_changed_configuration_is_taken(tmp_path: Path) -> None:
         after = await place.ask("r.example/other/app:1")
 
     assert (before["allowed"], after["allowed"]) == (True, False)
+
+
+async def test_a_request_in_hand_goes_on_by_the_configuration_that_it_came_under(tmp_path: Path) -> None:
+    """Its policy, its routes, and its receivers, over a connection of their own configuration."""
+    asked, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def paused(_: web.Request) -> None:
+        asked.set()
+        await goes_on.wait()
+
+    async with RegistrySimulator().running() as registry, Sink().running() as before, Sink().running() as after:
+        registry.load_layout(LAYOUTS / "legacy-release", "shop/web")
+        registry.fault = paused
+        keys = [{"name": "release", "file": str(DATA / "keys" / "release.pub")}]
+        place = Place(
+            tmp_path,
+            **ENFORCED,
+            registries=[{"host": registry.host, "plain_http": True}],
+            verifiers=[{"name": "keys", "kind": "cosign", "keys": keys}],
+            policy=[{"pattern": f"{registry.host}/**", "verifier": "keys"}],
+            egress={"allow": ["127.0.0.0/8"]},
+        )
+        place.write(**_must_deliver("before", before))
+        async with place.running() as router:
+            asking = asyncio.create_task(place.ask(f"{registry.host}/shop/web:v1"))
+            await asked.wait()
+            place.write(policy=[{"pattern": "**", "verifier": "deny"}], **_must_deliver("after", after))
+            await router.reload()
+            goes_on.set()
+            answer = await asking
+
+    assert answer["allowed"] is True
+    assert [json.loads(receipt.body)["data"]["decision"]["outcome"] for receipt in before.got] == ["admitted"]
+    assert after.got == []
+
+
+def _receiver(name: str, sink: Sink) -> dict[str, object]:
+    return {"name": name, "kind": "webhook", "url": sink.url(), "plain_http": True, "must_deliver": True}
+
+
+def _must_deliver(name: str, sink: Sink) -> dict[str, object]:
+    return {"destinations": [_receiver(name, sink)], "routes": {"destinations": [name]}}
 
 
 async def test_what_was_read_last_comes_into_force_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,3 +294,32 @@ async def test_mutate_answers_too(tmp_path: Path) -> None:
 
     assert answer["allowed"] is True
     assert "patch" not in answer
+
+
+async def test_a_receiver_that_heard_of_an_admission_hears_that_it_became_a_refusal(tmp_path: Path) -> None:
+    """The other one that must be told is down: the request is refused, and both hear what holds."""
+
+    def says(receipt: Receipt) -> bytes:
+        return answer("503 Service Unavailable") if b'"is_attempt":true' in receipt.body else OK
+
+    async with Sink().running() as up, Sink(behave=says).running() as down:
+        receivers = [_receiver("up", up), _receiver("down", down)]
+        routes = {"destinations": ["up", "down"]}
+        place = Place(tmp_path, **ENFORCED, egress={"allow": ["127.0.0.0/8"]}, destinations=receivers, routes=routes)
+        listen = {"listen": f"127.0.0.1:{place.webhook}", "tls": "self-signed", "linger": "100ms", "deadline": "300ms"}
+        place.write(webhook=listen)
+        async with place.running():
+            refused = await place.ask("r.example/free/app:1")
+            async with asyncio.timeout(20):
+                while len(up.got) < 2 or _told(down)[-1:] != ["rejected"]:  # noqa: ASYNC110 - a socket tells nobody
+                    await asyncio.sleep(0.01)
+
+    attempt, correction = (json.loads(receipt.body) for receipt in up.got)
+    assert refused["allowed"] is False
+    assert attempt["data"]["decision"]["is_attempt"] is True
+    assert correction["data"]["corrects"] == attempt["id"] != correction["id"]
+    assert _told(up) == ["admitted", "rejected"]
+
+
+def _told(sink: Sink) -> list[str]:
+    return [json.loads(receipt.body)["data"]["decision"]["outcome"] for receipt in sink.got]

@@ -152,7 +152,7 @@ def _rendered(renderer: Renderer, event_id: str, body: bytes) -> Document:
 async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = False) -> float:
     """Events per second from a full outbox until the last settlement is durable."""
     with tempfile.TemporaryDirectory() as folder:
-        outbox = await SqliteOutbox.open(Path(folder) / "outbox.db")
+        outbox = await SqliteOutbox.open(Path(folder) / "outbox.db", "replica-1")
         now = time.time()
         events = [NewEvent(f"event-{number}", body, now, ["sink"]) for number, body in enumerate(bodies)]
         await asyncio.gather(*(outbox.append(event) for event in events))
@@ -164,7 +164,7 @@ async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = Fal
             open_destination(settings, egress), partial(_rendered, Renderer(None, kind="webhook", name="sink"))
         )
         counts = _Counting(len(bodies))
-        dispatcher = Dispatcher(outbox, counts)
+        dispatcher = Dispatcher(outbox.queue("owner-1"), counts)
         profiler = cProfile.Profile()
         if profile:
             profiler.enable()

@@ -32,7 +32,7 @@ BARE_BATCH = 16
 ROUNDS = 5
 FULL = 1_000_000
 BODY = b'{"id":"x","data":{"a":"' + b"x" * 1500 + b'"}}'
-INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?)"
+INSERT_EVENT = "INSERT INTO events (sequence, id, appended_at, body, replica) VALUES (?, ?, ?, ?, ?)"
 INSERT_DELIVERY = "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -44,7 +44,7 @@ def events(count: int = EVENTS) -> list[NewEvent]:
 def tables(numbered: Sequence[tuple[int, NewEvent]]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     """Rows as the outbox writes them."""
     return (
-        [(number, event.id, event.at, event.body) for number, event in numbered],
+        [(number, event.id, event.at, event.body, "replica-1") for number, event in numbered],
         [("sink", number, "pending", 0, event.at, None, None, "") for number, event in numbered],
     )
 
@@ -66,7 +66,7 @@ def bare_appends(path: Path, wanted: Sequence[NewEvent]) -> float:
 
 async def appends(path: Path, wanted: Sequence[NewEvent]) -> float:
     """Events per second of many appenders, each of which waits until its event is durable."""
-    outbox = await SqliteOutbox.open(path)
+    outbox = await SqliteOutbox.open(path, "replica-1")
     left = iter(wanted)
 
     async def appender() -> None:
@@ -82,11 +82,12 @@ async def appends(path: Path, wanted: Sequence[NewEvent]) -> float:
 
 async def claims(path: Path, count: int) -> float:
     """Deliveries per second that are claimed and settled, 128 at once."""
-    outbox = await SqliteOutbox.open(path)
+    outbox = await SqliteOutbox.open(path, "replica-1")
+    queue = outbox.queue("owner-1")
     now = time.time() + 1
     began = time.perf_counter()
-    while claimed := await outbox.claim("sink", 128, now):
-        await outbox.settle([Accepted("sink", one.sequence, now, 1) for one in claimed])
+    while claimed := await queue.claim("sink", 128, now):
+        await queue.settle([Accepted("sink", one.event_id, now, 1) for one in claimed])
     rate = count / (time.perf_counter() - began)
     await outbox.close()
     return rate
@@ -152,7 +153,7 @@ class _Core:
         connection.execute(known.where(self._events.c.id.in_([event.id for event in batch]))).all()
         last = connection.execute(sa.select(self._numbering.c.last)).scalar_one()
         for table, rows in zip((self._events, self._deliveries), tables(list(enumerate(batch, last + 1))), strict=True):
-            connection.execute(sa.insert(table), [dict(zip(table.c.keys(), row, strict=True)) for row in rows])
+            connection.execute(sa.insert(table), [dict(zip(table.c.keys(), row, strict=False)) for row in rows])
         connection.execute(sa.update(self._numbering).values(last=last + len(batch)))
         connection.exec_driver_sql("COMMIT")
 
@@ -171,7 +172,7 @@ class _Plain:
     def append(self, batch: Sequence[NewEvent]) -> None:
         """One transaction."""
         self._connection.execute("BEGIN IMMEDIATE")
-        statements.perform(self._connection, [statements.Append(event) for event in batch])
+        statements.perform(self._connection, [statements.Append(event, "replica-1") for event in batch])
         self._connection.execute("COMMIT")
 
     def close(self) -> None:

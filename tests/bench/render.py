@@ -15,6 +15,7 @@ from router.rendering.context import context_of
 from router.rendering.library import Library
 from router.rendering.renderer import Renderer
 from router.rendering.shipped import shipped_folder
+from router.settings.snapshot import read_file
 from tests.bench.table import Row
 
 EVENT = Path(__file__).resolve().parents[1] / "data" / "event.json"
@@ -24,7 +25,7 @@ DOCUMENTS, ROUNDS = 3000, 5
 def run() -> Sequence[Row]:
     """Sysdig documents per second, the event's JSON as input."""
     body = orjson.dumps(json.loads(EVENT.read_text()))
-    ours = Renderer(Library([shipped_folder()]).template("sysdig"), kind="sysdig", name="sysdig")
+    ours = Renderer(Library([shipped_folder()], read_file).template("sysdig"), kind="sysdig", name="sysdig")
     source = (shipped_folder() / "sysdig.json").read_text()
     environment = jinja2.Environment(autoescape=False)  # noqa: S701 - the bare counterpart escapes nothing
     environment.filters |= {

@@ -31,9 +31,9 @@ def config(tmp_path: Path) -> str:
     place = Place(tmp_path)
 
     async def fill() -> None:
-        outbox = await SqliteOutbox.open(tmp_path / "outbox.db")
+        outbox = await SqliteOutbox.open(tmp_path / "outbox.db", "replica-1")
         await outbox.append(NewEvent("event-1", BODY, 1767312000.0, ("slack", "siem")))
-        await outbox.settle([SetAside("slack", 1, 1767312001.0, 1, "http_400")])
+        await outbox.queue("owner-1").settle([SetAside("slack", "event-1", 1767312001.0, 1, "http_400")])
         await outbox.close()
 
     asyncio.run(fill())

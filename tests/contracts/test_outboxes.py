@@ -1,7 +1,7 @@
 """What every outbox promises, wherever it keeps what it was given.
 
-An implementation joins with an entry in `OUTBOXES`: given an empty folder of the test's own, it opens the outbox that
-belongs to it, and opened with the same folder again after closing, the same one.
+An implementation joins with an entry in `OUTBOXES`: given an empty folder of the test's own, and the clock by which
+claims expire, it opens the outbox that belongs to it; with the same folder again after closing, the same one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,23 +19,68 @@ from hypothesis import strategies as st
 
 from router.errors import OutboxError
 from router.outbox import (
+    LEASE,
     Accepted,
     DeliveryRow,
     DeliveryState,
+    Intake,
     NewEvent,
-    Outbox,
+    Number,
     Postponed,
+    Queue,
+    Records,
     Selection,
     SetAside,
     Settlement,
     Waiting,
 )
 from router.outbox.sqlite import SqliteOutbox
+from tests.outbox.memory import MemoryOutbox
 
-Opener = Callable[[Path], Awaitable[Outbox]]
-OUTBOXES: dict[str, Opener] = {"sqlite": lambda folder: SqliteOutbox.open(folder / "outbox.db")}
+ME, OTHER, REPLICA = "owner-1", "owner-2", "replica-1"
 EVERYTHING = Selection()
 PENDING, DELIVERED, ASIDE, DISCARDED = DeliveryState
+
+
+@dataclass
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+class Outbox(Intake, Records, Protocol):
+    """All three roles."""
+
+    def queue(self, owner: str) -> Queue:
+        """What this owner has to deliver."""
+
+
+Opener = Callable[[Path, Clock], Awaitable[Outbox]]
+
+
+def memory() -> Opener:
+    """Outboxes that outlive whoever opened them."""
+    found: dict[Path, MemoryOutbox] = {}
+
+    async def opened(folder: Path, clock: Clock) -> Outbox:
+        outbox = found.setdefault(folder, MemoryOutbox(REPLICA, clock))
+        outbox.is_closed = False
+        return outbox
+
+    return opened
+
+
+async def sqlite(folder: Path, clock: Clock) -> Outbox:
+    """A file."""
+    return await SqliteOutbox.open(folder / "outbox.db", REPLICA, clock=clock)
+
+
+OUTBOXES: dict[str, Opener] = {"sqlite": sqlite, "memory": memory()}
 
 
 @pytest.fixture(params=OUTBOXES)
@@ -43,10 +89,20 @@ def opener(request: pytest.FixtureRequest) -> Opener:
 
 
 @pytest.fixture
-async def outbox(opener: Opener, tmp_path: Path) -> AsyncIterator[Outbox]:
-    opened = await opener(tmp_path)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def outbox(opener: Opener, tmp_path: Path, clock: Clock) -> AsyncIterator[Outbox]:
+    opened = await opener(tmp_path, clock)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def queue(outbox: Outbox) -> Queue:
+    return outbox.queue(ME)
 
 
 def new(event_id: str, *destinations: str, at: float = 100.0, delivered_to: Sequence[str] = ()) -> NewEvent:
@@ -60,7 +116,14 @@ async def appended(outbox: Outbox, *event_ids: str, to: Sequence[str] = ("slack"
 
 
 async def claimed(outbox: Outbox, destination: str = "slack", limit: int = 100, now: float = 1000.0) -> list[str]:
-    return [one.event_id for one in await outbox.claim(destination, limit, now)]
+    return [one.event_id for one in await outbox.queue(ME).claim(destination, limit, now)]
+
+
+def heard_by(queue: Queue) -> list[set[str] | None]:
+    """What a subscriber is told from now on."""
+    told: list[set[str] | None] = []
+    queue.subscribe(lambda destinations: told.append(None if destinations is None else set(destinations)))
+    return told
 
 
 async def states(outbox: Outbox) -> dict[tuple[str, str], DeliveryState]:
@@ -74,33 +137,32 @@ async def test_events_are_numbered_in_the_order_of_appending(outbox: Outbox) -> 
     one_by_one = [await outbox.append(new("a")), await outbox.append(new("b"))]
     together = await asyncio.gather(*(outbox.append(new(f"together-{number}")) for number in range(300)))
 
-    assert one_by_one == [1, 2]
-    assert together == list(range(3, 303))
+    assert one_by_one + together == [Number(REPLICA, number) for number in range(1, 303)]
 
 
 async def test_the_same_event_again_is_the_same_event(outbox: Outbox) -> None:
     """The API server repeats calls; what was stored first stays, and no number is spent."""
     first = await outbox.append(new("a", "slack"))
     again = await outbox.append(replace(new("a", "slack", "siem"), body=b'{"data":{"other":1}}'))
-    (delivery,) = await outbox.claim("slack", 10, 1000.0)
+    (delivery,) = await outbox.queue(ME).claim("slack", 10, 1000.0)
 
-    assert (first, again) == (1, 1)
+    assert (first.sequence, again.sequence) == (1, 1)
     assert list(await states(outbox)) == [("a", "slack")]
     assert b"other" not in delivery.body
-    assert await outbox.append(new("b")) == 2
+    assert (await outbox.append(new("b"))).sequence == 2
 
 
 async def test_the_same_event_twice_at_once_is_one_event(outbox: Outbox) -> None:
     numbers = await asyncio.gather(*(outbox.append(new(event_id)) for event_id in "abacab"))
 
-    assert numbers == [1, 2, 1, 3, 1, 2]
+    assert [number.sequence for number in numbers] == [1, 2, 1, 3, 1, 2]
     assert len(await outbox.deliveries(EVERYTHING, 100)) == 3
 
 
 async def test_an_event_for_nobody_is_stored_and_waits_for_nobody(outbox: Outbox) -> None:
-    number = await outbox.append(NewEvent("a", b'{"data":{"a":1}}', 100.0, ()))
+    numbers = await outbox.append(NewEvent("a", b'{"data":{"a":1}}', 100.0, ())), await outbox.append(new("b"))
 
-    assert (number, await outbox.append(new("b"))) == (1, 2)
+    assert [number.sequence for number in numbers] == [1, 2]
     assert list(await states(outbox)) == [("b", "slack")]
 
 
@@ -128,8 +190,8 @@ async def test_a_body_beyond_8_mebibytes_is_refused_and_one_of_8_is_kept(outbox:
     largest = b'{"data":{"a":"' + b"x" * (8 * 2**20 - 17) + b'"}}'
     with pytest.raises(OutboxError, match="bytes; at most 8388608 are kept"):
         await outbox.append(replace(new("too large"), body=largest + b" "))
-    assert await outbox.append(replace(new("large"), body=largest)) == 1
-    (delivery,) = await outbox.claim("slack", 10, 1000.0)
+    assert (await outbox.append(replace(new("large"), body=largest))).sequence == 1
+    (delivery,) = await outbox.queue(ME).claim("slack", 10, 1000.0)
 
     assert delivery.body == largest[:-2] + b',"sequence":1}}'
 
@@ -142,27 +204,110 @@ async def test_what_can_not_be_stored_disturbs_nobody_else(outbox: Outbox) -> No
         return_exceptions=True,
     )
 
-    assert [done[0], done[2]] == [1, 2]
+    assert [done[0], done[2]] == [Number(REPLICA, 1), Number(REPLICA, 2)]
     assert isinstance(done[1], OutboxError)
 
 
-async def test_subscribers_hear_of_new_events_before_their_appenders(outbox: Outbox) -> None:
-    told: list[frozenset[str]] = []
-    outbox.subscribe(told.append)
+async def test_subscribers_hear_of_new_events_before_their_appenders(outbox: Outbox, queue: Queue) -> None:
+    told = heard_by(queue)
     await outbox.append(new("a", "slack", "siem"))
 
-    assert told == [frozenset({"slack", "siem"})]
+    assert told == [{"slack", "siem"}]
 
 
-async def test_subscribers_hear_of_an_event_whose_appender_has_gone(outbox: Outbox) -> None:
-    told: set[str] = set()
-    outbox.subscribe(told.update)
+async def test_subscribers_hear_of_an_event_whose_appender_has_gone(outbox: Outbox, queue: Queue) -> None:
+    told = heard_by(queue)
     gone = asyncio.create_task(outbox.append(new("gone", "siem")))
     await asyncio.sleep(0)
     gone.cancel()
     await outbox.append(new("next", "slack"))
 
-    assert told == {"siem", "slack"}
+    assert {name for one in told for name in one or ()} == {"siem", "slack"}
+
+
+# Withdrawing.
+
+
+async def test_what_nobody_heard_of_is_withdrawn_and_leaves_no_gap(outbox: Outbox) -> None:
+    await appended(outbox, "a", "b", "c")
+    gone = await outbox.withdraw(["b", "c"])
+    number = await outbox.append(new("d"))
+
+    assert gone == {"b", "c"}
+    assert number == Number(REPLICA, 2)
+    assert list(await states(outbox)) == [("d", "slack"), ("a", "slack")]
+    assert await claimed(outbox) == ["a", "d"]
+
+
+async def test_what_was_never_stored_needs_no_correction(outbox: Outbox) -> None:
+    assert await outbox.withdraw(["unknown"]) == {"unknown"}
+    assert await outbox.withdraw([]) == set()
+
+
+async def tried(outbox: Outbox) -> None:
+    await claimed(outbox)
+    await outbox.queue(ME).settle([Postponed("slack", "a", 300.0, 1, 90.0, "timeout")])
+
+
+async def discarded(outbox: Outbox) -> None:
+    await outbox.discard(EVERYTHING, 300.0)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        claimed,
+        tried,
+        discarded,
+        lambda outbox: outbox.append(new("a")),
+        lambda outbox: outbox.append(new("b")),
+    ],
+    ids=["claimed", "tried", "discarded", "appended again", "followed by another"],
+)
+async def test_what_somebody_may_know_or_rely_on_is_not_withdrawn(
+    outbox: Outbox, happens: Callable[[Outbox], Awaitable[object]]
+) -> None:
+    """Whoever was told of it must hear of the correction, and a number that nobody gets says that an event was lost."""
+    await outbox.append(new("a"))
+    await happens(outbox)
+    before = await states(outbox)
+
+    assert await outbox.withdraw(["a"]) == set()
+    assert await states(outbox) == before
+
+
+async def test_what_a_receiver_has_already_is_not_withdrawn(outbox: Outbox) -> None:
+    await outbox.append(new("a", "slack", "siem", delivered_to=["siem"]))
+
+    assert await outbox.withdraw(["a"]) == set()
+
+
+async def test_a_claim_that_was_given_back_untried_does_not_keep_an_event_from_being_withdrawn(outbox: Outbox) -> None:
+    await appended(outbox, "a")
+    await claimed(outbox)
+    await outbox.queue(ME).release("slack", ["a"])
+
+    assert await outbox.withdraw(["a"]) == {"a"}
+
+
+async def test_an_append_that_is_given_up_under_way_is_withdrawn(outbox: Outbox) -> None:
+    """Whoever gave up waiting does not know what becomes of it: the withdrawal does."""
+    given_up = asyncio.create_task(outbox.append(new("a")))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    gone = await outbox.withdraw(["a"])
+
+    assert gone == {"a"}
+    assert await claimed(outbox) == []
+    assert (await outbox.append(new("a"))).sequence == 1
+
+
+async def test_an_event_that_is_appended_again_after_its_withdrawal_is_a_new_one(outbox: Outbox) -> None:
+    await outbox.append(new("a", "slack"))
+    gone, number = await asyncio.gather(outbox.withdraw(["a"]), outbox.append(new("a", "siem")))
+
+    assert (gone, number.sequence) in [({"a"}, 1), (set(), 1)]
+    assert list(await states(outbox)) == [("a", "siem" if gone else "slack")]
 
 
 # Claiming.
@@ -170,10 +315,10 @@ async def test_subscribers_hear_of_an_event_whose_appender_has_gone(outbox: Outb
 
 async def test_a_delivery_carries_the_whole_event(outbox: Outbox) -> None:
     await outbox.append(new("a", at=123.5))
-    (delivery,) = await outbox.claim("slack", 10, 1000.0)
+    (delivery,) = await outbox.queue(ME).claim("slack", 10, 1000.0)
 
     assert delivery.body == b'{"id":"a","data":{"a":"\xc3\xa4 \\" \\u0000","sequence":1}}'
-    assert (delivery.destination, delivery.sequence, delivery.event_id) == ("slack", 1, "a")
+    assert (delivery.destination, delivery.number, delivery.event_id) == ("slack", Number(REPLICA, 1), "a")
     assert (delivery.attempts, delivery.first_attempt_at, delivery.appended_at) == (0, None, 123.5)
 
 
@@ -210,35 +355,137 @@ async def test_a_released_claim_is_free_again(outbox: Outbox) -> None:
     await appended(outbox, "a", "b", to=["slack", "siem"])
     await claimed(outbox)
     await claimed(outbox, "siem")
-    outbox.release("slack", [2])
+    await outbox.queue(ME).release("slack", ["b"])
 
     assert await claimed(outbox) == ["b"]
     assert await claimed(outbox, "siem") == []
 
 
-async def test_claims_end_with_the_process(opener: Opener, tmp_path: Path) -> None:
-    first = await opener(tmp_path)
+async def test_an_owner_that_begins_anew_takes_its_own_back_at_once(
+    opener: Opener, tmp_path: Path, clock: Clock
+) -> None:
+    """What a killed process had claimed must not wait until its claims expire."""
+    first = await opener(tmp_path, clock)
     await appended(first, "a")
     await claimed(first)
     await first.close()
-    second = await opener(tmp_path)
+    second = await opener(tmp_path, clock)
+    await second.queue(ME).rescue()
     found = await claimed(second)
     await second.close()
 
     assert found == ["a"]
 
 
-async def test_the_next_due_is_of_what_nobody_has_claimed(outbox: Outbox) -> None:
-    assert await outbox.next_due("slack") is None
-    await appended(outbox, "a", "b", "c")
-    await outbox.settle([Postponed("slack", 3, 500.0, 1, 90.0, "timeout")])
-    assert await outbox.next_due("slack") == 100.0
+async def test_two_owners_never_hold_the_same_delivery(outbox: Outbox) -> None:
+    await appended(outbox, *"abcdef")
+    mine = await claimed(outbox, limit=2)
+    others = [one.event_id for one in await outbox.queue(OTHER).claim("slack", 3, 1000.0)]
+
+    assert (mine, others) == (["a", "b"], ["c", "d", "e"])
+    assert await outbox.queue(OTHER).next_due("slack") == 105.0
+
+
+async def test_nobody_gives_back_what_another_holds(outbox: Outbox) -> None:
+    await appended(outbox, "a")
+    await claimed(outbox)
+    await outbox.queue(OTHER).release("slack", ["a"])
+    await outbox.queue(OTHER).rescue()
+
+    assert not await outbox.queue(OTHER).claim("slack", 1, 1000.0)
+
+
+async def test_claims_of_an_owner_that_is_not_heard_of_expire(outbox: Outbox, clock: Clock) -> None:
+    await appended(outbox, "a")
+    await claimed(outbox)
+    clock.now += LEASE - 1
+    assert not await outbox.queue(OTHER).claim("slack", 1, 1000.0)
+    assert await outbox.queue(OTHER).next_due("slack") is None
+    clock.now += 1
+    assert await outbox.queue(OTHER).next_due("slack") == 100.0
+    (taken,) = await outbox.queue(OTHER).claim("slack", 1, 1000.0)
+
+    assert taken.event_id == "a"
+
+
+async def test_an_owner_that_is_heard_of_keeps_its_claims(outbox: Outbox, clock: Clock) -> None:
+    """A receiver may take longer over an attempt than claims last."""
+    await appended(outbox, "a")
+    await claimed(outbox)
+    for _ in range(5):
+        clock.now += LEASE - 1
+        await outbox.queue(ME).renew()
+
+    assert not await outbox.queue(OTHER).claim("slack", 1, 1000.0)
+
+
+async def test_an_owner_that_was_held_up_gets_nothing_twice_that_nobody_took(outbox: Outbox, clock: Clock) -> None:
+    """A process that was stopped for an hour still has its attempts under way."""
+    await appended(outbox, "a", "b")
     await claimed(outbox, limit=1)
-    assert await outbox.next_due("slack") == 101.0
+    clock.now += 3600.0
+
+    assert await claimed(outbox) == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("settlement", "state"),
+    [
+        (Accepted("slack", "a", 900.0, 1), DELIVERED),
+        (Postponed("slack", "a", 900.0, 1, 90.0, "late"), PENDING),
+        (SetAside("slack", "a", 900.0, 1, "late"), PENDING),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+async def test_of_a_claim_that_was_lost_only_an_acceptance_counts(
+    outbox: Outbox, clock: Clock, settlement: Settlement, state: DeliveryState
+) -> None:
+    """The new owner's attempt is under way: only the receiver's word is true whoever brings it."""
+    await appended(outbox, "a")
+    await claimed(outbox)
+    clock.now += LEASE
+    await outbox.queue(OTHER).claim("slack", 1, 1000.0)
+    await outbox.queue(ME).settle([settlement])
+    (row,) = await outbox.deliveries(EVERYTHING, 10)
+
+    assert row.state is state
+    assert (row.attempts == 0) is (state is PENDING)
+    assert await claimed(outbox) == []
+
+
+async def test_who_waits_is_told_of_everything_that_makes_a_delivery_due_earlier(outbox: Outbox, queue: Queue) -> None:
+    """Nobody asks again and again; what is not told is found by nobody."""
+    told = heard_by(outbox.queue(OTHER))
+    steps = (
+        lambda: outbox.append(new("a")),
+        lambda: queue.claim("slack", 1, 1000.0),
+        lambda: queue.settle([Postponed("slack", "a", 300.0, 1, 90.0, "timeout")]),
+        lambda: queue.claim("slack", 1, 1000.0),
+        lambda: queue.release("slack", ["a"]),
+        lambda: queue.claim("slack", 1, 1000.0),
+        queue.rescue,
+        lambda: outbox.replay(EVERYTHING, 700.0),
+    )
+    heard = list[bool]()
+    for step in steps:
+        told.clear()
+        await step()
+        heard.append(any(one is None or "slack" in one for one in told))
+
+    assert heard == [True, False, True, False, True, False, True, True]
+
+
+async def test_the_next_due_is_of_what_nobody_has_claimed(outbox: Outbox) -> None:
+    assert await outbox.queue(ME).next_due("slack") is None
+    await appended(outbox, "a", "b", "c")
+    await outbox.queue(ME).settle([Postponed("slack", "c", 500.0, 1, 90.0, "timeout")])
+    assert await outbox.queue(ME).next_due("slack") == 100.0
+    await claimed(outbox, limit=1)
+    assert await outbox.queue(ME).next_due("slack") == 101.0
     await claimed(outbox, limit=1)
 
-    assert await outbox.next_due("slack") == 500.0
-    assert await outbox.next_due("siem") is None
+    assert await outbox.queue(ME).next_due("slack") == 500.0
+    assert await outbox.queue(ME).next_due("siem") is None
 
 
 # Settling.
@@ -247,21 +494,21 @@ async def test_the_next_due_is_of_what_nobody_has_claimed(outbox: Outbox) -> Non
 async def test_what_was_accepted_is_done_with(outbox: Outbox) -> None:
     await appended(outbox, "a")
     await claimed(outbox)
-    await outbox.settle([Accepted("slack", 1, 200.0, 2)])
+    await outbox.queue(ME).settle([Accepted("slack", "a", 200.0, 2)])
     (row,) = await outbox.deliveries(EVERYTHING, 10)
 
-    assert row == DeliveryRow(1, "a", "slack", DELIVERED, 2, "", 100.0, None, 200.0)
+    assert row == DeliveryRow(Number(REPLICA, 1), "a", "slack", DELIVERED, 2, "", 100.0, None, 200.0)
     assert await claimed(outbox) == []
 
 
 async def test_what_was_postponed_is_claimed_again_when_it_is_due(outbox: Outbox) -> None:
     await appended(outbox, "a")
     await claimed(outbox)
-    await outbox.settle([Postponed("slack", 1, 300.0, 1, 190.0, "timeout")])
+    await outbox.queue(ME).settle([Postponed("slack", "a", 300.0, 1, 190.0, "timeout")])
     (row,) = await outbox.deliveries(EVERYTHING, 10)
-    assert row == DeliveryRow(1, "a", "slack", PENDING, 1, "timeout", 100.0, 300.0, None)
+    assert row == DeliveryRow(Number(REPLICA, 1), "a", "slack", PENDING, 1, "timeout", 100.0, 300.0, None)
     assert await claimed(outbox, now=299.0) == []
-    (delivery,) = await outbox.claim("slack", 10, 300.0)
+    (delivery,) = await outbox.queue(ME).claim("slack", 10, 300.0)
 
     assert (delivery.attempts, delivery.first_attempt_at) == (1, 190.0)
 
@@ -271,8 +518,8 @@ async def test_the_first_attempt_stays_the_first(outbox: Outbox) -> None:
     await appended(outbox, "a")
     for attempt, at in ((1, 190.0), (2, 290.0)):
         await claimed(outbox)
-        await outbox.settle([Postponed("slack", 1, at + 10, attempt, at, "timeout")])
-    (delivery,) = await outbox.claim("slack", 10, 1000.0)
+        await outbox.queue(ME).settle([Postponed("slack", "a", at + 10, attempt, at, "timeout")])
+    (delivery,) = await outbox.queue(ME).claim("slack", 10, 1000.0)
 
     assert (delivery.attempts, delivery.first_attempt_at) == (2, 190.0)
 
@@ -280,22 +527,22 @@ async def test_the_first_attempt_stays_the_first(outbox: Outbox) -> None:
 async def test_what_was_set_aside_waits_for_an_operator(outbox: Outbox) -> None:
     await appended(outbox, "a")
     await claimed(outbox)
-    await outbox.settle([SetAside("slack", 1, 200.0, 3, "http_400")])
+    await outbox.queue(ME).settle([SetAside("slack", "a", 200.0, 3, "http_400")])
     (row,) = await outbox.deliveries(EVERYTHING, 10)
 
-    assert row == DeliveryRow(1, "a", "slack", ASIDE, 3, "http_400", 100.0, None, 200.0)
+    assert row == DeliveryRow(Number(REPLICA, 1), "a", "slack", ASIDE, 3, "http_400", 100.0, None, 200.0)
     assert await claimed(outbox) == []
-    assert await outbox.next_due("slack") is None
+    assert await outbox.queue(ME).next_due("slack") is None
 
 
 async def test_many_are_settled_at_once_each_for_itself(outbox: Outbox) -> None:
     await appended(outbox, "a", "b", "c", to=["slack", "siem"])
     await claimed(outbox)
-    await outbox.settle(
+    await outbox.queue(ME).settle(
         [
-            Accepted("slack", 1, 200.0, 1),
-            Postponed("slack", 2, 300.0, 1, 200.0, "timeout"),
-            SetAside("siem", 3, 200.0, 1, "http_400"),
+            Accepted("slack", "a", 200.0, 1),
+            Postponed("slack", "b", 300.0, 1, 200.0, "timeout"),
+            SetAside("siem", "c", 200.0, 1, "http_400"),
         ]
     )
 
@@ -306,7 +553,7 @@ async def test_many_are_settled_at_once_each_for_itself(outbox: Outbox) -> None:
 
 
 async def test_settling_nothing_is_nothing(outbox: Outbox) -> None:
-    await outbox.settle([])
+    await outbox.queue(ME).settle([])
 
     assert await outbox.waiting() == {}
 
@@ -314,9 +561,9 @@ async def test_settling_nothing_is_nothing(outbox: Outbox) -> None:
 @pytest.mark.parametrize(
     "settlement",
     [
-        Accepted("slack", 1, 900.0, 9),
-        Postponed("slack", 1, 900.0, 9, 90.0, "late"),
-        SetAside("slack", 1, 900.0, 9, "late"),
+        Accepted("slack", "a", 900.0, 9),
+        Postponed("slack", "a", 900.0, 9, 90.0, "late"),
+        SetAside("slack", "a", 900.0, 9, "late"),
     ],
     ids=lambda settlement: type(settlement).__name__,
 )
@@ -326,31 +573,31 @@ async def test_settling_what_was_discarded_meanwhile_changes_nothing(outbox: Out
     await claimed(outbox)
     await outbox.discard(EVERYTHING, 400.0)
     before = await outbox.deliveries(EVERYTHING, 10)
-    await outbox.settle([settlement])
+    await outbox.queue(ME).settle([settlement])
 
     assert await outbox.deliveries(EVERYTHING, 10) == before
     assert before[0].state is DISCARDED
 
 
-async def test_settlements_survive_a_restart(opener: Opener, tmp_path: Path) -> None:
-    first = await opener(tmp_path)
+async def test_settlements_survive_a_restart(opener: Opener, tmp_path: Path, clock: Clock) -> None:
+    first = await opener(tmp_path, clock)
     await appended(first, "a", "b", "c", "d")
-    await first.settle(
+    await first.queue(ME).settle(
         [
-            Accepted("slack", 1, 200.0, 1),
-            Postponed("slack", 2, 300.0, 1, 200.0, "timeout"),
-            SetAside("slack", 3, 200.0, 1, "http_400"),
+            Accepted("slack", "a", 200.0, 1),
+            Postponed("slack", "b", 300.0, 1, 200.0, "timeout"),
+            SetAside("slack", "c", 200.0, 1, "http_400"),
         ]
     )
     before = await first.deliveries(EVERYTHING, 10)
     await first.close()
-    second = await opener(tmp_path)
+    second = await opener(tmp_path, clock)
     after = await second.deliveries(EVERYTHING, 10)
     number = await second.append(new("e"))
     await second.close()
 
     assert after == before
-    assert number == 5
+    assert number.sequence == 5
 
 
 # Operators.
@@ -359,7 +606,9 @@ async def test_settlements_survive_a_restart(opener: Opener, tmp_path: Path) -> 
 async def a_mixture(outbox: Outbox) -> None:
     """Four events for two destinations, each of `slack` in another state."""
     await appended(outbox, "aside", "waits", "arrived", "gone", to=["slack", "siem"])
-    await outbox.settle([SetAside("slack", 1, 200.0, 3, "http_400"), Accepted("slack", 3, 200.0, 1)])
+    await outbox.queue(ME).settle(
+        [SetAside("slack", "aside", 200.0, 3, "http_400"), Accepted("slack", "arrived", 200.0, 1)]
+    )
     await outbox.discard(Selection("slack", events=["gone"]), 250.0)
 
 
@@ -413,13 +662,13 @@ async def test_a_selection_finds_what_it_says(
     ],
 )
 async def test_only_what_waits_or_was_set_aside_is_replayed_or_discarded(
-    opener: Opener, tmp_path: Path, selection: Selection, expected: set[str]
+    opener: Opener, tmp_path: Path, clock: Clock, selection: Selection, expected: set[str]
 ) -> None:
     """What arrived must not be sent again by a selection that is too wide, and what was given up stays so."""
     for change, after in (("replay", PENDING), ("discard", DISCARDED)):
         folder = tmp_path / change
         folder.mkdir()
-        outbox = await opener(folder)
+        outbox = await opener(folder, clock)
         await a_mixture(outbox)
         before = await states(outbox)
         count = await getattr(outbox, change)(selection, 700.0)
@@ -432,33 +681,33 @@ async def test_only_what_waits_or_was_set_aside_is_replayed_or_discarded(
 
 async def test_what_is_replayed_is_due_now_and_has_all_its_attempts_again(outbox: Outbox) -> None:
     await appended(outbox, "a")
-    await outbox.settle([Postponed("slack", 1, 9000.0, 7, 150.0, "timeout")])
-    await outbox.settle([SetAside("slack", 1, 9001.0, 8, "gave_up")])
+    await outbox.queue(ME).settle([Postponed("slack", "a", 9000.0, 7, 150.0, "timeout")])
+    await outbox.queue(ME).settle([SetAside("slack", "a", 9001.0, 8, "gave_up")])
     await outbox.replay(EVERYTHING, 700.0)
     (row,) = await outbox.deliveries(EVERYTHING, 10)
-    assert row == DeliveryRow(1, "a", "slack", PENDING, 0, "", 100.0, 700.0, None)
-    (delivery,) = await outbox.claim("slack", 10, 700.0)
+    assert row == DeliveryRow(Number(REPLICA, 1), "a", "slack", PENDING, 0, "", 100.0, 700.0, None)
+    (delivery,) = await outbox.queue(ME).claim("slack", 10, 700.0)
 
     assert (delivery.event_id, delivery.attempts, delivery.first_attempt_at) == ("a", 0, None)
 
 
 async def test_what_waits_is_counted_by_destination(outbox: Outbox) -> None:
     await a_mixture(outbox)
-    await outbox.settle([SetAside("pager", 1, 1.0, 1, "nobody asked")])
+    await outbox.queue(ME).settle([SetAside("pager", "aside", 1.0, 1, "nobody asked")])
 
     assert await outbox.waiting() == {"slack": Waiting(1, 101.0, 1), "siem": Waiting(4, 100.0, 0)}
 
 
 async def test_a_destination_with_nothing_but_set_aside_deliveries_is_counted(outbox: Outbox) -> None:
     await appended(outbox, "a", "b")
-    await outbox.settle([SetAside("slack", 1, 200.0, 3, "http_400"), Accepted("slack", 2, 200.0, 1)])
+    await outbox.queue(ME).settle([SetAside("slack", "a", 200.0, 3, "http_400"), Accepted("slack", "b", 200.0, 1)])
 
     assert await outbox.waiting() == {"slack": Waiting(0, None, 1)}
 
 
 async def test_old_events_are_forgotten_but_never_what_somebody_waits_for(outbox: Outbox) -> None:
     await a_mixture(outbox)
-    await outbox.settle([Accepted("siem", number, 300.0, 1) for number in (1, 2, 3)])
+    await outbox.queue(ME).settle([Accepted("siem", event_id, 300.0, 1) for event_id in ("aside", "waits", "arrived")])
 
     assert await outbox.forget(100.0) == 0, "only what is older is forgotten"
     assert await outbox.forget(1000.0) == 2
@@ -466,30 +715,32 @@ async def test_old_events_are_forgotten_but_never_what_somebody_waits_for(outbox
     assert await outbox.forget(1000.0) == 0
 
 
-async def test_numbers_go_on_when_the_last_event_was_forgotten(opener: Opener, tmp_path: Path) -> None:
+async def test_numbers_go_on_when_the_last_event_was_forgotten(opener: Opener, tmp_path: Path, clock: Clock) -> None:
     """A number that is given twice would hide a lost event."""
-    first = await opener(tmp_path)
+    first = await opener(tmp_path, clock)
     await appended(first, "a", "b")
-    await first.settle([Accepted("slack", number, 200.0, 1) for number in (1, 2)])
+    await first.queue(ME).settle([Accepted("slack", event_id, 200.0, 1) for event_id in "ab"])
     await first.forget(1000.0)
     await first.close()
-    second = await opener(tmp_path)
+    second = await opener(tmp_path, clock)
     number = await second.append(new("c"))
     await second.close()
 
-    assert number == 3
+    assert number.sequence == 3
 
 
 # Closing.
 
 
-async def test_closing_finishes_what_was_asked_and_refuses_what_follows(opener: Opener, tmp_path: Path) -> None:
-    outbox = await opener(tmp_path)
+async def test_closing_finishes_what_was_asked_and_refuses_what_follows(
+    opener: Opener, tmp_path: Path, clock: Clock
+) -> None:
+    outbox = await opener(tmp_path, clock)
     asked = [asyncio.create_task(outbox.append(new(f"event-{number}"))) for number in range(50)]
     await asyncio.sleep(0)
     await outbox.close()
 
-    assert await asyncio.gather(*asked) == list(range(1, 51))
+    assert [number.sequence for number in await asyncio.gather(*asked)] == list(range(1, 51))
     with pytest.raises(OutboxError, match="closed"):
         await outbox.append(new("after"))
 
@@ -507,39 +758,64 @@ class Model:
 
     last: int = 0
     ids: dict[str, tuple[int, float]] = field(default_factory=dict)
-    rows: dict[tuple[int, str], DeliveryRow] = field(default_factory=dict)
-    claimed: set[tuple[int, str]] = field(default_factory=set)
+    repeated: set[str] = field(default_factory=set)
+    rows: dict[tuple[str, str], DeliveryRow] = field(default_factory=dict)
+    claims: dict[tuple[str, str], str] = field(default_factory=dict)
+    heard: dict[str, float] = field(default_factory=dict)
 
-    def append(self, event: NewEvent) -> int:
+    def append(self, event: NewEvent) -> Number:
         """One event, once."""
-        if event.id not in self.ids:
+        if event.id in self.ids:
+            self.repeated.add(event.id)
+        else:
             self.last += 1
             self.ids[event.id] = self.last, event.at
             for name in event.destinations:
-                row = DeliveryRow(self.last, event.id, name, PENDING, 0, "", event.at, event.at, None)
+                row = DeliveryRow(Number(REPLICA, self.last), event.id, name, PENDING, 0, "", event.at, event.at, None)
                 if name in event.delivered_to:
                     row = replace(row, state=DELIVERED, attempts=1, due_at=None, settled_at=event.at)
-                self.rows[self.last, name] = row
-        return self.ids[event.id][0]
+                self.rows[event.id, name] = row
+        return Number(REPLICA, self.ids[event.id][0])
 
-    def claim(self, destination: str, limit: int, now: float) -> list[int]:
-        """Numbers of what is given out."""
+    def withdraw(self, ids: Sequence[str]) -> set[str]:
+        """From the last back."""
+        for event_id in sorted(self.ids, key=self.ids.__getitem__, reverse=True):
+            rows = [row for row in self.rows.values() if row.event_id == event_id]
+            is_touched = any(row.state is not PENDING or row.attempts for row in rows)
+            is_claimed = any(one == event_id for one, _ in self.claims)
+            is_last = self.ids[event_id][0] == self.last
+            if event_id not in ids or event_id in self.repeated or is_touched or is_claimed or not is_last:
+                break
+            self._drop({event_id})
+            self.last -= 1
+        return set(ids) - self.ids.keys()
+
+    def claim(self, owner: str, destination: str, limit: int, times: tuple[float, float]) -> list[str]:
+        """Ids of what is given out, at (time of the day, time of the clock)."""
+        now, clock = times
+        self.heard[owner] = clock
         due = sorted(
-            (row.due_at, row.sequence)
+            (row.due_at, row.number, row.event_id)
             for key, row in self.rows.items()
             if row.destination == destination and row.due_at is not None and row.due_at <= now
-            if key not in self.claimed
+            if self.claims.get(key) != owner
+            if key not in self.claims or clock >= self.heard[self.claims[key]] + LEASE
         )
-        found = [sequence for _, sequence in due[:limit]]
-        self.claimed |= {(sequence, destination) for sequence in found}
+        found = [event_id for *_, event_id in due[:limit]]
+        self.claims |= {(event_id, destination): owner for event_id in found}
         return found
 
-    def settle(self, one: Settlement) -> None:
-        """Only what is pending changes."""
-        key = one.sequence, one.destination
-        self.claimed.discard(key)
+    def release(self, owner: str, keys: Sequence[tuple[str, str]]) -> None:
+        """Only one's own."""
+        self.claims = {key: by for key, by in self.claims.items() if by != owner or key not in keys}
+
+    def settle(self, owner: str, one: Settlement) -> None:
+        """Only what is pending changes, and only good news of what is another's."""
+        key = one.event_id, one.destination
+        is_anothers = self.claims.get(key, owner) != owner
+        self.release(owner, [key])
         row = self.rows.get(key)
-        if row is None or row.state is not PENDING:
+        if row is None or row.state is not PENDING or (is_anothers and not isinstance(one, Accepted)):
             return
         match one:
             case Accepted():
@@ -550,7 +826,7 @@ class Model:
                 row = replace(row, state=ASIDE, reason=_kept(one.reason), due_at=None, settled_at=one.at)
         self.rows[key] = replace(row, attempts=one.attempts)
 
-    def _open(self, selection: Selection) -> list[tuple[int, str]]:
+    def _open(self, selection: Selection) -> list[tuple[str, str]]:
         return [
             key
             for key, row in self.rows.items()
@@ -576,14 +852,18 @@ class Model:
         """Only what nobody waits for."""
         waited_for = {row.event_id for row in self.rows.values() if row.state is PENDING}
         gone = {event_id for event_id, (_, at) in self.ids.items() if at < before} - waited_for
+        self._drop(gone)
+        return len(gone)
+
+    def _drop(self, gone: set[str]) -> None:
         self.rows = {key: row for key, row in self.rows.items() if row.event_id not in gone}
         self.ids = {event_id: stored for event_id, stored in self.ids.items() if event_id not in gone}
-        return len(gone)
+        self.repeated -= gone
 
     def waiting(self) -> dict[str, Waiting]:
         """By destination."""
         found: dict[str, Waiting] = {}
-        for row in sorted(self.rows.values(), key=lambda row: row.sequence):
+        for row in sorted(self.rows.values(), key=lambda row: row.number):
             of = found.get(row.destination, Waiting(0, None, 0))
             if row.state is PENDING:
                 oldest = row.appended_at if of.oldest_appended_at is None else of.oldest_appended_at
@@ -594,8 +874,8 @@ class Model:
 
 
 NAMES, IDS = st.sampled_from(["slack", "siem"]), st.sampled_from(["a", "b", "c", "d", "e"])
+OWNERS = st.sampled_from([ME, OTHER])
 TIMES = st.integers(0, 50).map(float)
-SEQUENCES = st.integers(1, 6)
 NEW = st.builds(
     lambda event_id, at, names, had: new(event_id, *names, at=at, delivered_to=had),
     IDS,
@@ -604,66 +884,103 @@ NEW = st.builds(
     st.lists(NAMES, max_size=1),
 )
 SETTLEMENTS = st.one_of(
-    st.builds(Accepted, NAMES, SEQUENCES, TIMES, st.integers(1, 9)),
-    st.builds(Postponed, NAMES, SEQUENCES, TIMES, st.integers(1, 9), TIMES, st.text(max_size=9)),
-    st.builds(SetAside, NAMES, SEQUENCES, TIMES, st.integers(1, 9), st.text(max_size=9)),
+    st.builds(Accepted, NAMES, IDS, TIMES, st.integers(1, 9)),
+    st.builds(Postponed, NAMES, IDS, TIMES, st.integers(1, 9), TIMES, st.text(max_size=9)),
+    st.builds(SetAside, NAMES, IDS, TIMES, st.integers(1, 9), st.text(max_size=9)),
 )
 SELECTIONS = st.builds(
     Selection, st.none() | NAMES, st.none() | st.sampled_from(DeliveryState), st.lists(IDS, max_size=2)
 )
 STEPS = st.one_of(
     st.tuples(st.just("append"), st.lists(NEW, min_size=1, max_size=5)),
-    st.tuples(st.just("claim"), st.tuples(NAMES, st.integers(1, 4), TIMES)),
-    st.tuples(st.just("settle"), st.lists(SETTLEMENTS, max_size=3, unique_by=lambda s: (s.destination, s.sequence))),
+    st.tuples(st.just("withdraw"), st.lists(IDS, max_size=3, unique=True)),
+    st.tuples(st.just("claim"), st.tuples(OWNERS, NAMES, st.integers(1, 4), TIMES)),
+    st.tuples(
+        st.just("settle"),
+        st.tuples(OWNERS, st.lists(SETTLEMENTS, max_size=3, unique_by=lambda s: (s.destination, s.event_id))),
+    ),
+    st.tuples(st.just("release"), st.tuples(OWNERS, NAMES, IDS)),
+    st.tuples(st.sampled_from(["renew", "rescue"]), OWNERS),
+    st.tuples(st.just("time passes"), st.sampled_from([LEASE / 2, LEASE])),
     st.tuples(st.sampled_from(["replay", "discard"]), st.tuples(SELECTIONS, TIMES)),
     st.tuples(st.just("forget"), TIMES),
     st.tuples(st.just("reopen"), st.none()),
 )
 
 
-async def _taken(step: str, given_: object, outbox: Outbox, model: Model) -> tuple[object, object]:
+async def _taken(step: str, given_: object, outbox: Outbox, model: Model, clock: Clock) -> tuple[object, object]:
     """What the outbox and the model answer to a step."""
     match step, given_:
         case "append", list(events):
             return await asyncio.gather(*map(outbox.append, events)), [model.append(event) for event in events]
-        case "claim", (str(name), int(limit), float(now)):
-            found = [one.sequence for one in await outbox.claim(name, limit, now)]
-            return found, model.claim(name, limit, now)
-        case "settle", list(settlements):
-            await outbox.settle(settlements)
-            for one in settlements:
-                model.settle(one)
-            return None, None
+        case "withdraw", list(ids):
+            return await outbox.withdraw(ids), model.withdraw(ids)
         case "replay", (Selection() as selection, float(now)):
             return await outbox.replay(selection, now), model.replay(selection, now)
         case "discard", (Selection() as selection, float(now)):
             return await outbox.discard(selection, now), model.discard(selection, now)
         case "forget", float(before):
             return await outbox.forget(before), model.forget(before)
-    raise AssertionError(step)
+    return await _taken_by_an_owner(step, given_, outbox, model, clock)
+
+
+async def _taken_by_an_owner(
+    step: str, given_: object, outbox: Outbox, model: Model, clock: Clock
+) -> tuple[object, object]:
+    match step, given_:
+        case "claim", (str(owner), str(name), int(limit), float(now)):
+            found = [one.event_id for one in await outbox.queue(owner).claim(name, limit, now)]
+            return found, model.claim(owner, name, limit, (now, clock()))
+        case "settle", (str(owner), list(settlements)):
+            await outbox.queue(owner).settle(settlements)
+            for one in settlements:
+                model.settle(owner, one)
+        case "release", (str(owner), str(name), str(event_id)):
+            await outbox.queue(owner).release(name, [event_id])
+            model.release(owner, [(event_id, name)])
+        case "renew", str(owner):
+            await outbox.queue(owner).renew()
+            model.heard[owner] = clock()
+        case "time passes", float(seconds):
+            clock.now += seconds
+        case "rescue", str(owner):
+            await outbox.queue(owner).rescue()
+            model.release(owner, list(model.claims))
+        case _:
+            raise AssertionError(step)
+    return None, None
+
+
+async def reopened(outbox: Outbox, opened: Callable[[], Awaitable[Outbox]], model: Model) -> Outbox:
+    """Everybody begins anew."""
+    await outbox.close()
+    again = await opened()
+    for owner in (ME, OTHER):
+        await again.queue(owner).rescue()
+    model.claims.clear()
+    return again
 
 
 @pytest.mark.parametrize("name", OUTBOXES)
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(STEPS, max_size=14))
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEPS, max_size=18))
 def test_any_story_ends_as_the_rules_say(tmp_path: Path, name: str, steps: list[tuple[str, object]]) -> None:
     async def story(folder: Path) -> None:
-        outbox, model = await OUTBOXES[name](folder), Model()
+        clock, model = Clock(), Model()
+        outbox = await OUTBOXES[name](folder, clock)
         try:
             for step, given_ in steps:
                 if step == "reopen":
-                    await outbox.close()
-                    outbox = await OUTBOXES[name](folder)
-                    model.claimed.clear()
+                    outbox = await reopened(outbox, lambda: OUTBOXES[name](folder, clock), model)
                     continue
-                ours, theirs = await _taken(step, given_, outbox, model)
+                ours, theirs = await _taken(step, given_, outbox, model, clock)
                 assert ours == theirs, step
             rows = await outbox.deliveries(EVERYTHING, 1000)
             waiting = await outbox.waiting()
         finally:
             await outbox.close()
 
-        assert rows == sorted(model.rows.values(), key=lambda row: (-row.sequence, row.destination))
+        assert rows == sorted(model.rows.values(), key=lambda row: (-row.number.sequence, row.destination))
         assert waiting == model.waiting()
 
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder:

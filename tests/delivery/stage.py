@@ -7,13 +7,15 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from router.delivery import Channel, Dispatcher
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome
-from router.outbox import Accepted, Delivery, Postponed, SetAside, Settlement
+from router.outbox import Accepted, Delivery, DeliveryState, NewEvent, Postponed, SetAside, Settlement
+from tests.outbox.memory import Key, MemoryOutbox, MemoryQueue
 
+OWNER = "owner-1"
 EPOCH = 1_790_000_000.0
 
 
@@ -23,87 +25,67 @@ def clock() -> float:
 
 
 @dataclass
-class MemoryOutbox:
-    """Keeps the rules of `router.outbox.protocol`, as far as delivery relies on them."""
+class StagedOutbox(MemoryOutbox):
+    """Remembers what delivery asked, and fails as it is told."""
 
+    replica: str = "replica-1"
+    clock: Callable[[], float] = lambda: asyncio.get_running_loop().time()
     flush: float = 0.0
     """Seconds until a settlement is durable."""
-    pending: dict[tuple[str, int], tuple[Delivery, float]] = field(default_factory=dict)
     settled: list[Accepted | SetAside] = field(default_factory=list)
     postponed: list[Postponed] = field(default_factory=list)
-    claimed: set[tuple[str, int]] = field(default_factory=set)
-    claims: list[tuple[str, int]] = field(default_factory=list)
+    looks: list[tuple[str, int]] = field(default_factory=list)
+    """(destination, limit) of every claim."""
     settle_errors: list[Exception] = field(default_factory=list)
     """Raised by the next settlements, one each."""
     claim_errors: list[Exception] = field(default_factory=list)
-    _subscribers: list[Callable[[frozenset[str]], None]] = field(default_factory=list)
-    _change: asyncio.Event = field(default_factory=asyncio.Event)
-    _last: int = 0
+    change: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def append(self, *destinations: str, event_id: str = "") -> int:
-        """Store an event; returns its number."""
-        self._last += 1
-        now = clock()
-        for name in destinations:
-            delivery = Delivery(name, self._last, event_id or f"event-{self._last}", b"{}", 0, None, now)
-            self.pending[name, self._last] = delivery, now
-        for callback in self._subscribers:
-            callback(frozenset(destinations))
-        return self._last
+    def put(self, *destinations: str, event_id: str = "") -> None:
+        """Store an event at once."""
+        number = len(self.events) + 1
+        self.store(NewEvent(event_id or f"event-{number}", b'{"data":{"a":1}}', clock(), destinations))
 
-    async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
-        """Deliveries that are due, the longest due first."""
-        await asyncio.sleep(0)
-        if self.claim_errors:
-            raise self.claim_errors.pop(0)
-        self.claims.append((destination, limit))
-        due = [
-            (due_at, key)
-            for key, (_, due_at) in self.pending.items()
-            if key[0] == destination and due_at <= now and key not in self.claimed
-        ]
-        keys = [key for _, key in sorted(due)[:limit]]
-        self.claimed.update(keys)
-        return [self.pending[key][0] for key in keys]
+    def queue(self, owner: str) -> StagedQueue:
+        """What this owner has to deliver."""
+        return StagedQueue(self, owner)
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Durable after `flush` seconds."""
-        await asyncio.sleep(self.flush)
-        if self.settle_errors:
-            raise self.settle_errors.pop(0)
-        for one in settlements:
-            key = one.destination, one.sequence
-            assert key in self.claimed, "only what is claimed is settled"
-            self.claimed.discard(key)
-            if isinstance(one, Postponed):
-                before = self.pending[key][0]
-                tried = replace(before, attempts=one.attempts, first_attempt_at=one.first_attempt_at)
-                self.pending[key] = tried, one.due_at
-                self.postponed.append(one)
-            else:
-                del self.pending[key]
-                self.settled.append(one)
-        self._change.set()
-
-    def release(self, destination: str, sequences: Sequence[int]) -> None:
-        """Give claims back."""
-        self.claimed -= {(destination, sequence) for sequence in sequences}
-
-    async def next_due(self, destination: str) -> float | None:
-        """When the next unclaimed one is due."""
-        await asyncio.sleep(0)
-        dues = [due for key, (_, due) in self.pending.items() if key[0] == destination and key not in self.claimed]
-        return min(dues, default=None)
-
-    def subscribe(self, callback: Callable[[frozenset[str]], None]) -> None:
-        """Call back at every append."""
-        self._subscribers.append(callback)
+    @property
+    def pending(self) -> set[Key]:
+        """What waits."""
+        return {key for key, row in self.rows.items() if row.shown.state is DeliveryState.PENDING}
 
     async def until_settled(self) -> None:
         """Wait until nothing is pending."""
         while self.pending:
-            self._change.clear()
-            await self._change.wait()
+            self.change.clear()
+            await self.change.wait()
+
+
+@dataclass
+class StagedQueue(MemoryQueue):
+    """A queue of a staged outbox."""
+
+    outbox: StagedOutbox
+
+    async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
+        """Or fail as told."""
+        await asyncio.sleep(0)
+        if self.outbox.claim_errors:
+            raise self.outbox.claim_errors.pop(0)
+        self.outbox.looks.append((destination, limit))
+        return await super().claim(destination, limit, now)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Durable after `flush` seconds."""
+        await asyncio.sleep(self.outbox.flush)
+        if self.outbox.settle_errors:
+            raise self.outbox.settle_errors.pop(0)
+        for one in settlements:
+            assert self.outbox.claims[one.destination, one.event_id] == self.owner, "only what is claimed is settled"
+            (self.outbox.postponed if isinstance(one, Postponed) else self.outbox.settled).append(one)  # type: ignore[arg-type] # each to its own
+        await super().settle(settlements)
+        self.outbox.change.set()
 
 
 Answer = Callable[[Sequence[Document]], Awaitable[Outcome]]
@@ -159,14 +141,14 @@ def render(event_id: str, body: bytes) -> Document:
 class Counts:
     """An observer that keeps what it is told."""
 
-    attempts: list[Outcome] = field(default_factory=list)
+    attempts: list[str] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
     fallbacks: int = 0
     refusals: list[bool] = field(default_factory=list)
     by_destination: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    def attempted(self, destination: str, outcome: Outcome) -> None:
+    def attempted(self, destination: str, outcome: str) -> None:
         """Keep the outcome."""
         self.by_destination[destination] += 1
         self.attempts.append(outcome)
@@ -196,7 +178,7 @@ class Counts:
 class Stage:
     """What a story plays with."""
 
-    outbox: MemoryOutbox
+    outbox: StagedOutbox
     dispatcher: Dispatcher
     counts: Counts
     channels: dict[str, Channel]
@@ -205,14 +187,14 @@ class Stage:
 @asynccontextmanager
 async def stage(
     *receivers: Receiver,
-    outbox: MemoryOutbox | None = None,
+    outbox: StagedOutbox | None = None,
     rendering: Callable[[str, bytes], Document] = render,
     seed: int = 7,
 ) -> AsyncIterator[Stage]:
     """Lanes to these receivers, running; they are stopped with patience afterwards."""
-    outbox = outbox or MemoryOutbox()
+    outbox = outbox or StagedOutbox()
     counts, dice = Counts(), random.Random(seed)  # noqa: S311 - jitter
-    dispatcher = Dispatcher(outbox, counts, clock=clock, dice=dice.random)
+    dispatcher = Dispatcher(outbox.queue(OWNER), counts, clock=clock, dice=dice.random)
     channels = {receiver.name: Channel(receiver, rendering) for receiver in receivers}
     await dispatcher.replace(channels)
     try:

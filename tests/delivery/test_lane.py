@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import pytest
 
 from router.delivery.breaker import FAILURES, LAST_PAUSE, PROBES
-from router.delivery.lane import CHUNK, POLL
+from router.delivery.lane import CHUNK, QUIET
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.errors import OutboxError
-from router.outbox import Accepted, SetAside
-from tests.delivery.stage import EPOCH, MemoryOutbox, Receiver, stage
+from router.outbox import Accepted, Selection, SetAside
+from tests.delivery.stage import Receiver, StagedOutbox, clock, stage
 from tests.simulators.virtual_time import virtually
 
 
@@ -27,12 +27,12 @@ def test_an_event_is_delivered_at_once_and_settled() -> None:
         receiver = Receiver()
         async with stage(receiver) as on:
             await asyncio.sleep(30.4)
-            on.outbox.append("sink")
+            on.outbox.put("sink")
             await on.outbox.until_settled()
 
         assert receiver.attempts == [(30.4, ("event-1",))]
-        assert [(type(one), one.sequence, one.attempts) for one in on.outbox.settled] == [(Accepted, 1, 1)]
-        assert on.counts.attempts == [Delivered()]
+        assert [(type(one), one.event_id, one.attempts) for one in on.outbox.settled] == [(Accepted, "event-1", 1)]
+        assert on.counts.attempts == ["delivered"]
         assert on.counts.lags == [pytest.approx(0.001, abs=1e-5)]
 
     virtually(story())
@@ -40,9 +40,9 @@ def test_an_event_is_delivered_at_once_and_settled() -> None:
 
 def test_what_waited_before_the_start_is_delivered_in_the_order_in_which_it_became_due() -> None:
     async def story() -> None:
-        outbox, receiver = MemoryOutbox(), Receiver(concurrency=1)
+        outbox, receiver = StagedOutbox(), Receiver(concurrency=1)
         for _ in range(300):
-            outbox.append("sink")
+            outbox.put("sink")
         async with stage(receiver, outbox=outbox):
             await outbox.until_settled()
 
@@ -51,17 +51,18 @@ def test_what_waited_before_the_start_is_delivered_in_the_order_in_which_it_beca
     virtually(story())
 
 
-def test_what_another_process_makes_due_is_found_within_a_second() -> None:
+def test_what_somebody_makes_due_is_delivered_at_once() -> None:
+    """A replay by an operator who waits for it, for one."""
+
     async def story() -> None:
         receiver = fails(1, TryAgain("http_503", after=3000.0))
         async with stage(receiver) as on:
-            on.outbox.append("sink")
+            on.outbox.put("sink")
             await asyncio.sleep(10.5)
-            delivery, _ = on.outbox.pending["sink", 1]
-            on.outbox.pending["sink", 1] = delivery, EPOCH + 10.5
+            await on.outbox.replay(Selection(), clock())
             await on.outbox.until_settled()
 
-        assert receiver.attempts[1][0] - 10.5 <= POLL + 0.1
+        assert receiver.attempts[1][0] == 10.5
 
     virtually(story())
 
@@ -71,7 +72,7 @@ def test_a_failure_that_may_pass_is_tried_again_with_the_same_id(failure: Outcom
     async def story() -> None:
         receiver = fails(2, failure)
         async with stage(receiver) as on:
-            on.outbox.append("sink", event_id="the-one")
+            on.outbox.put("sink", event_id="the-one")
             await on.outbox.until_settled()
 
         assert [ids for _, ids in receiver.attempts] == [("the-one",)] * 3
@@ -86,7 +87,7 @@ def test_retry_after_is_waited_for_to_the_second() -> None:
     async def story() -> None:
         receiver = fails(1, TryAgain("http_429", after=120.0))
         async with stage(receiver) as on:
-            on.outbox.append("sink")
+            on.outbox.put("sink")
             await on.outbox.until_settled()
 
         assert 120.0 <= receiver.attempts[1][0] <= 120.5
@@ -98,9 +99,9 @@ def test_an_event_that_waits_holds_up_no_other() -> None:
     async def story() -> None:
         receiver = fails(1, TryAgain("http_429", after=600.0))
         async with stage(receiver) as on:
-            on.outbox.append("sink")
+            on.outbox.put("sink")
             await asyncio.sleep(1)
-            on.outbox.append("sink")
+            on.outbox.put("sink")
             await asyncio.sleep(1)
 
             assert receiver.accepted == Counter({"event-2": 1})
@@ -113,7 +114,7 @@ def test_what_is_refused_for_good_is_set_aside_after_one_attempt() -> None:
     async def story() -> None:
         receiver = fails(9, Undeliverable("http_400"))
         async with stage(receiver) as on:
-            on.outbox.append("sink")
+            on.outbox.put("sink")
             await on.outbox.until_settled()
 
         assert isinstance(on.outbox.settled[0], SetAside)
@@ -130,10 +131,10 @@ def test_an_event_is_given_up_when_its_time_is_over_after_one_last_attempt() -> 
         receiver.give_up_after = 3600.0
         async with stage(receiver) as on:
             await asyncio.sleep(50)
-            on.outbox.append("sink")
+            on.outbox.put("sink")
             await on.outbox.until_settled()
 
-        assert 3650 <= receiver.attempts[-1][0] <= 3650 + LAST_PAUSE + POLL
+        assert 3650 <= receiver.attempts[-1][0] <= 3650 + LAST_PAUSE + QUIET
         assert isinstance(on.outbox.settled[0], SetAside)
         assert on.outbox.settled[0].reason == "http_503"
         assert on.outbox.settled[0].attempts == len(receiver.attempts)
@@ -145,9 +146,9 @@ def test_time_in_which_nobody_could_try_is_not_held_against_an_event() -> None:
     """The router may have been down for days, or the event replayed: it still has its whole time."""
 
     async def story() -> None:
-        outbox, receiver = MemoryOutbox(), fails(3, TryAgain("http_503"))
+        outbox, receiver = StagedOutbox(), fails(3, TryAgain("http_503"))
         receiver.give_up_after = 3600.0
-        outbox.append("sink")
+        outbox.put("sink")
         await asyncio.sleep(10 * 86400)
         async with stage(receiver, outbox=outbox):
             await outbox.until_settled()
@@ -162,7 +163,7 @@ def test_a_destination_that_is_down_is_left_alone_and_probed_one_by_one() -> Non
         receiver = fails(10**6, TryAgain("http_503"))
         async with stage(receiver) as on:
             for _ in range(1000):
-                on.outbox.append("sink")
+                on.outbox.put("sink")
             await asyncio.sleep(1.0)
             receiver.most_under_way = 0
             await asyncio.sleep(600)
@@ -179,7 +180,7 @@ def test_a_destination_that_is_back_gets_everything_soon() -> None:
         receiver.answer = lambda *_: TryAgain("http_503") if 1 < asyncio.get_running_loop().time() < 6 else Delivered()
         async with stage(receiver) as on:
             for _ in range(100):
-                on.outbox.append("sink")
+                on.outbox.put("sink")
                 await asyncio.sleep(0.05)
             await on.outbox.until_settled()
 
@@ -203,7 +204,7 @@ def test_a_late_success_ends_the_pause() -> None:
         receiver = Slow(answer=lambda number, _: TryAgain("http_503") if number <= FAILURES else Delivered())
         async with stage(receiver) as on:
             for _ in range(60):
-                on.outbox.append("sink")
+                on.outbox.put("sink")
             await asyncio.sleep(0.8)
 
             assert len(receiver.accepted) > 30
@@ -220,7 +221,7 @@ def test_refused_credentials_pause_the_destination_and_nothing_is_given_up() -> 
         )
         async with stage(receiver) as on:
             for _ in range(5):
-                on.outbox.append("sink")
+                on.outbox.put("sink")
             await on.outbox.until_settled()
 
         assert receiver.attempts[1][0] >= 30
@@ -236,7 +237,7 @@ def test_no_more_attempts_are_under_way_than_the_destination_wants() -> None:
         receiver = Receiver(concurrency=3)
         async with stage(receiver) as on:
             for _ in range(100):
-                on.outbox.append("sink")
+                on.outbox.put("sink")
             await on.outbox.until_settled()
 
         assert receiver.most_under_way == 3
@@ -247,9 +248,9 @@ def test_no_more_attempts_are_under_way_than_the_destination_wants() -> None:
 def test_what_a_crash_would_repeat_is_bounded_while_the_disk_is_slow() -> None:
     async def story() -> None:
         receiver = Receiver(concurrency=16)
-        async with stage(receiver, outbox=MemoryOutbox(flush=5.0)) as on:
+        async with stage(receiver, outbox=StagedOutbox(flush=5.0)) as on:
             for _ in range(500):
-                on.outbox.append("sink")
+                on.outbox.put("sink")
             for _ in range(40):
                 await asyncio.sleep(1)
                 undurable = len(receiver.attempts) - len(on.outbox.settled)
@@ -265,12 +266,11 @@ def test_no_more_events_are_held_in_memory_than_a_few_rounds_need() -> None:
         receiver = Receiver(concurrency=8, seconds=10.0)
         async with stage(receiver) as on:
             for _ in range(2000):
-                on.outbox.append("sink")
+                on.outbox.put("sink")
             await asyncio.sleep(5)
 
-            assert len(on.outbox.claimed) <= 2 * CHUNK
-            on.outbox.pending.clear()
-            on.outbox.claimed.clear()
+            assert len(on.outbox.claims) <= 2 * CHUNK
+            on.outbox.rows.clear()
             await on.dispatcher.stop(0.0)
 
     virtually(story())
@@ -278,9 +278,9 @@ def test_no_more_events_are_held_in_memory_than_a_few_rounds_need() -> None:
 
 def test_events_share_an_attempt_where_the_destination_takes_batches() -> None:
     async def story() -> None:
-        outbox, receiver = MemoryOutbox(), Receiver(concurrency=1, batch_size=50)
+        outbox, receiver = StagedOutbox(), Receiver(concurrency=1, batch_size=50)
         for _ in range(500):
-            outbox.append("sink")
+            outbox.put("sink")
         async with stage(receiver, outbox=outbox):
             await outbox.until_settled()
 
@@ -292,11 +292,11 @@ def test_events_share_an_attempt_where_the_destination_takes_batches() -> None:
 
 def test_one_bad_event_dooms_no_other_of_its_batch() -> None:
     async def story() -> None:
-        outbox = MemoryOutbox()
+        outbox = StagedOutbox()
         receiver = Receiver(concurrency=1, batch_size=10)
         receiver.answer = lambda _, ids: Undeliverable("http_400") if "event-7" in ids else Delivered()
         for _ in range(10):
-            outbox.append("sink")
+            outbox.put("sink")
         async with stage(receiver, outbox=outbox) as on:
             await outbox.until_settled()
 
@@ -313,9 +313,9 @@ def test_an_event_that_can_not_be_rendered_is_kept_and_holds_up_no_other() -> No
                 raise ValueError("a mistake of ours")
             return Document(event_id, body, is_fallback=event_id == "event-3")
 
-        outbox, receiver = MemoryOutbox(), Receiver(batch_size=3, concurrency=1)
+        outbox, receiver = StagedOutbox(), Receiver(batch_size=3, concurrency=1)
         for _ in range(3):
-            outbox.append("sink")
+            outbox.put("sink")
         async with stage(receiver, outbox=outbox, rendering=rendering) as on:
             await asyncio.sleep(1)
             after_a_second = dict(receiver.accepted)
@@ -333,9 +333,9 @@ def test_a_settlement_that_the_outbox_can_not_take_is_kept_until_it_can() -> Non
     """What was delivered must not be forgotten while we live, or it would be delivered again."""
 
     async def story() -> None:
-        outbox, receiver = MemoryOutbox(), Receiver()
+        outbox, receiver = StagedOutbox(), Receiver()
         outbox.settle_errors += [OutboxError("disk full"), RuntimeError("a mistake of ours")]
-        outbox.append("sink")
+        outbox.put("sink")
         async with stage(receiver, outbox=outbox):
             await outbox.until_settled()
 
@@ -347,9 +347,9 @@ def test_a_settlement_that_the_outbox_can_not_take_is_kept_until_it_can() -> Non
 
 def test_a_claim_that_fails_is_tried_again() -> None:
     async def story() -> None:
-        outbox, receiver = MemoryOutbox(), Receiver()
+        outbox, receiver = StagedOutbox(), Receiver()
         outbox.claim_errors += [OutboxError("busy"), RuntimeError("a mistake of ours")]
-        outbox.append("sink")
+        outbox.put("sink")
         async with stage(receiver, outbox=outbox):
             await outbox.until_settled()
 
@@ -358,12 +358,27 @@ def test_a_claim_that_fails_is_tried_again() -> None:
     virtually(story())
 
 
-def test_an_idle_lane_looks_once_a_second() -> None:
+def test_an_idle_lane_asks_for_nothing() -> None:
     async def story() -> None:
         async with stage(Receiver()) as on:
-            await asyncio.sleep(100)
+            await asyncio.sleep(1)
+            on.outbox.looks.clear()
+            await asyncio.sleep(100_000)
 
-            assert len(on.outbox.claims) <= 102
+            assert not on.outbox.looks
+
+    virtually(story())
+
+
+def test_what_is_due_later_is_delivered_then_without_being_asked_for() -> None:
+    async def story() -> None:
+        receiver = fails(1, TryAgain("http_503", after=3000.0))
+        async with stage(receiver) as on:
+            on.outbox.put("sink")
+            await on.outbox.until_settled()
+
+        assert len(on.outbox.looks) <= 8
+        assert 3000.0 <= receiver.attempts[1][0] <= 3000.5
 
     virtually(story())
 
@@ -377,9 +392,9 @@ def test_two_thirds_of_the_answers_may_fail_by_chance(seed: int) -> None:
         dice = random.Random(seed)  # noqa: S311 - chance, not secrets
         answers: list[Outcome] = [Delivered(), TryAgain("http_500"), TryAgain("http_429", after=1.0)]
         receiver = Receiver(answer=lambda _, __: dice.choice(answers), concurrency=16)
-        outbox = MemoryOutbox()
+        outbox = StagedOutbox()
         for _ in range(2000):
-            outbox.append("sink")
+            outbox.put("sink")
         async with stage(receiver, outbox=outbox, seed=seed):
             await outbox.until_settled()
 

@@ -17,7 +17,7 @@ BODY = b'{"id":"the-one","data":{"cluster":"test"}}'
 async def obtained(*receivers: Receiver, deadline: float = 4.0) -> frozenset[str]:
     channels = {receiver.name: Channel(receiver, render) for receiver in receivers}
     names = [receiver.name for receiver in receivers]
-    return await Receipts(lambda: channels).obtain(BODY, "the-one", names, deadline)
+    return await Receipts(channels).obtain(BODY, "the-one", names, deadline)
 
 
 def fails(name: str, times: int, failure: Outcome | Exception) -> Receiver:
@@ -86,7 +86,7 @@ def test_what_is_sent_is_a_whole_event() -> None:
 
     async def story() -> None:
         channels = {"a": Channel(Receiver("a"), rendering)}
-        await Receipts(lambda: channels).obtain(BODY, "the-one", ["a"], 4.0)
+        await Receipts(channels).obtain(BODY, "the-one", ["a"], 4.0)
 
     virtually(story())
 
@@ -97,6 +97,6 @@ def test_what_is_sent_is_a_whole_event() -> None:
 
 def test_a_destination_that_nobody_knows_gives_none() -> None:
     async def story() -> None:
-        assert await Receipts(dict).obtain(BODY, "the-one", ["gone"], 4.0) == frozenset()
+        assert await Receipts({}).obtain(BODY, "the-one", ["gone"], 4.0) == frozenset()
 
     virtually(story())

@@ -16,12 +16,13 @@ from router import __version__
 from router.destinations.catalogue import open_destination
 from router.destinations.dialect import Post, Reply, judge_by_status
 from router.destinations.document import Document
-from router.destinations.egress import EgressGuard, EgressSettings
+from router.destinations.egress import EgressSettings
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.destinations.over_http import HttpDestination
-from router.destinations.settings import ClientCertificate
 from router.destinations.webhook import WebhookSettings
 from router.errors import ConfigurationError
+from router.fields import ReadingContext
+from router.settings.snapshot import read_file
 from tests.simulators.certificates import SelfSigned, self_signed
 from tests.simulators.names import know
 from tests.simulators.sinks import OK, Sink, answer
@@ -31,8 +32,10 @@ DOCUMENT = Document("event-1", b"{}")
 
 
 def settings(url: str, **more: object) -> WebhookSettings:
+    reading = ReadingContext(Path("/"), {}, read_file)
     return WebhookSettings.model_validate(
-        {"name": "siem", "kind": "webhook", "url": url, "plain_http": True, "timeout": 30.0, **more}
+        {"name": "siem", "kind": "webhook", "url": url, "plain_http": True, "timeout": "30s", **more},
+        context={"reading": reading},
     )
 
 
@@ -108,7 +111,7 @@ async def test_a_receiver_can_know_us_by_a_certificate(tmp_path: Path) -> None:
     context = theirs.server_context(tmp_path)
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(cadata=ours.certificate.decode())
-    pair = ClientCertificate(certificate=tmp_path / "ours.pem", key=tmp_path / "ours.key")
+    pair = {"certificate": tmp_path / "ours.pem", "key": tmp_path / "ours.key"}
     ca = stored(tmp_path, "ca", theirs)
     async with Sink(tls=context).running() as sink:
         with_it = await told(sink.url(), ca=ca, client_certificate=pair)
@@ -137,11 +140,11 @@ async def test_plain_text_where_tls_is_expected_is_no_connection(tmp_path: Path)
 
 
 @pytest.mark.parametrize("content", ["", "none", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])
-def test_a_ca_that_is_none_is_told_when_it_is_opened(content: str, tmp_path: Path) -> None:
+def test_a_ca_that_is_none_is_told_when_it_is_read(content: str, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text(content)
 
-    with pytest.raises(ConfigurationError, match="'siem': CA or client certificate"):
-        open_destination(settings("https://siem.example/x", ca=tmp_path / "ca.pem"), LOOPBACK)
+    with pytest.raises(ValueError, match="no certificate that can be read"):
+        settings("https://siem.example/x", ca=tmp_path / "ca.pem")
 
 
 def test_an_encrypted_key_is_told_with_its_remedy(tmp_path: Path) -> None:
@@ -151,10 +154,29 @@ def test_an_encrypted_key_is_told_with_its_remedy(tmp_path: Path) -> None:
     (tmp_path / "ours.key").write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
     )
-    pair = ClientCertificate(certificate=tmp_path / "ours.pem", key=tmp_path / "ours.key")
+    pair = {"certificate": tmp_path / "ours.pem", "key": tmp_path / "ours.key"}
 
     with pytest.raises(ConfigurationError, match="store it unencrypted"):
         open_destination(settings("https://siem.example/x", client_certificate=pair), LOOPBACK)
+
+
+async def test_files_are_not_looked_at_when_a_destination_is_opened(tmp_path: Path) -> None:
+    """What was checked is what is used, whatever stands in the files by then."""
+    theirs, ours = self_signed(), self_signed()
+    stored(tmp_path, "ours", ours)
+    context = theirs.server_context(tmp_path)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=ours.certificate.decode())
+    pair = {"certificate": tmp_path / "ours.pem", "key": tmp_path / "ours.key"}
+    async with Sink(tls=context).running() as sink:
+        read = settings(sink.url(), ca=stored(tmp_path, "ca", theirs), client_certificate=pair)
+        for name in ("ca.pem", "ours.pem", "ours.key"):
+            (tmp_path / name).unlink()
+        destination = open_destination(read, LOOPBACK)
+        outcome = await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    assert outcome == Delivered()
 
 
 async def test_a_proxy_is_told_the_whole_address() -> None:
@@ -167,11 +189,12 @@ async def test_a_proxy_is_told_the_whole_address() -> None:
 
 async def test_a_proxy_is_told_its_own_password_and_the_receiver_s_headers() -> None:
     async with Sink().running() as proxy:
-        destination = open_destination(settings("http://siem.example/x"), LOOPBACK)
-        assert isinstance(destination, HttpDestination)
-        destination._proxy = (
-            destination._url.with_host("127.0.0.1").with_port(proxy.port).with_user("u").with_password("p")
-        )
+        environment = {"PROXY": f"http://u:p@127.0.0.1:{proxy.port}"}
+        context = ReadingContext(Path(), environment, lambda path, _: path.read_bytes())
+        written = {"name": "siem", "kind": "webhook", "url": "http://siem.example/x", "plain_http": True}
+        written |= {"proxy": {"env": "PROXY"}}
+        siem = WebhookSettings.model_validate(written, context={"reading": context})
+        destination = open_destination(siem, LOOPBACK)
         found = await destination.deliver([DOCUMENT])
         await destination.close()
 
@@ -249,7 +272,7 @@ async def test_a_mistake_of_ours_is_not_taken_for_the_receiver_s() -> None:
         def judge(self, reply: Reply) -> Outcome:
             return judge_by_status(reply)
 
-    destination = HttpDestination(settings("http://127.0.0.1:9/"), Mistaken(), EgressGuard(LOOPBACK))
+    destination = HttpDestination(settings("http://127.0.0.1:9/"), Mistaken(), LOOPBACK.guard())
 
     with pytest.raises(ValueError, match="1 documents"):
         await destination.deliver([DOCUMENT])

@@ -21,8 +21,7 @@ from pathlib import Path
 
 from router.delivery import Channel, Dispatcher
 from router.destinations.document import Document
-from router.destinations.egress import EgressGuard, EgressSettings
-from router.destinations.outcome import Outcome
+from router.destinations.egress import EgressSettings
 from router.destinations.over_http import HttpDestination
 from router.destinations.webhook import WebhookDialect, WebhookSettings
 from router.outbox import NewEvent
@@ -39,7 +38,7 @@ EVENTS = 400
 class Unobserved:
     """Counts nothing."""
 
-    def attempted(self, destination: str, outcome: Outcome) -> None:
+    def attempted(self, destination: str, outcome: str) -> None:
         """An attempt ended."""
 
     def delivered(self, destination: str, lag: float) -> None:
@@ -70,11 +69,11 @@ def kill_before_step(number: int) -> None:
 
 async def deliver(folder: Path, url: str) -> None:
     """Deliver until nothing waits."""
-    outbox = await SqliteOutbox.open(folder / "outbox.db")
+    outbox = await SqliteOutbox.open(folder / "outbox.db", "replica-1")
     settings = WebhookSettings(name="sink", kind="webhook", url=url, plain_http=True, concurrency=CONCURRENCY)
-    guard = EgressGuard(EgressSettings.model_validate({"allow": ["127.0.0.0/8"]}))
+    guard = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]}).guard()
     destination = HttpDestination(settings, WebhookDialect(settings), guard)
-    dispatcher = Dispatcher(outbox, Unobserved())
+    dispatcher = Dispatcher(outbox.queue("owner-1"), Unobserved())
     await dispatcher.replace({"sink": Channel(destination, Document)})
     while (waiting := (await outbox.waiting()).get("sink")) is not None and waiting.pending:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
@@ -84,7 +83,7 @@ async def deliver(folder: Path, url: str) -> None:
 
 async def fill(folder: Path, first: int) -> None:
     """Store `EVENTS` more, numbered from this on."""
-    outbox = await SqliteOutbox.open(folder / "outbox.db")
+    outbox = await SqliteOutbox.open(folder / "outbox.db", "replica-1")
     body = b'{"id":"%d","data":{"a":1}}'
     numbers = range(first, first + EVENTS)
     await asyncio.gather(

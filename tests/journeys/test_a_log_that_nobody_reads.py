@@ -130,9 +130,9 @@ def test_a_defect_that_ends_the_router_is_a_line_of_the_log(tmp_path: Path) -> N
     """The interpreter would print it over many lines, and wait for whoever reads them."""
     place = Place(tmp_path)
     code = (
-        "import sys, router.assembly.running as running\n"
+        "import sys, router.assembly.serving as serving\n"
         "def fail(*_): raise ZeroDivisionError('a defect')\n"
-        "running.Router = fail\n"
+        "serving.Router = fail\n"
         "from router.cli import main\n"
         f"sys.exit(main(['serve', '--log', 'json', '--config', {str(place.config)!r}]))\n"
     )

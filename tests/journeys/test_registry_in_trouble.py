@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from router.admission.asked import Times
 from tests.admission import recorded
 from tests.admission.world import pod
 from tests.assembly.small import Place
@@ -98,7 +99,8 @@ async def test_a_thousand_requests_at_a_hanging_registry_do_not_hold_healthy_one
             dead.fault = hang
             gate, loop = router._gate, asyncio.get_running_loop()
             body = json.dumps(pod(f"{dead.host}/shop/web:v1")).encode()
-            request = await gate.read(*recorded.read(body), loop.time(), loop.time() + 30, loop.time() + 31)
+            times = Times(loop.time(), loop.time() + 30, loop.time() + 31)
+            request = await gate.read(gate.rules, *recorded.read(body), times)
             held = [asyncio.create_task(gate.validate(request)) for _ in range(1000)]
             await _until(lambda: bool(dead.requests))
             beside = [await place.ask(f"{healthy.host}/shop/web:v1") for _ in range(20)]

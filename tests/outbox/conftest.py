@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from router.outbox.sqlite import SqliteOutbox
+from tests.outbox.stage import REPLICA
 
 
 @pytest.fixture
@@ -15,6 +16,6 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def outbox(path: Path) -> AsyncIterator[SqliteOutbox]:
-    opened = await SqliteOutbox.open(path)
+    opened = await SqliteOutbox.open(path, REPLICA)
     yield opened
     await opened.close()

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from router.outbox import NewEvent, Outbox, Selection
+from router.outbox import NewEvent, Number, Records, Selection
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.writer import Writer
 
 NOW = 1_790_000_000.0
+ME, REPLICA = "owner-1", "replica-1"
 BODY = b'{"id":"x","data":{"a":"\xc3\xa4"}}'
 
 
@@ -20,10 +21,15 @@ def new(event_id: str, *destinations: str, at: float = NOW, body: bytes = BODY) 
     return NewEvent(event_id, body, at, destinations or ("slack",))
 
 
-async def stored(outbox: Outbox) -> list[tuple[int, str]]:
+def sequences(numbers: Sequence[Number]) -> list[int]:
+    """The second halves of these."""
+    return [number.sequence for number in numbers]
+
+
+async def stored(records: Records) -> list[tuple[int, str]]:
     """Number and id of every event with a delivery, by number."""
-    rows = await outbox.deliveries(Selection(), 100_000)
-    return sorted({(row.sequence, row.event_id) for row in rows})
+    rows = await records.deliveries(Selection(), 100_000)
+    return sorted({(row.number.sequence, row.event_id) for row in rows})
 
 
 class Accident:
@@ -46,12 +52,12 @@ class Accident:
 
 def writing(outbox: SqliteOutbox) -> sqlite3.Connection:
     """The connection on which the outbox writes."""
-    return outbox._connections[2]
+    return outbox._file._connections[2]
 
 
 def injure(writer: Writer[object] | object, words: Sequence[str], before: Callable[[], None]) -> None:
     """Have an accident before these statements of a writer, or of an outbox's writer."""
-    mine = writer._writer if isinstance(writer, SqliteOutbox) else cast("Writer[object]", writer)
+    mine = writer._file._writer if isinstance(writer, SqliteOutbox) else cast("Writer[object]", writer)
     mine._connection = cast("sqlite3.Connection", Accident(mine._connection, words, before))
 
 

@@ -14,12 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.errors import OutboxError
-from router.outbox import Selection, queries, schema
+from router.outbox import Accepted, Number, Selection, queries, schema, statements
+from router.outbox.records import SqliteRecords, beside
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Append
-from tests.outbox.stage import NOW, new, stored
+from tests.outbox.stage import NOW, REPLICA, new, stored
 
-Opened = Callable[[Path], Awaitable[SqliteOutbox]]
+Opened = Callable[[Path], Awaitable[SqliteRecords]]
+
+
+async def opened_by_owner(path: Path) -> SqliteOutbox:
+    return await SqliteOutbox.open(path, REPLICA)
 
 
 def version(path: Path) -> int:
@@ -33,7 +38,9 @@ def of_version(path: Path, number: int) -> None:
         for migration in schema.MIGRATIONS[:number]:
             connection.executescript(migration)
         connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute("INSERT INTO events VALUES (1, 'old', 5.0, '{\"data\":{}}')")
+        connection.execute(
+            "INSERT INTO events (sequence, id, appended_at, body) VALUES (1, 'old', 5.0, '{\"data\":{}}')"
+        )
         connection.execute("INSERT INTO deliveries VALUES ('slack', 1, 'pending', 0, 5.0, NULL, NULL, '')")
         connection.execute("UPDATE numbering SET last = 1")
         connection.commit()
@@ -52,7 +59,7 @@ def log_of(path: Path) -> Path:
 
 
 async def found_in(path: Path) -> Sequence[tuple[int, str]]:
-    outbox = await SqliteOutbox.open(path)
+    outbox = await opened_by_owner(path)
     try:
         return await stored(outbox)
     finally:
@@ -62,8 +69,8 @@ async def found_in(path: Path) -> Sequence[tuple[int, str]]:
 @pytest.mark.parametrize("number", range(1, len(schema.MIGRATIONS) + 1))
 async def test_a_file_of_any_older_version_is_brought_up_to_date_with_what_it_holds(path: Path, number: int) -> None:
     of_version(path, number)
-    outbox = await SqliteOutbox.open(path)
-    assert await outbox.append(new("new")) == 2
+    outbox = await opened_by_owner(path)
+    assert await outbox.append(new("new")) == Number(REPLICA, 2)
     await outbox.close()
 
     assert version(path) == len(schema.MIGRATIONS)
@@ -74,7 +81,7 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, monk
     of_version(path, 1)
     monkeypatch.setattr(schema, "MIGRATIONS", (schema.MIGRATIONS[0], "CREATE TABLE half (a); CREATE TABLE events (a)"))
     with pytest.raises(OutboxError, match="table events already exists"):
-        await SqliteOutbox.open(path)
+        await opened_by_owner(path)
     with closing(sqlite3.connect(path)) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
 
@@ -82,7 +89,7 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, monk
     assert "half" not in tables
 
 
-@pytest.mark.parametrize("opened", [SqliteOutbox.open, SqliteOutbox.beside])
+@pytest.mark.parametrize("opened", [opened_by_owner, beside])
 async def test_a_newer_version_is_refused_with_both_versions(path: Path, opened: Opened) -> None:
     newer = len(schema.MIGRATIONS) + 1
     with closing(sqlite3.connect(path)) as connection:
@@ -98,7 +105,7 @@ async def test_only_the_owner_migrates(path: Path) -> None:
     """A command of a newer release must not change the tables under a router that still runs."""
     of_version(path, 1)
     with pytest.raises(OutboxError, match="the router brings it up to date when it starts"):
-        await SqliteOutbox.beside(path)
+        await beside(path)
 
     assert version(path) == 1
 
@@ -107,16 +114,16 @@ async def test_the_file_of_another_program_is_refused_untouched(path: Path) -> N
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE bookmarks (a)")
     with pytest.raises(OutboxError, match="holds the tables of another program"):
-        await SqliteOutbox.open(path)
+        await opened_by_owner(path)
 
     assert version(path) == 0
 
 
 async def filled(path: Path, count: int = 200) -> None:
-    outbox = await SqliteOutbox.open(path)
+    outbox = await opened_by_owner(path)
     for number in range(0, count, 100):
         for one in range(number, number + 100):
-            outbox._writer.submit(Append(new(f"event-{one}", body=b"x" * 500)))
+            outbox._file.write(Append(new(f"event-{one}", body=b"x" * 500), REPLICA))
     await outbox.close()
 
 
@@ -137,7 +144,7 @@ async def test_a_damaged_file_is_told_and_left_as_it_is(path: Path, place: int) 
     await filled(path)
     before = overwritten(path, place, 16_000)
     with pytest.raises(OutboxError) as refused:
-        await SqliteOutbox.open(path)
+        await opened_by_owner(path)
 
     assert f"the outbox {path} is damaged" in str(refused.value)
     assert "Move it aside together with outbox.db-wal" in str(refused.value)
@@ -148,18 +155,18 @@ async def test_a_truncated_file_is_told(path: Path) -> None:
     await filled(path)
     os.truncate(path, len(content(path)) // 2)
     with pytest.raises(OutboxError, match="is damaged"):
-        await SqliteOutbox.open(path)
+        await opened_by_owner(path)
 
 
 async def test_damage_that_shows_only_in_reading_is_told(path: Path) -> None:
     """Commands do not check the whole file: they must be quick while the router runs."""
     await filled(path)
     overwritten(path, 4096, len(content(path)) - 4096)
-    outbox = await SqliteOutbox.beside(path)
+    outbox = await beside(path)
     with pytest.raises(OutboxError, match="is damaged"):
         await outbox.deliveries(Selection(), 10)
     with pytest.raises(OutboxError, match="is damaged"):
-        await outbox.claim("slack", 10, NOW)
+        await outbox.waiting()
     await outbox.close()
 
 
@@ -170,7 +177,7 @@ def test_a_torn_write_costs_only_what_was_torn(tmp_path: Path, cut: int, garbage
 
     async def story(folder: Path) -> tuple[Sequence[tuple[int, str]], int]:
         path = folder / "outbox.db"
-        outbox = await SqliteOutbox.open(path)
+        outbox = await opened_by_owner(path)
         for number in range(1, 11):
             await outbox.append(new(f"event-{number}"))
         torn = copied(path, folder / "torn")
@@ -180,11 +187,11 @@ def test_a_torn_write_costs_only_what_was_torn(tmp_path: Path, cut: int, garbage
         os.truncate(log, left)
         with log.open("ab") as file:
             file.write(garbage)
-        after = await SqliteOutbox.open(torn)
+        after = await opened_by_owner(torn)
         found = await stored(after)
         following = await after.append(new("after"))
         await after.close()
-        return found, following
+        return found, following.sequence
 
     with tempfile.TemporaryDirectory(dir=tmp_path) as name:
         found, following = asyncio.run(story(Path(name)))
@@ -207,21 +214,21 @@ async def test_a_log_whose_file_has_gone_is_not_thrown_away(path: Path, outbox: 
     left_behind.unlink()
     before = log_of(left_behind).read_bytes()
     with pytest.raises(OutboxError, match=r"has gone, but its log .* holds events"):
-        await SqliteOutbox.open(left_behind)
+        await opened_by_owner(left_behind)
 
     assert log_of(left_behind).read_bytes() == before
 
 
 async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutboxError, match=r"No such file or directory; make its folder"):
-        await SqliteOutbox.open(tmp_path / "none" / "outbox.db")
+        await opened_by_owner(tmp_path / "none" / "outbox.db")
     with pytest.raises(OutboxError, match=r"there is no folder .*none; make it, or change outbox\.url"):
         schema.connect(tmp_path / "none" / "outbox.db")
 
 
 async def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(OutboxError, match="can't be used: unable to open database file; are it and its folder"):
-        await SqliteOutbox.open(tmp_path)
+        await opened_by_owner(tmp_path)
 
 
 async def test_a_file_that_another_program_keeps_is_told(path: Path) -> None:
@@ -233,19 +240,20 @@ async def test_a_file_that_another_program_keeps_is_told(path: Path) -> None:
 
 
 async def test_the_indexes_serve_what_is_asked_all_the_time(path: Path, outbox: SqliteOutbox) -> None:
-    """A claim or a look for forgettable events that read the whole file would stop everything else."""
+    """A claim, a settlement or a look for forgettable events that read the whole file would stop everything else."""
     await outbox.append(new("a"))
     with closing(sqlite3.connect(path)) as connection:
         asked: list[str] = []
         connection.set_trace_callback(asked.append)
         queries.due(connection, "slack", NOW, 10)
-        queries.next_due(connection, "slack", [])
         queries.forgettable(connection, NOW)
+        statements.perform(connection, [statements.Settle([Accepted("slack", "a", NOW, 1)])])
         connection.set_trace_callback(None)
         plans = [
             " ".join(str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
             for statement in asked
         ]
 
-    assert ["USING COVERING INDEX pending" in plan or "USING INDEX pending" in plan for plan in plans[:2]] == [True] * 2
-    assert "INDEX stored (appended_at<?)" in plans[2]
+    assert "USING COVERING INDEX pending" in plans[0] or "USING INDEX pending" in plans[0]
+    assert "INDEX stored (appended_at<?)" in plans[1]
+    assert "SEARCH deliveries USING PRIMARY KEY (sequence=? AND destination=?)" in plans[-1]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from pathlib import Path
 
@@ -10,10 +11,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.events import with_sequence
-from router.outbox import Accepted, DeliveryState, NewEvent, Postponed, Selection, SetAside, Settlement, queries, schema
-from router.outbox.sqlite import CLAIM_BYTES, _within_bytes
-from router.outbox.statements import Append, Change, Settle, perform
-from tests.outbox.stage import BODY, NOW, new
+from router.outbox import (
+    Accepted,
+    DeliveryState,
+    NewEvent,
+    Number,
+    Postponed,
+    Selection,
+    SetAside,
+    Settlement,
+    queries,
+    schema,
+)
+from router.outbox.claiming import CLAIM_BYTES, _within_bytes
+from router.outbox.queries import Due
+from router.outbox.statements import Append, Asked, Change, Settle, Withdraw, perform
+from tests.outbox.stage import BODY, NOW, REPLICA, new
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.floats(0, 4e9, allow_nan=False)
@@ -29,13 +42,14 @@ def connection(path: Path) -> Iterator[sqlite3.Connection]:
 def test_results_come_in_the_order_of_what_was_asked(connection: sqlite3.Connection) -> None:
     asked: Sequence[Append | Settle | Change] = [
         Change(lambda _: 77),
-        Append(new("a")),
-        Settle([Accepted("slack", 1, NOW, 1)]),
-        Append(new("b")),
-        Append(new("a")),
+        Append(new("a"), REPLICA),
+        Settle([Accepted("slack", "a", NOW, 1)]),
+        Append(new("b"), REPLICA),
+        Append(new("a"), REPLICA),
     ]
+    one, two = Number(REPLICA, 1), Number(REPLICA, 2)
 
-    assert perform(connection, asked) == [77, 1, None, 2, 1]
+    assert perform(connection, asked) == [77, one, None, two, one]
     assert [row.state for row in queries.rows(connection, Selection(), 10, False)] == [
         DeliveryState.PENDING,
         DeliveryState.DELIVERED,
@@ -44,10 +58,13 @@ def test_results_come_in_the_order_of_what_was_asked(connection: sqlite3.Connect
 
 def test_what_is_rolled_back_leaves_no_gap(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN")
-    assert perform(connection, [Append(new("a")), Append(new("b"))]) == [1, 2]
+    assert perform(connection, [Append(new("a"), REPLICA), Append(new("b"), REPLICA)]) == [
+        Number(REPLICA, 1),
+        Number(REPLICA, 2),
+    ]
     connection.execute("ROLLBACK")
 
-    assert perform(connection, [Append(new("c"))]) == [1]
+    assert perform(connection, [Append(new("c"), REPLICA)]) == [Number(REPLICA, 1)]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -58,8 +75,8 @@ def test_any_batches_number_each_id_once_and_without_a_gap(
     connection.execute("BEGIN")
     expected: dict[str, int] = {}
     for batch in batches:
-        numbers = perform(connection, [Append(new(event_id)) for event_id in batch])
-        assert numbers == [expected.setdefault(event_id, len(expected) + 1) for event_id in batch]
+        numbers = perform(connection, [Append(new(event_id), REPLICA) for event_id in batch])
+        assert numbers == [Number(REPLICA, expected.setdefault(event_id, len(expected) + 1)) for event_id in batch]
     found = dict(connection.execute("SELECT id, sequence FROM events"))
     connection.execute("ROLLBACK")
 
@@ -73,14 +90,14 @@ def test_any_text_and_time_of_a_settlement_arrives_as_it_is(
 ) -> None:
     """Times of a claimed delivery to ten microseconds: SQLite writes fifteen digits into JSON."""
     connection.execute("BEGIN")
-    perform(connection, [Append(new("a", destination)), Append(new("b", destination))])
+    perform(connection, [Append(new("a", destination), REPLICA), Append(new("b", destination), REPLICA)])
     settlements: Sequence[Settlement] = [
-        Postponed(destination, 1, at, 3, first, reason),
-        SetAside(destination, 2, at, 4, reason),
+        Postponed(destination, "a", at, 3, first, reason),
+        SetAside(destination, "b", at, 4, reason),
     ]
     perform(connection, [Settle(settlements)])
     aside, postponed = queries.rows(connection, Selection(destination), 10, False)
-    (delivery,) = queries.whole(connection, destination, [1], with_sequence)
+    (delivery,) = queries.whole(connection, destination, [1])
     connection.execute("ROLLBACK")
     kept = reason.replace("\0", "\ufffd")
 
@@ -93,8 +110,8 @@ def test_any_text_and_time_of_a_settlement_arrives_as_it_is(
 @given(text=TEXTS.filter(lambda text: "\0" not in text))
 def test_any_body_without_a_nul_is_read_as_it_was_written(connection: sqlite3.Connection, text: str) -> None:
     connection.execute("BEGIN")
-    perform(connection, [Append(NewEvent("a", text.encode() + BODY, NOW, ["slack"]))])
-    (delivery,) = queries.whole(connection, "slack", [1], with_sequence)
+    perform(connection, [Append(NewEvent("a", text.encode() + BODY, NOW, ["slack"]), REPLICA)])
+    (delivery,) = queries.whole(connection, "slack", [1])
     connection.execute("ROLLBACK")
 
     assert delivery.body == with_sequence(text.encode() + BODY, 1)
@@ -102,9 +119,72 @@ def test_any_body_without_a_nul_is_read_as_it_was_written(connection: sqlite3.Co
 
 @given(lengths=st.lists(st.integers(0, 2 * CLAIM_BYTES), min_size=1))
 def test_a_claim_takes_from_the_front_as_many_as_its_bytes_allow(lengths: list[int]) -> None:
-    taken = _within_bytes(list(enumerate(lengths)))
+    taken = [one.sequence for one in _within_bytes([Due(n, str(n), NOW, length) for n, length in enumerate(lengths)])]
     total = sum(lengths[: len(taken)])
 
     assert taken == list(range(len(taken)))
     assert total <= CLAIM_BYTES or len(taken) == 1
     assert len(taken) == len(lengths) or total + lengths[len(taken)] > CLAIM_BYTES
+
+
+APPEND_A, APPEND_B = Append(new("a"), REPLICA), Append(new("b"), REPLICA)
+TAKE_A = Withdraw(["a"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "gone", "left"),
+    [
+        ([APPEND_A, APPEND_B, TAKE_A], {"a"}, {"b": 1}),
+        ([APPEND_A, TAKE_A, APPEND_A], set(), {"a": 1}),
+        ([TAKE_A, APPEND_A], {"a"}, {"a": 1}),
+        ([APPEND_A, APPEND_A, TAKE_A], set(), {"a": 1}),
+        ([Append(new("a", "slack"), REPLICA), TAKE_A, TAKE_A], {"a"}, {}),
+    ],
+    ids=["before another", "and again", "then appended", "appended twice", "withdrawn twice"],
+)
+def test_what_is_withdrawn_in_the_batch_in_which_it_is_appended_is_never_numbered(
+    connection: sqlite3.Connection, asked: Sequence[Asked], gone: set[str], left: dict[str, int]
+) -> None:
+    connection.execute("BEGIN")
+    results = perform(connection, asked)
+    found = dict(connection.execute("SELECT id, sequence FROM events"))
+    connection.execute("ROLLBACK")
+
+    assert [found for one, found in zip(asked, results, strict=True) if isinstance(one, Withdraw)][-1] == gone
+    assert found == left
+
+
+def test_what_is_appended_again_in_the_batch_of_its_withdrawal_stays(connection: sqlite3.Connection) -> None:
+    """The second appender is told that it is stored."""
+    connection.execute("BEGIN")
+    perform(connection, [APPEND_A])
+    number, gone = perform(connection, [APPEND_A, TAKE_A])
+    connection.execute("ROLLBACK")
+
+    assert (number, gone) == (Number(REPLICA, 1), set())
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batches=st.lists(st.lists(st.tuples(st.booleans(), st.sampled_from("abcd")), max_size=8), min_size=1, max_size=4)
+)
+def test_whatever_is_appended_and_withdrawn_what_is_acknowledged_is_there_and_numbers_have_no_gap(
+    connection: sqlite3.Connection, batches: list[list[tuple[bool, str]]]
+) -> None:
+    """Of an event that was appended again after its withdrawal was asked, the second answer holds."""
+    connection.execute("BEGIN")
+    for batch in batches:
+        asked: list[Asked] = [
+            Append(new(event_id), REPLICA) if is_append else Withdraw([event_id]) for is_append, event_id in batch
+        ]
+        results = perform(connection, asked)
+        found = dict(connection.execute("SELECT id, sequence FROM events"))
+        told = dict(zip([event_id for _, event_id in batch], results, strict=True))
+
+        assert sorted(found.values()) == list(range(1, len(found) + 1))
+        for event_id, answer in told.items():
+            if isinstance(answer, Number):
+                assert found[event_id] == answer.sequence
+            elif isinstance(answer, AbstractSet):
+                assert (event_id in answer) is (event_id not in found)
+    connection.execute("ROLLBACK")

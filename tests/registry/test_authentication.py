@@ -20,11 +20,10 @@ from router.errors import (
     UnreachableError,
     UnverifiableError,
 )
-from router.registry import RegistryClient, RegistrySettings, authentication, tokens
-from router.registry.settings import CredentialsSettings
+from router.registry import RegistryClient, authentication, tokens
 from tests.registry.stage import Time, soon, very_soon
 from tests.simulators.certificates import self_signed
-from tests.simulators.registry import RegistrySimulator, TokenService, endless, hang
+from tests.simulators.registry import RegistrySimulator, TokenService, endless, hang, registry_settings
 
 USERS = {"gatecrier": "open sesame"}
 AUTH = {"auth": base64.b64encode(b"gatecrier:open sesame").decode()}
@@ -37,7 +36,7 @@ def client_of(
     if entry is not None:
         file = folder / "config.json"
         file.write_text(json.dumps({"auths": {registry.host: entry}}))
-        settings = RegistrySettings(host=registry.host, plain_http=True, credentials=CredentialsSettings(file=file))
+        settings = registry_settings(folder, host=registry.host, plain_http=True, credentials={"file": str(file)})
     return RegistryClient([settings], surroundings=(time or Time()).surroundings())
 
 
@@ -303,6 +302,10 @@ async def test_no_more_challenges_and_tokens_are_remembered_than_the_limit(
         ('Bearer realm="http://user:pass@a.example/token"', MalformedAnswerError),
         ('Bearer realm="http://[/token"', MalformedAnswerError),
         ('Bearer realm="http://169.254.169.254/token"', ForbiddenAddressError),
+        ('Bearer realm="http://[fd00:ec2::23]/token"', ForbiddenAddressError),
+        ('Bearer realm="http://2852039166/token"', MalformedAnswerError),
+        ('Bearer realm="http://0xa9.0xfe.0xa9.0xfe/token"', MalformedAnswerError),
+        ('Bearer realm="http://127.1/token"', MalformedAnswerError),
         ("=", MalformedAnswerError),
     ],
 )
@@ -325,7 +328,7 @@ async def test_a_realm_of_an_https_registry_is_https(tmp_path: Path) -> None:
     async with (
         TokenService().running() as service,
         RegistrySimulator(tls=tls, token_service=service).running() as registry,
-        RegistryClient([RegistrySettings(host=registry.host, ca=tmp_path / "ca.pem")]) as client,
+        RegistryClient([registry_settings(tmp_path, host=registry.host, ca="ca.pem")]) as client,
     ):
         with pytest.raises(MalformedAnswerError, match="https"):
             await client.resolve(registry.image("a:1"), soon())

@@ -24,6 +24,7 @@ from router.registry.client import MANIFEST_LIMIT
 from router.registry.transport import CONNECTIONS_PER_HOST
 from tests.registry.stage import Time, client_of, soon, very_soon
 from tests.simulators.registry import (
+    INDEX,
     MANIFEST,
     RegistrySimulator,
     endless,
@@ -162,10 +163,10 @@ async def test_a_packed_answer_is_refused_unopened() -> None:
 
 @pytest.mark.parametrize("kind", ["manifest", "blob", "referrers"])
 async def test_an_endless_body_is_too_large(kind: str) -> None:
-    async with RegistrySimulator(fault=endless).running() as registry, client_of(registry) as client:
-        if kind == "referrers":
-            client._support._absent[registry.host, "a"] = 1e9
+    async def fault(request: web.Request) -> web.StreamResponse:
+        return await endless(request, INDEX if kind == "referrers" else MANIFEST)
 
+    async with RegistrySimulator(fault=fault).running() as registry, client_of(registry) as client:
         with pytest.raises(TooLargeError):
             await ASKS[kind](client, registry)
 

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from router.errors import MalformedAnswerError, TooLargeError, UnauthorisedError
+from router.errors import MalformedAnswerError, NotFoundError, TooLargeError, UnauthorisedError
 from router.images import Digest
-from router.registry import referrers
 from router.registry.answers import Answer
-from router.registry.referrers import Descriptor, ReferrersSupport, next_page, parse_index
-from tests.registry.stage import Time, client_of, soon
+from router.registry.referrers import Descriptor, Listing, next_page, parse_index
+from tests.registry.stage import client_of, soon
 from tests.simulators.registry import INDEX, LAYOUTS, RegistrySimulator
 
 HERE = URL("https://a.example/v2/x/referrers/sha256:1")
@@ -33,16 +32,13 @@ def index(*entries: object) -> bytes:
 def test_an_entry_is_read_as_it_stands() -> None:
     entry = ENTRY | {"artifactType": "t", "annotations": {"a": "b"}}
 
-    assert parse_index(index(entry, ENTRY), "it") == (
+    assert parse_index(index(entry, ENTRY), "it").entries == (
         Descriptor("m", Digest.of(b""), 5, "t", {"a": "b"}),
         Descriptor("m", Digest.of(b""), 5, "", {}),
     )
 
 
-BROKEN = [b"", b"[]", b"{}", b'{"manifests": {}}', index(5), index({}), index(ENTRY | {"mediaType": None})]
-BROKEN += [index(ENTRY | {"digest": "sha256:1"}), index(ENTRY | {"digest": 5}), index(ENTRY | {"size": -1})]
-BROKEN += [index(ENTRY | {"size": True}), index(ENTRY | {"size": "5"}), index(ENTRY | {"artifactType": 5})]
-BROKEN += [index(ENTRY | {"annotations": [1]}), index(ENTRY | {"annotations": {"a": 1}})]
+BROKEN = [b"", b"[]", b"{}", b'{"manifests": {}}', b'{"manifests": null}', b"[" * 100_000]
 
 
 @pytest.mark.parametrize("body", BROKEN)
@@ -51,10 +47,42 @@ def test_what_is_no_index_is_malformed(body: bytes) -> None:
         parse_index(body, "it")
 
 
-def test_fifty_entries_are_the_limit() -> None:
-    assert len(parse_index(index(*[ENTRY] * 50), "it")) == 50
+@pytest.mark.parametrize(
+    "entry", [5, {}, ENTRY | {"digest": "sha256:1"}, ENTRY | {"digest": 5}, ENTRY | {"digest": "blake3:" + "0" * 64}]
+)
+def test_an_entry_that_can_not_be_read_hides_none_of_the_others(entry: object) -> None:
+    """Whoever can push writes the index behind the fallback tag."""
+    found = parse_index(index(ENTRY, entry, ENTRY), "it")
+
+    assert (len(found.entries), found.unreadable) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        {"mediaType": None},
+        {"size": -1},
+        {"size": True},
+        {"size": "5"},
+        {"size": 10**30},
+        {"artifactType": 5},
+        {"annotations": [1]},
+        {"annotations": {"a": 1}},
+        {"annotations": None},
+    ],
+)
+def test_a_hint_that_can_not_be_read_is_none(hint: dict[str, object]) -> None:
+    """Only the digest binds: a registry that repeats what was pushed must not lose the signatures beside it."""
+    (found,) = parse_index(index(ENTRY | {"artifactType": "t"} | hint), "it").entries
+
+    assert found.digest == Digest.of(b"")
+    assert found.size >= 0
+
+
+def test_only_so_many_entries_are_read() -> None:
+    assert len(parse_index(index(*[ENTRY] * 5000), "it").entries) == 5000
     with pytest.raises(TooLargeError):
-        parse_index(index(*[ENTRY] * 51), "it")
+        parse_index(index(*[{}] * 5001), "it")
 
 
 @given(
@@ -72,7 +100,7 @@ def test_no_body_crashes_the_reader(body: bytes) -> None:
     except MalformedAnswerError:
         return
 
-    assert all(one.size >= 0 for one in found)
+    assert all(one.size >= 0 for one in found.entries)
 
 
 @pytest.mark.parametrize(
@@ -104,51 +132,13 @@ def test_no_link_crashes_the_reader(link: str) -> None:
     assert found is None or found.origin() == HERE.origin()
 
 
-@pytest.mark.parametrize(
-    ("body", "is_absent"),
-    [
-        (b"404 page not found", True),
-        (b"{}", True),
-        (b'{"errors": {}}', True),
-        (b'{"errors": [5, {"code": ["NAME_UNKNOWN"]}]}', True),
-        (b'{"errors": [{"code": "UNSUPPORTED"}]}', True),
-        (b'{"errors": [{"code": "NAME_UNKNOWN"}]}', False),
-        (b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}', False),
-    ],
-)
-def test_only_an_unknown_path_means_that_the_api_is_absent(body: bytes, is_absent: bool) -> None:  # noqa: FBT001 - a table
-    support = ReferrersSupport(lambda: 0.0)
-    support.note("a.example", "shop/web", answer(404, body))
-
-    assert support.is_absent("a.example", "shop/web") == is_absent
-
-
-def test_one_repository_without_the_api_hides_no_signature_of_another() -> None:
-    """A gateway answers for a path that nobody serves: whoever deploys may name it, first of all after a start."""
-    support = ReferrersSupport(lambda: 0.0)
-    support.note("a.example", "nobody/serves-this", answer(404, b"404 page not found"))
-
-    assert support.is_absent("a.example", "nobody/serves-this")
-    assert not support.is_absent("a.example", "shop/web")
-
-
-def test_no_more_repositories_are_remembered_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(referrers, "_REMEMBERED", 3)
-    support = ReferrersSupport(lambda: 0.0)
-    for number in range(10):
-        support.note("a.example", f"shop/{number}", answer())
-
-    assert len(support._absent) <= 3
-
-
-@pytest.mark.parametrize("api", [True, False])
-async def test_referrers_are_the_same_by_api_and_by_fallback_tag(api: bool) -> None:  # noqa: FBT001 - both cases
-    async with RegistrySimulator(referrers_api=api).running() as registry, client_of(registry) as client:
+async def test_the_api_lists_what_refers_to_an_image() -> None:
+    async with RegistrySimulator().running() as registry, client_of(registry) as client:
         registry.load_layout(LAYOUTS / "bundle-two-signers", "shop/web")
         image = registry.image("shop/web:v1")
 
         digest = await client.resolve(image, soon())
-        found = await client.referrers(image, digest, soon())
+        found = (await client.referrers(image, digest, soon())).entries
 
         assert len(found) == 2
         assert {one.artifact_type for one in found} == {"application/vnd.dev.sigstore.bundle.v0.3+json"}
@@ -160,7 +150,7 @@ async def test_the_list_is_never_filtered_by_the_registry() -> None:
     async with RegistrySimulator().running() as registry, client_of(registry) as client:
         registry.fault = lambda request: web.Response(status=500) if request.query_string else None
 
-        assert await client.referrers(registry.image("a:1"), Digest.of(b""), soon()) == ()
+        assert await client.referrers(registry.image("a:1"), Digest.of(b""), soon()) == Listing()
 
 
 def refer(registry: RegistrySimulator, count: int) -> Digest:
@@ -176,17 +166,40 @@ async def test_every_page_is_read() -> None:
 
         found = await client.referrers(registry.image("a:1"), digest, soon())
 
-        assert [one.artifact_type for one in found] == [f"x/{number}" for number in range(10)]
+        assert [one.artifact_type for one in found.entries] == [f"x/{number}" for number in range(10)]
 
 
-@pytest.mark.parametrize(("page_size", "count"), [(None, 51), (40, 60), (1, 12)])
-async def test_more_referrers_or_pages_than_the_limit_are_too_large(page_size: int | None, count: int) -> None:
+async def test_more_pages_than_the_limit_are_too_large() -> None:
     """A list cut short could hide a signature."""
-    async with RegistrySimulator(page_size=page_size).running() as registry, client_of(registry) as client:
-        digest = refer(registry, count)
+    async with RegistrySimulator(page_size=1).running() as registry, client_of(registry) as client:
+        digest = refer(registry, 12)
 
         with pytest.raises(TooLargeError, match="more than"):
             await client.referrers(registry.image("a:1"), digest, soon())
+
+
+@pytest.mark.parametrize("page_size", [None, 300])
+async def test_a_list_beyond_512_kib_is_too_large_on_one_page_or_several(page_size: int | None) -> None:
+    async with RegistrySimulator(page_size=page_size).running() as registry, client_of(registry) as client:
+        digest = registry.add_image("a", "1")
+        for number in range(600):
+            referrer = {
+                "subject": {"digest": str(digest)},
+                "artifactType": f"x/{number}",
+                "annotations": {"x": "x" * 700},
+            }
+            registry.add_manifest("a", referrer)
+
+        with pytest.raises(TooLargeError):
+            await client.referrers(registry.image("a:1"), digest, soon())
+
+
+async def test_five_hundred_referrers_are_listed() -> None:
+    """Scanners push attestations every day."""
+    async with RegistrySimulator(page_size=200).running() as registry, client_of(registry) as client:
+        digest = refer(registry, 500)
+
+        assert len((await client.referrers(registry.image("a:1"), digest, soon())).entries) == 500
 
 
 @pytest.mark.parametrize(
@@ -211,57 +224,51 @@ async def test_a_page_that_fails_fails_the_list() -> None:
             await client.referrers(registry.image("a:1"), digest, soon())
 
 
-@pytest.mark.parametrize("absent", [400, 404, 405, 406, 200])
-async def test_an_absent_api_is_remembered_for_an_hour(absent: int) -> None:
-    async with RegistrySimulator().running() as registry:
-        registry.fault = lambda request: web.Response(status=absent) if "/referrers/" in request.path else None
-        time, image, digest = Time(), registry.image("a:1"), Digest.of(b"")
-
-        async with client_of(registry, time=time) as client:
-            asked = []
-            for passing in (0.0, 3599.0, 2.0):
-                time.now += passing
-                assert await client.referrers(image, digest, soon()) == ()
-                asked.append(sum("/referrers/" in line for line in registry.requests))
-
-    assert asked == [1, 1, 2]
+@pytest.mark.parametrize("status", [400, 404, 405, 406, 422])
+async def test_an_api_that_refuses_the_question_is_absent(status: int) -> None:
+    fault = web.Response(status=status)
+    async with RegistrySimulator(fault=lambda _: fault).running() as registry, client_of(registry) as client:
+        with pytest.raises(NotFoundError):
+            await client.referrers(registry.image("a:1"), Digest.of(b""), soon())
 
 
-async def test_an_unknown_name_does_not_mean_that_the_api_is_absent() -> None:
-    """Otherwise one Pod with an image that is not there hides every bundle of that registry for an hour."""
+@pytest.mark.parametrize("body", [b"{}", b'{"manifests": null}'])
+async def test_an_index_without_a_list_is_no_answer(body: bytes) -> None:
+    """A sound index behind the fallback tag must not be hidden by it."""
+    fault = web.Response(body=body, content_type=INDEX)
+    async with RegistrySimulator(fault=lambda _: fault).running() as registry, client_of(registry) as client:
+        with pytest.raises(NotFoundError):
+            await client.referrers(registry.image("a:1"), Digest.of(b""), soon())
+
+
+async def test_what_is_no_index_by_its_type_is_no_answer() -> None:
+    fault = web.Response(body=b"<html>", content_type="text/html")
+    async with RegistrySimulator(fault=lambda _: fault).running() as registry, client_of(registry) as client:
+        with pytest.raises(NotFoundError):
+            await client.referrers(registry.image("a:1"), Digest.of(b""), soon())
+
+
+async def test_an_empty_list_is_an_empty_list() -> None:
+    fault = web.Response(body=b'{"manifests": []}', content_type=INDEX)
+    async with RegistrySimulator(fault=lambda _: fault).running() as registry, client_of(registry) as client:
+        assert await client.referrers(registry.image("a:1"), Digest.of(b""), soon()) == Listing()
+
+
+async def test_an_index_that_is_no_json_is_malformed() -> None:
+    fault = web.Response(body=b"{", content_type=INDEX)
+    async with RegistrySimulator(fault=lambda _: fault).running() as registry, client_of(registry) as client:
+        with pytest.raises(MalformedAnswerError):
+            await client.referrers(registry.image("a:1"), Digest.of(b""), soon())
+
+
+async def test_one_absent_answer_switches_nothing_off() -> None:
+    """Whoever deploys may name a repository that is not there; the signatures of others stay where they are."""
     async with RegistrySimulator().running() as registry, client_of(registry) as client:
-        unknown = {"errors": [{"code": "NAME_UNKNOWN"}]}
-        registry.fault = lambda request: (
-            web.json_response(unknown, status=404) if request.path.startswith("/v2/none/referrers") else None
-        )
         digest = refer(registry, 1)
+        registry.fault = lambda request: web.Response(status=404) if "/nobody/" in request.path else None
+        for _ in range(2):
+            with pytest.raises(NotFoundError):
+                await client.referrers(registry.image("nobody:1"), digest, soon())
 
-        assert await client.referrers(registry.image("none:1"), digest, soon()) == ()
-        assert len(await client.referrers(registry.image("a:1"), digest, soon())) == 1
-
-
-async def test_an_api_that_has_answered_is_not_forgotten_for_one_404() -> None:
-    async with RegistrySimulator().running() as registry, client_of(registry) as client:
-        digest = refer(registry, 1)
-        assert len(await client.referrers(registry.image("a:1"), digest, soon())) == 1
-        registry.fault = lambda request: web.Response(status=404) if "/other/" in request.path else None
-
-        assert await client.referrers(registry.image("other:1"), digest, soon()) == ()
-        assert len(await client.referrers(registry.image("a:1"), digest, soon())) == 1
-
-
-async def test_a_fallback_tag_that_is_no_index_is_malformed() -> None:
-    async with RegistrySimulator(referrers_api=False).running() as registry, client_of(registry) as client:
-        digest = registry.add_image("a", "1")
-        registry.add_image("a", f"sha256-{digest.hex}", "no index")
-
-        with pytest.raises(MalformedAnswerError, match="no index"):
-            await client.referrers(registry.image("a:1"), digest, soon())
-
-
-async def test_the_fallback_tag_of_a_long_digest_is_cut() -> None:
-    async with RegistrySimulator(referrers_api=False).running() as registry, client_of(registry) as client:
-        digest = Digest.of(b"", "sha512")
-        await client.referrers(registry.image("a:1"), digest, soon())
-
-        assert registry.requests[-1] == f"GET /v2/a/manifests/sha512-{digest.hex[:64]}"
+        assert len((await client.referrers(registry.image("a:1"), digest, soon())).entries) == 1
+        assert sum("/nobody/referrers/" in line for line in registry.requests) == 2

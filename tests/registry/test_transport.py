@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohappyeyeballs
@@ -16,6 +17,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
+from router import __version__
 from router.errors import (
     ForbiddenAddressError,
     MalformedAnswerError,
@@ -26,19 +28,18 @@ from router.errors import (
 from router.images import Digest, ImageReference, parse_reference
 from router.registry import RegistryClient, RegistrySettings, failures, transport
 from router.registry.answers import TransientError
-from router.registry.settings import CredentialsSettings
 from tests.registry.stage import Time, client_of, soon
 from tests.simulators.certificates import SelfSigned, self_signed
 from tests.simulators.docker_registry import docker_config
 from tests.simulators.names import know
-from tests.simulators.registry import RegistrySimulator, TokenService, listening
+from tests.simulators.registry import RegistrySimulator, TokenService, listening, registry_settings
 
 USERS = {"gatecrier": "open sesame"}
 
 
 def with_credentials(registry: RegistrySimulator, folder: Path) -> RegistrySettings:
     file = docker_config(folder, registry.host)
-    return RegistrySettings(host=registry.host, plain_http=True, credentials=CredentialsSettings(file=file))
+    return registry_settings(folder, host=registry.host, plain_http=True, credentials={"file": str(file)})
 
 
 def redirect(target: str, status: int = 307) -> Callable[[web.Request], web.Response | None]:
@@ -64,6 +65,20 @@ async def test_a_redirect_elsewhere_takes_no_credentials_along(status: int, tmp_
         assert body == b"content"
         assert registry.authorizations[-1] is not None
         assert storage.authorizations == [None]
+
+
+async def test_a_registry_learns_who_we_are() -> None:
+    """Whoever runs one and sees too many of our questions must know whom to ask, and about which version."""
+    agents: list[str | None] = []
+
+    async with (
+        RegistrySimulator(fault=lambda request: agents.append(request.headers.get("User-Agent"))).running() as registry,
+        RegistryClient([registry.settings]) as client,
+    ):
+        registry.add_image("a", "1")
+        await client.resolve(registry.image("a:1"), soon())
+
+    assert agents == [f"gatecrier/{__version__}"]
 
 
 async def test_a_redirect_on_the_same_origin_keeps_them(tmp_path: Path) -> None:
@@ -127,6 +142,8 @@ NO_PLACES = [
     "http://a b/",
 ]
 NO_PLACES += ["http://:x/", "javascript:alert(1)", "http://\N{SNOWMAN}/", "http://[::x]/", "http://a:0/"]
+NO_PLACES += ["http://2852039166/latest", "http://0251.0376.0251.0376/", "http://0x7f.1/", "http://127.1/"]
+NO_PLACES += ["http://127.0.0.1./", "http://169.254.169.254./latest", "http://%31%32%37.1/"]
 
 
 @pytest.mark.parametrize("location", NO_PLACES)
@@ -138,8 +155,9 @@ async def test_a_redirect_to_what_is_no_place_is_malformed(location: str) -> Non
             await client.resolve(registry.image("a:1"), soon())
 
 
-async def test_no_redirect_leads_to_a_forbidden_address() -> None:
-    fault = lambda _: web.Response(status=302, headers={"Location": "http://169.254.169.254/latest"})  # noqa: E731 - one line says it
+@pytest.mark.parametrize("host", ["169.254.169.254", "[fd00:ec2::254]", "[64:ff9b:1::a9fe:a9fe]", "[fec0::1]"])
+async def test_no_redirect_leads_to_a_forbidden_address(host: str) -> None:
+    fault = lambda _: web.Response(status=302, headers={"Location": f"http://{host}/latest"})  # noqa: E731 - one line says it
 
     async with RegistrySimulator(fault=fault).running() as registry, RegistryClient([registry.settings]) as client:
         with pytest.raises(ForbiddenAddressError):
@@ -165,7 +183,7 @@ def ca(pair: SelfSigned, tmp_path: Path) -> Path:
 async def test_a_registry_is_trusted_by_its_own_ca(tls: ssl.SSLContext, ca: Path) -> None:
     async with (
         RegistrySimulator(tls=tls).running() as registry,
-        RegistryClient([RegistrySettings(host=registry.host, ca=ca)]) as client,
+        RegistryClient([registry_settings(ca.parent, host=registry.host, ca=str(ca))]) as client,
     ):
         digest = registry.add_image("a", "1")
 
@@ -197,7 +215,7 @@ async def test_plain_http_is_spoken_only_where_it_is_named() -> None:
 async def test_a_redirect_from_https_to_http_is_malformed(tls: ssl.SSLContext, ca: Path) -> None:
     async with (
         RegistrySimulator(tls=tls).running() as registry,
-        RegistryClient([RegistrySettings(host=registry.host, ca=ca)]) as client,
+        RegistryClient([registry_settings(ca.parent, host=registry.host, ca=str(ca))]) as client,
     ):
         registry.fault = lambda _: web.Response(status=302, headers={"Location": f"http://{registry.host}/"})
 
@@ -267,6 +285,88 @@ async def test_a_registry_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
             assert await client.resolve(parse_reference(f"{settings.host}/a:1"), soon()) == digest
 
 
+@pytest.mark.parametrize("proxy", ["169.254.169.254:3128", "[fd00:ec2::254]:3128"])
+async def test_no_proxy_is_at_a_forbidden_address(proxy: str) -> None:
+    """Names of proxies are judged by what they lead to; their addresses are no others."""
+    surroundings = Time().surroundings({"https_proxy": f"http://{proxy}"})
+
+    async with RegistryClient(surroundings=surroundings) as client:
+        with pytest.raises(ForbiddenAddressError):
+            await client.resolve(parse_reference("registry.test/a:1"), soon())
+
+
+@dataclass
+class Swallowed:
+    """What a registry answers to whom it was not asked by in its own name: nothing, for ever."""
+
+    exchanges: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+
+    async def fault(self, request: web.Request) -> web.Response | None:
+        """Let it hang, and count it."""
+        if "swallow" not in request.query:
+            return None
+        self.exchanges.release()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+REDIRECTED = (307, "Location", "http://{host}/v2/?swallow")
+CHALLENGED = (401, "WWW-Authenticate", 'Bearer realm="http://{host}/v2/?swallow"')
+
+
+@pytest.mark.parametrize(("status", "header", "leads"), [REDIRECTED, CHALLENGED])
+async def test_what_one_registry_leads_to_takes_no_connection_from_another(
+    status: int, header: str, leads: str
+) -> None:
+    """Whoever runs a registry sends us to any host by a redirect or a realm, and can let every exchange there hang."""
+    swallowed = Swallowed()
+    async with (
+        RegistrySimulator(fault=swallowed.fault).running() as host,
+        RegistrySimulator().running() as thief,
+        client_of(host, thief) as client,
+    ):
+        digest = host.add_image("a", "1")
+        thief.fault = lambda _: web.Response(status=status, headers={header: leads.format(host=host.host)})
+        images = [thief.image(f"a{number}:1") for number in range(transport.CONNECTIONS_PER_HOST + 8)]
+        thieves = [asyncio.create_task(client.resolve(image, soon())) for image in images]
+        for _ in range(transport.CONNECTIONS_PER_HOST):
+            await swallowed.exchanges.acquire()
+
+        assert await client.resolve(host.image("a:1"), soon(5)) == digest
+        assert swallowed.exchanges.locked()  # and it has no more than its own places there
+        for task in thieves:
+            task.cancel()
+        await asyncio.wait(thieves)
+
+
+async def test_who_waits_for_a_place_is_told_when_the_client_closes() -> None:
+    """A configuration is replaced while registries hang: nobody may wait on, or see an error that is none of ours."""
+    swallowed = Swallowed()
+    async with RegistrySimulator(fault=swallowed.fault).running() as registry, client_of(registry) as client:
+        call = transport.Call("GET", URL(f"http://{registry.host}/v2/?swallow"), 1000, "a")
+        endpoint = client._endpoints.of(registry.host)
+        asking = [
+            asyncio.create_task(client._transport.send(endpoint, call))
+            for _ in range(transport.CONNECTIONS_PER_HOST + 8)
+        ]
+        for _ in range(transport.CONNECTIONS_PER_HOST):
+            await swallowed.exchanges.acquire()
+        await client.close()
+        ends = await asyncio.gather(*asking, return_exceptions=True)
+
+    assert {type(end) for end in ends[: transport.CONNECTIONS_PER_HOST]} == {TransientError}
+    assert {type(end) for end in ends[transport.CONNECTIONS_PER_HOST :]} == {UnreachableError}
+
+
+async def test_a_place_at_a_host_is_remembered_while_it_is_held() -> None:
+    """Whoever deploys chooses hosts; there is no end of them."""
+    async with RegistrySimulator().running() as registry, client_of(registry) as client:
+        registry.add_image("a", "1")
+        await client.resolve(registry.image("a:1"), soon())
+
+        assert len(client._transport._places) == 0
+
+
 async def test_a_plain_registry_is_reached_through_the_proxy() -> None:
     """The proxy is a registry here: it answers for every host, which shows that it was asked."""
     seen: list[tuple[str, str | None]] = []
@@ -316,7 +416,9 @@ async def test_an_https_registry_is_reached_through_a_tunnel(tls: ssl.SSLContext
         registry.fault = lambda request: seen.append(request.headers.get("Proxy-Authorization"))
         surroundings = Time().surroundings({"https_proxy": f"http://user:pass@127.0.0.1:{port}"})
 
-        async with RegistryClient([RegistrySettings(host="registry.test", ca=ca)], surroundings=surroundings) as client:
+        async with RegistryClient(
+            [registry_settings(ca.parent, host="registry.test", ca=str(ca))], surroundings=surroundings
+        ) as client:
             assert await client.resolve(parse_reference("registry.test/a:1"), soon()) == digest
 
     assert heads[0].startswith("CONNECT registry.test:443 ")

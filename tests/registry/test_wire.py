@@ -8,8 +8,8 @@ from aiohttp import web
 
 from router.errors import TimedOutError
 from router.images import ImageReference, parse_reference
+from router.outbound.lookups import Found, Lookups
 from router.registry import RegistryClient, RegistrySettings
-from router.registry.lookups import Found, Lookups
 from router.registry.transport import CONNECTIONS_PER_HOST
 from router.registry.wire import Exchanges, Wire, listen, question
 from tests.registry.stage import Time, client_of, soon

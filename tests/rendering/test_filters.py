@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.rendering.filters import SEVERITIES, all_filters
-from router.rendering.library import Library
 from router.rendering.markup import Escaped, Markup, cut_bytes, cut_chars, escape
-from router.rendering.rehearsal import KNOWN
+from router.rendering.rehearsal import KNOWN, rehearse
 from router.rendering.template import Template
 from router.verdict import Severity
 
@@ -138,9 +137,10 @@ def test_the_guide_lists_every_name() -> None:
     assert all(f"`{name}`" in PAGE for name in KNOWN)
 
 
-def test_the_guide_s_example_is_a_template(tmp_path: Path) -> None:
+def test_the_guide_s_example_is_a_template() -> None:
     example = PAGE.partition("<!-- example -->\n```json\n")[2].partition("```")[0]
-    (tmp_path / "mine.json").write_text(example)
-    document = json.loads(Library([tmp_path]).template("mine").render(KNOWN))
+    template = Template.parse("mine", example, known=KNOWN)
+    rehearse(template)
+    document = json.loads(template.render(KNOWN))
 
     assert document["count"] == len(document["images"]) > len(document["failing"]) > 0

@@ -11,12 +11,13 @@ from router.errors import TemplateError
 from router.events import CloudEvent
 from router.rendering.examples import EXAMPLES, WHOLE, WITHOUT_IMAGES
 from router.rendering.library import Library
+from router.settings.snapshot import read_file
 from router.verdict import Verdict
 
 
 def load(folder: Path, source: str) -> object:
     (folder / "mine.json").write_text(source)
-    return Library([folder]).template("mine")
+    return Library([folder], read_file).template("mine")
 
 
 @pytest.mark.parametrize("event", [*EXAMPLES, WITHOUT_IMAGES], ids=range(len(EXAMPLES) + 1))
@@ -35,7 +36,7 @@ def test_the_first_example_has_every_verdict_and_every_field() -> None:
     [
         ("[\n{{ alert_mesage }}]", "template mine: line 2: there is no 'alert_mesage'; did you mean 'alert_message'?"),
         ("{{ event.decision.outcom }}", "there is no 'outcom'; did you mean 'outcome'?"),
-        ("{{ event['decision']['zzz'] }}", "there is no 'zzz'; there is: break_glass, message"),
+        ("{{ event['decision']['zzz'] }}", "there is no 'zzz'; there is: break_glass, is_attempt, message"),
         ("{% if event.decision.break_glass %}{{ event.typo }}{% else %}1{% endif %}", "there is no 'typo'"),
         ("[{% for i in event.images[1:] %}{% if loop.first %}{{ i.typo }}{% endif %}{% endfor %}]", "no 'typo'"),
         ("{{ event.images[0].signers[0].nam }}", "did you mean 'name'?"),

@@ -9,19 +9,19 @@ import datetime as dt
 import math
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from aiohttp import web
 
-from router.assembly.running import new_event_loop
+from router.assembly.serving import new_event_loop
 from router.cli.demo.world import free_port
 from router.fields import ListenAddress
-from router.server.certificates import load_pair, new_context, self_signed
+from router.server.certificates import new_context, self_signed
 from router.server.entrance import Clients, Entrance, asking
 from router.server.limits import Limits
 from router.server.listening import Listener
-from router.telemetry.metrics import Metrics, create
+from router.tls import show
 
 Result = TypeVar("Result")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -45,7 +45,7 @@ def loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
 def entrance(clients: Clients | None = None) -> Entrance:
     """A door that shows a self-signed certificate."""
     context = new_context()
-    load_pair(context, *PAIR)
+    show(context, PAIR)
     return asking(context, clients)
 
 
@@ -91,19 +91,45 @@ class Client:
             await self.writer.wait_closed()
 
 
+@dataclass
+class Facts:
+    """An observer that keeps what it is told."""
+
+    statuses: list[int] = field(default_factory=list)
+    endings: list[str] = field(default_factory=list)
+    handshakes_failed: int = 0
+    clients_refused: int = 0
+
+    def turned_away(self, status: int) -> None:
+        """Keep the status."""
+        self.statuses.append(status)
+
+    def connection_ended(self, reason: str) -> None:
+        """Keep the reason."""
+        self.endings.append(reason)
+
+    def handshake_failed(self) -> None:
+        """Count."""
+        self.handshakes_failed += 1
+
+    def client_refused(self) -> None:
+        """Count."""
+        self.clients_refused += 1
+
+
 class Stage:
     """A listener that is under test."""
 
     def __init__(self, handler: Handler, limits: Limits, *, tls: bool = True) -> None:
         self.door = entrance()
-        self.metrics: Metrics = create("0")
+        self.facts = Facts()
         self.port = free_port()
         application = web.Application(client_max_size=2**24)
         application.router.add_route("*", "/{path:.*}", handler)
         self.listener = Listener(
             application,
             ListenAddress("127.0.0.1", self.port),
-            self.metrics,
+            self.facts,
             entrance=(lambda: self.door) if tls else None,
             limits=limits,
             sweep=0.01,
@@ -123,10 +149,6 @@ class Stage:
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0)))
         self._clients.append(client)
         return client
-
-    def count(self, metric: str, **labels: str) -> float:
-        """The value of a metric."""
-        return self.metrics.registry.get_sample_value(f"gatecrier_{metric}", labels) or 0.0
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until this holds."""

@@ -42,7 +42,7 @@ def test_a_handshake_that_does_not_come_to_an_end_is_closed(play: Play) -> None:
             client = await stage.come()
             await client.end()
             await stage.until(lambda: stage.listener.connections.counts()["handshake"] == 0)
-            return stage.count("handshakes_failed_total")
+            return stage.facts.handshakes_failed
 
     assert play(story()) == 1
 
@@ -54,7 +54,7 @@ def test_what_is_no_tls_is_closed_and_counted(play: Play) -> None:
             client.writer.write(b"GET / HTTP/1.1\r\n\r\n")
             await client.end()
             await stage.until(lambda: len(stage.listener.connections) == 0)
-            return stage.count("handshakes_failed_total")
+            return stage.facts.handshakes_failed
 
     assert play(story()) == 1
 
@@ -65,7 +65,7 @@ def test_a_head_that_does_not_come_to_an_end_is_closed(play: Play, sent: bytes) 
         async with listening(head=0.05) as stage:
             client = await stage.connect()
             client.writer.write(sent)
-            return await client.end(), stage.count("connections_ended_total", reason="head_late")
+            return await client.end(), stage.facts.endings.count("head_late")
 
     assert play(story()) == (b"", 1)
 
@@ -85,7 +85,7 @@ def test_the_time_of_a_head_counts_from_its_first_byte(play: Play) -> None:
             trickling = asyncio.create_task(trickle())
             await client.end()
             trickling.cancel()
-            return stage.count("connections_ended_total", reason="head_late")
+            return stage.facts.endings.count("head_late")
 
     assert play(story()) == 1
 
@@ -97,7 +97,7 @@ def test_a_second_request_has_a_head_limit_too(play: Play) -> None:
             await client.ask()
             client.writer.write(b"GET / HT")
             await client.end()
-            return stage.count("connections_ended_total", reason="head_late")
+            return stage.facts.endings.count("head_late")
 
     assert play(story()) == 1
 
@@ -132,7 +132,7 @@ def test_silence_ends_too(play: Play) -> None:
             fresh, used = await stage.connect(), await stage.connect()
             await used.ask()
             await asyncio.gather(fresh.end(), used.end())
-            return stage.count("connections_ended_total", reason="silent")
+            return stage.facts.endings.count("silent")
 
     assert play(story()) == 2
 
@@ -275,8 +275,8 @@ def test_an_answer_that_is_not_taken_ends_the_connection(play: Play) -> None:
             deaf = await asyncio.to_thread(socket.create_connection, ("127.0.0.1", stage.port))
             with await asyncio.to_thread(trusting().wrap_socket, deaf) as client:
                 client.sendall(2 * b"GET / HTTP/1.1\r\nHost: g\r\n\r\n")
-                await stage.until(lambda: stage.count("connections_ended_total", reason="answer_not_taken") > 0)
-            return stage.count("connections_ended_total", reason="answer_not_taken")
+                await stage.until(lambda: stage.facts.endings.count("answer_not_taken") > 0)
+            return stage.facts.endings.count("answer_not_taken")
 
     assert play(story()) == 1
 
@@ -289,7 +289,7 @@ def test_nothing_is_in_hand_for_ever(play: Play) -> None:
             client.writer.write(POST % 0)
             await client.end()
             await asyncio.wait_for(judging.cancelled.wait(), 10)
-            return stage.count("connections_ended_total", reason="request_late") == 1
+            return stage.facts.endings.count("request_late") == 1
 
     assert play(story())
 
@@ -377,7 +377,7 @@ def test_nonsense_is_logged_once_a_minute(play: Play, capfd: pytest.CaptureFixtu
             for _ in range(20):
                 client = await stage.connect()
                 await client.ask(b"nonsense\r\n\r\n")
-            return stage.count("requests_malformed_total", status="400")
+            return stage.facts.statuses.count(400)
 
     assert play(story()) == 20
     assert "".join(capfd.readouterr()).count("request_not_http") == 1
@@ -396,7 +396,7 @@ def test_a_head_has_a_size(play: Play, chunk: int) -> None:
                     client.writer.write(head[start : start + chunk])
                     await client.writer.drain()
             await client.end()
-            return stage.count("connections_ended_total", reason="head_too_large")
+            return stage.facts.endings.count("head_too_large")
 
     assert play(story()) == 1
 
@@ -414,7 +414,7 @@ def test_requests_that_wait_for_their_turn_have_a_size(play: Play) -> None:
                     await client.writer.drain()
                     await asyncio.sleep(0.001)
             await client.end()
-            return stage.count("connections_ended_total", reason="head_too_large")
+            return stage.facts.endings.count("head_too_large")
 
     assert play(story()) == 1
 

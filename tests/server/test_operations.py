@@ -12,14 +12,15 @@ from router.errors import ConfigurationError
 from router.fields import ListenAddress
 from router.server.listening import Listener
 from router.server.operations import Health, operations_application
-from router.telemetry.metrics import create
+from tests.server.stage import Facts
 
 
 async def asked(health: Health, path: str) -> tuple[int, str]:
-    async def refresh() -> None:
+    async def metrics() -> bytes:
         await asyncio.sleep(0)
+        return b"# TYPE gatecrier_requests_total counter"
 
-    application = operations_application(health, create("1"), refresh)
+    application = operations_application(health, metrics)
     async with TestClient(TestServer(application)) as client, client.get(path) as reply:
         return reply.status, await reply.text()
 
@@ -48,13 +49,14 @@ async def test_who_asks_without_end_for_metrics_takes_no_more_time_than_one() ->
     """Writing them out takes milliseconds in which no review is answered."""
     count, began, goes_on = 0, asyncio.Event(), asyncio.Event()
 
-    async def refresh() -> None:
+    async def metrics() -> bytes:
         nonlocal count
         count += 1
         began.set()
         await goes_on.wait()
+        return b""
 
-    application = operations_application(Health(), create("1"), refresh)
+    application = operations_application(Health(), metrics)
     async with TestClient(TestServer(application)) as client:
         asking = [asyncio.create_task(client.get("/metrics")) for _ in range(20)]
         await began.wait()
@@ -73,16 +75,14 @@ async def test_a_taken_port_is_a_clear_error() -> None:
         port = taken.getsockname()[1]
 
         with pytest.raises(ConfigurationError, match=rf"can't listen on 127\.0\.0\.1:{port}"):
-            await Listener(web.Application(), ListenAddress("127.0.0.1", port), create("1")).start()
+            await Listener(web.Application(), ListenAddress("127.0.0.1", port), Facts()).start()
 
 
 async def test_a_listener_serves_until_it_is_closed() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    listener = Listener(
-        operations_application(Health(), create("1"), _nothing), ListenAddress("127.0.0.1", port), create("1")
-    )
+    listener = Listener(operations_application(Health(), _nothing), ListenAddress("127.0.0.1", port), Facts())
     await listener.start()
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/healthz") as reply:
         status = reply.status
@@ -91,5 +91,5 @@ async def test_a_listener_serves_until_it_is_closed() -> None:
     assert status == 200
 
 
-async def _nothing() -> None:
-    """Nothing to refresh."""
+async def _nothing() -> bytes:
+    return b""

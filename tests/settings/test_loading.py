@@ -167,12 +167,14 @@ def test_what_is_never_used_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_a_key_with_two_names_does_not_go_unnoticed(tmp_path: Path) -> None:
-    """A threshold counts keys, and so one signer, however often it is named: one that is out of reach is a mistake."""
+    """A threshold counts keys, and so one signer, however often it is named: one that is out of reach is told, too."""
     twice = example().replace("security.pub", "release.pub")
-    (warning,) = loaded(tmp_path, twice.replace("threshold: 2", "threshold: 1")).warnings
+    (only,) = loaded(tmp_path, twice.replace("threshold: 2", "threshold: 1")).warnings
+    alias, threshold = loaded(tmp_path, twice).warnings
 
-    assert 'verifiers[0].keys[1] (security): is the same key as "release"; a threshold counts it once' in warning
-    assert "policy[1].with.threshold: threshold 2 can never be met" in refused(tmp_path, twice)
+    assert 'verifiers[0].keys[1] (security): is the same key as "release"; a threshold counts it once' in only
+    assert alias == only
+    assert "policy[1].with.threshold: threshold 2 can never be met" in threshold
 
 
 def test_no_destination_at_all_is_a_warning(tmp_path: Path) -> None:
@@ -239,7 +241,7 @@ def test_every_file_that_is_read_is_known_so_that_it_can_be_watched(tmp_path: Pa
     text = example().replace("tls: self-signed", "tls: {certificate: tls.crt, key: tls.key}")
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "slack.json").write_text('{"text": "{{ alert_message }}"}')
-    files = loaded(tmp_path, text).files
+    files = loaded(tmp_path, text).watched
 
     assert {path.relative_to(tmp_path).as_posix() for path in files if path.is_relative_to(tmp_path)} == {
         "gatecrier.yaml",
@@ -249,7 +251,9 @@ def test_every_file_that_is_read_is_known_so_that_it_can_be_watched(tmp_path: Pa
         "slack-url",
         "tls.crt",
         "tls.key",
+        "templates",
         "templates/slack.json",
+        "templates/sysdig.json",  # not there: it would hide the shipped one
     }
 
 
@@ -271,7 +275,7 @@ def test_files_that_a_refused_configuration_names_are_known_too(tmp_path: Path) 
     result = tried(tmp_path, example().replace("{file: slack-url}", "{file: not-yet}"))
 
     assert isinstance(result, Refused)
-    assert tmp_path / "not-yet" in result.files
+    assert tmp_path / "not-yet" in result.watched
 
 
 def test_paths_are_relative_to_the_folder_that_the_name_of_the_file_says(tmp_path: Path) -> None:
@@ -284,7 +288,7 @@ def test_paths_are_relative_to_the_folder_that_the_name_of_the_file_says(tmp_pat
     result = attempt(path, ENVIRONMENT)
 
     assert isinstance(result, Loaded)
-    assert path in result.files
+    assert path in result.watched
 
 
 @pytest.mark.parametrize(("name", "word"), [("gone.yaml", "No such file"), (".", "Is a directory")])

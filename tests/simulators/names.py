@@ -13,7 +13,7 @@ from typing import cast
 
 import pytest
 
-from router.registry.lookups import Found, Lookups
+from router.outbound.lookups import Found, Lookups
 
 _A, _AAAA = 1, 28
 _NO_SUCH_NAME = 3

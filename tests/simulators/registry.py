@@ -21,8 +21,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from router.fields import ReadingContext
 from router.images import Digest, ImageReference, parse_reference
 from router.registry import RegistrySettings
+from router.settings.snapshot import read_file
 
 DATA = Path(__file__).parent.parent / "data"
 LAYOUTS = DATA / "layouts"
@@ -99,6 +101,12 @@ def _basic(user: str, password: str) -> str:
 async def _faulty(fault: Fault, request: web.Request) -> web.StreamResponse | None:
     answer = fault(request)
     return await answer if inspect.isawaitable(answer) else answer
+
+
+def registry_settings(folder: Path, **values: object) -> RegistrySettings:
+    """Settings of a registry as a configuration in this folder has them: its files are read with it."""
+    context = {"reading": ReadingContext(folder, {}, read_file)}
+    return RegistrySettings.model_validate(values, context=context)
 
 
 @dataclass
@@ -263,9 +271,9 @@ async def hang(_: web.Request) -> web.StreamResponse | None:
     return None
 
 
-async def endless(request: web.Request) -> web.StreamResponse:
+async def endless(request: web.Request, media_type: str = MANIFEST) -> web.StreamResponse:
     """Answer 200 and write until the other side has had enough."""
-    response = web.StreamResponse(headers={"Content-Type": MANIFEST})
+    response = web.StreamResponse(headers={"Content-Type": media_type})
     await response.prepare(request)
     with contextlib.suppress(ConnectionError):
         while True:

@@ -108,7 +108,7 @@ async def test_what_there_was_no_time_for_is_unverifiable_and_not_the_registrys_
     monkeypatch.setattr("router.slices.SLICE", 0.0)
     under_way = examination("release", "security", deadline=0.0)
 
-    assert await under_way.is_enough(signings(*["stranger"] * 50))
+    assert not await under_way.is_enough(signings(*["stranger"] * 50))
     judgement = under_way.judgement
     assert (judgement.verdict, judgement.reason) == (Verdict.UNVERIFIABLE, "timeout")
     assert not judgement.is_registrys_doing

@@ -19,8 +19,8 @@ from router.errors import NotFoundError, TimedOutError, TooLargeError, Unverifia
 from router.images import Digest, ImageReference, parse_reference
 from router.policy import Rule
 from router.policy.settings import RuleSettings
-from router.registry import Descriptor, Manifest
-from router.registry.referrers import fallback_tag, parse_index
+from router.registry import Descriptor, Listing, Manifest
+from router.registry.referrers import fallback_tag
 from router.steps import finish
 from router.verification.cosign.settings import CosignSettings
 from router.verification.evidence import (
@@ -69,6 +69,10 @@ def in_virtual_time(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
+def _texts(value: object) -> Mapping[str, str]:
+    return value if isinstance(value, dict) else {}
+
+
 @dataclass
 class MemorySource:
     """A source of evidence in memory, with or without the referrers API; notes what it is asked."""
@@ -88,10 +92,12 @@ class MemorySource:
         await self._note(f"HEAD {image.tag}", image, deadline)
         return Digest.of(self._held(str(image.tag))[1])
 
-    async def manifest(self, image: ImageReference, reference: Digest | str, deadline: float) -> Manifest:
+    async def manifest(self, image: ImageReference, reference: Digest | str, deadline: float, limit: int) -> Manifest:
         """Any manifest, whatever the image: there is one repository."""
         await self._note(f"GET {reference}", image, deadline)
         media_type, body = self._held(str(reference))
+        if len(body) > limit:
+            raise TooLargeError("the manifest is too large")
         return Manifest(Digest.of(body), media_type, body)
 
     async def blob(self, image: ImageReference, digest: Digest, deadline: float, limit: int) -> bytes:
@@ -103,13 +109,12 @@ class MemorySource:
             raise TooLargeError("the blob is too large")
         return self.blobs[digest]
 
-    async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> tuple[Descriptor, ...]:
-        """By subject, or as the index behind the fallback tag says."""
+    async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> Listing:
+        """By subject."""
         await self._note("REFERRERS", image, deadline)
-        if self.has_api:
-            return tuple(self._referring(digest))
-        tag = fallback_tag(digest)
-        return parse_index(self.manifests[tag][1], tag) if tag in self.manifests else ()
+        if not self.has_api:
+            raise NotFoundError("there is no API")
+        return Listing(tuple(self._referring(digest)))
 
     def _referring(self, digest: Digest) -> Sequence[Descriptor]:
         found = []
@@ -122,7 +127,7 @@ class MemorySource:
             if ":" in reference and isinstance(subject, dict) and subject.get("digest") == str(digest):
                 kind = document.get("artifactType") or (document.get("config") or {}).get("mediaType") or ""
                 listed = Digest.parse(reference)
-                found.append(Descriptor(media_type, listed, len(body), kind, document.get("annotations") or {}))
+                found.append(Descriptor(media_type, listed, len(body), kind, _texts(document.get("annotations"))))
         return found
 
     def _held(self, reference: str) -> tuple[str, bytes]:

@@ -16,6 +16,7 @@ import aiohttp
 
 from router import __version__
 from router.assembly import Router
+from router.assembly.observing import Observing
 from router.cli.demo import report
 from router.cli.demo.images import Images, Signer
 from router.cli.demo.story import SCENES, Scene, configuration, fill, review
@@ -45,13 +46,14 @@ async def play(*, keep: bool, show_all: bool) -> int:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatecrier-demo-")))
         receivers, images, signer = Receivers(), Images(), Signer("release")
+        observing = Observing(create_metrics(__version__))
         fill(images, signer, Signer("stranger"))
         registry_port, receivers_port, listen = free_port(), free_port(), (free_port(), free_port())
         for application, port in (
             (registry_application(images), registry_port),
             (receivers.application(), receivers_port),
         ):
-            listener = Listener(application, ListenAddress("127.0.0.1", port), create_metrics(__version__))
+            listener = Listener(application, ListenAddress("127.0.0.1", port), observing)
             await listener.start()
             stack.push_async_callback(listener.close)
         registry = f"127.0.0.1:{registry_port}"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from router.registry import lookups as module
-from router.registry.addresses import GuardedResolver
-from router.registry.lookups import Lookups, SharedLookups
+from router.outbound import lookups as module
+from router.outbound.addresses import AddressGuard
+from router.outbound.lookups import Lookups, SharedLookups
+from router.outbound.resolving import GuardedResolver
 from tests.simulators.names import NameServer
 
 FOUND = ((socket.AF_INET, "10.1.2.3"),)
@@ -197,7 +198,7 @@ async def test_clients_share_lookups_until_the_last_has_gone() -> None:
 
 
 async def test_a_resolver_is_usable_again_after_it_was_closed() -> None:
-    resolver = GuardedResolver()
+    resolver = GuardedResolver(AddressGuard())
     began = time.monotonic()
     await resolver.resolve("127.0.0.1", 1)
     await resolver.close()

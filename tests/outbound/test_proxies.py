@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from router.errors import ConfigurationError
-from router.registry import proxies
-from router.registry.proxies import Proxies
+from router.outbound import proxies
+from router.outbound.proxies import Proxies
 
 PROXY = "http://proxy.example:3128"
 
@@ -77,7 +77,10 @@ def test_credentials_of_a_proxy_leave_its_url() -> None:
     assert "pass" not in repr(found.url)
 
 
-@pytest.mark.parametrize("value", ["socks5://proxy.example", "http://", "http://[", "ftp://proxy.example"])
+@pytest.mark.parametrize(
+    "value",
+    ["socks5://proxy.example", "http://", "http://[", "ftp://proxy.example", "http://127.1:3128", "2852039166:1"],
+)
 def test_what_is_no_proxy_is_a_mistake(value: str) -> None:
     with pytest.raises(ConfigurationError, match="HTTPS_PROXY"):
         Proxies({"https_proxy": value})

@@ -3,9 +3,8 @@
 Rules:
 (1) One lookup per name and family is under way, whoever waits for it. It has five seconds, and is dropped with the
     last who waits.
-(2) What DNS can't hold is refused without a lookup: a label of more than 63 characters, a name of more than 253, an
-    empty label, other characters than host names have. So is a name whose last label is a number: resolvers read
-    `127.1` as an address that nobody has written.
+(2) What is neither a name that DNS can hold nor an address in its one form is refused without a lookup: resolvers
+    read `127.1` as an address that nobody has written. See `addresses`.
 (3) Hosts file, name servers, search domains, `ndots` and `rotate` are those of the files, as with `getaddrinfo`; a
     server has two seconds, twice; of nsswitch.conf only `files` and `dns` are known. IPv6 is asked for only where an
     interface other than loopback has it (`AI_ADDRCONFIG`). The order of addresses is that of RFC 6724. The hosts file
@@ -19,8 +18,6 @@ is forgotten by c-ares after its own patience, and costs one or two KiB until th
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import re
 import socket
 import time
 import weakref
@@ -33,14 +30,14 @@ from typing import TypeAlias
 import aiodns
 from aiodns import error as ares
 
+from router.outbound.addresses import address_of
+
 LOOKUP_SECONDS = 5.0
 """How long a lookup may take, all search domains and attempts together."""
 REMEMBERED_SECONDS = 30.0
 REMEMBERED = 1024
+_IPV4 = 4
 _ATTEMPT_SECONDS, _ATTEMPTS = 2.0, 2
-_NAME_LIMIT = 253
-_NAME = re.compile(r"(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?", re.ASCII)
-_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?", re.ASCII)
 _NO_SUCH_NAME = frozenset({ares.ARES_ENOTFOUND, ares.ARES_ENODATA, ares.ARES_EBADNAME})
 _INTERFACES = Path("/proc/net/if_inet6")
 
@@ -97,10 +94,12 @@ class Lookups:
 
     async def addresses(self, host: str, family: int = socket.AF_UNSPEC) -> Found:
         """Every address of a name; raises socket.gaierror where it has none, or none can be found out."""
-        if (literal := _literal(host)) is not None:
+        try:
+            literal = _literal(host)
+        except ValueError as error:
+            raise socket.gaierror(socket.EAI_NONAME, str(error)) from error
+        if literal is not None:
             return (literal,)
-        if len(host.rstrip(".")) > _NAME_LIMIT or not _NAME.fullmatch(host) or _NUMBER.fullmatch(host):
-            raise socket.gaierror(socket.EAI_NONAME, "no name that DNS can hold")
         key = host.lower(), family
         kept = self._remembered.get(key)
         if kept is not None and kept[1] > time.monotonic():
@@ -181,7 +180,11 @@ def _hosts_in(text: str) -> dict[str, list[tuple[socket.AddressFamily, str]]]:
     known: dict[str, list[tuple[socket.AddressFamily, str]]] = {}
     for line in text.splitlines():
         address, *names = line.partition("#")[0].split() or [""]
-        if (literal := _literal(address)) is not None:
+        try:
+            literal = _literal(address)
+        except ValueError:
+            continue
+        if literal is not None:
             for name in names:
                 entries = known.setdefault(name.lower(), [])
                 if literal not in entries:
@@ -190,11 +193,10 @@ def _hosts_in(text: str) -> dict[str, list[tuple[socket.AddressFamily, str]]]:
 
 
 def _literal(host: str) -> tuple[socket.AddressFamily, str] | None:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    address = address_of(host)
+    if address is None:
         return None
-    return (socket.AF_INET if isinstance(address, ipaddress.IPv4Address) else socket.AF_INET6), host
+    return (socket.AF_INET if address.version == _IPV4 else socket.AF_INET6), str(address)
 
 
 def _has_ipv6() -> bool:

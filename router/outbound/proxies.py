@@ -1,4 +1,4 @@
-"""Which proxy a request takes, as the environment says: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
+"""A proxy, and which one a request takes where the environment says it: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY.
 
 Rules, as Go's `httpproxy` has them, because that is what container runtimes in the same cluster go by:
 
@@ -16,14 +16,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Self
 
-from aiohttp import encode_basic_auth
 from yarl import URL
 
 from router.errors import ConfigurationError
+from router.outbound.basic import basic_authorization
+from router.outbound.urls import sound_url
 
 _REMEMBERED = 1024
+_INTRODUCTION = "Proxy-Authorization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,21 @@ class Proxy:
     """Where to connect instead, and how to introduce oneself there."""
 
     url: URL
-    authorization: str | None
+    authorization: str | None = field(repr=False)
+
+    @classmethod
+    def of(cls, url: URL) -> Self:
+        """The proxy of a URL, with or without credentials; raises ValueError where it is no http or https one."""
+        sound_url(url, with_credentials=True)
+        return cls(url.origin(), basic_authorization(url.user, url.password or "") if url.user else None)
+
+    def introduction(self) -> dict[str, str] | None:
+        """The headers that the proxy alone is sent, with CONNECT."""
+        return {_INTRODUCTION: self.authorization} if self.authorization is not None else None
+
+    def headers_for(self, target: URL) -> dict[str, str]:
+        """The headers that a request has more on its way through: with http the proxy reads the request itself."""
+        return (self.introduction() or {}) if target.scheme == "http" else {}
 
 
 class Proxies:
@@ -72,13 +89,11 @@ def _variable(environment: Mapping[str, str], name: str) -> str:
 def _proxy(name: str, value: str) -> Proxy:
     advice = "write http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ where it wants one"
     try:
-        url = URL(value if "://" in value else f"http://{value}")
-    except ValueError:
-        raise ConfigurationError(f"the environment variable {name.upper()} is no URL; {advice}") from None
-    if url.scheme not in {"http", "https"} or not url.raw_host:
-        raise ConfigurationError(f"the environment variable {name.upper()} names no http or https proxy; {advice}")
-    authorization = encode_basic_auth(url.user, url.password or "") if url.user else None
-    return Proxy(url.origin(), authorization)
+        return Proxy.of(URL(value if "://" in value else f"http://{value}"))
+    except ValueError:  # whose text may repeat a password
+        raise ConfigurationError(
+            f"the environment variable {name.upper()} names no http or https proxy; {advice}"
+        ) from None
 
 
 def _is_exempt(host: str, port: int | None, exempt: list[str]) -> bool:

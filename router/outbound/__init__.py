@@ -1,0 +1,1 @@
+"""What both registries and destinations need to send over HTTP: addresses, names, URLs, proxies, TLS, sessions."""

@@ -1,0 +1,10 @@
+"""User and password as HTTP sends them: to registries, and to proxies (RFC 7617). Pure."""
+
+from __future__ import annotations
+
+import base64
+
+
+def basic_authorization(user: str, password: str) -> str:
+    """The value of `Authorization` or `Proxy-Authorization`."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")

@@ -1,0 +1,76 @@
+"""Certificates and private keys as PEM, read with the configuration that names their files. Pure.
+
+A file is read once, and what was read is what is used: two files that are renewed one after the other make no pair of
+which one half is the old one.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from pydantic import PrivateAttr, ValidationInfo, field_validator, model_validator
+
+from router.errors import ConfigurationError
+from router.fields import RelativePath, SettingsModel, read_reference
+
+
+class Pair(NamedTuple):
+    """A certificate chain, leaf first, and the unencrypted private key of the leaf."""
+
+    certificate: bytes
+    key: bytes
+
+    def __repr__(self) -> str:
+        return "Pair(...)"
+
+
+class PairSettings(SettingsModel):
+    """A certificate chain and its key, in two files of PEM."""
+
+    certificate: RelativePath
+    """The chain, leaf first."""
+    key: RelativePath
+    """The unencrypted private key of the leaf."""
+    _pair: Pair | None = PrivateAttr(default=None)
+
+    @field_validator("certificate", "key")
+    @classmethod
+    def _is_there(cls, value: Path, info: ValidationInfo) -> Path:
+        read_reference(value, info, "the file")
+        return value
+
+    @model_validator(mode="after")
+    def _read(self, info: ValidationInfo) -> Self:
+        certificate = read_reference(self.certificate, info, "the file")
+        key = read_reference(self.key, info, "the file")
+        if certificate is not None and key is not None:
+            self._pair = Pair(certificate, key)
+        return self
+
+    @property
+    def pair(self) -> Pair:
+        """What the files hold; raises ConfigurationError where they were not read with a configuration."""
+        if self._pair is None:
+            raise ConfigurationError(f"{self.certificate} and {self.key} were not read")
+        return self._pair
+
+
+def read_authorities(path: Path, info: ValidationInfo) -> str | None:
+    """The certificates of the CAs in a file that the configuration names, as PEM; None without a reading context.
+
+    Raises:
+        ValueError: It can't be read, or holds no certificate; the text names it and says what to write.
+    """
+    if (content := read_reference(path, info, "the CA file")) is None:
+        return None
+    try:
+        text = content.decode("ascii")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)  # refuses a text without any
+    except (ValueError, ssl.SSLError) as error:
+        raise ValueError(
+            f"the CA file {str(path)!r} holds no certificate that can be read; "
+            "write one or more certificates in PEM, -----BEGIN CERTIFICATE----- and so on"
+        ) from error
+    return text

@@ -1,0 +1,125 @@
+"""What each side of the outbox is given of a configuration: the gate no secret of a destination, the keeper none other.
+
+Rules:
+(1) A part is a snapshot of its own, of a configuration that has been checked as a whole. Its document has the keys that
+    the part's tree knows (`GateSettings`, `KeeperSettings`), at any depth, and its files and variables are those that
+    are asked for when it is read: there is no list of what is secret.
+(2) From a part is built without touching a file, as from the whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import TypeAdapter
+
+from router.errors import ConfigurationError
+from router.fields import ReadingContext, SettingsModel
+from router.policy import Policy
+from router.rendering.template import Template
+from router.settings import shape, surroundings
+from router.settings.names import Item
+from router.settings.problems import Plain
+from router.settings.reading import LARGEST, read_document
+from router.settings.snapshot import Reading, Snapshot
+from router.settings.tree import GateSettings, KeeperSettings
+from router.settings.validating import validated
+
+Tree = TypeVar("Tree", bound=SettingsModel)
+
+
+@dataclass(frozen=True, slots=True)
+class GatePart:
+    """What a gate is built from."""
+
+    settings: GateSettings
+    policy: Policy = field(compare=False)
+    """Its rules, compiled."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperPart:
+    """What a keeper is built from."""
+
+    settings: KeeperSettings
+    templates: Mapping[str, Template | None]
+    """By name of their destination; None where the event itself is sent."""
+
+
+def for_gate(whole: Snapshot) -> Snapshot:
+    """What a gate needs of a configuration that has been checked; raises ConfigurationError where it has not been."""
+    reading, document = _restricted(whole, GateSettings)
+    _settings(GateSettings, document, reading)
+    return _of_part(reading, document)
+
+
+def for_keeper(whole: Snapshot) -> Snapshot:
+    """What a keeper needs of a configuration that has been checked; raises ConfigurationError where it has not been."""
+    reading, document = _restricted(whole, KeeperSettings)
+    _settings(KeeperSettings, document, reading)
+    _templates(document, reading)
+    return _of_part(reading, document)
+
+
+def gate_part(part: Snapshot) -> GatePart:
+    """The gate's part, read; raises ConfigurationError where it is none."""
+    settings = _settings(GateSettings, _document(part), Reading.of(part))
+    return GatePart(settings, Policy(settings.policy))
+
+
+def keeper_part(part: Snapshot) -> KeeperPart:
+    """The keeper's part, read; raises ConfigurationError where it is none."""
+    document, reading = _document(part), Reading.of(part)
+    return KeeperPart(_settings(KeeperSettings, document, reading), _templates(document, reading))
+
+
+def _restricted(whole: Snapshot, tree: type[Tree]) -> tuple[Reading, Item]:
+    document, _ = read_document(whole.read(Reading.of(whole).path, LARGEST))
+    data = {} if document is None else _known(document.data, tree)
+    return Reading.of(whole), data if isinstance(data, dict) else {}
+
+
+def _known(value: Plain, annotation: shape.Annotation) -> Plain:
+    """The value without the keys that nothing in these settings is called."""
+    match value:
+        case dict() if (model := shape.model_for(annotation, value)) is not None:
+            known = shape.keys(model)
+            return {key: _known(item, shape.member(model, key, value)) for key, item in value.items() if key in known}
+        case dict():
+            return {key: _known(item, shape.member(annotation, key, value)) for key, item in value.items()}
+        case list():
+            return [_known(item, shape.member(annotation, index, value)) for index, item in enumerate(value)]
+        case _:
+            return value
+
+
+def _of_part(reading: Reading, document: Item) -> Snapshot:
+    snapshot = reading.snapshot()
+    return dataclasses.replace(snapshot, files={**snapshot.files, snapshot.path: json.dumps(document).encode()})
+
+
+def _document(part: Snapshot) -> Item:
+    try:
+        found = json.loads(part.files[part.path])
+    except (KeyError, ValueError) as error:
+        raise ConfigurationError("this is no part of a configuration") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _settings(tree: type[Tree], document: Item, reading: Reading) -> Tree:
+    context = ReadingContext(reading.folder, reading, reading.read)
+    found = validated(TypeAdapter(tree), tree, document, context)
+    if isinstance(found, list):
+        raise ConfigurationError("; ".join(finding.text for finding in found))
+    return found
+
+
+def _templates(document: Item, reading: Reading) -> Mapping[str, Template | None]:
+    templates, found = surroundings.gathered(surroundings.templates(document, reading))
+    if found:
+        raise ConfigurationError("; ".join(finding.text for finding in found))
+    return templates

@@ -1,0 +1,162 @@
+"""Asks for the evidence of one image, within its budget, and says what it means that something did not come.
+
+What one image may take is spent so, over all places together (`router.verification.evidence` has the figures):
+
+(1) A size is a claim. It is believed only to refuse early; what comes is bounded by the limit, what came is what is
+    counted, and the digest decides.
+(2) A blob is fetched once, whoever names it and however often. At most sixteen questions are in flight.
+(3) What is promised to questions in flight may come back (they may be lies): who lacks it waits for that.
+
+What goes wrong is part of what was found, so that a proof in one place holds whatever happens in the others:
+
+- not there (404): nothing was found where a *tag* or list was asked for. A manifest or blob that is named by another
+  and not there is a defect (`missing`): somebody says that there is more. So is one that the registry refuses by any
+  other 4xx: whoever pushes chooses the name, and with it that answer. Not so 401, 403 and 429, which are about us,
+  and 5xx, which is about the registry: they are gaps, and `router.verification.judgement` says what may be tolerated.
+- beyond a limit: a defect (`too_many`, `too_large`). So is what is left near the deadline when more than a hundred
+  questions were answered: then it is the amount that takes the time, and whoever pushes chooses it.
+- all else: a gap, and the verdict will be `unverifiable` unless the rest is proof enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Protocol, TypeVar
+
+from router.errors import NotFoundError, RefusedQuestionError, TooLargeError, UnverifiableError
+from router.images import Digest, ImageReference
+from router.registry import Listing, Manifest
+from router.verification.evidence import ITEM_LIMIT, TOTAL_LIMIT, Evidence, Flaw, defect
+
+AT_ONCE = 16
+_MANY = 100
+_HURRY = 0.9
+"""The part of the time allowed after which what is left is too much, if it is much."""
+TOO_LARGE = defect(Flaw.TOO_LARGE, "parts of the evidence are too large, each by itself or together")
+TOO_MANY = defect(Flaw.TOO_MANY, "there is more evidence than is looked at")
+_NOTHING = Evidence()
+_MISSING = defect(Flaw.MISSING, "a manifest or blob that the evidence names is not there")
+_T = TypeVar("_T")
+
+
+class EvidenceSource(Protocol):
+    """Where evidence is asked for: a registry client. Deadlines are in the time of the running loop.
+
+    Every method raises UnverifiableError, and nothing else that is expected.
+    """
+
+    async def resolve(self, image: ImageReference, deadline: float) -> Digest:
+        """The digest that the image's tag means now."""
+
+    async def manifest(self, image: ImageReference, reference: Digest | str, deadline: float, limit: int) -> Manifest:
+        """A manifest of the image's repository, by digest or tag, of at most `limit` bytes."""
+
+    async def blob(self, image: ImageReference, digest: Digest, deadline: float, limit: int) -> bytes:
+        """A blob of the image's repository, of at most `limit` bytes."""
+
+    async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> Listing:
+        """What refers to this digest, by the API; raises NotFoundError where there is none."""
+
+
+class Questions:
+    """The questions of one search. Each answer is what came, or the evidence that nothing came."""
+
+    def __init__(self, source: EvidenceSource, image: ImageReference, deadline: float) -> None:
+        self._source = source
+        self._image = image
+        self._deadline = deadline
+        began = asyncio.get_running_loop().time()
+        self._hurry = began + _HURRY * (deadline - began)
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._answered = 0
+        self._left = TOTAL_LIMIT
+        self._promised = 0
+        """Questions in flight that count."""
+        self._settled = asyncio.Event()
+        self._blobs: dict[Digest, asyncio.Task[bytes | Evidence]] = {}
+
+    async def tag(self, tag: str, limit: int) -> bytes | Evidence:
+        """The manifest behind a tag; no evidence where there is none."""
+
+        async def ask() -> bytes:
+            return (await self._source.manifest(self._image, tag, self._deadline, limit)).body
+
+        return await self._asked(ask)
+
+    async def referrers(self, digest: Digest) -> Listing | Evidence:
+        """What the registry lists; no evidence where it has no such list."""
+        found = await self._asked(lambda: self._source.referrers(self._image, digest, self._deadline))
+        return TOO_MANY if found is TOO_LARGE else found
+
+    async def manifest(self, digest: Digest, size: int) -> bytes | Evidence:
+        """A manifest that is named, of `size` bytes by claim."""
+
+        async def ask() -> bytes:
+            return (await self._source.manifest(self._image, digest, self._deadline, ITEM_LIMIT)).body
+
+        return await self._named(ask, size)
+
+    async def blob(self, digest: Digest, size: int) -> bytes | Evidence:
+        """A blob that is named, of `size` bytes by claim."""
+        if size > ITEM_LIMIT:
+            return TOO_LARGE
+        fetching = self._blobs.get(digest)
+        if fetching is None:
+            ask = lambda: self._source.blob(self._image, digest, self._deadline, ITEM_LIMIT)  # noqa: E731 - one line
+            fetching = self._blobs[digest] = asyncio.create_task(self._named(ask, size))
+        return await fetching
+
+    async def _named(self, ask: Callable[[], Awaitable[bytes]], size: int) -> bytes | Evidence:
+        async def counted() -> bytes:
+            while size > self._left and self._promised:
+                self._settled.clear()
+                await self._settled.wait()
+            if size > self._left:
+                raise TooLargeError("there are no bytes left for it")
+            with self._promise(size) as came:
+                body = await ask()
+                came.append(len(body))
+                return body
+
+        if size > ITEM_LIMIT:
+            return TOO_LARGE
+        return await self._asked(counted, absent=_MISSING, refused=_MISSING)
+
+    @contextlib.contextmanager
+    def _promise(self, size: int) -> Iterator[list[int]]:
+        """Set `size` bytes aside; in the end those that came are counted instead."""
+        came: list[int] = []
+        self._left -= size
+        self._promised += 1
+        try:
+            yield came
+        except TooLargeError:
+            came.append(ITEM_LIMIT)
+            raise
+        finally:
+            self._left += size - sum(came)
+            self._promised -= 1
+            self._settled.set()
+
+    async def _asked(
+        self, ask: Callable[[], Awaitable[_T]], absent: Evidence = _NOTHING, refused: Evidence | None = None
+    ) -> _T | Evidence:
+        """The answer, or what a missing or refused one means."""
+        try:
+            async with self._slots:
+                if self._answered > _MANY and asyncio.get_running_loop().time() >= self._hurry:
+                    return TOO_MANY
+                found = await ask()
+                self._answered += 1
+                return found
+        except NotFoundError:
+            self._answered += 1
+            return absent
+        except TooLargeError:
+            return TOO_LARGE
+        except UnverifiableError as error:
+            if refused is not None and isinstance(error, RefusedQuestionError):
+                return refused
+            return Evidence(gaps=(error,))

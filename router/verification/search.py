@@ -1,0 +1,84 @@
+"""One search for evidence: the order of the places, what is news, and when to stop. Nothing is judged here.
+
+Order:
+(1) The place where this repository's last proof lay, alone.
+(2) All other places at the same time: with a registry far away, what counts is how many questions follow one another.
+(3) What had to wait in any of them, see `router.verification.discovery`.
+
+Each piece of evidence is handed over once, with whatever else came while the last one was judged. As soon as it is
+enough, everything under way is dropped; and the next step begins only when all that came was judged and is not enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+
+from router.images import Digest, ImageReference
+from router.verification.discovery import Discovery
+from router.verification.evidence import Evidence
+from router.verification.places import Place, ProvenPlaces
+from router.verification.questions import EvidenceSource, Questions
+
+
+class Search:
+    """One search for evidence about one digest."""
+
+    def __init__(
+        self, source: EvidenceSource, proven: ProvenPlaces, image: ImageReference, digest: Digest, deadline: float
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            source: Where evidence is asked for.
+            proven: Where proofs of other images lay; learns where this one's lies.
+            image: Names the registry and the repository.
+            digest: What the evidence is about.
+            deadline: In the time of the running loop; what did not come by then is a gap.
+        """
+        self._proven = proven
+        self._image = image
+        self._discovery = Discovery(Questions(source, image, deadline), digest, self._note)
+        self._news: dict[Place, list[Evidence]] = {}
+        self._has_news = asyncio.Event()
+
+    async def run(self, is_enough: Callable[[Evidence], Awaitable[bool]]) -> None:
+        """Look until something is enough or nothing is left.
+
+        Args:
+            is_enough: Is asked about each increment of evidence, one at a time: news only, never what it was given
+                before. It is not asked where nothing is found.
+        """
+        first = self._proven.last(self._image)
+        steps = [] if first is None else [lambda place=first: self._discovery.look_in(place)]
+        others = [place for place in Place if place is not first]
+        for step in (*steps, lambda: self._discovery.look_in(*others), self._discovery.look_at_the_rest):
+            if await self._is_settled(step(), is_enough):
+                return
+
+    async def _is_settled(
+        self, step: Coroutine[None, None, None], is_enough: Callable[[Evidence], Awaitable[bool]]
+    ) -> bool:
+        looking = asyncio.create_task(step)
+        looking.add_done_callback(lambda _: self._has_news.set())
+        try:
+            while True:
+                if self._news:
+                    place = next(iter(self._news))
+                    if await is_enough(sum(self._news.pop(place), Evidence())):
+                        self._proven.note(self._image, place)
+                        return True
+                elif looking.done():
+                    looking.result()
+                    return False
+                else:
+                    await self._has_news.wait()
+                    self._has_news.clear()
+        finally:
+            looking.cancel()
+            await asyncio.wait([looking])
+
+    def _note(self, place: Place, found: Evidence) -> None:
+        if found != Evidence():
+            self._news.setdefault(place, []).append(found)
+            self._has_news.set()

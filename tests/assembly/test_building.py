@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from router.assembly.building import Made, channels
+from tests.settings.configurations import example, loaded
+
+
+def made(folder: Path, before: Mapping[str, Made], text: str) -> dict[str, Made]:
+    """The channels of a configuration, read now."""
+    found = loaded(folder, text)
+    return channels(found.settings, found.templates, before)
+
+
+def test_a_channel_of_which_nothing_has_changed_is_the_same(tmp_path: Path) -> None:
+    first = made(tmp_path, {}, example())
+    second = made(tmp_path, first, example().replace("default: detect", "default: enforce"))
+
+    assert {name: one.channel for name, one in second.items()} == {name: one.channel for name, one in first.items()}
+    assert all(one.channel is first[name].channel for name, one in second.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "written"),
+    [
+        ("siem", "timeout: 5s", "timeout: 6s"),
+        ("siem", "timeout: 5s", "ca: registry-ca.pem"),
+        ("soc-slack", "{file: slack-url}", "{file: other-url}"),
+        ("siem", '["127.0.0.0/8"]', '["127.0.0.0/8", "10.0.0.0/8"]'),
+    ],
+)
+def test_a_channel_is_made_anew_where_its_settings_have_changed(
+    name: str, found: str, written: str, tmp_path: Path
+) -> None:
+    (tmp_path / "other-url").write_text("https://hooks.slack.com/services/T0/B0/other")
+    first = made(tmp_path, {}, example())
+
+    assert found in example()
+    assert made(tmp_path, first, example().replace(found, written))[name].channel is not first[name].channel
+
+
+def test_a_secret_that_was_changed_in_its_file_is_another_channel(tmp_path: Path) -> None:
+    """The settings read the same; what they hold does not."""
+    (tmp_path / "url").write_text("https://hooks.slack.com/services/T0/B0/one")
+    text = example().replace("{file: slack-url}", "{file: url}")
+    first = made(tmp_path, {}, text)
+    (tmp_path / "url").write_text("https://hooks.slack.com/services/T0/B0/two")
+    second = made(tmp_path, first, text)
+
+    assert second["soc-slack"].channel is not first["soc-slack"].channel
+    assert second["sysdig"].channel is first["sysdig"].channel

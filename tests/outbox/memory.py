@@ -1,0 +1,270 @@
+"""An outbox in memory that plays all three roles of `router.outbox.protocol`, and passes the suite of every outbox.
+
+Nothing is ever flushed, so what was asked is durable at once. It outlives `close`: whoever opens it again finds what
+was in it, claims included, as with a database that others serve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+
+from router.errors import OutboxError
+from router.events import with_sequence
+from router.outbox import (
+    LEASE,
+    Accepted,
+    Delivery,
+    DeliveryRow,
+    DeliveryState,
+    NewEvent,
+    Number,
+    Postponed,
+    Selection,
+    SetAside,
+    Settlement,
+    Told,
+    Waiting,
+)
+from router.outbox.protocol import expect_storable
+
+PENDING, DELIVERED, ASIDE, DISCARDED = DeliveryState
+Key = tuple[str, str]
+"""(destination, event id)."""
+
+
+@dataclass
+class Stored:
+    """An event that is there."""
+
+    event: NewEvent
+    number: Number
+    is_repeated: bool = False
+
+
+@dataclass
+class Row:
+    """A delivery."""
+
+    shown: DeliveryRow
+    first_attempt_at: float | None = None
+
+
+@dataclass
+class MemoryOutbox:
+    """`Intake` and `Records`, and a `Queue` for every owner."""
+
+    replica: str
+    clock: Callable[[], float]
+    """Seconds, by which claims expire."""
+    events: dict[str, Stored] = field(default_factory=dict)
+    rows: dict[Key, Row] = field(default_factory=dict)
+    claims: dict[Key, str] = field(default_factory=dict)
+    """Owners."""
+    heard: dict[str, float] = field(default_factory=dict)
+    """When an owner was last heard of."""
+    told: list[Told] = field(default_factory=list)
+    is_closed: bool = False
+    _last: int = 0
+
+    def store(self, event: NewEvent) -> Number:
+        """Append at once."""
+        self.expect_open()
+        expect_storable(event)
+        if (stored := self.events.get(event.id)) is not None:
+            stored.is_repeated = True
+            return stored.number
+        self._last += 1
+        number = Number(self.replica, self._last)
+        self.events[event.id] = Stored(event, number)
+        for name in event.destinations:
+            row = DeliveryRow(number, event.id, name, PENDING, 0, "", event.at, event.at, None)
+            if name in event.delivered_to:
+                row = replace(row, state=DELIVERED, attempts=1, due_at=None, settled_at=event.at)
+            self.rows[name, event.id] = Row(row)
+        self.tell(event.destinations)
+        return number
+
+    async def append(self, event: NewEvent) -> Number:
+        """Store an event and its deliveries."""
+        number = self.store(event)
+        await asyncio.sleep(0)
+        return number
+
+    async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
+        """Take events back, the last first, until one must stay."""
+        self.expect_open()
+        for event_id, stored in reversed(list(self.events.items())):
+            rows = [row for (_, one), row in self.rows.items() if one == event_id]
+            is_untouched = all(row.shown.state is PENDING and not row.shown.attempts for row in rows)
+            is_claimed = any(one == event_id for _, one in self.claims)
+            is_last = stored.number.sequence == self._last
+            if event_id not in ids or stored.is_repeated or is_claimed or not (is_untouched and is_last):
+                break
+            self._last -= 1
+            del self.events[event_id]
+            self.rows = {key: row for key, row in self.rows.items() if key[1] != event_id}
+        return frozenset(ids) - self.events.keys()
+
+    def queue(self, owner: str) -> MemoryQueue:
+        """What this owner has to deliver."""
+        return MemoryQueue(self, owner)
+
+    async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
+        """What is selected, newest first."""
+        self.expect_open()
+        states = (PENDING, ASIDE) if is_open else tuple(DeliveryState)
+        found = [row.shown for row in self._selected(selection, states)]
+        return sorted(found, key=lambda row: (-row.number.sequence, row.destination))[:limit]
+
+    async def replay(self, selection: Selection, now: float) -> int:
+        """Due now, with all attempts again."""
+        self.expect_open()
+        for row in (rows := self._selected(selection, (PENDING, ASIDE))):
+            row.shown = replace(row.shown, state=PENDING, attempts=0, reason="", due_at=now, settled_at=None)
+            row.first_attempt_at = None
+        self.tell(None)
+        return len(rows)
+
+    async def discard(self, selection: Selection, now: float) -> int:
+        """For good."""
+        self.expect_open()
+        for row in (rows := self._selected(selection, (PENDING, ASIDE))):
+            row.shown = replace(row.shown, state=DISCARDED, due_at=None, settled_at=now)
+        return len(rows)
+
+    async def waiting(self) -> Mapping[str, Waiting]:
+        """By destination."""
+        self.expect_open()
+        found: dict[str, Waiting] = {}
+        for row in (one.shown for one in self.rows.values()):
+            of = found.get(row.destination, Waiting(0, None, 0))
+            if row.state is PENDING:
+                oldest = row.appended_at if of.oldest_appended_at is None else of.oldest_appended_at
+                found[row.destination] = replace(of, pending=of.pending + 1, oldest_appended_at=oldest)
+            elif row.state is ASIDE:
+                found[row.destination] = replace(of, set_aside=of.set_aside + 1)
+        return found
+
+    async def forget(self, before: float) -> int:
+        """What is older and not waited for."""
+        self.expect_open()
+        waited_for = {event_id for (_, event_id), row in self.rows.items() if row.shown.state is PENDING}
+        gone = {event_id for event_id, one in self.events.items() if one.event.at < before} - waited_for
+        self.events = {event_id: one for event_id, one in self.events.items() if event_id not in gone}
+        self.rows = {key: row for key, row in self.rows.items() if key[1] not in gone}
+        return len(gone)
+
+    async def close(self) -> None:
+        """Answer nobody any more."""
+        self.is_closed = True
+        self.told.clear()
+
+    def tell(self, destinations: Collection[str] | None) -> None:
+        """Something may be due."""
+        for told in self.told:
+            told(destinations)
+
+    def expect_open(self) -> None:
+        """Raises OutboxError where it is closed."""
+        if self.is_closed:
+            raise OutboxError("the outbox is closed")
+
+    def _selected(self, selection: Selection, states: Sequence[DeliveryState]) -> list[Row]:
+        return [
+            row
+            for (destination, event_id), row in self.rows.items()
+            if row.shown.state in states and selection.state in (None, row.shown.state)
+            if selection.destination in (None, destination)
+            if not selection.events or event_id in selection.events
+        ]
+
+
+@dataclass
+class MemoryQueue:
+    """What one owner has to deliver."""
+
+    outbox: MemoryOutbox
+    owner: str
+
+    async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
+        """What is due and free, the longest due first."""
+        self.outbox.expect_open()
+        await self.renew()
+        free = [row for due_at, row in self._free(destination) if due_at <= now][:limit]
+        self.outbox.claims.update({(destination, row.shown.event_id): self.owner for row in free})
+        return [self._delivery(row) for row in free]
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Only what is pending changes, and for what is another's only good news counts."""
+        self.outbox.expect_open()
+        for one in settlements:
+            key = one.destination, one.event_id
+            is_anothers = self.outbox.claims.get(key, self.owner) != self.owner
+            if not is_anothers:
+                self.outbox.claims.pop(key, None)
+            row = self.outbox.rows.get(key)
+            if row is not None and row.shown.state is PENDING and (isinstance(one, Accepted) or not is_anothers):
+                self._settled(row, one)
+        self.outbox.tell({one.destination for one in settlements if isinstance(one, Postponed)})
+
+    async def release(self, destination: str, event_ids: Collection[str]) -> None:
+        """Give claims back."""
+        for event_id in event_ids:
+            if self.outbox.claims.get((destination, event_id)) == self.owner:
+                del self.outbox.claims[destination, event_id]
+        self.outbox.tell((destination,))
+
+    async def renew(self) -> None:
+        """Be heard of."""
+        self.outbox.heard[self.owner] = self.outbox.clock()
+
+    async def rescue(self) -> None:
+        """Give all claims of this owner back."""
+        claims = self.outbox.claims
+        self.outbox.claims = {key: owner for key, owner in claims.items() if owner != self.owner}
+        self.outbox.tell(None)
+
+    async def next_due(self, destination: str) -> float | None:
+        """Of what nobody holds."""
+        self.outbox.expect_open()
+        return next((due_at for due_at, _ in self._free(destination)), None)
+
+    def subscribe(self, told: Told) -> None:
+        """Be told."""
+        self.outbox.told.append(told)
+
+    def _free(self, destination: str) -> list[tuple[float, Row]]:
+        rows = [
+            (row.shown.due_at, row)
+            for row in self.outbox.rows.values()
+            if row.shown.destination == destination and row.shown.due_at is not None and not self._is_held(row)
+        ]
+        return sorted(rows, key=lambda one: (one[0], one[1].shown.number))
+
+    def _is_held(self, row: Row) -> bool:
+        owner = self.outbox.claims.get((row.shown.destination, row.shown.event_id))
+        if owner is None or owner == self.owner:
+            return owner is not None
+        return self.outbox.clock() < self.outbox.heard[owner] + LEASE
+
+    def _delivery(self, row: Row) -> Delivery:
+        shown, event = row.shown, self.outbox.events[row.shown.event_id].event
+        whole = with_sequence(event.body, shown.number.sequence)
+        return Delivery(
+            shown.destination, event.id, shown.number, whole, shown.attempts, row.first_attempt_at, shown.appended_at
+        )
+
+    def _settled(self, row: Row, one: Settlement) -> None:
+        shown = replace(row.shown, attempts=one.attempts, reason="", due_at=None, settled_at=None)
+        match one:
+            case Accepted():
+                row.shown = replace(shown, state=DELIVERED, settled_at=one.at)
+            case Postponed():
+                row.shown = replace(shown, reason=one.reason.replace("\0", "\ufffd"), due_at=one.due_at)
+                row.first_attempt_at = one.first_attempt_at if row.first_attempt_at is None else row.first_attempt_at
+            case SetAside():
+                reason = one.reason.replace("\0", "\ufffd")
+                row.shown = replace(shown, state=ASIDE, reason=reason, settled_at=one.at)

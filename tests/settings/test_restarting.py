@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from router.fields import OnlyAtStart
+from router.settings import shape
+from router.settings.restarting import in_force
+from router.settings.tree import Settings
+from tests.settings.configurations import SMALL, loaded
+
+
+def test_what_is_read_at_the_start_only_stays_and_is_named(tmp_path: Path) -> None:
+    """The settings in force have the running value, so that nobody can read another."""
+    before = loaded(tmp_path, SMALL).settings
+    changed = SMALL.replace(":8443", ":8444").replace("outbox.db", "other.db").replace("cluster: test", "cluster: new")
+    settings, names = in_force(before, loaded(tmp_path, changed).settings)
+
+    assert names == ["webhook.listen", "outbox.url"]
+    assert (settings.webhook, settings.outbox) == (before.webhook, before.outbox)
+    assert settings.cluster == "new"
+
+
+def test_what_holds_at_once_needs_no_restart(tmp_path: Path) -> None:
+    before = loaded(tmp_path, SMALL).settings
+    after = loaded(tmp_path, SMALL.replace("tls: self-signed", "tls: self-signed, deadline: 3s")).settings
+
+    assert in_force(before, after) == (after, [])
+
+
+def fields(model: type[BaseModel]) -> Iterator[FieldInfo]:
+    """Every setting of the tree that is no item of a list."""
+    for field in model.model_fields.values():
+        yield field
+        for inner in shape.models_in(field.annotation):
+            yield from fields(inner)
+
+
+def test_the_reference_says_what_needs_a_restart() -> None:
+    """The page is made of the docstrings; the mark is what the program goes by."""
+    marked = [field for field in fields(Settings) if any(isinstance(mark, OnlyAtStart) for mark in field.metadata)]
+    said = [field for field in fields(Settings) if "needs a restart" in (field.description or "")]
+
+    assert marked == said
+    assert len(marked) == 4

@@ -1,0 +1,291 @@
+"""What others push takes nothing away: order, budgets and memory of a search for evidence."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from router.errors import NotFoundError, RefusedQuestionError
+from router.images import Digest
+from router.registry.referrers import fallback_tag
+from router.verification import Judgement, Verifier
+from router.verification.evidence import (
+    ASIDE_LIMIT,
+    BUNDLE_TYPE,
+    ITEM_LIMIT,
+    PREDICATE_ANNOTATION,
+    REFERRER_LIMIT,
+    SIGNATURE_LIMIT,
+    Evidence,
+)
+from router.verification.places import Place, ProvenPlaces
+from router.verification.search import Search
+from tests.verification.world import (
+    OCI_INDEX,
+    MemorySource,
+    cosign,
+    image,
+    in_virtual_time,
+    pen,
+    rule,
+    simple_signing,
+    statement,
+)
+
+FAR = float("inf")
+SBOM = "https://cyclonedx.org/bom"
+
+
+async def said(source: MemorySource) -> tuple[str, str]:
+    judgement = await Verifier(source, [cosign("release")]).judge(image(), rule(), FAR)
+    return judgement.verdict.value, judgement.reason
+
+
+def signed(form: Place) -> tuple[MemorySource, Digest]:
+    source = MemorySource(has_api=form is not Place.FALLBACK_TAG)
+    digest = source.add_image()
+    if form is Place.SIG_TAG:
+        source.add_legacy(digest, pen("release").sign_legacy(source, simple_signing(digest)))
+    else:
+        source.add_bundle(digest, pen("release").bundle(statement(digest)))
+    if form is Place.REFERRERS_API:
+        del source.manifests[fallback_tag(digest)]
+    return source, digest
+
+
+def list_behind_tag(source: MemorySource, digest: Digest, entries: Sequence[object]) -> None:
+    tag = fallback_tag(digest)
+    listed = json.loads(source.manifests[tag][1])["manifests"] if tag in source.manifests else []
+    source.manifests[tag] = (OCI_INDEX, json.dumps({"manifests": [*entries, *listed]}).encode())
+
+
+@pytest.mark.parametrize(("form", "least"), [(Place.SIG_TAG, 3), (Place.REFERRERS_API, 4), (Place.FALLBACK_TAG, 4)])
+def test_where_nothing_is_known_all_places_are_asked_at_the_same_time(form: Place, least: int) -> None:
+    """With a registry far away, what people wait for is how many questions follow one another."""
+
+    async def scenario() -> tuple[Judgement, float]:
+        source, _ = signed(form)
+        source.delays[""] = 1.0
+        judgement = await Verifier(source, [cosign("release")]).judge(image(), rule(), 100.0)
+        return judgement, asyncio.get_running_loop().time()
+
+    judgement, time = in_virtual_time(scenario())
+
+    assert (judgement.verdict, time) == ("verified", least)
+
+
+@pytest.mark.parametrize(("form", "least"), [(Place.SIG_TAG, 3), (Place.REFERRERS_API, 4), (Place.FALLBACK_TAG, 4)])
+async def test_where_the_last_proof_lay_is_asked_first_alone(form: Place, least: int) -> None:
+    source, _ = signed(form)
+    verifier = Verifier(source, [cosign("release")])
+    await verifier.judge(image(), rule(), FAR)
+    source.asked.clear()
+    again = Verifier(source, [cosign("release")])
+    again._proven_places = verifier._proven_places
+    await again.judge(image(), rule(), FAR)
+
+    assert len(source.asked) == least
+
+
+async def test_what_is_known_of_a_repository_never_decides_whether_a_place_is_asked() -> None:
+    source, _ = signed(Place.SIG_TAG)
+    verifier = Verifier(source, [cosign("release")])
+    await verifier.judge(image(), rule(), FAR)
+    second = source.add_image("v2", "another image")
+    source.add_bundle(second, pen("release").bundle(statement(second)))
+    judgement = await verifier.judge(image("v2"), rule(), FAR)
+
+    assert judgement.verdict == "verified"
+
+
+async def test_evidence_is_handed_over_once_one_at_a_time_and_no_more_when_it_is_enough() -> None:
+    source, digest = signed(Place.SIG_TAG)
+    for number in range(30):
+        source.add_bundle(digest, pen("stranger").bundle(statement(digest, predicate={"n": number})))
+    seen: list[Evidence] = []
+
+    async def is_enough(news: Evidence) -> bool:
+        seen.append(news)
+        await asyncio.sleep(0)
+        return False
+
+    proven = ProvenPlaces()
+    await Search(source, proven, image(), digest, FAR).run(is_enough)
+    bundles = [bundle.digest for news in seen for bundle in news.bundles]
+
+    assert len(bundles) == len(set(bundles)) == 30
+    assert sum(len(news.simple_signings) for news in seen) == 1
+    assert len(proven) == 0
+
+
+async def test_a_fallback_index_counts_beside_an_empty_list_of_the_api() -> None:
+    source, _ = signed(Place.FALLBACK_TAG)
+    source.has_api = True
+    for body in [body for _, body in source.manifests.values() if b"subject" in body]:
+        named = json.loads(body)
+        del named["subject"]
+        digest = source.add(json.dumps(named).encode())
+        list_behind_tag(source, Digest.of(source.manifests["v1"][1]), [{"digest": str(digest)}])
+
+    assert await said(source) == ("verified", "signed")
+
+
+@pytest.mark.parametrize("size", [2_000_000, 1, 0, 10**12])
+async def test_a_second_referrer_that_lies_about_the_size_of_the_good_bundle_hides_nothing(size: int) -> None:
+    source, digest = signed(Place.REFERRERS_API)
+    bundle = next(one for one in source.blobs if one != digest)
+    layer = {"mediaType": BUNDLE_TYPE, "digest": str(bundle), "size": size}
+    source.add_bundle(digest, b"", layers=[layer])
+
+    assert await said(source) == ("verified", "signed")
+
+
+@pytest.mark.parametrize("size", [2_000_000, 1])
+async def test_a_list_that_lies_about_the_size_of_a_manifest_hides_nothing(size: int) -> None:
+    source, digest = signed(Place.FALLBACK_TAG)
+    listed = json.loads(source.manifests[fallback_tag(digest)][1])["manifests"][0]
+    list_behind_tag(source, digest, [listed | {"size": size}])
+
+    assert await said(source) == ("verified", "signed")
+
+
+async def test_the_digest_decides_whatever_size_a_layer_claims() -> None:
+    source = MemorySource()
+    digest = source.add_image()
+    source.add_legacy(digest, pen("release").sign_legacy(source, simple_signing(digest)) | {"size": 1})
+
+    assert await said(source) == ("verified", "signed")
+
+
+async def test_hundreds_of_strangers_layers_listed_first_hide_no_good_one() -> None:
+    source = MemorySource()
+    digest = source.add_image()
+    strangers = [source.layer(b"%d" % number, b"signature") for number in range(SIGNATURE_LIMIT - 1)]
+    source.add_legacy(digest, *strangers, pen("release").sign_legacy(source, simple_signing(digest)))
+
+    assert await said(source) == ("verified", "signed")
+
+
+@pytest.mark.parametrize("broken", [5, {"digest": "blake3:00", "size": 1}, {"size": -1}, {"annotations": 5}])
+async def test_a_layer_that_can_not_be_read_hides_none_of_the_others(broken: object) -> None:
+    source = MemorySource()
+    digest = source.add_image()
+    good = pen("release").sign_legacy(source, simple_signing(digest))
+    layers = [good | broken if isinstance(broken, dict) else broken, good]
+    source.add(json.dumps({"layers": layers}).encode(), tag=f"sha256-{digest.hex}.sig")
+
+    assert await said(source) == ("verified", "signed")
+
+
+async def test_hundreds_of_strangers_referrers_within_the_budget_hide_no_good_one() -> None:
+    source = MemorySource()
+    digest = source.add_image()
+    for number in range(REFERRER_LIMIT - 1):
+        source.add_bundle(digest, pen("stranger").bundle(statement(digest, predicate={"n": number})))
+    source.add_bundle(digest, pen("release").bundle(statement(digest)))
+
+    assert await said(source) == ("verified", "signed")
+
+
+def daily(source: MemorySource, digest: Digest, count: int) -> None:
+    for number in range(count):
+        bundle = pen("release").bundle(statement(digest, SBOM, predicate={"n": number}))
+        source.add_bundle(digest, bundle, annotations={PREDICATE_ANNOTATION: SBOM})
+        source.add_bundle(digest, b"{}", artifactType="application/spdx+json", layers=[], n=number)
+
+
+async def test_daily_attestations_neither_hide_a_signature_nor_cost_a_question() -> None:
+    source = MemorySource()
+    digest = source.add_image()
+    daily(source, digest, REFERRER_LIMIT + 1)
+    source.add_bundle(digest, pen("release").bundle(statement(digest)))
+    del source.manifests[fallback_tag(digest)]
+
+    assert await said(source) == ("verified", "signed")
+    assert len(source.asked) <= 7
+
+
+async def test_daily_attestations_make_no_image_invalid_and_are_looked_at_in_part() -> None:
+    source = MemorySource()
+    digest = source.add_image()
+    daily(source, digest, REFERRER_LIMIT + 1)
+    del source.manifests[fallback_tag(digest)]
+
+    assert await said(source) == ("unsigned", "no_signature")
+    assert len(source.asked) <= 4 + 2 * ASIDE_LIMIT
+
+
+async def test_a_pile_of_rubbish_is_invalid_and_costs_no_more_than_the_budget() -> None:
+    """Fifty manifests of 1 MiB of small objects once took 8 s of CPU, and ended as a tolerated timeout."""
+    source = MemorySource()
+    digest = source.add_image()
+    for number in range(50):
+        source.add_bundle(digest, b"", n=number, x=[{}] * 250_000)
+    del source.manifests[fallback_tag(digest)]
+
+    assert (await said(source))[0] == "invalid"
+    assert sum(question.startswith("GET sha256:") for question in source.asked) <= 8
+
+
+async def test_liars_about_size_take_no_more_than_the_budget_and_what_was_in_flight() -> None:
+    source = MemorySource(has_api=False)
+    digest = source.add_image()
+    for number in range(100):
+        source.add_bundle(digest, b"", n=number, x="x" * (ITEM_LIMIT - 1000))
+
+    assert await said(source) == ("invalid", "too_large")
+    assert sum(question.startswith("GET sha256:") for question in source.asked) <= 24
+
+
+def test_too_much_to_be_asked_in_time_is_too_many_and_no_timeout() -> None:
+    """Whoever pushes chooses the amount: it must not be their way from `unsigned` to `unverifiable`."""
+
+    async def scenario() -> Evidence:
+        source, found = MemorySource(), Evidence()
+        digest = source.add_image()
+        source.add_legacy(digest, *(source.layer(b"%d" % number, b"signature") for number in range(900)))
+        source.delays[""] = 0.2
+
+        async def is_enough(news: Evidence) -> bool:
+            nonlocal found
+            found += news
+            return False
+
+        await Search(source, ProvenPlaces(), image(), digest, 8.0).run(is_enough)
+        return found
+
+    found = in_virtual_time(scenario())
+
+    assert {error.reason for error in found.defects} == {"too_many"}
+    assert found.gaps == ()
+
+
+@pytest.mark.parametrize("place", ["GET sha256:", "BLOB"])
+@pytest.mark.parametrize("error", [NotFoundError("404"), RefusedQuestionError("400")], ids=lambda error: error.reason)
+async def test_named_evidence_that_is_refused_is_a_defect(place: str, error: NotFoundError) -> None:
+    source = MemorySource()
+    digest = source.add_image()
+    source.add_bundle(digest, pen("stranger").bundle(statement(digest)))
+    source.faults[place] = error
+
+    assert await said(source) == ("invalid", "missing")
+
+
+async def test_a_layer_with_a_digest_algorithm_that_the_registry_can_not_serve_is_a_defect() -> None:
+    source = MemorySource()
+    digest = source.add_image()
+    layer = pen("release").sign_legacy(source, simple_signing(digest))
+    source.add_legacy(digest, layer | {"digest": str(Digest.of(b"x", "sha512"))})
+    source.faults["BLOB sha512"] = RefusedQuestionError("400")
+
+    assert await said(source) == ("invalid", "missing")
+
+
+async def test_an_overwritten_sig_tag_is_never_passed() -> None:
+    source, digest = signed(Place.SIG_TAG)
+    source.add_legacy(digest, source.layer(b"x", b"signature"))
+
+    assert (await said(source))[0] in {"invalid", "unsigned", "untrusted"}
