@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from router.images import ImageReference
 from router.policy.pattern import Pattern
@@ -34,6 +34,8 @@ class Rule:
     """How many distinct signers; None: any one."""
     required: tuple[str, ...]
     """Signers that must be among them."""
+    annotations: Mapping[str, str] = field(hash=False)
+    """What a signature must say, by name."""
     mode: Mode
     on_unverifiable: str
     """`reject` or `admit`."""
@@ -44,12 +46,19 @@ class Rule:
     def of(cls, settings: RuleSettings) -> Rule:
         """The rule that these settings describe."""
         demands = settings.with_
-        content = json.dumps([settings.verifier, demands.threshold or 1, sorted(demands.required)])
+        asked = [
+            settings.verifier,
+            demands.threshold or 1,
+            sorted(demands.required),
+            sorted(demands.annotations.items()),
+        ]
+        content = json.dumps(asked)
         return cls(
             pattern=settings.pattern,
             verifier=settings.verifier,
             threshold=demands.threshold,
             required=demands.required,
+            annotations=demands.annotations,
             mode=settings.mode,
             on_unverifiable=settings.on_unverifiable,
             key=hashlib.sha256(content.encode()).hexdigest(),

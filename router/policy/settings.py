@@ -10,6 +10,7 @@ from router.fields import Name, SettingsModel
 from router.policy.pattern import Pattern
 from router.verdict import Mode
 
+AnnotationName = Annotated[str, Field(min_length=1, max_length=200)]
 NAMESPACE_GLOB = r"^[a-z0-9*]([a-z0-9*-]{0,61}[a-z0-9*])?$"
 
 
@@ -21,8 +22,8 @@ def _is_pattern(text: str) -> str:
 def _offered(value: str) -> str:
     if value == "required":
         raise ValueError(
-            "a transparency log can be required only of keyless rules, which this version does not have; "
-            "write `ignore` or leave it out (a signature by a pinned key needs no log)"
+            "a transparency log is asked for at the verifier and not at the rule; "
+            "write `transparency_log: required` beside its keys or keyless identities"
         )
     return value
 
@@ -40,8 +41,12 @@ class RuleDemands(SettingsModel):
     """How many distinct signers must have signed; signatures of one signer count once. None: any one."""
     required: Annotated[tuple[Name, ...], AfterValidator(_distinct)] = ()
     """Names of signers who must be among them."""
+    annotations: dict[AnnotationName, Annotated[str, Field(max_length=500)]] = Field(
+        default_factory=dict, max_length=20
+    )
+    """Annotations that must all stand in one signature of each signer that counts, by name: cosign's `-a`."""
     transparency_log: Annotated[Literal["ignore", "required"], AfterValidator(_offered)] = "ignore"
-    """Whether a verified entry in a transparency log is asked for; `required` comes with keyless rules."""
+    """A log is asked for at the verifier (its `transparency_log`), never here: `ignore` says nothing."""
 
 
 class RuleSettings(SettingsModel):

@@ -30,7 +30,9 @@ from router.verification.evidence import (
     REFERRER_LIMIT,
     SIGNATURE_LIMIT,
     Evidence,
+    Family,
     Flaw,
+    NotationEnvelope,
     SigstoreBundle,
     SimpleSigning,
     defect,
@@ -42,7 +44,7 @@ from router.verification.manifests import (
     read_manifest,
     read_signature_manifest,
 )
-from router.verification.places import Nearness, Place, nearness_of
+from router.verification.places import Nearness, Place, Sought, nearness_of
 from router.verification.questions import TOO_MANY, Questions
 
 _CHEAP = 32 * 1024
@@ -60,15 +62,16 @@ class _Waiting:
 class Discovery:
     """Tells what is found as it comes. It ends when whoever waits for it is cancelled."""
 
-    def __init__(self, questions: Questions, digest: Digest, tell: Callable[[Place, Evidence], None]) -> None:
+    def __init__(self, questions: Questions, sought: Sought, tell: Callable[[Place, Evidence], None]) -> None:
         """Look nowhere yet; `tell` gets each piece of evidence once, when it is there."""
         self._questions = questions
-        self._digest = digest
+        self._digest = sought.digest
+        self._family = sought.family
         self._tell = tell
         self._signatures: set[tuple[Digest, str]] = set()
         self._referrers: set[Digest] = set()
         self._near = 0
-        self._bundles: set[Digest] = set()
+        self._contents: set[tuple[str, Digest]] = set()
         self._asides = 0
         self._waiting: list[_Waiting] = []
 
@@ -120,7 +123,7 @@ class Discovery:
             return
         if listing.unreadable:
             self._tell(place, defect(Flaw.MALFORMED, "the list of referrers has an entry without a digest we know"))
-        ranked = [(nearness_of(entry), entry) for entry in listing.entries]
+        ranked = [(nearness_of(entry, self._family), entry) for entry in listing.entries]
         ranked.sort(key=lambda one: (one[0], one[1].size))
         now = [
             self._referrer(place, entry, nearness)
@@ -149,13 +152,14 @@ class Discovery:
         if listed.size <= ITEM_LIMIT:  # a claim beyond it is refused, and another one may be made
             self._referrers.add(listed.digest)
             self._near += not nearness.is_aside
-        manifest = _read(await self._questions.manifest(listed.digest, listed.size), read_manifest)
+        read = partial(read_manifest, family=self._family)
+        manifest = _read(await self._questions.manifest(listed.digest, listed.size), read)
         if isinstance(manifest, Evidence):
             self._tell(place, Evidence(gaps=manifest.gaps) if nearness.is_aside else manifest)  # (4)
         elif manifest.kind is ArtifactKind.SIMPLE_SIGNING:
             await self._simple_signings(place, manifest)
-        elif manifest.kind is ArtifactKind.BUNDLE:
-            await self._bundle(place, manifest)
+        elif manifest.kind is not ArtifactKind.FOREIGN:
+            await self._single(place, manifest)
 
     async def _simple_signings(self, place: Place, manifest: ArtifactManifest) -> None:
         layers = sorted(manifest.layers, key=lambda layer: layer.size)
@@ -194,7 +198,8 @@ class Discovery:
         signings = (SimpleSigning(layer.media_type, layer.digest, layer.signature, body) for layer in layers)
         self._tell(place, Evidence(tuple(signings)))
 
-    async def _bundle(self, place: Place, manifest: ArtifactManifest) -> None:
+    async def _single(self, place: Place, manifest: ArtifactManifest) -> None:
+        """A bundle, or an envelope of Notation."""
         (layer,) = manifest.layers
         nearness = Nearness.ATTESTATION if manifest.is_attestation else Nearness.FORMAT
         if not self._must_wait(nearness, layer.size, partial(self._content, place, layer, nearness)):
@@ -207,9 +212,18 @@ class Discovery:
         body = await self._questions.blob(layer.digest, layer.size)
         if isinstance(body, Evidence):
             self._tell(place, Evidence(attestations=1, gaps=body.gaps) if nearness.is_aside else body)  # (4)
-        elif layer.digest not in self._bundles:
-            self._bundles.add(layer.digest)
-            self._tell(place, Evidence(bundles=(SigstoreBundle(layer.digest, body),)))
+        elif (layer.media_type, layer.digest) not in self._contents:
+            self._contents.add((layer.media_type, layer.digest))
+            self._tell(place, self._piece(layer, body))
+
+    def _piece(self, layer: Layer, body: bytes) -> Evidence:
+        match self._family:
+            case Family.COSIGN:
+                return Evidence(bundles=(SigstoreBundle(layer.digest, body),))
+            case Family.NOTATION:
+                return Evidence(notations=(NotationEnvelope(layer.media_type, layer.digest, body),))
+            case _:
+                assert_never(self._family)
 
     def _has_room_aside(self) -> bool:
         self._asides += 1

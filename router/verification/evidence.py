@@ -21,7 +21,7 @@ reason is a *gap*: with it an unproven image is `unverifiable`, whatever else wa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 from router.errors import InvalidSignatureError, UnverifiableError
 from router.images import Digest
@@ -45,6 +45,15 @@ BUNDLE_TYPES = "application/vnd.dev.sigstore.bundle"
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
 SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
+NOTATION_TYPE = "application/vnd.cncf.notary.signature"
+"""The artifact type of Notation's signatures, up to version 1.1 of its specification the config's media type."""
+
+
+class Family(Enum):
+    """Whose formats are looked for: each scheme looks for its own, and what is of another family is foreign to it."""
+
+    COSIGN = auto()
+    NOTATION = auto()
 
 
 class Flaw(StrEnum):
@@ -111,11 +120,22 @@ class SigstoreBundle:
 
 
 @dataclass(frozen=True, slots=True)
+class NotationEnvelope:
+    """One signature of Notation, as its blob holds it."""
+
+    media_type: str
+    """What its layer says that it is."""
+    digest: Digest
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that was found about one digest so far."""
 
     simple_signings: tuple[SimpleSigning, ...] = ()
     bundles: tuple[SigstoreBundle, ...] = ()
+    notations: tuple[NotationEnvelope, ...] = ()
     attestations: int = 0
     """What calls itself an attestation and was not looked into."""
     defects: tuple[InvalidSignatureError, ...] = ()
@@ -125,20 +145,24 @@ class Evidence:
         return Evidence(
             self.simple_signings + other.simple_signings,
             self.bundles + other.bundles,
+            self.notations + other.notations,
             self.attestations + other.attestations,
             self.defects + other.defects,
             self.gaps + other.gaps,
         )
 
     def __len__(self) -> int:
-        return len(self.simple_signings) + len(self.bundles)
+        return len(self.simple_signings) + len(self.bundles) + len(self.notations)
 
     @property
     def size(self) -> int:
         """Bytes to read and to check signatures over."""
-        return sum(len(entry.payload) for entry in self.simple_signings) + sum(
-            len(entry.body) for entry in self.bundles
+        bodies = (
+            *(entry.payload for entry in self.simple_signings),
+            *(entry.body for entry in self.bundles),
+            *(entry.body for entry in self.notations),
         )
+        return sum(map(len, bodies))
 
 
 def defect(flaw: Flaw, detail: str) -> Evidence:

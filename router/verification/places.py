@@ -10,11 +10,12 @@ Rules:
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from router.images import ImageReference
+from router.images import Digest, ImageReference
 from router.registry import Descriptor
-from router.verification.evidence import PREDICATE_ANNOTATION, SIGN_PREDICATE
+from router.verification.evidence import NOTATION_TYPE, PREDICATE_ANNOTATION, SIGN_PREDICATE, Family
 from router.verification.manifests import may_be_signature, says_attestation
 
 _REPOSITORIES_REMEMBERED = 10_000
@@ -22,7 +23,7 @@ _TYPES_THAT_SAY_NOTHING = frozenset({"", "application/vnd.oci.empty.v1+json"})
 
 
 class Place(StrEnum):
-    """Where cosign and registries put signatures."""
+    """Where cosign, Notation and registries put signatures."""
 
     SIG_TAG = "sig_tag"
     """The tag `ALGORITHM-HEX.sig` beside the image: one manifest with a layer for each signature."""
@@ -38,7 +39,7 @@ class Nearness(IntEnum):
     SIGNATURE = 0
     """An annotation says so."""
     FORMAT = 1
-    """The artifact type is one of cosign's formats."""
+    """The artifact type is one of the family's formats."""
     UNSAID = 2
     """There is no artifact type, or an empty one."""
     ATTESTATION = 3
@@ -52,14 +53,29 @@ class Nearness(IntEnum):
         return self >= Nearness.ATTESTATION
 
 
-def nearness_of(listed: Descriptor) -> Nearness:
-    """How near this referrer is to a signature."""
+def nearness_of(listed: Descriptor, family: Family) -> Nearness:
+    """How near this referrer is to a signature of this family."""
+    if family is Family.NOTATION and listed.artifact_type == NOTATION_TYPE:
+        return Nearness.FORMAT
     predicate = listed.annotations.get(PREDICATE_ANNOTATION, "")
-    if may_be_signature(listed.artifact_type):
+    if family is Family.COSIGN and may_be_signature(listed.artifact_type):
         if says_attestation(predicate):
             return Nearness.ATTESTATION
         return Nearness.SIGNATURE if predicate == SIGN_PREDICATE else Nearness.FORMAT
     return Nearness.UNSAID if listed.artifact_type in _TYPES_THAT_SAY_NOTHING else Nearness.FOREIGN
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is looked for: evidence of one family about one digest."""
+
+    digest: Digest
+    family: Family
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where it may lie."""
+        return tuple(Place) if self.family is Family.COSIGN else (Place.REFERRERS_API, Place.FALLBACK_TAG)
 
 
 class ProvenPlaces:

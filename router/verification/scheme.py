@@ -16,13 +16,15 @@ Rules:
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from router.errors import InvalidSignatureError, TrustEndedError, UntrustedSignatureError, UnverifiableError
 from router.images import Digest
 from router.steps import Steps
-from router.verification.evidence import Evidence
+from router.verification.evidence import Evidence, Family
 from router.verification.keys import SignedBytes, TrustedKey
 from router.verification.trust import Trust
 
@@ -39,6 +41,10 @@ class Demands(Protocol):
     @property
     def required(self) -> tuple[str, ...]:
         """Signers that must be among them."""
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """What one signature of each of them must say, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,10 @@ class Endorsement:
     digest: Digest
     aliases: tuple[str, ...] = ()
     """What else the operator calls this signer; a rule may require it by each name."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """What the signer has said along with it, by name."""
+    valid_until: float | None = None
+    """Unix time in seconds from which it counts no more; None: for as long as the signer is trusted."""
 
     def __post_init__(self) -> None:
         if self.signer.fingerprint not in {None, self.signed.key.fingerprint}:
@@ -87,11 +97,15 @@ class Findings:
 
     digest: Digest | None
     """What the evidence is about; None only where none is looked for."""
+    now: float = math.inf
+    """When it is examined, in Unix time in seconds. Whoever does not say gets everything expired."""
     endorsements: list[Endorsement] = field(default_factory=list)
     strangers: int = 0
     """Sound signatures by nobody who is trusted."""
     attestations: int = 0
     """Sound statements that are no signatures, whoever made them."""
+    lacking: list[UntrustedSignatureError] = field(default_factory=list)
+    """What sound signatures lack that seem to be by somebody who is trusted."""
     defects: list[InvalidSignatureError] = field(default_factory=list)
     gaps: list[UnverifiableError] = field(default_factory=list)
 
@@ -116,6 +130,10 @@ class Verified:
         if self.trust.has_ended(self.now):
             raise TrustEndedError("those who may sign are not trusted any more: what vouches for them has run out")
         if not self.signers:
+            if self.demands.annotations and any(entry.digest == self.digest for entry in self.endorsements):
+                raise UntrustedSignatureError(
+                    "signed, but no signature has all annotations that are wanted", reason="annotation_missing"
+                )
             raise UntrustedSignatureError("none of the trusted keys has signed")
         by = ", ".join(f'"{signer.name}"' for signer in self.signers)
         names = {name for entry in self._sound for name in (entry.signer.name, *entry.aliases)}
@@ -128,7 +146,11 @@ class Verified:
 
     @property
     def _sound(self) -> list[Endorsement]:
-        return [entry for entry in self.endorsements if entry.digest == self.digest]
+        """Those whose signer has said all that is demanded, in the one signature."""
+        wanted = self.demands.annotations.items()
+        return [
+            entry for entry in self.endorsements if entry.digest == self.digest and wanted <= entry.annotations.items()
+        ]
 
     @property
     def signers(self) -> tuple[Signer, ...]:
@@ -141,7 +163,8 @@ class Verified:
     @property
     def valid_until(self) -> float | None:
         """Unix time in seconds from which it proves nothing; None: for as long as the trust stays what it is."""
-        return self.trust.valid_until
+        ends = [self.trust.valid_until, *(entry.valid_until for entry in self._sound)]
+        return min((end for end in ends if end is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +190,10 @@ class Scheme(Protocol[M]):
     @property
     def needs_evidence(self) -> bool:
         """Whether evidence must be looked for; without it, no digest is needed either."""
+
+    @property
+    def family(self) -> Family:
+        """Whose formats are looked for, where evidence is."""
 
     @property
     def trust(self) -> Trust[M]:

@@ -14,18 +14,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 
-from router.images import Digest, ImageReference
+from router.images import ImageReference
 from router.verification.discovery import Discovery
 from router.verification.evidence import Evidence
-from router.verification.places import Place, ProvenPlaces
+from router.verification.places import Place, ProvenPlaces, Sought
 from router.verification.questions import EvidenceSource, Questions
 
 
 class Search:
-    """One search for evidence about one digest."""
+    """One search for evidence of one family about one digest."""
 
     def __init__(
-        self, source: EvidenceSource, proven: ProvenPlaces, image: ImageReference, digest: Digest, deadline: float
+        self, source: EvidenceSource, proven: ProvenPlaces, image: ImageReference, sought: Sought, deadline: float
     ) -> None:
         """Ask nothing yet.
 
@@ -33,12 +33,13 @@ class Search:
             source: Where evidence is asked for.
             proven: Where proofs of other images lay; learns where this one's lies.
             image: Names the registry and the repository.
-            digest: What the evidence is about.
+            sought: What the evidence is about, and whose it must be.
             deadline: In the time of the running loop; what did not come by then is a gap.
         """
         self._proven = proven
         self._image = image
-        self._discovery = Discovery(Questions(source, image, deadline), digest, self._note)
+        self._places = sought.places
+        self._discovery = Discovery(Questions(source, image, deadline), sought, self._note)
         self._news: dict[Place, list[Evidence]] = {}
         self._has_news = asyncio.Event()
 
@@ -50,8 +51,9 @@ class Search:
                 before. It is not asked where nothing is found.
         """
         first = self._proven.last(self._image)
-        steps = [] if first is None else [lambda place=first: self._discovery.look_in(place)]
-        others = [place for place in Place if place is not first]
+        others = [place for place in self._places if place is not first]
+        is_first = first is not None and first in self._places
+        steps = [lambda place=first: self._discovery.look_in(place)] if is_first else []
         for step in (*steps, lambda: self._discovery.look_in(*others), self._discovery.look_at_the_rest):
             if await self._is_settled(step(), is_enough):
                 return

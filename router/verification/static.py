@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from router.steps import Steps
-from router.verification.evidence import Evidence
+from router.verification.evidence import Evidence, Family
 from router.verification.scheme import Demands, Denied, Exempt, Findings
 from router.verification.settings import BUILT_IN_RULINGS, SchemeSettings
 from router.verification.trust import Trust
@@ -32,6 +32,11 @@ class StaticScheme:
     def needs_evidence(self) -> bool:
         """There is nothing to look for."""
         return False
+
+    @property
+    def family(self) -> Family:
+        """Any: nothing is looked for."""
+        return Family.COSIGN
 
     @property
     def trust(self) -> Trust[None]:

@@ -20,8 +20,9 @@ from router.verification.evidence import (
     REFERRER_LIMIT,
     SIGNATURE_LIMIT,
     Evidence,
+    Family,
 )
-from router.verification.places import Place, ProvenPlaces
+from router.verification.places import Place, ProvenPlaces, Sought
 from router.verification.search import Search
 from tests.verification.world import (
     OCI_INDEX,
@@ -113,7 +114,7 @@ async def test_evidence_is_handed_over_once_one_at_a_time_and_no_more_when_it_is
         return False
 
     proven = ProvenPlaces()
-    await Search(source, proven, image(), digest, FAR).run(is_enough)
+    await Search(source, proven, image(), Sought(digest, Family.COSIGN), FAR).run(is_enough)
     bundles = [bundle.digest for news in seen for bundle in news.bundles]
 
     assert len(bundles) == len(set(bundles)) == 30
@@ -254,7 +255,7 @@ def test_too_much_to_be_asked_in_time_is_too_many_and_no_timeout() -> None:
             found += news
             return False
 
-        await Search(source, ProvenPlaces(), image(), digest, 8.0).run(is_enough)
+        await Search(source, ProvenPlaces(), image(), Sought(digest, Family.COSIGN), 8.0).run(is_enough)
         return found
 
     found = in_virtual_time(scenario())

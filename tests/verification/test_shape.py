@@ -22,11 +22,12 @@ from tests.verification.world import pen, proven, rule, simple_signing
 DIGEST, OTHER = Digest.of(b"the image"), Digest.of(b"another")
 PACKAGE = Path(router.verification.__file__).parent
 MAKERS = {
-    "Verified": {"cosign/scheme.py"},
-    "Endorsement": set[str](),
+    "Verified": {"cosign/scheme.py", "notation/scheme.py"},
+    "Endorsement": {"notation/proof.py"},
     "of_key": {"cosign/legacy.py", "cosign/bundles.py"},
     "SignedBytes": set[str](),
-    "opened": {"cosign/findings.py"},
+    "opened": {"cosign/findings.py", "notation/proof.py"},
+    "Statement": {"notation/envelopes.py", "sigstore/statement.py"},
 }
 
 

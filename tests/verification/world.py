@@ -292,9 +292,14 @@ def static(*, allow: bool, message: str | None = None) -> StaticSettings:
     return StaticSettings(name="fixed", kind="static", allow=allow, message=message)
 
 
-def rule(verifier: str = "keys", threshold: int | None = None, required: Sequence[str] = ()) -> Rule:
+def rule(
+    verifier: str = "keys",
+    threshold: int | None = None,
+    required: Sequence[str] = (),
+    annotations: Mapping[str, str] | None = None,
+) -> Rule:
     """A rule for every image."""
-    demands = {"threshold": threshold, "required": list(required)}
+    demands = {"threshold": threshold, "required": list(required), "annotations": dict(annotations or {})}
     return Rule.of(RuleSettings.model_validate({"pattern": "**", "verifier": verifier, "with": demands}))
 
 
@@ -305,6 +310,6 @@ def image(tag: str = "v1", digest: Digest | None = None) -> ImageReference:
 
 def proven(scheme: AnyScheme, evidence: Evidence, digest: Digest | None, demands: Demands, now: float = 0.0) -> Ruling:
     """What the evidence proves about the digest, examined at once; raises NotVerifiedError."""
-    trust, found = scheme.trust, Findings(digest)
+    trust, found = scheme.trust, Findings(digest, now)
     finish(scheme.examine(evidence, found, trust))
     return scheme.prove(found, demands, trust, now)

@@ -3,11 +3,9 @@
 The first of these that holds is the answer:
 (1) Enough distinct trusted keys have signed: `Verified`. What else lies there, broken or not, takes nothing away, or
     whoever can push could take any image out of service by pushing a broken signature beside the good one.
-(2) A part of the evidence could not be fetched: that error, `unverifiable`. The missing part might have been the
-    proof, so neither "unsigned" nor "invalid" would be true. Of several the one that a rule tolerates least: what one
-    part was refused for is not excused by another that the registry never answered.
+(2) A part of the evidence could not be fetched, `unverifiable`.
 (3) A trusted key has signed another digest or something that is no signature, or evidence is broken, missing or
-    beyond the limits: `invalid`. Claims of trusted keys are told before broken evidence, which anybody can push.
+    beyond the limits: `invalid` (`router.verification.refusals` says why in this order).
 (4) There are sound signatures: `untrusted`; by nobody we trust, by too few, or not by those who are required.
 (5) There are attestations at most: `unsigned`. An attestation is no signature, whoever made it.
 """
@@ -17,17 +15,16 @@ from __future__ import annotations
 from router.errors import (
     InvalidSignatureError,
     NotVerifiedError,
-    TimedOutError,
     UnsignedError,
     UntrustedSignatureError,
-    UnverifiableError,
 )
 from router.images import Digest
 from router.steps import Steps
 from router.verification.cosign import bundles, legacy
 from router.verification.cosign.findings import Finding, Unendorsed
-from router.verification.evidence import Evidence, Flaw, SigstoreBundle, SimpleSigning
+from router.verification.evidence import Evidence, Family, Flaw, SigstoreBundle, SimpleSigning
 from router.verification.keys import TrustedKeys
+from router.verification.refusals import obstacle_in
 from router.verification.scheme import Demands, Endorsement, Findings, Verified
 from router.verification.trust import Trust
 
@@ -39,6 +36,11 @@ class CosignKeyScheme:
 
     def __init__(self, trust: Trust[TrustedKeys]) -> None:
         self.trust = trust
+
+    @property
+    def family(self) -> Family:
+        """Those of cosign."""
+        return Family.COSIGN
 
     @property
     def needs_evidence(self) -> bool:
@@ -101,10 +103,8 @@ def _add(found: Findings, finding: Finding) -> None:
 
 
 def _refusal(found: Findings, keys: TrustedKeys, lacking: UntrustedSignatureError | None) -> NotVerifiedError:
-    if found.gaps:  # (2)
-        return min(found.gaps, key=_excuse)
-    if found.defects:  # (3)
-        return min(found.defects, key=lambda defect: defect.reason not in _CLAIMED)
+    if (obstacle := obstacle_in(found, _CLAIMED)) is not None:  # (2) (3)
+        return obstacle
     if lacking is not None:  # (4)
         return lacking
     if found.strangers:
@@ -121,9 +121,3 @@ def _refusal(found: Findings, keys: TrustedKeys, lacking: UntrustedSignatureErro
 def _nobody(keys: TrustedKeys) -> str:
     names = ", ".join(f'"{name}"' for entry in keys for name in entry.names)
     return f"not by key {names}" if len(keys) == 1 else f"by none of the keys {names}"
-
-
-def _excuse(gap: UnverifiableError) -> int:
-    if isinstance(gap, TimedOutError):
-        return 1
-    return 2 if gap.is_registrys_doing else 0

@@ -25,7 +25,7 @@ from router.errors import InvalidSignatureError
 from router.verification.evidence import Flaw
 
 _Material: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
-_RSA_EXPONENT_LIMIT = 2**32
+RSA_EXPONENT_LIMIT = 2**32
 """An exponent as long as the modulus makes one check cost as much as a hundred; real ones are 65537."""
 
 
@@ -63,7 +63,7 @@ class SigningKey:
     def of(cls, parsed: object) -> Self:
         """The key that somebody else has read; raises InvalidSignatureError(key) where it may not sign."""
         match parsed:
-            case rsa.RSAPublicKey() if parsed.public_numbers().e < _RSA_EXPONENT_LIMIT:
+            case rsa.RSAPublicKey() if parsed.public_numbers().e < RSA_EXPONENT_LIMIT:
                 algorithm = _RSA.get(parsed.key_size)
             case ec.EllipticCurvePublicKey():
                 algorithm = _EC.get(parsed.curve.name)

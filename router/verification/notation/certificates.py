@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 from cryptography import x509
@@ -36,11 +36,12 @@ from router.errors import InvalidSignatureError
 from router.steps import Steps
 from router.verification.documents import malformed
 from router.verification.evidence import Flaw
-from router.verification.notation.algorithms import SigningKey
+from router.verification.notation.algorithms import RSA_EXPONENT_LIMIT, SigningKey
+from router.verification.notation.der import elements
 
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _RSA_BITS = range(2048, 8192 + 1)
-_RSA_EXPONENT_LIMIT = 2**32
+_INTEGER = 0x02
 _NOT_FOR_CODE = frozenset(
     {
         ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
@@ -85,19 +86,20 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """One certificate, read wholly; nobody has vouched for it yet."""
+    """One certificate, read wholly; nobody has vouched for it yet. Equal by its bytes."""
 
     der: bytes
-    parsed: x509.Certificate
-    extensions: x509.Extensions
-    subject: x509.Name
-    issuer: x509.Name
-    period: Period
+    parsed: x509.Certificate = field(compare=False, repr=False)
+    extensions: x509.Extensions = field(compare=False, repr=False)
+    subject: x509.Name = field(compare=False)
+    issuer: x509.Name = field(compare=False)
+    period: Period = field(compare=False)
 
     @classmethod
     def from_der(cls, der: bytes, what: str = "a certificate of a signature") -> Self:
         """Read one; raises InvalidSignatureError (malformed, certificate)."""
         with _readable(what):
+            _expect_serial(der)
             parsed = x509.load_der_x509_certificate(der)
             period = Period(parsed.not_valid_before_utc.timestamp(), parsed.not_valid_after_utc.timestamp())
             found = cls(der, parsed, parsed.extensions, parsed.subject, parsed.issuer, period)
@@ -117,6 +119,12 @@ class Certificate:
     def key(self) -> SigningKey:
         """The key that signs; raises InvalidSignatureError(key) where it may not."""
         return SigningKey.of(self.parsed.public_key())
+
+    @property
+    def is_authority(self) -> bool:
+        """Whether it says that it is an authority's."""
+        constraints = self._held(x509.BasicConstraints)
+        return constraints is not None and constraints.value.ca
 
     @property
     def is_self_signed(self) -> bool:
@@ -201,6 +209,18 @@ class Chain:
         return Period(max(entry.begin for entry in periods), min(entry.end for entry in periods))
 
 
+def _expect_serial(der: bytes) -> None:
+    """Raise ValueError unless its serial number is positive (RFC 5280 section 4.1.2.2).
+
+    The library still takes others and writes a warning about each, which strangers could fill a log with.
+    """
+    ((_, certificate),) = elements(der)
+    (_, content), *_ = elements(certificate)
+    serial = next((value for tag, value in elements(content) if tag == _INTEGER), b"")
+    if int.from_bytes(serial, "big", signed=True) <= 0:
+        raise ValueError("a serial number is positive")
+
+
 def _is_for_signatures_only(usage: x509.KeyUsage) -> bool:
     others = usage.key_encipherment, usage.data_encipherment, usage.key_agreement, usage.key_cert_sign, usage.crl_sign
     return usage.digital_signature and not any(others)  # encipher_only and decipher_only want key_agreement
@@ -209,7 +229,7 @@ def _is_for_signatures_only(usage: x509.KeyUsage) -> bool:
 def _is_strong(key: object) -> bool:
     match key:
         case rsa.RSAPublicKey():
-            return key.key_size in _RSA_BITS and key.public_numbers().e < _RSA_EXPONENT_LIMIT
+            return key.key_size in _RSA_BITS and key.public_numbers().e < RSA_EXPONENT_LIMIT
         case ec.EllipticCurvePublicKey():
             return isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1)
         case _:

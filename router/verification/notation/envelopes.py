@@ -95,7 +95,7 @@ class Envelope:
             raise ValueError("something else was signed")
         what = "the protected header of an envelope of Notation"
         if self.media_type == JWS_TYPE:
-            return Statement({**read_object(self.protected, what)}, self.payload)
+            return Statement(dict(read_object(self.protected, what).items()), self.payload)
         found = _cbor(self.protected, what)
         if not isinstance(found, Mapping) or not all(type(name) in (int, str) for name in found):
             raise malformed(what, "is no map with numbers and texts as names")
@@ -116,9 +116,7 @@ def read_envelope(media_type: str, body: bytes) -> Envelope:
     if not 0 < len(envelope.chain) <= CHAIN_LIMIT:
         raise malformed(_WHAT, f"has {len(envelope.chain)} certificates instead of 1 to {CHAIN_LIMIT}")
     if any(len(part) > PART_LIMIT for part in (*envelope.chain, envelope.timestamp or b"")):
-        raise InvalidSignatureError(
-            f"a part of {_WHAT} has more than {PART_LIMIT} bytes", reason=Flaw.TOO_LARGE
-        )
+        raise InvalidSignatureError(f"a part of {_WHAT} has more than {PART_LIMIT} bytes", reason=Flaw.TOO_LARGE)
     return envelope
 
 

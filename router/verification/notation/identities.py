@@ -1,9 +1,9 @@
-"""Distinguished names: how an operator writes one, and whether a certificate's subject has all of its parts. Pure.
+r"""Distinguished names: how an operator writes one, and whether a certificate's subject has all of its parts. Pure.
 
 Sources: Notary Project trust store and trust policy specification, "Trusted Identities Constraints"; RFC 4514. Rules:
 
 (1) `x509.subject:` and parts separated by commas, each a type and a value; blanks around a part mean nothing. In a
-    value `\\`, `,`, `;`, `+`, `"`, `<`, `>`, `=` and blanks at its ends are escaped by `\\`, or by `\\` and two
+    value `\`, `,`, `;`, `+`, `"`, `<`, `>`, `=` and blanks at its ends are escaped by `\\`, or by `\\` and two
     hexadecimal digits of UTF-8. No `#` values, no parts with several types, no type twice.
 (2) Country, state (`ST` or `S`) and organisation are there.
 (3) A subject matches if it has every part, equal to the letter, whatever else it has. It is compared part by part,
@@ -39,7 +39,7 @@ _TYPES = {
     "UID": NameOID.USER_ID,
 }
 _MANDATORY = (NameOID.COUNTRY_NAME, NameOID.STATE_OR_PROVINCE_NAME, NameOID.ORGANIZATION_NAME)
-_PART = re.compile(r"\s*([A-Za-z]+|[0-9]+(?:\.[0-9]+)+)\s*=\s*((?:\\.|[^\\,;+\"<>=])*)(?:,|\Z)", re.ASCII | re.DOTALL)
+_PART = re.compile(r"\s*([A-Za-z]+|[0-9]+(?:\.[0-9]+)+)\s*=\s*((?:\\.|[^\\,;+\"<>=])*)(,|\Z)", re.ASCII | re.DOTALL)
 _ESCAPED = re.compile(rb"\\([0-9A-Fa-f]{2}|.)", re.DOTALL)
 _BLANK_AT_END = re.compile(r"((?:\\.|[^\\])*?) *", re.DOTALL)
 
@@ -60,7 +60,7 @@ class Subject:
         position = 0
         while position < len(text):
             part = _PART.match(text, position)
-            if part is None or part[2].startswith("#") or (part.end() == len(text) and text.endswith(",")):
+            if part is None or part[2].startswith("#") or (part[3] and part.end() == len(text)):
                 raise ValueError(f"can't be read as parts TYPE=VALUE separated by commas (RFC 4514): {written!r}")
             kind = _TYPES.get(part[1].upper())
             if kind is None:

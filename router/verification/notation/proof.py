@@ -23,10 +23,8 @@ first end that it was found to depend on: that of the signature, or that of a ce
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
-from typing import TypeAlias
 
-from router.errors import InvalidSignatureError
+from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
 from router.steps import Steps
 from router.verification.evidence import Flaw, NotationEnvelope
@@ -44,18 +42,6 @@ _UNKNOWN = "unknown"
 """What a signer is called whom no store vouches for, where authenticity does not bind."""
 
 
-class Stranger(Enum):
-    """A signature by nobody who is trusted."""
-
-    BY_CHAIN = auto()
-    """No store vouches for it."""
-    BY_NAME = auto()
-    """A store does, and its subject is none of the identities."""
-
-
-Finding: TypeAlias = Endorsement | Stranger
-
-
 @dataclass(frozen=True, slots=True)
 class _Opened:
     """An envelope that its own first certificate has signed, about the digest in question."""
@@ -67,8 +53,13 @@ class _Opened:
     target: Target
 
 
-def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float) -> Steps[Finding]:
-    """Say what one envelope is; `now` is Unix time in seconds. Raises InvalidSignatureError."""
+def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float) -> Steps[Endorsement | None]:
+    """Say what one envelope is; None: no store vouches for its signer. `now` is Unix time in seconds.
+
+    Raises:
+        InvalidSignatureError: It is broken, about another digest, or not of a time that counts.
+        UntrustedSignatureError: A store vouches for its signer, who is none of the identities.
+    """
     # (1) These bytes, an envelope.
     if not piece.digest.matches(piece.body):
         raise InvalidSignatureError("an envelope has another digest than its layer", reason=Flaw.DIGEST_MISMATCH)
@@ -77,7 +68,7 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     # (2) Somebody whom we know has something to do with it.
     is_authentic = Check.AUTHENTICITY in policy.binding
     if is_authentic and not any(policy.names_of(type_, envelope.chain) for type_ in _STORES.values()):
-        return Stranger.BY_CHAIN
+        return None
     # (3) (4) (5) Integrity.
     opened = _opened(envelope, digest)
     yield
@@ -85,9 +76,11 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     chain = yield from _chain(opened, is_checked=is_authentic or Check.AUTHENTIC_TIMESTAMP in policy.binding)
     names = policy.names_of(_STORES[opened.attributes.scheme], envelope.chain)
     if is_authentic and not names:
-        return Stranger.BY_CHAIN
+        return None
     if is_authentic and not policy.identities.include(opened.leaf.subject):
-        return Stranger.BY_NAME
+        raise UntrustedSignatureError(
+            "a trust store vouches for a signer whose subject is none of the identities that are trusted"
+        )
     # (8) (9) Times.
     ends = [_unexpired(opened.attributes, now)] if Check.EXPIRY in policy.binding else []
     if Check.AUTHENTIC_TIMESTAMP in policy.binding:
@@ -104,12 +97,16 @@ def _opened(envelope: Envelope, digest: Digest) -> _Opened:
     leaf = Certificate.from_der(envelope.chain[0])
     key = leaf.key
     if (signed := SignedBytes.opened(key, envelope.content, envelope.signature)) is None:
-        raise InvalidSignatureError("a certificate came along that has not signed what it is said to", reason=Flaw.SIGNATURE)
+        raise InvalidSignatureError(
+            "a certificate came along that has not signed what it is said to", reason=Flaw.SIGNATURE
+        )
     statement = envelope.opened(signed)
     attributes = read_attributes(statement, envelope.media_type, key.algorithm)
     target = read_target(statement)
     if target.digest != digest:
-        raise InvalidSignatureError(f"a signature of Notation is about another digest, {target.digest}", reason=Flaw.DIGEST_MISMATCH)
+        raise InvalidSignatureError(
+            f"a signature of Notation is about another digest, {target.digest}", reason=Flaw.DIGEST_MISMATCH
+        )
     return _Opened(envelope, signed, leaf, attributes, target)
 
 
@@ -122,7 +119,9 @@ def _chain(opened: _Opened, *, is_checked: bool) -> Steps[Chain]:
 
 def _unexpired(attributes: Attributes, now: float) -> float | None:
     if attributes.expiry is not None and now >= attributes.expiry:
-        raise InvalidSignatureError("a signature has expired: its signer gave it an end, which has passed", reason=Flaw.EXPIRED)
+        raise InvalidSignatureError(
+            "a signature has expired: its signer gave it an end, which has passed", reason=Flaw.EXPIRED
+        )
     return attributes.expiry
 
 

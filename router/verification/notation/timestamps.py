@@ -18,7 +18,7 @@ lax about is checked here. Steps:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Self
@@ -31,6 +31,7 @@ from router.steps import Steps
 from router.verification.documents import malformed
 from router.verification.evidence import Flaw
 from router.verification.notation.certificates import Certificate, Chain, Period
+from router.verification.notation.der import element, elements
 
 _WHAT = "a timestamp of a signature"
 _CHAIN_LIMIT = 6
@@ -58,8 +59,8 @@ def stamped_range(token: bytes, content: bytes, roots: Sequence[Certificate]) ->
             certificates can't be read or used (malformed, certificate).
     """
     answer, attributes = _read(token)
-    signed, info = answer.signed_data, answer.tst_info
     try:
+        signed, info = answer.signed_data, answer.tst_info
         named = [(entry.issuer, entry.serial_number) for entry in signed.signer_infos]
         brought = sorted(signed.certificates)
         function = _HASHES.get(info.message_imprint.hash_algorithm.dotted_string)
@@ -90,13 +91,13 @@ def stamped_range(token: bytes, content: bytes, roots: Sequence[Certificate]) ->
 def _read(token: bytes) -> tuple[rfc3161_client.TimeStampResponse, Sequence[bytes]]:
     try:
         found = _Token.read(token)
-        return rfc3161_client.decode_timestamp_response(_tlv(_SEQUENCE, _GRANTED + found.ordered)), found.attributes
+        return rfc3161_client.decode_timestamp_response(element(_SEQUENCE, _GRANTED + found.ordered)), found.attributes
     except (ValueError, TypeError) as error:
         raise malformed(_WHAT, "can't be read, or is not by exactly one signer over a hash that is accepted") from error
 
 
 def _accuracy(info: rfc3161_client.TimeStampTokenInfo) -> float:
-    accuracy = info.accuracy
+    accuracy: rfc3161_client.tsp.Accuracy | None = info.accuracy  # absent in many, whatever the library's types say
     if accuracy is None:
         return 1.0 if info.policy.dotted_string == _BASELINE_POLICY else 0.0
     return (accuracy.seconds or 0) + (accuracy.millis or 0) / 1e3 + (accuracy.micros or 0) / 1e6
@@ -138,14 +139,14 @@ def _expect_signed(answer: rfc3161_client.TimeStampResponse, content: bytes, cha
 
 def _says_signer(attributes: Sequence[bytes], leaf: Certificate) -> bool:
     """Whether signed attributes name this certificate by ESSCertIDv2: SHA-256 is its default and then left out."""
-    hashed = _tlv(_OCTETS, hashlib.sha256(leaf.der).digest())
+    hashed = element(_OCTETS, hashlib.sha256(leaf.der).digest())
     for attribute in attributes:
         if attribute.startswith(_SIGNING_CERTIFICATE_V2):
             try:
-                ((_, values),) = _elements(attribute.removeprefix(_SIGNING_CERTIFICATE_V2))
-                ((_, value),) = _elements(values)
-                (_, identifiers), *_ = _elements(value)
-                (_, first), *_ = _elements(identifiers)
+                ((_, values),) = elements(attribute.removeprefix(_SIGNING_CERTIFICATE_V2))
+                ((_, value),) = elements(values)
+                (_, identifiers), *_ = elements(value)
+                (_, first), *_ = elements(identifiers)
             except ValueError:
                 return False
             return first.startswith(hashed)
@@ -164,52 +165,21 @@ class _Token:
     @classmethod
     def read(cls, token: bytes) -> Self:
         """Walk through one; raises ValueError where it is none."""
-        ((_, content),) = _elements(token)
-        kind, (_, explicit) = _elements(content)
-        ((_, signed),) = _elements(explicit)
+        ((_, content),) = elements(token)
+        kind, (_, explicit) = elements(content)
+        ((_, signed),) = elements(explicit)
         parts = [
-            (tag, b"".join(sorted(_tlv(*entry) for entry in _elements(value))) if tag == _FIRST else value)
-            for tag, value in _elements(signed)
+            (tag, b"".join(sorted(element(*entry) for entry in elements(value))) if tag == _FIRST else value)
+            for tag, value in elements(signed)
         ]
         _, _, (_, encapsulated), *_, (_, signers) = parts
-        ((_, signer),) = _elements(signers)
-        _, _, (_, function), (is_signed, attributes), *_ = _elements(signer)
+        ((_, signer),) = elements(signers)
+        _, _, (_, function), (is_signed, attributes), *_ = elements(signer)
         if not encapsulated.startswith(_TIMESTAMP_INFO) or is_signed != _FIRST or not function.startswith(_SHA2):
             raise ValueError("no timestamp that is signed as it should be")
-        data = _tlv(_SEQUENCE, b"".join(_tlv(*part) for part in parts))
-        ordered = _tlv(_SEQUENCE, _tlv(*kind) + _tlv(_FIRST, data))
-        return cls(ordered, [value for _, value in _elements(attributes)])
-
-
-def _elements(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tag and content of each element that stands side by side; raises ValueError where they are no DER."""
-    position = 0
-    while position < len(content):
-        tag, length, begin = content[position], *_length(content, position + 1)
-        if tag & 0x1F == 0x1F or begin + length > len(content):
-            raise ValueError("no DER")
-        yield tag, content[begin : begin + length]
-        position = begin + length
-
-
-def _length(content: bytes, position: int) -> tuple[int, int]:
-    if position >= len(content):
-        raise ValueError("no length")
-    first = content[position]
-    if first < 0x80:
-        return first, position + 1
-    count = first & 0x7F
-    if not 1 <= count <= 3 or position + 1 + count > len(content):
-        raise ValueError("no length in DER")
-    return int.from_bytes(content[position + 1 : position + 1 + count], "big"), position + 1 + count
-
-
-def _tlv(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    if size < 0x80:
-        return bytes((tag, size)) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(length))) + length + content
+        data = element(_SEQUENCE, b"".join(element(*part) for part in parts))
+        ordered = element(_SEQUENCE, element(*kind) + element(_FIRST, data))
+        return cls(ordered, [value for _, value in elements(attributes)])
 
 
 def _wrong(problem: str) -> InvalidSignatureError:
