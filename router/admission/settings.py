@@ -58,6 +58,9 @@ class WebhookSettings(SettingsModel):
     clients: ClientsSettings | None = None
     """Whose client certificates are let in; absent: whoever reaches the port is answered. The API server shows one only
     where it has been given one."""
+    processes: Annotated[Literal["auto"] | Annotated[int, Field(ge=1, le=16)], OnlyAtStart()] = "auto"
+    """How many processes judge requests. `auto`: one for each CPU that may be used but one, at least 1 and at most 4,
+    and no more than the memory limit of the container is enough for. A change needs a restart."""
     deadline: Duration = 8.0
     """The longest that a review may take; keep it below timeoutSeconds of the webhook configuration. The request's
     own `?timeout=` shortens it."""

@@ -26,7 +26,7 @@ from router.admission.asked import Asked, GateRules, Times
 from router.admission.deadlines import LARGEST_KEPT, Allowance, allowance
 from router.admission.gate import Gate
 from router.admission.observer import Observer
-from router.admission.receiving import BodyRefusedError, Receiving, Room
+from router.admission.receiving import KEPT_FOR_TINY, ROOM, SLOTS, BodyRefusedError, Receiving, Room, Slots
 from router.admission.review import AdmissionRequest, read_review
 from router.admission.unreadable import UnreadableBodies
 from router.errors import ReviewError
@@ -49,14 +49,17 @@ Answering = Callable[[Asked], Awaitable[bytes]]
 class Webhook:
     """The endpoints `/validate` and `/mutate`."""
 
-    def __init__(self, gate: Gate, max_body: int, observer: Observer, unreadable: UnreadableBodies) -> None:
+    def __init__(
+        self, gate: Gate, max_body: int, observer: Observer, unreadable: UnreadableBodies, *, share: int = 1
+    ) -> None:
+        """`share` is how many webhooks there are: each holds its part of what all may hold together."""
         self._gate = gate
         self._max_body = max_body
         self._observer = observer
         self._unreadable = unreadable
-        self._receiving = Receiving()
+        self._receiving = Receiving(Room(ROOM // share, KEPT_FOR_TINY // share), Slots(max(1, SLOTS // share)))
         self._seldom = Seldom()
-        self._judging = Room(JUDGING_ROOM, JUDGING_ROOM // 4, WAITING_ROOM)
+        self._judging = Room(JUDGING_ROOM // share, JUDGING_ROOM // 4 // share, WAITING_ROOM // share)
 
     def application(self) -> web.Application:
         """The aiohttp application that serves both endpoints."""

@@ -14,30 +14,26 @@ from router.tls import show
 log = logger()
 
 
-class Door:
-    """Makes entrances; the certificate for trials is made once, so that who has its CA need not fetch it again."""
+def trial_pair(host: str) -> Pair:
+    """A certificate for trials, on this host; made once, so that who has its CA need not fetch it again."""
+    names = dict.fromkeys(["localhost", "127.0.0.1", "gatecrier.gatecrier.svc", host or "localhost"])
+    shown = [name for name in names if name not in {"0.0.0.0", "::"}]  # noqa: S104 - not bound, left out
+    log.warning("certificate_self_signed", advice="no API server trusts it; give webhook.tls a certificate and key")
+    return self_signed(shown, dt.datetime.now(dt.UTC))
 
-    def __init__(self) -> None:
-        self._trial: Pair | None = None
 
-    def entrance(self, webhook: WebhookSettings) -> Entrance:
-        """The entrance that these settings describe.
+def entrance(webhook: WebhookSettings, trial: Pair | None) -> Entrance:
+    """The entrance that these settings describe.
 
-        Raises:
-            ConfigurationError: Their files were not read with a configuration.
-        """
-        context, clients = new_context(), webhook.clients
-        pair = webhook.tls.pair if isinstance(webhook.tls, TlsFiles) else self._self_signed(webhook.listen.host)
-        show(context, pair)
-        if clients is None:
-            return asking(context, None)
-        return asking(context, Clients(clients.authority, None if clients.names is None else frozenset(clients.names)))
+    Args:
+        webhook: They.
+        trial: What is shown where they name no certificate.
 
-    def _self_signed(self, host: str) -> Pair:
-        if self._trial is None:
-            names = dict.fromkeys(["localhost", "127.0.0.1", "gatecrier.gatecrier.svc", host or "localhost"])
-            shown = [name for name in names if name not in {"0.0.0.0", "::"}]  # noqa: S104 - not bound, left out
-            self._trial = self_signed(shown, dt.datetime.now(dt.UTC))
-            advice = "no API server trusts it; give webhook.tls a certificate and key"
-            log.warning("certificate_self_signed", advice=advice)
-        return self._trial
+    Raises:
+        ConfigurationError: Their files were not read with a configuration, or there is nothing to show.
+    """
+    context, clients = new_context(), webhook.clients
+    show(context, webhook.tls.pair if isinstance(webhook.tls, TlsFiles) else trial or trial_pair(webhook.listen.host))
+    if clients is None:
+        return asking(context, None)
+    return asking(context, Clients(clients.authority, None if clients.names is None else frozenset(clients.names)))

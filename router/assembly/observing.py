@@ -115,11 +115,23 @@ class Observing:
             }
         )
 
+    def expect_destinations(self, names: Sequence[str]) -> None:
+        """These destinations are delivered to: their series start at 0."""
+        self._metrics.expect_destinations(names)
+
     # The running router
 
     def reloaded(self, *, is_taken: bool) -> None:
         """A changed configuration was taken or refused."""
         self._metrics.reloads.labels("taken" if is_taken else "refused").inc()
+
+    def processes(self, role: str, ready: int) -> None:
+        """So many processes in this role can do their work."""
+        self._metrics.processes.labels(role).set(ready)
+
+    def process_restarting(self, role: str) -> None:
+        """A process in this role has ended, and another is started in its place."""
+        self._metrics.process_restarts.labels(role).inc()
 
     def ready(self, *, is_ready: bool) -> None:
         """Requests are taken from now on, or not any more."""

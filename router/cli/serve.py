@@ -37,10 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
     from router.telemetry import logs  # noqa: PLC0415 - the same
     from router.telemetry.adopting import adopting  # noqa: PLC0415 - the same
 
-    logs.configure(readable=None if arguments.log is None else arguments.log == "readable")
+    is_readable = None if arguments.log is None else arguments.log == "readable"
+    logs.configure(readable=is_readable)
     try:
         with adopting():
-            return serve(arguments.config)
+            return serve(arguments.config, is_log_readable=is_readable)
     except GatecrierError:
         raise
     except Exception:  # noqa: BLE001 - the interpreter would print it, and wait for whoever reads that

@@ -1,4 +1,4 @@
-"""One aiohttp application on one address: sockets are accepted here, within limits, and closed in order.
+"""One aiohttp application on its sockets: connections are accepted here, within limits, and closed in order.
 
 Rules:
 (1) Every accepted socket is known from its first moment: as a handshake, then as a connection (`connections`).
@@ -16,7 +16,7 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -48,7 +48,7 @@ class Listener:
     def __init__(
         self,
         application: web.Application,
-        address: ListenAddress,
+        address: ListenAddress | Sequence[socket.socket],
         observer: Observer,
         *,
         entrance: Callable[[], Entrance] | None = None,
@@ -78,7 +78,9 @@ class Listener:
         Raises:
             ConfigurationError: The address is taken or is none of this machine's.
         """
-        self._sockets = await listening_sockets(self._address)
+        self._sockets = (
+            await listening_sockets(self._address) if isinstance(self._address, ListenAddress) else [*self._address]
+        )
         await self._runner.setup()
         server = self._runner.server
         if server is None:

@@ -22,6 +22,7 @@ from typing import TypeAlias
 from router.ipc import Answerer, Peer
 from router.supervision.family import ALIVE
 from router.telemetry import logs
+from router.telemetry.adopting import adopting
 
 LINE, EVENT = "log_line", "log_event"
 """Topics of notices to the supervisor: a line as it is to be written, and an event whose last resort is the log."""
@@ -96,18 +97,16 @@ def live(
     descriptor: int,
     begin: Begin,
     new_event_loop: Callable[[], asyncio.AbstractEventLoop],
-    *,
-    readable_log: bool | None,
 ) -> int:
     """Be a process of the product until the supervisor goes; returns the exit code."""
     with contextlib.suppress(OSError):  # for `ps` and `top`; there is no such file on some systems
         Path("/proc/self/comm").write_text(f"gatecrier-{name}"[:15], encoding="ascii")
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_live(descriptor, begin, readable_log=readable_log))
+    with adopting(), asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_live(descriptor, begin))
     return 0
 
 
-async def _live(descriptor: int, begin: Begin, *, readable_log: bool | None) -> None:
+async def _live(descriptor: int, begin: Begin) -> None:
     answering: asyncio.Future[Answerer] = asyncio.get_running_loop().create_future()
 
     async def answer(topic: str, body: bytes) -> bytes:
@@ -118,7 +117,7 @@ async def _live(descriptor: int, begin: Begin, *, readable_log: bool | None) -> 
     _, peer = await asyncio.get_running_loop().create_unix_connection(
         lambda: Peer(answer, lambda: os._exit(0)), sock=socket.socket(fileno=descriptor)
     )
-    logs.configure(readable=readable_log, queue=RemoteLog(peer))
+    logs.configure(readable=False, queue=RemoteLog(peer))
     try:
         answering.set_result(await begin(peer))
         await asyncio.Event().wait()

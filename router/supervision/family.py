@@ -21,11 +21,11 @@ import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from router.errors import GatecrierError
 from router.ipc import Peer, PeerError, PeerRefusedError
 from router.supervision.nursery import Nursery
+from router.supervision.orphans import reap
 from router.supervision.restarts import PROVEN, Restarts
 from router.telemetry.logs import logger
 
@@ -35,6 +35,8 @@ GREETING = 30.0
 """Seconds in which a new process must be ready."""
 ASKING, HANGING = 5.0, 20.0
 """Seconds between two questions whether a process lives, and after which one without an answer hangs."""
+REAPING = 1.0
+"""Seconds after which a process whose socket has closed has ended."""
 ALIVE = "alive"
 """The topic of that question; every process answers it."""
 
@@ -56,12 +58,20 @@ class Member:
         return self.ready_since is not None
 
 
-Greet: TypeAlias = Callable[[Member, Peer], Awaitable[None]]
-"""Says to a new process what it must know; raises PeerError where it can't use that."""
-Answer: TypeAlias = Callable[[Member, str, bytes], Awaitable[bytes]]
-"""Answers what a process asks."""
-Inherit: TypeAlias = Callable[[Member], Sequence[int]]
-"""The descriptors that a process gets besides its socket to us."""
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a family leaves to whoever has it."""
+
+    greet: Callable[[Member, Peer], Awaitable[None]]
+    """Says to a new process what it must know; raises PeerError where it can't use that."""
+    answer: Callable[[Member, str, bytes], Awaitable[bytes]]
+    """Answers what a process asks."""
+    inherit: Callable[[Member], Sequence[int]]
+    """The descriptors that a process gets besides its socket to us."""
+    changed: Callable[[], None]
+    """Told whenever somebody has become ready, or has ended."""
+    restarting: Callable[[Member], None]
+    """Told of the place of somebody who has ended, and that is filled again."""
 
 
 class Family:
@@ -70,28 +80,13 @@ class Family:
     Args:
         nursery: Makes them.
         members: The places.
-        greet: See above.
-        answer: See above.
-        inherit: See above.
-        changed: Told whenever somebody has become ready, or has ended.
+        hooks: What is left to others.
     """
 
-    def __init__(
-        self,
-        nursery: Nursery,
-        members: Iterable[Member],
-        *,
-        greet: Greet,
-        answer: Answer,
-        inherit: Inherit,
-        changed: Callable[[], None],
-    ) -> None:
+    def __init__(self, nursery: Nursery, members: Iterable[Member], hooks: Hooks) -> None:
         self._nursery = nursery
         self.members = tuple(members)
-        self._greet = greet
-        self._answer = answer
-        self._inherit = inherit
-        self._changed = changed
+        self._hooks = hooks
         self._loop = asyncio.get_running_loop()
         self._ordered: deque[asyncio.Future[int]] = deque()
         self._nurseries = Restarts()
@@ -139,8 +134,9 @@ class Family:
                     GatecrierError(f"the {member.role} process ended again and again before it was ready")
                 )
                 return
+            self._hooks.restarting(member)
             log.warning("process_restarting", role=member.role, number=member.number, seconds=wait)
-            self._changed()
+            self._hooks.changed()
             await asyncio.sleep(wait)
 
     async def _live(self, member: Member, first: asyncio.Future[None]) -> float | None:
@@ -154,11 +150,11 @@ class Family:
         try:
             member.process = await born
             async with asyncio.timeout(GREETING):
-                await self._greet(member, peer)
+                await self._hooks.greet(member, peer)
             member.peer, member.ready_since = peer, self._loop.time()
             proven = self._loop.call_later(PROVEN, self._has_proven, member)
             log.info("process_ready", role=member.role, number=member.number, process=member.process)
-            self._changed()
+            self._hooks.changed()
             if not first.done():
                 first.set_result(None)
             await self._until_the_end(member, peer, ended)
@@ -173,6 +169,7 @@ class Family:
             if proven is not None:
                 proven.cancel()
             peer.close()
+            self._loop.call_later(REAPING, reap)
             if not ended.is_set():
                 _kill(member.process)
             member.peer = member.ready_since = member.process = None
@@ -181,7 +178,7 @@ class Family:
     def _order(self, member: Member, theirs: socket.socket) -> asyncio.Future[int]:
         born: asyncio.Future[int] = self._loop.create_future()
         try:
-            self._nursery.order(member.role, [theirs.fileno(), *self._inherit(member)])
+            self._nursery.order(member.role, [theirs.fileno(), *self._hooks.inherit(member)])
         except OSError as error:
             born.set_exception(error)
         else:
@@ -190,7 +187,7 @@ class Family:
 
     async def _connected(self, member: Member, ours: socket.socket, ended: asyncio.Event) -> Peer:
         async def answer(topic: str, body: bytes) -> bytes:
-            return await self._answer(member, topic, body)
+            return await self._hooks.answer(member, topic, body)
 
         _, peer = await self._loop.create_unix_connection(lambda: Peer(answer, ended.set), sock=ours)
         return peer
@@ -208,7 +205,7 @@ class Family:
 
     def _has_proven(self, member: Member) -> None:
         member.restarts.has_proven()
-        self._changed()
+        self._hooks.changed()
 
     def _hear(self) -> None:
         with contextlib.suppress(BlockingIOError):

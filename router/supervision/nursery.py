@@ -29,6 +29,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import NoReturn, TypeAlias
 
+from router.supervision.orphans import adopt_orphans, reap
+
 Role: TypeAlias = Callable[[Sequence[int]], int]
 """What a child does with the descriptors it inherits; returns its exit code."""
 Roles: TypeAlias = Callable[[], Mapping[str, Role]]
@@ -51,6 +53,7 @@ class Nursery:
         """Fork the first nursery. To be called before any thread or event loop is started."""
         self._roles = roles
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        adopt_orphans()
         gc.freeze()
         self.process = os.fork()
         if self.process == 0:
@@ -62,8 +65,7 @@ class Nursery:
     def replace(self) -> None:
         """Make the next nursery, since this one has died; with threads about it can only be a new interpreter."""
         self.socket.close()
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.process, os.WNOHANG)
+        reap()
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         theirs.set_inheritable(True)
         code = "import sys; from router.supervision.nursery import begin; begin(sys.argv[1], int(sys.argv[2]))"

@@ -1,9 +1,9 @@
 """What one process observes is counted in another: facts are written down, sent in batches, and told again there.
 
 Rules:
-(1) An observer is a class whose public methods take plain values (texts, numbers, enums, collections of them) and
-    return nothing. `forwarding` makes one that only writes down what it is told, `Replay` tells it to the one that
-    counts. Which methods there are follows from the class that counts; nobody keeps a list.
+(1) An observer is a class whose public methods take plain values (texts, numbers, enums, collections of them), at most
+    one of them by keyword only, and return nothing. `forwarding` makes one that only writes down what it is told,
+    `Replay` tells it to the one that counts. Which methods there are follows from that class; nobody keeps a list.
 (2) Facts keep their order. None is lost while both processes live; what was written down and not yet sent goes with
     the process that dies.
 (3) Writing down costs less than counting: nothing is looked up, nothing is encoded before it is sent.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Generic, TypeVar, cast, get_type_hints
 
 import msgspec
@@ -57,8 +58,8 @@ def forwarding(observer: type[_T], facts: Facts) -> _T:
     """An observer with the methods of this class that only writes down what it is told."""
 
     def noting(name: str) -> Callable[..., None]:
-        def note(_self: object, *values: object) -> None:
-            facts.note(name, values)
+        def note(_self: object, *values: object, **named: object) -> None:
+            facts.note(name, (*values, *named.values()))
 
         return note
 
@@ -74,12 +75,13 @@ class Replay(Generic[_T]):
     """
 
     def __init__(self, observer: _T) -> None:
-        self._tell: dict[str, tuple[Callable[..., None], object]] = {}
+        self._tell: dict[str, tuple[Callable[..., None], object, tuple[str, ...]]] = {}
         for name in _methods(type(observer)):
             method = getattr(observer, name)
             hints = get_type_hints(method)
             hints.pop("return", None)
-            self._tell[name] = method, tuple.__class_getitem__(tuple(hints.values()))
+            named = tuple(one.name for one in signature(method).parameters.values() if one.kind is one.KEYWORD_ONLY)
+            self._tell[name] = method, tuple.__class_getitem__(tuple(hints.values())), named
 
     def tell(self, encoded: bytes) -> None:
         """Tell what `Facts.taken` gave; raises msgspec.MsgspecError or KeyError where it is something else."""
@@ -89,5 +91,7 @@ class Replay(Generic[_T]):
             encoded, type=list[tuple[str, list[object]]]
         )
         for name, values in facts:
-            method, types = self._tell[name]
-            method(*msgspec.convert(values, types))
+            method, types, named = self._tell[name]
+            told = msgspec.convert(values, types)
+            plain = len(told) - len(named)
+            method(*told[:plain], **dict(zip(named, told[plain:], strict=True)))

@@ -127,6 +127,16 @@ def write_event(event_id: str, event: Mapping[str, object]) -> bool:
     return _queue.put_event(event_id, body, _now())
 
 
+def write_line(line: bytes) -> None:
+    """Write a line that another process of ours has made. Never raises, never waits."""
+    _queue.put(line)
+
+
+def write_encoded_event(event_id: str, body: bytes, stamp: str) -> bool:
+    """Write an event that another process of ours could not store; says whether there was room."""
+    return _queue.put_event(event_id, body, stamp)
+
+
 def dropped() -> dict[str, int]:
     """How many lines (`ordinary`) and whole events (`event`) found no room in the queue so far."""
     return _queue.dropped

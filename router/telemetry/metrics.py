@@ -24,6 +24,7 @@ ENDPOINTS = ("validate", "mutate")
 ATTEMPT_OUTCOMES = ("delivered", "try_again", "undeliverable")
 CONNECTION_STATES = ("handshake", "silent", "in_hand")
 CONNECTION_ENDINGS = ("head_late", "head_too_large", "silent", "crowded_out", "answer_not_taken", "request_late")
+PROCESS_ROLES = ("gate", "keeper")
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -73,6 +74,8 @@ class Metrics:
     destination_paused: Gauge
     reloads: Counter
     ready: Gauge
+    processes: Gauge
+    process_restarts: Counter
     connections: Gauge
     connections_ended: Counter
     handshakes_failed: Counter
@@ -150,6 +153,8 @@ def create(version: str) -> Metrics:
         ),
         reloads=counter("configuration_reloads", "Attempts to take a changed configuration", ["result"]),
         ready=gauge("ready", "1 while requests are taken"),
+        processes=gauge("processes", "Processes that can do their work", ["role"]),
+        process_restarts=counter("process_restarts", "Processes that ended and were started again", ["role"]),
         connections=gauge("connections", "Connections of the webhook", ["state"]),
         connections_ended=counter("connections_ended", "Connections that were closed by a limit", ["reason"]),
         handshakes_failed=counter("handshakes_failed", "TLS handshakes that came to nothing"),
@@ -163,18 +168,18 @@ def _start_at_zero(metrics: Metrics) -> None:
     for outcome in RequestOutcome:
         for mode in Mode:
             metrics.requests.labels(outcome.value, mode.value)
-    for skip in Skip:
-        metrics.requests_skipped.labels(skip.value)
-    for status in ("400", "408", "413", "415", "503"):
-        metrics.requests_malformed.labels(status)
-    for verdict in Verdict:
-        metrics.image_verdicts.labels(verdict.value)
-        metrics.verification_seconds.labels(verdict.value)
-    for endpoint in ENDPOINTS:
-        metrics.gate_seconds.labels(endpoint)
-    for state in CONNECTION_STATES:
-        metrics.connections.labels(state)
-    for reason in CONNECTION_ENDINGS:
-        metrics.connections_ended.labels(reason)
-    for result in ("taken", "refused"):
-        metrics.reloads.labels(result)
+    known: tuple[tuple[Counter | Gauge | Histogram, Iterable[str]], ...] = (
+        (metrics.requests_skipped, Skip),
+        (metrics.requests_malformed, ("400", "408", "413", "415", "503")),
+        (metrics.image_verdicts, Verdict),
+        (metrics.verification_seconds, Verdict),
+        (metrics.gate_seconds, ENDPOINTS),
+        (metrics.connections, CONNECTION_STATES),
+        (metrics.connections_ended, CONNECTION_ENDINGS),
+        (metrics.processes, PROCESS_ROLES),
+        (metrics.process_restarts, PROCESS_ROLES),
+        (metrics.reloads, ("taken", "refused")),
+    )
+    for metric, labels in known:
+        for label in labels:
+            metric.labels(str(label))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
 import resource
 import signal
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,49 +18,12 @@ from router.admission.settings import LEAST_DELIVERY, STOPPING, WebhookSettings
 from router.errors import ConfigurationError
 from router.fields import ListenAddress
 from tests.admission.world import pod
+from tests.assembly.program import PATIENCE, served
 from tests.assembly.small import Place
-from tests.server.stage import Client, trusting
+from tests.server.stage import Client
 from tests.simulators.authorities import Authority, client_context
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 30.0
-
-
-@dataclass
-class Served:
-    """`gatecrier serve`, running."""
-
-    process: asyncio.subprocess.Process
-    place: Place
-
-    async def told(self, event: str) -> dict[str, object]:
-        """The next line of the log about this."""
-        assert self.process.stderr is not None
-        async with asyncio.timeout(PATIENCE):
-            async for line in self.process.stderr:
-                if (found := json.loads(line))["event"] == event:
-                    return dict(found)
-        raise AssertionError(f"it ended without {event}")
-
-    async def connect(self) -> Client:
-        """Somebody comes to the webhook."""
-        return Client(*await asyncio.open_connection("127.0.0.1", self.place.webhook, ssl=trusting()))
-
-
-@contextlib.asynccontextmanager
-async def served(place: Place) -> AsyncIterator[Served]:
-    """The program, started; killed where it has not ended."""
-    command = [sys.executable, "-m", "router", "serve", "--config", str(place.config), "--log", "json"]
-    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=dict(os.environ))
-    running = Served(process, place)
-    try:
-        await running.told("router_started")
-        yield running
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        process._transport.close()  # type: ignore[attr-defined]  # else its pipes are closed by the collector
 
 
 def lingering(folder: Path, linger: str) -> Place:
@@ -124,7 +83,7 @@ async def test_sigint_does_not_linger(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "moment",
     [
-        "router.assembly.serve = lambda config: tell(signal.SIGHUP) or tell({number})",
+        "router.assembly.serve = lambda config, **_: tell(signal.SIGHUP) or tell({number})",
         "logs.flush = lambda: tell({number})",
     ],
 )
@@ -133,7 +92,7 @@ async def test_a_signal_before_the_start_or_after_the_end_is_no_failure(moment: 
     """Else who restarts us sees a crash, and who tells us early to read again ends us."""
     code = (
         "import os, signal, sys, router.assembly; from router.cli import main; from router.telemetry import logs;"
-        "tell = lambda number: os.kill(os.getpid(), number); router.assembly.serve = lambda config: 0;"
+        "tell = lambda number: os.kill(os.getpid(), number); router.assembly.serve = lambda config, **_: 0;"
         f"{moment.format(number=number)}; sys.exit(main(['serve']))"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)

@@ -97,10 +97,10 @@ async def test_lanes_that_have_not_changed_go_on(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.write(destinations=[*_list(place, "destinations"), second], routes={"destinations": ["archive", "second"]})
     async with place.running() as router:
-        before = dict(router._dispatcher._lanes)
+        before = dict(router.keeper._dispatcher._lanes)
         place.write(**ENFORCED, destinations=[*_list(place, "destinations")[:1], second | {"batch_size": 7}])
         await router.reload()
-        after = dict(router._dispatcher._lanes)
+        after = dict(router.keeper._dispatcher._lanes)
 
     assert after["archive"] is before["archive"]
     assert after["second"] is not before["second"]
@@ -126,7 +126,7 @@ async def test_what_is_read_at_the_start_only_keeps_its_running_value(tmp_path: 
         await router.reload()
         status, _ = await place.post(json.dumps({"a": "a" * 70_000}).encode())
         (line,) = log.named("restart_needed")
-        keep = router._parts.settings.outbox.keep
+        keep = router.settings.outbox.keep
 
     assert status == 400  # it was read as a whole, and is no review
     assert line["settings"] == ["webhook.max_body", "outbox.url"]

@@ -151,10 +151,10 @@ async def test_a_reload_waits_for_the_start_and_none_comes_after_the_end(tmp_pat
     await router.reload()
     await starting
     await router.stop()
-    before = router._parts
+    before = router.settings
     await router.reload()
 
-    assert router._parts is before
+    assert router.settings is before
     assert [line["event"] for line in log.lines].count("configuration_taken") == 1
 
 

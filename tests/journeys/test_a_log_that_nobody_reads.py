@@ -131,8 +131,8 @@ def test_a_defect_that_ends_the_router_is_a_line_of_the_log(tmp_path: Path) -> N
     place = Place(tmp_path)
     code = (
         "import sys, router.assembly.serving as serving\n"
-        "def fail(*_): raise ZeroDivisionError('a defect')\n"
-        "serving.Router = fail\n"
+        "def fail(*_, **__): raise ZeroDivisionError('a defect')\n"
+        "serving.Product = fail\n"
         "from router.cli import main\n"
         f"sys.exit(main(['serve', '--log', 'json', '--config', {str(place.config)!r}]))\n"
     )

@@ -97,7 +97,8 @@ async def test_a_thousand_requests_at_a_hanging_registry_do_not_hold_healthy_one
         place = place_at(tmp_path, dead, healthy, deadline="20s")
         async with place.running() as router:
             dead.fault = hang
-            gate, loop = router._gate, asyncio.get_running_loop()
+            gate, loop = router.gate._gate, asyncio.get_running_loop()
+            assert gate is not None
             body = json.dumps(pod(f"{dead.host}/shop/web:v1")).encode()
             times = Times(loop.time(), loop.time() + 30, loop.time() + 31)
             request = await gate.read(gate.rules, *recorded.read(body), times)

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from aiohttp import web
 
-from router.assembly.serving import new_event_loop
+from router.assembly.opening import new_event_loop
 from router.cli.demo.world import free_port
 from router.fields import ListenAddress
 from router.server.certificates import new_context, self_signed

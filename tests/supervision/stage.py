@@ -18,7 +18,7 @@ from router.errors import ConfigurationError, GatecrierError
 from router.ipc import Answerer, Peer
 from router.supervision import family as module
 from router.supervision.child import EVENT, LINE, live, unpacked_event
-from router.supervision.family import Family, Member
+from router.supervision.family import Family, Hooks, Member
 from router.supervision.nursery import Nursery, Role
 from router.telemetry import logs
 
@@ -57,7 +57,7 @@ async def begin(peer: Peer) -> Answerer:
 
 def echo(descriptors: Sequence[int]) -> int:
     """The role of every process here."""
-    return live("echo", descriptors[0], begin, asyncio.new_event_loop, readable_log=False)
+    return live("echo", descriptors[0], begin, asyncio.new_event_loop)
 
 
 def roles() -> Mapping[str, Role]:
@@ -85,10 +85,13 @@ class Stage:
         self.family = Family(
             nursery,
             [Member("echo", number) for number in range(places)],
-            greet=greet,
-            answer=answer,
-            inherit=lambda _: [],
-            changed=lambda: self.changes.put_nowait(None),
+            Hooks(
+                greet=greet,
+                answer=answer,
+                inherit=lambda _: [],
+                changed=lambda: self.changes.put_nowait(None),
+                restarting=lambda _: None,
+            ),
         )
 
     async def until(self, is_so: Callable[[], bool]) -> None:

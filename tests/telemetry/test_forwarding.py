@@ -25,6 +25,10 @@ class Counting:
         """With texts."""
         self.told.append(sorted(names))
 
+    def ready(self, name: str, *, is_ready: bool) -> None:
+        """With a value by keyword."""
+        self.told.append((name, is_ready))
+
     def stored(self) -> None:
         """With nothing."""
         self.told.append("stored")
@@ -37,9 +41,15 @@ def test_facts_are_told_again_as_they_were() -> None:
     observer.stored()
     observer.decided(Mode.DETECT, [Verdict.UNSIGNED, Verdict.VERIFIED], 0.25)
     observer.expects({"siem", "chat"})
+    observer.ready("gate", is_ready=True)
     Replay(counting).tell(facts.taken())
 
-    assert counting.told == ["stored", (Mode.DETECT, [Verdict.UNSIGNED, Verdict.VERIFIED], 0.25), ["chat", "siem"]]
+    assert counting.told == [
+        "stored",
+        (Mode.DETECT, [Verdict.UNSIGNED, Verdict.VERIFIED], 0.25),
+        ["chat", "siem"],
+        ("gate", True),
+    ]
     assert isinstance(counting.told[1], tuple)
     assert counting.told[1][0] is Mode.DETECT
 

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Play the demo."""
     import asyncio  # noqa: PLC0415 - imported only where it is run
 
-    from router.assembly.serving import new_event_loop  # noqa: PLC0415 - the same
+    from router.assembly.opening import new_event_loop  # noqa: PLC0415 - the same
     from router.cli.demo.playing import play  # noqa: PLC0415 - the same
     from router.telemetry import logs  # noqa: PLC0415 - the same
 

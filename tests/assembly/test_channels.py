@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from router.assembly.building import Made, channels
+from router.assembly.channels import Made, channels
+from router.settings.parts import KeeperPart
 from tests.settings.configurations import example, loaded
 
 
 def made(folder: Path, before: Mapping[str, Made], text: str) -> dict[str, Made]:
     """The channels of a configuration, read now."""
     found = loaded(folder, text)
-    return channels(found.settings, found.templates, before)
+    return channels(KeeperPart(found.settings, found.templates), before)
 
 
 def test_a_channel_of_which_nothing_has_changed_is_the_same(tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""From the keeper's part of a configuration to the channels that it delivers by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from router.delivery import Channel
+from router.destinations.catalogue import AnyDestination, open_destination
+from router.destinations.document import Document
+from router.destinations.egress import EgressSettings
+from router.rendering.renderer import Renderer
+from router.rendering.template import Template
+from router.settings.parts import KeeperPart
+from router.telemetry.logs import logger
+
+log = logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A channel, and all that it was made of: what is made of the same need not be made again."""
+
+    destination: AnyDestination
+    egress: EgressSettings
+    template: Template | None
+    channel: Channel = field(compare=False)
+
+
+def channels(part: KeeperPart, before: Mapping[str, Made]) -> dict[str, Made]:
+    """A channel for each destination; those of `before` of which nothing has changed are the same.
+
+    Raises:
+        ConfigurationError: A file was not read with the configuration.
+    """
+    made = {}
+    for destination in part.settings.destinations:
+        name, template = destination.name, part.templates[destination.name]
+        renderer = Renderer(template, kind=destination.kind, name=name)
+        channel = Channel(open_destination(destination, part.settings.egress), partial(_rendered, renderer))
+        one = Made(destination, part.settings.egress, template, channel)
+        made[name] = before[name] if before.get(name) == one else one
+    return made
+
+
+def _rendered(renderer: Renderer, event_id: str, body: bytes) -> Document:
+    rendered = renderer.render(body)
+    if rendered.problem is not None:
+        log.warning("template_failed", event_id=event_id, problem=rendered.problem)
+    return Document(event_id, rendered.body, rendered.content_type, rendered.is_fallback)

@@ -1,0 +1,96 @@
+"""A gate in a process of its own: the half that decides, with the keeper at the other end of a line."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+
+from router.admission.asked import ObtainReceipts
+from router.assembly import messages
+from router.assembly.deciding import Deciding
+from router.assembly.gate_half import GateHalf
+from router.assembly.member import member
+from router.assembly.observing import Observing
+from router.assembly.opening import new_event_loop
+from router.assembly.tending import Tending
+from router.ipc import Line, PeerError
+from router.outbox.remote import RemoteIntake
+from router.pem import Pair
+from router.settings.parts import GatePart, gate_part
+from router.settings.restarting import in_force
+from router.supervision.child import live
+from router.telemetry.logs import logger
+
+log = logger()
+
+
+class GateWork:
+    """Implements `router.assembly.member.Work`."""
+
+    failure = ""
+
+    def __init__(
+        self, introduction: messages.Introduction, observing: Observing, tending: Tending, sockets: Sequence[int]
+    ) -> None:
+        self._line = Line(introduction.keeper)
+        intake = RemoteIntake(self._line)
+        self._half = GateHalf(intake, observing, introduction.replica, tending, gates=introduction.gates)
+        self._sockets = sockets
+        self._prepared: Deciding | None = None
+
+    async def prepare(self, configuration: messages.Configuration) -> None:
+        """Make what it asks for, and change nothing."""
+        latest = await asyncio.to_thread(gate_part, configuration.latest)
+        settings, _ = in_force(gate_part(configuration.first).settings, latest.settings)
+        trial = None if configuration.trial is None else Pair(*configuration.trial)
+        receipts = receipts_over(self._line, configuration.generation)
+        self._prepared = self._half.prepare(GatePart(settings, latest.policy), receipts, trial=trial)
+
+    async def commit(self) -> None:
+        """Work by what was prepared last."""
+        if (prepared := self._prepared) is not None:
+            self._half.commit(prepared)
+
+    async def start(self) -> None:
+        """Listen."""
+        await self._half.listen([socket.socket(fileno=descriptor) for descriptor in self._sockets])
+
+    async def counts(self) -> Mapping[str, int]:
+        """How many connections of each state there are."""
+        return self._half.connections()
+
+    def leave(self) -> None:
+        """Let each answer be its connection's last."""
+        self._half.say_goodbye()
+
+    async def stop(self) -> None:
+        """Answer those in hand, and end."""
+        await self._half.close()
+        await self._line.close()
+
+
+def receipts_over(line: Line, generation: int) -> ObtainReceipts:
+    """Obtains receipts by asking the keeper; whoever can't be asked has given none."""
+
+    async def obtain(body: bytes, event_id: str, destinations: Sequence[str], deadline: float) -> frozenset[str]:
+        seconds = deadline - asyncio.get_running_loop().time()
+        question = messages.Receivers(generation, event_id, body, destinations, seconds)
+        try:
+            async with asyncio.timeout_at(deadline):
+                answer = await line.ask(messages.RECEIPTS, messages.pack(question))
+        except (TimeoutError, PeerError) as error:
+            log.warning("receipts_not_obtained", event_id=event_id, cause=str(error) or "no time was left")
+            return frozenset()
+        return messages.unpack(answer, frozenset[str])
+
+    return obtain
+
+
+def gate(descriptors: Sequence[int]) -> int:
+    """The role of a gate process: its socket to the supervisor, then those on which it listens."""
+
+    async def make(introduction: messages.Introduction, observing: Observing, tending: Tending) -> GateWork:
+        return GateWork(introduction, observing, tending, descriptors[1:])
+
+    return live("gate", descriptors[0], member(make), new_event_loop)

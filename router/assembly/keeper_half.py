@@ -1,0 +1,129 @@
+"""The half that loses nothing: keeps events, and delivers them until every destination has them.
+
+It knows the other half as somebody who appends to its intake and asks for receipts.
+
+Reload: what a new configuration makes is prepared first. A lane ends only where its destination has changed, or what it
+renders with. Receipts are asked of the channels of the configuration by which the request is judged, for as long as
+requests can be under way that began by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+
+from router.assembly.channels import Made, channels
+from router.assembly.observing import Observing
+from router.assembly.tending import Tending
+from router.delivery import Dispatcher, Receipts
+from router.errors import OutboxError
+from router.outbox import Intake
+from router.outbox.sqlite import SqliteOutbox
+from router.settings.parts import KeeperPart
+from router.telemetry.logs import logger
+
+log = logger()
+
+GRACE = 60.0
+"""Seconds that what a replaced configuration made is kept for requests that still use it."""
+HOUSEKEEPING = 3600.0
+"""Seconds between two looks for events that nobody needs any more."""
+
+
+class KeeperHalf:
+    """Keeps and delivers. Made by `open`.
+
+    Args:
+        outbox: Where events are kept.
+        observing: Who counts.
+        replica: The name of this product among those of its cluster.
+        tending: Keeps what goes on beside deliveries.
+    """
+
+    def __init__(self, outbox: SqliteOutbox, observing: Observing, replica: str, tending: Tending) -> None:
+        self._outbox = outbox
+        self._observing = observing
+        self._tending = tending
+        self._dispatcher = Dispatcher(outbox.queue(replica), observing)
+        self._made: Mapping[str, Made] = {}
+        self._keep = 0.0
+        self._receipts: dict[int, Receipts] = {}
+
+    @classmethod
+    async def open(cls, part: KeeperPart, observing: Observing, replica: str, tending: Tending) -> KeeperHalf:
+        """Open the outbox; raises OutboxError."""
+        outbox = await SqliteOutbox.open(part.settings.outbox.path, replica)
+        return cls(outbox, observing, replica, tending)
+
+    @property
+    def intake(self) -> Intake:
+        """Where events come in."""
+        return self._outbox
+
+    @property
+    def failure(self) -> str:
+        """Why it can't do its work any more; empty while it can."""
+        return "" if self._outbox.is_alive else "the outbox's writer has ended"
+
+    @property
+    def ended_lanes(self) -> str:
+        """Which lanes have ended although nobody has stopped them; empty while none has."""
+        return self._dispatcher.failure
+
+    def prepare(self, part: KeeperPart) -> Mapping[str, Made]:
+        """What a configuration makes; nothing is changed yet. Raises ConfigurationError."""
+        return channels(part, self._made)
+
+    async def commit(self, part: KeeperPart, made: Mapping[str, Made], generation: int) -> None:
+        """Deliver by this from now on; `generation` is the configuration's number."""
+        before, self._made = self._made, made
+        self._keep = part.settings.outbox.keep
+        by_name = {name: one.channel for name, one in made.items()}
+        self._receipts[generation] = Receipts(by_name)
+        for old in [number for number in self._receipts if number != generation]:
+            self._tending.let_end("forget old receipts", self._forgotten_later(old, before, made))
+        await self._dispatcher.replace(by_name)
+
+    def keep_house(self) -> None:
+        """Forget, now and then, what nobody needs any more."""
+        self._tending.keep("forget old events", self._keeping_house())
+
+    async def receipts(
+        self, generation: int, body: bytes, event_id: str, destinations: Sequence[str], deadline: float
+    ) -> frozenset[str]:
+        """Who of these gave a receipt for the event before the deadline (event loop's time).
+
+        A generation of before this half was made is not known any more: the newest is asked.
+        """
+        known = self._receipts.get(generation) or self._receipts[max(self._receipts)]
+        return await known.obtain(body, event_id, destinations, deadline)
+
+    async def report_waiting(self) -> None:
+        """Report what waits; raises OutboxError."""
+        self._observing.waiting(await self._outbox.waiting(), time.time())
+
+    async def close(self, patience: float) -> None:
+        """Give attempts under way so many seconds, and end."""
+        await self._dispatcher.stop(patience)
+        await self._outbox.close()
+
+    async def _forgotten_later(self, generation: int, before: Mapping[str, Made], after: Mapping[str, Made]) -> None:
+        try:
+            await asyncio.sleep(GRACE)
+        finally:
+            self._receipts.pop(generation, None)
+            kept = {id(one.channel.destination) for one in after.values()}
+            for one in before.values():
+                if id(one.channel.destination) not in kept:
+                    await one.channel.destination.close()
+
+    async def _keeping_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING)
+            try:
+                forgotten = await self._outbox.forget(time.time() - self._keep)
+            except OutboxError as error:
+                log.warning("housekeeping_failed", cause=str(error))
+            else:
+                log.info("events_forgotten", count=forgotten)

@@ -1,0 +1,111 @@
+"""The keeper in a process of its own: the half that loses nothing, with gates at the other ends of lines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+from collections.abc import Mapping, Sequence
+
+from router.assembly import messages
+from router.assembly.channels import Made
+from router.assembly.keeper_half import KeeperHalf
+from router.assembly.member import member
+from router.assembly.observing import Observing
+from router.assembly.opening import new_event_loop
+from router.assembly.tending import Tending
+from router.errors import OutboxError
+from router.ipc import Peer, PeerRefusedError
+from router.outbox.remote import answers
+from router.settings.parts import KeeperPart, keeper_part
+from router.settings.restarting import in_force
+from router.supervision.child import live
+
+
+class KeeperWork:
+    """Implements `router.assembly.member.Work`."""
+
+    def __init__(
+        self, introduction: messages.Introduction, observing: Observing, tending: Tending, listening: int
+    ) -> None:
+        self._replica = introduction.replica
+        self._observing = observing
+        self._tending = tending
+        self._listening = listening
+        self._half: KeeperHalf | None = None
+        self._prepared: tuple[KeeperPart, Mapping[str, Made], messages.Configuration] | None = None
+        self._server: asyncio.Server | None = None
+        self._patience = 0.0
+
+    @property
+    def failure(self) -> str:
+        """Why it can't be done any more; empty while it can."""
+        return "" if self._half is None else self._half.failure or self._half.ended_lanes
+
+    async def prepare(self, configuration: messages.Configuration) -> None:
+        """Make what it asks for, and change nothing but that the outbox is open."""
+        latest = await asyncio.to_thread(keeper_part, configuration.latest)
+        settings, _ = in_force(keeper_part(configuration.first).settings, latest.settings)
+        part = dataclasses.replace(latest, settings=settings)
+        if self._half is None:
+            self._half = await KeeperHalf.open(part, self._observing, self._replica, self._tending)
+        self._prepared = part, self._half.prepare(part), configuration
+
+    async def commit(self) -> None:
+        """Work by what was prepared last."""
+        if self._prepared is not None:
+            part, made, configuration = self._prepared
+            self._observing.expect_destinations(list(made))
+            self._patience = configuration.patience
+            await self._keeping.commit(part, made, configuration.generation)
+
+    async def start(self) -> None:
+        """Answer gates, and forget old events now and then."""
+        topics = {**answers(self._keeping.intake), messages.RECEIPTS: self._receipts}
+
+        async def answer(topic: str, body: bytes) -> bytes:
+            if (answering := topics.get(topic)) is None:
+                raise PeerRefusedError(f"nobody answers {topic!r} here")
+            return await answering(body)
+
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(lambda: Peer(answer), sock=socket.socket(fileno=self._listening))
+        self._keeping.keep_house()
+
+    async def counts(self) -> Mapping[str, int]:
+        """No connections of clients; reports what waits."""
+        with contextlib.suppress(OutboxError):  # everything else is still worth telling, and then the more so
+            await self._keeping.report_waiting()
+        return {}
+
+    def leave(self) -> None:
+        """Nothing changes: gates go on appending."""
+
+    async def stop(self) -> None:
+        """Give attempts under way their time, and close the outbox."""
+        if self._server is not None:
+            self._server.close()
+        if self._half is not None:
+            await self._half.close(self._patience)
+
+    @property
+    def _keeping(self) -> KeeperHalf:
+        if self._half is None:
+            raise PeerRefusedError("prepare a configuration first")
+        return self._half
+
+    async def _receipts(self, body: bytes) -> bytes:
+        asked = messages.unpack(body, messages.Receivers)
+        deadline = asyncio.get_running_loop().time() + asked.seconds
+        given = await self._keeping.receipts(asked.generation, asked.body, asked.event_id, asked.destinations, deadline)
+        return messages.pack(given)
+
+
+def keeper(descriptors: Sequence[int]) -> int:
+    """The role of the keeper process: its socket to the supervisor, then the one at which gates call."""
+
+    async def make(introduction: messages.Introduction, observing: Observing, tending: Tending) -> KeeperWork:
+        return KeeperWork(introduction, observing, tending, descriptors[1])
+
+    return live("keeper", descriptors[0], member(make), new_event_loop)

@@ -1,0 +1,86 @@
+"""What crosses the line between the supervisor, the gates and the keeper, beside events (`router.outbox.remote`). Pure.
+
+Of the supervisor:
+    introduce   once, before all else: what a process must know of the product
+    prepare     make what this configuration asks for, and say whether you can; changes nothing
+    commit      work by what was prepared last
+    start       begin: listen, or forget old events now and then
+    leave       each answer is its connection's last from now on
+    stop        end what is in hand, and answer when nothing is
+    counts      what was observed since the last time, and how many connections there are
+To it:
+    facts       what was observed, as a notice (and lines of the log: `router.supervision.child`)
+Of a gate to the keeper:
+    receipts    tell these destinations now, and say who has given a receipt
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+
+from router.settings.snapshot import Snapshot
+
+INTRODUCE, PREPARE, COMMIT, START, LEAVE, STOP = "introduce", "prepare", "commit", "start", "leave", "stop"
+COUNTS, FACTS, RECEIPTS = "counts", "facts", "receipts"
+
+_M = TypeVar("_M")
+
+
+class Introduction(msgspec.Struct, frozen=True, array_like=True):
+    """What a process must know of the product."""
+
+    replica: str
+    keeper: str
+    """Path of the socket at which the keeper answers."""
+    gates: int
+    """How many gates there are."""
+    is_log_readable: bool | None
+    """The form of the log's lines; None: as standard error asks for."""
+
+
+class Configuration(msgspec.Struct, frozen=True, array_like=True):
+    """A configuration that was checked, as far as it concerns whoever gets it."""
+
+    generation: int
+    """1, 2, 3 ...: which one it is."""
+    first: Snapshot
+    """The one that the product began with: what is read at the start only holds as it stands there."""
+    latest: Snapshot
+    patience: float
+    """Seconds that attempts to deliver get to end when it is stopped."""
+    trial: tuple[bytes, bytes] | None = None
+    """Certificate and key for trials; nothing for the keeper."""
+
+
+class Receivers(msgspec.Struct, frozen=True, array_like=True):
+    """Whom to tell of an event at once."""
+
+    generation: int
+    """By which configuration the request is judged."""
+    event_id: str
+    body: bytes
+    destinations: Sequence[str]
+    seconds: float
+    """How long they may take."""
+
+
+class Counts(msgspec.Struct, frozen=True, array_like=True):
+    """What a process has observed."""
+
+    facts: bytes
+    """As `router.telemetry.forwarding` encodes them."""
+    connections: dict[str, int]
+    """How many of each state there are."""
+
+
+def pack(message: object) -> bytes:
+    """A message as bytes."""
+    return msgspec.msgpack.encode(message)
+
+
+def unpack(body: bytes, kind: type[_M]) -> _M:
+    """The message that these bytes are; raises msgspec.MsgspecError, a defect: both ends are the same program."""
+    return msgspec.msgpack.decode(body, type=kind)

@@ -1,0 +1,351 @@
+r"""The product as processes, and its supervisor: reads the configuration, opens sockets, watches over the others.
+
+    kube-apiserver --> gate, gate ...  == events, receipts ==>  keeper --> receivers
+                              \__ supervisor: configuration, sockets, probes, metrics, log __/
+
+Start, in order: configuration, sockets, probes, keeper and gates, ready. Requests wait in the kernel until there is a
+gate, and events in a gate until there is a keeper.
+Reload, on SIGHUP and when a file has changed: the supervisor reads and checks once. Every process is asked whether it
+can work by the new configuration (`prepare`), and only when all can it is in force (`commit`), the keeper's first, so
+that whoever is told to be told can be. A process that is made meanwhile is made by what is in force.
+Ready is who has a keeper and a gate, unless a process ends again and again, or we were told to leave.
+Leave, on SIGTERM: unready at once, but for `webhook.linger` everybody is answered as before, since endpoints take that
+long to change; each answer is its connection's last. A second SIGTERM changes nothing, SIGINT ends the wait.
+Drain, then: gates answer those in hand, then attempts to deliver end and the outbox is closed, then all processes end.
+All of it takes less than the 30 s after which Kubernetes kills.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import shutil
+import socket
+import tempfile
+import weakref
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from router import __version__
+from router.assembly import messages
+from router.assembly.door import trial_pair
+from router.assembly.gate_half import FINISH
+from router.assembly.observing import Observing
+from router.assembly.running import DRAIN, warn
+from router.assembly.tending import Tending
+from router.errors import ConfigurationError, GatecrierError
+from router.ipc import Peer, PeerError, PeerGoneError
+from router.pem import Pair
+from router.server.limits import OPERATIONS
+from router.server.listening import Listener
+from router.server.operations import Health, operations_application
+from router.server.sockets import listening_sockets
+from router.settings.loading import Loaded, attempt
+from router.settings.parts import for_gate, for_keeper
+from router.settings.restarting import in_force
+from router.settings.snapshot import Snapshot
+from router.settings.watching import watch
+from router.supervision import child
+from router.supervision.family import Family, Hooks, Member
+from router.supervision.nursery import Nursery
+from router.supervision.sizing import gate_processes, usable_cpus, usable_memory
+from router.telemetry import logs, metrics
+from router.telemetry.forwarding import Replay
+from router.telemetry.logs import logger
+
+log = logger()
+
+GATE, KEEPER = metrics.PROCESS_ROLES
+COUNTING = 2.0
+"""Seconds that a process gets to say what it has counted."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class InForce:
+    """The configuration that processes are made by."""
+
+    loaded: Loaded
+    parts: Mapping[str, messages.Configuration]
+    """By role."""
+
+    @property
+    def generation(self) -> int:
+        """Which one it is."""
+        return self.parts[GATE].generation
+
+
+class Product:
+    """The supervisor.
+
+    Args:
+        config: The configuration file.
+        environment: Variables that it may name.
+        first: What was read of it; before there was any thread, as the nursery was made.
+        nursery: Makes the other processes.
+        is_log_readable: The form of the log's lines; None: as standard error asks for.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        environment: Mapping[str, str],
+        first: Loaded,
+        nursery: Nursery,
+        *,
+        is_log_readable: bool | None,
+    ) -> None:
+        self._config = config
+        self._first = first
+        self._environment = environment
+        self._nursery = nursery
+        self._is_log_readable = is_log_readable
+        self._replica = environment.get("HOSTNAME") or socket.gethostname()
+        self._metrics = metrics.create(__version__)
+        self._observing = Observing(self._metrics)
+        self._replay = Replay(self._observing)
+        self._tending = Tending()
+        self._health = Health(failure=lambda: self._tending.failure)
+        self._opened = contextlib.AsyncExitStack()
+        self._reading = asyncio.Lock()
+        self._is_running = False
+        self._watched: Mapping[Path, bytes | None] = {}
+        self._in_force: InForce
+        self._trial: Pair | None = None
+        self._family: Family | None = None
+        self._taken: weakref.WeakKeyDictionary[Peer, int] = weakref.WeakKeyDictionary()
+        """By which configuration each process works."""
+        self._webhook: Sequence[socket.socket] = ()
+        self._at_keeper: socket.socket
+        self._folder: Path
+
+    async def start(self) -> None:
+        """Open everything, start all processes.
+
+        Raises:
+            ConfigurationError: An address is taken.
+            GatecrierError: A process can't do its work: the outbox can't be opened, say.
+        """
+        async with self._reading:
+            await self._start()
+
+    async def _start(self) -> None:
+        loaded = self._first
+        warn(loaded)
+        settings, opened = loaded.settings, self._opened
+        application = operations_application(self._health, self._exposed)
+        operations = Listener(application, settings.operations.listen, self._observing, limits=OPERATIONS)
+        opened.push_async_callback(operations.close, FINISH)
+        self._webhook = await listening_sockets(settings.webhook.listen)
+        for listening in self._webhook:
+            opened.callback(listening.close)
+        self._open_line()
+        self._in_force = self._configured(loaded, None)
+        opened.push_async_callback(self._tending.close)
+        wanted = settings.webhook.processes
+        gates = gate_processes(usable_cpus(), usable_memory()) if wanted == "auto" else wanted
+        family = self._family = self._made_family(gates)
+        opened.push_async_callback(family.stop)
+        await operations.start()
+        await family.start()
+        self._watched = loaded.watched
+        self._tending.keep("watch files", watch(self._watched, self._reload))
+        self._is_running = True
+        self._changed()
+        log.info(
+            "router_started",
+            version=__version__,
+            cluster=settings.cluster,
+            webhook=str(settings.webhook.listen),
+            gates=gates,
+        )
+
+    def _open_line(self) -> None:
+        """The socket at which gates call the keeper, in a folder that is ours alone."""
+        self._folder = Path(tempfile.mkdtemp(prefix="gatecrier-"))
+        self._opened.callback(shutil.rmtree, self._folder, ignore_errors=True)
+        self._at_keeper = socket.socket(socket.AF_UNIX)
+        self._opened.callback(self._at_keeper.close)
+        self._at_keeper.bind(str(self._folder / KEEPER))
+        self._at_keeper.listen()
+
+    def _made_family(self, gates: int) -> Family:
+        members = [Member(KEEPER, 0), *(Member(GATE, number) for number in range(gates))]
+        inherited = {
+            KEEPER: [self._at_keeper.fileno()],
+            GATE: [listening.fileno() for listening in self._webhook],
+        }
+        introduction = messages.Introduction(self._replica, str(self._folder / KEEPER), gates, self._is_log_readable)
+
+        async def greet(member: Member, peer: Peer) -> None:
+            await peer.ask(messages.INTRODUCE, messages.pack(introduction))
+            await self._bring_up_to_date(member.role, peer)
+            await peer.ask(messages.START)
+            await self._bring_up_to_date(member.role, peer)  # a reload may have come between
+
+        return Family(
+            self._nursery,
+            members,
+            Hooks(
+                greet=greet,
+                answer=self._answer,
+                inherit=lambda member: inherited[member.role],
+                changed=self._changed,
+                restarting=lambda member: self._observing.process_restarting(member.role),
+            ),
+        )
+
+    async def _bring_up_to_date(self, role: str, peer: Peer) -> None:
+        while self._taken.get(peer) != self._in_force.generation:
+            part = self._in_force.parts[role]
+            await peer.ask(messages.PREPARE, messages.pack(part))
+            await peer.ask(messages.COMMIT)
+            self._taken[peer] = part.generation
+
+    def _configured(self, loaded: Loaded, before: InForce | None) -> InForce:
+        webhook = loaded.settings.webhook
+        if webhook.tls == "self-signed" and self._trial is None:
+            self._trial = trial_pair(webhook.listen.host)
+        generation = 1 if before is None else before.generation + 1
+        patience = webhook.patience_of_delivery(DRAIN)
+
+        def part(role: str, latest: Snapshot, trial: Pair | None) -> messages.Configuration:
+            first = latest if before is None else before.parts[role].first
+            return messages.Configuration(generation, first, latest, patience, trial)
+
+        parts = {
+            GATE: part(GATE, for_gate(loaded.snapshot), self._trial),
+            KEEPER: part(KEEPER, for_keeper(loaded.snapshot), None),
+        }
+        return InForce(loaded, parts)
+
+    async def reload(self) -> None:
+        """Take the configuration as it is now, or keep the old one."""
+        await self._reload()
+
+    def reload_soon(self) -> None:
+        """The same, for whoever can't wait; needs a running event loop."""
+        self._tending.let_end("read the configuration again", self.reload())
+
+    async def linger(self, no_longer: asyncio.Event) -> None:
+        """Unready, go on answering until whoever asks has noticed, or until `no_longer`."""
+        self._is_running = False
+        self._changed()
+        seconds = self._in_force.loaded.settings.webhook.linger
+        log.info("router_leaving", linger=seconds)
+        await self._tell(GATE, messages.LEAVE, FINISH)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await no_longer.wait()
+
+    async def stop(self) -> None:
+        """Drain and close, also after a start that failed half way."""
+        self._is_running = False
+        self._set_ready(is_ready=False)
+        if self._family is not None:
+            webhook = self._in_force.loaded.settings.webhook
+            await self._tell(GATE, messages.STOP, webhook.deadline + 2 * FINISH)
+            await self._tell(KEEPER, messages.STOP, webhook.patience_of_delivery(DRAIN) + FINISH)
+        await self._opened.aclose()
+        log.info("router_stopped")
+
+    async def _tell(self, role: str, topic: str, patience: float) -> None:
+        """Ask everybody in this role, who may end meanwhile."""
+        peers = [member.peer for member in self._members() if member.role == role and member.peer is not None]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                for problem in await asyncio.gather(*(peer.ask(topic) for peer in peers), return_exceptions=True):
+                    if isinstance(problem, BaseException):
+                        log.warning("process_not_told", role=role, topic=topic, problem=str(problem))
+
+    async def _reload(self) -> Mapping[Path, bytes | None]:
+        async with self._reading:  # else what was read first could come into force last
+            if self._is_running:
+                await self._reload_alone()
+            return self._watched
+
+    async def _reload_alone(self) -> None:
+        found = await asyncio.to_thread(attempt, self._config, self._environment)
+        if not self._is_running:
+            return
+        if not isinstance(found, Loaded):
+            self._watched = {**self._watched, **found.watched}
+            self._refuse(found.text.splitlines()[:50])
+            return
+        self._watched = found.watched
+        try:
+            await self._replace(found)
+        except GatecrierError as error:
+            self._refuse([str(error)])
+
+    def _refuse(self, problems: list[str]) -> None:
+        self._observing.reloaded(is_taken=False)
+        log.error("configuration_refused", problems=problems, advice="the old one stays in force")
+
+    async def _replace(self, loaded: Loaded) -> None:
+        settings, changed = in_force(self._in_force.loaded.settings, loaded.settings)
+        configured = self._configured(dataclasses.replace(loaded, settings=settings), self._in_force)
+        prepared: list[tuple[str, Peer]] = []
+        for member in self._members():
+            if (peer := member.peer) is not None:
+                with contextlib.suppress(PeerGoneError):  # whoever comes next is made by what is in force
+                    await peer.ask(messages.PREPARE, messages.pack(configured.parts[member.role]))
+                    prepared.append((member.role, peer))
+        self._in_force = configured
+        for wanted in (KEEPER, GATE):
+            await asyncio.gather(*(self._commit(peer) for role, peer in prepared if role == wanted))
+        for member in self._members():
+            if member.peer is not None:
+                with contextlib.suppress(PeerGoneError):
+                    await self._bring_up_to_date(member.role, member.peer)
+        self._observing.reloaded(is_taken=True)
+        warn(loaded)
+        if changed:
+            log.warning("restart_needed", settings=changed, advice="the running values stay in force until then")
+        log.info("configuration_taken", cluster=settings.cluster, rules=len(settings.policy))
+
+    async def _commit(self, peer: Peer) -> None:
+        generation = self._in_force.generation
+        with contextlib.suppress(PeerGoneError):
+            await peer.ask(messages.COMMIT)
+            self._taken[peer] = generation
+
+    async def _answer(self, member: Member, topic: str, body: bytes) -> bytes:
+        match topic:
+            case child.LINE:
+                logs.write_line(body)
+            case child.EVENT:
+                logs.write_encoded_event(*child.unpacked_event(body))
+            case messages.FACTS:
+                self._replay.tell(body)
+            case _:
+                raise ConfigurationError(f"{member.role} asks {topic!r}, which nobody answers here")
+        return b""
+
+    async def _exposed(self) -> bytes:
+        counts: Counter[str] = Counter()
+        for member in self._members():
+            if member.peer is None:
+                continue
+            with contextlib.suppress(PeerError, TimeoutError):
+                async with asyncio.timeout(COUNTING):
+                    answer = messages.unpack(await member.peer.ask(messages.COUNTS), messages.Counts)
+                self._replay.tell(answer.facts)
+                counts.update(answer.connections)
+        self._observing.connections(counts)
+        for role in (GATE, KEEPER):
+            self._observing.processes(role, sum(one.is_ready for one in self._members() if one.role == role))
+        return self._metrics.exposed()
+
+    def _changed(self) -> None:
+        family = self._family
+        is_whole = family is not None and family.is_ready(KEEPER) and family.is_ready(GATE) and not family.is_hopeless
+        self._set_ready(is_ready=self._is_running and is_whole)
+
+    def _members(self) -> Sequence[Member]:
+        return () if self._family is None else self._family.members
+
+    def _set_ready(self, *, is_ready: bool) -> None:
+        self._health.is_ready = is_ready
+        self._observing.ready(is_ready=is_ready)
