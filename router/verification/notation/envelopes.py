@@ -6,7 +6,8 @@ JSON); RFC 9052 sections 4.2 and 4.4 (COSE_Sign1, Sig_structure); RFC 8949 (CBOR
 (1) Which of the two it is, is said by the layer's media type and by nothing inside.
 (2) An envelope has at most 256 KiB, a chain at most 8 certificates, each and the timestamp at most 32 KiB.
 (3) What nobody vouches for is read for the members that are needed; of equal names in JSON the last is taken, which
-    proves nothing. The protected header is read when its key has signed it, and in one way only.
+    proves nothing. The protected header is read when its key has signed it, and in one way only; so is the whole
+    envelope where it would count.
 (4) CBOR: definite lengths, no name twice, at most 4 levels, nothing behind the value, and no tags but those of the
     envelope (18, in its shortest form) and of times (1): a reader's tags for numbers, texts and patterns are code that
     strangers would choose.
@@ -118,6 +119,16 @@ def read_envelope(media_type: str, body: bytes) -> Envelope:
     if any(len(part) > PART_LIMIT for part in (*envelope.chain, envelope.timestamp or b"")):
         raise InvalidSignatureError(f"a part of {_WHAT} has more than {PART_LIMIT} bytes", reason=Flaw.TOO_LARGE)
     return envelope
+
+
+def expect_one_meaning(media_type: str, body: bytes) -> None:
+    """Refuse an envelope that could be read in two ways, where it counts (3); CBOR was read so from the beginning.
+
+    Raises:
+        InvalidSignatureError: It is no UTF-8, or a name stands twice (malformed).
+    """
+    if media_type == JWS_TYPE:
+        read_object(body, _WHAT)
 
 
 class _Unprotected(Struct, gc=False, frozen=True):

@@ -31,7 +31,7 @@ from router.verification.evidence import Flaw, NotationEnvelope
 from router.verification.keys import SignedBytes
 from router.verification.notation.attributes import Attributes, SigningScheme, read_attributes
 from router.verification.notation.certificates import Certificate, Chain
-from router.verification.notation.envelopes import Envelope, read_envelope
+from router.verification.notation.envelopes import Envelope, expect_one_meaning, read_envelope
 from router.verification.notation.payload import Target, read_target
 from router.verification.notation.timestamps import stamped_range
 from router.verification.notation.trust import Check, Policy, StoreType, Timestamps
@@ -81,6 +81,8 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
         raise UntrustedSignatureError(
             "a trust store vouches for a signer whose subject is none of the identities that are trusted"
         )
+    # Nobody has signed the envelope itself, but what counts is read in one way only.
+    expect_one_meaning(envelope.media_type, piece.body)
     # (8) (9) Times.
     ends = [_unexpired(opened.attributes, now)] if Check.EXPIRY in policy.binding else []
     if Check.AUTHENTIC_TIMESTAMP in policy.binding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -385,3 +385,21 @@ def test_an_unsigned_hint_changes_nothing() -> None:
 def test_a_clock_is_asked_for_no_more_than_it_says() -> None:
     assert outcome(with_timestamp(signatory(), NOW - DAY), by=notation(*CLOCKED)) == "verified"
     assert clock(shape=CLOCK).chain[0].subject == subject("timestamps")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body.replace(b'"header":', b'"payload": "e30", "header":'),
+        lambda body: body.replace(b'"x5c":', b'"x5c": [], "x5c":'),
+        lambda body: body.replace(b'"x5c":', b'"\xff": 1, "x5c":'),
+    ],
+    ids=["payload twice", "chain twice", "no UTF-8"],
+)
+def test_an_envelope_with_two_meanings_does_not_count(change: Callable[[bytes], bytes]) -> None:
+    """The last of equal names is what was signed, and another reader may take the first."""
+    body = letter(FORMS[0], DIGEST, signatory()).written(FORMS[0])
+    changed = change(body)
+
+    assert changed != body
+    assert outcome(piece(FORMS[0], changed)) in {"malformed", "signature"}
