@@ -12,6 +12,7 @@ from router.registry import failures, referrers, transport
 from router.server import limits
 from router.telemetry import line_forms, line_queue, seldom
 from router.verification import evidence, judgement, line, questions, turns, verdict_cache
+from router.verification.notation import envelopes, timestamps
 from router.verification.sigstore import bundle, dsse
 
 KIB, MIB = 2**10, 2**20
@@ -60,6 +61,11 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("an image", "work on its evidence before others get a turn", lambda: _seconds(slices.SLICE)),
     ("a bundle", "its list of signatures", lambda: _bytes(dsse.SIGNATURES_LIMIT)),
     ("", "values, where a trusted key has signed it", lambda: _count(bundle.VALUES_LIMIT)),
+    ("a signature of Notation", "its envelope", lambda: _bytes(envelopes.ENVELOPE_LIMIT)),
+    ("", "one of its certificates, or its timestamp", lambda: _bytes(envelopes.PART_LIMIT)),
+    ("", "certificates of its chain", lambda: _count(envelopes.CHAIN_LIMIT)),
+    ("", "levels of its CBOR", lambda: _count(envelopes.DEPTH_LIMIT)),
+    ("", "certificates that come with its timestamp", lambda: _count(timestamps.CERTIFICATES_LIMIT)),
     ("a dry run", "turns that one of its turns costs", lambda: _count(line.DRY_RUN_COST)),
     ("a connection", "its TLS handshake", lambda: _seconds(limits.WEBHOOK.handshake)),
     ("", "a request's head, from its first byte", lambda: _seconds(limits.WEBHOOK.head)),

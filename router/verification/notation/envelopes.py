@@ -50,7 +50,8 @@ _URL_SAFE = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 _SIGN1 = b"\xd2\x84"
 """Tag 18 and an array of four, both in their shortest form."""
 _X5CHAIN = 33
-_DEPTH_LIMIT = 4
+DEPTH_LIMIT = 4
+"""Levels of CBOR; an envelope has three."""
 
 Header: TypeAlias = Mapping[object, object]
 """A protected header. Names are texts, in COSE also numbers; times in COSE are `Moment`s."""
@@ -214,7 +215,7 @@ _TAGS = _OnlyTimes({1: _moment})
 def _cbor(body: bytes, what: str) -> object:
     source = io.BytesIO(body)
     decoder = cbor2.CBORDecoder(
-        source, semantic_decoders=_TAGS, max_depth=_DEPTH_LIMIT, allow_indefinite=False, allow_duplicate_keys=False
+        source, semantic_decoders=_TAGS, max_depth=DEPTH_LIMIT, allow_indefinite=False, allow_duplicate_keys=False
     )
     try:
         found: object = decoder.decode()

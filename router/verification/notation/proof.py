@@ -24,8 +24,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cryptography import x509
+
 from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
+from router.shortening import shortened
 from router.steps import Steps
 from router.verification.evidence import Flaw, NotationEnvelope
 from router.verification.keys import SignedBytes
@@ -38,6 +41,8 @@ from router.verification.notation.trust import Check, Policy, StoreType, Timesta
 from router.verification.scheme import Endorsement, Signer
 
 _STORES = {SigningScheme.X509: StoreType.CA, SigningScheme.SIGNING_AUTHORITY: StoreType.SIGNING_AUTHORITY}
+_NAME_LIMIT = 400
+"""Characters of a distinguished name that are told: whoever makes a certificate chooses them."""
 _UNKNOWN = "unknown"
 """What a signer is called whom no store vouches for, where authenticity does not bind."""
 
@@ -87,12 +92,18 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     ends = [_unexpired(opened.attributes, now)] if Check.EXPIRY in policy.binding else []
     if Check.AUTHENTIC_TIMESTAMP in policy.binding:
         ends.append((yield from _valid_until(opened, chain, policy, now)))
-    subject, issuer = opened.leaf.subject.rfc4514_string(), opened.leaf.issuer.rfc4514_string()
-    first, *aliases = names or (_UNKNOWN,)
+    subject, issuer = _shown(opened.leaf.subject), _shown(opened.leaf.issuer)
+    first, *others = names or (_UNKNOWN,)
     signer = Signer(first, None, subject, issuer)
     until = min((end for end in ends if end is not None), default=None)
     said = opened.target.annotations
-    return Endorsement(signer, opened.signed, opened.target.digest, tuple(aliases), said, until)
+    return Endorsement(signer, opened.signed, opened.target.digest, (*others, subject), said, until)
+
+
+def _shown(name: x509.Name) -> str:
+    """A distinguished name as events tell it; a long one still differs from every other."""
+    text = name.rfc4514_string()
+    return text if len(text) <= _NAME_LIMIT else shortened(text)
 
 
 def _opened(envelope: Envelope, digest: Digest) -> _Opened:

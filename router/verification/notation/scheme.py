@@ -3,7 +3,8 @@
 The first of these that holds is the answer:
 (1) Level `skip`: every image passes, `exempt`, and nothing is looked at.
 (2) Enough distinct signers have signed: `Verified`. What else lies there takes nothing away. A signer is the subject
-    of a certificate with its issuer, whatever key it has this time, and is called by the store that vouches for it.
+    of a certificate with its issuer, whatever key it has this time, and is called by the store that vouches for it
+    (`required`), or by its subject, so that two subjects of one store are two.
 (3) A part of the evidence could not be fetched, `unverifiable`, or is broken, `invalid`; see
     `router.verification.refusals`.
 (4) There are sound signatures: `untrusted`; by nobody we trust, by others than the identities, by too few, or without

@@ -225,6 +225,13 @@ class NotationSettings(SchemeSettings):
         return f"{said} with a certificate issued{whose} by {_listed(names)}{including}"
 
     @property
+    def caution(self) -> tuple[str, str] | None:
+        """Where anybody's signature counts."""
+        if self.level is Level.SKIP or Check.AUTHENTICITY in self.override.applied(self.level):
+            return None
+        return "level", "authenticity does not bind: whoever can push to a repository can sign what he pushes"
+
+    @property
     def ruling(self) -> bool | None:
         """Every image passes at level skip."""
         return True if self.level is Level.SKIP else None

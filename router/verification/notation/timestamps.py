@@ -35,7 +35,7 @@ from router.verification.notation.der import element, elements
 
 _WHAT = "a timestamp of a signature"
 _CHAIN_LIMIT = 6
-_CERTIFICATES_LIMIT = 12
+CERTIFICATES_LIMIT = 12
 """Certificates that may come along, used or not."""
 _HASHES = {
     "2.16.840.1.101.3.4.2.1": hashlib.sha256,
@@ -69,7 +69,7 @@ def stamped_range(token: bytes, content: bytes, roots: Sequence[Certificate]) ->
         around = _accuracy(info)
     except (ValueError, TypeError, OverflowError, AttributeError) as error:
         raise malformed(_WHAT, "can't be read") from error
-    if len(named) != 1 or len(brought) > _CERTIFICATES_LIMIT:
+    if len(named) != 1 or len(brought) > CERTIFICATES_LIMIT:
         raise _wrong("is not by exactly one signer, or brings more certificates than are looked at")
     if function is None or not algorithms <= _HASHES.keys():
         raise _wrong("is over a hash that is not accepted")

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509.oid import NameOID
 
 from router.errors import InvalidSignatureError, NotVerifiedError, UnreachableError
 from router.images import Digest
@@ -307,6 +309,24 @@ def test_signers_are_counted_by_who_they_are() -> None:
     assert outcome(signed(DIGEST), signed(DIGEST, signatory("second")), by=two, threshold=2) == "verified"
     assert outcome(signed(DIGEST), by=two, required=["second"]) == "required_signer_missing"
     assert outcome(signed(DIGEST, signatory("second")), by=two, required=["second"]) == "verified"
+
+
+def test_a_name_that_is_long_is_told_shortly_and_differs_from_others() -> None:
+    """Whoever makes a certificate chooses it, and an event has only so much room."""
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, who)] * 100) for who in ("a" * 60, "b" * 60)]
+    pieces = tuple(signed(DIGEST, signatory(name=f"long {index}", called=one)) for index, one in enumerate(names))
+    found = proven(notation().scheme(), Evidence(notations=pieces), DIGEST, rule(threshold=2), NOW)
+    assert isinstance(found, Verified)
+
+    assert all(len(str(signer.identity)) < 500 for signer in found.signers)
+
+
+def test_two_subjects_of_one_store_are_two_signers() -> None:
+    one, other = signed(DIGEST), signed(DIGEST, signatory(name="second signer"))
+
+    assert outcome(one, other, threshold=2) == "verified"
+    assert outcome(one, other, threshold=2, required=["supplier"]) == "verified"
+    assert outcome(one, other, threshold=3) == "too_few_signers"
 
 
 def test_what_others_push_takes_nothing_from_a_proof() -> None:

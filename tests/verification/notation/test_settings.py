@@ -161,6 +161,19 @@ def test_a_refusal_says_what_is_wanted(settings: NotationSettings, threshold: in
     assert settings.wants(rule(threshold=threshold)) == words
 
 
+@pytest.mark.parametrize(
+    ("differing", "cautions"),
+    [
+        ({}, False),
+        ({"level": "audit"}, True),
+        ({"override": {"authenticity": "log"}}, True),
+        ({"level": "audit", "override": {"authenticity": "enforce"}}, False),
+    ],
+)
+def test_whoever_lets_anybody_sign_is_warned(differing: dict[str, object], *, cautions: bool) -> None:
+    assert (notation(**differing).caution is not None) is cautions
+
+
 def test_level_skip_says_that_it_lets_everything_pass() -> None:
     skip = NotationSettings.model_validate({"name": "n", "kind": "notation", "level": "skip"})
 
