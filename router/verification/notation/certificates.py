@@ -20,7 +20,7 @@ Trust is not said here: that one of the chain is, byte for byte, a certificate o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
@@ -91,8 +91,8 @@ class Certificate:
     der: bytes
     parsed: x509.Certificate = field(compare=False, repr=False)
     extensions: x509.Extensions = field(compare=False, repr=False)
-    subject: x509.Name = field(compare=False)
-    issuer: x509.Name = field(compare=False)
+    public: object = field(compare=False, repr=False)
+    """Its key, of a kind and size that is accepted."""
     period: Period = field(compare=False)
 
     @classmethod
@@ -102,8 +102,8 @@ class Certificate:
             _expect_serial(der)
             parsed = x509.load_der_x509_certificate(der)
             period = Period(parsed.not_valid_before_utc.timestamp(), parsed.not_valid_after_utc.timestamp())
-            found = cls(der, parsed, parsed.extensions, parsed.subject, parsed.issuer, period)
-            is_strong = _is_strong(parsed.public_key()) and isinstance(parsed.signature_hash_algorithm, _HASHES)
+            found = cls(der, parsed, parsed.extensions, parsed.public_key(), period)
+            is_strong = _is_strong(found.public) and isinstance(parsed.signature_hash_algorithm, _HASHES)
         if not is_strong:
             raise _unfit(f"{what} has a key or a signature of a kind that is not accepted")
         return found
@@ -118,7 +118,19 @@ class Certificate:
     @property
     def key(self) -> SigningKey:
         """The key that signs; raises InvalidSignatureError(key) where it may not."""
-        return SigningKey.of(self.parsed.public_key())
+        return SigningKey.of(self.public)
+
+    @property
+    def subject(self) -> x509.Name:
+        """Whose it is; raises InvalidSignatureError(malformed)."""
+        with _readable("the subject of a certificate"):
+            return self.parsed.subject
+
+    @property
+    def issuer(self) -> x509.Name:
+        """Who says so; raises InvalidSignatureError(malformed)."""
+        with _readable("the issuer of a certificate"):
+            return self.parsed.issuer
 
     @property
     def is_authority(self) -> bool:
@@ -133,8 +145,6 @@ class Certificate:
 
     def is_issued_by(self, issuer: Certificate) -> bool:
         """Whether the issuer's key has signed it, and it says so by name."""
-        if self.issuer != issuer.subject:
-            return False
         try:
             self.parsed.verify_directly_issued_by(issuer.parsed)
         except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -179,8 +189,16 @@ class Chain:
     certificates: tuple[Certificate, ...]
 
     @classmethod
-    def checked(cls, certificates: Sequence[Certificate], *, is_for_code: bool = True) -> Steps[Self]:
-        """Check that they are one, a certificate in a step; raises InvalidSignatureError(certificate)."""
+    def checked(
+        cls, certificates: Sequence[Certificate], known_roots: Collection[bytes] = (), *, is_for_code: bool = True
+    ) -> Steps[Self]:
+        """Check that they are one, a certificate in a step; raises InvalidSignatureError(certificate).
+
+        Args:
+            certificates: The signer's first.
+            known_roots: Certificates that are known to be self-signed, in DER: that does not change.
+            is_for_code: Whether they are to sign code, or else timestamps.
+        """
         last = len(certificates) - 1
         for index, certificate in enumerate(certificates):
             yield
@@ -188,12 +206,13 @@ class Chain:
                 certificate.expect_signer(is_for_code=is_for_code)
             else:
                 certificate.expect_authority(index - 1, is_for_code=is_for_code)
-            if index == last and not certificate.is_self_signed:
+            is_root = certificate.der in known_roots or certificate.is_self_signed
+            if index == last and not is_root:
                 raise _unfit("the chain of a signature does not end in a root")
             if index < last:
                 if not certificate.is_issued_by(certificates[index + 1]):
                     raise _unfit("a certificate of the chain is not issued by the next")
-                if certificate.issuer == certificate.subject and certificate.is_self_signed:
+                if is_root:
                     raise _unfit("the chain of a signature goes on behind a root")
         return cls(tuple(certificates))
 

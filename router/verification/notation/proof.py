@@ -24,11 +24,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cryptography import x509
-
 from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
-from router.shortening import shortened
 from router.steps import Steps
 from router.verification.evidence import Flaw, NotationEnvelope
 from router.verification.keys import SignedBytes
@@ -37,12 +34,10 @@ from router.verification.notation.certificates import Certificate, Chain
 from router.verification.notation.envelopes import Envelope, expect_one_meaning, read_envelope
 from router.verification.notation.payload import Target, read_target
 from router.verification.notation.timestamps import stamped_range
-from router.verification.notation.trust import Check, Policy, StoreType, Timestamps
+from router.verification.notation.trust import Check, Policy, StoreType, Timestamps, shown
 from router.verification.scheme import Endorsement, Signer
 
 _STORES = {SigningScheme.X509: StoreType.CA, SigningScheme.SIGNING_AUTHORITY: StoreType.SIGNING_AUTHORITY}
-_NAME_LIMIT = 400
-"""Characters of a distinguished name that are told: whoever makes a certificate chooses them."""
 _UNKNOWN = "unknown"
 """What a signer is called whom no store vouches for, where authenticity does not bind."""
 
@@ -78,11 +73,12 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     opened = _opened(envelope, digest)
     yield
     # (6) (7) Authenticity.
-    chain = yield from _chain(opened, is_checked=is_authentic or Check.AUTHENTIC_TIMESTAMP in policy.binding)
+    chain = yield from _chain(opened, policy, is_checked=is_authentic or Check.AUTHENTIC_TIMESTAMP in policy.binding)
     names = policy.names_of(_STORES[opened.attributes.scheme], envelope.chain)
     if is_authentic and not names:
         return None
-    if is_authentic and not policy.identities.include(opened.leaf.subject):
+    subject = opened.leaf.subject
+    if is_authentic and not policy.identities.include(subject):
         raise UntrustedSignatureError(
             "a trust store vouches for a signer whose subject is none of the identities that are trusted"
         )
@@ -92,18 +88,18 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     ends = [_unexpired(opened.attributes, now)] if Check.EXPIRY in policy.binding else []
     if Check.AUTHENTIC_TIMESTAMP in policy.binding:
         ends.append((yield from _valid_until(opened, chain, policy, now)))
-    subject, issuer = _shown(opened.leaf.subject), _shown(opened.leaf.issuer)
     first, *others = names or (_UNKNOWN,)
-    signer = Signer(first, None, subject, issuer)
+    who = shown(subject)
+    signer = Signer(first, None, who, _issuer(opened, policy))
     until = min((end for end in ends if end is not None), default=None)
     said = opened.target.annotations
-    return Endorsement(signer, opened.signed, opened.target.digest, (*others, subject), said, until)
+    return Endorsement(signer, opened.signed, opened.target.digest, (*others, who), said, until)
 
 
-def _shown(name: x509.Name) -> str:
-    """A distinguished name as events tell it; a long one still differs from every other."""
-    text = name.rfc4514_string()
-    return text if len(text) <= _NAME_LIMIT else shortened(text)
+def _issuer(opened: _Opened, policy: Policy) -> str:
+    above = opened.envelope.chain[1:2]
+    known = policy.names.get(above[0]) if above else None
+    return shown(opened.leaf.issuer) if known is None else known
 
 
 def _opened(envelope: Envelope, digest: Digest) -> _Opened:
@@ -123,11 +119,11 @@ def _opened(envelope: Envelope, digest: Digest) -> _Opened:
     return _Opened(envelope, signed, leaf, attributes, target)
 
 
-def _chain(opened: _Opened, *, is_checked: bool) -> Steps[Chain]:
+def _chain(opened: _Opened, policy: Policy, *, is_checked: bool) -> Steps[Chain]:
     if not is_checked:
         return Chain((opened.leaf,))
-    others = [Certificate.from_der(der) for der in opened.envelope.chain[1:]]
-    return (yield from Chain.checked((opened.leaf, *others)))
+    others = [policy.known.get(der) or Certificate.from_der(der) for der in opened.envelope.chain[1:]]
+    return (yield from Chain.checked((opened.leaf, *others), policy.roots))
 
 
 def _unexpired(attributes: Attributes, now: float) -> float | None:

@@ -14,11 +14,17 @@ Verification Level". Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from cryptography import x509
+
+from router.shortening import shortened
 from router.verification.notation.certificates import Certificate
 from router.verification.notation.identities import Identities
+
+_NAME_LIMIT = 400
+"""Characters of a distinguished name that are told: whoever makes a certificate chooses them."""
 
 
 class StoreType(StrEnum):
@@ -76,6 +82,12 @@ CHECKS: Mapping[Level, frozenset[Check]] = {
 """What binds at each level. Revocation binds at none: it would ask strangers on the way to an answer."""
 
 
+def shown(name: x509.Name) -> str:
+    """A distinguished name as events tell it; a long one still differs from every other."""
+    text = name.rfc4514_string()
+    return text if len(text) <= _NAME_LIMIT else shortened(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """A trust store."""
@@ -95,6 +107,18 @@ class Policy:
     timestamps: Timestamps
     is_skipped: bool = False
     """Whether nothing is checked at all, and every image passes."""
+    known: Mapping[bytes, Certificate] = field(init=False, compare=False)
+    """Every certificate of the stores, by its bytes: it need not be read again where it comes along."""
+    roots: frozenset[bytes] = field(init=False, compare=False)
+    """Those that are self-signed, which need not be found out again."""
+    names: Mapping[bytes, str] = field(init=False, compare=False)
+    """Their subjects as events tell them."""
+
+    def __post_init__(self) -> None:
+        known = {entry.der: entry for store in self.stores for entry in store.certificates}
+        object.__setattr__(self, "known", known)
+        object.__setattr__(self, "roots", frozenset(der for der, entry in known.items() if entry.is_self_signed))
+        object.__setattr__(self, "names", {der: shown(entry.subject) for der, entry in known.items()})
 
     def names_of(self, type_: StoreType, chain: Sequence[bytes]) -> tuple[str, ...]:
         """Which stores of this type hold a certificate of the chain, byte for byte, in the order of the stores."""
