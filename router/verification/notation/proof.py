@@ -22,7 +22,10 @@ first end that it was found to depend on: that of the signature, or that of a ce
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from cryptography import x509
 
 from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
@@ -49,6 +52,7 @@ class _Opened:
     envelope: Envelope
     signed: SignedBytes
     leaf: Certificate
+    subject: x509.Name
     attributes: Attributes
     target: Target
 
@@ -77,21 +81,29 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     names = policy.names_of(_STORES[opened.attributes.scheme], envelope.chain)
     if is_authentic and not names:
         return None
-    subject = opened.leaf.subject
-    if is_authentic and not policy.identities.include(subject):
+    if is_authentic and not policy.identities.include(opened.subject):
         raise UntrustedSignatureError(
             "a trust store vouches for a signer whose subject is none of the identities that are trusted"
         )
     # Nobody has signed the envelope itself, but what counts is read in one way only.
     expect_one_meaning(envelope.media_type, piece.body)
     # (8) (9) Times.
+    until = yield from _counts_until(opened, chain, policy, now)
+    return _endorsement(opened, names, policy, until)
+
+
+def _counts_until(opened: _Opened, chain: Chain, policy: Policy, now: float) -> Steps[float | None]:
+    """Check the times (8) (9); until when they hold."""
     ends = [_unexpired(opened.attributes, now)] if Check.EXPIRY in policy.binding else []
     if Check.AUTHENTIC_TIMESTAMP in policy.binding:
         ends.append((yield from _valid_until(opened, chain, policy, now)))
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _endorsement(opened: _Opened, names: Sequence[str], policy: Policy, until: float | None) -> Endorsement:
     first, *others = names or (_UNKNOWN,)
-    who = shown(subject)
+    who = shown(opened.subject)
     signer = Signer(first, None, who, _issuer(opened, policy))
-    until = min((end for end in ends if end is not None), default=None)
     said = opened.target.annotations
     return Endorsement(signer, opened.signed, opened.target.digest, (*others, who), said, until)
 
@@ -116,7 +128,7 @@ def _opened(envelope: Envelope, digest: Digest) -> _Opened:
         raise InvalidSignatureError(
             f"a signature of Notation is about another digest, {target.digest}", reason=Flaw.DIGEST_MISMATCH
         )
-    return _Opened(envelope, signed, leaf, attributes, target)
+    return _Opened(envelope, signed, leaf, leaf.subject, attributes, target)
 
 
 def _chain(opened: _Opened, policy: Policy, *, is_checked: bool) -> Steps[Chain]:
