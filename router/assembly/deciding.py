@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Self
 
 from router.admission.asked import GateRules, ObtainReceipts
 from router.admission.judging import Judging
@@ -18,6 +19,24 @@ from router.server.entrance import Entrance
 from router.settings.parts import GatePart
 from router.settings.tree import GateSettings
 from router.verification import Turnstile, Verifier
+from router.verification.turns import Limits, Turns
+from router.verification.verdict_cache import PROOF_BYTES, REFUSAL_BYTES, VerdictCache
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What outlives a configuration: proofs, which say themselves for how long they are good, and turns."""
+
+    turnstile: Turnstile
+    remembered: VerdictCache
+
+    @classmethod
+    def shared_by(cls, gates: int) -> Self:
+        """One of so many, which together hold no more than one alone would."""
+        return cls(
+            Turnstile(Turns(Limits.shared_by(gates))),
+            VerdictCache(time.monotonic, proof_bytes=PROOF_BYTES // gates, refusal_bytes=REFUSAL_BYTES // gates),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +45,6 @@ class Deciding:
 
     settings: GateSettings
     registry: RegistryClient
-    verifier: Verifier
-    turnstile: Turnstile
     rules: GateRules
     entrance: Entrance
 
@@ -37,23 +54,19 @@ def deciding(
     receipts: ObtainReceipts,
     replica: str,
     observing: Observing,
+    memory: Memory,
     *,
     trial: Pair | None,
-    before: Deciding | None,
 ) -> Deciding:
     """What a gate decides by; touches no file.
-
-    What `before` has and what still holds is kept: proofs and turns.
 
     Raises:
         ConfigurationError: A file was not read with the configuration.
     """
     settings = part.settings
     registry = RegistryClient(settings.registries, on_request=observing.asked_registry)
-    remembered = None if before is None else before.verifier.remembered
-    turnstile = Turnstile() if before is None else before.turnstile
-    verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=remembered)
-    judging = Judging(part.policy, verifier, verifier.wants, observing, turnstile)
+    verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=memory.remembered)
+    judging = Judging(part.policy, verifier, verifier.wants, observing, memory.turnstile)
     rules = GateRules(
         origin=Origin(settings.cluster, replica),
         enforcement=Enforcement(settings.enforcement),
@@ -67,4 +80,4 @@ def deciding(
         csi_drivers=frozenset(settings.webhook.csi_image_drivers),
         longest=settings.webhook.deadline,
     )
-    return Deciding(settings, registry, verifier, turnstile, rules, entrance(settings.webhook, trial))
+    return Deciding(settings, registry, rules, entrance(settings.webhook, trial))

@@ -19,7 +19,7 @@ from router.admission.gate import Gate
 from router.admission.telling import Telling
 from router.admission.unreadable import UnreadableBodies
 from router.admission.webhook import Webhook
-from router.assembly.deciding import Deciding, deciding
+from router.assembly.deciding import Deciding, Memory, deciding
 from router.assembly.observing import Observing
 from router.assembly.opening import open_files
 from router.assembly.tending import Tending
@@ -52,6 +52,7 @@ class GateHalf:
         self._replica = replica
         self._tending = tending
         self._gates = gates
+        self._memory = Memory.shared_by(gates)
         self._in_force: Deciding | None = None
         self._gate: Gate | None = None
         self._unreadable: UnreadableBodies | None = None
@@ -59,7 +60,7 @@ class GateHalf:
 
     def prepare(self, part: GatePart, receipts: ObtainReceipts, *, trial: Pair | None) -> Deciding:
         """What a configuration makes; nothing is changed yet. Raises ConfigurationError."""
-        return deciding(part, receipts, self._replica, self._observing, trial=trial, before=self._in_force)
+        return deciding(part, receipts, self._replica, self._observing, self._memory, trial=trial)
 
     def commit(self, prepared: Deciding) -> None:
         """Decide by this from now on."""

@@ -30,22 +30,19 @@ from pathlib import Path
 
 from router import __version__
 from router.assembly import messages
-from router.assembly.door import trial_pair
 from router.assembly.gate_half import FINISH
+from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from
 from router.assembly.observing import Observing
-from router.assembly.running import DRAIN, warn
+from router.assembly.running import warn
 from router.assembly.tending import Tending
 from router.errors import ConfigurationError, GatecrierError
 from router.ipc import Peer, PeerError, PeerGoneError
-from router.pem import Pair
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
 from router.server.operations import Health, operations_application
 from router.server.sockets import listening_sockets
-from router.settings.loading import Loaded, attempt
-from router.settings.parts import for_gate, for_keeper
+from router.settings.loading import Loaded, attempt, load
 from router.settings.restarting import in_force
-from router.settings.snapshot import Snapshot
 from router.settings.watching import watch
 from router.supervision import child
 from router.supervision.family import Family, Hooks, Member
@@ -57,23 +54,8 @@ from router.telemetry.logs import logger
 
 log = logger()
 
-GATE, KEEPER = metrics.PROCESS_ROLES
 COUNTING = 2.0
 """Seconds that a process gets to say what it has counted."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class InForce:
-    """The configuration that processes are made by."""
-
-    loaded: Loaded
-    parts: Mapping[str, messages.Configuration]
-    """By role."""
-
-    @property
-    def generation(self) -> int:
-        """Which one it is."""
-        return self.parts[GATE].generation
 
 
 class Product:
@@ -82,22 +64,14 @@ class Product:
     Args:
         config: The configuration file.
         environment: Variables that it may name.
-        first: What was read of it; before there was any thread, as the nursery was made.
         nursery: Makes the other processes.
         is_log_readable: The form of the log's lines; None: as standard error asks for.
     """
 
     def __init__(
-        self,
-        config: Path,
-        environment: Mapping[str, str],
-        first: Loaded,
-        nursery: Nursery,
-        *,
-        is_log_readable: bool | None,
+        self, config: Path, environment: Mapping[str, str], nursery: Nursery, *, is_log_readable: bool | None
     ) -> None:
         self._config = config
-        self._first = first
         self._environment = environment
         self._nursery = nursery
         self._is_log_readable = is_log_readable
@@ -112,7 +86,6 @@ class Product:
         self._is_running = False
         self._watched: Mapping[Path, bytes | None] = {}
         self._in_force: InForce
-        self._trial: Pair | None = None
         self._family: Family | None = None
         self._taken: weakref.WeakKeyDictionary[Peer, int] = weakref.WeakKeyDictionary()
         """By which configuration each process works."""
@@ -121,17 +94,17 @@ class Product:
         self._folder: Path
 
     async def start(self) -> None:
-        """Open everything, start all processes.
+        """Read the configuration, open everything, start all processes.
 
         Raises:
-            ConfigurationError: An address is taken.
+            ConfigurationError: The configuration can't be used, or an address is taken.
             GatecrierError: A process can't do its work: the outbox can't be opened, say.
         """
         async with self._reading:
             await self._start()
 
     async def _start(self) -> None:
-        loaded = self._first
+        loaded = load(self._config, self._environment)
         warn(loaded)
         settings, opened = loaded.settings, self._opened
         application = operations_application(self._health, self._exposed)
@@ -141,7 +114,7 @@ class Product:
         for listening in self._webhook:
             opened.callback(listening.close)
         self._open_line()
-        self._in_force = self._configured(loaded, None)
+        self._in_force = in_force_from(loaded, None)
         opened.push_async_callback(self._tending.close)
         wanted = settings.webhook.processes
         gates = gate_processes(usable_cpus(), usable_memory()) if wanted == "auto" else wanted
@@ -203,23 +176,6 @@ class Product:
             await peer.ask(messages.COMMIT)
             self._taken[peer] = part.generation
 
-    def _configured(self, loaded: Loaded, before: InForce | None) -> InForce:
-        webhook = loaded.settings.webhook
-        if webhook.tls == "self-signed" and self._trial is None:
-            self._trial = trial_pair(webhook.listen.host)
-        generation = 1 if before is None else before.generation + 1
-        patience = webhook.patience_of_delivery(DRAIN)
-
-        def part(role: str, latest: Snapshot, trial: Pair | None) -> messages.Configuration:
-            first = latest if before is None else before.parts[role].first
-            return messages.Configuration(generation, first, latest, patience, trial)
-
-        parts = {
-            GATE: part(GATE, for_gate(loaded.snapshot), self._trial),
-            KEEPER: part(KEEPER, for_keeper(loaded.snapshot), None),
-        }
-        return InForce(loaded, parts)
-
     async def reload(self) -> None:
         """Take the configuration as it is now, or keep the old one."""
         await self._reload()
@@ -244,9 +200,9 @@ class Product:
         self._is_running = False
         self._set_ready(is_ready=False)
         if self._family is not None:
-            webhook = self._in_force.loaded.settings.webhook
-            await self._tell(GATE, messages.STOP, webhook.deadline + 2 * FINISH)
-            await self._tell(KEEPER, messages.STOP, webhook.patience_of_delivery(DRAIN) + FINISH)
+            deadline = self._in_force.loaded.settings.webhook.deadline
+            await self._tell(GATE, messages.STOP, deadline + 2 * FINISH)
+            await self._tell(KEEPER, messages.STOP, self._in_force.parts[KEEPER].patience + FINISH)
         await self._opened.aclose()
         log.info("router_stopped")
 
@@ -285,7 +241,7 @@ class Product:
 
     async def _replace(self, loaded: Loaded) -> None:
         settings, changed = in_force(self._in_force.loaded.settings, loaded.settings)
-        configured = self._configured(dataclasses.replace(loaded, settings=settings), self._in_force)
+        configured = in_force_from(dataclasses.replace(loaded, settings=settings), self._in_force)
         prepared: list[tuple[str, Peer]] = []
         for member in self._members():
             if (peer := member.peer) is not None:

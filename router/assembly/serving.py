@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from router.assembly.gate_process import gate
+from router.assembly.in_force import GATE, KEEPER
 from router.assembly.keeper_process import keeper
 from router.assembly.opening import new_event_loop, raise_open_files
-from router.assembly.product import GATE, KEEPER, Product
-from router.settings.loading import load
+from router.assembly.product import Product
 from router.supervision.nursery import Nursery, Role
 
 
@@ -57,11 +57,10 @@ def serve(config: Path, *, is_log_readable: bool | None = None) -> int:
         GatecrierError: It could not start.
     """
     raise_open_files()
-    first = load(config, os.environ)
-    nursery = Nursery(roles)
+    nursery = Nursery(roles)  # before any secret was read, as before any thread
 
     async def served() -> None:
-        await _serve(Product(config, os.environ, first, nursery, is_log_readable=is_log_readable))
+        await _serve(Product(config, os.environ, nursery, is_log_readable=is_log_readable))
 
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:

@@ -22,8 +22,8 @@ def _is_pattern(text: str) -> str:
 def _offered(value: str) -> str:
     if value == "required":
         raise ValueError(
-            "a transparency log can be required only of keyless rules, which this version does not have; "
-            "write `ignore` or leave it out (a signature by a pinned key needs no log)"
+            "a transparency log is asked for at the verifier and not at the rule; "
+            "write `transparency_log: required` beside its keys or keyless identities"
         )
     return value
 
@@ -46,7 +46,7 @@ class RuleDemands(SettingsModel):
     )
     """Annotations that must all stand in one signature of each signer that counts, by name: cosign's `-a`."""
     transparency_log: Annotated[Literal["ignore", "required"], AfterValidator(_offered)] = "ignore"
-    """Whether a verified entry in a transparency log is asked for; `required` comes with keyless rules."""
+    """A log is asked for at the verifier (its `transparency_log`), never here: `ignore` says nothing."""
 
 
 class RuleSettings(SettingsModel):

@@ -115,6 +115,7 @@ def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: R
     return [
         *names.repeated(data),
         *names.rules(data),
+        *names.trust_roots(data),
         *routes.routes(data),
         *_rules_that_never_win(data, result, reading),
         *surroundings.listening(data),

@@ -20,6 +20,7 @@ from router.images import canonical_registry
 from router.settings.problems import Finding, Path, Plain, advice, inside, quoted
 from router.settings.shape import TAG
 from router.verification.catalogue import BUILT_IN, KINDS_WITHOUT_EVIDENCE
+from router.verification.trust_roots import PUBLIC_GOOD
 
 _BUILT_IN = frozenset(entry.name for entry in BUILT_IN)
 
@@ -52,8 +53,20 @@ def repeated(data: Item) -> Iterator[Finding]:
     yield from _repeated(data.get("verifiers"), ("verifiers",), "name")
     yield from _repeated(data.get("destinations"), ("destinations",), "name")
     yield from _repeated(data.get("registries"), ("registries",), "host", _host)
+    yield from _repeated(data.get("trust_roots"), ("trust_roots",), "name")
     for index, verifier in maps(data.get("verifiers")):
         yield from _repeated(verifier.get("keys"), ("verifiers", index, "keys"), "name")
+        yield from _repeated(verifier.get("keyless"), ("verifiers", index, "keyless"), "name")
+
+
+def trust_roots(data: Item) -> Iterator[Finding]:
+    """Verifiers that name no trust root."""
+    known = [PUBLIC_GOOD, *names(data.get("trust_roots"))]
+    for index, verifier in maps(data.get("verifiers")):
+        name = verifier.get("trust_root")
+        if isinstance(name, str) and name not in known:
+            text = f"{quoted(name)} names no trust root; {advice(name, known)}"
+            yield Finding(("verifiers", index, "trust_root"), text)
 
 
 def _host(text: str) -> str:
@@ -88,31 +101,35 @@ def rules(data: Item) -> Iterator[Finding]:
         if verifier in _BUILT_IN or inside(declared.get(verifier), TAG) in KINDS_WITHOUT_EVIDENCE:
             yield from _no_demands(rule.get("with"), here, verifier)
         elif verifier in declared:
-            yield from _demands(rule.get("with"), here, verifier, declared[verifier].get("keys"))
+            yield from _demands(rule.get("with"), here, verifier, declared[verifier])
         else:
             known = advice(verifier, sorted({*_BUILT_IN, *declared}))
             yield Finding((*here, "verifier"), f"{quoted(verifier)} names no verifier; {known}")
 
 
 def _no_demands(demands: Plain, here: Path, verifier: str) -> Iterator[Finding]:
-    for key in ("threshold", "required"):
+    for key in ("threshold", "required", "annotations"):
         if isinstance(demands, dict) and key in demands:
             text = f"the verifier {quoted(verifier)} is static and looks at no signature; drop {key}"
             yield Finding((*here, "with", key), text, at_key=True)
 
 
-def _demands(demands: Plain, here: Path, verifier: str, keys: Plain) -> Iterator[Finding]:
-    if not isinstance(demands, dict) or not isinstance(keys, list):
+def _demands(demands: Plain, here: Path, verifier: str, declared: Item) -> Iterator[Finding]:
+    signers = [entry for field in ("keys", "keyless") for _, entry in maps(declared.get(field))]
+    stores = [entry for _, entry in maps(declared.get("trust_stores")) if entry.get("type") != "tsa"]
+    if not isinstance(demands, dict) or not (signers or stores):
         return
+    kind, kinds = ("signer", "signers") if declared.get("keyless") else ("key", "keys")
+    kind = kind if signers else "trust store that vouches for signers"
     threshold = demands.get("threshold")
-    if isinstance(threshold, int) and not isinstance(threshold, bool) and keys and threshold > len(keys):
-        has = f"{len(keys)} key{'s' if len(keys) > 1 else ''}"
-        text = f"threshold {threshold} can never be met: {quoted(verifier)} has {has}; expected at most {len(keys)}"
+    if signers and isinstance(threshold, int) and not isinstance(threshold, bool) and threshold > len(signers):
+        has = f"{len(signers)} {kinds if len(signers) > 1 else kind}"
+        text = f"threshold {threshold} can never be met: {quoted(verifier)} has {has}; expected at most {len(signers)}"
         yield Finding((*here, "with", "threshold"), text)
-    known = names(keys)
+    known = [name for entry in signers or stores if isinstance(name := entry.get("name"), str)]
     for index, name in texts(demands.get("required")):
         if name not in known:
-            text = f"{quoted(name)} names no key of {quoted(verifier)}; {advice(name, known)}"
+            text = f"{quoted(name)} names no {kind} of {quoted(verifier)}; {advice(name, known)}"
             yield Finding((*here, "with", "required", index), text)
 
 

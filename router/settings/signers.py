@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from router.settings.problems import Finding, quoted
 from router.settings.tree import Settings
+from router.verification.settings import DeclaredSigner
 
 
 def too_few(settings: Settings) -> Iterator[Finding]:
@@ -21,30 +22,32 @@ def too_few(settings: Settings) -> Iterator[Finding]:
         threshold, verifier = rule.with_.threshold, verifiers.get(rule.verifier)
         if threshold is None or verifier is None:
             continue
-        distinct = len({who for _, who in verifier.signers})
+        distinct = len({entry.who for entry in verifier.signers})
         if distinct < threshold <= len(verifier.signers):
             same = "; ".join(
-                f"{quoted(name)} is the same key as {quoted(other)}" for name, other in _same(verifier.signers)
+                f"{quoted(entry.name)} is the same {entry.kind} as {quoted(other)}"
+                for entry, other in _same(verifier.signers)
             )
+            kind = "signer" if len(kinds := {entry.kind for entry in verifier.signers}) > 1 else next(iter(kinds))
+            plural = {"key": "keys", "identity": "identities", "signer": "signers"}[kind]
             text = (
                 f"threshold {threshold} can never be met: {quoted(verifier.name)} has {distinct} distinct "
-                f"key{'s' if distinct > 1 else ''}, since {same}; add a key, or expect at most {distinct}"
+                f"{plural if distinct > 1 else kind}, since {same}; add another, or expect at most {distinct}"
             )
             yield Finding(("policy", index, "with", "threshold"), text)
 
 
 def aliases(settings: Settings) -> Iterator[Finding]:
-    """Keys that stand under another name already."""
+    """Signers that stand under another name already."""
     for index, verifier in enumerate(settings.verifiers):
-        numbers = {name: number for number, (name, _) in enumerate(verifier.signers)}
-        for name, other in _same(verifier.signers):
-            text = f"is the same key as {quoted(other)}; a threshold counts it once"
-            yield Finding(("verifiers", index, "keys", numbers[name]), text)
+        for entry, other in _same(verifier.signers):
+            text = f"is the same {entry.kind} as {quoted(other)}; a threshold counts it once"
+            yield Finding(("verifiers", index, *entry.place), text)
 
 
-def _same(signers: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:
-    """(name, an earlier name of the same signer)."""
+def _same(signers: tuple[DeclaredSigner, ...]) -> Iterator[tuple[DeclaredSigner, str]]:
+    """(signer, an earlier name of the same)."""
     first: dict[str, str] = {}
-    for name, who in signers:
-        if (other := first.setdefault(who, name)) != name:
-            yield name, other
+    for entry in signers:
+        if (other := first.setdefault(entry.who, entry.name)) != entry.name:
+            yield entry, other

@@ -6,9 +6,9 @@ The tree is the union of two, so that what each side of the outbox must know can
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from router.admission.settings import WebhookSettings
 from router.destinations.catalogue import DestinationSettings
@@ -21,6 +21,7 @@ from router.rendering.settings import TemplatesSettings
 from router.routing.settings import ReceiverSettings, RouteSettings
 from router.server.settings import OperationsSettings
 from router.verification.catalogue import VerifierSettings
+from router.verification.trust_roots import TrustRootSettings
 
 _CLUSTER = r"[A-Za-z0-9]([A-Za-z0-9._:/@-]{0,251}[A-Za-z0-9])?"
 
@@ -49,6 +50,8 @@ class GateSettings(SettingsModel):
     """Where events are kept until every destination has them."""
     registries: tuple[RegistrySettings, ...] = ()
     """Only registries that differ from https, the system's CAs, and anonymous."""
+    trust_roots: tuple[TrustRootSettings, ...] = ()
+    """Sigstore instances that verifiers may name; `public-good` is built in."""
     verifiers: tuple[VerifierSettings, ...] = ()
     """Who has to have signed. `allow` and `deny` are built in."""
     policy: Annotated[tuple[RuleSettings, ...], Field(min_length=1)]
@@ -57,6 +60,12 @@ class GateSettings(SettingsModel):
     """Who is told."""
     routes: RouteSettings = RouteSettings()
     """Who is told of what: a tree as in Alertmanager, whose root takes every event."""
+
+    @model_validator(mode="after")
+    def _verifiers_know_their_roots(self) -> Self:
+        for verifier in self.verifiers:
+            verifier.bind(self.trust_roots)
+        return self
 
 
 class KeeperSettings(SettingsModel):

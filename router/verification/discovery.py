@@ -9,7 +9,7 @@ Rules:
     it.
 (4) What is aside makes no defect: what others push for others need not be there, small, few or readable for us.
 
-Cosign's attestation tag `.att` is never asked for: what lies there is no signature.
+Cosign's attestation tag `.att` is asked for only by who wants an attestation: what lies there is no signature.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from router.verification.evidence import (
     ITEM_LIMIT,
     REFERRER_LIMIT,
     SIGNATURE_LIMIT,
+    AttestationLayer,
+    Beside,
     Evidence,
     Family,
     Flaw,
@@ -41,11 +43,14 @@ from router.verification.manifests import (
     ArtifactKind,
     ArtifactManifest,
     Layer,
+    read_attestation_manifest,
     read_manifest,
     read_signature_manifest,
+    says_other,
 )
-from router.verification.places import Nearness, Place, Sought, nearness_of
+from router.verification.places import Nearness, nearness_of
 from router.verification.questions import TOO_MANY, Questions
+from router.verification.sought import Place, Sought
 
 _CHEAP = 32 * 1024
 
@@ -62,13 +67,15 @@ class _Waiting:
 class Discovery:
     """Tells what is found as it comes. It ends when whoever waits for it is cancelled."""
 
-    def __init__(self, questions: Questions, sought: Sought, tell: Callable[[Place, Evidence], None]) -> None:
+    def __init__(
+        self, questions: Questions, digest: Digest, sought: Sought, tell: Callable[[Place, Evidence], None]
+    ) -> None:
         """Look nowhere yet; `tell` gets each piece of evidence once, when it is there."""
         self._questions = questions
-        self._digest = sought.digest
-        self._family = sought.family
+        self._digest = digest
+        self._sought = sought
         self._tell = tell
-        self._signatures: set[tuple[Digest, str]] = set()
+        self._signatures: set[tuple[Digest, str, Beside]] = set()
         self._referrers: set[Digest] = set()
         self._near = 0
         self._contents: set[tuple[str, Digest]] = set()
@@ -90,7 +97,9 @@ class Discovery:
     async def _place(self, place: Place) -> None:
         match place:
             case Place.SIG_TAG:
-                await self._signature_tag()
+                await self._tagged(place, "sig", read_signature_manifest)
+            case Place.ATT_TAG:
+                await self._tagged(place, "att", read_attestation_manifest)
             case Place.REFERRERS_API:
                 await self._listed(place, await self._questions.referrers(self._digest))
             case Place.FALLBACK_TAG:
@@ -98,13 +107,13 @@ class Discovery:
             case _:
                 assert_never(place)
 
-    async def _signature_tag(self) -> None:
-        tag = f"{self._digest.algorithm}-{self._digest.hex}.sig"
-        manifest = _read(await self._questions.tag(tag, ITEM_LIMIT), read_signature_manifest)
+    async def _tagged(self, place: Place, ending: str, reader: Callable[[bytes], ArtifactManifest]) -> None:
+        tag = f"{self._digest.algorithm}-{self._digest.hex}.{ending}"
+        manifest = _read(await self._questions.tag(tag, ITEM_LIMIT), reader)
         if isinstance(manifest, Evidence):
-            self._tell(Place.SIG_TAG, manifest)
+            self._tell(place, manifest)
         else:
-            await self._simple_signings(Place.SIG_TAG, manifest)
+            await self._layers(place, manifest)
 
     async def _fallback_list(self) -> Listing | Evidence:
         found = await self._questions.tag(fallback_tag(self._digest), INDEX_LIMIT)
@@ -123,7 +132,7 @@ class Discovery:
             return
         if listing.unreadable:
             self._tell(place, defect(Flaw.MALFORMED, "the list of referrers has an entry without a digest we know"))
-        ranked = [(nearness_of(entry, self._family), entry) for entry in listing.entries]
+        ranked = [(nearness_of(entry, self._sought), entry) for entry in listing.entries]
         ranked.sort(key=lambda one: (one[0], one[1].size))
         now = [
             self._referrer(place, entry, nearness)
@@ -152,35 +161,31 @@ class Discovery:
         if listed.size <= ITEM_LIMIT:  # a claim beyond it is refused, and another one may be made
             self._referrers.add(listed.digest)
             self._near += not nearness.is_aside
-        read = partial(read_manifest, family=self._family)
+        read = partial(read_manifest, family=self._sought.family)
         manifest = _read(await self._questions.manifest(listed.digest, listed.size), read)
         if isinstance(manifest, Evidence):
             self._tell(place, Evidence(gaps=manifest.gaps) if nearness.is_aside else manifest)  # (4)
         elif manifest.kind is ArtifactKind.SIMPLE_SIGNING:
-            await self._simple_signings(place, manifest)
+            await self._layers(place, manifest)
         elif manifest.kind is not ArtifactKind.FOREIGN:
             await self._single(place, manifest)
 
-    async def _simple_signings(self, place: Place, manifest: ArtifactManifest) -> None:
+    async def _layers(self, place: Place, manifest: ArtifactManifest) -> None:
+        """One signature or attestation in each layer."""
         layers = sorted(manifest.layers, key=lambda layer: layer.size)
-        useless = [layer for layer in layers if not layer.is_worth_fetching]
-        self._tell(
-            place,
-            Evidence(
-                tuple(SimpleSigning(layer.media_type, layer.digest, layer.signature, b"") for layer in useless),
-                defects=manifest.defects,
-            ),
-        )
+        is_attestation = manifest.kind is ArtifactKind.ATTESTATIONS
+        useful = [layer for layer in layers if (layer.is_envelope if is_attestation else layer.is_worth_fetching)]
+        useless = [] if is_attestation else [layer for layer in layers if not layer.is_worth_fetching]
+        self._tell(place, Evidence(tuple(_signing(layer, b"") for layer in useless), defects=manifest.defects))
         wanted: dict[Digest, list[Layer]] = {}
-        for layer in filter(lambda layer: layer.is_worth_fetching, layers):
-            signature = layer.digest, layer.signature
-            if signature in self._signatures:
+        for layer in useful:
+            if layer.said in self._signatures:
                 continue
             if len(self._signatures) >= SIGNATURE_LIMIT:
                 self._tell(place, TOO_MANY)
                 break
             if layer.size <= ITEM_LIMIT:
-                self._signatures.add(signature)
+                self._signatures.add(layer.said)
             wanted.setdefault(layer.digest, []).append(layer)
         now = [
             self._payload(place, entries)
@@ -195,13 +200,17 @@ class Discovery:
         if isinstance(body, Evidence):
             self._tell(place, body)
             return
-        signings = (SimpleSigning(layer.media_type, layer.digest, layer.signature, body) for layer in layers)
-        self._tell(place, Evidence(tuple(signings)))
+        if place is Place.ATT_TAG:
+            envelopes = (AttestationLayer(layer.digest, body, layer.beside) for layer in layers)
+            self._tell(place, Evidence(attestation_layers=tuple(envelopes)))
+        else:
+            self._tell(place, Evidence(tuple(_signing(layer, body) for layer in layers)))
 
     async def _single(self, place: Place, manifest: ArtifactManifest) -> None:
         """A bundle, or an envelope of Notation."""
         (layer,) = manifest.layers
-        nearness = Nearness.ATTESTATION if manifest.is_attestation else Nearness.FORMAT
+        is_other = says_other(manifest.predicate, self._sought.predicate_type)
+        nearness = Nearness.ATTESTATION if is_other else Nearness.FORMAT
         if not self._must_wait(nearness, layer.size, partial(self._content, place, layer, nearness)):
             await self._content(place, layer, nearness)
 
@@ -217,17 +226,21 @@ class Discovery:
             self._tell(place, self._piece(layer, body))
 
     def _piece(self, layer: Layer, body: bytes) -> Evidence:
-        match self._family:
+        match self._sought.family:
             case Family.COSIGN:
                 return Evidence(bundles=(SigstoreBundle(layer.digest, body),))
             case Family.NOTATION:
                 return Evidence(notations=(NotationEnvelope(layer.media_type, layer.digest, body),))
-            case _:
-                assert_never(self._family)
+            case family:
+                assert_never(family)
 
     def _has_room_aside(self) -> bool:
         self._asides += 1
         return self._asides <= 2 * ASIDE_LIMIT  # a manifest and a blob for each
+
+
+def _signing(layer: Layer, body: bytes) -> SimpleSigning:
+    return SimpleSigning(layer.media_type, layer.digest, layer.signature, body, layer.beside)
 
 
 def _read(body: bytes | Evidence, reader: Callable[[bytes], ArtifactManifest]) -> ArtifactManifest | Evidence:

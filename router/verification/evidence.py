@@ -6,11 +6,11 @@ together (facts of other implementations' failures: a repository flooded with re
     1 MiB for a payload, a bundle or a manifest that may lead to one, 512 KiB for a list of referrers
     8 MiB for payloads, bundles and the manifests of referrers together
     500 referrers that are signatures by the list, 1000 signatures
-    50 of those that are none by what they say of themselves (attestations, other artifact types): looked at last, and
-    never too many or too large, since scanners push some every day
+    50 of those that are none by what they say of themselves (attestations of another type than is wanted, other
+    artifact types): looked at last, and never too many or too large, since scanners push some every day
 
-Within these bounds everything is looked at, and what is added hides nothing. No rule asks for attestations yet, so they
-have no share of their own.
+Within these bounds everything is looked at, and what is added hides nothing. Where a verifier asks for an attestation,
+those of its type take the place of signatures in all of this.
 
 What exceeds a limit, can't be read, or is named and not there is a *defect*: with it an unproven image is `invalid`
 (too_many, too_large, malformed, missing). Not `unverifiable`, because a rule may admit what is unverifiable, and
@@ -42,7 +42,12 @@ SIGNATURE_ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json"
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 BUNDLE_TYPES = "application/vnd.dev.sigstore.bundle"
 """What the media types of all versions of the bundle begin with."""
+ATTESTATION_LAYER_TYPE = "application/vnd.dsse.envelope.v1+json"
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
+CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
+CHAIN_ANNOTATION = "dev.sigstore.cosign/chain"
+ENTRY_ANNOTATION = "dev.sigstore.cosign/bundle"
+TIMESTAMP_ANNOTATION = "dev.sigstore.cosign/rfc3161timestamp"
 PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
 SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
 NOTATION_TYPE = "application/vnd.cncf.notary.signature"
@@ -78,25 +83,42 @@ class Flaw(StrEnum):
     SIGNATURE = "signature"
     """The key of the certificate that came along has not signed this."""
     CERTIFICATE = "certificate"
-    """A certificate that must not sign this, or a chain of certificates that is none."""
+    """A certificate that must not sign this, that says so in a way that is not understood, or a chain that is none."""
     KEY = "key"
     """A certificate whose key is of a kind or size that must not sign."""
     ALGORITHM = "algorithm"
     """A signature that says another algorithm than its key has."""
     CRITICAL_ATTRIBUTE = "critical_attribute"
     """A signature that must not be used by whoever does not understand all that it says."""
-    TIME = "time"
-    """Certificates that were not valid when they were used, as far as anybody trusted says when that was."""
     EXPIRED = "expired"
     """A signature that its signer has given an end, which has passed."""
+    IDENTITY = "identity"
+    """A certificate that names several subjects, or contradicts itself."""
+    TIME = "time"
+    """A certificate was used outside its validity, as far as anybody trusted says when that was."""
+    LOG_ENTRY = "log_entry"
+    """A trusted log has not signed what is said of it, or holds another signature there."""
     TIMESTAMP = "timestamp"
-    """A timestamp of another signature, or by no trusted authority."""
+    """A timestamp that is wanted and not there, of another signature, or by no authority that signed it."""
     MISSING = "missing"
     """A manifest or blob that a list or manifest names and the registry does not give: not there, or refused (4xx)."""
     TOO_MANY = "too_many"
     """More layers or referrers than are looked at."""
     TOO_LARGE = "too_large"
     """More bytes than are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the annotations of a layer say of who signed it and when; each as written, empty where it is absent."""
+
+    certificate: str = ""
+    chain: str = ""
+    entry: str = ""
+    timestamp: str = ""
+
+
+NOTHING_BESIDE = Beside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +131,16 @@ class SimpleSigning:
     """The annotation as written: base64, or empty."""
     payload: bytes
     """The blob; empty where type or signature say already that it can't be a signature."""
+    beside: Beside = NOTHING_BESIDE
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationLayer:
+    """One layer behind the `.att` tag: a DSSE envelope, as its blob holds it."""
+
+    digest: Digest
+    body: bytes
+    beside: Beside = NOTHING_BESIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +167,7 @@ class Evidence:
 
     simple_signings: tuple[SimpleSigning, ...] = ()
     bundles: tuple[SigstoreBundle, ...] = ()
+    attestation_layers: tuple[AttestationLayer, ...] = ()
     notations: tuple[NotationEnvelope, ...] = ()
     attestations: int = 0
     """What calls itself an attestation and was not looked into."""
@@ -145,6 +178,7 @@ class Evidence:
         return Evidence(
             self.simple_signings + other.simple_signings,
             self.bundles + other.bundles,
+            self.attestation_layers + other.attestation_layers,
             self.notations + other.notations,
             self.attestations + other.attestations,
             self.defects + other.defects,
@@ -152,17 +186,20 @@ class Evidence:
         )
 
     def __len__(self) -> int:
-        return len(self.simple_signings) + len(self.bundles) + len(self.notations)
+        return len(self.simple_signings) + len(self._bodies)
 
     @property
     def size(self) -> int:
         """Bytes to read and to check signatures over."""
-        bodies = (
-            *(entry.payload for entry in self.simple_signings),
+        return sum(len(entry.payload) for entry in self.simple_signings) + sum(map(len, self._bodies))
+
+    @property
+    def _bodies(self) -> list[bytes]:
+        return [
             *(entry.body for entry in self.bundles),
+            *(entry.body for entry in self.attestation_layers),
             *(entry.body for entry in self.notations),
-        )
-        return sum(map(len, bodies))
+        ]
 
 
 def defect(flaw: Flaw, detail: str) -> Evidence:

@@ -38,8 +38,6 @@ from nacl.bindings import (
 )
 from nacl.exceptions import CryptoError
 
-from router.verification.trust import Trust
-
 _BLOCK = re.compile(r"-----BEGIN ([^-\n]{0,80})-----")
 _PUBLIC_LABELS = frozenset({"PUBLIC KEY", "RSA PUBLIC KEY"})
 _RSA_LEAST_BITS = 2048
@@ -80,9 +78,23 @@ class PublicKey:
         Raises:
             UnusableKeyError: It is none that can be pinned.
         """
-        material = _accepted(_parsed(pem))
+        return cls.of(_parsed(pem))
+
+    @classmethod
+    def of(cls, parsed: object) -> Self:
+        """One public key that somebody else has read.
+
+        Raises:
+            UnusableKeyError: It is none that can be pinned.
+        """
+        material = _accepted(parsed)
         der = material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return cls("sha256:" + hashlib.sha256(der).hexdigest(), material)
+
+    @property
+    def der(self) -> bytes:
+        """The key's SubjectPublicKeyInfo."""
+        return self.material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     def has_signed(self, content: bytes, signature: bytes) -> bool:
         """Whether `signature` is this key's over `content`, in one of the ways of rule 3."""
@@ -148,20 +160,12 @@ TrustedKeys: TypeAlias = tuple[TrustedKey, ...]
 """Distinct keys."""
 
 
-def trust_in(named: Iterable[tuple[str, PublicKey]]) -> Trust[TrustedKeys]:
-    """Pinned keys by name, trusted for as long as they stand in the configuration.
-
-    Raises:
-        ValueError: There are none: nothing could be proven, and nothing may pass.
-    """
+def distinct_keys(named: Iterable[tuple[str, PublicKey]]) -> TrustedKeys:
+    """Pinned keys, each once with all its names (rule 6)."""
     names: dict[PublicKey, tuple[str, ...]] = {}
     for name, key in named:
         names[key] = (*names.get(key, ()), name)
-    if not names:
-        raise ValueError("without keys nothing can be proven, and nothing may pass")
-    material = tuple(TrustedKey(key, called) for key, called in names.items())
-    content = "\n".join(f"{' '.join(entry.names)} {entry.key.fingerprint}" for entry in material)
-    return Trust(hashlib.sha256(content.encode()).hexdigest(), material)
+    return tuple(TrustedKey(key, called) for key, called in names.items())
 
 
 def _parsed(pem: bytes) -> object:

@@ -6,7 +6,8 @@ Rules:
 (2) What an artifact is, is decided by its own types, never by the list that led to it.
 (3) Each layer behind the `.sig` tag is read by itself: it may be somebody else's than the others, so one that can't be
     read is a defect beside them. A referrer is its pusher's alone: it is read as a whole or not at all.
-(4) A signature is worth a fetch if its layer says that it is one. Layers that describe the same signature are one.
+(4) A signature is worth a fetch if its layer says that it is one. Layers that say the same are one;
+    one that says something else beside the same signature may lack what proves it, or be the one that has it.
 
 Source: OCI image-spec 1.1 "Image Manifest" (manifest.md); Docker image manifest v2 schema 2 has the same fields.
 """
@@ -25,13 +26,18 @@ from router.errors import InvalidReferenceError, InvalidSignatureError
 from router.images import Digest
 from router.verification.documents import malformed
 from router.verification.evidence import (
+    ATTESTATION_LAYER_TYPE,
     BUNDLE_TYPES,
+    CERTIFICATE_ANNOTATION,
+    CHAIN_ANNOTATION,
+    ENTRY_ANNOTATION,
     NOTATION_TYPE,
     PREDICATE_ANNOTATION,
-    SIGN_PREDICATE,
     SIGNATURE_ANNOTATION,
     SIGNATURE_ARTIFACT_TYPE,
     SIMPLE_SIGNING_TYPE,
+    TIMESTAMP_ANNOTATION,
+    Beside,
     Family,
     Flaw,
 )
@@ -44,6 +50,13 @@ _T = TypeVar("_T")
 class _Annotations(Struct, gc=False, frozen=True):
     signature: str | None = field(default=None, name=SIGNATURE_ANNOTATION)
     predicate: str | None = field(default=None, name=PREDICATE_ANNOTATION)
+    certificate: str | None = field(default=None, name=CERTIFICATE_ANNOTATION)
+    chain: str | None = field(default=None, name=CHAIN_ANNOTATION)
+    entry: str | None = field(default=None, name=ENTRY_ANNOTATION)
+    timestamp: str | None = field(default=None, name=TIMESTAMP_ANNOTATION)
+
+
+_NOTHING_SAID = _Annotations()
 
 
 class _Config(Struct, gc=False, frozen=True, rename="camel"):
@@ -79,6 +92,17 @@ class Layer:
     """A claim: believed only where it says that the layer is beyond a limit."""
     signature: str
     """The annotation that holds a legacy signature; empty without one."""
+    beside: Beside
+
+    @property
+    def said(self) -> tuple[Digest, str, Beside]:
+        """What it says: layers that say the same are one."""
+        return self.digest, self.signature, self.beside
+
+    @property
+    def is_envelope(self) -> bool:
+        """Whether it says that it is an attestation behind the `.att` tag."""
+        return self.media_type == ATTESTATION_LAYER_TYPE
 
     @property
     def is_worth_fetching(self) -> bool:
@@ -90,6 +114,7 @@ class ArtifactKind(Enum):
     """Whose format an artifact is in."""
 
     SIMPLE_SIGNING = auto()
+    ATTESTATIONS = auto()
     BUNDLE = auto()
     NOTATION = auto()
     FOREIGN = auto()
@@ -101,8 +126,8 @@ class ArtifactManifest:
 
     kind: ArtifactKind
     layers: tuple[Layer, ...]
-    is_attestation: bool = False
-    """Whether its annotations say so: unsigned, so they only decide what is looked at last."""
+    predicate: str = ""
+    """What its annotations say that it is about: unsigned, so they only decide what is looked at last."""
     defects: tuple[InvalidSignatureError, ...] = ()
     """Of layers that can't be read."""
 
@@ -129,16 +154,25 @@ def read_manifest(body: bytes, family: Family) -> ArtifactManifest:
             return ArtifactManifest(ArtifactKind.NOTATION, (_layer(_only(layers)),))
         case kind:
             hint = manifest.annotations.predicate if manifest.annotations is not None else None
-            return ArtifactManifest(kind, (_bundle(layers),), is_attestation=says_attestation(hint or ""))
+            return ArtifactManifest(kind, (_bundle(layers),), hint or "")
 
 
 def read_signature_manifest(body: bytes) -> ArtifactManifest:
-    """Read what stands behind the `.sig` tag: signatures, whatever its types say.
+    """Read what stands behind the `.sig` tag: signatures, whatever its types say; raises as `_tagged` does."""
+    return _tagged(body, ArtifactKind.SIMPLE_SIGNING, "the manifest behind the .sig tag")
+
+
+def read_attestation_manifest(body: bytes) -> ArtifactManifest:
+    """Read what stands behind the `.att` tag: envelopes, whatever its types say; raises as `_tagged` does."""
+    return _tagged(body, ArtifactKind.ATTESTATIONS, "the manifest behind the .att tag")
+
+
+def _tagged(body: bytes, kind: ArtifactKind, what: str) -> ArtifactManifest:
+    """Read a manifest that a tag leads to.
 
     Raises:
         InvalidSignatureError: It is no manifest (malformed), or has more layers than are read (too_many).
     """
-    what = "the manifest behind the .sig tag"
     entries = _decoded(body, _SignatureManifest, what).layers
     if len(entries) > _LAYERS_LIMIT:
         raise InvalidSignatureError(f"{what} has more than {_LAYERS_LIMIT} layers", reason=Flaw.TOO_MANY)
@@ -149,7 +183,7 @@ def read_signature_manifest(body: bytes) -> ArtifactManifest:
             layers.append(_layer(_decoded(entry, _Layer, "a layer of a signature manifest")))
         except InvalidSignatureError as error:
             defects.append(error)
-    return ArtifactManifest(ArtifactKind.SIMPLE_SIGNING, _distinct(layers), defects=tuple(defects[:1]))
+    return ArtifactManifest(kind, _distinct(layers), defects=tuple(defects[:1]))
 
 
 def may_be_signature(artifact_type: str) -> bool:
@@ -157,9 +191,9 @@ def may_be_signature(artifact_type: str) -> bool:
     return artifact_type.startswith(BUNDLE_TYPES) or artifact_type == SIGNATURE_ARTIFACT_TYPE
 
 
-def says_attestation(predicate: str) -> bool:
-    """Whether the annotation with the predicate's type is there and names something else than a signature."""
-    return predicate not in ("", SIGN_PREDICATE)
+def says_other(predicate: str, wanted: str) -> bool:
+    """Whether the annotation with the predicate's type is there and names something else than what is wanted."""
+    return predicate not in ("", wanted)
 
 
 def _kind(types: set[str | None], family: Family) -> ArtifactKind:
@@ -193,15 +227,17 @@ def _layer(entry: _Layer) -> Layer:
         digest = Digest.parse(entry.digest)
     except InvalidReferenceError as error:
         raise malformed("a layer of a signature manifest", "has no digest that we know") from error
-    signature = entry.annotations.signature if entry.annotations is not None else None
-    return Layer(entry.media_type or "", digest, entry.size, signature or "")
+    said = entry.annotations or _NOTHING_SAID
+    beside = Beside(said.certificate or "", said.chain or "", said.entry or "", said.timestamp or "")
+    return Layer(entry.media_type or "", digest, entry.size, said.signature or "", beside)
 
 
 def _distinct(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """Each signature once (4), with the smallest size that anybody says: any claim within the limit counts."""
     found: dict[tuple[object, ...], Layer] = {}
     for layer in layers:
-        key = (layer.digest, layer.signature) if layer.is_worth_fetching else (layer.media_type, bool(layer.signature))
+        says_all = layer.is_worth_fetching or layer.is_envelope
+        key: tuple[object, ...] = layer.said if says_all else (layer.media_type, bool(layer.signature))
         known = found.get(key)
         if known is None or layer.size < known.size:
             found[key] = layer

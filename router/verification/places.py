@@ -10,27 +10,16 @@ Rules:
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
-from router.images import Digest, ImageReference
+from router.images import ImageReference
 from router.registry import Descriptor
-from router.verification.evidence import NOTATION_TYPE, PREDICATE_ANNOTATION, SIGN_PREDICATE, Family
-from router.verification.manifests import may_be_signature, says_attestation
+from router.verification.evidence import NOTATION_TYPE, PREDICATE_ANNOTATION, Family
+from router.verification.manifests import may_be_signature, says_other
+from router.verification.sought import Place, Sought
 
 _REPOSITORIES_REMEMBERED = 10_000
 _TYPES_THAT_SAY_NOTHING = frozenset({"", "application/vnd.oci.empty.v1+json"})
-
-
-class Place(StrEnum):
-    """Where cosign, Notation and registries put signatures."""
-
-    SIG_TAG = "sig_tag"
-    """The tag `ALGORITHM-HEX.sig` beside the image: one manifest with a layer for each signature."""
-    REFERRERS_API = "referrers_api"
-    """Manifests whose `subject` is the image, listed by the registry."""
-    FALLBACK_TAG = "fallback_tag"
-    """The same, listed by the index behind the tag `ALGORITHM-HEX`, where there is no API."""
 
 
 class Nearness(IntEnum):
@@ -43,7 +32,7 @@ class Nearness(IntEnum):
     UNSAID = 2
     """There is no artifact type, or an empty one."""
     ATTESTATION = 3
-    """One of cosign's formats, and an annotation names another predicate."""
+    """One of cosign's formats, and an annotation names another predicate than is wanted."""
     FOREIGN = 4
     """Something else; some registries list another type than the manifest has."""
 
@@ -53,29 +42,17 @@ class Nearness(IntEnum):
         return self >= Nearness.ATTESTATION
 
 
-def nearness_of(listed: Descriptor, family: Family) -> Nearness:
-    """How near this referrer is to a signature of this family."""
-    if family is Family.NOTATION and listed.artifact_type == NOTATION_TYPE:
+def nearness_of(listed: Descriptor, sought: Sought) -> Nearness:
+    """How near this referrer is to what is sought."""
+    if sought.family is Family.NOTATION and listed.artifact_type == NOTATION_TYPE:
         return Nearness.FORMAT
+    wanted = sought.predicate_type
     predicate = listed.annotations.get(PREDICATE_ANNOTATION, "")
-    if family is Family.COSIGN and may_be_signature(listed.artifact_type):
-        if says_attestation(predicate):
+    if sought.family is Family.COSIGN and may_be_signature(listed.artifact_type):
+        if says_other(predicate, wanted):
             return Nearness.ATTESTATION
-        return Nearness.SIGNATURE if predicate == SIGN_PREDICATE else Nearness.FORMAT
+        return Nearness.SIGNATURE if predicate == wanted else Nearness.FORMAT
     return Nearness.UNSAID if listed.artifact_type in _TYPES_THAT_SAY_NOTHING else Nearness.FOREIGN
-
-
-@dataclass(frozen=True, slots=True)
-class Sought:
-    """What is looked for: evidence of one family about one digest."""
-
-    digest: Digest
-    family: Family
-
-    @property
-    def places(self) -> tuple[Place, ...]:
-        """Where it may lie."""
-        return tuple(Place) if self.family is Family.COSIGN else (Place.REFERRERS_API, Place.FALLBACK_TAG)
 
 
 class ProvenPlaces:

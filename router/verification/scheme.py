@@ -7,7 +7,8 @@ Rules:
     those check the signature when they are made. Endorsements about another digest, none at all, fewer distinct
     signers than the rule asks for, or a trust that has ended make no `Verified`.
 (3) Signers are counted by who they are, never by signature or name: signing twice, mirroring an ECDSA signature,
-    signing in both formats, and one key under two names are one signer (`threshold` and `required` of the rule).
+    signing in both formats, and one key under two names are one signer (`threshold` and `required` of the rule). Two
+    persons whom one name stands for are one, too.
 (4) Examining is the dear part (it checks signatures over what strangers pushed): it is done once for each piece, in
     steps, and adds to the findings. Ruling over findings is cheap, and may be done after each of them.
 (5) A scheme is one module or package: its settings, what its rules may demand, and its proof. The catalogue lists the
@@ -17,15 +18,17 @@ Rules:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from router.errors import InvalidSignatureError, TrustEndedError, UntrustedSignatureError, UnverifiableError
 from router.images import Digest
 from router.steps import Steps
-from router.verification.evidence import Evidence, Family
-from router.verification.keys import SignedBytes, TrustedKey
+from router.verification.evidence import Evidence
+from router.verification.keys import SignedBytes
+from router.verification.sigstore.proof import NO_WITNESSES, Witnesses
+from router.verification.sought import Sought
 from router.verification.trust import Trust
 
 M = TypeVar("M")
@@ -77,18 +80,14 @@ class Endorsement:
     """What else the operator calls this signer; a rule may require it by each name."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """What the signer has said along with it, by name."""
+    witnesses: Witnesses = NO_WITNESSES
+    """Who else says that it was signed, and when."""
     valid_until: float | None = None
     """Unix time in seconds from which it counts no more; None: for as long as the signer is trusted."""
 
     def __post_init__(self) -> None:
         if self.signer.fingerprint not in {None, self.signed.key.fingerprint}:
             raise ValueError("whoever has a fixed key has signed with that key")
-
-    @classmethod
-    def of_key(cls, entry: TrustedKey, signed: SignedBytes, digest: Digest) -> Self:
-        """By a pinned key."""
-        first, *others = entry.names
-        return cls(Signer(first, entry.key.fingerprint, None, None), signed, digest, tuple(others))
 
 
 @dataclass(slots=True)
@@ -103,7 +102,7 @@ class Findings:
     strangers: int = 0
     """Sound signatures by nobody who is trusted."""
     attestations: int = 0
-    """Sound statements that are no signatures, whoever made them."""
+    """Sound statements that are not of the kind that is wanted, whoever made them."""
     lacking: list[UntrustedSignatureError] = field(default_factory=list)
     """What sound signatures lack that seem to be by somebody who is trusted."""
     defects: list[InvalidSignatureError] = field(default_factory=list)
@@ -130,27 +129,41 @@ class Verified:
         if self.trust.has_ended(self.now):
             raise TrustEndedError("those who may sign are not trusted any more: what vouches for them has run out")
         if not self.signers:
-            if self.demands.annotations and any(entry.digest == self.digest for entry in self.endorsements):
+            if self.demands.annotations and self._about_digest:
                 raise UntrustedSignatureError(
                     "signed, but no signature has all annotations that are wanted", reason="annotation_missing"
                 )
-            raise UntrustedSignatureError("none of the trusted keys has signed")
+            raise UntrustedSignatureError("nobody who is trusted has signed")
         by = ", ".join(f'"{signer.name}"' for signer in self.signers)
         names = {name for entry in self._sound for name in (entry.signer.name, *entry.aliases)}
         if lacking := [name for name in self.demands.required if name not in names]:
             wanted = ", ".join(f'"{name}"' for name in lacking)
             raise UntrustedSignatureError(f"signed by {by}, but not by {wanted}", reason="required_signer_missing")
-        if len(self.signers) < (self.demands.threshold or 1):
-            wanted = f"{self.demands.threshold} different keys are wanted"
+        if self._distinct < (self.demands.threshold or 1):
+            wanted = f"{self.demands.threshold} different signers are wanted"
             raise UntrustedSignatureError(f"signed by {by} only; {wanted}", reason="too_few_signers")
+
+    @property
+    def _about_digest(self) -> list[Endorsement]:
+        return [entry for entry in self.endorsements if entry.digest == self.digest]
 
     @property
     def _sound(self) -> list[Endorsement]:
         """Those whose signer has said all that is demanded, in the one signature."""
         wanted = self.demands.annotations.items()
-        return [
-            entry for entry in self.endorsements if entry.digest == self.digest and wanted <= entry.annotations.items()
-        ]
+        return [entry for entry in self._about_digest if wanted <= entry.annotations.items()]
+
+    @property
+    def _distinct(self) -> int:
+        """How many signers there are such that each has a name and a person of its own (rule 3).
+
+        One name may stand for many persons (an expression), and one person have many names: this is the size of the
+        largest matching between the two.
+        """
+        names: dict[object, set[str]] = {}
+        for entry in self._sound:
+            names.setdefault(entry.signer.who, set()).update((entry.signer.name, *entry.aliases))
+        return _matched(list(names.values()))
 
     @property
     def signers(self) -> tuple[Signer, ...]:
@@ -165,6 +178,21 @@ class Verified:
         """Unix time in seconds from which it proves nothing; None: for as long as the trust stays what it is."""
         ends = [self.trust.valid_until, *(entry.valid_until for entry in self._sound)]
         return min((end for end in ends if end is not None), default=None)
+
+
+def _matched(choices: Sequence[set[str]]) -> int:
+    """How many of these can choose a name that nobody else has chosen (augmenting paths, Kuhn 1955)."""
+    taken: dict[str, int] = {}
+
+    def finds(person: int, tried: set[str]) -> bool:
+        for name in choices[person] - tried:
+            tried.add(name)
+            if name not in taken or finds(taken[name], tried):
+                taken[name] = person
+                return True
+        return False
+
+    return sum(finds(person, set()) for person in range(len(choices)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +220,8 @@ class Scheme(Protocol[M]):
         """Whether evidence must be looked for; without it, no digest is needed either."""
 
     @property
-    def family(self) -> Family:
-        """Whose formats are looked for, where evidence is."""
+    def sought(self) -> Sought:
+        """What evidence is looked for, and where; nowhere where none is needed."""
 
     @property
     def trust(self) -> Trust[M]:

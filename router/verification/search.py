@@ -14,18 +14,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 
-from router.images import ImageReference
+from router.images import Digest, ImageReference
 from router.verification.discovery import Discovery
 from router.verification.evidence import Evidence
-from router.verification.places import Place, ProvenPlaces, Sought
+from router.verification.places import ProvenPlaces
 from router.verification.questions import EvidenceSource, Questions
+from router.verification.sought import Place, Sought
 
 
 class Search:
-    """One search for evidence of one family about one digest."""
+    """One search for evidence about one digest."""
 
     def __init__(
-        self, source: EvidenceSource, proven: ProvenPlaces, image: ImageReference, sought: Sought, deadline: float
+        self, source: EvidenceSource, proven: ProvenPlaces, image: ImageReference, digest: Digest, deadline: float
     ) -> None:
         """Ask nothing yet.
 
@@ -33,28 +34,30 @@ class Search:
             source: Where evidence is asked for.
             proven: Where proofs of other images lay; learns where this one's lies.
             image: Names the registry and the repository.
-            sought: What the evidence is about, and whose it must be.
+            digest: What the evidence is about.
             deadline: In the time of the running loop; what did not come by then is a gap.
         """
         self._proven = proven
         self._image = image
-        self._places = sought.places
-        self._discovery = Discovery(Questions(source, image, deadline), sought, self._note)
+        self._questions = Questions(source, image, deadline)
+        self._digest = digest
         self._news: dict[Place, list[Evidence]] = {}
         self._has_news = asyncio.Event()
 
-    async def run(self, is_enough: Callable[[Evidence], Awaitable[bool]]) -> None:
+    async def run(self, sought: Sought, is_enough: Callable[[Evidence], Awaitable[bool]]) -> None:
         """Look until something is enough or nothing is left.
 
         Args:
+            sought: What is looked for, and where.
             is_enough: Is asked about each increment of evidence, one at a time: news only, never what it was given
                 before. It is not asked where nothing is found.
         """
-        first = self._proven.last(self._image)
-        others = [place for place in self._places if place is not first]
-        is_first = first is not None and first in self._places
-        steps = [lambda place=first: self._discovery.look_in(place)] if is_first else []
-        for step in (*steps, lambda: self._discovery.look_in(*others), self._discovery.look_at_the_rest):
+        discovery = Discovery(self._questions, self._digest, sought, self._note)
+        last = self._proven.last(self._image)
+        first = [place for place in sought.places if place is last]
+        others = [place for place in sought.places if place is not last]
+        steps = [lambda: discovery.look_in(*first)] if first else []
+        for step in (*steps, lambda: discovery.look_in(*others), discovery.look_at_the_rest):
             if await self._is_settled(step(), is_enough):
                 return
 

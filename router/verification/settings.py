@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
 from router.fields import Name, SettingsModel
 from router.verification.scheme import AnyScheme, Demands
+from router.verification.trust_roots import TrustRootSettings
 
 BUILT_IN_RULINGS: Mapping[str, bool] = {"allow": True, "deny": False}
 """Verifiers that every configuration has, and whether they let every image pass; nobody can give these names another
@@ -24,6 +26,18 @@ def _not_built_in(value: object) -> object:
 
 VerifierName = Annotated[Name, BeforeValidator(_not_built_in)]
 """A name for a verifier; those that are built in are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredSigner:
+    """Somebody whom rules may ask for."""
+
+    name: str
+    who: str
+    """What is the same for the same signer."""
+    kind: Literal["key", "identity"]
+    place: tuple[str | int, ...]
+    """Where it stands beneath its verifier."""
 
 
 class SchemeSettings(SettingsModel, ABC):
@@ -43,9 +57,12 @@ class SchemeSettings(SettingsModel, ABC):
     def wants(self, demands: Demands) -> str:
         """What a rule wants, in words that follow "wants": `a signature by key "release"`."""
 
+    def bind(self, roots: Sequence[TrustRootSettings]) -> None:
+        """Look up what the verifier names of the rest of the configuration; what is not there is told elsewhere."""
+
     @property
-    def signers(self) -> tuple[tuple[str, str], ...]:
-        """Name of each signer, and what is the same for the same signer, in the order of the configuration.
+    def signers(self) -> tuple[DeclaredSigner, ...]:
+        """Each signer, in the order of the configuration.
 
         Raises:
             ConfigurationError: A file was not read.

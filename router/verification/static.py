@@ -11,11 +11,13 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from router.steps import Steps
-from router.verification.evidence import Evidence, Family
+from router.verification.evidence import Evidence
 from router.verification.scheme import Demands, Denied, Exempt, Findings
 from router.verification.settings import BUILT_IN_RULINGS, SchemeSettings
+from router.verification.sought import Sought
 from router.verification.trust import Trust
 
+_NOWHERE = Sought(())
 _NOBODY = Trust("static", None)
 
 
@@ -34,9 +36,9 @@ class StaticScheme:
         return False
 
     @property
-    def family(self) -> Family:
-        """Any: nothing is looked for."""
-        return Family.COSIGN
+    def sought(self) -> Sought:
+        """Nothing, nowhere."""
+        return _NOWHERE
 
     @property
     def trust(self) -> Trust[None]:

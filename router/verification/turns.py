@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic
+from typing import Generic, Self
 
 from router.verification.line import DRY_RUN_COST, Asker, Namespace, Request, T, Turn
 
@@ -56,6 +56,16 @@ class Limits:
     per_registry: int = UNDER_WAY_PER_REGISTRY
     overall: int = UNDER_WAY
     waiting: int = WAITING
+
+    @classmethod
+    def shared_by(cls, processes: int) -> Self:
+        """What each of so many processes may have, so that all of them together have no more than one."""
+        return cls(
+            max(1, UNDER_WAY_PER_REQUEST // processes),
+            max(1, UNDER_WAY_PER_REGISTRY // processes),
+            max(1, UNDER_WAY // processes),
+            max(1, WAITING // processes),
+        )
 
 
 @dataclass(eq=False, slots=True)

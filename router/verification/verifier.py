@@ -26,7 +26,7 @@ from router.slices import Slices
 from router.verification.catalogue import BUILT_IN
 from router.verification.examination import Case, Examination
 from router.verification.judgement import Judgement, refused, ruled, told
-from router.verification.places import ProvenPlaces, Sought
+from router.verification.places import ProvenPlaces
 from router.verification.questions import EvidenceSource
 from router.verification.scheme import AnyScheme, Findings
 from router.verification.search import Search
@@ -133,7 +133,8 @@ class Verifier:
 
     async def _verified(self, image: ImageReference, case: Case[object], key: Key, deadline: float) -> Judgement:
         examination = Examination(case, self._slices, deadline)
-        search = Search(self._registry, self._proven_places, image, Sought(case.digest, case.scheme.family), deadline)
-        await search.run(examination.is_enough)  # (4)
+        sought = case.scheme.sought
+        search = Search(self._registry, self._proven_places, sought.repository or image, case.digest, deadline)
+        await search.run(sought, examination.is_enough)  # (4)
         self.remembered.put(key, examination.judgement)  # (5)
         return examination.judgement

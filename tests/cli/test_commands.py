@@ -64,11 +64,20 @@ def test_a_valid_configuration_is_confirmed(capsys: pytest.CaptureFixture[str], 
 
 
 def test_a_missing_configuration_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    for command in (("config", "check"), ("serve", "--config"), ("deliveries", "list", "--config")):
+    for command in (("config", "check"), ("deliveries", "list", "--config")):
         code, _, err = said(capsys, *command, str(tmp_path / "none.yaml"))
 
         assert code == 1
         assert "none.yaml" in err
+
+
+def test_serve_names_a_missing_configuration(tmp_path: Path) -> None:
+    """In a process of its own: it forks, which a process with threads must not."""
+    command = [sys.executable, "-m", "router", "serve", "--config", str(tmp_path / "none.yaml")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 1
+    assert "none.yaml" in ended.stderr
 
 
 def test_the_listing_shows_state_and_cause(capsys: pytest.CaptureFixture[str], config: str) -> None:

@@ -51,7 +51,7 @@ def signed(digest: Digest, by: str) -> Evidence:
     return Evidence(
         (SimpleSigning(SIMPLE_SIGNING_TYPE, Digest.of(payload), next(iter(annotations.values())), payload),),
         (SigstoreBundle(Digest.of(bundle), bundle),),
-        tuple(notation.signed(digest, notation.signatory(by), form) for form in notation.FORMS),
+        notations=tuple(notation.signed(digest, notation.signatory(by), form) for form in notation.FORMS),
     )
 
 
@@ -149,7 +149,7 @@ ENVELOPES = st.builds(
 def test_no_evidence_crashes_a_scheme_or_convinces_it(
     scheme: AnyScheme, signings: list[SimpleSigning], bundles: list[SigstoreBundle], envelopes: list[NotationEnvelope]
 ) -> None:
-    evidence = Evidence(tuple(signings), tuple(bundles), tuple(envelopes))
+    evidence = Evidence(tuple(signings), tuple(bundles), notations=tuple(envelopes))
     try:
         ruling = proven(scheme, evidence, DIGEST, rule(), notation.NOW)
     except NotVerifiedError:

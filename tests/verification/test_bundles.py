@@ -15,19 +15,20 @@ from router.images import Digest
 from router.steps import finish
 from router.verification.cosign.bundles import examine
 from router.verification.cosign.findings import Finding, Unendorsed
+from router.verification.cosign.signatories import trust_in
 from router.verification.evidence import BUNDLE_TYPE, SigstoreBundle
-from router.verification.keys import SignedBytes, TrustedKey
+from router.verification.keys import SignedBytes
 from router.verification.scheme import Endorsement
 from router.verification.sigstore.bundle import read_bundle
 from router.verification.sigstore.dsse import IN_TOTO_TYPE, pae, payload_of
 from tests.verification.world import pen, simple_signing, statement
 
 DIGEST = Digest.of(b"the image")
-KEYS = (TrustedKey(pen("release").public, ("release",)), TrustedKey(pen("security").public, ("security",)))
+WHO = trust_in([("release", pen("release").public), ("security", pen("security").public)]).material
 
 
 def found_in(body: bytes, digest: Digest = DIGEST) -> Finding:
-    return finish(examine(SigstoreBundle(Digest.of(body), body), KEYS, digest))
+    return finish(examine(SigstoreBundle(Digest.of(body), body), WHO, digest))
 
 
 def reason_of(body: bytes, digest: Digest = DIGEST) -> str:
@@ -163,7 +164,7 @@ def test_a_broken_bundle_is_told_apart_from_none(body: bytes, reason: str) -> No
 
 def test_bytes_of_another_digest_are_refused() -> None:
     with pytest.raises(InvalidSignatureError) as refused:
-        finish(examine(SigstoreBundle(DIGEST, pen("release").bundle(GOOD)), KEYS, DIGEST))
+        finish(examine(SigstoreBundle(DIGEST, pen("release").bundle(GOOD)), WHO, DIGEST))
 
     assert refused.value.reason == "digest_mismatch"
 

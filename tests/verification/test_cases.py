@@ -25,7 +25,7 @@ def expectations() -> Iterator[Any]:
     for case in CASES:
         for index, expected in enumerate(case["expect"]):
             policy = expected["policy"]
-            if policy["kind"] == "cosign" and "annotations" not in policy:
+            if policy["kind"] == "cosign":
                 for has_api in (True, False):
                     if has_api or not case["format"].endswith("referrers"):
                         name = f"{case['name']}-{index}-{'api' if has_api else 'tag'}"
@@ -44,7 +44,7 @@ async def test_real_evidence_gets_the_verdict_that_it_deserves(
     policy = expected["policy"]
     source = MemorySource.of_layout(DATA / "layouts" / case["layout"], has_api=has_api)
     verifier = Verifier(source, [settings_of(policy["keys"])])
-    asked = rule(threshold=policy.get("threshold"), required=policy.get("required", ()))
+    asked = rule(**{name: policy[name] for name in ("threshold", "required", "annotations") if name in policy})
     judgement = await verifier.judge(image(case["reference"]), asked, FAR)
 
     assert judgement.verdict in expected.get("accept_any", [expected["verdict"]]), judgement
@@ -81,10 +81,11 @@ async def test_simple_signing_behind_the_referrers_api_is_verified() -> None:
 async def test_log_material_beside_a_keys_signature_is_not_needed_and_keyless_is_a_stranger(
     layout: str, verdict: str
 ) -> None:
-    folder = DATA / "logged"
-    keys = [{"name": "release", "pem": (folder / "release.pub").read_text()}]
+    folder = DATA / "keyless"
+    keys = [{"name": "release", "pem": (folder / "keys" / "release.pub").read_text()}]
     settings = CosignSettings.model_validate({"name": "keys", "kind": "cosign", "keys": keys})
-    judgement = await Verifier(MemorySource.of_layout(folder / layout), [settings]).judge(image(), rule(), FAR)
+    source = MemorySource.of_layout(folder / "layouts" / layout)
+    judgement = await Verifier(source, [settings]).judge(image(), rule(), FAR)
 
     assert judgement.verdict == verdict, judgement
 
@@ -101,7 +102,7 @@ async def verdicts(client: RegistryClient, images: Mapping[str, ImageReference],
             continue
         policy = expected["policy"]
         verifier = Verifier(client, [settings_of(policy["keys"])])
-        asked = rule(threshold=policy.get("threshold"), required=policy.get("required", ()))
+        asked = rule(**{name: policy[name] for name in ("threshold", "required", "annotations") if name in policy})
         judgement = await verifier.judge(images[case["name"]], asked, FAR)
         if judgement.verdict not in expected.get("accept_any", [expected["verdict"]]):
             differing.append(f"{case['name']}: {judgement}")

@@ -14,6 +14,7 @@ from router.images import Digest
 from router.steps import finish
 from router.verification.cosign import legacy
 from router.verification.cosign.findings import Finding, Unendorsed
+from router.verification.cosign.signatories import Signatories
 from router.verification.evidence import SIMPLE_SIGNING_TYPE, SimpleSigning
 from router.verification.keys import TrustedKey, TrustedKeys
 from router.verification.scheme import Endorsement
@@ -25,7 +26,7 @@ KEYS = (TrustedKey(pen("release").public, ("release",)), TrustedKey(pen("securit
 
 
 def examine(signing: SimpleSigning, keys: TrustedKeys, digest: Digest) -> Finding:
-    return finish(legacy.examine(signing, keys, digest))
+    return finish(legacy.examine(signing, Signatories(keys), digest))
 
 
 def signed(payload: bytes, by: str = "release") -> SimpleSigning:

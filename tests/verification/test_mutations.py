@@ -22,9 +22,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from router.errors import NotVerifiedError
 from router.images import Digest
-from router.verification.cosign.scheme import CosignKeyScheme
+from router.verification.cosign.scheme import CosignScheme
+from router.verification.cosign.signatories import trust_in
 from router.verification.evidence import BUNDLE_TYPE, SIGNATURE_ANNOTATION, SigstoreBundle, SimpleSigning
-from router.verification.keys import PublicKey, trust_in
+from router.verification.keys import PublicKey
 from router.verification.scheme import Findings, Verified
 from tests.verification.mutations import Members, Mutator, Piece, evidence_of, members_of, parsed
 from tests.verification.world import DATA, proven, rule
@@ -43,7 +44,7 @@ ORIGINALS = {
     "bundle by P-521": (DATA / "layouts" / "bundle-p521", "p521"),
     "bundle by RSA": (DATA / "layouts" / "bundle-rsa2048", "rsa2048"),
     "bundle by Ed25519": (DATA / "layouts" / "bundle-ed25519", "ed25519"),
-    "bundle with a log entry": (DATA / "logged" / "bundle-key-logged", "logged"),
+    "bundle with a log entry": (DATA / "keyless" / "layouts" / "bundle-key-logged", "logged"),
 }
 
 
@@ -56,10 +57,10 @@ class Original:
     pem: bytes
 
     @property
-    def scheme(self) -> CosignKeyScheme:
+    def scheme(self) -> CosignScheme:
         """Trusts the key that signed it, and another."""
         other = (DATA / "keys" / "security.pub").read_bytes()
-        return CosignKeyScheme(trust_in([("other", PublicKey.from_pem(other)), ("own", PublicKey.from_pem(self.pem))]))
+        return CosignScheme(trust_in([("other", PublicKey.from_pem(other)), ("own", PublicKey.from_pem(self.pem))]))
 
 
 def pieces_in(layout: Path) -> Iterator[tuple[Piece, Digest]]:
@@ -84,7 +85,7 @@ def pieces_in(layout: Path) -> Iterator[tuple[Piece, Digest]]:
 def original(name: str) -> Original:
     layout, key = ORIGINALS[name]
     piece, digest = next(pieces_in(layout))
-    pem = DATA / "logged" / "release.pub" if key == "logged" else DATA / "keys" / f"{key}.pub"
+    pem = DATA / "keyless" / "keys" / "release.pub" if key == "logged" else DATA / "keys" / f"{key}.pub"
     return Original(piece, digest, pem.read_bytes())
 
 

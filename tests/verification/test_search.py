@@ -20,10 +20,10 @@ from router.verification.evidence import (
     REFERRER_LIMIT,
     SIGNATURE_LIMIT,
     Evidence,
-    Family,
 )
-from router.verification.places import Place, ProvenPlaces, Sought
+from router.verification.places import ProvenPlaces
 from router.verification.search import Search
+from router.verification.sought import Place, Sought
 from tests.verification.world import (
     OCI_INDEX,
     MemorySource,
@@ -37,6 +37,7 @@ from tests.verification.world import (
 )
 
 FAR = float("inf")
+SIGNATURES = Sought((Place.SIG_TAG, Place.REFERRERS_API, Place.FALLBACK_TAG))
 SBOM = "https://cyclonedx.org/bom"
 
 
@@ -114,7 +115,7 @@ async def test_evidence_is_handed_over_once_one_at_a_time_and_no_more_when_it_is
         return False
 
     proven = ProvenPlaces()
-    await Search(source, proven, image(), Sought(digest, Family.COSIGN), FAR).run(is_enough)
+    await Search(source, proven, image(), digest, FAR).run(SIGNATURES, is_enough)
     bundles = [bundle.digest for news in seen for bundle in news.bundles]
 
     assert len(bundles) == len(set(bundles)) == 30
@@ -255,7 +256,7 @@ def test_too_much_to_be_asked_in_time_is_too_many_and_no_timeout() -> None:
             found += news
             return False
 
-        await Search(source, ProvenPlaces(), image(), Sought(digest, Family.COSIGN), 8.0).run(is_enough)
+        await Search(source, ProvenPlaces(), image(), digest, 8.0).run(SIGNATURES, is_enough)
         return found
 
     found = in_virtual_time(scenario())

@@ -12,9 +12,10 @@ import router.verification
 from router.errors import NotVerifiedError, TrustEndedError, UntrustedSignatureError
 from router.images import Digest
 from router.steps import finish
-from router.verification.cosign.scheme import CosignKeyScheme
+from router.verification.cosign.scheme import CosignScheme
+from router.verification.cosign.signatories import trust_in
 from router.verification.evidence import SIMPLE_SIGNING_TYPE, Evidence, SimpleSigning
-from router.verification.keys import SignedBytes, TrustedKey, trust_in
+from router.verification.keys import PublicKey, SignedBytes
 from router.verification.scheme import Endorsement, Findings, Signer, Verified
 from router.verification.trust import Trust
 from tests.verification.world import pen, proven, rule, simple_signing
@@ -23,10 +24,12 @@ DIGEST, OTHER = Digest.of(b"the image"), Digest.of(b"another")
 PACKAGE = Path(router.verification.__file__).parent
 MAKERS = {
     "Verified": {"cosign/scheme.py", "notation/scheme.py"},
-    "Endorsement": {"notation/proof.py"},
-    "of_key": {"cosign/legacy.py", "cosign/bundles.py"},
+    "Endorsement": {"cosign/findings.py", "notation/proof.py"},
+    "endorsed": {"cosign/legacy.py", "cosign/bundles.py"},
+    "Opened": {"cosign/signers.py"},
+    "certified": {"cosign/signers.py"},
     "SignedBytes": set[str](),
-    "opened": {"cosign/findings.py", "notation/proof.py"},
+    "opened": {"cosign/signers.py", "notation/proof.py", "sigstore/proof.py"},
     "Statement": {"notation/envelopes.py", "sigstore/statement.py"},
 }
 
@@ -34,7 +37,11 @@ MAKERS = {
 def endorsement(name: str, digest: Digest = DIGEST) -> Endorsement:
     payload = simple_signing(digest)
     key = pen(name).public
-    return Endorsement.of_key(TrustedKey(key, (name,)), SignedBytes(key, payload, pen(name).sign(payload)), digest)
+    return by_key(key, name, SignedBytes(key, payload, pen(name).sign(payload)), digest)
+
+
+def by_key(key: PublicKey, name: str, signed: SignedBytes, digest: Digest = DIGEST) -> Endorsement:
+    return Endorsement(Signer(name, key.fingerprint, None, None), signed, digest)
 
 
 def verified(*endorsements: Endorsement, threshold: int | None = None, until: float | None = None) -> Verified:
@@ -75,7 +82,7 @@ def test_too_little_makes_no_proof(endorsements: tuple[Endorsement, ...], thresh
 def test_one_key_under_two_names_is_one_signer() -> None:
     """The configuration warns of it; this holds without the configuration, too."""
     one = endorsement("release")
-    other = Endorsement.of_key(TrustedKey(pen("release").public, ("alias",)), one.signed, DIGEST)
+    other = by_key(pen("release").public, "alias", one.signed)
     with pytest.raises(UntrustedSignatureError):
         verified(one, other, threshold=2)
 
@@ -93,7 +100,7 @@ def test_one_identity_that_signed_twice_is_one_signer() -> None:
 
 
 def test_a_key_may_be_required_by_each_of_its_names_and_counts_once() -> None:
-    scheme = CosignKeyScheme(trust_in([("release", pen("release").public), ("alias", pen("release").public)]))
+    scheme = CosignScheme(trust_in([("release", pen("release").public), ("alias", pen("release").public)]))
     payload = simple_signing(DIGEST)
     signature = base64.b64encode(pen("release").sign(payload)).decode()
     evidence = Evidence((SimpleSigning(SIMPLE_SIGNING_TYPE, Digest.of(payload), signature, payload),))
@@ -106,7 +113,7 @@ def test_a_key_may_be_required_by_each_of_its_names_and_counts_once() -> None:
 def test_nobody_endorses_with_the_key_of_another() -> None:
     one = endorsement("release")
     with pytest.raises(ValueError, match="fixed key"):
-        Endorsement.of_key(TrustedKey(pen("security").public, ("security",)), one.signed, DIGEST)
+        by_key(pen("security").public, "security", one.signed)
 
 
 def test_nothing_is_proven_under_a_trust_that_has_ended() -> None:
@@ -141,7 +148,7 @@ def test_whom_one_trusts_is_named_by_keys_and_names() -> None:
 
 
 def test_without_a_digest_nothing_is_proven() -> None:
-    scheme = CosignKeyScheme(trust_in([("release", pen("release").public)]))
+    scheme = CosignScheme(trust_in([("release", pen("release").public)]))
     with pytest.raises(ValueError, match="about a digest"):
         finish(scheme.examine(Evidence(), Findings(None), scheme.trust))
     with pytest.raises(ValueError, match="about a digest"):
@@ -150,4 +157,4 @@ def test_without_a_digest_nothing_is_proven() -> None:
 
 def test_every_refusal_is_a_kind_of_not_verified() -> None:
     with pytest.raises(NotVerifiedError):
-        proven(CosignKeyScheme(trust_in([("release", pen("release").public)])), Evidence(), DIGEST, rule())
+        proven(CosignScheme(trust_in([("release", pen("release").public)])), Evidence(), DIGEST, rule())

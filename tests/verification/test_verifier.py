@@ -19,9 +19,9 @@ from router.errors import (
 from router.images import Digest
 from router.verdict import Verdict
 from router.verification import Judgement, Verifier
-from router.verification.cosign.scheme import CosignKeyScheme
+from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.settings import CosignSettings
-from router.verification.keys import trust_in
+from router.verification.cosign.signatories import trust_in
 from tests.verification.world import (
     MemorySource,
     cosign,
@@ -93,7 +93,7 @@ async def test_who_signed_and_who_did_not_is_told() -> None:
     lacking = await verifier.judge(image(), rule(required=["security"]), FAR)
     nobody = await verifier.judge(image(), rule("one"), FAR)
 
-    assert few.detail == 'signed by "release" only; 2 different keys are wanted'
+    assert few.detail == 'signed by "release" only; 2 different signers are wanted'
     assert lacking.detail == 'signed by "release", but not by "security"'
     assert nobody.detail == '1 signature is there, but not by key "security"'
 
@@ -134,7 +134,7 @@ async def test_a_proof_is_not_good_for_longer_than_the_trust_that_it_was_made_un
     digest = await source.resolve(image(), FAR)
     verifier = Verifier(source, [cosign("release")], now=lambda: now)
     scheme = verifier._schemes["keys"]
-    verifier._schemes["keys"] = CosignKeyScheme(replace(scheme.trust, valid_until=1100.0))
+    verifier._schemes["keys"] = CosignScheme(replace(scheme.trust, valid_until=1100.0))
     proven = await verifier.judge(image(), rule(), FAR)
     now = 1099.0
     still = verifier.knows(image(digest=digest), rule())
@@ -151,7 +151,7 @@ async def test_whom_to_trust_is_read_for_every_judgement() -> None:
     source = signed_by("release")[0]
     digest = await source.resolve(image(), FAR)
     verifier = Verifier(source, [cosign("release")])
-    verifier._schemes["keys"] = rotating = CosignKeyScheme(trust_in([("release", pen("release").public)]))
+    verifier._schemes["keys"] = rotating = CosignScheme(trust_in([("release", pen("release").public)]))
     before = await verifier.judge(image(), rule(), FAR)
     rotating.trust = trust_in([("security", pen("security").public)])
     known = verifier.knows(image(digest=digest), rule())

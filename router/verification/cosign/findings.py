@@ -1,15 +1,17 @@
 """What one piece of evidence turned out to be, where it is sound. Pure.
 
-A broken one, or one by a trusted key about something else, is InvalidSignatureError instead.
+A broken one, or one by somebody who is trusted about something else, is InvalidSignatureError instead; one that lacks
+something that is asked for is UntrustedSignatureError.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import TypeAlias
 
-from router.steps import Steps
-from router.verification.keys import SignedBytes, TrustedKey, TrustedKeys
+from router.images import Digest
+from router.verification.cosign.signers import Opened
 from router.verification.scheme import Endorsement
 
 
@@ -17,21 +19,14 @@ class Unendorsed(Enum):
     """Sound evidence that says nothing for the image."""
 
     STRANGER = auto()
-    """A signature that none of the trusted keys has made."""
+    """A signature that nobody who is trusted has made."""
     ATTESTATION = auto()
-    """A statement about the image that is no signature, whoever made it."""
+    """A statement about the image that is not of the kind that is wanted, whoever made it."""
 
 
 Finding: TypeAlias = Endorsement | Unendorsed
 
 
-def opened_by(keys: TrustedKeys, content: bytes, signature: bytes) -> Steps[tuple[TrustedKey, SignedBytes] | None]:
-    """The first trusted key that has signed this content, with the content as signed by it; None: no key has.
-
-    A step is one key: ten on P-521 take tens of milliseconds.
-    """
-    for entry in keys:
-        yield
-        if (signed := SignedBytes.opened(entry.key, content, signature)) is not None:
-            return entry, signed
-    return None
+def endorsed(by: Opened, digest: Digest, annotations: Mapping[str, str]) -> Endorsement:
+    """What somebody who is trusted has said of this digest."""
+    return Endorsement(by.signer, by.signed, digest, by.aliases, annotations, by.witnesses)

@@ -3,14 +3,17 @@
 Rules:
 (1) Keys are read and parsed while the configuration is checked, so that `config check` tells of a bad key at its
     place and nothing can fail later.
-(2) A set of keys is never empty, and no name stands twice. A key may stand under two names: it is one signer then,
-    whatever a threshold hopes for.
+(2) There is at least one key or identity, and no name stands twice. A key may stand under two names: it is one signer
+    then, whatever a threshold hopes for.
+(3) A log is asked of identities unless it is said otherwise, and of keys only where it is said: a key that leaks is
+    taken out here, a certificate that was issued wrongly is found by whoever watches the log.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,17 +22,25 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    PrivateAttr,
     ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
 
-from router.errors import ConfigurationError
+from router.errors import ConfigurationError, InvalidReferenceError
 from router.fields import Name, SettingsModel, read_reference
-from router.verification.cosign.scheme import CosignKeyScheme
-from router.verification.keys import PublicKey, UnusableKeyError, trust_in
+from router.images import parse_reference
+from router.verification.cosign.identity_settings import AttestationSettings, IdentitySettings
+from router.verification.cosign.scheme import CosignScheme
+from router.verification.cosign.signatories import Signatories, trusted
+from router.verification.evidence import SIGN_PREDICATE
+from router.verification.keys import PublicKey, UnusableKeyError, distinct_keys
 from router.verification.scheme import Demands
-from router.verification.settings import SchemeSettings
+from router.verification.settings import DeclaredSigner, SchemeSettings
+from router.verification.sigstore.proof import Asked
+from router.verification.sigstore.trusted_root import TrustedRoot
+from router.verification.trust_roots import PUBLIC_GOOD, TrustRootChoice, TrustRootSettings, root_by_choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,17 @@ class KeySettings(SettingsModel):
     file: KeyFile | None = None
     """A file that holds the key in PEM; relative to the configuration file."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_read_here(cls, written: object) -> object:
+        for name in ("kms", "secret"):
+            if isinstance(written, dict) and name in written:
+                raise ValueError(
+                    f"{name} is not part of this version; export the public key (cosign public-key) and give it as "
+                    "pem or file"
+                )
+        return written
+
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
         if (self.pem is None) == (self.file is None):
@@ -120,51 +142,122 @@ class KeySettings(SettingsModel):
         return key
 
 
-def _at_least_one(keys: tuple[KeySettings, ...]) -> tuple[KeySettings, ...]:
-    if not keys:  # said here and not by `min_length`, which complains as well where a key is merely wrong
-        raise ValueError("a verifier needs at least one key; without keys nothing could pass")
+def _repository(text: str) -> str:
+    if not re.fullmatch(r"[^:@]+(:[0-9]+/[^:@]+)?", text, re.ASCII):
+        raise ValueError(f"{text[:200]!r} names more than a repository; leave tag and digest out")
+    try:
+        parse_reference(text)
+    except InvalidReferenceError as error:
+        raise ValueError(f"{text[:200]!r} is no repository: {error}") from error
+    return text
+
+
+def _somebody(keys: tuple[KeySettings, ...], info: ValidationInfo) -> tuple[KeySettings, ...]:
+    if not keys and not info.data.get("keyless", ("somebody who is wrong",)):
+        raise ValueError("a verifier needs at least one key or identity; without any nothing could pass")
     return keys
 
 
 class CosignSettings(SchemeSettings):
-    """Images signed with cosign and one of these keys, whichever format: `.sig` tag or bundle."""
+    """Images signed with cosign by one of these, whichever format: `.sig` tag or bundle."""
 
     kind: Literal["cosign"]
     """The scheme."""
-    keys: Annotated[tuple[KeySettings, ...], AfterValidator(_at_least_one), Field(json_schema_extra={"minItems": 1})]
-    """Who may sign. One of them suffices unless the rule's `with` says more."""
+    keyless: tuple[IdentitySettings, ...] = ()
+    """Identities that may sign, with short-lived certificates of the trust root's authorities."""
+    keys: Annotated[tuple[KeySettings, ...], AfterValidator(_somebody), Field(validate_default=True)] = ()
+    """Keys that may sign. One of all keys and identities suffices unless the rule's `with` says more."""
+    trust_root: TrustRootChoice = PUBLIC_GOOD
+    """Whose certificate authorities, logs and timestamp authorities count: a name under `trust_roots`, or `{file:
+    trusted_root.json}`. Read only where identities, a log or timestamps are asked for."""
+    transparency_log: Literal["required", "ignore"] | None = None
+    """Whether a signature must be in a log of the trust root. None: `required` for identities, `ignore` for keys."""
+    timestamp: Literal["required", "if_present"] = "if_present"
+    """Whether a signature must have a timestamp (RFC 3161) of the trust root's authorities. An identity needs a proven
+    time in any case: a timestamp, or the one that a log of the first generation has signed."""
+    sct: Literal["required", "ignore"] = "required"
+    """Whether a certificate log of the trust root must have promised to hold an identity's certificate."""
+    attestation: AttestationSettings | None = None
+    """Asks for an attestation in place of a signature."""
+    signature_repository: Annotated[str, AfterValidator(_repository)] | None = None
+    """The repository that holds the signatures, such as registry.example/signatures, where they do not lie beside the
+    image (cosign's COSIGN_REPOSITORY). It is asked with the credentials for that repository."""
+    _root: TrustedRoot | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
-    def _names_every_key_once(self) -> Self:
-        by_name: set[str] = set()
-        for entry in self.keys:
-            if entry.name in by_name:
-                raise ValueError(f'two keys are called "{entry.name}"; a rule could not tell them apart')
-            by_name.add(entry.name)
+    def _names_every_signer_once(self) -> Self:
+        names = self._names
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f'two signers are called "{name}"; a rule could not tell them apart')
         return self
 
-    def scheme(self) -> CosignKeyScheme:
-        """Signatures by these keys, which are trusted for as long as they stand here."""
-        return CosignKeyScheme(trust_in((entry.name, entry.loaded()) for entry in self.keys))
+    @property
+    def _names(self) -> list[str]:
+        return [*(entry.name for entry in self.keys), *(entry.name for entry in self.keyless)]
 
-    def wants(self, demands: Demands) -> str:
-        """By whom."""
-        return _described([entry.name for entry in self.keys], demands)
+    def bind(self, roots: Sequence[TrustRootSettings]) -> None:
+        """Look up the trust root that is used, if one is."""
+        if self.uses_root:
+            self._root = root_by_choice(self.trust_root, roots)
 
     @property
-    def signers(self) -> tuple[tuple[str, str], ...]:
-        """The keys, which are the same by their fingerprint."""
-        return tuple((entry.name, entry.loaded().fingerprint) for entry in self.keys)
+    def uses_root(self) -> bool:
+        """Whether anything is asked for that only a trust root can prove."""
+        return bool(self.keyless) or self.transparency_log == "required" or self.timestamp == "required"
+
+    def scheme(self) -> CosignScheme:
+        """Signatures by these keys and identities, which are trusted for as long as they stand here."""
+        if self.uses_root and self._root is None:
+            raise ConfigurationError(f"the trust root of the verifier {self.name!r} was not read")
+        keys = distinct_keys((entry.name, entry.loaded()) for entry in self.keys)
+        is_timed = self.timestamp == "required"
+        who = Signatories(
+            keys,
+            tuple(entry.wanted for entry in self.keyless),
+            self._root,
+            Asked(log=self.transparency_log == "required", timestamp=is_timed, sct=False),
+            Asked(log=self.transparency_log != "ignore", timestamp=is_timed, sct=self.sct == "required"),
+            SIGN_PREDICATE if self.attestation is None else self.attestation.predicate_type,
+            None if self.attestation is None else self.attestation.condition,
+            None if self.signature_repository is None else parse_reference(self.signature_repository),
+        )
+        return CosignScheme(trusted(who))
+
+    def wants(self, demands: Demands) -> str:
+        """By whom, and what."""
+        names = self._names
+        kind = "key" if not self.keyless else "identity" if not self.keys else "signer"
+        words = _described(names, demands, kind)
+        if self.attestation is not None:
+            wanted = f"attestation{{}} of {self.attestation.predicate_type} by"
+            words = words.replace("a signature by", f"an {wanted.format('')}", 1)
+            words = words.replace("signatures by", wanted.format("s"), 1)
+        asked = "".join(f', annotated {name}="{value}"' for name, value in demands.annotations.items())
+        return words + asked
+
+    @property
+    def signers(self) -> tuple[DeclaredSigner, ...]:
+        """The keys, which are the same by their fingerprint, and the identities, by what they ask of a certificate."""
+        keys = [
+            DeclaredSigner(entry.name, entry.loaded().fingerprint, "key", ("keys", index))
+            for index, entry in enumerate(self.keys)
+        ]
+        identities = [
+            DeclaredSigner(entry.name, repr(replace(entry.wanted, name="")), "identity", ("keyless", index))
+            for index, entry in enumerate(self.keyless)
+        ]
+        return (*keys, *identities)
 
 
-def _described(names: Sequence[str], demands: Demands) -> str:
+def _described(names: Sequence[str], demands: Demands, kind: str) -> str:
     threshold = demands.threshold or 1
     asked = [name for name in names if name in demands.required]
     if len(asked) >= threshold:  # the required ones meet the threshold by themselves
         names, threshold, asked = asked, len(asked), []
     listed = ", ".join(names)
     if len(names) == 1:
-        return f'a signature by key "{names[0]}"'
+        return f'a signature by {kind} "{names[0]}"'
     if threshold == 1:
         return f"a signature by one of: {listed}"
     if threshold >= len(names):

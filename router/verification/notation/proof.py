@@ -105,7 +105,7 @@ def _endorsement(opened: _Opened, names: Sequence[str], policy: Policy, until: f
     who = shown(opened.subject)
     signer = Signer(first, None, who, _issuer(opened, policy))
     said = opened.target.annotations
-    return Endorsement(signer, opened.signed, opened.target.digest, (*others, who), said, until)
+    return Endorsement(signer, opened.signed, opened.target.digest, (*others, who), said, valid_until=until)
 
 
 def _issuer(opened: _Opened, policy: Policy) -> str:

@@ -21,7 +21,11 @@ from router.verification.notation.proof import examine
 from router.verification.notation.trust import Policy
 from router.verification.refusals import obstacle_in
 from router.verification.scheme import Demands, Exempt, Findings, Verified
+from router.verification.sought import Place, Sought
 from router.verification.trust import Trust
+
+_REFERRERS = Sought((Place.REFERRERS_API, Place.FALLBACK_TAG), family=Family.NOTATION)
+_NOWHERE = Sought(())
 
 
 class NotationScheme:
@@ -31,9 +35,9 @@ class NotationScheme:
         self.trust = trust
 
     @property
-    def family(self) -> Family:
-        """Notation's formats."""
-        return Family.NOTATION
+    def sought(self) -> Sought:
+        """Envelopes behind the referrers of the image; nowhere where every image passes (1)."""
+        return _REFERRERS if self.needs_evidence else _NOWHERE
 
     @property
     def needs_evidence(self) -> bool:

@@ -3,9 +3,9 @@
 Source: sigstore/protobuf-specs, sigstore_bundle.proto, as ProtoJSON: absent, null and zero are the same, 64-bit
 numbers are texts, base64 comes in either alphabet.
 
-Not read, on purpose: `verificationMaterial`. Its key hint is unsigned and proves nothing either way; a certificate
-beside a key's signature proves nothing about that key; log entries and timestamps say *when* something was signed,
-which a pinned key does not need. So a keyless bundle is, for a key, a signature by somebody else.
+`verificationMaterial` is read by `router.verification.sigstore.material`, and only where it can matter: a key hint is
+unsigned and proves nothing either way, a certificate beside a key's signature proves nothing about that key, and log
+entries and timestamps are what a pinned key does not need unless they are asked for.
 
 Read twice: first for the members that say whether a trusted key has signed; and only where one has, wholly, for a
 bundle that two readers could understand differently must not count. What is around the signature is nobody's, and
@@ -15,6 +15,7 @@ anybody can write it around a good one, so that reading has a limit of its own.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -42,6 +43,8 @@ class Bundle:
     envelope: Envelope
     is_current: bool
     """Whether it is of version 0.3, the only one in which cosign signs images."""
+    needs_proof: bool
+    """Whether its version promises a proof of inclusion with each log entry: all but 0.1."""
 
 
 class _Written(msgspec.Struct, rename="camel"):
@@ -72,15 +75,19 @@ def read_bundle(body: bytes) -> Steps[Bundle]:
     if written.dsse_envelope is None:
         raise malformed(what, "has no object `dsseEnvelope`")
     yield
-    return Bundle(read_envelope(written.dsse_envelope), media_type in _CURRENT)
+    envelope = read_envelope(written.dsse_envelope)
+    return Bundle(envelope, media_type in _CURRENT, not media_type.endswith("version=0.1"))
 
 
-def expect_one_meaning(body: bytes) -> None:
+def expect_one_meaning(body: bytes) -> Mapping[str, object]:
     """Make sure that every reader understands a bundle as `read_bundle` did: no name stands twice at any depth.
+
+    Returns:
+        The whole bundle.
 
     Raises:
         InvalidSignatureError: It can be read in two ways (malformed), or holds too much to find out (too_many).
     """
     if sum(body.count(mark) for mark in (b"{", b"[", b",")) > VALUES_LIMIT:
         raise InvalidSignatureError(f"a bundle holds more than {VALUES_LIMIT} values", reason=Flaw.TOO_MANY)
-    read_object(body, "a bundle")
+    return read_object(body, "a bundle")

@@ -5,6 +5,7 @@ Source: in-toto attestation framework, spec/v1/statement.md. Names are matched e
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +14,8 @@ from router.images import Digest
 from router.verification.documents import malformed, object_at, objects_at, read_members, read_object, text_at
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+OLD_STATEMENT_TYPE = "https://in-toto.io/Statement/v0.1"
+"""What cosign 2 and many builders attest with; the same members as version 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,22 @@ class Statement:
     type: str
     subjects: frozenset[tuple[str, str]]
     """Algorithm and hexadecimal value of every digest of every subject."""
+    predicate_type: str
+    predicate: Mapping[str, object]
+    annotations: Mapping[tuple[str, str], tuple[Mapping[str, object], ...]]
+    """What subjects with a digest are annotated with."""
+    subject: Sequence[Mapping[str, object]] = ()
+    """All subjects, as they are written."""
 
     def is_about(self, digest: Digest) -> bool:
         """Whether any of its subjects has this digest, by the name of the algorithm."""
         return (digest.algorithm, digest.hex) in self.subjects
+
+    def annotated(self, digest: Digest) -> Mapping[str, str]:
+        """The texts that the subject with this digest is annotated with; none where several subjects have it."""
+        found = self.annotations.get((digest.algorithm, digest.hex), ())
+        only = found[0] if len(found) == 1 else {}
+        return {name: value for name, value in only.items() if isinstance(value, str)}
 
 
 class _Written(msgspec.Struct, rename="camel"):
@@ -48,10 +63,20 @@ def read_statement(payload: bytes) -> Statement:
     """Read a statement that a trusted key has signed; raises InvalidSignatureError(malformed)."""
     what = "an in-toto statement"
     document = read_object(payload, what)
-    subjects: set[tuple[str, str]] = set()
-    for subject in objects_at(document, "subject", what):
+    subjects: dict[tuple[str, str], tuple[Mapping[str, object], ...]] = {}
+    for subject in (all_subjects := objects_at(document, "subject", what)):
         for algorithm, value in object_at(subject, "digest", what).items():
             if not isinstance(value, str):
                 raise malformed(what, "has a digest that is no text")
-            subjects.add((algorithm, value))
-    return Statement(text_at(document, "_type", what), frozenset(subjects))
+            notes = subject.get("annotations")
+            notes = notes if isinstance(notes, dict) else {}
+            subjects[algorithm, value] = (*subjects.get((algorithm, value), ()), notes)
+    predicate = document.get("predicate")
+    return Statement(
+        text_at(document, "_type", what),
+        frozenset(subjects),
+        text_at(document, "predicateType", what),
+        predicate if isinstance(predicate, dict) else {},
+        subjects,
+        all_subjects,
+    )

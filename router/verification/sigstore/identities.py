@@ -1,0 +1,196 @@
+"""Who a certificate says has signed, and whom an operator wants. Pure.
+
+Sources: sigstore/fulcio docs/oid-info.md and docs/certificate-specification.md (extensions, OtherName).
+
+Rules:
+(1) Issuer and subject are of one certificate, and both must be wanted: a subject is a name that an issuer gave, and
+    means nothing without it.
+(2) A certificate names exactly one subject: a URI, a mail address, or Fulcio's OtherName. Of several one could not say
+    who signed (others look at the first, or at any).
+(3) The issuer is the one of Fulcio's second form; the first, deprecated one must not contradict it.
+(4) What is wanted is equal, or an expression that matches in full, on an engine whose time is linear (RE2). `$` before
+    a newline, or a match in the middle, is none.
+(5) All wanted extensions must be there and equal. Which there are is the table below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import re2  # type: ignore[import-untyped]  # neither google-re2 nor anybody else publishes its types
+from cryptography import x509
+
+from router.errors import InvalidSignatureError
+from router.verification.evidence import Flaw
+from router.verification.sigstore.certificates import Certificate
+
+_ARC = "1.3.6.1.4.1.57264.1."
+_ISSUER_V1, _OTHER_NAME, _ISSUER_V2 = "1", "7", "8"
+EXTENSIONS: Mapping[str, str] = {
+    "github_workflow_trigger": "2",
+    "github_workflow_sha": "3",
+    "github_workflow_name": "4",
+    "github_workflow_repository": "5",
+    "github_workflow_ref": "6",
+    "build_signer_uri": "9",
+    "build_signer_digest": "10",
+    "runner_environment": "11",
+    "source_repository_uri": "12",
+    "source_repository_digest": "13",
+    "source_repository_ref": "14",
+    "source_repository_identifier": "15",
+    "source_repository_owner_uri": "16",
+    "source_repository_owner_identifier": "17",
+    "build_config_uri": "18",
+    "build_config_digest": "19",
+    "build_trigger": "20",
+    "run_invocation_uri": "21",
+    "source_repository_visibility_at_signing": "22",
+    "deployment_environment": "23",
+    "token_subject": "24",
+}
+"""Fulcio's extensions by name, with the last number of their object identifiers."""
+_RAW = frozenset({_ISSUER_V1, *"23456"})
+"""Extensions whose bytes are the text; in all others it is a UTF8String in DER."""
+_UTF8_STRING, _LONG_FORM, _MOST_LENGTH_BYTES = 0x0C, 0x80, 2
+
+PATTERN_LIMIT = 1000
+"""Characters of an expression."""
+_MEMORY = 1 << 20
+"""Bytes that RE2 may take for the states of one expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a certificate says has signed."""
+
+    issuer: str
+    subject: str
+    extensions: Mapping[str, str] = field(hash=False, compare=False)
+    """Fulcio's, by name."""
+
+
+def identity_of(certificate: Certificate) -> Identity | None:
+    """Who the certificate is about; None where it names nobody whom an issuer vouches for.
+
+    Raises:
+        InvalidSignatureError: It contradicts itself, or names several (identity).
+    """
+    texts: dict[str, str] = {}
+    subject: str | None = None
+    for entry in certificate.extensions:
+        if isinstance(entry.value, x509.SubjectAlternativeName):
+            subject = _subject(list(entry.value))
+        elif entry.oid.dotted_string.startswith(_ARC) and isinstance(entry.value, x509.UnrecognizedExtension):
+            number = entry.oid.dotted_string.removeprefix(_ARC)
+            texts[number] = _text(entry.value.value, is_raw=number in _RAW)
+    first, issuer = texts.get(_ISSUER_V1), texts.get(_ISSUER_V2)
+    if issuer is None:
+        issuer = first
+    elif first is not None and first != issuer:
+        raise _contradiction("a certificate names two issuers")
+    if not issuer or not subject:
+        return None
+    return Identity(issuer, subject, {name: texts[number] for name, number in EXTENSIONS.items() if number in texts})
+
+
+class Pattern:
+    """A text that another must be equal to, or an expression that must match it in full (rule 4)."""
+
+    __slots__ = ("_matches", "written")
+
+    def __init__(self, written: str, *, is_expression: bool) -> None:
+        """Compile; raises ValueError where it is no expression of RE2, is too long, or is empty."""
+        if not written:
+            raise ValueError("an empty text matches nobody")
+        self.written = written
+        self._matches = _full_match(written) if is_expression else None
+
+    def matches(self, text: str) -> bool:
+        """Whether the whole text is what is wanted."""
+        if self._matches is None:
+            return text == self.written
+        return self._matches(text) is not None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pattern) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __repr__(self) -> str:
+        return f"{'regex' if self._matches else 'equal'}:{self.written!r}"
+
+    @property
+    def _key(self) -> tuple[str, bool]:
+        return self.written, self._matches is None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedIdentity:
+    """Whom an operator trusts, by one name."""
+
+    name: str
+    issuer: Pattern
+    subject: Pattern
+    extensions: tuple[tuple[str, str], ...] = ()
+
+    def is_met_by(self, identity: Identity) -> bool:
+        """Whether issuer, subject and every wanted extension are those of this certificate."""
+        return (
+            self.issuer.matches(identity.issuer)
+            and self.subject.matches(identity.subject)
+            and all(identity.extensions.get(name) == value for name, value in self.extensions)
+        )
+
+
+def _full_match(written: str) -> Callable[[str], object]:
+    if len(written) > PATTERN_LIMIT:
+        raise ValueError(f"an expression has at most {PATTERN_LIMIT} characters")
+    options = re2.Options()
+    options.never_capture, options.log_errors, options.max_mem = True, False, _MEMORY
+    try:
+        matches: Callable[[str], object] = re2.compile(written, options).fullmatch
+    except re2.error as error:
+        raise ValueError(f"{written[:100]!r} is no regular expression of RE2: {error}") from error
+    return matches
+
+
+def _subject(names: list[x509.GeneralName]) -> str:
+    if len(names) != 1:
+        raise _contradiction(f"a certificate names {len(names)} subjects instead of one")
+    match names[0]:
+        case x509.UniformResourceIdentifier(value=text) | x509.RFC822Name(value=text):
+            return text
+        case x509.OtherName(type_id=kind, value=der) if kind.dotted_string == _ARC + _OTHER_NAME:
+            return _text(der, is_raw=False)
+        case _:
+            return ""  # a host or an address signs nothing
+
+
+def _text(der: bytes, *, is_raw: bool) -> str:
+    content = der if is_raw else _utf8_string(der)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _contradiction("a certificate names somebody in no text") from error
+
+
+def _utf8_string(der: bytes) -> bytes:
+    """The content of a UTF8String in DER (X.690 section 8.1.3, 10.1): one length, the shortest, and nothing after."""
+    if len(der) >= 2 and der[0] == _UTF8_STRING:  # noqa: PLR2004 - tag and length
+        length, start = der[1], 2
+        if length & _LONG_FORM:
+            count = length & ~_LONG_FORM
+            start += count
+            length = int.from_bytes(der[2:start], "big") if 1 <= count <= _MOST_LENGTH_BYTES else -1
+            if length < (_LONG_FORM if count == 1 else 1 << 8):
+                length = -1
+        if length == len(der) - start:
+            return der[start:]
+    raise _contradiction("a certificate has an extension of Fulcio's that is no text")
+
+
+def _contradiction(text: str) -> InvalidSignatureError:
+    return InvalidSignatureError(text, reason=Flaw.IDENTITY)

@@ -1,0 +1,118 @@
+"""Which Sigstore instances are trusted, and where that stands: a file, or with the package.
+
+Rules:
+(1) A trusted root is read and checked while the configuration is read, so that nothing can fail later.
+(2) "public-good" is Sigstore's own public instance. Its root comes with the package, as it stood on the day below, and
+    is read only where a verifier uses it. Nobody can give the name another meaning.
+(3) Verifiers name a root, or a file of their own. Which names there are stands under `trust_roots`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from router.fields import Name, SettingsModel, read_reference
+from router.verification.sigstore.trusted_root import TrustedRoot, UnusableRootError, read_trusted_root
+
+PUBLIC_GOOD = "public-good"
+"""The name of Sigstore's public instance."""
+PUBLIC_GOOD_DATE = "2026-11-28"
+"""The day on which the shipped root was taken from Sigstore's own client."""
+
+
+@dataclass(frozen=True, slots=True)
+class RootSource:
+    """A trusted root as it was written, with what was read there."""
+
+    written: str
+    """The path of the file, as it stands in the configuration."""
+    root: TrustedRoot | None
+    """None only where the file could not be looked at: no reading context (schemas, settings built by hand)."""
+
+
+def _root_file(value: object, info: ValidationInfo) -> RootSource:
+    if isinstance(value, RootSource):
+        return value
+    if not isinstance(value, str | Path) or not str(value):
+        raise ValueError("name the file of a trusted root, such as trusted_root.json")
+    if (content := read_reference(Path(value), info, "the trusted root")) is None:
+        return RootSource(str(value), None)
+    try:
+        return RootSource(str(value), read_trusted_root(content))
+    except UnusableRootError as error:
+        raise ValueError(f"the trusted root {str(value)!r}: {error}") from error
+
+
+def _written(source: RootSource) -> str:
+    return source.written
+
+
+RootFile = Annotated[
+    RootSource,
+    PlainValidator(_root_file),
+    PlainSerializer(_written),
+    WithJsonSchema({"type": "string", "minLength": 1, "examples": ["trusted_root.json"]}),
+]
+"""The path of a file in Sigstore's trusted_root JSON; a relative one is relative to the configuration file."""
+
+
+def _not_built_in(name: str) -> str:
+    if name == PUBLIC_GOOD:
+        raise ValueError(f'"{name}" is built in and can not be defined again; choose another name')
+    return name
+
+
+class OwnRoot(SettingsModel):
+    """A trusted root that only this verifier uses."""
+
+    file: RootFile
+    """A file in Sigstore's trusted_root JSON, as `cosign trusted-root create` writes it."""
+
+
+class TrustRootSettings(SettingsModel):
+    """A Sigstore instance that verifiers may name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_file(cls, written: object) -> object:
+        if isinstance(written, dict) and "tuf" in written:
+            raise ValueError("tuf is not part of this version; give the repository's trusted_root.json as file")
+        return written
+
+    name: Annotated[Name, AfterValidator(_not_built_in)]
+    """What verifiers call it; `public-good` is built in."""
+    file: RootFile
+    """A file in Sigstore's trusted_root JSON, as `cosign trusted-root create` writes it."""
+
+
+TrustRootChoice: TypeAlias = Annotated[Name | OwnRoot, Field(union_mode="left_to_right")]
+"""The name of a trusted root, or `{file: trusted_root.json}`."""
+
+
+def root_by_choice(choice: str | OwnRoot, roots: Sequence[TrustRootSettings]) -> TrustedRoot | None:
+    """The root that a verifier chose; None where there is no such name, or its file was not read."""
+    if isinstance(choice, OwnRoot):
+        return choice.file.root
+    if choice == PUBLIC_GOOD:
+        return public_good()
+    return next((entry.file.root for entry in roots if entry.name == choice), None)
+
+
+@cache
+def public_good() -> TrustedRoot:
+    """Sigstore's public instance, as shipped."""
+    return read_trusted_root((Path(__file__).parent / "public_good.json").read_bytes())

@@ -1,0 +1,218 @@
+"""Identities beside keys: what a verifier asks, and who counts as whom."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from router.errors import ConfigurationError, UntrustedSignatureError
+from router.fields import ReadingContext
+from router.images import Digest
+from router.verdict import Verdict
+from router.verification import Verifier
+from router.verification.cosign.settings import CosignSettings
+from router.verification.keys import SignedBytes
+from router.verification.scheme import Endorsement, Signer, Verified
+from router.verification.trust import Trust
+from router.verification.trust_roots import TrustRootSettings
+from tests.verification.test_keyless_cases import FOLDER
+from tests.verification.world import MemorySource, image, pen, rule
+
+FAR = float("inf")
+ALICE: dict[str, Any] = {"name": "alice", "issuer": "https://accounts.shop.example", "subject": "alice@shop.example"}
+WORKFLOW = {
+    "name": "pipeline",
+    "issuer": "https://token.actions.githubusercontent.com",
+    "subject_regex": r"https://github\.com/shop/cart/.+",
+}
+READING = {"reading": ReadingContext(FOLDER, {}, lambda path, _: Path(path).read_bytes())}
+
+
+def verifier(**members: object) -> CosignSettings:
+    written = {"name": "keys", "kind": "cosign", "trust_root": {"file": "trusted_root.json"}} | members
+    settings = CosignSettings.model_validate(written, context=READING)
+    settings.bind(())
+    return settings
+
+
+async def judged(layout: str, settings: CosignSettings, **asked: Any) -> Any:  # noqa: ANN401 - a judgement
+    source = MemorySource.of_layout(FOLDER / "layouts" / layout)
+    return await Verifier(source, [settings]).judge(image(), rule(**asked), FAR)
+
+
+async def test_a_verified_image_tells_who_signed_by_issuer_and_subject() -> None:
+    judgement = await judged("bundle-email", verifier(keyless=[ALICE]))
+    (signer,) = judgement.signers
+
+    assert (signer.name, signer.issuer, signer.identity) == ("alice", ALICE["issuer"], ALICE["subject"])
+    assert signer.fingerprint is None
+
+
+async def test_keys_and_identities_count_together() -> None:
+    keys = [{"name": "release", "pem": (FOLDER / "keys" / "release.pub").read_text()}]
+    settings = verifier(keys=keys, keyless=[ALICE, WORKFLOW])
+
+    assert (await judged("bundle-two-signers", settings, threshold=2)).verdict is Verdict.VERIFIED
+    assert (await judged("bundle-two-signers", settings, threshold=3)).reason == "too_few_signers"
+    assert (await judged("bundle-two-signers", settings, required=["release"])).reason == "required_signer_missing"
+    assert (await judged("bundle-two-signers", settings, required=["alice", "pipeline"])).verdict is Verdict.VERIFIED
+
+
+def endorsed(name: str, subject: str, *aliases: str) -> Endorsement:
+    content = b"x"
+    signed = SignedBytes(pen("any").public, content, pen("any").sign(content))
+    return Endorsement(Signer(name, None, subject, "https://i.example"), signed, Digest.of(b"image"), aliases)
+
+
+@pytest.mark.parametrize(
+    ("endorsements", "count"),
+    [
+        ([endorsed("team", "alice"), endorsed("team", "alice")], 1),
+        ([endorsed("team", "alice"), endorsed("team", "bob")], 1),
+        ([endorsed("team", "alice", "lead")], 1),
+        ([endorsed("team", "alice", "lead"), endorsed("team", "bob")], 2),
+        ([endorsed("a", "p1"), endorsed("a", "p2"), endorsed("a", "p3"), endorsed("a", "p4", "b", "c")], 2),
+        ([endorsed("a", "p1"), endorsed("a", "p2", "b"), endorsed("b", "p3", "c")], 3),
+    ],
+)
+def test_a_signer_is_one_name_and_one_person(endorsements: list[Endorsement], count: int) -> None:
+    """One name that many match is one signer, and so is one person whom many names match."""
+
+    def proves(threshold: int) -> bool:
+        try:
+            Verified(Digest.of(b"image"), tuple(endorsements), rule(threshold=threshold), Trust("id", None), 0.0)
+        except UntrustedSignatureError:
+            return False
+        return True
+
+    assert [proves(threshold) for threshold in range(1, 6)] == [threshold <= count for threshold in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"keyless": [{"name": "a", "issuer": "i"}]}, "exactly one of subject and subject_regex"),
+        ({"keyless": [{"name": "a", "subject": "s"}]}, "exactly one of issuer and issuer_regex"),
+        ({"keyless": [ALICE | {"subject_regex": "x"}]}, "exactly one of subject"),
+        ({"keyless": [ALICE | {"issuer": ""}]}, "at least 1 character"),
+        ({"keyless": [{"name": "a", "issuer": "i", "subject_regex": "("}]}, "no regular expression"),
+        ({"keyless": [{"name": "a", "issuer": "i", "subject_regex": "(?=x)"}]}, "no regular expression"),
+        ({"keyless": [{"name": "a", "issuer": "i", "subject_regex": "x" * 1001}]}, "at most 1000"),
+        ({"keyless": [ALICE | {"extensions": {"build_triger": "push"}}]}, "no extension of Fulcio's"),
+        ({"keyless": [ALICE, ALICE]}, 'two signers are called "alice"'),
+        ({}, "at least one key or identity"),
+        ({"keys": [{"name": "a", "kms": "awskms:///alias/release"}]}, "kms is not part of this version"),
+        ({"keys": [{"name": "a", "secret": {"name": "x"}}]}, "secret is not part of this version"),
+        ({"keyless": [ALICE], "trust_root": {"file": "gone.json"}}, "can't be read"),
+        ({"keyless": [ALICE], "trust_root": {"file": "keys/release.pub"}}, "no JSON"),
+        ({"keyless": [ALICE], "attestation": {"predicate_type": "https://sigstore.dev/cosign/sign/v1"}}, "leave"),
+        ({"keyless": [ALICE], "attestation": {"predicate_type": "x", "where": "1 +"}}, "no expression in CEL"),
+        ({"keyless": [ALICE], "signature_repository": "registry.example/a:v1"}, "more than a repository"),
+    ],
+)
+def test_mistakes_are_told(members: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        verifier(**members)
+
+
+def test_the_public_good_root_is_used_where_none_is_named_and_only_where_it_is_needed() -> None:
+    named = CosignSettings.model_validate({"name": "a", "kind": "cosign", "keyless": [ALICE]})
+    named.bind(())
+    keys = [{"name": "release", "pem": (FOLDER / "keys" / "release.pub").read_text()}]
+    plain = CosignSettings.model_validate({"name": "a", "kind": "cosign", "keys": keys})
+    plain.bind(())
+    root, none = named.scheme().trust.material.root, plain.scheme().trust.material.root
+
+    assert root is not None
+    assert "rekor.sigstore.dev" in {log.origin for log in root.logs.values()}
+    assert none is None
+
+
+def test_a_root_by_a_name_that_nobody_gave_is_no_root() -> None:
+    settings = CosignSettings.model_validate({"name": "a", "kind": "cosign", "keyless": [ALICE], "trust_root": "own"})
+    settings.bind(())
+    with pytest.raises(ConfigurationError, match="was not read"):
+        settings.scheme()
+    settings.bind([TrustRootSettings.model_validate({"name": "own", "file": "trusted_root.json"}, context=READING)])
+
+    assert settings.scheme().trust.material.root is not None
+
+
+@pytest.mark.parametrize(
+    "differing",
+    [
+        {"transparency_log": "ignore"},
+        {"timestamp": "required"},
+        {"sct": "ignore"},
+        {"trust_root": {"file": "other_trusted_root.json"}},
+        {"keyless": [ALICE | {"subject": "bob@shop.example"}]},
+        {"keyless": [{"name": "alice", "issuer": ALICE["issuer"], "subject_regex": ALICE["subject"]}]},
+        {"keyless": [ALICE | {"extensions": {"build_trigger": "push"}}]},
+        {"attestation": {"predicate_type": "x"}},
+        {"signature_repository": "registry.example/signatures"},
+    ],
+)
+def test_whoever_asks_for_something_else_trusts_somebody_else(differing: dict[str, object]) -> None:
+    """What was proven when less was asked for must not be remembered."""
+    usual = {"keyless": [ALICE]}
+
+    assert verifier(**(usual | differing)).scheme().trust.id != verifier(**usual).scheme().trust.id
+    assert verifier(**usual).scheme().trust.id == verifier(**usual).scheme().trust.id
+
+
+async def test_an_attestation_must_say_what_is_asked() -> None:
+    slsa = "https://slsa.dev/provenance/v1"
+    true = {"predicate_type": slsa, "where": f'predicate_type == "{slsa}" && subject.size() == 1'}
+    false = {"predicate_type": slsa, "where": "predicate.gone == 1"}
+
+    for layout in ("bundle-attestation-only", "legacy-attestation-only"):
+        assert (await judged(layout, verifier(keyless=[WORKFLOW], attestation=true))).verdict is Verdict.VERIFIED
+        assert (await judged(layout, verifier(keyless=[WORKFLOW], attestation=false))).reason == "condition_not_met"
+        assert (await judged(layout, verifier(keyless=[WORKFLOW]))).verdict is Verdict.UNSIGNED
+
+
+async def test_signatures_may_lie_in_a_repository_of_their_own() -> None:
+    source = MemorySource.of_layout(FOLDER / "layouts" / "bundle-email")
+    settings = verifier(keyless=[ALICE], signature_repository="registry.example/signatures")
+    await Verifier(source, [settings]).judge(image(), rule(), FAR)
+    asked = {where.repository for where in source.images}
+
+    assert asked == {"shop/web", "signatures"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"keyless": [ALICE]}, 'a signature by identity "alice"'),
+        ({"keyless": [ALICE, WORKFLOW]}, "a signature by one of: alice, pipeline"),
+        ({"keyless": [ALICE], "attestation": {"predicate_type": "x"}}, 'an attestation of x by identity "alice"'),
+    ],
+)
+def test_what_is_wanted_stands_in_words(settings: dict[str, object], words: str) -> None:
+    assert verifier(**settings).wants(rule()) == words
+
+
+def test_wanted_annotations_are_told() -> None:
+    told = verifier(keyless=[ALICE]).wants(rule(annotations={"env": "prod"}))
+
+    assert told == 'a signature by identity "alice", annotated env="prod"'
+
+
+async def test_a_copy_without_its_material_hides_nothing() -> None:
+    """The same signature without its certificate, pushed beside it by anybody."""
+    source = MemorySource.of_layout(FOLDER / "layouts" / "legacy-email")
+    tag = next(name for name in source.manifests if name.endswith(".sig"))
+    kind, body = source.manifests[tag]
+    manifest = json.loads(body)
+    (layer,) = manifest["layers"]
+    bare = dict(layer, annotations={key: layer["annotations"][key] for key in ("dev.cosignproject.cosign/signature",)})
+    broken = dict(layer, annotations=layer["annotations"] | {"dev.sigstore.cosign/certificate": "x"})
+    manifest["layers"] = [bare, broken, layer]
+    source.manifests[tag] = (kind, json.dumps(manifest).encode())
+    judgement = await Verifier(source, [verifier(keyless=[ALICE])]).judge(image(), rule(), FAR)
+
+    assert judgement.verdict is Verdict.VERIFIED
