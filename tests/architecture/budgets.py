@@ -12,8 +12,19 @@ from router.registry import failures, referrers, transport
 from router.server import limits
 from router.telemetry import line_forms, line_queue, seldom
 from router.verification import evidence, judgement, line, questions, turns, verdict_cache
-from router.verification.notation import envelopes, timestamps
-from router.verification.sigstore import bundle, dsse
+from router.verification.notation import envelopes
+from router.verification.notation import timestamps as notation_timestamps
+from router.verification.sigstore import (
+    bundle,
+    certificate_logs,
+    certificates,
+    checkpoints,
+    dsse,
+    log_bodies,
+    log_entries,
+    material,
+    timestamps,
+)
 
 KIB, MIB = 2**10, 2**20
 
@@ -60,12 +71,21 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "memory of remembered refusals, apart", lambda: _bytes(verdict_cache.REFUSAL_BYTES)),
     ("an image", "work on its evidence before others get a turn", lambda: _seconds(slices.SLICE)),
     ("a bundle", "its list of signatures", lambda: _bytes(dsse.SIGNATURES_LIMIT)),
-    ("", "values, where a trusted key has signed it", lambda: _count(bundle.VALUES_LIMIT)),
+    ("", "values, where somebody who is trusted may have signed it", lambda: _count(bundle.VALUES_LIMIT)),
+    ("a signature", "a certificate beside it", lambda: _bytes(certificates.CERTIFICATE_LIMIT)),
+    ("", "intermediates to an authority that is trusted", lambda: _count(certificates.INTERMEDIATES_LIMIT)),
+    ("", "promises of certificate logs", lambda: _count(certificate_logs.SCT_LIMIT)),
+    ("", "log entries", lambda: _count(log_entries.ENTRIES_LIMIT)),
+    ("", "the body of an entry", lambda: _bytes(log_bodies.BODY_LIMIT)),
+    ("", "a checkpoint", lambda: _bytes(checkpoints.CHECKPOINT_LIMIT)),
+    ("", "timestamps", lambda: _count(timestamps.TIMESTAMPS_LIMIT)),
+    ("", "a timestamp", lambda: _bytes(timestamps.TIMESTAMP_LIMIT)),
+    ("", "an annotation of a layer with such material", lambda: _bytes(material.ANNOTATION_LIMIT)),
     ("a signature of Notation", "its envelope", lambda: _bytes(envelopes.ENVELOPE_LIMIT)),
     ("", "one of its certificates, or its timestamp", lambda: _bytes(envelopes.PART_LIMIT)),
     ("", "certificates of its chain", lambda: _count(envelopes.CHAIN_LIMIT)),
     ("", "levels of its CBOR", lambda: _count(envelopes.DEPTH_LIMIT)),
-    ("", "certificates that come with its timestamp", lambda: _count(timestamps.CERTIFICATES_LIMIT)),
+    ("", "certificates that come with its timestamp", lambda: _count(notation_timestamps.CERTIFICATES_LIMIT)),
     ("a dry run", "turns that one of its turns costs", lambda: _count(line.DRY_RUN_COST)),
     ("a connection", "its TLS handshake", lambda: _seconds(limits.WEBHOOK.handshake)),
     ("", "a request's head, from its first byte", lambda: _seconds(limits.WEBHOOK.head)),

@@ -55,6 +55,8 @@ _RAW = frozenset({_ISSUER_V1, *"23456"})
 """Extensions whose bytes are the text; in all others it is a UTF8String in DER."""
 _UTF8_STRING, _LONG_FORM, _MOST_LENGTH_BYTES = 0x0C, 0x80, 2
 
+NAME_LIMIT = 2000
+"""Characters of an issuer or a subject: they stand in events."""
 PATTERN_LIMIT = 1000
 """Characters of an expression."""
 _MEMORY = 1 << 20
@@ -92,6 +94,8 @@ def identity_of(certificate: Certificate) -> Identity | None:
         raise _contradiction("a certificate names two issuers")
     if not issuer or not subject:
         return None
+    if max(len(issuer), len(subject)) > NAME_LIMIT:
+        raise _contradiction("a certificate names somebody at too great a length")
     return Identity(issuer, subject, {name: texts[number] for name, number in EXTENSIONS.items() if number in texts})
 
 

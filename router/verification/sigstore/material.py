@@ -50,7 +50,7 @@ class _WrittenChain(msgspec.Struct):
 
 class _WrittenMaterial(msgspec.Struct):
     certificate: _WrittenCertificate | None = None
-    x509_certificate_chain: _WrittenChain | None = msgspec.field(default=None, name="x509CertificateChain")
+    x509_certificate_chain: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"null"), name="x509CertificateChain")
 
 
 class _WrittenBundle(msgspec.Struct):
@@ -60,6 +60,9 @@ class _WrittenBundle(msgspec.Struct):
 
 
 _SIGNER = msgspec.json.Decoder(_WrittenBundle)
+_CHAIN = msgspec.json.Decoder(_WrittenChain | None)
+_CHAIN_LIMIT = 256 * 1024
+"""Bytes of a list of certificates: a few of the largest that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,12 @@ def signer_in(bundle: bytes) -> bytes | None:
         InvalidSignatureError: It can't be read (malformed).
     """
     written = read_members(_SIGNER, bundle, _BUNDLE).verification_material
-    found = written.certificate if written.certificate is not None else None
-    if found is None and written.x509_certificate_chain is not None:
-        found = next(iter(written.x509_certificate_chain.certificates), None)
+    found = written.certificate
+    if found is None:
+        if len(text := bytes(written.x509_certificate_chain)) > _CHAIN_LIMIT:
+            raise malformed(_BUNDLE, "has too many certificates")
+        chain = read_members(_CHAIN, text, _BUNDLE)
+        found = None if chain is None else next(iter(chain.certificates), None)
     return None if found is None else protobuf_base64(found.raw_bytes or "", _BUNDLE)
 
 
