@@ -57,10 +57,11 @@ _E = TypeVar("_E", bound=x509.ExtensionType)
 
 @contextmanager
 def _readable(what: str) -> Iterator[None]:
-    """Whatever the library says of bytes that are no certificate becomes ours."""
+    """Whatever the library says of bytes that are no certificate becomes ours; a KeyError is of an odd type of text."""
     try:
         yield
     except (
+        KeyError,
         ValueError,
         TypeError,
         OverflowError,

@@ -67,7 +67,7 @@ def stamped_range(token: bytes, content: bytes, roots: Sequence[Certificate]) ->
         imprint, moment = info.message_imprint.message, info.gen_time.replace(tzinfo=UTC).timestamp()
         algorithms = {entry.dotted_string for entry in signed.digest_algorithms}
         around = _accuracy(info)
-    except (ValueError, TypeError, OverflowError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError, AttributeError) as error:
         raise malformed(_WHAT, "can't be read") from error
     if len(named) != 1 or len(brought) > CERTIFICATES_LIMIT:
         raise _wrong("is not by exactly one signer, or brings more certificates than are looked at")

@@ -198,6 +198,16 @@ def test_what_is_no_certificate_is_malformed(body: bytes) -> None:
     assert refused.value.reason == "malformed"
 
 
+@pytest.mark.parametrize("kind", range(1, 31))
+def test_a_name_of_an_odd_type_of_text_is_malformed_or_read(kind: int) -> None:
+    """The library has no word for some of ASN.1's types, and says so by a KeyError."""
+    found = der(GOOD[0]).replace(b"\x0c\x06signer", bytes([kind]) + b"\x06signer")
+    try:
+        assert Certificate.from_der(found).subject.rdns
+    except InvalidSignatureError as refused:
+        assert refused.reason == "malformed"
+
+
 def test_a_text_holds_one_certificate_or_several() -> None:
     assert len(Certificate.from_pem(pem(root("supplier"), root("stranger")).encode(), "a store")) == 2
     with pytest.raises(InvalidSignatureError):
