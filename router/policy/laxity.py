@@ -7,8 +7,8 @@ Rules:
 (3) It is laxer than its neighbour if the neighbour can refuse an image (it is in force, and lets not every image
     pass) and the rule, by the first of these that holds, lets every image pass; is only watched (`mode: detect`);
     asks for signatures where the neighbour refuses every image; lets pass what could not be checked
-    (`on_unverifiable: admit`); or asks the same verifier for fewer or other signers. Two verifiers that both look at
-    signatures are not compared: nobody but the operator knows whose keys weigh more.
+    (`on_unverifiable: admit`); or asks the same verifier for fewer or other signers or annotations. Two verifiers
+    that both look at signatures are not compared: nobody but the operator knows whose keys weigh more.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from router.images import ImageReference
 from router.policy.pattern import Pattern
 from router.policy.ranking import Ranking
-from router.policy.settings import RuleSettings
+from router.policy.settings import RuleDemands, RuleSettings
 from router.verdict import Mode
 
 _SAMPLE = "x0x0x"
@@ -66,9 +66,13 @@ def _laxer(rule: RuleSettings, neighbour: RuleSettings, statics: Mapping[str, bo
         return "asks only for signatures" if asks < other else ""
     if (rule.on_unverifiable, neighbour.on_unverifiable) == ("admit", "reject"):
         return "lets pass what could not be checked"
-    mine, theirs = rule.with_, neighbour.with_
-    is_fewer = (mine.threshold or 1) < (theirs.threshold or 1) or not {*mine.required} >= {*theirs.required}
-    return "asks for fewer or other signers" if rule.verifier == neighbour.verifier and is_fewer else ""
+    return _fewer(rule.with_, neighbour.with_) if rule.verifier == neighbour.verifier else ""
+
+
+def _fewer(mine: RuleDemands, theirs: RuleDemands) -> str:
+    if (mine.threshold or 1) < (theirs.threshold or 1) or not {*mine.required} >= {*theirs.required}:
+        return "asks for fewer or other signers"
+    return "" if mine.annotations.items() >= theirs.annotations.items() else "asks for fewer or other annotations"
 
 
 def _asks(rule: RuleSettings, statics: Mapping[str, bool]) -> int:

@@ -2,8 +2,8 @@
 
 Rules:
 (1) A trusted root is read and checked while the configuration is read, so that nothing can fail later.
-(2) "public-good" is Sigstore's own public instance. Its root comes with the package, as it stood on the day below, and
-    is read only where a verifier uses it. Nobody can give the name another meaning.
+(2) "public-good" is Sigstore's own public instance. Its root comes with the package, as Sigstore's client had it when
+    this version was made, and is read only where a verifier uses it. Nobody can give the name another meaning.
 (3) Verifiers name a root, or a file of their own. Which names there are stands under `trust_roots`.
 """
 
@@ -30,8 +30,6 @@ from router.verification.sigstore.trusted_root import TrustedRoot, UnusableRootE
 
 PUBLIC_GOOD = "public-good"
 """The name of Sigstore's public instance."""
-PUBLIC_GOOD_DATE = "2026-11-28"
-"""The day on which the shipped root was taken from Sigstore's own client."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ TOOLS = "r.example/tools"
         (("keys", {}), ("others", {"on_unverifiable": "admit"}), None),
         (("keys", {}), ("keys", {"with": {"threshold": 2}}), "asks for fewer or other signers"),
         (("keys", {"with": {"threshold": 2}}), ("keys", {}), None),
+        (("keys", {}), ("keys", {"with": {"annotations": {"env": "prod"}}}), "asks for fewer or other annotations"),
+        (("keys", {"with": {"annotations": {"env": "prod"}}}), ("keys", {}), None),
         (("keys", {}), ("keys", {"with": {"required": ["a"]}}), "asks for fewer or other signers"),
         (("keys", {"with": {"required": ["b", "a"]}}), ("keys", {"with": {"required": ["a"]}}), None),
         (("keys", {}), ("others", {"with": {"threshold": 2}}), None),

@@ -15,8 +15,9 @@ from router.images import Digest
 from router.verdict import Verdict
 from router.verification import Verifier
 from router.verification.cosign.settings import CosignSettings
-from router.verification.keys import SignedBytes
+from router.verification.keys import PublicKey, SignedBytes
 from router.verification.scheme import Endorsement, Signer, Verified
+from router.verification.sigstore.certificates import Certificate
 from router.verification.trust import Trust
 from router.verification.trust_roots import TrustRootSettings
 from tests.verification.test_keyless_cases import FOLDER
@@ -216,3 +217,20 @@ async def test_a_copy_without_its_material_hides_nothing() -> None:
     judgement = await Verifier(source, [verifier(keyless=[ALICE])]).judge(image(), rule(), FAR)
 
     assert judgement.verdict is Verdict.VERIFIED
+
+
+async def test_what_strangers_sign_costs_no_signature_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the public instance anybody has a certificate; only whom it names decides whether more is looked at."""
+    settings, checks = verifier(keyless=[ALICE | {"subject": "bob@shop.example"}]), 0
+
+    def noted(*_: object) -> bool:
+        nonlocal checks
+        checks += 1
+        return False
+
+    monkeypatch.setattr(PublicKey, "has_signed", noted)
+    monkeypatch.setattr(Certificate, "is_issued_by", noted)
+
+    assert (await judged("bundle-email", settings)).verdict is Verdict.UNTRUSTED
+    assert (await judged("legacy-email", settings)).verdict is Verdict.UNTRUSTED
+    assert checks == 0
