@@ -2,7 +2,8 @@
 
 Rules:
 (1) Where a namespace enforces and tags are not pinned: whoever runs a registry may answer us and the node differently.
-(2) A rule for a tag that is laxer than the rule for the other tags (`router.policy.laxity`).
+(2) Verifiers that prove less than their kind does (each says so itself).
+(3) A rule for a tag that is laxer than the rule for the other tags (`router.policy.laxity`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,14 @@ def unpinned(settings: Settings) -> Iterator[Finding]:
         "enforces, but webhook.pin_digests is off: a tag that was proven here may be another image when the node asks "
         "for it; set pin_digests: true and register /mutate",
     )
+
+
+def lax_verifiers(settings: Settings) -> Iterator[Finding]:
+    """Every verifier that says of itself that it proves little."""
+    for index, verifier in enumerate(settings.verifiers):
+        if verifier.caution is not None:
+            key, text = verifier.caution
+            yield Finding(("verifiers", index, key), text)
 
 
 def lax_tags(settings: Settings) -> Iterator[Finding]:

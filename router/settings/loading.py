@@ -130,6 +130,7 @@ def _warnings(data: names.Item, settings: Settings) -> Iterator[Finding]:
     yield from signers.aliases(settings)
     yield from signers.too_few(settings)
     yield from cautions.unpinned(settings)
+    yield from cautions.lax_verifiers(settings)
     yield from cautions.lax_tags(settings)
     yield from _admitted_anywhere(settings)
 

@@ -116,15 +116,17 @@ def _no_demands(demands: Plain, here: Path, verifier: str) -> Iterator[Finding]:
 
 def _demands(demands: Plain, here: Path, verifier: str, declared: Item) -> Iterator[Finding]:
     signers = [entry for field in ("keys", "keyless") for _, entry in maps(declared.get(field))]
-    if not isinstance(demands, dict) or not signers:
+    stores = [entry for _, entry in maps(declared.get("trust_stores")) if entry.get("type") != "tsa"]
+    if not isinstance(demands, dict) or not (signers or stores):
         return
     kind, kinds = ("signer", "signers") if declared.get("keyless") else ("key", "keys")
+    kind = kind if signers else "trust store that vouches for signers"
     threshold = demands.get("threshold")
-    if isinstance(threshold, int) and not isinstance(threshold, bool) and threshold > len(signers):
+    if signers and isinstance(threshold, int) and not isinstance(threshold, bool) and threshold > len(signers):
         has = f"{len(signers)} {kinds if len(signers) > 1 else kind}"
         text = f"threshold {threshold} can never be met: {quoted(verifier)} has {has}; expected at most {len(signers)}"
         yield Finding((*here, "with", "threshold"), text)
-    known = [name for entry in signers if isinstance(name := entry.get("name"), str)]
+    known = [name for entry in signers or stores if isinstance(name := entry.get("name"), str)]
     for index, name in texts(demands.get("required")):
         if name not in known:
             text = f"{quoted(name)} names no {kind} of {quoted(verifier)}; {advice(name, known)}"

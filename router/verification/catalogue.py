@@ -7,10 +7,11 @@ from typing import Annotated, TypeAlias, get_args
 from pydantic import Field
 
 from router.verification.cosign.settings import CosignSettings
+from router.verification.notation.settings import NotationSettings
 from router.verification.settings import SchemeSettings
 from router.verification.static import BUILT_IN, StaticSettings
 
-AnySettings: TypeAlias = CosignSettings | StaticSettings
+AnySettings: TypeAlias = CosignSettings | NotationSettings | StaticSettings
 VerifierSettings: TypeAlias = Annotated[AnySettings, Field(discriminator="kind")]
 """What can stand beneath `verifiers`. A new scheme adds its settings class to the line above."""
 

@@ -32,7 +32,9 @@ from router.verification.evidence import (
     AttestationLayer,
     Beside,
     Evidence,
+    Family,
     Flaw,
+    NotationEnvelope,
     SigstoreBundle,
     SimpleSigning,
     defect,
@@ -71,12 +73,12 @@ class Discovery:
         """Look nowhere yet; `tell` gets each piece of evidence once, when it is there."""
         self._questions = questions
         self._digest = digest
-        self._predicate = sought.predicate_type
+        self._sought = sought
         self._tell = tell
         self._signatures: set[tuple[Digest, str, Beside]] = set()
         self._referrers: set[Digest] = set()
         self._near = 0
-        self._bundles: set[Digest] = set()
+        self._contents: set[tuple[str, Digest]] = set()
         self._asides = 0
         self._waiting: list[_Waiting] = []
 
@@ -130,7 +132,7 @@ class Discovery:
             return
         if listing.unreadable:
             self._tell(place, defect(Flaw.MALFORMED, "the list of referrers has an entry without a digest we know"))
-        ranked = [(nearness_of(entry, self._predicate), entry) for entry in listing.entries]
+        ranked = [(nearness_of(entry, self._sought), entry) for entry in listing.entries]
         ranked.sort(key=lambda one: (one[0], one[1].size))
         now = [
             self._referrer(place, entry, nearness)
@@ -159,13 +161,14 @@ class Discovery:
         if listed.size <= ITEM_LIMIT:  # a claim beyond it is refused, and another one may be made
             self._referrers.add(listed.digest)
             self._near += not nearness.is_aside
-        manifest = _read(await self._questions.manifest(listed.digest, listed.size), read_manifest)
+        read = partial(read_manifest, family=self._sought.family)
+        manifest = _read(await self._questions.manifest(listed.digest, listed.size), read)
         if isinstance(manifest, Evidence):
             self._tell(place, Evidence(gaps=manifest.gaps) if nearness.is_aside else manifest)  # (4)
         elif manifest.kind is ArtifactKind.SIMPLE_SIGNING:
             await self._layers(place, manifest)
-        elif manifest.kind is ArtifactKind.BUNDLE:
-            await self._bundle(place, manifest)
+        elif manifest.kind is not ArtifactKind.FOREIGN:
+            await self._single(place, manifest)
 
     async def _layers(self, place: Place, manifest: ArtifactManifest) -> None:
         """One signature or attestation in each layer."""
@@ -203,9 +206,10 @@ class Discovery:
         else:
             self._tell(place, Evidence(tuple(_signing(layer, body) for layer in layers)))
 
-    async def _bundle(self, place: Place, manifest: ArtifactManifest) -> None:
+    async def _single(self, place: Place, manifest: ArtifactManifest) -> None:
+        """A bundle, or an envelope of Notation."""
         (layer,) = manifest.layers
-        is_other = says_other(manifest.predicate, self._predicate)
+        is_other = says_other(manifest.predicate, self._sought.predicate_type)
         nearness = Nearness.ATTESTATION if is_other else Nearness.FORMAT
         if not self._must_wait(nearness, layer.size, partial(self._content, place, layer, nearness)):
             await self._content(place, layer, nearness)
@@ -217,9 +221,18 @@ class Discovery:
         body = await self._questions.blob(layer.digest, layer.size)
         if isinstance(body, Evidence):
             self._tell(place, Evidence(attestations=1, gaps=body.gaps) if nearness.is_aside else body)  # (4)
-        elif layer.digest not in self._bundles:
-            self._bundles.add(layer.digest)
-            self._tell(place, Evidence(bundles=(SigstoreBundle(layer.digest, body),)))
+        elif (layer.media_type, layer.digest) not in self._contents:
+            self._contents.add((layer.media_type, layer.digest))
+            self._tell(place, self._piece(layer, body))
+
+    def _piece(self, layer: Layer, body: bytes) -> Evidence:
+        match self._sought.family:
+            case Family.COSIGN:
+                return Evidence(bundles=(SigstoreBundle(layer.digest, body),))
+            case Family.NOTATION:
+                return Evidence(notations=(NotationEnvelope(layer.media_type, layer.digest, body),))
+            case family:
+                assert_never(family)
 
     def _has_room_aside(self) -> bool:
         self._asides += 1

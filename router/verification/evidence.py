@@ -21,7 +21,7 @@ reason is a *gap*: with it an unproven image is `unverifiable`, whatever else wa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 from router.errors import InvalidSignatureError, UnverifiableError
 from router.images import Digest
@@ -50,6 +50,15 @@ ENTRY_ANNOTATION = "dev.sigstore.cosign/bundle"
 TIMESTAMP_ANNOTATION = "dev.sigstore.cosign/rfc3161timestamp"
 PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
 SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
+NOTATION_TYPE = "application/vnd.cncf.notary.signature"
+"""The artifact type of Notation's signatures, up to version 1.1 of its specification the config's media type."""
+
+
+class Family(Enum):
+    """Whose formats are looked for: each scheme looks for its own, and what is of another family is foreign to it."""
+
+    COSIGN = auto()
+    NOTATION = auto()
 
 
 class Flaw(StrEnum):
@@ -74,15 +83,23 @@ class Flaw(StrEnum):
     SIGNATURE = "signature"
     """The key of the certificate that came along has not signed this."""
     CERTIFICATE = "certificate"
-    """A certificate that must not sign code, or that says so in a way that is not understood."""
+    """A certificate that must not sign this, that says so in a way that is not understood, or a chain that is none."""
+    KEY = "key"
+    """A certificate whose key is of a kind or size that must not sign."""
+    ALGORITHM = "algorithm"
+    """A signature that says another algorithm than its key has."""
+    CRITICAL_ATTRIBUTE = "critical_attribute"
+    """A signature that must not be used by whoever does not understand all that it says."""
+    EXPIRED = "expired"
+    """A signature that its signer has given an end, which has passed."""
     IDENTITY = "identity"
     """A certificate that names several subjects, or contradicts itself."""
     TIME = "time"
-    """A trusted clock says that a certificate was used outside its validity."""
+    """A certificate was used outside its validity, as far as anybody trusted says when that was."""
     LOG_ENTRY = "log_entry"
     """A trusted log has not signed what is said of it, or holds another signature there."""
     TIMESTAMP = "timestamp"
-    """A trusted timestamp authority has signed another signature, or not this."""
+    """A timestamp that is wanted and not there, of another signature, or by no authority that signed it."""
     MISSING = "missing"
     """A manifest or blob that a list or manifest names and the registry does not give: not there, or refused (4xx)."""
     TOO_MANY = "too_many"
@@ -135,12 +152,23 @@ class SigstoreBundle:
 
 
 @dataclass(frozen=True, slots=True)
+class NotationEnvelope:
+    """One signature of Notation, as its blob holds it."""
+
+    media_type: str
+    """What its layer says that it is."""
+    digest: Digest
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that was found about one digest so far."""
 
     simple_signings: tuple[SimpleSigning, ...] = ()
     bundles: tuple[SigstoreBundle, ...] = ()
     attestation_layers: tuple[AttestationLayer, ...] = ()
+    notations: tuple[NotationEnvelope, ...] = ()
     attestations: int = 0
     """What calls itself an attestation and was not looked into."""
     defects: tuple[InvalidSignatureError, ...] = ()
@@ -151,20 +179,27 @@ class Evidence:
             self.simple_signings + other.simple_signings,
             self.bundles + other.bundles,
             self.attestation_layers + other.attestation_layers,
+            self.notations + other.notations,
             self.attestations + other.attestations,
             self.defects + other.defects,
             self.gaps + other.gaps,
         )
 
     def __len__(self) -> int:
-        return len(self.simple_signings) + len(self.bundles) + len(self.attestation_layers)
+        return len(self.simple_signings) + len(self._bodies)
 
     @property
     def size(self) -> int:
         """Bytes to read and to check signatures over."""
-        signings = sum(len(entry.payload) for entry in self.simple_signings)
-        bundles = sum(len(entry.body) for entry in self.bundles)
-        return signings + bundles + sum(len(entry.body) for entry in self.attestation_layers)
+        return sum(len(entry.payload) for entry in self.simple_signings) + sum(map(len, self._bodies))
+
+    @property
+    def _bodies(self) -> list[bytes]:
+        return [
+            *(entry.body for entry in self.bundles),
+            *(entry.body for entry in self.attestation_layers),
+            *(entry.body for entry in self.notations),
+        ]
 
 
 def defect(flaw: Flaw, detail: str) -> Evidence:

@@ -54,7 +54,7 @@ class Examination(Generic[M]):
         self._case = case
         self._slices = slices
         self._deadline = deadline
-        self._found = Findings(case.digest)
+        self._found = Findings(case.digest, case.now)
         self._is_late = False
         self.judgement = case.judged(self._found)
         """What holds by what was found so far."""

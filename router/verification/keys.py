@@ -10,8 +10,9 @@ Rules:
       ASN.1 DER; where that fails and the length is right, the two raw integers (IEEE P1363), as sigstore accepts.
     - RSA: PKCS#1 v1.5 with SHA-256. PSS is left out: cosign makes it with keys of some clouds only.
     - Ed25519: pure (RFC 8032), then Ed25519ph with an empty context, which `cosign sign` makes.
-(4) `SignedBytes` are made by checking a signature and in no other way: who holds one holds bytes that a pinned key
-    has signed. Whatever reads the content of evidence as a claim takes `SignedBytes`, not bytes.
+(4) `SignedBytes` are made by checking a signature and in no other way: who holds one holds bytes that a key has
+    signed, by that key's own algorithms. Whatever reads the content of evidence as a claim takes `SignedBytes`, not
+    bytes.
 (5) Two signatures of one key are one signer. ECDSA signatures can be mirrored (s, n-s) by anybody: count keys, never
     signatures. The fingerprint, SHA-256 over the DER of SubjectPublicKeyInfo, is what makes two keys the same.
 (6) One key under several names is one signer: a rule may require it by each of them, and counts it once.
@@ -23,7 +24,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -110,15 +111,26 @@ class SignatureMismatchError(Exception):
     """A key has not made this signature over these bytes. Never leaves the code that tries keys."""
 
 
+class Signing(Protocol):
+    """A key that knows its own algorithms: a pinned one, or that of a certificate."""
+
+    @property
+    def fingerprint(self) -> str:
+        """`sha256:` and the hexadecimal SHA-256 of its SubjectPublicKeyInfo in DER."""
+
+    def has_signed(self, content: bytes, signature: bytes) -> bool:
+        """Whether `signature` is this key's over `content`."""
+
+
 @dataclass(frozen=True, slots=True)
 class SignedBytes:
-    """Bytes that a pinned key has signed: making one checks the signature, so that it can't be had otherwise.
+    """Bytes that a key has signed: making one checks the signature, so that it can't be had otherwise.
 
     Raises:
         SignatureMismatchError: The key has not signed these bytes.
     """
 
-    key: PublicKey
+    key: Signing
     content: bytes
     signature: bytes
 
@@ -127,7 +139,7 @@ class SignedBytes:
             raise SignatureMismatchError
 
     @classmethod
-    def opened(cls, key: PublicKey, content: bytes, signature: bytes) -> Self | None:
+    def opened(cls, key: Signing, content: bytes, signature: bytes) -> Self | None:
         """The bytes as signed by this key, or None where it has not signed them."""
         try:
             return cls(key, content, signature)

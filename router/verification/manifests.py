@@ -31,12 +31,14 @@ from router.verification.evidence import (
     CERTIFICATE_ANNOTATION,
     CHAIN_ANNOTATION,
     ENTRY_ANNOTATION,
+    NOTATION_TYPE,
     PREDICATE_ANNOTATION,
     SIGNATURE_ANNOTATION,
     SIGNATURE_ARTIFACT_TYPE,
     SIMPLE_SIGNING_TYPE,
     TIMESTAMP_ANNOTATION,
     Beside,
+    Family,
     Flaw,
 )
 
@@ -114,6 +116,7 @@ class ArtifactKind(Enum):
     SIMPLE_SIGNING = auto()
     ATTESTATIONS = auto()
     BUNDLE = auto()
+    NOTATION = auto()
     FOREIGN = auto()
 
 
@@ -129,27 +132,29 @@ class ArtifactManifest:
     """Of layers that can't be read."""
 
 
-def read_manifest(body: bytes) -> ArtifactManifest:
-    """Read the manifest of a referrer.
+def read_manifest(body: bytes, family: Family) -> ArtifactManifest:
+    """Read the manifest of a referrer; what is of another family is foreign.
 
     Its `subject` is not compared: nobody signed it, and what is signed names the image itself.
 
     Raises:
-        InvalidSignatureError: It is no manifest, or the bundle that it is to hold is none (malformed, media_type).
+        InvalidSignatureError: It is no manifest, or the one layer that it is to have is none (malformed, media_type).
     """
     what = "a signature manifest"
     manifest = _decoded(body, _Manifest, what)
     layers = manifest.layers or []
     config = manifest.config or _Config()
-    types = {manifest.artifact_type, config.media_type, config.artifact_type, *(layer.media_type for layer in layers)}
-    match _kind(types):
+    types = {manifest.artifact_type, config.media_type, config.artifact_type}
+    match _kind(types | {layer.media_type for layer in layers}, family):
         case ArtifactKind.FOREIGN:
             return ArtifactManifest(ArtifactKind.FOREIGN, ())
         case ArtifactKind.SIMPLE_SIGNING:
             return ArtifactManifest(ArtifactKind.SIMPLE_SIGNING, _distinct([_layer(layer) for layer in layers]))
+        case ArtifactKind.NOTATION:
+            return ArtifactManifest(ArtifactKind.NOTATION, (_layer(_only(layers)),))
         case kind:
             hint = manifest.annotations.predicate if manifest.annotations is not None else None
-            return ArtifactManifest(kind, (_only(layers),), hint or "")
+            return ArtifactManifest(kind, (_bundle(layers),), hint or "")
 
 
 def read_signature_manifest(body: bytes) -> ArtifactManifest:
@@ -191,8 +196,10 @@ def says_other(predicate: str, wanted: str) -> bool:
     return predicate not in ("", wanted)
 
 
-def _kind(types: set[str | None]) -> ArtifactKind:
+def _kind(types: set[str | None], family: Family) -> ArtifactKind:
     known = {name for name in types if name}
+    if family is Family.NOTATION:
+        return ArtifactKind.NOTATION if NOTATION_TYPE in known else ArtifactKind.FOREIGN
     if any(name.startswith(BUNDLE_TYPES) for name in known):
         return ArtifactKind.BUNDLE
     if known & {SIGNATURE_ARTIFACT_TYPE, SIMPLE_SIGNING_TYPE}:
@@ -200,10 +207,14 @@ def _kind(types: set[str | None]) -> ArtifactKind:
     return ArtifactKind.FOREIGN
 
 
-def _only(layers: Sequence[_Layer]) -> Layer:
+def _only(layers: Sequence[_Layer]) -> _Layer:
     if len(layers) != 1:
-        raise malformed("the manifest of a bundle", f"has {len(layers)} layers instead of one")
-    (layer,) = layers
+        raise malformed("the manifest of a signature", f"has {len(layers)} layers instead of one")
+    return layers[0]
+
+
+def _bundle(layers: Sequence[_Layer]) -> Layer:
+    layer = _only(layers)
     if not (layer.media_type or "").startswith(BUNDLE_TYPES):
         raise InvalidSignatureError("the layer of a bundle is of another media type", reason=Flaw.MEDIA_TYPE)
     return _layer(layer)

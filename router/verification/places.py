@@ -14,9 +14,9 @@ from enum import IntEnum
 
 from router.images import ImageReference
 from router.registry import Descriptor
-from router.verification.evidence import PREDICATE_ANNOTATION
+from router.verification.evidence import NOTATION_TYPE, PREDICATE_ANNOTATION, Family
 from router.verification.manifests import may_be_signature, says_other
-from router.verification.sought import Place
+from router.verification.sought import Place, Sought
 
 _REPOSITORIES_REMEMBERED = 10_000
 _TYPES_THAT_SAY_NOTHING = frozenset({"", "application/vnd.oci.empty.v1+json"})
@@ -28,7 +28,7 @@ class Nearness(IntEnum):
     SIGNATURE = 0
     """An annotation says so."""
     FORMAT = 1
-    """The artifact type is one of cosign's formats."""
+    """The artifact type is one of the family's formats."""
     UNSAID = 2
     """There is no artifact type, or an empty one."""
     ATTESTATION = 3
@@ -42,10 +42,13 @@ class Nearness(IntEnum):
         return self >= Nearness.ATTESTATION
 
 
-def nearness_of(listed: Descriptor, wanted: str) -> Nearness:
-    """How near this referrer is to a statement with the predicate that is wanted."""
+def nearness_of(listed: Descriptor, sought: Sought) -> Nearness:
+    """How near this referrer is to what is sought."""
+    if sought.family is Family.NOTATION and listed.artifact_type == NOTATION_TYPE:
+        return Nearness.FORMAT
+    wanted = sought.predicate_type
     predicate = listed.annotations.get(PREDICATE_ANNOTATION, "")
-    if may_be_signature(listed.artifact_type):
+    if sought.family is Family.COSIGN and may_be_signature(listed.artifact_type):
         if says_other(predicate, wanted):
             return Nearness.ATTESTATION
         return Nearness.SIGNATURE if predicate == wanted else Nearness.FORMAT

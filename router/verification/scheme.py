@@ -17,6 +17,7 @@ Rules:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -81,6 +82,8 @@ class Endorsement:
     """What the signer has said along with it, by name."""
     witnesses: Witnesses = NO_WITNESSES
     """Who else says that it was signed, and when."""
+    valid_until: float | None = None
+    """Unix time in seconds from which it counts no more; None: for as long as the signer is trusted."""
 
     def __post_init__(self) -> None:
         if self.signer.fingerprint not in {None, self.signed.key.fingerprint}:
@@ -93,6 +96,8 @@ class Findings:
 
     digest: Digest | None
     """What the evidence is about; None only where none is looked for."""
+    now: float = math.inf
+    """When it is examined, in Unix time in seconds. Whoever does not say gets everything expired."""
     endorsements: list[Endorsement] = field(default_factory=list)
     strangers: int = 0
     """Sound signatures by nobody who is trusted."""
@@ -171,7 +176,8 @@ class Verified:
     @property
     def valid_until(self) -> float | None:
         """Unix time in seconds from which it proves nothing; None: for as long as the trust stays what it is."""
-        return self.trust.valid_until
+        ends = [self.trust.valid_until, *(entry.valid_until for entry in self._sound)]
+        return min((end for end in ends if end is not None), default=None)
 
 
 def _matched(choices: Sequence[set[str]]) -> int:

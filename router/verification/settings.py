@@ -70,6 +70,11 @@ class SchemeSettings(SettingsModel, ABC):
         return ()
 
     @property
+    def caution(self) -> tuple[str, str] | None:
+        """A key of these settings, and what is dangerous about what it says; None where nothing is."""
+        return None
+
+    @property
     def ruling(self) -> bool | None:
         """Whether every image passes unseen (True) or none (False); None where evidence decides."""
         return None

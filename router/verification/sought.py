@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from router.images import ImageReference
-from router.verification.evidence import SIGN_PREDICATE
+from router.verification.evidence import SIGN_PREDICATE, Family
 
 
 class Place(StrEnum):
-    """Where cosign and registries put signatures."""
+    """Where cosign, Notation and registries put signatures."""
 
     SIG_TAG = "sig_tag"
     """The tag `ALGORITHM-HEX.sig` beside the image: one manifest with a layer for each signature."""
@@ -32,3 +32,5 @@ class Sought:
     """What bundles must be about."""
     repository: ImageReference | None = None
     """Where to look; None: in the image's own repository."""
+    family: Family = Family.COSIGN
+    """Whose formats count; what is of another family is foreign."""

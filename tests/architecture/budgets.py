@@ -12,6 +12,8 @@ from router.registry import failures, referrers, transport
 from router.server import limits
 from router.telemetry import line_forms, line_queue, seldom
 from router.verification import evidence, judgement, line, questions, turns, verdict_cache
+from router.verification.notation import envelopes
+from router.verification.notation import timestamps as notation_timestamps
 from router.verification.sigstore import (
     bundle,
     certificate_logs,
@@ -79,6 +81,11 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "timestamps", lambda: _count(timestamps.TIMESTAMPS_LIMIT)),
     ("", "a timestamp", lambda: _bytes(timestamps.TIMESTAMP_LIMIT)),
     ("", "an annotation of a layer with such material", lambda: _bytes(material.ANNOTATION_LIMIT)),
+    ("a signature of Notation", "its envelope", lambda: _bytes(envelopes.ENVELOPE_LIMIT)),
+    ("", "one of its certificates, or its timestamp", lambda: _bytes(envelopes.PART_LIMIT)),
+    ("", "certificates of its chain", lambda: _count(envelopes.CHAIN_LIMIT)),
+    ("", "levels of its CBOR", lambda: _count(envelopes.DEPTH_LIMIT)),
+    ("", "certificates that come with its timestamp", lambda: _count(notation_timestamps.CERTIFICATES_LIMIT)),
     ("a dry run", "turns that one of its turns costs", lambda: _count(line.DRY_RUN_COST)),
     ("a connection", "its TLS handshake", lambda: _seconds(limits.WEBHOOK.handshake)),
     ("", "a request's head, from its first byte", lambda: _seconds(limits.WEBHOOK.head)),

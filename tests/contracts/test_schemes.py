@@ -15,14 +15,22 @@ from router.images import Digest
 from router.verdict import Verdict
 from router.verification import Judgement, VerifierSettings
 from router.verification.catalogue import BUILT_IN
-from router.verification.evidence import SIMPLE_SIGNING_TYPE, Evidence, SigstoreBundle, SimpleSigning
+from router.verification.evidence import (
+    SIMPLE_SIGNING_TYPE,
+    Evidence,
+    NotationEnvelope,
+    SigstoreBundle,
+    SimpleSigning,
+)
 from router.verification.judgement import refused, ruled
 from router.verification.scheme import AnyScheme, Verified
+from tests.verification.notation import world as notation
 from tests.verification.world import MemorySource, cosign, pen, proven, rule, simple_signing, statement
 
 DIGEST, OTHER = Digest.of(b"the image"), Digest.of(b"another image")
 SCHEMES: dict[str, Callable[[], AnyScheme]] = {
     "cosign": lambda: cosign("release", "security").scheme(),
+    "notation": lambda: notation.notation(notation.store("release"), notation.store("security")).scheme(),
     "allow": BUILT_IN[0].scheme,
     "deny": BUILT_IN[1].scheme,
 }
@@ -43,12 +51,13 @@ def signed(digest: Digest, by: str) -> Evidence:
     return Evidence(
         (SimpleSigning(SIMPLE_SIGNING_TYPE, Digest.of(payload), next(iter(annotations.values())), payload),),
         (SigstoreBundle(Digest.of(bundle), bundle),),
+        notations=tuple(notation.signed(digest, notation.signatory(by), form) for form in notation.FORMS),
     )
 
 
 def judged(scheme: AnyScheme, evidence: Evidence, threshold: int | None = None) -> Judgement:
     try:
-        return ruled(proven(scheme, evidence, DIGEST, rule(threshold=threshold)), DIGEST)
+        return ruled(proven(scheme, evidence, DIGEST, rule(threshold=threshold), notation.NOW), DIGEST)
     except NotVerifiedError as error:
         return refused(error, DIGEST)
 
@@ -130,15 +139,19 @@ SIGNINGS = st.builds(
     st.booleans(),
 )
 BUNDLES = st.builds(lambda body: SigstoreBundle(Digest.of(body), body), BYTES)
+ENVELOPES = st.builds(
+    lambda form, body: NotationEnvelope(form, Digest.of(body), body), st.sampled_from(notation.FORMS), BYTES
+)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(SIGNINGS, max_size=3), st.lists(BUNDLES, max_size=3))
+@given(st.lists(SIGNINGS, max_size=3), st.lists(BUNDLES, max_size=3), st.lists(ENVELOPES, max_size=3))
 def test_no_evidence_crashes_a_scheme_or_convinces_it(
-    scheme: AnyScheme, signings: list[SimpleSigning], bundles: list[SigstoreBundle]
+    scheme: AnyScheme, signings: list[SimpleSigning], bundles: list[SigstoreBundle], envelopes: list[NotationEnvelope]
 ) -> None:
+    evidence = Evidence(tuple(signings), tuple(bundles), notations=tuple(envelopes))
     try:
-        ruling = proven(scheme, Evidence(tuple(signings), tuple(bundles)), DIGEST, rule())
+        ruling = proven(scheme, evidence, DIGEST, rule(), notation.NOW)
     except NotVerifiedError:
         return
     assert not isinstance(ruling, Verified)
@@ -148,5 +161,5 @@ def test_every_kind_of_verifier_passes_this_suite() -> None:
     """Whoever adds a scheme adds it here."""
     adapter: TypeAdapter[object] = TypeAdapter(VerifierSettings)
 
-    assert set(adapter.json_schema()["discriminator"]["mapping"]) == {"cosign", "static"}
-    assert set(SCHEMES) == {"cosign", "allow", "deny"}
+    assert set(adapter.json_schema()["discriminator"]["mapping"]) == {"cosign", "notation", "static"}
+    assert set(SCHEMES) == {"cosign", "notation", "allow", "deny"}

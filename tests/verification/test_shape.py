@@ -23,13 +23,14 @@ from tests.verification.world import pen, proven, rule, simple_signing
 DIGEST, OTHER = Digest.of(b"the image"), Digest.of(b"another")
 PACKAGE = Path(router.verification.__file__).parent
 MAKERS = {
-    "Verified": {"cosign/scheme.py"},
-    "Endorsement": {"cosign/findings.py"},
+    "Verified": {"cosign/scheme.py", "notation/scheme.py"},
+    "Endorsement": {"cosign/findings.py", "notation/proof.py"},
     "endorsed": {"cosign/legacy.py", "cosign/bundles.py"},
     "Opened": {"cosign/signers.py"},
     "certified": {"cosign/signers.py"},
     "SignedBytes": set[str](),
-    "opened": {"cosign/signers.py", "sigstore/proof.py"},
+    "opened": {"cosign/signers.py", "notation/proof.py", "sigstore/proof.py"},
+    "Statement": {"notation/envelopes.py", "sigstore/statement.py"},
 }
 
 

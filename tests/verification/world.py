@@ -310,6 +310,6 @@ def image(tag: str = "v1", digest: Digest | None = None) -> ImageReference:
 
 def proven(scheme: AnyScheme, evidence: Evidence, digest: Digest | None, demands: Demands, now: float = 0.0) -> Ruling:
     """What the evidence proves about the digest, examined at once; raises NotVerifiedError."""
-    trust, found = scheme.trust, Findings(digest)
+    trust, found = scheme.trust, Findings(digest, now)
     finish(scheme.examine(evidence, found, trust))
     return scheme.prove(found, demands, trust, now)

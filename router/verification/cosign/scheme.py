@@ -3,11 +3,9 @@
 The first of these that holds is the answer:
 (1) Enough distinct trusted signers have signed: `Verified`. What else lies there, broken or not, takes nothing away, or
     whoever can push could take any image out of service by pushing a broken signature beside the good one.
-(2) A part of the evidence could not be fetched: that error, `unverifiable`. The missing part might have been the
-    proof, so neither "unsigned" nor "invalid" would be true. Of several the one that a rule tolerates least: what one
-    part was refused for is not excused by another that the registry never answered.
+(2) A part of the evidence could not be fetched, `unverifiable`.
 (3) Somebody who is trusted has signed another digest or something that is no signature, or evidence is broken, missing
-    or beyond the limits: `invalid`. Claims of trusted keys are told before broken evidence, which anybody can push.
+    or beyond the limits: `invalid` (`router.verification.refusals` says why in this order).
 (4) There are sound signatures: `untrusted`; by nobody we trust, by too few, or not by those who are required.
 (5) There are attestations at most: `unsigned`. An attestation is no signature, whoever made it.
 """
@@ -19,10 +17,8 @@ from typing import TypeAlias
 from router.errors import (
     InvalidSignatureError,
     NotVerifiedError,
-    TimedOutError,
     UnsignedError,
     UntrustedSignatureError,
-    UnverifiableError,
 )
 from router.images import Digest
 from router.steps import Steps
@@ -30,6 +26,7 @@ from router.verification.cosign import attestations, bundles, legacy
 from router.verification.cosign.findings import Finding, Unendorsed
 from router.verification.cosign.signatories import Signatories
 from router.verification.evidence import AttestationLayer, Evidence, Flaw, SigstoreBundle, SimpleSigning
+from router.verification.refusals import obstacle_in
 from router.verification.scheme import Demands, Endorsement, Findings, Verified
 from router.verification.sought import Place, Sought
 from router.verification.trust import Trust
@@ -118,10 +115,8 @@ def _add(found: Findings, finding: Finding) -> None:
 
 
 def _refusal(found: Findings, who: Signatories, lacking: UntrustedSignatureError | None) -> NotVerifiedError:
-    if found.gaps:  # (2)
-        return min(found.gaps, key=_excuse)
-    if found.defects:  # (3)
-        return min(found.defects, key=lambda defect: defect.reason not in _CLAIMED)
+    if (obstacle := obstacle_in(found, _CLAIMED)) is not None:  # (2) (3)
+        return obstacle
     if lacking is not None or found.lacking:  # (4)
         return lacking or found.lacking[0]
     if found.strangers:
@@ -146,9 +141,3 @@ def _nobody(who: Signatories) -> str:
     kind = "key" if not who.identities else "signer" if who.keys else "identity"
     kinds = "identities" if kind == "identity" else f"{kind}s"
     return f"not by {kind} {names}" if len(who.keys) + len(who.identities) == 1 else f"by none of the {kinds} {names}"
-
-
-def _excuse(gap: UnverifiableError) -> int:
-    if isinstance(gap, TimedOutError):
-        return 1
-    return 2 if gap.is_registrys_doing else 0

@@ -1,0 +1,170 @@
+"""What one envelope of Notation proves about a digest. Pure.
+
+Source: Notary Project trust store and trust policy specification, "Signature Verification, Steps". In this order, cheap
+before dear; what the policy's level does not bind is left out (`trust`):
+
+(1) The bytes are those that the manifest names, and an envelope.
+(2) Some certificate of the chain is one of a trust store, byte for byte. Else it is a stranger's, and nothing more is
+    done for it: anybody can push those.
+(3) The key of the first certificate has signed header and payload, by its one algorithm.
+(4) The header is understood as a whole; unknown critical attributes are refused.
+(5) The payload names the digest in question.
+(6) The chain keeps the rules for signing code. It leads to a store of the type that the signing scheme asks for.
+(7) The signer's subject is one of the identities.
+(8) The signature has not expired.
+(9) The chain was valid when it was used: at the authentic time that a signing authority has signed; or in the range of
+    a timestamp, where there is a store for timestamps and one is asked for; or else now. A timestamp that is not asked
+    for is not looked at.
+
+Revocation is not checked, nor the descriptor's size and media type (`payload` says why). A proof is good until the
+first end that it was found to depend on: that of the signature, or that of a certificate that counts as of now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from router.errors import InvalidSignatureError, UntrustedSignatureError
+from router.images import Digest
+from router.steps import Steps
+from router.verification.evidence import Flaw, NotationEnvelope
+from router.verification.keys import SignedBytes
+from router.verification.notation.attributes import Attributes, SigningScheme, read_attributes
+from router.verification.notation.certificates import Certificate, Chain
+from router.verification.notation.envelopes import Envelope, expect_one_meaning, read_envelope
+from router.verification.notation.payload import Target, read_target
+from router.verification.notation.timestamps import stamped_range
+from router.verification.notation.trust import Check, Policy, StoreType, Timestamps, shown
+from router.verification.scheme import Endorsement, Signer
+
+_STORES = {SigningScheme.X509: StoreType.CA, SigningScheme.SIGNING_AUTHORITY: StoreType.SIGNING_AUTHORITY}
+_UNKNOWN = "unknown"
+"""What a signer is called whom no store vouches for, where authenticity does not bind."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An envelope that its own first certificate has signed, about the digest in question."""
+
+    envelope: Envelope
+    signed: SignedBytes
+    leaf: Certificate
+    subject: x509.Name
+    attributes: Attributes
+    target: Target
+
+
+def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float) -> Steps[Endorsement | None]:
+    """Say what one envelope is; None: no store vouches for its signer. `now` is Unix time in seconds.
+
+    Raises:
+        InvalidSignatureError: It is broken, about another digest, or not of a time that counts.
+        UntrustedSignatureError: A store vouches for its signer, who is none of the identities.
+    """
+    # (1) These bytes, an envelope.
+    if not piece.digest.matches(piece.body):
+        raise InvalidSignatureError("an envelope has another digest than its layer", reason=Flaw.DIGEST_MISMATCH)
+    envelope = read_envelope(piece.media_type, piece.body)
+    yield
+    # (2) Somebody whom we know has something to do with it.
+    is_authentic = Check.AUTHENTICITY in policy.binding
+    if is_authentic and not any(policy.names_of(type_, envelope.chain) for type_ in _STORES.values()):
+        return None
+    # (3) (4) (5) Integrity.
+    opened = _opened(envelope, digest)
+    yield
+    # (6) (7) Authenticity.
+    chain = yield from _chain(opened, policy, is_checked=is_authentic or Check.AUTHENTIC_TIMESTAMP in policy.binding)
+    names = policy.names_of(_STORES[opened.attributes.scheme], envelope.chain)
+    if is_authentic and not names:
+        return None
+    if is_authentic and not policy.identities.include(opened.subject):
+        raise UntrustedSignatureError(
+            "a trust store vouches for a signer whose subject is none of the identities that are trusted"
+        )
+    # Nobody has signed the envelope itself, but what counts is read in one way only.
+    expect_one_meaning(envelope.media_type, piece.body)
+    # (8) (9) Times.
+    until = yield from _counts_until(opened, chain, policy, now)
+    return _endorsement(opened, names, policy, until)
+
+
+def _counts_until(opened: _Opened, chain: Chain, policy: Policy, now: float) -> Steps[float | None]:
+    """Check the times (8) (9); until when they hold."""
+    ends = [_unexpired(opened.attributes, now)] if Check.EXPIRY in policy.binding else []
+    if Check.AUTHENTIC_TIMESTAMP in policy.binding:
+        ends.append((yield from _valid_until(opened, chain, policy, now)))
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _endorsement(opened: _Opened, names: Sequence[str], policy: Policy, until: float | None) -> Endorsement:
+    first, *others = names or (_UNKNOWN,)
+    who = shown(opened.subject)
+    signer = Signer(first, None, who, _issuer(opened, policy))
+    said = opened.target.annotations
+    return Endorsement(signer, opened.signed, opened.target.digest, (*others, who), said, valid_until=until)
+
+
+def _issuer(opened: _Opened, policy: Policy) -> str:
+    above = opened.envelope.chain[1:2]
+    known = policy.names.get(above[0]) if above else None
+    return shown(opened.leaf.issuer) if known is None else known
+
+
+def _opened(envelope: Envelope, digest: Digest) -> _Opened:
+    leaf = Certificate.from_der(envelope.chain[0])
+    key = leaf.key
+    if (signed := SignedBytes.opened(key, envelope.content, envelope.signature)) is None:
+        raise InvalidSignatureError(
+            "a certificate came along that has not signed what it is said to", reason=Flaw.SIGNATURE
+        )
+    statement = envelope.opened(signed)
+    attributes = read_attributes(statement, envelope.media_type, key.algorithm)
+    target = read_target(statement)
+    if target.digest != digest:
+        raise InvalidSignatureError(
+            f"a signature of Notation is about another digest, {target.digest}", reason=Flaw.DIGEST_MISMATCH
+        )
+    return _Opened(envelope, signed, leaf, leaf.subject, attributes, target)
+
+
+def _chain(opened: _Opened, policy: Policy, *, is_checked: bool) -> Steps[Chain]:
+    if not is_checked:
+        return Chain((opened.leaf,))
+    others = [policy.known.get(der) or Certificate.from_der(der) for der in opened.envelope.chain[1:]]
+    return (yield from Chain.checked((opened.leaf, *others), policy.roots))
+
+
+def _unexpired(attributes: Attributes, now: float) -> float | None:
+    if attributes.expiry is not None and now >= attributes.expiry:
+        raise InvalidSignatureError(
+            "a signature has expired: its signer gave it an end, which has passed", reason=Flaw.EXPIRED
+        )
+    return attributes.expiry
+
+
+def _valid_until(opened: _Opened, chain: Chain, policy: Policy, now: float) -> Steps[float | None]:
+    """Check that the chain was valid when it was used (9); until when that is so."""
+    valid = chain.period
+    if (moment := opened.attributes.authentic_time) is not None:
+        if not valid.covers(moment):
+            raise _out_of_time("when its authority says that it signed")
+        return None
+    asked = policy.timestamps is Timestamps.ALWAYS or now > valid.end
+    if not policy.clocks or not asked:
+        if not valid.covers(now):
+            raise _out_of_time("now, and no timestamp says when it signed")
+        return valid.end
+    if opened.envelope.timestamp is None:
+        raise InvalidSignatureError("a signature has no timestamp, and one is wanted", reason=Flaw.TIMESTAMP)
+    stamped = yield from stamped_range(opened.envelope.timestamp, opened.envelope.signature, policy.clocks)
+    if not (valid.covers(stamped.begin) and valid.covers(stamped.end)):
+        raise _out_of_time("at the time of its timestamp")
+    return None
+
+
+def _out_of_time(when: str) -> InvalidSignatureError:
+    return InvalidSignatureError(f"the certificates of a signature were not valid {when}", reason=Flaw.TIME)

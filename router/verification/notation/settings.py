@@ -1,0 +1,241 @@
+"""What stands beneath a verifier of kind `notation`: trust stores, identities, and how strictly each check binds. Pure.
+
+Rules:
+(1) Certificates are read while the configuration is checked, so that `config check` tells of a bad one at its place.
+(2) A store is never empty, no name stands twice, and its certificates can vouch for somebody: those of authorities, or
+    self-signed ones that sign for themselves. Without a store that vouches for signers nothing could pass.
+(3) Level `skip` needs neither stores nor identities, and takes no override: there is nothing to override.
+(4) Revocation is not offered: an answer would depend on what strangers' servers say in time. `skip`, which is what
+    holds, may be written; another word is refused rather than ignored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from router.errors import ConfigurationError, InvalidSignatureError
+from router.fields import Name, SettingsModel, read_reference
+from router.verification.notation.certificates import Certificate
+from router.verification.notation.identities import WILDCARD, Identities
+from router.verification.notation.scheme import NotationScheme
+from router.verification.notation.trust import CHECKS, Check, Level, Policy, Store, StoreType, Timestamps
+from router.verification.scheme import Demands
+from router.verification.settings import SchemeSettings
+from router.verification.trust import Trust
+
+_CERTIFICATES_LIMIT = 200
+"""Certificates of one store: the whole web's authorities are fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatesSource:
+    """Certificates as they were written, with what was read there."""
+
+    written: str
+    """The PEM text, or the path of the file, as it stands in the configuration."""
+    certificates: tuple[Certificate, ...] | None
+    """None only where a file could not be looked at: no reading context (schemas, settings built by hand)."""
+
+
+def _inline_certificates(value: object) -> CertificatesSource:
+    if isinstance(value, CertificatesSource):
+        return value
+    if not isinstance(value, str):
+        raise ValueError('give certificates as PEM text that begins with "-----BEGIN CERTIFICATE-----"')  # noqa: TRY004 - pydantic reports ValueError
+    return CertificatesSource(value, _read(value.encode(), "the text"))
+
+
+def _certificates_file(value: object, info: ValidationInfo) -> CertificatesSource:
+    if isinstance(value, CertificatesSource):
+        return value
+    if not isinstance(value, str | Path) or not str(value):
+        raise ValueError("name the file of one or more certificates in PEM, such as supplier-ca.pem")
+    if (content := read_reference(Path(value), info, "the certificate file")) is None:
+        return CertificatesSource(str(value), None)
+    return CertificatesSource(str(value), _read(content, f"the file {str(value)!r}"))
+
+
+def _read(pem: bytes, where: str) -> tuple[Certificate, ...]:
+    if b"PRIVATE KEY-----" in pem:
+        raise ValueError(f"{where} holds a private key, which does not belong here; consider it as leaked")
+    try:
+        found = Certificate.from_pem(pem, "a certificate of a trust store")
+    except InvalidSignatureError as error:
+        raise ValueError(f"{where} can't be used: {error}; give certificates in PEM") from error
+    if len(found) > _CERTIFICATES_LIMIT:
+        raise ValueError(f"{where} holds {len(found)} certificates; expected at most {_CERTIFICATES_LIMIT}")
+    for certificate in found:
+        if not (certificate.is_authority or certificate.is_self_signed):
+            subject = certificate.subject.rfc4514_string()
+            raise ValueError(
+                f"{where} holds the certificate of {subject!r}, which is no authority's: whoever issued it belongs here"
+            )
+    return found
+
+
+def _as_written(source: CertificatesSource | None) -> str | None:
+    return None if source is None else source.written
+
+
+InlineCertificates = Annotated[
+    CertificatesSource,
+    PlainValidator(_inline_certificates),
+    PlainSerializer(_as_written),
+    WithJsonSchema({"type": "string", "pattern": "-----BEGIN CERTIFICATE-----"}),
+]
+"""Certificates as PEM text."""
+
+CertificatesFile = Annotated[
+    CertificatesSource,
+    PlainValidator(_certificates_file),
+    PlainSerializer(_as_written),
+    WithJsonSchema({"type": "string", "minLength": 1, "examples": ["supplier-ca.pem"]}),
+]
+"""The path of a file with certificates in PEM; a relative one is relative to the configuration file."""
+
+
+class TrustStoreSettings(SettingsModel):
+    """Certificates of authorities, by what they vouch for; one or several in PEM."""
+
+    name: Name
+    """What rules (`required`), messages and events call the signers whom this store vouches for."""
+    type: StoreType
+    """`ca`: who issues signing certificates; `signing_authority`: who signs for others, and says when; `tsa`: who
+    tells the time of signatures."""
+    pem: InlineCertificates | None = None
+    """The certificates themselves, in PEM."""
+    file: CertificatesFile | None = None
+    """A file that holds the certificates in PEM; relative to the configuration file."""
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if (self.pem is None) == (self.file is None):
+            raise ValueError("give exactly one of pem (the certificates themselves) and file (where they stand)")
+        return self
+
+    def loaded(self) -> Store:
+        """The store; raises ConfigurationError where a file was not read with the configuration."""
+        source = self.pem or self.file
+        if source is None or source.certificates is None:
+            raise ConfigurationError(f"the trust store {self.name!r} stands in a file that was not read")
+        return Store(self.name, self.type, source.certificates)
+
+
+class OverrideSettings(SettingsModel):
+    """Checks that bind otherwise than the level says."""
+
+    authenticity: Literal["enforce", "log"] | None = None
+    """Whether a trust store and an identity must vouch for the signer."""
+    authentic_timestamp: Literal["enforce", "log", "skip"] | None = None
+    """Whether the signer's certificates must have been valid when they were used."""
+    expiry: Literal["enforce", "log", "skip"] | None = None
+    """Whether a signature counts only until the end that its signer gave it."""
+    revocation: Literal["skip"] | None = None
+    """Whether revoked certificates count: nobody is asked, so only `skip` may stand here."""
+
+    def applied(self, level: Level) -> frozenset[Check]:
+        """The checks that bind."""
+        written: dict[Check, str | None] = {check: getattr(self, check.value) for check in Check}
+        return frozenset(
+            check for check, word in written.items() if (word == "enforce" if word else check in CHECKS[level])
+        )
+
+
+def _identities(written: tuple[str, ...]) -> tuple[str, ...]:
+    if written:
+        Identities.parse(written)
+    return written
+
+
+class NotationSettings(SchemeSettings):
+    """Images signed with Notation (Notary Project), by somebody for whom a trust store vouches."""
+
+    kind: Literal["notation"]
+    """The scheme."""
+    trust_stores: tuple[TrustStoreSettings, ...] = ()
+    """Who vouches for signers and for times; at least one of type `ca` or `signing_authority`, unless the level is
+    `skip`."""
+    level: Level = Level.STRICT
+    """`strict`: all checks bind; `permissive`: integrity and authenticity; `audit`: integrity only, so that whoever can
+    push can sign; `skip`: no signature is looked for, and every image passes."""
+    override: OverrideSettings = OverrideSettings()
+    """Checks that bind otherwise than the level says, as in Notation's trust policy; `log` and `skip`: not at all."""
+    identities: Annotated[tuple[Annotated[str, Field(max_length=1000)], ...], AfterValidator(_identities)] = ()
+    """Subjects of signing certificates that are trusted: `x509.subject: C=..., ST=..., O=...`, all parts of which must
+    stand in the subject; or `*` alone, for everybody whom the stores vouch for."""
+    verify_timestamp: Timestamps = Timestamps.ALWAYS
+    """When a timestamp is asked for, where there is a store of type `tsa`: `always`, or `after_cert_expiry`."""
+
+    @model_validator(mode="after")
+    def _can_prove(self) -> Self:
+        if self.level is Level.SKIP:
+            if self.override != OverrideSettings():
+                raise ValueError("nothing is checked at level skip, so nothing can be overridden; drop override")
+            return self
+        if all(store.type is StoreType.TSA for store in self.trust_stores):
+            raise ValueError("name a trust store of type ca or signing_authority; without one nothing could pass")
+        if not self.identities:
+            raise ValueError(f'name identities; write ["{WILDCARD}"] for everybody whom the trust stores vouch for')
+        if len({store.name for store in self.trust_stores}) < len(self.trust_stores):
+            raise ValueError("two trust stores have the same name; a rule could not tell them apart")
+        return self
+
+    def scheme(self) -> NotationScheme:
+        """Signatures by whom these stores vouch for, who are trusted for as long as that stands here."""
+        stores = tuple(store.loaded() for store in self.trust_stores)
+        identities = Identities.parse(self.identities) if self.identities else Identities(())
+        binding = self.override.applied(self.level)
+        is_skipped = self.level is Level.SKIP
+        policy = Policy(stores, identities, binding, self.verify_timestamp, is_skipped=is_skipped)
+        content = [
+            [[store.name, store.type, *(entry.der.hex() for entry in store.certificates)] for store in stores],
+            self.identities,
+            sorted(binding),
+            self.verify_timestamp,
+            is_skipped,
+        ]
+        return NotationScheme(Trust(hashlib.sha256(json.dumps(content).encode()).hexdigest(), policy))
+
+    def wants(self, demands: Demands) -> str:
+        """By whom."""
+        if self.level is Level.SKIP:
+            return "no signature: every image passes"
+        count = demands.threshold or 1
+        said = "a signature of Notation" if count == 1 else f"signatures of Notation by {count} signers"
+        names = [store.name for store in self.trust_stores if store.type is not StoreType.TSA]
+        if Check.AUTHENTICITY not in self.override.applied(self.level):
+            return f"{said} by anybody"
+        whose = "" if WILDCARD in self.identities else f" to {_listed(self.identities)}"
+        including = f", including {' and '.join(demands.required)}" if demands.required else ""
+        return f"{said} with a certificate issued{whose} by {_listed(names)}{including}"
+
+    @property
+    def caution(self) -> tuple[str, str] | None:
+        """Where anybody's signature counts."""
+        if self.level is Level.SKIP or Check.AUTHENTICITY in self.override.applied(self.level):
+            return None
+        return "level", "authenticity does not bind: whoever can push to a repository can sign what he pushes"
+
+    @property
+    def ruling(self) -> bool | None:
+        """Every image passes at level skip."""
+        return True if self.level is Level.SKIP else None
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " or ".join(f'"{name}"' for name in names)
