@@ -20,8 +20,7 @@ Trust is not said here: that one of the chain is, byte for byte, a certificate o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
@@ -34,8 +33,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from router.errors import InvalidSignatureError
 from router.steps import Steps
-from router.verification.documents import malformed
 from router.verification.evidence import Flaw
+from router.verification.libraries import reading
 from router.verification.notation.algorithms import RSA_EXPONENT_LIMIT, SigningKey
 from router.verification.notation.der import elements
 
@@ -53,24 +52,6 @@ _NOT_FOR_CODE = frozenset(
     }
 )
 _E = TypeVar("_E", bound=x509.ExtensionType)
-
-
-@contextmanager
-def _readable(what: str) -> Iterator[None]:
-    """Whatever the library says of bytes that are no certificate becomes ours; a KeyError is of an odd type of text."""
-    try:
-        yield
-    except (
-        KeyError,
-        ValueError,
-        TypeError,
-        OverflowError,
-        x509.InvalidVersion,
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-        UnsupportedAlgorithm,
-    ) as error:
-        raise malformed(what, "can't be read") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +80,7 @@ class Certificate:
     @classmethod
     def from_der(cls, der: bytes, what: str = "a certificate of a signature") -> Self:
         """Read one; raises InvalidSignatureError (malformed, certificate)."""
-        with _readable(what):
+        with reading(what):
             _expect_serial(der)
             parsed = x509.load_der_x509_certificate(der)
             period = Period(parsed.not_valid_before_utc.timestamp(), parsed.not_valid_after_utc.timestamp())
@@ -112,7 +93,7 @@ class Certificate:
     @classmethod
     def from_pem(cls, pem: bytes, what: str) -> tuple[Self, ...]:
         """Every certificate of a PEM text, at least one; raises InvalidSignatureError."""
-        with _readable(what):
+        with reading(what):
             found = [entry.public_bytes(Encoding.DER) for entry in x509.load_pem_x509_certificates(pem)]
         return tuple(cls.from_der(der, what) for der in found)
 
@@ -124,13 +105,13 @@ class Certificate:
     @property
     def subject(self) -> x509.Name:
         """Whose it is; raises InvalidSignatureError(malformed)."""
-        with _readable("the subject of a certificate"):
+        with reading("the subject of a certificate"):
             return self.parsed.subject
 
     @property
     def issuer(self) -> x509.Name:
         """Who says so; raises InvalidSignatureError(malformed)."""
-        with _readable("the issuer of a certificate"):
+        with reading("the issuer of a certificate"):
             return self.parsed.issuer
 
     @property

@@ -30,6 +30,7 @@ from router.errors import InvalidSignatureError
 from router.steps import Steps
 from router.verification.documents import malformed
 from router.verification.evidence import Flaw
+from router.verification.libraries import reading
 from router.verification.notation.certificates import Certificate, Chain, Period
 from router.verification.notation.der import element, elements
 
@@ -59,7 +60,7 @@ def stamped_range(token: bytes, content: bytes, roots: Sequence[Certificate]) ->
             certificates can't be read or used (malformed, certificate).
     """
     answer, attributes = _read(token)
-    try:
+    with reading(_WHAT):
         signed, info = answer.signed_data, answer.tst_info
         named = [(entry.issuer, entry.serial_number) for entry in signed.signer_infos]
         brought = sorted(signed.certificates)
@@ -67,8 +68,6 @@ def stamped_range(token: bytes, content: bytes, roots: Sequence[Certificate]) ->
         imprint, moment = info.message_imprint.message, info.gen_time.replace(tzinfo=UTC).timestamp()
         algorithms = {entry.dotted_string for entry in signed.digest_algorithms}
         around = _accuracy(info)
-    except (KeyError, ValueError, TypeError, OverflowError, AttributeError) as error:
-        raise malformed(_WHAT, "can't be read") from error
     if len(named) != 1 or len(brought) > CERTIFICATES_LIMIT:
         raise _wrong("is not by exactly one signer, or brings more certificates than are looked at")
     if function is None or not algorithms <= _HASHES.keys():

@@ -22,8 +22,7 @@ Not done here: revocation (short-lived certificates have none), and the names, w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -38,6 +37,7 @@ from router.errors import InvalidSignatureError
 from router.verification.documents import malformed
 from router.verification.evidence import Flaw
 from router.verification.keys import PublicKey, UnusableKeyError
+from router.verification.libraries import reading
 
 CERTIFICATE_LIMIT = 16 * 1024
 """Bytes of one certificate: Fulcio's have some 800 to 2,000."""
@@ -72,23 +72,6 @@ class Period:
         return type(self)(max(self.begin, other.begin), min(self.end, other.end))
 
 
-@contextmanager
-def _readable(what: str) -> Iterator[None]:
-    """Whatever the library says of bytes that are no certificate becomes ours."""
-    try:
-        yield
-    except (
-        ValueError,
-        TypeError,
-        OverflowError,
-        x509.InvalidVersion,
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-        UnsupportedAlgorithm,
-    ) as error:
-        raise malformed(what, "can't be read") from error
-
-
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """One certificate, read wholly (rule 1); nobody has vouched for it yet."""
@@ -106,7 +89,7 @@ class Certificate:
         """Read one; raises InvalidSignatureError(malformed, certificate)."""
         if len(der) > CERTIFICATE_LIMIT:
             raise malformed(what, f"has more than {CERTIFICATE_LIMIT} bytes")
-        with _readable(what):
+        with reading(what):
             parsed = x509.load_der_x509_certificate(der)
             extensions = parsed.extensions
             period = Period(parsed.not_valid_before_utc.timestamp(), parsed.not_valid_after_utc.timestamp())
@@ -127,7 +110,7 @@ class Certificate:
     @classmethod
     def from_pem(cls, pem: bytes, what: str = "a certificate") -> tuple[Self, ...]:
         """Read every certificate of a PEM text, which must be there; raises InvalidSignatureError."""
-        with _readable(what):
+        with reading(what):
             found = [entry.public_bytes(Encoding.DER) for entry in x509.load_pem_x509_certificates(pem)]
         if len(found) > INTERMEDIATES_LIMIT + 2:
             raise malformed(what, "has too many certificates")

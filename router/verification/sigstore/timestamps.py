@@ -28,6 +28,7 @@ from cryptography import x509
 from router.errors import InvalidSignatureError
 from router.verification.documents import malformed
 from router.verification.evidence import Flaw
+from router.verification.libraries import reading
 from router.verification.sigstore.certificates import TIME_STAMPING, Authority, Certificate, Period
 from router.verification.sigstore.der import read
 from router.verification.sigstore.signed_data import expect_signed_by
@@ -83,7 +84,7 @@ def proven_time(der: bytes, content: bytes, authorities: Sequence[TimestampAutho
     """
     if len(der) > TIMESTAMP_LIMIT:
         raise malformed(_WHAT, f"has more than {TIMESTAMP_LIMIT} bytes")
-    try:
+    with reading(_WHAT):
         answer = rfc3161_client.decode_timestamp_response(der)
         signed, info, status = answer.signed_data, answer.tst_info, answer.status
         signers = list(signed.signer_infos)
@@ -91,8 +92,6 @@ def proven_time(der: bytes, content: bytes, authorities: Sequence[TimestampAutho
         said = imprint.message, imprint.hash_algorithm.dotted_string, info.gen_time.timestamp()
         brought, algorithms = list(signed.certificates), {entry.dotted_string for entry in signed.digest_algorithms}
         named = [(signer.issuer, signer.serial_number) for signer in signers]
-    except (ValueError, TypeError, OverflowError, AttributeError, LookupError) as error:
-        raise malformed(_WHAT, "can't be read") from error
     if status != rfc3161_client.PKIStatus.GRANTED or len(named) != 1:
         raise _wrong("was not granted as asked, or is not by exactly one signer")
     if (by := _signer(named[0], brought, authorities)) is None:
