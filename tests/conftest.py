@@ -5,11 +5,14 @@
 2. Properties are not measured for coverage. Measuring makes them take twice as long, and the threshold is held by the
    examples alone, so a line that only chance reaches is seen to be untested. An example that does the same very often
    asks for it, too (`no_cover`).
-3. A test begins with a plain log, and what it writes belongs to its own output.
+3. Properties try the same examples each time, so that the same tree is always red or always green. Who looks for new
+   mistakes lets them choose anew: GATECRIER_EXPLORE=1.
+4. A test begins with a plain log, and what it writes belongs to its own output.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -21,8 +24,9 @@ from tests.simulators.log import Log, collected
 from tests.surroundings import log_plainly, trust_nobody
 
 trust_nobody()
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile("exploring", settings.get_profile("any machine"), derandomize=False)
+settings.load_profile("exploring" if "GATECRIER_EXPLORE" in os.environ else "any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
