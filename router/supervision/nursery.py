@@ -132,6 +132,7 @@ def _nurse(orders: socket.socket, roles: Mapping[str, Role]) -> NoReturn:
                 if not said:
                     break
                 _bear(orders, (ends, end_of_one), roles[said.decode()], descriptors)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody is told of ends any more, and nothing may interrupt this one
     os._exit(0)
 
 
