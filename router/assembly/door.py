@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from router.admission.settings import TlsFiles, WebhookSettings
+from router.errors import ConfigurationError
 from router.pem import Pair
 from router.server.certificates import new_context, self_signed
 from router.server.entrance import Clients, Entrance, asking
@@ -14,9 +15,11 @@ from router.tls import show
 log = logger()
 
 
-def trial_pair(host: str) -> Pair:
-    """A certificate for trials, on this host; made once, so that who has its CA need not fetch it again."""
-    names = dict.fromkeys(["localhost", "127.0.0.1", "gatecrier.gatecrier.svc", host or "localhost"])
+def trial_for(webhook: WebhookSettings, before: Pair | None) -> Pair | None:
+    """The certificate for trials that these settings want: the one of before, so that nobody fetches its CA anew."""
+    if isinstance(webhook.tls, TlsFiles) or before is not None:
+        return before
+    names = dict.fromkeys(["localhost", "127.0.0.1", "gatecrier.gatecrier.svc", webhook.listen.host or "localhost"])
     shown = [name for name in names if name not in {"0.0.0.0", "::"}]  # noqa: S104 - not bound, left out
     log.warning("certificate_self_signed", advice="no API server trusts it; give webhook.tls a certificate and key")
     return self_signed(shown, dt.datetime.now(dt.UTC))
@@ -27,13 +30,16 @@ def entrance(webhook: WebhookSettings, trial: Pair | None) -> Entrance:
 
     Args:
         webhook: They.
-        trial: What is shown where they name no certificate.
+        trial: What is shown where they name no certificate (`trial_for`).
 
     Raises:
         ConfigurationError: Their files were not read with a configuration, or there is nothing to show.
     """
     context, clients = new_context(), webhook.clients
-    show(context, webhook.tls.pair if isinstance(webhook.tls, TlsFiles) else trial or trial_pair(webhook.listen.host))
+    pair = webhook.tls.pair if isinstance(webhook.tls, TlsFiles) else trial
+    if pair is None:
+        raise ConfigurationError("webhook.tls: there is no certificate to show")
+    show(context, pair)
     if clients is None:
         return asking(context, None)
     return asking(context, Clients(clients.authority, None if clients.names is None else frozenset(clients.names)))

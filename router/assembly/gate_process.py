@@ -16,9 +16,9 @@ from router.assembly.opening import new_event_loop
 from router.assembly.tending import Tending
 from router.ipc import Line, PeerError
 from router.outbox.remote import RemoteIntake
-from router.pem import Pair
-from router.settings.parts import GatePart, gate_part
+from router.settings.parts import GatePart, gate_part, gate_settings
 from router.settings.restarting import in_force
+from router.settings.tree import GateSettings
 from router.supervision.child import live
 from router.telemetry.logs import logger
 
@@ -37,15 +37,18 @@ class GateWork:
         intake = RemoteIntake(self._line)
         self._half = GateHalf(intake, observing, introduction.replica, tending, gates=introduction.gates)
         self._sockets = sockets
+        self._first: GateSettings | None = None
         self._prepared: Deciding | None = None
 
     async def prepare(self, configuration: messages.Configuration) -> None:
         """Make what it asks for, and change nothing."""
         latest = await asyncio.to_thread(gate_part, configuration.latest)
-        settings, _ = in_force(gate_part(configuration.first).settings, latest.settings)
-        trial = None if configuration.trial is None else Pair(*configuration.trial)
+        if self._first is None:
+            first = configuration.first
+            self._first = latest.settings if first is None else await asyncio.to_thread(gate_settings, first)
+        settings, _ = in_force(self._first, latest.settings)
         receipts = receipts_over(self._line, configuration.generation)
-        self._prepared = self._half.prepare(GatePart(settings, latest.policy), receipts, trial=trial)
+        self._prepared = self._half.prepare(GatePart(settings, latest.policy), receipts, trial=configuration.trial)
 
     async def commit(self) -> None:
         """Work by what was prepared last."""

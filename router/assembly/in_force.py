@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from router.assembly.door import trial_pair
+from router.assembly.door import trial_for
+from router.assembly.keeper_half import DRAIN
 from router.assembly.messages import Configuration
-from router.assembly.running import DRAIN
+from router.pem import Pair
 from router.settings.loading import Loaded
 from router.settings.parts import for_gate, for_keeper
 from router.settings.snapshot import Snapshot
@@ -20,7 +21,6 @@ GATE, KEEPER = PROCESS_ROLES
 class InForce:
     """A configuration, and what is sent of it."""
 
-    loaded: Loaded
     parts: Mapping[str, Configuration]
     """By role."""
 
@@ -34,13 +34,11 @@ def in_force_from(loaded: Loaded, before: InForce | None) -> InForce:
     """What is in force by this configuration, after another or as the first; raises ConfigurationError."""
     webhook = loaded.settings.webhook
     generation = 1 if before is None else before.generation + 1
-    trial = None if before is None else before.parts[GATE].trial
-    if webhook.tls == "self-signed" and trial is None:
-        trial = trial_pair(webhook.listen.host)
+    trial = trial_for(webhook, None if before is None else before.parts[GATE].trial)
 
-    def part(role: str, latest: Snapshot, trial: tuple[bytes, bytes] | None = None) -> Configuration:
-        first = latest if before is None else before.parts[role].first
-        return Configuration(generation, first, latest, webhook.patience_of_delivery(DRAIN), trial)
+    def part(role: str, latest: Snapshot, trial: Pair | None = None) -> Configuration:
+        first = None if before is None else before.parts[role].first or before.parts[role].latest
+        return Configuration(generation, latest, first, webhook.patience_of_delivery(DRAIN), trial)
 
     gate, keeper = for_gate(loaded.snapshot), for_keeper(loaded.snapshot)
-    return InForce(loaded, {GATE: part(GATE, gate, trial), KEEPER: part(KEEPER, keeper)})
+    return InForce({GATE: part(GATE, gate, trial), KEEPER: part(KEEPER, keeper)})

@@ -25,6 +25,8 @@ from router.telemetry.logs import logger
 
 log = logger()
 
+DRAIN = 10.0
+"""Seconds that attempts to deliver get to end when we do, at most."""
 GRACE = 60.0
 """Seconds that what a replaced configuration made is kept for requests that still use it."""
 HOUSEKEEPING = 3600.0

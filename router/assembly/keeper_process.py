@@ -18,8 +18,9 @@ from router.assembly.tending import Tending
 from router.errors import OutboxError
 from router.ipc import Peer, PeerRefusedError
 from router.outbox.remote import answers
-from router.settings.parts import KeeperPart, keeper_part
+from router.settings.parts import KeeperPart, keeper_part, keeper_settings
 from router.settings.restarting import in_force
+from router.settings.tree import KeeperSettings
 from router.supervision.child import live
 
 
@@ -33,6 +34,7 @@ class KeeperWork:
         self._observing = observing
         self._tending = tending
         self._listening = listening
+        self._first: KeeperSettings | None = None
         self._half: KeeperHalf | None = None
         self._prepared: tuple[KeeperPart, Mapping[str, Made], messages.Configuration] | None = None
         self._server: asyncio.Server | None = None
@@ -46,7 +48,10 @@ class KeeperWork:
     async def prepare(self, configuration: messages.Configuration) -> None:
         """Make what it asks for, and change nothing but that the outbox is open."""
         latest = await asyncio.to_thread(keeper_part, configuration.latest)
-        settings, _ = in_force(keeper_part(configuration.first).settings, latest.settings)
+        if self._first is None:
+            first = configuration.first
+            self._first = latest.settings if first is None else await asyncio.to_thread(keeper_settings, first)
+        settings, _ = in_force(self._first, latest.settings)
         part = dataclasses.replace(latest, settings=settings)
         if self._half is None:
             self._half = await KeeperHalf.open(part, self._observing, self._replica, self._tending)

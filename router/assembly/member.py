@@ -95,8 +95,9 @@ class Member:
                 await work.stop()
                 self._send()
             case messages.COUNTS:
-                connections = dict(await work.counts())
-                return messages.pack(messages.Counts(self._facts.taken(), connections))
+                connections = await work.counts()
+                self._send()  # it arrives before the answer
+                return messages.pack(connections)
             case _:
                 raise PeerRefusedError(f"nobody answers {topic!r} here")
         return b""

@@ -7,7 +7,7 @@ Of the supervisor:
     start       begin: listen, or forget old events now and then
     leave       each answer is its connection's last from now on
     stop        end what is in hand, and answer when nothing is
-    counts      what was observed since the last time, and how many connections there are
+    counts      send what was observed until now, and say how many connections of each state there are
 To it:
     facts       what was observed, as a notice (and lines of the log: `router.supervision.child`)
 Of a gate to the keeper:
@@ -21,6 +21,7 @@ from typing import TypeVar
 
 import msgspec
 
+from router.pem import Pair
 from router.settings.snapshot import Snapshot
 
 INTRODUCE, PREPARE, COMMIT, START, LEAVE, STOP = "introduce", "prepare", "commit", "start", "leave", "stop"
@@ -46,12 +47,12 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
 
     generation: int
     """1, 2, 3 ...: which one it is."""
-    first: Snapshot
-    """The one that the product began with: what is read at the start only holds as it stands there."""
     latest: Snapshot
+    first: Snapshot | None
+    """The one that the product began with, whose values hold for what is read at the start only; None: this one."""
     patience: float
     """Seconds that attempts to deliver get to end when it is stopped."""
-    trial: tuple[bytes, bytes] | None = None
+    trial: Pair | None = None
     """Certificate and key for trials; nothing for the keeper."""
 
 
@@ -65,15 +66,6 @@ class Receivers(msgspec.Struct, frozen=True, array_like=True):
     destinations: Sequence[str]
     seconds: float
     """How long they may take."""
-
-
-class Counts(msgspec.Struct, frozen=True, array_like=True):
-    """What a process has observed."""
-
-    facts: bytes
-    """As `router.telemetry.forwarding` encodes them."""
-    connections: dict[str, int]
-    """How many of each state there are."""
 
 
 def pack(message: object) -> bytes:

@@ -5,9 +5,9 @@ r"""The product as processes, and its supervisor: reads the configuration, opens
 
 Start, in order: configuration, sockets, probes, keeper and gates, ready. Requests wait in the kernel until there is a
 gate, and events in a gate until there is a keeper.
-Reload, on SIGHUP and when a file has changed: the supervisor reads and checks once. Every process is asked whether it
-can work by the new configuration (`prepare`), and only when all can it is in force (`commit`), the keeper's first, so
-that whoever is told to be told can be. A process that is made meanwhile is made by what is in force.
+Reload (`reloading`), on SIGHUP and when a file has changed: the supervisor reads and checks once. Every process is
+asked whether it can work by the new configuration (`prepare`), and only when all can it is in force (`commit`), the
+keeper's first, so that whoever is told to be told can be. A process that is made meanwhile is made by what is in force.
 Ready is who has a keeper and a gate, unless a process ends again and again, or we were told to leave.
 Leave, on SIGTERM: unready at once, but for `webhook.linger` everybody is answered as before, since endpoints take that
 long to change; each answer is its connection's last. A second SIGTERM changes nothing, SIGINT ends the wait.
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import shutil
 import socket
 import tempfile
@@ -33,17 +32,15 @@ from router.assembly import messages
 from router.assembly.gate_half import FINISH
 from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from
 from router.assembly.observing import Observing
-from router.assembly.running import warn
+from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
-from router.errors import ConfigurationError, GatecrierError
+from router.errors import ConfigurationError
 from router.ipc import Peer, PeerError, PeerGoneError
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
 from router.server.operations import Health, operations_application
 from router.server.sockets import listening_sockets
-from router.settings.loading import Loaded, attempt, load
-from router.settings.restarting import in_force
-from router.settings.watching import watch
+from router.settings.loading import Loaded
 from router.supervision import child
 from router.supervision.family import Family, Hooks, Member
 from router.supervision.nursery import Nursery
@@ -71,20 +68,17 @@ class Product:
     def __init__(
         self, config: Path, environment: Mapping[str, str], nursery: Nursery, *, is_log_readable: bool | None
     ) -> None:
-        self._config = config
-        self._environment = environment
         self._nursery = nursery
         self._is_log_readable = is_log_readable
         self._replica = environment.get("HOSTNAME") or socket.gethostname()
         self._metrics = metrics.create(__version__)
         self._observing = Observing(self._metrics)
+        self._reloading = Reloading(config, environment, self._observing, self._replace)
         self._replay = Replay(self._observing)
         self._tending = Tending()
         self._health = Health(failure=lambda: self._tending.failure)
         self._opened = contextlib.AsyncExitStack()
-        self._reading = asyncio.Lock()
         self._is_running = False
-        self._watched: Mapping[Path, bytes | None] = {}
         self._in_force: InForce
         self._family: Family | None = None
         self._taken: weakref.WeakKeyDictionary[Peer, int] = weakref.WeakKeyDictionary()
@@ -100,12 +94,15 @@ class Product:
             ConfigurationError: The configuration can't be used, or an address is taken.
             GatecrierError: A process can't do its work: the outbox can't be opened, say.
         """
-        async with self._reading:
-            await self._start()
+        await self._reloading.start(self._start)
+        self._tending.keep("watch files", self._reloading.watch())
+        self._is_running = True
+        self._changed()
+        settings, gates = self._reloading.settings, sum(member.role == GATE for member in self._members())
+        webhook = str(settings.webhook.listen)
+        log.info("router_started", version=__version__, cluster=settings.cluster, webhook=webhook, gates=gates)
 
-    async def _start(self) -> None:
-        loaded = load(self._config, self._environment)
-        warn(loaded)
+    async def _start(self, loaded: Loaded) -> None:
         settings, opened = loaded.settings, self._opened
         application = operations_application(self._health, self._exposed)
         operations = Listener(application, settings.operations.listen, self._observing, limits=OPERATIONS)
@@ -122,17 +119,6 @@ class Product:
         opened.push_async_callback(family.stop)
         await operations.start()
         await family.start()
-        self._watched = loaded.watched
-        self._tending.keep("watch files", watch(self._watched, self._reload))
-        self._is_running = True
-        self._changed()
-        log.info(
-            "router_started",
-            version=__version__,
-            cluster=settings.cluster,
-            webhook=str(settings.webhook.listen),
-            gates=gates,
-        )
 
     def _open_line(self) -> None:
         """The socket at which gates call the keeper, in a folder that is ours alone."""
@@ -176,19 +162,19 @@ class Product:
             await peer.ask(messages.COMMIT)
             self._taken[peer] = part.generation
 
-    async def reload(self) -> None:
-        """Take the configuration as it is now, or keep the old one."""
-        await self._reload()
-
     def reload_soon(self) -> None:
-        """The same, for whoever can't wait; needs a running event loop."""
-        self._tending.let_end("read the configuration again", self.reload())
+        """Take the configuration as it is now, or keep the old one; needs a running event loop."""
+        self._tending.let_end("read the configuration again", self._reload())
+
+    async def _reload(self) -> None:
+        await self._reloading.reload()
 
     async def linger(self, no_longer: asyncio.Event) -> None:
         """Unready, go on answering until whoever asks has noticed, or until `no_longer`."""
         self._is_running = False
+        self._reloading.end()
         self._changed()
-        seconds = self._in_force.loaded.settings.webhook.linger
+        seconds = self._reloading.settings.webhook.linger
         log.info("router_leaving", linger=seconds)
         await self._tell(GATE, messages.LEAVE, FINISH)
         with contextlib.suppress(TimeoutError):
@@ -198,9 +184,10 @@ class Product:
     async def stop(self) -> None:
         """Drain and close, also after a start that failed half way."""
         self._is_running = False
+        self._reloading.end()
         self._set_ready(is_ready=False)
         if self._family is not None:
-            deadline = self._in_force.loaded.settings.webhook.deadline
+            deadline = self._reloading.settings.webhook.deadline
             await self._tell(GATE, messages.STOP, deadline + 2 * FINISH)
             await self._tell(KEEPER, messages.STOP, self._in_force.parts[KEEPER].patience + FINISH)
         await self._opened.aclose()
@@ -215,33 +202,8 @@ class Product:
                     if isinstance(problem, BaseException):
                         log.warning("process_not_told", role=role, topic=topic, problem=str(problem))
 
-    async def _reload(self) -> Mapping[Path, bytes | None]:
-        async with self._reading:  # else what was read first could come into force last
-            if self._is_running:
-                await self._reload_alone()
-            return self._watched
-
-    async def _reload_alone(self) -> None:
-        found = await asyncio.to_thread(attempt, self._config, self._environment)
-        if not self._is_running:
-            return
-        if not isinstance(found, Loaded):
-            self._watched = {**self._watched, **found.watched}
-            self._refuse(found.text.splitlines()[:50])
-            return
-        self._watched = found.watched
-        try:
-            await self._replace(found)
-        except GatecrierError as error:
-            self._refuse([str(error)])
-
-    def _refuse(self, problems: list[str]) -> None:
-        self._observing.reloaded(is_taken=False)
-        log.error("configuration_refused", problems=problems, advice="the old one stays in force")
-
     async def _replace(self, loaded: Loaded) -> None:
-        settings, changed = in_force(self._in_force.loaded.settings, loaded.settings)
-        configured = in_force_from(dataclasses.replace(loaded, settings=settings), self._in_force)
+        configured = in_force_from(loaded, self._in_force)
         prepared: list[tuple[str, Peer]] = []
         for member in self._members():
             if (peer := member.peer) is not None:
@@ -255,11 +217,6 @@ class Product:
             if member.peer is not None:
                 with contextlib.suppress(PeerGoneError):
                     await self._bring_up_to_date(member.role, member.peer)
-        self._observing.reloaded(is_taken=True)
-        warn(loaded)
-        if changed:
-            log.warning("restart_needed", settings=changed, advice="the running values stay in force until then")
-        log.info("configuration_taken", cluster=settings.cluster, rules=len(settings.policy))
 
     async def _commit(self, peer: Peer) -> None:
         generation = self._in_force.generation
@@ -280,16 +237,10 @@ class Product:
         return b""
 
     async def _exposed(self) -> bytes:
-        counts: Counter[str] = Counter()
-        for member in self._members():
-            if member.peer is None:
-                continue
-            with contextlib.suppress(PeerError, TimeoutError):
-                async with asyncio.timeout(COUNTING):
-                    answer = messages.unpack(await member.peer.ask(messages.COUNTS), messages.Counts)
-                self._replay.tell(answer.facts)
-                counts.update(answer.connections)
-        self._observing.connections(counts)
+        counted = await asyncio.gather(
+            *(_counted(member.peer) for member in self._members() if member.peer is not None)
+        )
+        self._observing.connections(sum(counted, Counter()))
         for role in (GATE, KEEPER):
             self._observing.processes(role, sum(one.is_ready for one in self._members() if one.role == role))
         return self._metrics.exposed()
@@ -305,3 +256,11 @@ class Product:
     def _set_ready(self, *, is_ready: bool) -> None:
         self._health.is_ready = is_ready
         self._observing.ready(is_ready=is_ready)
+
+
+async def _counted(peer: Peer) -> Counter[str]:
+    """How many connections of each state a process has, after it has sent what it has observed."""
+    with contextlib.suppress(PeerError, TimeoutError):
+        async with asyncio.timeout(COUNTING):
+            return Counter(messages.unpack(await peer.ask(messages.COUNTS), dict[str, int]))
+    return Counter()

@@ -65,9 +65,19 @@ def for_keeper(whole: Snapshot) -> Snapshot:
     return _of_part(reading, document)
 
 
+def gate_settings(part: Snapshot) -> GateSettings:
+    """What stands in the gate's part; raises ConfigurationError where it is none."""
+    return _settings(GateSettings, _document(part), Reading.of(part))
+
+
+def keeper_settings(part: Snapshot) -> KeeperSettings:
+    """What stands in the keeper's part; raises ConfigurationError where it is none."""
+    return _settings(KeeperSettings, _document(part), Reading.of(part))
+
+
 def gate_part(part: Snapshot) -> GatePart:
     """The gate's part, read; raises ConfigurationError where it is none."""
-    settings = _settings(GateSettings, _document(part), Reading.of(part))
+    settings = gate_settings(part)
     return GatePart(settings, Policy(settings.policy))
 
 

@@ -150,7 +150,7 @@ async def test_the_file_of_the_ca_is_watched(tmp_path: Path) -> None:
         webhook={"listen": f"127.0.0.1:{place.webhook}", "tls": "self-signed", "clients": {"ca": "clients.pem"}}
     )
     async with place.running() as router:
-        watched = router._watched
+        watched = await router._reloading.reload()
 
     assert tmp_path / "clients.pem" in watched
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from router.assembly import running
+from router.assembly import reloading
 from router.policy import Policy
 from router.policy.settings import RuleSettings
 from router.settings import loading
@@ -40,7 +40,7 @@ async def test_a_template_that_is_edited_after_the_check_is_the_one_that_was_che
         return found
 
     async with place.running() as router:
-        monkeypatch.setattr(running, "attempt", then_edited)
+        monkeypatch.setattr(reloading, "attempt", then_edited)
         place.write(**ENFORCED)
         await router.reload()
         answer = await place.ask("r.example/other/app:1")
@@ -64,7 +64,7 @@ async def test_files_that_vanish_after_the_check_are_not_missed(
         place.config.unlink()
         return found
 
-    monkeypatch.setattr(running, "load", then_gone)
+    monkeypatch.setattr(reloading, "load", then_gone)
     async with place.running():
         await place.ask("r.example/other/app:1")
         told = await place.until_archived(1)
@@ -80,7 +80,7 @@ async def test_a_task_that_has_ended_fails_health_and_is_logged(
     async def breaks(*_: object) -> None:
         raise RuntimeError("out of inotify, say")
 
-    monkeypatch.setattr(running, "watch", breaks)
+    monkeypatch.setattr(reloading, "watch", breaks)
     place = Place(tmp_path)
     async with place.running():
         status, text = await place.probe("healthz")

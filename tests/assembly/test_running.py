@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from router.assembly import Router, running
+from router.assembly import Router, reloading
 from router.errors import ConfigurationError, OutboxError
 from router.server.certificates import self_signed
 from router.settings.loading import attempt
@@ -134,8 +134,8 @@ async def test_what_was_read_last_comes_into_force_last(tmp_path: Path, monkeypa
 
     loop, second = asyncio.get_running_loop(), list[asyncio.Future[None]]()
     async with place.running() as router:
-        reading = getattr(router, "_reading", asyncio.Lock())
-        monkeypatch.setattr(running, "attempt", slowly)
+        reading = router._reloading._turn
+        monkeypatch.setattr(reloading, "attempt", slowly)
         await router.reload()
         await second[0]
         answer = await place.ask("r.example/other/app:1")
