@@ -65,9 +65,10 @@ class GateHalf:
     def commit(self, prepared: Deciding) -> None:
         """Decide by this from now on."""
         before, self._in_force = self._in_force, prepared
-        if before is None or self._gate is None:
+        if self._gate is not None:
+            self._gate.rules = prepared.rules
+        if before is None:
             return
-        self._gate.rules = prepared.rules
         if self._listener is not None and prepared.entrance.clients != before.entrance.clients:
             self._listener.renew()
         self._tending.let_end("close an old registry client", _closed_later(before))

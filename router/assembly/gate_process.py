@@ -93,7 +93,7 @@ def receipts_over(line: Line, generation: int) -> ObtainReceipts:
 def gate(descriptors: Sequence[int]) -> int:
     """The role of a gate process: its socket to the supervisor, then those on which it listens."""
 
-    async def make(introduction: messages.Introduction, observing: Observing, tending: Tending) -> GateWork:
+    def make(introduction: messages.Introduction, observing: Observing, tending: Tending) -> GateWork:
         return GateWork(introduction, observing, tending, descriptors[1:])
 
     return live("gate", descriptors[0], member(make), new_event_loop)

@@ -82,9 +82,9 @@ class KeeperHalf:
         before, self._made = self._made, made
         self._keep = part.settings.outbox.keep
         by_name = {name: one.channel for name, one in made.items()}
+        if self._receipts:
+            self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))
         self._receipts[generation] = Receipts(by_name)
-        for old in [number for number in self._receipts if number != generation]:
-            self._tending.let_end("forget old receipts", self._forgotten_later(old, before, made))
         await self._dispatcher.replace(by_name)
 
     def keep_house(self) -> None:

@@ -110,7 +110,7 @@ class KeeperWork:
 def keeper(descriptors: Sequence[int]) -> int:
     """The role of the keeper process: its socket to the supervisor, then the one at which gates call."""
 
-    async def make(introduction: messages.Introduction, observing: Observing, tending: Tending) -> KeeperWork:
+    def make(introduction: messages.Introduction, observing: Observing, tending: Tending) -> KeeperWork:
         return KeeperWork(introduction, observing, tending, descriptors[1])
 
     return live("keeper", descriptors[0], member(make), new_event_loop)

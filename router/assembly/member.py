@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from router.assembly import messages
 from router.assembly.observing import Observing
 from router.assembly.opening import COLLECTING
 from router.assembly.tending import Tending
-from router.ipc import Answerer, Peer, PeerRefusedError
-from router.supervision.child import RemoteLog
+from router.ipc import Peer, PeerRefusedError
+from router.supervision.child import Begin, RemoteLog
 from router.telemetry import logs
 from router.telemetry.forwarding import Facts, forwarding
 from router.telemetry.logs import logger
@@ -57,7 +57,7 @@ class Work(Protocol):
         """End what is in hand."""
 
 
-Make = Callable[[messages.Introduction, Observing, Tending], Awaitable[Work]]
+Make = Callable[[messages.Introduction, Observing, Tending], Work]
 """Makes the work of a member that was introduced."""
 
 
@@ -67,15 +67,16 @@ class Member:
     def __init__(self, peer: Peer, make: Make) -> None:
         self._peer = peer
         self._make = make
-        self._facts = Facts(self._send)
+        self._facts = Facts(lambda facts: peer.tell(messages.FACTS, facts))
         self._observing = forwarding(Observing, self._facts)
         self._tending = Tending()
         self._work: Work | None = None
+        self._dropped: Mapping[str, int] = {}
 
     async def answer(self, topic: str, body: bytes) -> bytes:
         """Do what the supervisor asks."""
         if topic == messages.INTRODUCE:
-            await self._introduced(messages.unpack(body, messages.Introduction))
+            self._introduced(messages.unpack(body, messages.Introduction))
             return b""
         if (work := self._work) is None:
             raise PeerRefusedError("introduce yourself first")
@@ -93,38 +94,37 @@ class Member:
             case messages.STOP:
                 await self._tending.close()
                 await work.stop()
-                self._send()
+                self._facts.send()
             case messages.COUNTS:
                 connections = await work.counts()
-                self._send()  # it arrives before the answer
+                self._facts.send()  # it arrives before the answer
                 return messages.pack(connections)
             case _:
                 raise PeerRefusedError(f"nobody answers {topic!r} here")
         return b""
 
-    async def _introduced(self, introduction: messages.Introduction) -> None:
+    def _introduced(self, introduction: messages.Introduction) -> None:
         logs.configure(readable=introduction.is_log_readable, queue=RemoteLog(self._peer))
-        self._work = await self._make(introduction, self._observing, self._tending)
+        self._work = self._make(introduction, self._observing, self._tending)
         self._tending.keep("report what was observed", self._reporting(self._work))
 
     async def _reporting(self, work: Work) -> None:
         while True:
             await asyncio.sleep(FLUSH)
-            self._send()
+            self._report_dropped_lines()
+            self._facts.send()
             if failure := work.failure or self._tending.failure:
                 log.error("process_gives_up", cause=failure)
                 self._peer.close()
                 os._exit(_ENDED)
 
-    def _send(self) -> None:
-        if facts := self._facts.taken():
-            self._peer.tell(messages.FACTS, facts)
+    def _report_dropped_lines(self) -> None:
+        before, self._dropped = self._dropped, logs.dropped()
+        for kind, count in self._dropped.items():
+            if more := count - before.get(kind, 0):
+                self._observing.lines_dropped(kind, more)
 
 
-def member(make: Make) -> Callable[[Peer], Awaitable[Answerer]]:
+def member(make: Make) -> Begin:
     """Begins a member that does this work."""
-
-    async def begin(peer: Peer) -> Answerer:
-        return Member(peer, make).answer
-
-    return begin
+    return lambda peer: Member(peer, make).answer

@@ -133,6 +133,10 @@ class Observing:
         """A process in this role has ended, and another is started in its place."""
         self._metrics.process_restarts.labels(role).inc()
 
+    def lines_dropped(self, kind: str, count: int) -> None:
+        """Another process of ours could not hand over so many lines, or events, of its log."""
+        self._metrics.lines_dropped.elsewhere[kind] += count
+
     def ready(self, *, is_ready: bool) -> None:
         """Requests are taken from now on, or not any more."""
         self._metrics.ready.set(is_ready)

@@ -42,7 +42,7 @@ from router.server.operations import Health, operations_application
 from router.server.sockets import listening_sockets
 from router.settings.loading import Loaded
 from router.supervision import child
-from router.supervision.family import Family, Hooks, Member
+from router.supervision.family import Family, Hooks, Seat
 from router.supervision.nursery import Nursery
 from router.supervision.sizing import gate_processes, usable_cpus, usable_memory
 from router.telemetry import logs, metrics
@@ -76,7 +76,7 @@ class Product:
         self._reloading = Reloading(config, environment, self._observing, self._replace)
         self._replay = Replay(self._observing)
         self._tending = Tending()
-        self._health = Health(failure=lambda: self._tending.failure)
+        self._health = Health(failure=self._failure)
         self._opened = contextlib.AsyncExitStack()
         self._is_running = False
         self._in_force: InForce
@@ -98,7 +98,7 @@ class Product:
         self._tending.keep("watch files", self._reloading.watch())
         self._is_running = True
         self._changed()
-        settings, gates = self._reloading.settings, sum(member.role == GATE for member in self._members())
+        settings, gates = self._reloading.settings, sum(seat.role == GATE for seat in self._seats())
         webhook = str(settings.webhook.listen)
         log.info("router_started", version=__version__, cluster=settings.cluster, webhook=webhook, gates=gates)
 
@@ -130,28 +130,28 @@ class Product:
         self._at_keeper.listen()
 
     def _made_family(self, gates: int) -> Family:
-        members = [Member(KEEPER, 0), *(Member(GATE, number) for number in range(gates))]
+        seats = [Seat(KEEPER, 0), *(Seat(GATE, number) for number in range(gates))]
         inherited = {
             KEEPER: [self._at_keeper.fileno()],
             GATE: [listening.fileno() for listening in self._webhook],
         }
         introduction = messages.Introduction(self._replica, str(self._folder / KEEPER), gates, self._is_log_readable)
 
-        async def greet(member: Member, peer: Peer) -> None:
+        async def greet(seat: Seat, peer: Peer) -> None:
             await peer.ask(messages.INTRODUCE, messages.pack(introduction))
-            await self._bring_up_to_date(member.role, peer)
+            await self._bring_up_to_date(seat.role, peer)
             await peer.ask(messages.START)
-            await self._bring_up_to_date(member.role, peer)  # a reload may have come between
+            await self._bring_up_to_date(seat.role, peer)  # a reload may have come between
 
         return Family(
             self._nursery,
-            members,
+            seats,
             Hooks(
                 greet=greet,
                 answer=self._answer,
-                inherit=lambda member: inherited[member.role],
+                inherit=lambda seat: inherited[seat.role],
                 changed=self._changed,
-                restarting=lambda member: self._observing.process_restarting(member.role),
+                restarting=lambda seat: self._observing.process_restarting(seat.role),
             ),
         )
 
@@ -195,7 +195,7 @@ class Product:
 
     async def _tell(self, role: str, topic: str, patience: float) -> None:
         """Ask everybody in this role, who may end meanwhile."""
-        peers = [member.peer for member in self._members() if member.role == role and member.peer is not None]
+        peers = [seat.peer for seat in self._seats() if seat.role == role and seat.peer is not None]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 for problem in await asyncio.gather(*(peer.ask(topic) for peer in peers), return_exceptions=True):
@@ -205,18 +205,18 @@ class Product:
     async def _replace(self, loaded: Loaded) -> None:
         configured = in_force_from(loaded, self._in_force)
         prepared: list[tuple[str, Peer]] = []
-        for member in self._members():
-            if (peer := member.peer) is not None:
+        for seat in self._seats():
+            if (peer := seat.peer) is not None:
                 with contextlib.suppress(PeerGoneError):  # whoever comes next is made by what is in force
-                    await peer.ask(messages.PREPARE, messages.pack(configured.parts[member.role]))
-                    prepared.append((member.role, peer))
+                    await peer.ask(messages.PREPARE, messages.pack(configured.parts[seat.role]))
+                    prepared.append((seat.role, peer))
         self._in_force = configured
         for wanted in (KEEPER, GATE):
             await asyncio.gather(*(self._commit(peer) for role, peer in prepared if role == wanted))
-        for member in self._members():
-            if member.peer is not None:
+        for seat in self._seats():
+            if seat.peer is not None:
                 with contextlib.suppress(PeerGoneError):
-                    await self._bring_up_to_date(member.role, member.peer)
+                    await self._bring_up_to_date(seat.role, seat.peer)
 
     async def _commit(self, peer: Peer) -> None:
         generation = self._in_force.generation
@@ -224,7 +224,7 @@ class Product:
             await peer.ask(messages.COMMIT)
             self._taken[peer] = generation
 
-    async def _answer(self, member: Member, topic: str, body: bytes) -> bytes:
+    async def _answer(self, seat: Seat, topic: str, body: bytes) -> bytes:
         match topic:
             case child.LINE:
                 logs.write_line(body)
@@ -233,25 +233,26 @@ class Product:
             case messages.FACTS:
                 self._replay.tell(body)
             case _:
-                raise ConfigurationError(f"{member.role} asks {topic!r}, which nobody answers here")
+                raise ConfigurationError(f"{seat.role} asks {topic!r}, which nobody answers here")
         return b""
 
     async def _exposed(self) -> bytes:
-        counted = await asyncio.gather(
-            *(_counted(member.peer) for member in self._members() if member.peer is not None)
-        )
+        counted = await asyncio.gather(*(_counted(seat.peer) for seat in self._seats() if seat.peer is not None))
         self._observing.connections(sum(counted, Counter()))
         for role in (GATE, KEEPER):
-            self._observing.processes(role, sum(one.is_ready for one in self._members() if one.role == role))
+            self._observing.processes(role, sum(one.is_ready for one in self._seats() if one.role == role))
         return self._metrics.exposed()
+
+    def _failure(self) -> str:
+        return self._tending.failure or ("" if self._family is None else self._family.failure)
 
     def _changed(self) -> None:
         family = self._family
         is_whole = family is not None and family.is_ready(KEEPER) and family.is_ready(GATE) and not family.is_hopeless
         self._set_ready(is_ready=self._is_running and is_whole)
 
-    def _members(self) -> Sequence[Member]:
-        return () if self._family is None else self._family.members
+    def _seats(self) -> Sequence[Seat]:
+        return () if self._family is None else self._family.seats
 
     def _set_ready(self, *, is_ready: bool) -> None:
         self._health.is_ready = is_ready

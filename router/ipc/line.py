@@ -5,7 +5,6 @@ Rules:
     the asker's business: `asyncio.timeout_at`).
 (2) The same question may therefore be heard twice. Only ask here what may be done twice.
 (3) While nobody answers the door, it is tried again after 20 ms, 40 ms ... at most 200 ms.
-(4) What is told (`tell`) while there is no connection is lost.
 """
 
 from __future__ import annotations
@@ -37,11 +36,6 @@ class Line:
         self._is_closed = False
         self._calling: asyncio.Task[None] | None = None
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether there is a process at the other end at the moment."""
-        return self._peer is not None
-
     async def ask(self, topic: str, body: bytes = b"") -> bytes:
         """The answer of whichever process is there.
 
@@ -53,10 +47,6 @@ class Line:
             peer = await self._connected()
             with contextlib.suppress(PeerGoneError):
                 return await peer.ask(topic, body)
-
-    def tell(self, topic: str, body: bytes = b"") -> bool:
-        """Say something that wants no answer (rule 4); whether it was sent."""
-        return self._peer is not None and self._peer.tell(topic, body)
 
     async def close(self) -> None:
         """End the line; who still waits fails with PeerGoneError."""

@@ -4,7 +4,6 @@ Rules:
 (1) It lives in an event loop of its own, for as long as its socket to the supervisor is open; then it ends at once,
     with whatever is in hand: the supervisor closes it last, or has died.
 (2) What it logs goes to the supervisor, which alone writes: lines of several processes in one pipe would be torn.
-(3) A defect that ends it is a line of the log.
 """
 
 from __future__ import annotations
@@ -13,11 +12,12 @@ import asyncio
 import contextlib
 import os
 import socket
-import struct
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
+
+import msgspec
 
 from router.ipc import Answerer, Peer
 from router.supervision.family import ALIVE
@@ -26,9 +26,8 @@ from router.telemetry.adopting import adopting
 
 LINE, EVENT = "log_line", "log_event"
 """Topics of notices to the supervisor: a line as it is to be written, and an event whose last resort is the log."""
-_LENGTHS = struct.Struct(">HH")
 
-Begin: TypeAlias = Callable[[Peer], Awaitable[Answerer]]
+Begin: TypeAlias = Callable[[Peer], Answerer]
 """Makes what the process is from its end of the socket; what it returns answers the supervisor."""
 
 
@@ -56,11 +55,11 @@ class RemoteLog:
 
     def put_event(self, event_id: str, body: bytes, stamp: str) -> bool:
         """Hand over an event; whether there was room, as far as that is known in this thread."""
-        return self._hand_over("event", EVENT, packed_event(event_id, body, stamp))
+        return self._hand_over("event", EVENT, msgspec.msgpack.encode((event_id, body, stamp)))
 
-    def flush(self, patience: float) -> bool:
-        """Nothing waits here."""
-        return patience >= 0
+    def flush(self, patience: float) -> bool:  # noqa: ARG002 - nothing waits here
+        """Whether everything is handed over, as it is at once."""
+        return True
 
     def _hand_over(self, kind: str, topic: str, body: bytes) -> bool:
         if threading.get_ident() == self._thread:
@@ -75,21 +74,9 @@ class RemoteLog:
         return was_sent
 
 
-def packed_event(event_id: str, body: bytes, stamp: str) -> bytes:
-    """The body of an EVENT notice."""
-    name, at = event_id.encode("utf-8", "replace"), stamp.encode()
-    return _LENGTHS.pack(len(name), len(at)) + name + at + body
-
-
 def unpacked_event(packed: bytes) -> tuple[str, bytes, str]:
     """Id, body and time from the body of an EVENT notice."""
-    of_name, of_stamp = _LENGTHS.unpack_from(packed)
-    start = _LENGTHS.size
-    return (
-        packed[start : start + of_name].decode(),
-        packed[start + of_name + of_stamp :],
-        packed[start + of_name : start + of_name + of_stamp].decode(),
-    )
+    return msgspec.msgpack.decode(packed, type=tuple[str, bytes, str])
 
 
 def live(
@@ -107,21 +94,17 @@ def live(
 
 
 async def _live(descriptor: int, begin: Begin) -> None:
-    answering: asyncio.Future[Answerer] = asyncio.get_running_loop().create_future()
+    answerers: list[Answerer] = []
 
     async def answer(topic: str, body: bytes) -> bytes:
-        if topic == ALIVE:
-            return b""
-        return await (await asyncio.shield(answering))(topic, body)
+        return b"" if topic == ALIVE else await answerers[0](topic, body)
 
-    _, peer = await asyncio.get_running_loop().create_unix_connection(
-        lambda: Peer(answer, lambda: os._exit(0)), sock=socket.socket(fileno=descriptor)
-    )
-    logs.configure(readable=False, queue=RemoteLog(peer))
-    try:
-        answering.set_result(await begin(peer))
-        await asyncio.Event().wait()
-    except Exception:  # noqa: BLE001 - the supervisor starts another; nobody else could tell why
-        logs.logger().exception("process_failed")
-        peer.close()
-        await asyncio.sleep(1)  # until that is written, which ends this process
+    def connected() -> Peer:
+        peer = Peer(answer, lambda: os._exit(0))
+        logs.configure(readable=False, queue=RemoteLog(peer))
+        answerers.append(begin(peer))  # before the first question can come
+        return peer
+
+    loop = asyncio.get_running_loop()
+    await loop.create_unix_connection(connected, sock=socket.socket(fileno=descriptor))
+    await asyncio.Event().wait()

@@ -1,11 +1,12 @@
-"""The processes of one product: each has a place, and a place that falls empty is filled again.
+"""The processes of one product: each has a seat, and a seat that falls empty is filled again.
 
 A life, in order:
 (1) The nursery is asked for a child, which inherits a socket to us and what its role needs.
 (2) `greet` says what it must know; when that is done, it is ready.
 (3) Its end is the end of that socket, however it ended. While it lives it must answer within `HANGING` seconds that it
     does; else it is killed.
-(4) The place is filled again when `restarts` says so.
+(4) The seat is filled again when `restarts` says so.
+(5) A defect in all this leaves a seat empty for ever: `failure` tells it, and at the start it is final, too.
 
 At the start a refusal in (2) is final: what a process can't use now, it can't use in a second either. Later it is not.
 If the nursery dies, those whom it has borne live on; the next one is made.
@@ -21,6 +22,7 @@ import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from router.errors import GatecrierError
 from router.ipc import Peer, PeerError, PeerRefusedError
@@ -42,8 +44,8 @@ ALIVE = "alive"
 
 
 @dataclass(eq=False, slots=True)
-class Member:
-    """A place for one process, and who is in it."""
+class Seat:
+    """Where one process belongs, and who is there."""
 
     role: str
     number: int
@@ -62,16 +64,16 @@ class Member:
 class Hooks:
     """What a family leaves to whoever has it."""
 
-    greet: Callable[[Member, Peer], Awaitable[None]]
+    greet: Callable[[Seat, Peer], Awaitable[None]]
     """Says to a new process what it must know; raises PeerError where it can't use that."""
-    answer: Callable[[Member, str, bytes], Awaitable[bytes]]
+    answer: Callable[[Seat, str, bytes], Awaitable[bytes]]
     """Answers what a process asks."""
-    inherit: Callable[[Member], Sequence[int]]
+    inherit: Callable[[Seat], Sequence[int]]
     """The descriptors that a process gets besides its socket to us."""
     changed: Callable[[], None]
     """Told whenever somebody has become ready, or has ended."""
-    restarting: Callable[[Member], None]
-    """Told of the place of somebody who has ended, and that is filled again."""
+    restarting: Callable[[Seat], None]
+    """Told of the seat of somebody who has ended, and that is filled again."""
 
 
 class Family:
@@ -79,45 +81,50 @@ class Family:
 
     Args:
         nursery: Makes them.
-        members: The places.
+        seats: Those of all processes.
         hooks: What is left to others.
     """
 
-    def __init__(self, nursery: Nursery, members: Iterable[Member], hooks: Hooks) -> None:
+    def __init__(self, nursery: Nursery, seats: Iterable[Seat], hooks: Hooks) -> None:
         self._nursery = nursery
-        self.members = tuple(members)
+        self.seats = tuple(seats)
         self._hooks = hooks
         self._loop = asyncio.get_running_loop()
         self._ordered: deque[asyncio.Future[int]] = deque()
         self._nurseries = Restarts()
+        self._nursery_since = self._loop.time()
+        self.failure = ""
+        """Which seat is not cared for any more, and why; empty while each is."""
         self._lives: list[asyncio.Task[None]] = []
         self._is_ending = False
         self._loop.add_reader(self._nursery.socket, self._hear)
 
     def is_ready(self, role: str) -> bool:
         """Whether anybody in this role is ready."""
-        return any(member.is_ready for member in self.members if member.role == role)
+        return any(seat.is_ready for seat in self.seats if seat.role == role)
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether a place can't be filled."""
-        return any(member.restarts.is_hopeless for member in self.members)
+        """Whether a seat can't be filled."""
+        return any(seat.restarts.is_hopeless for seat in self.seats)
 
     async def start(self) -> None:
-        """Fill every place.
+        """Fill every seat.
 
         Raises:
             PeerRefusedError: Somebody can't use what it was told.
             GatecrierError: Somebody ends again and again before it is ready.
         """
         firsts = []
-        for member in self.members:
+        for seat in self.seats:
             firsts.append(first := self._loop.create_future())
-            self._lives.append(self._loop.create_task(self._keep(member, first)))
+            life = self._loop.create_task(self._keep(seat, first))
+            life.add_done_callback(partial(self._given_up, seat, first))
+            self._lives.append(life)
         await asyncio.gather(*firsts)
 
     async def stop(self) -> None:
-        """End everybody: who was told to end before has ended by himself; the others are killed."""
+        """End everybody at once, whatever is in hand."""
         self._is_ending = True
         for life in self._lives:
             life.cancel()
@@ -125,74 +132,82 @@ class Family:
         self._loop.remove_reader(self._nursery.socket)
         self._nursery.close()
 
-    async def _keep(self, member: Member, first: asyncio.Future[None]) -> None:
+    async def _keep(self, seat: Seat, first: asyncio.Future[None]) -> None:
         while True:
-            ready_for = await self._live(member, first)
-            wait = member.restarts.ended(ready_for)
-            if member.restarts.is_hopeless and not first.done():
+            ready_for = await self._live(seat, first)
+            wait = seat.restarts.ended(ready_for)
+            if seat.restarts.is_hopeless and not first.done():
                 first.set_exception(
-                    GatecrierError(f"the {member.role} process ended again and again before it was ready")
+                    GatecrierError(f"the {seat.role} process ended again and again before it was ready")
                 )
                 return
-            self._hooks.restarting(member)
-            log.warning("process_restarting", role=member.role, number=member.number, seconds=wait)
+            self._hooks.restarting(seat)
+            log.warning("process_restarting", role=seat.role, number=seat.number, seconds=wait)
             self._hooks.changed()
             await asyncio.sleep(wait)
 
-    async def _live(self, member: Member, first: asyncio.Future[None]) -> float | None:
+    async def _live(self, seat: Seat, first: asyncio.Future[None]) -> float | None:
         """One life; returns for how many seconds it was ready."""
         ended = asyncio.Event()
         ours, theirs = socket.socketpair()
         with theirs:
-            born = self._order(member, theirs)
-        peer = await self._connected(member, ours, ended)
+            born = self._order(seat, theirs)
+        peer = await self._connected(seat, ours, ended)
         proven: asyncio.TimerHandle | None = None
         try:
-            member.process = await born
+            seat.process = await born
             async with asyncio.timeout(GREETING):
-                await self._hooks.greet(member, peer)
-            member.peer, member.ready_since = peer, self._loop.time()
-            proven = self._loop.call_later(PROVEN, self._has_proven, member)
-            log.info("process_ready", role=member.role, number=member.number, process=member.process)
+                await self._hooks.greet(seat, peer)
+            seat.peer, seat.ready_since = peer, self._loop.time()
+            proven = self._loop.call_later(PROVEN, self._has_proven, seat)
+            log.info("process_ready", role=seat.role, number=seat.number, process=seat.process)
             self._hooks.changed()
             if not first.done():
                 first.set_result(None)
-            await self._until_the_end(member, peer, ended)
+            await self._until_the_end(seat, peer, ended)
         except PeerRefusedError as error:
             if not first.done():
                 first.set_exception(error)
-            log.error("process_refused", role=member.role, number=member.number, problem=str(error))  # noqa: TRY400 - the stack says nothing more
+            log.error("process_refused", role=seat.role, number=seat.number, problem=str(error))  # noqa: TRY400 - the stack says nothing more
         except (PeerError, TimeoutError, OSError) as error:
-            log.warning("process_not_ready", role=member.role, number=member.number, problem=str(error))
+            log.warning("process_not_ready", role=seat.role, number=seat.number, problem=str(error))
         finally:
-            ready_for = None if member.ready_since is None else self._loop.time() - member.ready_since
+            ready_for = None if seat.ready_since is None else self._loop.time() - seat.ready_since
             if proven is not None:
                 proven.cancel()
             peer.close()
             self._loop.call_later(REAPING, reap)
             if not ended.is_set():
-                _kill(member.process)
-            member.peer = member.ready_since = member.process = None
+                _kill(seat.process)
+            seat.peer = seat.ready_since = seat.process = None
         return ready_for
 
-    def _order(self, member: Member, theirs: socket.socket) -> asyncio.Future[int]:
+    def _given_up(self, seat: Seat, first: asyncio.Future[None], life: asyncio.Task[None]) -> None:
+        if life.cancelled() or (error := life.exception()) is None:
+            return
+        log.error("seat_given_up", role=seat.role, number=seat.number, exc_info=error)
+        self.failure = self.failure or f"nobody fills the seat of the {seat.role} process any more"
+        if not first.done():
+            first.set_exception(error)
+
+    def _order(self, seat: Seat, theirs: socket.socket) -> asyncio.Future[int]:
         born: asyncio.Future[int] = self._loop.create_future()
         try:
-            self._nursery.order(member.role, [theirs.fileno(), *self._hooks.inherit(member)])
+            self._nursery.order(seat.role, [theirs.fileno(), *self._hooks.inherit(seat)])
         except OSError as error:
             born.set_exception(error)
         else:
             self._ordered.append(born)
         return born
 
-    async def _connected(self, member: Member, ours: socket.socket, ended: asyncio.Event) -> Peer:
+    async def _connected(self, seat: Seat, ours: socket.socket, ended: asyncio.Event) -> Peer:
         async def answer(topic: str, body: bytes) -> bytes:
-            return await self._hooks.answer(member, topic, body)
+            return await self._hooks.answer(seat, topic, body)
 
         _, peer = await self._loop.create_unix_connection(lambda: Peer(answer, ended.set), sock=ours)
         return peer
 
-    async def _until_the_end(self, member: Member, peer: Peer, ended: asyncio.Event) -> None:
+    async def _until_the_end(self, seat: Seat, peer: Peer, ended: asyncio.Event) -> None:
         watching = self._loop.create_task(_hangs(peer))
         ending = self._loop.create_task(ended.wait())
         try:
@@ -201,10 +216,10 @@ class Family:
             for task in (watching, ending):
                 task.cancel()
         if not ended.is_set():
-            log.error("process_hangs", role=member.role, number=member.number, process=member.process)
+            log.error("process_hangs", role=seat.role, number=seat.number, process=seat.process)
 
-    def _has_proven(self, member: Member) -> None:
-        member.restarts.has_proven()
+    def _has_proven(self, seat: Seat) -> None:
+        seat.restarts.has_proven()
         self._hooks.changed()
 
     def _hear(self) -> None:
@@ -227,14 +242,21 @@ class Family:
         while self._ordered:
             if not (born := self._ordered.popleft()).done():
                 born.set_exception(ConnectionResetError("the nursery has ended"))
-        wait = self._nurseries.ended(None)
+        wait = self._nurseries.ended(self._loop.time() - self._nursery_since)
         log.warning("nursery_ended", seconds=wait)
         self._loop.call_later(wait, self._replace_nursery)
 
     def _replace_nursery(self) -> None:
-        if not self._is_ending:
+        if self._is_ending:
+            return
+        self._nursery_since = self._loop.time()
+        try:
             self._nursery.replace()
-            self._loop.add_reader(self._nursery.socket, self._hear)
+        except OSError as error:  # no memory, no more processes: that may pass
+            log.warning("nursery_not_made", problem=str(error))
+            self._loop.call_later(self._nurseries.ended(None), self._replace_nursery)
+            return
+        self._loop.add_reader(self._nursery.socket, self._hear)
 
 
 async def _hangs(peer: Peer) -> None:

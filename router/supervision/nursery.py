@@ -10,8 +10,9 @@ Rules:
     then there are threads.
 (3) Order and answer are one datagram each: the role and the descriptors that the child inherits; its process id.
     How a child ended is told in the same way.
-(4) A child has nothing of the nursery but its descriptors; signals are as a new process has them. It does its role
-    and ends with what that returns, without coming back.
+(4) A child has nothing of the nursery but its descriptors. It does its role and ends with what that returns, without
+    coming back. Like the nursery it ignores SIGTERM, SIGINT and SIGHUP: who leaves when is the supervisor's business,
+    also where a terminal sends Ctrl-C to all.
 (5) The nursery ends when the supervisor's end of its socket is closed, as it is when the supervisor dies; each child
     has a socket to the supervisor for the same purpose.
 """
@@ -155,13 +156,13 @@ def _bear(orders: socket.socket, pipe: Sequence[int], role: Role, descriptors: S
 
 
 def _leave_signals_to_the_supervisor() -> None:
-    """A terminal sends Ctrl-C to all of us; who leaves when is decided in one place."""
+    """Ignore what the supervisor is told by (4)."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
 def _wake(_number: int, _frame: FrameType | None) -> None:
-    """A signal that is ignored wakes nobody."""
+    """There is a handler so that the signal is written to the pipe: one that is ignored wakes nobody."""
 
 
 def _tell_ends(orders: socket.socket) -> None:

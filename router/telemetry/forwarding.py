@@ -4,8 +4,8 @@ Rules:
 (1) An observer is a class whose public methods take plain values (texts, numbers, enums, collections of them), at most
     one of them by keyword only, and return nothing. `forwarding` makes one that only writes down what it is told,
     `Replay` tells it to the one that counts. Which methods there are follows from that class; nobody keeps a list.
-(2) Facts keep their order. None is lost while both processes live; what was written down and not yet sent goes with
-    the process that dies.
+(2) Facts keep their order. None is lost while both processes live and the other takes them, but for the oldest beyond
+    `KEPT`; what was written down and not yet sent goes with the process that dies.
 (3) Writing down costs less than counting: nothing is looked up, nothing is encoded before it is sent.
 """
 
@@ -18,6 +18,10 @@ from typing import Generic, TypeVar, cast, get_type_hints
 
 import msgspec
 
+BATCH = 4096
+"""Facts that are sent together without being asked for."""
+KEPT = 16 * BATCH
+"""Facts that wait at most for a process that takes none: some 10 MiB."""
 _T = TypeVar("_T")
 
 
@@ -31,27 +35,24 @@ class Facts:
     """What was written down and is still to be sent.
 
     Args:
-        full: Told when so many facts wait that they should be sent.
-        limit: How many those are.
+        tell: Sends a batch; says whether that went.
     """
 
-    def __init__(self, full: Callable[[], None], limit: int = 4096) -> None:
-        self._full = full
-        self._limit = limit
+    def __init__(self, tell: Callable[[bytes], bool]) -> None:
+        self._tell = tell
         self._facts: list[tuple[str, tuple[object, ...]]] = []
 
     def note(self, name: str, values: tuple[object, ...]) -> None:
         """Write a fact down."""
         self._facts.append((name, values))
-        if len(self._facts) == self._limit:
-            self._full()
+        if len(self._facts) % BATCH == 0:
+            self.send()
+            del self._facts[: max(0, len(self._facts) - KEPT)]
 
-    def taken(self) -> bytes:
-        """All that waits, encoded; empty where nothing does. They wait no longer."""
-        if not self._facts:
-            return b""
-        facts, self._facts = self._facts, []
-        return msgspec.msgpack.encode(facts)
+    def send(self) -> None:
+        """Send all that waits; it goes on waiting where nobody takes it."""
+        if self._facts and self._tell(msgspec.msgpack.encode(self._facts)):
+            self._facts = []
 
 
 def forwarding(observer: type[_T], facts: Facts) -> _T:
@@ -84,9 +85,7 @@ class Replay(Generic[_T]):
             self._tell[name] = method, tuple.__class_getitem__(tuple(hints.values())), named
 
     def tell(self, encoded: bytes) -> None:
-        """Tell what `Facts.taken` gave; raises msgspec.MsgspecError or KeyError where it is something else."""
-        if not encoded:
-            return
+        """Tell what `Facts` sent; raises msgspec.MsgspecError or KeyError where it is something else."""
         facts: Sequence[tuple[str, Sequence[object]]] = msgspec.msgpack.decode(
             encoded, type=list[tuple[str, list[object]]]
         )

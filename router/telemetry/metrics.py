@@ -7,6 +7,7 @@ closed sets and from names in the configuration, never from requests.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -38,15 +39,19 @@ class Backlog:
     set_aside: int
 
 
-class _DroppedLines(Collector):
-    """What the log of this process could not take; counted there, since it is older than any router."""
+class DroppedLines(Collector):
+    """What the log could not take: that of this process counts for itself, since it is older than any router."""
+
+    def __init__(self) -> None:
+        self.elsewhere: dict[str, int] = defaultdict(int)
+        """What other processes of ours could not hand over to it."""
 
     def collect(self) -> Iterable[CounterMetricFamily]:
         """The counts of this moment."""
         text = "Lines, or whole events whose last resort it was, that the log had no room for since nobody reads it"
         family = CounterMetricFamily("gatecrier_log_lines_dropped", text, labels=["kind"])
         for kind, count in logs.dropped().items():
-            family.add_metric([kind], count)
+            family.add_metric([kind], count + self.elsewhere[kind])
         return [family]
 
 
@@ -80,6 +85,7 @@ class Metrics:
     connections_ended: Counter
     handshakes_failed: Counter
     clients_refused: Counter
+    lines_dropped: DroppedLines
     known_destinations: set[str] = field(default_factory=set)
 
     def expect_destinations(self, names: Iterable[str]) -> None:
@@ -113,7 +119,7 @@ def create(version: str) -> Metrics:
     """A fresh set of metrics, every series of closed label sets at 0."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    registry.register(_DroppedLines())
+    registry.register(dropped := DroppedLines())
     Info("gatecrier_build", "Which release is running", registry=registry).info({"version": version})
     per_destination = ["destination"]
 
@@ -158,6 +164,7 @@ def create(version: str) -> Metrics:
         connections=gauge("connections", "Connections of the webhook", ["state"]),
         connections_ended=counter("connections_ended", "Connections that were closed by a limit", ["reason"]),
         handshakes_failed=counter("handshakes_failed", "TLS handshakes that came to nothing"),
+        lines_dropped=dropped,
         clients_refused=counter("clients_refused", "Requests with a client certificate of another name"),
     )
     _start_at_zero(metrics)

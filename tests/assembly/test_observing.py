@@ -3,6 +3,7 @@ from __future__ import annotations
 from router.assembly.observing import Observing
 from router.destinations.outcome import Delivered, TryAgain, Undeliverable
 from router.outbox import Waiting
+from router.telemetry import logs
 from router.telemetry.metrics import create
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
 
@@ -22,6 +23,7 @@ def test_what_stages_report_is_counted() -> None:
     observing.answered("validate", 0.01)
     observing.turned_away(503)
     observing.skipped(Skip.UNCHANGED)
+    observing.lines_dropped("event", 3)
     observing.decided(RequestOutcome.REJECTED, Mode.ENFORCE, [Verdict.UNSIGNED, Verdict.UNSIGNED])
     observing.stored()
     observing.unstored()
@@ -31,6 +33,8 @@ def test_what_stages_report_is_counted() -> None:
     observing.connections({"handshake": 1, "silent": 2, "in_hand": 3})
     observing.reloaded(is_taken=True)
     observing.ready(is_ready=True)
+    observing.processes("gate", 2)
+    observing.process_restarting("keeper")
     observing.waiting({"siem": Waiting(2, 90.0, 1)}, now=100.0)
     shown = metrics.exposed().decode()
 
@@ -56,6 +60,9 @@ def test_what_stages_report_is_counted() -> None:
         'gatecrier_connections{state="in_hand"} 3.0',
         'gatecrier_configuration_reloads_total{result="taken"} 1.0',
         "gatecrier_ready 1.0",
+        'gatecrier_processes{role="gate"} 2.0',
+        'gatecrier_process_restarts_total{role="keeper"} 1.0',
+        f'gatecrier_log_lines_dropped_total{{kind="event"}} {logs.dropped()["event"] + 3}.0',
         'gatecrier_undelivered_age_seconds{destination="siem"} 10.0',
     ):
         assert line in shown

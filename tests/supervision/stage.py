@@ -7,6 +7,7 @@ printed as JSON.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from router.errors import ConfigurationError, GatecrierError
 from router.ipc import Answerer, Peer
 from router.supervision import family as module
 from router.supervision.child import EVENT, LINE, live, unpacked_event
-from router.supervision.family import Family, Hooks, Member
+from router.supervision.family import Family, Hooks, Seat
 from router.supervision.nursery import Nursery, Role
 from router.telemetry import logs
 
@@ -34,7 +35,7 @@ class Story(Protocol):
         """Play."""
 
 
-async def begin(peer: Peer) -> Answerer:
+def begin(peer: Peer) -> Answerer:
     """A process that knows its number."""
     known: list[str] = []
 
@@ -72,10 +73,10 @@ class Stage:
         self.changes: asyncio.Queue[None] = asyncio.Queue()
         self.nursery = nursery
 
-        async def greet(member: Member, peer: Peer) -> None:
-            await peer.ask("greet", b"%s %d" % (greeting, member.number) if greeting == b"hello" else greeting)
+        async def greet(seat: Seat, peer: Peer) -> None:
+            await peer.ask("greet", b"%s %d" % (greeting, seat.number) if greeting == b"hello" else greeting)
 
-        async def answer(_: Member, topic: str, body: bytes) -> bytes:
+        async def answer(_: Seat, topic: str, body: bytes) -> bytes:
             if topic == LINE:
                 SAID.append(json.loads(body)["event"])
             if topic == EVENT:
@@ -84,7 +85,7 @@ class Stage:
 
         self.family = Family(
             nursery,
-            [Member("echo", number) for number in range(places)],
+            [Seat("echo", number) for number in range(places)],
             Hooks(
                 greet=greet,
                 answer=answer,
@@ -101,7 +102,7 @@ class Stage:
 
     async def asked(self) -> list[Any]:
         """What everybody answers."""
-        return [json.loads(await member.peer.ask("who")) for member in self.family.members if member.peer]
+        return [json.loads(await seat.peer.ask("who")) for seat in self.family.seats if seat.peer]
 
 
 async def one_is_killed(nursery: Nursery) -> object:
@@ -109,7 +110,7 @@ async def one_is_killed(nursery: Nursery) -> object:
     await stage.family.start()
     before = await stage.asked()
     os.kill(before[0][0], signal.SIGKILL)
-    await stage.until(lambda: stage.family.members[0].restarts.total == 1 and stage.family.members[0].is_ready)
+    await stage.until(lambda: stage.family.seats[0].restarts.total == 1 and stage.family.seats[0].is_ready)
     after = await stage.asked()
     await stage.family.stop()
     return {"before": before, "after": after}
@@ -123,7 +124,7 @@ async def the_nursery_is_killed(nursery: Nursery) -> object:
     meanwhile = await stage.asked()
     os.kill(before[1][0], signal.SIGKILL)
     await stage.until(
-        lambda: stage.family.members[1].process not in {None, before[1][0]} and stage.family.members[1].is_ready
+        lambda: stage.family.seats[1].process not in {None, before[1][0]} and stage.family.seats[1].is_ready
     )
     after = await stage.asked()
     await stage.family.stop()
@@ -136,7 +137,7 @@ async def one_hangs(nursery: Nursery) -> object:
     await stage.family.start()
     before = await stage.asked()
     os.kill(before[0][0], signal.SIGSTOP)
-    await stage.until(lambda: stage.family.members[0].restarts.total == 1 and stage.family.members[0].is_ready)
+    await stage.until(lambda: stage.family.seats[0].restarts.total == 1 and stage.family.seats[0].is_ready)
     after = await stage.asked()
     await stage.family.stop()
     return {"before": before, "after": after}
@@ -160,10 +161,26 @@ async def _not_started(stage: Stage) -> object:
     return {}
 
 
+async def given_up(nursery: Nursery) -> object:
+    stage = Stage(nursery, places=1)
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    stage.family._hooks = dataclasses.replace(stage.family._hooks, greet=broken)
+    try:
+        await stage.family.start()
+    except ZeroDivisionError:
+        return stage.family.failure
+    finally:
+        await stage.family.stop()
+    return ""
+
+
 async def logged(nursery: Nursery) -> object:
     stage = Stage(nursery, places=1)
     await stage.family.start()
-    peer = stage.family.members[0].peer
+    peer = stage.family.seats[0].peer
     assert peer is not None
     await peer.ask("log")
     await stage.family.stop()
@@ -184,6 +201,7 @@ STORIES: Sequence[Story] = (
     one_hangs,
     refused,
     dying,
+    given_up,
     logged,
     left_alone,
 )

@@ -1,4 +1,4 @@
-"""Places that fall empty are filled again, whoever died; nobody outlives the supervisor."""
+"""Seats that fall empty are filled again, whoever died; nobody outlives the supervisor."""
 
 from __future__ import annotations
 
@@ -67,6 +67,11 @@ def test_a_process_that_ends_again_and_again_ends_the_start() -> None:
     found = played(stage.dying)
 
     assert found == {"problem": "the echo process ended again and again before it was ready", "hopeless": True}
+
+
+def test_a_seat_that_nobody_cares_for_any_more_is_a_failure() -> None:
+    """A defect of ours must not leave the product without a gate while its health is well."""
+    assert played(stage.given_up) == "nobody fills the seat of the echo process any more"
 
 
 def test_lines_of_a_process_reach_whoever_writes_them() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 import pytest
 
-from router.telemetry.forwarding import Facts, Replay, forwarding
+from router.telemetry.forwarding import BATCH, KEPT, Facts, Replay, forwarding
 from router.verdict import Mode, Verdict
 
 
@@ -34,15 +34,31 @@ class Counting:
         self.told.append("stored")
 
 
+class Sent:
+    """The way to the process that counts; it may take nothing."""
+
+    def __init__(self) -> None:
+        self.batches: list[bytes] = []
+        self.takes = True
+
+    def __call__(self, batch: bytes) -> bool:
+        """Take a batch, or none."""
+        if self.takes:
+            self.batches.append(batch)
+        return self.takes
+
+
 def test_facts_are_told_again_as_they_were() -> None:
     """Metrics of the whole product are as those of one process would be."""
-    facts, counting = Facts(lambda: None), Counting()
+    sent, counting = Sent(), Counting()
+    facts = Facts(sent)
     observer = forwarding(Counting, facts)
     observer.stored()
     observer.decided(Mode.DETECT, [Verdict.UNSIGNED, Verdict.VERIFIED], 0.25)
     observer.expects({"siem", "chat"})
     observer.ready("gate", is_ready=True)
-    Replay(counting).tell(facts.taken())
+    facts.send()
+    Replay(counting).tell(*sent.batches)
 
     assert counting.told == [
         "stored",
@@ -56,28 +72,46 @@ def test_facts_are_told_again_as_they_were() -> None:
 
 def test_facts_are_sent_once() -> None:
     """What was sent is counted; sent again it would be counted twice."""
-    facts = Facts(lambda: None)
+    sent = Sent()
+    facts = Facts(sent)
     forwarding(Counting, facts).stored()
-    facts.taken()
+    facts.send()
+    facts.send()
 
-    assert facts.taken() == b""
-    Replay(Counting()).tell(b"")
+    assert len(sent.batches) == 1
 
 
-def test_many_facts_ask_to_be_sent() -> None:
+def test_many_facts_are_sent_without_being_asked_for() -> None:
     """They would fill the memory of a process whose supervisor asks seldom."""
-    asked: list[None] = []
-    observer = forwarding(Counting, Facts(lambda: asked.append(None), limit=3))
-    for _ in range(3):
+    sent = Sent()
+    observer = forwarding(Counting, Facts(sent))
+    for _ in range(2 * BATCH):
         observer.stored()
 
-    assert len(asked) == 1
+    assert len(sent.batches) == 2
+
+
+def test_facts_that_nobody_takes_wait_within_a_bound() -> None:
+    """A supervisor that was held up counts what it missed; one that hangs fills nobody's memory."""
+    sent, counting = Sent(), Counting()
+    facts = Facts(sent)
+    observer = forwarding(Counting, facts)
+    sent.takes = False
+    for _ in range(KEPT + 2 * BATCH):
+        observer.stored()
+    sent.takes = True
+    facts.send()
+    Replay(counting).tell(*sent.batches)
+
+    assert len(counting.told) == KEPT
 
 
 def test_what_is_no_fact_is_refused() -> None:
     """Two versions of the program never talk to each other; a value of another type is a defect."""
-    facts = Facts(lambda: None)
+    sent = Sent()
+    facts = Facts(sent)
     facts.note("decided", ("no such mode", [], 1.0))
+    facts.send()
 
     with pytest.raises(msgspec.ValidationError):
-        Replay(Counting()).tell(facts.taken())
+        Replay(Counting()).tell(*sent.batches)
