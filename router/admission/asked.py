@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
+from router.admission.decisions import Decisions
 from router.admission.judging import Judging
 from router.admission.review import AdmissionRequest
 from router.admission.workloads import Workload
@@ -33,6 +34,8 @@ class GateRules:
     origin: Origin
     enforcement: Enforcement
     judging: Judging
+    decisions: Decisions
+    """What was decided by these rules and still holds."""
     routes: RoutingTree
     destinations: tuple[str, ...]
     """Every destination: who is told when the routes themselves fail."""

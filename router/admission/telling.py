@@ -29,13 +29,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from router.admission.asked import Asked, GateRules
+from router.admission.draft import Draft
 from router.admission.observer import Observer
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload
-from router.decision import Decision, Finding
+from router.decision import Finding
 from router.events import CloudEvent, decision_event, decode, encode, unreadable_event
 from router.outbox import Intake, NewEvent
 from router.telemetry.logs import logger, write_event
@@ -49,19 +50,6 @@ PATIENCE = 10.0
 """Seconds that storing an event may take for which no answer waits."""
 HEARING = 5.0
 """Seconds that those who heard an attempt may take to hear what corrects it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What is about to be told."""
-
-    decision: Decision
-    findings: Sequence[Finding]
-
-    @property
-    def is_admission(self) -> bool:
-        """Whether the request is let in."""
-        return self.decision.outcome is RequestOutcome.ADMITTED
 
 
 class Telling:
@@ -141,7 +129,7 @@ class Telling:
         event = self._event(asked, draft, is_attempt=is_attempt)
         routed, to = _who(asked.rules, event), asked.told.to
         destinations = tuple(dict.fromkeys((*to, *routed))) if to else routed
-        return NewEvent(event["id"], encode(event), self._now(), destinations)
+        return NewEvent(event["id"], encode(event, draft.parts), self._now(), destinations)
 
     async def store_unreadable(self, rules: GateRules, bodies: Unreadable) -> None:
         """Have the event about bodies that are no review stored, or whole in the log."""
@@ -172,7 +160,7 @@ class Telling:
 
     def _count(self, asked: Asked, draft: Draft) -> None:
         decision, request = draft.decision, asked.request
-        self._observer.decided(decision.outcome, decision.mode, [finding.verdict for finding in draft.findings])
+        self._observer.decided(decision.outcome, decision.mode, draft.verdicts)
         log.info(
             "request_decided",
             uid=request.uid,
@@ -215,8 +203,7 @@ class Telling:
                 "dry_run": request.dry_run,
             },
             {"api_version": request.api_version, "kind": request.kind, "name": _name(asked), "owner": workload.owner},
-            draft.decision,
-            draft.findings,
+            draft.parts,
             at=self._now(),
             gate_milliseconds=(time.perf_counter() - asked.began) * 1000,
             corrects=None if before is None else before.id,

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from router import slices
+from router.admission import draft, patches, pinning, telling
 from router.admission import gate as gate_module
-from router.admission import patches, pinning, telling
 from router.admission.judging import Judging
 from router.admission.telling import Telling
 from router.admission.unreadable import Unreadable
@@ -406,7 +406,7 @@ STAGES = [
     (Judging, "_finding"),
     (pinning, "held_against"),
     (gate_module, "decide"),
-    (gate_module, "audit_annotations"),
+    (draft, "audit_annotations"),
     (telling, "decision_event"),
     (telling, "encode"),
     (Telling, "_count"),
