@@ -146,7 +146,7 @@ class Gate:
             draft = _failed(draft.findings, asked, "event_not_stored", "the event of this decision can't be stored")
             reply = _reply(asked, draft)
             self._in_background(self._telling.take_back(asked, draft))
-        self._telling.count(asked, draft)
+        self._telling.count(draft)
         return reply
 
     async def _told_of_failure(self, asked: Asked, error_name: str) -> bytes:
@@ -158,7 +158,7 @@ class Gate:
         )
         if not asked.request.dry_run:
             await self._store(asked, draft)
-            self._telling.count(asked, draft)
+            self._telling.count(draft)
         return reply
 
     async def _told_unanswered(self, asked: Asked) -> None:
@@ -171,7 +171,7 @@ class Gate:
         decision = replace(judged, outcome=RequestOutcome.UNANSWERED, severity=Severity.MEDIUM, message=message)
         draft = Draft(decision, findings)
         await self._store(asked, draft)
-        self._telling.count(asked, draft)
+        self._telling.count(draft)
 
     async def _store(self, asked: Asked, draft: Draft, first: NewEvent | None = None) -> bool:
         is_stored = await self._telling.store(asked, draft, first)

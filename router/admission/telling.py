@@ -6,7 +6,7 @@ Rules:
 (2) Routes name the destinations; if the routes themselves fail, everybody is told.
 (3) `store` never raises: an event that the outbox does not take, for whatever cause, stands whole in the log and is
     counted. It takes no longer than what is kept back for it of the call's timeout.
-(4) One line in the log per decision.
+(4) The log gets its line per decision from whoever keeps events (`router.assembly.decision_log`).
 
 When somebody may have heard another decision than the one that holds:
 (5) What is told for a receipt says `decision.is_attempt`. Its hearers are all who were asked, since an attempt that was
@@ -36,7 +36,6 @@ from router.admission.draft import Draft
 from router.admission.observer import Observer
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload
-from router.decision import Finding
 from router.events import CloudEvent, decision_event, decode, encode, unreadable_event
 from router.outbox import Intake, NewEvent
 from router.telemetry.logs import logger, write_event
@@ -44,8 +43,6 @@ from router.verdict import RequestOutcome
 
 log = logger()
 
-SHOWN_IMAGES = 20
-"""Images in a line of the log."""
 PATIENCE = 10.0
 """Seconds that storing an event may take for which no answer waits."""
 HEARING = 5.0
@@ -151,27 +148,12 @@ class Telling:
         else:
             self._observer.stored()
 
-    def count(self, asked: Asked, draft: Draft) -> None:
-        """Count the decision and write its line in the log; never fails, since the answer is made by now."""
+    def count(self, draft: Draft) -> None:
+        """Count the decision; never fails, since the answer is made by now."""
         try:
-            self._count(asked, draft)
+            self._observer.decided(draft.decision.outcome, draft.decision.mode, draft.verdicts)
         except Exception:  # what is counted decides nothing
-            log.exception("decision_not_counted", uid=asked.request.uid)
-
-    def _count(self, asked: Asked, draft: Draft) -> None:
-        decision, request = draft.decision, asked.request
-        self._observer.decided(decision.outcome, decision.mode, draft.verdicts)
-        log.info(
-            "request_decided",
-            uid=request.uid,
-            namespace=request.namespace,
-            workload=f"{request.kind}/{_name(asked)}",
-            outcome=decision.outcome.value,
-            mode=decision.mode.value,
-            would_reject=decision.would_reject,
-            verdicts=[f"{found.image[:200]}: {found.verdict.value}({found.reason})" for found in _shown(draft)],
-            milliseconds=round((time.perf_counter() - asked.began) * 1000, 2),
-        )
+            log.exception("decision_not_counted")
 
     def _not_stored(self, error: Exception, event_id: str, told_instead: Mapping[str, object]) -> None:
         self._observer.unstored()
@@ -209,11 +191,6 @@ class Telling:
             corrects=None if before is None else before.id,
             is_attempt=is_attempt,
         )
-
-
-def _shown(draft: Draft) -> list[Finding]:
-    """The images of a line, those that fail first."""
-    return sorted(draft.findings, key=lambda finding: not finding.is_failing)[:SHOWN_IMAGES]
 
 
 def _name(asked: Asked) -> str:

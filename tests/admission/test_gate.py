@@ -10,14 +10,25 @@ from router import slices
 from router.admission import draft, patches, pinning, telling
 from router.admission import gate as gate_module
 from router.admission.judging import Judging
-from router.admission.telling import Telling
 from router.admission.unreadable import Unreadable
 from router.events import event_id
 from router.policy import Enforcement
 from router.routing import RoutingTree
 from router.verdict import Skip
 from tests.admission import recorded
-from tests.admission.world import BROKEN, DIGEST, DOWN, SIGNED, UNSIGNED, MemoryVerifier, World, asked, full_disk, pod
+from tests.admission.world import (
+    BROKEN,
+    DIGEST,
+    DOWN,
+    SIGNED,
+    UNSIGNED,
+    Facts,
+    MemoryVerifier,
+    World,
+    asked,
+    full_disk,
+    pod,
+)
 from tests.simulators.log import Log
 
 WEB = "r.example/shop/web:1"
@@ -409,7 +420,7 @@ STAGES = [
     (draft, "audit_annotations"),
     (telling, "decision_event"),
     (telling, "encode"),
-    (Telling, "_count"),
+    (Facts, "decided"),
     (RoutingTree, "destinations"),
 ]
 
