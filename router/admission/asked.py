@@ -7,8 +7,11 @@ reload replaces the whole; nothing looks later at what is in force then.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
+
+import msgspec
+from msgspec import Struct
 
 from router.admission.decisions import Decisions
 from router.admission.judging import Judging
@@ -99,8 +102,7 @@ class Told:
         self.last, self.attempt, self.hearers, self.to = None, None, (), ()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request that was read."""
 
     request: AdmissionRequest
@@ -114,7 +116,7 @@ class Asked:
     """In `time.perf_counter`'s time."""
     problem: str = ""
     """Why its images could not be read; empty where they could."""
-    told: Told = field(default_factory=Told)
+    told: Told = msgspec.field(default_factory=Told)
     """What was told about it."""
 
     @property
@@ -129,4 +131,6 @@ class Asked:
 
     def unread(self, problem: str) -> Asked:
         """The same request, of whose images nobody may look at any."""
-        return replace(self, problem=problem, workload=replace(self.workload, places=()))
+        return msgspec.structs.replace(
+            self, problem=problem, workload=msgspec.structs.replace(self.workload, places=())
+        )

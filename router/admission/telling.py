@@ -31,6 +31,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 
+from msgspec import structs
+
 from router.admission.asked import Asked, GateRules
 from router.admission.draft import Draft
 from router.admission.observer import Observer
@@ -165,7 +167,7 @@ class Telling:
             return self._event_about(asked, draft, is_attempt=is_attempt)
         except Exception:  # a smaller event is better than none
             log.exception("event_incomplete", uid=asked.request.uid)
-            bare = replace(asked, workload=Workload())
+            bare = structs.replace(asked, workload=Workload())
             return self._event_about(bare, Draft(draft.decision, ()), is_attempt=is_attempt)
 
     def _event_about(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> CloudEvent:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 
 import pytest
+from msgspec import structs
 
 from router import slices
 from router.admission import draft, patches, pinning, telling
@@ -386,7 +386,7 @@ async def test_a_busy_outbox_takes_no_more_than_its_share_of_the_time(log: Log) 
     made.outbox.hangs = True
     gate = made.gate()
     request = await asked(gate, json.dumps(pod(WEB)).encode(), 5.0)
-    request = dataclasses.replace(request, times=request.times._replace(store_by=0.0))
+    request = structs.replace(request, times=request.times._replace(store_by=0.0))
 
     assert json.loads(await gate.validate(request))["response"]["allowed"] is True
     assert log.named("event_not_stored")
