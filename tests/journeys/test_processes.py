@@ -22,10 +22,13 @@ from tests.admission.world import pod
 from tests.assembly.program import Served, served
 from tests.assembly.small import Place
 from tests.journeys import killed_product
+from tests.server.stage import trusting
 from tests.simulators.sinks import Sink
 
 KILLS = int(os.environ.get("GATECRIER_KILLS", "4"))
 """Processes that are killed, at least; 200 take about five minutes."""
+RATE = int(os.environ.get("GATECRIER_RATE", "80"))
+"""Requests a second while the configuration is reloaded, a tenth as many times."""
 LATEST_STEP = 200
 """Nobody who was chosen makes more steps than this."""
 CONCURRENCY = 4
@@ -162,6 +165,35 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
+@dataclass
+class Asking:
+    """Asks at a steady rate, whatever the answers take."""
+
+    place: Place
+    allowed: dict[str, bool] = field(default_factory=dict)
+    """The answers, by uid."""
+    asked: int = 0
+
+    async def until(self, is_over: asyncio.Event) -> float:
+        """Ask until then; returns how many were asked a second."""
+        loop = asyncio.get_running_loop()
+        began, url = loop.time(), f"https://127.0.0.1:{self.place.webhook}/validate?timeout=10s"
+        connector = aiohttp.TCPConnector(limit=64, ssl=trusting())
+        async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as tasks:
+            while not is_over.is_set():
+                tasks.create_task(self._one(session, url, f"request-{self.asked}"))
+                self.asked += 1
+                await asyncio.sleep(max(0.0, began + self.asked / RATE - loop.time()))
+            seconds = loop.time() - began
+        return self.asked / seconds
+
+    async def _one(self, session: aiohttp.ClientSession, url: str, uid: str) -> None:
+        body = pod("r.example/other/app:1", uid=uid)
+        async with session.post(url, json=body) as reply:
+            response = (await reply.json())["response"]
+        self.allowed[uid] = response["allowed"]
+
+
 async def test_a_reload_is_taken_by_all_at_once(tmp_path: Path) -> None:
     """Judged by one configuration and routed by another, a rejection would be told to those who asked for others."""
     place = Place(tmp_path)
@@ -172,34 +204,31 @@ async def test_a_reload_is_taken_by_all_at_once(tmp_path: Path) -> None:
 
     webhook = {"listen": f"127.0.0.1:{place.webhook}", "tls": "self-signed", "linger": "100ms", "processes": 2}
     place.write(webhook=webhook, **configuration("detect"))
-    told: set[str] = set()
-    is_over = asyncio.Event()
-
-    async def asks(name: str) -> None:
-        number = 0
-        while not is_over.is_set():
-            number += 1
-            await answered(place, f"{name}-{number}", "r.example/other/app:1")
-            told.add(f"{name}-{number}")
-
+    asking, is_over = Asking(place), asyncio.Event()
     async with served(place) as program:
-        clients = [asyncio.create_task(asks(f"client-{number}")) for number in range(4)]
-        for mode in ["enforce", "detect"] * 4:
+        rate = asyncio.create_task(asking.until(is_over))
+        for mode in ["enforce", "detect"] * (RATE // 20):
             place.write(**configuration(mode))
             program.process.send_signal(signal.SIGHUP)
             await program.told("configuration_taken")
         is_over.set()
-        await asyncio.gather(*clients)
-        program.process.terminate()
-        await program.process.wait()
+        sys.stdout.write(f"{await rate:.0f} requests/s, {asking.asked} asked, {RATE // 20 * 2} reloads\n")
+        await until(lambda: len(heard_in_mode(tmp_path)) >= asking.asked)
 
-    heard: set[str] = set()
-    for mode in ("detect", "enforce"):
-        for line in (tmp_path / f"{mode}.jsonl").read_text().splitlines():
+    heard = heard_in_mode(tmp_path)
+    assert {uid: archive for uid, (archive, mode) in heard.items() if archive != mode} == {}
+    assert {uid: mode == "detect" for uid, (_, mode) in heard.items()} == asking.allowed
+    assert len(heard) == asking.asked
+
+
+def heard_in_mode(folder: Path) -> dict[str, tuple[str, str]]:
+    """By request: the archive that has heard of it, and the mode that it was judged in."""
+    heard = {}
+    for archive in ("detect", "enforce"):
+        for line in (folder / f"{archive}.jsonl").read_text().splitlines():
             data = json.loads(line)["data"]
-            heard.add(data["request"]["uid"])
-            assert data["decision"]["mode"] == mode
-    assert told <= heard
+            heard[data["request"]["uid"]] = archive, data["decision"]["mode"]
+    return heard
 
 
 async def test_what_a_process_can_not_use_leaves_all_as_they_were(tmp_path: Path) -> None:
