@@ -203,7 +203,7 @@ class Product:
                         log.warning("process_not_told", role=role, topic=topic, problem=str(problem))
 
     async def _replace(self, loaded: Loaded) -> None:
-        configured = in_force_from(loaded, self._in_force)
+        configured = await asyncio.to_thread(in_force_from, loaded, self._in_force)
         prepared: list[tuple[str, Peer]] = []
         for seat in self._seats():
             if (peer := seat.peer) is not None:

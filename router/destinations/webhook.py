@@ -21,11 +21,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from router.by_reference import Secret
 from router.destinations.dialect import Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.outcome import Outcome
 from router.destinations.settings import HttpSettings, checked_headers, checked_url, revealed
-from router.fields import Secret, reading_context
+from router.fields import reading_context
 
 STRUCTURED = "application/cloudevents+json; charset=UTF-8"
 BATCHED = "application/cloudevents-batch+json; charset=UTF-8"

@@ -49,6 +49,8 @@ class Loaded:
     """By name of their destination; None where the event itself is sent."""
     policy: Policy = field(compare=False)
     """The rules of the settings, compiled."""
+    data: names.Item = field(repr=False)
+    """The document that the settings were made of, as plain data."""
     warnings: tuple[str, ...]
     """What is allowed but probably not meant, a line each with its place."""
     snapshot: Snapshot
@@ -108,7 +110,7 @@ def checked(reading: Reading) -> Loaded | Refused:
         return Refused(problems.told(reading.name, found), reading.watched)
     warnings = [_placed(document, data, finding) for finding in _warnings(data, result)]
     told = tuple(warning.told(reading.name) for warning in sorted(warnings))
-    return Loaded(result, templates, Policy(result.policy), told, reading.snapshot(), reading.watched)
+    return Loaded(result, templates, Policy(result.policy), data, told, reading.snapshot(), reading.watched)
 
 
 def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: ReadingContext) -> list[Finding]:

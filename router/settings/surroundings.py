@@ -13,10 +13,10 @@ from typing import TypeVar, get_args
 
 from yarl import URL
 
+from router.by_reference import SECRET_LIMIT
 from router.destinations.catalogue import AnyDestination, default_template, markup_of
 from router.destinations.egress import EgressSettings
 from router.errors import ConfigurationError, TemplateError
-from router.fields import SECRET_LIMIT
 from router.outbound.addresses import Address, address_of, is_forbidden
 from router.pem import Pair
 from router.rendering.library import SUFFIX, Library

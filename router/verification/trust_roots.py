@@ -25,7 +25,8 @@ from pydantic import (
     model_validator,
 )
 
-from router.fields import Name, SettingsModel, read_reference
+from router.by_reference import read_reference
+from router.fields import Name, SettingsModel
 from router.verification.sigstore.trusted_root import TrustedRoot, UnusableRootError, read_trusted_root
 
 PUBLIC_GOOD = "public-good"

@@ -11,7 +11,7 @@ from router.outbound import lookups, retry_after, sessions
 from router.registry import failures, referrers, transport
 from router.server import limits
 from router.telemetry import line_forms, line_queue, seldom
-from router.verification import evidence, judgement, line, questions, turns, verdict_cache
+from router.verification import evidence, judgement, line, questions, room, verdict_cache
 from router.verification.notation import envelopes
 from router.verification.notation import timestamps as notation_timestamps
 from router.verification.sigstore import (
@@ -58,15 +58,15 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "images that are judged; what is beyond is denied", lambda: _count(places.PLACES_LIMIT)),
     ("", "characters of a name that can be a reference", lambda: _count(images.TEXT_LIMIT)),
     ("", "characters of a namespace, a kind, a group", lambda: _count(review.NAME_LIMIT)),
-    ("", "images being verified at once", lambda: _count(turns.UNDER_WAY_PER_REQUEST)),
+    ("", "images being verified at once", lambda: _count(room.UNDER_WAY_PER_REQUEST)),
     ("", "its event", lambda: _bytes(EVENT_LIMIT + 64)),
     ("all reviews", "bodies up to 1 MiB held at once", lambda: _bytes(receiving.ROOM)),
     ("", "of it for bodies up to 64 KiB only", lambda: _bytes(receiving.KEPT_FOR_TINY)),
     ("", "larger bodies read at once, in turns of the peers", lambda: _count(receiving.SLOTS)),
     ("", "memory of images that are being judged", lambda: _bytes(webhook.JUDGING_ROOM)),
     ("", "memory of images that wait for that, and of small requests beside", lambda: _bytes(webhook.WAITING_ROOM)),
-    ("", "images being verified at once", lambda: _count(turns.UNDER_WAY)),
-    ("", "images waiting for their turn", lambda: _count(turns.WAITING)),
+    ("", "images being verified at once", lambda: _count(room.UNDER_WAY)),
+    ("", "images waiting for their turn", lambda: _count(room.WAITING)),
     ("", "memory of remembered proofs", lambda: _bytes(verdict_cache.PROOF_BYTES)),
     ("", "memory of remembered refusals, apart", lambda: _bytes(verdict_cache.REFUSAL_BYTES)),
     ("an image", "work on its evidence before others get a turn", lambda: _seconds(slices.SLICE)),
@@ -105,7 +105,7 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "attestations and other referrers that are looked at", lambda: _count(evidence.ASIDE_LIMIT)),
     ("", "signatures in simple signing", lambda: _count(evidence.SIGNATURE_LIMIT)),
     ("", "questions about its evidence in flight", lambda: _count(questions.AT_ONCE)),
-    ("a registry", "images being verified there at once", lambda: _count(turns.UNDER_WAY_PER_REGISTRY)),
+    ("a registry", "images being verified there at once", lambda: _count(room.UNDER_WAY_PER_REGISTRY)),
     ("", "exchanges with one host that it leads to", lambda: _count(transport.CONNECTIONS_PER_HOST)),
     ("", "establishing a connection", lambda: _seconds(failures.CONNECT_SECONDS)),
     ("", "looking its name up", lambda: _seconds(lookups.LOOKUP_SECONDS)),

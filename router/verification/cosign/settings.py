@@ -28,8 +28,9 @@ from pydantic import (
     model_validator,
 )
 
+from router.by_reference import read_reference
 from router.errors import ConfigurationError, InvalidReferenceError
-from router.fields import Name, SettingsModel, read_reference
+from router.fields import Name, SettingsModel
 from router.images import parse_reference
 from router.verification.cosign.identity_settings import AttestationSettings, IdentitySettings
 from router.verification.cosign.scheme import CosignScheme

@@ -28,8 +28,9 @@ from pydantic import (
     model_validator,
 )
 
+from router.by_reference import read_reference
 from router.errors import ConfigurationError, InvalidSignatureError
-from router.fields import Name, SettingsModel, read_reference
+from router.fields import Name, SettingsModel
 from router.verification.notation.certificates import Certificate
 from router.verification.notation.identities import WILDCARD, Identities
 from router.verification.notation.scheme import NotationScheme
