@@ -20,6 +20,7 @@ from pathlib import Path
 
 from router import __version__
 from router.admission.asked import ObtainReceipts
+from router.assembly.attention import Attention
 from router.assembly.door import trial_for
 from router.assembly.gate_half import FINISH, GateHalf
 from router.assembly.keeper_half import DRAIN, KeeperHalf
@@ -37,7 +38,6 @@ from router.settings.parts import GatePart, KeeperPart
 from router.settings.tree import Settings
 from router.telemetry import metrics
 from router.telemetry.logs import logger
-from router.telemetry.troubles import TroubleBook
 
 log = logger()
 
@@ -48,8 +48,8 @@ class Router:
     def __init__(self, config: Path, environment: Mapping[str, str]) -> None:
         self._replica = environment.get("HOSTNAME") or socket.gethostname()
         self._metrics = metrics.create(__version__)
-        self._book = TroubleBook(self._metrics.show_trouble)
-        self._observing = Observing(self._metrics, self._book.held_by("router"))
+        self._attention = Attention(self._metrics, self._replica)
+        self._observing = Observing(self._metrics, self._attention.book.held_by("router"))
         self._reloading = Reloading(config, environment, self._observing, self._replace)
         self._health = Health(failure=self._failure)
         self._tending = Tending()
@@ -73,7 +73,7 @@ class Router:
         """
         await self._reloading.start(self._start)
         self._tending.keep("watch files", self._reloading.watch())
-        self._tending.keep("look after troubles", self._book.watch())
+        self._tending.keep("look after troubles", self._attention.run(self.keeper.intake, self._observing))
         self._set_ready(is_ready=True)
         webhook = str(self.settings.webhook.listen)
         log.info("router_started", version=__version__, cluster=self.settings.cluster, webhook=webhook)
@@ -89,6 +89,7 @@ class Router:
         self.gate = GateHalf(self.keeper.intake, self._observing, self._replica, self._tending)
         await self._replace(loaded)
         opened.push_async_callback(self._tending.close)
+        opened.push_async_callback(self._attention.close, self.keeper.intake, self._observing)
         opened.push_async_callback(self.gate.close)
         await self.gate.listen(await listening_sockets(settings.webhook.listen))
         await operations.start()
@@ -123,7 +124,7 @@ class Router:
         self._generation = generation
         self.gate.commit(decided_by)
         self._observing.expect_destinations(list(made))
-        self._book.keep_destinations(made)
+        self._attention.take(settings)
         await self.keeper.commit(keeping, made, generation)
 
     async def _exposed(self) -> bytes:

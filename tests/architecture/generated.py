@@ -99,7 +99,15 @@ def event_schema() -> str:
     return json.dumps(events.event_schema(), indent=2, sort_keys=True) + "\n"
 
 
-WHOLE: dict[str, Callable[[], str]] = {"config/schema/event.schema.json": event_schema}
+def notice_schema() -> str:
+    """The JSON Schema of the event that tells of Gatecrier itself."""
+    return json.dumps(events.notice_schema(), indent=2, sort_keys=True) + "\n"
+
+
+WHOLE: dict[str, Callable[[], str]] = {
+    "config/schema/event.schema.json": event_schema,
+    "config/schema/notice.schema.json": notice_schema,
+}
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/architecture.md", "map"): module_map,
     ("docs/operations.md", "metrics"): metric_list,
