@@ -41,7 +41,7 @@ from router.outbox import Intake
 from router.outbox.remote import RemoteIntake
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
-from router.server.operations import Health, operations_application
+from router.server.operations import Health, Unhealthy, Unready, operations_application, unready
 from router.server.sockets import listening_sockets
 from router.settings.loading import Loaded
 from router.supervision import child
@@ -82,7 +82,7 @@ class Product:
         self._tending = Tending()
         self._health = Health(failure=self._failure)
         self._opened = contextlib.AsyncExitStack()
-        self._is_running = False
+        self._phase: Unready | None = Unready.STARTING
         self._in_force: InForce
         self._family: Family | None = None
         self._taken: weakref.WeakKeyDictionary[Peer, int] = weakref.WeakKeyDictionary()
@@ -101,7 +101,7 @@ class Product:
         """
         await self._reloading.start(self._start)
         self._tending.keep("watch files", self._reloading.watch())
-        self._is_running = True
+        self._phase = None
         self._changed()
         settings, gates = self._reloading.settings, sum(seat.role == GATE for seat in self._seats())
         webhook = str(settings.webhook.listen)
@@ -184,7 +184,7 @@ class Product:
 
     async def linger(self, no_longer: asyncio.Event) -> None:
         """Unready, go on answering until whoever asks has noticed, or until `no_longer`."""
-        self._is_running = False
+        self._phase = Unready.LEAVING
         self._reloading.end()
         self._changed()
         seconds = self._reloading.settings.webhook.linger
@@ -196,9 +196,9 @@ class Product:
 
     async def stop(self) -> None:
         """Drain and close, also after a start that failed half way."""
-        self._is_running = False
+        self._phase = Unready.LEAVING
         self._reloading.end()
-        self._set_ready(is_ready=False)
+        self._changed()
         if self._family is not None:
             deadline = self._reloading.settings.webhook.deadline
             await self._tell(GATE, messages.STOP, deadline + 2 * FINISH)
@@ -262,20 +262,22 @@ class Product:
         self._attention.book.left(seat.name)
         self._observing.process_restarting(seat.role, seat.name)
 
-    def _failure(self) -> str:
-        return self._tending.failure or ("" if self._family is None else self._family.failure)
+    def _failure(self) -> Unhealthy | None:
+        if self._tending.failure:
+            return Unhealthy.TASK_ENDED
+        return Unhealthy.SEAT_GIVEN_UP if self._family is not None and self._family.failure else None
 
     def _changed(self) -> None:
-        family = self._family
-        is_whole = family is not None and family.is_ready(KEEPER) and family.is_ready(GATE) and not family.is_hopeless
-        self._set_ready(is_ready=self._is_running and is_whole)
+        if (family := self._family) is None:
+            found = self._phase
+        else:
+            has_keeper, has_gate = family.is_ready(KEEPER), family.is_ready(GATE)
+            found = unready(self._phase, has_keeper=has_keeper, has_gate=has_gate, is_hopeless=family.is_hopeless)
+        self._health.unready = found
+        self._observing.ready(is_ready=found is None)
 
     def _seats(self) -> Sequence[Seat]:
         return () if self._family is None else self._family.seats
-
-    def _set_ready(self, *, is_ready: bool) -> None:
-        self._health.is_ready = is_ready
-        self._observing.ready(is_ready=is_ready)
 
 
 async def _counted(peer: Peer) -> Counter[str]:

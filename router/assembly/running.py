@@ -31,7 +31,7 @@ from router.errors import OutboxError
 from router.pem import Pair
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
-from router.server.operations import Health, operations_application
+from router.server.operations import Health, Unhealthy, Unready, operations_application
 from router.server.sockets import listening_sockets
 from router.settings.loading import Loaded
 from router.settings.parts import GatePart, KeeperPart
@@ -74,7 +74,7 @@ class Router:
         await self._reloading.start(self._start)
         self._tending.keep("watch files", self._reloading.watch())
         self._tending.keep("look after troubles", self._attention.run(self.keeper.intake, self._observing))
-        self._set_ready(is_ready=True)
+        self._set_unready(None)
         webhook = str(self.settings.webhook.listen)
         log.info("router_started", version=__version__, cluster=self.settings.cluster, webhook=webhook)
 
@@ -102,7 +102,7 @@ class Router:
     async def stop(self) -> None:
         """Drain and close, also after a start that failed half way."""
         self._reloading.end()
-        self._set_ready(is_ready=False)
+        self._set_unready(Unready.LEAVING)
         await self._opened.aclose()
         await self._tending.close()
         log.info("router_stopped")
@@ -110,8 +110,9 @@ class Router:
     async def _stop_keeping(self) -> None:
         await self.keeper.close(self.settings.webhook.patience_of_delivery(DRAIN))
 
-    def _failure(self) -> str:
-        return self.keeper.failure or self._tending.failure or self.keeper.ended_lanes
+    def _failure(self) -> Unhealthy | None:
+        is_failing = self.keeper.failure or self._tending.failure or self.keeper.ended_lanes
+        return Unhealthy.TASK_ENDED if is_failing else None
 
     async def _replace(self, loaded: Loaded) -> None:
         settings, generation = loaded.settings, self._generation + 1
@@ -133,6 +134,6 @@ class Router:
             await self.keeper.report_waiting()
         return self._metrics.exposed()
 
-    def _set_ready(self, *, is_ready: bool) -> None:
-        self._health.is_ready = is_ready
-        self._observing.ready(is_ready=is_ready)
+    def _set_unready(self, reason: Unready | None) -> None:
+        self._health.unready = reason
+        self._observing.ready(is_ready=reason is None)
