@@ -69,7 +69,10 @@ class Attention:
         self._origin = Origin(settings.cluster, self._replica)
         self._routes = RoutingTree(settings.routes)
         tls = settings.webhook.tls
-        self._certificate = validity(tls.pair.certificate) if isinstance(tls, TlsFiles) else None
+        self._certificate = None
+        if isinstance(tls, TlsFiles):
+            with contextlib.suppress(ValueError):  # OpenSSL shows certificates that can't be read more strictly
+                self._certificate = validity(tls.pair.certificate)
         self.book.keep_destinations([destination.name for destination in settings.destinations])
 
     async def run(self, intake: Intake, observing: Observing) -> None:
@@ -77,12 +80,12 @@ class Attention:
         loop = asyncio.get_running_loop()
         offered_again = 0.0
         while True:
+            self._news.clear()
             self._look_around(observing)
             self.book.look()
             self._make(self._pace.due(loop.time()))
             if loop.time() >= offered_again and not await self._are_stored(intake, observing, PATIENCE):
                 offered_again = loop.time() + PATIENCE
-            self._news.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await self._news.wait()

@@ -230,6 +230,19 @@ def test_a_certificate_that_nobody_renews_is_trouble_until_it_is_renewed(monkeyp
     virtually(story())
 
 
+def test_a_certificate_whose_end_can_t_be_read_keeps_no_configuration_from_being_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> None:
+        scene = Scene()
+        tls = TlsFiles.model_construct(certificate=Path("tls.crt"), key=Path("tls.key"))
+        monkeypatch.setattr(TlsFiles, "pair", Pair(b"no certificate", b""))
+        webhook = scene.settings.webhook.model_copy(update={"tls": tls})
+        scene.attention.take(scene.settings.model_copy(update={"webhook": webhook}))
+
+    virtually(story())
+
+
 @pytest.mark.parametrize(
     ("days", "at", "is_ending"), [(365, 350.9, False), (365, 351.1, True), (5, 3.9, False), (5, 4.1, True)]
 )
