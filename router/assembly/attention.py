@@ -38,9 +38,9 @@ log = logger()
 WAITING = 100
 """Events that wait for the outbox at most."""
 PATIENCE = 5.0
-"""Seconds that storing one may take, and between two offers while the outbox takes none."""
+"""Seconds that storing what waits may take, and between two offers while the outbox takes none."""
 LAST_PATIENCE = 1.0
-"""Seconds that storing one may take when we end."""
+"""Seconds that it may take when we end."""
 
 
 class Attention:
@@ -133,10 +133,11 @@ class Attention:
     async def _are_stored(self, intake: Intake, observing: Observing, patience: float) -> bool:
         while len(self._waiting) > WAITING:
             self._leave_in_the_log(observing, f"more than {WAITING} wait for the outbox")
+        until = asyncio.get_running_loop().time() + patience
         while self._waiting:
             first = self._waiting[0]
             try:
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout_at(until):
                     await intake.append(first[1])
             except (OutboxError, TimeoutError) as error:
                 log.warning("notice_waits", count=len(self._waiting), cause=str(error) or type(error).__name__)

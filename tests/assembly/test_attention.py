@@ -44,9 +44,11 @@ class Intake:
         self.taken: list[NewEvent] = []
         self.fails: Exception | None = None
         self.hangs = False
+        self.seconds = 0.0
 
     async def append(self, event: NewEvent) -> Number:
         """As told."""
+        await asyncio.sleep(self.seconds)
         if self.hangs:
             await asyncio.Event().wait()
         if self.fails is not None:
@@ -198,6 +200,21 @@ def test_what_waits_at_the_end_is_stored_or_in_the_log(log: Log) -> None:
 
         assert [event.destinations for event in scene.intake.taken] == [("slack",)]
         assert len({line["event_id"] for line in log.named("event_part")}) == 1
+
+    virtually(story())
+
+
+def test_an_outbox_that_is_slow_holds_our_end_up_no_longer_than_one_that_hangs(log: Log) -> None:
+    async def story() -> None:
+        scene = Scene()
+        scene.attention.take(scene.settings)
+        for number in range(10):
+            scene.observing.trouble_began(DOWN, f"{number}", "http_500")
+        scene.intake.seconds = 0.3
+        await scene.attention.close(scene.intake, scene.observing)
+
+        assert asyncio.get_running_loop().time() <= attention.LAST_PATIENCE
+        assert len(scene.intake.taken) + len({line["event_id"] for line in log.named("event_part")}) == 10
 
     virtually(story())
 
