@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.policy import Policy
-from router.rendering.template import Template
+from router.rendering.library import Templates
 from router.settings import shape, surroundings
 from router.settings.loading import Loaded
 from router.settings.names import Item
@@ -49,8 +49,8 @@ class KeeperPart:
     """What a keeper is built from."""
 
     settings: KeeperSettings
-    templates: Mapping[str, Template | None]
-    """By name of their destination; None where the event itself is sent."""
+    templates: Mapping[str, Templates]
+    """By name of their destination."""
 
 
 def for_gate(whole: Loaded) -> Snapshot:
@@ -125,7 +125,7 @@ def _settings(tree: type[Tree], document: Item, reading: Reading) -> Tree:
     return found
 
 
-def _templates(document: Item, reading: Reading) -> Mapping[str, Template | None]:
+def _templates(document: Item, reading: Reading) -> Mapping[str, Templates]:
     templates, found = surroundings.gathered(surroundings.templates(document, reading))
     if found:
         raise ConfigurationError("; ".join(finding.text for finding in found))
