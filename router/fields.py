@@ -73,7 +73,9 @@ class OnlyAtStart:
 class SettingsModel(BaseModel):
     """A part of the configuration: frozen, refuses unknown keys, describes its fields by their docstrings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 def _shown(value: object) -> str:
