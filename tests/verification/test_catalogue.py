@@ -88,7 +88,7 @@ def test_the_schema_tells_editors_what_a_verifier_is() -> None:
     schema = ADAPTER.json_schema()
 
     assert schema["discriminator"]["propertyName"] == "kind"
-    assert schema["$defs"]["KeySettings"]["properties"]["pem"]["description"] == "The key itself, in PEM."
+    assert schema["$defs"]["KeySettings"]["properties"]["pem"]["pattern"] == "-----BEGIN (RSA )?PUBLIC KEY-----"
     assert all(
         "description" in field for part in schema["$defs"].values() for field in part.get("properties", {}).values()
     )
