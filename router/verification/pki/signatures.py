@@ -74,7 +74,7 @@ def has_signed(key: PublicKey, signature: bytes, content: bytes, algorithm: Valu
             case ec.EllipticCurvePublicKey() as material if name in _ECDSA:
                 material.verify(signature, content, ec.ECDSA(_ECDSA[name]))
             case rsa.RSAPublicKey() as material if name == _PSS:
-                material.verify(signature, content, _pss(parameters, digest), digest.algorithm)
+                material.verify(signature, content, _pss(parameters, digest, material.key_size), digest.algorithm)
             case rsa.RSAPublicKey() as material if name in _RSA or name == _RSA_BY_DIGEST:
                 material.verify(signature, content, padding.PKCS1v15(), _RSA.get(name, digest.algorithm))
             case ed25519.Ed25519PublicKey() as material:
@@ -86,7 +86,7 @@ def has_signed(key: PublicKey, signature: bytes, content: bytes, algorithm: Valu
     return True
 
 
-def _pss(parameters: Value | None, digest: Sha2) -> padding.PSS:
+def _pss(parameters: Value | None, digest: Sha2, key_size: int) -> padding.PSS:
     """RSASSA-PSS-params (RFC 4055 section 3.1), of which nothing but the trailer may be left out."""
     parts = {part.tag: part for part in parameters.children(_WHAT)} if parameters is not None else {}
     if not {_HASH_PART, _MASK_PART, _SALT_PART} <= parts.keys() <= {_HASH_PART, _MASK_PART, _SALT_PART, _TRAILER_PART}:
@@ -97,8 +97,8 @@ def _pss(parameters: Value | None, digest: Sha2) -> padding.PSS:
     if SHA2.get(name) is not digest or masked is not digest:
         raise _refused("is RSASSA-PSS with another hash than the digest's")
     salt = _number(parts[_SALT_PART])
-    if not 0 <= salt <= digest.algorithm.digest_size:
-        raise _refused("is RSASSA-PSS with a salt of another length than is accepted")
+    if not 0 <= salt <= key_size // 8 - digest.algorithm.digest_size - 2:  # RFC 8017 section 9.1.1
+        raise _refused("is RSASSA-PSS with a salt that its key has no room for")
     if _TRAILER_PART in parts and _number(parts[_TRAILER_PART]) != 1:
         raise _refused("is RSASSA-PSS with a trailer that is unknown")
     return padding.PSS(padding.MGF1(digest.algorithm), salt)

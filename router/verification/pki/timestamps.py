@@ -11,7 +11,7 @@ attributes); RFC 5035 section 3 and RFC 2634 section 5.4 (signing certificate). 
     scheme takes that: no attack on SHA-1 helps where the certificate is one that is trusted already.
 (4) SHA-256, SHA-384 and SHA-512 only, for the imprint, the digest and the signature. ECDSA, RSA PKCS#1 v1.5, RSASSA-PSS
     and Ed25519, by the kind of the key. PSS says everything itself (RFC 4056 section 2.2): the digest's own hash, MGF1
-    over the same, and a salt that is no longer than it; its defaults are SHA-1's and so refused.
+    over the same, and a salt that the key has room for (OpenSSL fills it); its defaults are SHA-1's and so refused.
 
 Not done here: who is trusted, which certificates may tell the time, and when. Each scheme has its own rules for that.
 """
