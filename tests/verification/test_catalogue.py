@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from router.errors import ConfigurationError
-from router.fields import ReadingContext
+from router.fields import ReadingContext, SettingsModel
 from router.settings.meanings import meanings_in
 from router.verification import Verifier, VerifierSettings
 from router.verification.catalogue import BUILT_IN, KINDS_WITHOUT_EVIDENCE, SCHEMES, AnySettings
@@ -88,7 +88,9 @@ def test_a_key_that_was_read_stays_itself() -> None:
 def test_the_schema_tells_editors_what_a_verifier_is() -> None:
     assert ADAPTER.json_schema()["discriminator"]["propertyName"] == "kind"
     assert meanings_in(KeySettings)["pem"] == "The key itself, in PEM."
-    assert all(meanings_in(kind).keys() == kind.model_fields.keys() for kind in (*SCHEMES, KeySettings))
+    kinds: tuple[type[SettingsModel], ...] = (*SCHEMES, KeySettings)
+
+    assert all(meanings_in(kind).keys() == kind.model_fields.keys() for kind in kinds)
 
 
 @pytest.mark.parametrize(
