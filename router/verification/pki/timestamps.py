@@ -27,9 +27,10 @@ from dataclasses import dataclass
 from router.errors import InvalidSignatureError
 from router.verification.documents import malformed
 from router.verification.evidence import Flaw
+from router.verification.pki import signatures
 from router.verification.pki.certificates import Certificate, Naming
 from router.verification.pki.der import INTEGER, OBJECT, OCTETS, SEQUENCE, SET, Value, read
-from router.verification.pki.signatures import SHA2, has_signed
+from router.verification.pki.signatures import SHA2
 
 _WHAT = "a timestamp"
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
@@ -86,7 +87,7 @@ class Stamp:
         if not _names(said, certificate, takes_sha1=takes_sha1):
             raise _wrong("does not name the certificate that is to have signed it")
         content = bytes([SET]) + attributes.whole[1:]  # RFC 5652 section 5.4: as a set, whatever its tag was
-        if not has_signed(certificate.key, signature.content, content, algorithm, SHA2[identifier]):
+        if not signatures.has_signed(certificate.key, signature.content, content, algorithm, SHA2[identifier]):
             raise _wrong("is not signed by the authority that it names")
 
 
