@@ -32,12 +32,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
-from nacl.bindings import (
-    crypto_sign_ed25519ph_final_verify,
-    crypto_sign_ed25519ph_state,
-    crypto_sign_ed25519ph_update,
-)
-from nacl.exceptions import CryptoError
 
 _BLOCK = re.compile(r"-----BEGIN ([^-\n]{0,80})-----")
 _PUBLIC_LABELS = frozenset({"PUBLIC KEY", "RSA PUBLIC KEY"})
@@ -259,9 +253,12 @@ def _ed25519_holds(key: ed25519.Ed25519PublicKey, content: bytes, signature: byt
 
 
 def _ed25519ph_holds(key: bytes, content: bytes, signature: bytes) -> bool:
-    state = crypto_sign_ed25519ph_state()
-    crypto_sign_ed25519ph_update(state, content)
+    from nacl import bindings  # noqa: PLC0415 - few keys need it, and every start would load it
+    from nacl.exceptions import CryptoError  # noqa: PLC0415 - the same
+
+    state = bindings.crypto_sign_ed25519ph_state()
+    bindings.crypto_sign_ed25519ph_update(state, content)
     try:
-        return bool(crypto_sign_ed25519ph_final_verify(state, signature, key))
+        return bool(bindings.crypto_sign_ed25519ph_final_verify(state, signature, key))
     except CryptoError:
         return False
