@@ -12,7 +12,7 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import backlog, delivery, far, gate, outbox, render, standing
+from tests.bench import backlog, delivery, far, gate, outbox, render, standing, verification
 from tests.bench.table import Row, as_markdown, as_text
 
 
@@ -29,6 +29,7 @@ BENCHMARKS = {
     "gate": gate.run,
     "far": far.run,
     "backlog": backlog.run,
+    "verification": verification.run,
     "render": render.run,
     "outbox": outbox.run,
     "delivery": delivered,
