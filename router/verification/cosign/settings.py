@@ -37,7 +37,7 @@ from router.verification.cosign.signatories import Signatories, trusted
 from router.verification.evidence import SIGN_PREDICATE
 from router.verification.keys import PublicKey, UnusableKeyError, distinct_keys
 from router.verification.scheme import Demands
-from router.verification.settings import DeclaredSigner, SchemeSettings
+from router.verification.settings import DeclaredSigner, SchemeSettings, annotated
 from router.verification.sigstore.proof import Asked
 from router.verification.sigstore.trusted_root import TrustedRoot
 from router.verification.trust_roots import PUBLIC_GOOD, TrustRootChoice, TrustRootSettings, root_by_choice
@@ -196,7 +196,7 @@ class CosignSettings(SchemeSettings):
     def _names(self) -> list[str]:
         return [*(entry.name for entry in self.keys), *(entry.name for entry in self.keyless)]
 
-    def bind(self, roots: Sequence[TrustRootSettings]) -> None:
+    def bind(self, roots: Sequence[TrustRootSettings], verifiers: Sequence[SchemeSettings] = ()) -> None:  # noqa: ARG002 - it names none
         """Look up the trust root that is used, if one is."""
         if self.uses_root:
             self._root = root_by_choice(self.trust_root, roots)
@@ -233,8 +233,7 @@ class CosignSettings(SchemeSettings):
             wanted = f"attestation{{}} of {self.attestation.predicate_type} by"
             words = words.replace("a signature by", f"an {wanted.format('')}", 1)
             words = words.replace("signatures by", wanted.format("s"), 1)
-        asked = "".join(f', annotated {name}="{value}"' for name, value in demands.annotations.items())
-        return words + asked
+        return words + annotated(demands)
 
     @property
     def signers(self) -> tuple[DeclaredSigner, ...]:
