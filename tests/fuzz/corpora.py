@@ -19,7 +19,7 @@ from router.verification.evidence import (
     SIMPLE_SIGNING_TYPE,
     TIMESTAMP_ANNOTATION,
 )
-from tests.fuzz.target import framed
+from tests.fuzz.target import SEPARATOR, fields_of, framed
 from tests.verification.world import DATA
 
 SETS = (DATA, DATA / "keyless")
@@ -92,6 +92,27 @@ def bundles() -> Iterator[bytes]:
     for layer in layers():
         if layer.media_type.startswith(BUNDLE_TYPES):
             yield framed(layer.image.encode(), layer.body)
+
+
+def with_less() -> Iterator[bytes]:
+    """Bundles without entries of logs, without timestamps, and without either."""
+    for data in bundles():
+        image, body = fields_of(data, 2)
+        try:
+            whole = json.loads(body)
+        except ValueError:
+            continue
+        for left_out in ({"tlogEntries"}, {"timestampVerificationData"}, {"tlogEntries", "timestampVerificationData"}):
+            material = {name: value for name, value in whole["verificationMaterial"].items() if name not in left_out}
+            yield framed(image, json.dumps(whole | {"verificationMaterial": material}).encode())
+
+
+def beside_less(written: Iterator[bytes]) -> Iterator[bytes]:
+    """The same with fewer of the last two fields: the entry of a log, and the timestamp."""
+    for data in written:
+        *head, entry, stamp = data.split(SEPARATOR)
+        for left in ((b"", stamp), (entry, b""), (b"", b"")):
+            yield framed(*head, *left)
 
 
 def attestations() -> Iterator[bytes]:

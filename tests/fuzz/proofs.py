@@ -153,9 +153,18 @@ def _checkpoint(data: bytes) -> Iterator[Hashable]:
 
 
 PROOFS = (
-    Target("cosign-payload", _payload, _NOT_PROVEN, corpora.payloads, proves=True),
-    Target("bundle", _bundle, _NOT_PROVEN, corpora.bundles, proves=True),
-    Target("attestation", _attestation, _NOT_PROVEN, corpora.attestations, proves=True),
+    Target(
+        "cosign-payload", _payload, _NOT_PROVEN, corpora.payloads, True, lambda: corpora.beside_less(corpora.payloads())
+    ),
+    Target("bundle", _bundle, _NOT_PROVEN, corpora.bundles, True, corpora.with_less),
+    Target(
+        "attestation",
+        _attestation,
+        _NOT_PROVEN,
+        corpora.attestations,
+        True,
+        lambda: corpora.beside_less(corpora.attestations()),
+    ),
     *(
         Target(f"notation-{name}", partial(_notation, kind), _NOT_PROVEN, partial(corpora.notations, kind), proves=True)
         for name, kind in zip(("jws", "cose"), corpora.NOTATION_TYPES, strict=True)

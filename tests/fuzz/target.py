@@ -16,7 +16,8 @@ FOUND = Path(__file__).parent / "found"
 """Inputs that were once a finding, in a folder for each target; part of its corpus ever since."""
 SECONDS = 5.0
 """Of one processor, for one input: real ones take milliseconds, and instrumented code ten times as long."""
-_SEPARATOR = b"\n~~\n"
+SEPARATOR = b"\n~~\n"
+"""Stands between the fields of an input."""
 
 
 class FindingError(AssertionError):
@@ -25,12 +26,12 @@ class FindingError(AssertionError):
 
 def framed(*fields: bytes) -> bytes:
     """Several fields as one input."""
-    return _SEPARATOR.join(fields)
+    return SEPARATOR.join(fields)
 
 
 def fields_of(data: bytes, count: int) -> tuple[bytes, ...]:
     """The fields of an input; those that are lacking are empty."""
-    found = data.split(_SEPARATOR, count - 1)
+    found = data.split(SEPARATOR, count - 1)
     return (*found, *[b""] * (count - len(found)))
 
 
@@ -47,6 +48,9 @@ class Target:
     """Makes the corpus of real inputs."""
     proves: bool = False
     """Whether it proves anything of real inputs."""
+    less: Callable[[], Iterable[bytes]] = tuple
+    """The same inputs without what nobody has to bring along: a log entry or timestamp that contradicts the rest may be
+    left out by whoever pushes, and what is left is as good as if it had never been there."""
 
     @cached_property
     def corpus(self) -> tuple[bytes, ...]:
@@ -57,7 +61,8 @@ class Target:
     @cached_property
     def proven(self) -> frozenset[Hashable]:
         """All that is proven of real inputs."""
-        return frozenset(proof for data in dict.fromkeys(self.made()) for proof in self._accepted(data))
+        real = dict.fromkeys((*self.made(), *self.less()))
+        return frozenset(proof for data in real for proof in self._accepted(data))
 
     def check(self, data: bytes) -> None:
         """Hold an input against what must hold.
