@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -31,6 +31,7 @@ from pydantic import (
 from router.errors import ConfigurationError, InvalidReferenceError
 from router.fields import Name, SettingsModel, read_reference
 from router.images import parse_reference
+from router.shortening import HEAD, shortened
 from router.verification.cosign.identity_settings import AttestationSettings, IdentitySettings
 from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.signatories import Signatories, trusted
@@ -233,7 +234,19 @@ class CosignSettings(SchemeSettings):
             wanted = f"attestation{{}} of {self.attestation.predicate_type} by"
             words = words.replace("a signature by", f"an {wanted.format('')}", 1)
             words = words.replace("signatures by", wanted.format("s"), 1)
-        return words + annotated(demands)
+        return words + "".join(self._besides) + annotated(demands)
+
+    @property
+    def _besides(self) -> Iterator[str]:
+        """What else is asked of a signature, as far as it does not go without saying."""
+        if self.attestation is not None and (where := self.attestation.where) is not None:
+            yield f" where {shortened(where) if len(where) > HEAD else where}"
+        if self.transparency_log == "required":
+            yield ", in a transparency log"
+        if self.timestamp == "required":
+            yield ", with a timestamp"
+        if self.signature_repository is not None:
+            yield f", in {self.signature_repository}"
 
     @property
     def signers(self) -> tuple[DeclaredSigner, ...]:
