@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from dataclasses import dataclass
 
 from router.images import ImageReference
@@ -49,6 +50,8 @@ class Together:
         self._around = around
         self._deadline = deadline
         self._known: dict[str, Judgement] = {}
+        self.until = math.inf
+        """When the first of what was remembered of members is remembered no more; so long is what it proves."""
         self._under_way: dict[str, Examination[object]] = {}
         for name, scheme in case.combination.singles.items():
             known = around.remembered.get(self._key(name)) if case.demands_nothing else None
@@ -56,7 +59,8 @@ class Together:
                 single = Case(scheme, case.trust.material[name], ANY_SIGNER, case.digest, case.now)
                 self._under_way[name] = Examination(single, around.slices, deadline, self._is_enough)
             else:
-                self._known[name] = known
+                self._known[name] = known.judgement
+                self.until = min(self.until, known.until)
 
     async def verified(self) -> Judgement:
         """What the members prove together, when nothing more can change it or nothing more is needed."""

@@ -107,6 +107,20 @@ async def test_what_is_remembered_of_members_makes_a_proof_without_a_question() 
     assert (together.verdict, together.cached, source.asked) == (Verdict.VERIFIED, True, [])
 
 
+async def test_what_is_made_of_what_is_remembered_is_remembered_no_longer() -> None:
+    """Otherwise a proof would be good for two days, and a refusal for a minute."""
+    source, _ = signed_by("release", "security")
+    now = 0.0
+    verifier = Verifier(source, settings("all_of", RELEASE, SECURITY), lambda: now)
+    await verifier.judge(image(), rule("first"), FAR)
+    now = 23 * 3600.0
+    await verifier.judge(image(), rule("both"), FAR)
+    now = 24 * 3600.0
+    again = await verifier.judge(image(), rule("both"), FAR)
+
+    assert (again.verdict, again.cached) == (Verdict.VERIFIED, False)
+
+
 async def test_a_member_whose_evidence_was_not_seen_to_its_end_is_not_remembered_as_refused() -> None:
     """Another member was enough: nobody knows what the rest would have proven."""
     source, digest = signed_by("release")
