@@ -26,7 +26,7 @@ from router.policy import Policy
 from router.rendering.library import Templates
 from router.settings import shape, surroundings
 from router.settings.loading import Loaded
-from router.settings.names import Item
+from router.settings.plain import Item
 from router.settings.problems import Plain
 from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import GateSettings, KeeperSettings, Settings

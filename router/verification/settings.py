@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
 from router.fields import Name, SettingsModel
+from router.verification.combination import Combination
 from router.verification.scheme import AnyScheme, Demands
 from router.verification.trust_roots import TrustRootSettings
 
@@ -26,6 +27,24 @@ def _not_built_in(value: object) -> object:
 
 VerifierName = Annotated[Name, BeforeValidator(_not_built_in)]
 """A name for a verifier; those that are built in are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class _AnySigner:
+    """Demands that one signature by anybody who is trusted meets."""
+
+    threshold: int | None = None
+    required: tuple[str, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+ANY_SIGNER: Demands = _AnySigner()
+"""What is asked of a verifier that a rule asks nothing more of, and of the members of combined ones."""
+
+
+def annotated(demands: Demands) -> str:
+    """What a signature must say besides, in words that follow what is wanted; empty where nothing."""
+    return "".join(f', annotated {name}="{value}"' for name, value in demands.annotations.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +69,14 @@ class SchemeSettings(SettingsModel, ABC):
     """What rules call this verifier."""
 
     @abstractmethod
-    def scheme(self) -> AnyScheme:
-        """The scheme that these settings ask for; raises ConfigurationError where a file was not read."""
+    def scheme(self) -> AnyScheme | Combination:
+        """What proves by these settings; raises ConfigurationError where a file was not read."""
 
     @abstractmethod
     def wants(self, demands: Demands) -> str:
         """What a rule wants, in words that follow "wants": `a signature by key "release"`."""
 
-    def bind(self, roots: Sequence[TrustRootSettings]) -> None:
+    def bind(self, roots: Sequence[TrustRootSettings], verifiers: Sequence[SchemeSettings] = ()) -> None:
         """Look up what the verifier names of the rest of the configuration; what is not there is told elsewhere."""
 
     @property

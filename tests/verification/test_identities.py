@@ -191,6 +191,19 @@ async def test_signatures_may_lie_in_a_repository_of_their_own() -> None:
         ({"keyless": [ALICE]}, 'a signature by identity "alice"'),
         ({"keyless": [ALICE, WORKFLOW]}, "a signature by one of: alice, pipeline"),
         ({"keyless": [ALICE], "attestation": {"predicate_type": "x"}}, 'an attestation of x by identity "alice"'),
+        (
+            {"keyless": [ALICE], "attestation": {"predicate_type": "x", "where": "predicate.a == 1"}},
+            'an attestation of x by identity "alice" where predicate.a == 1',
+        ),
+        (
+            {
+                "keyless": [ALICE],
+                "transparency_log": "required",
+                "timestamp": "required",
+                "signature_repository": "registry.example/signatures",
+            },
+            'a signature by identity "alice", in a transparency log, with a timestamp, in registry.example/signatures',
+        ),
     ],
 )
 def test_what_is_wanted_stands_in_words(settings: dict[str, object], words: str) -> None:

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal, Self, TypeAlias
 
@@ -27,13 +27,14 @@ from pydantic import (
 from router.errors import ConfigurationError, InvalidReferenceError
 from router.fields import Name, SettingsModel
 from router.images import parse_reference
+from router.shortening import HEAD, shortened
 from router.verification.cosign.identity_settings import AttestationSettings, IdentitySettings
 from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.signatories import Signatories, trusted
 from router.verification.evidence import SIGN_PREDICATE
 from router.verification.keys import PublicKey, distinct_keys
 from router.verification.scheme import Demands
-from router.verification.settings import DeclaredSigner, SchemeSettings
+from router.verification.settings import DeclaredSigner, SchemeSettings, annotated
 from router.verification.sigstore.proof import Asked
 from router.verification.sigstore.trusted_root import TrustedRoot
 from router.verification.sources import Reading, Source
@@ -159,7 +160,7 @@ class CosignSettings(SchemeSettings):
     def _names(self) -> list[str]:
         return [*(entry.name for entry in self.keys), *(entry.name for entry in self.keyless)]
 
-    def bind(self, roots: Sequence[TrustRootSettings]) -> None:
+    def bind(self, roots: Sequence[TrustRootSettings], verifiers: Sequence[SchemeSettings] = ()) -> None:  # noqa: ARG002 - it names none
         """Look up the trust root that is used, if one is."""
         if self.uses_root:
             self._root = root_by_choice(self.trust_root, roots)
@@ -196,8 +197,19 @@ class CosignSettings(SchemeSettings):
             wanted = f"attestation{{}} of {self.attestation.predicate_type} by"
             words = words.replace("a signature by", f"an {wanted.format('')}", 1)
             words = words.replace("signatures by", wanted.format("s"), 1)
-        asked = "".join(f', annotated {name}="{value}"' for name, value in demands.annotations.items())
-        return words + asked
+        return words + "".join(self._besides) + annotated(demands)
+
+    @property
+    def _besides(self) -> Iterator[str]:
+        """What else is asked of a signature, as far as it does not go without saying."""
+        if self.attestation is not None and (where := self.attestation.where) is not None:
+            yield f" where {shortened(where) if len(where) > HEAD else where}"
+        if self.transparency_log == "required":
+            yield ", in a transparency log"
+        if self.timestamp == "required":
+            yield ", with a timestamp"
+        if self.signature_repository is not None:
+            yield f", in {self.signature_repository}"
 
     @property
     def signers(self) -> tuple[DeclaredSigner, ...]:

@@ -30,7 +30,7 @@ from router.verification.notation.scheme import NotationScheme
 from router.verification.notation.trust import CHECKS, Check, Level, Policy, Store, StoreType, Timestamps
 from router.verification.pki.certificates import Certificate, certificates_in
 from router.verification.scheme import Demands
-from router.verification.settings import SchemeSettings
+from router.verification.settings import SchemeSettings, annotated
 from router.verification.sources import Reading, Source
 from router.verification.trust import Trust
 
@@ -187,10 +187,10 @@ class NotationSettings(SchemeSettings):
         said = "a signature of Notation" if count == 1 else f"signatures of Notation by {count} signers"
         names = [store.name for store in self.trust_stores if store.type is not StoreType.TSA]
         if Check.AUTHENTICITY not in self.override.applied(self.level):
-            return f"{said} by anybody"
+            return f"{said} by anybody{annotated(demands)}"
         whose = "" if WILDCARD in self.identities else f" to {_listed(self.identities)}"
         including = f", including {' and '.join(demands.required)}" if demands.required else ""
-        return f"{said} with a certificate issued{whose} by {_listed(names)}{including}"
+        return f"{said} with a certificate issued{whose} by {_listed(names)}{including}{annotated(demands)}"
 
     @property
     def caution(self) -> tuple[str, str] | None:
