@@ -65,7 +65,8 @@ def deciding(
     """
     settings = part.settings
     registry = RegistryClient(settings.registries, on_request=observing.asked_registry)
-    verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=memory.remembered)
+    remembered = memory.remembered
+    verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=remembered, roots=part.roots)
     judging = Judging(part.policy, verifier, verifier.wants, observing, memory.turnstile)
     rules = GateRules(
         origin=Origin(settings.cluster, replica),

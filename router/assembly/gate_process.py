@@ -10,10 +10,11 @@ from router.admission.asked import ObtainReceipts
 from router.assembly import messages
 from router.assembly.deciding import Deciding
 from router.assembly.gate_half import GateHalf
-from router.assembly.member import member
+from router.assembly.member import Tell, member
 from router.assembly.observing import Observing
 from router.assembly.opening import new_event_loop
 from router.assembly.tending import Tending
+from router.errors import ConfigurationError
 from router.ipc import Line, PeerError
 from router.outbox.remote import RemoteIntake
 from router.settings.parts import GatePart, gate_part, gate_settings
@@ -21,6 +22,8 @@ from router.settings.restarting import in_force
 from router.settings.tree import GateSettings
 from router.supervision.child import live
 from router.telemetry.logs import logger
+from router.verification.sigstore.trusted_root import UnusableRootError, read_trusted_root
+from router.verification.trust_roots import Roots
 
 log = logger()
 
@@ -48,7 +51,8 @@ class GateWork:
             self._first = latest.settings if first is None else await asyncio.to_thread(gate_settings, first)
         settings, _ = in_force(self._first, latest.settings)
         receipts = receipts_over(self._line, configuration.generation)
-        self._prepared = self._half.prepare(GatePart(settings, latest.policy), receipts, trial=configuration.trial)
+        part = GatePart(settings, latest.policy, _roots(configuration.roots))
+        self._prepared = self._half.prepare(part, receipts, trial=configuration.trial)
 
     async def commit(self) -> None:
         """Work by what was prepared last."""
@@ -73,6 +77,13 @@ class GateWork:
         await self._line.close()
 
 
+def _roots(bodies: Mapping[str, bytes]) -> Roots:
+    try:
+        return {repository: read_trusted_root(body) for repository, body in bodies.items()}
+    except UnusableRootError as error:
+        raise ConfigurationError(f"a refreshed root can't be used: {error}") from error
+
+
 def receipts_over(line: Line, generation: int) -> ObtainReceipts:
     """Obtains receipts by asking the keeper; whoever can't be asked has given none."""
 
@@ -93,7 +104,7 @@ def receipts_over(line: Line, generation: int) -> ObtainReceipts:
 def gate(descriptors: Sequence[int]) -> int:
     """The role of a gate process: its socket to the supervisor, then those on which it listens."""
 
-    def make(introduction: messages.Introduction, observing: Observing, tending: Tending) -> GateWork:
+    def make(introduction: messages.Introduction, observing: Observing, tending: Tending, _: Tell) -> GateWork:
         return GateWork(introduction, observing, tending, descriptors[1:])
 
     return live("gate", descriptors[0], member(make), new_event_loop)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from router.assembly.door import trial_for
 from router.assembly.keeper_half import DRAIN
-from router.assembly.messages import Configuration
+from router.assembly.messages import Configuration, RefreshedRoot
 from router.pem import Pair
 from router.settings.loading import Loaded
 from router.settings.parts import for_gate, for_keeper
@@ -29,16 +31,41 @@ class InForce:
         """1, 2, 3 ...: which one it is."""
         return self.parts[GATE].generation
 
+    @property
+    def roots(self) -> Mapping[str, bytes]:
+        """What repositories of trusted roots are known to hold, by their ids."""
+        return self.parts[GATE].roots
+
 
 def in_force_from(loaded: Loaded, before: InForce | None) -> InForce:
     """What is in force by this configuration, after another or as the first; raises ConfigurationError."""
     webhook = loaded.settings.webhook
     generation = 1 if before is None else before.generation + 1
+    repositories = tuple({one.id: one for each in loaded.settings.verifiers for one in each.repositories}.values())
+    used = {one.id for one in repositories}
+    roots = {} if before is None else {id_: body for id_, body in before.roots.items() if id_ in used}
     trial = trial_for(webhook, None if before is None else before.parts[GATE].trial)
 
     def part(role: str, latest: Snapshot, trial: Pair | None = None) -> Configuration:
         first = None if before is None else before.parts[role].first or before.parts[role].latest
-        return Configuration(generation, latest, first, webhook.patience_of_delivery(DRAIN), trial)
+        asked = repositories if role == KEEPER else ()
+        patience = webhook.patience_of_delivery(DRAIN)
+        return Configuration(generation, latest, first, patience, trial, repositories=asked, roots=roots)
 
     gate, keeper = for_gate(loaded.snapshot), for_keeper(loaded.snapshot)
     return InForce({GATE: part(GATE, gate, trial), KEEPER: part(KEEPER, keeper)})
+
+
+def with_root(before: InForce, refreshed: RefreshedRoot) -> InForce | None:
+    """What is in force when a trusted root is renewed; None where that changes nothing."""
+    is_asked = any(one.id == refreshed.repository for one in before.parts[KEEPER].repositories)
+    if not is_asked or before.roots.get(refreshed.repository) == refreshed.body:
+        return None
+    roots = {**before.roots, refreshed.repository: refreshed.body}
+    generation = before.generation + 1
+    return InForce(
+        {
+            role: replace(part, generation=generation, first=part.first or part.latest, roots=roots)
+            for role, part in before.parts.items()
+        }
+    )

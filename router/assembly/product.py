@@ -8,6 +8,7 @@ gate, and events in a gate until there is a keeper.
 Reload (`reloading`), on SIGHUP and when a file has changed: the supervisor reads and checks once. Every process is
 asked whether it can work by the new configuration (`prepare`), and only when all can it is in force (`commit`), the
 keeper's first, so that whoever is told to be told can be. A process that is made meanwhile is made by what is in force.
+A trusted root that the keeper has renewed is taken in the same way.
 Ready is who has a keeper and a gate, unless a process ends again and again, or we were told to leave.
 Leave, on SIGTERM: unready at once, but for `webhook.linger` everybody is answered as before, since endpoints take that
 long to change; each answer is its connection's last. A second SIGTERM changes nothing, SIGINT ends the wait.
@@ -30,11 +31,11 @@ from pathlib import Path
 from router import __version__
 from router.assembly import messages
 from router.assembly.gate_half import FINISH
-from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from
+from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from, with_root
 from router.assembly.observing import Observing
 from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
-from router.errors import ConfigurationError
+from router.errors import ConfigurationError, GatecrierError
 from router.ipc import Peer, PeerError, PeerGoneError
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
@@ -203,7 +204,24 @@ class Product:
                         log.warning("process_not_told", role=role, topic=topic, problem=str(problem))
 
     async def _replace(self, loaded: Loaded) -> None:
-        configured = in_force_from(loaded, self._in_force)
+        await self._bring_into_force(in_force_from(loaded, self._in_force))
+
+    async def _take_root(self, refreshed: messages.RefreshedRoot) -> None:
+        """Judge by a renewed root: as if the configuration had changed, so that every request is judged by one trust."""
+
+        async def take() -> None:
+            if (configured := with_root(self._in_force, refreshed)) is None:
+                return
+            try:
+                await self._bring_into_force(configured)
+            except GatecrierError as error:
+                log.error("trust_refused", problem=str(error), advice="what was known before goes on to count")
+            else:
+                log.info("trust_taken", repository=refreshed.repository[:12], generation=configured.generation)
+
+        await self._reloading.in_turn(take)
+
+    async def _bring_into_force(self, configured: InForce) -> None:
         prepared: list[tuple[str, Peer]] = []
         for seat in self._seats():
             if (peer := seat.peer) is not None:
@@ -232,6 +250,9 @@ class Product:
                 logs.write_encoded_event(*child.unpacked_event(body))
             case messages.FACTS:
                 self._replay.tell(body)
+            case messages.ROOT:
+                refreshed = messages.unpack(body, messages.RefreshedRoot)
+                self._tending.let_end("take a refreshed root", self._take_root(refreshed))
             case _:
                 raise ConfigurationError(f"{seat.role} asks {topic!r}, which nobody answers here")
         return b""

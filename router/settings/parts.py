@@ -28,6 +28,7 @@ from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import GateSettings, KeeperSettings
 from router.settings.validating import validated
+from router.verification.trust_roots import NO_ROOTS, Roots
 
 Tree = TypeVar("Tree", bound=SettingsModel)
 
@@ -39,6 +40,8 @@ class GatePart:
     settings: GateSettings
     policy: Policy = field(compare=False)
     """Its rules, compiled."""
+    roots: Roots = field(default=NO_ROOTS, compare=False)
+    """Trusted roots as they are now, where they have been renewed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator
 
 from router.fields import Name, SettingsModel
+from router.verification.repositories import Repository
 from router.verification.scheme import AnyScheme, Demands
-from router.verification.trust_roots import TrustRootSettings
+from router.verification.trust_roots import NO_ROOTS, Roots, TrustRootSettings
 
 BUILT_IN_RULINGS: Mapping[str, bool] = {"allow": True, "deny": False}
 """Verifiers that every configuration has, and whether they let every image pass; nobody can give these names another
@@ -50,8 +51,12 @@ class SchemeSettings(SettingsModel, ABC):
     """What rules call this verifier."""
 
     @abstractmethod
-    def scheme(self) -> AnyScheme:
-        """The scheme that these settings ask for; raises ConfigurationError where a file was not read."""
+    def scheme(self, roots: Roots = NO_ROOTS) -> AnyScheme:
+        """The scheme that these settings ask for, by trusted roots as they are now.
+
+        Raises:
+            ConfigurationError: A file was not read.
+        """
 
     @abstractmethod
     def wants(self, demands: Demands) -> str:
@@ -59,6 +64,11 @@ class SchemeSettings(SettingsModel, ABC):
 
     def bind(self, roots: Sequence[TrustRootSettings]) -> None:
         """Look up what the verifier names of the rest of the configuration; what is not there is told elsewhere."""
+
+    @property
+    def repositories(self) -> tuple[Repository, ...]:
+        """From where trusted roots that it needs are renewed."""
+        return ()
 
     @property
     def signers(self) -> tuple[DeclaredSigner, ...]:

@@ -16,6 +16,7 @@ from router.verification.scheme import Demands, Denied, Exempt, Findings
 from router.verification.settings import BUILT_IN_RULINGS, SchemeSettings
 from router.verification.sought import Sought
 from router.verification.trust import Trust
+from router.verification.trust_roots import NO_ROOTS, Roots
 
 _NOWHERE = Sought(())
 _NOBODY = Trust("static", None)
@@ -68,7 +69,7 @@ class StaticSettings(SchemeSettings):
     message: str | None = Field(default=None, max_length=500)
     """Why, for the person whose image was refused or let through; stands in events. At most 500 characters."""
 
-    def scheme(self) -> StaticScheme:
+    def scheme(self, roots: Roots = NO_ROOTS) -> StaticScheme:  # noqa: ARG002 - it trusts nobody
         """The answer, as a scheme."""
         return StaticScheme(self.name, self.allow, self.message)
 

@@ -31,6 +31,7 @@ from router.verification.questions import EvidenceSource
 from router.verification.scheme import AnyScheme, Findings
 from router.verification.search import Search
 from router.verification.settings import SchemeSettings
+from router.verification.trust_roots import NO_ROOTS, Roots
 from router.verification.verdict_cache import Flights, Key, VerdictCache
 
 _SLICES_AT_ONCE = 1
@@ -54,6 +55,7 @@ class Verifier:
         *,
         now: Callable[[], float] = time.time,
         remembered: VerdictCache | None = None,
+        roots: Roots = NO_ROOTS,
     ) -> None:
         """Make the schemes of all verifiers, the built-in ones too.
 
@@ -63,13 +65,14 @@ class Verifier:
             clock: Seconds, for how long something is remembered.
             now: Unix time in seconds, until when something is trusted.
             remembered: The memory of another verifier: proofs are keyed by trust, so what still holds stays.
+            roots: Trusted roots as they are now, where they have been renewed.
 
         Raises:
             ConfigurationError: A key stands in a file that was not read with the configuration.
         """
         self._registry = registry
         self._settings: dict[str, SchemeSettings] = {entry.name: entry for entry in (*settings, *BUILT_IN)}
-        self._schemes: dict[str, AnyScheme] = {name: entry.scheme() for name, entry in self._settings.items()}
+        self._schemes: dict[str, AnyScheme] = {name: entry.scheme(roots) for name, entry in self._settings.items()}
         self._now = now
         self.remembered = VerdictCache(clock, now) if remembered is None else remembered
         self._slices = Slices(_SLICES_AT_ONCE)

@@ -31,16 +31,25 @@ from pydantic import (
 from router.errors import ConfigurationError, InvalidReferenceError
 from router.fields import Name, SettingsModel, read_reference
 from router.images import parse_reference
+from router.verification.awaiting import AwaitingRoot
 from router.verification.cosign.identity_settings import AttestationSettings, IdentitySettings
 from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.signatories import Signatories, trusted
 from router.verification.evidence import SIGN_PREDICATE
 from router.verification.keys import PublicKey, UnusableKeyError, distinct_keys
+from router.verification.repositories import Repository
 from router.verification.scheme import Demands
 from router.verification.settings import DeclaredSigner, SchemeSettings
 from router.verification.sigstore.proof import Asked
-from router.verification.sigstore.trusted_root import TrustedRoot
-from router.verification.trust_roots import PUBLIC_GOOD, TrustRootChoice, TrustRootSettings, root_by_choice
+from router.verification.trust_roots import (
+    NO_ROOTS,
+    PUBLIC_GOOD,
+    Roots,
+    RootSource,
+    TrustRootChoice,
+    TrustRootSettings,
+    root_by_choice,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +191,7 @@ class CosignSettings(SchemeSettings):
     signature_repository: Annotated[str, AfterValidator(_repository)] | None = None
     """The repository that holds the signatures, such as registry.example/signatures, where they do not lie beside the
     image (cosign's COSIGN_REPOSITORY). It is asked with the credentials for that repository."""
-    _root: TrustedRoot | None = PrivateAttr(default=None)
+    _root: RootSource | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _names_every_signer_once(self) -> Self:
@@ -206,16 +215,24 @@ class CosignSettings(SchemeSettings):
         """Whether anything is asked for that only a trust root can prove."""
         return bool(self.keyless) or self.transparency_log == "required" or self.timestamp == "required"
 
-    def scheme(self) -> CosignScheme:
+    @property
+    def repositories(self) -> tuple[Repository, ...]:
+        """That of the trust root, where it has one and is used."""
+        return () if self._root is None or self._root.repository is None else (self._root.repository,)
+
+    def scheme(self, roots: Roots = NO_ROOTS) -> CosignScheme | AwaitingRoot:
         """Signatures by these keys and identities, which are trusted for as long as they stand here."""
-        if self.uses_root and self._root is None:
-            raise ConfigurationError(f"the trust root of the verifier {self.name!r} was not read")
+        root = None if self._root is None else self._root.now(roots)
+        if self.uses_root and root is None:
+            if not self.repositories:
+                raise ConfigurationError(f"the trust root of the verifier {self.name!r} was not read")
+            return AwaitingRoot(self.repositories[0].name)
         keys = distinct_keys((entry.name, entry.loaded()) for entry in self.keys)
         is_timed = self.timestamp == "required"
         who = Signatories(
             keys,
             tuple(entry.wanted for entry in self.keyless),
-            self._root,
+            root,
             Asked(log=self.transparency_log == "required", timestamp=is_timed, sct=False),
             Asked(log=self.transparency_log != "ignore", timestamp=is_timed, sct=self.sct == "required"),
             SIGN_PREDICATE if self.attestation is None else self.attestation.predicate_type,

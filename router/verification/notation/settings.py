@@ -37,6 +37,7 @@ from router.verification.notation.trust import CHECKS, Check, Level, Policy, Sto
 from router.verification.scheme import Demands
 from router.verification.settings import SchemeSettings
 from router.verification.trust import Trust
+from router.verification.trust_roots import NO_ROOTS, Roots
 
 _CERTIFICATES_LIMIT = 200
 """Certificates of one store: the whole web's authorities are fewer."""
@@ -195,7 +196,7 @@ class NotationSettings(SchemeSettings):
             raise ValueError("two trust stores have the same name; a rule could not tell them apart")
         return self
 
-    def scheme(self) -> NotationScheme:
+    def scheme(self, roots: Roots = NO_ROOTS) -> NotationScheme:  # noqa: ARG002 - stores stand in the configuration
         """Signatures by whom these stores vouch for, who are trusted for as long as that stands here."""
         stores = tuple(store.loaded() for store in self.trust_stores)
         identities = Identities.parse(self.identities) if self.identities else Identities(())
