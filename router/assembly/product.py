@@ -49,6 +49,7 @@ from router.supervision.sizing import gate_processes, usable_cpus, usable_memory
 from router.telemetry import logs, metrics
 from router.telemetry.forwarding import Replay
 from router.telemetry.logs import logger
+from router.telemetry.troubles import TroubleBook
 
 log = logger()
 
@@ -73,9 +74,10 @@ class Product:
         self._is_log_readable = is_log_readable
         self._replica = environment.get("HOSTNAME") or socket.gethostname()
         self._metrics = metrics.create(__version__)
-        self._observing = Observing(self._metrics)
+        self._book = TroubleBook(self._metrics.show_trouble)
+        self._observing = Observing(self._metrics, self._book.held_by("supervisor"))
         self._reloading = Reloading(config, environment, self._observing, self._replace)
-        self._replay = Replay(self._observing)
+        self._replays: Mapping[Seat, Replay[Observing]] = {}
         self._tending = Tending()
         self._health = Health(failure=self._failure)
         self._opened = contextlib.AsyncExitStack()
@@ -97,6 +99,7 @@ class Product:
         """
         await self._reloading.start(self._start)
         self._tending.keep("watch files", self._reloading.watch())
+        self._tending.keep("look after troubles", self._book.watch())
         self._is_running = True
         self._changed()
         settings, gates = self._reloading.settings, sum(seat.role == GATE for seat in self._seats())
@@ -136,6 +139,7 @@ class Product:
             KEEPER: [self._at_keeper.fileno()],
             GATE: [listening.fileno() for listening in self._webhook],
         }
+        self._replays = {seat: Replay(Observing(self._metrics, self._book.held_by(seat.name))) for seat in seats}
         introduction = messages.Introduction(self._replica, str(self._folder / KEEPER), gates, self._is_log_readable)
 
         async def greet(seat: Seat, peer: Peer) -> None:
@@ -152,7 +156,7 @@ class Product:
                 answer=self._answer,
                 inherit=lambda seat: inherited[seat.role],
                 changed=self._changed,
-                restarting=lambda seat: self._observing.process_restarting(seat.role),
+                restarting=self._restarting,
             ),
         )
 
@@ -205,6 +209,7 @@ class Product:
 
     async def _replace(self, loaded: Loaded) -> None:
         await self._bring_into_force(in_force_from(loaded, self._in_force))
+        self._book.keep_destinations([one.name for one in loaded.settings.destinations])
 
     async def _take_root(self, refreshed: messages.RefreshedRoot) -> None:
         """Judge by a renewed root: as if the configuration had changed, so that every request is judged by one trust."""
@@ -249,7 +254,7 @@ class Product:
             case child.EVENT:
                 logs.write_encoded_event(*child.unpacked_event(body))
             case messages.FACTS:
-                self._replay.tell(body)
+                self._replays[seat].tell(body)
             case messages.ROOT:
                 refreshed = messages.unpack(body, messages.RefreshedRoot)
                 self._tending.let_end("take a refreshed root", self._take_root(refreshed))
@@ -263,6 +268,10 @@ class Product:
         for role in (GATE, KEEPER):
             self._observing.processes(role, sum(one.is_ready for one in self._seats() if one.role == role))
         return self._metrics.exposed()
+
+    def _restarting(self, seat: Seat) -> None:
+        self._book.left(seat.name)
+        self._observing.process_restarting(seat.role, seat.name)
 
     def _failure(self) -> str:
         return self._tending.failure or ("" if self._family is None else self._family.failure)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Protocol
 
 from router.errors import TrustRefreshError
+from router.telemetry.causes import Cause, Troubles
 from router.telemetry.logs import logger
 from router.trust.downloads import Downloads
 from router.verification.repositories import Repository
@@ -99,13 +100,6 @@ Tell = Callable[[Repository, bytes], bool]
 """Tells whoever judges what a repository holds now; whether that went."""
 
 
-class Trouble(Protocol):
-    """Is told what is wrong with a trusted root."""
-
-    def trust_stale(self, root: str, *, is_stale: bool) -> None:
-        """It began or ceased to be known from old word only."""
-
-
 @dataclass(slots=True)
 class _Care:
     """One repository that is looked after. Times without a word are those of the running loop."""
@@ -140,14 +134,14 @@ class Refreshing:
     Args:
         source: Where they come from.
         tell: Tells whoever judges.
-        trouble: Is told what is wrong.
+        troubles: Is told what is wrong.
         now: Unix time in seconds.
     """
 
-    def __init__(self, source: Source, tell: Tell, trouble: Trouble, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, source: Source, tell: Tell, troubles: Troubles, now: Callable[[], float] = time.time) -> None:
         self._source = source
         self._tell = tell
-        self._trouble = trouble
+        self._troubles = troubles
         self._now = now
         self._cares: dict[str, _Care] = {}
         self._has_changed = asyncio.Event()
@@ -161,7 +155,7 @@ class Refreshing:
             care.repository, care.is_recalled = repository, False
             care.due = min(care.due, moment + repository.every)
         for care in before.values():
-            self._trouble.trust_stale(care.repository.name, is_stale=False)
+            self._over(care, Cause.TRUST_REFRESH_FAILED, Cause.TRUST_STALE)
         self._has_changed.set()
 
     async def run(self) -> None:
@@ -199,10 +193,8 @@ class Refreshing:
             self._failed(care, error)
             return
         care.due = loop.time() + repository.every
-        if care.failure_told_at is not None:
-            care.failure_told_at = None
-            log.info("trust_refreshed_again", root=repository.name)
-        self._trouble.trust_stale(repository.name, is_stale=False)
+        care.failure_told_at = None
+        self._over(care, Cause.TRUST_REFRESH_FAILED)
         self._take(care, found)
 
     def _take(self, care: _Care, found: Found) -> None:
@@ -212,7 +204,7 @@ class Refreshing:
 
     def _failed(self, care: _Care, error: TrustRefreshError) -> None:
         moment, name = asyncio.get_running_loop().time(), care.repository.name
-        self._trouble.trust_stale(name, is_stale=True)
+        self._troubles.trouble_began(Cause.TRUST_REFRESH_FAILED, name, str(error))
         if care.failure_told_at is None or moment - care.failure_told_at >= _DAY:
             care.failure_told_at = moment
             log.warning(
@@ -228,11 +220,18 @@ class Refreshing:
         known_since = max(care.confirmed_at or 0.0, care.repository.shipped_at or 0.0)
         if not known_since or self._now() - known_since < OLD:
             care.age_told_at = None
+            self._over(care, Cause.TRUST_STALE)
         elif care.age_told_at is None or moment - care.age_told_at >= _DAY:
             care.age_told_at = moment
+            name, days = care.repository.name, int((self._now() - known_since) / _DAY)
+            self._troubles.trouble_began(Cause.TRUST_STALE, name, f"nobody has confirmed it for {days} days")
             log.warning(
                 "trust_root_old",
-                root=care.repository.name,
-                days=int((self._now() - known_since) / _DAY),
+                root=name,
+                days=days,
                 advice="let Gatecrier reach the repository, run `gatecrier trust refresh`, or upgrade Gatecrier",
             )
+
+    def _over(self, care: _Care, *causes: Cause) -> None:
+        for cause in causes:
+            self._troubles.trouble_ended(cause, care.repository.name)
