@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -10,11 +10,15 @@ from msgspec.structs import replace
 from router.assembly.door import trial_for
 from router.assembly.keeper_half import DRAIN
 from router.assembly.messages import Configuration, RefreshedRoot
+from router.errors import GatecrierError
 from router.pem import Pair
 from router.settings.loading import Loaded
 from router.settings.parts import for_gate, for_keeper
 from router.settings.snapshot import Snapshot
+from router.telemetry.logs import logger
 from router.telemetry.metrics import PROCESS_ROLES
+
+log = logger()
 
 GATE, KEEPER = PROCESS_ROLES
 
@@ -54,6 +58,19 @@ def in_force_from(loaded: Loaded, before: InForce | None) -> InForce:
 
     gate, keeper = for_gate(loaded.snapshot), for_keeper(loaded.snapshot)
     return InForce({GATE: part(GATE, gate, trial), KEEPER: part(KEEPER, keeper)})
+
+
+async def take_root(refreshed: RefreshedRoot, before: InForce, bring: Callable[[InForce], Awaitable[None]]) -> None:
+    """Work by a renewed root, as if the configuration had changed: so every request is judged by one trust."""
+    if (configured := with_root(before, refreshed)) is None:
+        return
+    try:
+        await bring(configured)
+    except GatecrierError as error:
+        advice = "what was known before goes on to count"
+        log.error("trust_refused", problem=str(error), advice=advice)  # noqa: TRY400 - the stack says nothing more
+    else:
+        log.info("trust_taken", repository=refreshed.repository[:12], generation=configured.generation)
 
 
 def with_root(before: InForce, refreshed: RefreshedRoot) -> InForce | None:

@@ -127,9 +127,7 @@ class KeeperWork:
 def keeper(descriptors: Sequence[int]) -> int:
     """The role of the keeper process: its socket to the supervisor, then the one at which gates call."""
 
-    def make(
-        introduction: messages.Introduction, observing: Observing, tending: Tending, tell: Tell
-    ) -> KeeperWork:
+    def make(introduction: messages.Introduction, observing: Observing, tending: Tending, tell: Tell) -> KeeperWork:
         return KeeperWork(introduction, observing, tending, tell, descriptors[1])
 
     return live("keeper", descriptors[0], member(make), new_event_loop)

@@ -31,11 +31,11 @@ from pathlib import Path
 from router import __version__
 from router.assembly import messages
 from router.assembly.gate_half import FINISH
-from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from, with_root
+from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from, take_root
 from router.assembly.observing import Observing
 from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
-from router.errors import ConfigurationError, GatecrierError
+from router.errors import ConfigurationError
 from router.ipc import Peer, PeerError, PeerGoneError
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
@@ -212,19 +212,7 @@ class Product:
         self._book.keep_destinations([one.name for one in loaded.settings.destinations])
 
     async def _take_root(self, refreshed: messages.RefreshedRoot) -> None:
-        """Judge by a renewed root: as if the configuration had changed, so that every request is judged by one trust."""
-
-        async def take() -> None:
-            if (configured := with_root(self._in_force, refreshed)) is None:
-                return
-            try:
-                await self._bring_into_force(configured)
-            except GatecrierError as error:
-                log.error("trust_refused", problem=str(error), advice="what was known before goes on to count")
-            else:
-                log.info("trust_taken", repository=refreshed.repository[:12], generation=configured.generation)
-
-        await self._reloading.in_turn(take)
+        await self._reloading.in_turn(lambda: take_root(refreshed, self._in_force, self._bring_into_force))
 
     async def _bring_into_force(self, configured: InForce) -> None:
         prepared: list[tuple[str, Peer]] = []

@@ -3,8 +3,8 @@
 Rules:
 (1) The guard judges every address that is connected to, a proxy's too; proxies are those of the environment, as for
     registries.
-(2) A file has at most `LARGEST` bytes and takes at most `PATIENCE_OF_ONE` seconds, however slowly it comes; all files of
-    one refresh together take at most as long as whoever asks says.
+(2) A file has at most `LARGEST` bytes and takes at most `PATIENCE_OF_ONE` seconds, however slowly it comes; all files
+    of one refresh together take at most as long as whoever asks says.
 (3) No redirect is followed, and nothing is unpacked.
 (4) Errors name the file, no header.
 """

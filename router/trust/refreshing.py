@@ -5,8 +5,8 @@ For each repository that a verifier needs, one after the other:
 (2) It is asked when its last answer is as old as its settings say (at once, where there was none), and `RETRY` seconds
     after it failed. Nobody waits for it: not the start, not a reload.
 (3) What is found is told where it differs from what was told. A refresh that fails changes nothing: it is a trouble,
-    told in the log when it begins and once a day, until one succeeds. It never fails health: clusters that reach nothing
-    outside are well.
+    told in the log when it begins and once a day, until one succeeds. It never fails health: clusters that reach
+    nothing outside are well.
 (4) What is known is data with a date, that of the package where it was never confirmed since: older than `OLD`, it is
     told of once a day.
 (5) Without repositories nothing of it runs, and python-tuf is not even imported.
@@ -151,7 +151,8 @@ class Refreshing:
         moment = asyncio.get_running_loop().time()
         before, self._cares = self._cares, {}
         for repository in repositories:
-            care = self._cares[repository.id] = before.pop(repository.id, None) or _Care(repository, moment)
+            known = before.pop(repository.id) if repository.id in before else _Care(repository, moment)
+            care = self._cares[repository.id] = known
             care.repository, care.is_recalled = repository, False
             care.due = min(care.due, moment + repository.every)
         for care in before.values():
@@ -170,7 +171,6 @@ class Refreshing:
                         await self._has_changed.wait()
             elif care.is_recalled:
                 await self._refresh(care)
-                self._warn_of_age(care)
             else:
                 await self._recall(care)
 
@@ -185,17 +185,22 @@ class Refreshing:
             care.due = asyncio.get_running_loop().time() + max(0.0, repository.every - age)
 
     async def _refresh(self, care: _Care) -> None:
-        repository, loop = care.repository, asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         try:
-            found = await self._source.refreshed(repository)
+            found: Found | TrustRefreshError = await self._source.refreshed(care.repository)
         except TrustRefreshError as error:
+            found = error
+        if self._cares.get(care.repository.id) is not care:
+            return  # nobody needs it any more
+        if isinstance(found, TrustRefreshError):
             care.due = loop.time() + care.pause()
-            self._failed(care, error)
-            return
-        care.due = loop.time() + repository.every
-        care.failure_told_at = None
-        self._over(care, Cause.TRUST_REFRESH_FAILED)
-        self._take(care, found)
+            self._failed(care, found)
+        else:
+            care.due = loop.time() + care.repository.every
+            care.failure_told_at = None
+            self._over(care, Cause.TRUST_REFRESH_FAILED)
+            self._take(care, found)
+        self._warn_of_age(care)
 
     def _take(self, care: _Care, found: Found) -> None:
         care.confirmed_at = found.confirmed_at

@@ -127,9 +127,7 @@ def _bearable(seconds: float) -> float:
 class TufSettings(SettingsModel):
     """A TUF repository that holds a trusted root as its target `trusted_root.json`."""
 
-    url: Annotated[
-        str, Field(max_length=_URL_LIMIT, examples=["https://tuf.example"]), AfterValidator(_repository_url)
-    ]
+    url: Annotated[str, Field(max_length=_URL_LIMIT, examples=["https://tuf.example"]), AfterValidator(_repository_url)]
     """Where its metadata lies, such as https://tuf.example; targets lie in `targets/` below. It may be http: what comes
     from there counts by its signatures alone."""
     root: RelativePath

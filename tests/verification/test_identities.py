@@ -14,12 +14,14 @@ from router.fields import ReadingContext
 from router.images import Digest
 from router.verdict import Verdict
 from router.verification import Verifier
+from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.settings import CosignSettings
 from router.verification.keys import PublicKey, SignedBytes
 from router.verification.scheme import Endorsement, Signer, Verified
 from router.verification.sigstore.certificates import Certificate
+from router.verification.sigstore.trusted_root import TrustedRoot
 from router.verification.trust import Trust
-from router.verification.trust_roots import TrustRootSettings
+from router.verification.trust_roots import NO_ROOTS, Roots, TrustRootSettings
 from tests.verification.test_keyless_cases import FOLDER
 from tests.verification.world import MemorySource, image, pen, rule
 
@@ -38,6 +40,12 @@ def verifier(**members: object) -> CosignSettings:
     settings = CosignSettings.model_validate(written, context=READING)
     settings.bind(())
     return settings
+
+
+def root_of(settings: CosignSettings, roots: Roots = NO_ROOTS) -> TrustedRoot | None:
+    scheme = settings.scheme(roots)
+    assert isinstance(scheme, CosignScheme)
+    return scheme.trust.material.root
 
 
 async def judged(layout: str, settings: CosignSettings, **asked: Any) -> Any:  # noqa: ANN401 - a judgement
@@ -126,7 +134,7 @@ def test_the_public_good_root_is_used_where_none_is_named_and_only_where_it_is_n
     keys = [{"name": "release", "pem": (FOLDER / "keys" / "release.pub").read_text()}]
     plain = CosignSettings.model_validate({"name": "a", "kind": "cosign", "keys": keys})
     plain.bind(())
-    root, none = named.scheme().trust.material.root, plain.scheme().trust.material.root
+    root, none = root_of(named), root_of(plain)
 
     assert root is not None
     assert "rekor.sigstore.dev" in {log.origin for log in root.logs.values()}
@@ -140,7 +148,7 @@ def test_a_root_by_a_name_that_nobody_gave_is_no_root() -> None:
         settings.scheme()
     settings.bind([TrustRootSettings.model_validate({"name": "own", "file": "trusted_root.json"}, context=READING)])
 
-    assert settings.scheme().trust.material.root is not None
+    assert root_of(settings) is not None
 
 
 @pytest.mark.parametrize(
