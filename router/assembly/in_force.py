@@ -17,6 +17,7 @@ from router.settings.parts import for_gate, for_keeper
 from router.settings.snapshot import Snapshot
 from router.telemetry.logs import logger
 from router.telemetry.metrics import PROCESS_ROLES
+from router.verification.settings import repositories_of
 
 log = logger()
 
@@ -45,7 +46,7 @@ def in_force_from(loaded: Loaded, before: InForce | None) -> InForce:
     """What is in force by this configuration, after another or as the first; raises ConfigurationError."""
     webhook = loaded.settings.webhook
     generation = 1 if before is None else before.generation + 1
-    repositories = tuple({one.id: one for each in loaded.settings.verifiers for one in each.repositories}.values())
+    repositories = repositories_of(loaded.settings.verifiers)
     used = {one.id for one in repositories}
     roots = {} if before is None else {id_: body for id_, body in before.roots.items() if id_ in used}
     trial = trial_for(webhook, None if before is None else before.parts[GATE].trial)

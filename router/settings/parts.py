@@ -40,7 +40,7 @@ class GatePart:
     settings: GateSettings
     policy: Policy = field(compare=False)
     """Its rules, compiled."""
-    roots: Roots = field(default=NO_ROOTS, compare=False)
+    roots: Roots = field(default_factory=lambda: NO_ROOTS, compare=False)
     """Trusted roots as they are now, where they have been renewed."""
 
 

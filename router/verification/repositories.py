@@ -46,11 +46,15 @@ class Repository:
 
 
 def checked_beginning(body: bytes) -> bytes:
-    """Root metadata itself; raises ValueError where it can be none. Its signatures are checked when it is used."""
+    """Root metadata itself. Its signatures are checked when it is used.
+
+    Raises:
+        ValueError: It can be none; the text follows the place.
+    """
     try:
         signed = object_at(read_object(body, _WHAT), "signed", _WHAT)
         if text_at(signed, "_type", _WHAT) != "root":
             raise malformed(_WHAT, "is of another type; the repository's root.json is wanted")
     except InvalidSignatureError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(f"can't be used: {error}") from error
     return body

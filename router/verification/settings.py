@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from router.fields import Name, SettingsModel
 from router.verification.repositories import Repository
 from router.verification.scheme import AnyScheme, Demands
-from router.verification.trust_roots import NO_ROOTS, Roots, TrustRootSettings
+from router.verification.trust_roots import NO_ROOTS, Roots, RootSource, TrustRootSettings
 
 BUILT_IN_RULINGS: Mapping[str, bool] = {"allow": True, "deny": False}
 """Verifiers that every configuration has, and whether they let every image pass; nobody can give these names another
@@ -66,9 +66,9 @@ class SchemeSettings(SettingsModel, ABC):
         """Look up what the verifier names of the rest of the configuration; what is not there is told elsewhere."""
 
     @property
-    def repositories(self) -> tuple[Repository, ...]:
-        """From where trusted roots that it needs are renewed."""
-        return ()
+    def root_source(self) -> RootSource | None:
+        """Where the trusted root stands that it uses; None where it uses none."""
+        return None
 
     @property
     def signers(self) -> tuple[DeclaredSigner, ...]:
@@ -88,3 +88,9 @@ class SchemeSettings(SettingsModel, ABC):
     def ruling(self) -> bool | None:
         """Whether every image passes unseen (True) or none (False); None where evidence decides."""
         return None
+
+
+def repositories_of(verifiers: Iterable[SchemeSettings]) -> tuple[Repository, ...]:
+    """From where trusted roots that verifiers use are renewed, each once."""
+    found = (each.root_source.repository for each in verifiers if each.root_source is not None)
+    return tuple({one.id: one for one in found if one is not None}.values())

@@ -20,23 +20,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Self, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    PrivateAttr,
-    ValidationInfo,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
-from router.fields import Duration, Name, RelativePath, SettingsModel, read_reference
+from router.fields import Duration, Name, RelativePath, SettingsModel
 from router.outbound.urls import sound_url
 from router.pem import read_authorities
 from router.verification.repositories import Repository, checked_beginning
-from router.verification.sigstore.trusted_root import TrustedRoot, UnusableRootError, read_trusted_root
+from router.verification.sigstore.trusted_root import TrustedRoot, read_trusted_root
+from router.verification.sources import Reading, Source
 
 PUBLIC_GOOD = "public-good"
 """The name of Sigstore's public instance."""
@@ -54,7 +46,7 @@ NO_ROOTS: Roots = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class RootSource:
-    """A trusted root as it was written, with what is known of it."""
+    """Where a trusted root comes from, and what is known of it."""
 
     written: str
     """The path of the file, as it stands in the configuration, or the address of the repository."""
@@ -69,28 +61,14 @@ class RootSource:
         return self.root if self.repository is None else roots.get(self.repository.id, self.root)
 
 
-def _root_file(value: object, info: ValidationInfo) -> RootSource:
-    if isinstance(value, RootSource):
-        return value
-    if not isinstance(value, str | Path) or not str(value):
-        raise ValueError("name the file of a trusted root, such as trusted_root.json")
-    if (content := read_reference(Path(value), info, "the trusted root")) is None:
-        return RootSource(str(value), None)
-    try:
-        return RootSource(str(value), read_trusted_root(content))
-    except UnusableRootError as error:
-        raise ValueError(f"the trusted root {str(value)!r}: {error}") from error
-
-
-def _written(source: RootSource) -> str:
-    return source.written
-
-
-RootFile = Annotated[
-    RootSource,
-    PlainValidator(_root_file),
-    PlainSerializer(_written),
-    WithJsonSchema({"type": "string", "minLength": 1, "examples": ["trusted_root.json"]}),
+RootFile: TypeAlias = Annotated[
+    Source[TrustedRoot],
+    Reading(
+        read_trusted_root,
+        "name the file of a trusted root, such as trusted_root.json",
+        file="the trusted root",
+        example="trusted_root.json",
+    ),
 ]
 """The path of a file in Sigstore's trusted_root JSON; a relative one is relative to the configuration file."""
 
@@ -124,36 +102,43 @@ def _bearable(seconds: float) -> float:
     return seconds
 
 
+BeginningFile: TypeAlias = Annotated[
+    Source[bytes],
+    Reading(
+        checked_beginning,
+        "name the file of a TUF repository's root metadata, such as root.json",
+        file="the root metadata",
+        example="root.json",
+    ),
+]
+"""The path of a file with root metadata of TUF; a relative one is relative to the configuration file."""
+
+
 class TufSettings(SettingsModel):
     """A TUF repository that holds a trusted root as its target `trusted_root.json`."""
 
     url: Annotated[str, Field(max_length=_URL_LIMIT, examples=["https://tuf.example"]), AfterValidator(_repository_url)]
     """Where its metadata lies, such as https://tuf.example; targets lie in `targets/` below. It may be http: what comes
     from there counts by its signatures alone."""
-    root: RelativePath
+    root: BeginningFile
     """Its root metadata (`root.json`) that all begins with, given to you on a way that you trust; relative to the
     configuration file. It may be an old one."""
     refresh: Annotated[Duration, AfterValidator(_bearable)] = _DAY
     """How often it is asked, from 1m to 30d."""
     ca: RelativePath | None = None
     """A PEM file of the only CAs that may vouch for the server; the system's CAs where it is absent."""
-    _root: bytes | None = PrivateAttr(default=None)
     _ca: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _read(self, info: ValidationInfo) -> Self:
-        if (content := read_reference(self.root, info, "the root metadata")) is not None:
-            try:
-                self._root = checked_beginning(content)
-            except ValueError as error:
-                raise ValueError(f"the root metadata {str(self.root)!r}: {error}") from error
         if self.ca is not None:
             self._ca = read_authorities(self.ca, info)
         return self
 
     def repository(self, name: str) -> Repository | None:
         """The repository of the trusted root with this name; None where files were not read."""
-        return None if self._root is None else Repository(name, self.url, self._root, self.refresh, self._ca)
+        beginning = self.root.value
+        return None if beginning is None else Repository(name, self.url, beginning, self.refresh, self._ca)
 
 
 class TrustRootSettings(SettingsModel):
@@ -175,9 +160,9 @@ class TrustRootSettings(SettingsModel):
     @property
     def source(self) -> RootSource:
         """What is known of it."""
-        if self.tuf is None:
-            return self.file or RootSource("", None)
-        return RootSource(self.tuf.url, None, self.tuf.repository(self.name))
+        if self.tuf is not None:
+            return RootSource(self.tuf.url, None, self.tuf.repository(self.name))
+        return RootSource("", None) if self.file is None else RootSource(self.file.written, self.file.value)
 
 
 TrustRootChoice: TypeAlias = Annotated[Name | OwnRoot, Field(union_mode="left_to_right")]
@@ -187,7 +172,7 @@ TrustRootChoice: TypeAlias = Annotated[Name | OwnRoot, Field(union_mode="left_to
 def root_by_choice(choice: str | OwnRoot, roots: Sequence[TrustRootSettings]) -> RootSource | None:
     """The root that a verifier chose; None where there is no such name."""
     if isinstance(choice, OwnRoot):
-        return choice.file
+        return RootSource(choice.file.written, choice.file.value)
     if choice == PUBLIC_GOOD:
         return public_good_source()
     return next((entry.source for entry in roots if entry.name == choice), None)

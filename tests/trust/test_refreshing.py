@@ -181,7 +181,7 @@ def test_a_reload_reads_what_somebody_has_refreshed_by_hand_and_asks_no_sooner()
 
 def test_a_reload_is_no_reason_to_ask_again_after_a_failure() -> None:
     async def story(_: World, refreshing: Refreshing) -> None:
-        for _ in range(100):
+        for _turn in range(100):
             await asyncio.sleep(30)
             refreshing.replace([OWN])
 
@@ -265,7 +265,7 @@ def test_the_public_good_root_has_a_date_and_a_repository() -> None:
 
 
 def test_no_task_waits_for_nothing_where_repositories_come_and_go() -> None:
-    async def story(world: World, refreshing: Refreshing) -> None:
+    async def story(_: World, refreshing: Refreshing) -> None:
         gone: Sequence[Repository] = ()
         await asyncio.sleep(DAY / 2)
         refreshing.replace(gone)

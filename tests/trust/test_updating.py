@@ -335,6 +335,6 @@ async def test_a_file_that_was_torn_is_no_file(own: OwnRepository, server: Serve
 def test_names_that_lead_elsewhere_are_not_followed(tmp_path: Path) -> None:
     """Whoever can write the file must not write others through us."""
     (desk := tmp_path / "desk").mkdir()
-    Said(0.0, {"../stolen.json": "{}", "/tmp/stolen.json": "{}", "root_history/../x.json": "{}"}).put_into(desk)
+    Said(0.0, {"../stolen.json": "{}", "/stolen.json": "{}", "root_history/../x.json": "{}"}).put_into(desk)
 
     assert sorted(one.name for one in tmp_path.rglob("*")) == ["desk", "root_history"]

@@ -76,7 +76,7 @@ def read_trusted_root(body: bytes) -> TrustedRoot:
             raise malformed(_WHAT, "does not say a known version in `mediaType`")
         return _root(document)
     except InvalidSignatureError as error:
-        raise UnusableRootError(str(error)) from error
+        raise UnusableRootError(f"can't be used: {error}") from error
 
 
 def _root(document: Mapping[str, object]) -> TrustedRoot:
