@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator
 
 from router.fields import Name, SettingsModel
+from router.verification.anchors import Anchor
 from router.verification.repositories import Repository
 from router.verification.scheme import AnyScheme, Demands
 from router.verification.trust_roots import NO_ROOTS, Roots, RootSource, TrustRootSettings
@@ -69,6 +70,11 @@ class SchemeSettings(SettingsModel, ABC):
     def root_source(self) -> RootSource | None:
         """Where the trusted root stands that it uses; None where it uses none."""
         return None
+
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """What it trusts by itself, beside its trusted root."""
+        return ()
 
     @property
     def signers(self) -> tuple[DeclaredSigner, ...]:

@@ -23,6 +23,8 @@ OWN = Repository("own", "https://tuf.example", b"root", DAY)
 
 @dataclass(frozen=True)
 class Root:
+    """A trusted root that was found."""
+
     body: bytes
     confirmed_at: float
 
@@ -41,16 +43,20 @@ class World:
 
     @property
     def moment(self) -> float:
+        """The time of the story."""
         return asyncio.get_running_loop().time()
 
     def now(self) -> float:
+        """The time of the wall."""
         return NOW + self.moment
 
-    async def kept(self, repository: Repository) -> Found | None:
+    async def kept(self, _: Repository) -> Found | None:
+        """What is kept."""
         await asyncio.sleep(0)
         return self.stored
 
     async def refreshed(self, repository: Repository) -> Found:
+        """What the repository says, a second later."""
         self.asked.append((self.moment, repository.name))
         await asyncio.sleep(1)
         if self.is_down:
@@ -58,15 +64,19 @@ class World:
         self.stored = Root(self.held, self.now())
         return self.stored
 
-    def tell(self, repository: Repository, body: bytes) -> bool:
+    def tell(self, _: Repository, body: bytes) -> bool:
+        """Hear what is found."""
         if self.hears:
             self.told.append((self.moment, body))
         return self.hears
 
     def trouble_began(self, cause: Cause, subject: str, text: str) -> None:
+        """Hear what is wrong."""
+        assert text
         self.troubles.append(("began", cause, subject))
 
     def trouble_ended(self, cause: Cause, subject: str) -> None:
+        """Hear that it is over."""
         self.troubles.append(("ended", cause, subject))
 
     @property
@@ -78,6 +88,7 @@ class World:
         return found
 
     def times(self) -> list[float]:
+        """When the repository was asked."""
         return [moment for moment, _ in self.asked]
 
 

@@ -27,6 +27,7 @@ from pydantic import (
 from router.errors import ConfigurationError, InvalidReferenceError
 from router.fields import Name, SettingsModel
 from router.images import parse_reference
+from router.verification.anchors import Anchor
 from router.verification.awaiting import AwaitingRoot
 from router.verification.cosign.identity_settings import AttestationSettings, IdentitySettings
 from router.verification.cosign.scheme import CosignScheme
@@ -214,6 +215,11 @@ class CosignSettings(SchemeSettings):
             words = words.replace("signatures by", wanted.format("s"), 1)
         asked = "".join(f', annotated {name}="{value}"' for name, value in demands.annotations.items())
         return words + asked
+
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """The keys."""
+        return tuple(Anchor("key", entry.name, entry.loaded().fingerprint) for entry in self.keys)
 
     @property
     def signers(self) -> tuple[DeclaredSigner, ...]:

@@ -24,10 +24,11 @@ from pydantic import (
 
 from router.errors import ConfigurationError, InvalidSignatureError
 from router.fields import Name, SettingsModel
+from router.verification.anchors import Anchor
 from router.verification.notation.certificates import Certificate
 from router.verification.notation.identities import WILDCARD, Identities
 from router.verification.notation.scheme import NotationScheme
-from router.verification.notation.trust import CHECKS, Check, Level, Policy, Store, StoreType, Timestamps
+from router.verification.notation.trust import CHECKS, Check, Level, Policy, Store, StoreType, Timestamps, shown
 from router.verification.scheme import Demands
 from router.verification.settings import SchemeSettings
 from router.verification.sources import Reading, Source
@@ -192,6 +193,15 @@ class NotationSettings(SchemeSettings):
         whose = "" if WILDCARD in self.identities else f" to {_listed(self.identities)}"
         including = f", including {' and '.join(demands.required)}" if demands.required else ""
         return f"{said} with a certificate issued{whose} by {_listed(names)}{including}"
+
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """The certificates of its stores."""
+        return tuple(
+            Anchor("certificate", store.name, shown(entry.subject), entry.period.begin, entry.period.end)
+            for store in (each.loaded() for each in self.trust_stores)
+            for entry in store.certificates
+        )
 
     @property
     def caution(self) -> tuple[str, str] | None:
