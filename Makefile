@@ -10,7 +10,7 @@ JOBS ?= auto
 # What pytest is given besides: COVERAGE=1 measures coverage, too (half as long again), and wants 95 %.
 COVERAGE ?=
 
-.PHONY: demo test check bench format docs lock clean
+.PHONY: demo test check bench format docs release lock clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/gatecrier demo
@@ -33,6 +33,12 @@ format: $(VENV)/.development
 
 docs: $(VENV)/.development
 	$(BIN)/mkdocs build --strict
+
+# A wheel and an archive of the sources in dist/; refuses to ship a root of trust that nobody has looked at for a year.
+release: $(VENV)/.development
+	$(BIN)/python .ci/root_age.py
+	$(MAKE) test
+	$(BIN)/hatchling build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 ...")'

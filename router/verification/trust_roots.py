@@ -90,9 +90,9 @@ def _repository_url(written: str) -> str:
     try:
         url = sound_url(URL(written))
     except ValueError as error:
-        raise ValueError(f"{written[:200]!r} is no address of a TUF repository; write https://HOST/PATH") from error
+        raise ValueError(f"no address of a TUF repository: {error}; write https://HOST/PATH") from error
     if url.query_string or url.fragment or not written.isascii() or not written.isprintable():
-        raise ValueError(f"{written[:200]!r} is no address of a TUF repository; leave query and fragment out")
+        raise ValueError("no address of a TUF repository; leave out query, fragment and what is not ASCII")
     return written.rstrip("/")
 
 

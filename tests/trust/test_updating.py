@@ -54,7 +54,7 @@ async def refused(own: OwnRepository, server: Server, folder: Path, cause: str, 
 
     assert failure.value.cause == cause
     assert (path.read_bytes() if path.exists() else None) == before
-    assert os.listdir(folder) == ([path.name] if before is not None else [])
+    assert await asyncio.to_thread(os.listdir, folder) == ([path.name] if before is not None else [])
 
 
 async def test_what_a_repository_holds_is_taken_kept_and_read_back(

@@ -19,7 +19,7 @@ from router.verification.cosign.settings import CosignSettings
 from router.verification.keys import PublicKey, SignedBytes
 from router.verification.scheme import Endorsement, Signer, Verified
 from router.verification.sigstore.certificates import Certificate
-from router.verification.sigstore.trusted_root import TrustedRoot
+from router.verification.sigstore.trusted_root import TrustedRoot, read_trusted_root
 from router.verification.trust import Trust
 from router.verification.trust_roots import NO_ROOTS, Roots, TrustRootSettings
 from tests.verification.test_keyless_cases import FOLDER
@@ -149,6 +149,76 @@ def test_a_root_by_a_name_that_nobody_gave_is_no_root() -> None:
     settings.bind([TrustRootSettings.model_validate({"name": "own", "file": "trusted_root.json"}, context=READING)])
 
     assert root_of(settings) is not None
+
+
+def test_a_renewed_root_is_another_trust_and_a_file_is_never_renewed() -> None:
+    """What was proven under the old root must not be remembered."""
+    named = CosignSettings.model_validate({"name": "a", "kind": "cosign", "keyless": [ALICE]})
+    named.bind(())
+    source = named.root_source
+    renewed = read_trusted_root((FOLDER / "trusted_root.json").read_bytes())
+    assert source is not None
+    assert source.repository is not None
+    roots = {source.repository.id: renewed}
+
+    assert root_of(named, roots) == renewed
+    assert named.scheme(roots).trust.id != named.scheme().trust.id
+    assert root_of(verifier(keyless=[ALICE]), roots) == root_of(verifier(keyless=[ALICE]))
+
+
+def with_beginning() -> dict[str, ReadingContext]:
+    """Reads root metadata that is there only here."""
+    beginning = json.dumps({"signed": {"_type": "root"}}).encode()
+
+    def read(path: Path, _: int) -> bytes:
+        return beginning if path.name == "root.json" else path.read_bytes()
+
+    return {"reading": ReadingContext(FOLDER, {}, read)}
+
+
+async def test_an_image_whose_root_has_not_come_yet_is_unverifiable_and_no_evidence_is_asked_for() -> None:
+    tuf = {"url": "https://tuf.example/", "root": "root.json"}
+    own = TrustRootSettings.model_validate({"name": "own", "tuf": tuf}, context=with_beginning())
+    settings = CosignSettings.model_validate(
+        {"name": "keys", "kind": "cosign", "keyless": [ALICE], "trust_root": "own"}
+    )
+    settings.bind([own])
+    source = MemorySource.of_layout(FOLDER / "layouts" / "bundle-email")
+    judgement = await Verifier(source, [settings]).judge(image(), rule(), FAR)
+
+    assert (judgement.verdict, judgement.reason) == (Verdict.UNVERIFIABLE, "trust_missing")
+    assert not judgement.is_registrys_doing
+    assert source.asked == ["HEAD v1"]
+
+    assert settings.root_source is not None
+    assert settings.root_source.repository is not None
+    roots = {settings.root_source.repository.id: read_trusted_root((FOLDER / "trusted_root.json").read_bytes())}
+    later = await Verifier(source, [settings], roots=roots).judge(image(), rule(), FAR)
+    assert later.verdict is Verdict.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("root", "words"),
+    [
+        ({}, "exactly one of file .* and tuf"),
+        ({"file": "trusted_root.json", "tuf": {"url": "https://a.example", "root": "root.json"}}, "exactly one of"),
+        ({"tuf": {"url": "https://a.example", "root": "trusted_root.json"}}, "root metadata .* can't be used"),
+        ({"tuf": {"url": "https://a.example", "root": "keys/release.pub"}}, "no JSON"),
+        ({"tuf": {"url": "ftp://a.example", "root": "root.json"}}, "no address of a TUF repository"),
+        ({"tuf": {"url": "https://user:secret@a.example", "root": "root.json"}}, "no address of a TUF repository"),
+        ({"tuf": {"url": "https://a.example/?a=b", "root": "root.json"}}, "leave out query, fragment"),
+        ({"tuf": {"url": "https://127.1/", "root": "root.json"}}, "no address of a TUF repository"),
+        ({"tuf": {"url": "https://a.example", "root": "gone.json"}}, "can't be read"),
+        ({"tuf": {"url": "https://a.example"}}, "Field required"),
+        ({"tuf": {"url": "https://a.example", "root": "root.json", "refresh": "1s"}}, "every 1m to 30d"),
+        ({"tuf": {"url": "https://a.example", "root": "root.json", "refresh": "31d"}}, "every 1m to 30d"),
+        ({"tuf": {"url": "https://a.example", "root": "root.json", "ca": "trusted_root.json"}}, "no certificate"),
+        ({"name": "public-good", "file": "trusted_root.json"}, "built in"),
+    ],
+)
+def test_mistakes_in_trust_roots_are_told(root: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        TrustRootSettings.model_validate({"name": "own"} | root, context=with_beginning())
 
 
 @pytest.mark.parametrize(
