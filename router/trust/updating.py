@@ -24,7 +24,8 @@ from tuf.api.exceptions import DownloadHTTPError, RepositoryError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from router.errors import TrustRefreshError
-from router.trust.downloads import LARGEST, DownloadError
+from router.outbound.fetching import FetchError
+from router.trust.downloads import LARGEST
 from router.trust.keeping import (
     ROTATIONS,
     TARGET,
@@ -47,7 +48,7 @@ _BOUNDS = UpdaterConfig(
 )
 
 Get = Callable[[str], Awaitable[bytes]]
-"""Gets the whole of a file by its URL; raises DownloadError."""
+"""Gets the whole of a file by its URL; raises FetchError."""
 
 
 class _OverLoop(FetcherInterface):
@@ -63,7 +64,7 @@ class _OverLoop(FetcherInterface):
 
         try:
             return iter((asyncio.run_coroutine_threadsafe(got(), self._loop).result(),))
-        except DownloadError as error:
+        except FetchError as error:
             if error.status is not None:
                 raise DownloadHTTPError(str(error), error.status) from error
             raise TufDownloadError(str(error)) from error

@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 
 from router.errors import ConfigurationError
-from router.trust.downloads import DownloadError, Downloads
+from router.outbound.fetching import FetchError
+from router.trust.downloads import Downloads
 from tests.simulators.certificates import self_signed
 from tests.simulators.registry import listening
 
@@ -39,7 +40,7 @@ async def test_only_the_ca_that_was_named_vouches_for_the_server(tmp_path: Path)
 
         assert await got(url, shown.certificate.decode()) == FILE
         for authorities in (other.certificate.decode(), None):
-            with pytest.raises(DownloadError, match=r"timestamp\.json can't be asked for"):
+            with pytest.raises(FetchError, match=r"timestamp\.json can't be asked for"):
                 await got(url, authorities)
 
 
@@ -69,7 +70,7 @@ async def test_no_redirect_is_followed(target: str) -> None:
         return web.Response(status=302, headers={"Location": target})
 
     async with listening(serving(answer)) as port:
-        with pytest.raises(DownloadError, match="HTTP 302") as failure:
+        with pytest.raises(FetchError, match="HTTP 302") as failure:
             await got(f"http://127.0.0.1:{port}/timestamp.json")
 
     assert failure.value.status == 302
@@ -78,5 +79,5 @@ async def test_no_redirect_is_followed(target: str) -> None:
 async def test_what_is_asked_for_after_the_end_does_not_come() -> None:
     async with Downloads(None, {}, asyncio.get_running_loop().time() + 20) as downloads:
         pass
-    with pytest.raises(DownloadError):
+    with pytest.raises(FetchError):
         await downloads.get("http://127.0.0.1:1/timestamp.json")
