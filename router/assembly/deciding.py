@@ -19,6 +19,7 @@ from router.server.entrance import Entrance
 from router.settings.parts import GatePart
 from router.settings.tree import GateSettings
 from router.verification import Turnstile, Verifier
+from router.verification.outside import Outside
 from router.verification.turns import Limits, Turns
 from router.verification.verdict_cache import PROOF_BYTES, REFUSAL_BYTES, VerdictCache
 
@@ -65,8 +66,8 @@ def deciding(
     """
     settings = part.settings
     registry = RegistryClient(settings.registries, on_request=observing.asked_registry)
-    remembered = memory.remembered
-    verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=remembered, roots=part.roots)
+    remembered, outside = memory.remembered, Outside(part.roots)
+    verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=remembered, outside=outside)
     judging = Judging(part.policy, verifier, verifier.wants, observing, memory.turnstile)
     rules = GateRules(
         origin=Origin(settings.cluster, replica),

@@ -97,7 +97,10 @@ class Fetching:
             raise FetchError(f"{what} did not come in time") from error
         except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: aiohttp's, of a closed session
             raise FetchError(f"{what} can't be asked for: {type(error).__name__}") from error
-        except (ForbiddenAddressError, ValueError) as error:  # ValueError: no address; after those of TLS, which are, too
+        except (
+            ForbiddenAddressError,
+            ValueError,
+        ) as error:  # ValueError: no address; after those of TLS, which are, too
             raise FetchError(f"{what}: {error}") from error
 
     async def _fetched(self, url: URL, what: str, limit: int, question: Question | None) -> bytes:

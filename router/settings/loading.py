@@ -28,8 +28,9 @@ from router.policy import Policy, unreachable_rules
 from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
 from router.rendering.template import Template
-from router.settings import cautions, names, problems, routes, signers, surroundings
+from router.settings import cautions, combinations, names, problems, routes, signers, surroundings
 from router.settings.document import Document
+from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading, Snapshot
@@ -111,10 +112,11 @@ def checked(reading: Reading) -> Loaded | Refused:
     return Loaded(result, templates, Policy(result.policy), told, reading.snapshot(), reading.watched)
 
 
-def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: ReadingContext) -> list[Finding]:
+def _cross_checks(data: Item, result: Settings | list[Finding], reading: ReadingContext) -> list[Finding]:
     return [
         *names.repeated(data),
         *names.rules(data),
+        *combinations.combined(data),
         *names.trust_roots(data),
         *routes.routes(data),
         *_rules_that_never_win(data, result, reading),
@@ -123,7 +125,7 @@ def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: R
     ]
 
 
-def _warnings(data: names.Item, settings: Settings) -> Iterator[Finding]:
+def _warnings(data: Item, settings: Settings) -> Iterator[Finding]:
     yield from names.unused(data)
     yield from routes.unused(data)
     yield from surroundings.private_addresses(data)
@@ -145,14 +147,12 @@ def _admitted_anywhere(settings: Settings) -> Iterator[Finding]:
             yield Finding(("policy", index, "on_unverifiable"), text)
 
 
-def _rules_that_never_win(
-    data: names.Item, result: Settings | list[Finding], reading: ReadingContext
-) -> Iterator[Finding]:
+def _rules_that_never_win(data: Item, result: Settings | list[Finding], reading: ReadingContext) -> Iterator[Finding]:
     rules: dict[int, RuleSettings] = {}
     if isinstance(result, Settings):
         rules.update(enumerate(result.policy))
     else:
-        for index, item in names.maps(data.get("policy")):
+        for index, item in maps(data.get("policy")):
             rule = validated(_RULE, RuleSettings, item, reading)
             if not isinstance(rule, list):
                 rules[index] = rule
@@ -163,7 +163,7 @@ def _rules_that_never_win(
         yield Finding(("policy", numbers[loser]), text)
 
 
-def _placed(document: Document, data: names.Item, finding: Finding) -> Problem:
+def _placed(document: Document, data: Item, finding: Finding) -> Problem:
     """The finding with its place, and the name of the item that it is in."""
     value: problems.Plain = data
     name = ""

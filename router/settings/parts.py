@@ -22,7 +22,7 @@ from router.fields import ReadingContext, SettingsModel
 from router.policy import Policy
 from router.rendering.template import Template
 from router.settings import shape, surroundings
-from router.settings.names import Item
+from router.settings.plain import Item
 from router.settings.problems import Plain
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading, Snapshot

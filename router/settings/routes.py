@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from router.routing.matchers import Matcher, parse_matcher
-from router.settings.names import Item, maps, names, texts
+from router.settings.plain import Item, maps, names, texts
 from router.settings.problems import Finding, Path, Plain, advice, path_text, quoted
 
 ROOT: Path = ("routes",)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
 from router.fields import Name, SettingsModel
 from router.verification.anchors import Anchor
+from router.verification.combination import Combination
+from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.repositories import Repository
 from router.verification.scheme import AnyScheme, Demands
-from router.verification.trust_roots import NO_ROOTS, Roots, RootSource, TrustRootSettings
+from router.verification.trust_roots import RootSource, TrustRootSettings
 
 BUILT_IN_RULINGS: Mapping[str, bool] = {"allow": True, "deny": False}
 """Verifiers that every configuration has, and whether they let every image pass; nobody can give these names another
@@ -28,6 +30,24 @@ def _not_built_in(value: object) -> object:
 
 VerifierName = Annotated[Name, BeforeValidator(_not_built_in)]
 """A name for a verifier; those that are built in are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class _AnySigner:
+    """Demands that one signature by anybody who is trusted meets."""
+
+    threshold: int | None = None
+    required: tuple[str, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+ANY_SIGNER: Demands = _AnySigner()
+"""What is asked of a verifier that a rule asks nothing more of, and of the members of combined ones."""
+
+
+def annotated(demands: Demands) -> str:
+    """What a signature must say besides, in words that follow what is wanted; empty where nothing."""
+    return "".join(f', annotated {name}="{value}"' for name, value in demands.annotations.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +72,8 @@ class SchemeSettings(SettingsModel, ABC):
     """What rules call this verifier."""
 
     @abstractmethod
-    def scheme(self, roots: Roots = NO_ROOTS) -> AnyScheme:
-        """The scheme that these settings ask for, by trusted roots as they are now.
+    def scheme(self, outside: Outside = NOTHING_KNOWN) -> AnyScheme | Combination:
+        """What proves by these settings, by what is known of the outside.
 
         Raises:
             ConfigurationError: A file was not read.
@@ -63,7 +83,7 @@ class SchemeSettings(SettingsModel, ABC):
     def wants(self, demands: Demands) -> str:
         """What a rule wants, in words that follow "wants": `a signature by key "release"`."""
 
-    def bind(self, roots: Sequence[TrustRootSettings]) -> None:
+    def bind(self, roots: Sequence[TrustRootSettings], verifiers: Sequence[SchemeSettings] = ()) -> None:
         """Look up what the verifier names of the rest of the configuration; what is not there is told elsewhere."""
 
     @property

@@ -9,6 +9,8 @@ Steps of a judgement:
     order), and examined as it comes. What is proven needs no more.
 (5) The judgement is remembered for as long as its verdict allows.
 
+Verifiers that are combined go the same way in one flight (`router.verification.together`).
+
 Invariants: a NotVerifiedError is always turned into a judgement; whatever else is raised is a mistake of ours and
 goes to the caller. Only the scheme makes `verified`; neither search nor memory can.
 """
@@ -24,14 +26,17 @@ from router.images import Digest, ImageReference
 from router.policy import Rule
 from router.slices import Slices
 from router.verification.catalogue import BUILT_IN
+from router.verification.combination import Case as CombinedCase
+from router.verification.combination import Combination
 from router.verification.examination import Case, Examination
 from router.verification.judgement import Judgement, refused, ruled, told
+from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.places import ProvenPlaces
-from router.verification.questions import EvidenceSource
+from router.verification.questions import EvidenceSource, Questions
 from router.verification.scheme import AnyScheme, Findings
 from router.verification.search import Search
 from router.verification.settings import SchemeSettings
-from router.verification.trust_roots import NO_ROOTS, Roots
+from router.verification.together import Surroundings, Together
 from router.verification.verdict_cache import Flights, Key, VerdictCache
 
 _SLICES_AT_ONCE = 1
@@ -55,7 +60,7 @@ class Verifier:
         *,
         now: Callable[[], float] = time.time,
         remembered: VerdictCache | None = None,
-        roots: Roots = NO_ROOTS,
+        outside: Outside = NOTHING_KNOWN,
     ) -> None:
         """Make the schemes of all verifiers, the built-in ones too.
 
@@ -65,14 +70,16 @@ class Verifier:
             clock: Seconds, for how long something is remembered.
             now: Unix time in seconds, until when something is trusted.
             remembered: The memory of another verifier: proofs are keyed by trust, so what still holds stays.
-            roots: Trusted roots as they are now, where they have been renewed.
+            outside: What is known beside the configuration.
 
         Raises:
             ConfigurationError: A key stands in a file that was not read with the configuration.
         """
         self._registry = registry
         self._settings: dict[str, SchemeSettings] = {entry.name: entry for entry in (*settings, *BUILT_IN)}
-        self._schemes: dict[str, AnyScheme] = {name: entry.scheme(roots) for name, entry in self._settings.items()}
+        self._schemes: dict[str, AnyScheme | Combination] = {
+            name: entry.scheme(outside) for name, entry in self._settings.items()
+        }
         self._now = now
         self.remembered = VerdictCache(clock, now) if remembered is None else remembered
         self._slices = Slices(_SLICES_AT_ONCE)
@@ -94,7 +101,7 @@ class Verifier:
         scheme = self._schemes.get(rule.verifier)
         if scheme is None:
             raise ConfigurationError(f"there is no verifier {rule.verifier!r}")
-        if not scheme.needs_evidence:  # (1)
+        if not isinstance(scheme, Combination) and not scheme.needs_evidence:  # (1)
             return self._unseen(scheme, image, rule)
         digest = image.digest
         if digest is None:  # (2)
@@ -114,7 +121,7 @@ class Verifier:
         scheme = self._schemes.get(rule.verifier)
         if scheme is None:
             return None
-        if not scheme.needs_evidence:
+        if not isinstance(scheme, Combination) and not scheme.needs_evidence:
             return self._unseen(scheme, image, rule)
         if image.digest is None:
             return None
@@ -131,13 +138,24 @@ class Verifier:
     def _unseen(self, scheme: AnyScheme, image: ImageReference, rule: Rule) -> Judgement:
         return ruled(scheme.prove(_NOTHING, rule, scheme.trust, self._now()), image.digest)
 
-    def _case(self, scheme: AnyScheme, digest: Digest, rule: Rule) -> Case[object]:
+    def _case(self, scheme: AnyScheme | Combination, digest: Digest, rule: Rule) -> Case[object] | CombinedCase:
+        if isinstance(scheme, Combination):
+            return CombinedCase(scheme, scheme.trust, rule, digest, self._now())
         return Case(scheme, scheme.trust, rule, digest, self._now())
 
-    async def _verified(self, image: ImageReference, case: Case[object], key: Key, deadline: float) -> Judgement:
-        examination = Examination(case, self._slices, deadline)
-        sought = case.scheme.sought
-        search = Search(self._registry, self._proven_places, sought.repository or image, case.digest, deadline)
-        await search.run(sought, examination.is_enough)  # (4)
-        self.remembered.put(key, examination.judgement)  # (5)
-        return examination.judgement
+    async def _verified(
+        self, image: ImageReference, case: Case[object] | CombinedCase, key: Key, deadline: float
+    ) -> Judgement:
+        if isinstance(case, CombinedCase):
+            around = Surroundings(self._registry, self._proven_places, self._slices, self.remembered)
+            judgement = await Together(case, image, around, deadline).verified()
+        else:
+            examination = Examination(case, self._slices, deadline)
+            sought = case.scheme.sought
+            where = sought.repository or image
+            async with Questions(self._registry, where, deadline) as questions:
+                search = Search(questions, self._proven_places, where, case.digest)
+                await search.run(sought, examination.is_enough)  # (4)
+            judgement = examination.judgement
+        self.remembered.put(key, judgement)  # (5)
+        return judgement

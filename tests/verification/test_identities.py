@@ -17,6 +17,7 @@ from router.verification import Verifier
 from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.settings import CosignSettings
 from router.verification.keys import PublicKey, SignedBytes
+from router.verification.outside import Outside
 from router.verification.scheme import Endorsement, Signer, Verified
 from router.verification.sigstore.certificates import Certificate
 from router.verification.sigstore.trusted_root import TrustedRoot, read_trusted_root
@@ -43,7 +44,7 @@ def verifier(**members: object) -> CosignSettings:
 
 
 def root_of(settings: CosignSettings, roots: Roots = NO_ROOTS) -> TrustedRoot | None:
-    scheme = settings.scheme(roots)
+    scheme = settings.scheme(Outside(roots))
     assert isinstance(scheme, CosignScheme)
     return scheme.trust.material.root
 
@@ -162,7 +163,7 @@ def test_a_renewed_root_is_another_trust_and_a_file_is_never_renewed() -> None:
     roots = {source.repository.id: renewed}
 
     assert root_of(named, roots) == renewed
-    assert named.scheme(roots).trust.id != named.scheme().trust.id
+    assert named.scheme(Outside(roots)).trust.id != named.scheme().trust.id
     assert root_of(verifier(keyless=[ALICE]), roots) == root_of(verifier(keyless=[ALICE]))
 
 
@@ -193,7 +194,7 @@ async def test_an_image_whose_root_has_not_come_yet_is_unverifiable_and_no_evide
     assert settings.root_source is not None
     assert settings.root_source.repository is not None
     roots = {settings.root_source.repository.id: read_trusted_root((FOLDER / "trusted_root.json").read_bytes())}
-    later = await Verifier(source, [settings], roots=roots).judge(image(), rule(), FAR)
+    later = await Verifier(source, [settings], outside=Outside(roots)).judge(image(), rule(), FAR)
     assert later.verdict is Verdict.VERIFIED
 
 

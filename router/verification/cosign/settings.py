@@ -34,14 +34,13 @@ from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.signatories import Signatories, trusted
 from router.verification.evidence import SIGN_PREDICATE
 from router.verification.keys import PublicKey, distinct_keys
-from router.verification.scheme import Demands
-from router.verification.settings import DeclaredSigner, SchemeSettings
+from router.verification.outside import NOTHING_KNOWN, Outside
+from router.verification.scheme import AnyScheme, Demands
+from router.verification.settings import DeclaredSigner, SchemeSettings, annotated
 from router.verification.sigstore.proof import Asked
 from router.verification.sources import Reading, Source
 from router.verification.trust_roots import (
-    NO_ROOTS,
     PUBLIC_GOOD,
-    Roots,
     RootSource,
     TrustRootChoice,
     TrustRootSettings,
@@ -168,7 +167,7 @@ class CosignSettings(SchemeSettings):
     def _names(self) -> list[str]:
         return [*(entry.name for entry in self.keys), *(entry.name for entry in self.keyless)]
 
-    def bind(self, roots: Sequence[TrustRootSettings]) -> None:
+    def bind(self, roots: Sequence[TrustRootSettings], verifiers: Sequence[SchemeSettings] = ()) -> None:  # noqa: ARG002 - it names none
         """Look up the trust root that is used, if one is."""
         if self.uses_root:
             self._root = root_by_choice(self.trust_root, roots)
@@ -183,9 +182,9 @@ class CosignSettings(SchemeSettings):
         """Where its trusted root stands, where one is used."""
         return self._root
 
-    def scheme(self, roots: Roots = NO_ROOTS) -> CosignScheme | AwaitingRoot:
+    def scheme(self, outside: Outside = NOTHING_KNOWN) -> AnyScheme:
         """Signatures by these keys and identities, which are trusted for as long as they stand here."""
-        root = None if self._root is None else self._root.now(roots)
+        root = None if self._root is None else self._root.now(outside.roots)
         if self.uses_root and root is None:
             if self._root is not None and self._root.repository is not None:
                 return AwaitingRoot(self._root.repository.name)
@@ -213,8 +212,7 @@ class CosignSettings(SchemeSettings):
             wanted = f"attestation{{}} of {self.attestation.predicate_type} by"
             words = words.replace("a signature by", f"an {wanted.format('')}", 1)
             words = words.replace("signatures by", wanted.format("s"), 1)
-        asked = "".join(f', annotated {name}="{value}"' for name, value in demands.annotations.items())
-        return words + asked
+        return words + annotated(demands)
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:

@@ -29,11 +29,11 @@ from router.verification.notation.certificates import Certificate
 from router.verification.notation.identities import WILDCARD, Identities
 from router.verification.notation.scheme import NotationScheme
 from router.verification.notation.trust import CHECKS, Check, Level, Policy, Store, StoreType, Timestamps, shown
+from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.scheme import Demands
-from router.verification.settings import SchemeSettings
+from router.verification.settings import SchemeSettings, annotated
 from router.verification.sources import Reading, Source
 from router.verification.trust import Trust
-from router.verification.trust_roots import NO_ROOTS, Roots
 
 _CERTIFICATES_LIMIT = 200
 """Certificates of one store: the whole web's authorities are fewer."""
@@ -165,7 +165,7 @@ class NotationSettings(SchemeSettings):
             raise ValueError("two trust stores have the same name; a rule could not tell them apart")
         return self
 
-    def scheme(self, roots: Roots = NO_ROOTS) -> NotationScheme:  # noqa: ARG002 - stores stand in the configuration
+    def scheme(self, outside: Outside = NOTHING_KNOWN) -> NotationScheme:  # noqa: ARG002 - stores stand in the configuration
         """Signatures by whom these stores vouch for, who are trusted for as long as that stands here."""
         stores = tuple(store.loaded() for store in self.trust_stores)
         identities = Identities.parse(self.identities) if self.identities else Identities(())
@@ -189,10 +189,10 @@ class NotationSettings(SchemeSettings):
         said = "a signature of Notation" if count == 1 else f"signatures of Notation by {count} signers"
         names = [store.name for store in self.trust_stores if store.type is not StoreType.TSA]
         if Check.AUTHENTICITY not in self.override.applied(self.level):
-            return f"{said} by anybody"
+            return f"{said} by anybody{annotated(demands)}"
         whose = "" if WILDCARD in self.identities else f" to {_listed(self.identities)}"
         including = f", including {' and '.join(demands.required)}" if demands.required else ""
-        return f"{said} with a certificate issued{whose} by {_listed(names)}{including}"
+        return f"{said} with a certificate issued{whose} by {_listed(names)}{including}{annotated(demands)}"
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:

@@ -1,0 +1,19 @@
+"""What is known of the outside by whoever makes schemes of settings, beside the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from router.verification.trust_roots import NO_ROOTS, Roots
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What changes while a configuration stays as it is."""
+
+    roots: Roots = NO_ROOTS
+    """Trusted roots as they are now, where they have been renewed."""
+
+
+NOTHING_KNOWN = Outside()
+"""What came with the package and the configuration is all there is."""
