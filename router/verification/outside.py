@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from router.verification.trust_roots import NO_ROOTS, Roots
 
@@ -11,7 +11,7 @@ from router.verification.trust_roots import NO_ROOTS, Roots
 class Outside:
     """What changes while a configuration stays as it is."""
 
-    roots: Roots = NO_ROOTS
+    roots: Roots = field(default_factory=lambda: NO_ROOTS)
     """Trusted roots as they are now, where they have been renewed."""
 
 
