@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from typing import Self
@@ -20,6 +21,7 @@ from router.settings.parts import GatePart
 from router.settings.tree import GateSettings
 from router.verification import Turnstile, Verifier
 from router.verification.outside import Outside
+from router.verification.revocations import AskedRevocations
 from router.verification.turns import Limits, Turns
 from router.verification.verdict_cache import PROOF_BYTES, REFUSAL_BYTES, VerdictCache
 
@@ -30,6 +32,8 @@ class Memory:
 
     turnstile: Turnstile
     remembered: VerdictCache
+    revocations: AskedRevocations
+    """Answers whether certificates were revoked, which say themselves for how long they are good."""
 
     @classmethod
     def shared_by(cls, gates: int) -> Self:
@@ -37,6 +41,7 @@ class Memory:
         return cls(
             Turnstile(Turns(Limits.shared_by(gates))),
             VerdictCache(time.monotonic, proof_bytes=PROOF_BYTES // gates, refusal_bytes=REFUSAL_BYTES // gates),
+            AskedRevocations(os.environ),
         )
 
 
@@ -66,7 +71,7 @@ def deciding(
     """
     settings = part.settings
     registry = RegistryClient(settings.registries, on_request=observing.asked_registry)
-    remembered, outside = memory.remembered, Outside(part.roots)
+    remembered, outside = memory.remembered, Outside(part.roots, memory.revocations)
     verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=remembered, outside=outside)
     judging = Judging(part.policy, verifier, verifier.wants, observing, memory.turnstile)
     rules = GateRules(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from router.verification.standing import Revocations
 from router.verification.trust_roots import NO_ROOTS, Roots
 
 
@@ -13,6 +14,9 @@ class Outside:
 
     roots: Roots = field(default_factory=lambda: NO_ROOTS)
     """Trusted roots as they are now, where they have been renewed."""
+    revocations: Revocations | None = None
+    """Who can be asked whether certificates were revoked; None: nobody, so that nothing counts of which that
+    is asked."""
 
 
 NOTHING_KNOWN = Outside()

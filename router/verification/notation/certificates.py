@@ -37,6 +37,7 @@ from router.verification.evidence import Flaw
 from router.verification.libraries import reading
 from router.verification.notation.algorithms import RSA_EXPONENT_LIMIT, SigningKey
 from router.verification.notation.der import elements
+from router.verification.standing import Issued
 
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _RSA_BITS = range(2048, 8192 + 1)
@@ -202,6 +203,12 @@ class Chain:
     def signer(self) -> Certificate:
         """Whose key has signed."""
         return self.certificates[0]
+
+    @property
+    def issued(self) -> tuple[Issued, ...]:
+        """Each certificate with that of who issued it; not the root, which nobody else vouches for."""
+        pairs = zip(self.certificates, self.certificates[1:], strict=False)
+        return tuple(Issued(one.der, above.der) for one, above in pairs)
 
     @property
     def period(self) -> Period:

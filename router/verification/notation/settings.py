@@ -5,8 +5,7 @@ Rules:
 (2) A store is never empty, no name stands twice, and its certificates can vouch for somebody: those of authorities, or
     self-signed ones that sign for themselves. Without a store that vouches for signers nothing could pass.
 (3) Level `skip` needs neither stores nor identities, and takes no override: there is nothing to override.
-(4) Revocation is not offered: an answer would depend on what strangers' servers say in time. `skip`, which is what
-    holds, may be written; another word is refused rather than ignored.
+(4) Revocation binds only where `override` says `enforce`: an answer depends on what others' servers say in time.
 """
 
 from __future__ import annotations
@@ -115,8 +114,10 @@ class OverrideSettings(SettingsModel):
     """Whether the signer's certificates must have been valid when they were used."""
     expiry: Literal["enforce", "log", "skip"] | None = None
     """Whether a signature counts only until the end that its signer gave it."""
-    revocation: Literal["skip"] | None = None
-    """Whether revoked certificates count: nobody is asked, so only `skip` may stand here."""
+    revocation: Literal["enforce", "log", "skip"] | None = None
+    """Whether those who issued the signer's certificates are asked if they still stand by them: by OCSP, then by CRL,
+    within the deadline of the request. Off at every level, since it makes answers depend on their servers: `enforce`
+    turns it on, and a certificate of which nobody knows is then no proof."""
 
     def applied(self, level: Level) -> frozenset[Check]:
         """The checks that bind."""
@@ -165,7 +166,7 @@ class NotationSettings(SchemeSettings):
             raise ValueError("two trust stores have the same name; a rule could not tell them apart")
         return self
 
-    def scheme(self, outside: Outside = NOTHING_KNOWN) -> NotationScheme:  # noqa: ARG002 - stores stand in the configuration
+    def scheme(self, outside: Outside = NOTHING_KNOWN) -> NotationScheme:
         """Signatures by whom these stores vouch for, who are trusted for as long as that stands here."""
         stores = tuple(store.loaded() for store in self.trust_stores)
         identities = Identities.parse(self.identities) if self.identities else Identities(())
@@ -179,7 +180,8 @@ class NotationSettings(SchemeSettings):
             self.verify_timestamp,
             is_skipped,
         ]
-        return NotationScheme(Trust(hashlib.sha256(json.dumps(content).encode()).hexdigest(), policy))
+        trust = Trust(hashlib.sha256(json.dumps(content).encode()).hexdigest(), policy)
+        return NotationScheme(trust, outside.revocations)
 
     def wants(self, demands: Demands) -> str:
         """By whom."""
