@@ -36,9 +36,9 @@ from router.verdict import Verdict
 UnreadableCause: TypeAlias = Literal["no_json", "no_review", "no_uid"]
 """Why a body can't be answered as a review: it is no JSON object, no AdmissionReview v1, or without a uid."""
 
-RefreshCause: TypeAlias = Literal["unreachable", "refused", "unkept"]
+RefreshCause: TypeAlias = Literal["unreachable", "refused", "unkept", "internal_error"]
 """Why a trusted root was not renewed: nobody answered as a repository does; what came is not vouched for, is out of
-date, an older one or no trusted root; or it can't be kept on our disk."""
+date, an older one or no trusted root; it can't be kept on our disk; or by a mistake of ours, which the log has."""
 
 
 class GatecrierError(Exception):

@@ -89,12 +89,20 @@ def recalled(path: Path) -> Said | None:
 
 
 def keep(path: Path, said: Said) -> None:
-    """Keep it in place of what was there; raises OSError, and then nothing has changed."""
+    """Keep it in place of what was there.
+
+    Raises:
+        OSError: It can't be written; then nothing has changed.
+        NothingKeptError: It is too large; the same.
+    """
+    body = msgspec.json.encode(said)
+    if len(body) > LIMIT:
+        raise NothingKeptError(f"all that the repository says has more than {LIMIT} bytes")
     path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
     descriptor, fresh = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(said))
+            file.write(body)
             file.flush()
             os.fsync(descriptor)
         Path(fresh).replace(path)

@@ -10,6 +10,7 @@ For each repository that a verifier needs, one after the other:
 (4) What is known is data with a date, that of the package where it was never confirmed since: older than `OLD`, it is
     told of once a day.
 (5) Without repositories nothing of it runs, and python-tuf is not even imported.
+(6) What nobody expected is told with its stack, and is a failure like others: the keeper goes on.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from router.errors import TrustRefreshError
+from router.errors import ConfigurationError, TrustRefreshError
 from router.telemetry.causes import Cause, Troubles
 from router.telemetry.logs import logger
 from router.trust.downloads import Downloads
@@ -87,7 +88,11 @@ class Repositories:
     async def refreshed(self, repository: Repository) -> Found:
         """What it says now; raises TrustRefreshError."""
         loop = asyncio.get_running_loop()
-        async with Downloads(repository.authorities, os.environ, loop.time() + PATIENCE) as downloads:
+        try:
+            downloads = Downloads(repository.authorities, os.environ, loop.time() + PATIENCE)
+        except ConfigurationError as error:  # a variable names no proxy
+            raise TrustRefreshError(str(error), cause="unreachable") from error
+        async with downloads:
             return await asyncio.to_thread(self._refreshed, repository, downloads, loop)
 
     def _refreshed(self, repository: Repository, downloads: Downloads, loop: asyncio.AbstractEventLoop) -> Found:
@@ -178,7 +183,11 @@ class Refreshing:
         """Tell what was kept (1), and say when to ask (2)."""
         care.is_recalled = True
         repository = care.repository
-        found = await self._source.kept(repository)
+        try:
+            found = await self._source.kept(repository)
+        except Exception:  # as in `_found`
+            log.exception("trust_recall_broke", root=repository.name)
+            return
         if found is not None and found.confirmed_at > max(care.confirmed_at or 0.0, repository.shipped_at or 0.0):
             self._take(care, found)
             age = max(0.0, self._now() - found.confirmed_at)
@@ -186,10 +195,7 @@ class Refreshing:
 
     async def _refresh(self, care: _Care) -> None:
         loop = asyncio.get_running_loop()
-        try:
-            found: Found | TrustRefreshError = await self._source.refreshed(care.repository)
-        except TrustRefreshError as error:
-            found = error
+        found = await self._found(care.repository)
         if self._cares.get(care.repository.id) is not care:
             return  # nobody needs it any more
         if isinstance(found, TrustRefreshError):
@@ -201,6 +207,15 @@ class Refreshing:
             self._over(care, Cause.TRUST_REFRESH_FAILED)
             self._take(care, found)
         self._warn_of_age(care)
+
+    async def _found(self, repository: Repository) -> Found | TrustRefreshError:
+        try:
+            return await self._source.refreshed(repository)
+        except TrustRefreshError as error:
+            return error
+        except Exception:  # what strangers serve must not end what delivers events (6)
+            log.exception("trust_refresh_broke", root=repository.name)
+            return TrustRefreshError("a mistake of ours, which the log has", cause="internal_error")
 
     def _take(self, care: _Care, found: Found) -> None:
         care.confirmed_at = found.confirmed_at

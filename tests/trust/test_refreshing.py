@@ -40,6 +40,7 @@ class World:
     told: list[tuple[float, bytes]] = field(default_factory=list)
     troubles: list[tuple[str, str, str]] = field(default_factory=list)
     hears: bool = True
+    defect: Exception | None = None
 
     @property
     def moment(self) -> float:
@@ -53,12 +54,16 @@ class World:
     async def kept(self, _: Repository) -> Found | None:
         """What is kept."""
         await asyncio.sleep(0)
+        if self.defect is not None:
+            raise self.defect
         return self.stored
 
     async def refreshed(self, repository: Repository) -> Found:
         """What the repository says, a second later."""
         self.asked.append((self.moment, repository.name))
         await asyncio.sleep(1)
+        if self.defect is not None:
+            raise self.defect
         if self.is_down:
             raise TrustRefreshError("nobody answers", cause="unreachable")
         self.stored = Root(self.held, self.now())
@@ -171,6 +176,22 @@ def test_a_failure_changes_nothing_and_is_told_once_a_day_until_it_is_over() -> 
     assert len(world.told) == 2
     assert world.times()[1] - world.times()[0] == RETRY + 1
     assert world.wrong == set()
+
+
+def test_what_nobody_expected_is_a_failure_like_others_and_told_with_its_stack() -> None:
+    """The same process delivers events, and whoever serves the repository chose the bytes."""
+
+    async def story(world: World, _: Refreshing) -> None:
+        await asyncio.sleep(10)
+        assert world.wrong == {("trust_refresh_failed", "own")}
+        world.defect = None
+        await asyncio.sleep(RETRY)
+
+    with capture_logs() as lines:
+        world = played(story, defect=KeyError("a parser of somebody's"))
+
+    assert [line["event"] for line in lines] == ["trust_recall_broke", "trust_refresh_broke", "trust_not_refreshed"]
+    assert (world.told[-1][1], world.wrong) == (b"first", set())
 
 
 def test_a_root_in_haste_is_tried_again_in_haste() -> None:

@@ -267,6 +267,14 @@ async def test_nobody_is_asked_where_nobody_may_be(own: OwnRepository, tmp_path:
     assert failure.value.cause == "unreachable"
 
 
+async def test_more_than_is_kept_is_refused(
+    own: OwnRepository, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "LIMIT", 1000)
+
+    await refused(own, server, tmp_path, "refused", "more than 1000 bytes")
+
+
 async def test_what_can_not_be_kept_does_not_count(own: OwnRepository, server: Server, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file in the folder's place")
     with pytest.raises(TrustRefreshError) as failure:
