@@ -7,28 +7,25 @@ Rules:
     loop nor another image waits for it, and it ends at the deadline. What could not be checked by then is
     `unverifiable(timeout)`, and not the registry's doing: it is a gap like any other.
 (3) Trust and demands are those from when the case was opened.
-(4) What counts only if certificates still stand (`scheme.Pending`) is asked about when its examination is done, one
-    endorsement after the other and only until the image is proven. Revoked is a lack of that signature, and what is not
-    known a gap, which is nobody's doing that could be tolerated. A proof is good until the first answer runs out.
+(4) What counts only if certificates still stand is asked about when the examination is done, and only until the image
+    is proven (`router.verification.settling`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from router.errors import NotVerifiedError, TimedOutError, UntrustedSignatureError, UnverifiableError
+from router.errors import NotVerifiedError, TimedOutError
 from router.images import Digest
 from router.slices import OutOfTimeError, Slices
 from router.steps import Steps
 from router.verdict import Verdict
 from router.verification.evidence import Evidence
 from router.verification.judgement import Judgement, refused, ruled
-from router.verification.scheme import Demands, Findings, Pending, Scheme
-from router.verification.standing import Revoked, Standing, Unknown
+from router.verification.scheme import Demands, Findings, Scheme
+from router.verification.settling import settle_next
 from router.verification.trust import Trust
 
 M = TypeVar("M")
@@ -89,29 +86,9 @@ class Examination(Generic[M]):
             self.found.gaps.append(late)
             self.judgement = self._case.judged(self.found)
         while self.found.pending and not self._is_proof(self.judgement):
-            await self._settle(self.found.pending.pop(0))
+            await settle_next(self.found, self._deadline)
+            self.judgement = self._case.judged(self.found)
         return self._is_proof(self.judgement)
-
-    async def _settle(self, pending: Pending) -> None:
-        """Ask whether the certificates of an endorsement still stand (4), all at once; what follows of it."""
-        if pending.asked is None:
-            standings: list[Standing] = [Unknown(0.0, "nobody can be asked here whether a certificate was revoked")]
-        else:
-            asked = (pending.asked.standing(one, self._deadline) for one in pending.issued)
-            standings = await asyncio.gather(*asked)
-        name = pending.endorsement.signer.name
-        if (revoked := next((one for one in standings if isinstance(one, Revoked)), None)) is not None:
-            detail = f'signed by "{name}" with a certificate that does not stand: {revoked.detail}'
-            self.found.lacking.append(UntrustedSignatureError(detail, reason="revoked"))
-        elif (unknown := next((one for one in standings if isinstance(one, Unknown)), None)) is not None:
-            detail = f'signed by "{name}" with a certificate of which is not known if it was revoked: {unknown.detail}'
-            self.found.gaps.append(UnverifiableError(detail, reason="revocation_unknown"))
-        else:
-            ends = [pending.endorsement.valid_until, *(one.until for one in standings)]
-            until = min((end for end in ends if end is not None), default=math.inf)
-            counts = replace(pending.endorsement, valid_until=None if math.isinf(until) else until)
-            self.found.endorsements.append(counts)
-        self.judgement = self._case.judged(self.found)
 
     def _examined(self, news: Evidence) -> Steps[None]:
         endorsed = len(self.found.endorsements)
