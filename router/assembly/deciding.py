@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from router.admission.asked import GateRules, ObtainReceipts
+from router.admission.decisions import LIMIT as DECISION_BYTES
+from router.admission.decisions import Decisions
 from router.admission.judging import Judging
 from router.assembly.door import entrance
 from router.assembly.observing import Observing
@@ -34,6 +36,8 @@ class Memory:
     remembered: VerdictCache
     revocations: AskedRevocations
     """Answers whether certificates were revoked, which say themselves for how long they are good."""
+    decision_bytes: int
+    """What remembered decisions may take."""
 
     @classmethod
     def shared_by(cls, gates: int) -> Self:
@@ -42,6 +46,7 @@ class Memory:
             Turnstile(Turns(Limits.shared_by(gates))),
             VerdictCache(time.monotonic, proof_bytes=PROOF_BYTES // gates, refusal_bytes=REFUSAL_BYTES // gates),
             AskedRevocations(os.environ),
+            DECISION_BYTES // gates,
         )
 
 
@@ -71,13 +76,21 @@ def deciding(
     """
     settings = part.settings
     registry = RegistryClient(settings.registries, on_request=observing.asked_registry)
-    remembered, outside = memory.remembered, Outside(part.roots, memory.revocations)
-    verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=remembered, outside=outside)
+    every, outside = settings.webhook.resolve_tags_every, Outside(part.roots, memory.revocations)
+    verifier = Verifier(
+        registry,
+        settings.verifiers,
+        time.monotonic,
+        remembered=memory.remembered,
+        outside=outside,
+        resolve_every=every,
+    )
     judging = Judging(part.policy, verifier, verifier.wants, observing, memory.turnstile)
     rules = GateRules(
         origin=Origin(settings.cluster, replica),
         enforcement=Enforcement(settings.enforcement),
         judging=judging,
+        decisions=Decisions(judging.holds, memory.decision_bytes),
         routes=RoutingTree(settings.routes),
         destinations=tuple(receiver.name for receiver in settings.destinations),
         must_deliver=frozenset(receiver.name for receiver in settings.destinations if receiver.must_deliver),

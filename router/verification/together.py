@@ -56,7 +56,7 @@ class Together:
                 single = Case(scheme, case.trust.material[name], ANY_SIGNER, case.digest, case.now)
                 self._under_way[name] = Examination(single, around.slices, deadline, self._is_enough)
             else:
-                self._known[name] = known
+                self._known[name] = known.judgement
 
     async def verified(self) -> Judgement:
         """What the members prove together, when nothing more can change it or nothing more is needed."""
