@@ -14,11 +14,14 @@ from router.fields import ReadingContext
 from router.images import Digest
 from router.verdict import Verdict
 from router.verification import Verifier
+from router.verification.combination import Single
+from router.verification.combination_settings import AnyOfSettings
 from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.settings import CosignSettings
 from router.verification.keys import PublicKey, SignedBytes
 from router.verification.outside import Outside
 from router.verification.scheme import Endorsement, Signer, Verified
+from router.verification.settings import repositories_of
 from router.verification.sigstore.certificates import Certificate
 from router.verification.sigstore.trusted_root import TrustedRoot, read_trusted_root
 from router.verification.trust import Trust
@@ -196,6 +199,20 @@ async def test_an_image_whose_root_has_not_come_yet_is_unverifiable_and_no_evide
     roots = {settings.root_source.repository.id: read_trusted_root((FOLDER / "trusted_root.json").read_bytes())}
     later = await Verifier(source, [settings], outside=Outside(roots)).judge(image(), rule(), FAR)
     assert later.verdict is Verdict.VERIFIED
+
+
+def test_verifiers_that_are_combined_know_renewed_roots_too() -> None:
+    named = CosignSettings.model_validate({"name": "a", "kind": "cosign", "keyless": [ALICE]})
+    both = AnyOfSettings.model_validate({"name": "both", "kind": "any_of", "verifiers": ["a"]})
+    for settings in (named, both):
+        settings.bind((), (named, both))
+    (repository,) = repositories_of((named, both))
+    roots = {repository.id: read_trusted_root((FOLDER / "trusted_root.json").read_bytes())}
+    (member,) = both.scheme(Outside(roots)).members
+
+    assert isinstance(member, Single)
+    assert member.scheme.trust.id == named.scheme(Outside(roots)).trust.id != named.scheme().trust.id
+    assert both.scheme(Outside(roots)).trust.id != both.scheme().trust.id
 
 
 @pytest.mark.parametrize(
