@@ -24,7 +24,8 @@ from router.settings.tree import GateSettings
 from router.verification import Turnstile, Verifier
 from router.verification.outside import Outside
 from router.verification.revocations import AskedRevocations
-from router.verification.turns import Limits, Turns
+from router.verification.room import Limits
+from router.verification.turns import Turns
 from router.verification.verdict_cache import PROOF_BYTES, REFUSAL_BYTES, VerdictCache
 
 

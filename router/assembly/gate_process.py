@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from router.admission.asked import ObtainReceipts
 from router.assembly import messages
@@ -17,9 +18,7 @@ from router.assembly.tending import Tending
 from router.errors import ConfigurationError
 from router.ipc import Line, PeerError
 from router.outbox.remote import RemoteIntake
-from router.settings.parts import GatePart, gate_part, gate_settings
-from router.settings.restarting import in_force
-from router.settings.tree import GateSettings
+from router.settings.parts import gate_part
 from router.supervision.child import live
 from router.telemetry.logs import logger
 from router.verification.sigstore.trusted_root import UnusableRootError, read_trusted_root
@@ -40,18 +39,13 @@ class GateWork:
         intake = RemoteIntake(self._line)
         self._half = GateHalf(intake, observing, introduction.replica, tending, gates=introduction.gates)
         self._sockets = sockets
-        self._first: GateSettings | None = None
         self._prepared: Deciding | None = None
 
     async def prepare(self, configuration: messages.Configuration) -> None:
         """Make what it asks for, and change nothing."""
-        latest = await asyncio.to_thread(gate_part, configuration.latest)
-        if self._first is None:
-            first = configuration.first
-            self._first = latest.settings if first is None else await asyncio.to_thread(gate_settings, first)
-        settings, _ = in_force(self._first, latest.settings)
+        part = await asyncio.to_thread(gate_part, configuration.part)
         receipts = receipts_over(self._line, configuration.generation)
-        part = GatePart(settings, latest.policy, _roots(configuration.roots))
+        part = replace(part, roots=_roots(configuration.roots))
         self._prepared = self._half.prepare(part, receipts, trial=configuration.trial)
 
     async def commit(self) -> None:

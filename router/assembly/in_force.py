@@ -11,10 +11,8 @@ from router.assembly.door import trial_for
 from router.assembly.keeper_half import DRAIN
 from router.assembly.messages import Configuration, RefreshedRoot
 from router.errors import GatecrierError
-from router.pem import Pair
 from router.settings.loading import Loaded
 from router.settings.parts import for_gate, for_keeper
-from router.settings.snapshot import Snapshot
 from router.telemetry.logs import logger
 from router.telemetry.metrics import PROCESS_ROLES
 from router.verification.settings import repositories_of
@@ -51,14 +49,13 @@ def in_force_from(loaded: Loaded, before: InForce | None) -> InForce:
     roots = {} if before is None else {id_: body for id_, body in before.roots.items() if id_ in used}
     trial = trial_for(webhook, None if before is None else before.parts[GATE].trial)
 
-    def part(role: str, latest: Snapshot, trial: Pair | None = None) -> Configuration:
-        first = None if before is None else before.parts[role].first or before.parts[role].latest
-        asked = repositories if role == KEEPER else ()
-        patience = webhook.patience_of_delivery(DRAIN)
-        return Configuration(generation, latest, first, patience, trial, repositories=asked, roots=roots)
-
-    gate, keeper = for_gate(loaded.snapshot), for_keeper(loaded.snapshot)
-    return InForce({GATE: part(GATE, gate, trial), KEEPER: part(KEEPER, keeper)})
+    patience = webhook.patience_of_delivery(DRAIN)
+    return InForce(
+        {
+            GATE: Configuration(generation, for_gate(loaded), patience, trial, roots=roots),
+            KEEPER: Configuration(generation, for_keeper(loaded), patience, repositories=repositories, roots=roots),
+        }
+    )
 
 
 async def take_root(refreshed: RefreshedRoot, before: InForce, bring: Callable[[InForce], Awaitable[None]]) -> None:
@@ -81,9 +78,4 @@ def with_root(before: InForce, refreshed: RefreshedRoot) -> InForce | None:
         return None
     roots = {**before.roots, refreshed.repository: refreshed.body}
     generation = before.generation + 1
-    return InForce(
-        {
-            role: replace(part, generation=generation, first=part.first or part.latest, roots=roots)
-            for role, part in before.parts.items()
-        }
-    )
+    return InForce({role: replace(part, generation=generation, roots=roots) for role, part in before.parts.items()})

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from router.errors import InvalidReferenceError
-from router.images import canonical_registry
+from router.hosts import canonical_registry
 from router.settings.combinations import declared, looks_at_nothing, singles, used
 from router.settings.plain import Item, maps, names, texts
 from router.settings.problems import Finding, Path, Plain, advice, quoted

@@ -23,7 +23,8 @@ from typing import Annotated, Self, TypeAlias
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
-from router.fields import Duration, Name, RelativePath, SettingsModel
+from router.by_reference import RelativePath
+from router.fields import Duration, Name, SettingsModel
 from router.outbound.urls import sound_url
 from router.pem import read_authorities
 from router.verification.repositories import Repository, checked_beginning

@@ -32,7 +32,7 @@ def test_a_renewed_root_reaches_whoever_judges_with_a_new_number(tmp_path: Path)
     assert after is not None
     assert (before.roots, after.roots) == ({}, {repository.id: b"new"})
     assert (after.generation, after.parts[KEEPER].generation) == (2, 2)
-    assert after.parts[GATE].latest == before.parts[GATE].latest
+    assert after.parts[GATE].part == before.parts[GATE].part
     assert after.parts[GATE].repositories == ()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.settings import combinations
-from router.settings.parts import for_gate, gate_settings
+from router.settings.parts import for_gate, gate_part
 from router.settings.plain import Item
 from router.verification import Verifier
 from tests.settings.configurations import SMALL, loaded, refused
@@ -45,7 +45,7 @@ def test_combinations_are_read_and_reach_the_gate(tmp_path: Path) -> None:
         "{pattern: '**', verifier: both, with: {threshold: 2, required: [security]}}",
     )
     result = loaded(tmp_path, text)
-    gate = gate_settings(for_gate(result.snapshot))
+    gate = gate_part(for_gate(result)).settings
     first, second = (Verifier(MemorySource(), settings.verifiers) for settings in (result.settings, gate))
 
     assert result.warnings == loaded(tmp_path, text).warnings

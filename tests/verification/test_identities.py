@@ -20,9 +20,9 @@ from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.settings import CosignSettings
 from router.verification.keys import PublicKey, SignedBytes
 from router.verification.outside import Outside
+from router.verification.pki.certificates import Certificate
 from router.verification.scheme import Endorsement, Signer, Verified
 from router.verification.settings import repositories_of
-from router.verification.sigstore.certificates import Certificate
 from router.verification.sigstore.trusted_root import TrustedRoot, read_trusted_root
 from router.verification.trust import Trust
 from router.verification.trust_roots import NO_ROOTS, Roots, TrustRootSettings

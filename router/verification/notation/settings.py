@@ -24,11 +24,12 @@ from pydantic import (
 from router.errors import ConfigurationError, InvalidSignatureError
 from router.fields import Name, SettingsModel
 from router.verification.anchors import Anchor
-from router.verification.notation.certificates import Certificate
+from router.verification.notation.certificates import read_certificate
 from router.verification.notation.identities import WILDCARD, Identities
 from router.verification.notation.scheme import NotationScheme
 from router.verification.notation.trust import CHECKS, Check, Level, Policy, Store, StoreType, Timestamps, shown
 from router.verification.outside import NOTHING_KNOWN, Outside
+from router.verification.pki.certificates import Certificate, certificates_in
 from router.verification.scheme import Demands
 from router.verification.settings import SchemeSettings, annotated
 from router.verification.sources import Reading, Source
@@ -42,11 +43,10 @@ def _certificates(pem: bytes) -> tuple[Certificate, ...]:
     if b"PRIVATE KEY-----" in pem:
         raise ValueError("holds a private key, which does not belong here; consider it as leaked")
     try:
-        found = Certificate.from_pem(pem, "a certificate of a trust store")
+        what = "a certificate of a trust store"
+        found = tuple(read_certificate(der, what) for der in certificates_in(pem, what, _CERTIFICATES_LIMIT))
     except InvalidSignatureError as error:
         raise ValueError(f"can't be used: {error}; give certificates in PEM") from error
-    if len(found) > _CERTIFICATES_LIMIT:
-        raise ValueError(f"holds {len(found)} certificates; expected at most {_CERTIFICATES_LIMIT}")
     for certificate in found:
         if not (certificate.is_authority or certificate.is_self_signed):
             subject = certificate.subject.rfc4514_string()
