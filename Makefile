@@ -13,7 +13,7 @@ COVERAGE ?=
 # How long `make fuzz` tries each of its targets.
 SECONDS ?= 60
 
-.PHONY: demo test check bench fuzz format docs lock clean
+.PHONY: demo test check bench fuzz format docs release lock clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/gatecrier demo
@@ -40,6 +40,12 @@ format: $(VENV)/.development
 
 docs: $(VENV)/.development
 	$(BIN)/mkdocs build --strict
+
+# A wheel and an archive of the sources in dist/; refuses to ship a root of trust that nobody has looked at for a year.
+release: $(VENV)/.development
+	$(BIN)/python .ci/root_age.py
+	$(MAKE) test
+	$(BIN)/hatchling build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 ...")'

@@ -18,6 +18,7 @@ from pydantic import Field, PrivateAttr
 from router.errors import ConfigurationError
 from router.fields import Name
 from router.verification.combination import LEVEL_LIMIT, MEMBER_LIMIT, Combination, Kind, Single
+from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.scheme import Demands
 from router.verification.settings import ANY_SIGNER, DeclaredSigner, SchemeSettings, annotated
 from router.verification.trust_roots import TrustRootSettings
@@ -47,9 +48,9 @@ class CombinationSettings(SchemeSettings, ABC):
             raise ConfigurationError(f"the members of the verifier {self.name!r} are not known")
         return self._members
 
-    def scheme(self) -> Combination:
+    def scheme(self, outside: Outside = NOTHING_KNOWN) -> Combination:
         """The schemes of the members, combined."""
-        made = [(entry.name, entry.scheme()) for entry in self.members]
+        made = [(entry.name, entry.scheme(outside)) for entry in self.members]
         parts = (scheme if isinstance(scheme, Combination) else Single(name, scheme) for name, scheme in made)
         return Combination(self.name, self.how, tuple(parts))
 

@@ -7,6 +7,8 @@ Rules:
     loop nor another image waits for it, and it ends at the deadline. What could not be checked by then is
     `unverifiable(timeout)`, and not the registry's doing: it is a gap like any other.
 (3) Trust and demands are those from when the case was opened.
+(4) What counts only if certificates still stand is asked about when the examination is done, and only until the image
+    is proven (`router.verification.settling`).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from router.verdict import Verdict
 from router.verification.evidence import Evidence
 from router.verification.judgement import Judgement, refused, ruled
 from router.verification.scheme import Demands, Findings, Scheme
+from router.verification.settling import settle_next
 from router.verification.trust import Trust
 
 M = TypeVar("M")
@@ -81,6 +84,9 @@ class Examination(Generic[M]):
         except OutOfTimeError:
             late = TimedOutError("there was no time to check all signatures within the deadline of the request")
             self.found.gaps.append(late)
+            self.judgement = self._case.judged(self.found)
+        while self.found.pending and not self._is_proof(self.judgement):
+            await settle_next(self.found, self._deadline)
             self.judgement = self._case.judged(self.found)
         return self._is_proof(self.judgement)
 

@@ -34,6 +34,7 @@ from router.verification.examination import Case, Examination
 from router.verification.flights import Flights
 from router.verification.judgement import Judgement, refused, ruled, told
 from router.verification.lasting import Known, Lasting
+from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.places import ProvenPlaces
 from router.verification.questions import EvidenceSource, Questions
 from router.verification.scheme import AnyScheme, Findings
@@ -56,7 +57,7 @@ def _loop_time() -> float:
 class Verifier:
     """Judges images by rules. One instance per configuration; a new one may take the memory of the old one along."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two have a default that most do with
         self,
         registry: EvidenceSource,
         settings: Sequence[SchemeSettings],
@@ -64,6 +65,7 @@ class Verifier:
         *,
         now: Callable[[], float] = time.time,
         remembered: VerdictCache | None = None,
+        outside: Outside = NOTHING_KNOWN,
         resolve_every: float = 0.0,
     ) -> None:
         """Make the schemes of all verifiers, the built-in ones too.
@@ -74,6 +76,7 @@ class Verifier:
             clock: Seconds, for how long something is remembered.
             now: Unix time in seconds, until when something is trusted.
             remembered: The memory of another verifier: proofs are keyed by trust, so what still holds stays.
+            outside: What is known beside the configuration.
             resolve_every: Seconds for which it is remembered what a tag pointed to.
 
         Raises:
@@ -82,7 +85,7 @@ class Verifier:
         self._registry = registry
         self._settings: dict[str, SchemeSettings] = {entry.name: entry for entry in (*settings, *BUILT_IN)}
         self._schemes: dict[str, AnyScheme | Combination] = {
-            name: entry.scheme() for name, entry in self._settings.items()
+            name: entry.scheme(outside) for name, entry in self._settings.items()
         }
         self._clock = clock
         self._now = now

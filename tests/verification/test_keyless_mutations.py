@@ -179,7 +179,9 @@ def judged(layout: str, document: dict[str, Any]) -> bool:
 
 @cache
 def scheme_of(layout: str) -> CosignScheme:
-    return settings_of(policy_of(layout)).scheme()
+    scheme = settings_of(policy_of(layout)).scheme()
+    assert isinstance(scheme, CosignScheme)
+    return scheme
 
 
 def essence(layout: str, document: dict[str, Any]) -> object:
