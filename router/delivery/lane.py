@@ -138,7 +138,7 @@ class Lane:
         self._held += count
         if count > 0:
             self._budget.take(count)
-        else:
+        elif count < 0:
             self._budget.give(-count)
 
     async def _feed(self) -> None:
@@ -173,7 +173,7 @@ class Lane:
         """What there is room for; for nothing where the limit is 0."""
         room, is_idle = min(LANE_BYTES - self._held, self._budget.room), not self._held
         is_full = len(self._ready) >= self._enough or (room <= 0 and not is_idle)
-        if room <= 0:
+        if self._budget.room <= 0:
             self._budget.wait(self.wake)
         limit = 0 if is_full else 1 if room <= 0 else self._chunk
         return Wanted(limit, max(0, room), turn=self._claimed % OLDEST_EVERY)
