@@ -179,7 +179,11 @@ class Lane:
         return Wanted(limit, max(0, room), turn=self._claimed % OLDEST_EVERY)
 
     async def _claim(self, wanted: Wanted, *, is_probing: bool) -> None:
-        claimed = await self._queue.claim(self._name, wanted)
+        self._budget.take(wanted.room)  # others claim meanwhile
+        try:
+            claimed = await self._queue.claim(self._name, wanted)
+        finally:
+            self._budget.give(wanted.room)
         if not is_probing and (self._pause() or not self._breaker.is_closed):  # it opened meanwhile
             await self._give_back(claimed)
             return

@@ -42,7 +42,7 @@ INSERT_DELIVERY = (
 
 
 def events(count: int = EVENTS, ago: float = 0.0) -> list[NewEvent]:
-    """Events of a usual size, for one destination, with ids that are random as ours are, decided so many seconds ago."""
+    """Events of a usual size, for one destination, decided so many seconds ago; ids are random as ours are."""
     return [NewEvent(str(uuid.uuid4()), BODY, time.time() - ago, ("sink",)) for _ in range(count)]
 
 

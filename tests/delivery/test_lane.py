@@ -346,7 +346,7 @@ def test_an_urgent_event_overtakes_what_is_claimed_already() -> None:
             await asyncio.sleep(10.5)
             on.outbox.store(NewEvent("urgent", b'{"data":{"a":1}}', clock(), ["sink"], severity=Severity.HIGH))
             began = asyncio.get_running_loop().time()
-            while "urgent" not in receiver.accepted:
+            while "urgent" not in receiver.accepted:  # noqa: ASYNC110 - time is virtual
                 await asyncio.sleep(0.1)
             took = asyncio.get_running_loop().time() - began
             await on.outbox.until_settled()
@@ -388,7 +388,7 @@ def test_events_that_a_receiver_chokes_on_hold_up_no_other(failure: TryAgain, co
             for number in range(100):
                 on.outbox.put("sink", event_id=f"good-{number}")
                 began = asyncio.get_running_loop().time()
-                while f"good-{number}" not in receiver.accepted:
+                while f"good-{number}" not in receiver.accepted:  # noqa: ASYNC110 - time is virtual
                     await asyncio.sleep(0.1)
                 late.append(asyncio.get_running_loop().time() - began)
                 await asyncio.sleep(5)
@@ -408,7 +408,7 @@ def test_an_event_that_is_refused_while_nothing_else_is_taken_waits() -> None:
         async with stage(receiver) as on:
             for _ in range(2):
                 on.outbox.put("sink")
-            await asyncio.sleep(10 * 86400)
+            await asyncio.sleep(2 * 86400)
 
             assert not on.outbox.settled
             receiver.answer = lambda *_: Delivered()
