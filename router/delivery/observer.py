@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from router.telemetry.causes import Troubles
 
-class Observer(Protocol):
-    """Who counts what happens; every call is quick."""
+
+class Observer(Troubles, Protocol):
+    """Who counts what happens, and hears what is wrong; every call is quick."""
 
     def attempted(self, destination: str, outcome: str) -> None:
         """An attempt ended; `outcome` is an outcome's label."""

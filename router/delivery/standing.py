@@ -14,6 +14,7 @@ from router.delivery.breaker import Breaker
 from router.delivery.observer import Observer
 from router.destinations.document import Destination, Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.telemetry.causes import Cause
 from router.telemetry.logs import logger
 
 log = logger()
@@ -82,16 +83,18 @@ class Standing:
         if breaker.is_refused is not was_refused:
             observer.refused(name, is_refused=breaker.is_refused)
         if breaker.is_closed is not was_closed or breaker.is_refused is not was_refused:
-            self._tell(name, outcome, now)
+            self._tell(name, outcome, observer, now)
 
-    def _tell(self, name: str, outcome: Outcome, now: float) -> None:
+    def _tell(self, name: str, outcome: Outcome, observer: Observer, now: float) -> None:
         if self.wake is not None:
             self.wake()
         if self.breaker.is_closed:
             log.info("destination_up", destination=name)
+            observer.trouble_ended(Cause.DESTINATION_DOWN, name)
         elif self.breaker.is_refused:
             advice = "it is paused until somebody mends its credentials; its events are kept"
             log.error("destination_refuses_credentials", destination=name, advice=advice)
         elif isinstance(outcome, TryAgain):
             pause = round(self.breaker.wait(now), 1)
             log.warning("destination_down", destination=name, reason=outcome.reason, pause_seconds=pause)
+            observer.trouble_began(Cause.DESTINATION_DOWN, name, outcome.reason)

@@ -1,6 +1,8 @@
 """Lane, breaker and queue against a simple specification, in virtual time, whatever receivers and clocks do."""
 
 import asyncio
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 
 from router.delivery import Channel, Dispatcher
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
-from router.outbox import Accepted, DeliveryState, NewEvent, Queue, Selection
+from router.outbox import Accepted, DeliveryState, NewEvent, Queue, Selection, schema
+from router.outbox.file import Result, SqliteFile
+from router.outbox.own_time import OwnTime
 from router.outbox.sqlite import SqliteOutbox
+from router.outbox.statements import Asked, perform
 from router.verdict import Severity
 from tests.delivery.stage import EPOCH, OWNER, Counts, Receiver, StagedOutbox, render
 from tests.simulators.virtual_time import virtually
@@ -65,6 +70,36 @@ class Story:
         """The next event."""
         self.appended.append(f"{name}-{len(self.appended)}")
         return NewEvent(self.appended[-1], b'{"data":{"a":1}}', self.day(), ["sink"], severity=severity)
+
+
+class InlineFile(SqliteFile):
+    """A file without threads, which know nothing of virtual time: everything is done at once, and durable enough."""
+
+    def __init__(self, path: Path) -> None:
+        schema.prepare(path)
+        self.connection = self._claiming = schema.connect(path)
+        self.connection.execute("PRAGMA synchronous = OFF")
+        self._path, self._told, self._is_closed = path, [], False
+
+    def write(self, asked: Asked, *, is_patient: bool = False) -> asyncio.Future[object]:
+        """Done when it returns."""
+        assert not is_patient, "nothing is withdrawn in these stories"
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[object] = loop.create_future()
+        self.connection.execute("BEGIN IMMEDIATE")
+        (result,) = perform(self.connection, [asked])
+        self.connection.execute("COMMIT")
+        loop.call_soon(self._written, [asked])
+        done.set_result(result)
+        return done
+
+    async def read(self, query: Callable[..., Result], *arguments: object) -> Result:
+        """Read at once."""
+        return query(self.connection, *arguments)
+
+    async def close(self) -> None:
+        """Close the only connection."""
+        self.connection.close()
 
 
 async def played(story: Story, outbox: StagedOutbox | SqliteOutbox, steps: list[tuple[str, object]]) -> Counts:
@@ -133,3 +168,23 @@ def test_any_story_of_receivers_and_clocks_ends_as_specified(
         expect_as_specified(told, states, sum(isinstance(one, Accepted) for one in outbox.settled))
 
     virtually(story())
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@STORIES
+def test_any_story_ends_as_specified_over_a_file(
+    tmp_path: Path, steps: list[tuple[str, object]], concurrency: int, batch: int
+) -> None:
+    async def story(folder: Path) -> None:
+        told = Story(folder, concurrency, batch)
+        clock = asyncio.get_running_loop().time
+        outbox = SqliteOutbox(
+            InlineFile(folder / "outbox.db"), "replica-1", clock, OwnTime(EPOCH, clock), time_of_day=told.day
+        )
+        counts = await played(told, outbox, steps)
+        rows = await outbox.deliveries(Selection(), 10_000)
+        await outbox.close()
+        expect_as_specified(told, {row.event_id: row.state for row in rows}, len(counts.lags))
+
+    with tempfile.TemporaryDirectory(dir=tmp_path) as name:
+        virtually(story(Path(name)))

@@ -32,12 +32,14 @@ from router.images import Digest
 from router.steps import Steps
 from router.verification.evidence import Flaw, NotationEnvelope
 from router.verification.keys import SignedBytes
+from router.verification.notation.algorithms import SigningKey
 from router.verification.notation.attributes import Attributes, SigningScheme, read_attributes
-from router.verification.notation.certificates import Certificate, Chain
+from router.verification.notation.certificates import Chain, read_certificate
 from router.verification.notation.envelopes import Envelope, expect_one_meaning, read_envelope
 from router.verification.notation.payload import Target, read_target
 from router.verification.notation.timestamps import stamped_range
 from router.verification.notation.trust import Check, Policy, StoreType, Timestamps, shown
+from router.verification.pki.certificates import Certificate
 from router.verification.scheme import Endorsement, Signer
 
 _STORES = {SigningScheme.X509: StoreType.CA, SigningScheme.SIGNING_AUTHORITY: StoreType.SIGNING_AUTHORITY}
@@ -74,7 +76,8 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     if is_authentic and not any(policy.names_of(type_, envelope.chain) for type_ in _STORES.values()):
         return None
     # (3) (4) (5) Integrity.
-    opened = _opened(envelope, digest)
+    known = policy.signing_chains.get(envelope.chain)
+    opened = _opened(envelope, digest, read_certificate(envelope.chain[0]) if known is None else known.signer)
     yield
     # (6) (7) Authenticity.
     chain = yield from _chain(opened, policy, is_checked=is_authentic or Check.AUTHENTIC_TIMESTAMP in policy.binding)
@@ -114,9 +117,8 @@ def _issuer(opened: _Opened, policy: Policy) -> str:
     return shown(opened.leaf.issuer) if known is None else known
 
 
-def _opened(envelope: Envelope, digest: Digest) -> _Opened:
-    leaf = Certificate.from_der(envelope.chain[0])
-    key = leaf.key
+def _opened(envelope: Envelope, digest: Digest, leaf: Certificate) -> _Opened:
+    key = SigningKey.of(leaf.key)
     if (signed := SignedBytes.opened(key, envelope.content, envelope.signature)) is None:
         raise InvalidSignatureError(
             "a certificate came along that has not signed what it is said to", reason=Flaw.SIGNATURE
@@ -134,8 +136,12 @@ def _opened(envelope: Envelope, digest: Digest) -> _Opened:
 def _chain(opened: _Opened, policy: Policy, *, is_checked: bool) -> Steps[Chain]:
     if not is_checked:
         return Chain((opened.leaf,))
-    others = [policy.known.get(der) or Certificate.from_der(der) for der in opened.envelope.chain[1:]]
-    return (yield from Chain.checked((opened.leaf, *others), policy.roots))
+    written = opened.envelope.chain
+    if (known := policy.signing_chains.get(written)) is not None:
+        return known
+    others = [policy.known.get(der) or read_certificate(der) for der in written[1:]]
+    chain = yield from Chain.checked((opened.leaf, *others), policy.roots)
+    return policy.signing_chains.put(written, chain)
 
 
 def _unexpired(attributes: Attributes, now: float) -> float | None:
@@ -160,7 +166,9 @@ def _valid_until(opened: _Opened, chain: Chain, policy: Policy, now: float) -> S
         return valid.end
     if opened.envelope.timestamp is None:
         raise InvalidSignatureError("a signature has no timestamp, and one is wanted", reason=Flaw.TIMESTAMP)
-    stamped = yield from stamped_range(opened.envelope.timestamp, opened.envelope.signature, policy.clocks)
+    stamped = yield from stamped_range(
+        opened.envelope.timestamp, opened.envelope.signature, policy.clocks, policy.timing_chains
+    )
     if not (valid.covers(stamped.begin) and valid.covers(stamped.end)):
         raise _out_of_time("at the time of its timestamp")
     return None
