@@ -185,9 +185,7 @@ class SetAside:
     at: float
     attempts: int
     reason: str
-    """Why; a NUL in it is kept as U+FFFD."""
     words: str = ""
-    """What the receiver said, fit to be shown; the same for a NUL."""
 
 
 Settlement: TypeAlias = Accepted | Postponed | SetAside
