@@ -75,7 +75,7 @@ class KeeperHalf:
 
     def prepare(self, part: KeeperPart) -> Mapping[str, Made]:
         """What a configuration makes; nothing is changed yet. Raises ConfigurationError."""
-        return channels(part, self._made)
+        return channels(part, self._made, self._observing.fell_back)
 
     async def commit(self, part: KeeperPart, made: Mapping[str, Made], generation: int) -> None:
         """Deliver by this from now on; `generation` is the configuration's number."""

@@ -4,7 +4,8 @@ Rules:
 (1) An attempt carries a batch of events that share its fate. A batch that is refused for good is tried again event by
     event, so that one bad event dooms no other.
 (2) A failure that may pass is tried again after `backoff.delay`, until `give_up_after` since the event's first attempt
-    here: there is one last attempt at that time, and then it is set aside with its cause. Counted from the first
+    here (or the answer's own, shorter, time): one last attempt is at that time, and then it is set aside with its
+    cause. Counted from the first
     attempt, a router that was down, an open breaker or a replay days later takes no time away.
 (3) Refused credentials (401, 403) are nobody's event's fault: the event waits with its destination, however long.
 (4) What is refused for good is set aside at once.
@@ -125,7 +126,7 @@ class Attempts:
         failing_for = self.breaker.failing_for(asyncio.get_running_loop().time())
         due = now + delay(attempts, failing_for, self._around.dice(), failure.after)
         if not failure.pauses:
-            end = first + self._destination.give_up_after
+            end = first + min(self._destination.give_up_after, failure.within)
             if now >= end:
                 return self._given_up(delivery, now, attempts, failure.reason)
             due = min(due, end)

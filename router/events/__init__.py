@@ -1,6 +1,6 @@
 """The event that tells of an admission decision: its shape, its identity and its encoding (pure)."""
 
-from router.events.encoding import EVENT_LIMIT, as_json, decode, encode, with_sequence
+from router.events.encoding import EVENT_LIMIT, as_json, decode, encode, reduced, with_sequence
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
 from router.events.schema import (
     CONTENT_TYPE,
@@ -43,6 +43,7 @@ __all__ = [
     "encode",
     "event_id",
     "event_schema",
+    "reduced",
     "timestamp",
     "unreadable_event",
     "with_sequence",

@@ -55,12 +55,16 @@ def _representable(value: object) -> object:
 def encode(event: CloudEvent) -> bytes:
     """The event as JSON without its sequence number, which `with_sequence` puts in; at most `EVENT_LIMIT` bytes."""
     whole = as_json(event)
+    return whole if len(whole) <= EVENT_LIMIT else as_json(reduced(event, EVENT_LIMIT))
+
+
+def reduced(event: CloudEvent, limit: int) -> CloudEvent:
+    """The event with as much less in it as it takes to be of so many bytes; with one image where that is too much."""
     for reduce in _LADDER:
-        if len(whole) <= EVENT_LIMIT:
-            break
         event = reduce(event)
-        whole = as_json(event)
-    return whole
+        if len(as_json(event)) <= limit:
+            break
+    return event
 
 
 def with_sequence(body: bytes, sequence: int) -> bytes:

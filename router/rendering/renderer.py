@@ -1,7 +1,8 @@
 """From an event to what one destination is sent; a template's failure never loses an alert. Pure.
 
 Without a template, or with one that is `{{ cloudevent }}` alone, the event itself is the payload, byte for byte. Where
-a template fails, a built-in minimal payload goes out instead (`minimal`); the caller counts it.
+a template fails, or a receiver finds what was rendered too large, a built-in minimal payload goes out instead
+(`minimal`); the caller counts it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import orjson
 
 from router.rendering.context import context_of
 from router.rendering.markup import Markup
-from router.rendering.minimal import minimal
+from router.rendering.minimal import Because, minimal
 from router.rendering.template import Template
 
 
@@ -23,11 +24,11 @@ class Rendered:
     body: bytes
     content_type: str
     problem: str | None = None
-    """Why the template failed, where this is the minimal payload."""
+    """Why this is the minimal payload, where it is."""
 
     @property
     def is_fallback(self) -> bool:
-        """Whether the template failed."""
+        """Whether this is the minimal payload."""
         return self.problem is not None
 
 
@@ -47,5 +48,12 @@ class Renderer:
         try:
             return Rendered(self._template.render(context_of(cloudevent, self._destination)), "application/json")
         except Exception as error:  # noqa: BLE001 - also an older release's event that lacks a field must be told
-            fallback, content_type = minimal(cloudevent, self._destination["kind"])
-            return Rendered(fallback, content_type, str(error) or type(error).__name__)
+            return self._minimal(cloudevent, Because.TEMPLATE_FAILED, str(error) or type(error).__name__)
+
+    def minimal(self, body: bytes) -> Rendered:
+        """The minimal payload of an encoded event, for a receiver that finds every other too large."""
+        return self._minimal(orjson.loads(body), Because.TOO_LARGE, "too large for the receiver")
+
+    def _minimal(self, cloudevent: dict[str, object], because: Because, problem: str) -> Rendered:
+        payload, content_type = minimal(cloudevent, self._destination["kind"], because)
+        return Rendered(payload, content_type, problem)
