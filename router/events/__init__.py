@@ -1,6 +1,6 @@
 """The event that tells of an admission decision: its shape, its identity and its encoding (pure)."""
 
-from router.events.encoding import EVENT_LIMIT, as_json, decode, encode, reduced, with_sequence
+from router.events.encoding import BEGINNING, EVENT_LIMIT, as_json, decode, encode, reduced, with_sequence
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
 from router.events.schema import (
     CONTENT_TYPE,
@@ -21,6 +21,7 @@ from router.events.schema import (
 )
 
 __all__ = [
+    "BEGINNING",
     "CONTENT_TYPE",
     "DECISION_TYPE",
     "EVENT_LIMIT",

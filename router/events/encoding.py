@@ -24,6 +24,8 @@ from router.verdict import Verdict
 
 EVENT_LIMIT = 256 * 1024 - 64
 """Bytes of an encoded event, with room for its sequence number: 256 KiB at most."""
+BEGINNING = b'{"specversion":"1.0","type":"dev.gatecrier.'
+"""What every encoded event begins with, and nothing that others have written."""
 IMAGES_KEPT = 200
 """Images that stand in an event that would be too large."""
 NAME_LIMIT = HEAD + TAIL
