@@ -48,6 +48,7 @@ from router.supervision.sizing import gate_processes, usable_cpus, usable_memory
 from router.telemetry import logs, metrics
 from router.telemetry.forwarding import Replay
 from router.telemetry.logs import logger
+from router.telemetry.troubles import TroubleBook
 
 log = logger()
 
@@ -72,9 +73,10 @@ class Product:
         self._is_log_readable = is_log_readable
         self._replica = environment.get("HOSTNAME") or socket.gethostname()
         self._metrics = metrics.create(__version__)
-        self._observing = Observing(self._metrics)
+        self._book = TroubleBook(self._metrics.show_trouble)
+        self._observing = Observing(self._metrics, self._book.held_by("supervisor"))
         self._reloading = Reloading(config, environment, self._observing, self._replace)
-        self._replay = Replay(self._observing)
+        self._replays: Mapping[Seat, Replay[Observing]] = {}
         self._tending = Tending()
         self._health = Health(failure=self._failure)
         self._opened = contextlib.AsyncExitStack()
@@ -96,6 +98,7 @@ class Product:
         """
         await self._reloading.start(self._start)
         self._tending.keep("watch files", self._reloading.watch())
+        self._tending.keep("look after troubles", self._book.watch())
         self._is_running = True
         self._changed()
         settings, gates = self._reloading.settings, sum(seat.role == GATE for seat in self._seats())
@@ -135,6 +138,7 @@ class Product:
             KEEPER: [self._at_keeper.fileno()],
             GATE: [listening.fileno() for listening in self._webhook],
         }
+        self._replays = {seat: Replay(Observing(self._metrics, self._book.held_by(seat.name))) for seat in seats}
         introduction = messages.Introduction(self._replica, str(self._folder / KEEPER), gates, self._is_log_readable)
 
         async def greet(seat: Seat, peer: Peer) -> None:
@@ -151,7 +155,7 @@ class Product:
                 answer=self._answer,
                 inherit=lambda seat: inherited[seat.role],
                 changed=self._changed,
-                restarting=lambda seat: self._observing.process_restarting(seat.role),
+                restarting=self._restarting,
             ),
         )
 
@@ -211,6 +215,7 @@ class Product:
                     await peer.ask(messages.PREPARE, messages.pack(configured.parts[seat.role]))
                     prepared.append((seat.role, peer))
         self._in_force = configured
+        self._book.keep_destinations([one.name for one in loaded.settings.destinations])
         for wanted in (KEEPER, GATE):
             await asyncio.gather(*(self._commit(peer) for role, peer in prepared if role == wanted))
         for seat in self._seats():
@@ -231,7 +236,7 @@ class Product:
             case child.EVENT:
                 logs.write_encoded_event(*child.unpacked_event(body))
             case messages.FACTS:
-                self._replay.tell(body)
+                self._replays[seat].tell(body)
             case _:
                 raise ConfigurationError(f"{seat.role} asks {topic!r}, which nobody answers here")
         return b""
@@ -242,6 +247,10 @@ class Product:
         for role in (GATE, KEEPER):
             self._observing.processes(role, sum(one.is_ready for one in self._seats() if one.role == role))
         return self._metrics.exposed()
+
+    def _restarting(self, seat: Seat) -> None:
+        self._book.left(seat.name)
+        self._observing.process_restarting(seat.role, seat.name)
 
     def _failure(self) -> str:
         return self._tending.failure or ("" if self._family is None else self._family.failure)

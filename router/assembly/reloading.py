@@ -22,6 +22,7 @@ from router.settings.loading import Loaded, attempt, load
 from router.settings.restarting import in_force
 from router.settings.tree import Settings
 from router.settings.watching import watch
+from router.telemetry.causes import Cause
 from router.telemetry.logs import logger
 
 log = logger()
@@ -101,13 +102,18 @@ class Reloading:
             return
         self.settings = settings
         self._observing.reloaded(is_taken=True)
+        self._observing.trouble_ended(Cause.CONFIGURATION_REFUSED, "")
         _warn(found)
         if changed:
+            self._observing.trouble_began(Cause.RESTART_NEEDED, "", ", ".join(changed))
             log.warning("restart_needed", settings=changed, advice="the running values stay in force until then")
+        else:
+            self._observing.trouble_ended(Cause.RESTART_NEEDED, "")
         log.info("configuration_taken", cluster=settings.cluster, rules=len(settings.policy))
 
     def _refuse(self, problems: list[str]) -> None:
         self._observing.reloaded(is_taken=False)
+        self._observing.trouble_began(Cause.CONFIGURATION_REFUSED, "", next(iter(problems), ""))
         log.error("configuration_refused", problems=problems, advice="the old one stays in force")
 
 

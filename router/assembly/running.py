@@ -37,6 +37,7 @@ from router.settings.parts import GatePart, KeeperPart
 from router.settings.tree import Settings
 from router.telemetry import metrics
 from router.telemetry.logs import logger
+from router.telemetry.troubles import TroubleBook
 
 log = logger()
 
@@ -47,7 +48,8 @@ class Router:
     def __init__(self, config: Path, environment: Mapping[str, str]) -> None:
         self._replica = environment.get("HOSTNAME") or socket.gethostname()
         self._metrics = metrics.create(__version__)
-        self._observing = Observing(self._metrics)
+        self._book = TroubleBook(self._metrics.show_trouble)
+        self._observing = Observing(self._metrics, self._book.held_by("router"))
         self._reloading = Reloading(config, environment, self._observing, self._replace)
         self._health = Health(failure=self._failure)
         self._tending = Tending()
@@ -71,6 +73,7 @@ class Router:
         """
         await self._reloading.start(self._start)
         self._tending.keep("watch files", self._reloading.watch())
+        self._tending.keep("look after troubles", self._book.watch())
         self._set_ready(is_ready=True)
         webhook = str(self.settings.webhook.listen)
         log.info("router_started", version=__version__, cluster=self.settings.cluster, webhook=webhook)
@@ -120,6 +123,7 @@ class Router:
         self._generation = generation
         self.gate.commit(decided_by)
         self._observing.expect_destinations(list(made))
+        self._book.keep_destinations(made)
         await self.keeper.commit(keeping, made, generation)
 
     async def _exposed(self) -> bytes:

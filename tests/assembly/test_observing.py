@@ -5,13 +5,15 @@ from router.destinations.outcome import Delivered, TryAgain, Undeliverable
 from router.outbox import Waiting
 from router.telemetry import logs
 from router.telemetry.metrics import create
+from router.telemetry.troubles import TroubleBook
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
 
 
 def test_what_stages_report_is_counted() -> None:
     metrics = create("0")
     metrics.expect_destinations(["siem"])
-    observing = Observing(metrics)
+    book = TroubleBook(metrics.show_trouble)
+    observing = Observing(metrics, book.held_by("keeper-0"))
     for outcome in (Delivered(), TryAgain("http_500"), Undeliverable("http_400")):
         observing.attempted("siem", outcome.label)
     observing.delivered("siem", 0.5)
@@ -34,7 +36,7 @@ def test_what_stages_report_is_counted() -> None:
     observing.reloaded(is_taken=True)
     observing.ready(is_ready=True)
     observing.processes("gate", 2)
-    observing.process_restarting("keeper")
+    observing.process_restarting("keeper", "keeper-0")
     observing.waiting({"siem": Waiting(2, 90.0, 1)}, now=100.0)
     shown = metrics.exposed().decode()
 
@@ -61,6 +63,12 @@ def test_what_stages_report_is_counted() -> None:
         'gatecrier_configuration_reloads_total{result="taken"} 1.0',
         "gatecrier_ready 1.0",
         'gatecrier_processes{role="gate"} 2.0',
+        'gatecrier_trouble{cause="destination_paused"} 1.0',
+        'gatecrier_trouble{cause="template_failing"} 1.0',
+        'gatecrier_trouble{cause="process_ended"} 1.0',
+        'gatecrier_trouble{cause="events_unstored"} 1.0',
+        'gatecrier_trouble{cause="log_lines_dropped"} 1.0',
+        'gatecrier_trouble{cause="destination_down"} 0.0',
         'gatecrier_process_restarts_total{role="keeper"} 1.0',
         f'gatecrier_log_lines_dropped_total{{kind="event"}} {logs.dropped()["event"] + 3}.0',
         'gatecrier_undelivered_age_seconds{destination="siem"} 10.0',
