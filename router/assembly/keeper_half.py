@@ -55,7 +55,7 @@ class KeeperHalf:
     @classmethod
     async def open(cls, part: KeeperPart, observing: Observing, replica: str, tending: Tending) -> KeeperHalf:
         """Open the outbox; raises OutboxError."""
-        outbox = await SqliteOutbox.open(part.settings.outbox.path, replica)
+        outbox = await SqliteOutbox.open(part.settings.outbox.path, replica, troubles=observing)
         return cls(outbox, observing, replica, tending)
 
     @property

@@ -1,6 +1,15 @@
 """The event that tells of an admission decision: its shape, its identity and its encoding (pure)."""
 
-from router.events.encoding import BEGINNING, EVENT_LIMIT, as_json, decode, encode, reduced, with_sequence
+from router.events.encoding import (
+    BEGINNING,
+    EVENT_LIMIT,
+    as_json,
+    decode,
+    encode,
+    reduced,
+    with_sequence,
+    without_sequence,
+)
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
 from router.events.schema import (
     CONTENT_TYPE,
@@ -48,4 +57,5 @@ __all__ = [
     "timestamp",
     "unreadable_event",
     "with_sequence",
+    "without_sequence",
 ]

@@ -74,6 +74,11 @@ def with_sequence(body: bytes, sequence: int) -> bytes:
     return b'%b,"sequence":%d}}' % (body[:-2], sequence)
 
 
+def without_sequence(body: bytes, sequence: int) -> bytes:
+    """The encoded event that `with_sequence` was given."""
+    return body.removesuffix(b',"sequence":%d}}' % sequence) + b"}}"
+
+
 def decode(body: bytes) -> CloudEvent:
     """The event that `encode` or `with_sequence` made."""
     event: CloudEvent = orjson.loads(body)

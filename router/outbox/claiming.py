@@ -29,6 +29,12 @@ class SqliteQueue:
         self._file = file
         self._claims = claims
         self._owner = owner
+        self._held: dict[tuple[str, str], Delivery] = {}
+
+    @property
+    def held(self) -> Collection[Delivery]:
+        """What its owner has claimed."""
+        return self._held.values()
 
     async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
         """Deliveries that are due and that nobody holds, the longest due first."""
@@ -40,6 +46,7 @@ class SqliteQueue:
             return ()
         taken = self._file.look(queries.whole, destination, [one.sequence for one in chosen])
         self._claims.take(self._owner, destination, [one.event_id for one in chosen])
+        self._held |= {(destination, one.event_id): one for one in taken}
         return taken
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
@@ -51,11 +58,11 @@ class SqliteQueue:
         ]
         await self._file.write(Settle(told))
         for one in settlements:
-            self._claims.give_back(self._owner, one.destination, (one.event_id,))
+            self._give_back(one.destination, (one.event_id,))
 
     async def release(self, destination: str, event_ids: Collection[str]) -> None:
         """Give claims back that were not settled."""
-        self._claims.give_back(self._owner, destination, event_ids)
+        self._give_back(destination, event_ids)
         if event_ids:
             self._file.tell((destination,))
 
@@ -65,6 +72,7 @@ class SqliteQueue:
 
     async def rescue(self) -> None:
         """Give all claims of this owner back: it begins anew, or somebody has seen it die."""
+        self._held.clear()
         if destinations := self._claims.rescue(self._owner):
             self._file.tell(destinations)
 
@@ -76,6 +84,11 @@ class SqliteQueue:
     def subscribe(self, told: Told) -> None:
         """Be told, from now on, of destinations that may have something due earlier than before."""
         self._file.subscribe(told)
+
+    def _give_back(self, destination: str, event_ids: Collection[str]) -> None:
+        self._claims.give_back(self._owner, destination, event_ids)
+        for event_id in event_ids:
+            self._held.pop((destination, event_id), None)
 
     def _free(self, destination: str, due: Sequence[Due]) -> list[Due]:
         free = set(self._claims.free(self._owner, destination, [one.event_id for one in due]))

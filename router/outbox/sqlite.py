@@ -13,19 +13,20 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Self, cast
 
 from router.errors import OutboxError
-from router.outbox import schema
 from router.outbox.claiming import SqliteQueue
 from router.outbox.claims import Claims
 from router.outbox.file import SqliteFile, locked
-from router.outbox.protocol import NewEvent, Number, expect_storable
+from router.outbox.protocol import Delivery, NewEvent, Number, expect_storable
 from router.outbox.records import SqliteRecords
+from router.outbox.replacing import Replacing, made_usable
 from router.outbox.statements import Append, Withdraw
+from router.telemetry.causes import NOBODY, Troubles
 
 LOOK = 1.0
 """Seconds between two looks for what other processes have changed, and for claims that have expired."""
@@ -34,9 +35,12 @@ LOOK = 1.0
 class SqliteOutbox(SqliteRecords):
     """Implements `Intake` and `Records` of `router.outbox.protocol`, and has a `Queue` for every owner."""
 
-    def __init__(self, file: SqliteFile, replica: str, clock: Callable[[], float]) -> None:
+    def __init__(self, file: SqliteFile, replica: str, clock: Callable[[], float], troubles: Troubles) -> None:
         """Use `open`."""
         super().__init__(file)
+        self._queues: list[SqliteQueue] = []
+        self._replacing = Replacing(file, troubles, self._held)
+        self._replacing.check()
         self._replica = replica
         self._claims = Claims(clock)
         self._version = 0
@@ -45,21 +49,24 @@ class SqliteOutbox(SqliteRecords):
         self._next_look = self._loop.call_later(LOOK, self._look)
 
     @classmethod
-    async def open(cls, path: Path, replica: str, *, clock: Callable[[], float] = time.monotonic) -> Self:
-        """Own the file: make it if it is not there, check it, bring it up to date.
+    async def open(
+        cls, path: Path, replica: str, *, clock: Callable[[], float] = time.monotonic, troubles: Troubles = NOBODY
+    ) -> Self:
+        """Own the file: make it if it is not there, bring it up to date; it is checked from then on (`replacing`).
 
         Args:
             path: The file.
             replica: Whose events are stored: the first half of their numbers.
             clock: Seconds that never go back, by which claims expire.
+            troubles: Who hears what is wrong with the file.
 
         Raises:
-            OutboxError: Another router owns it, it is damaged or too new, or it can't be written.
+            OutboxError: Another router owns it, it is too new or another program's, or it can't be written.
         """
         lock = locked(path)
         try:
-            await asyncio.to_thread(schema.prepare, path)
-            return cls(SqliteFile(path, lock), replica, clock)
+            await asyncio.to_thread(made_usable, path)
+            return cls(SqliteFile(path, lock), replica, clock, troubles)
         except BaseException:
             os.close(lock)
             raise
@@ -84,11 +91,17 @@ class SqliteOutbox(SqliteRecords):
 
     def queue(self, owner: str) -> SqliteQueue:
         """What this owner has to deliver."""
-        return SqliteQueue(self._file, self._claims, owner)
+        queue = SqliteQueue(self._file, self._claims, owner)
+        self._queues.append(queue)
+        return queue
+
+    def _held(self) -> Sequence[Delivery]:
+        return [one for queue in self._queues for one in queue.held]
 
     async def close(self) -> None:
         """Finish what was asked and close."""
         self._next_look.cancel()
+        await self._replacing.close()
         await super().close()
 
     async def _withdrawn(self, barred: Collection[str]) -> AbstractSet[str]:
@@ -103,6 +116,7 @@ class SqliteOutbox(SqliteRecords):
 
     def _look(self) -> None:
         self._next_look = self._loop.call_later(LOOK, self._look)
+        self._replacing.look()
         if expired := self._claims.expired():
             self._file.tell(expired)
         with contextlib.suppress(OutboxError):  # whoever claims is told the same
