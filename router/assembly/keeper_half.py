@@ -124,7 +124,7 @@ class KeeperHalf:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             try:
-                forgotten = await self._outbox.forget(time.time() - self._keep)
+                forgotten = await self._outbox.forget(self._keep)
             except OutboxError as error:
                 log.warning("housekeeping_failed", cause=str(error))
             else:

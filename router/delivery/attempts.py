@@ -125,15 +125,14 @@ class Attempts:
                 return self._given_up(delivery, now, attempts, reason)
 
     def _postponed(self, delivery: Delivery, failure: TryAgain, now: float, attempts: int) -> Postponed | SetAside:
-        first = now if delivery.first_attempt_at is None else delivery.first_attempt_at
         failing_for = self.breaker.failing_for(asyncio.get_running_loop().time())
-        due = now + delay(attempts, failing_for, self._around.dice(), failure.after)
+        wait = delay(attempts, failing_for, self._around.dice(), failure.after)
         if not failure.pauses:
-            end = first + min(self._destination.give_up_after, failure.within)
-            if now >= end:
+            left = min(self._destination.give_up_after, failure.within) - delivery.tried_for
+            if left <= 0:
                 return self._given_up(delivery, now, attempts, failure.reason)
-            due = min(due, end)
-        return Postponed(self._name, delivery.event_id, due, attempts, first, failure.reason)
+            wait = min(wait, left)
+        return Postponed(self._name, delivery.event_id, wait, attempts, failure.reason, is_refused=failure.pauses)
 
     def _given_up(self, delivery: Delivery, now: float, attempts: int, reason: str) -> SetAside:
         event_id = delivery.event_id

@@ -26,7 +26,7 @@ from router.delivery.attempts import Attempts
 from router.delivery.channel import Channel, Surroundings
 from router.delivery.settling import Settling
 from router.errors import OutboxError
-from router.outbox import Delivery, Settlement
+from router.outbox import Delivery, Settlement, Wanted
 from router.telemetry.logs import logger
 
 log = logger()
@@ -55,7 +55,7 @@ class Lane:
         destination = channel.destination
         self._destination = destination
         self._name = destination.name
-        self._queue, self._clock = around.queue, around.clock
+        self._queue = around.queue
         self._attempts = Attempts(channel, around)
         self._breaker = self._attempts.breaker
         self._settling = Settling(self._name, around.queue, self._settled)
@@ -134,7 +134,7 @@ class Lane:
             await self._news.wait()
             return
         limit = 1 if is_probing else self._chunk
-        claimed = await self._queue.claim(self._name, limit, self._clock())
+        claimed = await self._queue.claim(self._name, Wanted(limit, is_probe=is_probing))
         if not is_probing and not self._breaker.is_closed:  # it opened meanwhile
             await self._give_back(claimed)
             return
@@ -150,7 +150,7 @@ class Lane:
         due = await self._queue.next_due(self._name)
         if self._news.is_set():
             return
-        await self._rest(None if due is None else max(LEAST_REST, due - self._clock()))
+        await self._rest(None if due is None else max(LEAST_REST, due))
 
     async def _rest(self, seconds: float | None) -> None:
         """Until there is news, or so many seconds have passed, if any."""

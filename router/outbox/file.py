@@ -23,7 +23,7 @@ from typing import TypeAlias, TypeVar
 from router.errors import OutboxError
 from router.outbox import schema, statements
 from router.outbox.damage import DamagedError
-from router.outbox.protocol import Postponed, Settlement, Told
+from router.outbox.protocol import Postponed, Told
 from router.outbox.statements import Append, Asked, Change, Settle, Withdraw
 from router.outbox.writer import LATE, Operation, Writer, fail
 
@@ -73,7 +73,7 @@ class SqliteFile:
         self._opened = self._open()
         self._told: list[Told] = []
         self._waiting: list[Operation[Asked]] = []
-        self._settled: list[Settlement] | None = None
+        self._settled: list[Settle] | None = None
         self.damaged: Callable[[str], None] = lambda _: None
         """Is told, in the event loop, when the file is found damaged; whoever owns it replaces it."""
 
@@ -94,7 +94,7 @@ class SqliteFile:
     def write(self, asked: Asked, *, is_patient: bool = False) -> asyncio.Future[object]:
         """Have it written; the future ends when that is durable, with the result or an OutboxError."""
         if self._settled is not None and isinstance(asked, Settle):
-            self._settled += asked.settlements
+            self._settled.append(asked)
         if not self._replacing:
             return self._opened.writer.submit(asked, is_patient=is_patient)
         operation = Operation(asked, asyncio.get_running_loop().create_future(), is_patient)
@@ -154,7 +154,7 @@ class SqliteFile:
         return before
 
     @contextmanager
-    def noting_settlements(self) -> Iterator[Sequence[Settlement]]:
+    def noting_settlements(self) -> Iterator[Sequence[Settle]]:
         """What is settled meanwhile, as it comes."""
         self._settled = []
         try:

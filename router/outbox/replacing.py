@@ -25,12 +25,11 @@ from functools import partial
 from pathlib import Path
 
 from router.errors import OutboxError
-from router.events import without_sequence
 from router.outbox import damage, salvage, schema
 from router.outbox.damage import Watched
 from router.outbox.file import Opened, SqliteFile
-from router.outbox.protocol import Delivery, NewEvent
-from router.outbox.statements import Append, Change
+from router.outbox.protocol import Delivery
+from router.outbox.statements import Change
 from router.telemetry.causes import Cause, Troubles
 from router.telemetry.logs import logger
 
@@ -54,13 +53,22 @@ class Replacing:
         file: The file; its tables are of this release.
         troubles: Who hears of it.
         held: What the lanes have in memory.
+        replaced: Is told when there is a new file.
     """
 
-    def __init__(self, file: SqliteFile, troubles: Troubles, held: Callable[[], Sequence[Delivery]]) -> None:
+    def __init__(
+        self,
+        file: SqliteFile,
+        troubles: Troubles,
+        *,
+        held: Callable[[], Sequence[Delivery]],
+        replaced: Callable[[], None],
+    ) -> None:
         self._file = file
         self._path = file.path
         self._troubles = troubles
         self._held = held
+        self._followed = replaced
         self._watched = Watched(self._path)
         self._task: asyncio.Task[None] | None = None
         self._check: asyncio.Task[None] | None = None
@@ -116,6 +124,7 @@ class Replacing:
         try:
             before, last = await self._exchanged(cause)
             self._watched = Watched(self._path)
+            self._followed()
             try:
                 await self._taken_over(before, last)
             finally:
@@ -161,9 +170,7 @@ class Replacing:
                     done = await self._file.write(Change(partial(salvage.put, found=found, settled=settled), True))
                     taken += done if isinstance(done, int) else 0
             for one in self._held():
-                body = without_sequence(one.body, one.number.sequence)
-                event = NewEvent(one.event_id, body, one.appended_at, (one.destination,))
-                await self._file.write(Append(event, one.number.replica))
+                await self._file.write(Change(partial(salvage.keep, delivery=one), makes_due=True))
         seconds = round(time.monotonic() - began, 1)
         log.warning("outbox_taken_over", events=taken, unreadable_events=lost, seconds=seconds)
 

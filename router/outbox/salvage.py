@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from router.outbox.protocol import Settlement
+from router.events import without_sequence
+from router.outbox.protocol import URGENCY, Delivery
+from router.outbox.queries import key
 from router.outbox.statements import Settle, perform
 
 PORTION = 500
@@ -51,14 +53,29 @@ def read(connection: sqlite3.Connection, first: int, last: int) -> Found:
     return found
 
 
-def put(connection: sqlite3.Connection, found: Found, settled: Sequence[Settlement]) -> int:
+def put(connection: sqlite3.Connection, found: Found, settled: Sequence[Settle]) -> int:
     """Write it, inside a transaction, with what has become of it since; returns how many events were taken over."""
     for table, rows in found.rows.items():
         names = _columns(connection, table)
         marks = ",".join("?" * len(names))
         connection.executemany(f"INSERT OR IGNORE INTO {table} ({','.join(names)}) VALUES ({marks})", rows)  # noqa: S608 - names of our own
-    perform(connection, [Settle(settled)])
+    perform(connection, settled)
     return len(found.rows["events"])
+
+
+def keep(connection: sqlite3.Connection, delivery: Delivery) -> int:
+    """Write what a lane has in memory, unless it is there, inside a transaction; returns how many deliveries."""
+    sequence, at = delivery.number.sequence, delivery.appended_at
+    body = without_sequence(delivery.body, sequence)
+    connection.execute(
+        "INSERT OR IGNORE INTO events (sequence, key, appended_at, body, replica) VALUES (?, ?, ?, ?, ?)",
+        (sequence, key(delivery.event_id, at), at, body, delivery.number.replica),
+    )
+    return connection.execute(
+        "INSERT OR IGNORE INTO deliveries (destination, sequence, state, attempts, due_at, reason, urgency)"
+        " VALUES (?, ?, 'pending', ?, 0, '', ?)",
+        (delivery.destination, sequence, delivery.attempts, URGENCY[delivery.severity]),
+    ).rowcount
 
 
 def count_on(connection: sqlite3.Connection, last: int) -> int:

@@ -15,17 +15,20 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 from typing import Self, cast
 
 from router.errors import OutboxError
+from router.outbox import changes, schema
 from router.outbox.claiming import SqliteQueue
 from router.outbox.claims import Claims
 from router.outbox.file import SqliteFile, locked
+from router.outbox.own_time import SAVE_EVERY, OwnTime
 from router.outbox.protocol import Delivery, NewEvent, Number, expect_storable
 from router.outbox.records import SqliteRecords
 from router.outbox.replacing import Replacing, made_usable
-from router.outbox.statements import Append, Withdraw
+from router.outbox.statements import Append, Change, Withdraw
 from router.telemetry.causes import NOBODY, Troubles
 
 LOOK = 1.0
@@ -35,12 +38,23 @@ LOOK = 1.0
 class SqliteOutbox(SqliteRecords):
     """Implements `Intake` and `Records` of `router.outbox.protocol`, and has a `Queue` for every owner."""
 
-    def __init__(self, file: SqliteFile, replica: str, clock: Callable[[], float], troubles: Troubles) -> None:
+    def __init__(
+        self,
+        file: SqliteFile,
+        replica: str,
+        clock: Callable[[], float],
+        now: OwnTime,
+        time_of_day: Callable[[], float],
+        troubles: Troubles,
+    ) -> None:
         """Use `open`."""
-        super().__init__(file)
+        super().__init__(file, now)
         self._queues: list[SqliteQueue] = []
-        self._replacing = Replacing(file, troubles, self._held)
+        self._replacing = Replacing(file, troubles, held=self._held, replaced=self._save_time)
         self._replacing.check()
+        self._time_of_day = time_of_day
+        self._looks = 0
+        self._save_time()
         self._replica = replica
         self._claims = Claims(clock)
         self._version = 0
@@ -50,14 +64,21 @@ class SqliteOutbox(SqliteRecords):
 
     @classmethod
     async def open(
-        cls, path: Path, replica: str, *, clock: Callable[[], float] = time.monotonic, troubles: Troubles = NOBODY
+        cls,
+        path: Path,
+        replica: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        time_of_day: Callable[[], float] = time.time,
+        troubles: Troubles = NOBODY,
     ) -> Self:
         """Own the file: make it if it is not there, bring it up to date; it is checked from then on (`replacing`).
 
         Args:
             path: The file.
             replica: Whose events are stored: the first half of their numbers.
-            clock: Seconds that never go back, by which claims expire.
+            clock: Seconds that never go back, by which claims expire and the outbox's own time passes.
+            time_of_day: Seconds since 1970.
             troubles: Who hears what is wrong with the file.
 
         Raises:
@@ -66,7 +87,8 @@ class SqliteOutbox(SqliteRecords):
         lock = locked(path)
         try:
             await asyncio.to_thread(made_usable, path)
-            return cls(SqliteFile(path, lock), replica, clock, troubles)
+            now = await asyncio.to_thread(schema.resumed, path, time_of_day())
+            return cls(SqliteFile(path, lock), replica, clock, OwnTime(now, clock), time_of_day, troubles)
         except BaseException:
             os.close(lock)
             raise
@@ -79,7 +101,7 @@ class SqliteOutbox(SqliteRecords):
     async def append(self, event: NewEvent) -> Number:
         """Store an event and its deliveries; returns its number once it is durable."""
         expect_storable(event)
-        return cast("Number", await self._file.write(Append(event, self._replica)))
+        return cast("Number", await self._file.write(Append(event, self._replica, self._now())))
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Take back events that were given up by whoever appended them; returns the ids of those that are gone."""
@@ -91,7 +113,7 @@ class SqliteOutbox(SqliteRecords):
 
     def queue(self, owner: str) -> SqliteQueue:
         """What this owner has to deliver."""
-        queue = SqliteQueue(self._file, self._claims, owner)
+        queue = SqliteQueue(self._file, self._claims, owner, self._now)
         self._queues.append(queue)
         return queue
 
@@ -101,8 +123,14 @@ class SqliteOutbox(SqliteRecords):
     async def close(self) -> None:
         """Finish what was asked and close."""
         self._next_look.cancel()
+        self._save_time()
         await self._replacing.close()
         await super().close()
+
+    def _save_time(self) -> None:
+        """Save the own time; what is due too far ahead of it, which only another clock can have done, is due now."""
+        save = partial(changes.save_time, now=self._now(), time_of_day=self._time_of_day())
+        self._file.write(Change(save)).add_done_callback(_seen)
 
     async def _withdrawn(self, barred: Collection[str]) -> AbstractSet[str]:
         gone: AbstractSet[str] = frozenset()
@@ -117,12 +145,20 @@ class SqliteOutbox(SqliteRecords):
     def _look(self) -> None:
         self._next_look = self._loop.call_later(LOOK, self._look)
         self._replacing.look()
+        self._looks += 1
+        if self._looks % (SAVE_EVERY // LOOK) == 0:
+            self._save_time()
         if expired := self._claims.expired():
             self._file.tell(expired)
         with contextlib.suppress(OutboxError):  # whoever claims is told the same
             if (version := self._file.look(_version)) != self._version:
                 self._version = version
                 self._file.tell(None)
+
+
+def _seen(saved: asyncio.Future[object]) -> None:
+    """What can't be saved now is saved with the next: all who write hear of the trouble."""
+    saved.cancelled() or saved.exception()
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -92,7 +92,7 @@ async def test_nothing_is_lost_with_a_file_that_is_taken_away(
     """What we have open is still readable, whatever its name is by now."""
     outbox = await opened(path, heard)
     for number in range(1, 1201):
-        outbox._file.write(Append(new(f"event-{number}"), REPLICA))
+        outbox._file.write(Append(new(f"event-{number}"), REPLICA, NOW))
     await outbox.append(new("last"))
     await outbox.queue(ME).settle([Accepted("slack", "event-1", NOW, 1)])
     accident(path)
@@ -134,7 +134,7 @@ async def test_a_file_that_was_cut_is_moved_aside_and_told(path: Path, heard: He
     outbox = await opened(path, heard)
     await looked_after(outbox)
     for number in range(500):
-        outbox._file.write(Append(new(f"event-{number}", body=b"x" * 900), REPLICA))
+        outbox._file.write(Append(new(f"event-{number}", body=b"x" * 900), REPLICA, NOW))
     await outbox.append(new("last"))
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -155,7 +155,7 @@ async def test_what_a_damaged_page_holds_costs_nothing_else(path: Path, heard: H
     """Found by the check that runs beside everything else after the start."""
     outbox = await opened(path, heard)
     for number in range(1, 401):
-        outbox._file.write(Append(new(f"event-{number}", body=b"x" * 900), REPLICA))
+        outbox._file.write(Append(new(f"event-{number}", body=b"x" * 900), REPLICA, NOW))
     await outbox.append(new("last"))
     await outbox.close()
     damaged_in_the_middle(path)
