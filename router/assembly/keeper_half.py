@@ -10,6 +10,8 @@ requests can be under way that began by it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import time
 from collections.abc import Mapping, Sequence
 
@@ -19,6 +21,7 @@ from router.assembly.tending import Tending
 from router.delivery import Dispatcher, Receipts
 from router.errors import OutboxError
 from router.outbox import Intake
+from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox
 from router.settings.parts import KeeperPart
 from router.telemetry.logs import logger
@@ -31,6 +34,8 @@ GRACE = 60.0
 """Seconds that what a replaced configuration made is kept for requests that still use it."""
 HOUSEKEEPING = 3600.0
 """Seconds between two looks for events that nobody needs any more."""
+ROOM = 10.0
+"""Seconds between two looks at the size of the outbox."""
 
 
 class KeeperHalf:
@@ -49,7 +54,7 @@ class KeeperHalf:
         self._tending = tending
         self._dispatcher = Dispatcher(outbox.queue(replica), observing)
         self._made: Mapping[str, Made] = {}
-        self._keep = 0.0
+        self._keeping = Keeping(math.inf, math.inf, None)
         self._receipts: dict[int, Receipts] = {}
 
     @classmethod
@@ -80,16 +85,20 @@ class KeeperHalf:
     async def commit(self, part: KeeperPart, made: Mapping[str, Made], generation: int) -> None:
         """Deliver by this from now on; `generation` is the configuration's number."""
         before, self._made = self._made, made
-        self._keep = part.settings.outbox.keep
+        outbox = part.settings.outbox
+        self._keeping = Keeping(outbox.keep, outbox.keep_set_aside, outbox.max_size)
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:
             self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))
         self._receipts[generation] = Receipts(by_name)
         await self._dispatcher.replace(by_name)
+        with contextlib.suppress(OutboxError):  # it is looked at again every hour
+            await self._outbox.retention.notice_removed(by_name)
 
     def keep_house(self) -> None:
         """Forget, now and then, what nobody needs any more."""
         self._tending.keep("forget old events", self._keeping_house())
+        self._tending.keep("make room in the outbox", self._making_room())
 
     async def receipts(
         self, generation: int, body: bytes, event_id: str, destinations: Sequence[str], deadline: float
@@ -124,8 +133,16 @@ class KeeperHalf:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             try:
-                forgotten = await self._outbox.forget(self._keep)
+                forgotten = await self._outbox.retention.tidy(self._keeping, self._made)
             except OutboxError as error:
                 log.warning("housekeeping_failed", cause=str(error))
             else:
                 log.info("events_forgotten", count=forgotten)
+
+    async def _making_room(self) -> None:
+        while True:
+            await asyncio.sleep(ROOM)
+            try:
+                await self._outbox.retention.make_room(self._keeping)
+            except (OutboxError, OSError) as error:
+                log.warning("no_room_made", cause=str(error))

@@ -3,7 +3,7 @@
 What counts as damage, beside what SQLite calls so:
 (1) Of the file, its log (`-wal`) and its index (`-shm`), one has gone or is another file than the one that was opened:
     whoever opened the path now would see another outbox than we do.
-(2) The file has become smaller, and not by us.
+(2) The file is so small that pages of it are neither in it nor in its log.
 (3) The log holds bytes but does not begin as a log, or says of frames that they are committed and SQLite can't read
     them: it leaves them out in silence (SQLite, "WAL-mode File Format", clauses 4.1 and 4.3).
 (4) The log is there and its file is not: SQLite would delete it, and with it what was stored last.
@@ -17,7 +17,7 @@ import sqlite3
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,7 +56,6 @@ class Watched:
     def __init__(self, path: Path) -> None:
         self._files = [beside(path, ending) for ending in ENDINGS]
         self._places: dict[Path, Place] = {}
-        self._size = 0
         self.look()
 
     def look(self) -> str:
@@ -76,12 +75,10 @@ class Watched:
                 return f"{file.name} was replaced"
         return ""
 
-    def has_shrunk(self) -> bool:
-        """Whether the file is smaller than when this was last asked."""
-        before = self._size
-        with suppress(OSError):
-            self._size = self._files[0].stat().st_size
-        return self._size < before
+    def missing(self, needed: int) -> int:
+        """How many of so many bytes that the outbox consists of are nowhere to be found."""
+        file, log = (_size(one) for one in self._files[:2])
+        return max(0, needed - file - log)
 
 
 def beside(path: Path, ending: str) -> Path:

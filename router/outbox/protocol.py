@@ -294,8 +294,11 @@ class Records(Protocol):
     async def waiting(self) -> Mapping[str, Waiting]:
         """What waits, by destination."""
 
-    async def forget(self, keep: float) -> int:
-        """Remove events that nobody has waited for within so many seconds; returns how many."""
+    async def forget(self, keep: float, keep_set_aside: float | None = None) -> int:
+        """Remove events that nobody has waited for within `keep` seconds; returns how many.
+
+        Where a delivery was set aside, its event stays for `keep_set_aside` seconds after that; None is the same time.
+        """
 
     async def close(self) -> None:
         """Finish what was asked and close."""

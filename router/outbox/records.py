@@ -11,19 +11,28 @@ from pathlib import Path
 
 from router.errors import OutboxError
 from router.outbox import changes, queries, schema
-from router.outbox.changes import FORGET_ROWS
 from router.outbox.file import SqliteFile
 from router.outbox.own_time import OwnTime
 from router.outbox.protocol import DeliveryRow, Selection, Waiting
+from router.outbox.retention import Retention
 from router.outbox.statements import Change
+from router.telemetry.causes import NOBODY, Troubles
 
 
 class SqliteRecords:
     """Implements `router.outbox.protocol.Records`; `now` is the outbox's own time."""
 
-    def __init__(self, file: SqliteFile, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        file: SqliteFile,
+        now: Callable[[], float],
+        troubles: Troubles = NOBODY,
+        time_of_day: Callable[[], float] = time.time,
+    ) -> None:
         self._file = file
         self._now = now
+        self.retention = Retention(file, now, troubles, time_of_day)
+        """Removes what has had its time, or must make room."""
 
     async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""
@@ -41,14 +50,9 @@ class SqliteRecords:
         """What waits, by destination."""
         return await self._file.read(queries.waiting)
 
-    async def forget(self, keep: float) -> int:
-        """Remove events that nobody has waited for within so many seconds; returns how many."""
-        total, before = 0, self._now() - keep
-        while found := await self._file.read(queries.forgettable, before):
-            for start in range(0, len(found), FORGET_ROWS):
-                some = found[start : start + FORGET_ROWS]
-                total += await self._changed(partial(changes.forget, sequences=some))
-        return total
+    async def forget(self, keep: float, keep_set_aside: float | None = None) -> int:
+        """Remove events that nobody has waited for within `keep` seconds; returns how many."""
+        return await self.retention.forget(keep, keep_set_aside)
 
     async def close(self) -> None:
         """Finish what was asked and close."""

@@ -2,7 +2,7 @@
 
 Order:
 (1) It is noticed by whoever reads or writes, by a look at the files every second, or by the check of the whole file,
-    which runs beside everything else after the start, and whenever the file has become smaller.
+    which runs beside everything else after the start.
 (2) It is told (`outbox_damaged`, `outbox_replaced`). What is asked from then on waits.
 (3) What is left of the file is moved aside, never deleted. A new one takes its place, whose numbers go on; a gap of
     `UNKNOWN` says that the last number could not be read. What waited is written to it: alerts go on.
@@ -20,12 +20,12 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
 from router.errors import OutboxError
-from router.outbox import damage, salvage, schema
+from router.outbox import damage, retaining, salvage, schema
 from router.outbox.damage import Watched
 from router.outbox.file import Opened, SqliteFile
 from router.outbox.protocol import Delivery
@@ -84,8 +84,8 @@ class Replacing:
         self._last = self._last_number() or self._last
         if wrong := self._watched.look():
             self._begin(Cause.OUTBOX_REPLACED, wrong)
-        elif self._watched.has_shrunk():
-            self.check()
+        elif missing := self._missing():
+            self._begin(Cause.OUTBOX_DAMAGED, f"{missing} bytes of it are missing")
 
     def check(self) -> None:
         """Read the whole file, beside everything else, for damage that nobody has met yet."""
@@ -100,7 +100,8 @@ class Replacing:
     async def close(self) -> None:
         """End what goes on, after what is being taken over, if that ends in time."""
         if self._checking is not None:
-            self._checking.interrupt()
+            with suppress(sqlite3.ProgrammingError):  # it has just ended
+                self._checking.interrupt()
         tasks = [task for task in (self._task, self._check) if task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=CLOSING)
@@ -113,6 +114,17 @@ class Replacing:
             return self._file.look(salvage.last_number)
         except OutboxError:
             return None
+
+    def _missing(self) -> int:
+        missing = 0
+        for _ in range(2):  # between a look at its pages and one at its size it may have become smaller in good order
+            try:
+                used, free = self._file.look(retaining.size)
+            except OutboxError:  # which was told, if it is damage
+                return 0
+            if not (missing := self._watched.missing(used + free)):
+                return 0
+        return missing
 
     def _begin(self, cause: Cause, found: str) -> None:
         if self._task is None or self._task.done():

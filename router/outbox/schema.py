@@ -72,6 +72,7 @@ MIGRATIONS = (
     DROP INDEX pending;
     CREATE INDEX untried ON deliveries (destination, urgency, sequence) WHERE state = 'pending' AND attempts = 0;
     CREATE INDEX again ON deliveries (destination, urgency, due_at) WHERE state = 'pending' AND attempts > 0;
+    CREATE TABLE removed_destinations (name TEXT PRIMARY KEY, since REAL NOT NULL);
     CREATE TABLE own_time (now REAL NOT NULL, time_of_day REAL NOT NULL);
     """,
 )

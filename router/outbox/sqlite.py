@@ -48,7 +48,7 @@ class SqliteOutbox(SqliteRecords):
         troubles: Troubles,
     ) -> None:
         """Use `open`."""
-        super().__init__(file, now)
+        super().__init__(file, now, troubles, time_of_day)
         self._queues: list[SqliteQueue] = []
         self._replacing = Replacing(file, troubles, held=self._held, replaced=self._save_time)
         self._replacing.check()

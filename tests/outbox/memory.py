@@ -163,14 +163,19 @@ class MemoryOutbox:
                 found[row.destination] = replace(of, set_aside=of.set_aside + 1)
         return found
 
-    async def forget(self, keep: float) -> int:
+    async def forget(self, keep: float, keep_set_aside: float | None = None) -> int:
         """What is older and was not waited for."""
         self.expect_open()
         before = self.clock() - keep
+        before_aside = before if keep_set_aside is None else self.clock() - keep_set_aside
         waited_for = {
             event_id
             for (_, event_id), row in self.rows.items()
-            if row.shown.state is PENDING or (row.kept_since is not None and row.kept_since >= before)
+            if row.shown.state is PENDING
+            or (
+                row.kept_since is not None
+                and row.kept_since >= (before_aside if row.shown.state is DeliveryState.SET_ASIDE else before)
+            )
         }
         gone = {event_id for event_id, one in self.events.items() if one.event.at < before} - waited_for
         self.events = {event_id: one for event_id, one in self.events.items() if event_id not in gone}

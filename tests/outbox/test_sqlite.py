@@ -5,7 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -178,16 +178,16 @@ async def test_an_event_that_is_replayed_while_others_are_forgotten_stays(
     await outbox.append(new("a"))
     await outbox.append(new("b"))
     await outbox.queue(ME).settle([SetAside("slack", event_id, NOW, 1, "http_400") for event_id in "ab"])
-    change = outbox._changed
+    remove = outbox.retention._removed_of
 
-    async def replayed_meanwhile(apply: object) -> int:
-        monkeypatch.setattr(outbox, "_changed", change)
+    async def replayed_meanwhile(sequences: Sequence[int]) -> int:
+        monkeypatch.setattr(outbox.retention, "_removed_of", remove)
         with closing(sqlite3.connect(path)) as operator:
             operator.execute("UPDATE deliveries SET state = 'pending' WHERE sequence = 1")
             operator.commit()
-        return await change(apply)  # type: ignore[arg-type] # passed on as it came
+        return await remove(sequences)
 
-    monkeypatch.setattr(outbox, "_changed", replayed_meanwhile)
+    monkeypatch.setattr(outbox.retention, "_removed_of", replayed_meanwhile)
 
     assert await outbox.forget(-1.0) == 1
     assert await stored(outbox) == [(1, "a")]
