@@ -90,7 +90,7 @@ class KeeperHalf:
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:
             self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))
-        self._receipts[generation] = Receipts(by_name)
+        self._receipts[generation] = Receipts(by_name, self._observing)
         await self._dispatcher.replace(by_name)
         with contextlib.suppress(OutboxError):  # it is looked at again every hour
             await self._outbox.retention.notice_removed(by_name)

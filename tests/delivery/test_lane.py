@@ -13,7 +13,7 @@ from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.errors import OutboxError
 from router.outbox import Accepted, Selection, SetAside
-from tests.delivery.stage import Receiver, StagedOutbox, clock, stage
+from tests.delivery.stage import Receiver, StagedOutbox, stage
 from tests.simulators.virtual_time import virtually
 
 
@@ -59,7 +59,7 @@ def test_what_somebody_makes_due_is_delivered_at_once() -> None:
         async with stage(receiver) as on:
             on.outbox.put("sink")
             await asyncio.sleep(10.5)
-            await on.outbox.replay(Selection(), clock())
+            await on.outbox.replay(Selection())
             await on.outbox.until_settled()
 
         assert receiver.attempts[1][0] == 10.5
@@ -97,15 +97,30 @@ def test_retry_after_is_waited_for_to_the_second() -> None:
 
 def test_an_event_that_waits_holds_up_no_other() -> None:
     async def story() -> None:
+        receiver = Receiver(answer=lambda _, ids: TryAgain("http_503") if ids == ("event-1",) else Delivered())
+        async with stage(receiver) as on:
+            on.outbox.put("sink")
+            await asyncio.sleep(30)
+            on.outbox.put("sink")
+            await asyncio.sleep(0.1)
+
+            assert receiver.accepted == Counter({"event-2": 1})
+            receiver.answer = lambda *_: Delivered()
+            await on.outbox.until_settled()
+
+    virtually(story())
+
+
+def test_what_a_receiver_asks_us_to_wait_holds_for_all_that_goes_there() -> None:
+    async def story() -> None:
         receiver = fails(1, TryAgain("http_429", after=600.0))
         async with stage(receiver) as on:
             on.outbox.put("sink")
             await asyncio.sleep(1)
             on.outbox.put("sink")
-            await asyncio.sleep(1)
-
-            assert receiver.accepted == Counter({"event-2": 1})
             await on.outbox.until_settled()
+
+        assert [seconds for seconds, _ in receiver.attempts[1:]] == [pytest.approx(600, abs=1.5)] * 2
 
     virtually(story())
 
@@ -224,10 +239,11 @@ def test_refused_credentials_pause_the_destination_and_nothing_is_given_up() -> 
                 on.outbox.put("sink")
             await on.outbox.until_settled()
 
-        assert receiver.attempts[1][0] >= 30
+        assert [ids for _, ids in receiver.attempts[:4]] == [(f"event-{number}",) for number in (1, 2, 3, 5)]
         assert len(receiver.attempts) < 10 * 3600 / 100
+        assert receiver.attempts[-1][0] <= 10 * 3600 + 310
         assert all(isinstance(one, Accepted) for one in on.outbox.settled)
-        assert on.counts.refusals == [True, False]
+        assert on.counts.refusals == [False, True, False, False]
 
     virtually(story())
 

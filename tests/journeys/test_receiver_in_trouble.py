@@ -189,7 +189,7 @@ async def test_what_is_refused_for_good_is_set_aside_and_arrives_when_it_is_repl
         reason = (await on.rows())["event-0"].reason
         troubled.says = OK
         operator = await beside(tmp_path / "outbox.db")
-        await operator.replay(Selection(destination="troubled"), on.clock())
+        await operator.replay(Selection(destination="troubled"))
         await operator.close()
         await until(lambda: len(on.counts.lags) == 2)
 
