@@ -225,6 +225,24 @@ def where(selection: Selection, states: Sequence[DeliveryState]) -> tuple[str, l
     return " AND ".join(conditions), values
 
 
+def selected(
+    connection: sqlite3.Connection, selection: Selection, after: Sequence[object], limit: int
+) -> list[tuple[int, str]]:
+    """(number, destination) of what an operator can decide about, in that order, beyond a place in it."""
+    condition, values = where(selection, OPEN)
+    return connection.execute(
+        f"SELECT sequence, destination FROM deliveries WHERE {condition} AND (sequence, destination) > (?, ?)"  # noqa: S608 - conditions of our own
+        " ORDER BY sequence, destination LIMIT ?",
+        [*values, *after, limit],
+    ).fetchall()
+
+
+def knows(connection: sqlite3.Connection, destination: str) -> bool:
+    """Whether there is any delivery to it."""
+    statement = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE destination = ?)"
+    return bool(connection.execute(statement, (destination,)).fetchone()[0])
+
+
 def rows(
     connection: sqlite3.Connection,
     selection: Selection,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -38,13 +37,20 @@ class SqliteRecords:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""
         return await self._file.read(queries.rows, selection, limit, is_open)
 
-    async def replay(self, selection: Selection) -> int:
+    async def replay(self, selection: Selection, to: str | None = None) -> int:
         """Make deliveries that were set aside or wait due now; returns how many."""
-        return await self._changed(partial(changes.replay, selection=selection), makes_due=True)
+        if to is None:
+            return await self._decided(selection, changes.replay, makes_due=True)
+        redirect = partial(changes.redirect, to=to, at=time.time(), now=self._now())
+        return await self._decided(selection, redirect, makes_due=True)
 
     async def discard(self, selection: Selection, now: float) -> int:
         """Give up deliveries that were set aside or wait, for good; returns how many."""
-        return await self._changed(partial(changes.discard, selection=selection, at=now, now=self._now()))
+        return await self._decided(selection, partial(changes.discard, at=now, now=self._now()))
+
+    async def knows(self, destination: str) -> bool:
+        """Whether there is any delivery to it."""
+        return await self._file.read(queries.knows, destination)
 
     async def waiting(self) -> Mapping[str, Waiting]:
         """What waits, by destination."""
@@ -58,9 +64,14 @@ class SqliteRecords:
         """Finish what was asked and close."""
         await self._file.close()
 
-    async def _changed(self, apply: Callable[[sqlite3.Connection], int], *, makes_due: bool = False) -> int:
-        changed = await self._file.write(Change(apply, makes_due))
-        return changed if isinstance(changed, int) else 0
+    async def _decided(self, selection: Selection, apply: Callable[..., int], *, makes_due: bool = False) -> int:
+        """Change what is selected, in portions, so that nobody waits long for any of them; returns how many."""
+        total, after = 0, (0, "")
+        while keys := await self._file.read(queries.selected, selection, after, changes.DECIDED_ROWS):
+            changed = await self._file.write(Change(partial(apply, keys=keys), makes_due))
+            total += changed if isinstance(changed, int) else 0
+            after = keys[-1]
+        return total
 
 
 async def beside(path: Path) -> SqliteRecords:

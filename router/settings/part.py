@@ -6,11 +6,13 @@ an environment variable that only `serve` needs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
 from router.outbox import OutboxSettings
+from router.settings.names import Item, names
 from router.settings.problems import told
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading
@@ -23,6 +25,19 @@ def outbox_settings(path: Path) -> OutboxSettings:
         ConfigurationError: The file can't be read, or says nothing of use about it.
     """
     reading = Reading(path, {})
+    context = ReadingContext(reading.folder, {}, reading.read)
+    try:
+        return OutboxSettings.model_validate(_data(reading, path).get("outbox"), context={"reading": context})
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: outbox: {error}; `gatecrier config check` says more") from error
+
+
+def destination_names(path: Path) -> Sequence[str]:
+    """The names of the destinations of a configuration; raises ConfigurationError where it can't be read."""
+    return names(_data(Reading(path, {}), path).get("destinations"))
+
+
+def _data(reading: Reading, path: Path) -> Item:
     try:
         document, problems = read_document(reading.read(reading.path, LARGEST))
     except (OSError, ValueError) as error:
@@ -30,8 +45,4 @@ def outbox_settings(path: Path) -> OutboxSettings:
         raise ConfigurationError(f"{path}: the configuration can't be read: {cause}") from error
     if document is None:
         raise ConfigurationError(told(str(path), problems))
-    context = ReadingContext(reading.folder, {}, reading.read)
-    try:
-        return OutboxSettings.model_validate(document.data.get("outbox"), context={"reading": context})
-    except ValueError as error:
-        raise ConfigurationError(f"{path}: outbox: {error}; `gatecrier config check` says more") from error
+    return document.data

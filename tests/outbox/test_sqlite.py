@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from router.errors import OutboxError
-from router.outbox import LEASE, Accepted, DeliveryState, Number, Selection, SetAside, Wanted
+from router.outbox import LEASE, Accepted, DeliveryState, Number, Selection, SetAside, Wanted, changes
 from router.outbox.changes import FORGET_ROWS
 from router.outbox.claiming import CLAIM_BYTES, CLAIM_LIMIT
 from router.outbox.protocol import BODY_LIMIT
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
+from router.outbox.statements import Asked
 from tests.outbox.stage import ME, NOW, REPLICA, new, sequences, stored
 
 APPENDING = """
@@ -191,6 +192,27 @@ async def test_an_event_that_is_replayed_while_others_are_forgotten_stays(
 
     assert await outbox.forget(-1.0) == 1
     assert await stored(outbox) == [(1, "a")]
+
+
+async def test_a_million_deliveries_are_replayed_in_portions(
+    outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever appends meanwhile waits for one of them, not for all."""
+    await asyncio.gather(*(outbox.append(new(f"{number}", "slack", "siem")) for number in range(25)))
+    monkeypatch.setattr(changes, "DECIDED_ROWS", 7)
+    done: list[int] = []
+    write = outbox._file.write
+
+    def noted(asked: Asked, *, is_patient: bool = False) -> asyncio.Future[object]:
+        done.append(1)
+        return write(asked, is_patient=is_patient)
+
+    monkeypatch.setattr(outbox._file, "write", noted)
+    replayed = await outbox.replay(Selection())
+    discarded = await outbox.discard(Selection("siem"), NOW)
+
+    assert (replayed, discarded) == (50, 25)
+    assert len(done) == 8 + 4
 
 
 async def test_a_closed_outbox_says_so(path: Path) -> None:
