@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from router.outbox import Waiting
 from router.telemetry.causes import Cause, Troubles
 from router.telemetry.metrics import ENDPOINTS, Backlog, Metrics
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
+
+LATE = 900.0
+"""Seconds for which an event may wait before somebody should know."""
+_NOTHING = Waiting(0, None, 0)
 
 
 class Observing:
@@ -23,6 +28,7 @@ class Observing:
     def __init__(self, metrics: Metrics, troubles: Troubles) -> None:
         self._metrics = metrics
         self._troubles = troubles
+        self._waited: AbstractSet[str] = frozenset()
         self._answered = {endpoint: metrics.gate_seconds.labels(endpoint).observe for endpoint in ENDPOINTS}
         self._decided = {
             (outcome, mode): metrics.requests.labels(outcome.value, mode.value).inc
@@ -40,6 +46,12 @@ class Observing:
     def trouble_ended(self, cause: Cause, subject: str) -> None:
         """It is not any more, or never was."""
         self._troubles.trouble_ended(cause, subject)
+
+    def _state(self, cause: Cause, subject: str, text: str, *, is_there: bool) -> None:
+        if is_there:
+            self.trouble_began(cause, subject, text)
+        else:
+            self.trouble_ended(cause, subject)
 
     # Admission
 
@@ -119,13 +131,16 @@ class Observing:
     def refused(self, destination: str, *, is_refused: bool) -> None:
         """The destination began or ceased to refuse our credentials."""
         self._metrics.destination_paused.labels(destination).set(is_refused)
-        if is_refused:
-            self.trouble_began(Cause.DESTINATION_PAUSED, destination, "it refuses our credentials")
-        else:
-            self.trouble_ended(Cause.DESTINATION_PAUSED, destination)
+        self._state(Cause.DESTINATION_PAUSED, destination, "it refuses our credentials", is_there=is_refused)
 
     def waiting(self, found: Mapping[str, Waiting], now: float) -> None:
         """What waits in the outbox."""
+        for name in self._waited | found.keys():
+            of = found.get(name, _NOTHING)
+            is_late = of.oldest_appended_at is not None and now - of.oldest_appended_at > LATE
+            self._state(Cause.DELIVERIES_LATE, name, f"{of.pending} wait", is_there=is_late)
+            self._state(Cause.DELIVERIES_SET_ASIDE, name, f"{of.set_aside} are there", is_there=of.set_aside > 0)
+        self._waited = set(found)
         self._metrics.show_backlog(
             {
                 name: Backlog(

@@ -113,7 +113,9 @@ class Reloading:
 
     def _refuse(self, problems: list[str]) -> None:
         self._observing.reloaded(is_taken=False)
-        self._observing.trouble_began(Cause.CONFIGURATION_REFUSED, "", next(iter(problems), ""))
+        self._observing.trouble_began(
+            Cause.CONFIGURATION_REFUSED, "", f"{len(problems)} mistakes; `configuration_refused` in the log has them"
+        )
         log.error("configuration_refused", problems=problems, advice="the old one stays in force")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from router.destinations.outcome import Outcome
+from router.events import CONTENT_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,11 @@ class Document:
     """Whether this is the built-in minimal payload."""
     minimal: Callable[[], Document] | None = field(default=None, compare=False)
     """Makes the built-in minimal payload, for a receiver that finds this one too large; None where this is it."""
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it is a CloudEvent in structured mode, not what a template made of one."""
+        return self.content_type == CONTENT_TYPE
 
 
 class Destination(Protocol):

@@ -1,4 +1,4 @@
-"""The event that tells of an admission decision: its shape, its identity and its encoding (pure)."""
+"""The events: of an admission decision, and of Gatecrier itself; their shape, identity and encoding (pure)."""
 
 from router.events.encoding import (
     BEGINNING,
@@ -11,6 +11,7 @@ from router.events.encoding import (
     without_sequence,
 )
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
+from router.events.notices import NOTICE_TYPE, NoticeEvent, NoticeEventData, notice_schema, trouble_notice
 from router.events.schema import (
     CONTENT_TYPE,
     DECISION_TYPE,
@@ -34,11 +35,14 @@ __all__ = [
     "CONTENT_TYPE",
     "DECISION_TYPE",
     "EVENT_LIMIT",
+    "NOTICE_TYPE",
     "UNREADABLE_TYPE",
     "CloudEvent",
     "DecisionData",
     "EventData",
     "ImageData",
+    "NoticeEvent",
+    "NoticeEventData",
     "OmittedData",
     "Origin",
     "OwnerData",
@@ -53,8 +57,10 @@ __all__ = [
     "encode",
     "event_id",
     "event_schema",
+    "notice_schema",
     "reduced",
     "timestamp",
+    "trouble_notice",
     "unreadable_event",
     "with_sequence",
     "without_sequence",

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.policy import Policy
-from router.rendering.template import Template
+from router.rendering.library import Templates
 from router.settings import shape, surroundings
 from router.settings.names import Item
 from router.settings.problems import Plain
@@ -46,8 +46,8 @@ class KeeperPart:
     """What a keeper is built from."""
 
     settings: KeeperSettings
-    templates: Mapping[str, Template | None]
-    """By name of their destination; None where the event itself is sent."""
+    templates: Mapping[str, Templates]
+    """By name of their destination."""
 
 
 def for_gate(whole: Snapshot) -> Snapshot:
@@ -128,7 +128,7 @@ def _settings(tree: type[Tree], document: Item, reading: Reading) -> Tree:
     return found
 
 
-def _templates(document: Item, reading: Reading) -> Mapping[str, Template | None]:
+def _templates(document: Item, reading: Reading) -> Mapping[str, Templates]:
     templates, found = surroundings.gathered(surroundings.templates(document, reading))
     if found:
         raise ConfigurationError("; ".join(finding.text for finding in found))

@@ -12,7 +12,6 @@ Rules:
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -118,14 +117,8 @@ class TroubleBook:
                 trouble.holders.clear()
                 self._end_if_nobody_holds(trouble)
 
-    async def watch(self) -> None:
-        """Look now and then, for ever."""
-        while True:
-            await asyncio.sleep(LOOK)
-            self.look()
-
     def look(self) -> None:
-        """End what was not said for too long."""
+        """End what was not said for too long; to be called every `LOOK` seconds."""
         now = self._clock()
         for trouble in [*self._there.values()]:
             for origin in [origin for origin, until in trouble.holders.items() if until <= now]:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from router import images, slices
 from router.admission import deadlines, places, receiving, review, settings, unreadable, webhook
+from router.assembly import attention
 from router.events import EVENT_LIMIT
 from router.outbound import lookups, retry_after, sessions
 from router.registry import failures, referrers, transport
 from router.server import limits
-from router.telemetry import line_forms, line_queue, seldom
+from router.telemetry import line_forms, line_queue, pacing, seldom, troubles
 from router.verification import evidence, judgement, line, questions, turns, verdict_cache
 from router.verification.notation import envelopes
 from router.verification.notation import timestamps as notation_timestamps
@@ -98,6 +99,10 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "events more that could not be stored", lambda: _bytes(line_queue.EVENT_LIMIT)),
     ("", "a line", lambda: _bytes(line_forms.LINE_LIMIT)),
     ("", "lines of a kind that others can cause at will", lambda: f"1 in {_seconds(seldom.MINUTE)}"),
+    ("trouble with Gatecrier itself", "subjects of one cause", lambda: _count(troubles.SUBJECTS)),
+    ("", "events of one subject", lambda: f"1 in {_seconds(pacing.EVERY)}"),
+    ("", "events of all of them in that time", lambda: _count(pacing.MOST)),
+    ("", "events that wait for an outbox that takes none", lambda: _count(attention.WAITING)),
     ("an image", "a payload, a bundle, or a manifest that leads to one", lambda: _bytes(evidence.ITEM_LIMIT)),
     ("", "all of them together", lambda: _bytes(evidence.TOTAL_LIMIT)),
     ("", "a list of referrers", lambda: _bytes(referrers.INDEX_LIMIT)),

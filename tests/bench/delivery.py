@@ -36,6 +36,7 @@ from router.destinations.webhook import WebhookSettings
 from router.events import encode
 from router.outbox import DeliveryState, NewEvent, Selection
 from router.outbox.sqlite import SqliteOutbox
+from router.rendering.library import Templates
 from router.rendering.renderer import Renderer
 from tests.delivery.stage import Counts
 from tests.routing.event import event
@@ -161,7 +162,8 @@ async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = Fal
         )
         egress = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
         channel = Channel(
-            open_destination(settings, egress), partial(_rendered, Renderer(None, kind="webhook", name="sink"))
+            open_destination(settings, egress),
+            partial(_rendered, Renderer(Templates(None), kind="webhook", name="sink")),
         )
         counts = _Counting(len(bodies))
         dispatcher = Dispatcher(outbox.queue("owner-1"), counts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,7 +13,6 @@ from router.telemetry.forwarding import Facts, Replay, forwarding
 from router.telemetry.troubles import INHERITED, OTHERS, SUBJECT_LIMIT, SUBJECTS, TEXT_LIMIT, Trouble, TroubleBook
 from router.verdict import Severity
 from tests.simulators.log import Log
-from tests.simulators.virtual_time import virtually
 
 DOWN = Cause.DESTINATION_DOWN
 ENDED = Cause.PROCESS_ENDED
@@ -204,21 +202,6 @@ class _Page:
     def trouble_ended(self, cause: Cause, subject: str) -> None:
         """Keep it."""
         self.heard.append((cause, subject))
-
-
-async def _watched(story: Story) -> None:
-    story.book = TroubleBook(story.shown.__setitem__, clock=asyncio.get_running_loop().time)
-    story.book.began("router", ENDED, "gate-0", "")
-    watching = asyncio.create_task(story.book.watch())
-    await asyncio.sleep((ENDED.lasts or 0.0) + 2)
-    watching.cancel()
-
-
-def test_somebody_looks_by_himself() -> None:
-    story = Story()
-    virtually(_watched(story))
-
-    assert not story.shown[ENDED]
 
 
 @pytest.mark.parametrize("cause", Cause)
