@@ -16,8 +16,9 @@ Rules:
 (4) Refused credentials (401, 403) pause it once `REFUSALS` different events were refused and none accepted between:
     one alone may be what a firewall dislikes. Pauses are of 1 s, doubling to 5 min, with one probe after each.
 (5) Attempts that were under way when it opened change nothing when they fail, and close it when they succeed.
-(6) What a receiver asks for (`Retry-After`, at most 1 h) holds for all that goes there, unless it accepts something
-    after all: attempts that were under way may show that it meant one event.
+(6) What a receiver asks for (`Retry-After`, at most 1 h) holds for all that goes there. Where waiting has not helped,
+    since it asked again before it had accepted `HELPED` events, it holds only if it is asked for `ASKED` different
+    ones in a row: a receiver that asks at random would else get next to nothing.
 (7) Whoever mends a destination says so by a reload or a replay: then it is probed at once (`hurry`).
 
 Times are seconds of any clock that does not go back.
@@ -31,6 +32,10 @@ FAILURES = 20
 """New events that must have failed in a row to open the breaker."""
 PROBES = 3
 """Failures, after a pause, that open it again."""
+HELPED = 16
+"""Events that a receiver must have accepted after we waited, for the waiting to have helped."""
+ASKED = 10
+"""Different events in a row for which a receiver must ask us to wait, where waiting has not helped."""
 REFUSALS = 3
 """Different events that must have been refused to pause a destination."""
 FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0
@@ -44,11 +49,24 @@ _DOUBLINGS = 10
 class Breaker:
     """The state of one destination: closed, open until some time, or half open."""
 
-    __slots__ = ("_failed", "_failing_since", "_held_until", "_is_paused", "_pauses", "_probes", "_refused", "_until")
+    __slots__ = (
+        "_accepted",
+        "_asked",
+        "_failed",
+        "_failing_since",
+        "_held_until",
+        "_is_paused",
+        "_pauses",
+        "_probes",
+        "_refused",
+        "_until",
+    )
 
     def __init__(self) -> None:
         self._failed: set[str] = set()
         self._refused: set[str] = set()
+        self._asked: set[str] = set()
+        self._accepted = HELPED
         self._failing_since: float | None = None
         self._pauses = self._probes = 0
         self._until: float | None = None
@@ -75,12 +93,12 @@ class Breaker:
 
     def answered(self) -> None:
         """An attempt has shown that the receiver is there."""
-        self._failed.clear()
-        self._refused.clear()
+        for row in (self._failed, self._refused, self._asked):
+            row.clear()
+        self._accepted += 1
         self._failing_since = None
         self._pauses = self._probes = 0
         self._until = None
-        self._held_until = 0.0
         self._is_paused = False
 
     def hurry(self, now: float) -> None:
@@ -99,7 +117,7 @@ class Breaker:
             is_new: Whether it had never been tried.
             after: Seconds that the receiver asked us to wait, where it did.
         """
-        self._noted(now, after)
+        self._noted(event_id, now, after)
         if is_new:
             self._failed.add(event_id)
         if self._until is None:
@@ -112,7 +130,7 @@ class Breaker:
 
     def refused(self, event_id: str, now: float, dice: float, *, after: float | None = None) -> None:
         """An attempt was refused for our credentials; arguments as for `failed`."""
-        self._noted(now, after)
+        self._noted(event_id, now, after)
         self._refused.add(event_id)
         if len(self._refused) >= REFUSALS and not self._is_paused:
             self._is_paused, self._pauses = True, 0
@@ -120,11 +138,15 @@ class Breaker:
         elif self._until is not None and now >= self._until:  # (5)
             self._open(now, dice)
 
-    def _noted(self, now: float, after: float | None) -> None:
+    def _noted(self, event_id: str, now: float, after: float | None) -> None:
         if self._failing_since is None or after is not None:
             self._failing_since = now  # who says when to come again is busy, not away
-        if after is not None:
+        if not after:
+            return
+        self._asked.add(event_id)
+        if now < self._held_until or self._accepted >= HELPED or len(self._asked) >= ASKED:
             self._held_until = max(self._held_until, now + min(after, LONGEST_WAIT))
+            self._accepted = 0
 
     def _open(self, now: float, dice: float) -> None:
         self._probes = 0

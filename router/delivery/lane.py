@@ -138,7 +138,7 @@ class Lane:
         self._held += count
         if count > 0:
             self._budget.take(count)
-        else:
+        elif count < 0:
             self._budget.give(-count)
 
     async def _feed(self) -> None:
@@ -173,13 +173,17 @@ class Lane:
         """What there is room for; for nothing where the limit is 0."""
         room, is_idle = min(LANE_BYTES - self._held, self._budget.room), not self._held
         is_full = len(self._ready) >= self._enough or (room <= 0 and not is_idle)
-        if room <= 0:
+        if self._budget.room <= 0:
             self._budget.wait(self.wake)
         limit = 0 if is_full else 1 if room <= 0 else self._chunk
         return Wanted(limit, max(0, room), turn=self._claimed % OLDEST_EVERY)
 
     async def _claim(self, wanted: Wanted, *, is_probing: bool) -> None:
-        claimed = await self._queue.claim(self._name, wanted)
+        self._budget.take(wanted.room)  # others claim meanwhile
+        try:
+            claimed = await self._queue.claim(self._name, wanted)
+        finally:
+            self._budget.give(wanted.room)
         if not is_probing and (self._pause() or not self._breaker.is_closed):  # it opened meanwhile
             await self._give_back(claimed)
             return

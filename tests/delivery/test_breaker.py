@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.delivery.backoff import LONGEST_WAIT
-from router.delivery.breaker import FAILURES, LAST_LONG_PAUSE, LAST_PAUSE, PROBES, REFUSALS, Breaker
+from router.delivery.breaker import ASKED, FAILURES, HELPED, LAST_LONG_PAUSE, LAST_PAUSE, PROBES, REFUSALS, Breaker
 
 IDS = count()
 
@@ -141,13 +141,28 @@ def test_whoever_has_mended_it_has_it_probed_at_once(*, refused: bool) -> None:
     assert not breaker.is_closed
 
 
-def test_what_the_receiver_asks_for_holds_for_all_until_it_accepts_something() -> None:
+def test_what_the_receiver_asks_for_holds_for_all() -> None:
+    """Also where it accepts what was under way."""
     breaker = Breaker()
     fail(breaker, 0.0, after=30.0)
-    held = breaker.wait(10.0)
     breaker.answered()
 
-    assert (held, breaker.wait(10.0)) == (20.0, 0.0)
+    assert breaker.wait(10.0) == 20.0
+
+
+def test_where_waiting_does_not_help_only_many_in_a_row_hold_up_all() -> None:
+    breaker, waits = Breaker(), list[float]()
+    fail(breaker, 0.0, after=1.0)
+    breaker.answered()
+    for _ in range(ASKED):
+        fail(breaker, 10.0, after=1.0)
+        waits.append(breaker.wait(10.0))
+    for _ in range(HELPED):
+        breaker.answered()
+    fail(breaker, 20.0, after=1.0)
+
+    assert waits == [0.0] * (ASKED - 1) + [1.0]
+    assert breaker.wait(20.0) == 1.0, "it has helped, so it is believed again"
 
 
 @given(
