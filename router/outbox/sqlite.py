@@ -28,6 +28,7 @@ from router.outbox.own_time import SAVE_EVERY, OwnTime
 from router.outbox.protocol import Delivery, NewEvent, Number, expect_storable
 from router.outbox.records import SqliteRecords
 from router.outbox.replacing import Replacing, made_usable
+from router.outbox.reserve import Reserve
 from router.outbox.statements import Append, Change, Withdraw
 from router.telemetry.causes import NOBODY, Troubles
 
@@ -52,6 +53,7 @@ class SqliteOutbox(SqliteRecords):
         self._queues: list[SqliteQueue] = []
         self._replacing = Replacing(file, troubles, held=self._held, replaced=self._save_time)
         self._replacing.check()
+        self._reserve = Reserve(file.path)
         self._time_of_day = time_of_day
         self._looks = 0
         self._save_time()
@@ -101,6 +103,8 @@ class SqliteOutbox(SqliteRecords):
     async def append(self, event: NewEvent) -> Number:
         """Store an event and its deliveries; returns its number once it is durable."""
         expect_storable(event)
+        if self._reserve.is_used:
+            raise OutboxError("the disk is full: free some space, or name a file on a larger disk in outbox.url")
         return cast("Number", await self._file.write(Append(event, self._replica, self._now())))
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
@@ -125,6 +129,7 @@ class SqliteOutbox(SqliteRecords):
         self._next_look.cancel()
         self._save_time()
         await self._replacing.close()
+        self._reserve.close()
         await super().close()
 
     def _save_time(self) -> None:
@@ -145,6 +150,7 @@ class SqliteOutbox(SqliteRecords):
     def _look(self) -> None:
         self._next_look = self._loop.call_later(LOOK, self._look)
         self._replacing.look()
+        self._reserve.look()
         self._looks += 1
         if self._looks % (SAVE_EVERY // LOOK) == 0:
             self._save_time()

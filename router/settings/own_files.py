@@ -19,7 +19,7 @@ from router.settings.names import Item, maps
 from router.settings.problems import Finding, inside, quoted
 from router.settings.snapshot import Reading
 
-BESIDE_THE_OUTBOX = ("", "-wal", "-shm", "-journal", ".lock")
+BESIDE_THE_OUTBOX = ("", "-wal", "-shm", "-journal", ".lock", "-reserve")
 """Endings of the files that an outbox consists of (SQLite, "Temporary Files Used By SQLite")."""
 
 
