@@ -154,6 +154,7 @@ class SqliteOutbox(SqliteRecords):
         self._looks += 1
         if self._looks % (SAVE_EVERY // LOOK) == 0:
             self._save_time()
+            self._replacing.look_aside()
         if expired := self._claims.expired():
             self._file.tell(expired)
         with contextlib.suppress(OutboxError):  # whoever claims is told the same

@@ -262,10 +262,12 @@ async def test_the_trouble_ends_when_somebody_has_taken_the_damaged_file_away(pa
     left = damage.beside(path, f"{damage.ASIDE}1")
     left.touch()
     outbox = await opened(path, heard)
-    outbox._replacing.look_aside()
+    outbox._looks = 59
+    outbox._look()
     before = dict(heard.there)
     left.unlink()
-    outbox._replacing.look_aside()
+    outbox._looks = 119
+    outbox._look()
     await outbox.close()
 
     assert list(before) == [Cause.OUTBOX_DAMAGED]
