@@ -23,7 +23,7 @@ LAST_CEILING = 300.0
 """Seconds; the most that any repetition waits of its own accord."""
 LEAST_DELAY = 0.05
 """Seconds."""
-PATIENT_ATTEMPTS = 4
+PATIENT_ATTEMPTS = 8
 """Attempts of one event between two doublings, while the destination accepts others."""
 LONGEST_WAIT = 3600.0
 """Seconds; what a receiver may ask for at most."""

@@ -9,7 +9,6 @@ Rules, beside those of `protocol` and `file`:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sqlite3
 import time
@@ -19,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Self, cast
 
-from router.errors import OutboxError
 from router.outbox import changes, schema
 from router.outbox.claiming import SqliteQueue
 from router.outbox.claims import Claims
@@ -59,7 +57,7 @@ class SqliteOutbox(SqliteRecords):
         self._save_time()
         self._replica = replica
         self._claims = Claims(clock)
-        self._version = 0
+        self._version: object = 0
         self._withdrawing: set[asyncio.Task[AbstractSet[str]]] = set()
         self._loop = asyncio.get_running_loop()
         self._next_look = self._loop.call_later(LOOK, self._look)
@@ -157,10 +155,15 @@ class SqliteOutbox(SqliteRecords):
             self._replacing.look_aside()
         if expired := self._claims.expired():
             self._file.tell(expired)
-        with contextlib.suppress(OutboxError):  # whoever claims is told the same
-            if (version := self._file.look(_version)) != self._version:
-                self._version = version
-                self._file.tell(None)
+        self._file.write(Change(_version)).add_done_callback(self._compared)
+
+    def _compared(self, looked: asyncio.Future[object]) -> None:
+        """Tell everybody where another process has changed the file: for the writer, its own changes are none."""
+        if looked.cancelled() or looked.exception() is not None:
+            return  # whoever writes is told the same
+        if (version := looked.result()) != self._version:
+            self._version = version
+            self._file.tell(None)
 
 
 def _seen(saved: asyncio.Future[object]) -> None:

@@ -18,7 +18,7 @@ from router.outbox.claiming import CLAIM_BYTES, CLAIM_LIMIT
 from router.outbox.protocol import BODY_LIMIT
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
-from router.outbox.statements import Asked
+from router.outbox.statements import Asked, Change
 from tests.outbox.stage import ME, NOW, REPLICA, new, sequences, stored
 
 APPENDING = """
@@ -272,21 +272,28 @@ async def test_a_late_settlement_can_be_asked_again(outbox: SqliteOutbox) -> Non
     assert (row.state, row.settled_at) == (DeliveryState.DELIVERED, NOW + 5)
 
 
+async def looked(outbox: SqliteOutbox) -> None:
+    """Have it look for what others have changed."""
+    outbox._look()
+    await outbox._file.write(Change(lambda _: 0))
+
+
 async def test_who_waits_hears_of_what_a_command_made_due(outbox: SqliteOutbox, path: Path) -> None:
-    """A file tells nobody that another process has changed it."""
+    """A file tells nobody that another process has changed it. What we wrote ourselves is told otherwise."""
     await outbox.append(new("a"))
     await outbox.queue(ME).settle([SetAside("slack", "a", NOW, 1, "http_400")])
-    outbox._look()
+    await looked(outbox)
     told: list[Collection[str] | None] = []
     outbox.queue(ME).subscribe(told.append)
-    outbox._look()
-    assert told == []
+    await outbox.append(new("b"))
+    await looked(outbox)
+    assert told == [{"slack"}]
     command = await beside(path)
     await command.replay(Selection(destination="slack"))
     await command.close()
-    outbox._look()
+    await looked(outbox)
 
-    assert told == [None]
+    assert told == [{"slack"}, None]
 
 
 async def test_who_waits_hears_of_claims_that_have_expired(path: Path) -> None:
@@ -295,7 +302,7 @@ async def test_who_waits_hears_of_claims_that_have_expired(path: Path) -> None:
     await outbox.append(new("a"))
     await outbox.queue("dead").claim("slack", Wanted(1))
     told: list[Collection[str] | None] = []
-    outbox._look()
+    await looked(outbox)
     outbox.queue(ME).subscribe(told.append)
     now[0] += LEASE
     outbox._look()
