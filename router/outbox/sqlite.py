@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self, cast
 
+from router.errors import OutboxError
 from router.outbox import changes, schema
 from router.outbox.claiming import SqliteQueue
 from router.outbox.claims import Claims

@@ -210,10 +210,11 @@ async def test_space_is_given_back_to_the_disk(place: Place) -> None:
 async def test_without_a_limit_the_disk_is_not_filled(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     class Usage:
         free = MIB
+        total = 1000 * MIB
 
-    monkeypatch.setattr("router.outbox.retention.shutil.disk_usage", lambda _: Usage)
     outbox = await place.opened()
     await filled(outbox, *(an_event(f"a-{n}", size=10_000, delivered=["slack"]) for n in range(600)))
+    monkeypatch.setattr("router.outbox.retention.shutil.disk_usage", lambda _: Usage)
     removed = await outbox.retention.make_room(KEEPING)
     await outbox.close()
 
