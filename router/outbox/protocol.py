@@ -283,17 +283,27 @@ class Records(Protocol):
     async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""
 
-    async def replay(self, selection: Selection) -> int:
-        """Make deliveries that were set aside or wait due now; returns how many."""
+    async def replay(self, selection: Selection, to: str | None = None) -> int:
+        """Make deliveries that were set aside or wait due now; returns how many.
+
+        With `to`, their events are made due at that destination instead, unless it has them or waits for them, and the
+        deliveries are given up.
+        """
 
     async def discard(self, selection: Selection, now: float) -> int:
         """Give up deliveries that were set aside or wait, for good, at that time of day; returns how many."""
 
+    async def knows(self, destination: str) -> bool:
+        """Whether there is any delivery to it."""
+
     async def waiting(self) -> Mapping[str, Waiting]:
         """What waits, by destination."""
 
-    async def forget(self, keep: float) -> int:
-        """Remove events that nobody has waited for within so many seconds; returns how many."""
+    async def forget(self, keep: float, keep_set_aside: float | None = None) -> int:
+        """Remove events that nobody has waited for within `keep` seconds; returns how many.
+
+        Where a delivery was set aside, its event stays for `keep_set_aside` seconds after that; None is the same time.
+        """
 
     async def close(self) -> None:
         """Finish what was asked and close."""

@@ -16,6 +16,7 @@ from router.outbox.file import Result, SqliteFile
 from router.outbox.own_time import OwnTime
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Asked, perform
+from router.telemetry.causes import NOBODY
 from router.verdict import Severity
 from tests.delivery.stage import EPOCH, OWNER, Counts, Receiver, StagedOutbox, render
 from tests.simulators.virtual_time import virtually
@@ -179,7 +180,7 @@ def test_any_story_ends_as_specified_over_a_file(
         told = Story(folder, concurrency, batch)
         clock = asyncio.get_running_loop().time
         outbox = SqliteOutbox(
-            InlineFile(folder / "outbox.db"), "replica-1", clock, OwnTime(EPOCH, clock), time_of_day=told.day
+            InlineFile(folder / "outbox.db"), "replica-1", clock, OwnTime(EPOCH, clock), told.day, NOBODY
         )
         counts = await played(told, outbox, steps)
         rows = await outbox.deliveries(Selection(), 10_000)
