@@ -35,11 +35,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
-from router.errors import OutboxError
 from router.verdict import Severity
 
-BODY_LIMIT = 8 * 2**20
-"""Bytes of one event at most."""
 SAME_WITHIN = 600.0
 """Seconds between the times of two events with one id that are surely known for the same."""
 OLDEST_EVERY = 8
@@ -85,23 +82,6 @@ class NewEvent:
     """Those of them who have it already."""
     severity: Severity = Severity.INFO
     """How urgent it is."""
-
-
-def expect_storable(event: NewEvent) -> None:
-    """Refuse what could be stored, but would stand in the way of every claim.
-
-    Raises:
-        OutboxError: It is larger than `BODY_LIMIT`, no UTF-8, or holds a NUL, which JSON does not allow.
-    """
-    if len(event.body) > BODY_LIMIT:
-        raise OutboxError(f"an event of {len(event.body)} bytes; at most {BODY_LIMIT} are kept")
-    try:
-        event.id.encode()
-        event.body.decode()
-    except UnicodeError as error:
-        raise OutboxError(f"an event that is no UTF-8: {error}") from error
-    if "\0" in event.id or 0 in event.body:
-        raise OutboxError("an event with a NUL byte, which JSON does not allow")
 
 
 @dataclass(frozen=True, slots=True)

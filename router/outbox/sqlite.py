@@ -24,11 +24,12 @@ from router.outbox.claiming import SqliteQueue
 from router.outbox.claims import Claims
 from router.outbox.file import SqliteFile, locked
 from router.outbox.own_time import SAVE_EVERY, OwnTime
-from router.outbox.protocol import Delivery, NewEvent, Number, expect_storable
+from router.outbox.protocol import Delivery, NewEvent, Number
 from router.outbox.records import SqliteRecords
 from router.outbox.replacing import Replacing, made_usable
 from router.outbox.reserve import Reserve
 from router.outbox.statements import Append, Change, Withdraw
+from router.outbox.storable import expect_storable
 from router.telemetry.causes import NOBODY, Troubles
 
 LOOK = 1.0

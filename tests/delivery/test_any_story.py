@@ -78,9 +78,9 @@ class InlineFile(SqliteFile):
 
     def __init__(self, path: Path) -> None:
         schema.prepare(path)
-        self.connection = self._claiming = schema.connect(path)
+        self.connection = schema.connect(path)
         self.connection.execute("PRAGMA synchronous = OFF")
-        self._path, self._told, self._is_closed = path, [], False
+        self._path, self._told, self._is_closed, self._replacing = path, [], False, False
 
     def write(self, asked: Asked, *, is_patient: bool = False) -> asyncio.Future[object]:
         """Done when it returns."""
@@ -93,6 +93,10 @@ class InlineFile(SqliteFile):
         loop.call_soon(self._written, [asked])
         done.set_result(result)
         return done
+
+    def look(self, query: Callable[..., Result], *arguments: object) -> Result:
+        """Read at once."""
+        return query(self.connection, *arguments)
 
     async def read(self, query: Callable[..., Result], *arguments: object) -> Result:
         """Read at once."""

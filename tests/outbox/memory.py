@@ -31,7 +31,7 @@ from router.outbox import (
     Waiting,
     Wanted,
 )
-from router.outbox.protocol import expect_storable
+from router.outbox.storable import expect_storable
 
 PENDING, DELIVERED, ASIDE, DISCARDED = DeliveryState
 Key = tuple[str, str]

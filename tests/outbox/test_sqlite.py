@@ -15,10 +15,10 @@ from router.errors import OutboxError
 from router.outbox import LEASE, Accepted, DeliveryState, Number, Selection, SetAside, Wanted, changes
 from router.outbox.changes import FORGET_ROWS
 from router.outbox.claiming import CLAIM_BYTES, CLAIM_LIMIT
-from router.outbox.protocol import BODY_LIMIT
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Asked, Change
+from router.outbox.storable import BODY_LIMIT
 from tests.outbox.stage import ME, NOW, REPLICA, new, sequences, stored
 
 APPENDING = """
