@@ -25,7 +25,7 @@ from router.outbox import schema, statements
 from router.outbox.damage import DamagedError
 from router.outbox.protocol import Postponed, Told
 from router.outbox.statements import Append, Asked, Change, Settle, Withdraw
-from router.outbox.writer import LATE, Operation, Writer, fail
+from router.outbox.writer import LATE, Lazy, Operation, Writer, fail
 
 Result = TypeVar("Result")
 Written: TypeAlias = Callable[[Sequence[Asked]], None]
@@ -41,7 +41,14 @@ class Opened:
     def __init__(self, path: Path, written: Written, damaged: Damaged | None, late: float) -> None:
         self.connections = [schema.connect(path), schema.connect(path), schema.connect(path, busy=0.0)]
         self.reading, self.claiming, writing = self.connections
-        self.writer: Writer[Asked] = Writer(writing, statements.perform, written, damaged=damaged, late=late)
+        self.writer: Writer[Asked] = Writer(
+            writing,
+            statements.perform,
+            written,
+            damaged=damaged,
+            late=late,
+            lazy=Lazy(_is_settlement, Change(_nothing)),
+        )
         self.reader = ThreadPoolExecutor(1, thread_name_prefix="outbox-reader")
 
     async def read(self, query: Callable[..., Result], *arguments: object) -> Result:
@@ -229,3 +236,13 @@ def locked(path: Path) -> int:
         os.close(descriptor)
         raise OutboxError(f"the outbox {path} is in use by another router; give each its own file") from error
     return descriptor
+
+
+def _is_settlement(asked: Asked) -> bool:
+    """What became of deliveries may be found out again after a power cut, by making them again."""
+    return isinstance(asked, Settle)
+
+
+def _nothing(connection: sqlite3.Connection) -> int:
+    connection.execute("UPDATE numbering SET last = last")
+    return 0

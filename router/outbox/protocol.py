@@ -4,7 +4,9 @@ Each role can be played by another process or a shared database: every question 
 passed is plain values, and a delivery is known by its destination and its event's id.
 
 Rules that every implementation keeps:
-(1) `append` and `settle` return when what they did is durable: a power cut afterwards takes nothing back.
+(1) `append` returns when what it did is durable: a power cut afterwards takes nothing back. `settle` returns when the
+    death of this process takes nothing back; a power cut within the next second or so may, and then deliveries that had
+    ended are made again, under the same ids.
 (2) An event and its deliveries, one per destination, are appended in one transaction. An event whose id is there
     already, and was decided within `SAME_WITHIN` seconds of it, is the same event: nothing is added, and its number is
     returned. So whoever does not know whether it was stored appends it again.
@@ -239,7 +241,7 @@ class Queue(Protocol):
         """Deliveries that may be tried now and that nobody holds: those of rule (5), in order of urgency and age."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Record what became of claimed deliveries; durable when it returns."""
+        """Record what became of claimed deliveries; kept when it returns, as (1) says."""
 
     async def release(self, destination: str, event_ids: Collection[str]) -> None:
         """Give claims back that were not settled."""

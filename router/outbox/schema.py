@@ -14,7 +14,8 @@ are of the time of day, for people.
 Rules:
 (1) `PRAGMA user_version` is the version of the tables. Each migration brings the file one version further, in a
     transaction of its own. A file of a newer version is refused, not guessed at. Only the owner migrates.
-(2) Write-ahead log with `synchronous=FULL`: a commit returns when the log is flushed (SQLite, "PRAGMA synchronous"),
+(2) Write-ahead log with `synchronous=FULL`: a commit returns when the log is flushed (SQLite, "PRAGMA synchronous"; the
+    writer does without where that may wait),
     and a torn write at its end is cut off when the file is opened again ("WAL-mode File Format", clause 4.1).
 (3) What is damaged is found by `replacing`, and moved aside. Space that was freed can be given back to the disk
     (`auto_vacuum`), in a file that was made by a release that does so.

@@ -12,6 +12,10 @@ Order:
 (5) What can't be written because the file is damaged is handed over with whoever waits for it, if somebody takes it
     over (`damaged`): he has it written to another file (`take_over`).
 
+(6) What may be made again after a power cut (`Lazy`) waits for no flush of its own: a transaction of nothing else is
+    written without one, which the death of the process does not undo, and is flushed with the next that needs it, or
+    after `FLUSH_WITHIN` seconds.
+
 Why the loop writes and the thread only commits: Python gives up its global lock at every step of a statement, and
 every thread that wants the lock back then takes turns with the busy loop. One step per batch in another thread costs a
 tenth of what a dozen cost (`tests/bench`).
@@ -39,6 +43,20 @@ BATCH_LIMIT = 128
 """Operations of one transaction at most: the loop stands still for about a millisecond while it writes them."""
 PATIENCE = 10.0
 """Seconds that the thread waits for another process to leave the file."""
+
+
+FLUSH_WITHIN = 1.0
+"""Seconds after which what waits for no flush of its own is flushed all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy(Generic[Asked]):
+    """What needs no flush of its own."""
+
+    may_wait: Callable[[Asked], bool]
+    """Whether this is such."""
+    nothing: Asked
+    """What changes nothing, yet is flushed."""
 
 
 @dataclass(slots=True)
@@ -72,6 +90,7 @@ class Writer(Generic[Asked]):
         damaged: Is given, in the event loop, what can't be written because the file is damaged; None where nobody takes
             it over.
         late: Seconds after which whoever waits for a commit is told that it takes too long; it goes on nevertheless.
+        lazy: What needs no flush of its own; None: everything does.
     """
 
     def __init__(
@@ -82,8 +101,12 @@ class Writer(Generic[Asked]):
         *,
         damaged: Callable[[Writer[Asked], Sequence[Operation[Asked]], DamagedError], None] | None = None,
         late: float = LATE,
+        lazy: Lazy[Asked] | None = None,
     ) -> None:
         self._connection = connection
+        self._lazy = lazy
+        self._flushes = True
+        self._flush: asyncio.TimerHandle | None = None
         self._perform = perform
         self._written = written
         self._damaged = damaged
@@ -130,6 +153,8 @@ class Writer(Generic[Asked]):
     async def close(self) -> None:
         """Write what was asked, then end the thread."""
         self._is_closing = True
+        if self._flush is not None:
+            self._flush.cancel()
         await self._idle.wait()
         self._batches.put(None)
         await asyncio.to_thread(self._thread.join)
@@ -142,12 +167,31 @@ class Writer(Generic[Asked]):
         batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
         self._handed = batch
         try:
+            self._choose_flush(batch)
             self._connection.execute("BEGIN IMMEDIATE")
             results = self._perform(self._connection, [operation.asked for operation in batch])
         except Exception:  # noqa: BLE001 - whatever it is, the thread does it again with care and says what failed
             self._batches.put((batch, None))
         else:
             self._batches.put((batch, results))
+
+    def _choose_flush(self, batch: Sequence[Operation[Asked]]) -> None:
+        """Whether the next commit waits for the disk, rule (6); outside of a transaction."""
+        lazy = self._lazy
+        flushes = lazy is None or not all(lazy.may_wait(operation.asked) for operation in batch)
+        if flushes is not self._flushes:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if flushes else 'NORMAL'}")
+            self._flushes = flushes
+        if flushes and self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        elif not flushes and self._flush is None:
+            self._flush = self._loop.call_later(FLUSH_WITHIN, self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flush = None
+        if self._lazy is not None and not self._is_closing:  # closing the file flushes it
+            self.submit(self._lazy.nothing).add_done_callback(_seen)
 
     def _late(self) -> None:
         """The disk does not answer: let nobody wait for it any longer. What was handed over may still be written."""
@@ -209,6 +253,11 @@ class Writer(Generic[Asked]):
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def _seen(flushed: asyncio.Future[object]) -> None:
+    """What can't be flushed now is flushed with the next that needs it, and whoever asks for that hears of it."""
+    flushed.cancelled() or flushed.exception()
 
 
 def _as_outbox_error(error: Exception) -> OutboxError:

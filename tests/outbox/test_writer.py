@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 from router.errors import OutboxError
 from router.outbox import NewEvent, Number, SetAside
 from router.outbox.sqlite import SqliteOutbox
-from router.outbox.writer import BATCH_LIMIT, Writer
+from router.outbox.writer import BATCH_LIMIT, FLUSH_WITHIN, Lazy, Writer
 from tests.outbox.stage import ME, REPLICA, Holder, Once, injure, new, sequences, stored, writing
 
 POISON = NewEvent("poison", b"{}", 0.0, ("slack-\ud800",))
@@ -307,3 +307,69 @@ async def test_every_commit_is_flushed(outbox: SqliteOutbox) -> None:
     """Killing a process does not show it, a power cut does: 2 is FULL."""
     with closing(writing(outbox).execute("PRAGMA synchronous")) as found:
         assert found.fetchone() == (2,)
+
+
+class Flushes:
+    """A writer that notes whether each of its transactions waits for the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+        self.connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE words (word)")
+        self.batches: list[tuple[str, bool]] = []
+        lazy: Lazy[str] = Lazy(str.islower, "NOTHING")
+        self.writer: Writer[str] = Writer(self.connection, self.perform, lambda _: None, lazy=lazy)
+
+    def perform(self, connection: sqlite3.Connection, asked: Sequence[str]) -> Sequence[object]:
+        """Write a batch."""
+        (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+        self.batches.append(("".join(asked), synchronous == FULL))
+        connection.executemany("INSERT INTO words VALUES (?)", [(word,) for word in asked])
+        return asked
+
+
+FULL = 2
+"""Of `PRAGMA synchronous`."""
+
+
+async def test_what_may_be_made_again_waits_for_no_flush_of_its_own(path: Path) -> None:
+    made = Flushes(path)
+    for words in ("a", "bc", "dE", "F", "g"):
+        await asyncio.gather(*(made.writer.submit(word) for word in words))
+    await made.writer.close()
+    made.connection.close()
+
+    assert made.batches == [("a", False), ("bc", False), ("dE", True), ("F", True), ("g", False)]
+
+
+async def test_what_waits_for_no_flush_is_flushed_soon(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    later: list[tuple[float, Callable[[], object]]] = []
+    loop, made = asyncio.get_running_loop(), Flushes(path)
+
+    def call_later(seconds: float, call: Callable[[], object], *_: object) -> asyncio.TimerHandle:
+        if seconds == FLUSH_WITHIN:
+            later.append((seconds, call))
+        return loop.call_at(loop.time() + 3600, call)
+
+    made.writer._late_after = 10.0
+    monkeypatch.setattr(loop, "call_later", call_later)
+    await made.writer.submit("a")
+    await made.writer.submit("b")
+    assert [seconds for seconds, _ in later] == [FLUSH_WITHIN]
+    later[0][1]()
+    await made.writer.submit("c")
+    await made.writer.close()
+    made.connection.close()
+
+    assert made.batches == [("a", False), ("b", False), ("NOTHINGc", True)]
+
+
+async def test_a_flush_of_others_is_one_for_all(path: Path) -> None:
+    made = Flushes(path)
+    waiting = []
+    for word in "aB":
+        await made.writer.submit(word)
+        waiting.append(made.writer._flush is not None)
+
+    assert waiting == [True, False]
+    await made.writer.close()
+    made.connection.close()
