@@ -21,10 +21,11 @@ reason is a *gap*: with it an unproven image is `unverifiable`, whatever else wa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
+from enum import Enum, auto
 
 from router.errors import InvalidSignatureError, UnverifiableError
 from router.images import Digest
+from router.reasons import Flaw
 
 SIGNATURE_LIMIT = 1000
 """Distinct signatures in simple signing that are looked at; cosign itself reads no manifest with more layers."""
@@ -59,53 +60,6 @@ class Family(Enum):
 
     COSIGN = auto()
     NOTATION = auto()
-
-
-class Flaw(StrEnum):
-    """Why a signature is `invalid`: public reason codes of docs/concepts.md."""
-
-    MALFORMED = "malformed"
-    """It can't be read, or in more than one way."""
-    DIGEST_MISMATCH = "digest_mismatch"
-    """A trusted key signed another digest, or the bytes are not those that the manifest names."""
-    MEDIA_TYPE = "media_type"
-    """A layer or bundle of a type that holds no signature."""
-    PAYLOAD_TYPE = "payload_type"
-    """A DSSE envelope around something else than an in-toto statement."""
-    STATEMENT_TYPE = "statement_type"
-    """A signature whose in-toto statement is of another version."""
-    CRITICAL_TYPE = "critical_type"
-    """A trusted key signed a payload that does not say that it is cosign's signature."""
-    SIGNATURE_COUNT = "signature_count"
-    """A DSSE envelope with none or several signatures."""
-    MESSAGE_SIGNATURE = "message_signature"
-    """A bundle around a bare signature: it does not say what it is about."""
-    SIGNATURE = "signature"
-    """The key of the certificate that came along has not signed this."""
-    CERTIFICATE = "certificate"
-    """A certificate that must not sign this, that says so in a way that is not understood, or a chain that is none."""
-    KEY = "key"
-    """A certificate whose key is of a kind or size that must not sign."""
-    ALGORITHM = "algorithm"
-    """A signature that says another algorithm than its key has."""
-    CRITICAL_ATTRIBUTE = "critical_attribute"
-    """A signature that must not be used by whoever does not understand all that it says."""
-    EXPIRED = "expired"
-    """A signature that its signer has given an end, which has passed."""
-    IDENTITY = "identity"
-    """A certificate that names several subjects, or contradicts itself."""
-    TIME = "time"
-    """A certificate was used outside its validity, as far as anybody trusted says when that was."""
-    LOG_ENTRY = "log_entry"
-    """A trusted log has not signed what is said of it, or holds another signature there."""
-    TIMESTAMP = "timestamp"
-    """A timestamp that is wanted and not there, of another signature, or by no authority that signed it."""
-    MISSING = "missing"
-    """A manifest or blob that a list or manifest names and the registry does not give: not there, or refused (4xx)."""
-    TOO_MANY = "too_many"
-    """More layers or referrers than are looked at."""
-    TOO_LARGE = "too_large"
-    """More bytes than are looked at."""
 
 
 @dataclass(frozen=True, slots=True)

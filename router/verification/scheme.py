@@ -24,6 +24,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from router.errors import InvalidSignatureError, TrustEndedError, UntrustedSignatureError, UnverifiableError
 from router.images import Digest
+from router.reasons import Distrust
 from router.steps import Steps
 from router.verification.evidence import Evidence
 from router.verification.keys import SignedBytes
@@ -131,17 +132,19 @@ class Verified:
         if not self.signers:
             if self.demands.annotations and self._about_digest:
                 raise UntrustedSignatureError(
-                    "signed, but no signature has all annotations that are wanted", reason="annotation_missing"
+                    "signed, but no signature has all annotations that are wanted", reason=Distrust.ANNOTATION_MISSING
                 )
             raise UntrustedSignatureError("nobody who is trusted has signed")
         by = ", ".join(f'"{signer.name}"' for signer in self.signers)
         names = {name for entry in self._sound for name in (entry.signer.name, *entry.aliases)}
         if lacking := [name for name in self.demands.required if name not in names]:
             wanted = ", ".join(f'"{name}"' for name in lacking)
-            raise UntrustedSignatureError(f"signed by {by}, but not by {wanted}", reason="required_signer_missing")
+            raise UntrustedSignatureError(
+                f"signed by {by}, but not by {wanted}", reason=Distrust.REQUIRED_SIGNER_MISSING
+            )
         if self._distinct < (self.demands.threshold or 1):
             wanted = f"{self.demands.threshold} different signers are wanted"
-            raise UntrustedSignatureError(f"signed by {by} only; {wanted}", reason="too_few_signers")
+            raise UntrustedSignatureError(f"signed by {by} only; {wanted}", reason=Distrust.TOO_FEW_SIGNERS)
 
     @property
     def _about_digest(self) -> list[Endorsement]:

@@ -34,6 +34,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from router.errors import TimedOutError
 from router.images import Digest
+from router.reasons import Obstacle
 from router.registry.wire import Wire, listen, wire
 from router.verdict import Verdict
 from router.verification.judgement import Judgement, refused
@@ -187,7 +188,7 @@ class Flights:
             if not flight.task.done():
                 return refused(TimedOutError("no verdict within the deadline of the request"), key[2])
             judgement = flight.task.result()
-            ran_out = judgement.verdict is Verdict.UNVERIFIABLE and judgement.reason == TimedOutError.default_reason
+            ran_out = judgement.verdict is Verdict.UNVERIFIABLE and judgement.reason is Obstacle.TIMEOUT
             if not ran_out or flight.deadline >= deadline:
                 return judgement
             until = max(deadline, flight.latest)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from router import cli, events
+from router.reasons import REASONS
 from router.telemetry import metrics
 from tests.architecture.budgets import budget_list
 
@@ -94,6 +95,15 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
     return rows if len(rows) > 2 else []
 
 
+def reason_list() -> str:
+    """Every reason code by verdict, with its meaning and its remedy."""
+    sections = []
+    for verdict, codes in REASONS.items():
+        rows = [f"| `{code}` | {code.meaning} | {code.remedy} |" for code in codes]
+        sections.append("\n".join([f"## {verdict}", "", "| reason | meaning | what to do |", "|---|---|---|", *rows]))
+    return "\n\n".join(sections)
+
+
 def event_schema() -> str:
     """The JSON Schema of the event."""
     return json.dumps(events.event_schema(), indent=2, sort_keys=True) + "\n"
@@ -104,6 +114,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/architecture.md", "map"): module_map,
     ("docs/operations.md", "metrics"): metric_list,
     ("docs/commands.md", "commands"): command_help,
+    ("docs/reasons.md", "reasons"): reason_list,
     ("SECURITY.md", "budgets"): budget_list,
 }
 

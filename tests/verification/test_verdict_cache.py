@@ -11,6 +11,7 @@ import pytest
 
 from router.errors import TimedOutError
 from router.images import Digest
+from router.reasons import Distrust, Obstacle, Proof
 from router.registry.wire import Wire, listen, question
 from router.verdict import Verdict
 from router.verification.judgement import Judgement, refused
@@ -26,11 +27,11 @@ def key(number: int = 0) -> Key:
 
 
 def judgement(verdict: Verdict = Verdict.VERIFIED) -> Judgement:
-    return Judgement(verdict, "reason", "detail", DIGEST, (), cached=False)
+    return Judgement(verdict, Proof.SIGNED, "detail", DIGEST, (), cached=False)
 
 
 def refusal(detail: str) -> Judgement:
-    return Judgement(Verdict.UNTRUSTED, "reason", detail, DIGEST, (), cached=False)
+    return Judgement(Verdict.UNTRUSTED, Distrust.UNTRUSTED_SIGNER, detail, DIGEST, (), cached=False)
 
 
 @pytest.mark.parametrize("verdict", Verdict)
@@ -129,7 +130,7 @@ def usual(number: int, verdict: Verdict) -> tuple[Key, Judgement]:
     registry, _, repository = text.partition("/")
     signers = (Signer("release", "sha256:00", None, None),) if verdict is Verdict.VERIFIED else ()
     detail = f'signed by "release" {number % 10}' if signers else f"1 signature is there, but not by {number}"
-    found = Judgement(verdict, "reason", detail, digest, signers, cached=False)
+    found = Judgement(verdict, Distrust.UNTRUSTED_SIGNER, detail, digest, signers, cached=False)
     return (registry, repository, digest, "rule", "trust"), found
 
 
@@ -245,7 +246,7 @@ def test_a_waiter_with_less_time_leaves_earlier_and_the_work_goes_on() -> None:
 
     hurried, left, patient = in_virtual_time(scenario())
 
-    assert (hurried.verdict, hurried.reason, left) == (Verdict.UNVERIFIABLE, "timeout", 2.0)
+    assert (hurried.verdict, hurried.reason, left) == (Verdict.UNVERIFIABLE, Obstacle.TIMEOUT, 2.0)
     assert patient.verdict is Verdict.VERIFIED
 
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from router.errors import InvalidSignatureError
-from router.verification.evidence import Flaw
+from router.reasons import Flaw
 
 _Material: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 RSA_EXPONENT_LIMIT = 2**32

@@ -32,8 +32,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.steps import Steps
-from router.verification.evidence import Flaw
 from router.verification.libraries import reading
 from router.verification.notation.algorithms import RSA_EXPONENT_LIMIT, SigningKey
 from router.verification.notation.der import elements

@@ -29,8 +29,9 @@ from cryptography import x509
 
 from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
+from router.reasons import Flaw
 from router.steps import Steps
-from router.verification.evidence import Flaw, NotationEnvelope
+from router.verification.evidence import NotationEnvelope
 from router.verification.keys import SignedBytes
 from router.verification.notation.attributes import Attributes, SigningScheme, read_attributes
 from router.verification.notation.certificates import Certificate, Chain

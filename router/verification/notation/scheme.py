@@ -15,8 +15,9 @@ The first of these that holds is the answer:
 from __future__ import annotations
 
 from router.errors import InvalidSignatureError, UnsignedError, UntrustedSignatureError
+from router.reasons import Flaw
 from router.steps import Steps
-from router.verification.evidence import Evidence, Family, Flaw
+from router.verification.evidence import Evidence, Family
 from router.verification.notation.proof import examine
 from router.verification.notation.trust import Policy
 from router.verification.refusals import obstacle_in

@@ -27,9 +27,9 @@ import rfc3161_client
 from cryptography import x509
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.steps import Steps
 from router.verification.documents import malformed
-from router.verification.evidence import Flaw
 from router.verification.libraries import reading
 from router.verification.notation.certificates import Certificate, Chain, Period
 from router.verification.notation.der import element, elements

@@ -34,8 +34,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.verification.documents import malformed
-from router.verification.evidence import Flaw
 from router.verification.keys import PublicKey, UnusableKeyError
 from router.verification.libraries import reading
 

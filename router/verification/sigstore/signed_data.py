@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.verification.documents import malformed
-from router.verification.evidence import Flaw
 from router.verification.sigstore.certificates import Certificate
 from router.verification.sigstore.der import OBJECT, OCTETS, SEQUENCE, SET, Value, read
 

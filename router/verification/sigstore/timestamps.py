@@ -26,8 +26,8 @@ import rfc3161_client
 from cryptography import x509
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.verification.documents import malformed
-from router.verification.evidence import Flaw
 from router.verification.libraries import reading
 from router.verification.sigstore.certificates import TIME_STAMPING, Authority, Certificate, Period
 from router.verification.sigstore.der import read

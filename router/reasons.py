@@ -1,0 +1,337 @@
+"""Why an image has its verdict: a closed set of public codes for each verdict, with what they mean and what to do.
+
+Rules:
+(1) A code is a text that labels metrics and stands in events, messages and documentation; it never changes meaning.
+(2) Codes are distinct within a verdict. One word may stand for two things under two verdicts: `too_large` evidence is
+    `invalid`, a `too_large` answer of a registry `unverifiable`.
+(3) Each code has a meaning and a remedy, which stand here and nowhere else: messages take the remedy from it, and
+    docs/reasons.md is made of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Self
+
+from router.verdict import Verdict
+
+TARGET = "IMAGE"
+"""What a remedy calls the image, by digest where that is known."""
+_SIGN = f"Sign it with: cosign sign --key ... {TARGET}"
+_SIGN_AGAIN = "Find out who pushed that signature, remove it, and sign the image again."
+_ASK_REGISTRY = "Try again; if it stays so, ask whoever runs the registry."
+
+
+class Reason(StrEnum):
+    """A public code."""
+
+    meaning: str
+    """What it says, as the rest of a sentence that begins with it."""
+    remedy: str
+    """What whoever deploys the image, or runs Gatecrier, does about it: whole sentences, with `TARGET` in them."""
+
+    def __new__(cls, code: str, meaning: str, remedy: str) -> Self:
+        """A member; its value is the code."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        member.remedy = remedy
+        return member
+
+
+class Proof(Reason):
+    """Why `verified`."""
+
+    SIGNED = (
+        "signed",
+        "Enough of the signers that the rule asks for have signed this digest.",
+        "There is nothing to do.",
+    )
+
+
+class Absence(Reason):
+    """Why `unsigned`."""
+
+    NO_SIGNATURE = (
+        "no_signature",
+        "All places were looked at, and none holds a signature of this digest. Attestations are no signatures.",
+        _SIGN,
+    )
+
+
+class Distrust(Reason):
+    """Why `untrusted`: what sound signatures lack."""
+
+    UNTRUSTED_SIGNER = (
+        "untrusted_signer",
+        "Nobody of those who are trusted has signed.",
+        _SIGN,
+    )
+    TOO_FEW_SIGNERS = (
+        "too_few_signers",
+        "Fewer different signers have signed than the rule's `threshold`; signing twice counts once.",
+        _SIGN,
+    )
+    REQUIRED_SIGNER_MISSING = (
+        "required_signer_missing",
+        "Signers that the rule names under `required` have not signed.",
+        _SIGN,
+    )
+    ANNOTATION_MISSING = (
+        "annotation_missing",
+        "No signature of a trusted signer has all the annotations that the rule asks for.",
+        f"Sign it with the annotations that are wanted: cosign sign -a NAME=VALUE --key ... {TARGET}",
+    )
+    CONDITION_NOT_MET = (
+        "condition_not_met",
+        "An attestation by a trusted signer does not meet the verifier's condition (`attestation.where`).",
+        "Compare the attestation with the condition: cosign download attestation shows it.",
+    )
+    UNTRUSTED_CERTIFICATE = (
+        "untrusted_certificate",
+        "The identity is wanted, but no certificate authority of the trust root has issued its certificate.",
+        "Sign with the Sigstore instance of the verifier's `trust_root`, or renew that root.",
+    )
+    SCT_MISSING = (
+        "sct_missing",
+        "No certificate log of the trust root has promised to hold the signer's certificate.",
+        "Let the authority use a certificate log that the trust root knows; a private one without says `sct: ignore`.",
+    )
+    NOT_LOGGED = (
+        "not_logged",
+        "The signature is in no transparency log of the trust root.",
+        "Sign it again without leaving out the log, and with the instance of the verifier's `trust_root`.",
+    )
+    NOT_TIMESTAMPED = (
+        "not_timestamped",
+        "The signature has no timestamp of an authority of the trust root.",
+        "Sign it again with a timestamp: cosign sign --timestamp-server-url ...",
+    )
+    TIME_NOT_PROVEN = (
+        "time_not_proven",
+        "Nobody who is trusted says when a short-lived certificate was used: neither a timestamp nor a log's promise.",
+        "Sign it again with a timestamp, or with a log that promises the time.",
+    )
+
+
+class Flaw(Reason):
+    """Why evidence is `invalid`."""
+
+    MALFORMED = (
+        "malformed",
+        "It can't be read, or in more than one way.",
+        _SIGN_AGAIN,
+    )
+    DIGEST_MISMATCH = (
+        "digest_mismatch",
+        "Somebody who is trusted signed another digest, or the bytes are not those that the manifest names.",
+        _SIGN_AGAIN,
+    )
+    MEDIA_TYPE = (
+        "media_type",
+        "A layer or bundle of a type that holds no signature.",
+        _SIGN_AGAIN,
+    )
+    PAYLOAD_TYPE = (
+        "payload_type",
+        "An envelope around something else than what signatures of images sign.",
+        _SIGN_AGAIN,
+    )
+    STATEMENT_TYPE = (
+        "statement_type",
+        "A signature whose in-toto statement is of another version or kind.",
+        _SIGN_AGAIN,
+    )
+    CRITICAL_TYPE = (
+        "critical_type",
+        "A trusted key signed a payload that does not say that it is cosign's signature.",
+        _SIGN_AGAIN,
+    )
+    SIGNATURE_COUNT = (
+        "signature_count",
+        "A DSSE envelope with none or several signatures.",
+        _SIGN_AGAIN,
+    )
+    MESSAGE_SIGNATURE = (
+        "message_signature",
+        "A bundle around a bare signature: it does not say what it is about.",
+        _SIGN_AGAIN,
+    )
+    SIGNATURE = (
+        "signature",
+        "The key of the certificate that came along has not signed this.",
+        _SIGN_AGAIN,
+    )
+    CERTIFICATE = (
+        "certificate",
+        "A certificate that must not sign this, that says in a way that nobody understands what it may, or no chain.",
+        "Sign it with a certificate for signing code, and its whole chain.",
+    )
+    KEY = (
+        "key",
+        "A certificate whose key is of a kind or size that must not sign.",
+        "Sign it with a key of a kind that is allowed: EC P-256, P-384, P-521, or RSA from 2048 bits.",
+    )
+    ALGORITHM = (
+        "algorithm",
+        "A signature that says another algorithm than its key has.",
+        _SIGN_AGAIN,
+    )
+    CRITICAL_ATTRIBUTE = (
+        "critical_attribute",
+        "A signature that must not be used by whoever does not understand all that it says.",
+        "Sign it without plugins and critical attributes of your own.",
+    )
+    EXPIRED = (
+        "expired",
+        "A signature that its signer has given an end, which has passed.",
+        "Sign it again.",
+    )
+    IDENTITY = (
+        "identity",
+        "A certificate that names several subjects, or contradicts itself.",
+        _SIGN_AGAIN,
+    )
+    TIME = (
+        "time",
+        "A certificate was used outside its validity, as far as anybody trusted says when that was.",
+        "Sign it again, with a certificate that is valid and a timestamp.",
+    )
+    LOG_ENTRY = (
+        "log_entry",
+        "A trusted log has not signed what is said of it, or holds another signature there.",
+        _SIGN_AGAIN,
+    )
+    TIMESTAMP = (
+        "timestamp",
+        "A timestamp that is wanted and not there, of another signature, or by no authority that signed it.",
+        "Sign it again with a timestamp of an authority that is trusted.",
+    )
+    MISSING = (
+        "missing",
+        "A manifest or blob that a list or manifest names and the registry does not give: not there, or refused (4xx).",
+        "Copy the image with all of its signatures, or remove those that are not whole.",
+    )
+    TOO_MANY = (
+        "too_many",
+        "More layers, referrers or parts than are looked at.",
+        "Remove the signatures and attestations that nobody needs.",
+    )
+    TOO_LARGE = (
+        "too_large",
+        "More bytes of evidence than are looked at.",
+        "Remove the signatures and attestations that nobody needs.",
+    )
+
+
+class Obstacle(Reason):
+    """Why `unverifiable`: what came between us and the evidence."""
+
+    NOT_FOUND = (
+        "not_found",
+        "The registry has no such image, or no such tag.",
+        "Check name and tag, and that the image was pushed.",
+    )
+    UNAUTHORISED = (
+        "unauthorised",
+        "The registry or its token service answered 401 or 403.",
+        "Check the name; if it is right, Gatecrier needs credentials for this registry (`registries`).",
+    )
+    RATE_LIMITED = (
+        "rate_limited",
+        "The registry or its token service answered 429, and would not be asked again within the deadline.",
+        _ASK_REGISTRY,
+    )
+    UNREACHABLE = (
+        "unreachable",
+        "No connection to the registry, a broken one, or answers 5xx, each time within the deadline.",
+        _ASK_REGISTRY,
+    )
+    TIMEOUT = (
+        "timeout",
+        "There was no answer, or no time to check all evidence, within the deadline.",
+        _ASK_REGISTRY,
+    )
+    OVERLOADED = (
+        "overloaded",
+        "Too many images waited to be verified, or no socket, port or memory was left to ask with.",
+        "Try again; if it stays so, ask for fewer images at once, and look for who asks for many.",
+    )
+    MALFORMED_ANSWER = (
+        "malformed_answer",
+        "The registry gave an answer that the specification does not allow, or other bytes than the digest names.",
+        _ASK_REGISTRY,
+    )
+    TOO_LARGE = (
+        "too_large",
+        "An answer of the registry is beyond our limits of size or count.",
+        _ASK_REGISTRY,
+    )
+    FORBIDDEN_ADDRESS = (
+        "forbidden_address",
+        "The name leads to a link-local or metadata address.",
+        "Check the name; Gatecrier connects to no link-local or metadata address.",
+    )
+    TRUST_ENDED = (
+        "trust_ended",
+        "What vouches for those who may sign has run out, and nothing newer has come.",
+        "Ask whoever runs Gatecrier to renew what vouches for those who may sign.",
+    )
+    INTERNAL_ERROR = (
+        "internal_error",
+        "A verifier failed; the cause is in Gatecrier's log.",
+        "Try again; if it stays so, tell whoever runs Gatecrier: its log has the cause.",
+    )
+    UNANSWERED = (
+        "unanswered",
+        "The API server went away before there was a verdict, so that nobody waited for one.",
+        _ASK_REGISTRY,
+    )
+
+
+class Denial(Reason):
+    """Why `denied`."""
+
+    NO_RULE = (
+        "no_rule",
+        "No rule of the policy names this image.",
+        "Add a rule to the policy, or use an image that a rule names.",
+    )
+    INVALID_REFERENCE = (
+        "invalid_reference",
+        "The text is no image reference.",
+        "Write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@DIGEST.",
+    )
+    STATIC_DENY = (
+        "static_deny",
+        "The rule's verifier refuses every image.",
+        "Use an image that the policy lets pass.",
+    )
+    NOT_PINNED = (
+        "not_pinned",
+        "With `webhook.pin_digests`: it is proven, but written as a tag that /mutate should have pinned.",
+        "Deploy it by digest, or find out why /mutate was not asked before /validate.",
+    )
+
+
+class Exemption(Reason):
+    """Why `exempt`."""
+
+    STATIC_ALLOW = (
+        "static_allow",
+        "The rule's verifier lets every image pass unseen.",
+        "There is nothing to do.",
+    )
+
+
+REASONS: Mapping[Verdict, type[Reason]] = {
+    Verdict.VERIFIED: Proof,
+    Verdict.UNSIGNED: Absence,
+    Verdict.UNTRUSTED: Distrust,
+    Verdict.INVALID: Flaw,
+    Verdict.UNVERIFIABLE: Obstacle,
+    Verdict.DENIED: Denial,
+    Verdict.EXEMPT: Exemption,
+}
+"""The codes of each verdict that is given."""
