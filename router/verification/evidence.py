@@ -20,8 +20,9 @@ reason is a *gap*: with it an unproven image is `unverifiable`, whatever else wa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 
 from router.errors import InvalidSignatureError, UnverifiableError
 from router.images import Digest
@@ -60,6 +61,18 @@ class Family(Enum):
 
     COSIGN = auto()
     NOTATION = auto()
+
+
+class Format(StrEnum):
+    """How a piece of evidence is written."""
+
+    SIMPLE_SIGNING = "simple_signing"
+    """A payload with a signature in the annotations of its layer."""
+    BUNDLE = "bundle"
+    ATTESTATION = "attestation"
+    """A DSSE envelope behind the `.att` tag."""
+    NOTATION = "notation"
+    """An envelope of JWS or COSE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +159,30 @@ class Evidence:
     def size(self) -> int:
         """Bytes to read and to check signatures over."""
         return sum(len(entry.payload) for entry in self.simple_signings) + sum(map(len, self._bodies))
+
+    def pieces(self) -> Iterator[Evidence]:
+        """The same, one piece at a time; what was not looked into stays together."""
+        yield from (Evidence(simple_signings=(entry,)) for entry in self.simple_signings)
+        yield from (Evidence(bundles=(entry,)) for entry in self.bundles)
+        yield from (Evidence(attestation_layers=(entry,)) for entry in self.attestation_layers)
+        yield from (Evidence(notations=(entry,)) for entry in self.notations)
+        if self.attestations:
+            yield Evidence(attestations=self.attestations)
+        yield from (Evidence(defects=(entry,)) for entry in self.defects)
+        yield from (Evidence(gaps=(entry,)) for entry in self.gaps)
+
+    @property
+    def content(self) -> tuple[Format, Digest] | None:
+        """Format and digest of the first piece that was read; None where none was."""
+        for format_, pieces in (
+            (Format.SIMPLE_SIGNING, self.simple_signings),
+            (Format.BUNDLE, self.bundles),
+            (Format.ATTESTATION, self.attestation_layers),
+            (Format.NOTATION, self.notations),
+        ):
+            if pieces:
+                return format_, pieces[0].digest
+        return None
 
     @property
     def _bodies(self) -> list[bytes]:

@@ -23,6 +23,7 @@ from router.errors import ConfigurationError, NotVerifiedError
 from router.images import Digest, ImageReference
 from router.policy import Rule
 from router.slices import Slices
+from router.verification.account import Account
 from router.verification.catalogue import BUILT_IN
 from router.verification.examination import Case, Examination
 from router.verification.judgement import Judgement, refused, ruled, told
@@ -77,13 +78,16 @@ class Verifier:
         self._words: dict[str, str] = {}
         self._proven_places = ProvenPlaces()
 
-    async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:
+    async def judge(
+        self, image: ImageReference, rule: Rule, deadline: float, account: Account | None = None
+    ) -> Judgement:
         """What is known about the image under this rule.
 
         Args:
             image: The image; its digest decides where it has one.
             rule: Names the verifier and what it asks of signers.
             deadline: In the time of the running loop; after it, the judgement is unverifiable(timeout).
+            account: Takes down what is looked at; then all is looked at anew, whatever is remembered.
 
         Raises:
             ConfigurationError: The rule names a verifier that is not there.
@@ -101,6 +105,8 @@ class Verifier:
                 return refused(error, None)
         case = self._case(scheme, digest, rule)  # (3)
         key: Key = image.registry, image.repository, digest, rule.key, case.trust.id
+        if account is not None:
+            return told(await self._verified(image, case, key, deadline, account), is_pinned=image.digest is not None)
         judgement = self.remembered.get(key)
         if judgement is None:
             judgement = await self._flights.join(key, deadline, lambda until: self._verified(image, case, key, until))
@@ -131,9 +137,13 @@ class Verifier:
     def _case(self, scheme: AnyScheme, digest: Digest, rule: Rule) -> Case[object]:
         return Case(scheme, scheme.trust, rule, digest, self._now())
 
-    async def _verified(self, image: ImageReference, case: Case[object], key: Key, deadline: float) -> Judgement:
-        examination = Examination(case, self._slices, deadline)
+    async def _verified(
+        self, image: ImageReference, case: Case[object], key: Key, deadline: float, account: Account | None = None
+    ) -> Judgement:
+        examination = Examination(case, self._slices, deadline, account)
         sought = case.scheme.sought
+        if account is not None:
+            account.places = sought.places
         search = Search(self._registry, self._proven_places, sought.repository or image, case.digest, deadline)
         await search.run(sought, examination.is_enough)  # (4)
         self.remembered.put(key, examination.judgement)  # (5)

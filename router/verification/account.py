@@ -1,0 +1,100 @@
+"""What was looked at for one judgement, piece by piece: where it lay, and what it proves or why not. Pure.
+
+For people who ask why. The gate keeps no account, and pays nothing for it. An account changes no judgement: every
+piece is examined by the same scheme into the same findings, but alone, so that what the findings grew by is what the
+piece is; and the search goes on when the image is proven, so that all that lies there is told.
+
+An account is as large as the evidence that is looked at, which is bounded (`router.verification.evidence`). It keeps
+no payloads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from router.errors import NotVerifiedError
+from router.images import Digest
+from router.verification.evidence import Evidence, Format
+from router.verification.scheme import Endorsement, Findings
+from router.verification.sought import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A sound signature by nobody who is trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoSignature:
+    """Sound statements that are not of the kind that is wanted, whoever made them."""
+
+    count: int
+
+
+Meaning: TypeAlias = Endorsement | NotVerifiedError | Stranger | NoSignature
+"""What a piece of evidence turned out to be; an error says what is wrong with it, lacks, or could not be fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of evidence."""
+
+    place: Place
+    """Where it lay."""
+    format: Format | None
+    """How it is written; None where nothing was read."""
+    digest: Digest | None
+    """Of its blob; None where nothing was read."""
+    meaning: Meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How much findings held before a piece was examined."""
+
+    endorsements: int
+    lacking: int
+    defects: int
+    gaps: int
+    strangers: int
+    attestations: int
+
+    @classmethod
+    def of(cls, found: Findings) -> Tally:
+        """What they hold now."""
+        return cls(
+            len(found.endorsements),
+            len(found.lacking),
+            len(found.defects),
+            len(found.gaps),
+            found.strangers,
+            found.attestations,
+        )
+
+    def growth(self, found: Findings) -> list[Meaning]:
+        """What has been added since."""
+        added: list[Meaning] = [
+            *found.endorsements[self.endorsements :],
+            *found.lacking[self.lacking :],
+            *found.defects[self.defects :],
+            *found.gaps[self.gaps :],
+        ]
+        added += [Stranger()] * (found.strangers - self.strangers)
+        if found.attestations > self.attestations:
+            added.append(NoSignature(found.attestations - self.attestations))
+        return added
+
+
+@dataclass(slots=True)
+class Account:
+    """What was looked at for one judgement so far."""
+
+    places: tuple[Place, ...] = ()
+    """Where it was looked; places without a piece hold nothing."""
+    pieces: list[Piece] = field(default_factory=list)
+
+    def note(self, place: Place, piece: Evidence, before: Tally, found: Findings) -> None:
+        """A piece was examined, and findings grew by it."""
+        form, digest = piece.content or (None, None)
+        self.pieces += [Piece(place, form, digest, meaning) for meaning in before.growth(found)]

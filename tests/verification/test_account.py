@@ -1,0 +1,104 @@
+"""What was looked at for one judgement: an account tells of each piece, and changes no judgement."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.errors import UnreachableError
+from router.images import Digest
+from router.registry.referrers import fallback_tag
+from router.verification import Account, Judgement, Verifier
+from router.verification.account import NoSignature, Stranger
+from router.verification.evidence import PREDICATE_ANNOTATION, Format
+from router.verification.scheme import Endorsement
+from router.verification.sought import Place
+from tests.verification.test_search import FAR, signed
+from tests.verification.world import MemorySource, cosign, image, pen, rule, statement
+
+SBOM = "https://spdx.dev/Document"
+
+
+async def accounted(source: MemorySource, *keys: str, threshold: int | None = None) -> tuple[Judgement, Account]:
+    """The judgement and its account; the same comes of it without one."""
+    verifier, account = Verifier(source, [cosign(*keys)]), Account()
+    judgement = await verifier.judge(image(), rule(threshold=threshold), FAR, account)
+    without = await Verifier(source, [cosign(*keys)]).judge(image(), rule(threshold=threshold), FAR)
+
+    assert (judgement.verdict, judgement.reason, judgement.digest) == (without.verdict, without.reason, without.digest)
+    return judgement, account
+
+
+async def test_every_piece_is_told_with_its_place_and_what_it_is() -> None:
+    source, digest = signed(Place.SIG_TAG)
+    source.add_bundle(digest, pen("stranger").bundle(statement(digest)))
+    source.add_bundle(digest, pen("release").bundle(statement(Digest.of(b"another"))))
+    source.add_bundle(digest, pen("release").bundle(statement(digest, SBOM)), annotations={PREDICATE_ANNOTATION: SBOM})
+    del source.manifests[fallback_tag(digest)]
+    _, account = await accounted(source, "release")
+
+    told = {(piece.place, piece.format, type(piece.meaning).__name__) for piece in account.pieces}
+    assert told == {
+        (Place.SIG_TAG, Format.SIMPLE_SIGNING, "Endorsement"),
+        (Place.REFERRERS_API, Format.BUNDLE, "Stranger"),
+        (Place.REFERRERS_API, Format.BUNDLE, "InvalidSignatureError"),
+        (Place.REFERRERS_API, Format.BUNDLE, "NoSignature"),
+    }
+    assert account.places == (Place.SIG_TAG, Place.REFERRERS_API, Place.FALLBACK_TAG)
+
+
+async def test_all_is_looked_at_although_the_image_is_proven() -> None:
+    """Whoever asks why wants to see what else lies there; the gate stops at the proof."""
+    source, digest = signed(Place.SIG_TAG)
+    for number in range(5):
+        source.add_bundle(digest, pen("release").bundle(statement(digest, predicate={"n": number})))
+    judgement, account = await accounted(source, "release")
+
+    assert judgement.verdict == "verified"
+    assert sum(isinstance(piece.meaning, Endorsement) for piece in account.pieces) == 6
+
+
+async def test_what_could_not_be_fetched_is_told_where_it_should_have_been() -> None:
+    source, _ = signed(Place.SIG_TAG)
+    source.faults["REFERRERS"] = UnreachableError("no connection")
+    judgement, account = await accounted(source, "security")
+    (gap,) = [piece for piece in account.pieces if piece.place is Place.REFERRERS_API]
+
+    assert judgement.verdict == "unverifiable"
+    assert (gap.digest, gap.format, str(gap.meaning)) == (None, None, "no connection")
+
+
+async def test_an_account_is_made_anew_whatever_is_remembered() -> None:
+    source, _ = signed(Place.SIG_TAG)
+    verifier, first, second = Verifier(source, [cosign("release")]), Account(), Account()
+    await verifier.judge(image(), rule(), FAR)
+    for account in (first, second):
+        judgement = await verifier.judge(image(), rule(), FAR, account)
+
+        assert not judgement.cached
+    assert first.pieces == second.pieces
+    assert len(first.pieces) == 1
+
+
+async def test_attestations_that_nobody_looked_into_are_counted() -> None:
+    source, digest = signed(Place.SIG_TAG)
+    for number in range(3):
+        source.add_bundle(
+            digest,
+            pen("x").bundle(statement(digest, SBOM, predicate={"n": number})),
+            annotations={PREDICATE_ANNOTATION: SBOM},
+        )
+    judgement, account = await accounted(source, "release")
+    counted = [piece.meaning.count for piece in account.pieces if isinstance(piece.meaning, NoSignature)]
+
+    assert judgement.verdict == "verified"
+    assert sum(counted) == 3
+
+
+@pytest.mark.parametrize("threshold", [1, 2])
+async def test_strangers_are_told_one_by_one(threshold: int) -> None:
+    source, digest = signed(Place.SIG_TAG)
+    for number in range(3):
+        source.add_bundle(digest, pen(f"stranger-{number}").bundle(statement(digest)))
+    _, account = await accounted(source, "release", threshold=threshold)
+
+    assert sum(piece.meaning == Stranger() for piece in account.pieces) == 3
