@@ -16,6 +16,8 @@
     refusal.
 (7) Where (5) or (6) changed the decision, whoever heard the first one hears of it (`router.admission.telling`).
 
+`decided` is (2) and (3) alone, for whoever asks what would be decided and tells nobody.
+
 `mutate` pins tags to digests that were proven, only where a refusal would be in force. It refuses nothing, makes no
 event and never sends a patch that could fail to apply.
 
@@ -94,12 +96,7 @@ class Gate:
             if workload.skip is not None:
                 self._observer.skipped(workload.skip)
                 return review.reply(asked.request.uid, allowed=True)
-            if asked.problem:
-                return await self._told(asked, _failed((), asked, "unreadable", asked.problem))
-            found = await _findings(asked)
-            findings = await pinning.held_against(asked, found)
-            decision = decide(findings, asked.mode, never_block=asked.never_block, notices=workload.notices)
-            return await self._told(asked, Draft(decision, findings))
+            return await self._told(asked, await decided(asked))
         except Exception as error:  # the one boundary: whatever failed, the API server gets its answer
             log.exception("gate_stage_failed", uid=asked.request.uid, namespace=asked.request.namespace)
             return await self._told_of_failure(asked, type(error).__name__)
@@ -181,6 +178,15 @@ class Gate:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def decided(asked: Asked) -> Draft:
+    """What is decided about a request that brings images, before anybody is told."""
+    if asked.problem:
+        return _failed((), asked, "unreadable", asked.problem)
+    findings = await pinning.held_against(asked, await _findings(asked))
+    decision = decide(findings, asked.mode, never_block=asked.never_block, notices=asked.workload.notices)
+    return Draft(decision, findings)
 
 
 async def _findings(asked: Asked) -> list[Finding]:

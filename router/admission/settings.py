@@ -48,7 +48,15 @@ class ClientsSettings(SettingsModel):
         return self._authority
 
 
-class WebhookSettings(SettingsModel):
+class DrivenSettings(SettingsModel):
+    """What in an object is an image."""
+
+    csi_image_drivers: tuple[str, ...] = ("container-image.csi.k8s.io", "csi-image.warm-metal.tech")
+    """CSI drivers whose inline volumes mount an image (`volumeAttributes.image`): such images are judged, too. The two
+    names are those of warm-metal's driver, since and before its version 2."""
+
+
+class WebhookSettings(DrivenSettings):
     """Where the API server finds us, and how long a review may take."""
 
     listen: Annotated[Listen, OnlyAtStart()]
@@ -72,9 +80,6 @@ class WebhookSettings(SettingsModel):
     max_body: Annotated[Size, OnlyAtStart()] = 32 * 2**20
     """The largest review that is read; larger ones are answered 413. The API server escapes `<`, `>` and `&`, so a
     Pod of 3 MiB makes a body of 18 MiB. A change needs a restart."""
-    csi_image_drivers: tuple[str, ...] = ("container-image.csi.k8s.io", "csi-image.warm-metal.tech")
-    """CSI drivers whose inline volumes mount an image (`volumeAttributes.image`): such images are judged, too. The two
-    names are those of warm-metal's driver, since and before its version 2."""
 
     @model_validator(mode="after")
     def _ends_in_time(self) -> Self:

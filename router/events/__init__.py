@@ -1,7 +1,7 @@
 """The event that tells of an admission decision: its shape, its identity and its encoding (pure)."""
 
 from router.events.encoding import EVENT_LIMIT, as_json, decode, encode, with_sequence
-from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
+from router.events.making import Origin, decision_event, event_id, image_data, timestamp, unreadable_event
 from router.events.schema import (
     CONTENT_TYPE,
     DECISION_TYPE,
@@ -43,6 +43,7 @@ __all__ = [
     "encode",
     "event_id",
     "event_schema",
+    "image_data",
     "timestamp",
     "unreadable_event",
     "with_sequence",

@@ -90,7 +90,7 @@ def decision_event(  # noqa: PLR0913 - an event has these independent parts
             },
             "request": request,
             "workload": workload,
-            "images": [_image(finding) for finding in findings],
+            "images": [image_data(finding) for finding in findings],
             "cluster": origin.cluster,
             "replica": origin.replica,
             "timings": {"gate_milliseconds": round(gate_milliseconds, 3)},
@@ -156,7 +156,8 @@ _NOTHING_ASKED: RequestData = {
 }
 
 
-def _image(finding: Finding) -> ImageData:
+def image_data(finding: Finding) -> ImageData:
+    """A place of an image and what was found out about it, as events and commands tell it."""
     return {
         "container": finding.container,
         "container_kind": finding.container_kind,

@@ -33,7 +33,7 @@ from router.settings.document import Document
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading, Snapshot
-from router.settings.tree import Settings
+from router.settings.tree import JudgingSettings, Settings
 from router.settings.validating import validated
 
 _WHOLE = TypeAdapter(Settings)
@@ -102,22 +102,29 @@ def checked(reading: Reading) -> Loaded | Refused:
     told_of = {finding.path for finding in invalid}
     templates, mistaken = surroundings.gathered(surroundings.templates(data, reading))
     crossed = [*_cross_checks(data, result, context), *surroundings.certificates(data, reading), *mistaken]
-    found += [_placed(document, data, finding) for finding in invalid]
-    found += [_placed(document, data, finding) for finding in crossed if finding.path not in told_of]
+    found += [placed(document, data, finding) for finding in invalid]
+    found += [placed(document, data, finding) for finding in crossed if finding.path not in told_of]
     if found or isinstance(result, list):
         return Refused(problems.told(reading.name, found), reading.watched)
-    warnings = [_placed(document, data, finding) for finding in _warnings(data, result)]
+    warnings = [placed(document, data, finding) for finding in _warnings(data, result)]
     told = tuple(warning.told(reading.name) for warning in sorted(warnings))
     return Loaded(result, templates, Policy(result.policy), told, reading.snapshot(), reading.watched)
 
 
+def judging_checks(
+    data: names.Item, result: JudgingSettings | list[Finding], reading: ReadingContext
+) -> Iterator[Finding]:
+    """Cross-checks of the part that images are judged by."""
+    yield from names.repeated(data)
+    yield from names.rules(data)
+    yield from names.trust_roots(data)
+    yield from _rules_that_never_win(data, result, reading)
+
+
 def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: ReadingContext) -> list[Finding]:
     return [
-        *names.repeated(data),
-        *names.rules(data),
-        *names.trust_roots(data),
+        *judging_checks(data, result, reading),
         *routes.routes(data),
-        *_rules_that_never_win(data, result, reading),
         *surroundings.listening(data),
         *surroundings.forbidden_addresses(data),
     ]
@@ -146,10 +153,10 @@ def _admitted_anywhere(settings: Settings) -> Iterator[Finding]:
 
 
 def _rules_that_never_win(
-    data: names.Item, result: Settings | list[Finding], reading: ReadingContext
+    data: names.Item, result: JudgingSettings | list[Finding], reading: ReadingContext
 ) -> Iterator[Finding]:
     rules: dict[int, RuleSettings] = {}
-    if isinstance(result, Settings):
+    if isinstance(result, JudgingSettings):
         rules.update(enumerate(result.policy))
     else:
         for index, item in names.maps(data.get("policy")):
@@ -163,7 +170,7 @@ def _rules_that_never_win(
         yield Finding(("policy", numbers[loser]), text)
 
 
-def _placed(document: Document, data: names.Item, finding: Finding) -> Problem:
+def placed(document: Document, data: names.Item, finding: Finding) -> Problem:
     """The finding with its place, and the name of the item that it is in."""
     value: problems.Plain = data
     name = ""
