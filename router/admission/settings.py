@@ -56,7 +56,7 @@ class DrivenSettings(SettingsModel):
     names are those of warm-metal's driver, since and before its version 2."""
 
 
-class WebhookSettings(DrivenSettings):
+class ListeningSettings(SettingsModel):
     """Where the API server finds us, and how long a review may take."""
 
     listen: Annotated[Listen, OnlyAtStart()]
@@ -94,3 +94,7 @@ class WebhookSettings(DrivenSettings):
     def patience_of_delivery(self, most: float) -> float:
         """Seconds that running deliveries get after SIGTERM, at most so many."""
         return min(most, STOPPING - self.linger - self.deadline)
+
+
+class WebhookSettings(DrivenSettings, ListeningSettings):
+    """Where the API server asks, how long an answer may take, and what is looked for."""

@@ -28,7 +28,7 @@ from router.admission.review import read_review
 from router.admission.telling import Draft, Telling
 from router.assembly.observing import Observing
 from router.decision import Finding
-from router.errors import OutboxError
+from router.errors import OutboxError, ReviewError
 from router.events import Origin
 from router.images import ImageReference
 from router.outbox import NewEvent, Number
@@ -36,6 +36,7 @@ from router.policy import Enforcement, Rule
 from router.registry import RegistryClient
 from router.routing import RouteSettings, RoutingTree
 from router.settings.judging import JudgedBy
+from router.slices import OutOfTimeError
 from router.telemetry import metrics
 from router.verification import Account, Asker, Judgement, Turnstile, Verifier
 
@@ -136,10 +137,13 @@ class Inquiry:
         """What is asked in an AdmissionReview, and what would be decided; None where there is nothing to judge.
 
         Raises:
-            ReviewError: It is none.
+            ReviewError: It is none, or there was no time to read it.
         """
         times = self._times()
-        request, objects = await self._gate.slices.run(read_review(memoryview(body)), times.deadline)
+        try:
+            request, objects = await self._gate.slices.run(read_review(memoryview(body)), times.deadline)
+        except OutOfTimeError as error:
+            raise ReviewError("there was no time to read it", cause="no_json") from error
         asked = await self._gate.read(self._gate.rules, request, objects, times)
         return asked, None if asked.workload.skip is not None else await decided(asked)
 

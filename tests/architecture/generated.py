@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from router import cli, events
+from router.cli.describing import examples_of
 from router.reasons import REASONS
 from router.telemetry import metrics
 from tests.architecture.budgets import budget_list
@@ -69,7 +70,7 @@ def command_help() -> str:
     def describe(parser: argparse.ArgumentParser) -> None:
         inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
         if not inner:
-            sections.append("\n".join([f"## {parser.prog}", "", parser.description or "", "", *_options(parser)]))
+            sections.append("\n".join([f"## {parser.prog}", "", _described(parser), "", *_options(parser)]))
         for action in inner:
             shown = {choice.dest for choice in action._choices_actions}
             for name, child in action.choices.items():
@@ -78,6 +79,11 @@ def command_help() -> str:
 
     describe(cli.parser())
     return "\n\n".join(sections)
+
+
+def _described(parser: argparse.ArgumentParser) -> str:
+    paragraphs = [paragraph.replace("\n", " ") for paragraph in (parser.description or "").split("\n\n")]
+    return "\n\n".join([*paragraphs, f"```sh\n{examples_of(parser)}\n```"])
 
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:

@@ -1,7 +1,8 @@
 """How answers are shown at a terminal, and how far a long piece of work is.
 
 Rules:
-(1) What others wrote is shown on one line, with escapes for whatever could steer a terminal (`router.decision.wording`).
+(1) What others wrote is shown on one line, with escapes for whatever could steer a terminal
+    (`router.decision.wording`).
 (2) Lines are filled up to 80 columns, and never broken within a word: names, digests and commands can be copied.
 (3) Colour only on a terminal that has it, and where NO_COLOR is not set (no-color.org).
 (4) Progress goes to standard error, begins when the work has taken a second, and is redrawn on a terminal; elsewhere
@@ -71,7 +72,9 @@ def _filled(text: str, indent: int) -> list[str]:
 class Progress:
     """How many of so many are done."""
 
-    def __init__(self, total: int, noun: str, stream: TextIO | None = None, now: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, total: int, noun: str, stream: TextIO | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._total = total
         self._noun = noun
         self._stream = sys.stderr if stream is None else stream
@@ -87,12 +90,8 @@ class Progress:
         self._next = self._now() + (_REDRAWN if self._is_terminal else _REPEATED)
         text = f"{count} of {self._total} {self._noun} done"
         with contextlib.suppress(OSError):  # nobody needs to read it
-            print(
-                f"\r{text}\x1b[K" if self._is_terminal else text,
-                end="" if self._is_terminal else "\n",
-                file=self._stream,
-            )
-            self._stream.flush()
+            shown = f"\r{text}\x1b[K" if self._is_terminal else f"{text}\n"
+            print(shown, end="", file=self._stream, flush=True)
         self._is_shown = self._is_terminal
 
     def clear(self) -> None:
