@@ -86,12 +86,14 @@ def read_document(content: bytes) -> tuple[Document | None, list[Problem]]:
     return None, problems
 
 
-def read_documents(content: bytes, bounds: Bounds) -> tuple[list[Node], list[Problem]]:
-    """All documents, or those before the first that can't be read, and the problems of reading them."""
+def read_documents(content: bytes, bounds: Bounds) -> tuple[list[tuple[Node, list[Problem]]], list[Problem]]:
+    """Each document with its problems, and those that ended the reading before its end."""
     problems: list[Problem] = []
-    documents: list[Node] = []
+    documents: list[tuple[Node, list[Problem]]] = []
     with contextlib.suppress(_EndError):
-        documents.extend(_Builder(_decoded(content, problems, bounds), problems, bounds).documents())
+        for node in _Builder(_decoded(content, problems, bounds), problems, bounds).documents():
+            documents.append((node, problems.copy()))
+            problems.clear()
     return documents, problems
 
 

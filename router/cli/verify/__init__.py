@@ -60,6 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
 async def _verified(arguments: argparse.Namespace, judged_by: JudgedBy) -> int:
     from router.assembly.inquiry import Inquiry  # noqa: PLC0415 - as above
     from router.cli.asking.answering import Objects, in_order, worst  # noqa: PLC0415 - the same
+    from router.cli.asking.showing import code  # noqa: PLC0415 - the same
     from router.cli.asking.terminal import Page, Progress  # noqa: PLC0415 - the same
     from router.cli.verify import report  # noqa: PLC0415 - the same
 
@@ -68,7 +69,7 @@ async def _verified(arguments: argparse.Namespace, judged_by: JudgedBy) -> int:
     images = list(dict.fromkeys(arguments.image))
     async with Inquiry(judged_by, arguments.timeout) as inquiry:
         async for _, told in in_order(images, inquiry.image, Progress(len(images), "images")):
-            codes.append(report.code(told.finding.verdict))
+            codes.append(code(told.finding.verdict))
             if objects is None:
                 report.show(page, told)
             else:

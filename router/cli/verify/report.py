@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from router.assembly.inquiry import Told
-from router.cli.asking.answering import NO, UNKNOWN, YES
+from router.cli.asking.showing import code, colour, show_remedy, show_verdict
 from router.cli.asking.terminal import Page
 from router.decision.wording import next_step
 from router.errors import NotVerifiedError
@@ -22,7 +22,6 @@ from router.verification.scheme import Endorsement, Signer
 from router.verification.sigstore.proof import Witnesses
 from router.verification.sought import Place
 
-_COLOURS = {YES: "good", NO: "bad", UNKNOWN: "unknown"}
 _PLACES = {
     Place.SIG_TAG: "the .sig tag",
     Place.ATT_TAG: "the .att tag",
@@ -35,13 +34,6 @@ _FORMATS = {
     Format.ATTESTATION: "an attestation",
     Format.NOTATION: "an envelope of Notation",
 }
-
-
-def code(verdict: Verdict) -> int:
-    """The exit code for an image with this verdict."""
-    if verdict.is_pass:
-        return YES
-    return UNKNOWN if verdict is Verdict.UNVERIFIABLE else NO
 
 
 def as_object(told: Told) -> Mapping[str, object]:
@@ -121,20 +113,13 @@ def _meaning(piece: Piece) -> tuple[Verdict, Reason, str]:
 def show(page: Page, told: Told) -> None:
     """Everything, for people."""
     finding, account = told.finding, told.account
-    colour = _COLOURS[code(finding.verdict)]
     page.line(finding.image, colour="strong")
-    page.line(f"{finding.verdict.value} ({finding.reason}): {finding.detail}", 2, colour)
-    if finding.digest is not None:
-        page.line(f"digest {finding.digest}", 2)
-    if finding.rule is not None:
-        wants = f" wants {finding.wanted}" if finding.wanted else ""
-        page.line(f'rule "{finding.rule}", verifier "{finding.verifier}"{wants}', 2)
+    show_verdict(page, finding, 2)
     for signer in finding.signers:
         _show_signer(page, signer, _witnesses(signer, account.pieces))
     for place in account.places:
         _show_place(page, place, [piece for piece in account.pieces if piece.place is place])
-    if not finding.verdict.is_pass:
-        page.line(f"what to do: {next_step(finding)}", 2)
+    show_remedy(page, finding, 2)
     page.raw()
 
 
@@ -156,9 +141,8 @@ def _show_place(page: Page, place: Place, pieces: Sequence[Piece]) -> None:
     page.line(f"{_PLACES[place]}{'' if pieces else ': nothing'}", 2)
     for piece in pieces:
         verdict, reason, detail = _meaning(piece)
-        colour = _COLOURS[code(verdict)]
         if piece.format is not None:
             page.line(f"{_FORMATS[piece.format]}", 4)
             page.line(str(piece.digest), 6, "faint")
         what = "proves it" if verdict.is_pass else f"{verdict.value} ({reason})"
-        page.line(f"{what}: {detail}", 4 if piece.format is None else 6, colour)
+        page.line(f"{what}: {detail}", 4 if piece.format is None else 6, colour(code(verdict)))
