@@ -85,9 +85,10 @@ class Progress:
 
     def done(self, count: int) -> None:
         """So many are done."""
-        if self._now() < self._next:
+        now = self._now()
+        if now < self._next:
             return
-        self._next = self._now() + (_REDRAWN if self._is_terminal else _REPEATED)
+        self._next = now + (_REDRAWN if self._is_terminal else _REPEATED)
         text = f"{count} of {self._total} {self._noun} done"
         with contextlib.suppress(OSError):  # nobody needs to read it
             shown = f"\r{text}\x1b[K" if self._is_terminal else f"{text}\n"

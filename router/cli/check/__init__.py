@@ -21,12 +21,12 @@ Judges every image of every object in manifests or AdmissionReviews, and decides
 if it were created. Reads YAML (several documents, lists) and JSON, folders, and standard input (-).
 
 Exit code 0: everything would be let in. 1: something would be rejected where it is enforced, whatever is enforced \
-today (with --in-force: something would really be rejected). 2: the command line or the configuration is wrong. 3: something \
-could not be told, and nothing is known to be wrong: an image could not be checked, a document could not be read, or \
-there was no object at all."""
+today (with --in-force: something would really be rejected). 2: the command line or the configuration is wrong. 3: \
+something could not be told, and nothing is known to be wrong: an image could not be checked, a document could not be \
+read, or there was no object at all."""
 _EXAMPLES = """
 gatecrier check --config gatecrier.yaml deploy/
-helm template shop | gatecrier check --config gatecrier.yaml --namespace shop -
+helm template shop | gatecrier check --config gatecrier.yaml -
 gatecrier check --key release.pub deployment.yaml
 """
 

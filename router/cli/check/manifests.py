@@ -58,7 +58,7 @@ class _Head(msgspec.Struct):
     kind: str = ""
     metadata: _Metadata | None = None
     items: list[Raw] | None = None
-    request: Raw | None = None
+    request: Raw = msgspec.field(default_factory=Raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def _objects(file: str, line: int | None, document: bytes, namespace: str) -> It
             yield Unreadable(file, line, "this is no object of Kubernetes: apiVersion or kind is missing")
         elif head.kind.endswith("List") and head.items is not None:
             waiting.extendleft(bytes(item) for item in reversed(head.items))
-        elif head.kind == _REVIEW and head.request is not None:
+        elif head.kind == _REVIEW and memoryview(head.request):
             yield Review(file, line, body)
         else:
             yield Review(file, line, _review(head, body, namespace))

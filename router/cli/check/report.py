@@ -133,7 +133,7 @@ def _told(answer: Answer) -> str:
     if decision.outcome is RequestOutcome.REJECTED:
         return f"{subject}: rejected"
     if decision.would_reject:
-        return f"{subject}: admitted ({decision.mode}), rejected where it is enforced"
+        return f"{subject}: admitted ({decision.mode}), would be rejected"
     return f"{subject}: admitted"
 
 
