@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from router.errors import NotVerifiedError
 from router.images import Digest
+from router.verification.claimed import claimed_signer
 from router.verification.evidence import Evidence, Format
 from router.verification.scheme import Endorsement, Findings
 from router.verification.sought import Place
@@ -22,7 +23,10 @@ from router.verification.sought import Place
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """A sound signature by nobody who is trusted."""
+    """A signature by nobody who is trusted."""
+
+    claimed: str
+    """Whom its certificate names, which nobody has checked; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +76,16 @@ class Tally:
             found.attestations,
         )
 
-    def growth(self, found: Findings) -> list[Meaning]:
-        """What has been added since."""
+    def growth(self, found: Findings, piece: Evidence) -> list[Meaning]:
+        """What has been added since, for this piece."""
         added: list[Meaning] = [
             *found.endorsements[self.endorsements :],
             *found.lacking[self.lacking :],
             *found.defects[self.defects :],
             *found.gaps[self.gaps :],
         ]
-        added += [Stranger()] * (found.strangers - self.strangers)
+        if found.strangers > self.strangers:
+            added.append(Stranger(claimed_signer(piece)))
         if found.attestations > self.attestations:
             added.append(NoSignature(found.attestations - self.attestations))
         return added
@@ -97,4 +102,4 @@ class Account:
     def note(self, place: Place, piece: Evidence, before: Tally, found: Findings) -> None:
         """A piece was examined, and findings grew by it."""
         form, digest = piece.content or (None, None)
-        self.pieces += [Piece(place, form, digest, meaning) for meaning in before.growth(found)]
+        self.pieces += [Piece(place, form, digest, meaning) for meaning in before.growth(found, piece)]

@@ -97,15 +97,30 @@ def test_what_a_signature_lacks_is_told_although_nobody_else_has_signed(
     assert [piece["reason"] for piece in told["evidence"]] == ["not_logged"]
 
 
+def test_whom_a_strangers_certificate_names_is_told(capsys: Captured, open_registry: DockerRegistry) -> None:
+    """The identity is spelt otherwise than the rule wants it: that is what most refusals are about."""
+    root = ALICE[2]
+    image = held(open_registry, "bundle-suffixed-email", KEYLESS)
+    code, (told,) = objects(capsys, open_registry, *ALICE, image)
+    (piece,) = told["evidence"]
+    legacy = held(open_registry, "legacy-email", KEYLESS)
+    _, (other,) = objects(capsys, open_registry, ALICE[0], "--subject=bob@shop.example", root, legacy)
+
+    assert (code, piece["reason"]) == (1, "untrusted_signer")
+    assert "its certificate says alice@shop.example." in piece["detail"]
+    assert "its certificate says alice@shop.example (issuer https://accounts" in other["evidence"][0]["detail"]
+
+
 def test_notation_is_verified_by_flags_alone(capsys: Captured, open_registry: DockerRegistry) -> None:
     image = held(open_registry, "notation-jws-rsa")
     store = f"--trust-store={KEYS / 'notation-rsa-ca.pem'}"
     code, (told,) = objects(capsys, open_registry, store, image)
-    other, _ = objects(capsys, open_registry, f"--trust-store={KEYS / 'notation-stranger-ca.pem'}", image)
+    other, (strange,) = objects(capsys, open_registry, f"--trust-store={KEYS / 'notation-stranger-ca.pem'}", image)
 
     assert (code, other) == (0, 1)
     assert told["signers"][0]["identity"]
     assert [piece["format"] for piece in told["evidence"]] == ["notation"]
+    assert "its certificate says CN=notation-rsa signer" in strange["evidence"][0]["detail"]
 
 
 def test_of_several_images_what_is_wrong_wins_over_what_could_not_be_checked(

@@ -101,4 +101,4 @@ async def test_strangers_are_told_one_by_one(threshold: int) -> None:
         source.add_bundle(digest, pen(f"stranger-{number}").bundle(statement(digest)))
     _, account = await accounted(source, "release", threshold=threshold)
 
-    assert sum(piece.meaning == Stranger() for piece in account.pieces) == 3
+    assert sum(piece.meaning == Stranger("") for piece in account.pieces) == 3

@@ -99,8 +99,9 @@ def _meaning(piece: Piece) -> tuple[Verdict, Reason, str]:
     match piece.meaning:
         case Endorsement() as proof:
             return Verdict.VERIFIED, Proof.SIGNED, f'signed by "{proof.signer.name}"'
-        case Stranger():
-            return Verdict.UNTRUSTED, Distrust.UNTRUSTED_SIGNER, "a signature by nobody who is trusted"
+        case Stranger(claimed):
+            says = f"; its certificate says {claimed}" if claimed else ""
+            return Verdict.UNTRUSTED, Distrust.UNTRUSTED_SIGNER, f"a signature by nobody who is trusted{says}"
         case NoSignature(1):
             return Verdict.UNSIGNED, Absence.NO_SIGNATURE, "an attestation that is not asked for: no signature"
         case NoSignature(count):
