@@ -1,6 +1,7 @@
 """The command `gatecrier`: one module per subcommand, each thin: parse, call, print.
 
-Exit codes: 0 done; 1 refused or found something wrong; 2 the command line itself is wrong; 130 interrupted.
+Exit codes: 0 done; 1 refused or found something wrong; 2 the command line itself is wrong; 3 could not tell; 130
+interrupted.
 A module of this package offers `add(subcommands)`, which registers its parser with `run` as the default to call.
 Modules are imported when the command line is parsed, and what they need only when they run, so that `--help` and
 the short commands stay quick.

@@ -10,6 +10,7 @@ no payloads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -98,6 +99,15 @@ class Account:
     places: tuple[Place, ...] = ()
     """Where it was looked; places without a piece hold nothing."""
     pieces: list[Piece] = field(default_factory=list)
+
+    def look_in(self, places: Sequence[Place]) -> None:
+        """These are looked in, too."""
+        self.places = tuple(dict.fromkeys((*self.places, *places)))
+
+    @property
+    def in_order(self) -> list[Piece]:
+        """The pieces by place and digest: which of them came first says nothing."""
+        return sorted(self.pieces, key=lambda piece: (self.places.index(piece.place), str(piece.digest or "")))
 
     def note(self, place: Place, piece: Evidence, before: Tally, found: Findings) -> None:
         """A piece was examined, and findings grew by it."""

@@ -143,7 +143,7 @@ class Verifier:
         examination = Examination(case, self._slices, deadline, account)
         sought = case.scheme.sought
         if account is not None:
-            account.places = sought.places
+            account.look_in(sought.places)
         search = Search(self._registry, self._proven_places, sought.repository or image, case.digest, deadline)
         await search.run(sought, examination.is_enough)  # (4)
         self.remembered.put(key, examination.judgement)  # (5)

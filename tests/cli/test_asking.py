@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +17,7 @@ from router import cli
 from router.cli.asking.answering import AT_ONCE, in_order, worst
 from router.cli.asking.terminal import WIDTH, Page, Progress, has_colour
 from router.cli.describing import examples_of
-from tests.verification.world import in_virtual_time
+from tests.verification.world import DATA, in_virtual_time
 
 
 class Terminal(io.StringIO):
@@ -163,3 +165,23 @@ def test_every_command_says_what_it_does_with_an_example_in_80_columns(parser: a
     assert parser.description
     assert parser.prog in examples_of(parser)
     assert all(len(line) <= 80 for line in parser.format_help().split(f"\n\n{parser.description}")[1].splitlines())
+
+
+def test_whoever_closes_the_pipe_changes_no_exit_code() -> None:
+    """`gatecrier verify ... | head -1` in a pipeline: the verdict is in the code."""
+    command = [sys.executable, "-m", "router", "verify", "--key=" + str(DATA / "keys" / "release.pub"), "!!"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert (process.returncode, said) == (1, b"")
+
+
+def test_letters_that_a_terminal_does_not_have_are_escaped() -> None:
+    page = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    Page(page, {}).line("caf\u00e9")
+    page.seek(0)
+
+    assert page.read() == "caf\\xe9\n"

@@ -15,6 +15,7 @@ from tests.verification.world import DATA
 
 pytestmark = pytest.mark.usefixtures("_log_of_the_test")
 Captured = pytest.CaptureFixture[str]
+ROOT = Path(__file__).resolve().parents[2]
 KEYS, KEYLESS = DATA / "keys", DATA / "keyless"
 RELEASE = f"--key={KEYS / 'release.pub'}"
 ALICE = (
@@ -210,8 +211,10 @@ def test_people_read_it_in_80_columns_without_colours_where_nobody_wants_them(
     image = held(open_registry, "bundle-two-signers")
     code, out, _ = said(capsys, RELEASE, f"--plain-http={open_registry.host}", image)
     lines = out.splitlines()
+    documented = (ROOT / "docs" / "asking.md").read_text()
 
     assert code == 0
+    assert out.strip().replace(image, "registry.example/shop/web:v1") in documented
     assert lines[0] == image
     assert lines[1] == '  verified (signed): signed by "release"'
     assert max(map(len, lines)) <= 80

@@ -12,8 +12,9 @@ from router.verification.account import NoSignature, Stranger
 from router.verification.evidence import PREDICATE_ANNOTATION, Format
 from router.verification.scheme import Endorsement
 from router.verification.sought import Place
+from tests.verification.test_cases import CASES, settings_of
 from tests.verification.test_search import FAR, signed
-from tests.verification.world import MemorySource, cosign, image, pen, rule, statement
+from tests.verification.world import DATA, MemorySource, cosign, image, pen, rule, statement
 
 SBOM = "https://spdx.dev/Document"
 
@@ -102,3 +103,23 @@ async def test_strangers_are_told_one_by_one(threshold: int) -> None:
     _, account = await accounted(source, "release", threshold=threshold)
 
     assert sum(piece.meaning == Stranger("") for piece in account.pieces) == 3
+
+
+@pytest.mark.parametrize("has_api", [True, False])
+async def test_an_account_changes_no_judgement_about_what_real_tools_have_signed(*, has_api: bool) -> None:
+    """Every layout of the recorded cases, looked at with and without an account."""
+    for case in CASES:
+        policy = case["expect"][0]["policy"]
+        if policy["kind"] != "cosign":
+            continue
+        asked = rule(**{name: policy[name] for name in ("threshold", "required", "annotations") if name in policy})
+        settings, where = settings_of(policy["keys"]), DATA / "layouts" / case["layout"]
+        account, named = Account(), image(case["reference"])
+        with_one, without = [
+            await Verifier(MemorySource.of_layout(where, has_api=has_api), [settings]).judge(named, asked, FAR, *given)
+            for given in ((account,), ())
+        ]
+        proofs = [piece.meaning for piece in account.pieces if isinstance(piece.meaning, Endorsement)]
+
+        assert (with_one.verdict, with_one.digest) == (without.verdict, without.digest), case["name"]
+        assert set(without.signers) <= {proof.signer for proof in proofs}, case["name"]

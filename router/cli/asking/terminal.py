@@ -13,6 +13,7 @@ Rules:
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import textwrap
@@ -39,6 +40,8 @@ class Page:
     def __init__(self, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
         self._stream = sys.stdout if stream is None else stream
         self._has_colour = has_colour(self._stream, environment)
+        if isinstance(self._stream, io.TextIOWrapper):
+            self._stream.reconfigure(errors="backslashreplace")  # a terminal may have fewer letters than names do
 
     def line(self, text: str, indent: int = 0, colour: str | None = None) -> None:
         """A paragraph, filled; lines after its first stand two columns further in."""
@@ -47,8 +50,11 @@ class Page:
 
     def raw(self, text: str = "") -> None:
         """A line as it is."""
-        with contextlib.suppress(BrokenPipeError):  # (5)
-            print(text, file=self._stream)
+        try:
+            print(text, file=self._stream, flush=True)
+        except BrokenPipeError:  # (5)
+            with contextlib.suppress(OSError):  # what the stream holds would fail once more at exit, with another code
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def _coloured(self, text: str, colour: str | None) -> str:
         if colour is None or not self._has_colour:

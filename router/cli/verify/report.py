@@ -57,7 +57,7 @@ def as_object(told: Told) -> Mapping[str, object]:
         "remedy": next_step(finding),
         "signers": signers,
         "places": [place.value for place in account.places],
-        "evidence": [_piece(piece) for piece in account.pieces],
+        "evidence": [_piece(piece) for piece in account.in_order],
     }
 
 
@@ -119,7 +119,7 @@ def show(page: Page, told: Told) -> None:
     for signer in finding.signers:
         _show_signer(page, signer, _witnesses(signer, account.pieces))
     for place in account.places:
-        _show_place(page, place, [piece for piece in account.pieces if piece.place is place])
+        _show_place(page, place, [piece for piece in account.in_order if piece.place is place])
     show_remedy(page, finding, 2)
     page.raw()
 
