@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.cli import main
 from router.cli.check import manifests
@@ -292,3 +294,32 @@ def test_images_are_verified_in_a_real_registry(
     assert code == 1
     assert [answer["exit_code"] for answer in answers] == [0, 1]
     assert [image["verdict"] for image in answers[1]["images"]] == ["verified", "untrusted"]
+
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=10) | st.sampled_from(["List", "Pod", "v1"])
+_KEYS = st.sampled_from(["kind", "apiVersion", "items", "metadata", "name", "spec", "request", "<<"]) | st.text(
+    max_size=5
+)
+_VALUES = st.recursive(
+    _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=5), max_leaves=15
+)
+
+
+@given(st.binary(max_size=200) | _VALUES.map(lambda value: json.dumps(value).encode()))
+def test_whatever_a_file_holds_it_becomes_reviews_or_is_told(content: bytes) -> None:
+    found = list(manifests.of_content("file", content, "default"))
+
+    for one in found:
+        if isinstance(one, manifests.Review):
+            recorded.read(one.body)
+        else:
+            assert one.problem
+
+
+@pytest.mark.parametrize("depth", [100, 100_000])
+def test_lists_in_lists_end(depth: int) -> None:
+    """As deep as they may be, and deeper."""
+    content = b'{"apiVersion":"v1","kind":"List","items":[' * depth + json.dumps(pod(FREE)).encode() + b"]}" * depth
+    (one,) = manifests.of_content("file", content, "default")
+
+    assert isinstance(one, manifests.Review) == (depth == 100)

@@ -142,6 +142,11 @@ def read(file: Path | str, namespace: str) -> Iterator[Read]:
         cause = error.strerror if isinstance(error, OSError) else str(error)
         yield Unreadable(name, None, f"it can't be read: {cause}")
         return
+    yield from of_content(name, content, namespace)
+
+
+def of_content(name: str, content: bytes, namespace: str) -> Iterator[Read]:
+    """Every object in the content of a file of this name."""
     for line, document in _documents(name, content):
         if isinstance(document, Unreadable):
             yield document
