@@ -71,9 +71,13 @@ class OnlyAtStart:
 
 
 class SettingsModel(BaseModel):
-    """A part of the configuration: frozen, refuses unknown keys, describes its fields by their docstrings."""
+    """A part of the configuration: frozen, refuses unknown keys; the text beneath a field says what it means.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+    Making one is a part of every start, so it is cheap: validators are built once with the whole, and the texts are
+    read by whoever shows them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 def _shown(value: object) -> str:

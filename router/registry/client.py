@@ -25,7 +25,7 @@ from typing import Self, TypeVar
 
 from yarl import URL
 
-from router.errors import NotFoundError, TimedOutError, TooLargeError, UnverifiableError
+from router.errors import MalformedAnswerError, NotFoundError, TimedOutError, TooLargeError, UnverifiableError
 from router.images import Digest, ImageReference, is_tag
 from router.registry.answers import Answer, checked_digest, claimed_digest, error_of
 from router.registry.authentication import Authentication, Grant
@@ -36,9 +36,8 @@ from router.registry.referrers import (
     INDEX_LIMIT,
     PAGES_LIMIT,
     Listing,
-    is_absent,
+    listed_in,
     next_page,
-    parse_index,
 )
 from router.registry.settings import RegistrySettings
 from router.registry.surroundings import Surroundings
@@ -195,13 +194,11 @@ class RegistryClient:
     async def _referrers(self, image: ImageReference, digest: Digest, deadline: float) -> Listing:
         question = self._question("GET", image, f"referrers/{digest}", INDEX_LIMIT, INDEX)
         answer = await self._ask(question, deadline)
-        if is_absent(answer):
-            raise NotFoundError(f"{question.what}: the registry has no referrers API, or does not know the name")
         found, left = Listing(), INDEX_LIMIT
-        for _ in range(PAGES_LIMIT):
-            if answer.status != _OK:
-                raise error_of(answer, question.what)
-            found += parse_index(answer.body, question.what)
+        for page in range(PAGES_LIMIT):
+            if (listed := listed_in(answer, question.what)) is None:
+                raise _absent(question.what, is_first=page == 0)
+            found += listed
             left -= len(answer.body)
             target = next_page(answer, question.url, question.what)
             if target is None:
@@ -240,3 +237,9 @@ class RegistryClient:
             grant.authorization if grant is not None else None,
         )
         return await patiently(lambda: self._transport.send(question.endpoint, call), deadline, self._surroundings)
+
+
+def _absent(what: str, *, is_first: bool) -> UnverifiableError:
+    if is_first:
+        return NotFoundError(f"{what}: the registry has no referrers API, or does not know the name")
+    return MalformedAnswerError(f"{what}: a page of referrers that the registry names is not there")

@@ -18,7 +18,7 @@ Source: OCI distribution specification 1.1, "Listing Referrers" and "Referrers T
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -29,7 +29,7 @@ from yarl import URL
 from router.errors import InvalidReferenceError, MalformedAnswerError, TooLargeError
 from router.images import Digest
 from router.outbound.urls import sound_url
-from router.registry.answers import Answer
+from router.registry.answers import Answer, error_of
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 INDEX_LIMIT = 512 * 1024
@@ -82,18 +82,20 @@ class Listing:
         return Listing(self.entries + other.entries, self.unreadable + other.unreadable)
 
 
-def is_absent(answer: Answer) -> bool:
-    """Whether an answer of the API means that it is not there (rule 1); otherwise it is a list, or an error."""
-    if answer.status == _OK:
-        return answer.media_type != INDEX or _is_without_list(answer.body)
-    return answer.status in _ABSENT
+def listed_in(answer: Answer, what: str) -> Listing | None:
+    """What an answer of the API lists; None where it means that the API is not there (rule 1).
 
-
-def _is_without_list(body: bytes) -> bool:
-    try:
-        return msgspec.json.decode(body, type=_Index).manifests is None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
+    Raises:
+        MalformedAnswerError: It is no index.
+        TooLargeError: It has more entries than are read.
+        UnverifiableError: It is an error, by its status.
+    """
+    if answer.status in _ABSENT or (answer.status == _OK and answer.media_type != INDEX):
+        return None
+    if answer.status != _OK:
+        raise error_of(answer, what)
+    listed = _listed(answer.body, what)
+    return None if listed is None else _listing(listed, what)
 
 
 def fallback_tag(digest: Digest) -> str:
@@ -125,12 +127,20 @@ def parse_index(body: bytes, what: str) -> Listing:
         MalformedAnswerError: It is no index.
         TooLargeError: It has more entries than are read.
     """
+    if (listed := _listed(body, what)) is None:
+        raise MalformedAnswerError(f"{what}: the index has no list of manifests")
+    return _listing(listed, what)
+
+
+def _listed(body: bytes, what: str) -> Sequence[Raw] | None:
+    """The entries of an index, unread; None where it has no list of them."""
     try:
-        listed = msgspec.json.decode(body, type=_Index).manifests
+        return msgspec.json.decode(body, type=_Index).manifests
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedAnswerError(f"{what}: the index can't be read") from error
-    if listed is None:
-        raise MalformedAnswerError(f"{what}: the index has no list of manifests")
+
+
+def _listing(listed: Sequence[Raw], what: str) -> Listing:
     if len(listed) > _ENTRIES_LIMIT:
         raise TooLargeError(f"{what}: {len(listed)} referrers, more than {_ENTRIES_LIMIT}")
     entries = tuple(entry for entry in map(_descriptor, listed) if entry is not None)

@@ -6,10 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from router.fields import duration_text, size_text
+from router.settings.meanings import meanings_in
+from router.settings.shape import key_of
 from router.settings.tree import Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -18,10 +21,20 @@ Schema: TypeAlias = "dict[str, Schema] | list[Schema] | str | int | float | bool
 
 
 class _AsWritten(GenerateJsonSchema):
-    """Defaults as an operator would write them, and only titles that name a kind of value, such as "duration"."""
+    """Meanings; defaults as an operator would write them; only titles that name a kind of value, such as "duration"."""
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - pydantic asks for each
         return False
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, object]:
+        made: dict[str, object] = super().model_schema(schema)
+        model: type[BaseModel] = schema["cls"]
+        meanings, properties = meanings_in(model), made.get("properties")
+        for name, field in model.model_fields.items():
+            told = properties.get(key_of(name, field)) if isinstance(properties, dict) else None
+            if isinstance(told, dict) and name in meanings:
+                told["description"] = meanings[name]
+        return made
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, object]:
         made: dict[str, object] = super().default_schema(schema)

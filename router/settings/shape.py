@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from router.settings.meanings import meanings_in
 from router.settings.problems import Plain
 
 Annotation: TypeAlias = object
@@ -52,6 +53,14 @@ def field_at(model: type[BaseModel], key: str) -> FieldInfo | None:
         if key_of(name, field) == key:
             return field
     return None
+
+
+def meaning_at(model: type[BaseModel], key: str) -> str:
+    """What the field that the key of the file means is for; empty where there is no such field."""
+    meanings = meanings_in(model)
+    return next(
+        (meanings.get(name, "") for name, field in model.model_fields.items() if key_of(name, field) == key), ""
+    )
 
 
 def tags(model: type[BaseModel]) -> tuple[str, ...]:

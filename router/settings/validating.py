@@ -193,8 +193,8 @@ def _finding(located: Located) -> Finding:
 
 def _purpose(located: Located) -> str:
     """The first sentence about a missing key."""
-    field = None if located.parent is None else shape.field_at(located.parent, str(located.path[-1]))
-    text = " ".join(((field.description if field else None) or "a value").split())
+    name, parent = str(located.path[-1]), located.parent
+    text = " ".join(((shape.meaning_at(parent, name) if parent is not None else "") or "a value").split())
     return text.split(". ")[0].rstrip(".")
 
 

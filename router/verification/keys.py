@@ -3,8 +3,9 @@
 Rules:
 (1) A key is one PEM block, `PUBLIC KEY` (RFC 5280 SubjectPublicKeyInfo) or `RSA PUBLIC KEY` (RFC 8017). Private
     keys, certificates and a second block are refused: what is ignored silently would be trusted or missed silently.
-(2) Accepted are EC keys on P-256, P-384 and P-521, RSA of 2048 to 8192 bits with an exponent of at least 65537, and
-    Ed25519. Nothing else can be pinned, so a weak key is an error at start and not at the gate.
+(2) Accepted are EC keys on P-256, P-384 and P-521, RSA of 2048 to 8192 bits with an exponent of at least 65537
+    and less than 2^32 (one as long as the modulus makes a check cost as much as a hundred), and Ed25519. Nothing else
+    can be pinned, so a weak key is an error at start and not at the gate.
 (3) The algorithm follows from the key, never from the evidence:
     - EC: ECDSA with the curve's own hash, which cosign 3 signs with, then SHA-256, which cosign 2 verifies with.
       ASN.1 DER; where that fails and the length is right, the two raw integers (IEEE P1363), as sigstore accepts.
@@ -42,7 +43,7 @@ _BLOCK = re.compile(r"-----BEGIN ([^-\n]{0,80})-----")
 _PUBLIC_LABELS = frozenset({"PUBLIC KEY", "RSA PUBLIC KEY"})
 _RSA_LEAST_BITS = 2048
 _RSA_MOST_BITS = 8192
-_RSA_LEAST_EXPONENT = 65537
+_RSA_EXPONENTS = range(65537, 2**32)
 _ED25519_SIGNATURE_BYTES = 64
 _HASHES: dict[str, tuple[hashes.HashAlgorithm, ...]] = {
     "secp256r1": (hashes.SHA256(),),
@@ -204,8 +205,8 @@ def _accepted(key: object) -> _Material:
                 raise UnusableKeyError(
                     f"is an RSA key of {key.key_size} bits; use {_RSA_LEAST_BITS} to {_RSA_MOST_BITS} bits"
                 )
-            if key.public_numbers().e < _RSA_LEAST_EXPONENT:
-                raise UnusableKeyError(f"is an RSA key with a public exponent below {_RSA_LEAST_EXPONENT}")
+            if key.public_numbers().e not in _RSA_EXPONENTS:
+                raise UnusableKeyError("is an RSA key with a public exponent that is not from 65537 to 4294967295")
             return key
         case ed25519.Ed25519PublicKey():
             return key

@@ -10,60 +10,28 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    ValidationInfo,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
-from router.fields import Name, SettingsModel, read_reference
-from router.verification.sigstore.trusted_root import TrustedRoot, UnusableRootError, read_trusted_root
+from router.fields import Name, SettingsModel
+from router.verification.sigstore.trusted_root import TrustedRoot, read_trusted_root
+from router.verification.sources import Reading, Source
 
 PUBLIC_GOOD = "public-good"
 """The name of Sigstore's public instance."""
 
 
-@dataclass(frozen=True, slots=True)
-class RootSource:
-    """A trusted root as it was written, with what was read there."""
-
-    written: str
-    """The path of the file, as it stands in the configuration."""
-    root: TrustedRoot | None
-    """None only where the file could not be looked at: no reading context (schemas, settings built by hand)."""
-
-
-def _root_file(value: object, info: ValidationInfo) -> RootSource:
-    if isinstance(value, RootSource):
-        return value
-    if not isinstance(value, str | Path) or not str(value):
-        raise ValueError("name the file of a trusted root, such as trusted_root.json")
-    if (content := read_reference(Path(value), info, "the trusted root")) is None:
-        return RootSource(str(value), None)
-    try:
-        return RootSource(str(value), read_trusted_root(content))
-    except UnusableRootError as error:
-        raise ValueError(f"the trusted root {str(value)!r}: {error}") from error
-
-
-def _written(source: RootSource) -> str:
-    return source.written
-
-
-RootFile = Annotated[
-    RootSource,
-    PlainValidator(_root_file),
-    PlainSerializer(_written),
-    WithJsonSchema({"type": "string", "minLength": 1, "examples": ["trusted_root.json"]}),
+RootFile: TypeAlias = Annotated[
+    Source[TrustedRoot],
+    Reading(
+        read_trusted_root,
+        "name the file of a trusted root, such as trusted_root.json",
+        file="the trusted root",
+        example="trusted_root.json",
+    ),
 ]
 """The path of a file in Sigstore's trusted_root JSON; a relative one is relative to the configuration file."""
 
@@ -104,10 +72,10 @@ TrustRootChoice: TypeAlias = Annotated[Name | OwnRoot, Field(union_mode="left_to
 def root_by_choice(choice: str | OwnRoot, roots: Sequence[TrustRootSettings]) -> TrustedRoot | None:
     """The root that a verifier chose; None where there is no such name, or its file was not read."""
     if isinstance(choice, OwnRoot):
-        return choice.file.root
+        return choice.file.value
     if choice == PUBLIC_GOOD:
         return public_good()
-    return next((entry.file.root for entry in roots if entry.name == choice), None)
+    return next((entry.file.value for entry in roots if entry.name == choice), None)
 
 
 @cache

@@ -14,6 +14,7 @@ from router.telemetry import line_forms, line_queue, seldom
 from router.verification import evidence, judgement, line, questions, turns, verdict_cache
 from router.verification.notation import envelopes
 from router.verification.notation import timestamps as notation_timestamps
+from router.verification.pki import certificates as pki_certificates
 from router.verification.sigstore import (
     bundle,
     certificate_logs,
@@ -72,7 +73,7 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("an image", "work on its evidence before others get a turn", lambda: _seconds(slices.SLICE)),
     ("a bundle", "its list of signatures", lambda: _bytes(dsse.SIGNATURES_LIMIT)),
     ("", "values, where somebody who is trusted may have signed it", lambda: _count(bundle.VALUES_LIMIT)),
-    ("a signature", "a certificate beside it", lambda: _bytes(certificates.CERTIFICATE_LIMIT)),
+    ("a signature", "a certificate beside it", lambda: _bytes(pki_certificates.CERTIFICATE_LIMIT)),
     ("", "intermediates to an authority that is trusted", lambda: _count(certificates.INTERMEDIATES_LIMIT)),
     ("", "promises of certificate logs", lambda: _count(certificate_logs.SCT_LIMIT)),
     ("", "log entries", lambda: _count(log_entries.ENTRIES_LIMIT)),

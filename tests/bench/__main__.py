@@ -12,7 +12,7 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import delivery, gate, outbox, render, standing
+from tests.bench import delivery, gate, outbox, render, standing, verification
 from tests.bench.table import Row, as_markdown, as_text
 
 
@@ -27,6 +27,7 @@ def delivered() -> Sequence[Row]:
 BENCHMARKS = {
     "standing": standing.run,
     "gate": gate.run,
+    "verification": verification.run,
     "render": render.run,
     "outbox": outbox.run,
     "delivery": delivered,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from aiohttp import web
 from hypothesis import given
@@ -11,6 +12,7 @@ from yarl import URL
 
 from router.errors import MalformedAnswerError, NotFoundError, TooLargeError, UnauthorisedError
 from router.images import Digest
+from router.registry import referrers
 from router.registry.answers import Answer
 from router.registry.referrers import Descriptor, Listing, next_page, parse_index
 from tests.registry.stage import client_of, soon
@@ -225,6 +227,17 @@ async def test_a_page_that_fails_fails_the_list() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 406, 422])
+async def test_a_page_that_is_not_there_makes_no_api_absent(status: int) -> None:
+    """What the first page lists is there: to say that nothing is would hide it."""
+    async with RegistrySimulator(page_size=1).running() as registry, client_of(registry) as client:
+        digest = refer(registry, 2)
+        registry.fault = lambda request: web.Response(status=status) if request.query_string else None
+
+        with pytest.raises(MalformedAnswerError, match="is not there"):
+            await client.referrers(registry.image("a:1"), digest, soon())
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 406, 422])
 async def test_an_api_that_refuses_the_question_is_absent(status: int) -> None:
     fault = web.Response(status=status)
     async with RegistrySimulator(fault=lambda _: fault).running() as registry, client_of(registry) as client:
@@ -246,6 +259,24 @@ async def test_what_is_no_index_by_its_type_is_no_answer() -> None:
     async with RegistrySimulator(fault=lambda _: fault).running() as registry, client_of(registry) as client:
         with pytest.raises(NotFoundError):
             await client.referrers(registry.image("a:1"), Digest.of(b""), soon())
+
+
+async def test_a_list_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list has up to half a MiB, which takes some milliseconds each time."""
+    indexes: list[object] = []
+    decode = msgspec.json.decode
+
+    def counted(body: bytes, *, type: type[object]) -> object:  # noqa: A002 - msgspec calls it so
+        indexes.extend([body] if type is referrers._Index else ())
+        return decode(body, type=type)
+
+    async with RegistrySimulator().running() as registry, client_of(registry) as client:
+        digest = refer(registry, 3)
+        monkeypatch.setattr(msgspec.json, "decode", counted)
+        found = await client.referrers(registry.image("a:1"), digest, soon())
+
+    assert len(found.entries) == 3
+    assert len(indexes) == 1
 
 
 async def test_an_empty_list_is_an_empty_list() -> None:

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from router.fields import OnlyAtStart
 from router.settings import shape
+from router.settings.meanings import meanings_in
 from router.settings.restarting import in_force
 from router.settings.tree import Settings
 from tests.settings.configurations import SMALL, loaded
@@ -31,18 +32,19 @@ def test_what_holds_at_once_needs_no_restart(tmp_path: Path) -> None:
     assert in_force(before, after) == (after, [])
 
 
-def fields(model: type[BaseModel]) -> Iterator[FieldInfo]:
-    """Every setting of the tree that is no item of a list."""
-    for field in model.model_fields.values():
-        yield field
+def fields(model: type[BaseModel]) -> Iterator[tuple[FieldInfo, str]]:
+    """Every setting of the tree that is no item of a list, and what it means."""
+    for name, field in model.model_fields.items():
+        yield field, meanings_in(model).get(name, "")
         for inner in shape.models_in(field.annotation):
             yield from fields(inner)
 
 
 def test_the_reference_says_what_needs_a_restart() -> None:
     """The page is made of the docstrings; the mark is what the program goes by."""
-    marked = [field for field in fields(Settings) if any(isinstance(mark, OnlyAtStart) for mark in field.metadata)]
-    said = [field for field in fields(Settings) if "needs a restart" in (field.description or "")]
+    all_fields = list(fields(Settings))
+    marked = [field for field, _ in all_fields if any(isinstance(mark, OnlyAtStart) for mark in field.metadata)]
+    said = [field for field, meaning in all_fields if "needs a restart" in meaning]
 
     assert marked == said
     assert len(marked) == 5

@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from router.verification.keys import PublicKey
-from router.verification.sigstore.certificates import CODE_SIGNING, Authority, Certificate, Period
+from router.verification.pki.certificates import Certificate, Period
+from router.verification.sigstore.certificates import CODE_SIGNING, Authority, read_certificate
 from router.verification.sigstore.log_entries import InclusionProof, LogEntry
 from router.verification.sigstore.logs import Log
 from router.verification.sigstore.merkle import leaf_hash
@@ -86,7 +87,7 @@ class Issuer:
     @property
     def read(self) -> Certificate:
         """The certificate, as the verifier reads it."""
-        return Certificate.from_der(self.certificate.public_bytes(Encoding.DER))
+        return read_certificate(self.certificate.public_bytes(Encoding.DER))
 
 
 def new_issuer(

@@ -8,9 +8,10 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from router.errors import ConfigurationError
-from router.fields import ReadingContext
+from router.fields import ReadingContext, SettingsModel
+from router.settings.meanings import meanings_in
 from router.verification import Verifier, VerifierSettings
-from router.verification.catalogue import BUILT_IN, KINDS_WITHOUT_EVIDENCE, AnySettings
+from router.verification.catalogue import BUILT_IN, KINDS_WITHOUT_EVIDENCE, SCHEMES, AnySettings
 from router.verification.cosign.settings import CosignSettings, KeySettings
 from tests.verification.world import DATA, MemorySource, cosign, pem_of, pen, rule
 
@@ -85,13 +86,11 @@ def test_a_key_that_was_read_stays_itself() -> None:
 
 
 def test_the_schema_tells_editors_what_a_verifier_is() -> None:
-    schema = ADAPTER.json_schema()
+    assert ADAPTER.json_schema()["discriminator"]["propertyName"] == "kind"
+    assert meanings_in(KeySettings)["pem"] == "The key itself, in PEM."
+    kinds: tuple[type[SettingsModel], ...] = (*SCHEMES, KeySettings)
 
-    assert schema["discriminator"]["propertyName"] == "kind"
-    assert schema["$defs"]["KeySettings"]["properties"]["pem"]["description"] == "The key itself, in PEM."
-    assert all(
-        "description" in field for part in schema["$defs"].values() for field in part.get("properties", {}).values()
-    )
+    assert all(meanings_in(kind).keys() == kind.model_fields.keys() for kind in kinds)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from router.verdict import Verdict
 from router.verification import Verifier
 from router.verification.cosign.settings import CosignSettings
 from router.verification.keys import PublicKey, SignedBytes
+from router.verification.pki.certificates import Certificate
 from router.verification.scheme import Endorsement, Signer, Verified
-from router.verification.sigstore.certificates import Certificate
 from router.verification.trust import Trust
 from router.verification.trust_roots import TrustRootSettings
 from tests.verification.test_keyless_cases import FOLDER

@@ -1,25 +1,14 @@
 """An image is proven when enough of those who are trusted have signed its digest, in any format. Pure.
 
-The first of these that holds is the answer:
-(1) Enough distinct trusted signers have signed: `Verified`. What else lies there, broken or not, takes nothing away, or
-    whoever can push could take any image out of service by pushing a broken signature beside the good one.
-(2) A part of the evidence could not be fetched, `unverifiable`.
-(3) Somebody who is trusted has signed another digest or something that is no signature, or evidence is broken, missing
-    or beyond the limits: `invalid` (`router.verification.refusals` says why in this order).
-(4) There are sound signatures: `untrusted`; by nobody we trust, by too few, or not by those who are required.
-(5) There are attestations at most: `unsigned`. An attestation is no signature, whoever made it.
+What findings amount to is in `router.verification.proving`. Attestations are no signatures, whoever made them: where
+nothing else is there, an image is `unsigned`.
 """
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
-from router.errors import (
-    InvalidSignatureError,
-    NotVerifiedError,
-    UnsignedError,
-    UntrustedSignatureError,
-)
+from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
 from router.reasons import Flaw
 from router.steps import Steps
@@ -27,7 +16,7 @@ from router.verification.cosign import attestations, bundles, legacy
 from router.verification.cosign.findings import Finding, Unendorsed
 from router.verification.cosign.signatories import Signatories
 from router.verification.evidence import AttestationLayer, Evidence, SigstoreBundle, SimpleSigning
-from router.verification.refusals import obstacle_in
+from router.verification.proving import Words, proof_in
 from router.verification.scheme import Demands, Endorsement, Findings, Verified
 from router.verification.sought import Place, Sought
 from router.verification.trust import Trust
@@ -79,20 +68,10 @@ class CosignScheme:
         """Say whether enough of those who are trusted have signed this digest.
 
         Raises:
-            UnverifiableError: They might have, but a part of the evidence could not be fetched.
-            InvalidSignatureError: A signature is broken or about something else.
-            UntrustedSignatureError: Others have, or too few.
-            UnsignedError: Nobody has.
+            NotVerifiedError: They have not, as `proof_in` says.
         """
-        if found.digest is None:
-            raise ValueError("a signature is about a digest")
-        lacking: UntrustedSignatureError | None = None
-        if found.endorsements:
-            try:
-                return Verified(found.digest, tuple(found.endorsements), demands, trust, now)  # (1)
-            except UntrustedSignatureError as error:
-                lacking = error
-        raise _refusal(found, trust.material, lacking)
+        who = trust.material
+        return proof_in(found, demands, trust, now, Words(_CLAIMED, _nobody(who), _absent(found, who)))
 
 
 def _examined(piece: _Piece, who: Signatories, digest: Digest) -> Steps[Finding]:
@@ -115,26 +94,14 @@ def _add(found: Findings, finding: Finding) -> None:
             found.attestations += 1
 
 
-def _refusal(found: Findings, who: Signatories, lacking: UntrustedSignatureError | None) -> NotVerifiedError:
-    if (obstacle := obstacle_in(found, _CLAIMED)) is not None:  # (2) (3)
-        return obstacle
-    if lacking is not None or found.lacking:  # (4)
-        return lacking or found.lacking[0]
-    if found.strangers:
-        there = "1 signature is" if found.strangers == 1 else f"{found.strangers} signatures are"
-        return UntrustedSignatureError(f"{there} there, but {_nobody(who)}")
-    return _unsigned(found, who)  # (5)
-
-
-def _unsigned(found: Findings, who: Signatories) -> UnsignedError:
+def _absent(found: Findings, who: Signatories) -> str:
     if who.wants_attestation:
-        return UnsignedError("neither an .att tag nor a referrer holds an attestation of the type that is wanted")
-    if found.attestations:
-        return UnsignedError(
-            f"neither a .sig tag nor a referrer holds a signature; {found.attestations} "
-            f"{'attestation is' if found.attestations == 1 else 'attestations are'} there, which are no signatures"
-        )
-    return UnsignedError("neither a .sig tag nor a referrer holds a signature")
+        return "neither an .att tag nor a referrer holds an attestation of the type that is wanted"
+    nothing = "neither a .sig tag nor a referrer holds a signature"
+    if not found.attestations:
+        return nothing
+    are = "attestation is" if found.attestations == 1 else "attestations are"
+    return f"{nothing}; {found.attestations} {are} there, which are no signatures"
 
 
 def _nobody(who: Signatories) -> str:

@@ -13,87 +13,50 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, Literal, Self
+from dataclasses import replace
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
     Field,
-    PlainSerializer,
-    PlainValidator,
     PrivateAttr,
     ValidationInfo,
-    WithJsonSchema,
     model_validator,
 )
 
 from router.errors import ConfigurationError, InvalidReferenceError
-from router.fields import Name, SettingsModel, read_reference
+from router.fields import Name, SettingsModel
 from router.images import parse_reference
 from router.verification.cosign.identity_settings import AttestationSettings, IdentitySettings
 from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.signatories import Signatories, trusted
 from router.verification.evidence import SIGN_PREDICATE
-from router.verification.keys import PublicKey, UnusableKeyError, distinct_keys
+from router.verification.keys import PublicKey, distinct_keys
 from router.verification.scheme import Demands
 from router.verification.settings import DeclaredSigner, SchemeSettings
 from router.verification.sigstore.proof import Asked
 from router.verification.sigstore.trusted_root import TrustedRoot
+from router.verification.sources import Reading, Source
 from router.verification.trust_roots import PUBLIC_GOOD, TrustRootChoice, TrustRootSettings, root_by_choice
 
-
-@dataclass(frozen=True, slots=True)
-class KeySource:
-    """A public key as it was written, with what was read there."""
-
-    written: str
-    """The PEM text, or the path of the file, as it stands in the configuration."""
-    key: PublicKey | None
-    """None only where a file could not be looked at: no reading context (schemas, settings built by hand)."""
-
-
-def _inline_key(value: object) -> KeySource:
-    if isinstance(value, KeySource):
-        return value
-    if not isinstance(value, str):
-        raise ValueError('a key is a PEM text that begins with "-----BEGIN PUBLIC KEY-----"')  # noqa: TRY004 - pydantic reports ValueError
-    try:
-        return KeySource(value, PublicKey.from_pem(value.encode()))
-    except UnusableKeyError as error:
-        raise ValueError(f"the text {error}") from error
-
-
-def _key_file(value: object, info: ValidationInfo) -> KeySource:
-    if isinstance(value, KeySource):
-        return value
-    if not isinstance(value, str | Path) or not str(value):
-        raise ValueError("name the file of a public key in PEM, such as release.pub")
-    if (content := read_reference(Path(value), info, "the key file")) is None:
-        return KeySource(str(value), None)
-    try:
-        return KeySource(str(value), PublicKey.from_pem(content))
-    except UnusableKeyError as error:
-        raise ValueError(f"the key file {str(value)!r} {error}") from error
-
-
-def _as_written(source: KeySource | None) -> str | None:
-    return None if source is None else source.written
-
-
-InlineKey = Annotated[
-    KeySource,
-    PlainValidator(_inline_key),
-    PlainSerializer(_as_written),
-    WithJsonSchema({"type": "string", "pattern": "-----BEGIN (RSA )?PUBLIC KEY-----"}),
+InlineKey: TypeAlias = Annotated[
+    Source[PublicKey],
+    Reading(
+        PublicKey.from_pem,
+        'a key is a PEM text that begins with "-----BEGIN PUBLIC KEY-----"',
+        pattern="-----BEGIN (RSA )?PUBLIC KEY-----",
+    ),
 ]
 """A public key as PEM text."""
 
-KeyFile = Annotated[
-    KeySource,
-    PlainValidator(_key_file),
-    PlainSerializer(_as_written),
-    WithJsonSchema({"type": "string", "minLength": 1, "examples": ["release.pub"]}),
+KeyFile: TypeAlias = Annotated[
+    Source[PublicKey],
+    Reading(
+        PublicKey.from_pem,
+        "name the file of a public key in PEM, such as release.pub",
+        file="the key file",
+        example="release.pub",
+    ),
 ]
 """The path of a file with one public key in PEM; a relative one is relative to the configuration file."""
 
@@ -129,7 +92,7 @@ class KeySettings(SettingsModel):
     def key(self) -> PublicKey | None:
         """The key, or None where it stands in a file that nobody has read."""
         source = self.pem or self.file
-        return None if source is None else source.key
+        return None if source is None else source.value
 
     def loaded(self) -> PublicKey:
         """The key.

@@ -16,7 +16,7 @@ from router.steps import Steps
 from router.verification.cosign.signatories import Signatories
 from router.verification.keys import SignedBytes
 from router.verification.scheme import Signer
-from router.verification.sigstore.certificates import Certificate
+from router.verification.sigstore.certificates import read_certificate
 from router.verification.sigstore.identities import identity_of
 from router.verification.sigstore.material import Material
 from router.verification.sigstore.proof import Claim, Witnesses, certified, witnessed
@@ -76,7 +76,7 @@ def _by_identity(
     who: Signatories, claim: Claim, certificate: bytes, material: Callable[[], Material]
 ) -> Steps[Opened | None]:
     yield
-    leaf = Certificate.from_der(certificate)
+    leaf = read_certificate(certificate)
     identity = identity_of(leaf)
     names = [] if identity is None else [entry.name for entry in who.identities if entry.is_met_by(identity)]
     if identity is None or not names or who.root is None:

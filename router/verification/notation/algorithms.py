@@ -11,7 +11,6 @@ section 3.4 for the form of ECDSA signatures, which RFC 9053 section 2.1 shares.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
@@ -19,14 +18,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from router.errors import InvalidSignatureError
 from router.reasons import Flaw
+from router.verification.keys import PublicKey
 
 _Material: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
-RSA_EXPONENT_LIMIT = 2**32
-"""An exponent as long as the modulus makes one check cost as much as a hundred; real ones are 65537."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +57,18 @@ class SigningKey:
     material: _Material
 
     @classmethod
-    def of(cls, parsed: object) -> Self:
-        """The key that somebody else has read; raises InvalidSignatureError(key) where it may not sign."""
-        match parsed:
-            case rsa.RSAPublicKey() if parsed.public_numbers().e < RSA_EXPONENT_LIMIT:
-                algorithm = _RSA.get(parsed.key_size)
-            case ec.EllipticCurvePublicKey():
-                algorithm = _EC.get(parsed.curve.name)
+    def of(cls, key: PublicKey) -> Self:
+        """A certificate's key as one that signs; raises InvalidSignatureError(key) where it may not."""
+        match key.material:
+            case rsa.RSAPublicKey() as material if (algorithm := _RSA.get(material.key_size)) is not None:
+                return cls(key.fingerprint, algorithm, material)
+            case ec.EllipticCurvePublicKey() as material if (algorithm := _EC.get(material.curve.name)) is not None:
+                return cls(key.fingerprint, algorithm, material)
             case _:
-                algorithm = None
-        if algorithm is None or not isinstance(parsed, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-            raise InvalidSignatureError(
-                "a signing certificate has a key of a kind or size that the Notary Project does not allow",
-                reason=Flaw.KEY,
-            )
-        der = parsed.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return cls("sha256:" + hashlib.sha256(der).hexdigest(), algorithm, parsed)
+                raise InvalidSignatureError(
+                    "a signing certificate has a key of a kind or size that the Notary Project does not allow",
+                    reason=Flaw.KEY,
+                )
 
     def has_signed(self, content: bytes, signature: bytes) -> bool:
         """Whether `signature` is this key's over `content`, by its one algorithm."""

@@ -33,12 +33,14 @@ from router.reasons import Flaw
 from router.steps import Steps
 from router.verification.evidence import NotationEnvelope
 from router.verification.keys import SignedBytes
+from router.verification.notation.algorithms import SigningKey
 from router.verification.notation.attributes import Attributes, SigningScheme, read_attributes
-from router.verification.notation.certificates import Certificate, Chain
+from router.verification.notation.certificates import Chain, read_certificate
 from router.verification.notation.envelopes import Envelope, expect_one_meaning, read_envelope
 from router.verification.notation.payload import Target, read_target
 from router.verification.notation.timestamps import stamped_range
 from router.verification.notation.trust import Check, Policy, StoreType, Timestamps, shown
+from router.verification.pki.certificates import Certificate
 from router.verification.scheme import Endorsement, Signer
 
 _STORES = {SigningScheme.X509: StoreType.CA, SigningScheme.SIGNING_AUTHORITY: StoreType.SIGNING_AUTHORITY}
@@ -116,8 +118,8 @@ def _issuer(opened: _Opened, policy: Policy) -> str:
 
 
 def _opened(envelope: Envelope, digest: Digest) -> _Opened:
-    leaf = Certificate.from_der(envelope.chain[0])
-    key = leaf.key
+    leaf = read_certificate(envelope.chain[0])
+    key = SigningKey.of(leaf.key)
     if (signed := SignedBytes.opened(key, envelope.content, envelope.signature)) is None:
         raise InvalidSignatureError(
             "a certificate came along that has not signed what it is said to", reason=Flaw.SIGNATURE
@@ -135,7 +137,7 @@ def _opened(envelope: Envelope, digest: Digest) -> _Opened:
 def _chain(opened: _Opened, policy: Policy, *, is_checked: bool) -> Steps[Chain]:
     if not is_checked:
         return Chain((opened.leaf,))
-    others = [policy.known.get(der) or Certificate.from_der(der) for der in opened.envelope.chain[1:]]
+    others = [policy.known.get(der) or read_certificate(der) for der in opened.envelope.chain[1:]]
     return (yield from Chain.checked((opened.leaf, *others), policy.roots))
 
 

@@ -14,97 +14,65 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
     Field,
-    PlainSerializer,
-    PlainValidator,
-    ValidationInfo,
-    WithJsonSchema,
     model_validator,
 )
 
 from router.errors import ConfigurationError, InvalidSignatureError
-from router.fields import Name, SettingsModel, read_reference
-from router.verification.notation.certificates import Certificate
+from router.fields import Name, SettingsModel
+from router.verification.notation.certificates import read_certificate
 from router.verification.notation.identities import WILDCARD, Identities
 from router.verification.notation.scheme import NotationScheme
 from router.verification.notation.trust import CHECKS, Check, Level, Policy, Store, StoreType, Timestamps
+from router.verification.pki.certificates import Certificate, certificates_in
 from router.verification.scheme import Demands
 from router.verification.settings import SchemeSettings
+from router.verification.sources import Reading, Source
 from router.verification.trust import Trust
 
 _CERTIFICATES_LIMIT = 200
 """Certificates of one store: the whole web's authorities are fewer."""
 
 
-@dataclass(frozen=True, slots=True)
-class CertificatesSource:
-    """Certificates as they were written, with what was read there."""
-
-    written: str
-    """The PEM text, or the path of the file, as it stands in the configuration."""
-    certificates: tuple[Certificate, ...] | None
-    """None only where a file could not be looked at: no reading context (schemas, settings built by hand)."""
-
-
-def _inline_certificates(value: object) -> CertificatesSource:
-    if isinstance(value, CertificatesSource):
-        return value
-    if not isinstance(value, str):
-        raise ValueError('give certificates as PEM text that begins with "-----BEGIN CERTIFICATE-----"')  # noqa: TRY004 - pydantic reports ValueError
-    return CertificatesSource(value, _read(value.encode(), "the text"))
-
-
-def _certificates_file(value: object, info: ValidationInfo) -> CertificatesSource:
-    if isinstance(value, CertificatesSource):
-        return value
-    if not isinstance(value, str | Path) or not str(value):
-        raise ValueError("name the file of one or more certificates in PEM, such as supplier-ca.pem")
-    if (content := read_reference(Path(value), info, "the certificate file")) is None:
-        return CertificatesSource(str(value), None)
-    return CertificatesSource(str(value), _read(content, f"the file {str(value)!r}"))
-
-
-def _read(pem: bytes, where: str) -> tuple[Certificate, ...]:
+def _certificates(pem: bytes) -> tuple[Certificate, ...]:
     if b"PRIVATE KEY-----" in pem:
-        raise ValueError(f"{where} holds a private key, which does not belong here; consider it as leaked")
+        raise ValueError("holds a private key, which does not belong here; consider it as leaked")
     try:
-        found = Certificate.from_pem(pem, "a certificate of a trust store")
+        what = "a certificate of a trust store"
+        found = tuple(read_certificate(der, what) for der in certificates_in(pem, what, _CERTIFICATES_LIMIT))
     except InvalidSignatureError as error:
-        raise ValueError(f"{where} can't be used: {error}; give certificates in PEM") from error
-    if len(found) > _CERTIFICATES_LIMIT:
-        raise ValueError(f"{where} holds {len(found)} certificates; expected at most {_CERTIFICATES_LIMIT}")
+        raise ValueError(f"can't be used: {error}; give certificates in PEM") from error
     for certificate in found:
         if not (certificate.is_authority or certificate.is_self_signed):
             subject = certificate.subject.rfc4514_string()
             raise ValueError(
-                f"{where} holds the certificate of {subject!r}, which is no authority's: whoever issued it belongs here"
+                f"holds the certificate of {subject!r}, which is no authority's: whoever issued it belongs here"
             )
     return found
 
 
-def _as_written(source: CertificatesSource | None) -> str | None:
-    return None if source is None else source.written
-
-
-InlineCertificates = Annotated[
-    CertificatesSource,
-    PlainValidator(_inline_certificates),
-    PlainSerializer(_as_written),
-    WithJsonSchema({"type": "string", "pattern": "-----BEGIN CERTIFICATE-----"}),
+InlineCertificates: TypeAlias = Annotated[
+    Source[tuple[Certificate, ...]],
+    Reading(
+        _certificates,
+        'give certificates as PEM text that begins with "-----BEGIN CERTIFICATE-----"',
+        pattern="-----BEGIN CERTIFICATE-----",
+    ),
 ]
 """Certificates as PEM text."""
 
-CertificatesFile = Annotated[
-    CertificatesSource,
-    PlainValidator(_certificates_file),
-    PlainSerializer(_as_written),
-    WithJsonSchema({"type": "string", "minLength": 1, "examples": ["supplier-ca.pem"]}),
+CertificatesFile: TypeAlias = Annotated[
+    Source[tuple[Certificate, ...]],
+    Reading(
+        _certificates,
+        "name the file of one or more certificates in PEM, such as supplier-ca.pem",
+        file="the certificate file",
+        example="supplier-ca.pem",
+    ),
 ]
 """The path of a file with certificates in PEM; a relative one is relative to the configuration file."""
 
@@ -131,9 +99,9 @@ class TrustStoreSettings(SettingsModel):
     def loaded(self) -> Store:
         """The store; raises ConfigurationError where a file was not read with the configuration."""
         source = self.pem or self.file
-        if source is None or source.certificates is None:
+        if source is None or source.value is None:
             raise ConfigurationError(f"the trust store {self.name!r} stands in a file that was not read")
-        return Store(self.name, self.type, source.certificates)
+        return Store(self.name, self.type, source.value)
 
 
 class OverrideSettings(SettingsModel):

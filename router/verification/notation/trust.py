@@ -20,8 +20,8 @@ from enum import StrEnum
 from cryptography import x509
 
 from router.shortening import shortened
-from router.verification.notation.certificates import Certificate
 from router.verification.notation.identities import Identities
+from router.verification.pki.certificates import Certificate
 
 _NAME_LIMIT = 400
 """Characters of a distinguished name that are told: whoever makes a certificate chooses them."""

@@ -13,12 +13,13 @@ Rules:
 from __future__ import annotations
 
 import calendar
+import hashlib
 import struct
 from collections.abc import Mapping
 
 from cryptography import x509
 
-from router.verification.sigstore.certificates import Certificate
+from router.verification.pki.certificates import Certificate
 from router.verification.sigstore.logs import Log
 
 SCT_LIMIT = 8
@@ -55,5 +56,9 @@ def _signed_content(
 ) -> bytes:
     """RFC 6962 section 3.2, `digitally-signed struct`, for an entry of a precertificate."""
     body = certificate.parsed.tbs_precertificate_bytes
-    head = struct.pack(">BBQH", 0, 0, made, _PRECERTIFICATE) + issuer.spki_sha256 + len(body).to_bytes(3, "big")
+    head = (
+        struct.pack(">BBQH", 0, 0, made, _PRECERTIFICATE)
+        + hashlib.sha256(issuer.key.der).digest()
+        + len(body).to_bytes(3, "big")
+    )
     return head + body + struct.pack(">H", len(promise.extension_bytes)) + promise.extension_bytes

@@ -23,7 +23,8 @@ from cryptography import x509
 
 from router.errors import InvalidSignatureError
 from router.reasons import Flaw
-from router.verification.sigstore.certificates import Certificate
+from router.verification.pki.certificates import Certificate
+from router.verification.pki.der import UTF8, read
 
 _ARC = "1.3.6.1.4.1.57264.1."
 _ISSUER_V1, _OTHER_NAME, _ISSUER_V2 = "1", "7", "8"
@@ -53,7 +54,6 @@ EXTENSIONS: Mapping[str, str] = {
 """Fulcio's extensions by name, with the last number of their object identifiers."""
 _RAW = frozenset({_ISSUER_V1, *"23456"})
 """Extensions whose bytes are the text; in all others it is a UTF8String in DER."""
-_UTF8_STRING, _LONG_FORM, _MOST_LENGTH_BYTES = 0x0C, 0x80, 2
 
 NAME_LIMIT = 2000
 """Characters of an issuer or a subject: they stand in events."""
@@ -182,18 +182,18 @@ def _text(der: bytes, *, is_raw: bool) -> str:
 
 
 def _utf8_string(der: bytes) -> bytes:
-    """The content of a UTF8String in DER (X.690 section 8.1.3, 10.1): one length, the shortest, and nothing after."""
-    if len(der) >= 2 and der[0] == _UTF8_STRING:  # noqa: PLR2004 - tag and length
-        length, start = der[1], 2
-        if length & _LONG_FORM:
-            count = length & ~_LONG_FORM
-            start += count
-            length = int.from_bytes(der[2:start], "big") if 1 <= count <= _MOST_LENGTH_BYTES else -1
-            if length < (_LONG_FORM if count == 1 else 1 << 8):
-                length = -1
-        if length == len(der) - start:
-            return der[start:]
-    raise _contradiction("a certificate has an extension of Fulcio's that is no text")
+    """The content of a UTF8String (X.690 section 8.23)."""
+    try:
+        found = read(der, "an extension of Fulcio's")
+    except InvalidSignatureError as error:
+        raise _no_text() from error
+    if found.tag != UTF8:
+        raise _no_text()
+    return found.content
+
+
+def _no_text() -> InvalidSignatureError:
+    return _contradiction("a certificate has an extension of Fulcio's that is no text")
 
 
 def _contradiction(text: str) -> InvalidSignatureError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from router.verification.keys import PublicKey
-from router.verification.sigstore.certificates import Period
+from router.verification.pki.certificates import Period
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ from router.verification.documents import (
     text_at,
 )
 from router.verification.evidence import Beside
-from router.verification.sigstore.certificates import INTERMEDIATES_LIMIT, Certificate
+from router.verification.pki.certificates import certificates_in
+from router.verification.sigstore.certificates import INTERMEDIATES_LIMIT
 from router.verification.sigstore.log_entries import ENTRIES_LIMIT, InclusionProof, LogEntry
 from router.verification.sigstore.merkle import PROOF_LIMIT
 from router.verification.sigstore.timestamps import TIMESTAMPS_LIMIT
@@ -127,7 +128,11 @@ def material_beside(beside: Beside) -> Material:
 
 
 def _pem(text: str) -> tuple[bytes, ...]:
-    return tuple(each.der for each in Certificate.from_pem(_limited_text(text))) if text.strip() else ()
+    return (
+        certificates_in(_limited_text(text), "a certificate of a legacy signature", INTERMEDIATES_LIMIT + 2)
+        if text.strip()
+        else ()
+    )
 
 
 def _limited_text(text: str) -> bytes:

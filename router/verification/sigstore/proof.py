@@ -28,8 +28,9 @@ from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.reasons import Distrust, Flaw
 from router.steps import Steps
 from router.verification.keys import SignedBytes
+from router.verification.pki.certificates import Certificate, Period
 from router.verification.sigstore.certificate_logs import is_logged
-from router.verification.sigstore.certificates import CODE_SIGNING, Certificate, Period
+from router.verification.sigstore.certificates import CODE_SIGNING, expect_leaf_for, read_certificate
 from router.verification.sigstore.log_bodies import Logged
 from router.verification.sigstore.log_entries import ProvenEntry, proven_entry
 from router.verification.sigstore.material import Material
@@ -116,7 +117,7 @@ def certified(
         UntrustedSignatureError: It proves too little (untrusted_certificate, sct_missing, time_not_proven, and those
             of `witnessed`).
     """
-    leaf.expect_leaf_for(CODE_SIGNING)  # (1)
+    expect_leaf_for(leaf, CODE_SIGNING)  # (1)
     yield
     paths = _paths(leaf, material, root)  # (2)
     if not paths:
@@ -142,7 +143,7 @@ def certified(
 
 
 def _paths(leaf: Certificate, material: Material, root: TrustedRoot) -> list[tuple[Certificate, Period]]:
-    between = [Certificate.from_der(der) for der in material.certificates[1:]]
+    between = [read_certificate(der) for der in material.certificates[1:]]
     found = [authority.path_to(leaf, between) for authority in root.authorities]
     return [path for path in found if path is not None]
 

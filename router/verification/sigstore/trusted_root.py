@@ -27,7 +27,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from router.errors import InvalidSignatureError
 from router.verification.documents import malformed, object_at, objects_at, protobuf_base64, read_object, text_at
 from router.verification.keys import PublicKey, UnusableKeyError
-from router.verification.sigstore.certificates import CODE_SIGNING, Authority, Certificate, Period
+from router.verification.pki.certificates import Certificate, Period
+from router.verification.sigstore.certificates import CODE_SIGNING, Authority, read_certificate
 from router.verification.sigstore.logs import Log
 from router.verification.sigstore.timestamps import TimestampAuthority
 
@@ -76,7 +77,7 @@ def read_trusted_root(body: bytes) -> TrustedRoot:
             raise malformed(_WHAT, "does not say a known version in `mediaType`")
         return _root(document)
     except InvalidSignatureError as error:
-        raise UnusableRootError(str(error)) from error
+        raise UnusableRootError(f"can't be used: {error}") from error
 
 
 def _root(document: Mapping[str, object]) -> TrustedRoot:
@@ -112,7 +113,7 @@ def _entries(document: Mapping[str, object], name: str) -> list[Mapping[str, obj
 def _chain(entry: Mapping[str, object]) -> list[Certificate]:
     written = objects_at(object_at(entry, "certChain", _WHAT), "certificates", _WHAT)
     return [
-        Certificate.from_der(protobuf_base64(text_at(each, "rawBytes", _WHAT), _WHAT), "an authority's certificate")
+        read_certificate(protobuf_base64(text_at(each, "rawBytes", _WHAT), _WHAT), "an authority's certificate")
         for each in written
     ]
 

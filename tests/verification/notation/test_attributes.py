@@ -8,6 +8,7 @@ import cbor2
 import pytest
 
 from router.errors import InvalidSignatureError
+from router.verification.keys import PublicKey
 from router.verification.notation.algorithms import SigningKey
 from router.verification.notation.attributes import Attributes, SigningScheme, read_attributes
 from router.verification.notation.envelopes import COSE_TYPE, JWS_TYPE, Moment, Statement
@@ -24,7 +25,7 @@ from tests.verification.notation.world import (
     with_expiry,
 )
 
-ES256 = SigningKey.of(key("any").public_key()).algorithm
+ES256 = SigningKey.of(PublicKey.of(key("any").public_key())).algorithm
 _COSE = {"alg": 1, "crit": 2, "cty": 3}
 
 

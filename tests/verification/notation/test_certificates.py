@@ -15,8 +15,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from router.errors import InvalidSignatureError
 from router.steps import finish
+from router.verification.keys import PublicKey as PinnedKey
 from router.verification.notation.algorithms import SigningKey
-from router.verification.notation.certificates import Certificate, Chain, Period
+from router.verification.notation.certificates import Chain, read_certificate
+from router.verification.pki.certificates import Period, certificates_in
 from tests.verification.notation.world import (
     CA,
     CLOCK,
@@ -35,7 +37,7 @@ from tests.verification.notation.world import (
 
 
 def checked(chain: Sequence[x509.Certificate], *, is_for_code: bool = True) -> Chain:
-    return finish(Chain.checked([Certificate.from_der(der(one)) for one in chain], is_for_code=is_for_code))
+    return finish(Chain.checked([read_certificate(der(one)) for one in chain], is_for_code=is_for_code))
 
 
 def reason_of(chain: Sequence[x509.Certificate], *, is_for_code: bool = True) -> str:
@@ -175,7 +177,7 @@ ODD_KEYS: dict[str, Callable[[], PublicKey]] = {
 def test_a_key_that_is_weak_or_dear_is_refused_as_soon_as_it_is_read(make: Callable[[], PublicKey]) -> None:
     odd = certificate(subject("odd"), make(), subject("supplier root"), key("supplier root"), LEAF)
     with pytest.raises(InvalidSignatureError) as refused:
-        Certificate.from_der(der(odd))
+        read_certificate(der(odd))
 
     assert refused.value.reason == "certificate"
 
@@ -187,13 +189,13 @@ def test_sha1_is_refused_in_a_certificate() -> None:
     assert found.count(name) == 2
 
     with pytest.raises(InvalidSignatureError):
-        Certificate.from_der(found.replace(name, weak + b"\x00"))
+        read_certificate(found.replace(name, weak + b"\x00"))
 
 
 @pytest.mark.parametrize("body", [b"", b"x", der(GOOD[0])[:-1], der(GOOD[0]) + b"\x00", b"\x30\x80"])
 def test_what_is_no_certificate_is_malformed(body: bytes) -> None:
     with pytest.raises(InvalidSignatureError) as refused:
-        Certificate.from_der(body)
+        read_certificate(body)
 
     assert refused.value.reason == "malformed"
 
@@ -203,29 +205,29 @@ def test_a_name_of_an_odd_type_of_text_is_malformed_or_read(kind: int) -> None:
     """The library has no word for some of ASN.1's types, and says so by a KeyError."""
     found = der(GOOD[0]).replace(b"\x0c\x06signer", bytes([kind]) + b"\x06signer")
     try:
-        subject_of = Certificate.from_der(found).subject
+        subject_of = read_certificate(found).subject
     except InvalidSignatureError:
         return
     assert subject_of.rdns
 
 
 def test_a_text_holds_one_certificate_or_several() -> None:
-    assert len(Certificate.from_pem(pem(root("supplier"), root("stranger")).encode(), "a store")) == 2
+    assert len(certificates_in(pem(root("supplier"), root("stranger")).encode(), "a store", 2)) == 2
     with pytest.raises(InvalidSignatureError):
-        Certificate.from_pem(b"no PEM", "a store")
+        certificates_in(b"no PEM", "a store", 2)
 
 
 @pytest.mark.parametrize("kind", ["P-256", "P-384", "P-521", 2048, 3072, 4096])
 def test_the_algorithm_follows_from_the_key(kind: str | int) -> None:
     by = signatory(name=f"by {kind}", kind=kind)
 
-    assert SigningKey.of(by.chain[0].public_key()).algorithm.jws == by.algorithm
+    assert SigningKey.of(PinnedKey.of(by.chain[0].public_key())).algorithm.jws == by.algorithm
 
 
 @pytest.mark.parametrize("size", [2560, 8192])
 def test_sizes_of_rsa_that_the_specification_does_not_name_do_not_sign(size: int) -> None:
     numbers = rsa.RSAPublicNumbers(65537, 2 ** (size - 1) + 1)
     with pytest.raises(InvalidSignatureError) as refused:
-        SigningKey.of(numbers.public_key())
+        SigningKey.of(PinnedKey.of(numbers.public_key()))
 
     assert refused.value.reason == "key"

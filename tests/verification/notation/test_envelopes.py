@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from router.errors import InvalidSignatureError
 from router.images import Digest
-from router.verification.keys import SignedBytes
+from router.verification.keys import PublicKey, SignedBytes
 from router.verification.notation.algorithms import SigningKey
 from router.verification.notation.envelopes import (
     CHAIN_LIMIT,
@@ -58,7 +58,7 @@ def opened(form: str, protected: bytes) -> Envelope:
 def test_both_formats_are_one_value(form: str) -> None:
     one = sound(form)
     found = read_envelope(form, one.written(form))
-    key = SigningKey.of(signatory().chain[0].public_key())
+    key = SigningKey.of(PublicKey.of(signatory().chain[0].public_key()))
     statement = found.opened(SignedBytes(key, found.content, found.signature))
 
     assert (found.payload, found.chain, found.timestamp) == (one.payload, tuple(one.chain), None)
@@ -70,7 +70,7 @@ def test_both_formats_are_one_value(form: str) -> None:
 def test_nobody_says_what_was_signed_but_who_holds_it_as_signed(form: str) -> None:
     """Two envelopes by one signer must not lend each other their signatures."""
     mine, other = (read_envelope(form, letter(form, d, signatory()).written(form)) for d in (DIGEST, Digest.of(b"b")))
-    key = SigningKey.of(signatory().chain[0].public_key())
+    key = SigningKey.of(PublicKey.of(signatory().chain[0].public_key()))
     with pytest.raises(ValueError, match="something else"):
         mine.opened(SignedBytes(key, other.content, other.signature))
 
@@ -196,7 +196,7 @@ def test_a_header_with_two_meanings_is_refused_though_its_key_signed_it(form: st
     by = signatory()
     found = opened(form, protected)
     content = content_of(form, protected, found.payload)
-    signed = SignedBytes(SigningKey.of(by.chain[0].public_key()), content, sign(by.key, content))
+    signed = SignedBytes(SigningKey.of(PublicKey.of(by.chain[0].public_key())), content, sign(by.key, content))
     with pytest.raises(InvalidSignatureError) as refused:
         found.opened(signed)
 

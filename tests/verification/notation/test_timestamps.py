@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from router.errors import InvalidSignatureError
 from router.steps import finish
-from router.verification.notation.certificates import Certificate, Period
+from router.verification.notation.certificates import read_certificate
 from router.verification.notation.timestamps import stamped_range
+from router.verification.pki.certificates import Period
 from tests.verification.notation.world import (
     CA,
     CLOCK,
@@ -34,7 +35,7 @@ WHEN = NOW - DAY
 
 
 def stamped(token: bytes, *roots: x509.Certificate, content: bytes = CONTENT) -> Period:
-    trusted = [Certificate.from_der(der(one)) for one in roots or (root("clock"),)]
+    trusted = [read_certificate(der(one)) for one in roots or (root("clock"),)]
     return finish(stamped_range(token, content, trusted))
 
 

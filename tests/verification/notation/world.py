@@ -22,7 +22,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from router.images import Digest
 from router.verification.evidence import NotationEnvelope
-from router.verification.notation.der import element
 from router.verification.notation.envelopes import COSE_TYPE, JWS_TYPE
 from router.verification.notation.settings import NotationSettings
 
@@ -333,6 +332,15 @@ _OID = {
     "ecdsa with sha256": "06082a8648ce3d040302",
     "policy": "06042a030405",
 }
+
+
+def element(tag: int, content: bytes) -> bytes:
+    """One element of DER."""
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + content
 
 
 def _oid(name: str) -> bytes:

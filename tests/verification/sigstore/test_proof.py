@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from router.errors import NotVerifiedError
 from router.steps import finish
-from router.verification.sigstore.certificates import CODE_SIGNING, Certificate, Period
+from router.verification.pki.certificates import Certificate, Period
+from router.verification.sigstore.certificates import CODE_SIGNING, read_certificate
 from router.verification.sigstore.identities import Pattern, WantedIdentity, identity_of
 from router.verification.sigstore.material import Material
 from router.verification.sigstore.proof import Asked, Claim, Witnesses, certified, witnessed
@@ -63,7 +64,7 @@ def outcome(
 
 def reason(claim: Claim, der: bytes, material: Material, asked: Asked, root: TrustedRoot) -> str:
     try:
-        finish(certified(claim, Certificate.from_der(der), material, root, asked))
+        finish(certified(claim, read_certificate(der), material, root, asked))
     except NotVerifiedError as error:
         return str(error.reason)
     return "proven"
@@ -77,7 +78,7 @@ def test_a_sound_signature_is_proven_with_its_time_and_entry() -> None:
     key, der = WORLD.leaf()
     claim = signature_by(key)
     material = Material((der,), (WORLD.entry(hashed(claim, der), index=7),))
-    signed, witnesses = finish(certified(claim, Certificate.from_der(der), material, WORLD.root, EVERYTHING))
+    signed, witnesses = finish(certified(claim, read_certificate(der), material, WORLD.root, EVERYTHING))
 
     assert signed.content == CONTENT
     assert (witnesses.times, [entry.index for entry in witnesses.entries]) == ((float(NOW),), [7])
@@ -179,7 +180,7 @@ def test_a_log_entry_is_about_this_signature_and_nothing_else() -> None:
         "another signature over the same": hashed(another, der),
         "another certificate": hashed(claim, other),
         "other content": hashed(replace(claim, content=b"other"), der),
-        "a public key in the certificate's place": hashed(claim, Certificate.from_der(der).key.der, "PUBLIC KEY"),
+        "a public key in the certificate's place": hashed(claim, read_certificate(der).key.der, "PUBLIC KEY"),
         "another signer": hashed(signature_by(other_key), other),
         "of a kind that is no signature": b'{"apiVersion":"0.0.1","kind":"rpm","spec":{}}',
     }
@@ -282,14 +283,14 @@ def test_a_weaker_hash_certifies_nobody() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     made = certify(WORLD.issuer, key, "x", USUAL, algorithm=hashes.SHA224())
     with pytest.raises(NotVerifiedError, match="not accepted"):
-        Certificate.from_der(made.public_bytes(Encoding.DER))
+        read_certificate(made.public_bytes(Encoding.DER))
 
 
 def named(*names: x509.GeneralName, issuers: tuple[Extension, ...] = ((fulcio(8, ISSUER), False),)) -> Certificate:
     extensions = [USUAL[0], USUAL[1], *issuers]
     if names:
         extensions.append((x509.SubjectAlternativeName(names), True))
-    return Certificate.from_der(WORLD.leaf(extensions)[1])
+    return read_certificate(WORLD.leaf(extensions)[1])
 
 
 WANTED = WantedIdentity(
@@ -353,7 +354,7 @@ def test_an_expression_matches_in_full_or_not_at_all(expression: str, text: str,
 
 def test_extensions_are_wanted_all_and_equal() -> None:
     extensions = [*USUAL, (fulcio(20, "push"), False), (fulcio(12, "https://github.com/shop/cart"), False)]
-    identity = identity_of(Certificate.from_der(WORLD.leaf(extensions)[1]))
+    identity = identity_of(read_certificate(WORLD.leaf(extensions)[1]))
     assert identity is not None
 
     assert replace(WANTED, extensions=(("build_trigger", "push"),)).is_met_by(identity)
@@ -373,14 +374,14 @@ def test_no_changed_bit_of_what_a_certificate_says_is_vouched_for() -> None:
     same signature of the same content.
     """
     _, der = WORLD.leaf()
-    true = Certificate.from_der(der).parsed
+    true = read_certificate(der).parsed
     (authority,) = WORLD.root.authorities
     vouched = []
     for place in range(8 * len(der)):
         changed = bytearray(der)
         changed[place // 8] ^= 1 << place % 8
         with contextlib.suppress(NotVerifiedError):
-            leaf = Certificate.from_der(bytes(changed))
+            leaf = read_certificate(bytes(changed))
             identity_of(leaf)
             is_same = leaf.parsed.tbs_certificate_bytes == true.tbs_certificate_bytes
             if authority.path_to(leaf, ()) is not None and not (is_same and leaf.parsed.signature == true.signature):

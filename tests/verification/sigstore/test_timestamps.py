@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import InvalidSignatureError
-from router.verification.sigstore.certificates import Period
-from router.verification.sigstore.der import Value, read
+from router.verification.pki.certificates import Period
+from router.verification.pki.der import Value, read
 from router.verification.sigstore.timestamps import TimestampAuthority, proven_time
 from router.verification.sigstore.trusted_root import read_trusted_root
 from tests.verification.test_keyless_cases import FOLDER

@@ -1,4 +1,4 @@
-"""DER as far as signed messages need it: what stands where, and its very bytes. Pure.
+"""DER as far as certificates and signed messages need it: what stands where, and its very bytes. Pure.
 
 Source: ITU-T X.690 (2021) sections 8 and 10. Only definite lengths in their shortest form, tags below 31, and nothing
 after the end, so that a message has one reading. It copies nothing but what is asked for, and descends only where it is
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from router.errors import InvalidSignatureError
 from router.verification.documents import malformed
 
-SEQUENCE, SET, OCTETS, OBJECT = 0x30, 0x31, 0x04, 0x06
+INTEGER, OCTETS, OBJECT, UTF8, SEQUENCE, SET = 0x02, 0x04, 0x06, 0x0C, 0x30, 0x31
 _LONG, _SHORT_MOST, _MOST_LENGTH_BYTES, _HIGH_TAG = 0x80, 0x7F, 3, 0x1F
 _CHILDREN_LIMIT = 64
 
