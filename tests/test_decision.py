@@ -319,17 +319,16 @@ def test_no_text_hides_or_breaks_a_line(text: str) -> None:
 def test_audit_annotations_are_such_that_the_api_server_keeps_them() -> None:
     findings = [dataclasses.replace(UNSIGNED, rule="x" * 900 + str(number)) for number in range(30)]
     decision = decide(findings, Mode.ENFORCE)
-    annotations = audit_annotations(decision, findings, "7c0e9d0b")
+    annotations = audit_annotations(decision, findings)
 
     assert all(re.fullmatch(r"[A-Za-z0-9._-]{1,63}", key) for key in annotations)
     assert all(len(value) <= ANNOTATION_LIMIT for value in annotations.values())
     assert annotations["outcome"] == "rejected"
-    assert annotations["event-id"] == "7c0e9d0b"
 
 
 def test_audit_annotations_say_verdicts_and_rules() -> None:
     """What fails comes first: twenty images that pass must not push it out."""
-    annotations = audit_annotations(decide([SIGNED, NO_RULE], Mode.DETECT), [SIGNED, NO_RULE], "id")
+    annotations = audit_annotations(decide([SIGNED, NO_RULE], Mode.DETECT), [SIGNED, NO_RULE])
 
     assert annotations == {
         "outcome": "admitted",
@@ -337,7 +336,6 @@ def test_audit_annotations_say_verdicts_and_rules() -> None:
         "would-reject": "true",
         "verdicts": "denied(no_rule) verified(signed)",
         "rules": "registry.example/shop/*",
-        "event-id": "id",
     }
 
 

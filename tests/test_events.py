@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from router import events
 from router.decision import Finding, decide
 from router.events import (
+    DecisionParts,
     Origin,
     decision_event,
     decode,
@@ -59,8 +60,7 @@ def an_event(image: str = "registry.example/shop/web:1.4") -> events.CloudEvent:
         ORIGIN,
         EXAMPLE["data"]["request"],
         EXAMPLE["data"]["workload"],
-        decision,
-        findings,
+        DecisionParts.of(decision, findings),
         at=1795515330.1234,
         gate_milliseconds=1.23456,
     )
@@ -206,8 +206,7 @@ def test_what_was_not_answered_is_another_event_than_what_was_decided() -> None:
         ORIGIN,
         EXAMPLE["data"]["request"],
         EXAMPLE["data"]["workload"],
-        decision,
-        [],
+        DecisionParts.of(decision, []),
         at=0.0,
         gate_milliseconds=0.0,
         corrects="4711",

@@ -7,9 +7,13 @@ reload replaces the whole; nothing looks later at what is in force then.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+import msgspec
+from msgspec import Struct
+
+from router.admission.decisions import Decisions
 from router.admission.judging import Judging
 from router.admission.review import AdmissionRequest
 from router.admission.workloads import Workload
@@ -33,6 +37,8 @@ class GateRules:
     origin: Origin
     enforcement: Enforcement
     judging: Judging
+    decisions: Decisions
+    """What was decided by these rules and still holds."""
     routes: RoutingTree
     destinations: tuple[str, ...]
     """Every destination: who is told when the routes themselves fail."""
@@ -96,8 +102,7 @@ class Told:
         self.last, self.attempt, self.hearers, self.to = None, None, (), ()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request that was read."""
 
     request: AdmissionRequest
@@ -111,7 +116,7 @@ class Asked:
     """In `time.perf_counter`'s time."""
     problem: str = ""
     """Why its images could not be read; empty where they could."""
-    told: Told = field(default_factory=Told)
+    told: Told = msgspec.field(default_factory=Told)
     """What was told about it."""
 
     @property
@@ -126,4 +131,6 @@ class Asked:
 
     def unread(self, problem: str) -> Asked:
         """The same request, of whose images nobody may look at any."""
-        return replace(self, problem=problem, workload=replace(self.workload, places=()))
+        return msgspec.structs.replace(
+            self, problem=problem, workload=msgspec.structs.replace(self.workload, places=())
+        )

@@ -5,7 +5,9 @@
 `validate` decides and tells:
 (1) What brings no image (a deletion, a status update, an update that brings none) is admitted, and only counted.
 (2) Every image is judged, all at once, equal ones once; one that has no answer at the deadline is
-    unverifiable(timeout). Remembered proofs cost no task and no await.
+    unverifiable(timeout). Remembered proofs cost no task and no await, and what was decided about the same places is
+    not decided again while it holds (`router.admission.decisions`). Where nothing is refused, what a tag meant a moment
+    ago will do.
 (3) The decision follows from the findings and the mode of the namespace (`router.decision`). What can't be read is
     refused in enforce and let in with a warning in detect.
 (4) A dry run ends here: same answer, no event.
@@ -37,13 +39,16 @@ from dataclasses import replace
 
 from router.admission import pinning, review
 from router.admission.asked import Asked, GateRules, Times
+from router.admission.decisions import Alike
+from router.admission.draft import Draft
+from router.admission.judging import Found
 from router.admission.observer import Observer
 from router.admission.reading.tolerant import UnreadableJsonError
 from router.admission.review import AdmissionRequest, Objects
-from router.admission.telling import Draft, Telling
+from router.admission.telling import Telling
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import SKIPPED, Workload, read_workload
-from router.decision import Decision, Failure, Finding, audit_annotations, decide
+from router.decision import Decision, Failure, Finding, decide
 from router.events import event_id
 from router.outbox import NewEvent
 from router.slices import OutOfTimeError, Slices
@@ -106,7 +111,7 @@ class Gate:
         patch = None
         try:
             if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
-                patch = await pinning.pins(asked, await _findings(asked))
+                patch = await pinning.pins(asked, (await _found(asked)).findings)
         except Exception:
             log.exception("pinning_failed", uid=asked.request.uid)  # a patch is a courtesy; /validate decides and tells
         return review.reply(asked.request.uid, allowed=True, patch=patch)
@@ -141,7 +146,7 @@ class Gate:
             draft = _failed(draft.findings, asked, "event_not_stored", "the event of this decision can't be stored")
             reply = _reply(asked, draft)
             self._in_background(self._telling.take_back(asked, draft))
-        self._telling.count(asked, draft)
+        self._telling.count(draft)
         return reply
 
     async def _told_of_failure(self, asked: Asked, error_name: str) -> bytes:
@@ -153,7 +158,7 @@ class Gate:
         )
         if not asked.request.dry_run:
             await self._store(asked, draft)
-            self._telling.count(asked, draft)
+            self._telling.count(draft)
         return reply
 
     async def _told_unanswered(self, asked: Asked) -> None:
@@ -166,7 +171,7 @@ class Gate:
         decision = replace(judged, outcome=RequestOutcome.UNANSWERED, severity=Severity.MEDIUM, message=message)
         draft = Draft(decision, findings)
         await self._store(asked, draft)
-        self._telling.count(asked, draft)
+        self._telling.count(draft)
 
     async def _store(self, asked: Asked, draft: Draft, first: NewEvent | None = None) -> bool:
         is_stored = await self._telling.store(asked, draft, first)
@@ -181,17 +186,27 @@ class Gate:
 
 
 async def decided(asked: Asked) -> Draft:
-    """What is decided about a request that brings images, before anybody is told."""
+    """What is decided about a request that brings images: as it was decided before, while that holds."""
     if asked.problem:
         return _failed((), asked, "unreadable", asked.problem)
-    findings = await pinning.held_against(asked, await _findings(asked))
-    decision = decide(findings, asked.mode, never_block=asked.never_block, notices=asked.workload.notices)
-    return Draft(decision, findings)
+    workload, decisions = asked.workload, asked.rules.decisions
+    key = Alike(workload.places, workload.notices, asked.mode, asked.never_block)
+    if (remembered := decisions.get(key)) is not None:
+        return remembered
+    found = await _found(asked, is_recent_enough=not asked.blocks)
+    findings = await pinning.held_against(asked, found.findings)
+    decision = decide(findings, asked.mode, never_block=asked.never_block, notices=workload.notices)
+    draft = Draft(decision, findings)
+    if found.lasting is not None:
+        decisions.put(key, draft, found.lasting, workload.cost)
+    return draft
 
 
-async def _findings(asked: Asked) -> list[Finding]:
-    asker = Asker(asked.request.namespace, asked.request.dry_run)
-    return await asked.rules.judging.findings(asked.workload.places, asked.times.came, asked.times.deadline, asker)
+async def _found(asked: Asked, *, is_recent_enough: bool = False) -> Found:
+    places, times, asker = asked.workload.places, asked.times, Asker(asked.request.namespace, asked.request.dry_run)
+    return await asked.rules.judging.findings(
+        places, times.came, times.deadline, asker, is_recent_enough=is_recent_enough
+    )
 
 
 def _reply(asked: Asked, draft: Draft) -> bytes:
@@ -201,7 +216,7 @@ def _reply(asked: Asked, draft: Draft) -> bytes:
         allowed=decision.outcome is not RequestOutcome.REJECTED,
         message=decision.refusal,
         warnings=decision.warnings,
-        audit=audit_annotations(decision, draft.findings, event_id(asked.rules.origin.cluster, uid)),
+        audit={**draft.audit, "event-id": event_id(asked.rules.origin.cluster, uid)},
     )
 
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, assert_never
+from typing import NamedTuple, Protocol, assert_never
 
 from router.admission.observer import Observer
 from router.admission.places import Place
@@ -33,6 +33,7 @@ from router.telemetry.logs import logger
 from router.verdict import Mode, Verdict
 from router.verification import Asker, Judgement, Turnstile
 from router.verification.judgement import overloaded, timed_out
+from router.verification.lasting import FOR_EVER, Known, Lasting
 from router.verification.turnstile import Answer, Answered, CutOff, Failed, Unasked
 
 log = logger()
@@ -48,7 +49,18 @@ class Judged:
     reference: str | None
     rule: Rule | None
     judgement: Judgement
-    milliseconds: float
+    milliseconds: float = 0.0
+    lasting: Lasting | None = FOR_EVER
+    """For how long the same will be said without asking anybody; None where somebody was asked."""
+
+
+class Found(NamedTuple):
+    """What was found out about the images of one object."""
+
+    findings: list[Finding]
+    """One for each place, in order."""
+    lasting: Lasting | None
+    """For how long the same places will have the same findings; None where somebody was asked."""
 
 
 class Knowing(Protocol):
@@ -57,8 +69,11 @@ class Knowing(Protocol):
     async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:
         """What is known about the image under this rule; asks its registry."""
 
-    def knows(self, image: ImageReference, rule: Rule) -> Judgement | None:
-        """The same where it can be had without asking."""
+    def knows(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:
+        """The same where it can be had without asking; whether what a tag meant a moment ago will do."""
+
+    def holds(self, lasting: Lasting) -> bool:
+        """Whether what was known still holds."""
 
 
 class Pause:
@@ -92,7 +107,9 @@ class Judging:
         self._observer = observer
         self._turnstile = turnstile
 
-    async def findings(self, places: Sequence[Place], came: float, deadline: float, asker: Asker) -> list[Finding]:
+    async def findings(
+        self, places: Sequence[Place], came: float, deadline: float, asker: Asker, *, is_recent_enough: bool = False
+    ) -> Found:
         """One finding per place, in order.
 
         Args:
@@ -100,25 +117,31 @@ class Judging:
             came: When the request came, in the event loop's time.
             deadline: When all must be found, in the event loop's time.
             asker: The request.
+            is_recent_enough: Whether what a tag meant a moment ago will do: nothing is refused or written.
         """
         judged: dict[str, Judged] = {}
         waiting: dict[str, tuple[ImageReference, Rule]] = {}
         pause = Pause()
         for place in places:
             if place.image not in judged and place.image not in waiting:
-                known = self._at_once(place.image)
+                known = self._at_once(place.image, is_recent_enough=is_recent_enough)
                 if isinstance(known, Judged):
                     judged[place.image] = known
                 else:
                     waiting[place.image] = known
                 await pause.if_due()
+        lasting = None if waiting else _shortest(judged.values())
         if waiting:
             judged |= await self._judged(waiting, came, deadline, asker)
         found = []
         for place in places:
             found.append(self._finding(place, judged[place.image]))
             await pause.if_due()
-        return found
+        return Found(found, lasting)
+
+    def holds(self, lasting: Lasting) -> bool:
+        """Whether findings that lasted so long still do."""
+        return self._verifier.holds(lasting)
 
     async def known(self, places: Sequence[Place]) -> list[Finding]:
         """One finding per place, in order, with what can be said without asking anybody."""
@@ -131,9 +154,7 @@ class Judging:
         for place in places:
             if place.image not in judged:
                 known = self._at_once(place.image)
-                judged[place.image] = (
-                    known if isinstance(known, Judged) else Judged(str(known[0]), known[1], unasked, 0.0)
-                )
+                judged[place.image] = known if isinstance(known, Judged) else Judged(str(known[0]), known[1], unasked)
             found.append(self._finding(place, judged[place.image]))
             await pause.if_due()
         return found
@@ -144,16 +165,18 @@ class Judging:
         pinned = replace(tagged, tag=None, digest=Digest.parse(digest))
         return self._policy.match(tagged) is self._policy.match(pinned)
 
-    def _at_once(self, image: str) -> Judged | tuple[ImageReference, Rule]:
+    def _at_once(self, image: str, *, is_recent_enough: bool = False) -> Judged | tuple[ImageReference, Rule]:
         try:
             reference = parse_reference(image)
         except InvalidReferenceError as error:
-            return Judged(None, None, _denied(Denial.INVALID_REFERENCE, str(error)), 0.0)
+            return Judged(None, None, _denied(Denial.INVALID_REFERENCE, str(error)))
         rule = self._policy.match(reference)
         if rule is None:
-            return Judged(str(reference), None, _denied(Denial.NO_RULE, "no rule of the policy names this image"), 0.0)
-        known = self._verifier.knows(reference, rule)
-        return (reference, rule) if known is None else Judged(str(reference), rule, known, 0.0)
+            return Judged(str(reference), None, _denied(Denial.NO_RULE, "no rule of the policy names this image"))
+        known = self._verifier.knows(reference, rule, is_recent_enough=is_recent_enough)
+        if known is None:
+            return reference, rule
+        return Judged(str(reference), rule, known.judgement, lasting=known.lasting)
 
     async def _judged(
         self, waiting: Mapping[str, tuple[ImageReference, Rule]], came: float, deadline: float, asker: Asker
@@ -176,7 +199,7 @@ class Judging:
         for image, question in waiting.items():
             judgement, seconds = results[question]
             self._observer.judged(judgement.verdict, seconds)
-            found[image] = Judged(str(question[0]), question[1], judgement, seconds * 1000)
+            found[image] = Judged(str(question[0]), question[1], judgement, seconds * 1000, None)
         return found
 
     def _finding(self, place: Place, judged: Judged) -> Finding:
@@ -233,6 +256,16 @@ def _result(answer: Answer[tuple[Judgement, float]], times: _Times) -> tuple[Jud
             return overloaded(had_a_turn=had_a_turn), times.ended - times.began
         case _:
             assert_never(answer)
+
+
+def _shortest(judged: Iterable[Judged]) -> Lasting | None:
+    lasting = FOR_EVER
+    for one in judged:
+        if one.lasting is None:
+            return None
+        if one.lasting is not FOR_EVER:
+            lasting = lasting.both(one.lasting)
+    return lasting
 
 
 def _denied(reason: Reason, detail: str) -> Judgement:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from router.admission.foreign import Found
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_entries
@@ -32,8 +34,7 @@ LISTS = (
 """Lists of containers: in the shape, in the object, and as a kind of container."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where an image stands."""
 
     container: str

@@ -18,8 +18,6 @@ import asyncio
 import contextlib
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Self
 
 from aiohttp import StreamReader, web
 
@@ -72,19 +70,6 @@ class Room:
             return False
         self._free -= size
         return True
-
-    @contextlib.asynccontextmanager
-    async def held(self, size: int, deadline: float) -> AsyncIterator[None]:
-        """Hold so many bytes for as long as the context lasts.
-
-        Raises:
-            BodyRefusedError: 503, there was no room until the deadline, or too many wait.
-        """
-        await self.take(size, deadline, is_tiny=size <= TINY)
-        try:
-            yield
-        finally:
-            self.give_back(size)
 
     async def take(self, size: int, deadline: float, *, is_tiny: bool) -> None:
         """Wait until so many bytes are free, in the order of asking; raises BodyRefusedError at the deadline."""
@@ -174,51 +159,49 @@ class Receiving:
         self._room = room or Room()
         self._slots = slots or Slots()
 
-    @contextlib.asynccontextmanager
-    async def body(
-        self, content: StreamReader, *, length: int | None, most: int, peer: str, deadline: float
-    ) -> AsyncIterator[memoryview]:
-        """The whole body, held as long as the context lasts; `deadline` is in the event loop's time.
-
-        Raises:
-            BodyRefusedError: 408, 413 or 503.
-        """
+    def body(self, *, length: int | None, most: int, peer: str) -> Body:
+        """What receives one body; raises BodyRefusedError, 413, where its length says that it is too large."""
         if length is not None and length > most:
             raise BodyRefusedError(413, f"a body of {length} bytes; the limit (webhook.max_body) is {most}")
-        async with _Holding(self._room, self._slots, peer, is_tiny=(length or SMALL) <= TINY) as holding:
-            yield await holding.received(content, most, deadline)
+        return Body(self._room, self._slots, peer, most, is_tiny=(length or SMALL) <= TINY)
 
 
-class _Holding:
-    """What one body holds."""
+class Body:
+    """One body, and the room that it has until it is let go of."""
 
-    def __init__(self, room: Room, slots: Slots, peer: str, *, is_tiny: bool) -> None:
+    __slots__ = ("_bytes", "_has_slot", "_is_tiny", "_most", "_peer", "_room", "_slots")
+
+    def __init__(self, room: Room, slots: Slots, peer: str, most: int, *, is_tiny: bool) -> None:
         self._room = room
         self._slots = slots
         self._peer = peer
+        self._most = most
         self._is_tiny = is_tiny
         self._bytes = 0
         self._has_slot = False
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def let_go(self) -> None:
+        """Give back what it holds."""
         if self._has_slot:
+            self._has_slot = False
             self._slots.give_back()
         if self._bytes:
             self._room.give_back(self._bytes)
+            self._bytes = 0
 
-    async def received(self, content: StreamReader, most: int, deadline: float) -> memoryview:
+    async def received(self, content: StreamReader, deadline: float) -> memoryview:
+        """The whole body; `deadline` is in the event loop's time. Whatever happens, it must be let go of.
+
+        Raises:
+            BodyRefusedError: 400, 408, 413 or 503.
+        """
         loop = asyncio.get_running_loop()
         whole, behind_at = bytearray(), loop.time() + GRACE
         while not content.at_eof():
             chunk = await _next_chunk(content, min(behind_at, deadline), whole)
             whole += chunk
-            if len(whole) > most:
-                raise BodyRefusedError(413, f"a body beyond the limit (webhook.max_body) of {most} bytes")
+            if len(whole) > self._most:
+                raise BodyRefusedError(413, f"a body beyond the limit (webhook.max_body) of {self._most} bytes")
             waited = loop.time()
             await self._hold(len(whole), len(chunk), deadline)
             behind_at += len(chunk) / RATE + loop.time() - waited

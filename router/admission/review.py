@@ -19,9 +19,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_document, read_texts
@@ -45,8 +44,7 @@ SHOWN = 100
 _OBJECT, _NULL = b"{", b"null"
 
 
-@dataclass(frozen=True, slots=True)
-class AdmissionRequest:
+class AdmissionRequest(Struct, frozen=True):
     """What the API server asks."""
 
     uid: str
@@ -73,8 +71,7 @@ class AdmissionRequest:
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
-@dataclass(frozen=True, slots=True)
-class Objects:
+class Objects(Struct, frozen=True):
     """What a request is about, unread: these hold the whole body in memory."""
 
     new: Raw

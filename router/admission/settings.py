@@ -77,6 +77,9 @@ class ListeningSettings(SettingsModel):
     at most 26s, so that running deliveries have 2s more before Kubernetes kills at 30s."""
     pin_digests: bool = False
     """Whether `/mutate` rewrites a tag to the digest that was proven, where a refusal would be in force."""
+    resolve_tags_every: Annotated[Duration, Field(ge=0, le=300)] = 5.0
+    """For how long an answer about what a tag points to serves further requests of `/validate` in detect, where nothing
+    is written or refused; `0s`: never. What is refused or pinned is always asked anew."""
     max_body: Annotated[Size, OnlyAtStart()] = 32 * 2**20
     """The largest review that is read; larger ones are answered 413. The API server escapes `<`, `>` and `&`, so a
     Pod of 3 MiB makes a body of 18 MiB. A change needs a restart."""

@@ -6,7 +6,7 @@ Rules:
 (2) Routes name the destinations; if the routes themselves fail, everybody is told.
 (3) `store` never raises: an event that the outbox does not take, for whatever cause, stands whole in the log and is
     counted. It takes no longer than what is kept back for it of the call's timeout.
-(4) One line in the log per decision.
+(4) The log gets its line per decision from whoever keeps events (`router.assembly.decision_log`).
 
 When somebody may have heard another decision than the one that holds:
 (5) What is told for a receipt says `decision.is_attempt`. Its hearers are all who were asked, since an attempt that was
@@ -29,13 +29,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+
+from msgspec import structs
 
 from router.admission.asked import Asked, GateRules
+from router.admission.draft import Draft
 from router.admission.observer import Observer
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload
-from router.decision import Decision, Finding
 from router.events import CloudEvent, decision_event, decode, encode, unreadable_event
 from router.outbox import Intake, NewEvent
 from router.telemetry.logs import logger, write_event
@@ -43,25 +45,10 @@ from router.verdict import RequestOutcome
 
 log = logger()
 
-SHOWN_IMAGES = 20
-"""Images in a line of the log."""
 PATIENCE = 10.0
 """Seconds that storing an event may take for which no answer waits."""
 HEARING = 5.0
 """Seconds that those who heard an attempt may take to hear what corrects it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What is about to be told."""
-
-    decision: Decision
-    findings: Sequence[Finding]
-
-    @property
-    def is_admission(self) -> bool:
-        """Whether the request is let in."""
-        return self.decision.outcome is RequestOutcome.ADMITTED
 
 
 class Telling:
@@ -141,7 +128,7 @@ class Telling:
         event = self._event(asked, draft, is_attempt=is_attempt)
         routed, to = _who(asked.rules, event), asked.told.to
         destinations = tuple(dict.fromkeys((*to, *routed))) if to else routed
-        return NewEvent(event["id"], encode(event), self._now(), destinations)
+        return NewEvent(event["id"], encode(event, draft.parts), self._now(), destinations)
 
     async def store_unreadable(self, rules: GateRules, bodies: Unreadable) -> None:
         """Have the event about bodies that are no review stored, or whole in the log."""
@@ -163,27 +150,12 @@ class Telling:
         else:
             self._observer.stored()
 
-    def count(self, asked: Asked, draft: Draft) -> None:
-        """Count the decision and write its line in the log; never fails, since the answer is made by now."""
+    def count(self, draft: Draft) -> None:
+        """Count the decision; never fails, since the answer is made by now."""
         try:
-            self._count(asked, draft)
+            self._observer.decided(draft.decision.outcome, draft.decision.mode, draft.verdicts)
         except Exception:  # what is counted decides nothing
-            log.exception("decision_not_counted", uid=asked.request.uid)
-
-    def _count(self, asked: Asked, draft: Draft) -> None:
-        decision, request = draft.decision, asked.request
-        self._observer.decided(decision.outcome, decision.mode, [finding.verdict for finding in draft.findings])
-        log.info(
-            "request_decided",
-            uid=request.uid,
-            namespace=request.namespace,
-            workload=f"{request.kind}/{_name(asked)}",
-            outcome=decision.outcome.value,
-            mode=decision.mode.value,
-            would_reject=decision.would_reject,
-            verdicts=[f"{found.image[:200]}: {found.verdict.value}({found.reason})" for found in _shown(draft)],
-            milliseconds=round((time.perf_counter() - asked.began) * 1000, 2),
-        )
+            log.exception("decision_not_counted")
 
     def _not_stored(self, error: Exception, event_id: str, told_instead: Mapping[str, object]) -> None:
         self._observer.unstored()
@@ -195,7 +167,7 @@ class Telling:
             return self._event_about(asked, draft, is_attempt=is_attempt)
         except Exception:  # a smaller event is better than none
             log.exception("event_incomplete", uid=asked.request.uid)
-            bare = replace(asked, workload=Workload())
+            bare = structs.replace(asked, workload=Workload())
             return self._event_about(bare, Draft(draft.decision, ()), is_attempt=is_attempt)
 
     def _event_about(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> CloudEvent:
@@ -215,18 +187,12 @@ class Telling:
                 "dry_run": request.dry_run,
             },
             {"api_version": request.api_version, "kind": request.kind, "name": _name(asked), "owner": workload.owner},
-            draft.decision,
-            draft.findings,
+            draft.parts,
             at=self._now(),
             gate_milliseconds=(time.perf_counter() - asked.began) * 1000,
             corrects=None if before is None else before.id,
             is_attempt=is_attempt,
         )
-
-
-def _shown(draft: Draft) -> list[Finding]:
-    """The images of a line, those that fail first."""
-    return sorted(draft.findings, key=lambda finding: not finding.is_failing)[:SHOWN_IMAGES]
 
 
 def _name(asked: Asked) -> str:

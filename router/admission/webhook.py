@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import web
 
@@ -26,7 +26,7 @@ from router.admission.asked import Asked, GateRules, Times
 from router.admission.deadlines import LARGEST_KEPT, Allowance, allowance
 from router.admission.gate import Gate
 from router.admission.observer import Observer
-from router.admission.receiving import KEPT_FOR_TINY, ROOM, SLOTS, BodyRefusedError, Receiving, Room, Slots
+from router.admission.receiving import KEPT_FOR_TINY, ROOM, SLOTS, TINY, BodyRefusedError, Receiving, Room, Slots
 from router.admission.review import AdmissionRequest, read_review
 from router.admission.unreadable import UnreadableBodies
 from router.errors import ReviewError
@@ -54,6 +54,8 @@ class Webhook:
     ) -> None:
         """`share` is how many webhooks there are: each holds its part of what all may hold together."""
         self._gate = gate
+        self._endpoints: Mapping[str, Answering] = {"/validate": gate.validate, "/mutate": gate.mutate}
+        self._clock = asyncio.get_running_loop().time
         self._max_body = max_body
         self._observer = observer
         self._unreadable = unreadable
@@ -61,25 +63,19 @@ class Webhook:
         self._seldom = Seldom()
         self._judging = Room(JUDGING_ROOM // share, JUDGING_ROOM // 4 // share, WAITING_ROOM // share)
 
-    def application(self) -> web.Application:
-        """The aiohttp application that serves both endpoints."""
-        application = web.Application()
-        application.router.add_post("/validate", self._endpoint(self._gate.validate, "validate"))
-        application.router.add_post("/mutate", self._endpoint(self._gate.mutate, "mutate"))
-        return application
+    async def answer(self, request: web.BaseRequest) -> web.Response:
+        """The answer to any request; for a server without routes of its own, since there are two paths."""
+        answering = self._endpoints.get(request.path)
+        if answering is None:
+            return web.Response(status=404, text="there are /validate and /mutate\n")
+        if request.method != "POST":
+            return web.Response(status=405, text="send a POST\n", headers={"Allow": "POST"})
+        began = self._clock()
+        response = await self._answer(request, answering, began)
+        self._observer.answered(request.path[1:], self._clock() - began)
+        return response
 
-    def _endpoint(self, answering: Answering, name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-        loop_time = asyncio.get_running_loop().time
-
-        async def answer(request: web.Request) -> web.Response:
-            began = loop_time()
-            response = await self._answer(request, answering, began)
-            self._observer.answered(name, loop_time() - began)
-            return response
-
-        return answer
-
-    async def _answer(self, request: web.Request, answering: Answering, began: float) -> web.Response:
+    async def _answer(self, request: web.BaseRequest, answering: Answering, began: float) -> web.Response:
         rules = self._gate.rules  # once: a reload while the request is in hand changes nothing for it
         found: list[AdmissionRequest] = []
         asked: Asked | None = None
@@ -102,34 +98,36 @@ class Webhook:
         cost = asked.workload.cost
         if not cost:
             return await answering(asked)
-        async with contextlib.AsyncExitStack() as held:
-            try:
-                await held.enter_async_context(self._judging.held(cost, asked.times.deadline))
-            except BodyRefusedError:  # a 503 would let it in untold under `failurePolicy: Ignore`
-                asked = asked.unread("too many images are being judged at once; try again")
+        try:
+            await self._judging.take(cost, asked.times.deadline, is_tiny=cost <= TINY)
+        except BodyRefusedError:  # a 503 would let it in untold under `failurePolicy: Ignore`
+            return await answering(asked.unread("too many images are being judged at once; try again"))
+        try:
             return await answering(asked)
+        finally:
+            self._judging.give_back(cost)
 
-    async def _read(self, request: web.Request, rules: GateRules, began: float, found: list[AdmissionRequest]) -> Asked:
+    async def _read(
+        self, request: web.BaseRequest, rules: GateRules, began: float, found: list[AdmissionRequest]
+    ) -> Asked:
         """What is asked; the body is let go of when it has been read."""
         allowed, peer = _allowance(request, rules.longest), request.remote or ""
-        deadline = began + allowed.judging
-        async with self._receiving.body(
-            request.content,
-            length=request.content_length,
-            most=self._max_body,
-            peer=peer,
-            deadline=deadline,
-        ) as body:
+        times = Times(began, began + allowed.judging, began + allowed.storing)
+        body = self._receiving.body(length=request.content_length, most=self._max_body, peer=peer)
+        try:
+            whole = await body.received(request.content, times.deadline)
             try:
-                review, objects = await self._gate.slices.run(read_review(body), deadline)
+                review, objects = await self._gate.slices.run(read_review(whole), times.deadline)
             except ReviewError as error:
                 await asyncio.sleep(0)  # the hash of a large body takes about as long as a step may
-                self._unreadable.add(error.cause, str(error), peer, body)
+                self._unreadable.add(error.cause, str(error), peer, whole)
                 raise
             except OutOfTimeError as error:
                 raise BodyRefusedError(503, "there was no time to read the request; ask again") from error
             found.append(review)
-            return await self._gate.read(rules, review, objects, Times(began, deadline, began + allowed.storing))
+            return await self._gate.read(rules, review, objects, times)
+        finally:
+            body.let_go()
 
     def _refused(self, status: int, problem: str) -> web.Response:
         self._observer.turned_away(status)
@@ -144,7 +142,7 @@ class Webhook:
         return response
 
 
-def _allowance(request: web.Request, longest: float) -> Allowance:
+def _allowance(request: web.BaseRequest, longest: float) -> Allowance:
     try:
         return allowance(request.query_string.removeprefix("timeout="), longest)
     except Exception as error:  # noqa: BLE001 - how long it may take decides nothing about what it says
@@ -177,7 +175,7 @@ def _review(body: bytes) -> web.Response:
     return web.Response(body=body, content_type=CONTENT_TYPE)
 
 
-def _check_head(request: web.Request) -> None:
+def _check_head(request: web.BaseRequest) -> None:
     if request.content_type != CONTENT_TYPE:
         raise BodyRefusedError(415, f"content type {request.content_type[:100]!r}; expected {CONTENT_TYPE}")
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()

@@ -29,9 +29,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from router.admission import kinds
 from router.admission.foreign import search
@@ -49,8 +48,7 @@ SKIPPED = {"DELETE": Skip.DELETION, "CONNECT": Skip.CONNECT}
 _POD_SUBRESOURCES = frozenset({"", "ephemeralcontainers", "resize"})
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(Struct, frozen=True):
     """What an object would run."""
 
     places: tuple[Place, ...] = ()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from router.admission.asked import GateRules, ObtainReceipts
+from router.admission.decisions import LIMIT as DECISION_BYTES
+from router.admission.decisions import Decisions
 from router.admission.judging import Judging
 from router.assembly.door import entrance
 from router.assembly.observing import Observing
@@ -29,6 +31,8 @@ class Memory:
 
     turnstile: Turnstile
     remembered: VerdictCache
+    decision_bytes: int
+    """What remembered decisions may take."""
 
     @classmethod
     def shared_by(cls, gates: int) -> Self:
@@ -36,6 +40,7 @@ class Memory:
         return cls(
             Turnstile(Turns(Limits.shared_by(gates))),
             VerdictCache(time.monotonic, proof_bytes=PROOF_BYTES // gates, refusal_bytes=REFUSAL_BYTES // gates),
+            DECISION_BYTES // gates,
         )
 
 
@@ -65,12 +70,14 @@ def deciding(
     """
     settings = part.settings
     registry = RegistryClient(settings.registries, on_request=observing.asked_registry)
-    verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=memory.remembered)
+    every = settings.webhook.resolve_tags_every
+    verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=memory.remembered, resolve_every=every)
     judging = Judging(part.policy, verifier, verifier.wants, observing, memory.turnstile)
     rules = GateRules(
         origin=Origin(settings.cluster, replica),
         enforcement=Enforcement(settings.enforcement),
         judging=judging,
+        decisions=Decisions(judging.holds, memory.decision_bytes),
         routes=RoutingTree(settings.routes),
         destinations=tuple(receiver.name for receiver in settings.destinations),
         must_deliver=frozenset(receiver.name for receiver in settings.destinations if receiver.must_deliver),

@@ -81,7 +81,7 @@ class GateHalf:
         webhook = Webhook(gate, first.settings.webhook.max_body, self._observing, self._unreadable, share=self._gates)
         most = min(WEBHOOK.most // self._gates, open_files() // 2)
         self._listener = Listener(
-            webhook.application(),
+            webhook.answer,
             sockets,
             self._observing,
             entrance=lambda: self._deciding.entrance,

@@ -21,11 +21,13 @@ from typing import Self
 
 from router import __version__
 from router.admission.asked import Asked, GateRules, Times
+from router.admission.decisions import Decisions
+from router.admission.draft import Draft
 from router.admission.gate import Gate, decided
 from router.admission.judging import Judging
 from router.admission.places import Place
 from router.admission.review import read_review
-from router.admission.telling import Draft, Telling
+from router.admission.telling import Telling
 from router.assembly.observing import Observing
 from router.decision import Finding
 from router.errors import OutboxError, ReviewError
@@ -39,6 +41,7 @@ from router.settings.judging import JudgedBy
 from router.slices import OutOfTimeError
 from router.telemetry import metrics
 from router.verification import Account, Asker, Judgement, Turnstile, Verifier
+from router.verification.lasting import Known, Lasting
 
 _KEPT_BACK = 0.5
 """Seconds between the end of judging and of everything, which nothing here needs."""
@@ -63,8 +66,11 @@ class _Accounting:
         self.account = Account()  # whoever had to make room for others begins anew
         return await self.verifier.judge(image, rule, deadline, self.account)
 
-    def knows(self, _image: ImageReference, _rule: Rule) -> Judgement | None:
+    def knows(self, _image: ImageReference, _rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - nothing is
         return None
+
+    def holds(self, _lasting: Lasting) -> bool:
+        return False
 
 
 class _Nowhere:
@@ -102,10 +108,12 @@ class Inquiry:
         self._registry = RegistryClient(settings.registries)
         self._verifier = Verifier(self._registry, settings.verifiers)
         self._turnstile = Turnstile()
+        judging = Judging(self._policy, self._verifier, self._verifier.wants, observing, self._turnstile)
         rules = GateRules(
             origin=Origin(settings.cluster, ""),
             enforcement=Enforcement(settings.enforcement),
-            judging=Judging(self._policy, self._verifier, self._verifier.wants, observing, self._turnstile),
+            judging=judging,
+            decisions=Decisions(judging.holds),
             routes=RoutingTree(RouteSettings()),
             destinations=(),
             must_deliver=frozenset(),
@@ -130,8 +138,8 @@ class Inquiry:
         accounting = _Accounting(self._verifier)
         judging = Judging(self._policy, accounting, self._verifier.wants, self._observing, self._turnstile)
         times, asker = self._times(), Asker("", is_dry_run=False)
-        (finding,) = await judging.findings([Place("", "container", text, "")], times.came, times.deadline, asker)
-        return Told(finding, accounting.account)
+        found = await judging.findings([Place("", "container", text, "")], times.came, times.deadline, asker)
+        return Told(found.findings[0], accounting.account)
 
     async def review(self, body: bytes) -> tuple[Asked, Draft | None]:
         """What is asked in an AdmissionReview, and what would be decided; None where there is nothing to judge.

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from router.assembly.channels import Made, channels
+from router.assembly.decision_log import LoggedIntake
 from router.assembly.observing import Observing
 from router.assembly.tending import Tending
 from router.delivery import Dispatcher, Receipts
@@ -45,6 +46,7 @@ class KeeperHalf:
 
     def __init__(self, outbox: SqliteOutbox, observing: Observing, replica: str, tending: Tending) -> None:
         self._outbox = outbox
+        self._intake = LoggedIntake(outbox)
         self._observing = observing
         self._tending = tending
         self._dispatcher = Dispatcher(outbox.queue(replica), observing)
@@ -61,7 +63,7 @@ class KeeperHalf:
     @property
     def intake(self) -> Intake:
         """Where events come in."""
-        return self._outbox
+        return self._intake
 
     @property
     def failure(self) -> str:

@@ -115,6 +115,7 @@ class Member:
             self._facts.send()
             if failure := work.failure or self._tending.failure:
                 log.error("process_gives_up", cause=failure)
+                logs.flush()
                 self._peer.close()
                 os._exit(_ENDED)
 

@@ -226,8 +226,9 @@ class Product:
 
     async def _answer(self, seat: Seat, topic: str, body: bytes) -> bytes:
         match topic:
-            case child.LINE:
-                logs.write_line(body)
+            case child.LINES:
+                for line in child.unpacked_lines(body):
+                    logs.write_line(line)
             case child.EVENT:
                 logs.write_encoded_event(*child.unpacked_event(body))
             case messages.FACTS:

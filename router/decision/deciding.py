@@ -77,8 +77,8 @@ def _severity(findings: Sequence[Finding], *, is_rejected: bool, would_reject: b
     return Severity.INFO
 
 
-def audit_annotations(decision: Decision, findings: Sequence[Finding], event_id: str) -> dict[str, str]:
-    """What the API server's audit log keeps; keys are at most 63 of A-Z a-z 0-9 . _ - ."""
+def audit_annotations(decision: Decision, findings: Sequence[Finding]) -> dict[str, str]:
+    """What the API server's audit log keeps, beside the event's id; keys are at most 63 of A-Z a-z 0-9 . _ - ."""
     shown = sorted(findings, key=lambda finding: not finding.is_failing)[: wording.SHOWN_IMAGES]
     verdicts = " ".join(f"{finding.verdict.value}({finding.reason})" for finding in shown)
     rules = " ".join(dict.fromkeys(finding.rule for finding in findings if finding.rule))
@@ -88,5 +88,4 @@ def audit_annotations(decision: Decision, findings: Sequence[Finding], event_id:
         "would-reject": "true" if decision.would_reject else "false",
         "verdicts": verdicts[:ANNOTATION_LIMIT],
         "rules": rules[:ANNOTATION_LIMIT],
-        "event-id": event_id,
     }

@@ -1,7 +1,9 @@
 """The event that tells of an admission decision: its shape, its identity and its encoding (pure)."""
 
-from router.events.encoding import EVENT_LIMIT, as_json, decode, encode, with_sequence
-from router.events.making import Origin, decision_event, event_id, image_data, timestamp, unreadable_event
+from router.events.encoding import EVENT_LIMIT, decode, encode, with_sequence
+from router.events.json_text import as_json
+from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
+from router.events.parts import DecisionParts, image_data
 from router.events.schema import (
     CONTENT_TYPE,
     DECISION_TYPE,
@@ -27,6 +29,7 @@ __all__ = [
     "UNREADABLE_TYPE",
     "CloudEvent",
     "DecisionData",
+    "DecisionParts",
     "EventData",
     "ImageData",
     "OmittedData",

@@ -4,7 +4,8 @@ Rules:
 (1) `data.sequence` is given by the outbox when it stores the event. Until then a body is encoded without it, as the
     last member that `with_sequence` completes, so that no body is ever parsed only to be numbered.
 (2) Bytes are always UTF-8: what UTF-8 can not hold (lone surrogates) becomes U+FFFD.
-(3) Above `EVENT_LIMIT` an event is made smaller in steps, each only if the one before did not suffice: names that
+(3) What follows from the decision alone may come encoded (`router.events.parts`): the bytes are the same.
+(4) Above `EVENT_LIMIT` an event is made smaller in steps, each only if the one before did not suffice: names that
     others wrote are shortened; details are cut and groups left out; images beyond `IMAGES_KEPT` are counted, those that
     pass first; then, if names are so long still, as many images more as it takes. Size never keeps an event from being
     told.
@@ -13,11 +14,13 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
 
+from router.events.json_text import as_json
+from router.events.parts import DecisionParts
 from router.events.schema import CloudEvent, EventData, ImageData, UserData
 from router.shortening import HEAD, TAIL, shortened
 from router.verdict import Verdict
@@ -34,33 +37,29 @@ MESSAGE_LIMIT = 4096
 """Characters of its message."""
 
 
-def as_json(value: object) -> bytes:
-    """Compact JSON in UTF-8; lone surrogates, which UTF-8 can't hold, become U+FFFD."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        return orjson.dumps(_representable(value))
+def encode(event: CloudEvent, parts: DecisionParts | None = None) -> bytes:
+    """The event as JSON without its sequence number, which `with_sequence` puts in; at most `EVENT_LIMIT` bytes.
 
-
-def _representable(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, Mapping):
-        return {_representable(key): _representable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_representable(item) for item in value]
-    return value
-
-
-def encode(event: CloudEvent) -> bytes:
-    """The event as JSON without its sequence number, which `with_sequence` puts in; at most `EVENT_LIMIT` bytes."""
-    whole = as_json(event)
+    `parts` is what it was made of: what stands in it unchanged is not encoded again.
+    """
+    whole = as_json(event) if parts is None else _with_parts(event, parts)
     for reduce in _LADDER:
         if len(whole) <= EVENT_LIMIT:
             break
         event = reduce(event)
         whole = as_json(event)
     return whole
+
+
+def _with_parts(event: CloudEvent, parts: DecisionParts) -> bytes:
+    data = event["data"]
+    decision, images = parts.encoded
+    encoded: dict[str, object] = {**data}
+    if data["decision"] is parts.decision:
+        encoded["decision"] = decision
+    if data["images"] is parts.images:
+        encoded["images"] = images
+    return as_json({**event, "data": encoded})
 
 
 def with_sequence(body: bytes, sequence: int) -> bytes:

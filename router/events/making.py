@@ -4,23 +4,23 @@ Rules:
 (1) One event per decision, and the same request is the same event: `id` is derived from cluster and request uid. The
     event that corrects another has an id of its own, derived from that one's.
 (2) No secret, environment value or Pod body enters an event.
+(3) What follows from the decision alone is not made here (`router.events.parts`): it is the same in many events.
 """
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
-from router.decision import Decision, Finding
 from router.decision.wording import one_line
+from router.events.parts import DecisionParts
 from router.events.schema import (
     DECISION_TYPE,
     UNREADABLE_TYPE,
     CloudEvent,
-    ImageData,
     RequestData,
     UnreadableData,
     WorkloadData,
@@ -38,11 +38,12 @@ class Origin:
     replica: str
 
 
+@lru_cache(maxsize=256)
 def event_id(cluster: str, request_uid: str) -> str:
     """The id of the event about a decision on this request of this cluster.
 
     A name-based UUID (RFC 9562, clause 5.5, version 5), made by hand because it is made for every request, and
-    `uuid.uuid5` takes three times as long.
+    `uuid.uuid5` takes three times as long. Reply and event name it: so the last ones are remembered.
     """
     name = f"{cluster}/{request_uid}".encode(errors="replace")
     made = hashlib.sha1(_IDENTITY.bytes + name, usedforsecurity=False).hexdigest()
@@ -59,8 +60,7 @@ def decision_event(  # noqa: PLR0913 - an event has these independent parts
     origin: Origin,
     request: RequestData,
     workload: WorkloadData,
-    decision: Decision,
-    findings: Sequence[Finding],
+    parts: DecisionParts,
     *,
     at: float,
     gate_milliseconds: float,
@@ -74,37 +74,28 @@ def decision_event(  # noqa: PLR0913 - an event has these independent parts
     event: CloudEvent = {
         "specversion": "1.0",
         "type": DECISION_TYPE,
-        "id": event_id(origin.cluster, _identity(decision, request["uid"], corrects)),
+        "id": event_id(origin.cluster, _identity(parts, request["uid"], corrects)),
         "source": f"/clusters/{origin.cluster}",
         "subject": f"{request['namespace']}/{workload['kind']}/{workload['name']}",
         "time": timestamp(at),
         "datacontenttype": "application/json",
         "data": {
-            "decision": {
-                "outcome": decision.outcome.value,
-                "mode": decision.mode.value,
-                "would_reject": decision.would_reject,
-                "severity": decision.severity.value,
-                "message": decision.message,
-                "break_glass": None,
-            },
+            "decision": {**parts.decision, "is_attempt": True} if is_attempt else parts.decision,
             "request": request,
             "workload": workload,
-            "images": [image_data(finding) for finding in findings],
+            "images": parts.images,
             "cluster": origin.cluster,
             "replica": origin.replica,
             "timings": {"gate_milliseconds": round(gate_milliseconds, 3)},
         },
     }
-    if is_attempt:
-        event["data"]["decision"]["is_attempt"] = True
     if corrects is not None:
         event["data"]["corrects"] = corrects
     return event
 
 
-def _identity(decision: Decision, uid: str, corrects: str | None) -> str:
-    if decision.outcome is RequestOutcome.UNANSWERED:
+def _identity(parts: DecisionParts, uid: str, corrects: str | None) -> str:
+    if parts.decision["outcome"] == RequestOutcome.UNANSWERED.value:
         return f"{uid}/unanswered"
     return uid if corrects is None else f"{corrects}/corrected"
 
@@ -154,31 +145,3 @@ _NOTHING_ASKED: RequestData = {
     "user": {"name": "", "groups": []},
     "dry_run": False,
 }
-
-
-def image_data(finding: Finding) -> ImageData:
-    """A place of an image and what was found out about it, as events and commands tell it."""
-    return {
-        "container": finding.container,
-        "container_kind": finding.container_kind,
-        "image": finding.image,
-        "reference": finding.reference,
-        "digest": finding.digest,
-        "rule": finding.rule,
-        "verifier": finding.verifier,
-        "verdict": finding.verdict.value,
-        "reason": finding.reason,
-        "detail": finding.detail,
-        "signers": [
-            {
-                "name": signer.name,
-                "identity": signer.identity,
-                "issuer": signer.issuer,
-                "fingerprint": signer.fingerprint,
-            }
-            for signer in finding.signers
-        ],
-        "cached": finding.cached,
-        "milliseconds": round(finding.milliseconds, 3),
-        "is_new": finding.is_new,
-    }

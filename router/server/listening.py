@@ -1,4 +1,4 @@
-"""One aiohttp application on its sockets: connections are accepted here, within limits, and closed in order.
+"""A handler or an application on its sockets: connections are accepted here, within limits, and closed in order.
 
 Rules:
 (1) Every accepted socket is known from its first moment: as a handshake, then as a connection (`connections`).
@@ -23,7 +23,7 @@ from aiohttp import web
 
 from router.fields import ListenAddress
 from router.server.connection import Connection
-from router.server.connections import Connections
+from router.server.connections import Answering, Connections
 from router.server.entrance import Entrance
 from router.server.limits import WEBHOOK, Limits
 from router.server.observer import Observer
@@ -43,11 +43,15 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Listener:
-    """Serves an application until it is closed."""
+    """Serves until it is closed.
+
+    Args:
+        served: An application, or a handler of every request: cheaper where there are few paths.
+    """
 
     def __init__(
         self,
-        application: web.Application,
+        served: web.Application | Answering,
         address: ListenAddress | Sequence[socket.socket],
         observer: Observer,
         *,
@@ -57,8 +61,12 @@ class Listener:
     ) -> None:
         """`entrance` gives the door that is in force, for each connection anew; None: no TLS."""
         self._loop = asyncio.get_running_loop()
-        self._runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=0.1
+        self._runner: web.BaseRunner = (
+            web.AppRunner(
+                served, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=0.1
+            )
+            if isinstance(served, web.Application)
+            else web.ServerRunner(web.Server(served, handler_cancellation=True), shutdown_timeout=0.1)
         )
         self._address = address
         self._entrance = entrance

@@ -13,7 +13,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -24,8 +24,8 @@ from router.supervision.family import ALIVE
 from router.telemetry import logs
 from router.telemetry.adopting import adopting
 
-LINE, EVENT = "log_line", "log_event"
-"""Topics of notices to the supervisor: a line as it is to be written, and an event whose last resort is the log."""
+LINES, EVENT = "log_lines", "log_event"
+"""Topics of notices to the supervisor: lines as they are to be written, and an event whose last resort is the log."""
 
 Begin: TypeAlias = Callable[[Peer], Answerer]
 """Makes what the process is from its end of the socket; what it returns answers the supervisor."""
@@ -43,6 +43,7 @@ class RemoteLog:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._dropped = {"ordinary": 0, "event": 0}
+        self._lines: list[bytes] = []
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -50,28 +51,47 @@ class RemoteLog:
         return dict(self._dropped)
 
     def put(self, line: bytes) -> None:
-        """Hand over a line."""
-        self._hand_over("ordinary", LINE, line)
+        """Hand over a line: all that come in one turn of the loop together."""
+        if threading.get_ident() == self._thread:
+            self._put(line)
+        else:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and so does the process
+                self._loop.call_soon_threadsafe(self._put, line)
 
     def put_event(self, event_id: str, body: bytes, stamp: str) -> bool:
         """Hand over an event; whether there was room, as far as that is known in this thread."""
-        return self._hand_over("event", EVENT, msgspec.msgpack.encode((event_id, body, stamp)))
+        packed = msgspec.msgpack.encode((event_id, body, stamp))
+        if threading.get_ident() == self._thread:
+            return self._tell_event(packed)
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._tell_event, packed)
+        return True
 
     def flush(self, patience: float) -> bool:  # noqa: ARG002 - nothing waits here
-        """Whether everything is handed over, as it is at once."""
-        return True
-
-    def _hand_over(self, kind: str, topic: str, body: bytes) -> bool:
+        """Hand over what this turn of the loop has brought so far; whether everything is handed over, as it is then."""
         if threading.get_ident() == self._thread:
-            return self._tell(kind, topic, body)
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and so does the process
-            self._loop.call_soon_threadsafe(self._tell, kind, topic, body)
+            self._tell_lines()
         return True
 
-    def _tell(self, kind: str, topic: str, body: bytes) -> bool:
-        if not (was_sent := self._peer.tell(topic, body)):
-            self._dropped[kind] += 1
+    def _put(self, line: bytes) -> None:
+        if not self._lines:
+            self._loop.call_soon(self._tell_lines)
+        self._lines.append(line)
+
+    def _tell_lines(self) -> None:
+        lines, self._lines = self._lines, []
+        if lines and not self._peer.tell(LINES, msgspec.msgpack.encode(lines)):
+            self._dropped["ordinary"] += len(lines)
+
+    def _tell_event(self, packed: bytes) -> bool:
+        if not (was_sent := self._peer.tell(EVENT, packed)):
+            self._dropped["event"] += 1
         return was_sent
+
+
+def unpacked_lines(packed: bytes) -> Sequence[bytes]:
+    """The lines from the body of a LINES notice."""
+    return msgspec.msgpack.decode(packed, type=list[bytes])
 
 
 def unpacked_event(packed: bytes) -> tuple[str, bytes, str]:

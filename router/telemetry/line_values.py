@@ -46,7 +46,17 @@ def _bounded(key: object, value: object, room: int) -> object:
         return REDACTED
     if (type(value) is str and len(value) <= room) or type(value) in _SMALL:  # as nearly all of them are
         return value
+    if type(value) is list and _is_short(value, room):
+        return value
     return _Room(room).fitted(value, DEPTH)
+
+
+def _is_short(values: list[object], room: int) -> bool:
+    """Whether it is a list of texts that has room as it is."""
+    if len(values) * _ITEM > room:
+        return False
+    texts = [value for value in values if type(value) is str]
+    return len(texts) == len(values) and sum(map(len, texts)) + len(texts) * _ITEM <= room
 
 
 class _Room:

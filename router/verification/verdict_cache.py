@@ -1,8 +1,8 @@
-"""Remembers judgements about digests, and makes sure that one verification per key is in flight.
+"""Remembers judgements about digests.
 
-Rules of memory:
+Rules:
 (1) A key is (registry, repository, digest, content of the rule, id of the trust): whatever could change the answer is
-    part of it. Tags are not: what a tag means is asked anew in every request.
+    part of it. Tags are not (`router.verification.tags`).
 (2) `verified` is kept for a day: a signature does not decay, and when the trust changes its id does; but never beyond
     the time that the proof itself names. `unsigned`, `untrusted` and `invalid` are kept for 30 seconds: somebody may
     be signing right now, and a controller that tries again and again must not make us ask as often. `unverifiable` is
@@ -10,34 +10,20 @@ Rules of memory:
 (3) Both are bounded by bytes, each by itself, so that no refusal takes a proof's place: whoever deploys can cause as
     many refusals as they like. Names and details count as they are long, for others choose them. The one unused for
     longest goes first.
-
-Rules of flight:
-(4) Who asks for what is being found out waits for that. A waiter that gives up, is cancelled or runs out of time takes
-    nothing from the others; when the last one goes, the work ends.
-(5) A flight has the deadline of those who waited when it began. If it ran out of time, a waiter that still has some
-    flies again, once for all who wait by then, until the latest of their deadlines.
-(6) What nobody expected (a bug) reaches everybody who waits.
-(7) A flight never waits for a turn: whoever joins has its own (`turns`), so nobody waits longer because of who was
-    first. What the flight asks is on the wire for all who have joined it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
 
-from router.errors import TimedOutError
 from router.images import Digest
-from router.reasons import Obstacle
-from router.registry.wire import Wire, listen, wire
 from router.verdict import Verdict
-from router.verification.judgement import Judgement, refused
+from router.verification.judgement import Judgement
 
 PROOF_BYTES = 48 * 2**20
 """Of remembered proofs: 50,000 with names of usual length."""
@@ -51,25 +37,27 @@ REFUSAL_SECONDS = 30.0
 
 Key: TypeAlias = tuple[str, str, Digest, str, str]
 """Registry, repository, digest, content of the rule, id of the trust."""
-Work: TypeAlias = Callable[[float], Coroutine[Any, Any, Judgement]]
-"""Finds a judgement out until a deadline, in the time of the running loop."""
 
 
-class _Kept(NamedTuple):
+class Kept(NamedTuple):
+    """A judgement that is remembered, marked as such."""
+
     judgement: Judgement
     until: float
+    """By the clock of the memory."""
     cost: int
+    """Bytes."""
 
 
 class _Shelf:
     """Judgements of one kind, within so many bytes."""
 
     def __init__(self, limit: int) -> None:
-        self.kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self.kept: OrderedDict[Key, Kept] = OrderedDict()
         self.size = 0
         self._limit = limit
 
-    def put(self, key: Key, kept: _Kept) -> None:
+    def put(self, key: Key, kept: Kept) -> None:
         """Keep something; what was unused for longest makes room."""
         self.drop(key)
         self.kept[key] = kept
@@ -115,8 +103,8 @@ class VerdictCache:
         """Bytes that are remembered, about."""
         return self._proofs.size + self._refusals.size
 
-    def get(self, key: Key) -> Judgement | None:
-        """What is remembered, marked as such, or None."""
+    def get(self, key: Key) -> Kept | None:
+        """What is remembered, or None."""
         shelf = self._proofs
         if (kept := shelf.kept.get(key)) is None:
             shelf = self._refusals
@@ -127,7 +115,7 @@ class VerdictCache:
             shelf.drop(key)
             return None
         shelf.kept.move_to_end(key)
-        return judgement
+        return kept
 
     def put(self, key: Key, judgement: Judgement) -> None:
         """Remember a judgement for as long as its verdict allows; what it was before is forgotten."""
@@ -137,7 +125,7 @@ class VerdictCache:
         self._proofs.drop(key)
         self._refusals.drop(key)
         shelf = self._proofs if judgement.verdict is Verdict.VERIFIED else self._refusals
-        shelf.put(key, _Kept(replace(judgement, cached=True), self._clock() + seconds, _cost(key, judgement)))
+        shelf.put(key, Kept(replace(judgement, cached=True), self._clock() + seconds, _cost(key, judgement)))
 
 
 def _cost(key: Key, judgement: Judgement) -> int:
@@ -157,71 +145,3 @@ def _lifetime(verdict: Verdict) -> float | None:
             return REFUSAL_SECONDS
         case _:  # nothing was found out, or there was nothing to find out
             return None
-
-
-@dataclass(slots=True)
-class _Flight:
-    task: asyncio.Task[Judgement]
-    deadline: float
-    latest: float
-    """The latest deadline of those who ever waited for it."""
-    wire: Wire
-    """What it asks."""
-    waiting: int = 0
-
-
-class Flights:
-    """One piece of work per key, shared by all who want its result."""
-
-    def __init__(self) -> None:
-        self._flights: dict[Key, _Flight] = {}
-
-    def __len__(self) -> int:
-        return len(self._flights)
-
-    async def join(self, key: Key, deadline: float, work: Work) -> Judgement:
-        """The result of the work, which may be under way already; unverifiable(timeout) at the deadline."""
-        until = deadline
-        while True:
-            flight = self._flights.get(key) or self._start(key, until, work)
-            await self._wait(key, flight, deadline)
-            if not flight.task.done():
-                return refused(TimedOutError("no verdict within the deadline of the request"), key[2])
-            judgement = flight.task.result()
-            ran_out = judgement.verdict is Verdict.UNVERIFIABLE and judgement.reason is Obstacle.TIMEOUT
-            if not ran_out or flight.deadline >= deadline:
-                return judgement
-            until = max(deadline, flight.latest)
-
-    def _start(self, key: Key, deadline: float, work: Work) -> _Flight:
-        own = Wire()
-        context = contextvars.copy_context()
-        context.run(listen, own)
-        task = asyncio.get_running_loop().create_task(work(deadline), context=context)
-        flight = _Flight(task, deadline, deadline, own)
-        self._flights[key] = flight
-        flight.task.add_done_callback(lambda task: self._landed(key, flight, task))
-        return flight
-
-    async def _wait(self, key: Key, flight: _Flight, deadline: float) -> None:
-        flight.waiting += 1
-        if (mine := wire()) is not None:
-            mine.join(flight.wire)
-        flight.latest = max(flight.latest, deadline)
-        try:
-            remaining = deadline - asyncio.get_running_loop().time()
-            await asyncio.wait({flight.task}, timeout=max(0.0, remaining))
-        finally:
-            flight.waiting -= 1
-            if not flight.waiting and not flight.task.done():
-                self._forget(key, flight)
-                flight.task.cancel()
-
-    def _landed(self, key: Key, flight: _Flight, task: asyncio.Task[Judgement]) -> None:
-        self._forget(key, flight)
-        if not task.cancelled():
-            task.exception()  # seen here, so that asyncio does not complain where nobody waits any more
-
-    def _forget(self, key: Key, flight: _Flight) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]

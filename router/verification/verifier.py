@@ -2,7 +2,8 @@
 
 Steps of a judgement:
 (1) A scheme that needs no evidence rules at once, without network and digest.
-(2) A tag is resolved, in every request anew. A digest is taken as it is: nothing needs to be asked.
+(2) A tag is resolved, in every request anew (`router.verification.tags` says which may do without). A digest is taken
+    as it is: nothing needs to be asked.
 (3) Whom the scheme trusts is read once. What is remembered about this digest under this rule and this trust is the
     answer.
 (4) Otherwise one verification per key is in flight: evidence is looked for (`router.verification.search` says in which
@@ -16,23 +17,27 @@ goes to the caller. Only the scheme makes `verified`; neither search nor memory 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 
-from router.errors import ConfigurationError, NotVerifiedError
+from router.errors import ConfigurationError, NotVerifiedError, TimedOutError
 from router.images import Digest, ImageReference
 from router.policy import Rule
 from router.slices import Slices
 from router.verification.account import Account
 from router.verification.catalogue import BUILT_IN
 from router.verification.examination import Case, Examination
+from router.verification.flights import Flights
 from router.verification.judgement import Judgement, refused, ruled, told
+from router.verification.lasting import Known, Lasting
 from router.verification.places import ProvenPlaces
 from router.verification.questions import EvidenceSource
 from router.verification.scheme import AnyScheme, Findings
 from router.verification.search import Search
 from router.verification.settings import SchemeSettings
-from router.verification.verdict_cache import Flights, Key, VerdictCache
+from router.verification.tags import RecentTags
+from router.verification.verdict_cache import Key, VerdictCache
 
 _SLICES_AT_ONCE = 1
 """Slices of one image's evidence that wait in no line: what is honest takes a part of one."""
@@ -55,6 +60,7 @@ class Verifier:
         *,
         now: Callable[[], float] = time.time,
         remembered: VerdictCache | None = None,
+        resolve_every: float = 0.0,
     ) -> None:
         """Make the schemes of all verifiers, the built-in ones too.
 
@@ -64,6 +70,7 @@ class Verifier:
             clock: Seconds, for how long something is remembered.
             now: Unix time in seconds, until when something is trusted.
             remembered: The memory of another verifier: proofs are keyed by trust, so what still holds stays.
+            resolve_every: Seconds for which it is remembered what a tag pointed to.
 
         Raises:
             ConfigurationError: A key stands in a file that was not read with the configuration.
@@ -71,10 +78,12 @@ class Verifier:
         self._registry = registry
         self._settings: dict[str, SchemeSettings] = {entry.name: entry for entry in (*settings, *BUILT_IN)}
         self._schemes: dict[str, AnyScheme] = {name: entry.scheme() for name, entry in self._settings.items()}
+        self._clock = clock
         self._now = now
         self.remembered = VerdictCache(clock, now) if remembered is None else remembered
         self._slices = Slices(_SLICES_AT_ONCE)
-        self._flights = Flights()
+        self._flights: Flights[Key, Judgement] = Flights(lambda judgement: judgement.is_timeout)
+        self._tags = RecentTags(registry, clock, resolve_every)
         self._words: dict[str, str] = {}
         self._proven_places = ProvenPlaces()
 
@@ -100,29 +109,51 @@ class Verifier:
         digest = image.digest
         if digest is None:  # (2)
             try:
-                digest = await self._registry.resolve(image, deadline)
+                digest = await self._tags.resolved(image, deadline)
             except NotVerifiedError as error:
                 return refused(error, None)
         case = self._case(scheme, digest, rule)  # (3)
         key: Key = image.registry, image.repository, digest, rule.key, case.trust.id
         if account is not None:
-            return told(await self._verified(image, case, key, deadline, account), is_pinned=image.digest is not None)
-        judgement = self.remembered.get(key)
-        if judgement is None:
-            judgement = await self._flights.join(key, deadline, lambda until: self._verified(image, case, key, until))
+            judgement = await self._verified(image, case, key, deadline, account)
+        elif (kept := self.remembered.get(key)) is not None:
+            judgement = kept.judgement
+        else:
+            found = await self._flights.join(key, deadline, lambda until: self._verified(image, case, key, until))
+            judgement = found or refused(TimedOutError("no verdict within the deadline of the request"), digest)
         return told(judgement, is_pinned=image.digest is not None)
 
-    def knows(self, image: ImageReference, rule: Rule) -> Judgement | None:
-        """The judgement, where it can be had without asking anybody: a static one, or a remembered one by digest."""
+    def knows(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:
+        """The judgement, where it can be had without asking anybody: a static one, or a remembered one by digest.
+
+        With `is_recent_enough` what a tag pointed to a moment ago will do.
+        """
         scheme = self._schemes.get(rule.verifier)
         if scheme is None:
             return None
         if not scheme.needs_evidence:
-            return self._unseen(scheme, image, rule)
-        if image.digest is None:
+            return Known(self._unseen(scheme, image, rule))
+        digest, until = image.digest, math.inf
+        if digest is None:
+            if not is_recent_enough or (recent := self._tags.get(image)) is None:
+                return None
+            digest, until = recent
+        trust = scheme.trust.id
+        kept = self.remembered.get((image.registry, image.repository, digest, rule.key, trust))
+        if kept is None:
             return None
-        judgement = self.remembered.get((image.registry, image.repository, image.digest, rule.key, scheme.trust.id))
-        return None if judgement is None else told(judgement, is_pinned=True)
+        judgement = kept.judgement
+        valid_until = math.inf if judgement.valid_until is None else judgement.valid_until
+        lasting = Lasting(min(until, kept.until), valid_until, frozenset(((rule.verifier, trust),)))
+        return Known(told(judgement, is_pinned=image.digest is not None), lasting)
+
+    def holds(self, lasting: Lasting) -> bool:
+        """Whether what was known still holds, the clocks and all trust considered."""
+        return (
+            self._clock() < lasting.until
+            and self._now() < lasting.valid_until
+            and all(self._schemes[name].trust.id == trust for name, trust in lasting.trusts)
+        )
 
     def wants(self, rule: Rule) -> str:
         """What the rule asks for, in words: `a signature by key "release"`."""

@@ -1,23 +1,34 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 
 import pytest
+from msgspec import structs
 
 from router import slices
+from router.admission import draft, patches, pinning, telling
 from router.admission import gate as gate_module
-from router.admission import patches, pinning, telling
 from router.admission.judging import Judging
-from router.admission.telling import Telling
 from router.admission.unreadable import Unreadable
 from router.events import event_id
 from router.policy import Enforcement
 from router.routing import RoutingTree
 from router.verdict import Skip
 from tests.admission import recorded
-from tests.admission.world import BROKEN, DIGEST, DOWN, SIGNED, UNSIGNED, MemoryVerifier, World, asked, full_disk, pod
+from tests.admission.world import (
+    BROKEN,
+    DIGEST,
+    DOWN,
+    SIGNED,
+    UNSIGNED,
+    Facts,
+    MemoryVerifier,
+    World,
+    asked,
+    full_disk,
+    pod,
+)
 from tests.simulators.log import Log
 
 WEB = "r.example/shop/web:1"
@@ -375,7 +386,7 @@ async def test_a_busy_outbox_takes_no_more_than_its_share_of_the_time(log: Log) 
     made.outbox.hangs = True
     gate = made.gate()
     request = await asked(gate, json.dumps(pod(WEB)).encode(), 5.0)
-    request = dataclasses.replace(request, times=request.times._replace(store_by=0.0))
+    request = structs.replace(request, times=request.times._replace(store_by=0.0))
 
     assert json.loads(await gate.validate(request))["response"]["allowed"] is True
     assert log.named("event_not_stored")
@@ -406,10 +417,10 @@ STAGES = [
     (Judging, "_finding"),
     (pinning, "held_against"),
     (gate_module, "decide"),
-    (gate_module, "audit_annotations"),
+    (draft, "audit_annotations"),
     (telling, "decision_event"),
     (telling, "encode"),
-    (Telling, "_count"),
+    (Facts, "decided"),
     (RoutingTree, "destinations"),
 ]
 

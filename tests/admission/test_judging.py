@@ -16,6 +16,7 @@ from router.reasons import Obstacle
 from router.registry.wire import question
 from router.verdict import Verdict
 from router.verification import Asker, Judgement, Turnstile
+from router.verification.lasting import Known, Lasting
 from tests.admission.world import SIGNED, UNSIGNED, Facts
 from tests.simulators.virtual_time import VirtualLoop, virtually
 
@@ -48,9 +49,13 @@ class Slow:
             self.now -= 1
         return UNSIGNED
 
-    def knows(self, image: ImageReference, rule: Rule) -> Judgement | None:  # noqa: ARG002 - a double
+    def knows(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - a double
         """What is known of all."""
-        return self.known
+        return None if self.known is None else Known(self.known)
+
+    def holds(self, lasting: Lasting) -> bool:  # noqa: ARG002 - a double
+        """Nothing ends."""
+        return True
 
     def wants(self, _rule: Rule) -> str:
         """In words."""
@@ -68,7 +73,7 @@ def judged(
 ) -> list[Finding]:
     async def story() -> list[Finding]:
         judging = Judging(policy, verifier, verifier.wants, Facts(), Turnstile())
-        found = await judging.findings(places(*images), came, within, Asker("shop", is_dry_run=False))
+        found, _ = await judging.findings(places(*images), came, within, Asker("shop", is_dry_run=False))
         await asyncio.sleep(0.1)
         assert verifier.now == 0
         return found
@@ -118,7 +123,7 @@ def test_a_crowd_of_one_namespace_does_not_delay_the_image_of_another() -> None:
             for number in range(4)
         ]
         await asyncio.sleep(1.0)
-        found = await judging.findings(places("r.example/evil"), 1.0, 9.0, Asker("strict", is_dry_run=False))
+        found, _ = await judging.findings(places("r.example/evil"), 1.0, 9.0, Asker("strict", is_dry_run=False))
         took = loop.time() - 1.0
         for task in crowd:
             task.cancel()
@@ -157,7 +162,7 @@ def test_a_busy_loop_makes_no_registry_silent() -> None:
         while not asking.done():
             await asyncio.sleep(0)
             loop.jump(0.05)
-        return (await asking)[0]
+        return (await asking).findings[0]
 
     finding = virtually(story())
 
@@ -191,7 +196,7 @@ async def test_a_thousand_known_images_leave_the_loop_to_others(monkeypatch: pyt
     beside = asyncio.create_task(others())
     deadline = asyncio.get_running_loop().time() + 60
     images = [f"r.example/a{number}" for number in range(1000)]
-    found = await judging.findings(places(*images), 0.0, deadline, Asker("shop", is_dry_run=False))
+    found, _ = await judging.findings(places(*images), 0.0, deadline, Asker("shop", is_dry_run=False))
     beside.cancel()
 
     assert len(found) == 1000

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from router.admission.patches import pin
 from router.admission.places import Place
@@ -61,7 +61,7 @@ def test_a_tag_becomes_the_digest_and_the_name_stays_as_written(image: str, pinn
 
 
 def test_a_place_that_can_not_be_pinned_is_left_alone() -> None:
-    assert pin([(dataclasses.replace(place("web:1"), is_pinnable=False), DIGEST)]) is None
+    assert pin([(structs.replace(place("web:1"), is_pinnable=False), DIGEST)]) is None
 
 
 def test_nothing_to_pin_is_no_patch() -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import RawTestServer, TestClient
 
-from router.admission import telling, webhook
+from router.admission import webhook
 from router.admission.gate import Gate
 from router.admission.receiving import Receiving, Room
 from router.admission.settings import WebhookSettings
@@ -37,7 +37,7 @@ class Endpoint:
     """A gate behind HTTP."""
 
     world: World = field(default_factory=lambda: World(MemoryVerifier({"shop/web": UNSIGNED})))
-    client: TestClient[aiohttp.web.Request, aiohttp.web.Application] = field(init=False)
+    client: TestClient[aiohttp.web.BaseRequest, None] = field(init=False)
     gate: Gate = field(init=False)
     webhook: Webhook = field(init=False)
 
@@ -48,7 +48,7 @@ class Endpoint:
         self.gate = self.world.gate()
         unreadable = UnreadableBodies(self.gate.unreadable)
         self.webhook = Webhook(self.gate, settings.max_body, self.world.facts, unreadable)
-        server = TestServer(self.webhook.application())
+        server = RawTestServer(self.webhook.answer)
         await server.start_server(auto_decompress=False)  # as the router's own listener
         async with TestClient(server) as self.client:
             yield self
@@ -246,7 +246,6 @@ async def test_what_has_no_image_waits_for_no_room() -> None:
 
 
 BREAKING = [
-    (telling.log, "info"),
     (Telling, "store"),
     (Telling, "count"),
     (Telling, "_event"),

@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from router.admission.asked import Asked, GateRules, Times
+from router.admission.decisions import Decisions
 from router.admission.gate import Gate
 from router.admission.judging import Judging
 from router.admission.telling import Telling
@@ -21,6 +22,7 @@ from router.reasons import Absence, Flaw, Obstacle, Proof
 from router.routing import RouteSettings, RoutingTree
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
 from router.verification import Judgement, Signer, Turnstile
+from router.verification.lasting import Known, Lasting
 from tests.admission import recorded
 
 DIGEST = Digest("sha256", "ab" * 32)
@@ -41,6 +43,8 @@ class MemoryVerifier:
     verdicts: dict[str, Judgement | Exception] = field(default_factory=dict)
     known: dict[str, Judgement] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    changes: int = 0
+    """Count up what `known` says otherwise than before."""
 
     async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:  # noqa: ARG002 - a double
         """A verdict."""
@@ -54,9 +58,14 @@ class MemoryVerifier:
             raise verdict
         return verdict
 
-    def knows(self, image: ImageReference, rule: Rule) -> Judgement | None:  # noqa: ARG002 - a double
-        """What is remembered."""
-        return self.known.get(image.repository)
+    def knows(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - a double
+        """What is remembered, until `known` says something else."""
+        judgement = self.known.get(image.repository)
+        return None if judgement is None else Known(judgement, Lasting(until=self.changes + 1.0))
+
+    def holds(self, lasting: Lasting) -> bool:
+        """Whether nothing has changed."""
+        return lasting.until > self.changes
 
     def wants(self, _rule: Rule) -> str:
         """In words."""
@@ -190,10 +199,12 @@ class World:
         """What this world's configuration says."""
         enforcement = {"namespaces": {"strict": "enforce"}, "never_block": ["kube-system"]}
         policy = Policy([RuleSettings.model_validate(rule) for rule in self.rules])
+        judging = Judging(policy, self.verifier, self.verifier.wants, self.facts, Turnstile())
         return GateRules(
             origin=Origin("test", "gatecrier-0"),
             enforcement=Enforcement(EnforcementSettings.model_validate(enforcement)),
-            judging=Judging(policy, self.verifier, self.verifier.wants, self.facts, Turnstile()),
+            judging=judging,
+            decisions=Decisions(judging.holds),
             routes=RoutingTree(self.routes),
             destinations=("siem", "slack"),
             must_deliver=self.must_deliver,

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from router.errors import ConfigurationError, GatecrierError
 from router.ipc import Answerer, Peer
 from router.supervision import family as module
-from router.supervision.child import EVENT, LINE, live, unpacked_event
+from router.supervision.child import EVENT, LINES, live, unpacked_event, unpacked_lines
 from router.supervision.family import Family, Hooks, Seat
 from router.supervision.nursery import Nursery, Role
 from router.telemetry import logs
@@ -77,8 +77,8 @@ class Stage:
             await peer.ask("greet", b"%s %d" % (greeting, seat.number) if greeting == b"hello" else greeting)
 
         async def answer(_: Seat, topic: str, body: bytes) -> bytes:
-            if topic == LINE:
-                SAID.append(json.loads(body)["event"])
+            if topic == LINES:
+                SAID.extend(json.loads(line)["event"] for line in unpacked_lines(body))
             if topic == EVENT:
                 SAID.append(unpacked_event(body)[0])
             return b""

@@ -23,6 +23,7 @@ from router.verification import Judgement, Verifier
 from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.settings import CosignSettings
 from router.verification.cosign.signatories import trust_in
+from router.verification.lasting import Known
 from tests.verification.world import (
     MemorySource,
     cosign,
@@ -36,6 +37,10 @@ from tests.verification.world import (
 )
 
 FAR = float("inf")
+
+
+def known_of(known: Known | None) -> Judgement | None:
+    return None if known is None else known.judgement
 
 
 def signed_by(*names: str) -> tuple[MemorySource, Digest]:
@@ -105,7 +110,7 @@ async def test_an_unsigned_image_by_digest_may_be_a_platform_of_a_signed_index()
     verifier = Verifier(source, [cosign("release", "security")])
     by_tag = await verifier.judge(image(), rule(), FAR)
     by_digest = await verifier.judge(image(digest=digest), rule(), FAR)
-    known = verifier.knows(image(digest=digest), rule())
+    known = known_of(verifier.knows(image(digest=digest), rule()))
 
     assert by_tag.detail == "neither a .sig tag nor a referrer holds a signature"
     assert "perhaps only the index is signed" in by_digest.detail
@@ -138,7 +143,7 @@ async def test_a_proof_is_not_good_for_longer_than_the_trust_that_it_was_made_un
     verifier._schemes["keys"] = CosignScheme(replace(scheme.trust, valid_until=1100.0))
     proven = await verifier.judge(image(), rule(), FAR)
     now = 1099.0
-    still = verifier.knows(image(digest=digest), rule())
+    still = known_of(verifier.knows(image(digest=digest), rule()))
     now = 1100.0
     ended = await verifier.judge(image(digest=digest), rule(), FAR)
 
@@ -159,7 +164,7 @@ async def test_whom_to_trust_is_read_for_every_judgement() -> None:
     verifier._schemes["keys"] = rotating = CosignScheme(trust_in([("release", pen("release").public)]))
     before = await verifier.judge(image(), rule(), FAR)
     rotating.trust = trust_in([("security", pen("security").public)])
-    known = verifier.knows(image(digest=digest), rule())
+    known = known_of(verifier.knows(image(digest=digest), rule()))
     after = await verifier.judge(image(), rule(), FAR)
 
     assert (before.verdict, known, after.verdict) == (Verdict.VERIFIED, None, Verdict.UNTRUSTED)
@@ -174,14 +179,14 @@ async def test_static_verifiers_ask_nobody(*, by_digest: bool) -> None:
         Verdict.EXEMPT, Exemption.STATIC_ALLOW, "vetted elsewhere", digest if by_digest else None, (), cached=False
     )
 
-    assert verifier.knows(named, rule("fixed")) == exempt
+    assert known_of(verifier.knows(named, rule("fixed"))) == exempt
     assert await verifier.judge(named, rule("fixed"), FAR) == exempt
     assert source.asked == []
 
 
 def test_allow_and_deny_are_built_in() -> None:
     verifier = Verifier(MemorySource(), [])
-    allowed, denied = verifier.knows(image(), rule("allow")), verifier.knows(image(), rule("deny"))
+    allowed, denied = known_of(verifier.knows(image(), rule("allow"))), known_of(verifier.knows(image(), rule("deny")))
 
     assert allowed is not None
     assert denied is not None
@@ -199,7 +204,7 @@ async def test_a_proof_is_remembered_and_a_tag_is_asked_for_anew() -> None:
     assert (first.cached, second.cached) == (False, True)
     assert source.asked == ["HEAD v1"]
     assert verifier.knows(image(), rule()) is None
-    assert verifier.knows(image(digest=digest), rule()) == second
+    assert known_of(verifier.knows(image(digest=digest), rule())) == second
 
 
 async def test_a_moved_tag_is_another_image() -> None:
@@ -224,7 +229,7 @@ async def test_verdicts_are_remembered_for_as_long_as_they_are_good(
     verifier = Verifier(source, [cosign("release")], lambda: now)
     judgement = await verifier.judge(image(), rule(), FAR)
     now = seconds - 1
-    still = verifier.knows(image(digest=digest), rule())
+    still = known_of(verifier.knows(image(digest=digest), rule()))
     now = seconds
 
     assert judgement.verdict == verdict
@@ -238,7 +243,7 @@ async def test_what_could_not_be_checked_is_never_remembered() -> None:
     source.faults["GET sha256-"] = UnreachableError("503")
     first = await verifier.judge(image(), rule(), FAR)
     source.faults.clear()
-    known = verifier.knows(image(digest=digest), rule())
+    known = known_of(verifier.knows(image(digest=digest), rule()))
     second = await verifier.judge(image(), rule(), FAR)
 
     assert first.verdict is Verdict.UNVERIFIABLE

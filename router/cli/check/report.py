@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router.admission.asked import Asked
-from router.admission.telling import Draft
+from router.admission.draft import Draft
 from router.assembly.inquiry import Inquiry
 from router.cli.asking.answering import NO, UNKNOWN, YES
 from router.cli.asking.showing import colour, show_remedy, show_verdict

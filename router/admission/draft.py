@@ -1,0 +1,42 @@
+"""What is about to be told about a request: a decision with its findings, and what follows from them alone. Pure.
+
+Whatever does not differ between two requests that are decided alike is made once and kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from router.decision import Decision, Finding, audit_annotations
+from router.events import DecisionParts
+from router.verdict import RequestOutcome, Verdict
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A decision and its findings; others must not change what it gives."""
+
+    decision: Decision
+    findings: Sequence[Finding]
+
+    @property
+    def is_admission(self) -> bool:
+        """Whether the request is let in."""
+        return self.decision.outcome is RequestOutcome.ADMITTED
+
+    @cached_property
+    def parts(self) -> DecisionParts:
+        """What every event about it has in common."""
+        return DecisionParts.of(self.decision, self.findings)
+
+    @cached_property
+    def audit(self) -> Mapping[str, str]:
+        """What the API server's audit log keeps, but for the event's id."""
+        return audit_annotations(self.decision, self.findings)
+
+    @cached_property
+    def verdicts(self) -> Sequence[Verdict]:
+        """One for each place of an image."""
+        return [finding.verdict for finding in self.findings]

@@ -1,0 +1,84 @@
+"""What of an event follows from its decision alone: made and encoded once, however many events tell of it. Pure.
+
+Forty Pods of one ReplicaSet are forty events with the same decision and the same images; only who asked, when, and
+under which name differs. `router.events.encode` puts the encoded parts in as they are.
+
+Invariant: a part that is encoded here has the bytes that it has in an event that is encoded whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import orjson
+
+from router.decision import Decision, Finding
+from router.events.json_text import as_json
+from router.events.schema import DecisionData, ImageData
+
+
+@dataclass(frozen=True)
+class DecisionParts:
+    """Values that others must not change: many events hold them."""
+
+    decision: DecisionData
+    images: list[ImageData]
+
+    @classmethod
+    def of(cls, decision: Decision, findings: Sequence[Finding]) -> Self:
+        """The parts of every event about this decision."""
+        told: DecisionData = {
+            "outcome": decision.outcome.value,
+            "mode": decision.mode.value,
+            "would_reject": decision.would_reject,
+            "severity": decision.severity.value,
+            "message": decision.message,
+            "break_glass": None,
+        }
+        return cls(told, [image_data(finding) for finding in findings])
+
+    @cached_property
+    def encoded(self) -> tuple[orjson.Fragment, orjson.Fragment]:
+        """The decision and the images as JSON."""
+        decision, images = self._bytes
+        return orjson.Fragment(decision), orjson.Fragment(images)
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is encoded."""
+        return sum(map(len, self._bytes))
+
+    @cached_property
+    def _bytes(self) -> tuple[bytes, bytes]:
+        return as_json(self.decision), as_json(self.images)
+
+
+def image_data(finding: Finding) -> ImageData:
+    """A place of an image and what was found out about it, as events and commands tell it."""
+    return {
+        "container": finding.container,
+        "container_kind": finding.container_kind,
+        "image": finding.image,
+        "reference": finding.reference,
+        "digest": finding.digest,
+        "rule": finding.rule,
+        "verifier": finding.verifier,
+        "verdict": finding.verdict.value,
+        "reason": finding.reason,
+        "detail": finding.detail,
+        "signers": [
+            {
+                "name": signer.name,
+                "identity": signer.identity,
+                "issuer": signer.issuer,
+                "fingerprint": signer.fingerprint,
+            }
+            for signer in finding.signers
+        ],
+        "cached": finding.cached,
+        "milliseconds": round(finding.milliseconds, 3),
+        "is_new": finding.is_new,
+    }
