@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -36,11 +37,13 @@ def add(subcommands: Subcommands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
     _on_signals(_leave, signal.SIG_IGN)  # what is to be read again has not been read yet
+    gc.disable()  # nothing that is imported is garbage, and looking for some takes a quarter of the time
     from router.assembly import serve  # noqa: PLC0415 - the whole router is imported only where it is run
     from router.errors import GatecrierError  # noqa: PLC0415 - the same
     from router.telemetry import logs  # noqa: PLC0415 - the same
     from router.telemetry.adopting import adopting  # noqa: PLC0415 - the same
 
+    gc.enable()
     is_readable = None if arguments.log is None else arguments.log == "readable"
     logs.configure(readable=is_readable)
     try:

@@ -32,12 +32,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
-from nacl.bindings import (
-    crypto_sign_ed25519ph_final_verify,
-    crypto_sign_ed25519ph_state,
-    crypto_sign_ed25519ph_update,
-)
-from nacl.exceptions import CryptoError
 
 _BLOCK = re.compile(r"-----BEGIN ([^-\n]{0,80})-----")
 _PUBLIC_LABELS = frozenset({"PUBLIC KEY", "RSA PUBLIC KEY"})
@@ -45,11 +39,16 @@ _RSA_LEAST_BITS = 2048
 _RSA_MOST_BITS = 8192
 _RSA_EXPONENTS = range(65537, 2**32)
 _ED25519_SIGNATURE_BYTES = 64
-_HASHES: dict[str, tuple[hashes.HashAlgorithm, ...]] = {
-    "secp256r1": (hashes.SHA256(),),
-    "secp384r1": (hashes.SHA384(), hashes.SHA256()),
-    "secp521r1": (hashes.SHA512(), hashes.SHA256()),
-}
+_SHA256, _SHA384, _SHA512 = (
+    (function, ec.ECDSA(Prehashed(algorithm)))
+    for function, algorithm in (
+        (hashlib.sha256, hashes.SHA256()),
+        (hashlib.sha384, hashes.SHA384()),
+        (hashlib.sha512, hashes.SHA512()),
+    )
+)
+_ECDSA = {"secp256r1": (_SHA256,), "secp384r1": (_SHA384, _SHA256), "secp521r1": (_SHA512, _SHA256)}
+"""By curve, with which hash functions its keys sign, each made once: that takes as long as a sixth of a check."""
 
 _Material: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
@@ -65,6 +64,8 @@ class PublicKey:
     fingerprint: str
     """`sha256:` and the hexadecimal SHA-256 of the key's SubjectPublicKeyInfo in DER."""
     material: _Material
+    der: bytes
+    """Its SubjectPublicKeyInfo."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PublicKey) and self.fingerprint == other.fingerprint
@@ -90,12 +91,7 @@ class PublicKey:
         """
         material = _accepted(parsed)
         der = material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return cls("sha256:" + hashlib.sha256(der).hexdigest(), material)
-
-    @property
-    def der(self) -> bytes:
-        """The key's SubjectPublicKeyInfo."""
-        return self.material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return cls("sha256:" + hashlib.sha256(der).hexdigest(), material, der)
 
     def has_signed(self, content: bytes, signature: bytes) -> bool:
         """Whether `signature` is this key's over `content`, in one of the ways of rule 3."""
@@ -196,7 +192,7 @@ def _parsed(pem: bytes) -> object:
 
 def _accepted(key: object) -> _Material:
     match key:
-        case ec.EllipticCurvePublicKey() if key.curve.name in _HASHES:
+        case ec.EllipticCurvePublicKey() if key.curve.name in _ECDSA:
             return key
         case ec.EllipticCurvePublicKey():
             raise UnusableKeyError(f"is a key on the curve {key.curve.name}; use P-256, P-384 or P-521")
@@ -215,7 +211,7 @@ def _accepted(key: object) -> _Material:
 
 
 def _ecdsa_holds(key: ec.EllipticCurvePublicKey, content: bytes, signature: bytes) -> bool:
-    hashed = [(_hashed(content, algorithm), ec.ECDSA(Prehashed(algorithm))) for algorithm in _HASHES[key.curve.name]]
+    hashed = [(function(content).digest(), algorithm) for function, algorithm in _ECDSA[key.curve.name]]
     if any(_ecdsa_holds_over(key, digest, signature, algorithm) for digest, algorithm in hashed):
         return True
     width = (key.curve.key_size + 7) // 8
@@ -224,12 +220,6 @@ def _ecdsa_holds(key: ec.EllipticCurvePublicKey, content: bytes, signature: byte
     r, s = int.from_bytes(signature[:width], "big"), int.from_bytes(signature[width:], "big")
     der = encode_dss_signature(r, s)
     return any(_ecdsa_holds_over(key, digest, der, algorithm) for digest, algorithm in hashed)
-
-
-def _hashed(content: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
-    state = hashes.Hash(algorithm)
-    state.update(content)
-    return state.finalize()
 
 
 def _ecdsa_holds_over(key: ec.EllipticCurvePublicKey, digest: bytes, der: bytes, algorithm: ec.ECDSA) -> bool:
@@ -259,9 +249,12 @@ def _ed25519_holds(key: ed25519.Ed25519PublicKey, content: bytes, signature: byt
 
 
 def _ed25519ph_holds(key: bytes, content: bytes, signature: bytes) -> bool:
-    state = crypto_sign_ed25519ph_state()
-    crypto_sign_ed25519ph_update(state, content)
+    from nacl import bindings  # noqa: PLC0415 - few keys need it, and every start would load it
+    from nacl.exceptions import CryptoError  # noqa: PLC0415 - the same
+
+    state = bindings.crypto_sign_ed25519ph_state()
+    bindings.crypto_sign_ed25519ph_update(state, content)
     try:
-        return bool(crypto_sign_ed25519ph_final_verify(state, signature, key))
+        return bool(bindings.crypto_sign_ed25519ph_final_verify(state, signature, key))
     except CryptoError:
         return False

@@ -129,22 +129,26 @@ class Verified:
     def __post_init__(self) -> None:
         if self.trust.has_ended(self.now):
             raise TrustEndedError("those who may sign are not trusted any more: what vouches for them has run out")
-        if not self.signers:
+        sound = self._sound
+        if not sound:
             if self.demands.annotations and self._about_digest:
                 raise UntrustedSignatureError(
                     "signed, but no signature has all annotations that are wanted", reason=Distrust.ANNOTATION_MISSING
                 )
             raise UntrustedSignatureError("nobody who is trusted has signed")
-        by = ", ".join(f'"{signer.name}"' for signer in self.signers)
-        names = {name for entry in self._sound for name in (entry.signer.name, *entry.aliases)}
+        names = {name for entry in sound for name in (entry.signer.name, *entry.aliases)}
         if lacking := [name for name in self.demands.required if name not in names]:
             wanted = ", ".join(f'"{name}"' for name in lacking)
             raise UntrustedSignatureError(
-                f"signed by {by}, but not by {wanted}", reason=Distrust.REQUIRED_SIGNER_MISSING
+                f"signed by {self._by}, but not by {wanted}", reason=Distrust.REQUIRED_SIGNER_MISSING
             )
-        if self._distinct < (self.demands.threshold or 1):
+        if _distinct(sound) < (self.demands.threshold or 1):
             wanted = f"{self.demands.threshold} different signers are wanted"
-            raise UntrustedSignatureError(f"signed by {by} only; {wanted}", reason=Distrust.TOO_FEW_SIGNERS)
+            raise UntrustedSignatureError(f"signed by {self._by} only; {wanted}", reason=Distrust.TOO_FEW_SIGNERS)
+
+    @property
+    def _by(self) -> str:
+        return ", ".join(f'"{signer.name}"' for signer in self.signers)
 
     @property
     def _about_digest(self) -> list[Endorsement]:
@@ -155,18 +159,6 @@ class Verified:
         """Those whose signer has said all that is demanded, in the one signature."""
         wanted = self.demands.annotations.items()
         return [entry for entry in self._about_digest if wanted <= entry.annotations.items()]
-
-    @property
-    def _distinct(self) -> int:
-        """How many signers there are such that each has a name and a person of its own (rule 3).
-
-        One name may stand for many persons (an expression), and one person have many names: this is the size of the
-        largest matching between the two.
-        """
-        names: dict[object, set[str]] = {}
-        for entry in self._sound:
-            names.setdefault(entry.signer.who, set()).update((entry.signer.name, *entry.aliases))
-        return _matched(list(names.values()))
 
     @property
     def signers(self) -> tuple[Signer, ...]:
@@ -181,6 +173,18 @@ class Verified:
         """Unix time in seconds from which it proves nothing; None: for as long as the trust stays what it is."""
         ends = [self.trust.valid_until, *(entry.valid_until for entry in self._sound)]
         return min((end for end in ends if end is not None), default=None)
+
+
+def _distinct(endorsements: Sequence[Endorsement]) -> int:
+    """How many signers there are such that each has a name and a person of its own (rule 3).
+
+    One name may stand for many persons (an expression), and one person have many names: this is the size of the
+    largest matching between the two.
+    """
+    names: dict[object, set[str]] = {}
+    for entry in endorsements:
+        names.setdefault(entry.signer.who, set()).update((entry.signer.name, *entry.aliases))
+    return _matched(list(names.values()))
 
 
 def _matched(choices: Sequence[set[str]]) -> int:
@@ -216,7 +220,10 @@ Ruling: TypeAlias = Verified | Exempt | Denied
 
 
 class Scheme(Protocol[M]):
-    """A way to prove an image. Implementations do no I/O, and keep nothing of what they examine."""
+    """A way to prove an image. Implementations do no I/O.
+
+    They keep nothing of what they examine but a bounded number of chains of certificates, which hold by their bytes.
+    """
 
     @property
     def needs_evidence(self) -> bool:

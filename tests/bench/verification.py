@@ -223,7 +223,8 @@ def _resident() -> float:
 
 
 _WEIGHT = """
-import time
+import gc, time
+gc.disable()  # as `serve` does while it imports
 import router.policy, router.registry, router.server.certificates, router.slices
 def resident(): return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
 before, began = resident(), time.process_time()

@@ -16,12 +16,15 @@ Source: Notary Project signature specification, "Certificate Requirements"; RFC 
 (7) No other extension is honoured or refused: the specification says so, critical or not, so name constraints and
     policies mean nothing here. What can't be read at all is no certificate.
 
+That certificates are a chain follows from their bytes and from the roots that a policy trusts, and from nothing else:
+no time, no digest. `Chains` remembers it, so that the images of one signer do not check its authorities each time.
+
 Trust is not said here: that one of the chain is, byte for byte, a certificate of a trust store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
@@ -34,6 +37,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from router.steps import Steps
 from router.verification.pki.certificates import Certificate, Period, unfit
 
+CHAINS_LIMIT = 64
+"""Chains that are remembered under one policy, of signers and of those who tell the time each."""
 _NOT_FOR_CODE = frozenset(
     {
         ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
@@ -122,6 +127,30 @@ class Chain:
     def period(self) -> Period:
         """When all of it is valid; covers nothing where there is no such time."""
         return reduce(and_, (entry.period for entry in self.certificates))
+
+
+class Chains:
+    """Chains that were found to be some, by the bytes that they were read of, under one policy.
+
+    Only what holds is remembered, and by every byte that it follows from: whoever brings other bytes is checked anew.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        """Know none."""
+        self._known: dict[Hashable, Chain] = {}
+
+    def get(self, written: Hashable) -> Chain | None:
+        """The chain, where it is remembered."""
+        return self._known.get(written)
+
+    def put(self, written: Hashable, chain: Chain) -> Chain:
+        """Remember that these bytes are this chain; the eldest makes room."""
+        while len(self._known) >= CHAINS_LIMIT:
+            self._known.pop(next(iter(self._known)), None)
+        self._known[written] = chain
+        return chain
 
 
 def _is_for_signatures_only(usage: x509.KeyUsage) -> bool:

@@ -88,7 +88,8 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     if is_authentic and not any(policy.names_of(type_, envelope.chain) for type_ in _STORES.values()):
         return None
     # (3) (4) (5) Integrity.
-    opened = _opened(envelope, digest)
+    known = policy.signing_chains.get(envelope.chain)
+    opened = _opened(envelope, digest, read_certificate(envelope.chain[0]) if known is None else known.signer)
     yield
     # (6) (7) Authenticity.
     chain = yield from _chain(opened, policy, is_checked=is_authentic or Check.AUTHENTIC_TIMESTAMP in policy.binding)
@@ -135,8 +136,7 @@ def _issuer(opened: _Opened, policy: Policy) -> str:
     return shown(opened.leaf.issuer) if known is None else known
 
 
-def _opened(envelope: Envelope, digest: Digest) -> _Opened:
-    leaf = read_certificate(envelope.chain[0])
+def _opened(envelope: Envelope, digest: Digest, leaf: Certificate) -> _Opened:
     key = SigningKey.of(leaf.key)
     if (signed := SignedBytes.opened(key, envelope.content, envelope.signature)) is None:
         raise InvalidSignatureError(
@@ -155,8 +155,12 @@ def _opened(envelope: Envelope, digest: Digest) -> _Opened:
 def _chain(opened: _Opened, policy: Policy, *, is_checked: bool) -> Steps[Chain]:
     if not is_checked:
         return Chain((opened.leaf,))
-    others = [policy.known.get(der) or read_certificate(der) for der in opened.envelope.chain[1:]]
-    return (yield from Chain.checked((opened.leaf, *others), policy.roots))
+    written = opened.envelope.chain
+    if (known := policy.signing_chains.get(written)) is not None:
+        return known
+    others = [policy.known.get(der) or read_certificate(der) for der in written[1:]]
+    chain = yield from Chain.checked((opened.leaf, *others), policy.roots)
+    return policy.signing_chains.put(written, chain)
 
 
 def _unexpired(attributes: Attributes, now: float) -> float | None:
@@ -181,7 +185,9 @@ def _time_of_use(opened: _Opened, chain: Chain, policy: Policy, now: float) -> S
         return _Times(valid.end)
     if opened.envelope.timestamp is None:
         raise InvalidSignatureError("a signature has no timestamp, and one is wanted", reason=Flaw.TIMESTAMP)
-    stamped = yield from stamped_range(opened.envelope.timestamp, opened.envelope.signature, policy.clocks)
+    stamped = yield from stamped_range(
+        opened.envelope.timestamp, opened.envelope.signature, policy.clocks, policy.timing_chains
+    )
     if not (valid.covers(stamped.begin) and valid.covers(stamped.end)):
         raise _out_of_time("at the time of its timestamp")
     return _Times(None, (stamped.end,))

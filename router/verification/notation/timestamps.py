@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from router.errors import InvalidSignatureError
 from router.reasons import Flaw
 from router.steps import Steps
-from router.verification.notation.certificates import Chain, read_certificate
+from router.verification.notation.certificates import Chain, Chains, read_certificate
 from router.verification.pki.certificates import Certificate, Naming, Period
 from router.verification.pki.timestamps import Stamp, read_token
 
@@ -31,8 +31,14 @@ _BASELINE_POLICY = bytes.fromhex("04008f67010101")
 """0.4.0.2023.1.1, ETSI's baseline policy, encoded."""
 
 
-def stamped_range(token: bytes, content: bytes, roots: Sequence[Certificate]) -> Steps[Period]:
+def stamped_range(token: bytes, content: bytes, roots: Sequence[Certificate], chains: Chains) -> Steps[Period]:
     """Between which times these bytes were there, by one of these authorities.
+
+    Args:
+        token: The timestamp.
+        content: What it must be of.
+        roots: Whose word counts.
+        chains: What was found out before of chains to these roots, and of no others.
 
     Raises:
         InvalidSignatureError: Nobody whom we know says that of these bytes (timestamp), or the token or one of its
@@ -43,11 +49,13 @@ def stamped_range(token: bytes, content: bytes, roots: Sequence[Certificate]) ->
         raise _wrong("brings more certificates than are looked at")
     if not stamp.is_over(content):
         raise _wrong("is of another signature")
-    certificates = [read_certificate(der, "a certificate of a timestamp") for der in stamp.certificates]
+    written = stamp.signer, stamp.certificates
+    if (chain := chains.get(written)) is None:
+        certificates = [read_certificate(der, "a certificate of a timestamp") for der in stamp.certificates]
+        yield
+        chain = chains.put(written, (yield from _chain(_named(certificates, stamp.signer), certificates, roots)))
     yield
-    leaf = _named(certificates, stamp.signer)
-    chain = yield from _chain(leaf, certificates, roots)
-    stamp.expect_signed_by(leaf, takes_sha1=False)
+    stamp.expect_signed_by(chain.signer, takes_sha1=False)
     around = _accuracy(stamp)
     stamped = Period(stamp.moment - around, stamp.moment + around)
     if not (chain.period.covers(stamped.begin) and chain.period.covers(stamped.end)):

@@ -20,6 +20,7 @@ from enum import StrEnum
 from cryptography import x509
 
 from router.shortening import shortened
+from router.verification.notation.certificates import Chains
 from router.verification.notation.identities import Identities
 from router.verification.pki.certificates import Certificate
 
@@ -111,6 +112,10 @@ class Policy:
     """Every certificate of the stores, by its bytes: it need not be read again where it comes along."""
     roots: frozenset[bytes] = field(init=False, compare=False)
     """Those that are self-signed, which need not be found out again."""
+    signing_chains: Chains = field(init=False, compare=False, default_factory=Chains)
+    """Of those who sign, as far as they are known."""
+    timing_chains: Chains = field(init=False, compare=False, default_factory=Chains)
+    """Of those who tell the time, as far as they are known."""
     names: Mapping[bytes, str] = field(init=False, compare=False)
     """Their subjects as events tell them."""
 

@@ -17,7 +17,7 @@ from router.errors import InvalidSignatureError
 from router.steps import finish
 from router.verification.keys import PublicKey as PinnedKey
 from router.verification.notation.algorithms import SigningKey
-from router.verification.notation.certificates import Chain, read_certificate
+from router.verification.notation.certificates import CHAINS_LIMIT, Chain, Chains, read_certificate
 from router.verification.pki.certificates import Period, certificates_in
 from tests.verification.notation.world import (
     CA,
@@ -231,3 +231,15 @@ def test_sizes_of_rsa_that_the_specification_does_not_name_do_not_sign(size: int
         SigningKey.of(PinnedKey.of(numbers.public_key()))
 
     assert refused.value.reason == "key"
+
+
+def test_chains_are_remembered_by_all_their_bytes_and_not_without_end() -> None:
+    """One that was good must not vouch for another, and a signer with a thousand certificates costs no memory."""
+    found = finish(Chain.checked([read_certificate(der(one)) for one in GOOD]))
+    chains = Chains()
+    for number in range(CHAINS_LIMIT + 1):
+        chains.put((number,), found)
+
+    assert chains.get((0,)) is None
+    assert chains.get((CHAINS_LIMIT,)) is found
+    assert chains.get(tuple(map(der, GOOD))) is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from router.errors import InvalidSignatureError
 from router.steps import finish
-from router.verification.notation.certificates import read_certificate
+from router.verification.notation.certificates import Chains, read_certificate
 from router.verification.notation.timestamps import stamped_range
 from router.verification.pki.certificates import Period
 from tests.verification.notation.world import (
@@ -36,7 +36,7 @@ WHEN = NOW - DAY
 
 def stamped(token: bytes, *roots: x509.Certificate, content: bytes = CONTENT) -> Period:
     trusted = [read_certificate(der(one)) for one in roots or (root("clock"),)]
-    return finish(stamped_range(token, content, trusted))
+    return finish(stamped_range(token, content, trusted, Chains()))
 
 
 def reason_of(token: bytes, *roots: x509.Certificate, content: bytes = CONTENT) -> str:
@@ -112,6 +112,28 @@ def test_more_certificates_than_are_looked_at_are_refused() -> None:
     many = [der(signatory("clock", f"number {number}", shape=CLOCK).chain[0]) for number in range(12)]
 
     assert reason_of(Stamp(CONTENT, brings=(*brought(*clock().chain), *many)).token(clock())) == "timestamp"
+
+
+def test_a_clock_that_is_known_is_checked_again_where_anything_is_other() -> None:
+    """What is remembered is that certificates are a chain, never that a token was signed or what it is about."""
+    chains, trusted = Chains(), [read_certificate(der(root("clock")))]
+
+    def reason(token: bytes, content: bytes = CONTENT) -> str:
+        try:
+            finish(stamped_range(token, content, trusted, chains))
+        except InvalidSignatureError as error:
+            return error.reason
+        return "none"
+
+    forged = Signatory(key("stranger"), clock().chain, "ES256")
+
+    assert reason(Stamp(CONTENT).token(clock())) == "none"
+    assert reason(Stamp(CONTENT).token(clock())) == "none"
+    assert reason(Stamp(CONTENT).token(forged)) == "timestamp"
+    assert reason(Stamp(CONTENT).token(clock()), b"another signature") == "timestamp"
+    assert reason(Stamp(CONTENT, names_certificate=False).token(clock())) == "timestamp"
+    assert reason(Stamp(CONTENT).token(clock("other"))) == "timestamp"
+    assert reason(Stamp(CONTENT, moment=NOW + 400 * DAY).token(clock())) == "timestamp"
 
 
 SOUND = Stamp(CONTENT).token(clock())
