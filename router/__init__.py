@@ -25,9 +25,11 @@ receives, never who comes next. From the outside in:
     outbound       what both need to send over HTTP: address guard, names, URLs, proxies, TLS, sessions
     policy         which rule applies to which image, and whether it may block
     images         image references and digests
+    hosts          hosts of registries in the one form in which they are compared
     ipc            messages between our own processes
     tls            shows a certificate to the other side, without a file of its own
     pem            certificates and private keys, read with the configuration
+    by_reference   what the configuration names instead of holding it: paths, files, secrets
     telemetry      logs and metrics
     shortening     texts that are too long to be kept
     slices         work in slices, so that nobody else waits for it

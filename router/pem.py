@@ -12,8 +12,9 @@ from typing import NamedTuple, Self
 
 from pydantic import PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from router.by_reference import RelativePath, read_reference
 from router.errors import ConfigurationError
-from router.fields import RelativePath, SettingsModel, read_reference
+from router.fields import SettingsModel
 
 
 class Pair(NamedTuple):

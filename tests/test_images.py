@@ -3,7 +3,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
-from random import Random
 from typing import NamedTuple
 
 import pytest
@@ -11,14 +10,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from router.errors import InvalidReferenceError
+from router.hosts import HUB_NAMES
 from router.images import (
-    HUB_NAMES,
     REMEMBERED_LENGTH,
     TEXT_LIMIT,
     Digest,
     ImageReference,
-    canonical_registry,
-    is_registry,
     is_tag,
     parse_reference,
 )
@@ -329,29 +326,6 @@ def test_what_is_read_in_more_than_one_way_is_no_reference(text: str, because: s
         parse_reference(text)
 
 
-SPELLINGS = st.sampled_from(["registry.example", "docker.io", "localhost", "127.0.0.1", "[2001:db8::1]", "a.b-c.d"])
-
-
-@given(SPELLINGS, st.sampled_from([None, 443, 80, 5000]), st.integers(0, 3), st.randoms(use_true_random=False))
-def test_case_zeros_and_the_default_port_change_no_name(host: str, port: int | None, zeros: int, dice: Random) -> None:
-    spelt = "".join(dice.choice((letter.lower(), letter.upper())) for letter in host)
-    end = "" if port is None else f":{'0' * zeros}{port}"
-
-    assert canonical_registry(spelt + end) == host + ("" if port in {None, 443} else f":{port}")
-
-
-@given(st.from_regex(rf"{HOST}(:[0-9]{{1,5}})?", fullmatch=True))
-def test_a_canonical_registry_is_its_own_canonical_form(text: str) -> None:
-    try:
-        once = canonical_registry(text)
-    except InvalidReferenceError:
-        return
-
-    assert canonical_registry(once) == once
-    assert is_registry(once)
-    assert parse_reference(f"{once}/a/b").name == f"{once}/a/b"
-
-
 HOSTILE = [
     "a/" + "a-" * 100 + "-" * 800 + "!",
     "x.y/" + "a" * 1000 + "!",
@@ -426,16 +400,6 @@ def test_what_is_no_digest_is_refused(text: str) -> None:
 def test_no_digest_is_made_by_an_unknown_algorithm() -> None:
     with pytest.raises(InvalidReferenceError, match="algorithm"):
         Digest.of(b"", "md5")
-
-
-@pytest.mark.parametrize("text", ["reg.example", "a:5000", "localhost", "[::1]:1", "UP"])
-def test_a_registry_is_what_a_reference_could_start_with(text: str) -> None:
-    assert is_registry(text)
-
-
-@pytest.mark.parametrize("text", ["shop", "", "a.b/c", "a_b.c", "https://a.b", "a.b\n"])
-def test_what_no_reference_could_start_with_is_no_registry(text: str) -> None:
-    assert not is_registry(text)
 
 
 def test_a_tag_has_at_most_128_characters() -> None:

@@ -7,8 +7,9 @@ from typing import Self
 import pytest
 from pydantic import PrivateAttr, ValidationError, ValidationInfo, model_validator
 
+from router.by_reference import RelativePath
 from router.errors import ConfigurationError
-from router.fields import ReadingContext, RelativePath, SettingsModel
+from router.fields import ReadingContext, SettingsModel
 from router.pem import Pair, PairSettings, read_authorities
 from router.server.certificates import self_signed
 from router.settings.snapshot import read_file

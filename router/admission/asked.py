@@ -54,11 +54,14 @@ class GateRules:
     """Seconds that judging may take at most."""
 
     def mode(self, namespace: str) -> tuple[Mode, bool]:
-        """Whether a failing image blocks there, and whether nothing ever does; never fails."""
+        """Whether a failing image blocks there, and whether nothing ever does.
+
+        Never fails: the last word about a request that broke whatever it touched needs a mode, too.
+        """
         try:
             never_block = self.enforcement.never_blocks(namespace)
             return (Mode.DETECT if never_block else self.enforcement.mode(namespace)), never_block
-        except Exception:  # without a mode there is still an answer, by the default
+        except Exception:  # the answer then goes by the mode of namespaces that nobody named
             log.exception("mode_unknown", namespace=namespace)
             return self.enforcement.default, False
 

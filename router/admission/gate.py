@@ -81,7 +81,7 @@ class Gate:
                 problem = "there was no time to read the object"
             except UnreadableJsonError as error:
                 problem = str(error)
-            except Exception as error:  # whatever is in an object, its request is answered
+            except Exception as error:  # it counts as unreadable: refused in enforce, told in either mode
                 log.exception("object_not_read", uid=request.uid, namespace=request.namespace)
                 problem = f"reading the object failed ({type(error).__name__})"
         never_block |= workload.never_blocks
@@ -102,7 +102,7 @@ class Gate:
                 self._observer.skipped(workload.skip)
                 return review.reply(asked.request.uid, allowed=True)
             return await self._told(asked, await decided(asked))
-        except Exception as error:  # the one boundary: whatever failed, the API server gets its answer
+        except Exception as error:  # the one boundary: the answer and its event say that we failed
             log.exception("gate_stage_failed", uid=asked.request.uid, namespace=asked.request.namespace)
             return await self._told_of_failure(asked, type(error).__name__)
 
@@ -112,8 +112,8 @@ class Gate:
         try:
             if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
                 patch = await pinning.pins(asked, (await _found(asked)).findings)
-        except Exception:
-            log.exception("pinning_failed", uid=asked.request.uid)  # a patch is a courtesy; /validate decides and tells
+        except Exception:  # without a patch nothing is lost: /validate holds it against tags that are not pinned
+            log.exception("pinning_failed", uid=asked.request.uid)
         return review.reply(asked.request.uid, allowed=True, patch=patch)
 
     def abandon(self, asked: Asked) -> None:
@@ -128,7 +128,7 @@ class Gate:
 
     async def close(self) -> None:
         """Let what is told after the answer be stored."""
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _told(self, asked: Asked, draft: Draft) -> bytes:
         if asked.request.dry_run:
@@ -182,7 +182,12 @@ class Gate:
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("telling_failed", exc_info=error)
 
 
 async def decided(asked: Asked) -> Draft:

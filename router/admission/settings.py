@@ -6,15 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from router.fields import (
-    Duration,
-    Listen,
-    OnlyAtStart,
-    RelativePath,
-    SettingsModel,
-    Size,
-    duration_text,
-)
+from router.by_reference import RelativePath
+from router.fields import Duration, Listen, OnlyAtStart, SettingsModel, Size, duration_text
 from router.pem import PairSettings, read_authorities
 
 STOPPING = 28.0

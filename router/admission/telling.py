@@ -38,6 +38,7 @@ from router.admission.draft import Draft
 from router.admission.observer import Observer
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload
+from router.errors import OutboxError
 from router.events import CloudEvent, decision_event, decode, encode, unreadable_event
 from router.outbox import Intake, NewEvent
 from router.telemetry.logs import logger, write_event
@@ -103,8 +104,8 @@ class Telling:
         try:
             async with asyncio.timeout_at(until):
                 return event_id in await self._outbox.withdraw([event_id])
-        except Exception as error:  # noqa: BLE001 - whatever the cause, it is corrected then
-            log.warning("event_not_withdrawn", event_id=event_id, cause=str(error) or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - whatever the cause, what may be stored is corrected then
+            log.warning("event_not_withdrawn", event_id=event_id, **_cause(error))
             return False
 
     async def _store(
@@ -116,7 +117,7 @@ class Telling:
             asked.told.add(new, new.destinations)
             async with asyncio.timeout_at(until):
                 await self._outbox.append(new)
-        except Exception as error:  # noqa: BLE001 - whatever the cause, what the event tells must be in the log
+        except Exception as error:  # noqa: BLE001 - making it may have failed, too: what it tells is in the log then
             if is_logged or new is None:
                 bare = {"uid": asked.request.uid, "decision": asdict(draft.decision)}
                 self._not_stored(error, new.id if new else asked.request.uid, decode(new.body) if new else bare)
@@ -145,7 +146,7 @@ class Telling:
         )
         try:
             await self._outbox.append(NewEvent(event["id"], encode(event), self._now(), _who(rules, event)))
-        except Exception as error:  # noqa: BLE001 - the same
+        except Exception as error:  # noqa: BLE001 - the same; whoever can cause these events ends no task by it
             self._not_stored(error, event["id"], event)
         else:
             self._observer.stored()
@@ -154,18 +155,18 @@ class Telling:
         """Count the decision; never fails, since the answer is made by now."""
         try:
             self._observer.decided(draft.decision.outcome, draft.decision.mode, draft.verdicts)
-        except Exception:  # what is counted decides nothing
+        except Exception:  # the decision is stored by now; failing here would make another one of it
             log.exception("decision_not_counted")
 
     def _not_stored(self, error: Exception, event_id: str, told_instead: Mapping[str, object]) -> None:
         self._observer.unstored()
-        log.error("event_not_stored", event_id=event_id, cause=str(error) or type(error).__name__)
+        log.error("event_not_stored", event_id=event_id, **_cause(error))
         write_event(event_id, told_instead)
 
     def _event(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> CloudEvent:
         try:
             return self._event_about(asked, draft, is_attempt=is_attempt)
-        except Exception:  # a smaller event is better than none
+        except Exception:  # the event then tells of the decision alone, without findings and workload
             log.exception("event_incomplete", uid=asked.request.uid)
             bare = structs.replace(asked, workload=Workload())
             return self._event_about(bare, Draft(draft.decision, ()), is_attempt=is_attempt)
@@ -195,6 +196,12 @@ class Telling:
         )
 
 
+def _cause(error: Exception) -> dict[str, object]:
+    """Why the outbox did not do something, in a line of the log; a mistake of ours with its traceback."""
+    is_expected = isinstance(error, OutboxError | TimeoutError)
+    return {"cause": str(error) or type(error).__name__} | ({} if is_expected else {"exc_info": error})
+
+
 def _name(asked: Asked) -> str:
     return asked.request.name or asked.workload.name or asked.workload.generate_name
 
@@ -202,6 +209,6 @@ def _name(asked: Asked) -> str:
 def _who(rules: GateRules, event: CloudEvent) -> tuple[str, ...]:
     try:
         return rules.routes.destinations(event["data"])
-    except Exception:  # whoever is told too much is better off than who is told nothing
+    except Exception:  # everybody is told then: better too much than nothing
         log.exception("routing_failed", event_id=event["id"])
         return rules.destinations

@@ -10,8 +10,8 @@ from router.delivery import Channel
 from router.destinations.catalogue import AnyDestination, open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
+from router.rendering.library import Templates
 from router.rendering.renderer import Renderer
-from router.rendering.template import Template
 from router.settings.parts import KeeperPart
 from router.telemetry.logs import logger
 
@@ -24,7 +24,7 @@ class Made:
 
     destination: AnyDestination
     egress: EgressSettings
-    template: Template | None
+    templates: Templates
     channel: Channel = field(compare=False)
 
 
@@ -36,10 +36,10 @@ def channels(part: KeeperPart, before: Mapping[str, Made]) -> dict[str, Made]:
     """
     made = {}
     for destination in part.settings.destinations:
-        name, template = destination.name, part.templates[destination.name]
-        renderer = Renderer(template, kind=destination.kind, name=name)
+        name, templates = destination.name, part.templates[destination.name]
+        renderer = Renderer(templates, kind=destination.kind, name=name)
         channel = Channel(open_destination(destination, part.settings.egress), partial(_rendered, renderer))
-        one = Made(destination, part.settings.egress, template, channel)
+        one = Made(destination, part.settings.egress, templates, channel)
         made[name] = before[name] if before.get(name) == one else one
     return made
 

@@ -21,7 +21,8 @@ from router.server.entrance import Entrance
 from router.settings.parts import GatePart
 from router.settings.tree import GateSettings
 from router.verification import Turnstile, Verifier
-from router.verification.turns import Limits, Turns
+from router.verification.room import Limits
+from router.verification.turns import Turns
 from router.verification.verdict_cache import PROOF_BYTES, REFUSAL_BYTES, VerdictCache
 
 

@@ -16,9 +16,7 @@ from router.assembly.opening import new_event_loop
 from router.assembly.tending import Tending
 from router.ipc import Line, PeerError
 from router.outbox.remote import RemoteIntake
-from router.settings.parts import GatePart, gate_part, gate_settings
-from router.settings.restarting import in_force
-from router.settings.tree import GateSettings
+from router.settings.parts import gate_part
 from router.supervision.child import live
 from router.telemetry.logs import logger
 
@@ -37,18 +35,13 @@ class GateWork:
         intake = RemoteIntake(self._line)
         self._half = GateHalf(intake, observing, introduction.replica, tending, gates=introduction.gates)
         self._sockets = sockets
-        self._first: GateSettings | None = None
         self._prepared: Deciding | None = None
 
     async def prepare(self, configuration: messages.Configuration) -> None:
         """Make what it asks for, and change nothing."""
-        latest = await asyncio.to_thread(gate_part, configuration.latest)
-        if self._first is None:
-            first = configuration.first
-            self._first = latest.settings if first is None else await asyncio.to_thread(gate_settings, first)
-        settings, _ = in_force(self._first, latest.settings)
+        part = await asyncio.to_thread(gate_part, configuration.part)
         receipts = receipts_over(self._line, configuration.generation)
-        self._prepared = self._half.prepare(GatePart(settings, latest.policy), receipts, trial=configuration.trial)
+        self._prepared = self._half.prepare(part, receipts, trial=configuration.trial)
 
     async def commit(self) -> None:
         """Work by what was prepared last."""

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from router.assembly.door import trial_for
 from router.assembly.keeper_half import DRAIN
 from router.assembly.messages import Configuration
-from router.pem import Pair
 from router.settings.loading import Loaded
 from router.settings.parts import for_gate, for_keeper
-from router.settings.snapshot import Snapshot
 from router.telemetry.metrics import PROCESS_ROLES
 
 GATE, KEEPER = PROCESS_ROLES
@@ -36,9 +34,10 @@ def in_force_from(loaded: Loaded, before: InForce | None) -> InForce:
     generation = 1 if before is None else before.generation + 1
     trial = trial_for(webhook, None if before is None else before.parts[GATE].trial)
 
-    def part(role: str, latest: Snapshot, trial: Pair | None = None) -> Configuration:
-        first = None if before is None else before.parts[role].first or before.parts[role].latest
-        return Configuration(generation, latest, first, webhook.patience_of_delivery(DRAIN), trial)
-
-    gate, keeper = for_gate(loaded.snapshot), for_keeper(loaded.snapshot)
-    return InForce({GATE: part(GATE, gate, trial), KEEPER: part(KEEPER, keeper)})
+    patience = webhook.patience_of_delivery(DRAIN)
+    return InForce(
+        {
+            GATE: Configuration(generation, for_gate(loaded), patience, trial),
+            KEEPER: Configuration(generation, for_keeper(loaded), patience),
+        }
+    )

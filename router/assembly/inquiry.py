@@ -40,6 +40,7 @@ from router.routing import RouteSettings, RoutingTree
 from router.settings.judging import JudgedBy
 from router.slices import OutOfTimeError
 from router.telemetry import metrics
+from router.telemetry.troubles import TroubleBook
 from router.verification import Account, Asker, Judgement, Turnstile, Verifier
 from router.verification.lasting import Known, Lasting
 
@@ -101,7 +102,8 @@ class Inquiry:
             ConfigurationError: A file was not read with the configuration.
         """
         settings = judged_by.settings
-        observing = Observing(metrics.create(__version__))  # nobody reads them
+        counted = metrics.create(__version__)  # nobody reads it
+        observing = Observing(counted, TroubleBook(counted.show_trouble).held_by("inquiry"))
         self._seconds = seconds
         self._observing = observing
         self._policy = judged_by.policy

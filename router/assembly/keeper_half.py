@@ -10,6 +10,7 @@ requests can be under way that began by it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 
@@ -30,6 +31,8 @@ DRAIN = 10.0
 """Seconds that attempts to deliver get to end when we do, at most."""
 GRACE = 60.0
 """Seconds that what a replaced configuration made is kept for requests that still use it."""
+REPORTING = 60.0
+"""Seconds between two reports of what waits."""
 HOUSEKEEPING = 3600.0
 """Seconds between two looks for events that nobody needs any more."""
 
@@ -90,8 +93,9 @@ class KeeperHalf:
         await self._dispatcher.replace(by_name)
 
     def keep_house(self) -> None:
-        """Forget, now and then, what nobody needs any more."""
+        """Forget, now and then, what nobody needs any more, and report what waits, whether anybody asks or not."""
         self._tending.keep("forget old events", self._keeping_house())
+        self._tending.keep("report what waits", self._reporting_what_waits())
 
     async def receipts(
         self, generation: int, body: bytes, event_id: str, destinations: Sequence[str], deadline: float
@@ -121,6 +125,12 @@ class KeeperHalf:
             for one in before.values():
                 if id(one.channel.destination) not in kept:
                     await one.channel.destination.close()
+
+    async def _reporting_what_waits(self) -> None:
+        while True:
+            with contextlib.suppress(OutboxError):  # the next look may find it
+                await self.report_waiting()
+            await asyncio.sleep(REPORTING)
 
     async def _keeping_house(self) -> None:
         while True:

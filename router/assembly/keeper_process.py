@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import socket
 from collections.abc import Mapping, Sequence
 
@@ -18,9 +17,7 @@ from router.assembly.tending import Tending
 from router.errors import OutboxError
 from router.ipc import Peer, PeerRefusedError
 from router.outbox.remote import answers
-from router.settings.parts import KeeperPart, keeper_part, keeper_settings
-from router.settings.restarting import in_force
-from router.settings.tree import KeeperSettings
+from router.settings.parts import KeeperPart, keeper_part
 from router.supervision.child import live
 
 
@@ -34,7 +31,6 @@ class KeeperWork:
         self._observing = observing
         self._tending = tending
         self._listening = listening
-        self._first: KeeperSettings | None = None
         self._half: KeeperHalf | None = None
         self._prepared: tuple[KeeperPart, Mapping[str, Made], messages.Configuration] | None = None
         self._server: asyncio.Server | None = None
@@ -47,12 +43,7 @@ class KeeperWork:
 
     async def prepare(self, configuration: messages.Configuration) -> None:
         """Make what it asks for, and change nothing but that the outbox is open."""
-        latest = await asyncio.to_thread(keeper_part, configuration.latest)
-        if self._first is None:
-            first = configuration.first
-            self._first = latest.settings if first is None else await asyncio.to_thread(keeper_settings, first)
-        settings, _ = in_force(self._first, latest.settings)
-        part = dataclasses.replace(latest, settings=settings)
+        part = await asyncio.to_thread(keeper_part, configuration.part)
         if self._half is None:
             self._half = await KeeperHalf.open(part, self._observing, self._replica, self._tending)
         self._prepared = part, self._half.prepare(part), configuration

@@ -47,9 +47,8 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
 
     generation: int
     """1, 2, 3 ...: which one it is."""
-    latest: Snapshot
-    first: Snapshot | None
-    """The one that the product began with, whose values hold for what is read at the start only; None: this one."""
+    part: Snapshot
+    """Of what is in force: what is read at the start only has its running value."""
     patience: float
     """Seconds that attempts to deliver get to end when it is stopped."""
     trial: Pair | None = None

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from router.outbox import Waiting
+from router.telemetry.causes import Cause, Troubles
 from router.telemetry.metrics import ENDPOINTS, Backlog, Metrics
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
 
+LATE = 900.0
+"""Seconds for which an event may wait before somebody should know."""
+_NOTHING = Waiting(0, None, 0)
+
 
 class Observing:
-    """Counts what admission, delivery and the server report.
+    """Counts what admission, delivery and the server report, and passes on what is wrong.
+
+    Args:
+        metrics: What is counted.
+        troubles: Who hears what is wrong with the process that reports.
 
     Series that every request touches are looked up once: finding one by its labels takes longer than counting.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, troubles: Troubles) -> None:
         self._metrics = metrics
+        self._troubles = troubles
+        self._waited: AbstractSet[str] = frozenset()
         self._answered = {endpoint: metrics.gate_seconds.labels(endpoint).observe for endpoint in ENDPOINTS}
         self._decided = {
             (outcome, mode): metrics.requests.labels(outcome.value, mode.value).inc
@@ -24,6 +36,22 @@ class Observing:
             for mode in Mode
         }
         self._verdicts = {verdict: metrics.image_verdicts.labels(verdict.value).inc for verdict in Verdict}
+
+    # What is wrong
+
+    def trouble_began(self, cause: Cause, subject: str, text: str) -> None:
+        """Something is wrong with this subject, or still is; `text` says what was found."""
+        self._troubles.trouble_began(cause, subject, text)
+
+    def trouble_ended(self, cause: Cause, subject: str) -> None:
+        """It is not any more, or never was."""
+        self._troubles.trouble_ended(cause, subject)
+
+    def _state(self, cause: Cause, subject: str, text: str, *, is_there: bool) -> None:
+        if is_there:
+            self.trouble_began(cause, subject, text)
+        else:
+            self.trouble_ended(cause, subject)
 
     # Admission
 
@@ -56,6 +84,7 @@ class Observing:
     def unstored(self) -> None:
         """The outbox could not take an event; it is in the log."""
         self._metrics.events_unstored.inc()
+        self.trouble_began(Cause.EVENTS_UNSTORED, "", "`event_not_stored` in the log says why")
 
     def asked_registry(self, registry: str, kind: str, result: str) -> None:  # noqa: ARG002 - hosts come from whoever deploys
         """A registry was asked; its name is no label, since whoever deploys chooses it."""
@@ -97,13 +126,21 @@ class Observing:
     def fell_back(self, destination: str) -> None:
         """A template failed; the minimal payload went out."""
         self._metrics.rendering_fallbacks.labels(destination).inc()
+        self.trouble_began(Cause.TEMPLATE_FAILING, destination, "`template_failed` in the log says why")
 
     def refused(self, destination: str, *, is_refused: bool) -> None:
         """The destination began or ceased to refuse our credentials."""
         self._metrics.destination_paused.labels(destination).set(is_refused)
+        self._state(Cause.DESTINATION_PAUSED, destination, "it refuses our credentials", is_there=is_refused)
 
     def waiting(self, found: Mapping[str, Waiting], now: float) -> None:
         """What waits in the outbox."""
+        for name in self._waited | found.keys():
+            of = found.get(name, _NOTHING)
+            is_late = of.oldest_appended_at is not None and now - of.oldest_appended_at > LATE
+            self._state(Cause.DELIVERIES_LATE, name, f"{of.pending} wait", is_there=is_late)
+            self._state(Cause.DELIVERIES_SET_ASIDE, name, f"{of.set_aside} are there", is_there=of.set_aside > 0)
+        self._waited = set(found)
         self._metrics.show_backlog(
             {
                 name: Backlog(
@@ -129,13 +166,15 @@ class Observing:
         """So many processes in this role can do their work."""
         self._metrics.processes.labels(role).set(ready)
 
-    def process_restarting(self, role: str) -> None:
-        """A process in this role has ended, and another is started in its place."""
+    def process_restarting(self, role: str, name: str) -> None:
+        """The process of this name and role has ended, and another is started in its place."""
         self._metrics.process_restarts.labels(role).inc()
+        self.trouble_began(Cause.PROCESS_ENDED, name, "it ended without being told to")
 
     def lines_dropped(self, kind: str, count: int) -> None:
         """Another process of ours could not hand over so many lines, or events, of its log."""
         self._metrics.lines_dropped.elsewhere[kind] += count
+        self.trouble_began(Cause.LOG_LINES_DROPPED, "", f"{count} more of kind {kind}")
 
     def ready(self, *, is_ready: bool) -> None:
         """Requests are taken from now on, or not any more."""

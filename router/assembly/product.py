@@ -29,16 +29,19 @@ from pathlib import Path
 
 from router import __version__
 from router.assembly import messages
+from router.assembly.attention import Attention
 from router.assembly.gate_half import FINISH
 from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from
 from router.assembly.observing import Observing
 from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
 from router.errors import ConfigurationError
-from router.ipc import Peer, PeerError, PeerGoneError
+from router.ipc import Line, Peer, PeerError, PeerGoneError
+from router.outbox import Intake
+from router.outbox.remote import RemoteIntake
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
-from router.server.operations import Health, operations_application
+from router.server.operations import Health, Unhealthy, Unready, operations_application, unready
 from router.server.sockets import listening_sockets
 from router.settings.loading import Loaded
 from router.supervision import child
@@ -72,13 +75,14 @@ class Product:
         self._is_log_readable = is_log_readable
         self._replica = environment.get("HOSTNAME") or socket.gethostname()
         self._metrics = metrics.create(__version__)
-        self._observing = Observing(self._metrics)
+        self._attention = Attention(self._metrics, self._replica)
+        self._observing = Observing(self._metrics, self._attention.book.held_by("supervisor"))
         self._reloading = Reloading(config, environment, self._observing, self._replace)
-        self._replay = Replay(self._observing)
+        self._replays: Mapping[Seat, Replay[Observing]] = {}
         self._tending = Tending()
         self._health = Health(failure=self._failure)
         self._opened = contextlib.AsyncExitStack()
-        self._is_running = False
+        self._phase: Unready | None = Unready.STARTING
         self._in_force: InForce
         self._family: Family | None = None
         self._taken: weakref.WeakKeyDictionary[Peer, int] = weakref.WeakKeyDictionary()
@@ -86,6 +90,7 @@ class Product:
         self._webhook: Sequence[socket.socket] = ()
         self._at_keeper: socket.socket
         self._folder: Path
+        self._intake: Intake
 
     async def start(self) -> None:
         """Read the configuration, open everything, start all processes.
@@ -96,7 +101,7 @@ class Product:
         """
         await self._reloading.start(self._start)
         self._tending.keep("watch files", self._reloading.watch())
-        self._is_running = True
+        self._phase = None
         self._changed()
         settings, gates = self._reloading.settings, sum(seat.role == GATE for seat in self._seats())
         webhook = str(settings.webhook.listen)
@@ -112,28 +117,36 @@ class Product:
             opened.callback(listening.close)
         self._open_line()
         self._in_force = in_force_from(loaded, None)
+        self._attention.take(settings)
         opened.push_async_callback(self._tending.close)
         wanted = settings.webhook.processes
         gates = gate_processes(usable_cpus(), usable_memory()) if wanted == "auto" else wanted
         family = self._family = self._made_family(gates)
         opened.push_async_callback(family.stop)
+        self._tending.keep("look after troubles", self._attention.run(self._intake, self._observing))
         await operations.start()
         await family.start()
 
     def _open_line(self) -> None:
-        """The socket at which gates call the keeper, in a folder that is ours alone."""
+        """The socket at which gates call the keeper, in a folder that is ours alone; and our own line there."""
         self._folder = Path(tempfile.mkdtemp(prefix="gatecrier-"))
         self._opened.callback(shutil.rmtree, self._folder, ignore_errors=True)
         self._at_keeper = socket.socket(socket.AF_UNIX)
         self._opened.callback(self._at_keeper.close)
         self._at_keeper.bind(str(self._folder / KEEPER))
         self._at_keeper.listen()
+        line = Line(str(self._folder / KEEPER))
+        self._opened.push_async_callback(line.close)
+        self._intake = RemoteIntake(line)
 
     def _made_family(self, gates: int) -> Family:
         seats = [Seat(KEEPER, 0), *(Seat(GATE, number) for number in range(gates))]
         inherited = {
             KEEPER: [self._at_keeper.fileno()],
             GATE: [listening.fileno() for listening in self._webhook],
+        }
+        self._replays = {
+            seat: Replay(Observing(self._metrics, self._attention.book.held_by(seat.name))) for seat in seats
         }
         introduction = messages.Introduction(self._replica, str(self._folder / KEEPER), gates, self._is_log_readable)
 
@@ -151,7 +164,7 @@ class Product:
                 answer=self._answer,
                 inherit=lambda seat: inherited[seat.role],
                 changed=self._changed,
-                restarting=lambda seat: self._observing.process_restarting(seat.role),
+                restarting=self._restarting,
             ),
         )
 
@@ -171,7 +184,7 @@ class Product:
 
     async def linger(self, no_longer: asyncio.Event) -> None:
         """Unready, go on answering until whoever asks has noticed, or until `no_longer`."""
-        self._is_running = False
+        self._phase = Unready.LEAVING
         self._reloading.end()
         self._changed()
         seconds = self._reloading.settings.webhook.linger
@@ -183,12 +196,13 @@ class Product:
 
     async def stop(self) -> None:
         """Drain and close, also after a start that failed half way."""
-        self._is_running = False
+        self._phase = Unready.LEAVING
         self._reloading.end()
-        self._set_ready(is_ready=False)
+        self._changed()
         if self._family is not None:
             deadline = self._reloading.settings.webhook.deadline
             await self._tell(GATE, messages.STOP, deadline + 2 * FINISH)
+            await self._attention.close(self._intake, self._observing)
             await self._tell(KEEPER, messages.STOP, self._in_force.parts[KEEPER].patience + FINISH)
         await self._opened.aclose()
         log.info("router_stopped")
@@ -203,7 +217,7 @@ class Product:
                         log.warning("process_not_told", role=role, topic=topic, problem=str(problem))
 
     async def _replace(self, loaded: Loaded) -> None:
-        configured = in_force_from(loaded, self._in_force)
+        configured = await asyncio.to_thread(in_force_from, loaded, self._in_force)
         prepared: list[tuple[str, Peer]] = []
         for seat in self._seats():
             if (peer := seat.peer) is not None:
@@ -211,6 +225,7 @@ class Product:
                     await peer.ask(messages.PREPARE, messages.pack(configured.parts[seat.role]))
                     prepared.append((seat.role, peer))
         self._in_force = configured
+        self._attention.take(loaded.settings)
         for wanted in (KEEPER, GATE):
             await asyncio.gather(*(self._commit(peer) for role, peer in prepared if role == wanted))
         for seat in self._seats():
@@ -232,7 +247,7 @@ class Product:
             case child.EVENT:
                 logs.write_encoded_event(*child.unpacked_event(body))
             case messages.FACTS:
-                self._replay.tell(body)
+                self._replays[seat].tell(body)
             case _:
                 raise ConfigurationError(f"{seat.role} asks {topic!r}, which nobody answers here")
         return b""
@@ -244,20 +259,26 @@ class Product:
             self._observing.processes(role, sum(one.is_ready for one in self._seats() if one.role == role))
         return self._metrics.exposed()
 
-    def _failure(self) -> str:
-        return self._tending.failure or ("" if self._family is None else self._family.failure)
+    def _restarting(self, seat: Seat) -> None:
+        self._attention.book.left(seat.name)
+        self._observing.process_restarting(seat.role, seat.name)
+
+    def _failure(self) -> Unhealthy | None:
+        if self._tending.failure:
+            return Unhealthy.TASK_ENDED
+        return Unhealthy.SEAT_GIVEN_UP if self._family is not None and self._family.failure else None
 
     def _changed(self) -> None:
-        family = self._family
-        is_whole = family is not None and family.is_ready(KEEPER) and family.is_ready(GATE) and not family.is_hopeless
-        self._set_ready(is_ready=self._is_running and is_whole)
+        if (family := self._family) is None:
+            found = self._phase
+        else:
+            has_keeper, has_gate = family.is_ready(KEEPER), family.is_ready(GATE)
+            found = unready(self._phase, has_keeper=has_keeper, has_gate=has_gate, is_hopeless=family.is_hopeless)
+        self._health.unready = found
+        self._observing.ready(is_ready=found is None)
 
     def _seats(self) -> Sequence[Seat]:
         return () if self._family is None else self._family.seats
-
-    def _set_ready(self, *, is_ready: bool) -> None:
-        self._health.is_ready = is_ready
-        self._observing.ready(is_ready=is_ready)
 
 
 async def _counted(peer: Peer) -> Counter[str]:

@@ -11,7 +11,6 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -22,6 +21,7 @@ from router.settings.loading import Loaded, attempt, load
 from router.settings.restarting import in_force
 from router.settings.tree import Settings
 from router.settings.watching import watch
+from router.telemetry.causes import Cause
 from router.telemetry.logs import logger
 
 log = logger()
@@ -51,8 +51,7 @@ class Reloading:
         self._turn = asyncio.Lock()
         self._is_running = False
         self._watched: Mapping[Path, bytes | None] = {}
-        self.settings: Settings
-        """Those in force, from the first on."""
+        self._in_force: Loaded
 
     async def start(self, begin: Take) -> None:
         """Read the first configuration and begin by it.
@@ -64,10 +63,15 @@ class Reloading:
         async with self._turn:
             first = load(self._config, self._environment)
             _warn(first)
-            self.settings = first.settings
+            self._in_force = first
             await begin(first)
             self._watched = first.watched
             self._is_running = True
+
+    @property
+    def settings(self) -> Settings:
+        """Those in force, from the first on."""
+        return self._in_force.settings
 
     def end(self) -> None:
         """Take none any more."""
@@ -93,21 +97,28 @@ class Reloading:
             self._refuse(found.text.splitlines()[:PROBLEMS_SHOWN])
             return
         self._watched = found.watched
-        settings, changed = in_force(self.settings, found.settings)
+        latest, changed = in_force(self._in_force, found)
         try:
-            await self._take(dataclasses.replace(found, settings=settings))
+            await self._take(latest)
         except GatecrierError as error:
             self._refuse([str(error)])
             return
-        self.settings = settings
+        self._in_force = latest
         self._observing.reloaded(is_taken=True)
+        self._observing.trouble_ended(Cause.CONFIGURATION_REFUSED, "")
         _warn(found)
         if changed:
+            self._observing.trouble_began(Cause.RESTART_NEEDED, "", ", ".join(changed))
             log.warning("restart_needed", settings=changed, advice="the running values stay in force until then")
-        log.info("configuration_taken", cluster=settings.cluster, rules=len(settings.policy))
+        else:
+            self._observing.trouble_ended(Cause.RESTART_NEEDED, "")
+        log.info("configuration_taken", cluster=self.settings.cluster, rules=len(self.settings.policy))
 
     def _refuse(self, problems: list[str]) -> None:
         self._observing.reloaded(is_taken=False)
+        self._observing.trouble_began(
+            Cause.CONFIGURATION_REFUSED, "", f"{len(problems)} mistakes; `configuration_refused` in the log has them"
+        )
         log.error("configuration_refused", problems=problems, advice="the old one stays in force")
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from router import __version__
 from router.admission.asked import ObtainReceipts
+from router.assembly.attention import Attention
 from router.assembly.door import trial_for
 from router.assembly.gate_half import FINISH, GateHalf
 from router.assembly.keeper_half import DRAIN, KeeperHalf
@@ -30,7 +31,7 @@ from router.errors import OutboxError
 from router.pem import Pair
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
-from router.server.operations import Health, operations_application
+from router.server.operations import Health, Unhealthy, Unready, operations_application
 from router.server.sockets import listening_sockets
 from router.settings.loading import Loaded
 from router.settings.parts import GatePart, KeeperPart
@@ -47,7 +48,8 @@ class Router:
     def __init__(self, config: Path, environment: Mapping[str, str]) -> None:
         self._replica = environment.get("HOSTNAME") or socket.gethostname()
         self._metrics = metrics.create(__version__)
-        self._observing = Observing(self._metrics)
+        self._attention = Attention(self._metrics, self._replica)
+        self._observing = Observing(self._metrics, self._attention.book.held_by("router"))
         self._reloading = Reloading(config, environment, self._observing, self._replace)
         self._health = Health(failure=self._failure)
         self._tending = Tending()
@@ -71,7 +73,8 @@ class Router:
         """
         await self._reloading.start(self._start)
         self._tending.keep("watch files", self._reloading.watch())
-        self._set_ready(is_ready=True)
+        self._tending.keep("look after troubles", self._attention.run(self.keeper.intake, self._observing))
+        self._set_unready(None)
         webhook = str(self.settings.webhook.listen)
         log.info("router_started", version=__version__, cluster=self.settings.cluster, webhook=webhook)
 
@@ -86,6 +89,7 @@ class Router:
         self.gate = GateHalf(self.keeper.intake, self._observing, self._replica, self._tending)
         await self._replace(loaded)
         opened.push_async_callback(self._tending.close)
+        opened.push_async_callback(self._attention.close, self.keeper.intake, self._observing)
         opened.push_async_callback(self.gate.close)
         await self.gate.listen(await listening_sockets(settings.webhook.listen))
         await operations.start()
@@ -98,7 +102,7 @@ class Router:
     async def stop(self) -> None:
         """Drain and close, also after a start that failed half way."""
         self._reloading.end()
-        self._set_ready(is_ready=False)
+        self._set_unready(Unready.LEAVING)
         await self._opened.aclose()
         await self._tending.close()
         log.info("router_stopped")
@@ -106,8 +110,9 @@ class Router:
     async def _stop_keeping(self) -> None:
         await self.keeper.close(self.settings.webhook.patience_of_delivery(DRAIN))
 
-    def _failure(self) -> str:
-        return self.keeper.failure or self._tending.failure or self.keeper.ended_lanes
+    def _failure(self) -> Unhealthy | None:
+        is_failing = self.keeper.failure or self._tending.failure or self.keeper.ended_lanes
+        return Unhealthy.TASK_ENDED if is_failing else None
 
     async def _replace(self, loaded: Loaded) -> None:
         settings, generation = loaded.settings, self._generation + 1
@@ -120,6 +125,7 @@ class Router:
         self._generation = generation
         self.gate.commit(decided_by)
         self._observing.expect_destinations(list(made))
+        self._attention.take(settings)
         await self.keeper.commit(keeping, made, generation)
 
     async def _exposed(self) -> bytes:
@@ -128,6 +134,6 @@ class Router:
             await self.keeper.report_waiting()
         return self._metrics.exposed()
 
-    def _set_ready(self, *, is_ready: bool) -> None:
-        self._health.is_ready = is_ready
-        self._observing.ready(is_ready=is_ready)
+    def _set_unready(self, reason: Unready | None) -> None:
+        self._health.unready = reason
+        self._observing.ready(is_ready=reason is None)

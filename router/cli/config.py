@@ -52,6 +52,8 @@ def _check(arguments: argparse.Namespace) -> int:
         return 1
     for warning in result.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    for note in result.notes:
+        print(f"note: {note}", file=sys.stderr)
     print(f"{arguments.file}: valid ({_summary(result)})")
     return 0
 

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             return serve(arguments.config, is_log_readable=is_readable)
     except GatecrierError:
         raise
-    except Exception:  # noqa: BLE001 - the interpreter would print it, and wait for whoever reads that
+    except Exception:  # noqa: BLE001 - one line of the log and exit code 1; the interpreter would print it, and wait
         logs.logger().exception("router_failed")
         return 1
     finally:

@@ -24,6 +24,7 @@ from router.delivery.channel import Channel, Surroundings
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.outbox import Accepted, Delivery, Postponed, SetAside, Settlement
+from router.telemetry.causes import Cause
 from router.telemetry.logs import logger
 
 log = logger()
@@ -99,10 +100,12 @@ class Attempts:
                 if was_closed and not breaker.is_closed and not pauses:
                     pause = round(breaker.wait(now), 1)
                     log.warning("destination_down", destination=self._name, reason=reason, pause_seconds=pause)
+                    self._around.observer.trouble_began(Cause.DESTINATION_DOWN, self._name, reason)
             case _:
                 assert_never(outcome)
         if breaker.is_closed and not was_closed:
             log.info("destination_up", destination=self._name)
+            self._around.observer.trouble_ended(Cause.DESTINATION_DOWN, self._name)
         if breaker.is_refused is not was_refused:
             self._around.observer.refused(self._name, is_refused=breaker.is_refused)
             if breaker.is_refused:

@@ -8,13 +8,14 @@ from typing import Protocol
 
 from router.destinations.document import Destination, Document
 from router.outbox import Queue
+from router.telemetry.causes import Troubles
 
 Render = Callable[[str, bytes], Document]
 """(event id, whole event) -> what is sent. Never raises for what an event holds."""
 
 
-class Observer(Protocol):
-    """Who counts what happens; every call is quick."""
+class Observer(Troubles, Protocol):
+    """Who counts what happens, and hears what is wrong; every call is quick."""
 
     def attempted(self, destination: str, outcome: str) -> None:
         """An attempt ended; `outcome` is an outcome's label."""

@@ -15,6 +15,7 @@ from router.delivery.channel import Channel, Observer, Surroundings
 from router.delivery.lane import Lane
 from router.errors import OutboxError
 from router.outbox import LEASE, Queue
+from router.telemetry.causes import Cause
 from router.telemetry.logs import logger
 
 log = logger()
@@ -88,6 +89,9 @@ class Dispatcher:
         if before is not None:
             del self._lanes[name]
             await before.stop(patience)
+            if channel is not None:  # what was known about the destination is not known of the new one
+                self._around.observer.trouble_ended(Cause.DESTINATION_DOWN, name)
+                self._around.observer.refused(name, is_refused=False)
         if channel is not None:
             lane = self._lanes[name] = Lane(channel, self._around)
             lane.start()

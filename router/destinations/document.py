@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from router.destinations.outcome import Outcome
+from router.events import CONTENT_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,11 @@ class Document:
     content_type: str = "application/json"
     is_fallback: bool = False
     """Whether the template failed and this is the built-in minimal payload."""
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it is a CloudEvent in structured mode, not what a template made of one."""
+        return self.content_type == CONTENT_TYPE
 
 
 class Destination(Protocol):

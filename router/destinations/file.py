@@ -26,10 +26,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from router.by_reference import RelativePath
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.settings import CommonSettings
-from router.fields import Duration, RelativePath
+from router.fields import Duration
 from router.telemetry.logs import logger
 
 log = logger()

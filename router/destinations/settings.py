@@ -8,8 +8,9 @@ from typing import Annotated, Self
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
+from router.by_reference import RelativePath, Secret
 from router.errors import ConfigurationError
-from router.fields import Duration, Name, RelativePath, Secret, reading_context
+from router.fields import Duration, Name, reading_context
 from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
 from router.pem import PairSettings, read_authorities

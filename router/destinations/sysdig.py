@@ -14,11 +14,11 @@ from typing import Literal, Self
 
 from pydantic import ValidationInfo, model_validator
 
+from router.by_reference import Secret
 from router.destinations.dialect import Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.outcome import Outcome
 from router.destinations.settings import HttpSettings, checked_token, checked_url
-from router.fields import Secret
 
 PATH = "/api/v1/eventsDispatch/ingest"
 REGIONS = {

@@ -21,11 +21,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from router.by_reference import Secret
 from router.destinations.dialect import Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.outcome import Outcome
 from router.destinations.settings import HttpSettings, checked_headers, checked_url, revealed
-from router.fields import Secret, reading_context
+from router.fields import reading_context
 
 STRUCTURED = "application/cloudevents+json; charset=UTF-8"
 BATCHED = "application/cloudevents-batch+json; charset=UTF-8"
@@ -103,23 +104,25 @@ class WebhookDialect:
         kind = BATCHED if self._is_batch else STRUCTURED if is_event else "application/json"
         extra = {name: revealed(value) for name, value in settings.headers.items()}
         self._headers = extra | {"Content-Type": kind}
+        self._of_event = extra | {"Content-Type": STRUCTURED}
         self._key = None if settings.signing_secret is None else signing_key(settings.signing_secret.reveal())
 
     def compose(self, documents: Sequence[Document], now: float) -> Post:
         """One event, or a batch of them."""
         body, event_id = documents[0].body, documents[0].event_id
+        headers = self._of_event if not self._is_batch and documents[0].is_event else self._headers
         if self._is_batch:
             body = b"[%b]" % b",".join(one.body for one in documents)
             event_id = event_id if len(documents) == 1 else batch_id([one.event_id for one in documents])
         if self._key is None:
-            return Post(body, {**self._headers, "webhook-id": event_id})
+            return Post(body, {**headers, "webhook-id": event_id})
         timestamp = int(now)
         signed = {
             "webhook-id": event_id,
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signature(self._key, event_id, timestamp, body),
         }
-        return Post(body, self._headers | signed)
+        return Post(body, headers | signed)
 
     def judge(self, reply: Reply) -> Outcome:
         """Everything is said by the status."""

@@ -1,8 +1,9 @@
-"""The event that tells of an admission decision: its shape, its identity and its encoding (pure)."""
+"""The events: of an admission decision, and of Gatecrier itself; their shape, identity and encoding (pure)."""
 
 from router.events.encoding import EVENT_LIMIT, decode, encode, with_sequence
 from router.events.json_text import as_json
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
+from router.events.notices import NOTICE_TYPE, NoticeEvent, NoticeEventData, notice_schema, trouble_notice
 from router.events.parts import DecisionParts, image_data
 from router.events.schema import (
     CONTENT_TYPE,
@@ -26,12 +27,15 @@ __all__ = [
     "CONTENT_TYPE",
     "DECISION_TYPE",
     "EVENT_LIMIT",
+    "NOTICE_TYPE",
     "UNREADABLE_TYPE",
     "CloudEvent",
     "DecisionData",
     "DecisionParts",
     "EventData",
     "ImageData",
+    "NoticeEvent",
+    "NoticeEventData",
     "OmittedData",
     "Origin",
     "OwnerData",
@@ -47,7 +51,9 @@ __all__ = [
     "event_id",
     "event_schema",
     "image_data",
+    "notice_schema",
     "timestamp",
+    "trouble_notice",
     "unreadable_event",
     "with_sequence",
 ]

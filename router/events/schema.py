@@ -16,10 +16,10 @@ DECISION_TYPE: Final = "dev.gatecrier.admission.decision.v1"
 UNREADABLE_TYPE: Final = "dev.gatecrier.admission.unreadable.v1"
 CONTENT_TYPE = "application/cloudevents+json"
 
-_STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class DecisionData(TypedDict):
     """What the API server was told, and what it would have been told."""
 
@@ -41,7 +41,7 @@ class DecisionData(TypedDict):
     then told something else, an event that `corrects` this one follows to whoever was told."""
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class UserData(TypedDict):
     """Who asked."""
 
@@ -51,7 +51,7 @@ class UserData(TypedDict):
     """The user's groups."""
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class RequestData(TypedDict):
     """What was asked."""
 
@@ -77,7 +77,7 @@ class RequestData(TypedDict):
     """Always false: a dry run makes no event."""
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class OwnerData(TypedDict):
     """The controller that owns the object."""
 
@@ -91,7 +91,7 @@ class OwnerData(TypedDict):
     """The owner's uid: what joins the Pods of one rollout."""
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class WorkloadData(TypedDict):
     """The object that would run the images."""
 
@@ -105,7 +105,7 @@ class WorkloadData(TypedDict):
     """Its controller, where it has one."""
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class SignerData(TypedDict):
     """Whose signature was proven."""
 
@@ -119,7 +119,7 @@ class SignerData(TypedDict):
     """`sha256:` and the hexadecimal SHA-256 of the key's SubjectPublicKeyInfo."""
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class ImageData(TypedDict):
     """One place of an image, and what was found out about it."""
 
@@ -153,7 +153,7 @@ class ImageData(TypedDict):
     """Whether it was among those that decided: in an update of a Pod only images that were not there before do."""
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class OmittedData(TypedDict):
     """Images that are counted only; failing ones are left out last."""
 
@@ -163,7 +163,7 @@ class OmittedData(TypedDict):
     """How many of each verdict."""
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class UnreadableData(TypedDict):
     """Bodies of one cause that came within a minute."""
 
@@ -177,7 +177,7 @@ class UnreadableData(TypedDict):
     """SHA-256 of the first, in hexadecimal."""
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class TimingsData(TypedDict):
     """How long we took."""
 
@@ -185,7 +185,7 @@ class TimingsData(TypedDict):
     """From the request's arrival to the decision."""
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class EventData(TypedDict):
     """One admission decision."""
 
@@ -214,7 +214,7 @@ class EventData(TypedDict):
     """Number of the event in its replica's outbox: 1, 2, 3 ... without a gap, so that a missing event shows."""
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class CloudEvent(TypedDict):
     """The envelope: CloudEvents 1.0."""
 

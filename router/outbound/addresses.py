@@ -30,7 +30,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from router.errors import ForbiddenAddressError
-from router.images import HOST_LIMIT, is_misread_number
+from router.hosts import HOST_LIMIT, is_misread_number
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network

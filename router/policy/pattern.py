@@ -8,7 +8,7 @@ Rules:
     it is `localhost`, has a `.`, a `:` or an upper-case letter, or is `*`; whatever begins with `**` begins anywhere.
     So `team-*/app` is `docker.io/team-*/app`, `*.example/app` is a registry's, and `*` alone is
     `docker.io/library/*`; every image is `**`.
-(3) A registry is brought into the canonical form of images (`router.images`): `Registry.Example:443/x` is
+(3) A registry is brought into the canonical form of images (`router.hosts`): `Registry.Example:443/x` is
     `registry.example/x`, and `registry-1.docker.io/x` is `docker.io/library/x`. One with a wildcard is in lower case,
     without port 443 where it ends in a label of its own (`*.example:443`), and refused with it elsewhere (`reg*:443`),
     since without it it would match every port.
@@ -28,19 +28,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from router.errors import InvalidReferenceError
-from router.images import (
-    HUB,
-    Digest,
-    ImageReference,
-    canonical_registry,
-    is_host,
-    is_registry,
-    is_tag,
-    parse_reference,
-    shown,
-)
+from router.hosts import HUB, canonical_registry, is_host, is_registry
+from router.images import Digest, ImageReference, is_tag, parse_reference
 from router.policy.glob import NAMES, WORDS, Glob
 from router.policy.matching import expression
+from router.shortening import shown
 
 TEXT_LIMIT = 1024
 """Characters of a pattern: as many as an image reference may have."""

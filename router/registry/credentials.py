@@ -4,7 +4,7 @@ Rules, in order:
 
 1. Only `auths` counts. Credential helpers (`credsStore`, `credHelpers`) are programs; they are never run here.
 2. A key is HOST, HOST/PATH or https://HOST/v1/ (the old way); `*` in the host stands for a part of one label. Hosts
-   are compared in the canonical form of images (`router.images`): the names of Docker Hub are one registry, and
+   are compared in the canonical form of images (`router.hosts`): the names of Docker Hub are one registry, and
    `Registry.example:443` is `registry.example`.
 3. The most specific key wins: an exact host before a glob, then the longest path, then the longest host. A path
    matches whole parts: `host/team` is not for `host/teams/app`.
@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from router.errors import InvalidReferenceError
-from router.images import canonical_registry
+from router.hosts import canonical_registry
 from router.outbound.basic import basic_authorization
 
 HUB_API = "registry-1.docker.io"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from yarl import URL
 
 from router.errors import ConfigurationError, UnreachableError
-from router.images import HUB
+from router.hosts import HUB
 from router.outbound.authorities import client_context
 from router.outbound.urls import sound_url
 from router.registry.credentials import HUB_API, Credentials

@@ -11,9 +11,10 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
+from router.by_reference import RelativePath, read_reference
 from router.errors import ConfigurationError
-from router.fields import RelativePath, SettingsModel, read_reference
-from router.images import canonical_registry, is_registry
+from router.fields import SettingsModel
+from router.hosts import canonical_registry, is_registry
 from router.pem import read_authorities
 from router.registry.credentials import Credentials, parse_docker_config
 

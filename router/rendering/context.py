@@ -1,8 +1,8 @@
 """What a template sees of an event. Pure.
 
-`event` is the event's `data` with the envelope's id, time, source, subject and type beside it; `cloudevent` the whole;
-`destination` its name and kind. Beside them stand the eight names of Connaisseur's templates, so that those run
-unchanged (Connaisseur, "Alerting": all of them are texts there, `images` is a printed list).
+Of a decision: `event` is the event's `data` with the envelope's id, time, source, subject and type beside it;
+`cloudevent` the whole; `destination` its name and kind. Beside them stand the eight names of Connaisseur's templates,
+so that those run unchanged (Connaisseur, "Alerting": all of them are texts there, `images` is a printed list).
 """
 
 from __future__ import annotations
@@ -49,6 +49,24 @@ def context_of(
         "timestamp": cloudevent["time"],
         "request_id": request["uid"],
         "images": str([image["image"] for image in data["images"]]),
+    }
+
+
+def notice_context(
+    cloudevent: Mapping[str, Any],  # JSON that we wrote, read back
+    destination: Mapping[str, str],
+) -> dict[str, object]:
+    """The names of a template for a notice: of Gatecrier itself, not of a decision."""
+    data = cloudevent["data"]
+    notice = data["notice"]
+    return {
+        "notice": notice,
+        "facts": [{"name": name, "value": str(value)} for name, value in notice["facts"].items()],
+        "cloudevent": cloudevent,
+        "destination": destination,
+        "cluster": data["cluster"],
+        "replica": data["replica"],
+        "timestamp": cloudevent["time"],
     }
 
 

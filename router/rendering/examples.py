@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from router.events import DECISION_TYPE, CloudEvent, DecisionData, ImageData, OwnerData
+from router.events import DECISION_TYPE, CloudEvent, DecisionData, ImageData, Origin, OwnerData, trouble_notice
+from router.telemetry.causes import Cause
 from router.verdict import Verdict
 
 _DIGEST = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -116,3 +117,19 @@ EXAMPLES = (
 """Events with images, as nearly all are."""
 WITHOUT_IMAGES = _event(_decision("unanswered", "medium", would_reject=False), [])
 """A request that could not be read."""
+NOTICES = tuple(
+    trouble_notice(
+        Origin("production-eu", "gatecrier-0"),
+        cause,
+        "siem" if cause.of else "",
+        "http_500",
+        began=1_790_000_000.0,
+        ended=ended,
+        times=3,
+        at=1_790_000_600.0,
+    )
+    for cause in Cause
+    for ended in (1_790_000_600.0, None)
+)
+"""Every cause, over and not; the first one has every field that a notice can have."""
+NOTICES[0]["data"]["notice"]["facts"]["advice"] = NOTICES[1]["data"]["notice"]["facts"]["advice"]

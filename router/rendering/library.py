@@ -7,16 +7,26 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from router.errors import TemplateError
 from router.rendering.markup import Markup
-from router.rendering.rehearsal import KNOWN, rehearse
+from router.rendering.rehearsal import OF_DECISIONS, Rehearsal
 from router.rendering.template import SOURCE_LIMIT, Template
 
 SUFFIX = ".json"
 _LONGEST = 255
 """Bytes that a file's name can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """What one destination's payloads are made by; None: the event itself is sent."""
+
+    of_decisions: Template | None
+    of_notices: Template | None = None
+    """Of its kind, for what is told of Gatecrier itself."""
 
 
 class Library:
@@ -25,11 +35,18 @@ class Library:
     Args:
         folders: The first that has a template of the name gives it.
         read: The whole of a file that has at most so many bytes; raises OSError, or ValueError where it has more.
+        rehearsal: What its templates are for.
     """
 
-    def __init__(self, folders: Sequence[Path], read: Callable[[Path, int], bytes]) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        read: Callable[[Path, int], bytes],
+        rehearsal: Rehearsal = OF_DECISIONS,
+    ) -> None:
         self._folders = folders
         self._read = read
+        self._rehearsal = rehearsal
 
     def template(self, name: str, markup: Markup = Markup.NONE) -> Template | None:
         """The template of this name, rehearsed with the markup that it will have; None where there is none.
@@ -38,7 +55,7 @@ class Library:
             TemplateError: It can't be read, or can't be used.
         """
         source = self._source(name)
-        return None if source is None else _rehearsed(name, source, markup)
+        return None if source is None else _rehearsed(name, source, markup, self._rehearsal)
 
     def _source(self, name: str) -> str | None:
         file = f"{name}{SUFFIX}"
@@ -60,8 +77,8 @@ def _cause(error: OSError | ValueError) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _rehearsed(name: str, source: str, markup: Markup) -> Template:
+def _rehearsed(name: str, source: str, markup: Markup, rehearsal: Rehearsal) -> Template:
     """Remembered by its text: what has not changed is the same object after a reload, and was compiled once."""
-    template = Template.parse(name, source, markup, known=KNOWN)
-    rehearse(template)
+    template = Template.parse(name, source, markup, known=rehearsal.known)
+    rehearsal.rehearse(template)
     return template

@@ -37,7 +37,7 @@ def _sysdig(cloudevent: Mapping[str, Any], data: Mapping[str, Any], message: str
     event = {
         "timestamp": str(cloudevent.get("time", "")),
         "rule": "Check image signature",
-        "priority": map_severity((data.get("decision") or {}).get("severity"), "sysdig"),
+        "priority": map_severity((data.get("decision") or data.get("notice") or {}).get("severity"), "sysdig"),
         "output": message,
         "source": "gatecrier",
         "tags": ["image-signature", "template-failed"],
@@ -50,5 +50,7 @@ def _sysdig(cloudevent: Mapping[str, Any], data: Mapping[str, Any], message: str
 
 
 def _message(data: Mapping[str, Any]) -> str:
+    if notice := data.get("notice"):
+        return f"{notice.get('title', '')}. {notice.get('text', '')}"
     decision = {"outcome": "", "would_reject": False, "message": "", **(data.get("decision") or {})}
     return alert_message(decision, is_correction="corrects" in data)

@@ -8,26 +8,42 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from router.errors import TemplateError
-from router.rendering.context import context_of
-from router.rendering.examples import EXAMPLES, WHOLE
+from router.rendering.context import context_of, notice_context
+from router.rendering.examples import EXAMPLES, NOTICES
 from router.rendering.template import Template
 
 _DESTINATION = {"name": "example", "kind": "webhook"}
 
-KNOWN = context_of(WHOLE, _DESTINATION)
-"""Every name that a template can have, and every field."""
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Rehearsal:
+    """What a template is rendered for before it is used."""
+
+    contexts: Sequence[Mapping[str, object]]
+    """Of the examples; the first has every name that a template can have, and every field."""
+
+    @property
+    def known(self) -> Mapping[str, object]:
+        """Every name that a template can have, and every field."""
+        return self.contexts[0]
+
+    def rehearse(self, template: Template) -> None:
+        """Render the template for every example; raises TemplateError where it could not be used."""
+        mistakes = []
+        for context in self.contexts:
+            try:
+                text = template.text(context)
+            except TemplateError as error:
+                mistakes.append(error)
+            else:
+                template.check(text, keys=True)
+        if len(mistakes) == len(self.contexts):
+            raise mistakes[0]
 
 
-def rehearse(template: Template) -> None:
-    """Render the template for every example; raises TemplateError where it could not be used."""
-    mistakes = []
-    for event in EXAMPLES:
-        try:
-            text = template.text(context_of(event, _DESTINATION))
-        except TemplateError as error:
-            mistakes.append(error)
-        else:
-            template.check(text, keys=True)
-    if len(mistakes) == len(EXAMPLES):
-        raise mistakes[0]
+OF_DECISIONS = Rehearsal([context_of(event, _DESTINATION) for event in EXAMPLES])
+OF_NOTICES = Rehearsal([notice_context(event, _DESTINATION) for event in NOTICES])

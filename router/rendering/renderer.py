@@ -1,7 +1,9 @@
 """From an event to what one destination is sent; a template's failure never loses an alert. Pure.
 
-Without a template, or with one that is `{{ cloudevent }}` alone, the event itself is the payload, byte for byte. Where
-a template fails, a built-in minimal payload goes out instead (`minimal`); the caller counts it.
+A notice (of Gatecrier itself) is rendered by the template that its kind has for notices, never by an operator's, which
+is for decisions and would fail. Without a template, or with one that is `{{ cloudevent }}` alone, the event itself is
+the payload, byte for byte. Where a template fails, a built-in minimal payload goes out instead (`minimal`); the caller
+counts it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from router.rendering.context import context_of
+from router.events import CONTENT_TYPE, NOTICE_TYPE
+from router.rendering.context import context_of, notice_context
+from router.rendering.library import Templates
 from router.rendering.markup import Markup
 from router.rendering.minimal import minimal
 from router.rendering.template import Template
@@ -34,18 +38,28 @@ class Rendered:
 class Renderer:
     """Renders events for one destination."""
 
-    def __init__(self, template: Template | None, *, kind: str, name: str) -> None:
-        is_event_itself = template is None or (template.is_event_itself and template.markup is Markup.NONE)
-        self._template = None if is_event_itself else template
+    def __init__(self, templates: Templates, *, kind: str, name: str) -> None:
+        self._of_decisions = _needed(templates.of_decisions)
+        self._of_notices = _needed(templates.of_notices)
         self._destination = {"name": name, "kind": kind}
 
     def render(self, body: bytes) -> Rendered:
         """The payload of an encoded event; raises `orjson.JSONDecodeError` where the body is none."""
-        if self._template is None:
-            return Rendered(body, "application/cloudevents+json")
+        if self._of_decisions is self._of_notices is None:
+            return Rendered(body, CONTENT_TYPE)
         cloudevent = orjson.loads(body)
+        is_notice = cloudevent.get("type") == NOTICE_TYPE
+        template, context = (self._of_notices, notice_context) if is_notice else (self._of_decisions, context_of)
+        if template is None:
+            return Rendered(body, CONTENT_TYPE)
         try:
-            return Rendered(self._template.render(context_of(cloudevent, self._destination)), "application/json")
+            return Rendered(template.render(context(cloudevent, self._destination)), "application/json")
         except Exception as error:  # noqa: BLE001 - also an older release's event that lacks a field must be told
             fallback, content_type = minimal(cloudevent, self._destination["kind"])
             return Rendered(fallback, content_type, str(error) or type(error).__name__)
+
+
+def _needed(template: Template | None) -> Template | None:
+    """None where it would make the event itself."""
+    is_event_itself = template is not None and template.is_event_itself and template.markup is Markup.NONE
+    return None if is_event_itself else template

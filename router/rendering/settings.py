@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from router.fields import RelativePath, SettingsModel
+from router.by_reference import RelativePath
+from router.fields import SettingsModel
 
 
 class TemplatesSettings(SettingsModel):

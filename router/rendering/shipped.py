@@ -7,6 +7,11 @@ from importlib import resources
 from pathlib import Path
 
 
+def notices_folder() -> Path:
+    """The folder of `NAME.json` files for what is told of Gatecrier itself; no operator's folder hides one of them."""
+    return shipped_folder() / "notices"
+
+
 @lru_cache(maxsize=1)
 def shipped_folder() -> Path:
     """The folder of `NAME.json` files that every installation has."""

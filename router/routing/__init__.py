@@ -2,7 +2,7 @@
 
 from router.routing.fields import field_paths
 from router.routing.matchers import Matcher, Operator, parse_matcher
-from router.routing.settings import RouteSettings
+from router.routing.settings import About, RouteSettings
 from router.routing.tree import RoutingTree
 
-__all__ = ["Matcher", "Operator", "RouteSettings", "RoutingTree", "field_paths", "parse_matcher"]
+__all__ = ["About", "Matcher", "Operator", "RouteSettings", "RoutingTree", "field_paths", "parse_matcher"]

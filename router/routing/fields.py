@@ -1,9 +1,9 @@
 """The fields of an event that a matcher may name, and how their values read as text (pure).
 
 Rules:
-(1) Fields are what `router.events.EventData` declares: dotted paths to everything that is no mapping. Nothing is
-    listed by hand, so a field that is added to the event can be matched at once. `sequence` is none of them: the
-    outbox gives it after the routes were asked.
+(1) Fields are what `router.events` declares of decisions and of notices: dotted paths to everything that is no mapping.
+    Nothing is listed by hand, so a field that is added to an event can be matched at once. `sequence` is none of them:
+    the outbox gives it after the routes were asked.
 (2) A list stands for all of its elements: `images.verdict` has as many values as there are images, and
     `request.user.groups` as many as there are groups.
 (3) Values compare as text: strings as they are, `true` and `false`, numbers as in the event's JSON, null and
@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+import enum
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from functools import lru_cache
 import orjson
 from typing_extensions import get_type_hints, is_typeddict
 
-from router.events import EventData
+from router.events import EventData, NoticeEventData
 
 Values = Callable[[Mapping[str, object]], list[str]]
 """Reads every value of one field from an event's `data`, as text."""
@@ -32,7 +33,7 @@ _BOOLEANS = frozenset({"true", "false"})
 @lru_cache(maxsize=1)
 def fields() -> Mapping[str, frozenset[str] | None]:
     """Every field, and the texts that it may hold where these are a closed set."""
-    declared = _declared(EventData, "")
+    declared = [*_declared(EventData, ""), *_declared(NoticeEventData, "")]
     return types.MappingProxyType({path: closed for path, closed in declared if path != _GIVEN_LATER})
 
 
@@ -65,6 +66,8 @@ def _alternatives(kind: object) -> tuple[tuple[object, ...], bool]:
 def _closed_set(alternatives: tuple[object, ...]) -> frozenset[str] | None:
     if alternatives == (bool,):
         return _BOOLEANS
+    if len(alternatives) == 1 and isinstance(one := alternatives[0], type) and issubclass(one, enum.Enum):
+        return frozenset(as_text(member.value) for member in one)
     if all(typing.get_origin(one) is typing.Literal for one in alternatives):
         return frozenset(as_text(value) for one in alternatives for value in typing.get_args(one))
     return None

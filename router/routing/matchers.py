@@ -28,11 +28,11 @@ from enum import StrEnum
 from typing import assert_never
 
 from router.routing.fields import field_paths, fields, reader
+from router.shortening import shown
 
 PATTERN_LIMIT = 1000
 """Characters of a regular expression."""
 
-_SHOWN = 80
 _FORM = re.compile(r"\s*(?P<field>[^\s=!~\"']*)\s*(?P<operator>[=!~<>]*)\s*(?P<value>.*?)\s*", re.DOTALL)
 _QUOTED = re.compile(r'"(?P<inner>(?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE = re.compile(r'\\([\\"n])')
@@ -95,10 +95,10 @@ def parse_matcher(text: str) -> Matcher:
     """
     parts = _FORM.fullmatch(text)
     if parts is None or not parts["field"] or not parts["operator"]:
-        raise ValueError(f"{_shown(text)} is no matcher; {_OPERATORS}, such as decision.would_reject = true")
+        raise ValueError(f"{shown(text)} is no matcher; {_OPERATORS}, such as decision.would_reject = true")
     operator = _operator(text, parts["operator"])
     if parts["field"] not in fields():
-        raise ValueError(f"{_shown(parts['field'])} is no field of an event; {_field_advice(parts['field'])}")
+        raise ValueError(f"{shown(parts['field'])} is no field of an event; {_field_advice(parts['field'])}")
     matcher = Matcher(parts["field"], operator, _value(text, parts["value"]))
     if operator.is_pattern:
         _pattern(matcher.value)
@@ -112,17 +112,17 @@ def _operator(text: str, found: str) -> Operator:
         return Operator(found)
     except ValueError:
         hint = "an exact comparison is a single =" if found == "==" else _OPERATORS
-        raise ValueError(f"{found} is no operator in {_shown(text)}; {hint}") from None
+        raise ValueError(f"{found} is no operator in {shown(text)}; {hint}") from None
 
 
 def _value(text: str, written: str) -> str:
     if not written:
-        raise ValueError(f'{_shown(text)} has no value; the empty one is written ""')
+        raise ValueError(f'{shown(text)} has no value; the empty one is written ""')
     if (quoted := _QUOTED.fullmatch(written)) is not None:
         written = quoted["inner"]
     elif _NOT_BARE.search(written) is not None:
         advice = "a value with white space, commas or quotes stands in double quotes, and each matcher on its own"
-        raise ValueError(f"{_shown(written)} is no value in {_shown(text)}; {advice}")
+        raise ValueError(f"{shown(written)} is no value in {shown(text)}; {advice}")
     return _ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else escape[1], written)
 
 
@@ -134,14 +134,14 @@ def _pattern(text: str) -> re.Pattern[str]:
             warnings.simplefilter("error")  # such as [[:alpha:]], which means something else in Python
             return re.compile(text, re.DOTALL)
     except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise ValueError(f"{_shown(text)} is no regular expression of Python: {error}") from error
+        raise ValueError(f"{shown(text)} is no regular expression of Python: {error}") from error
 
 
 def _expect_possible(matcher: Matcher) -> None:
     possible = fields()[matcher.field]
     if possible is not None and matcher.value not in possible:
         advice = _nearest(matcher.value, possible) or f"expected one of {_listed(possible)}"
-        raise ValueError(f"{matcher.field} is never {_shown(matcher.value)}; {advice}")
+        raise ValueError(f"{matcher.field} is never {shown(matcher.value)}; {advice}")
 
 
 def _field_advice(found: str) -> str:
@@ -160,7 +160,3 @@ def _nearest(found: str, known: Iterable[str]) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
-
-
-def _shown(text: str) -> str:
-    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}..."

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from router.fields import Name, SettingsModel
+
+About: TypeAlias = Literal["decisions", "gatecrier"]
+"""What an event is about: an admission request, or Gatecrier itself."""
+
+
+def _not_yet(value: object) -> object:
+    if value == "scan":
+        raise ValueError("no version tells of scans yet; write decisions or gatecrier")
+    return value
+
+
+_About = Annotated[About, BeforeValidator(_not_yet)]
 
 
 class RouteSettings(SettingsModel):
@@ -22,6 +34,10 @@ class RouteSettings(SettingsModel):
     None: everything that the parent takes."""
     destinations: tuple[str, ...] = ()
     """Names of the destinations that are told; none: those of the parent."""
+    about: Annotated[tuple[_About, ...], Field(min_length=1)] | None = None
+    """What is told: `decisions`, `gatecrier` (what is wrong with Gatecrier itself: a destination that fails, an outbox
+    in danger), or both; none: what the parent tells of, and for the root decisions. Of `gatecrier` nobody is told who
+    is the trouble, where there is anybody else."""
     continue_: Annotated[bool, Field(alias="continue")] = False
     """Whether later siblings are tried too, although this route matched."""
     routes: tuple[RouteSettings, ...] = ()

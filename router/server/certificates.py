@@ -14,6 +14,7 @@ import datetime as dt
 import ipaddress
 import ssl
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -23,6 +24,26 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from router.pem import Pair
 
 SELF_SIGNED_DAYS = 365
+SOON = 14 * 86400.0
+"""Seconds before its end at which a certificate should have been renewed, or a fifth of its life where that is less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """From when to when a certificate is valid, in seconds since 1970."""
+
+    begins: float
+    ends: float
+
+    def ending(self, now: float) -> float | None:
+        """Its end where that is near or past, else None."""
+        return self.ends if now >= self.ends - min(SOON, (self.ends - self.begins) / 5) else None
+
+
+def validity(chain: bytes) -> Validity:
+    """Of the first certificate of a chain in PEM; raises ValueError where there is none."""
+    leaf = x509.load_pem_x509_certificate(chain)
+    return Validity(leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp())
 
 
 def self_signed(names: Iterable[str], now: dt.datetime) -> Pair:

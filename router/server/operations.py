@@ -1,7 +1,8 @@
 """Probes and metrics, on a port of their own and without TLS.
 
-`/healthz` is 200 while the process can still do its work (else a restart is right); `/readyz` is 200 while requests
-are taken, and 503 before the start is complete and from the moment of draining; `/metrics` is for Prometheus.
+`/healthz` is 503 only where a restart mends something, and nothing in memory is lost by it (`Unhealthy`); `/readyz` is
+503 where requests should go elsewhere (`Unready`); both say why. Whatever else is wrong is trouble
+(`router.telemetry.causes`): neither a restart nor another replica would mend it. `/metrics` is for Prometheus.
 
 Metrics are dear to write out. All who ask while they are being written out get the next ones together, so that whoever
 asks without end takes no more time than one who does.
@@ -12,19 +13,59 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from aiohttp import web
 
 from router.telemetry.metrics import CONTENT_TYPE
 
 
+class Unhealthy(StrEnum):
+    """Why `/healthz` is 503; what we hold in memory by then is nothing that others wait for."""
+
+    TASK_ENDED = "a task of ours has ended, so that changes of the configuration, say, are not noticed any more"
+    SEAT_GIVEN_UP = "a process that has ended is not started again"
+
+
+class Unready(StrEnum):
+    """Why `/readyz` is 503; the first that holds is told."""
+
+    STARTING = "the start is not complete"
+    LEAVING = "we were told to leave (SIGTERM)"
+    NO_KEEPER = "the keeper process is being started again"
+    NO_GATE = "every gate process is being started again"
+    RESTARTING = "a process ends again and again, five times in a row before it had been ready for a second"
+
+
+def unready(phase: Unready | None, *, has_keeper: bool, has_gate: bool, is_hopeless: bool) -> Unready | None:
+    """Why requests should go elsewhere; None while they should come.
+
+    Args:
+        phase: Whether the start is not complete, or we were told to leave.
+        has_keeper: Whether a keeper is ready.
+        has_gate: Whether a gate is ready.
+        is_hopeless: Whether a process ends again and again.
+    """
+    if phase is not None:
+        return phase
+    if not has_keeper:
+        return Unready.NO_KEEPER
+    if not has_gate:
+        return Unready.NO_GATE
+    return Unready.RESTARTING if is_hopeless else None
+
+
 @dataclass(slots=True)
 class Health:
     """What the probes tell; the running router changes it."""
 
-    is_ready: bool = False
-    failure: Callable[[], str] = str
-    """Says why the process can't do its work any more; empty while it can."""
+    unready: Unready | None = Unready.STARTING
+    failure: Callable[[], Unhealthy | None] = lambda: None
+    """Says why the process can't do its work any more; None while it can."""
+
+
+def _answer(good: str, reason: Unhealthy | Unready | None) -> web.Response:
+    return web.Response(text=f"{good}\n") if reason is None else web.Response(status=503, text=f"{reason}\n")
 
 
 class _Together:
@@ -51,11 +92,10 @@ def operations_application(health: Health, metrics: Callable[[], Awaitable[bytes
     """The three endpoints; `metrics` writes out what stands in them at this moment."""
 
     async def healthz(_: web.Request) -> web.Response:
-        failure = health.failure()
-        return web.Response(status=503, text=failure) if failure else web.Response(text="ok\n")
+        return _answer("ok", health.failure())
 
     async def readyz(_: web.Request) -> web.Response:
-        return web.Response(text="ready\n") if health.is_ready else web.Response(status=503, text="not ready\n")
+        return _answer("ready", health.unready)
 
     async def expose(_: web.Request) -> web.Response:
         return web.Response(body=await together.exposed(), headers={"Content-Type": CONTENT_TYPE})

@@ -16,7 +16,7 @@ Nothing is started, no address is bound and no name is resolved here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from router.fields import ReadingContext
 from router.policy import Policy, unreachable_rules
 from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
-from router.rendering.template import Template
+from router.rendering.library import Templates
 from router.settings import cautions, names, problems, routes, signers, surroundings
 from router.settings.document import Document
 from router.settings.problems import Finding, Problem
@@ -45,12 +45,16 @@ class Loaded:
     """A configuration that can be used: whatever it names was read, checked and parsed."""
 
     settings: Settings
-    templates: Mapping[str, Template | None]
-    """By name of their destination; None where the event itself is sent."""
+    templates: Mapping[str, Templates]
+    """By name of their destination."""
     policy: Policy = field(compare=False)
     """The rules of the settings, compiled."""
+    data: names.Item = field(repr=False)
+    """The document that the settings were made of, as plain data."""
     warnings: tuple[str, ...]
     """What is allowed but probably not meant, a line each with its place."""
+    notes: tuple[str, ...]
+    """What could be there and is not, in the same form: worth a word to whoever checks, and none at every start."""
     snapshot: Snapshot
     """What it was read from."""
     watched: Mapping[Path, bytes | None]
@@ -106,9 +110,21 @@ def checked(reading: Reading) -> Loaded | Refused:
     found += [placed(document, data, finding) for finding in crossed if finding.path not in told_of]
     if found or isinstance(result, list):
         return Refused(problems.told(reading.name, found), reading.watched)
-    warnings = [placed(document, data, finding) for finding in _warnings(data, result)]
-    told = tuple(warning.told(reading.name) for warning in sorted(warnings))
-    return Loaded(result, templates, Policy(result.policy), told, reading.snapshot(), reading.watched)
+
+    def told(findings: Iterable[Finding]) -> tuple[str, ...]:
+        ordered = sorted(placed(document, data, finding) for finding in findings)
+        return tuple(one.told(reading.name) for one in ordered)
+
+    return Loaded(
+        result,
+        templates,
+        Policy(result.policy),
+        data,
+        told(_warnings(data, result)),
+        told(routes.unheard(result)),
+        reading.snapshot(),
+        reading.watched,
+    )
 
 
 def judging_checks(

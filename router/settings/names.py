@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from router.errors import InvalidReferenceError
-from router.images import canonical_registry
+from router.hosts import canonical_registry
 from router.settings.problems import Finding, Path, Plain, advice, inside, quoted
 from router.settings.shape import TAG
 from router.verification.catalogue import BUILT_IN, KINDS_WITHOUT_EVIDENCE

@@ -5,6 +5,9 @@ Rules:
     the part's tree knows (`GateSettings`, `KeeperSettings`), at any depth, and its files and variables are those that
     are asked for when it is read: there is no list of what is secret.
 (2) From a part is built without touching a file, as from the whole.
+(3) What a configuration costs: its file is parsed once; it is validated once as a whole, since its mistakes are told
+    together, once as each part, since only reading it shows what it asks for, and once by each process that is built
+    from a part, since keys and patterns can't be sent.
 """
 
 from __future__ import annotations
@@ -20,13 +23,13 @@ from pydantic import TypeAdapter
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.policy import Policy
-from router.rendering.template import Template
+from router.rendering.library import Templates
 from router.settings import shape, surroundings
+from router.settings.loading import Loaded
 from router.settings.names import Item
 from router.settings.problems import Plain
-from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading, Snapshot
-from router.settings.tree import GateSettings, KeeperSettings
+from router.settings.tree import GateSettings, KeeperSettings, Settings
 from router.settings.validating import validated
 
 Tree = TypeVar("Tree", bound=SettingsModel)
@@ -46,38 +49,28 @@ class KeeperPart:
     """What a keeper is built from."""
 
     settings: KeeperSettings
-    templates: Mapping[str, Template | None]
-    """By name of their destination; None where the event itself is sent."""
+    templates: Mapping[str, Templates]
+    """By name of their destination."""
 
 
-def for_gate(whole: Snapshot) -> Snapshot:
-    """What a gate needs of a configuration that has been checked; raises ConfigurationError where it has not been."""
-    reading, document = _restricted(whole, GateSettings)
+def for_gate(whole: Loaded) -> Snapshot:
+    """What a gate needs of a configuration."""
+    reading, document = Reading.of(whole.snapshot), _known(whole.data, GateSettings)
     _settings(GateSettings, document, reading)
     return _of_part(reading, document)
 
 
-def for_keeper(whole: Snapshot) -> Snapshot:
-    """What a keeper needs of a configuration that has been checked; raises ConfigurationError where it has not been."""
-    reading, document = _restricted(whole, KeeperSettings)
+def for_keeper(whole: Loaded) -> Snapshot:
+    """What a keeper needs of a configuration."""
+    reading, document = Reading.of(whole.snapshot), _known(whole.data, KeeperSettings)
     _settings(KeeperSettings, document, reading)
     _templates(document, reading)
     return _of_part(reading, document)
 
 
-def gate_settings(part: Snapshot) -> GateSettings:
-    """What stands in the gate's part; raises ConfigurationError where it is none."""
-    return _settings(GateSettings, _document(part), Reading.of(part))
-
-
-def keeper_settings(part: Snapshot) -> KeeperSettings:
-    """What stands in the keeper's part; raises ConfigurationError where it is none."""
-    return _settings(KeeperSettings, _document(part), Reading.of(part))
-
-
 def gate_part(part: Snapshot) -> GatePart:
     """The gate's part, read; raises ConfigurationError where it is none."""
-    settings = gate_settings(part)
+    settings = _settings(GateSettings, _document(part), Reading.of(part))
     return GatePart(settings, Policy(settings.policy))
 
 
@@ -87,24 +80,28 @@ def keeper_part(part: Snapshot) -> KeeperPart:
     return KeeperPart(_settings(KeeperSettings, document, reading), _templates(document, reading))
 
 
-def _restricted(whole: Snapshot, tree: type[Tree]) -> tuple[Reading, Item]:
-    document, _ = read_document(whole.read(Reading.of(whole).path, LARGEST))
-    data = {} if document is None else _known(document.data, tree)
-    return Reading.of(whole), data if isinstance(data, dict) else {}
+def _known(data: Item, tree: type[SettingsModel]) -> Item:
+    known = _restricted(data, tree, Settings)
+    return known if isinstance(known, dict) else {}
 
 
-def _known(value: Plain, annotation: shape.Annotation) -> Plain:
-    """The value without the keys that nothing in these settings is called."""
+def _restricted(value: Plain, part: shape.Annotation, whole: shape.Annotation) -> Plain:
+    """The value without the keys that nothing in the part is called; the whole was checked to have no others."""
+    if part == whole:
+        return value
     match value:
-        case dict() if (model := shape.model_for(annotation, value)) is not None:
-            known = shape.keys(model)
-            return {key: _known(item, shape.member(model, key, value)) for key, item in value.items() if key in known}
         case dict():
-            return {key: _known(item, shape.member(annotation, key, value)) for key, item in value.items()}
+            model = shape.model_for(part, value)
+            kept = value if model is None else {key: item for key, item in value.items() if key in shape.keys(model)}
+            return {key: _inside(value, key, item, part, whole) for key, item in kept.items()}
         case list():
-            return [_known(item, shape.member(annotation, index, value)) for index, item in enumerate(value)]
+            return [_inside(value, index, item, part, whole) for index, item in enumerate(value)]
         case _:
             return value
+
+
+def _inside(outer: Plain, at: str | int, inner: Plain, part: shape.Annotation, whole: shape.Annotation) -> Plain:
+    return _restricted(inner, shape.member(part, at, outer), shape.member(whole, at, outer))
 
 
 def _of_part(reading: Reading, document: Item) -> Snapshot:
@@ -128,7 +125,7 @@ def _settings(tree: type[Tree], document: Item, reading: Reading) -> Tree:
     return found
 
 
-def _templates(document: Item, reading: Reading) -> Mapping[str, Template | None]:
+def _templates(document: Item, reading: Reading) -> Mapping[str, Templates]:
     templates, found = surroundings.gathered(surroundings.templates(document, reading))
     if found:
         raise ConfigurationError("; ".join(finding.text for finding in found))

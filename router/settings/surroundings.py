@@ -13,16 +13,16 @@ from typing import TypeVar, get_args
 
 from yarl import URL
 
+from router.by_reference import SECRET_LIMIT
 from router.destinations.catalogue import AnyDestination, default_template, markup_of
 from router.destinations.egress import EgressSettings
 from router.errors import ConfigurationError, TemplateError
-from router.fields import SECRET_LIMIT
 from router.outbound.addresses import Address, address_of, is_forbidden
 from router.pem import Pair
-from router.rendering.library import SUFFIX, Library
+from router.rendering.library import SUFFIX, Library, Templates
 from router.rendering.markup import Markup
-from router.rendering.shipped import shipped_folder
-from router.rendering.template import Template
+from router.rendering.rehearsal import OF_NOTICES
+from router.rendering.shipped import notices_folder, shipped_folder
 from router.settings import shape
 from router.settings.names import Item, maps, missing_template
 from router.settings.problems import Finding, Plain, inside, quoted
@@ -67,35 +67,36 @@ def _pair(pair: Plain, path: DataPath, reading: Reading) -> Iterator[Finding]:
         yield Finding(path, f"{files[0]} and {files[1]} are {error}")
 
 
-def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[str, Template | None]]:
+def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[str, Templates]]:
     """Templates that are nowhere or can't be used, and a folder of templates that is none.
 
     Returns:
-        The template of each destination by its name, parsed with the markup that it will have; None where the event
-        itself is sent. It is complete where nothing was found.
+        The templates of each destination by its name, parsed with the markup that they will have. It is complete where
+        nothing was found.
     """
     directory = _directory(data, reading.folder)
     if directory is not None and _is_file(directory, reading):
         text = f"{quoted(directory.name)} is no folder; expected one with NAME.json in it, or none"
         yield Finding(("templates", "directory"), text)
     folders = [*([] if directory is None else [directory]), shipped_folder()]
-    library = Library(folders, reading.read)
-    found: dict[str, Template | None] = {}
+    library, notices = Library(folders, reading.read), Library([notices_folder()], reading.read, OF_NOTICES)
+    found: dict[str, Templates] = {}
     for index, destination in maps(data.get("destinations")):
         kind = _kind(destination)
-        name = destination.get("template")
-        if name is None and kind is not None:
-            name = default_template(kind)
+        default = None if kind is None else default_template(kind)
+        markup = Markup.NONE if kind is None else markup_of(kind)
+        name = default if destination.get("template") is None else destination["template"]
         template = None
         if isinstance(name, str):
             try:
-                template = library.template(name, Markup.NONE if kind is None else markup_of(kind))
+                template = library.template(name, markup)
             except TemplateError as error:
                 yield Finding(("destinations", index, "template"), str(error))
             else:
                 if template is None:
                     yield missing_template(index, name, _names_in(folders))
-        found[str(destination.get("name"))] = template
+        of_notices = None if default is None else notices.template(default, markup)
+        found[str(destination.get("name"))] = Templates(template, of_notices)
     return found
 
 

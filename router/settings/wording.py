@@ -11,7 +11,7 @@ import re
 from pydantic import SecretStr
 from pydantic_core import ErrorDetails
 
-from router.fields import Secret
+from router.by_reference import Secret
 from router.settings import shape
 from router.settings.problems import Path, Plain, advice, in_words, kind_in_words, listed
 

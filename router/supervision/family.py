@@ -55,6 +55,11 @@ class Seat:
     ready_since: float | None = None
 
     @property
+    def name(self) -> str:
+        """What it is called for people, such as `gate-0`."""
+        return f"{self.role}-{self.number}"
+
+    @property
     def is_ready(self) -> bool:
         """Whether somebody is there who can do the work."""
         return self.ready_since is not None

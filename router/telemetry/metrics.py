@@ -17,6 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from router.telemetry import logs
+from router.telemetry.causes import Cause
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
 
 GATE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -77,6 +78,7 @@ class Metrics:
     undelivered_age: Gauge
     set_aside: Gauge
     destination_paused: Gauge
+    trouble: Gauge
     reloads: Counter
     ready: Gauge
     processes: Gauge
@@ -109,6 +111,10 @@ class Metrics:
             self.undelivered.labels(name).set(of.pending)
             self.undelivered_age.labels(name).set(of.oldest_age)
             self.set_aside.labels(name).set(of.set_aside)
+
+    def show_trouble(self, cause: Cause, is_there: bool) -> None:  # noqa: FBT001 - the value of a gauge
+        """Set the gauge of a cause."""
+        self.trouble.labels(cause.value).set(is_there)
 
     def exposed(self) -> bytes:
         """All of it in the Prometheus text format."""
@@ -157,6 +163,7 @@ def create(version: str) -> Metrics:
         destination_paused=gauge(
             "destination_paused", "1 while a destination refuses our credentials", per_destination
         ),
+        trouble=gauge("trouble", "1 while something is wrong that a person must mend, by cause", ["cause"]),
         reloads=counter("configuration_reloads", "Attempts to take a changed configuration", ["result"]),
         ready=gauge("ready", "1 while requests are taken"),
         processes=gauge("processes", "Processes that can do their work", ["role"]),
@@ -183,6 +190,7 @@ def _start_at_zero(metrics: Metrics) -> None:
         (metrics.gate_seconds, ENDPOINTS),
         (metrics.connections, CONNECTION_STATES),
         (metrics.connections_ended, CONNECTION_ENDINGS),
+        (metrics.trouble, Cause),
         (metrics.processes, PROCESS_ROLES),
         (metrics.process_restarts, PROCESS_ROLES),
         (metrics.reloads, ("taken", "refused")),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 
 import pytest
 from msgspec import structs
@@ -9,8 +10,10 @@ from msgspec import structs
 from router import slices
 from router.admission import draft, patches, pinning, telling
 from router.admission import gate as gate_module
+from router.admission.asked import Asked
 from router.admission.judging import Judging
 from router.admission.unreadable import Unreadable
+from router.decision import Finding
 from router.events import event_id
 from router.policy import Enforcement
 from router.routing import RoutingTree
@@ -184,6 +187,24 @@ async def test_an_event_that_can_not_be_stored_is_in_the_log(log: Log) -> None:
     assert log.named("event_not_stored")[0]["cause"] == "the disk is full"
     event = json.loads("".join(part["json"] for part in log.named("event_part")))
     assert event["data"]["request"]["uid"] == "705ab4f5-6393-11e8-b7cc-42010a800002"
+
+
+@pytest.mark.parametrize(
+    ("failure", "is_traced"), [(full_disk(), False), (TimeoutError(), False), (ZeroDivisionError("a defect"), True)]
+)
+async def test_a_mistake_of_ours_is_told_from_an_outbox_in_trouble(
+    log: Log,
+    failure: Exception,
+    is_traced: bool,  # noqa: FBT001 - a case
+) -> None:
+    """The event stands in the log in both cases; only one of them is a bug that somebody must find."""
+    made = world(web=SIGNED)
+    made.outbox.failure = failure
+
+    assert (await made.ask(pod(WEB)))["allowed"] is True
+    (line,) = log.named("event_not_stored")
+    assert line["cause"] == (str(failure) or "TimeoutError")
+    assert ("exception" in line) is is_traced
 
 
 @pytest.mark.parametrize(("namespace", "allowed"), [("strict", False), ("elsewhere", True)])
@@ -379,6 +400,29 @@ async def test_an_unanswered_request_corrects_what_was_stored_before() -> None:
 
     decided, unanswered = made.outbox.events
     assert unanswered["data"]["corrects"] == decided["id"]
+
+
+async def test_what_fails_after_the_answer_is_told_and_keeps_nobody_else_from_being_told(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = world(web=SIGNED)
+    gate = made.gate()
+    first, second = [await asked(gate, json.dumps(pod(WEB)).encode(), 5.0) for _ in range(2)]
+    held_against = pinning.held_against
+
+    async def once_broken(asked: Asked, findings: Sequence[Finding]) -> list[Finding]:
+        if asked is first:
+            raise RuntimeError("injected")
+        return await held_against(asked, findings)
+
+    monkeypatch.setattr(pinning, "held_against", once_broken)
+    gate.abandon(first)
+    gate.abandon(second)
+    await gate.close()
+
+    (event,) = made.outbox.events
+    assert event["data"]["decision"]["outcome"] == "unanswered"
+    assert "injected" in log.named("telling_failed")[0]["exception"]
 
 
 async def test_a_busy_outbox_takes_no_more_than_its_share_of_the_time(log: Log) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from router import images, slices
 from router.admission import deadlines, places, receiving, review, settings, unreadable, webhook
+from router.assembly import attention
 from router.events import EVENT_LIMIT
 from router.outbound import lookups, retry_after, sessions
 from router.registry import failures, referrers, transport
 from router.server import limits
-from router.telemetry import line_forms, line_queue, seldom
-from router.verification import evidence, judgement, line, questions, turns, verdict_cache
+from router.telemetry import line_forms, line_queue, pacing, seldom, troubles
+from router.verification import evidence, judgement, line, questions, room, verdict_cache
 from router.verification.notation import envelopes
 from router.verification.notation import timestamps as notation_timestamps
 from router.verification.pki import certificates as pki_certificates
@@ -59,15 +60,15 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "images that are judged; what is beyond is denied", lambda: _count(places.PLACES_LIMIT)),
     ("", "characters of a name that can be a reference", lambda: _count(images.TEXT_LIMIT)),
     ("", "characters of a namespace, a kind, a group", lambda: _count(review.NAME_LIMIT)),
-    ("", "images being verified at once", lambda: _count(turns.UNDER_WAY_PER_REQUEST)),
+    ("", "images being verified at once", lambda: _count(room.UNDER_WAY_PER_REQUEST)),
     ("", "its event", lambda: _bytes(EVENT_LIMIT + 64)),
     ("all reviews", "bodies up to 1 MiB held at once", lambda: _bytes(receiving.ROOM)),
     ("", "of it for bodies up to 64 KiB only", lambda: _bytes(receiving.KEPT_FOR_TINY)),
     ("", "larger bodies read at once, in turns of the peers", lambda: _count(receiving.SLOTS)),
     ("", "memory of images that are being judged", lambda: _bytes(webhook.JUDGING_ROOM)),
     ("", "memory of images that wait for that, and of small requests beside", lambda: _bytes(webhook.WAITING_ROOM)),
-    ("", "images being verified at once", lambda: _count(turns.UNDER_WAY)),
-    ("", "images waiting for their turn", lambda: _count(turns.WAITING)),
+    ("", "images being verified at once", lambda: _count(room.UNDER_WAY)),
+    ("", "images waiting for their turn", lambda: _count(room.WAITING)),
     ("", "memory of remembered proofs", lambda: _bytes(verdict_cache.PROOF_BYTES)),
     ("", "memory of remembered refusals, apart", lambda: _bytes(verdict_cache.REFUSAL_BYTES)),
     ("an image", "work on its evidence before others get a turn", lambda: _seconds(slices.SLICE)),
@@ -99,6 +100,10 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "events more that could not be stored", lambda: _bytes(line_queue.EVENT_LIMIT)),
     ("", "a line", lambda: _bytes(line_forms.LINE_LIMIT)),
     ("", "lines of a kind that others can cause at will", lambda: f"1 in {_seconds(seldom.MINUTE)}"),
+    ("trouble with Gatecrier itself", "subjects of one cause", lambda: _count(troubles.SUBJECTS)),
+    ("", "events of one subject", lambda: f"1 in {_seconds(pacing.EVERY)}"),
+    ("", "events of all of them in that time", lambda: _count(pacing.MOST)),
+    ("", "events that wait for an outbox that takes none", lambda: _count(attention.WAITING)),
     ("an image", "a payload, a bundle, or a manifest that leads to one", lambda: _bytes(evidence.ITEM_LIMIT)),
     ("", "all of them together", lambda: _bytes(evidence.TOTAL_LIMIT)),
     ("", "a list of referrers", lambda: _bytes(referrers.INDEX_LIMIT)),
@@ -106,7 +111,7 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "attestations and other referrers that are looked at", lambda: _count(evidence.ASIDE_LIMIT)),
     ("", "signatures in simple signing", lambda: _count(evidence.SIGNATURE_LIMIT)),
     ("", "questions about its evidence in flight", lambda: _count(questions.AT_ONCE)),
-    ("a registry", "images being verified there at once", lambda: _count(turns.UNDER_WAY_PER_REGISTRY)),
+    ("a registry", "images being verified there at once", lambda: _count(room.UNDER_WAY_PER_REGISTRY)),
     ("", "exchanges with one host that it leads to", lambda: _count(transport.CONNECTIONS_PER_HOST)),
     ("", "establishing a connection", lambda: _seconds(failures.CONNECT_SECONDS)),
     ("", "looking its name up", lambda: _seconds(lookups.LOOKUP_SECONDS)),

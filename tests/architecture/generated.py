@@ -10,13 +10,18 @@ import argparse
 import ast
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Info
+from prometheus_client.metrics import MetricWrapperBase
 
 from router import cli, events
 from router.cli.describing import examples_of
 from router.reasons import REASONS
+from router.server.operations import Unhealthy, Unready
 from router.telemetry import metrics
+from router.telemetry.causes import Cause
 from tests.architecture.budgets import budget_list
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,14 +57,42 @@ def _summary(path: Path) -> str:
 def metric_list() -> str:
     """Every metric with its labels and meaning."""
     rows = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
-    for family in sorted(metrics.create("0").registry.collect(), key=lambda family: family.name):
+    registry = metrics.create("0").registry
+    labels = _declared_labels(registry)
+    for family in sorted(registry.collect(), key=lambda family: family.name):
         if not family.name.startswith("gatecrier_"):
             continue
         name = f"{family.name}_total" if family.type == "counter" else family.name
-        of_labels = {label for sample in family.samples for label in sample.labels if label != "le"}
-        if not family.samples:
-            of_labels = {"destination"} if "destination" in str(family.documentation).lower() else set()
-        rows.append(f"| `{name}` | {family.type} | {', '.join(sorted(of_labels))} | {family.documentation} |")
+        rows.append(f"| `{name}` | {family.type} | {', '.join(labels[family.name])} | {family.documentation} |")
+    return "\n".join(rows)
+
+
+def _declared_labels(registry: CollectorRegistry) -> Mapping[str, Sequence[str]]:
+    """The labels that each metric was made with, whether it has a sample yet or not; an info has its own as values."""
+    found: dict[str, Sequence[str]] = {}
+    for collector in registry._collector_to_names:
+        if isinstance(collector, MetricWrapperBase):
+            values = [key for family in collector.collect() for sample in family.samples for key in sample.labels]
+            found[collector._name] = values if isinstance(collector, Info) else collector._labelnames
+        else:
+            found |= {family.name: getattr(family, "_labelnames", ()) for family in collector.collect()}
+    return found
+
+
+def trouble_list() -> str:
+    """Every cause of trouble."""
+    rows = ["| cause | severity | what | what to do |", "|---|---|---|---|"]
+    for cause in Cause:
+        what = cause.title_of(cause.of.upper().replace("_", " "))
+        rows.append(f"| `{cause}` | {cause.severity} | {what} | {cause.remedy} |")
+    return "\n".join(rows)
+
+
+def probe_list() -> str:
+    """What the probes answer, and why."""
+    rows = ["| what | answers 503 | then |", "|---|---|---|"]
+    rows += [f"| `/healthz` | {reason} | a restart mends it |" for reason in Unhealthy]
+    rows += [f"| `/readyz` | {reason} | requests should go elsewhere |" for reason in Unready]
     return "\n".join(rows)
 
 
@@ -115,9 +148,19 @@ def event_schema() -> str:
     return json.dumps(events.event_schema(), indent=2, sort_keys=True) + "\n"
 
 
-WHOLE: dict[str, Callable[[], str]] = {"config/schema/event.schema.json": event_schema}
+def notice_schema() -> str:
+    """The JSON Schema of the event that tells of Gatecrier itself."""
+    return json.dumps(events.notice_schema(), indent=2, sort_keys=True) + "\n"
+
+
+WHOLE: dict[str, Callable[[], str]] = {
+    "config/schema/event.schema.json": event_schema,
+    "config/schema/notice.schema.json": notice_schema,
+}
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/architecture.md", "map"): module_map,
+    ("docs/operations.md", "probes"): probe_list,
+    ("docs/operations.md", "troubles"): trouble_list,
     ("docs/operations.md", "metrics"): metric_list,
     ("docs/commands.md", "commands"): command_help,
     ("docs/reasons.md", "reasons"): reason_list,

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,13 @@ class Served:
                     return dict(found)
         raise AssertionError(f"it ended without {event}")
 
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Read the log until this holds of what was read."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(PATIENCE):
+            while not holds():
+                self.lines.append(json.loads(await self.process.stderr.readline()))
+
     def member(self, role: str) -> int:
         """The process that is ready in this role now, as far as the log was read."""
         ready = [line for line in self.lines if line["event"] == "process_ready" and line["role"] == role]
@@ -48,10 +55,12 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def served(place: Place) -> AsyncIterator[Served]:
+async def served(place: Place, module: str = "router", **environment: str) -> AsyncIterator[Served]:
     """The program, started; killed where it has not ended."""
-    command = [sys.executable, "-m", "router", "serve", "--config", str(place.config), "--log", "json"]
-    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=dict(os.environ))
+    command = [sys.executable, "-m", module, "serve", "--config", str(place.config), "--log", "json"]
+    process = await asyncio.create_subprocess_exec(
+        *command, stderr=asyncio.subprocess.PIPE, env=os.environ | environment
+    )
     running = Served(process, place)
     try:
         await running.told("router_started")

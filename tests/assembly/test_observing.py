@@ -1,17 +1,19 @@
 from __future__ import annotations
 
-from router.assembly.observing import Observing
+from router.assembly.observing import LATE, Observing
 from router.destinations.outcome import Delivered, TryAgain, Undeliverable
 from router.outbox import Waiting
 from router.telemetry import logs
-from router.telemetry.metrics import create
+from router.telemetry.metrics import Metrics, create
+from router.telemetry.troubles import TroubleBook
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
 
 
 def test_what_stages_report_is_counted() -> None:
     metrics = create("0")
     metrics.expect_destinations(["siem"])
-    observing = Observing(metrics)
+    book = TroubleBook(metrics.show_trouble)
+    observing = Observing(metrics, book.held_by("keeper-0"))
     for outcome in (Delivered(), TryAgain("http_500"), Undeliverable("http_400")):
         observing.attempted("siem", outcome.label)
     observing.delivered("siem", 0.5)
@@ -34,7 +36,7 @@ def test_what_stages_report_is_counted() -> None:
     observing.reloaded(is_taken=True)
     observing.ready(is_ready=True)
     observing.processes("gate", 2)
-    observing.process_restarting("keeper")
+    observing.process_restarting("keeper", "keeper-0")
     observing.waiting({"siem": Waiting(2, 90.0, 1)}, now=100.0)
     shown = metrics.exposed().decode()
 
@@ -61,8 +63,54 @@ def test_what_stages_report_is_counted() -> None:
         'gatecrier_configuration_reloads_total{result="taken"} 1.0',
         "gatecrier_ready 1.0",
         'gatecrier_processes{role="gate"} 2.0',
+        'gatecrier_trouble{cause="destination_paused"} 1.0',
+        'gatecrier_trouble{cause="template_failing"} 1.0',
+        'gatecrier_trouble{cause="process_ended"} 1.0',
+        'gatecrier_trouble{cause="events_unstored"} 1.0',
+        'gatecrier_trouble{cause="log_lines_dropped"} 1.0',
+        'gatecrier_trouble{cause="destination_down"} 0.0',
         'gatecrier_process_restarts_total{role="keeper"} 1.0',
         f'gatecrier_log_lines_dropped_total{{kind="event"}} {logs.dropped()["event"] + 3}.0',
         'gatecrier_undelivered_age_seconds{destination="siem"} 10.0',
     ):
         assert line in shown
+
+
+def troubles(metrics: Metrics) -> set[str]:
+    """The causes that are shown."""
+    lines = metrics.exposed().decode().splitlines()
+    return {line.split('"')[1] for line in lines if line.startswith("gatecrier_trouble{") and line.endswith(" 1.0")}
+
+
+def test_what_waits_for_long_or_was_set_aside_is_trouble_until_it_is_gone() -> None:
+    """Also of a destination that left the configuration, and of one that has nothing to be told of any more."""
+    metrics = create("0")
+    observing = Observing(metrics, TroubleBook(metrics.show_trouble).held_by("keeper-0"))
+    seen = []
+    for found in (
+        {"siem": Waiting(2, 1000.0 - LATE, 0)},
+        {"siem": Waiting(2, 999.0 - LATE, 0), "gone": Waiting(0, None, 3)},
+        {"siem": Waiting(1, 999.0, 0), "gone": Waiting(0, None, 3)},
+        {"siem": Waiting(1, 999.0, 1)},
+        {},
+    ):
+        observing.waiting(found, now=1000.0)
+        seen.append(troubles(metrics))
+
+    assert seen == [
+        set(),
+        {"deliveries_late", "deliveries_set_aside"},
+        {"deliveries_set_aside"},
+        {"deliveries_set_aside"},
+        set(),
+    ]
+
+
+def test_a_destination_that_refuses_us_is_trouble_until_it_does_not() -> None:
+    metrics = create("0")
+    observing = Observing(metrics, TroubleBook(metrics.show_trouble).held_by("keeper-0"))
+    observing.refused("siem", is_refused=True)
+    during = troubles(metrics)
+    observing.refused("siem", is_refused=False)
+
+    assert (during, troubles(metrics)) == ({"destination_paused"}, set())

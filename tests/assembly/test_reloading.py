@@ -12,6 +12,7 @@ import pytest
 from router.assembly import reloading
 from router.policy import Policy
 from router.policy.settings import RuleSettings
+from router.server.operations import Unhealthy
 from router.settings import loading
 from router.settings.loading import Loaded, Refused, attempt, load
 from tests.assembly.small import Place
@@ -87,7 +88,7 @@ async def test_a_task_that_has_ended_fails_health_and_is_logged(
         ready, _ = await place.probe("readyz")
 
     assert (status, ready) == (503, 200)
-    assert "watch files" in text
+    assert text == f"{Unhealthy.TASK_ENDED}\n"
     assert log.named("task_ended")
 
 

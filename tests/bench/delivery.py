@@ -36,6 +36,7 @@ from router.destinations.webhook import WebhookSettings
 from router.events import encode
 from router.outbox import DeliveryState, NewEvent, Selection
 from router.outbox.sqlite import SqliteOutbox
+from router.rendering.library import Templates
 from router.rendering.renderer import Renderer
 from tests.delivery.stage import Counts
 from tests.routing.event import event
@@ -98,7 +99,7 @@ def _serve(tell: Connection) -> None:
 
 
 @contextmanager
-def _receiver() -> Iterator[str]:
+def receiver() -> Iterator[str]:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
     process.start()
@@ -109,7 +110,7 @@ def _receiver() -> Iterator[str]:
         process.join()
 
 
-def _bodies(count: int) -> list[bytes]:
+def encoded_events(count: int) -> list[bytes]:
     data = event()
     return [
         encode(
@@ -161,7 +162,8 @@ async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = Fal
         )
         egress = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
         channel = Channel(
-            open_destination(settings, egress), partial(_rendered, Renderer(None, kind="webhook", name="sink"))
+            open_destination(settings, egress),
+            partial(_rendered, Renderer(Templates(None), kind="webhook", name="sink")),
         )
         counts = _Counting(len(bodies))
         dispatcher = Dispatcher(outbox.queue("owner-1"), counts)
@@ -182,7 +184,7 @@ async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = Fal
 
 
 async def _measured(url: str, events: int, rounds: int) -> list[Row]:
-    bodies = _bodies(events)
+    bodies = encoded_events(events)
     await bare(url, bodies[:500])
     figures: dict[int, list[tuple[float, float]]] = {1: [], BATCH: []}
     for _ in range(rounds):
@@ -204,7 +206,7 @@ async def _measured(url: str, events: int, rounds: int) -> list[Row]:
 
 def run(events: int = 6000, rounds: int = 5) -> list[Row]:
     """The figures, as ratios to the bare loop; batched must be five times what unbatched must be."""
-    with _receiver() as url:
+    with receiver() as url:
         return uvloop.run(_measured(url, events, rounds))
 
 
@@ -216,10 +218,9 @@ def main() -> int:
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
     if arguments.profile:
-        with _receiver() as url:
-            print(
-                f"{uvloop.run(ours(url, _bodies(arguments.events), 1, profile=True)):.0f} events/s under the profiler"
-            )
+        with receiver() as url:
+            rate = uvloop.run(ours(url, encoded_events(arguments.events), 1, profile=True))
+        print(f"{rate:.0f} events/s under the profiler")
         return 0
     rows = run(arguments.events, arguments.rounds)
     for row in rows:

@@ -55,14 +55,14 @@ class _Place:
         )
         for arguments in neighbours:
             command = [sys.executable, "-m", "tests.bench.neighbours", *map(str, arguments)]
-            stack.callback(_ended, subprocess.Popen(command))
-        _until_open(self.registry, self.bare, self.relay, self.sink)
+            stack.callback(ended, subprocess.Popen(command))
+        until_open(self.registry, self.bare, self.relay, self.sink)
         config = folder / "gatecrier.yaml"
         config.write_text(json.dumps(self._settings()))
         command = [sys.executable, "-m", "router", "serve", "--config", str(config), "--log", "json"]
         self.process = subprocess.Popen(command, stderr=(folder / "log").open("wb"))
-        stack.callback(_ended, self.process)
-        _until_open(self.operations, self.ours)
+        stack.callback(ended, self.process)
+        until_open(self.operations, self.ours)
         trusting = ssl._create_unverified_context()  # noqa: S323 - our own certificate, on loopback
         self.to_gate = HTTPSConnection("127.0.0.1", self.ours, context=trusting)
         self.to_registry = HTTPConnection("127.0.0.1", self.registry)
@@ -90,12 +90,14 @@ class _Place:
         }
 
 
-def _ended(process: subprocess.Popen[bytes]) -> None:
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """End a process, and wait for that."""
     process.terminate()
     process.wait(20)
 
 
-def _until_open(*ports: int) -> None:
+def until_open(*ports: int) -> None:
+    """Wait until somebody listens on each of these."""
     for port in ports:
         for _ in range(400):
             with socket.socket() as probe:
@@ -190,19 +192,19 @@ def _cold(place: _Place) -> Sequence[Row]:
     ours, bare = [], []
     for number in range(IMAGES - 10):
         began = time.perf_counter()
-        _ask(place, [f"127.0.0.1:{place.registry}/shop/web:v{number}"])
+        ask(place.to_gate, [f"127.0.0.1:{place.registry}/shop/web:v{number}"])
         ours.append(time.perf_counter() - began)
         began = time.perf_counter()
-        _exchanges(place, f"v{number}")
+        exchanges(place.to_registry, "shop/web", f"v{number}")
         bare.append(time.perf_counter() - began)
     one, least = statistics.median(ours) * 1000, statistics.median(bare) * 1000
     eight, single = [], []
     for number in range(IMAGES - 10, IMAGES, 2):
         began = time.perf_counter()
-        _ask(place, [f"127.0.0.1:{place.registry}/shop/web:v{number}"] * 8)
+        ask(place.to_gate, [f"127.0.0.1:{place.registry}/shop/web:v{number}"] * 8)
         eight.append(time.perf_counter() - began)
         began = time.perf_counter()
-        _ask(place, [f"127.0.0.1:{place.registry}/shop/web:v{number + 1}"])
+        ask(place.to_gate, [f"127.0.0.1:{place.registry}/shop/web:v{number + 1}"])
         single.append(time.perf_counter() - began)
     many, alone = statistics.median(eight) * 1000, statistics.median(single) * 1000
     return [
@@ -211,30 +213,32 @@ def _cold(place: _Place) -> Sequence[Row]:
     ]
 
 
-def _ask(place: _Place, images: Sequence[str]) -> None:
+def ask(gate: HTTPSConnection, images: Sequence[str]) -> None:
+    """Have a Pod with these images admitted; raises RuntimeError where it is not, or with a warning."""
     body = json.dumps(review(images, "elsewhere")).encode()
-    place.to_gate.request("POST", "/validate?timeout=10s", body, {"Content-Type": "application/json"})
-    answer = json.loads(place.to_gate.getresponse().read())["response"]
+    gate.request("POST", "/validate?timeout=10s", body, {"Content-Type": "application/json"})
+    answer = json.loads(gate.getresponse().read())["response"]
     if not answer["allowed"] or answer.get("warnings"):
         raise RuntimeError(f"the image did not verify: {answer}")
 
 
-def _got(connection: HTTPConnection, path: str, method: str = "GET") -> tuple[bytes, str]:
+def got(connection: HTTPConnection, path: str, method: str = "GET") -> tuple[bytes, str]:
+    """Body and digest of an answer of a registry."""
     connection.request(method, path)
     reply = connection.getresponse()
     return reply.read(), reply.headers.get("Docker-Content-Digest", "")
 
 
 def _digest(place: _Place, tag: str) -> str:
-    return _got(place.to_registry, f"/v2/shop/web/manifests/{tag}", "HEAD")[1]
+    return got(place.to_registry, f"/v2/shop/web/manifests/{tag}", "HEAD")[1]
 
 
-def _exchanges(place: _Place, tag: str) -> None:
+def exchanges(registry: HTTPConnection, repository: str, tag: str) -> None:
     """The bare exchanges that one cold verification needs: tag, signature manifest, payload."""
-    digest = _digest(place, tag)
-    manifest, _ = _got(place.to_registry, f"/v2/shop/web/manifests/{digest.replace(':', '-')}.sig")
-    _got(place.to_registry, f"/v2/shop/web/blobs/{json.loads(manifest)['layers'][0]['digest']}")
+    _, digest = got(registry, f"/v2/{repository}/manifests/{tag}", "HEAD")
+    manifest, _ = got(registry, f"/v2/{repository}/manifests/{digest.replace(':', '-')}.sig")
+    got(registry, f"/v2/{repository}/blobs/{json.loads(manifest)['layers'][0]['digest']}")
 
 
 def _received(place: _Place) -> int:
-    return int(_got(place.to_sink, "/")[0])
+    return int(got(place.to_sink, "/")[0])

@@ -3,11 +3,13 @@
 python -m tests.bench.neighbours gate PORT CERTIFICATE KEY      parses the review and answers it
 python -m tests.bench.neighbours relay PORT CERTIFICATE KEY URL the same, after posting the review to URL
 python -m tests.bench.neighbours sink PORT                      answers 200; GET tells how often it did
-python -m tests.bench.neighbours registry PORT FOLDER           serves images; writes the public key to FOLDER
+python -m tests.bench.neighbours registry PORT FOLDER [SECONDS] serves images, each answer after so many seconds;
+                                                                writes the public key to FOLDER
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -16,11 +18,14 @@ from pathlib import Path
 import aiohttp
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from router.cli.demo.images import Images, Signer
 from router.cli.demo.world import registry_application
 
 IMAGES = 150
+FAR = 16
+"""Images of each form of signature, each in a repository of its own."""
 
 
 def gate(relay_to: str | None) -> web.Application:
@@ -67,13 +72,25 @@ def sink() -> web.Application:
     return application
 
 
-def registry(folder: Path) -> web.Application:
-    """Images `shop/web:v0` to `v149`, each signed in the legacy format."""
+def registry(folder: Path, away: float) -> web.Application:
+    """Images `shop/web:v0` to `v149`, each signed in the legacy format; `far/legacy0:v1` ..., `far/bundle0:v1` ..."""
     images, signer = Images(), Signer("release")
     for number in range(IMAGES):
         images.sign_legacy("shop/web", images.push("shop/web", f"v{number}"), signer)
+    for number in range(FAR):
+        legacy, bundle = f"far/legacy{number}", f"far/bundle{number}"
+        images.sign_legacy(legacy, images.push(legacy, "v1"), signer)
+        images.sign_bundle(bundle, images.push(bundle, "v1"), signer)
     (folder / "release.pub").write_text(signer.public_pem)
-    return registry_application(images)
+    application = registry_application(images)
+
+    @web.middleware
+    async def far(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await asyncio.sleep(away)
+        return await handler(request)
+
+    application.middlewares.append(far)
+    return application
 
 
 def main(what: str, port: str, *rest: str) -> None:
@@ -90,7 +107,7 @@ def main(what: str, port: str, *rest: str) -> None:
         case "sink":
             application = sink()
         case _:
-            application = registry(Path(rest[0]))
+            application = registry(Path(rest[0]), float(rest[1]) if rest[1:] else 0.0)
     web.run_app(
         application, host="127.0.0.1", port=int(port), ssl_context=context, access_log=None, print=lambda *_: None
     )

@@ -12,7 +12,7 @@ import jinja2
 import orjson
 
 from router.rendering.context import context_of
-from router.rendering.library import Library
+from router.rendering.library import Library, Templates
 from router.rendering.renderer import Renderer
 from router.rendering.shipped import shipped_folder
 from router.settings.snapshot import read_file
@@ -25,7 +25,7 @@ DOCUMENTS, ROUNDS = 3000, 5
 def run() -> Sequence[Row]:
     """Sysdig documents per second, the event's JSON as input."""
     body = orjson.dumps(json.loads(EVENT.read_text()))
-    ours = Renderer(Library([shipped_folder()], read_file).template("sysdig"), kind="sysdig", name="sysdig")
+    ours = Renderer(Templates(Library([shipped_folder()], read_file).template("sysdig")), kind="sysdig", name="sysdig")
     source = (shipped_folder() / "sysdig.json").read_text()
     environment = jinja2.Environment(autoescape=False)  # noqa: S701 - the bare counterpart escapes nothing
     environment.filters |= {

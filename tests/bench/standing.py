@@ -10,10 +10,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from http.client import HTTPConnection
 from pathlib import Path
 
 from router.cli.demo.world import free_port
+from tests.bench.product import is_ready
 from tests.bench.table import Row
 
 
@@ -49,7 +49,7 @@ def _started(folder: Path) -> tuple[float, float]:
     began = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        while not _is_ready(operations):
+        while not is_ready(operations):
             time.sleep(0.01)
         seconds = time.perf_counter() - began
         memory = sum(map(_share, _family(process.pid)))
@@ -75,14 +75,3 @@ def _share(process: int) -> int:
     """Bytes of memory; what several processes share counts for each in part (PSS)."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
-
-
-def _is_ready(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=1)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()

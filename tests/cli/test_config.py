@@ -12,6 +12,12 @@ from tests.settings.configurations import ENVIRONMENT, SMALL, example, written
 Captured = pytest.CaptureFixture[str]
 
 
+NOTE = (
+    "note: {}:{}:1: routes: nobody is told of what is wrong with Gatecrier itself, such as a destination that fails: "
+    "add a route that says `about: [gatecrier]` and names a destination\n"
+)
+
+
 def run(*arguments: str) -> int:
     """`gatecrier config ARGUMENTS`."""
     parser = argparse.ArgumentParser(prog="gatecrier")
@@ -32,7 +38,7 @@ def test_a_good_configuration_is_told_in_one_line(
 
     assert code == 0
     assert said.out == f"{path}: valid (1 verifier, 5 rules, 2 registries, 4 destinations, 0 warnings)\n"
-    assert said.err == ""
+    assert said.err == NOTE.format(path, 87)
 
 
 def test_warnings_do_not_refuse(tmp_path: Path, capsys: Captured) -> None:
@@ -41,8 +47,26 @@ def test_warnings_do_not_refuse(tmp_path: Path, capsys: Captured) -> None:
     said = capsys.readouterr()
 
     assert code == 0
-    assert said.err == f'warning: {path}:8:20: verifiers[0].name (spare): no rule uses the verifier "spare"\n'
+    warning = f'warning: {path}:8:20: verifiers[0].name (spare): no rule uses the verifier "spare"\n'
+    assert said.err == warning + NOTE.format(path, 7)
     assert said.out.endswith("1 warning)\n")
+
+
+@pytest.mark.parametrize(
+    ("found", "written_instead"),
+    [
+        ("{destinations: [archive]}", "{destinations: [archive], about: [decisions, gatecrier]}"),
+        ("{destinations: [archive]}", "{destinations: [archive], routes: [{about: [gatecrier]}]}"),
+        ("destinations: [{name: archive, kind: file, path: events.jsonl}]\nroutes: {destinations: [archive]}\n", ""),
+    ],
+)
+def test_where_somebody_is_told_of_gatecrier_itself_or_nobody_of_anything_there_is_no_note(
+    found: str, written_instead: str, tmp_path: Path, capsys: Captured
+) -> None:
+    assert found in SMALL
+    assert run("check", str(written(tmp_path, SMALL.replace(found, written_instead)))) == 0
+
+    assert "note:" not in capsys.readouterr().err
 
 
 def test_a_bad_configuration_is_refused_with_its_problems(tmp_path: Path, capsys: Captured) -> None:

@@ -13,6 +13,7 @@ from router.delivery import Channel, Dispatcher
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome
 from router.outbox import Accepted, Delivery, DeliveryState, NewEvent, Postponed, SetAside, Settlement
+from router.telemetry.causes import Cause
 from tests.outbox.memory import Key, MemoryOutbox, MemoryQueue
 
 OWNER = "owner-1"
@@ -146,7 +147,16 @@ class Counts:
     given_up: list[str] = field(default_factory=list)
     fallbacks: int = 0
     refusals: list[bool] = field(default_factory=list)
+    troubles: dict[tuple[Cause, str], str] = field(default_factory=dict)
     by_destination: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def trouble_began(self, cause: Cause, subject: str, text: str) -> None:
+        """Keep it."""
+        self.troubles[cause, subject] = text
+
+    def trouble_ended(self, cause: Cause, subject: str) -> None:
+        """Forget it."""
+        self.troubles.pop((cause, subject), None)
 
     def attempted(self, destination: str, outcome: str) -> None:
         """Keep the outcome."""

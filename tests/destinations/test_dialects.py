@@ -14,6 +14,7 @@ from router.destinations.dialect import Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.outcome import REASONS, Delivered, TryAgain, Undeliverable
 from router.destinations.webhook import WebhookDialect, WebhookSettings, signature, signing_key
+from router.events import CONTENT_TYPE
 from router.fields import ReadingContext
 
 
@@ -102,3 +103,12 @@ def test_a_batch_is_known_by_all_its_events(ids: list[str], others: list[str]) -
 
 def test_every_reason_is_one_that_a_label_can_have() -> None:
     assert all(reason.isidentifier() and reason.islower() and meaning for reason, meaning in REASONS.items())
+
+
+@pytest.mark.parametrize(("written", "shown"), [(CONTENT_TYPE, CONTENT_TYPE), ("application/json", "application/json")])
+def test_what_is_an_event_after_all_is_sent_as_one(written: str, shown: str) -> None:
+    """A notice, which no template of an operator makes, and the minimal payload when one fails."""
+    settings = WebhookSettings(name="it", kind="webhook", url="https://a.example/x", template="mine")
+    post = WebhookDialect(settings).compose([Document("1", b"{}", written)], 0.0)
+
+    assert post.headers["Content-Type"].startswith(shown)

@@ -26,6 +26,7 @@ from router.destinations.over_http import HttpDestination
 from router.destinations.webhook import WebhookDialect, WebhookSettings
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
+from router.telemetry.causes import Cause
 
 LATEST_STEP = 160
 """No run makes more steps than this, until `KILLS` runs have been killed."""
@@ -37,6 +38,12 @@ EVENTS = 400
 
 class Unobserved:
     """Counts nothing."""
+
+    def trouble_began(self, cause: Cause, subject: str, text: str) -> None:
+        """Something is wrong."""
+
+    def trouble_ended(self, cause: Cause, subject: str) -> None:
+        """It is not any more."""
 
     def attempted(self, destination: str, outcome: str) -> None:
         """An attempt ended."""

@@ -8,18 +8,32 @@ import os
 import random
 import signal
 import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from router.supervision.restarts import PROVEN
 from tests.admission.world import pod
 from tests.assembly.program import Served, served
 from tests.assembly.small import Place
+from tests.journeys import killed_product
+from tests.server.stage import trusting
+from tests.simulators.sinks import Sink
 
-KILLS = int(os.environ.get("GATECRIER_KILLS", "5"))
-"""Processes that are killed, one after the other; who was ready for less than a second comes back later each time."""
+KILLS = int(os.environ.get("GATECRIER_KILLS", "4"))
+"""Processes that are killed, at least; 200 take about five minutes."""
+RATE = int(os.environ.get("GATECRIER_RATE", "80"))
+"""Requests a second while the configuration is reloaded, a tenth as many times."""
+LATEST_STEP = 200
+"""Nobody who was chosen makes more steps than this."""
+CONCURRENCY = 4
+"""Attempts that are under way at once."""
+KEEPER = ("keeper", 0)
 
 
 async def answered(place: Place, uid: str, image: str) -> bool:
@@ -56,47 +70,128 @@ async def until_archived(place: Place, wanted: set[str]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def kill(program: Served, role: str) -> None:
-    """Kill whoever is in this role, and wait for the next."""
-    before = program.member(role)
-    os.kill(before, signal.SIGKILL)
-    await program.told("process_ready", role=role)
+Seat = tuple[str, int]
 
-    assert program.member(role) != before
+
+@dataclass
+class Killer:
+    """Kills processes of a program between any two steps of theirs, and waits until all are back."""
+
+    program: Served
+    dice: random.Random
+    kills: Counter[str] = field(default_factory=Counter)
+    """By role."""
+
+    def seats(self) -> dict[Seat, int | None]:
+        """Who is ready in each seat, as far as the log was read; nobody where one has died."""
+        found: dict[Seat, int | None] = {}
+        for line in self.program.lines:
+            if line["event"] in {"process_ready", "process_restarting"}:
+                found[line["role"], line["number"]] = line.get("process")
+        return found
+
+    async def strike(self) -> None:
+        """Kill a gate, the keeper, or both, and sometimes who comes next, too."""
+        seats = self.seats()
+        gate = self.dice.choice([seat for seat in seats if seat[0] == "gate"])
+        chosen: Sequence[Seat] = self.dice.choice([[gate], [KEEPER], [gate, KEEPER]])
+        for role, number in chosen:
+            deaths = ["steps"] if self.dice.random() < 0.8 else ["steps", "born"]
+            for death in deaths:
+                (self.program.place.folder / f"{role}.{death}").write_text(str(self.dice.randint(1, LATEST_STEP)))
+                self.kills[role] += 1
+            process = seats[role, number]
+            assert process is not None
+            os.kill(process, signal.SIGUSR1)
+        await self.program.until(self.are_all_back)
+        await asyncio.sleep(PROVEN)  # else the next wait is longer each time, which is not the subject
+
+    def are_all_back(self) -> bool:
+        """Whether everybody who was to die has died, and somebody is in each seat."""
+        died = Counter(line["role"] for line in self.program.lines if line["event"] == "process_restarting")
+        return died == self.kills and None not in self.seats().values()
 
 
 @pytest.mark.parametrize("gates", [1, 2])
 async def test_whoever_is_killed_nothing_is_lost_and_no_answer_is_wrong(tmp_path: Path, gates: int) -> None:
-    """A crash, a hang or the kernel's lack of memory ends one process, not the product."""
-    place, dice = Place(tmp_path, enforcement={"default": "enforce"}), random.Random(gates)  # noqa: S311 - who dies
-    webhook = {"listen": f"127.0.0.1:{place.webhook}", "tls": "self-signed", "linger": "100ms", "processes": gates}
-    place.write(webhook=webhook)
+    """A crash, a hang or the kernel's lack of memory ends one process, or both, not the product."""
     told: dict[str, bool] = {}
     is_over = asyncio.Event()
-    async with served(place) as program:
-        clients = [asyncio.create_task(asking(place, told, is_over, f"client-{number}")) for number in range(4)]
-        for _ in range(KILLS):
-            await kill(program, dice.choice(["gate", "keeper"]))
-            seen = len(told)
-            while len(told) < seen + 2:  # noqa: ASYNC110 - requests go on in tasks of their own
-                await asyncio.sleep(0.005)
-        is_over.set()
-        await asyncio.gather(*clients)
-        await until_archived(place, set(told))
-        ready, _ = await place.probe("readyz")
-        _, metrics = await place.probe("metrics")
-        program.process.terminate()
-        code = await program.process.wait()
+    async with Sink().running() as sink:
+        to = {"name": "siem", "kind": "webhook", "url": sink.url(), "plain_http": True, "concurrency": CONCURRENCY}
+        place = Place(tmp_path, enforcement={"default": "enforce"}, egress={"allow": ["127.0.0.0/8"]})
+        webhook = {"listen": f"127.0.0.1:{place.webhook}", "tls": "self-signed", "linger": "100ms", "processes": gates}
+        place.write(webhook=webhook, destinations=[to], routes={"destinations": ["siem"]})
+        mortal = {killed_product.FOLDER: str(tmp_path)}
+        async with served(place, "tests.journeys.killed_product", **mortal) as program:
+            killer = Killer(program, random.Random(gates))  # noqa: S311 - who dies when
+            clients = [asyncio.create_task(asking(place, told, is_over, f"client-{number}")) for number in range(4)]
+            while killer.kills.total() < KILLS:
+                await killer.strike()
+            is_over.set()
+            await asyncio.gather(*clients)
+            await until(lambda: set(told) <= set(outcomes(sink)))
+            ready, _ = await place.probe("readyz")
+            _, metrics = await place.probe("metrics")
+            program.process.terminate()
+            code = await program.process.wait()
 
-    outcomes = archived(place)
-    assert {uid: outcomes[uid] for uid in told} == {
-        uid: "admitted" if is_allowed else "rejected" for uid, is_allowed in told.items()
+    heard = outcomes(sink)
+    repeated = len(sink.got) - len({json.loads(receipt.body)["id"] for receipt in sink.got})
+    sys.stdout.write(f"{len(told)} answered, {dict(killer.kills)} killed, {repeated} repeated\n")
+    assert {uid: heard[uid] for uid in told} == {
+        uid: ["admitted"] if is_allowed else ["rejected"] for uid, is_allowed in told.items()
     }
+    assert repeated <= killer.kills["keeper"] * CONCURRENCY
     assert (ready, code) == (200, 0)
     restarts = sum(
         float(line.split()[1]) for line in metrics.splitlines() if line.startswith("gatecrier_process_restarts_total")
     )
-    assert restarts == KILLS
+    assert restarts == killer.kills.total()
+
+
+def outcomes(sink: Sink) -> dict[str, list[str]]:
+    """What the receiver has heard of each request: the outcomes of its events, in their order."""
+    heard: dict[str, dict[str, str]] = {}
+    for receipt in sink.got:
+        event = json.loads(receipt.body)
+        heard.setdefault(event["data"]["request"]["uid"], {})[event["id"]] = event["data"]["decision"]["outcome"]
+    return {uid: list(events.values()) for uid, events in heard.items()}
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.05)
+
+
+@dataclass
+class Asking:
+    """Asks at a steady rate, whatever the answers take."""
+
+    place: Place
+    allowed: dict[str, bool] = field(default_factory=dict)
+    """The answers, by uid."""
+    asked: int = 0
+
+    async def until(self, is_over: asyncio.Event) -> float:
+        """Ask until then; returns how many were asked a second."""
+        loop = asyncio.get_running_loop()
+        began, url = loop.time(), f"https://127.0.0.1:{self.place.webhook}/validate?timeout=10s"
+        connector = aiohttp.TCPConnector(limit=64, ssl=trusting())
+        async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as tasks:
+            while not is_over.is_set():
+                tasks.create_task(self._one(session, url, f"request-{self.asked}"))
+                self.asked += 1
+                await asyncio.sleep(max(0.0, began + self.asked / RATE - loop.time()))
+            seconds = loop.time() - began
+        return self.asked / seconds
+
+    async def _one(self, session: aiohttp.ClientSession, url: str, uid: str) -> None:
+        body = pod("r.example/other/app:1", uid=uid)
+        async with session.post(url, json=body) as reply:
+            response = (await reply.json())["response"]
+        self.allowed[uid] = response["allowed"]
 
 
 async def test_a_reload_is_taken_by_all_at_once(tmp_path: Path) -> None:
@@ -109,34 +204,31 @@ async def test_a_reload_is_taken_by_all_at_once(tmp_path: Path) -> None:
 
     webhook = {"listen": f"127.0.0.1:{place.webhook}", "tls": "self-signed", "linger": "100ms", "processes": 2}
     place.write(webhook=webhook, **configuration("detect"))
-    told: set[str] = set()
-    is_over = asyncio.Event()
-
-    async def asks(name: str) -> None:
-        number = 0
-        while not is_over.is_set():
-            number += 1
-            await answered(place, f"{name}-{number}", "r.example/other/app:1")
-            told.add(f"{name}-{number}")
-
+    asking, is_over = Asking(place), asyncio.Event()
     async with served(place) as program:
-        clients = [asyncio.create_task(asks(f"client-{number}")) for number in range(4)]
-        for mode in ["enforce", "detect"] * 4:
+        rate = asyncio.create_task(asking.until(is_over))
+        for mode in ["enforce", "detect"] * (RATE // 20):
             place.write(**configuration(mode))
             program.process.send_signal(signal.SIGHUP)
             await program.told("configuration_taken")
         is_over.set()
-        await asyncio.gather(*clients)
-        program.process.terminate()
-        await program.process.wait()
+        sys.stdout.write(f"{await rate:.0f} requests/s, {asking.asked} asked, {RATE // 20 * 2} reloads\n")
+        await until(lambda: len(heard_in_mode(tmp_path)) >= asking.asked)
 
-    heard: set[str] = set()
-    for mode in ("detect", "enforce"):
-        for line in (tmp_path / f"{mode}.jsonl").read_text().splitlines():
+    heard = heard_in_mode(tmp_path)
+    assert {uid: archive for uid, (archive, mode) in heard.items() if archive != mode} == {}
+    assert {uid: mode == "detect" for uid, (_, mode) in heard.items()} == asking.allowed
+    assert len(heard) == asking.asked
+
+
+def heard_in_mode(folder: Path) -> dict[str, tuple[str, str]]:
+    """By request: the archive that has heard of it, and the mode that it was judged in."""
+    heard = {}
+    for archive in ("detect", "enforce"):
+        for line in (folder / f"{archive}.jsonl").read_text().splitlines():
             data = json.loads(line)["data"]
-            heard.add(data["request"]["uid"])
-            assert data["decision"]["mode"] == mode
-    assert told <= heard
+            heard[data["request"]["uid"]] = archive, data["decision"]["mode"]
+    return heard
 
 
 async def test_what_a_process_can_not_use_leaves_all_as_they_were(tmp_path: Path) -> None:

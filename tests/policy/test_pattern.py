@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.images import SHOWN, Digest, ImageReference, parse_reference
+from router.images import Digest, ImageReference, parse_reference
 from router.policy.pattern import TEXT_LIMIT, Pattern
+from router.shortening import SHOWN
 
 HEX = "ab" * 32
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from router.by_reference import SECRET_LIMIT
 from router.errors import ConfigurationError
-from router.fields import SECRET_LIMIT
 from router.registry import RegistryClient, RegistrySettings
 from tests.simulators.certificates import self_signed
 from tests.simulators.registry import registry_settings

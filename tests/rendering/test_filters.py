@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.rendering.filters import SEVERITIES, all_filters
 from router.rendering.markup import Escaped, Markup, cut_bytes, cut_chars, escape
-from router.rendering.rehearsal import KNOWN, rehearse
+from router.rendering.rehearsal import OF_DECISIONS
 from router.rendering.template import Template
 from router.verdict import Severity
 
@@ -134,13 +134,13 @@ def test_the_guide_lists_every_service_of_map_severity() -> None:
 
 
 def test_the_guide_lists_every_name() -> None:
-    assert all(f"`{name}`" in PAGE for name in KNOWN)
+    assert all(f"`{name}`" in PAGE for name in OF_DECISIONS.known)
 
 
 def test_the_guide_s_example_is_a_template() -> None:
     example = PAGE.partition("<!-- example -->\n```json\n")[2].partition("```")[0]
-    template = Template.parse("mine", example, known=KNOWN)
-    rehearse(template)
-    document = json.loads(template.render(KNOWN))
+    template = Template.parse("mine", example, known=OF_DECISIONS.known)
+    OF_DECISIONS.rehearse(template)
+    document = json.loads(template.render(OF_DECISIONS.known))
 
     assert document["count"] == len(document["images"]) > len(document["failing"]) > 0

@@ -13,7 +13,7 @@ from router.destinations.slack import within_limits
 from router.errors import TemplateError
 from router.events import CloudEvent, encode
 from router.rendering.examples import EXAMPLES, WITHOUT_IMAGES
-from router.rendering.library import Library
+from router.rendering.library import Library, Templates
 from router.rendering.markup import Markup
 from router.rendering.renderer import Renderer
 from router.rendering.shipped import shipped_folder
@@ -33,7 +33,10 @@ TEMPLATES = {
     "connaisseur-keybase": Markup.NONE,
     "connaisseur-ecs": Markup.NONE,
 }
-RENDERERS = {name: Renderer(LIBRARY.template(name, markup), kind=name, name=name) for name, markup in TEMPLATES.items()}
+RENDERERS = {
+    name: Renderer(Templates(LIBRARY.template(name, markup)), kind=name, name=name)
+    for name, markup in TEMPLATES.items()
+}
 SHAPES = {name: shape_of(json.loads(renderer.render(event_with("plain")).body)) for name, renderer in RENDERERS.items()}
 
 
@@ -144,14 +147,14 @@ def test_the_webhook_template_costs_nothing() -> None:
 
 def test_the_event_in_another_markup_is_rendered() -> None:
     """Slack would read markup in it."""
-    renderer = Renderer(LIBRARY.template("webhook", Markup.SLACK), kind="slack", name="x")
+    renderer = Renderer(Templates(LIBRARY.template("webhook", Markup.SLACK)), kind="slack", name="x")
 
     assert b"&lt;!channel&gt;" in renderer.render(event_with("<!channel>")).body
 
 
 def test_without_a_template_the_event_itself_is_sent_byte_for_byte() -> None:
     body = b'{"any": "bytes"}'
-    rendered = Renderer(None, kind="webhook", name="siem").render(body)
+    rendered = Renderer(Templates(None), kind="webhook", name="siem").render(body)
 
     assert rendered.body is body
     assert rendered.content_type == "application/cloudevents+json"
@@ -161,7 +164,9 @@ def test_without_a_template_the_event_itself_is_sent_byte_for_byte() -> None:
 @pytest.mark.parametrize("kind", ["slack", "sysdig", "webhook"])
 def test_a_template_that_fails_loses_no_alert(kind: str) -> None:
     """A minimal payload goes out instead, in the service's own shape, and says so."""
-    rendered = Renderer(Template.parse("mine", "{{ nothing }}"), kind=kind, name="x").render(event_with("<!channel>"))
+    rendered = Renderer(Templates(Template.parse("mine", "{{ nothing }}")), kind=kind, name="x").render(
+        event_with("<!channel>")
+    )
     body = json.loads(rendered.body)
 
     assert rendered.is_fallback
@@ -180,7 +185,7 @@ def test_a_template_that_fails_loses_no_alert(kind: str) -> None:
 @pytest.mark.parametrize("event", [{}, {"data": {}}, {"id": "1", "data": {"decision": {"message": "m"}, "images": []}}])
 def test_an_event_of_another_release_loses_no_alert(kind: str, event: dict[str, object]) -> None:
     """The outbox keeps events for weeks; one may lack a field that this release knows."""
-    renderer = Renderer(LIBRARY.template("sysdig"), kind=kind, name="x")
+    renderer = Renderer(Templates(LIBRARY.template("sysdig")), kind=kind, name="x")
     rendered = renderer.render(json.dumps(event).encode())
 
     assert rendered.is_fallback
@@ -193,7 +198,7 @@ def test_an_event_of_another_release_loses_no_alert(kind: str, event: dict[str, 
 def test_the_minimal_payload_is_as_urgent_as_the_event(severity: str, priority: str) -> None:
     event = copy.deepcopy(EVENT)
     event["data"]["decision"]["severity"] = severity
-    renderer = Renderer(Template.parse("mine", "{{ nothing }}"), kind="sysdig", name="x")
+    renderer = Renderer(Templates(Template.parse("mine", "{{ nothing }}")), kind="sysdig", name="x")
     (told,) = json.loads(renderer.render(json.dumps(event).encode()).body)["events"]
 
     assert told["priority"] == priority
@@ -202,7 +207,7 @@ def test_the_minimal_payload_is_as_urgent_as_the_event(severity: str, priority: 
 
 @pytest.mark.parametrize("text", ["<" * 9000, "&\n" * 9000, "x" * 100_000])
 def test_the_minimal_payload_is_small_and_escaped(text: str) -> None:
-    renderer = Renderer(Template.parse("mine", "{{ nothing }}"), kind="slack", name="x")
+    renderer = Renderer(Templates(Template.parse("mine", "{{ nothing }}")), kind="slack", name="x")
     message = json.loads(renderer.render(event_with(text)).body)["text"]
 
     assert len(message) <= 2000
@@ -223,7 +228,7 @@ def test_the_message_says_what_happened(outcome: str, would_reject: bool, begins
     """Nothing says "rejected" of what was admitted."""
     decision = EVENT["data"]["decision"] | {"outcome": outcome, "would_reject": would_reject}
     event = EVENT | {"data": EVENT["data"] | {"decision": decision}}
-    renderer = Renderer(Template.parse("t", '"{{ alert_message }}"'), kind="webhook", name="x")
+    renderer = Renderer(Templates(Template.parse("t", '"{{ alert_message }}"')), kind="webhook", name="x")
 
     assert json.loads(renderer.render(json.dumps(event).encode()).body).startswith(begins)
 
@@ -245,7 +250,7 @@ def test_the_message_says_what_is_not_sure_and_what_corrects(
     decision = EVENT["data"]["decision"] | {"outcome": "admitted", "would_reject": False} | attempt
     data = EVENT["data"] | {"decision": decision} | ({} if corrects is None else {"corrects": corrects})
     source = '["{{ alert_message }}", {{ event.corrects }}, {{ event.decision.is_attempt }}]'
-    renderer = Renderer(Template.parse("t", source), kind="webhook", name="x")
+    renderer = Renderer(Templates(Template.parse("t", source)), kind="webhook", name="x")
     message, *members = json.loads(renderer.render(json.dumps(EVENT | {"data": data}).encode()).body)
 
     assert message.startswith(begins)

@@ -3,9 +3,11 @@ from collections.abc import Mapping, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from router.events import Origin, trouble_notice
 from router.routing import RouteSettings, RoutingTree
+from router.telemetry.causes import Cause
 from tests.routing.event import event
 
 Node = dict[str, object]
@@ -132,3 +134,75 @@ def test_the_tree_tells_whom_a_naive_reading_of_the_rules_tells(root: Node) -> N
     truth = {TRUE: True, FALSE: False, "request.namespace != x": True, 'cluster =~ "no.*"': False}
 
     assert told(root) == tuple(dict.fromkeys(naive(root, truth, []) or []))
+
+
+def heard(root: Node, trouble: str | None = None, cause: Cause = Cause.DESTINATION_DOWN) -> tuple[str, ...]:
+    notice = trouble_notice(Origin("c", "r"), cause, trouble or "", "", began=0, ended=None, times=1, at=0)
+    return RoutingTree(ROUTE.validate_python(root)).of_gatecrier(notice["data"], trouble)
+
+
+def test_nobody_hears_of_gatecrier_itself_unless_a_route_says_so() -> None:
+    assert heard(EXAMPLE) == ()
+    assert heard({**EXAMPLE, "about": ["decisions"]}) == ()
+
+
+def test_what_a_route_is_about_is_inherited() -> None:
+    root: Node = {**EXAMPLE, "about": ["decisions", "gatecrier"]}
+
+    assert told(root) == told(EXAMPLE)
+    assert heard(root) == ("archive", "sysdig")
+
+
+def test_a_route_about_gatecrier_alone_takes_no_decision_from_others() -> None:
+    root: Node = {
+        "destinations": ["archive"],
+        "routes": [{"about": ["gatecrier"], "destinations": ["ops"]}, {"destinations": ["siem"]}],
+    }
+
+    assert told(root) == ("siem",)
+    assert heard(root) == ("ops",)
+
+
+def test_what_is_not_about_an_event_lets_it_through_to_its_children() -> None:
+    root: Node = {
+        "destinations": ["archive"],
+        "routes": [
+            {"destinations": ["siem"], "routes": [{"about": ["gatecrier"], "destinations": ["ops"]}]},
+            {"about": ["gatecrier"], "routes": [{"about": ["decisions"], "destinations": ["deep"]}]},
+        ],
+    }
+
+    assert told(root) == ("siem",)
+    assert heard(root) == ("ops",)
+
+
+def test_matchers_speak_of_notices_as_well() -> None:
+    root: Node = {
+        "routes": [
+            {
+                "about": ["gatecrier"],
+                "destinations": ["ops"],
+                "routes": [{"match": ["notice.severity =~ critical|high"], "destinations": ["pager"]}],
+            }
+        ]
+    }
+
+    assert heard(root) == ("ops",)
+    assert heard(root, cause=Cause.OUTBOX_DAMAGED) == ("pager",)
+
+
+def test_whoever_is_the_trouble_is_not_told_of_it_but_where_nobody_else_is() -> None:
+    """A receiver that is down would be the last to tell that it is."""
+    both: Node = {"about": ["gatecrier"], "destinations": ["slack", "siem"]}
+
+    assert heard(both, "siem") == ("slack",)
+    assert heard(both, "another") == ("slack", "siem")
+    assert heard({**both, "destinations": ["siem"]}, "siem") == ("siem",)
+
+
+@pytest.mark.parametrize(
+    ("about", "words"), [(["scan"], "no version tells of scans yet"), ([], "at least 1"), (["x"], "'decisions' or")]
+)
+def test_a_route_is_about_something_that_there_is(about: list[str], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        ROUTE.validate_python({"about": about})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 
 import aiohttp
 import pytest
@@ -11,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from router.errors import ConfigurationError
 from router.fields import ListenAddress
 from router.server.listening import Listener
-from router.server.operations import Health, operations_application
+from router.server.operations import Health, Unhealthy, Unready, operations_application, unready
 from tests.server.stage import Facts
 
 
@@ -25,17 +26,37 @@ async def asked(health: Health, path: str) -> tuple[int, str]:
         return reply.status, await reply.text()
 
 
-@pytest.mark.parametrize(("is_ready", "status"), [(False, 503), (True, 200)])
-async def test_readyz_says_whether_requests_are_taken(is_ready: bool, status: int) -> None:  # noqa: FBT001 - a case
-    assert (await asked(Health(is_ready=is_ready), "/readyz"))[0] == status
+@pytest.mark.parametrize("reason", Unready)
+async def test_readyz_says_why_requests_should_go_elsewhere(reason: Unready) -> None:
+    assert await asked(Health(unready=reason), "/readyz") == (503, f"{reason.value}\n")
+    assert await asked(Health(unready=None), "/readyz") == (200, "ready\n")
+
+
+@pytest.mark.parametrize(
+    ("phase", "has_keeper", "has_gate", "is_hopeless", "reason"),
+    [
+        (None, True, True, False, None),
+        (Unready.STARTING, False, False, False, Unready.STARTING),
+        (Unready.LEAVING, True, True, True, Unready.LEAVING),
+        (None, False, False, True, Unready.NO_KEEPER),
+        (None, True, False, True, Unready.NO_GATE),
+        (None, True, True, True, Unready.RESTARTING),
+    ],
+)
+def test_the_first_reason_that_holds_is_told(
+    phase: Unready | None,
+    has_keeper: bool,  # noqa: FBT001 - a case
+    has_gate: bool,  # noqa: FBT001 - the same
+    is_hopeless: bool,  # noqa: FBT001 - the same
+    reason: Unready | None,
+) -> None:
+    assert unready(phase, has_keeper=has_keeper, has_gate=has_gate, is_hopeless=is_hopeless) is reason
 
 
 async def test_healthz_fails_only_when_a_restart_is_right() -> None:
-    assert (await asked(Health(is_ready=False), "/healthz"))[0] == 200
-    assert await asked(Health(failure=lambda: "the outbox's writer ended"), "/healthz") == (
-        503,
-        "the outbox's writer ended",
-    )
+    assert await asked(Health(unready=Unready.NO_KEEPER), "/healthz") == (200, "ok\n")
+    for reason in Unhealthy:
+        assert await asked(Health(failure=partial(Unhealthy, reason)), "/healthz") == (503, f"{reason.value}\n")
 
 
 async def test_metrics_are_in_prometheus_text() -> None:

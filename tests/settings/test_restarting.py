@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from router.fields import OnlyAtStart
 from router.settings import shape
 from router.settings.meanings import meanings_in
+from router.settings.parts import for_gate, for_keeper, gate_part, keeper_part
 from router.settings.restarting import in_force
 from router.settings.tree import Settings
 from tests.settings.configurations import SMALL, loaded
@@ -16,18 +17,31 @@ from tests.settings.configurations import SMALL, loaded
 
 def test_what_is_read_at_the_start_only_stays_and_is_named(tmp_path: Path) -> None:
     """The settings in force have the running value, so that nobody can read another."""
-    before = loaded(tmp_path, SMALL).settings
+    before = loaded(tmp_path, SMALL)
     changed = SMALL.replace(":8443", ":8444").replace("outbox.db", "other.db").replace("cluster: test", "cluster: new")
-    settings, names = in_force(before, loaded(tmp_path, changed).settings)
+    latest, names = in_force(before, loaded(tmp_path, changed))
 
     assert names == ["webhook.listen", "outbox.url"]
-    assert (settings.webhook, settings.outbox) == (before.webhook, before.outbox)
-    assert settings.cluster == "new"
+    assert (latest.settings.webhook, latest.settings.outbox) == (before.settings.webhook, before.settings.outbox)
+    assert latest.settings.cluster == "new"
+
+
+def test_the_parts_of_what_is_in_force_say_the_same(tmp_path: Path) -> None:
+    """A process that is started after a reload must not listen, or look for the outbox, elsewhere than the others."""
+    sized = SMALL.replace("tls: self-signed", "tls: self-signed, max_body: 1MiB, deadline: 3s")
+    before = loaded(tmp_path, SMALL)
+    latest, names = in_force(before, loaded(tmp_path, sized.replace("outbox.db", "other.db")))
+    gate, keeper = gate_part(for_gate(latest)).settings, keeper_part(for_keeper(latest)).settings
+
+    assert names == ["webhook.max_body", "outbox.url"]
+    assert (gate.webhook, gate.outbox) == (latest.settings.webhook, before.settings.outbox)
+    assert keeper.outbox == before.settings.outbox
+    assert (gate.webhook.max_body, gate.webhook.deadline) == (before.settings.webhook.max_body, 3.0)
 
 
 def test_what_holds_at_once_needs_no_restart(tmp_path: Path) -> None:
-    before = loaded(tmp_path, SMALL).settings
-    after = loaded(tmp_path, SMALL.replace("tls: self-signed", "tls: self-signed, deadline: 3s")).settings
+    before = loaded(tmp_path, SMALL)
+    after = loaded(tmp_path, SMALL.replace("tls: self-signed", "tls: self-signed, deadline: 3s"))
 
     assert in_force(before, after) == (after, [])
 

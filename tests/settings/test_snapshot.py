@@ -130,14 +130,16 @@ def test_a_template_is_parsed_once(tmp_path: Path) -> None:
     """What has not changed is the same after a reload."""
     first, second = loaded(tmp_path, example()), loaded(tmp_path, example())
 
-    assert first.templates["soc-slack"] is second.templates["soc-slack"] is not None
+    ours, theirs = first.templates["soc-slack"], second.templates["soc-slack"]
+    assert ours.of_decisions is theirs.of_decisions is not None
+    assert ours.of_notices is theirs.of_notices is not None
 
 
 @pytest.mark.parametrize("written", ["", "    template: null\n"])
 def test_a_destination_that_names_no_template_has_the_one_of_its_kind(tmp_path: Path, written: str) -> None:
     text = example()
     assert "    template: slack\n" in text
-    found = loaded(tmp_path, text.replace("    template: slack\n", written)).templates["soc-slack"]
+    found = loaded(tmp_path, text.replace("    template: slack\n", written)).templates["soc-slack"].of_decisions
 
     assert found is not None
     assert found.name == "slack"

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, SecretStr, TypeAdapter, model_validator
 
-from router.fields import Duration, Name, Network, ReadingContext, Secret, SettingsModel
+from router.by_reference import Secret
+from router.fields import Duration, Name, Network, ReadingContext, SettingsModel
 from router.settings import shape
 from router.settings.problems import Plain, path_text
 from router.settings.validating import validated

@@ -9,15 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from router.verification.line import DRY_RUN_COST, Asker, Turn
-from router.verification.turns import (
-    GRACE_SECONDS,
-    SILENT_SECONDS,
-    UNDER_WAY,
-    UNDER_WAY_PER_REGISTRY,
-    UNDER_WAY_PER_REQUEST,
-    Limits,
-    Turns,
-)
+from router.verification.room import UNDER_WAY, UNDER_WAY_PER_REGISTRY, UNDER_WAY_PER_REQUEST, Limits
+from router.verification.silence import SILENT_SECONDS
+from router.verification.turns import GRACE_SECONDS, Turns
 
 
 def asker(namespace: str = "shop", *, is_dry_run: bool = False) -> Asker:
@@ -301,12 +295,12 @@ def test_who_is_slow_but_answers_gives_way_for_longer_and_longer_times() -> None
     assert slow is not None
     now, left_alone_for = 0.0, list[float]()
     for _ in range(3):
-        turns._heard["slow.example"] = now
+        turns.silence.heard["slow.example"] = now
         asking(turns, asker("quick"), ["quick.example"])
         began = now
         while (pair := turns.exchange(now)) is None and now < 60:
             now += 0.25
-            turns._heard["slow.example"] = now  # it answers others
+            turns.silence.heard["slow.example"] = now  # it answers others
         assert pair is not None
         left_alone_for.append(now - began)
         turns.end(pair[1], now)

@@ -7,7 +7,8 @@ import pytest
 
 from router.registry.wire import question
 from router.verification.line import Asker
-from router.verification.turns import Limits, Turns
+from router.verification.room import Limits
+from router.verification.turns import Turns
 from router.verification.turnstile import Answered, CutOff, Failed, Turnstile, Unasked
 from tests.simulators.virtual_time import VirtualLoop, virtually
 
@@ -252,8 +253,8 @@ def test_a_question_that_was_cut_off_is_no_sign_of_life_of_its_registry() -> Non
 
         await turnstile.ask(asker(), [("silent", 3600.0), ("late", 1.0)], until_the_deadline, 1.0)
         await asyncio.sleep(0.1)
-        before = list(turnstile.turns._heard)
+        before = list(turnstile.turns.silence.heard)
         await turnstile.ask(asker(), [("quick", 0.1)], until_the_deadline, 9.0)
-        return before, list(turnstile.turns._heard)
+        return before, list(turnstile.turns.silence.heard)
 
     assert virtually(story()) == ([], ["quick"])

@@ -24,6 +24,7 @@ from router.cli.demo.world import FAILURES_FIRST, Receivers, free_port, registry
 from router.fields import ListenAddress
 from router.server.listening import Listener
 from router.telemetry.metrics import create as create_metrics
+from router.telemetry.troubles import TroubleBook
 
 PATIENCE = 20.0
 """Seconds that alerts get to arrive; they need about one."""
@@ -46,7 +47,8 @@ async def play(*, keep: bool, show_all: bool) -> int:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatecrier-demo-")))
         receivers, images, signer = Receivers(), Images(), Signer("release")
-        observing = Observing(create_metrics(__version__))
+        counted = create_metrics(__version__)
+        observing = Observing(counted, TroubleBook(counted.show_trouble).held_by("demo"))
         fill(images, signer, Signer("stranger"))
         registry_port, receivers_port, listen = free_port(), free_port(), (free_port(), free_port())
         for application, port in (

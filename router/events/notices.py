@@ -1,0 +1,148 @@
+"""The event that tells of Gatecrier itself: what is wrong with it, and that it is not any more. Pure.
+
+Rules:
+(1) Its envelope is that of a decision's event; its `data` has a `notice` in place of the decision. Whatever Gatecrier
+    tells of itself has this one shape, so that receivers need one reading and destinations one template (`notice`).
+(2) `title` and `text` are for people and say all that matters; `facts` are the same for machines.
+(3) Nothing in it was chosen by whoever deploys, and no secret enters it. It has at most a few kilobytes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Final, Literal, NotRequired
+
+from pydantic import Field, TypeAdapter, with_config
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from router.events.making import Origin, event_id, timestamp
+from router.events.schema import STRICT
+from router.telemetry.causes import Cause
+from router.verdict import Severity
+
+NOTICE_TYPE: Final = "dev.gatecrier.notice.v1"
+BEGAN: Final = "dev.gatecrier.trouble.began.v1"
+ENDED: Final = "dev.gatecrier.trouble.ended.v1"
+
+
+@with_config(STRICT)
+class FactsData(TypedDict):
+    """What a notice says, for machines."""
+
+    cause: NotRequired[Cause]
+    """Why it needs attention; docs/operations.md lists the causes."""
+    subject: NotRequired[str]
+    """The destination, process or trust root that has it; empty where there is only one."""
+    began: NotRequired[str]
+    """Since when: RFC 3339, UTC, milliseconds."""
+    ended: NotRequired[str]
+    """Until when, where it is over."""
+    times: NotRequired[int]
+    """How often it began since this was told last: more than once where it comes and goes."""
+    advice: NotRequired[str]
+    """What to do."""
+
+
+@with_config(STRICT)
+class NoticeData(TypedDict):
+    """What is to be known."""
+
+    title: str
+    """In a few words."""
+    text: str
+    """What was found and what to do, in a few sentences."""
+    severity: Literal["critical", "high", "medium", "info"]
+    """How urgent it is; `info` where it is over."""
+    facts: FactsData
+    """The same for machines; which there are follows from `event_type`."""
+    event_type: Literal["dev.gatecrier.trouble.began.v1", "dev.gatecrier.trouble.ended.v1"]
+    """What the notice is about."""
+
+
+@with_config(STRICT)
+class NoticeEventData(TypedDict):
+    """Something about Gatecrier itself."""
+
+    notice: NoticeData
+    """What is to be known."""
+    cluster: str
+    """Name of the cluster, as configured."""
+    replica: str
+    """Which of our replicas tells."""
+    sequence: NotRequired[int]
+    """Number of the event in its replica's outbox, counted together with decisions."""
+
+
+@with_config(STRICT)
+class NoticeEvent(TypedDict):
+    """The envelope: CloudEvents 1.0."""
+
+    specversion: Literal["1.0"]
+    """Version of CloudEvents."""
+    type: Literal["dev.gatecrier.notice.v1"]
+    """That it tells of Gatecrier itself; the version changes when a field changes its meaning."""
+    id: Annotated[str, Field(min_length=1)]
+    """The same for every copy and repetition."""
+    source: str
+    """The cluster."""
+    subject: str
+    """gatecrier/REPLICA/CAUSE, and /SUBJECT where there is one."""
+    time: str
+    """When it was told: RFC 3339, UTC, milliseconds."""
+    datacontenttype: Literal["application/json"]
+    """Media type of `data`."""
+    data: NoticeEventData
+    """What is told."""
+
+
+def trouble_notice(  # noqa: PLR0913 - a trouble has these independent parts
+    origin: Origin,
+    cause: Cause,
+    subject: str,
+    text: str,
+    *,
+    began: float,
+    ended: float | None,
+    times: int,
+    at: float,
+) -> NoticeEvent:
+    """The event about a trouble that has begun, or has ended; times are in seconds since 1970."""
+    facts: FactsData = {"cause": cause, "subject": subject, "began": timestamp(began), "times": times}
+    title, severity = cause.title_of(subject), cause.severity
+    sentences = [*([f"Found: {text}."] if text else []), f"What to do: {cause.remedy}."]
+    if ended is None:
+        facts["advice"] = cause.remedy
+    else:
+        facts["ended"] = timestamp(ended)
+        title, severity = f"Over: {title}", Severity.INFO
+        sentences = [f"It lasted from {timestamp(began)} to {timestamp(ended)}."]
+    if times > 1:
+        sentences.append(f"It came and went {times} times since this was told last.")
+    state = "began" if ended is None else "ended"
+    return {
+        "specversion": "1.0",
+        "type": NOTICE_TYPE,
+        "id": event_id(origin.cluster, f"{origin.replica}/{cause}/{subject}/{began}/{state}/{at}"),
+        "source": f"/clusters/{origin.cluster}",
+        "subject": "/".join(part for part in ("gatecrier", origin.replica, cause.value, subject) if part),
+        "time": timestamp(at),
+        "datacontenttype": "application/json",
+        "data": {
+            "notice": {
+                "title": title,
+                "text": " ".join(sentences),
+                "severity": severity.value,
+                "facts": facts,
+                "event_type": BEGAN if ended is None else ENDED,
+            },
+            "cluster": origin.cluster,
+            "replica": origin.replica,
+        },
+    }
+
+
+@lru_cache(maxsize=1)
+def notice_schema() -> dict[str, object]:
+    """The JSON Schema (2020-12) of the whole event."""
+    schema: dict[str, object] = TypeAdapter(NoticeEvent).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,67 @@
+"""The router as it is started, for figures that need one of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from router.cli.demo.world import free_port
+
+PATIENCE = 60.0
+"""Seconds until it must be ready, and until it must have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where a running router answers, on loopback."""
+
+    webhook: int
+    operations: int
+
+    @property
+    def url(self) -> str:
+        """Where reviews are validated."""
+        return f"https://127.0.0.1:{self.webhook}/validate?timeout=10s"
+
+
+@contextlib.contextmanager
+def served(folder: Path, settings: Mapping[str, object]) -> Iterator[Served]:
+    """A router with these settings, and addresses and an outbox of its own in the folder, from ready to its end."""
+    place = Served(free_port(), free_port())
+    whole = {
+        "cluster": "bench",
+        "webhook": {"listen": f"127.0.0.1:{place.webhook}", "tls": "self-signed", "linger": "100ms"},
+        "operations": {"listen": f"127.0.0.1:{place.operations}"},
+        "outbox": {"url": "sqlite:///outbox.db"},
+        "egress": {"allow": ["127.0.0.0/8"]},
+    }
+    (folder / "gatecrier.yaml").write_text(json.dumps(whole | dict(settings)))
+    command = [sys.executable, "-m", "router", "serve", "--config", str(folder / "gatecrier.yaml"), "--log", "json"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | {"HOSTNAME": "replica-1"})
+    try:
+        until = time.monotonic() + PATIENCE
+        while not is_ready(place.operations):
+            if time.monotonic() > until or process.poll() is not None:
+                raise RuntimeError("the router has not become ready")
+            time.sleep(0.02)
+        yield place
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def is_ready(operations: int) -> bool:
+    """Whether the probe of a router says so."""
+    connection = HTTPConnection("127.0.0.1", operations, timeout=5)
+    with contextlib.closing(connection), contextlib.suppress(OSError):
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    return False
