@@ -25,6 +25,7 @@ from enum import Enum, auto
 
 import yaml
 
+from router.settings.bounds import Bounds
 from router.settings.document import Document, Items, Members, Node, Scalar
 from router.settings.problems import Path, Place, Problem, in_words, kind_in_words, path_text, quoted
 from router.settings.scalars import core_value
@@ -37,22 +38,6 @@ MOST_CHARACTERS = 4 * LARGEST
 """Characters of all scalars, counted the same way."""
 DEEPEST = 50
 """Lists and maps within each other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a file may hold."""
-
-    noun: str
-    """What it is."""
-    size: int
-    """Bytes."""
-    nodes: int
-    """Values and keys, counted as often as aliases repeat them."""
-    characters: int
-    """Characters of all scalars, counted the same way."""
-    is_strict: bool
-    """Whether it is written for us (5)."""
 
 
 CONFIGURATION = Bounds("configuration", LARGEST, MOST_NODES, MOST_CHARACTERS, is_strict=True)

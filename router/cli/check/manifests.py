@@ -29,9 +29,10 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Raw
 
+from router.settings.bounds import Bounds
 from router.settings.document import plain
 from router.settings.problems import Problem
-from router.settings.reading import Bounds, read_documents
+from router.settings.reading import read_documents
 
 SIZE_LIMIT = 64 * 2**20
 """Bytes of a file."""

@@ -11,33 +11,22 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Self
 
+from router.reasons.code import ASK_REGISTRY, SIGN, SIGN_AGAIN, TARGET, Reason
 from router.verdict import Verdict
 
-TARGET = "IMAGE"
-"""What a remedy calls the image, by digest where that is known."""
-_SIGN = f"Sign it with: cosign sign --key ... {TARGET}"
-_SIGN_AGAIN = "Find out who pushed that signature, remove it, and sign the image again."
-_ASK_REGISTRY = "Try again; if it stays so, ask whoever runs the registry."
-
-
-class Reason(StrEnum):
-    """A public code."""
-
-    meaning: str
-    """What it says, as the rest of a sentence that begins with it."""
-    remedy: str
-    """What whoever deploys the image, or runs Gatecrier, does about it: whole sentences, with `TARGET` in them."""
-
-    def __new__(cls, code: str, meaning: str, remedy: str) -> Self:
-        """A member; its value is the code."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        member.remedy = remedy
-        return member
+__all__ = [
+    "REASONS",
+    "TARGET",
+    "Absence",
+    "Denial",
+    "Distrust",
+    "Exemption",
+    "Flaw",
+    "Obstacle",
+    "Proof",
+    "Reason",
+]
 
 
 class Proof(Reason):
@@ -56,7 +45,7 @@ class Absence(Reason):
     NO_SIGNATURE = (
         "no_signature",
         "All places were looked at, and none holds a signature of this digest. Attestations are no signatures.",
-        _SIGN,
+        SIGN,
     )
 
 
@@ -66,17 +55,17 @@ class Distrust(Reason):
     UNTRUSTED_SIGNER = (
         "untrusted_signer",
         "Nobody of those who are trusted has signed.",
-        _SIGN,
+        SIGN,
     )
     TOO_FEW_SIGNERS = (
         "too_few_signers",
         "Fewer different signers have signed than the rule's `threshold`; signing twice counts once.",
-        _SIGN,
+        SIGN,
     )
     REQUIRED_SIGNER_MISSING = (
         "required_signer_missing",
         "Signers that the rule names under `required` have not signed.",
-        _SIGN,
+        SIGN,
     )
     ANNOTATION_MISSING = (
         "annotation_missing",
@@ -121,47 +110,47 @@ class Flaw(Reason):
     MALFORMED = (
         "malformed",
         "It can't be read, or in more than one way.",
-        _SIGN_AGAIN,
+        SIGN_AGAIN,
     )
     DIGEST_MISMATCH = (
         "digest_mismatch",
         "Somebody who is trusted signed another digest, or the bytes are not those that the manifest names.",
-        _SIGN_AGAIN,
+        SIGN_AGAIN,
     )
     MEDIA_TYPE = (
         "media_type",
         "A layer or bundle of a type that holds no signature.",
-        _SIGN_AGAIN,
+        SIGN_AGAIN,
     )
     PAYLOAD_TYPE = (
         "payload_type",
         "An envelope around something else than what signatures of images sign.",
-        _SIGN_AGAIN,
+        SIGN_AGAIN,
     )
     STATEMENT_TYPE = (
         "statement_type",
         "A signature whose in-toto statement is of another version or kind.",
-        _SIGN_AGAIN,
+        SIGN_AGAIN,
     )
     CRITICAL_TYPE = (
         "critical_type",
         "A trusted key signed a payload that does not say that it is cosign's signature.",
-        _SIGN_AGAIN,
+        SIGN_AGAIN,
     )
     SIGNATURE_COUNT = (
         "signature_count",
         "A DSSE envelope with none or several signatures.",
-        _SIGN_AGAIN,
+        SIGN_AGAIN,
     )
     MESSAGE_SIGNATURE = (
         "message_signature",
         "A bundle around a bare signature: it does not say what it is about.",
-        _SIGN_AGAIN,
+        SIGN_AGAIN,
     )
     SIGNATURE = (
         "signature",
         "The key of the certificate that came along has not signed this.",
-        _SIGN_AGAIN,
+        SIGN_AGAIN,
     )
     CERTIFICATE = (
         "certificate",
@@ -176,7 +165,7 @@ class Flaw(Reason):
     ALGORITHM = (
         "algorithm",
         "A signature that says another algorithm than its key has.",
-        _SIGN_AGAIN,
+        SIGN_AGAIN,
     )
     CRITICAL_ATTRIBUTE = (
         "critical_attribute",
@@ -191,7 +180,7 @@ class Flaw(Reason):
     IDENTITY = (
         "identity",
         "A certificate that names several subjects, or contradicts itself.",
-        _SIGN_AGAIN,
+        SIGN_AGAIN,
     )
     TIME = (
         "time",
@@ -201,7 +190,7 @@ class Flaw(Reason):
     LOG_ENTRY = (
         "log_entry",
         "A trusted log has not signed what is said of it, or holds another signature there.",
-        _SIGN_AGAIN,
+        SIGN_AGAIN,
     )
     TIMESTAMP = (
         "timestamp",
@@ -241,17 +230,17 @@ class Obstacle(Reason):
     RATE_LIMITED = (
         "rate_limited",
         "The registry or its token service answered 429, and would not be asked again within the deadline.",
-        _ASK_REGISTRY,
+        ASK_REGISTRY,
     )
     UNREACHABLE = (
         "unreachable",
         "No connection to the registry, a broken one, or answers 5xx, each time within the deadline.",
-        _ASK_REGISTRY,
+        ASK_REGISTRY,
     )
     TIMEOUT = (
         "timeout",
         "There was no answer, or no time to check all evidence, within the deadline.",
-        _ASK_REGISTRY,
+        ASK_REGISTRY,
     )
     OVERLOADED = (
         "overloaded",
@@ -261,12 +250,12 @@ class Obstacle(Reason):
     MALFORMED_ANSWER = (
         "malformed_answer",
         "The registry gave an answer that the specification does not allow, or other bytes than the digest names.",
-        _ASK_REGISTRY,
+        ASK_REGISTRY,
     )
     TOO_LARGE = (
         "too_large",
         "An answer of the registry is beyond our limits of size or count.",
-        _ASK_REGISTRY,
+        ASK_REGISTRY,
     )
     FORBIDDEN_ADDRESS = (
         "forbidden_address",
@@ -286,7 +275,7 @@ class Obstacle(Reason):
     UNANSWERED = (
         "unanswered",
         "The API server went away before there was a verdict, so that nobody waited for one.",
-        _ASK_REGISTRY,
+        ASK_REGISTRY,
     )
 
 
