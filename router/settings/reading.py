@@ -21,7 +21,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from enum import Enum, auto
+from enum import Enum
 
 import yaml
 
@@ -48,10 +48,8 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 _LOADER: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Merge(Enum):
-    """A merge key, which is no text."""
-
-    KEY = auto()
+_Merge = Enum("_Merge", ["KEY"])
+"""A merge key, which is no text."""
 
 
 class _EndError(Exception):
@@ -259,7 +257,7 @@ class _Builder:
         return members
 
     def _merge(self, members: dict[str, tuple[Place, Node]], merged: Node, path: Path) -> None:
-        """Take what is not written beside a merge key (YAML 1.1, "Merge Key Language-Independent Type")."""
+        """Take what is not written beside a merge key (YAML 1.1)."""
         for node in merged.nodes if isinstance(merged, Items) else (merged,):
             if not isinstance(node, Members):
                 self._note(node.place, path, "a merge key (<<) takes a map, or a list of maps")
