@@ -38,8 +38,6 @@ MOST_CHARACTERS = 4 * LARGEST
 """Characters of all scalars, counted the same way."""
 DEEPEST = 50
 """Lists and maps within each other."""
-
-
 CONFIGURATION = Bounds("configuration", LARGEST, MOST_NODES, MOST_CHARACTERS, is_strict=True)
 
 _START = Place(1, 1)
