@@ -7,12 +7,15 @@ Rules:
     is asked about objects shares its judgements, as requests do.
 (3) Nothing is stored, delivered, counted or pinned. What `/mutate` would have pinned counts as pinned: nothing is
     `not_pinned` here.
-(4) Each image and each object has a time of its own, from when it is asked about.
+(4) Trust is what the running product's is as far as this machine has it: trusted roots as they were kept last beside
+    the outbox, and who was revoked is asked where a verifier wants it.
+(5) Each image and each object has a time of its own, from when it is asked about.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -37,12 +40,17 @@ from router.outbox import NewEvent, Number
 from router.policy import Enforcement, Rule
 from router.registry import RegistryClient
 from router.routing import RouteSettings, RoutingTree
-from router.settings.judging import JudgedBy
+from router.settings.judging import AskingSettings, JudgedBy
 from router.slices import OutOfTimeError
 from router.telemetry import metrics
 from router.telemetry.troubles import TroubleBook
+from router.trust.refreshing import TRUST
 from router.verification import Account, Asker, Judgement, Turnstile, Verifier
 from router.verification.lasting import Known, Lasting
+from router.verification.outside import Outside
+from router.verification.revocations import AskedRevocations
+from router.verification.settings import repositories_of
+from router.verification.trust_roots import NO_ROOTS, Roots
 
 _KEPT_BACK = 0.5
 """Seconds between the end of judging and of everything, which nothing here needs."""
@@ -88,6 +96,14 @@ async def _nobody(_body: bytes, _id: str, _wanted: Sequence[str], _deadline: flo
     return frozenset()
 
 
+def _kept_roots(settings: AskingSettings) -> Roots:
+    if settings.outbox is None or not repositories_of(settings.verifiers):
+        return NO_ROOTS
+    from router.trust import keeping  # noqa: PLC0415 - imports python-tuf, which only those need who have repositories
+
+    return keeping.renewed_roots(settings.outbox.path.parent / TRUST, settings.verifiers)
+
+
 class Inquiry:
     """Asks by one configuration; close it, or use it as a context."""
 
@@ -108,7 +124,9 @@ class Inquiry:
         self._observing = observing
         self._policy = judged_by.policy
         self._registry = RegistryClient(settings.registries)
-        self._verifier = Verifier(self._registry, settings.verifiers)
+        self._revocations = AskedRevocations(os.environ)
+        outside = Outside(_kept_roots(settings), self._revocations)
+        self._verifier = Verifier(self._registry, settings.verifiers, outside=outside)
         self._turnstile = Turnstile()
         judging = Judging(self._policy, self._verifier, self._verifier.wants, observing, self._turnstile)
         rules = GateRules(
@@ -134,6 +152,7 @@ class Inquiry:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._registry.close()
+        await self._revocations.close()
 
     async def image(self, text: str) -> Told:
         """What is known about an image, as it is written, by the rule that names it."""

@@ -89,7 +89,7 @@ class KeeperHalf:
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:
             self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))
-        self._receipts[generation] = Receipts(by_name)
+        self._receipts[generation] = Receipts(by_name, self._observing)
         await self._dispatcher.replace(by_name)
 
     def keep_house(self) -> None:
@@ -136,7 +136,7 @@ class KeeperHalf:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             try:
-                forgotten = await self._outbox.forget(time.time() - self._keep)
+                forgotten = await self._outbox.forget(self._keep)
             except OutboxError as error:
                 log.warning("housekeeping_failed", cause=str(error))
             else:

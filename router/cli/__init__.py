@@ -1,7 +1,7 @@
 """The command `gatecrier`: one module per subcommand, each thin: parse, call, print.
 
-Exit codes: 0 done; 1 refused or found something wrong; 2 the command line itself is wrong; 3 could not tell; 130
-interrupted.
+Exit codes: 0 done; 1 refused or found something wrong; 2 the command line itself is wrong; 3 it could not be told;
+130 interrupted.
 A module of this package offers `add(subcommands)`, which registers its parser with `run` as the default to call.
 Modules are imported when the command line is parsed, and what they need only when they run, so that `--help` and
 the short commands stay quick.
@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from router import __version__
-from router.cli import check, config, deliveries, demo, serve, verify
+from router.cli import check, config, deliveries, demo, serve, trust, verify
 from router.errors import GatecrierError
 
 if TYPE_CHECKING:
     Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
-COMMANDS = (serve, verify, check, config, deliveries, demo)
+COMMANDS = (serve, verify, check, trust, config, deliveries, demo)
 
 
 def parser() -> argparse.ArgumentParser:

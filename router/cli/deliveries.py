@@ -126,8 +126,7 @@ async def _changed(arguments: argparse.Namespace, what: str) -> int:
         selection = Selection(state=DeliveryState.SET_ASIDE)
     records = await _records(arguments.config)
     try:
-        change = records.replay if what == "replay" else records.discard
-        count = await change(selection, time.time())
+        count = await (records.replay(selection) if what == "replay" else records.discard(selection, time.time()))
     finally:
         await records.close()
     done = "due again" if what == "replay" else "discarded"

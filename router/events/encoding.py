@@ -102,10 +102,17 @@ def _short_named(image: ImageData) -> ImageData:
     }
 
 
+def _with_short_words(image: ImageData) -> ImageData:
+    short: ImageData = {**image, "detail": image["detail"][:DETAIL_LIMIT]}
+    if "wanted" in image:
+        short["wanted"] = image["wanted"][:DETAIL_LIMIT]
+    return short
+
+
 def _with_short_details(event: CloudEvent) -> CloudEvent:
     data = event["data"]
     request = data["request"]
-    images: list[ImageData] = [{**image, "detail": image["detail"][:DETAIL_LIMIT]} for image in data["images"]]
+    images: list[ImageData] = [_with_short_words(image) for image in data["images"]]
     user: UserData = {**request["user"], "groups": request["user"]["groups"][:1]}
     return {**event, "data": {**data, "request": {**request, "user": user}, "images": images}}
 

@@ -81,4 +81,5 @@ def image_data(finding: Finding) -> ImageData:
         "cached": finding.cached,
         "milliseconds": round(finding.milliseconds, 3),
         "is_new": finding.is_new,
+        "wanted": finding.wanted,
     }

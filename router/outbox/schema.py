@@ -1,5 +1,16 @@
 """The tables of the SQLite outbox, their versions, and opening a file with all that must hold.
 
+    events      sequence, key (what it is found by: `queries.key`), appended_at, body, replica, is_repeated; id, of key
+    deliveries  destination, sequence, state, attempts, due_at, first_attempt_at, settled_at, reason, and
+                urgency   0 critical .. 3 info; medium where an older release stored it
+                words     what the receiver said when it last refused or failed
+                refusals  how often it was refused here while others were taken afterwards
+                refused_at, kept_since    when it was refused last, if that was its last attempt; when it was settled
+    own_time    the outbox's own time (`own_time`) and the time of day when that was last saved
+
+`due_at`, `first_attempt_at`, `refused_at` and `kept_since` are of the outbox's own time; `appended_at` and `settled_at`
+are of the time of day, for people.
+
 Rules:
 (1) `PRAGMA user_version` is the version of the tables. Each migration brings the file one version further, in a
     transaction of its own. A file of a newer version is refused, not guessed at. Only the owner migrates.
@@ -17,6 +28,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from router.errors import OutboxError
+from router.outbox import own_time
 
 MIGRATIONS = (
     """
@@ -47,8 +59,22 @@ MIGRATIONS = (
     ALTER TABLE events ADD COLUMN replica TEXT NOT NULL DEFAULT '';
     ALTER TABLE events ADD COLUMN is_repeated INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    ALTER TABLE events RENAME COLUMN id TO key;
+    ALTER TABLE events ADD COLUMN id TEXT GENERATED ALWAYS AS
+        (CASE WHEN key >= '~' THEN substr(key, 11) ELSE key END) VIRTUAL;
+    ALTER TABLE deliveries ADD COLUMN urgency INTEGER NOT NULL DEFAULT 2;
+    ALTER TABLE deliveries ADD COLUMN words TEXT NOT NULL DEFAULT '';
+    ALTER TABLE deliveries ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE deliveries ADD COLUMN refused_at REAL;
+    ALTER TABLE deliveries ADD COLUMN kept_since REAL;
+    DROP INDEX pending;
+    CREATE INDEX untried ON deliveries (destination, urgency, sequence) WHERE state = 'pending' AND attempts = 0;
+    CREATE INDEX again ON deliveries (destination, urgency, due_at) WHERE state = 'pending' AND attempts > 0;
+    CREATE TABLE own_time (now REAL NOT NULL, time_of_day REAL NOT NULL);
+    """,
 )
-"""What brings a file from version n to n + 1."""
+"""What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""
 
 CHECKPOINT_PAGES = 4000
 """Pages of the log after which they are moved into the file: 16 MiB."""
@@ -98,6 +124,13 @@ def prepare(path: Path) -> None:
             raise OutboxError(f"{path} holds the tables of another program; name another file in outbox.url")
         for number, migration in enumerate(MIGRATIONS[version:], version + 1):
             connection.executescript(f"BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {number}; COMMIT;")
+
+
+def resumed(path: Path, time_of_day: float) -> float:
+    """The outbox's own time, as it goes on now; raises OutboxError."""
+    with closing(connect(path)) as connection, _told(path):
+        saved = connection.execute("SELECT now, time_of_day FROM own_time").fetchone()
+        return own_time.resumed(saved, time_of_day)
 
 
 def expect_current(path: Path) -> None:

@@ -103,6 +103,11 @@ class Distrust(Reason):
         "Nobody who is trusted says when a short-lived certificate was used: neither a timestamp nor a log's promise.",
         "Sign it again with a timestamp, or with a log that promises the time.",
     )
+    REVOKED = (
+        "revoked",
+        "Whoever issued a trusted signer's certificate, or one above it, does not stand by it any more.",
+        "Find out why it was revoked; if the image is still to be trusted, sign it again with another certificate.",
+    )
 
 
 class Obstacle(Reason):
@@ -157,6 +162,16 @@ class Obstacle(Reason):
         "trust_ended",
         "What vouches for those who may sign has run out, and nothing newer has come.",
         "Ask whoever runs Gatecrier to renew what vouches for those who may sign.",
+    )
+    TRUST_MISSING = (
+        "trust_missing",
+        "The verifier's trusted root has not been fetched from its repository yet.",
+        "Try again soon; if it stays so, ask whoever runs Gatecrier for `gatecrier trust refresh`.",
+    )
+    REVOCATION_UNKNOWN = (
+        "revocation_unknown",
+        "Nobody could be asked whether a trusted signer's certificate was revoked, or no answer counts.",
+        "Try again; if it stays so, ask whoever issues the signer's certificates.",
     )
     INTERNAL_ERROR = (
         "internal_error",

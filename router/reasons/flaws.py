@@ -98,6 +98,11 @@ class Flaw(Reason):
         "A timestamp that is wanted and not there, of another signature, or by no authority that signed it.",
         "Sign it again with a timestamp of an authority that is trusted.",
     )
+    CONDITION_COST = (
+        "condition_cost",
+        "An attestation that says so much that what is asked of it (`attestation.where`) would take too long.",
+        "Make the attestation smaller, or ask whoever runs Gatecrier for a condition that asks for less.",
+    )
     MISSING = (
         "missing",
         "A manifest or blob that a list or manifest names and the registry does not give: not there, or refused (4xx).",

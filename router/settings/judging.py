@@ -1,8 +1,9 @@
 """Reads the part of a configuration that images are judged by, for whoever judges elsewhere than in the gate.
 
 Rules:
-(1) What is read is what `JudgingSettings` has, and nothing else is looked at or asked for: a pipeline has neither the
-    secrets of destinations nor the key of the webhook.
+(1) What is read is what `JudgingSettings` has, and where the outbox lies, since trusted roots that were renewed are
+    kept beside it; nothing else is looked at or asked for: a pipeline has neither the secrets of destinations nor the
+    key of the webhook.
 (2) Of what is read nothing is passed over: an unknown key beneath `policy` or `verifiers` refuses the configuration
     here as at the start, or a demand that is misspelt would be none.
 (3) A configuration may also be made of what a command line says (`Said`): it is checked by the same rules, and its
@@ -21,10 +22,11 @@ from pydantic import TypeAdapter
 
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
+from router.outbox import OutboxSettings
 from router.policy import Policy
 from router.settings import problems, shape
 from router.settings.loading import judging_checks, placed
-from router.settings.names import Item
+from router.settings.plain import Item
 from router.settings.problems import Plain
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading, read_file
@@ -34,15 +36,24 @@ from router.settings.validating import validated
 COMMAND_LINE = "command line"
 """What a configuration is called that a command line has said."""
 
-_WHOLE = TypeAdapter(JudgingSettings)
 _PLACE = re.compile(rf"^{COMMAND_LINE}:[0-9]+:[0-9]+: ", re.MULTILINE)
+
+
+class AskingSettings(JudgingSettings):
+    """What whoever judges at a terminal must know (1)."""
+
+    outbox: OutboxSettings | None = None
+    """Where events are kept, and trusted roots beside them; None: nothing was."""
+
+
+_WHOLE = TypeAdapter(AskingSettings)
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedBy:
     """What images are judged by."""
 
-    settings: JudgingSettings
+    settings: AskingSettings
     policy: Policy = field(compare=False)
     """The rules of the settings, compiled."""
 
@@ -78,7 +89,7 @@ def _read(reading: Reading) -> JudgedBy:
         raise ConfigurationError(problems.told(reading.name, found))
     data = _part(document.data)
     context = ReadingContext(reading.folder, reading, reading.read)
-    result = validated(_WHOLE, JudgingSettings, data, context)
+    result = validated(_WHOLE, AskingSettings, data, context)
     findings = result if isinstance(result, list) else []
     told_of = {finding.path for finding in findings}
     findings = [
@@ -93,8 +104,8 @@ def _read(reading: Reading) -> JudgedBy:
 
 def _part(whole: Item) -> Item:
     """What is read here (1)."""
-    part = _with_keys(whole, shape.keys(JudgingSettings))
-    webhook = shape.field_at(JudgingSettings, "webhook")
+    part = _with_keys(whole, shape.keys(AskingSettings))
+    webhook = shape.field_at(AskingSettings, "webhook")
     models = () if webhook is None else shape.models_in(webhook.annotation)
     for model in models:
         if isinstance(value := part.get("webhook"), dict):

@@ -28,8 +28,9 @@ from router.policy import Policy, unreachable_rules
 from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
 from router.rendering.library import Templates
-from router.settings import cautions, names, problems, routes, signers, surroundings
+from router.settings import cautions, combinations, names, problems, routes, signers, surroundings
 from router.settings.document import Document
+from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading, Snapshot
@@ -49,7 +50,7 @@ class Loaded:
     """By name of their destination."""
     policy: Policy = field(compare=False)
     """The rules of the settings, compiled."""
-    data: names.Item = field(repr=False)
+    data: Item = field(repr=False)
     """The document that the settings were made of, as plain data."""
     warnings: tuple[str, ...]
     """What is allowed but probably not meant, a line each with its place."""
@@ -127,17 +128,16 @@ def checked(reading: Reading) -> Loaded | Refused:
     )
 
 
-def judging_checks(
-    data: names.Item, result: JudgingSettings | list[Finding], reading: ReadingContext
-) -> Iterator[Finding]:
+def judging_checks(data: Item, result: JudgingSettings | list[Finding], reading: ReadingContext) -> Iterator[Finding]:
     """Cross-checks of the part that images are judged by."""
     yield from names.repeated(data)
     yield from names.rules(data)
+    yield from combinations.combined(data)
     yield from names.trust_roots(data)
     yield from _rules_that_never_win(data, result, reading)
 
 
-def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: ReadingContext) -> list[Finding]:
+def _cross_checks(data: Item, result: Settings | list[Finding], reading: ReadingContext) -> list[Finding]:
     return [
         *judging_checks(data, result, reading),
         *routes.routes(data),
@@ -146,7 +146,7 @@ def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: R
     ]
 
 
-def _warnings(data: names.Item, settings: Settings) -> Iterator[Finding]:
+def _warnings(data: Item, settings: Settings) -> Iterator[Finding]:
     yield from names.unused(data)
     yield from routes.unused(data)
     yield from surroundings.private_addresses(data)
@@ -169,13 +169,13 @@ def _admitted_anywhere(settings: Settings) -> Iterator[Finding]:
 
 
 def _rules_that_never_win(
-    data: names.Item, result: JudgingSettings | list[Finding], reading: ReadingContext
+    data: Item, result: JudgingSettings | list[Finding], reading: ReadingContext
 ) -> Iterator[Finding]:
     rules: dict[int, RuleSettings] = {}
     if isinstance(result, JudgingSettings):
         rules.update(enumerate(result.policy))
     else:
-        for index, item in names.maps(data.get("policy")):
+        for index, item in maps(data.get("policy")):
             rule = validated(_RULE, RuleSettings, item, reading)
             if not isinstance(rule, list):
                 rules[index] = rule
@@ -186,7 +186,7 @@ def _rules_that_never_win(
         yield Finding(("policy", numbers[loser]), text)
 
 
-def placed(document: Document, data: names.Item, finding: Finding) -> Problem:
+def placed(document: Document, data: Item, finding: Finding) -> Problem:
     """The finding with its place, and the name of the item that it is in."""
     value: problems.Plain = data
     name = ""

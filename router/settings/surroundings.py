@@ -24,7 +24,8 @@ from router.rendering.markup import Markup
 from router.rendering.rehearsal import OF_NOTICES
 from router.rendering.shipped import notices_folder, shipped_folder
 from router.settings import shape
-from router.settings.names import Item, maps, missing_template
+from router.settings.names import missing_template
+from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Plain, inside, quoted
 from router.settings.problems import Path as DataPath
 from router.settings.snapshot import Reading

@@ -58,7 +58,7 @@ class JudgingSettings(SettingsModel):
     @model_validator(mode="after")
     def _verifiers_know_their_roots(self) -> Self:
         for verifier in self.verifiers:
-            verifier.bind(self.trust_roots)
+            verifier.bind(self.trust_roots, self.verifiers)
         return self
 
 

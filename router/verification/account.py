@@ -2,7 +2,8 @@
 
 For people who ask why. The gate keeps no account, and pays nothing for it. An account changes no judgement: every
 piece is examined by the same scheme into the same findings, but alone, so that what the findings grew by is what the
-piece is; and the search goes on when the image is proven, so that all that lies there is told.
+piece is; and the search goes on when the image is proven, so that all that lies there is told. Where verifiers are
+combined, each of them says what a piece is to it.
 
 An account is as large as the evidence that is looked at, which is bounded (`router.verification.evidence`). It keeps
 no payloads.
@@ -52,6 +53,8 @@ class Piece:
     digest: Digest | None
     """Of its blob; None where nothing was read."""
     meaning: Meaning
+    verifier: str
+    """To whom it means that: the rule's verifier, or a member of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Tally:
     gaps: int
     strangers: int
     attestations: int
+    pending: int
+    """Not told: it becomes one of the others."""
 
     @classmethod
     def of(cls, found: Findings) -> Tally:
@@ -75,6 +80,7 @@ class Tally:
             len(found.gaps),
             found.strangers,
             found.attestations,
+            len(found.pending),
         )
 
     def growth(self, found: Findings, piece: Evidence) -> list[Meaning]:
@@ -100,16 +106,40 @@ class Account:
     """Where it was looked; places without a piece hold nothing."""
     pieces: list[Piece] = field(default_factory=list)
 
-    def look_in(self, places: Sequence[Place]) -> None:
-        """These are looked in, too."""
-        self.places = tuple(dict.fromkeys((*self.places, *places)))
+    def by(self, verifier: str) -> Notes:
+        """The notes of a verifier."""
+        return Notes(self, verifier)
 
     @property
-    def in_order(self) -> list[Piece]:
-        """The pieces by place and digest: which of them came first says nothing."""
-        return sorted(self.pieces, key=lambda piece: (self.places.index(piece.place), str(piece.digest or "")))
+    def in_order(self) -> list[tuple[Piece, ...]]:
+        """What each piece of evidence means, to one verifier after the other; none of it is told twice.
 
-    def note(self, place: Place, piece: Evidence, before: Tally, found: Findings) -> None:
+        By place and digest: which of them came first says nothing. Where a piece lies in several places, it stands in
+        the first of them.
+        """
+        order = sorted(self.pieces, key=lambda one: (self.places.index(one.place), str(one.digest or ""), one.verifier))
+        found: dict[object, dict[tuple[str, str], Piece]] = {}
+        for one in order:
+            meaning = repr(one.meaning)
+            it = (one.place, meaning) if one.digest is None else (one.format, one.digest)
+            found.setdefault(it, {}).setdefault((one.verifier, meaning), one)
+        return [tuple(meanings.values()) for meanings in found.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What one verifier adds to an account."""
+
+    account: Account
+    verifier: str
+
+    def look_in(self, places: Sequence[Place]) -> None:
+        """These are looked in, too."""
+        self.account.places = tuple(dict.fromkeys((*self.account.places, *places)))
+
+    def add(self, place: Place, piece: Evidence, before: Tally, found: Findings) -> None:
         """A piece was examined, and findings grew by it."""
         form, digest = piece.content or (None, None)
-        self.pieces += [Piece(place, form, digest, meaning) for meaning in before.growth(found, piece)]
+        self.account.pieces += [
+            Piece(place, form, digest, meaning, self.verifier) for meaning in before.growth(found, piece)
+        ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from router.cli import main
 from tests.simulators.docker_registry import DockerRegistry
+from tests.trust.repository import OwnRepository, Server
 from tests.verification.world import DATA
 
 pytestmark = pytest.mark.usefixtures("_log_of_the_test")
@@ -29,6 +30,19 @@ def held(registry: DockerRegistry, layout: str, folder: Path = DATA) -> str:
     """An image in the registry, as the layout holds it."""
     registry.push_layout(folder / "layouts" / layout, f"verify/{layout}")
     return f"{registry.host}/verify/{layout}:v1"
+
+
+def configured(folder: Path, registry: DockerRegistry, *verifiers: Mapping[str, object], **more: object) -> str:
+    """The option that names a configuration in this folder; the verifier of all images is `shop`."""
+    config = {
+        "cluster": "test",
+        "outbox": {"url": "sqlite:///outbox.db"},
+        "registries": [{"host": registry.host, "plain_http": True}],
+        "verifiers": verifiers,
+        "policy": [{"pattern": "**", "verifier": "shop"}],
+    }
+    (folder / "gatecrier.yaml").write_text(json.dumps(config | more))
+    return f"--config={folder / 'gatecrier.yaml'}"
 
 
 def said(capsys: Captured, *arguments: str) -> tuple[int, str, str]:
@@ -62,7 +76,7 @@ def test_each_piece_of_evidence_is_told_with_what_it_proves_or_why_not(
     found, (image,) = objects(capsys, open_registry, RELEASE, held(open_registry, layout))
 
     assert (found, image["verdict"]) == (code, verdict)
-    assert sorted(piece["verdict"] for piece in image["evidence"]) == pieces
+    assert sorted(piece["meanings"][0]["verdict"] for piece in image["evidence"]) == pieces
     assert image["rule"] == "**"
     assert image["wanted"] == 'a signature by key "release"'
     assert image["digest"].startswith("sha256:")
@@ -95,7 +109,7 @@ def test_what_a_signature_lacks_is_told_although_nobody_else_has_signed(
 
     assert (code, told["reason"]) == (1, "not_logged")
     assert told["remedy"].startswith("Sign it again without leaving out the log")
-    assert [piece["reason"] for piece in told["evidence"]] == ["not_logged"]
+    assert [piece["meanings"][0]["reason"] for piece in told["evidence"]] == ["not_logged"]
 
 
 def test_whom_a_strangers_certificate_names_is_told(capsys: Captured, open_registry: DockerRegistry) -> None:
@@ -103,13 +117,16 @@ def test_whom_a_strangers_certificate_names_is_told(capsys: Captured, open_regis
     root = ALICE[2]
     image = held(open_registry, "bundle-suffixed-email", KEYLESS)
     code, (told,) = objects(capsys, open_registry, *ALICE, image)
-    (piece,) = told["evidence"]
+    (piece,) = told["evidence"][0]["meanings"]
     legacy = held(open_registry, "legacy-email", KEYLESS)
     _, (other,) = objects(capsys, open_registry, ALICE[0], "--subject=bob@shop.example", root, legacy)
 
     assert (code, piece["reason"]) == (1, "untrusted_signer")
     assert "its certificate says alice@shop.example." in piece["detail"]
-    assert "its certificate says alice@shop.example (issuer https://accounts" in other["evidence"][0]["detail"]
+    assert (
+        "its certificate says alice@shop.example (issuer https://accounts"
+        in other["evidence"][0]["meanings"][0]["detail"]
+    )
 
 
 def test_notation_is_verified_by_flags_alone(capsys: Captured, open_registry: DockerRegistry) -> None:
@@ -121,7 +138,7 @@ def test_notation_is_verified_by_flags_alone(capsys: Captured, open_registry: Do
     assert (code, other) == (0, 1)
     assert told["signers"][0]["identity"]
     assert [piece["format"] for piece in told["evidence"]] == ["notation"]
-    assert "its certificate says CN=notation-rsa signer" in strange["evidence"][0]["detail"]
+    assert "its certificate says CN=notation-rsa signer" in strange["evidence"][0]["meanings"][0]["detail"]
 
 
 def test_of_several_images_what_is_wrong_wins_over_what_could_not_be_checked(
@@ -160,6 +177,126 @@ def test_a_configuration_judges_as_the_gate_does_without_its_secrets(
     assert code == 1
     assert [(entry["verdict"], entry["reason"]) for entry in told] == [("verified", "signed"), ("denied", "no_rule")]
     assert told[0]["verifier"] == "shop"
+
+
+def test_verifiers_that_are_combined_say_each_what_a_piece_is_to_it(
+    capsys: Captured, open_registry: DockerRegistry, tmp_path: Path
+) -> None:
+    image = held(open_registry, "legacy-release")
+    config = configured(
+        tmp_path,
+        open_registry,
+        {"name": "ours", "kind": "cosign", "keys": [{"name": "release", "file": str(KEYS / "release.pub")}]},
+        {
+            "name": "theirs",
+            "kind": "notation",
+            "identities": ["*"],
+            "trust_stores": [{"name": "supplier", "type": "ca", "file": str(KEYS / "notation-rsa-ca.pem")}],
+        },
+        {"name": "others", "kind": "cosign", "keys": [{"name": "security", "file": str(KEYS / "security.pub")}]},
+        {"name": "shop", "kind": "any_of", "verifiers": ["ours", "theirs", "others"]},
+    )
+    code, out, _ = said(capsys, config, "--json", image)
+    (told,) = json.loads(out)
+    (piece,) = told["evidence"]
+    _, text, _ = said(capsys, config, image)
+
+    assert (code, told["verdict"], told["verifier"]) == (0, "verified", "shop")
+    assert [(one["verifier"], one["verdict"]) for one in piece["meanings"]] == [
+        ("others", "untrusted"),
+        ("ours", "verified"),
+    ]
+    assert text.count("a simple signing signature") == 1
+    assert '      to ours: proves it: signed by "release"\n' in text
+    assert "to others: untrusted (untrusted_signer): a signature by nobody who is trusted" in " ".join(text.split())
+
+
+def test_an_expired_signature_of_notation_is_told_with_its_remedy(
+    capsys: Captured, open_registry: DockerRegistry
+) -> None:
+    image = held(open_registry, "notation-jws-expired")
+    code, (told,) = objects(capsys, open_registry, f"--trust-store={KEYS / 'notation-ec-ca.pem'}", image)
+    (piece,) = told["evidence"]
+
+    assert (code, told["verdict"], told["reason"]) == (1, "invalid", "expired")
+    assert told["remedy"] == "Sign it again."
+    assert [one["reason"] for one in piece["meanings"]] == ["expired"]
+
+
+def test_whether_a_signer_was_revoked_is_asked_where_that_is_wanted(
+    capsys: Captured, open_registry: DockerRegistry, tmp_path: Path
+) -> None:
+    """A certificate that names nobody to ask can't be revoked; with nobody to ask, it would count as unknown."""
+    image = held(open_registry, "notation-jws-rsa")
+    config = configured(
+        tmp_path,
+        open_registry,
+        {
+            "name": "shop",
+            "kind": "notation",
+            "identities": ["*"],
+            "trust_stores": [{"name": "supplier", "type": "ca", "file": str(KEYS / "notation-rsa-ca.pem")}],
+            "override": {"revocation": "enforce"},
+        },
+    )
+    code, out, _ = said(capsys, config, "--json", image)
+    (told,) = json.loads(out)
+
+    assert (code, told["verdict"]) == (0, "verified")
+    assert [one["verdict"] for piece in told["evidence"] for one in piece["meanings"]] == ["verified"]
+
+
+def test_a_renewed_root_that_is_kept_beside_the_outbox_counts(
+    capsys: Captured, open_registry: DockerRegistry, tmp_path: Path, own: OwnRepository, server: Server
+) -> None:
+    """As the running product has it, which reads the same files; without them nothing can be proven yet."""
+    image = held(open_registry, "bundle-rekor-v1", KEYLESS)
+    (tmp_path / "tuf-root.json").write_bytes(own.beginning)
+    alice = {"name": "alice", "issuer": "https://accounts.shop.example", "subject": "alice@shop.example"}
+    config = configured(
+        tmp_path,
+        open_registry,
+        {"name": "shop", "kind": "cosign", "keyless": [alice], "trust_root": "own"},
+        trust_roots=[{"name": "own", "tuf": {"url": server.url, "root": "tuf-root.json"}}],
+    )
+    before, out, _ = said(capsys, config, "--json", image)
+    (waiting,) = json.loads(out)
+    assert main(["trust", "refresh", config]) == 0
+    capsys.readouterr()
+    after, out, _ = said(capsys, config, "--json", image)
+    (proven,) = json.loads(out)
+
+    assert (before, waiting["reason"], waiting["places"]) == (3, "trust_missing", [])
+    assert "gatecrier trust refresh" in waiting["remedy"]
+    assert (after, proven["verdict"], proven["signers"][0]["name"]) == (0, "verified", "alice")
+
+
+def test_roots_that_can_not_be_read_or_do_not_hold_are_none(
+    capsys: Captured, open_registry: DockerRegistry, tmp_path: Path, own: OwnRepository
+) -> None:
+    (tmp_path / "tuf-root.json").write_bytes(own.beginning)
+    (tmp_path / "trust").mkdir()
+    (tmp_path / "trust" / "own.json").write_text('{"confirmed_at": 9e9, "files": {"targets.json": "{}"}}')
+    config = configured(
+        tmp_path,
+        open_registry,
+        {"name": "shop", "kind": "cosign", "keyless": [{"name": "a", "issuer": "https://a", "subject": "a"}]}
+        | {"trust_root": "own"},
+        trust_roots=[{"name": "own", "tuf": {"url": "http://127.0.0.1:1", "root": "tuf-root.json"}}],
+    )
+    code, out, _ = said(capsys, config, "--json", f"{open_registry.host}/verify/x@sha256:{'0' * 64}")
+
+    assert (code, json.loads(out)[0]["reason"]) == (3, "trust_missing")
+
+
+def test_a_combination_that_can_prove_nothing_is_refused_here_as_at_the_start(
+    capsys: Captured, open_registry: DockerRegistry, tmp_path: Path
+) -> None:
+    shop = {"name": "shop", "kind": "all_of", "verifiers": ["nobody"]}
+    code, out, err = said(capsys, configured(tmp_path, open_registry, shop), "a/b:1")
+
+    assert (code, out) == (2, "")
+    assert '"nobody" names no verifier' in err
 
 
 def test_a_demand_that_is_misspelt_is_refused_and_not_passed_over(capsys: Captured, tmp_path: Path) -> None:

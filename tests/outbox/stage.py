@@ -32,6 +32,17 @@ async def stored(records: Records) -> list[tuple[int, str]]:
     return sorted({(row.number.sequence, row.event_id) for row in rows})
 
 
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
 class Accident:
     """A connection that runs `before` ahead of every statement that begins with one of these words."""
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from router.errors import OutboxError
-from router.outbox import LEASE, Accepted, DeliveryState, Number, Selection, SetAside
+from router.outbox import LEASE, Accepted, DeliveryState, Number, Selection, SetAside, Wanted
+from router.outbox.changes import FORGET_ROWS
 from router.outbox.claiming import CLAIM_BYTES, CLAIM_LIMIT
 from router.outbox.protocol import BODY_LIMIT
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
-from router.outbox.statements import FORGET_ROWS
+from router.outbox.statements import Change
 from tests.outbox.stage import ME, NOW, REPLICA, new, sequences, stored
 
 APPENDING = """
@@ -99,15 +100,15 @@ async def test_beside_needs_a_file(path: Path) -> None:
 
 async def test_the_owner_sees_what_was_replayed_beside_it(outbox: SqliteOutbox, path: Path) -> None:
     await outbox.append(new("a"))
-    (claimed,) = await outbox.queue(ME).claim("slack", 1, NOW)
+    (claimed,) = await outbox.queue(ME).claim("slack", Wanted(1))
     await outbox.queue(ME).settle([SetAside("slack", claimed.event_id, NOW, 1, "http_400")])
-    assert await outbox.queue(ME).claim("slack", 1, NOW) == ()
+    assert await outbox.queue(ME).claim("slack", Wanted(1)) == ()
     command = await beside(path)
-    assert await command.replay(Selection(destination="slack"), NOW) == 1
+    assert await command.replay(Selection(destination="slack")) == 1
     await command.close()
-    (again,) = await outbox.queue(ME).claim("slack", 1, NOW)
+    (again,) = await outbox.queue(ME).claim("slack", Wanted(1))
 
-    assert (again.event_id, again.attempts, again.first_attempt_at) == ("a", 0, None)
+    assert (again.event_id, again.attempts, again.tried_for) == ("a", 0, 0.0)
 
 
 async def test_the_owner_and_a_command_change_the_file_at_the_same_time(outbox: SqliteOutbox, path: Path) -> None:
@@ -115,7 +116,7 @@ async def test_the_owner_and_a_command_change_the_file_at_the_same_time(outbox: 
     await outbox.append(new("a", "siem"))
     command = await beside(path)
     appending = [outbox.append(new(f"event-{number}")) for number in range(200)]
-    replaying = [command.replay(Selection(destination="siem"), NOW) for _ in range(20)]
+    replaying = [command.replay(Selection(destination="siem")) for _ in range(20)]
     numbers, counts = await asyncio.gather(asyncio.gather(*appending), asyncio.gather(*replaying))
     await command.close()
 
@@ -149,7 +150,7 @@ async def test_a_claim_holds_no_more_bytes_than_its_limit_and_always_something(o
     half = b'{"a":"' + b"x" * (CLAIM_BYTES // 2 - 100) + b'"}}'
     for number, body in enumerate([large, half, half, half]):
         await outbox.append(new(f"event-{number}", body=body))
-    claims = [[one.number.sequence for one in await outbox.queue(ME).claim("slack", 10, NOW)] for _ in range(4)]
+    claims = [[one.number.sequence for one in await outbox.queue(ME).claim("slack", Wanted(10))] for _ in range(4)]
 
     assert claims == [[1], [2, 3], [4], []]
 
@@ -157,8 +158,8 @@ async def test_a_claim_holds_no_more_bytes_than_its_limit_and_always_something(o
 async def test_a_claim_has_a_limit_of_its_own(outbox: SqliteOutbox) -> None:
     await asyncio.gather(*(outbox.append(new(f"event-{number}")) for number in range(CLAIM_LIMIT + 5)))
 
-    assert len(await outbox.queue(ME).claim("slack", 1000, NOW)) == CLAIM_LIMIT
-    assert len(await outbox.queue(ME).claim("slack", 1000, NOW)) == 5
+    assert len(await outbox.queue(ME).claim("slack", Wanted(1000))) == CLAIM_LIMIT
+    assert len(await outbox.queue(ME).claim("slack", Wanted(1000))) == 5
 
 
 async def test_forgetting_takes_many_small_transactions_and_counts_them_all(outbox: SqliteOutbox) -> None:
@@ -166,7 +167,7 @@ async def test_forgetting_takes_many_small_transactions_and_counts_them_all(outb
     await asyncio.gather(*(outbox.append(new(f"event-{number}")) for number in range(count + 1)))
     await outbox.queue(ME).settle([Accepted("slack", f"event-{number}", NOW, 1) for number in range(count)])
 
-    assert await outbox.forget(NOW + 1) == count
+    assert await outbox.forget(-1.0) == count
     assert await stored(outbox) == [(count + 1, f"event-{count}")]
 
 
@@ -188,7 +189,7 @@ async def test_an_event_that_is_replayed_while_others_are_forgotten_stays(
 
     monkeypatch.setattr(outbox, "_changed", replayed_meanwhile)
 
-    assert await outbox.forget(NOW + 1) == 1
+    assert await outbox.forget(-1.0) == 1
     assert await stored(outbox) == [(1, "a")]
 
 
@@ -198,12 +199,12 @@ async def test_a_closed_outbox_says_so(path: Path) -> None:
     await outbox.close()
     for asked in (
         outbox.append(new("a")),
-        outbox.queue(ME).claim("slack", 1, NOW),
+        outbox.queue(ME).claim("slack", Wanted(1)),
         outbox.queue(ME).settle([Accepted("slack", "a", NOW, 1)]),
         outbox.queue(ME).next_due("slack"),
         outbox.deliveries(Selection(), 1),
-        outbox.replay(Selection(), NOW),
-        outbox.forget(NOW),
+        outbox.replay(Selection()),
+        outbox.forget(0.0),
     ):
         with pytest.raises(OutboxError, match="the outbox is closed"):
             await asked
@@ -230,14 +231,14 @@ async def test_a_late_commit_is_delivered_all_the_same(outbox: SqliteOutbox) -> 
     await outbox.append(new("next"))
 
     assert {name for one in told for name in one or ()} == {"siem", "slack"}
-    assert [(one.number.sequence, one.event_id) for one in await outbox.queue(ME).claim("siem", 1, NOW)] == [
+    assert [(one.number.sequence, one.event_id) for one in await outbox.queue(ME).claim("siem", Wanted(1))] == [
         (1, "late")
     ]
 
 
 async def test_a_late_settlement_can_be_asked_again(outbox: SqliteOutbox) -> None:
     await outbox.append(new("a"))
-    await outbox.queue(ME).claim("slack", 1, NOW)
+    await outbox.queue(ME).claim("slack", Wanted(1))
     late = asyncio.create_task(outbox.queue(ME).settle([Accepted("slack", "a", NOW + 5, 1)]))
     await asyncio.sleep(0)
     outbox._file._writer._late()
@@ -249,35 +250,42 @@ async def test_a_late_settlement_can_be_asked_again(outbox: SqliteOutbox) -> Non
     assert (row.state, row.settled_at) == (DeliveryState.DELIVERED, NOW + 5)
 
 
+async def looked(outbox: SqliteOutbox) -> None:
+    """Have it look for what others have changed."""
+    outbox._look()
+    await outbox._file.write(Change(lambda _: 0))
+
+
 async def test_who_waits_hears_of_what_a_command_made_due(outbox: SqliteOutbox, path: Path) -> None:
-    """A file tells nobody that another process has changed it."""
+    """A file tells nobody that another process has changed it. What we wrote ourselves is told otherwise."""
     await outbox.append(new("a"))
     await outbox.queue(ME).settle([SetAside("slack", "a", NOW, 1, "http_400")])
-    outbox._look()
+    await looked(outbox)
     told: list[Collection[str] | None] = []
     outbox.queue(ME).subscribe(told.append)
-    outbox._look()
-    assert told == []
+    await outbox.append(new("b"))
+    await looked(outbox)
+    assert told == [{"slack"}]
     command = await beside(path)
-    await command.replay(Selection(destination="slack"), NOW)
+    await command.replay(Selection(destination="slack"))
     await command.close()
-    outbox._look()
+    await looked(outbox)
 
-    assert told == [None]
+    assert told == [{"slack"}, None]
 
 
 async def test_who_waits_hears_of_claims_that_have_expired(path: Path) -> None:
     now = [0.0]
     outbox = await SqliteOutbox.open(path, REPLICA, clock=lambda: now[0])
     await outbox.append(new("a"))
-    await outbox.queue("dead").claim("slack", 1, NOW)
+    await outbox.queue("dead").claim("slack", Wanted(1))
     told: list[Collection[str] | None] = []
-    outbox._look()
+    await looked(outbox)
     outbox.queue(ME).subscribe(told.append)
     now[0] += LEASE
     outbox._look()
     outbox._look()
-    (taken,) = await outbox.queue(ME).claim("slack", 1, NOW)
+    (taken,) = await outbox.queue(ME).claim("slack", Wanted(1))
     await outbox.close()
 
     assert told == [{"slack"}]
@@ -290,7 +298,7 @@ async def test_nothing_is_claimed_that_is_being_withdrawn(outbox: SqliteOutbox) 
     withdrawing = asyncio.create_task(outbox.withdraw(["a"]))
     await asyncio.sleep(0)
     while not withdrawing.done():
-        assert not await outbox.queue(ME).claim("slack", 1, NOW)
+        assert not await outbox.queue(ME).claim("slack", Wanted(1))
         await asyncio.sleep(0)
 
     assert withdrawing.result() == {"a"}
@@ -316,7 +324,7 @@ async def test_what_could_not_be_withdrawn_is_claimed_again(outbox: SqliteOutbox
     told: list[Collection[str] | None] = []
     outbox.queue(ME).subscribe(told.append)
     assert await outbox.withdraw(["a"]) == set()
-    (one, other) = await outbox.queue(ME).claim("slack", 2, NOW)
+    (one, other) = await outbox.queue(ME).claim("slack", Wanted(2))
 
     assert told == [None]
     assert [one.event_id, other.event_id] == ["a", "b"]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from router.errors import UnreachableError
 from router.images import Digest
 from router.registry.referrers import fallback_tag
+from router.verdict import Verdict
 from router.verification import Account, Judgement, Verifier
 from router.verification.account import NoSignature, Stranger
+from router.verification.combination_settings import AllOfSettings
 from router.verification.evidence import PREDICATE_ANNOTATION, Format
 from router.verification.scheme import Endorsement
 from router.verification.sought import Place
+from tests.verification.notation.world import notation
 from tests.verification.test_cases import CASES, settings_of
 from tests.verification.test_search import FAR, signed
+from tests.verification.test_together import RELEASE, SECURITY, settings, signed_by
 from tests.verification.world import DATA, MemorySource, cosign, image, pen, rule, statement
 
 SBOM = "https://spdx.dev/Document"
@@ -123,3 +129,70 @@ async def test_an_account_changes_no_judgement_about_what_real_tools_have_signed
 
         assert (with_one.verdict, with_one.digest) == (without.verdict, without.digest), case["name"]
         assert set(without.signers) <= {proof.signer for proof in proofs}, case["name"]
+
+
+def shown(account: Account) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Each piece once: where it lay, and what it is to whom."""
+    return {
+        (found[0].place.value, tuple((one.verifier, type(one.meaning).__name__) for one in found))
+        for found in account.in_order
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold", "verdict"),
+    [
+        ("any_of", None, Verdict.VERIFIED),
+        ("any_of", 2, Verdict.UNTRUSTED),
+        ("all_of", None, Verdict.UNTRUSTED),
+        ("all_of", 2, Verdict.UNTRUSTED),
+    ],
+)
+async def test_every_member_says_what_each_piece_is_to_it(kind: str, threshold: int | None, verdict: Verdict) -> None:
+    """Also where one of them has proven the image already, and whatever is remembered of them."""
+    source, digest = signed_by("release")
+    source.add_bundle(digest, pen("stranger").bundle(statement(digest)))
+    verifier, asked = Verifier(source, settings(kind, RELEASE, SECURITY)), rule("both", threshold)
+    without = await verifier.judge(image(), asked, FAR)
+    source.asked.clear()
+    account = Account()
+    judgement = await verifier.judge(image(), asked, FAR, account)
+
+    assert judgement.verdict is without.verdict is verdict
+    assert (judgement.reason, judgement.signers) == (without.reason, without.signers)
+    assert shown(account) == {
+        ("sig_tag", (("first", "Endorsement"), ("second", "Stranger"))),
+        ("referrers_api", (("first", "Stranger"), ("second", "Stranger"))),
+    }
+    assert max(Counter(source.asked).values()) == 1
+
+
+async def test_members_of_members_say_so_too_each_once() -> None:
+    source, _ = signed_by("release")
+    inner = settings("any_of", RELEASE, SECURITY)
+    outer = AllOfSettings.model_validate({"name": "whole", "kind": "all_of", "verifiers": ["first", "both"]})
+    outer.bind((), inner)
+    account = Account()
+    judgement = await Verifier(source, [*inner, outer]).judge(image(), rule("whole"), FAR, account)
+
+    assert judgement.verdict is Verdict.VERIFIED
+    assert shown(account) == {("sig_tag", (("first", "Endorsement"), ("second", "Stranger")))}
+
+
+async def test_places_are_those_of_all_members() -> None:
+    source, _ = signed_by("release")
+    members = (RELEASE, notation())
+    account = Account()
+    await Verifier(source, settings("any_of", *members)).judge(image(), rule("both"), FAR, account)
+
+    assert account.places == (Place.SIG_TAG, Place.REFERRERS_API, Place.FALLBACK_TAG)
+
+
+async def test_what_no_member_could_fetch_is_told_once_with_all_of_them() -> None:
+    source, _ = signed_by("stranger")
+    source.faults["REFERRERS"] = UnreachableError("no connection")
+    account = Account()
+    judgement = await Verifier(source, settings("any_of", RELEASE, SECURITY)).judge(image(), rule("both"), FAR, account)
+
+    assert judgement.verdict is Verdict.UNVERIFIABLE
+    assert ("referrers_api", (("first", "UnreachableError"), ("second", "UnreachableError"))) in shown(account)

@@ -11,6 +11,7 @@ from router.images import Digest
 from router.slices import Slices
 from router.steps import finish
 from router.verdict import Verdict
+from router.verification.account import Account
 from router.verification.evidence import SIMPLE_SIGNING_TYPE, Evidence, SigstoreBundle, SimpleSigning
 from router.verification.examination import Case, Examination
 from router.verification.keys import PublicKey
@@ -114,6 +115,18 @@ async def test_what_there_was_no_time_for_is_unverifiable_and_not_the_registrys_
     assert (judgement.verdict, judgement.reason) == (Verdict.UNVERIFIABLE, "timeout")
     assert not judgement.is_registrys_doing
     assert len(checks) < 3
+
+
+async def test_an_account_tells_what_there_was_no_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.slices.SLICE", 0.0)
+    account = Account()
+    under_way = Examination(case("release", "security"), Slices(1), 0.0, notes=account.by("shop"))
+    for _ in range(2):
+        await under_way.is_enough(Place.SIG_TAG, signings(*["stranger"] * 5))
+    late = [found for found in account.in_order if found[0].digest is None]
+
+    assert under_way.judgement.reason == "timeout"
+    assert [[getattr(one.meaning, "reason", None) for one in found] for found in late] == [["timeout"]]
 
 
 @pytest.mark.parametrize("filler", [b"{},", b'{"a":1},', b"[],", b"1,"])

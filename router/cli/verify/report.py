@@ -1,7 +1,8 @@
 """What `gatecrier verify` shows about one image: as text, and as an object for programs.
 
 The object has the members of an image in an event (`router.events.ImageData`) but the place where the image stands;
-and besides `wanted`, `remedy`, `places`, `evidence`, and for each signer `times` and `log_entries`.
+and besides `wanted`, `remedy`, `places`, `evidence`, and for each signer `times` and `log_entries`. A piece of evidence
+stands once, with what it means to the verifier, or to each member of one that is combined.
 """
 
 from __future__ import annotations
@@ -77,12 +78,20 @@ def _witnessed(found: Sequence[Witnesses]) -> Mapping[str, object]:
     return {"times": [timestamp(time) for time in times], "log_entries": entries}
 
 
-def _piece(piece: Piece) -> Mapping[str, object]:
-    verdict, reason, detail = _meaning(piece)
-    shown: dict[str, object] = {
+def _piece(meanings: Sequence[Piece]) -> Mapping[str, object]:
+    piece = meanings[0]
+    return {
         "place": piece.place.value,
         "format": None if piece.format is None else piece.format.value,
         "digest": None if piece.digest is None else str(piece.digest),
+        "meanings": [_meaning_object(one) for one in meanings],
+    }
+
+
+def _meaning_object(piece: Piece) -> Mapping[str, object]:
+    verdict, reason, detail = _meaning(piece)
+    shown: dict[str, object] = {
+        "verifier": piece.verifier,
         "verdict": verdict.value,
         "reason": reason,
         "detail": detail,
@@ -119,7 +128,7 @@ def show(page: Page, told: Told) -> None:
     for signer in finding.signers:
         _show_signer(page, signer, _witnesses(signer, account.pieces))
     for place in account.places:
-        _show_place(page, place, [piece for piece in account.in_order if piece.place is place])
+        _show_place(page, place, [one for one in account.in_order if one[0].place is place], finding.verifier)
     show_remedy(page, finding, 2)
     page.raw()
 
@@ -138,12 +147,16 @@ def _show_signer(page: Page, signer: Signer, found: Sequence[Witnesses]) -> None
         page.line(f"log {entry.log.origin}, entry {entry.index}", 4)
 
 
-def _show_place(page: Page, place: Place, pieces: Sequence[Piece]) -> None:
-    page.line(f"{_PLACES[place]}{'' if pieces else ': nothing'}", 2)
-    for piece in pieces:
-        verdict, reason, detail = _meaning(piece)
+def _show_place(page: Page, place: Place, found: Sequence[Sequence[Piece]], alone: str | None) -> None:
+    """What was found in a place; what it means to whom is told where the rule's verifier does not stand `alone`."""
+    page.line(f"{_PLACES[place]}{'' if found else ': nothing'}", 2)
+    for meanings in found:
+        piece = meanings[0]
         if piece.format is not None:
             page.line(f"{_FORMATS[piece.format]}", 4)
             page.line(str(piece.digest), 6, "faint")
-        what = "proves it" if verdict.is_pass else f"{verdict.value} ({reason})"
-        page.line(f"{what}: {detail}", 4 if piece.format is None else 6, colour(code(verdict)))
+        for one in meanings:
+            verdict, reason, detail = _meaning(one)
+            what = "proves it" if verdict.is_pass else f"{verdict.value} ({reason})"
+            member = "" if one.verifier == alone else f"to {one.verifier}: "
+            page.line(f"{member}{what}: {detail}", 4 if piece.format is None else 6, colour(code(verdict)))
