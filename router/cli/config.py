@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from router.cli.describing import described
 from router.cli.serve import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from router.cli import Subcommands
     from router.settings.loading import Loaded
 
@@ -50,12 +53,36 @@ def _check(arguments: argparse.Namespace) -> int:
     if not isinstance(result, Loaded):
         print(result.text, file=sys.stderr)
         return 1
-    for warning in result.warnings:
+    for warning in (*result.warnings, *asyncio.run(_left_behind(result))):
         print(f"warning: {warning}", file=sys.stderr)
     for note in result.notes:
         print(f"note: {note}", file=sys.stderr)
     print(f"{arguments.file}: valid ({_summary(result)})")
     return 0
+
+
+async def _left_behind(loaded: Loaded) -> Sequence[str]:
+    """What waits in the outbox, if there is one here, for destinations that the configuration does not have."""
+    from router.errors import OutboxError  # noqa: PLC0415 - as above
+    from router.outbox.records import beside  # noqa: PLC0415 - as above
+
+    names = {one.name for one in loaded.settings.destinations}
+    try:
+        records = await beside(loaded.settings.outbox.path)
+    except OutboxError:  # it is elsewhere, or not made yet: the router says what is wrong with it
+        return ()
+    try:
+        waiting = await records.waiting()
+    except OutboxError:
+        return ()
+    finally:
+        await records.close()
+    return [
+        f"{one.pending + one.set_aside} deliveries are left for {name!r}, which is no destination here; name it again, "
+        f"or send them elsewhere: gatecrier deliveries replay --destination {name} --to NAME"
+        for name, one in sorted(waiting.items())
+        if name not in names and one.pending + one.set_aside
+    ]
 
 
 def _summary(loaded: Loaded) -> str:

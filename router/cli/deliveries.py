@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import time
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from router.cli.describing import described
 from router.cli.serve import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from router.cli import Subcommands
     from router.outbox import DeliveryRow, Records, Selection
@@ -31,7 +32,7 @@ def add(subcommands: Subcommands) -> None:
         "list",
         brief="show deliveries, newest first",
         text="Shows deliveries, newest first: those that wait and those that were set aside, unless --state "
-        "says otherwise.",
+        "says otherwise; with --event all of that event, also what was delivered.",
         examples="gatecrier deliveries list --destination slack --state set_aside",
     )
     _selecting(listing, STATES)
@@ -45,6 +46,7 @@ def add(subcommands: Subcommands) -> None:
         text="Makes deliveries that were set aside (or wait) due now. They keep their event ids.",
         examples="gatecrier deliveries replay --destination slack",
     )
+    replay.add_argument("--to", metavar="NAME", help="send the events to this destination instead")
     _selecting(replay, ("set_aside", "pending"))
     replay.add_argument("--all", action="store_true", help="everything that was set aside")
     replay.set_defaults(run=_replay)
@@ -83,20 +85,30 @@ def _selection(arguments: argparse.Namespace) -> Selection:
     return Selection(arguments.destination, state, tuple(arguments.event))
 
 
-async def _records(config: Path) -> Records:
-    from router.outbox.records import beside  # noqa: PLC0415 - imported only where it is needed
-    from router.settings.part import outbox_settings  # noqa: PLC0415 - the same
+@asynccontextmanager
+async def _records(arguments: argparse.Namespace) -> AsyncIterator[Records]:
+    """The outbox, where the destination that is meant is one; raises GatecrierError."""
+    from router.errors import ConfigurationError  # noqa: PLC0415 - imported only where it is needed
+    from router.outbox.records import beside  # noqa: PLC0415 - the same
+    from router.settings.part import destination_names, outbox_settings  # noqa: PLC0415 - the same
+    from router.settings.problems import advice  # noqa: PLC0415 - the same
 
-    return await beside(outbox_settings(config).path)
+    records = await beside(outbox_settings(arguments.config).path)
+    try:
+        known = destination_names(arguments.config)
+        for name, is_new in ((arguments.destination, False), (getattr(arguments, "to", None), True)):
+            if name is not None and name not in known and (is_new or not await records.knows(name)):
+                raise ConfigurationError(f"there is no destination {name!r}; {advice(name, known)}")
+        yield records
+    finally:
+        await records.close()
 
 
 def _list(arguments: argparse.Namespace) -> int:
     async def rows() -> Sequence[DeliveryRow]:
-        records = await _records(arguments.config)
-        try:
-            return await records.deliveries(_selection(arguments), arguments.limit, is_open=arguments.state is None)
-        finally:
-            await records.close()
+        is_open = arguments.state is None and not arguments.event
+        async with _records(arguments) as records:
+            return await records.deliveries(_selection(arguments), arguments.limit, is_open=is_open)
 
     found = asyncio.run(rows())
     if arguments.json:
@@ -124,12 +136,12 @@ async def _changed(arguments: argparse.Namespace, what: str) -> int:
             print("name what is meant: --destination, --event, --state or --all")
             return 2
         selection = Selection(state=DeliveryState.SET_ASIDE)
-    records = await _records(arguments.config)
-    try:
-        count = await (records.replay(selection) if what == "replay" else records.discard(selection, time.time()))
-    finally:
-        await records.close()
-    done = "due again" if what == "replay" else "discarded"
+    async with _records(arguments) as records:
+        if what == "replay":
+            count = await records.replay(selection, arguments.to)
+        else:
+            count = await records.discard(selection, time.time())
+    done = "discarded" if what == "discard" else f"due at {arguments.to}" if arguments.to else "due again"
     print(f"{count} deliver{'y' if count == 1 else 'ies'} {done}")
     return 0
 
@@ -149,7 +161,7 @@ def _cells(row: DeliveryRow) -> Sequence[str]:
         row.state.value,
         row.destination,
         str(row.attempts),
-        row.reason or "-",
+        f"{row.reason}: {row.words}" if row.words else row.reason or "-",
         _time(row.appended_at),
         "-" if row.due_at is None else _time(row.due_at),
         row.event_id,
@@ -162,6 +174,8 @@ def _as_object(row: DeliveryRow) -> dict[str, object]:
         "destination": row.destination,
         "attempts": row.attempts,
         "reason": row.reason,
+        "words": row.words,
+        "severity": row.severity.value,
         "replica": row.number.replica,
         "sequence": row.number.sequence,
         "event_id": row.event_id,

@@ -4,7 +4,8 @@ Rules:
 (1) An attempt carries a batch of events that share its fate. A batch that is refused for good is tried again event by
     event, so that one bad event dooms no other; one that fails is halved with each attempt (`ready`).
 (2) A failure that may pass is tried again after `backoff.delay`, until `give_up_after` since the event's first attempt
-    here, in the outbox's own time: there is one last attempt at that time, and then it is set aside with its cause.
+    here (or the answer's own, shorter, time), in the outbox's own time: one last attempt is at that time, and then it
+    is set aside with its cause.
     Counted from the first attempt, a router that was down, an open breaker or a replay days later takes no time away.
 (3) Refused credentials (401, 403) are no event's fault while the destination takes nothing else: the event waits,
     however long, and `give_up_after` does not count. Where an event that was sent alone was refused `REFUSED_ALONE`
@@ -51,7 +52,7 @@ class Attempts:
         sent: list[Delivery] = []
         for number, delivery in enumerate(batch, 1):
             if self._refusals(delivery) >= REFUSED_ALONE:
-                record(self._given_up(delivery, self._around.clock(), delivery.attempts, "unauthorised"))
+                record(self._given_up(delivery, self._around.clock(), delivery.attempts, Undeliverable("unauthorised")))
             elif (document := self._document(delivery)) is None:
                 record(self._settlement(delivery, MISTAKE, is_alone=True))
             else:
@@ -96,17 +97,17 @@ class Attempts:
                 return Accepted(self._name, delivery.event_id, now, attempts)
             case TryAgain():
                 return self._postponed(delivery, outcome, now, is_alone=is_alone)
-            case Undeliverable(reason):
-                return self._given_up(delivery, now, attempts, reason)
+            case Undeliverable():
+                return self._given_up(delivery, now, attempts, outcome)
 
     def _postponed(self, delivery: Delivery, failure: TryAgain, now: float, *, is_alone: bool) -> Postponed | SetAside:
         attempts, breaker = delivery.attempts + 1, self._standing.breaker
         failing_for = breaker.failing_for(asyncio.get_running_loop().time())
         wait = delay(attempts, failing_for, self._around.dice(), failure.after)
         if not failure.pauses:
-            left = self._destination.give_up_after - delivery.tried_for
+            left = min(self._destination.give_up_after, failure.within) - delivery.tried_for
             if left <= 0:
-                return self._given_up(delivery, now, attempts, failure.reason)
+                return self._given_up(delivery, now, attempts, failure)
             wait = min(wait, left)
         return Postponed(
             self._name,
@@ -114,12 +115,13 @@ class Attempts:
             wait,
             attempts,
             failure.reason,
+            failure.words,
             refusals=self._refusals(delivery),
             is_refused=failure.pauses and is_alone,
         )
 
-    def _given_up(self, delivery: Delivery, now: float, attempts: int, reason: str) -> SetAside:
-        event_id = delivery.event_id
+    def _given_up(self, delivery: Delivery, now: float, attempts: int, failure: TryAgain | Undeliverable) -> SetAside:
+        event_id, reason = delivery.event_id, failure.reason
         log.error("delivery_set_aside", destination=self._name, event_id=event_id, reason=reason, attempts=attempts)
         self._around.observer.set_aside(self._name, reason)
-        return SetAside(self._name, event_id, now, attempts, reason)
+        return SetAside(self._name, event_id, now, attempts, reason, failure.words)

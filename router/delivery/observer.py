@@ -20,7 +20,7 @@ class Observer(Troubles, Protocol):
         """A delivery was given up."""
 
     def fell_back(self, destination: str) -> None:
-        """A template failed; the minimal payload went out."""
+        """A template failed, or the receiver found the payload too large; the minimal payload went out."""
 
     def refused(self, destination: str, *, is_refused: bool) -> None:
         """The destination began or ceased to refuse our credentials."""

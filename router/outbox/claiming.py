@@ -32,6 +32,12 @@ class SqliteQueue:
         self._claims = claims
         self._owner = owner
         self._now = now
+        self._held: dict[tuple[str, str], Delivery] = {}
+
+    @property
+    def held(self) -> Collection[Delivery]:
+        """What its owner has claimed."""
+        return self._held.values()
 
     async def claim(self, destination: str, wanted: Wanted) -> Sequence[Delivery]:
         """Deliveries that may be tried now and that nobody holds, in order of urgency and age."""
@@ -43,6 +49,7 @@ class SqliteQueue:
             return ()
         deliveries = self._file.look(queries.whole, destination, [one.sequence for one in taken], self._now())
         self._claims.take(self._owner, destination, {one.event_id: one.sequence for one in taken})
+        self._held |= {(destination, one.event_id): one for one in deliveries}
         return sorted(deliveries, key=lambda one: one.order)
 
     def _chosen(self, destination: str, wanted: Wanted) -> list[int]:
@@ -71,11 +78,11 @@ class SqliteQueue:
         held = [self._claims.sequence(one.destination, one.event_id) for one in told]
         await self._file.write(Settle(told, held, self._now()))
         for one in settlements:
-            self._claims.give_back(self._owner, one.destination, (one.event_id,))
+            self._give_back(one.destination, (one.event_id,))
 
     async def release(self, destination: str, event_ids: Collection[str]) -> None:
         """Give claims back that were not settled."""
-        self._claims.give_back(self._owner, destination, event_ids)
+        self._give_back(destination, event_ids)
         if event_ids:
             self._file.tell((destination,))
 
@@ -85,6 +92,7 @@ class SqliteQueue:
 
     async def rescue(self) -> None:
         """Give all claims of this owner back: it begins anew, or somebody has seen it die."""
+        self._held.clear()
         if destinations := self._claims.rescue(self._owner):
             self._file.tell(destinations)
 
@@ -97,6 +105,11 @@ class SqliteQueue:
     def subscribe(self, told: Told) -> None:
         """Be told, from now on, of destinations that may have something due earlier than before."""
         self._file.subscribe(told)
+
+    def _give_back(self, destination: str, event_ids: Collection[str]) -> None:
+        self._claims.give_back(self._owner, destination, event_ids)
+        for event_id in event_ids:
+            self._held.pop((destination, event_id), None)
 
 
 def _mixed(urgent: Sequence[int], turn: int) -> Iterator[int]:

@@ -35,11 +35,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
-from router.errors import OutboxError
 from router.verdict import Severity
 
-BODY_LIMIT = 8 * 2**20
-"""Bytes of one event at most."""
 SAME_WITHIN = 600.0
 """Seconds between the times of two events with one id that are surely known for the same."""
 OLDEST_EVERY = 8
@@ -85,23 +82,6 @@ class NewEvent:
     """Those of them who have it already."""
     severity: Severity = Severity.INFO
     """How urgent it is."""
-
-
-def expect_storable(event: NewEvent) -> None:
-    """Refuse what could be stored, but would stand in the way of every claim.
-
-    Raises:
-        OutboxError: It is larger than `BODY_LIMIT`, no UTF-8, or holds a NUL, which JSON does not allow.
-    """
-    if len(event.body) > BODY_LIMIT:
-        raise OutboxError(f"an event of {len(event.body)} bytes; at most {BODY_LIMIT} are kept")
-    try:
-        event.id.encode()
-        event.body.decode()
-    except UnicodeError as error:
-        raise OutboxError(f"an event that is no UTF-8: {error}") from error
-    if "\0" in event.id or 0 in event.body:
-        raise OutboxError("an event with a NUL byte, which JSON does not allow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,17 +263,27 @@ class Records(Protocol):
     async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""
 
-    async def replay(self, selection: Selection) -> int:
-        """Make deliveries that were set aside or wait due now; returns how many."""
+    async def replay(self, selection: Selection, to: str | None = None) -> int:
+        """Make deliveries that were set aside or wait due now; returns how many.
+
+        With `to`, their events are made due at that destination instead, unless it has them or waits for them, and the
+        deliveries are given up.
+        """
 
     async def discard(self, selection: Selection, now: float) -> int:
         """Give up deliveries that were set aside or wait, for good, at that time of day; returns how many."""
 
+    async def knows(self, destination: str) -> bool:
+        """Whether there is any delivery to it."""
+
     async def waiting(self) -> Mapping[str, Waiting]:
         """What waits, by destination."""
 
-    async def forget(self, keep: float) -> int:
-        """Remove events that nobody has waited for within so many seconds; returns how many."""
+    async def forget(self, keep: float, keep_set_aside: float | None = None) -> int:
+        """Remove events that nobody has waited for within `keep` seconds; returns how many.
+
+        Where a delivery was set aside, its event stays for `keep_set_aside` seconds after that; None is the same time.
+        """
 
     async def close(self) -> None:
         """Finish what was asked and close."""

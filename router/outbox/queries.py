@@ -193,14 +193,18 @@ def waiting(connection: sqlite3.Connection) -> dict[str, Waiting]:
     return found | {name: Waiting(0, None, count) for name, count in aside.items()}
 
 
-def forgettable(connection: sqlite3.Connection, before: float) -> list[int]:
-    """Numbers of events for which nobody waits, and nobody has since before that (own) time."""
+def forgettable(connection: sqlite3.Connection, before: float, before_aside: float | None = None) -> list[int]:
+    """Numbers of events for which nobody waits, and nobody has since before that (own) time.
+
+    What was set aside must be so since before `before_aside`, where that is given.
+    """
     found: list[int] = orjson.loads(
         connection.execute(
             "SELECT json_group_array(sequence) FROM (SELECT sequence FROM events WHERE appended_at < ?1 AND NOT EXISTS"
             " (SELECT 1 FROM deliveries WHERE deliveries.sequence = events.sequence"
-            " AND (state = 'pending' OR coalesce(kept_since, settled_at) >= ?1)) LIMIT ?2)",
-            (before, FORGETTABLE_ROWS),
+            " AND (state = 'pending' OR coalesce(kept_since, settled_at) >= iif(state = 'set_aside', ?3, ?1)))"
+            " LIMIT ?2)",
+            (before, FORGETTABLE_ROWS, before if before_aside is None else before_aside),
         ).fetchone()[0]
     )
     return found
@@ -219,6 +223,24 @@ def where(selection: Selection, states: Sequence[DeliveryState]) -> tuple[str, l
         values.append(orjson.dumps(list(selection.events)).decode())
         values.append(orjson.dumps(list(selection.events)).decode())
     return " AND ".join(conditions), values
+
+
+def selected(
+    connection: sqlite3.Connection, selection: Selection, after: Sequence[object], limit: int
+) -> list[tuple[int, str]]:
+    """(number, destination) of what an operator can decide about, in that order, beyond a place in it."""
+    condition, values = where(selection, OPEN)
+    return connection.execute(
+        f"SELECT sequence, destination FROM deliveries WHERE {condition} AND (sequence, destination) > (?, ?)"  # noqa: S608 - conditions of our own
+        " ORDER BY sequence, destination LIMIT ?",
+        [*values, *after, limit],
+    ).fetchall()
+
+
+def knows(connection: sqlite3.Connection, destination: str) -> bool:
+    """Whether there is any delivery to it."""
+    statement = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE destination = ?)"
+    return bool(connection.execute(statement, (destination,)).fetchone()[0])
 
 
 def rows(

@@ -16,8 +16,8 @@ Rules:
     transaction of its own. A file of a newer version is refused, not guessed at. Only the owner migrates.
 (2) Write-ahead log with `synchronous=FULL`: a commit returns when the log is flushed (SQLite, "PRAGMA synchronous"),
     and a torn write at its end is cut off when the file is opened again ("WAL-mode File Format", clause 4.1).
-(3) A file that fails the integrity check is left as it is; the error says how to go on. So is a log (`-wal`) whose
-    file has gone: SQLite would delete it, and with it what was stored last.
+(3) What is damaged is found by `replacing`, and moved aside. Space that was freed can be given back to the disk
+    (`auto_vacuum`), in a file that was made by a release that does so.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pathlib import Path
 
 from router.errors import OutboxError
 from router.outbox import own_time
+from router.outbox.damage import DamagedError, is_damage
 
 MIGRATIONS = (
     """
@@ -71,6 +72,7 @@ MIGRATIONS = (
     DROP INDEX pending;
     CREATE INDEX untried ON deliveries (destination, urgency, sequence) WHERE state = 'pending' AND attempts = 0;
     CREATE INDEX again ON deliveries (destination, urgency, due_at) WHERE state = 'pending' AND attempts > 0;
+    CREATE TABLE removed_destinations (name TEXT PRIMARY KEY, since REAL NOT NULL);
     CREATE TABLE own_time (now REAL NOT NULL, time_of_day REAL NOT NULL);
     """,
 )
@@ -91,6 +93,8 @@ def connect(path: Path, *, busy: float = 10.0) -> sqlite3.Connection:
         connection = sqlite3.connect(
             path, timeout=busy, isolation_level=None, check_same_thread=False, cached_statements=512
         )
+        if not (path.exists() and path.stat().st_size):  # later it would be of no effect, but written all the same
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -104,26 +108,30 @@ def connect(path: Path, *, busy: float = 10.0) -> sqlite3.Connection:
 
 
 def prepare(path: Path) -> None:
-    """Check the file, or make it, and bring its tables up to date; only for the owner.
+    """Make the file, or bring its tables up to date; only for the owner. What it holds is not checked.
 
     Raises:
-        OutboxError: It is damaged, of a newer version, of another program, or can't be written.
+        DamagedError: It is no file of SQLite's.
+        OutboxError: It is of a newer version, of another program, or can't be written.
     """
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists() and log.stat().st_size and not (path.exists() and path.stat().st_size):
-        raise OutboxError(
-            f"the outbox {path} has gone, but its log {log} is there and holds events. Nothing was changed. Put the "
-            "file back beside its log, or move the log aside, too"
-        )
     with closing(connect(path)) as connection, _told(path):
         version = _version(connection, path)
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise OutboxError(_damaged(path, str(found)))
         if version == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             raise OutboxError(f"{path} holds the tables of another program; name another file in outbox.url")
         for number, migration in enumerate(MIGRATIONS[version:], version + 1):
             connection.executescript(f"BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {number}; COMMIT;")
+
+
+@contextmanager
+def recovered(path: Path) -> Iterator[int]:
+    """How many frames of the log SQLite knows of; the log stays where it is until the end of the context.
+
+    Raises:
+        OutboxError: The file can't be opened, or is none of SQLite's.
+    """
+    with closing(connect(path)) as connection, _told(path):
+        _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        yield max(0, int(frames))
 
 
 def resumed(path: Path, time_of_day: float) -> float:
@@ -168,8 +176,8 @@ def _told(path: Path) -> Iterator[None]:
 def trouble(path: Path, error: sqlite3.Error) -> OutboxError:
     """What SQLite suffers from, with its remedy."""
     text = str(error)
-    if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
-        return OutboxError(_damaged(path, text))
+    if is_damage(error):
+        return DamagedError(_damaged(path, text))
     if not path.parent.is_dir():
         return OutboxError(
             f"the outbox {path} can't be opened: there is no folder {path.parent}; make it, or change outbox.url"

@@ -2,8 +2,8 @@
 
 A notice (of Gatecrier itself) is rendered by the template that its kind has for notices, never by an operator's, which
 is for decisions and would fail. Without a template, or with one that is `{{ cloudevent }}` alone, the event itself is
-the payload, byte for byte. Where a template fails, a built-in minimal payload goes out instead (`minimal`); the caller
-counts it.
+the payload, byte for byte. Where a template fails, or a receiver finds what was rendered too large, a built-in minimal
+payload goes out instead (`minimal`); the caller counts it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from router.events import CONTENT_TYPE, NOTICE_TYPE
 from router.rendering.context import context_of, notice_context
 from router.rendering.library import Templates
 from router.rendering.markup import Markup
-from router.rendering.minimal import minimal
+from router.rendering.minimal import Because, minimal
 from router.rendering.template import Template
 
 
@@ -27,11 +27,11 @@ class Rendered:
     body: bytes
     content_type: str
     problem: str | None = None
-    """Why the template failed, where this is the minimal payload."""
+    """Why this is the minimal payload, where it is."""
 
     @property
     def is_fallback(self) -> bool:
-        """Whether the template failed."""
+        """Whether this is the minimal payload."""
         return self.problem is not None
 
 
@@ -55,8 +55,15 @@ class Renderer:
         try:
             return Rendered(template.render(context(cloudevent, self._destination)), "application/json")
         except Exception as error:  # noqa: BLE001 - also an older release's event that lacks a field must be told
-            fallback, content_type = minimal(cloudevent, self._destination["kind"])
-            return Rendered(fallback, content_type, str(error) or type(error).__name__)
+            return self._minimal(cloudevent, Because.TEMPLATE_FAILED, str(error) or type(error).__name__)
+
+    def minimal(self, body: bytes) -> Rendered:
+        """The minimal payload of an encoded event, for a receiver that finds every other too large."""
+        return self._minimal(orjson.loads(body), Because.TOO_LARGE, "too large for the receiver")
+
+    def _minimal(self, cloudevent: dict[str, object], because: Because, problem: str) -> Rendered:
+        payload, content_type = minimal(cloudevent, self._destination["kind"], because)
+        return Rendered(payload, content_type, problem)
 
 
 def _needed(template: Template | None) -> Template | None:

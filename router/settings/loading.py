@@ -28,7 +28,7 @@ from router.policy import Policy, unreachable_rules
 from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
 from router.rendering.library import Templates
-from router.settings import cautions, combinations, names, problems, routes, signers, surroundings
+from router.settings import cautions, combinations, names, own_files, problems, routes, signers, surroundings
 from router.settings.document import Document
 from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Problem
@@ -107,6 +107,7 @@ def checked(reading: Reading) -> Loaded | Refused:
     told_of = {finding.path for finding in invalid}
     templates, mistaken = surroundings.gathered(surroundings.templates(data, reading))
     crossed = [*_cross_checks(data, result, context), *surroundings.certificates(data, reading), *mistaken]
+    crossed += own_files.overwritten(data, reading)  # last: by now everything has been read
     found += [placed(document, data, finding) for finding in invalid]
     found += [placed(document, data, finding) for finding in crossed if finding.path not in told_of]
     if found or isinstance(result, list):

@@ -6,12 +6,14 @@ must not be refused for an environment variable that only `serve` needs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.outbox import OutboxSettings
+from router.settings.plain import Item, names
 from router.settings.problems import told
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading
@@ -41,6 +43,21 @@ def read_part(path: Path, wanted: type[Part]) -> Part:
         ConfigurationError: The file can't be read, or says nothing of use about it.
     """
     reading = Reading(path, {})
+    found = _data(reading, path)
+    data = {name: found[name] for name in wanted.model_fields if name in found}
+    context = ReadingContext(reading.folder, {}, reading.read)
+    try:
+        return wanted.model_validate(data, context={"reading": context})
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: {error}; `gatecrier config check` says more") from error
+
+
+def destination_names(path: Path) -> Sequence[str]:
+    """The names of the destinations of a configuration; raises ConfigurationError where it can't be read."""
+    return names(_data(Reading(path, {}), path).get("destinations"))
+
+
+def _data(reading: Reading, path: Path) -> Item:
     try:
         document, problems = read_document(reading.read(reading.path, LARGEST))
     except (OSError, ValueError) as error:
@@ -48,9 +65,4 @@ def read_part(path: Path, wanted: type[Part]) -> Part:
         raise ConfigurationError(f"{path}: the configuration can't be read: {cause}") from error
     if document is None:
         raise ConfigurationError(told(str(path), problems))
-    data = {name: document.data[name] for name in wanted.model_fields if name in document.data}
-    context = ReadingContext(reading.folder, {}, reading.read)
-    try:
-        return wanted.model_validate(data, context={"reading": context})
-    except ValueError as error:
-        raise ConfigurationError(f"{path}: {error}; `gatecrier config check` says more") from error
+    return document.data

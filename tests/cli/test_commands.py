@@ -33,7 +33,10 @@ def config(tmp_path: Path) -> str:
     async def fill() -> None:
         outbox = await SqliteOutbox.open(tmp_path / "outbox.db", "replica-1")
         await outbox.append(NewEvent("event-1", BODY, 1767312000.0, ("slack", "siem")))
-        await outbox.queue("owner-1").settle([SetAside("slack", "event-1", 1767312001.0, 1, "http_400")])
+        await outbox.queue("owner-1").settle(
+            [SetAside("slack", "event-1", 1767312001.0, 1, "http_400", "no such channel")]
+        )
+        await outbox.append(NewEvent("event-2", BODY, 1767312000.0, ("slack",), ("slack",)))
         await outbox.close()
 
     asyncio.run(fill())
@@ -87,7 +90,7 @@ def test_the_listing_shows_state_and_cause(capsys: pytest.CaptureFixture[str], c
     lines = out.splitlines()
     assert lines[0].split()[:4] == ["STATE", "DESTINATION", "ATTEMPTS", "CAUSE"]
     assert {tuple(line.split()[:4]) for line in lines[1:]} == {
-        ("set_aside", "slack", "1", "http_400"),
+        ("set_aside", "slack", "1", "http_400:"),
         ("pending", "siem", "0", "-"),
     }
 
@@ -100,9 +103,58 @@ def test_the_listing_is_also_for_programs(capsys: pytest.CaptureFixture[str], co
 
 
 def test_an_empty_listing_says_so(capsys: pytest.CaptureFixture[str], config: str) -> None:
-    _, out, _ = said(capsys, "deliveries", "list", "--config", config, "--destination", "nobody")
+    _, out, _ = said(capsys, "deliveries", "list", "--config", config, "--state", "discarded")
 
     assert "nothing waits" in out
+
+
+@pytest.mark.parametrize("command", ["list", "replay", "discard"])
+def test_an_unknown_destination_is_told_with_the_nearest(
+    capsys: pytest.CaptureFixture[str], config: str, command: str
+) -> None:
+    code, out, err = said(capsys, "deliveries", command, "--config", config, "--destination", "archve")
+
+    assert (code, out) == (1, "")
+    assert "there is no destination 'archve'; did you mean \"archive\"?" in err
+
+
+def test_a_destination_that_was_removed_is_known_while_it_has_deliveries(
+    capsys: pytest.CaptureFixture[str], config: str
+) -> None:
+    code, out, _ = said(capsys, "deliveries", "list", "--config", config, "--destination", "siem")
+    _, _, warnings = said(capsys, "config", "check", config)
+
+    assert code == 0
+    assert "event-1" in out
+    assert "1 deliveries are left for 'siem', which is no destination here" in warnings
+    assert "replay --destination siem --to NAME" in warnings
+
+
+def test_of_an_event_what_was_delivered_is_shown_too(capsys: pytest.CaptureFixture[str], config: str) -> None:
+    _, out, _ = said(capsys, "deliveries", "list", "--config", config, "--event", "event-2")
+
+    assert {tuple(line.split()[:2]) for line in out.splitlines()[1:]} == {("delivered", "slack")}
+
+
+def test_what_a_receiver_said_is_shown(capsys: pytest.CaptureFixture[str], config: str) -> None:
+    _, out, _ = said(capsys, "deliveries", "list", "--config", config, "--state", "set_aside")
+
+    assert "http_400: no such channel" in out
+
+
+def test_deliveries_are_sent_elsewhere(capsys: pytest.CaptureFixture[str], config: str) -> None:
+    code, out, _ = said(capsys, "deliveries", "replay", "--config", config, "--destination", "siem", "--to", "archive")
+    _, listed, _ = said(capsys, "deliveries", "list", "--config", config, "--event", "event-1")
+    wrong, _, err = said(capsys, "deliveries", "replay", "--config", config, "--all", "--to", "siem")
+
+    assert (code, out) == (0, "1 delivery due at archive\n")
+    assert {tuple(line.split()[:4]) for line in listed.splitlines()[1:]} == {
+        ("set_aside", "slack", "1", "http_400:"),
+        ("pending", "archive", "0", "-"),
+        ("discarded", "siem", "0", "replayed_elsewhere:"),
+    }
+    assert wrong == 1
+    assert "there is no destination 'siem'" in err
 
 
 def test_a_delivery_is_replayed(capsys: pytest.CaptureFixture[str], config: str) -> None:

@@ -782,6 +782,27 @@ async def test_what_is_replayed_is_due_now_and_has_all_its_attempts_again(
     assert (delivery.refusals, delivery.refused_for) == (0, None)
 
 
+async def test_what_is_replayed_elsewhere_goes_there_unless_it_is_there(outbox: Outbox) -> None:
+    await appended(outbox, "a")
+    await appended(outbox, "b", "c", to=("slack", "siem"))
+    queue = outbox.queue(ME)
+    await queue.settle([SetAside("slack", event_id, 900.0, 3, "http_400", "no") for event_id in "abc"])
+    await queue.settle([Accepted("siem", "b", 900.0, 1), SetAside("siem", "c", 900.0, 3, "http_400")])
+    count = await outbox.replay(Selection("slack"), "siem")
+    again = await outbox.replay(Selection("slack"), "siem")
+    rows = await outbox.deliveries(EVERYTHING, 10)
+    known = [await outbox.knows(name) for name in ("slack", "siem", "pager")]
+
+    assert (count, again) == (3, 0)
+    assert {(row.destination, row.event_id): (row.state, row.reason, row.words) for row in rows} == {
+        **{("slack", event_id): (DISCARDED, "replayed_elsewhere", "siem") for event_id in "abc"},
+        ("siem", "a"): (PENDING, "", ""),
+        ("siem", "b"): (DeliveryState.DELIVERED, "", ""),
+        ("siem", "c"): (PENDING, "", ""),
+    }
+    assert known == [True, True, False]
+
+
 async def test_what_waits_is_counted_by_destination(outbox: Outbox) -> None:
     await a_mixture(outbox)
     await outbox.queue(ME).settle([SetAside("pager", "aside", 1.0, 1, "nobody asked")])

@@ -31,7 +31,7 @@ from router.outbox import (
     Waiting,
     Wanted,
 )
-from router.outbox.protocol import expect_storable
+from router.outbox.storable import expect_storable
 
 PENDING, DELIVERED, ASIDE, DISCARDED = DeliveryState
 Key = tuple[str, str]
@@ -133,12 +133,33 @@ class MemoryOutbox:
         found = [row.shown for row in self._selected(selection, states)]
         return sorted(found, key=lambda row: (-row.number.sequence, row.destination))[:limit]
 
-    async def replay(self, selection: Selection) -> int:
-        """Due now, with all attempts again."""
+    async def knows(self, destination: str) -> bool:
+        """Whether there is any delivery to it."""
         self.expect_open()
+        return any(name == destination for name, _ in self.rows)
+
+    async def replay(self, selection: Selection, to: str | None = None) -> int:
+        """Due now, with all attempts again; or elsewhere."""
+        self.expect_open()
+        if to is not None:
+            return self._redirected(selection, to)
         for row in (rows := self._selected(selection, (PENDING, ASIDE))):
             shown = replace(row.shown, state=PENDING, attempts=0, reason="", words="", due_at=None, settled_at=None)
             self.rows[shown.destination, shown.event_id] = Row(shown)
+        self.tell(None)
+        return len(rows)
+
+    def _redirected(self, selection: Selection, to: str) -> int:
+        rows = [row for row in self._selected(selection, (PENDING, ASIDE)) if row.shown.destination != to]
+        for row in rows:
+            known = self.rows.get((to, row.shown.event_id))
+            if known is None or known.shown.state in (ASIDE, DISCARDED):
+                blank = replace(row.shown, destination=to, state=PENDING, attempts=0, reason="", words="")
+                self.rows[to, row.shown.event_id] = Row(replace(blank, due_at=None, settled_at=None))
+            row.shown = replace(
+                row.shown, state=DISCARDED, reason="replayed_elsewhere", words=to, due_at=None, settled_at=self.clock()
+            )
+            row.kept_since = self.clock()
         self.tell(None)
         return len(rows)
 
@@ -163,14 +184,19 @@ class MemoryOutbox:
                 found[row.destination] = replace(of, set_aside=of.set_aside + 1)
         return found
 
-    async def forget(self, keep: float) -> int:
+    async def forget(self, keep: float, keep_set_aside: float | None = None) -> int:
         """What is older and was not waited for."""
         self.expect_open()
         before = self.clock() - keep
+        before_aside = before if keep_set_aside is None else self.clock() - keep_set_aside
         waited_for = {
             event_id
             for (_, event_id), row in self.rows.items()
-            if row.shown.state is PENDING or (row.kept_since is not None and row.kept_since >= before)
+            if row.shown.state is PENDING
+            or (
+                row.kept_since is not None
+                and row.kept_since >= (before_aside if row.shown.state is DeliveryState.SET_ASIDE else before)
+            )
         }
         gone = {event_id for event_id, one in self.events.items() if one.event.at < before} - waited_for
         self.events = {event_id: one for event_id, one in self.events.items() if event_id not in gone}

@@ -63,12 +63,12 @@ class Accident:
 
 def writing(outbox: SqliteOutbox) -> sqlite3.Connection:
     """The connection on which the outbox writes."""
-    return outbox._file._connections[2]
+    return outbox._file._opened.connections[2]
 
 
 def injure(writer: Writer[object] | object, words: Sequence[str], before: Callable[[], None]) -> None:
     """Have an accident before these statements of a writer, or of an outbox's writer."""
-    mine = writer._file._writer if isinstance(writer, SqliteOutbox) else cast("Writer[object]", writer)
+    mine = writer._file._opened.writer if isinstance(writer, SqliteOutbox) else cast("Writer[object]", writer)
     mine._connection = cast("sqlite3.Connection", Accident(mine._connection, words, before))
 
 

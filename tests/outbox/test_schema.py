@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.errors import OutboxError
-from router.outbox import Accepted, NewEvent, Number, Selection, Wanted, queries, schema, statements
+from router.outbox import Accepted, NewEvent, Number, Selection, Wanted, damage, queries, schema, statements
 from router.outbox.records import SqliteRecords, beside
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Append
@@ -145,23 +145,13 @@ def overwritten(path: Path, place: int, count: int) -> bytes:
     return content(path)
 
 
-@pytest.mark.parametrize("place", [0, 20_000], ids=["header", "page"])
-async def test_a_damaged_file_is_told_and_left_as_it_is(path: Path, place: int) -> None:
+async def test_what_is_no_database_is_moved_aside_as_it_is(path: Path) -> None:
+    """So that alerts go on."""
     await filled(path)
-    before = overwritten(path, place, 16_000)
-    with pytest.raises(OutboxError) as refused:
-        await opened_by_owner(path)
+    before = overwritten(path, 0, 16_000)
+    assert await found_in(path) == []
 
-    assert f"the outbox {path} is damaged" in str(refused.value)
-    assert "Move it aside together with outbox.db-wal" in str(refused.value)
-    assert content(path) == before
-
-
-async def test_a_truncated_file_is_told(path: Path) -> None:
-    await filled(path)
-    os.truncate(path, len(content(path)) // 2)
-    with pytest.raises(OutboxError, match="is damaged"):
-        await opened_by_owner(path)
+    assert [content(file) for file in damage.left_aside(path)] == [before]
 
 
 async def test_damage_that_shows_only_in_reading_is_told(path: Path) -> None:
@@ -215,10 +205,9 @@ async def test_a_log_whose_file_has_gone_is_not_thrown_away(path: Path, outbox: 
     left_behind = copied(path, path.parent / "copy")
     left_behind.unlink()
     before = log_of(left_behind).read_bytes()
-    with pytest.raises(OutboxError, match=r"has gone, but its log .* holds events"):
-        await opened_by_owner(left_behind)
+    assert await found_in(left_behind) == []
 
-    assert log_of(left_behind).read_bytes() == before
+    assert [content(file) for file in damage.left_aside(left_behind)] == [before]
 
 
 async def test_a_missing_folder_is_named(tmp_path: Path) -> None:

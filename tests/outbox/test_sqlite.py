@@ -5,20 +5,20 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from router.errors import OutboxError
-from router.outbox import LEASE, Accepted, DeliveryState, Number, Selection, SetAside, Wanted
+from router.outbox import LEASE, Accepted, DeliveryState, Number, Selection, SetAside, Wanted, changes
 from router.outbox.changes import FORGET_ROWS
 from router.outbox.claiming import CLAIM_BYTES, CLAIM_LIMIT
-from router.outbox.protocol import BODY_LIMIT
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
-from router.outbox.statements import Change
+from router.outbox.statements import Asked, Change
+from router.outbox.storable import BODY_LIMIT
 from tests.outbox.stage import ME, NOW, REPLICA, new, sequences, stored
 
 APPENDING = """
@@ -83,8 +83,9 @@ def written(path: Path, content: bytes) -> None:
 
 
 async def test_an_owner_that_could_not_open_leaves_no_lock(path: Path) -> None:
-    written(path, b"this is no database" * 100)
-    with pytest.raises(OutboxError, match="is damaged"):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    with pytest.raises(OutboxError, match="is of version 999"):
         await SqliteOutbox.open(path, REPLICA)
     written(path, b"")
     outbox = await SqliteOutbox.open(path, REPLICA)
@@ -178,19 +179,40 @@ async def test_an_event_that_is_replayed_while_others_are_forgotten_stays(
     await outbox.append(new("a"))
     await outbox.append(new("b"))
     await outbox.queue(ME).settle([SetAside("slack", event_id, NOW, 1, "http_400") for event_id in "ab"])
-    change = outbox._changed
+    remove = outbox.retention._removed_of
 
-    async def replayed_meanwhile(apply: object) -> int:
-        monkeypatch.setattr(outbox, "_changed", change)
+    async def replayed_meanwhile(sequences: Sequence[int]) -> int:
+        monkeypatch.setattr(outbox.retention, "_removed_of", remove)
         with closing(sqlite3.connect(path)) as operator:
             operator.execute("UPDATE deliveries SET state = 'pending' WHERE sequence = 1")
             operator.commit()
-        return await change(apply)  # type: ignore[arg-type] # passed on as it came
+        return await remove(sequences)
 
-    monkeypatch.setattr(outbox, "_changed", replayed_meanwhile)
+    monkeypatch.setattr(outbox.retention, "_removed_of", replayed_meanwhile)
 
     assert await outbox.forget(-1.0) == 1
     assert await stored(outbox) == [(1, "a")]
+
+
+async def test_a_million_deliveries_are_replayed_in_portions(
+    outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever appends meanwhile waits for one of them, not for all."""
+    await asyncio.gather(*(outbox.append(new(f"{number}", "slack", "siem")) for number in range(25)))
+    monkeypatch.setattr(changes, "DECIDED_ROWS", 7)
+    done: list[int] = []
+    write = outbox._file.write
+
+    def noted(asked: Asked, *, is_patient: bool = False) -> asyncio.Future[object]:
+        done.append(1)
+        return write(asked, is_patient=is_patient)
+
+    monkeypatch.setattr(outbox._file, "write", noted)
+    replayed = await outbox.replay(Selection())
+    discarded = await outbox.discard(Selection("siem"), NOW)
+
+    assert (replayed, discarded) == (50, 25)
+    assert len(done) == 8 + 4
 
 
 async def test_a_closed_outbox_says_so(path: Path) -> None:
@@ -225,7 +247,7 @@ async def test_a_late_commit_is_delivered_all_the_same(outbox: SqliteOutbox) -> 
     outbox.queue(ME).subscribe(told.append)
     late = asyncio.create_task(outbox.append(new("late", "siem")))
     await asyncio.sleep(0)
-    outbox._file._writer._late()
+    outbox._file._opened.writer._late()
     with pytest.raises(OutboxError, match="the outbox has not answered for 1 s"):
         await late
     await outbox.append(new("next"))
@@ -241,7 +263,7 @@ async def test_a_late_settlement_can_be_asked_again(outbox: SqliteOutbox) -> Non
     await outbox.queue(ME).claim("slack", Wanted(1))
     late = asyncio.create_task(outbox.queue(ME).settle([Accepted("slack", "a", NOW + 5, 1)]))
     await asyncio.sleep(0)
-    outbox._file._writer._late()
+    outbox._file._opened.writer._late()
     with pytest.raises(OutboxError, match="has not answered"):
         await late
     await outbox.queue(ME).settle([Accepted("slack", "a", NOW + 6, 1)])
@@ -337,7 +359,7 @@ async def test_a_withdrawal_is_not_told_that_the_disk_is_late(outbox: SqliteOutb
     withdrawing = asyncio.create_task(outbox.withdraw(["late"]))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    outbox._file._writer._late()
+    outbox._file._opened.writer._late()
     with pytest.raises(OutboxError, match="has not answered"):
         await late
 
@@ -348,7 +370,7 @@ async def test_appends_that_were_given_up_while_the_disk_hung_are_withdrawn_toge
     """They are of several transactions by then, and others append meanwhile."""
     given_up = [asyncio.create_task(outbox.append(new(f"given up {number}"))) for number in range(200)]
     await asyncio.sleep(0)
-    outbox._file._writer._late()
+    outbox._file._opened.writer._late()
     await asyncio.gather(*given_up, return_exceptions=True)
     withdrawing = [outbox.withdraw([f"given up {number}"]) for number in range(200)]
     gone, number = await asyncio.gather(asyncio.gather(*withdrawing), outbox.append(new("another")))
