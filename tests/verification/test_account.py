@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from router.errors import UnreachableError
-from router.images import Digest
+from router.images import Digest, ImageReference
 from router.registry.referrers import fallback_tag
 from router.verdict import Verdict
 from router.verification import Account, Judgement, Verifier
@@ -20,7 +20,7 @@ from tests.verification.notation.world import notation
 from tests.verification.test_cases import CASES, settings_of
 from tests.verification.test_search import FAR, signed
 from tests.verification.test_together import RELEASE, SECURITY, settings, signed_by
-from tests.verification.world import DATA, MemorySource, cosign, image, pen, rule, statement
+from tests.verification.world import DATA, MemorySource, cosign, image, in_virtual_time, pen, rule, statement
 
 SBOM = "https://spdx.dev/Document"
 
@@ -196,3 +196,26 @@ async def test_what_no_member_could_fetch_is_told_once_with_all_of_them() -> Non
 
     assert judgement.verdict is Verdict.UNVERIFIABLE
     assert ("referrers_api", (("first", "UnreachableError"), ("second", "UnreachableError"))) in shown(account)
+
+
+class HalfFar(MemorySource):
+    """A registry that answers later about every repository but the image's own."""
+
+    async def _note(self, question: str, where: ImageReference, deadline: float) -> None:
+        if where.repository != image().repository:
+            await self._wait(5.0, deadline)
+        await super()._note(question, where, deadline)
+
+
+def test_a_member_that_takes_longer_is_waited_for_although_another_has_proven_the_image() -> None:
+    """The gate would not wait."""
+    written = SECURITY.model_dump(mode="json", exclude_none=True) | {"signature_repository": "r.example/elsewhere"}
+    members = settings("any_of", RELEASE, type(SECURITY).model_validate(written))
+
+    async def scenario() -> Account:
+        source, _ = signed_by("release", source=HalfFar())
+        account = Account()
+        await Verifier(source, members).judge(image(), rule("both"), 100.0, account)
+        return account
+
+    assert ("sig_tag", (("first", "Endorsement"), ("second", "Stranger"))) in shown(in_virtual_time(scenario()))
