@@ -36,6 +36,7 @@ receives, never who comes next. From the outside in:
     slices         work in slices, so that nobody else waits for it
     fields         what a value in the configuration can be
     errors         everything we raise on purpose
+    reasons        why an image has its verdict: public codes, meanings, remedies
     verdict        the closed vocabulary of a decision
     steps          work that may be laid down at any step
 """

@@ -24,13 +24,14 @@
             ├── TrustEndedError       those who may sign are not trusted any more
             └── ForbiddenAddressError the name leads to an address that we never connect to
 
-`reason` codes are public: they label metrics and stand in events and documentation.
+`reason` codes are public (`router.reasons`): they label metrics and stand in events and documentation.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal, TypeAlias
 
+from router.reasons import Absence, Distrust, Flaw, Obstacle, Reason
 from router.verdict import Verdict
 
 UnreadableCause: TypeAlias = Literal["no_json", "no_review", "no_uid"]
@@ -81,32 +82,32 @@ class NotVerifiedError(GatecrierError):
     """An image is not proven. The text is the detail that stands in the event."""
 
     verdict: ClassVar[Verdict]
-    default_reason: ClassVar[str]
+    default_reason: ClassVar[Reason]
 
-    def __init__(self, detail: str, *, reason: str | None = None) -> None:
+    def __init__(self, detail: str, *, reason: Reason | None = None) -> None:
         super().__init__(detail)
-        self.reason = reason or self.default_reason
+        self.reason: Reason = self.default_reason if reason is None else reason
 
 
 class UnsignedError(NotVerifiedError):
     """There is no signature of this digest."""
 
     verdict = Verdict.UNSIGNED
-    default_reason = "no_signature"
+    default_reason = Absence.NO_SIGNATURE
 
 
 class UntrustedSignatureError(NotVerifiedError):
     """There are sound signatures, but not by those whom the rule asks for."""
 
     verdict = Verdict.UNTRUSTED
-    default_reason = "untrusted_signer"
+    default_reason = Distrust.UNTRUSTED_SIGNER
 
 
 class InvalidSignatureError(NotVerifiedError):
-    """A signature is broken or about another digest; reason is one of the codes of docs/concepts.md."""
+    """A signature is broken or about another digest; reason is a `Flaw`."""
 
     verdict = Verdict.INVALID
-    default_reason = "malformed"
+    default_reason = Flaw.MALFORMED
 
 
 class UnverifiableError(NotVerifiedError):
@@ -118,9 +119,9 @@ class UnverifiableError(NotVerifiedError):
     """
 
     verdict = Verdict.UNVERIFIABLE
-    default_reason = "internal_error"
+    default_reason = Obstacle.INTERNAL_ERROR
 
-    def __init__(self, detail: str, *, reason: str | None = None, is_registrys_doing: bool = False) -> None:
+    def __init__(self, detail: str, *, reason: Reason | None = None, is_registrys_doing: bool = False) -> None:
         super().__init__(detail, reason=reason)
         self.is_registrys_doing = is_registrys_doing
 
@@ -128,43 +129,43 @@ class UnverifiableError(NotVerifiedError):
 class NotFoundError(UnverifiableError):
     """The registry says that the image or a part of it is not there."""
 
-    default_reason = "not_found"
+    default_reason = Obstacle.NOT_FOUND
 
 
 class UnauthorisedError(UnverifiableError):
     """The registry, or its token service, refuses our credentials (401, 403)."""
 
-    default_reason = "unauthorised"
+    default_reason = Obstacle.UNAUTHORISED
 
 
 class RateLimitedError(UnverifiableError):
     """The registry wants fewer requests (429) than the deadline lets us wait for."""
 
-    default_reason = "rate_limited"
+    default_reason = Obstacle.RATE_LIMITED
 
 
 class UnreachableError(UnverifiableError):
     """No connection, a broken one, or 5xx after every attempt that the deadline allowed."""
 
-    default_reason = "unreachable"
+    default_reason = Obstacle.UNREACHABLE
 
 
 class TimedOutError(UnverifiableError):
     """No answer within the deadline."""
 
-    default_reason = "timeout"
+    default_reason = Obstacle.TIMEOUT
 
 
 class OverloadedError(UnverifiableError):
     """There was no turn for it within the deadline, or no socket, port or memory to ask with: our side, not theirs."""
 
-    default_reason = "overloaded"
+    default_reason = Obstacle.OVERLOADED
 
 
 class MalformedAnswerError(UnverifiableError):
     """An answer that the specification does not allow, or bytes that are not those of the digest."""
 
-    default_reason = "malformed_answer"
+    default_reason = Obstacle.MALFORMED_ANSWER
 
 
 class RefusedQuestionError(MalformedAnswerError):
@@ -174,16 +175,16 @@ class RefusedQuestionError(MalformedAnswerError):
 class TooLargeError(UnverifiableError):
     """An answer beyond our limits of size or count."""
 
-    default_reason = "too_large"
+    default_reason = Obstacle.TOO_LARGE
 
 
 class TrustEndedError(UnverifiableError):
     """Whatever vouches for those who may sign has run out, and nothing newer has come."""
 
-    default_reason = "trust_ended"
+    default_reason = Obstacle.TRUST_ENDED
 
 
 class ForbiddenAddressError(UnverifiableError):
     """A name leads to a link-local or metadata address, which we never connect to."""
 
-    default_reason = "forbidden_address"
+    default_reason = Obstacle.FORBIDDEN_ADDRESS

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from router.decision import Decision, Failure, Finding, audit_annotations, decide, wording
 from router.decision.deciding import ANNOTATION_LIMIT
 from router.decision.wording import MESSAGE_LIMIT, SHOWN_IMAGES, WARNING_LIMIT, WARNINGS_LIMIT, one_line
+from router.reasons import REASONS, Absence, Denial, Distrust, Flaw, Obstacle, Proof
 from router.verdict import Mode, RequestOutcome, Severity, Verdict
 
 DIGEST = "sha256:" + "9f" * 32
@@ -24,22 +25,26 @@ UNSIGNED = Finding(
     on_unverifiable="reject",
     verifier="shop-keys",
     verdict=Verdict.UNSIGNED,
-    reason="no_signature",
+    reason=Absence.NO_SIGNATURE,
     detail="neither a .sig tag nor a referrer holds a signature",
     signers=(),
     cached=False,
     milliseconds=5.1,
     wanted='a signature by key "release"',
 )
-SIGNED = dataclasses.replace(UNSIGNED, verdict=Verdict.VERIFIED, reason="signed", detail='signed by "release"')
-DOWN = dataclasses.replace(UNSIGNED, verdict=Verdict.UNVERIFIABLE, reason="timeout", detail="no answer", digest=None)
+SIGNED = dataclasses.replace(UNSIGNED, verdict=Verdict.VERIFIED, reason=Proof.SIGNED, detail='signed by "release"')
+DOWN = dataclasses.replace(
+    UNSIGNED, verdict=Verdict.UNVERIFIABLE, reason=Obstacle.TIMEOUT, detail="no answer", digest=None
+)
 TOLERATED = dataclasses.replace(DOWN, on_unverifiable="admit", is_registrys_doing=True)
-BROKEN = dataclasses.replace(UNSIGNED, verdict=Verdict.INVALID, reason="digest_mismatch", detail="about another digest")
+BROKEN = dataclasses.replace(
+    UNSIGNED, verdict=Verdict.INVALID, reason=Flaw.DIGEST_MISMATCH, detail="about another digest"
+)
 WATCHED = dataclasses.replace(UNSIGNED, rule_mode=Mode.DETECT)
 NO_RULE = dataclasses.replace(
     UNSIGNED,
     verdict=Verdict.DENIED,
-    reason="no_rule",
+    reason=Denial.NO_RULE,
     detail="no rule of the policy names this image",
     rule=None,
     wanted="",
@@ -137,18 +142,18 @@ def test_a_refusal_names_image_container_rule_and_the_next_step() -> None:
             dataclasses.replace(UNSIGNED, image=f"web@{DIGEST}", detail="perhaps only the index is signed"),
             "unsigned (no_signature: perhaps only the index is signed). ",
         ),
-        (dataclasses.replace(UNSIGNED, verdict=Verdict.UNTRUSTED, reason="too_few_signers"), "cosign sign"),
+        (dataclasses.replace(UNSIGNED, verdict=Verdict.UNTRUSTED, reason=Distrust.TOO_FEW_SIGNERS), "cosign sign"),
         (BROKEN, "invalid (digest_mismatch: about another digest). "),
         (BROKEN, "Find out who pushed that signature"),
         (DOWN, "unverifiable (timeout: no answer). "),
         (DOWN, "Try again; if it stays so, ask whoever runs the registry."),
-        (dataclasses.replace(DOWN, reason="not_found", detail=""), "unverifiable (not_found). "),
-        (dataclasses.replace(DOWN, reason="not_found"), "that the image was pushed"),
-        (dataclasses.replace(DOWN, reason="unauthorised"), "credentials"),
+        (dataclasses.replace(DOWN, reason=Obstacle.NOT_FOUND, detail=""), "unverifiable (not_found). "),
+        (dataclasses.replace(DOWN, reason=Obstacle.NOT_FOUND), "that the image was pushed"),
+        (dataclasses.replace(DOWN, reason=Obstacle.UNAUTHORISED), "credentials"),
         (NO_RULE, "denied (no_rule: no rule of the policy names this image). Add a rule to the policy"),
-        (dataclasses.replace(NO_RULE, reason="invalid_reference"), "Write REGISTRY/REPOSITORY:TAG"),
+        (dataclasses.replace(NO_RULE, reason=Denial.INVALID_REFERENCE), "Write REGISTRY/REPOSITORY:TAG"),
         (dataclasses.replace(NO_RULE, image=""), "(no image) (container web): denied"),
-        (dataclasses.replace(NO_RULE, rule="**", reason="static_deny"), 'Rule "**" refuses it. Use an image that'),
+        (dataclasses.replace(NO_RULE, rule="**", reason=Denial.STATIC_DENY), 'Rule "**" refuses it. Use an image that'),
         (dataclasses.replace(UNSIGNED, container_kind="image_volume", container="model"), "(volume model)"),
     ],
 )
@@ -222,8 +227,8 @@ def test_what_a_rule_tolerates_is_told() -> None:
     assert decision.message.startswith("1 image unverifiable\nregistry.example/shop/web:1.4")
 
 
-@pytest.mark.parametrize("reason", ["not_found", "unauthorised", "overloaded", "timeout", "malformed_answer"])
-def test_what_is_not_the_registrys_doing_is_refused_and_says_why(reason: str) -> None:
+@pytest.mark.parametrize("reason", list(Obstacle))
+def test_what_is_not_the_registrys_doing_is_refused_and_says_why(reason: Obstacle) -> None:
     """Whoever deploys chooses a tag that is not there; a rule that admits must not admit that."""
     chosen = dataclasses.replace(TOLERATED, reason=reason, is_registrys_doing=False)
     decision = decide([chosen], Mode.ENFORCE)
@@ -240,7 +245,7 @@ def test_only_unverifiable_is_ever_tolerated() -> None:
 
 
 def test_who_waits_too_long_is_told_what_to_do() -> None:
-    waiting = dataclasses.replace(DOWN, reason="overloaded")
+    waiting = dataclasses.replace(DOWN, reason=Obstacle.OVERLOADED)
 
     assert "ask for fewer images at once" in decide([waiting], Mode.ENFORCE).message
 
@@ -348,7 +353,7 @@ FINDINGS = st.lists(
         on_unverifiable=st.sampled_from(["reject", "admit"]),
         verifier=st.none() | st.just("keys"),
         verdict=st.sampled_from(Verdict),
-        reason=st.sampled_from(["no_signature", "timeout", "no_rule", "internal_error"]),
+        reason=st.sampled_from([code for codes in REASONS.values() for code in codes]),
         detail=ANY_TEXT,
         signers=st.just(()),
         cached=st.booleans(),

@@ -27,6 +27,7 @@ from router.events import (
     unreadable_event,
     with_sequence,
 )
+from router.reasons import Proof
 from router.verdict import Mode, RequestOutcome, Verdict
 from router.verification import Signer
 
@@ -47,7 +48,7 @@ def an_event(image: str = "registry.example/shop/web:1.4") -> events.CloudEvent:
         on_unverifiable="reject",
         verifier="keys",
         verdict=Verdict.VERIFIED,
-        reason="signed",
+        reason=Proof.SIGNED,
         detail="",
         signers=signers,
         cached=False,

@@ -18,6 +18,8 @@
     refusal.
 (7) Where (5) or (6) changed the decision, whoever heard the first one hears of it (`router.admission.telling`).
 
+`decided` is (2) and (3) alone, for whoever asks what would be decided and tells nobody.
+
 `mutate` pins tags to digests that were proven, only where a refusal would be in force. It refuses nothing, makes no
 event and never sends a patch that could fail to apply.
 
@@ -99,9 +101,7 @@ class Gate:
             if workload.skip is not None:
                 self._observer.skipped(workload.skip)
                 return review.reply(asked.request.uid, allowed=True)
-            if asked.problem:
-                return await self._told(asked, _failed((), asked, "unreadable", asked.problem))
-            return await self._told(asked, await _drafted(asked))
+            return await self._told(asked, await decided(asked))
         except Exception as error:  # the one boundary: the answer and its event say that we failed
             log.exception("gate_stage_failed", uid=asked.request.uid, namespace=asked.request.namespace)
             return await self._told_of_failure(asked, type(error).__name__)
@@ -190,8 +190,10 @@ class Gate:
             log.error("telling_failed", exc_info=error)
 
 
-async def _drafted(asked: Asked) -> Draft:
-    """What is decided about the images: as it was decided before, while that holds."""
+async def decided(asked: Asked) -> Draft:
+    """What is decided about a request that brings images: as it was decided before, while that holds."""
+    if asked.problem:
+        return _failed((), asked, "unreadable", asked.problem)
     workload, decisions = asked.workload, asked.rules.decisions
     key = Alike(workload.places, workload.notices, asked.mode, asked.never_block)
     if (remembered := decisions.get(key)) is not None:

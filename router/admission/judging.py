@@ -27,6 +27,7 @@ from router.decision import Finding
 from router.errors import InvalidReferenceError
 from router.images import Digest, ImageReference, parse_reference
 from router.policy import Policy, Rule
+from router.reasons import Denial, Obstacle, Reason
 from router.registry.wire import Wire
 from router.telemetry.logs import logger
 from router.verdict import Mode, Verdict
@@ -144,7 +145,9 @@ class Judging:
 
     async def known(self, places: Sequence[Place]) -> list[Finding]:
         """One finding per place, in order, with what can be said without asking anybody."""
-        unasked = Judgement(Verdict.UNVERIFIABLE, "unanswered", "nobody waited for a verdict", None, (), cached=False)
+        unasked = Judgement(
+            Verdict.UNVERIFIABLE, Obstacle.UNANSWERED, "nobody waited for a verdict", None, (), cached=False
+        )
         judged: dict[str, Judged] = {}
         found = []
         pause = Pause()
@@ -166,10 +169,10 @@ class Judging:
         try:
             reference = parse_reference(image)
         except InvalidReferenceError as error:
-            return Judged(None, None, _denied("invalid_reference", str(error)))
+            return Judged(None, None, _denied(Denial.INVALID_REFERENCE, str(error)))
         rule = self._policy.match(reference)
         if rule is None:
-            return Judged(str(reference), None, _denied("no_rule", "no rule of the policy names this image"))
+            return Judged(str(reference), None, _denied(Denial.NO_RULE, "no rule of the policy names this image"))
         known = self._verifier.knows(reference, rule, is_recent_enough=is_recent_enough)
         if known is None:
             return reference, rule
@@ -248,7 +251,7 @@ def _result(answer: Answer[tuple[Judgement, float]], times: _Times) -> tuple[Jud
         case Failed(error, _):
             log.error("verifier_failed", exc_info=error)
             failed = f"the verifier failed ({type(error).__name__})"
-            return Judgement(Verdict.UNVERIFIABLE, "internal_error", failed, None, (), cached=False), 0.0
+            return Judgement(Verdict.UNVERIFIABLE, Obstacle.INTERNAL_ERROR, failed, None, (), cached=False), 0.0
         case Unasked(had_a_turn):
             return overloaded(had_a_turn=had_a_turn), times.ended - times.began
         case _:
@@ -265,5 +268,5 @@ def _shortest(judged: Iterable[Judged]) -> Lasting | None:
     return lasting
 
 
-def _denied(reason: str, detail: str) -> Judgement:
+def _denied(reason: Reason, detail: str) -> Judgement:
     return Judgement(Verdict.DENIED, reason, detail, None, (), cached=False)

@@ -16,6 +16,7 @@ from router.admission.asked import Asked
 from router.admission.judging import Pause
 from router.admission.places import Place
 from router.decision import Finding
+from router.reasons import Denial
 from router.verdict import Mode, Verdict
 
 
@@ -55,6 +56,6 @@ def _not_pinned(finding: Finding) -> Finding:
     return replace(
         finding,
         verdict=Verdict.DENIED,
-        reason="not_pinned",
+        reason=Denial.NOT_PINNED,
         detail=f"it is proven as {finding.digest}, but a tag may mean something else when it is pulled",
     )

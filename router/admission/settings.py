@@ -41,7 +41,15 @@ class ClientsSettings(SettingsModel):
         return self._authority
 
 
-class WebhookSettings(SettingsModel):
+class DrivenSettings(SettingsModel):
+    """What in an object is an image."""
+
+    csi_image_drivers: tuple[str, ...] = ("container-image.csi.k8s.io", "csi-image.warm-metal.tech")
+    """CSI drivers whose inline volumes mount an image (`volumeAttributes.image`): such images are judged, too. The two
+    names are those of warm-metal's driver, since and before its version 2."""
+
+
+class ListeningSettings(SettingsModel):
     """Where the API server finds us, and how long a review may take."""
 
     listen: Annotated[Listen, OnlyAtStart()]
@@ -68,9 +76,6 @@ class WebhookSettings(SettingsModel):
     max_body: Annotated[Size, OnlyAtStart()] = 32 * 2**20
     """The largest review that is read; larger ones are answered 413. The API server escapes `<`, `>` and `&`, so a
     Pod of 3 MiB makes a body of 18 MiB. A change needs a restart."""
-    csi_image_drivers: tuple[str, ...] = ("container-image.csi.k8s.io", "csi-image.warm-metal.tech")
-    """CSI drivers whose inline volumes mount an image (`volumeAttributes.image`): such images are judged, too. The two
-    names are those of warm-metal's driver, since and before its version 2."""
 
     @model_validator(mode="after")
     def _ends_in_time(self) -> Self:
@@ -85,3 +90,7 @@ class WebhookSettings(SettingsModel):
     def patience_of_delivery(self, most: float) -> float:
         """Seconds that running deliveries get after SIGTERM, at most so many."""
         return min(most, STOPPING - self.linger - self.deadline)
+
+
+class WebhookSettings(DrivenSettings, ListeningSettings):
+    """Where the API server asks, how long an answer may take, and what is looked for."""

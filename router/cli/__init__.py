@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from router import __version__
-from router.cli import config, deliveries, demo, serve, trust
+from router.cli import check, config, deliveries, demo, serve, trust, verify
 from router.errors import GatecrierError
 
 if TYPE_CHECKING:
     Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
-COMMANDS = (serve, config, trust, deliveries, demo)
+COMMANDS = (serve, verify, check, trust, config, deliveries, demo)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.cli.describing import described
 from router.cli.serve import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
@@ -22,16 +23,24 @@ def add(subcommands: Subcommands) -> None:
     """Register the command."""
     parser = subcommands.add_parser("config", help="check a configuration, or show what may stand in one")
     inner = parser.add_subparsers(metavar="COMMAND", required=True)
-    check = inner.add_parser(
+    check = described(
+        inner,
         "check",
-        help="say everything that is wrong with a configuration",
-        description="Reads a configuration and every file that it names, as `serve` does, and says everything that is "
+        brief="say everything that is wrong with a configuration",
+        text="Reads a configuration and every file that it names, as `serve` does, and says everything that is "
         "wrong with it: FILE:LINE:COLUMN: PATH: found; expected. Starts and changes nothing. Exit code 1 if it is "
         "refused.",
+        examples="gatecrier config check gatecrier.yaml",
     )
     check.add_argument("file", type=Path, nargs="?", default=DEFAULT_CONFIG, help="default: %(default)s")
     check.set_defaults(run=_check)
-    schema = inner.add_parser("schema", help="print the JSON Schema of the configuration, for editors")
+    schema = described(
+        inner,
+        "schema",
+        brief="print the JSON Schema of the configuration, for editors",
+        text="Prints the JSON Schema of the configuration, by which editors complete and check it.",
+        examples="gatecrier config schema > gatecrier.schema.json",
+    )
     schema.set_defaults(run=_schema)
     reference = inner.add_parser("reference")  # for docs/configuration.md, and so without help
     reference.set_defaults(run=_reference)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.cli.describing import described
 from router.cli.serve import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
@@ -26,29 +27,35 @@ def add(subcommands: Subcommands) -> None:
     """Register the commands."""
     parser = subcommands.add_parser("deliveries", help="list, replay or discard what was not delivered")
     inner = parser.add_subparsers(metavar="COMMAND", required=True)
-    listing = inner.add_parser(
+    listing = described(
+        inner,
         "list",
-        help="show deliveries, newest first",
-        description="Shows deliveries, newest first: those that wait and those that were set aside, unless --state "
+        brief="show deliveries, newest first",
+        text="Shows deliveries, newest first: those that wait and those that were set aside, unless --state "
         "says otherwise; with --event all of that event, also what was delivered.",
+        examples="gatecrier deliveries list --destination slack --state set_aside",
     )
     _selecting(listing, STATES)
     listing.add_argument("--limit", type=_positive, default=100, help="how many at most (default: %(default)s)")
     listing.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
     listing.set_defaults(run=_list)
-    replay = inner.add_parser(
+    replay = described(
+        inner,
         "replay",
-        help="try deliveries again now, with their original ids",
-        description="Makes deliveries that were set aside (or wait) due now. They keep their event ids.",
+        brief="try deliveries again now, with their original ids",
+        text="Makes deliveries that were set aside (or wait) due now. They keep their event ids.",
+        examples="gatecrier deliveries replay --destination slack",
     )
     replay.add_argument("--to", metavar="NAME", help="send the events to this destination instead")
     _selecting(replay, ("set_aside", "pending"))
     replay.add_argument("--all", action="store_true", help="everything that was set aside")
     replay.set_defaults(run=_replay)
-    discard = inner.add_parser(
+    discard = described(
+        inner,
         "discard",
-        help="give deliveries up for good",
-        description="Gives deliveries up for good. They stay listed as discarded until their events are forgotten.",
+        brief="give deliveries up for good",
+        text="Gives deliveries up for good. They stay listed as discarded until their events are forgotten.",
+        examples="gatecrier deliveries discard --destination slack --event ID",
     )
     _selecting(discard, ("set_aside", "pending"))
     discard.add_argument("--all", action="store_true", help="everything that was set aside")

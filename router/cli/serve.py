@@ -10,6 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from router.cli.describing import described
+
 if TYPE_CHECKING:
     from router.cli import Subcommands
 
@@ -18,12 +20,14 @@ DEFAULT_CONFIG = Path("/etc/gatecrier/gatecrier.yaml")
 
 def add(subcommands: Subcommands) -> None:
     """Register the command."""
-    parser = subcommands.add_parser(
+    parser = described(
+        subcommands,
         "serve",
-        help="answer admission requests and deliver events",
-        description="Answers admission requests and delivers events until SIGTERM. SIGHUP, or a change of the "
+        brief="answer admission requests and deliver events",
+        text="Answers admission requests and delivers events until SIGTERM. SIGHUP, or a change of the "
         "configuration or of a file that it names, makes it read the configuration again; a bad one is refused and "
         "the old one stays.",
+        examples="gatecrier serve --config gatecrier.yaml",
     )
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration (default: %(default)s)")
     parser.add_argument("--log", choices=("json", "readable"), help="form of the log (default: readable on a terminal)")

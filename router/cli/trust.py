@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.cli.describing import described
 from router.cli.serve import DEFAULT_CONFIG
 from router.errors import ConfigurationError, TrustRefreshError
 
@@ -31,19 +32,23 @@ def add(subcommands: Subcommands) -> None:
     """Register the commands."""
     parser = subcommands.add_parser("trust", help="show whom a configuration trusts, or ask repositories anew")
     inner = parser.add_subparsers(metavar="COMMAND", required=True)
-    show = inner.add_parser(
+    show = described(
+        inner,
         "show",
-        help="show what is trusted, from where, since when and until when",
-        description="Shows what verifiers trust: trusted roots with their authorities and logs, keys, and trust "
+        brief="show what is trusted, from where, since when and until when",
+        text="Shows what verifiers trust: trusted roots with their authorities and logs, keys, and trust "
         "stores, each with where it comes from, since when and until when. Asks nobody. Exit code 0 if all that is "
         "needed is known and in date, 1 if not, 3 if the configuration can't be read.",
+        examples="gatecrier trust show --config gatecrier.yaml",
     )
-    refresh = inner.add_parser(
+    refresh = described(
+        inner,
         "refresh",
-        help="ask the repositories of trusted roots now",
-        description="Asks the TUF repositories of the trusted roots that verifiers use, and keeps what they say. A "
+        brief="ask the repositories of trusted roots now",
+        text="Asks the TUF repositories of the trusted roots that verifiers use, and keeps what they say. A "
         "running Gatecrier takes it when it reads its configuration again (SIGHUP), or when it refreshes by itself. "
         "Exit code 0 if all answered, 1 if an answer was refused, 3 if one could not be had or kept.",
+        examples="gatecrier trust refresh --config gatecrier.yaml",
     )
     for command, run in ((show, _show), (refresh, _refresh)):
         command.add_argument(

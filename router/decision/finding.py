@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from router.reasons import Reason
 from router.verdict import Mode, Verdict
 from router.verification.scheme import Signer
 
@@ -26,7 +27,7 @@ class Finding:
     """`reject` or `admit`."""
     verifier: str | None
     verdict: Verdict
-    reason: str
+    reason: Reason
     detail: str
     signers: tuple[Signer, ...]
     cached: bool

@@ -15,9 +15,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import assert_never
 
 from router.decision.finding import Failure, Finding
+from router.reasons import TARGET
 from router.verdict import Verdict
 
 SHOWN_IMAGES = 20
@@ -118,7 +118,7 @@ def _of_failure(failure: Failure) -> str:
 
 
 def _line(finding: Finding, name_limit: int) -> str:
-    return f"{_found(finding, name_limit)} {_next_step(finding)}"
+    return f"{_found(finding, name_limit)} {next_step(finding)}"
 
 
 def _found(finding: Finding, name_limit: int) -> str:
@@ -146,35 +146,9 @@ def _subject(finding: Finding, name_limit: int) -> str:
     return f"{image} ({kind} {_short_line(finding.container, CONTAINER_LIMIT)})"
 
 
-def _next_step(finding: Finding) -> str:
-    match finding.verdict:
-        case Verdict.UNSIGNED | Verdict.UNTRUSTED:
-            return f"Sign it with: cosign sign --key ... {_target(finding)}"
-        case Verdict.INVALID:
-            return "Find out who pushed that signature, remove it, and sign the image again."
-        case Verdict.UNVERIFIABLE:
-            return _NEXT_STEPS.get(finding.reason, "Try again; if it stays so, ask whoever runs the registry.")
-        case Verdict.DENIED:
-            return _NEXT_STEPS.get(finding.reason, "Use an image that the policy lets pass.")
-        case Verdict.VERIFIED | Verdict.EXEMPT | Verdict.INHERITED:
-            return "There is nothing to do."
-        case _:
-            assert_never(finding.verdict)
-
-
-_NEXT_STEPS = {
-    "not_found": "Check name and tag, and that the image was pushed.",
-    "unauthorised": "Check the name; if it is right, Gatecrier needs credentials for this registry (`registries`).",
-    "forbidden_address": "Check the name; Gatecrier connects to no link-local or metadata address.",
-    "trust_ended": "Ask whoever runs Gatecrier to renew what vouches for those who may sign.",
-    "trust_missing": "Try again soon; if it stays so, ask whoever runs Gatecrier for `gatecrier trust refresh`.",
-    "revocation_unknown": "Try again; if it stays so, ask whoever issues the signer's certificates.",
-    "overloaded": "Try again; if it stays so, ask for fewer images at once, and look for who asks for many.",
-    "internal_error": "Try again; if it stays so, tell whoever runs Gatecrier: its log has the cause.",
-    "not_pinned": "Deploy it by digest, or find out why /mutate was not asked before /validate.",
-    "no_rule": "Add a rule to the policy, or use an image that a rule names.",
-    "invalid_reference": "Write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@DIGEST.",
-}
+def next_step(finding: Finding) -> str:
+    """What whoever deploys the image can do about it."""
+    return finding.reason.remedy.replace(TARGET, _target(finding))
 
 
 def _target(finding: Finding) -> str:

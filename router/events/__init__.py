@@ -12,7 +12,7 @@ from router.events.encoding import (
 from router.events.json_text import as_json
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
 from router.events.notices import NOTICE_TYPE, NoticeEvent, NoticeEventData, notice_schema, trouble_notice
-from router.events.parts import DecisionParts
+from router.events.parts import DecisionParts, image_data
 from router.events.schema import (
     CONTENT_TYPE,
     DECISION_TYPE,
@@ -59,6 +59,7 @@ __all__ = [
     "encode",
     "event_id",
     "event_schema",
+    "image_data",
     "notice_schema",
     "reduced",
     "timestamp",

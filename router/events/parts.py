@@ -38,7 +38,7 @@ class DecisionParts:
             "message": decision.message,
             "break_glass": None,
         }
-        return cls(told, [_image(finding) for finding in findings])
+        return cls(told, [image_data(finding) for finding in findings])
 
     @cached_property
     def encoded(self) -> tuple[orjson.Fragment, orjson.Fragment]:
@@ -56,7 +56,8 @@ class DecisionParts:
         return as_json(self.decision), as_json(self.images)
 
 
-def _image(finding: Finding) -> ImageData:
+def image_data(finding: Finding) -> ImageData:
+    """A place of an image and what was found out about it, as events and commands tell it."""
     return {
         "container": finding.container,
         "container_kind": finding.container_kind,

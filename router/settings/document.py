@@ -44,7 +44,7 @@ class Document:
     @property
     def data(self) -> dict[str, Plain]:
         """The plain data; built anew at each call, shared by nobody."""
-        return {key: _plain(node) for key, (_, node) in self.root.nodes.items()}
+        return {key: plain(node) for key, (_, node) in self.root.nodes.items()}
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
         """Where the value at the path stands, or its key; of a path that leads nowhere, the last part that stands."""
@@ -63,11 +63,12 @@ class Document:
         return found
 
 
-def _plain(node: Node) -> Plain:
+def plain(node: Node) -> Plain:
+    """What the node holds, without places; built anew at each call."""
     match node:
         case Scalar(value):
             return value
         case Items(nodes):
-            return [_plain(item) for item in nodes]
+            return [plain(item) for item in nodes]
         case Members(nodes):
-            return {key: _plain(value) for key, (_, value) in nodes.items()}
+            return {key: plain(value) for key, (_, value) in nodes.items()}

@@ -34,7 +34,7 @@ from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading, Snapshot
-from router.settings.tree import Settings
+from router.settings.tree import JudgingSettings, Settings
 from router.settings.validating import validated
 
 _WHOLE = TypeAdapter(Settings)
@@ -108,14 +108,14 @@ def checked(reading: Reading) -> Loaded | Refused:
     templates, mistaken = surroundings.gathered(surroundings.templates(data, reading))
     crossed = [*_cross_checks(data, result, context), *surroundings.certificates(data, reading), *mistaken]
     crossed += own_files.overwritten(data, reading)  # last: by now everything has been read
-    found += [_placed(document, data, finding) for finding in invalid]
-    found += [_placed(document, data, finding) for finding in crossed if finding.path not in told_of]
+    found += [placed(document, data, finding) for finding in invalid]
+    found += [placed(document, data, finding) for finding in crossed if finding.path not in told_of]
     if found or isinstance(result, list):
         return Refused(problems.told(reading.name, found), reading.watched)
 
     def told(findings: Iterable[Finding]) -> tuple[str, ...]:
-        placed = sorted(_placed(document, data, finding) for finding in findings)
-        return tuple(one.told(reading.name) for one in placed)
+        ordered = sorted(placed(document, data, finding) for finding in findings)
+        return tuple(one.told(reading.name) for one in ordered)
 
     return Loaded(
         result,
@@ -129,14 +129,19 @@ def checked(reading: Reading) -> Loaded | Refused:
     )
 
 
+def judging_checks(data: Item, result: JudgingSettings | list[Finding], reading: ReadingContext) -> Iterator[Finding]:
+    """Cross-checks of the part that images are judged by."""
+    yield from names.repeated(data)
+    yield from names.rules(data)
+    yield from combinations.combined(data)
+    yield from names.trust_roots(data)
+    yield from _rules_that_never_win(data, result, reading)
+
+
 def _cross_checks(data: Item, result: Settings | list[Finding], reading: ReadingContext) -> list[Finding]:
     return [
-        *names.repeated(data),
-        *names.rules(data),
-        *combinations.combined(data),
-        *names.trust_roots(data),
+        *judging_checks(data, result, reading),
         *routes.routes(data),
-        *_rules_that_never_win(data, result, reading),
         *surroundings.listening(data),
         *surroundings.forbidden_addresses(data),
     ]
@@ -164,9 +169,11 @@ def _admitted_anywhere(settings: Settings) -> Iterator[Finding]:
             yield Finding(("policy", index, "on_unverifiable"), text)
 
 
-def _rules_that_never_win(data: Item, result: Settings | list[Finding], reading: ReadingContext) -> Iterator[Finding]:
+def _rules_that_never_win(
+    data: Item, result: JudgingSettings | list[Finding], reading: ReadingContext
+) -> Iterator[Finding]:
     rules: dict[int, RuleSettings] = {}
-    if isinstance(result, Settings):
+    if isinstance(result, JudgingSettings):
         rules.update(enumerate(result.policy))
     else:
         for index, item in maps(data.get("policy")):
@@ -180,7 +187,7 @@ def _rules_that_never_win(data: Item, result: Settings | list[Finding], reading:
         yield Finding(("policy", numbers[loser]), text)
 
 
-def _placed(document: Document, data: Item, finding: Finding) -> Problem:
+def placed(document: Document, data: Item, finding: Finding) -> Problem:
     """The finding with its place, and the name of the item that it is in."""
     value: problems.Plain = data
     name = ""

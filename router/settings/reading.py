@@ -2,27 +2,33 @@
 
 Rules:
 (1) YAML's events are read one by one, so that hostile nesting ends at our limit and not at the end of the stack.
-(2) One document in UTF-8, a map at its root; scalars mean what YAML 1.2's core schema says (clause 10.3): `yes`,
-    `on`, `1:30` and `2026-01-01` are texts. Other tags, merge keys (`<<`) and keys that are no text are refused.
+(2) UTF-8; scalars mean what YAML 1.2's core schema says (clause 10.3): `yes`, `on`, `1:30` and `2026-01-01` are
+    texts. Other tags are refused.
 (3) A key that stands twice is a problem; the first one counts for whatever is checked after that.
-(4) An alias stands for what its anchor holds. Values count as often as they are used: at most `MOST_NODES` of them
-    and `MOST_CHARACTERS` in them, so that a small file can not become a large one.
-(5) What does not stop us is collected; only what leaves nothing to read (syntax, size, depth) ends the reading.
+(4) An alias stands for what its anchor holds. Values and their characters count as often as they are used, within
+    `Bounds`, so that a small file can not become a large one.
+(5) A configuration is one document with a map at its root; merge keys (`<<`) and keys that are no text are refused.
+    What others write for others (`Bounds.is_strict` is false) may have any number of documents, merge keys, whose map
+    gives what is not written beside it, and keys that are numbers or words, which are taken as texts.
+(6) What does not stop us is collected; only what leaves nothing to read (syntax, size, depth) ends the reading.
 
 Source: YAML 1.2.2; libyaml through PyYAML, which scans YAML 1.1 in every other respect.
 """
 
 from __future__ import annotations
 
-import math
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
 import yaml
 
+from router.settings.bounds import Bounds
 from router.settings.document import Document, Items, Members, Node, Scalar
 from router.settings.problems import Path, Place, Problem, in_words, kind_in_words, path_text, quoted
+from router.settings.scalars import core_value
 
 LARGEST = 2**20
 """Bytes of a configuration file."""
@@ -32,18 +38,16 @@ MOST_CHARACTERS = 4 * LARGEST
 """Characters of all scalars, counted the same way."""
 DEEPEST = 50
 """Lists and maps within each other."""
+CONFIGURATION = Bounds("configuration", LARGEST, MOST_NODES, MOST_CHARACTERS, is_strict=True)
 
 _START = Place(1, 1)
 _CORE = "tag:yaml.org,2002:"
-_WORDS: dict[str, bool | None] = (
-    dict.fromkeys(("", "~", "null", "Null", "NULL"), None)
-    | dict.fromkeys(("true", "True", "TRUE"), True)
-    | dict.fromkeys(("false", "False", "FALSE"), False)
-)
-_WHOLE = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,15}", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(?:[0-9]*\.[0-9]+|[0-9]+\.|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LOADER: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+_Merge = Enum("_Merge", ["KEY"])
+"""A merge key, which is no text."""
 
 
 class _EndError(Exception):
@@ -54,7 +58,7 @@ def read_document(content: bytes) -> tuple[Document | None, list[Problem]]:
     """The document, or None where there is nothing to check further, and the problems of reading it."""
     problems: list[Problem] = []
     try:
-        root = _Builder(_decoded(content, problems), problems).document()
+        root = _Builder(_decoded(content, problems, CONFIGURATION), problems, CONFIGURATION).document()
     except _EndError:
         return None, problems
     if isinstance(root, Members):
@@ -63,14 +67,26 @@ def read_document(content: bytes) -> tuple[Document | None, list[Problem]]:
     return None, problems
 
 
+def read_documents(content: bytes, bounds: Bounds) -> tuple[list[tuple[Node, list[Problem]]], list[Problem]]:
+    """Each document with its problems, and those that ended the reading before its end."""
+    problems: list[Problem] = []
+    documents: list[tuple[Node, list[Problem]]] = []
+    with contextlib.suppress(_EndError):
+        for node in _Builder(_decoded(content, problems, bounds), problems, bounds).documents():
+            documents.append((node, problems.copy()))
+            problems.clear()
+    return documents, problems
+
+
 def _no_map(root: Scalar | Items) -> str:
     found = "a list" if isinstance(root, Items) else kind_in_words(root.value)
     return f"the configuration is {found}; expected a map that starts with a line such as `cluster: production-eu`"
 
 
-def _decoded(content: bytes, problems: list[Problem]) -> str:
-    if len(content) > LARGEST:
-        problems.append(Problem(_START, "", f"the file has more than {LARGEST} bytes, which no configuration needs"))
+def _decoded(content: bytes, problems: list[Problem], bounds: Bounds) -> str:
+    if len(content) > bounds.size:
+        found = f"the file has more than {bounds.size} bytes, which no {bounds.noun} needs"
+        problems.append(Problem(_START, "", found))
         raise _EndError
     try:
         text = content.decode("utf-8-sig")
@@ -97,10 +113,11 @@ def _place(event: yaml.Event) -> Place:
 
 @dataclass(slots=True)
 class _Builder:
-    """Builds the nodes of one document from its events."""
+    """Builds the nodes of documents from their events."""
 
     text: str
     problems: list[Problem]
+    bounds: Bounds
     anchors: dict[str, tuple[Node, int, int] | None] = field(default_factory=dict)
     """What each anchor holds, its nodes and its characters; None while it is being read."""
     nodes: int = 0
@@ -117,6 +134,14 @@ class _Builder:
         if not isinstance(further := next(events), yaml.StreamEndEvent):
             self._note(_place(further), (), "a second document starts here; expected one document only")
         return root
+
+    def documents(self) -> Iterator[Node]:
+        events = self._events()
+        next(events)  # the start of the stream
+        while not isinstance(next(events), yaml.StreamEndEvent):  # the start of a document
+            self.anchors = {}
+            yield self._node(next(events), events, ())
+            next(events)  # the end of the document
 
     def _events(self) -> Iterator[yaml.Event]:
         loader = _LOADER(self.text)
@@ -157,9 +182,10 @@ class _Builder:
     def _count(self, place: Place, path: Path, nodes: int, characters: int) -> None:
         self.nodes += nodes
         self.characters += characters
-        if self.nodes > MOST_NODES or self.characters > MOST_CHARACTERS:
-            limit = f"{MOST_NODES} values or {MOST_CHARACTERS} characters"
-            self._end(place, path, f"with its aliases the file holds more than {limit}, which no configuration needs")
+        bounds = self.bounds
+        if self.nodes > bounds.nodes or self.characters > bounds.characters:
+            limit = f"{bounds.nodes} values or {bounds.characters} characters"
+            self._end(place, path, f"with its aliases the file holds more than {limit}, which no {bounds.noun} needs")
 
     def _node(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path) -> Node:
         place = _place(event)
@@ -209,21 +235,35 @@ class _Builder:
 
     def _members(self, events: Iterator[yaml.Event], path: Path) -> dict[str, tuple[Place, Node]]:
         members: dict[str, tuple[Place, Node]] = {}
+        merged: list[Node] = []
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             place = _place(event)
             key = self._key(event, events, path)
-            self.last_key = ((*path, key), place) if key is not None else self.last_key
-            node = self._node(next(events), events, (*path, "?" if key is None else key))
+            self.last_key = ((*path, key), place) if isinstance(key, str) else self.last_key
+            node = self._node(next(events), events, (*path, key if isinstance(key, str) else "?"))
             if key is None:
                 continue
-            if key in members:
+            if isinstance(key, _Merge):
+                merged.append(node)
+            elif key in members:
                 first = members[key][0].line
                 self._note(place, (*path, key), f"the key {quoted(key)} stands twice, first on line {first}; drop one")
             else:
                 members[key] = place, node
+        for node in merged:
+            self._merge(members, node, path)
         return members
 
-    def _key(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path) -> str | None:
+    def _merge(self, members: dict[str, tuple[Place, Node]], merged: Node, path: Path) -> None:
+        """Take what is not written beside a merge key (YAML 1.1)."""
+        for node in merged.nodes if isinstance(merged, Items) else (merged,):
+            if not isinstance(node, Members):
+                self._note(node.place, path, "a merge key (<<) takes a map, or a list of maps")
+                continue
+            for key, value in node.nodes.items():
+                members.setdefault(key, value)
+
+    def _key(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path) -> str | _Merge | None:
         place = _place(event)
         node = self._node(event, events, (*path, "?"))
         if not isinstance(node, Scalar):
@@ -233,9 +273,11 @@ class _Builder:
             return None
         written = event.value if isinstance(event, yaml.ScalarEvent) else str(node.value)
         if written == "<<" and isinstance(event, yaml.ScalarEvent) and event.implicit[0]:
+            if not self.bounds.is_strict:
+                return _Merge.KEY
             self._note(place, path, "merge keys (<<) are not read; write the keys out, or alias whole values")
             return None
-        if not isinstance(node.value, str):
+        if not isinstance(node.value, str) and (self.bounds.is_strict or not written):
             advice = f'quote it: "{written}"' if written else "write one before the colon"
             self._note(place, path, f"the key {in_words(node.value)} is no text; {advice}")
         return written
@@ -248,23 +290,10 @@ class _Builder:
         text: str = event.value
         self._count(place, path, 0, len(text))
         if event.tag is None and event.implicit[0]:
-            return _core_value(text)
+            return core_value(text)
         if event.tag in (None, "!", _CORE + "str"):
             return text
-        value = _core_value(text)
+        value = core_value(text)
         kinds = {type(None): "null", bool: "bool", int: "int", float: "float", str: "str"}
         self._check_tag(event.tag, kinds[type(value)], place, path)
         return value
-
-
-def _core_value(text: str) -> bool | int | float | str | None:
-    """What a plain scalar means by the core schema; numbers that no setting can hold stay texts."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[0] not in "+-.0123456789":
-        return text
-    if _WHOLE.fullmatch(text):
-        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-    if _FLOAT.fullmatch(text) and math.isfinite(value := float(text)):
-        return value
-    return text

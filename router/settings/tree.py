@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from router.admission.settings import WebhookSettings
+from router.admission.settings import DrivenSettings, WebhookSettings
 from router.destinations.catalogue import DestinationSettings
 from router.destinations.egress import EgressSettings
 from router.fields import SettingsModel
@@ -37,17 +37,15 @@ def _cluster(value: str) -> str:
 _Cluster = Annotated[str, AfterValidator(_cluster), WithJsonSchema({"type": "string", "pattern": f"^{_CLUSTER}$"})]
 
 
-class GateSettings(SettingsModel):
-    """What whoever decides must know: no secret of a destination is among it."""
+class JudgingSettings(SettingsModel):
+    """What whoever judges images must know: no key of the webhook is among it, nor anything of who is told."""
 
     cluster: _Cluster
     """The name of this cluster: the source of every event, and a part of each event's id. Give each cluster its own."""
     enforcement: EnforcementSettings = EnforcementSettings()
     """Where a failing verdict blocks."""
-    webhook: WebhookSettings
+    webhook: DrivenSettings = DrivenSettings()
     """Where the API server asks, and how long an answer may take."""
-    outbox: OutboxSettings
-    """Where events are kept until every destination has them."""
     registries: tuple[RegistrySettings, ...] = ()
     """Only registries that differ from https, the system's CAs, and anonymous."""
     trust_roots: tuple[TrustRootSettings, ...] = ()
@@ -56,16 +54,25 @@ class GateSettings(SettingsModel):
     """Who has to have signed. `allow` and `deny` are built in."""
     policy: Annotated[tuple[RuleSettings, ...], Field(min_length=1)]
     """Which images need which verifier: the most specific pattern wins, and an image that none matches is denied."""
-    destinations: tuple[ReceiverSettings, ...] = ()
-    """Who is told."""
-    routes: RouteSettings = RouteSettings()
-    """Who is told of what: a tree as in Alertmanager, whose root takes every event."""
 
     @model_validator(mode="after")
     def _verifiers_know_their_roots(self) -> Self:
         for verifier in self.verifiers:
             verifier.bind(self.trust_roots, self.verifiers)
         return self
+
+
+class GateSettings(JudgingSettings):
+    """What whoever decides must know: no secret of a destination is among it."""
+
+    webhook: WebhookSettings
+    """Where the API server asks, and how long an answer may take."""
+    outbox: OutboxSettings
+    """Where events are kept until every destination has them."""
+    destinations: tuple[ReceiverSettings, ...] = ()
+    """Who is told."""
+    routes: RouteSettings = RouteSettings()
+    """Who is told of what: a tree as in Alertmanager, whose root takes every event."""
 
 
 class KeeperSettings(SettingsModel):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,9 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
 
 from router.verification.repositories import Repository
+from router.verification.settings import SchemeSettings, repositories_of
 from router.verification.sigstore.trusted_root import UnusableRootError, read_trusted_root
+from router.verification.trust_roots import Roots
 
 TARGET = "trusted_root.json"
 ROTATIONS = 256
@@ -133,6 +135,21 @@ def kept(folder: Path, repository: Repository) -> Kept:
     if said is None:
         raise NothingKeptError(f"{path} is not there, or can't be read")
     return believed(said, repository)
+
+
+def renewed(folder: Path, repository: Repository) -> Kept | None:
+    """What is kept of it, where that holds and is newer than what came with the package, as a keeper has it."""
+    try:
+        found = kept(folder, repository)
+    except NothingKeptError:
+        return None
+    return found if found.confirmed_at > (repository.shipped_at or 0.0) else None
+
+
+def renewed_roots(folder: Path, verifiers: Iterable[SchemeSettings]) -> Roots:
+    """What the repositories that verifiers use are known to hold, where that was kept."""
+    found = {repository.id: renewed(folder, repository) for repository in repositories_of(verifiers)}
+    return {id_: read_trusted_root(one.body) for id_, one in found.items() if one is not None}
 
 
 def _root(said: Said, repository: Repository) -> Root:

@@ -13,7 +13,6 @@ from typing import Literal, TypeAlias
 
 from router.trust import keeping
 from router.verification.anchors import Anchor, anchors_of
-from router.verification.repositories import Repository
 from router.verification.settings import SchemeSettings
 from router.verification.sigstore.trusted_root import TrustedRoot, read_trusted_root
 from router.verification.trust_roots import RootSource, TrustRootSettings
@@ -72,18 +71,10 @@ def _report(name: str, source: RootSource, used_by: tuple[str, ...], folder: Pat
     root, since, until = source.root, None, None
     if (repository := source.repository) is not None:
         since = repository.shipped_at
-        if (kept := _kept(folder, repository)) is not None:
+        if (kept := keeping.renewed(folder, repository)) is not None:
             root, origin = read_trusted_root(kept.body), "repository"
             since, until = kept.confirmed_at, kept.expires_at
     return RootReport(name, origin, source.written, _id(root), since, until, used_by, _holds(root))
-
-
-def _kept(folder: Path, repository: Repository) -> keeping.Kept | None:
-    try:
-        found = keeping.kept(folder, repository)
-    except keeping.NothingKeptError:
-        return None
-    return found if found.confirmed_at > (repository.shipped_at or 0.0) else None
 
 
 def _id(root: TrustedRoot | None) -> str | None:

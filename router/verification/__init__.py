@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from router.verification.account import Account
 from router.verification.catalogue import VerifierSettings
 from router.verification.judgement import Judgement
 from router.verification.line import Asker
@@ -11,6 +12,7 @@ from router.verification.turnstile import Turnstile
 from router.verification.verifier import Verifier
 
 __all__ = [
+    "Account",
     "Asker",
     "EvidenceSource",
     "Judgement",

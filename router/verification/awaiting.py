@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from router.errors import UnverifiableError
+from router.reasons import Obstacle
 from router.steps import Steps
 from router.verification.evidence import Evidence
 from router.verification.scheme import Demands, Findings
@@ -39,5 +40,6 @@ class AwaitingRoot:
     def prove(self, found: Findings, demands: Demands, trust: Trust[None], now: float) -> NoReturn:  # noqa: ARG002 - as every scheme
         """Nothing can be proven; raises UnverifiableError."""
         raise UnverifiableError(
-            f'the trusted root "{self._name}" has not been fetched from its repository yet', reason="trust_missing"
+            f'the trusted root "{self._name}" has not been fetched from its repository yet',
+            reason=Obstacle.TRUST_MISSING,
         )

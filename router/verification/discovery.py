@@ -22,6 +22,7 @@ from typing import assert_never
 
 from router.errors import InvalidSignatureError, MalformedAnswerError, TooLargeError
 from router.images import Digest
+from router.reasons import Flaw
 from router.registry import Descriptor, Listing
 from router.registry.referrers import INDEX_LIMIT, fallback_tag, parse_index
 from router.verification.evidence import (
@@ -33,7 +34,6 @@ from router.verification.evidence import (
     Beside,
     Evidence,
     Family,
-    Flaw,
     NotationEnvelope,
     SigstoreBundle,
     SimpleSigning,

@@ -20,11 +20,13 @@ reason is a *gap*: with it an unproven image is `unverifiable`, whatever else wa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
 from router.errors import InvalidSignatureError, UnverifiableError
 from router.images import Digest
+from router.reasons import Flaw
 
 SIGNATURE_LIMIT = 1000
 """Distinct signatures in simple signing that are looked at; cosign itself reads no manifest with more layers."""
@@ -61,53 +63,16 @@ class Family(Enum):
     NOTATION = auto()
 
 
-class Flaw(StrEnum):
-    """Why a signature is `invalid`: public reason codes of docs/concepts.md."""
+class Format(StrEnum):
+    """How a piece of evidence is written."""
 
-    MALFORMED = "malformed"
-    """It can't be read, or in more than one way."""
-    DIGEST_MISMATCH = "digest_mismatch"
-    """A trusted key signed another digest, or the bytes are not those that the manifest names."""
-    MEDIA_TYPE = "media_type"
-    """A layer or bundle of a type that holds no signature."""
-    PAYLOAD_TYPE = "payload_type"
-    """A DSSE envelope around something else than an in-toto statement."""
-    STATEMENT_TYPE = "statement_type"
-    """A signature whose in-toto statement is of another version."""
-    CRITICAL_TYPE = "critical_type"
-    """A trusted key signed a payload that does not say that it is cosign's signature."""
-    SIGNATURE_COUNT = "signature_count"
-    """A DSSE envelope with none or several signatures."""
-    MESSAGE_SIGNATURE = "message_signature"
-    """A bundle around a bare signature: it does not say what it is about."""
-    SIGNATURE = "signature"
-    """The key of the certificate that came along has not signed this."""
-    CERTIFICATE = "certificate"
-    """A certificate that must not sign this, that says so in a way that is not understood, or a chain that is none."""
-    KEY = "key"
-    """A certificate whose key is of a kind or size that must not sign."""
-    ALGORITHM = "algorithm"
-    """A signature that says another algorithm than its key has."""
-    CRITICAL_ATTRIBUTE = "critical_attribute"
-    """A signature that must not be used by whoever does not understand all that it says."""
-    EXPIRED = "expired"
-    """A signature that its signer has given an end, which has passed."""
-    IDENTITY = "identity"
-    """A certificate that names several subjects, or contradicts itself."""
-    TIME = "time"
-    """A certificate was used outside its validity, as far as anybody trusted says when that was."""
-    LOG_ENTRY = "log_entry"
-    """A trusted log has not signed what is said of it, or holds another signature there."""
-    TIMESTAMP = "timestamp"
-    """A timestamp that is wanted and not there, of another signature, or by no authority that signed it."""
-    CONDITION_COST = "condition_cost"
-    """An attestation that says so much that what is asked of it would take too long."""
-    MISSING = "missing"
-    """A manifest or blob that a list or manifest names and the registry does not give: not there, or refused (4xx)."""
-    TOO_MANY = "too_many"
-    """More layers or referrers than are looked at."""
-    TOO_LARGE = "too_large"
-    """More bytes than are looked at."""
+    SIMPLE_SIGNING = "simple_signing"
+    """A payload with a signature in the annotations of its layer."""
+    BUNDLE = "bundle"
+    ATTESTATION = "attestation"
+    """A DSSE envelope behind the `.att` tag."""
+    NOTATION = "notation"
+    """An envelope of JWS or COSE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +159,30 @@ class Evidence:
     def size(self) -> int:
         """Bytes to read and to check signatures over."""
         return sum(len(entry.payload) for entry in self.simple_signings) + sum(map(len, self._bodies))
+
+    def pieces(self) -> Iterator[Evidence]:
+        """The same, one piece at a time; what was not looked into stays together."""
+        yield from (Evidence(simple_signings=(entry,)) for entry in self.simple_signings)
+        yield from (Evidence(bundles=(entry,)) for entry in self.bundles)
+        yield from (Evidence(attestation_layers=(entry,)) for entry in self.attestation_layers)
+        yield from (Evidence(notations=(entry,)) for entry in self.notations)
+        if self.attestations:
+            yield Evidence(attestations=self.attestations)
+        yield from (Evidence(defects=(entry,)) for entry in self.defects)
+        yield from (Evidence(gaps=(entry,)) for entry in self.gaps)
+
+    @property
+    def content(self) -> tuple[Format, Digest] | None:
+        """Format and digest of the first piece that was read; None where none was."""
+        for format_, pieces in (
+            (Format.SIMPLE_SIGNING, self.simple_signings),
+            (Format.BUNDLE, self.bundles),
+            (Format.ATTESTATION, self.attestation_layers),
+            (Format.NOTATION, self.notations),
+        ):
+            if pieces:
+                return format_, pieces[0].digest
+        return None
 
     @property
     def _bodies(self) -> list[bytes]:

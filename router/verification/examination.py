@@ -9,6 +9,8 @@ Rules:
 (3) Trust and demands are those from when the case was opened.
 (4) What counts only if certificates still stand is asked about when the examination is done, and only until the image
     is proven (`router.verification.settling`).
+(5) Where an account is kept (`router.verification.account`), each piece is told of by itself, whatever waits is asked
+    about, and nothing is enough: whoever asks why wants to see all that is there.
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ from router.images import Digest
 from router.slices import OutOfTimeError, Slices
 from router.steps import Steps
 from router.verdict import Verdict
+from router.verification.account import Notes, Tally
 from router.verification.evidence import Evidence
 from router.verification.judgement import Judgement, refused, ruled
 from router.verification.scheme import Demands, Findings, Scheme
 from router.verification.settling import settle_next
+from router.verification.sought import Place
 from router.verification.trust import Trust
 
 M = TypeVar("M")
@@ -34,6 +38,11 @@ M = TypeVar("M")
 def is_verified(judgement: Judgement) -> bool:
     """Whether the image is proven."""
     return judgement.verdict is Verdict.VERIFIED
+
+
+def _is_nothing(_judgement: Judgement) -> bool:
+    """Nothing is enough (5)."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,12 @@ class Examination(Generic[M]):
     """One case under way: what was found so far, and what that proves."""
 
     def __init__(
-        self, case: Case[M], slices: Slices, deadline: float, is_proof: Callable[[Judgement], bool] = is_verified
+        self,
+        case: Case[M],
+        slices: Slices,
+        deadline: float,
+        is_proof: Callable[[Judgement], bool] = is_verified,
+        notes: Notes | None = None,
     ) -> None:
         """Begin without any evidence.
 
@@ -68,35 +82,57 @@ class Examination(Generic[M]):
             slices: Where the work is done.
             deadline: In the time of the running loop.
             is_proof: Whether a judgement needs no more evidence; others than `is_verified` may want more.
+            notes: Take down what each piece is (5).
         """
         self._case = case
         self._slices = slices
         self._deadline = deadline
-        self._is_proof = is_proof
+        if notes is not None:
+            notes.look_in(case.scheme.sought.places)
+        self._notes = notes
+        self._is_proof = is_proof if notes is None else _is_nothing
+        self._waiting: list[Evidence] = []
+        """The pieces that what is pending comes from, where notes are taken."""
         self.found = Findings(case.digest, case.now)
         self.judgement = case.judged(self.found)
         """What holds by what was found so far."""
 
-    async def is_enough(self, news: Evidence) -> bool:
+    async def is_enough(self, place: Place, news: Evidence) -> bool:
         """Examine the news, as far as there is time; whether the image is proven, so that nothing more is needed."""
         try:
-            await self._slices.run(self._examined(news), self._deadline)
+            await self._slices.run(self._examined(place, news), self._deadline)
         except OutOfTimeError:
-            late = TimedOutError("there was no time to check all signatures within the deadline of the request")
-            self.found.gaps.append(late)
+            before = Tally.of(self.found)
+            self.found.gaps.append(
+                TimedOutError("there was no time to check all signatures within the deadline of the request")
+            )
+            self._note(place, Evidence(), before)
             self.judgement = self._case.judged(self.found)
         while self.found.pending and not self._is_proof(self.judgement):
+            before = Tally.of(self.found)
             await settle_next(self.found, self._deadline)
+            self._note(place, self._waiting.pop(0) if self._waiting else Evidence(), before)
             self.judgement = self._case.judged(self.found)
         return self._is_proof(self.judgement)
 
-    def _examined(self, news: Evidence) -> Steps[None]:
+    def _examined(self, place: Place, news: Evidence) -> Steps[None]:
         endorsed = len(self.found.endorsements)
-        for _ in self._case.scheme.examine(news, self.found, self._case.trust):
-            if len(self.found.endorsements) > endorsed:
-                endorsed = len(self.found.endorsements)
-                self.judgement = self._case.judged(self.found)
-                if self._is_proof(self.judgement):
-                    return
-            yield
+        for piece in (news,) if self._notes is None else news.pieces():
+            before = Tally.of(self.found)
+            try:
+                for _ in self._case.scheme.examine(piece, self.found, self._case.trust):
+                    if len(self.found.endorsements) > endorsed:
+                        endorsed = len(self.found.endorsements)
+                        self.judgement = self._case.judged(self.found)
+                        if self._is_proof(self.judgement):
+                            return
+                    yield
+            finally:
+                self._note(place, piece, before)
         self.judgement = self._case.judged(self.found)
+
+    def _note(self, place: Place, piece: Evidence, before: Tally) -> None:
+        """Take down what this piece has added, and remember it for what it left pending."""
+        if self._notes is not None:
+            self._notes.add(place, piece, before, self.found)
+            self._waiting += [piece] * (len(self.found.pending) - before.pending)

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from router.errors import NotVerifiedError, OverloadedError, TimedOutError, UnverifiableError
 from router.images import Digest
+from router.reasons import Denial, Exemption, Obstacle, Proof, Reason
 from router.verdict import Verdict
 from router.verification.scheme import Denied, Exempt, Ruling, Signer, Verified
 
@@ -23,8 +24,8 @@ class Judgement:
     """What is known about one image under one rule."""
 
     verdict: Verdict
-    reason: str
-    """A public code: `signed`, `static_allow`, `static_deny`, or that of a NotVerifiedError."""
+    reason: Reason
+    """Why."""
     detail: str
     """What was looked at and found, for the person whose image it is."""
     digest: Digest | None
@@ -43,7 +44,7 @@ class Judgement:
     @property
     def is_timeout(self) -> bool:
         """Whether time ran out while it was being asked."""
-        return self.verdict is Verdict.UNVERIFIABLE and self.reason == TimedOutError.default_reason
+        return self.verdict is Verdict.UNVERIFIABLE and self.reason is Obstacle.TIMEOUT
 
 
 def ruled(ruling: Ruling, digest: Digest | None) -> Judgement:
@@ -52,11 +53,13 @@ def ruled(ruling: Ruling, digest: Digest | None) -> Judgement:
         case Verified():
             names = ", ".join(f'"{signer.name}"' for signer in ruling.signers)
             told, until = f"signed by {names}", ruling.valid_until
-            return Judgement(Verdict.VERIFIED, "signed", told, digest, ruling.signers, cached=False, valid_until=until)
+            return Judgement(
+                Verdict.VERIFIED, Proof.SIGNED, told, digest, ruling.signers, cached=False, valid_until=until
+            )
         case Exempt():
-            return Judgement(Verdict.EXEMPT, "static_allow", ruling.detail, digest, (), cached=False)
+            return Judgement(Verdict.EXEMPT, Exemption.STATIC_ALLOW, ruling.detail, digest, (), cached=False)
         case Denied():
-            return Judgement(Verdict.DENIED, "static_deny", ruling.detail, digest, (), cached=False)
+            return Judgement(Verdict.DENIED, Denial.STATIC_DENY, ruling.detail, digest, (), cached=False)
         case _:
             assert_never(ruling)
 
@@ -65,7 +68,7 @@ def refused(error: NotVerifiedError, digest: Digest | None) -> Judgement:
     """A judgement from why an image is not proven."""
     is_registrys_doing = isinstance(error, UnverifiableError) and error.is_registrys_doing
     return Judgement(
-        error.verdict, str(error.reason), str(error), digest, (), cached=False, is_registrys_doing=is_registrys_doing
+        error.verdict, error.reason, str(error), digest, (), cached=False, is_registrys_doing=is_registrys_doing
     )
 
 

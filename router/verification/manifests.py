@@ -24,6 +24,7 @@ from msgspec import Raw, Struct, field
 
 from router.errors import InvalidReferenceError, InvalidSignatureError
 from router.images import Digest
+from router.reasons import Flaw
 from router.verification.documents import malformed
 from router.verification.evidence import (
     ATTESTATION_LAYER_TYPE,
@@ -39,7 +40,6 @@ from router.verification.evidence import (
     TIMESTAMP_ANNOTATION,
     Beside,
     Family,
-    Flaw,
 )
 
 _LAYERS_LIMIT = 5000

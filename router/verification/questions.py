@@ -29,8 +29,9 @@ from typing import Any, Protocol, Self, TypeVar, cast
 
 from router.errors import NotFoundError, RefusedQuestionError, TooLargeError, UnverifiableError
 from router.images import Digest, ImageReference
+from router.reasons import Flaw
 from router.registry import Listing, Manifest
-from router.verification.evidence import ITEM_LIMIT, TOTAL_LIMIT, Evidence, Flaw, defect
+from router.verification.evidence import ITEM_LIMIT, TOTAL_LIMIT, Evidence, defect
 
 AT_ONCE = 16
 _MANY = 100

@@ -24,6 +24,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from router.errors import InvalidSignatureError, TrustEndedError, UntrustedSignatureError, UnverifiableError
 from router.images import Digest
+from router.reasons import Distrust
 from router.steps import Steps
 from router.verification.evidence import Evidence
 from router.verification.keys import SignedBytes
@@ -145,18 +146,18 @@ class Verified:
         if not sound:
             if self.demands.annotations and self._about_digest:
                 raise UntrustedSignatureError(
-                    "signed, but no signature has all annotations that are wanted", reason="annotation_missing"
+                    "signed, but no signature has all annotations that are wanted", reason=Distrust.ANNOTATION_MISSING
                 )
             raise UntrustedSignatureError("nobody who is trusted has signed")
         names = {name for entry in sound for name in (entry.signer.name, *entry.aliases)}
         if lacking := [name for name in self.demands.required if name not in names]:
             wanted = ", ".join(f'"{name}"' for name in lacking)
             raise UntrustedSignatureError(
-                f"signed by {self._by}, but not by {wanted}", reason="required_signer_missing"
+                f"signed by {self._by}, but not by {wanted}", reason=Distrust.REQUIRED_SIGNER_MISSING
             )
         if _distinct(sound) < (self.demands.threshold or 1):
             wanted = f"{self.demands.threshold} different signers are wanted"
-            raise UntrustedSignatureError(f"signed by {self._by} only; {wanted}", reason="too_few_signers")
+            raise UntrustedSignatureError(f"signed by {self._by} only; {wanted}", reason=Distrust.TOO_FEW_SIGNERS)
 
     @property
     def _by(self) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from typing import TypeAlias
 
 from router.images import Digest, ImageReference
 from router.verification.discovery import Discovery
@@ -20,6 +21,9 @@ from router.verification.evidence import Evidence
 from router.verification.places import ProvenPlaces
 from router.verification.questions import Questions
 from router.verification.sought import Place, Sought
+
+IsEnough: TypeAlias = Callable[[Place, Evidence], Awaitable[bool]]
+"""Whether what lay in a place is enough, with what came before."""
 
 
 class Search:
@@ -41,13 +45,13 @@ class Search:
         self._news: dict[Place, list[Evidence]] = {}
         self._has_news = asyncio.Event()
 
-    async def run(self, sought: Sought, is_enough: Callable[[Evidence], Awaitable[bool]]) -> None:
+    async def run(self, sought: Sought, is_enough: IsEnough) -> None:
         """Look until something is enough or nothing is left.
 
         Args:
             sought: What is looked for, and where.
-            is_enough: Is asked about each increment of evidence, one at a time: news only, never what it was given
-                before. It is not asked where nothing is found.
+            is_enough: Is asked about each increment of evidence and its place, one at a time: news only, never what it
+                was given before. It is not asked where nothing is found.
         """
         discovery = Discovery(self._questions, self._digest, sought, self._note)
         last = self._proven.last(self._image, sought)
@@ -58,16 +62,14 @@ class Search:
             if await self._is_settled(step(), sought, is_enough):
                 return
 
-    async def _is_settled(
-        self, step: Coroutine[None, None, None], sought: Sought, is_enough: Callable[[Evidence], Awaitable[bool]]
-    ) -> bool:
+    async def _is_settled(self, step: Coroutine[None, None, None], sought: Sought, is_enough: IsEnough) -> bool:
         looking = asyncio.create_task(step)
         looking.add_done_callback(lambda _: self._has_news.set())
         try:
             while True:
                 if self._news:
                     place = next(iter(self._news))
-                    if await is_enough(sum(self._news.pop(place), Evidence())):
+                    if await is_enough(place, sum(self._news.pop(place), Evidence())):
                         self._proven.note(self._image, sought, place)
                         return True
                 elif looking.done():

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from router.errors import UntrustedSignatureError, UnverifiableError
+from router.reasons import Distrust, Obstacle
 from router.verification.scheme import Findings, Pending
 from router.verification.standing import Revoked, Standing, Unknown
 
@@ -23,10 +24,10 @@ async def settle_next(found: Findings, deadline: float) -> None:
     by = f'signed by "{pending.endorsement.signer.name}" with a certificate'
     if revoked := next((one for one in standings if isinstance(one, Revoked)), None):
         detail = f"{by} that does not stand any more: {revoked.detail}"
-        found.lacking.append(UntrustedSignatureError(detail, reason="revoked"))
+        found.lacking.append(UntrustedSignatureError(detail, reason=Distrust.REVOKED))
     elif unknown := next((one for one in standings if isinstance(one, Unknown)), None):
         detail = f"{by} of which is not known if it was revoked: {unknown.detail}"
-        found.gaps.append(UnverifiableError(detail, reason="revocation_unknown"))
+        found.gaps.append(UnverifiableError(detail, reason=Obstacle.REVOCATION_UNKNOWN))
     else:
         ends = [pending.endorsement.valid_until, *(one.until for one in standings)]
         until = min((end for end in ends if end is not None), default=math.inf)

@@ -8,6 +8,8 @@ Rules:
     evidence is fetched once, and the budget of an image is not multiplied by how many look at it.
 (3) A member needs no more evidence when it is proven, or, where something is demanded of the union, when the whole is.
     When the whole is proven, everything under way is dropped.
+(4) Where an account is kept, nothing that is remembered is taken and nothing is dropped: every member says of all that
+    is there what it is to it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 from router.images import ImageReference
 from router.policy import proof_key
 from router.slices import Slices
+from router.verification.account import Account
 from router.verification.combination import Case as CombinedCase
 from router.verification.examination import Case, Examination, is_verified
 from router.verification.judgement import Judgement
@@ -43,21 +46,31 @@ class Surroundings:
 class Together:
     """One combination under way about one image."""
 
-    def __init__(self, case: CombinedCase, image: ImageReference, around: Surroundings, deadline: float) -> None:
+    def __init__(
+        self,
+        case: CombinedCase,
+        image: ImageReference,
+        around: Surroundings,
+        deadline: float,
+        account: Account | None = None,
+    ) -> None:
         """Take what is remembered of the members; `deadline` is in the time of the running loop."""
         self._case = case
         self._image = image
         self._around = around
         self._deadline = deadline
+        self._account = account
         self._known: dict[str, Judgement] = {}
         self.until = math.inf
         """When the first of what was remembered of members is remembered no more; so long is what it proves."""
         self._under_way: dict[str, Examination[object]] = {}
         for name, scheme in case.combination.singles.items():
-            known = around.remembered.get(self._key(name)) if case.demands_nothing else None
+            is_known = case.demands_nothing and account is None
+            known = around.remembered.get(self._key(name)) if is_known else None
             if known is None:
                 single = Case(scheme, case.trust.material[name], ANY_SIGNER, case.digest, case.now)
-                self._under_way[name] = Examination(single, around.slices, deadline, self._is_enough)
+                notes = None if account is None else account.by(name)
+                self._under_way[name] = Examination(single, around.slices, deadline, self._is_enough, notes)
             else:
                 self._known[name] = known.judgement
                 self.until = min(self.until, known.until)
@@ -86,7 +99,7 @@ class Together:
     async def _until_enough(self, searches: dict[asyncio.Task[None], str]) -> None:
         pending = set(searches)
         is_proven = is_verified(self._judged())
-        while pending and not is_proven:
+        while pending and (self._account is not None or not is_proven):
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             is_proven = is_verified(self._judged())
             for task in done:

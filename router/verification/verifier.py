@@ -27,6 +27,7 @@ from router.errors import ConfigurationError, NotVerifiedError, TimedOutError
 from router.images import Digest, ImageReference
 from router.policy import Rule
 from router.slices import Slices
+from router.verification.account import Account, Notes
 from router.verification.catalogue import BUILT_IN
 from router.verification.combination import Case as CombinedCase
 from router.verification.combination import Combination
@@ -96,13 +97,16 @@ class Verifier:
         self._words: dict[str, str] = {}
         self._proven_places = ProvenPlaces()
 
-    async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:
+    async def judge(
+        self, image: ImageReference, rule: Rule, deadline: float, account: Account | None = None
+    ) -> Judgement:
         """What is known about the image under this rule.
 
         Args:
             image: The image; its digest decides where it has one.
             rule: Names the verifier and what it asks of signers.
             deadline: In the time of the running loop; after it, the judgement is unverifiable(timeout).
+            account: Takes down what is looked at; then all is looked at anew, whatever is remembered.
 
         Raises:
             ConfigurationError: The rule names a verifier that is not there.
@@ -120,7 +124,9 @@ class Verifier:
                 return refused(error, None)
         case = self._case(scheme, digest, rule)  # (3)
         key: Key = image.registry, image.repository, digest, rule.key, case.trust.id
-        if (kept := self.remembered.get(key)) is not None:
+        if account is not None:
+            judgement = await self._verified(image, case, key, deadline, account.by(rule.verifier))
+        elif (kept := self.remembered.get(key)) is not None:
             judgement = kept.judgement
         else:
             found = await self._flights.join(key, deadline, lambda until: self._verified(image, case, key, until))
@@ -175,16 +181,21 @@ class Verifier:
         return Case(scheme, scheme.trust, rule, digest, self._now())
 
     async def _verified(
-        self, image: ImageReference, case: Case[object] | CombinedCase, key: Key, deadline: float
+        self,
+        image: ImageReference,
+        case: Case[object] | CombinedCase,
+        key: Key,
+        deadline: float,
+        notes: Notes | None = None,
     ) -> Judgement:
         if isinstance(case, CombinedCase):
             around = Surroundings(self._registry, self._proven_places, self._slices, self.remembered)
-            together = Together(case, image, around, deadline)
+            together = Together(case, image, around, deadline, None if notes is None else notes.account)
             judgement = await together.verified()
             self.remembered.put(key, judgement, together.until)
             return judgement
-        examination = Examination(case, self._slices, deadline)
         sought = case.scheme.sought
+        examination = Examination(case, self._slices, deadline, notes=notes)
         where = sought.repository or image
         async with Questions(self._registry, where, deadline) as questions:
             search = Search(questions, self._proven_places, where, case.digest)

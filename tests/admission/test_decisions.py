@@ -14,6 +14,7 @@ from router.admission.decisions import Alike, Decisions
 from router.admission.draft import Draft
 from router.admission.places import PLACE_COST, Place
 from router.decision import Finding, decide
+from router.reasons import Proof
 from router.verdict import Mode, Verdict
 from router.verification import Judgement, Signer
 from router.verification.lasting import Lasting
@@ -94,7 +95,7 @@ def finding(place: Place) -> Finding:
         on_unverifiable="reject",
         verifier="keys",
         verdict=Verdict.VERIFIED,
-        reason="signed",
+        reason=Proof.SIGNED,
         detail="signed by " + place.container,
         signers=(Signer("release", "SHA256:" + "ab" * 22, None, None),),
         cached=True,

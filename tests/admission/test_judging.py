@@ -12,6 +12,7 @@ from router.admission.places import Place
 from router.decision import Finding
 from router.images import ImageReference
 from router.policy import Policy, Rule, RuleSettings
+from router.reasons import Obstacle
 from router.registry.wire import question
 from router.verdict import Verdict
 from router.verification import Asker, Judgement, Turnstile
@@ -19,7 +20,7 @@ from router.verification.lasting import Known, Lasting
 from tests.admission.world import SIGNED, UNSIGNED, Facts
 from tests.simulators.virtual_time import VirtualLoop, virtually
 
-TIMED_OUT = Judgement(Verdict.UNVERIFIABLE, "timeout", "no answer", None, (), cached=False)
+TIMED_OUT = Judgement(Verdict.UNVERIFIABLE, Obstacle.TIMEOUT, "no answer", None, (), cached=False)
 POLICY = Policy([RuleSettings.model_validate({"pattern": "**", "verifier": "keys", "on_unverifiable": "admit"})])
 REJECTING = Policy([RuleSettings.model_validate({"pattern": "**", "verifier": "keys"})])
 

@@ -18,6 +18,7 @@ from router.events import CloudEvent, Origin, decode
 from router.images import Digest, ImageReference
 from router.outbox import NewEvent, Number
 from router.policy import Enforcement, EnforcementSettings, Policy, Rule, RuleSettings
+from router.reasons import Absence, Flaw, Obstacle, Proof
 from router.routing import RouteSettings, RoutingTree
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
 from router.verification import Judgement, Signer, Turnstile
@@ -25,10 +26,14 @@ from router.verification.lasting import Known, Lasting
 from tests.admission import recorded
 
 DIGEST = Digest("sha256", "ab" * 32)
-SIGNED = Judgement(Verdict.VERIFIED, "signed", "", DIGEST, (Signer("release", "sha256:00", None, None),), cached=False)
-UNSIGNED = Judgement(Verdict.UNSIGNED, "no_signature", "nothing there", DIGEST, (), cached=False)
-BROKEN = Judgement(Verdict.INVALID, "digest_mismatch", "about another digest", DIGEST, (), cached=False)
-DOWN = Judgement(Verdict.UNVERIFIABLE, "unreachable", "no connection", None, (), cached=False, is_registrys_doing=True)
+SIGNED = Judgement(
+    Verdict.VERIFIED, Proof.SIGNED, "", DIGEST, (Signer("release", "sha256:00", None, None),), cached=False
+)
+UNSIGNED = Judgement(Verdict.UNSIGNED, Absence.NO_SIGNATURE, "nothing there", DIGEST, (), cached=False)
+BROKEN = Judgement(Verdict.INVALID, Flaw.DIGEST_MISMATCH, "about another digest", DIGEST, (), cached=False)
+DOWN = Judgement(
+    Verdict.UNVERIFIABLE, Obstacle.UNREACHABLE, "no connection", None, (), cached=False, is_registrys_doing=True
+)
 
 
 @dataclass

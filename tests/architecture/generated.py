@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry, Info
 from prometheus_client.metrics import MetricWrapperBase
 
 from router import cli, events
+from router.cli.describing import examples_of
+from router.reasons import REASONS
 from router.server.operations import Unhealthy, Unready
 from router.telemetry import metrics
 from router.telemetry.causes import Cause
@@ -101,7 +103,7 @@ def command_help() -> str:
     def describe(parser: argparse.ArgumentParser) -> None:
         inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
         if not inner:
-            sections.append("\n".join([f"## {parser.prog}", "", parser.description or "", "", *_options(parser)]))
+            sections.append("\n".join([f"## {parser.prog}", "", _described(parser), "", *_options(parser)]))
         for action in inner:
             shown = {choice.dest for choice in action._choices_actions}
             for name, child in action.choices.items():
@@ -110,6 +112,11 @@ def command_help() -> str:
 
     describe(cli.parser())
     return "\n\n".join(sections)
+
+
+def _described(parser: argparse.ArgumentParser) -> str:
+    paragraphs = [paragraph.replace("\n", " ") for paragraph in (parser.description or "").split("\n\n")]
+    return "\n\n".join([*paragraphs, f"```sh\n{examples_of(parser)}\n```"])
 
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:
@@ -125,6 +132,15 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
         text = (action.help or "").replace("%(default)s", str(action.default))
         rows.append(f"| `{shown}` | {text} |")
     return rows if len(rows) > 2 else []
+
+
+def reason_list() -> str:
+    """Every reason code by verdict, with its meaning and its remedy."""
+    sections = []
+    for verdict, codes in REASONS.items():
+        rows = [f"| `{code}` | {code.meaning} | {code.remedy} |" for code in codes]
+        sections.append("\n".join([f"## {verdict}", "", "| reason | meaning | what to do |", "|---|---|---|", *rows]))
+    return "\n\n".join(sections)
 
 
 def event_schema() -> str:
@@ -147,6 +163,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/operations.md", "troubles"): trouble_list,
     ("docs/operations.md", "metrics"): metric_list,
     ("docs/commands.md", "commands"): command_help,
+    ("docs/reasons.md", "reasons"): reason_list,
     ("SECURITY.md", "budgets"): budget_list,
 }
 

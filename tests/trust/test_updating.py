@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from securesystemslib.signer import CryptoSigner
 from router.errors import TrustRefreshError
 from router.trust import keeping
 from router.trust.downloads import LARGEST, Downloads
-from router.trust.keeping import Kept, NothingKeptError, Said, file_of, kept, recalled
+from router.trust.keeping import Kept, NothingKeptError, Said, file_of, kept, recalled, renewed
 from router.trust.updating import update
 from router.verification.repositories import Repository
 from tests.trust.repository import OwnRepository, Server, respelled, serving
@@ -68,6 +69,17 @@ async def test_what_a_repository_holds_is_taken_kept_and_read_back(
     assert found.body == FIRST
     assert kept(folder, repository) == found
     assert (folder.stat().st_mode & 0o077, file_of(folder, repository).stat().st_mode & 0o077) == (0, 0)
+
+
+async def test_what_came_with_a_newer_package_counts_before_what_was_kept(
+    own: OwnRepository, server: Server, tmp_path: Path
+) -> None:
+    repository = own.known(server.url)
+    found = await refreshed(repository, tmp_path)
+
+    assert renewed(tmp_path, repository) == found
+    assert renewed(tmp_path, replace(repository, shipped_at=found.confirmed_at - 1.0)) == found
+    assert renewed(tmp_path, replace(repository, shipped_at=found.confirmed_at + 1.0)) is None
 
 
 async def test_a_new_root_takes_the_place_of_the_old_one_and_little_is_asked_where_nothing_is_new(

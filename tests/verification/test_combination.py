@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from router.errors import ConfigurationError, InvalidSignatureError, UnreachableError
 from router.images import Digest
 from router.policy import Rule
+from router.reasons import REASONS, Obstacle, Reason
 from router.steps import finish
 from router.verdict import Verdict
 from router.verification.catalogue import BUILT_IN
@@ -38,8 +39,9 @@ def signer(name: str) -> Signer:
     return Signer(name, f"sha256:{name}", None, None)
 
 
-def judgement(verdict: Verdict, *signers: str, reason: str = "x", until: float | None = None) -> Judgement:
+def judgement(verdict: Verdict, *signers: str, reason: Reason | None = None, until: float | None = None) -> Judgement:
     proven = tuple(map(signer, signers)) if verdict is Verdict.VERIFIED else ()
+    reason = next(iter(REASONS[verdict])) if reason is None else reason
     return Judgement(verdict, reason, str(verdict), DIGEST, proven, cached=False, valid_until=until)
 
 
@@ -106,8 +108,10 @@ def test_what_could_not_be_checked_is_told_as_it_is_tolerated_least(
     kind: Kind, first: Verdict, second: Verdict
 ) -> None:
     """One registry that does not answer must not excuse that another refuses our credentials."""
-    tolerable = replace(judgement(first, "p", reason="unreachable"), is_registrys_doing=first is Verdict.UNVERIFIABLE)
-    strict = judgement(second, "p", reason="unauthorised")
+    tolerable = replace(
+        judgement(first, "p", reason=Obstacle.UNREACHABLE), is_registrys_doing=first is Verdict.UNVERIFIABLE
+    )
+    strict = judgement(second, "p", reason=Obstacle.UNAUTHORISED)
     judged = tree(kind, "a", "b").judged({"a": tolerable, "b": strict})
 
     if judged.verdict is Verdict.UNVERIFIABLE:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from router.errors import TimedOutError
 from router.images import Digest
+from router.reasons import Proof
 from router.registry.wire import Wire, listen, question
 from router.verdict import Verdict
 from router.verification.flights import Flights
@@ -32,7 +33,7 @@ class InTime(Flights[Key, Judgement]):
 
 
 def judgement() -> Judgement:
-    return Judgement(Verdict.VERIFIED, "reason", "detail", DIGEST, (), cached=False)
+    return Judgement(Verdict.VERIFIED, Proof.SIGNED, "detail", DIGEST, (), cached=False)
 
 
 class Work:

@@ -110,7 +110,7 @@ async def test_evidence_is_handed_over_once_one_at_a_time_and_no_more_when_it_is
         source.add_bundle(digest, pen("stranger").bundle(statement(digest, predicate={"n": number})))
     seen: list[Evidence] = []
 
-    async def is_enough(news: Evidence) -> bool:
+    async def is_enough(_: Place, news: Evidence) -> bool:
         seen.append(news)
         await asyncio.sleep(0)
         return False
@@ -253,7 +253,7 @@ def test_too_much_to_be_asked_in_time_is_too_many_and_no_timeout() -> None:
         source.add_legacy(digest, *(source.layer(b"%d" % number, b"signature") for number in range(900)))
         source.delays[""] = 0.2
 
-        async def is_enough(news: Evidence) -> bool:
+        async def is_enough(_: Place, news: Evidence) -> bool:
             nonlocal found
             found += news
             return False

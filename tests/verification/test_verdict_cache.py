@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from router.images import Digest
+from router.reasons import Distrust, Proof
 from router.verdict import Verdict
 from router.verification.judgement import Judgement
 from router.verification.scheme import Signer
@@ -21,11 +22,11 @@ def key(number: int = 0) -> Key:
 
 
 def judgement(verdict: Verdict = Verdict.VERIFIED) -> Judgement:
-    return Judgement(verdict, "reason", "detail", DIGEST, (), cached=False)
+    return Judgement(verdict, Proof.SIGNED, "detail", DIGEST, (), cached=False)
 
 
 def refusal(detail: str) -> Judgement:
-    return Judgement(Verdict.UNTRUSTED, "reason", detail, DIGEST, (), cached=False)
+    return Judgement(Verdict.UNTRUSTED, Distrust.UNTRUSTED_SIGNER, detail, DIGEST, (), cached=False)
 
 
 @pytest.mark.parametrize("verdict", Verdict)
@@ -124,7 +125,7 @@ def usual(number: int, verdict: Verdict) -> tuple[Key, Judgement]:
     registry, _, repository = text.partition("/")
     signers = (Signer("release", "sha256:00", None, None),) if verdict is Verdict.VERIFIED else ()
     detail = f'signed by "release" {number % 10}' if signers else f"1 signature is there, but not by {number}"
-    found = Judgement(verdict, "reason", detail, digest, signers, cached=False)
+    found = Judgement(verdict, Distrust.UNTRUSTED_SIGNER, detail, digest, signers, cached=False)
     return (registry, repository, digest, "rule", "trust"), found
 
 

@@ -17,6 +17,7 @@ from router.errors import (
     UnverifiableError,
 )
 from router.images import Digest
+from router.reasons import Denial, Distrust, Exemption, Flaw, Obstacle, Proof
 from router.verdict import Verdict
 from router.verification import Judgement, Verifier
 from router.verification.cosign.scheme import CosignScheme
@@ -53,7 +54,7 @@ async def test_a_verified_image_has_its_digest_and_its_signers_with_fingerprints
     source, digest = signed_by("release")
     judgement = await Verifier(source, [cosign("release")]).judge(image(), rule(), FAR)
 
-    assert (judgement.verdict, judgement.reason, judgement.digest) == (Verdict.VERIFIED, "signed", digest)
+    assert (judgement.verdict, judgement.reason, judgement.digest) == (Verdict.VERIFIED, Proof.SIGNED, digest)
     (signer,) = judgement.signers
     assert (signer.name, signer.fingerprint) == ("release", pen("release").public.fingerprint)
 
@@ -61,13 +62,13 @@ async def test_a_verified_image_has_its_digest_and_its_signers_with_fingerprints
 @pytest.mark.parametrize(
     ("threshold", "required", "verdict", "reason"),
     [
-        (None, (), Verdict.VERIFIED, "signed"),
-        (2, (), Verdict.VERIFIED, "signed"),
-        (3, (), Verdict.UNTRUSTED, "too_few_signers"),
-        (None, ("security",), Verdict.VERIFIED, "signed"),
-        (2, ("security", "release"), Verdict.VERIFIED, "signed"),
-        (None, ("auditor",), Verdict.UNTRUSTED, "required_signer_missing"),
-        (2, ("auditor",), Verdict.UNTRUSTED, "required_signer_missing"),
+        (None, (), Verdict.VERIFIED, Proof.SIGNED),
+        (2, (), Verdict.VERIFIED, Proof.SIGNED),
+        (3, (), Verdict.UNTRUSTED, Distrust.TOO_FEW_SIGNERS),
+        (None, ("security",), Verdict.VERIFIED, Proof.SIGNED),
+        (2, ("security", "release"), Verdict.VERIFIED, Proof.SIGNED),
+        (None, ("auditor",), Verdict.UNTRUSTED, Distrust.REQUIRED_SIGNER_MISSING),
+        (2, ("auditor",), Verdict.UNTRUSTED, Distrust.REQUIRED_SIGNER_MISSING),
     ],
 )
 async def test_demands_count_distinct_keys(
@@ -87,7 +88,7 @@ async def test_a_trusted_claim_about_another_digest_is_told_before_broken_eviden
     source.add_legacy(digest, broken, pen("release").sign_legacy(source, simple_signing(other)))
     judgement = await Verifier(source, [cosign("release")]).judge(image(), rule(), FAR)
 
-    assert (judgement.verdict, judgement.reason) == (Verdict.INVALID, "digest_mismatch")
+    assert (judgement.verdict, judgement.reason) == (Verdict.INVALID, Flaw.DIGEST_MISMATCH)
     assert str(other) in judgement.detail
 
 
@@ -149,7 +150,11 @@ async def test_a_proof_is_not_good_for_longer_than_the_trust_that_it_was_made_un
 
     assert (proven.verdict, proven.valid_until) == (Verdict.VERIFIED, 1100.0)
     assert still is not None
-    assert (ended.verdict, ended.reason, ended.is_registrys_doing) == (Verdict.UNVERIFIABLE, "trust_ended", False)
+    assert (ended.verdict, ended.reason, ended.is_registrys_doing) == (
+        Verdict.UNVERIFIABLE,
+        Obstacle.TRUST_ENDED,
+        False,
+    )
 
 
 async def test_whom_to_trust_is_read_for_every_judgement() -> None:
@@ -172,7 +177,7 @@ async def test_static_verifiers_ask_nobody(*, by_digest: bool) -> None:
     verifier = Verifier(source, [static(allow=True, message="vetted elsewhere")])
     named = image(digest=digest) if by_digest else image()
     exempt = Judgement(
-        Verdict.EXEMPT, "static_allow", "vetted elsewhere", digest if by_digest else None, (), cached=False
+        Verdict.EXEMPT, Exemption.STATIC_ALLOW, "vetted elsewhere", digest if by_digest else None, (), cached=False
     )
 
     assert known_of(verifier.knows(named, rule("fixed"))) == exempt
@@ -186,8 +191,8 @@ def test_allow_and_deny_are_built_in() -> None:
 
     assert allowed is not None
     assert denied is not None
-    assert (allowed.verdict, allowed.reason) == (Verdict.EXEMPT, "static_allow")
-    assert (denied.verdict, denied.reason) == (Verdict.DENIED, "static_deny")
+    assert (allowed.verdict, allowed.reason) == (Verdict.EXEMPT, Exemption.STATIC_ALLOW)
+    assert (denied.verdict, denied.reason) == (Verdict.DENIED, Denial.STATIC_DENY)
 
 
 async def test_a_proof_is_remembered_and_a_tag_is_asked_for_anew() -> None:
@@ -319,7 +324,7 @@ def test_a_hanging_registry_is_unverifiable_at_the_deadline() -> None:
 
     judgement, time = in_virtual_time(scenario())
 
-    assert (judgement.verdict, judgement.reason, time) == (Verdict.UNVERIFIABLE, "timeout", 5.0)
+    assert (judgement.verdict, judgement.reason, time) == (Verdict.UNVERIFIABLE, Obstacle.TIMEOUT, 5.0)
 
 
 def test_a_hanging_tag_is_unverifiable_at_the_deadline() -> None:

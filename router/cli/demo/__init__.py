@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from router.cli.describing import described
+
 if TYPE_CHECKING:
     from router.cli import Subcommands
 
 
 def add(subcommands: Subcommands) -> None:
     """Register the command."""
-    parser = subcommands.add_parser(
+    parser = described(
+        subcommands,
         "demo",
-        help="show the main job on this machine",
-        description="Starts, on loopback and in a temporary folder: a registry with signed, unsigned, wrongly signed "
+        brief="show the main job on this machine",
+        text="Starts, on loopback and in a temporary folder: a registry with signed, unsigned, wrongly signed "
         "and tampered images, the gate with TLS, and receivers that play Sysdig, Slack and a SIEM. Asks the gate as an "
         "API server would, and shows what was decided and what arrived. Exit code 1 if anything is not as expected.",
+        examples="gatecrier demo --payloads",
     )
     parser.add_argument("--keep", action="store_true", help="leave it running, and say how to play with it")
     parser.add_argument("--payloads", action="store_true", help="show every payload, not only the first of each kind")

@@ -19,13 +19,14 @@ import msgspec
 
 from router.errors import InvalidSignatureError
 from router.images import Digest
+from router.reasons import Flaw
 from router.steps import Steps
 from router.verification.cosign.bundles import endorsement
 from router.verification.cosign.findings import Finding, Unendorsed
 from router.verification.cosign.signatories import Signatories
 from router.verification.cosign.signers import opened_by
 from router.verification.documents import read_members, read_object
-from router.verification.evidence import NOTHING_BESIDE, AttestationLayer, Flaw
+from router.verification.evidence import NOTHING_BESIDE, AttestationLayer
 from router.verification.sigstore.dsse import WrittenEnvelope, read_envelope
 from router.verification.sigstore.material import material_beside, signer_beside
 from router.verification.sigstore.proof import Claim

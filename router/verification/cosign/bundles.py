@@ -31,11 +31,12 @@ from functools import cache, partial
 
 from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
+from router.reasons import Distrust, Flaw
 from router.steps import Steps
 from router.verification.cosign.findings import Finding, Unendorsed, endorsed
 from router.verification.cosign.signatories import Signatories
 from router.verification.cosign.signers import Opened, opened_by
-from router.verification.evidence import Flaw, SigstoreBundle
+from router.verification.evidence import SigstoreBundle
 from router.verification.scheme import Endorsement
 from router.verification.sigstore.bundle import Bundle, expect_one_meaning, read_bundle
 from router.verification.sigstore.dsse import payload_of
@@ -98,7 +99,7 @@ def endorsement(by: Opened, who: Signatories, digest: Digest) -> Endorsement:
     # (10) It says what is asked.
     if who.where is not None and not who.where.holds_for(statement):
         raise UntrustedSignatureError(
-            f"an attestation by {by.by} does not say what is asked for", reason="condition_not_met"
+            f"an attestation by {by.by} does not say what is asked for", reason=Distrust.CONDITION_NOT_MET
         )
     return endorsed(by, digest, statement.annotated(digest))
 

@@ -27,12 +27,13 @@ from functools import partial
 
 from router.errors import InvalidReferenceError, InvalidSignatureError
 from router.images import Digest
+from router.reasons import Flaw
 from router.steps import Steps
 from router.verification.cosign.findings import Finding, Unendorsed, endorsed
 from router.verification.cosign.signatories import Signatories
 from router.verification.cosign.signers import Opened, opened_by
 from router.verification.documents import folded, malformed, object_at, read_object, standard_base64, text_at
-from router.verification.evidence import NOTHING_BESIDE, SIMPLE_SIGNING_TYPE, Flaw, SimpleSigning
+from router.verification.evidence import NOTHING_BESIDE, SIMPLE_SIGNING_TYPE, SimpleSigning
 from router.verification.scheme import Endorsement
 from router.verification.sigstore.material import material_beside, signer_beside
 from router.verification.sigstore.proof import Claim

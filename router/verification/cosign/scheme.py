@@ -10,11 +10,12 @@ from typing import TypeAlias
 
 from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
+from router.reasons import Flaw
 from router.steps import Steps
 from router.verification.cosign import attestations, bundles, legacy
 from router.verification.cosign.findings import Finding, Unendorsed
 from router.verification.cosign.signatories import Signatories
-from router.verification.evidence import AttestationLayer, Evidence, Flaw, SigstoreBundle, SimpleSigning
+from router.verification.evidence import AttestationLayer, Evidence, SigstoreBundle, SimpleSigning
 from router.verification.proving import Words, proof_in
 from router.verification.scheme import Demands, Endorsement, Findings, Verified
 from router.verification.sought import Place, Sought

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from router.errors import InvalidSignatureError
-from router.verification.evidence import Flaw
+from router.reasons import Flaw
 from router.verification.keys import PublicKey
 
 _Material: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey

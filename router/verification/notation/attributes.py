@@ -24,8 +24,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.verification.documents import malformed
-from router.verification.evidence import Flaw
 from router.verification.notation.algorithms import Algorithm
 from router.verification.notation.envelopes import JWS_TYPE, Header, Moment, Statement
 

@@ -30,8 +30,8 @@ import msgspec
 from msgspec import Struct, field
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.verification.documents import malformed, read_members, read_object, standard_base64
-from router.verification.evidence import Flaw
 from router.verification.keys import SignedBytes
 
 ENVELOPE_LIMIT = 256 * 1024

@@ -32,8 +32,9 @@ from cryptography import x509
 
 from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
+from router.reasons import Flaw
 from router.steps import Steps
-from router.verification.evidence import Flaw, NotationEnvelope
+from router.verification.evidence import NotationEnvelope
 from router.verification.keys import SignedBytes
 from router.verification.notation.algorithms import SigningKey
 from router.verification.notation.attributes import Attributes, SigningScheme, read_attributes
@@ -44,6 +45,7 @@ from router.verification.notation.timestamps import stamped_range
 from router.verification.notation.trust import Check, Policy, StoreType, Timestamps, shown
 from router.verification.pki.certificates import Certificate
 from router.verification.scheme import Endorsement, Signer
+from router.verification.sigstore.proof import Witnesses
 from router.verification.standing import Issued
 
 _STORES = {SigningScheme.X509: StoreType.CA, SigningScheme.SIGNING_AUTHORITY: StoreType.SIGNING_AUTHORITY}
@@ -61,6 +63,16 @@ class _Opened:
     subject: x509.Name
     attributes: Attributes
     target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Until when an envelope counts, and since when it is proven to be there, in Unix time in seconds."""
+
+    until: float | None
+    """None: for as long as its signer is trusted."""
+    proven: tuple[float, ...] = ()
+    """By a signing authority, or by a timestamp: the end of its range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +116,32 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     # Nobody has signed the envelope itself, but what counts is read in one way only.
     expect_one_meaning(envelope.media_type, piece.body)
     # (8) (9) Times.
-    until = yield from _counts_until(opened, chain, policy, now)
+    times = yield from _times(opened, chain, policy, now)
     asks = chain.issued if Check.REVOCATION in policy.binding else ()  # (10)
-    return Proof(_endorsement(opened, names, policy, until), asks)
+    return Proof(_endorsement(opened, names, policy, times), asks)
 
 
-def _counts_until(opened: _Opened, chain: Chain, policy: Policy, now: float) -> Steps[float | None]:
-    """Check the times (8) (9); until when they hold."""
-    ends = [_unexpired(opened.attributes, now)] if Check.EXPIRY in policy.binding else []
-    if Check.AUTHENTIC_TIMESTAMP in policy.binding:
-        ends.append((yield from _valid_until(opened, chain, policy, now)))
-    return min((end for end in ends if end is not None), default=None)
+def _times(opened: _Opened, chain: Chain, policy: Policy, now: float) -> Steps[_Times]:
+    """Check the times (8) (9)."""
+    end = _unexpired(opened.attributes, now) if Check.EXPIRY in policy.binding else None
+    if Check.AUTHENTIC_TIMESTAMP not in policy.binding:
+        return _Times(end)
+    used = yield from _time_of_use(opened, chain, policy, now)
+    return _Times(min((one for one in (end, used.until) if one is not None), default=None), used.proven)
 
 
-def _endorsement(opened: _Opened, names: Sequence[str], policy: Policy, until: float | None) -> Endorsement:
+def _endorsement(opened: _Opened, names: Sequence[str], policy: Policy, times: _Times) -> Endorsement:
     first, *others = names or (_UNKNOWN,)
     who = shown(opened.subject)
-    signer = Signer(first, None, who, _issuer(opened, policy))
-    said = opened.target.annotations
-    return Endorsement(signer, opened.signed, opened.target.digest, (*others, who), said, valid_until=until)
+    return Endorsement(
+        Signer(first, None, who, _issuer(opened, policy)),
+        opened.signed,
+        opened.target.digest,
+        (*others, who),
+        opened.target.annotations,
+        Witnesses(times.proven),
+        times.until,
+    )
 
 
 def _issuer(opened: _Opened, policy: Policy) -> str:
@@ -166,18 +185,18 @@ def _unexpired(attributes: Attributes, now: float) -> float | None:
     return attributes.expiry
 
 
-def _valid_until(opened: _Opened, chain: Chain, policy: Policy, now: float) -> Steps[float | None]:
-    """Check that the chain was valid when it was used (9); until when that is so."""
+def _time_of_use(opened: _Opened, chain: Chain, policy: Policy, now: float) -> Steps[_Times]:
+    """Check that the chain was valid when it was used (9)."""
     valid = chain.period
     if (moment := opened.attributes.authentic_time) is not None:
         if not valid.covers(moment):
             raise _out_of_time("when its authority says that it signed")
-        return None
+        return _Times(None, (moment,))
     asked = policy.timestamps is Timestamps.ALWAYS or now > valid.end
     if not policy.clocks or not asked:
         if not valid.covers(now):
             raise _out_of_time("now, and no timestamp says when it signed")
-        return valid.end
+        return _Times(valid.end)
     if opened.envelope.timestamp is None:
         raise InvalidSignatureError("a signature has no timestamp, and one is wanted", reason=Flaw.TIMESTAMP)
     stamped = yield from stamped_range(
@@ -185,7 +204,7 @@ def _valid_until(opened: _Opened, chain: Chain, policy: Policy, now: float) -> S
     )
     if not (valid.covers(stamped.begin) and valid.covers(stamped.end)):
         raise _out_of_time("at the time of its timestamp")
-    return None
+    return _Times(None, (stamped.end,))
 
 
 def _out_of_time(when: str) -> InvalidSignatureError:

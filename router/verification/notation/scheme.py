@@ -8,8 +8,9 @@ vouches for it (`required`), or by its subject, so that two subjects of one stor
 from __future__ import annotations
 
 from router.errors import InvalidSignatureError, UntrustedSignatureError
+from router.reasons import Flaw
 from router.steps import Steps
-from router.verification.evidence import Evidence, Family, Flaw
+from router.verification.evidence import Evidence, Family
 from router.verification.notation.proof import examine
 from router.verification.notation.trust import Policy
 from router.verification.proving import Words, proof_in

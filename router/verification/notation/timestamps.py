@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.steps import Steps
-from router.verification.evidence import Flaw
 from router.verification.notation.certificates import Chain, Chains, read_certificate
 from router.verification.pki.certificates import Certificate, Naming, Period
 from router.verification.pki.timestamps import Stamp, read_token

@@ -29,8 +29,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.verification.documents import malformed
-from router.verification.evidence import Flaw
 from router.verification.keys import PublicKey, UnusableKeyError
 from router.verification.libraries import reading
 from router.verification.pki.der import INTEGER, SEQUENCE, Value, read

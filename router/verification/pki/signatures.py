@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from router.errors import InvalidSignatureError
-from router.verification.evidence import Flaw
+from router.reasons import Flaw
 from router.verification.keys import PublicKey
 from router.verification.pki.der import INTEGER, OBJECT, SEQUENCE, Value
 

@@ -25,8 +25,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.verification.documents import malformed
-from router.verification.evidence import Flaw
 from router.verification.pki import signatures
 from router.verification.pki.certificates import Certificate, Naming
 from router.verification.pki.der import INTEGER, OBJECT, OCTETS, SEQUENCE, SET, Value, read

@@ -21,9 +21,10 @@ from dataclasses import dataclass
 import msgspec
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.steps import Steps
 from router.verification.documents import malformed, read_members, read_object
-from router.verification.evidence import BUNDLE_TYPE, Flaw
+from router.verification.evidence import BUNDLE_TYPE
 from router.verification.sigstore.dsse import Envelope, WrittenEnvelope, read_envelope
 
 VALUES_LIMIT = 10_000

@@ -16,8 +16,8 @@ import re
 from dataclasses import dataclass
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.verification.documents import standard_base64
-from router.verification.evidence import Flaw
 from router.verification.sigstore.logs import Log
 from router.verification.sigstore.merkle import HASH_BYTES
 

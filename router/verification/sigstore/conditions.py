@@ -18,7 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from router.errors import InvalidSignatureError
-from router.verification.evidence import Flaw
+from router.reasons import Flaw
 from router.verification.sigstore.condition_costs import COST_LIMIT, Cost
 from router.verification.sigstore.statement import Statement
 

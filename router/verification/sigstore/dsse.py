@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import msgspec
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.verification.documents import malformed, protobuf_base64, read_members
-from router.verification.evidence import Flaw
 from router.verification.keys import SignedBytes
 
 IN_TOTO_TYPE = "application/vnd.in-toto+json"

@@ -22,7 +22,7 @@ import re2  # type: ignore[import-untyped]  # neither google-re2 nor anybody els
 from cryptography import x509
 
 from router.errors import InvalidSignatureError
-from router.verification.evidence import Flaw
+from router.reasons import Flaw
 from router.verification.pki.certificates import Certificate
 from router.verification.pki.der import UTF8, read
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.verification.documents import (
     object_at,
     objects_at,
@@ -28,7 +29,6 @@ from router.verification.documents import (
     standard_base64,
     text_at,
 )
-from router.verification.evidence import Flaw
 
 BODY_LIMIT = 128 * 1024
 """Bytes of an entry: real ones have two to five thousand."""

@@ -22,8 +22,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.steps import Steps
-from router.verification.evidence import Flaw
 from router.verification.sigstore.checkpoints import read_checkpoint
 from router.verification.sigstore.log_bodies import Logged, expect_body_about
 from router.verification.sigstore.logs import Log

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import msgspec
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.verification.documents import (
     malformed,
     object_at,
@@ -26,7 +27,7 @@ from router.verification.documents import (
     standard_base64,
     text_at,
 )
-from router.verification.evidence import Beside, Flaw
+from router.verification.evidence import Beside
 from router.verification.pki.certificates import certificates_in
 from router.verification.sigstore.certificates import INTERMEDIATES_LIMIT
 from router.verification.sigstore.log_entries import ENTRIES_LIMIT, InclusionProof, LogEntry

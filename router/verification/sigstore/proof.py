@@ -25,8 +25,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router.errors import InvalidSignatureError, UntrustedSignatureError
+from router.reasons import Distrust, Flaw
 from router.steps import Steps
-from router.verification.evidence import Flaw
 from router.verification.keys import SignedBytes
 from router.verification.pki.certificates import Certificate, Period
 from router.verification.sigstore.certificate_logs import is_logged
@@ -101,9 +101,9 @@ def witnessed(claim: Claim, logged: Logged, material: Material, root: TrustedRoo
     times = (*stamps, *(entry.time for entry in entries if entry.time is not None))
     entries = [entry for entry in entries if _counts(entry.log.period, times)]
     if asked.log and not entries:
-        raise UntrustedSignatureError("a signature is in no log that is trusted", reason="not_logged")
+        raise UntrustedSignatureError("a signature is in no log that is trusted", reason=Distrust.NOT_LOGGED)
     if asked.timestamp and not stamps:
-        raise UntrustedSignatureError("a signature has no timestamp that is trusted", reason="not_timestamped")
+        raise UntrustedSignatureError("a signature has no timestamp that is trusted", reason=Distrust.NOT_TIMESTAMPED)
     return Witnesses(times, tuple(entries))
 
 
@@ -122,7 +122,8 @@ def certified(
     paths = _paths(leaf, material, root)  # (2)
     if not paths:
         raise UntrustedSignatureError(
-            "a signature is by a certificate that no trusted authority has issued", reason="untrusted_certificate"
+            "a signature is by a certificate that no trusted authority has issued",
+            reason=Distrust.UNTRUSTED_CERTIFICATE,
         )
     yield
     if (signed := SignedBytes.opened(leaf.key, claim.content, claim.signature)) is None:  # (3)
@@ -133,7 +134,7 @@ def certified(
         if not paths:
             raise UntrustedSignatureError(
                 "a signature is by a certificate that no trusted certificate log has promised to hold",
-                reason="sct_missing",
+                reason=Distrust.SCT_MISSING,
             )
     logged = claim.as_logged(leaf.der, is_certificate=True)
     witnesses = yield from witnessed(claim, logged, material, root, asked)  # (5) (7)
@@ -150,7 +151,7 @@ def _paths(leaf: Certificate, material: Material, root: TrustedRoot) -> list[tup
 def _expect_in_time(times: Sequence[float], periods: Sequence[Period]) -> None:
     if not times:
         raise UntrustedSignatureError(
-            "nothing that is trusted proves when a certificate was used", reason="time_not_proven"
+            "nothing that is trusted proves when a certificate was used", reason=Distrust.TIME_NOT_PROVEN
         )
     if not any(all(period.covers(time) for time in times) for period in periods):
         raise InvalidSignatureError("a certificate was used outside its validity", reason=Flaw.TIME)

@@ -22,8 +22,8 @@ from typing import Self
 from cryptography import x509
 
 from router.errors import InvalidSignatureError
+from router.reasons import Flaw
 from router.verification.documents import malformed
-from router.verification.evidence import Flaw
 from router.verification.pki.certificates import Certificate, Period
 from router.verification.pki.timestamps import Stamp, read_response
 from router.verification.sigstore.certificates import (

@@ -268,6 +268,24 @@ def test_a_signing_authoritys_time_needs_no_timestamp() -> None:
     assert outcome(signed(DIGEST, ENDED, said=by_authority(NOW - 2 * DAY)), by=both) == "verified"
 
 
+def test_who_signed_when_is_told_where_somebody_trusted_has_said_so() -> None:
+    """The time that a signer writes down himself is nobody's word."""
+
+    def times(one: NotationEnvelope, by: NotationSettings) -> tuple[float, ...]:
+        found = proven(by.scheme(), Evidence(notations=(one,)), DIGEST, rule(), NOW)
+        assert isinstance(found, Verified)
+        return found.endorsements[0].witnesses.times
+
+    moment = NOW - 2 * DAY
+    (stamped,) = times(with_timestamp(ENDED, moment), notation(*CLOCKED))
+
+    assert moment <= stamped <= moment + 60
+    assert times(
+        signed(DIGEST, ENDED, said=by_authority(moment)), notation(store("supplier", "signing_authority"))
+    ) == (moment,)
+    assert times(signed(DIGEST), notation()) == ()
+
+
 def test_audit_asks_for_integrity_alone_and_skip_for_nothing() -> None:
     stranger = signed(DIGEST, signatory("stranger"))
     audit = notation(level="audit")

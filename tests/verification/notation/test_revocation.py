@@ -16,15 +16,19 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from router.errors import NotVerifiedError
 from router.slices import Slices
 from router.verdict import Verdict
 from router.verification import revocations
+from router.verification.account import Account
 from router.verification.evidence import Evidence
 from router.verification.examination import Case, Examination
 from router.verification.judgement import Judgement
 from router.verification.outside import Outside
 from router.verification.revocation_answers import LIST_LIMIT, OCSP_LIMIT
 from router.verification.revocations import AGAIN, LONGEST, AskedRevocations
+from router.verification.scheme import Endorsement
+from router.verification.sought import Place
 from router.verification.standing import Good, Issued, Revoked, Standing, Unknown
 from tests.simulators.registry import listening
 from tests.verification.notation.test_proof import DIGEST
@@ -195,7 +199,7 @@ async def judged(asking: AskedRevocations | None, *signers: Signatory, **asked: 
     scheme = notation(**ASKING).scheme(Outside(revocations=asking))
     case = Case(scheme, scheme.trust, rule(**asked), DIGEST, NOW)
     examination = Examination(case, Slices(1), later())
-    await examination.is_enough(Evidence(notations=tuple(signed(DIGEST, one) for one in signers)))
+    await examination.is_enough(Place.REFERRERS_API, Evidence(notations=tuple(signed(DIGEST, one) for one in signers)))
     return examination.judgement
 
 
@@ -228,6 +232,32 @@ async def test_what_others_prove_counts_beside_what_was_revoked(authority: Autho
     assert (await judged(asking, bad, good, threshold=2)).reason == "too_few_signers"
 
 
+async def test_an_account_tells_of_each_signer_whether_it_was_revoked(
+    authority: Authority, asking: AskedRevocations
+) -> None:
+    """All are asked about, the proof or not, and what comes of it stands with the envelope that it is about."""
+    first, bad = authority.signer("first"), authority.signer("bad")
+    lost = authority.signer("lost", ocsp_at="/gone", list_at=None)
+    authority.revoked.add(bad.chain[0].serial_number)
+    envelopes = {name: signed(DIGEST, one) for name, one in (("first", first), ("bad", bad), ("lost", lost))}
+    scheme = notation(**ASKING).scheme(Outside(revocations=asking))
+    account = Account()
+    case = Case(scheme, scheme.trust, rule(), DIGEST, NOW)
+    examination = Examination(case, Slices(1), later(), notes=account.by("suppliers"))
+    is_enough = await examination.is_enough(Place.REFERRERS_API, Evidence(notations=tuple(envelopes.values())))
+    told = {
+        name: piece.meaning.reason if isinstance(piece.meaning, NotVerifiedError) else type(piece.meaning)
+        for name, envelope in envelopes.items()
+        for piece in account.pieces
+        if piece.digest == envelope.digest
+    }
+
+    assert not is_enough
+    assert examination.judgement.verdict is Verdict.VERIFIED
+    assert told == {"first": Endorsement, "bad": "revoked", "lost": "revocation_unknown"}
+    assert len(account.pieces) == len(envelopes)
+
+
 async def test_nobody_is_asked_of_strangers_and_of_more_than_is_needed(
     authority: Authority, asking: AskedRevocations
 ) -> None:
@@ -246,7 +276,7 @@ async def test_it_is_off_unless_it_is_asked_for(authority: Authority, asking: As
     authority.revoked.add(signer.chain[0].serial_number)
     scheme = notation().scheme(Outside(revocations=asking))
     examination = Examination(Case(scheme, scheme.trust, rule(), DIGEST, NOW), Slices(1), later())
-    await examination.is_enough(Evidence(notations=(signed(DIGEST, signer),)))
+    await examination.is_enough(Place.REFERRERS_API, Evidence(notations=(signed(DIGEST, signer),)))
 
     assert examination.judgement.verdict is Verdict.VERIFIED
     assert authority.asked == []
