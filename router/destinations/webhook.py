@@ -26,7 +26,7 @@ from router.destinations.dialect import Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.outcome import Outcome
 from router.destinations.settings import HttpSettings, checked_headers, checked_url, revealed
-from router.fields import reading_context
+from router.fields import Name, reading_context
 
 STRUCTURED = "application/cloudevents+json; charset=UTF-8"
 BATCHED = "application/cloudevents-batch+json; charset=UTF-8"
@@ -78,11 +78,16 @@ class WebhookSettings(HttpSettings):
     """Headers that are sent besides; a value may be a reference."""
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 1
     """How many events one request may carry, as a CloudEvents batch; only without a template."""
+    fallback_template: Name | None = None
+    """Name of the template that makes the payload where `template` fails: a small one that the receiver takes. Without
+    it a CloudEvent goes out."""
 
     @model_validator(mode="after")
     def _is_complete(self, info: ValidationInfo) -> Self:
         if self.batch_size > 1 and self.template is not None:
             raise ValueError("`batch_size` goes with CloudEvents only; drop it or `template`")
+        if self.fallback_template is not None and self.template is None:
+            raise ValueError("`fallback_template` is for where `template` fails; name one, or drop it")
         if isinstance(self.url, str) or reading_context(info) is not None:
             checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
         if self.signing_secret is not None and reading_context(info) is not None:

@@ -2,8 +2,8 @@
 
 A notice (of Gatecrier itself) is rendered by the template that its kind has for notices, never by an operator's, which
 is for decisions and would fail. Without a template, or with one that is `{{ cloudevent }}` alone, the event itself is
-the payload, byte for byte. Where a template fails, a built-in minimal payload goes out instead (`minimal`); the caller
-counts it.
+the payload, byte for byte. Where a template fails, the destination's own fallback goes out instead, and where there is
+none, or it fails too, a built-in minimal payload of the kind (`minimal`); the caller counts it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Rendered:
     body: bytes
     content_type: str
     problem: str | None = None
-    """Why the template failed, where this is the minimal payload."""
+    """Why the template failed, where this is a fallback."""
 
     @property
     def is_fallback(self) -> bool:
@@ -41,6 +41,7 @@ class Renderer:
     def __init__(self, templates: Templates, *, kind: str, name: str) -> None:
         self._of_decisions = _needed(templates.of_decisions)
         self._of_notices = _needed(templates.of_notices)
+        self._fallback = templates.fallback
         self._destination = {"name": name, "kind": kind}
 
     def render(self, body: bytes) -> Rendered:
@@ -55,8 +56,19 @@ class Renderer:
         try:
             return Rendered(template.render(context(cloudevent, self._destination)), "application/json")
         except Exception as error:  # noqa: BLE001 - also an older release's event that lacks a field must be told
-            fallback, content_type = minimal(cloudevent, self._destination["kind"])
-            return Rendered(fallback, content_type, str(error) or type(error).__name__)
+            problem = _told(error)
+        if self._fallback is not None and not is_notice:
+            try:
+                body = self._fallback.render(context(cloudevent, self._destination))
+                return Rendered(body, "application/json", problem)
+            except Exception as error:  # noqa: BLE001 - as above
+                problem = f"{problem}; and its fallback: {_told(error)}"
+        fallback, content_type = minimal(cloudevent, self._destination["kind"])
+        return Rendered(fallback, content_type, problem)
+
+
+def _told(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _needed(template: Template | None) -> Template | None:

@@ -121,7 +121,7 @@ def checked(reading: Reading) -> Loaded | Refused:
         Policy(result.policy),
         data,
         told(_warnings(data, result)),
-        told(routes.unheard(result)),
+        told((*routes.unheard(result), *cautions.without_fallback(result))),
         reading.snapshot(),
         reading.watched,
     )

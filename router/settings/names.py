@@ -133,10 +133,10 @@ def _demands(demands: Plain, here: Path, verifier: str, declared: Item) -> Itera
             yield Finding((*here, "with", "required", index), text)
 
 
-def missing_template(index: int, name: str, available: Iterable[str]) -> Finding:
+def missing_template(where: Path, name: str, available: Iterable[str]) -> Finding:
     """A destination whose template is not there."""
     text = f"{quoted(name)} names no template; {advice(name, sorted(available))}; or add it to templates.directory"
-    return Finding(("destinations", index, "template"), text)
+    return Finding(where, text)
 
 
 def unused(data: Item) -> Iterator[Finding]:

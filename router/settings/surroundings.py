@@ -7,7 +7,7 @@ the folders of templates are looked into only to say which there would have been
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -19,10 +19,11 @@ from router.destinations.egress import EgressSettings
 from router.errors import ConfigurationError, TemplateError
 from router.outbound.addresses import Address, address_of, is_forbidden
 from router.pem import Pair
-from router.rendering.library import SUFFIX, Library, Templates
+from router.rendering.library import Library, Templates
 from router.rendering.markup import Markup
 from router.rendering.rehearsal import OF_NOTICES
 from router.rendering.shipped import notices_folder, shipped_folder
+from router.rendering.template import Template
 from router.settings import shape
 from router.settings.names import Item, maps, missing_template
 from router.settings.problems import Finding, Plain, inside, quoted
@@ -85,19 +86,30 @@ def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[
         kind = _kind(destination)
         default = None if kind is None else default_template(kind)
         markup = Markup.NONE if kind is None else markup_of(kind)
+        where: DataPath = ("destinations", index)
         name = default if destination.get("template") is None else destination["template"]
-        template = None
-        if isinstance(name, str):
-            try:
-                template = library.template(name, markup)
-            except TemplateError as error:
-                yield Finding(("destinations", index, "template"), str(error))
-            else:
-                if template is None:
-                    yield missing_template(index, name, _names_in(folders))
+        template = yield from _template(name, markup, library, (*where, "template"))
+        fallback = yield from _template(
+            destination.get("fallback_template"), markup, library, (*where, "fallback_template")
+        )
         of_notices = None if default is None else notices.template(default, markup)
-        found[str(destination.get("name"))] = Templates(template, of_notices)
+        found[str(destination.get("name"))] = Templates(template, of_notices, fallback)
     return found
+
+
+def _template(
+    name: Plain, markup: Markup, library: Library, where: DataPath
+) -> Generator[Finding, None, Template | None]:
+    if not isinstance(name, str):
+        return None
+    try:
+        template = library.template(name, markup)
+    except TemplateError as error:
+        yield Finding(where, str(error))
+        return None
+    if template is None:
+        yield missing_template(where, name, library.names())
+    return template
 
 
 def gathered(checking: Generator[Finding, None, T]) -> tuple[T, list[Finding]]:
@@ -131,10 +143,6 @@ def _kind(destination: Item) -> AnyDestination | None:
     tag = destination.get(shape.TAG)
     model = next((model for model in get_args(AnyDestination) if tag in shape.tags(model)), None)
     return None if model is None else model.model_construct(kind=tag)
-
-
-def _names_in(folders: Sequence[Path]) -> frozenset[str]:
-    return frozenset(path.stem for folder in folders for path in folder.glob(f"*{SUFFIX}"))
 
 
 def forbidden_addresses(data: Item) -> Iterator[Finding]:

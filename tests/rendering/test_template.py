@@ -146,7 +146,7 @@ def test_what_can_not_be_a_template_is_refused_when_it_is_read(source: str, word
         ("{% for a in v.images %}{{ loop.__class__ }}{% endfor %}", "has no fields"),
         ("{{ v.images | map(attribute='__class__') | list }}", "has no fields"),
         ("{{ v() }}", "safely callable"),
-        ('{"a": 1,}', "no JSON"),
+        ('{"a": 1,}', "not valid JSON"),
         ("{{ 'x' * 1000000 }}", "for numbers"),
         ("{{ 2 ** 100000 }}", "powers"),
         ("{{ '%999999999d' % 1 }}", "for numbers"),

@@ -12,12 +12,13 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from router.expressions import LENGTH
 from router.fields import Name, SettingsModel
 from router.verification.evidence import SIGN_PREDICATE
 from router.verification.sigstore.conditions import EXPRESSION_LIMIT, Condition
-from router.verification.sigstore.identities import EXTENSIONS, PATTERN_LIMIT, Pattern, WantedIdentity
+from router.verification.sigstore.identities import EXTENSIONS, Pattern, WantedIdentity
 
-_Text = Annotated[str, Field(min_length=1, max_length=PATTERN_LIMIT)]
+_Text = Annotated[str, Field(min_length=1, max_length=LENGTH)]
 
 
 def _expression(text: str) -> str:
