@@ -156,7 +156,9 @@ class Skeleton:
 
     def _in_string(self, place: nodes.Node, character: str, at: _At) -> _At:
         if character < _FIRST_PRINTABLE:
-            refuse(place, "a line break or tab inside quotes is no JSON; write \\n or \\t, or strip it with {%- -%}")
+            refuse(
+                place, "a line break or tab inside quotes is not valid JSON; write \\n or \\t, or strip it with {%- -%}"
+            )
         if at.pending == _AFTER_BACKSLASH:
             return replace(at, pending=_HEX_DIGITS if character == "u" else 0)
         if at.pending:

@@ -91,10 +91,10 @@ def parse_matcher(text: str) -> Matcher:
     """
     parts = _FORM.fullmatch(text)
     if parts is None or not parts["field"] or not parts["operator"]:
-        raise ValueError(f"{shown(text)} is no matcher; {_OPERATORS}, such as decision.would_reject = true")
+        raise ValueError(f"{shown(text)} is not a valid matcher; {_OPERATORS}, such as decision.would_reject = true")
     operator = _operator(text, parts["operator"])
     if parts["field"] not in fields():
-        raise ValueError(f"{shown(parts['field'])} is no field of an event; {_field_advice(parts['field'])}")
+        raise ValueError(f"{shown(parts['field'])} is not a field of an event; {_field_advice(parts['field'])}")
     matcher = Matcher(parts["field"], operator, _value(text, parts["value"]))
     if operator.is_pattern:
         full_match(matcher.value)
@@ -108,7 +108,7 @@ def _operator(text: str, found: str) -> Operator:
         return Operator(found)
     except ValueError:
         hint = "an exact comparison is a single =" if found == "==" else _OPERATORS
-        raise ValueError(f"{found} is no operator in {shown(text)}; {hint}") from None
+        raise ValueError(f"{found} is not a valid operator in {shown(text)}; {hint}") from None
 
 
 def _value(text: str, written: str) -> str:
@@ -118,7 +118,7 @@ def _value(text: str, written: str) -> str:
         written = quoted["inner"]
     elif _NOT_BARE.search(written) is not None:
         advice = "a value with white space, commas or quotes stands in double quotes, and each matcher on its own"
-        raise ValueError(f"{shown(written)} is no value in {shown(text)}; {advice}")
+        raise ValueError(f"{shown(written)} is not a valid value in {shown(text)}; {advice}")
     return _ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else escape[1], written)
 
 

@@ -28,6 +28,7 @@ from router.policy import Policy, unreachable_rules
 from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
 from router.rendering.library import Templates
+from router.rendering.shipped import shipped_folder
 from router.settings import cautions, names, problems, routes, signers, surroundings
 from router.settings.document import Document
 from router.settings.problems import Finding, Problem
@@ -89,6 +90,14 @@ def attempt(path: Path, environment: Mapping[str, str]) -> Loaded | Refused:
     return checked(Reading(path, environment))
 
 
+def attempt_offline(path: Path) -> Loaded | Refused:
+    """What can be said of a configuration without the files that it names, and without the environment.
+
+    Nothing can be run with it: what those hold was not read.
+    """
+    return checked(Reading.offline(path, shipped_folder()))
+
+
 def checked(reading: Reading) -> Loaded | Refused:
     """What becomes of a configuration that is read from wherever this reads."""
     try:
@@ -100,12 +109,12 @@ def checked(reading: Reading) -> Loaded | Refused:
     if document is None:
         return Refused(problems.told(reading.name, found), reading.watched)
     data = document.data
-    context = ReadingContext(reading.folder, reading, reading.read)
+    context = ReadingContext(reading.folder, reading, reading.read, reading.is_offline)
     result = validated(_WHOLE, Settings, data, context)
     invalid = result if isinstance(result, list) else []
     told_of = {finding.path for finding in invalid}
     templates, mistaken = surroundings.gathered(surroundings.templates(data, reading))
-    crossed = [*_cross_checks(data, result, context), *surroundings.certificates(data, reading), *mistaken]
+    crossed = [*_cross_checks(data, result, context, reading), *surroundings.certificates(data, reading), *mistaken]
     found += [_placed(document, data, finding) for finding in invalid]
     found += [_placed(document, data, finding) for finding in crossed if finding.path not in told_of]
     if found or isinstance(result, list):
@@ -120,29 +129,31 @@ def checked(reading: Reading) -> Loaded | Refused:
         templates,
         Policy(result.policy),
         data,
-        told(_warnings(data, result)),
+        told(_warnings(data, result, reading)),
         told((*routes.unheard(result), *cautions.without_fallback(result))),
         reading.snapshot(),
         reading.watched,
     )
 
 
-def _cross_checks(data: names.Item, result: Settings | list[Finding], reading: ReadingContext) -> list[Finding]:
+def _cross_checks(
+    data: names.Item, result: Settings | list[Finding], context: ReadingContext, reading: Reading
+) -> list[Finding]:
     return [
         *names.repeated(data),
         *names.rules(data),
         *names.trust_roots(data),
         *routes.routes(data),
-        *_rules_that_never_win(data, result, reading),
+        *_rules_that_never_win(data, result, context),
         *surroundings.listening(data),
-        *surroundings.forbidden_addresses(data),
+        *surroundings.forbidden_addresses(data, reading),
     ]
 
 
-def _warnings(data: names.Item, settings: Settings) -> Iterator[Finding]:
+def _warnings(data: names.Item, settings: Settings, reading: Reading) -> Iterator[Finding]:
     yield from names.unused(data)
     yield from routes.unused(data)
-    yield from surroundings.private_addresses(data)
+    yield from surroundings.private_addresses(data, reading)
     yield from signers.aliases(settings)
     yield from signers.too_few(settings)
     yield from cautions.unpinned(settings)

@@ -82,7 +82,7 @@ def written(path: Path, content: bytes) -> None:
 
 
 async def test_an_owner_that_could_not_open_leaves_no_lock(path: Path) -> None:
-    written(path, b"this is no database" * 100)
+    written(path, b"this is not a database" * 100)
     with pytest.raises(OutboxError, match="is damaged"):
         await SqliteOutbox.open(path, REPLICA)
     written(path, b"")
@@ -129,7 +129,7 @@ async def test_the_owner_and_a_command_change_the_file_at_the_same_time(outbox: 
         (b"x" * (BODY_LIMIT + 1), "an event of 8388609 bytes; at most 8388608 are kept"),
         (
             b'{"a":"\xff"}',
-            "an event that is no UTF-8: 'utf-8' codec can't decode byte 0xff in position 6: invalid start byte",
+            "an event that is not valid UTF-8: 'utf-8' codec can't decode byte 0xff in position 6: invalid start byte",
         ),
         (b'{"a":"\0"}', "an event with a NUL byte, which JSON does not allow"),
     ],

@@ -136,7 +136,7 @@ def test_a_backslash_that_escapes_nothing_is_itself_so_that_patterns_read_as_wri
         ("= true", "write FIELD OPERATOR VALUE"),
         ("decision.would_reject == true", "a single ="),
         ("decision.would_reject > true", "one of = != =~ !~"),
-        ("decision.would_reject ~= true", "~= is no operator"),
+        ("decision.would_reject ~= true", "~= is not a valid operator"),
         ("would_reject = true", "did you mean 'decision.would_reject'?"),
         ("event.decision.would_reject = true", "did you mean 'decision.would_reject'?"),
         ("request.user = alice", "expected one of request.user.groups, request.user.name"),

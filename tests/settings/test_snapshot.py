@@ -52,7 +52,7 @@ def test_what_could_not_be_held_or_would_not_end_is_refused(tmp_path: Path, kind
         case _:
             os.mkfifo(path)
 
-    with pytest.raises(ValueError, match="more than 10 bytes" if kind == "large" else "no regular file"):
+    with pytest.raises(ValueError, match="more than 10 bytes" if kind == "large" else "not a regular file"):
         Reading(tmp_path / "gatecrier.yaml", {}).read(path, 10)
 
 
@@ -114,7 +114,7 @@ def test_a_snapshot_shows_nothing_of_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_what_is_no_snapshot_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="no snapshot"):
+    with pytest.raises(ConfigurationError, match="not a snapshot"):
         Snapshot.decoded(b"\x00")
 
 

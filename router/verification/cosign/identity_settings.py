@@ -28,7 +28,7 @@ def _expression(text: str) -> str:
 
 def _extension(name: str) -> str:
     if name not in EXTENSIONS:
-        raise ValueError(f"{name[:100]!r} is no extension of Fulcio's; there are {', '.join(EXTENSIONS)}")
+        raise ValueError(f"{name[:100]!r} is not an extension of Fulcio's; there are {', '.join(EXTENSIONS)}")
     return name
 
 

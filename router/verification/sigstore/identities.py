@@ -177,7 +177,7 @@ def _utf8_string(der: bytes) -> bytes:
 
 
 def _no_text() -> InvalidSignatureError:
-    return _contradiction("a certificate has an extension of Fulcio's that is no text")
+    return _contradiction("a certificate has an extension of Fulcio's that is not a text")
 
 
 def _contradiction(text: str) -> InvalidSignatureError:
