@@ -45,8 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with adopting():
             return serve(arguments.config, is_log_readable=is_readable)
-    except GatecrierError:
-        raise
+    except GatecrierError as error:
+        logs.logger().error("router_not_started", problems=str(error).splitlines())  # noqa: TRY400 - the stack says nothing more
+        return 1
     except Exception:  # noqa: BLE001 - one line of the log and exit code 1; the interpreter would print it, and wait
         logs.logger().exception("router_failed")
         return 1

@@ -6,7 +6,8 @@ Rules:
 (2) Nothing that others chose may shape a line or a terminal: characters that can't be seen (control, format, those
     that reorder text, separators of lines) are written as escapes, in JSON as `\u202e`, which a reader of JSON turns
     back. In columns a value that is more than a plain word stands in quotes (structlog's renderer does that), so that
-    it can't look like a value beside it, and a traceback is indented, so that it can't look like lines.
+    it can't look like a value beside it, and a traceback is indented, so that it can't look like lines. So is each
+    sentence of a list of them.
 (3) Nothing here raises: in place of a line that can't be made stands one that says so.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, MutableMapping
+from typing import TypeGuard
 
 import orjson
 import structlog
@@ -112,7 +114,8 @@ class Columns:
         error = failure(event.pop("exc_info", None))
         for room in ROOMS:
             values = {seen(key): _all_seen(value) for key, value in bounded(event, room).items()}
-            line = self._rendered(values)
+            beneath = [values.pop(key) for key in list(values) if _is_text(values[key])]
+            line = self._rendered(values) + "".join(f"\n    | {one}" for many in beneath for one in many)
             if error is not None:
                 told = traceback_text(error, min(_TRACEBACK, room * 2))
                 line += "".join(f"\n    | {seen(part)}" for part in told.split("\n"))
@@ -123,6 +126,11 @@ class Columns:
 
     def _rendered(self, values: MutableMapping[str, object]) -> str:
         return self._render(None, "", values)
+
+
+def _is_text(value: object) -> TypeGuard[list[str]]:
+    """Whether it is a list of sentences, which nobody can read beside each other."""
+    return isinstance(value, list) and all(isinstance(one, str) and one.count(" ") > 1 for one in value) and bool(value)
 
 
 def _all_seen(value: object) -> object:

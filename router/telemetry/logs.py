@@ -92,7 +92,8 @@ def configure(*, readable: bool | None = None, least: str = "INFO", queue: Lines
     """
     global _queue  # noqa: PLW0603 - a process has one log, as it has one standard error
     is_terminal = os.isatty(STANDARD_ERROR)
-    form = unfailing(Columns(colours=is_terminal)) if (is_terminal if readable is None else readable) else _JSON
+    has_colours = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    form = unfailing(Columns(colours=has_colours)) if (is_terminal if readable is None else readable) else _JSON
     _queue = queue or _of_process
     if isinstance(_queue, LineQueue):
         _queue.gap = lambda missing: _gap(form, missing)
