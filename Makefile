@@ -10,7 +10,10 @@ JOBS ?= auto
 # What pytest is given besides: COVERAGE=1 measures coverage, too (half as long again), and wants 95 %.
 COVERAGE ?=
 
-.PHONY: demo test check bench format docs lock clean
+# How long `make fuzz` tries each of its targets.
+SECONDS ?= 60
+
+.PHONY: demo test check bench fuzz format docs release lock clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/gatecrier demo
@@ -27,12 +30,22 @@ check: $(VENV)/.development
 bench: $(VENV)/.development
 	$(BIN)/python -m tests.bench
 
+# atheris has wheels for some Pythons on Linux on x86-64 only, and is large: it has a lock of its own.
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
 format: $(VENV)/.development
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.development
 	$(BIN)/mkdocs build --strict
+
+# A wheel and an archive of the sources in dist/; refuses to ship a root of trust that nobody has looked at for a year.
+release: $(VENV)/.development
+	$(BIN)/python .ci/root_age.py
+	$(MAKE) test
+	$(BIN)/hatchling build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 ...")'
@@ -47,10 +60,15 @@ $(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
 	$(PIP) install --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
+$(VENV)/.fuzz: requirements-fuzz.lock $(VENV)/.development
+	$(PIP) install --require-hashes --requirement requirements-fuzz.lock
+	@touch $@
+
 # Needs uv (pip install uv). Locks for every platform and Python that pyproject.toml names.
 lock:
 	uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-header --group build pyproject.toml --output-file requirements.lock
 	uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-header --group build --group dev pyproject.toml --constraint requirements.lock --output-file requirements-dev.lock
+	uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-header --group pyproject.toml:fuzz --output-file requirements-fuzz.lock
 
 clean:
-	rm -rf $(VENV) dist site .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .fuzz dist site .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

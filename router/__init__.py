@@ -14,6 +14,7 @@ receives, never who comes next. From the outside in:
     supervision    which processes there are: made by fork, watched, started again
     admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
     delivery       from the outbox to the receivers: claim, render, deliver, settle
+    trust          trusted roots that change while we run: taken from their repositories, kept, told
     destinations   how each service wants to be told, and what its answers mean
     outbox         nothing is lost between the two halves
     rendering      event and template make a document that no value can break

@@ -5,6 +5,7 @@
     ├── InvalidReferenceError         a text is no image reference or digest
     ├── ReviewError                   a body is no AdmissionReview v1 that we can answer
     ├── TemplateError                 a payload template can't be loaded or rendered
+    ├── TrustRefreshError             a trusted root can't be taken from its repository
     ├── OutboxError                   the outbox can't take, find or change what it was asked to
     └── NotVerifiedError              an image is not proven; `verdict` says in which sense
         ├── UnsignedError             no signature there
@@ -35,6 +36,10 @@ from router.verdict import Verdict
 UnreadableCause: TypeAlias = Literal["no_json", "no_review", "no_uid"]
 """Why a body can't be answered as a review: it is no JSON object, no AdmissionReview v1, or without a uid."""
 
+RefreshCause: TypeAlias = Literal["unreachable", "refused", "unkept", "internal_error"]
+"""Why a trusted root was not renewed: nobody answered as a repository does; what came is not vouched for, is out of
+date, an older one or no trusted root; it can't be kept on our disk; or by a mistake of ours, which the log has."""
+
 
 class GatecrierError(Exception):
     """Whatever this program raises on purpose."""
@@ -58,6 +63,14 @@ class ReviewError(GatecrierError):
 
 class TemplateError(GatecrierError):
     """A payload template can't be loaded or rendered; the text names template, line and remedy."""
+
+
+class TrustRefreshError(GatecrierError):
+    """A trusted root can't be taken from its repository; `cause` says in which sense."""
+
+    def __init__(self, message: str, *, cause: RefreshCause) -> None:
+        super().__init__(message)
+        self.cause: RefreshCause = cause
 
 
 class OutboxError(GatecrierError):

@@ -42,7 +42,7 @@ from router.errors import OutboxError
 from router.events import CloudEvent, decision_event, decode, encode, unreadable_event
 from router.outbox import Intake, NewEvent
 from router.telemetry.logs import logger, write_event
-from router.verdict import RequestOutcome
+from router.verdict import RequestOutcome, Severity
 
 log = logger()
 
@@ -129,7 +129,7 @@ class Telling:
         event = self._event(asked, draft, is_attempt=is_attempt)
         routed, to = _who(asked.rules, event), asked.told.to
         destinations = tuple(dict.fromkeys((*to, *routed))) if to else routed
-        return NewEvent(event["id"], encode(event, draft.parts), self._now(), destinations)
+        return _to_store(event, encode(event, draft.parts), self._now(), destinations)
 
     async def store_unreadable(self, rules: GateRules, bodies: Unreadable) -> None:
         """Have the event about bodies that are no review stored, or whole in the log."""
@@ -145,7 +145,7 @@ class Telling:
             at=self._now(),
         )
         try:
-            await self._outbox.append(NewEvent(event["id"], encode(event), self._now(), _who(rules, event)))
+            await self._outbox.append(_to_store(event, encode(event), self._now(), _who(rules, event)))
         except Exception as error:  # noqa: BLE001 - the same; whoever can cause these events ends no task by it
             self._not_stored(error, event["id"], event)
         else:
@@ -204,6 +204,11 @@ def _cause(error: Exception) -> dict[str, object]:
 
 def _name(asked: Asked) -> str:
     return asked.request.name or asked.workload.name or asked.workload.generate_name
+
+
+def _to_store(event: CloudEvent, body: bytes, at: float, destinations: Sequence[str]) -> NewEvent:
+    severity = Severity(event["data"]["decision"]["severity"])
+    return NewEvent(event["id"], body, at, destinations, severity=severity)
 
 
 def _who(rules: GateRules, event: CloudEvent) -> tuple[str, ...]:

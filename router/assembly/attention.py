@@ -32,6 +32,7 @@ from router.telemetry.logs import logger, write_event
 from router.telemetry.metrics import Metrics
 from router.telemetry.pacing import Pace, Telling
 from router.telemetry.troubles import LOOK, Trouble, TroubleBook
+from router.verdict import Severity
 
 log = logger()
 
@@ -116,7 +117,9 @@ class Attention:
             event = self._event(telling)
             trouble = telling.subject if telling.cause.of == "destination" else None
             if self._routes is not None and (told := self._routes.of_gatecrier(event["data"], trouble)):
-                self._waiting.append((event, NewEvent(event["id"], as_json(event), self._now(), told)))
+                severity = Severity(event["data"]["notice"]["severity"])
+                new = NewEvent(event["id"], as_json(event), self._now(), told, severity=severity)
+                self._waiting.append((event, new))
 
     def _event(self, of: Telling) -> NoticeEvent:
         return trouble_notice(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -28,8 +28,10 @@ class Made:
     channel: Channel = field(compare=False)
 
 
-def channels(part: KeeperPart, before: Mapping[str, Made]) -> dict[str, Made]:
+def channels(part: KeeperPart, before: Mapping[str, Made], fell_back: Callable[[str], None]) -> dict[str, Made]:
     """A channel for each destination; those of `before` of which nothing has changed are the same.
+
+    `fell_back` is told of a destination that gets a minimal payload because it found another too large.
 
     Raises:
         ConfigurationError: A file was not read with the configuration.
@@ -38,14 +40,23 @@ def channels(part: KeeperPart, before: Mapping[str, Made]) -> dict[str, Made]:
     for destination in part.settings.destinations:
         name, templates = destination.name, part.templates[destination.name]
         renderer = Renderer(templates, kind=destination.kind, name=name)
-        channel = Channel(open_destination(destination, part.settings.egress), partial(_rendered, renderer))
+        channel = Channel(
+            open_destination(destination, part.settings.egress), partial(_rendered, renderer, partial(fell_back, name))
+        )
         one = Made(destination, part.settings.egress, templates, channel)
         made[name] = before[name] if before.get(name) == one else one
     return made
 
 
-def _rendered(renderer: Renderer, event_id: str, body: bytes) -> Document:
+def _rendered(renderer: Renderer, fell_back: Callable[[], None], event_id: str, body: bytes) -> Document:
     rendered = renderer.render(body)
     if rendered.problem is not None:
         log.warning("template_failed", event_id=event_id, problem=rendered.problem)
+    minimal = None if rendered.is_fallback else partial(_minimal, renderer, fell_back, event_id, body)
+    return Document(event_id, rendered.body, rendered.content_type, rendered.is_fallback, minimal)
+
+
+def _minimal(renderer: Renderer, fell_back: Callable[[], None], event_id: str, body: bytes) -> Document:
+    fell_back()
+    rendered = renderer.minimal(body)
     return Document(event_id, rendered.body, rendered.content_type, rendered.is_fallback)

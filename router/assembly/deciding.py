@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from typing import Self
@@ -21,6 +22,8 @@ from router.server.entrance import Entrance
 from router.settings.parts import GatePart
 from router.settings.tree import GateSettings
 from router.verification import Turnstile, Verifier
+from router.verification.outside import Outside
+from router.verification.revocations import AskedRevocations
 from router.verification.room import Limits
 from router.verification.turns import Turns
 from router.verification.verdict_cache import PROOF_BYTES, REFUSAL_BYTES, VerdictCache
@@ -32,6 +35,8 @@ class Memory:
 
     turnstile: Turnstile
     remembered: VerdictCache
+    revocations: AskedRevocations
+    """Answers whether certificates were revoked, which say themselves for how long they are good."""
     decision_bytes: int
     """What remembered decisions may take."""
 
@@ -41,6 +46,7 @@ class Memory:
         return cls(
             Turnstile(Turns(Limits.shared_by(gates))),
             VerdictCache(time.monotonic, proof_bytes=PROOF_BYTES // gates, refusal_bytes=REFUSAL_BYTES // gates),
+            AskedRevocations(os.environ),
             DECISION_BYTES // gates,
         )
 
@@ -71,8 +77,15 @@ def deciding(
     """
     settings = part.settings
     registry = RegistryClient(settings.registries, on_request=observing.asked_registry)
-    every = settings.webhook.resolve_tags_every
-    verifier = Verifier(registry, settings.verifiers, time.monotonic, remembered=memory.remembered, resolve_every=every)
+    every, outside = settings.webhook.resolve_tags_every, Outside(part.roots, memory.revocations)
+    verifier = Verifier(
+        registry,
+        settings.verifiers,
+        time.monotonic,
+        remembered=memory.remembered,
+        outside=outside,
+        resolve_every=every,
+    )
     judging = Judging(part.policy, verifier, verifier.wants, observing, memory.turnstile)
     rules = GateRules(
         origin=Origin(settings.cluster, replica),

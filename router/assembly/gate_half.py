@@ -108,6 +108,7 @@ class GateHalf:
             await self._gate.close()
         if self._in_force is not None:
             await self._in_force.registry.close()
+        await self._memory.revocations.close()
 
     @property
     def _deciding(self) -> Deciding:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from router.admission.asked import ObtainReceipts
 from router.assembly import messages
 from router.assembly.deciding import Deciding
 from router.assembly.gate_half import GateHalf
-from router.assembly.member import member
+from router.assembly.member import Tell, member
 from router.assembly.observing import Observing
 from router.assembly.opening import new_event_loop
 from router.assembly.tending import Tending
+from router.errors import ConfigurationError
 from router.ipc import Line, PeerError
 from router.outbox.remote import RemoteIntake
 from router.settings.parts import gate_part
 from router.supervision.child import live
 from router.telemetry.logs import logger
+from router.verification.sigstore.trusted_root import UnusableRootError, read_trusted_root
+from router.verification.trust_roots import Roots
 
 log = logger()
 
@@ -41,6 +45,7 @@ class GateWork:
         """Make what it asks for, and change nothing."""
         part = await asyncio.to_thread(gate_part, configuration.part)
         receipts = receipts_over(self._line, configuration.generation)
+        part = replace(part, roots=_roots(configuration.roots))
         self._prepared = self._half.prepare(part, receipts, trial=configuration.trial)
 
     async def commit(self) -> None:
@@ -66,6 +71,13 @@ class GateWork:
         await self._line.close()
 
 
+def _roots(bodies: Mapping[str, bytes]) -> Roots:
+    try:
+        return {repository: read_trusted_root(body) for repository, body in bodies.items()}
+    except UnusableRootError as error:
+        raise ConfigurationError(f"a refreshed root can't be used: {error}") from error
+
+
 def receipts_over(line: Line, generation: int) -> ObtainReceipts:
     """Obtains receipts by asking the keeper; whoever can't be asked has given none."""
 
@@ -86,7 +98,7 @@ def receipts_over(line: Line, generation: int) -> ObtainReceipts:
 def gate(descriptors: Sequence[int]) -> int:
     """The role of a gate process: its socket to the supervisor, then those on which it listens."""
 
-    def make(introduction: messages.Introduction, observing: Observing, tending: Tending) -> GateWork:
+    def make(introduction: messages.Introduction, observing: Observing, tending: Tending, _: Tell) -> GateWork:
         return GateWork(introduction, observing, tending, descriptors[1:])
 
     return live("gate", descriptors[0], member(make), new_event_loop)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Mapping, Sequence
 
@@ -21,6 +22,7 @@ from router.assembly.tending import Tending
 from router.delivery import Dispatcher, Receipts
 from router.errors import OutboxError
 from router.outbox import Intake
+from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox
 from router.settings.parts import KeeperPart
 from router.telemetry.logs import logger
@@ -35,6 +37,8 @@ REPORTING = 60.0
 """Seconds between two reports of what waits."""
 HOUSEKEEPING = 3600.0
 """Seconds between two looks for events that nobody needs any more."""
+ROOM = 10.0
+"""Seconds between two looks at the size of the outbox."""
 
 
 class KeeperHalf:
@@ -54,13 +58,13 @@ class KeeperHalf:
         self._tending = tending
         self._dispatcher = Dispatcher(outbox.queue(replica), observing)
         self._made: Mapping[str, Made] = {}
-        self._keep = 0.0
+        self._keeping = Keeping(math.inf, math.inf, None)
         self._receipts: dict[int, Receipts] = {}
 
     @classmethod
     async def open(cls, part: KeeperPart, observing: Observing, replica: str, tending: Tending) -> KeeperHalf:
         """Open the outbox; raises OutboxError."""
-        outbox = await SqliteOutbox.open(part.settings.outbox.path, replica)
+        outbox = await SqliteOutbox.open(part.settings.outbox.path, replica, troubles=observing)
         return cls(outbox, observing, replica, tending)
 
     @property
@@ -80,21 +84,25 @@ class KeeperHalf:
 
     def prepare(self, part: KeeperPart) -> Mapping[str, Made]:
         """What a configuration makes; nothing is changed yet. Raises ConfigurationError."""
-        return channels(part, self._made)
+        return channels(part, self._made, self._observing.fell_back)
 
     async def commit(self, part: KeeperPart, made: Mapping[str, Made], generation: int) -> None:
         """Deliver by this from now on; `generation` is the configuration's number."""
         before, self._made = self._made, made
-        self._keep = part.settings.outbox.keep
+        outbox = part.settings.outbox
+        self._keeping = Keeping(outbox.keep, outbox.keep_set_aside, outbox.max_size)
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:
             self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))
-        self._receipts[generation] = Receipts(by_name)
+        self._receipts[generation] = Receipts(by_name, self._observing)
         await self._dispatcher.replace(by_name)
+        with contextlib.suppress(OutboxError):  # it is looked at again every hour
+            await self._outbox.retention.notice_removed(by_name)
 
     def keep_house(self) -> None:
         """Forget, now and then, what nobody needs any more, and report what waits, whether anybody asks or not."""
         self._tending.keep("forget old events", self._keeping_house())
+        self._tending.keep("make room in the outbox", self._making_room())
         self._tending.keep("report what waits", self._reporting_what_waits())
 
     async def receipts(
@@ -136,8 +144,16 @@ class KeeperHalf:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             try:
-                forgotten = await self._outbox.forget(time.time() - self._keep)
+                forgotten = await self._outbox.retention.tidy(self._keeping, self._made)
             except OutboxError as error:
                 log.warning("housekeeping_failed", cause=str(error))
             else:
                 log.info("events_forgotten", count=forgotten)
+
+    async def _making_room(self) -> None:
+        while True:
+            await asyncio.sleep(ROOM)
+            try:
+                await self._outbox.retention.make_room(self._keeping)
+            except (OutboxError, OSError) as error:
+                log.warning("no_room_made", cause=str(error))

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from router.assembly import messages
 from router.assembly.channels import Made
 from router.assembly.keeper_half import KeeperHalf
-from router.assembly.member import member
+from router.assembly.member import Tell, member
 from router.assembly.observing import Observing
 from router.assembly.opening import new_event_loop
 from router.assembly.tending import Tending
@@ -19,22 +20,26 @@ from router.ipc import Peer, PeerRefusedError
 from router.outbox.remote import answers
 from router.settings.parts import KeeperPart, keeper_part
 from router.supervision.child import live
+from router.trust.refreshing import TRUST, Refreshing, Repositories
+from router.verification.repositories import Repository
 
 
 class KeeperWork:
     """Implements `router.assembly.member.Work`."""
 
     def __init__(
-        self, introduction: messages.Introduction, observing: Observing, tending: Tending, listening: int
+        self, introduction: messages.Introduction, observing: Observing, tending: Tending, tell: Tell, listening: int
     ) -> None:
         self._replica = introduction.replica
         self._observing = observing
         self._tending = tending
+        self._tell = tell
         self._listening = listening
         self._half: KeeperHalf | None = None
         self._prepared: tuple[KeeperPart, Mapping[str, Made], messages.Configuration] | None = None
         self._server: asyncio.Server | None = None
         self._patience = 0.0
+        self._refreshing: Refreshing | None = None
 
     @property
     def failure(self) -> str:
@@ -55,6 +60,18 @@ class KeeperWork:
             self._observing.expect_destinations(list(made))
             self._patience = configuration.patience
             await self._keeping.commit(part, made, configuration.generation)
+            self._look_after(configuration.repositories, part.settings.outbox.path.parent / TRUST)
+
+    def _look_after(self, repositories: Sequence[Repository], folder: Path) -> None:
+        """Refresh what trusted roots come from; nothing of it runs where there is nothing to refresh."""
+        if self._refreshing is None and repositories:
+            self._refreshing = Refreshing(Repositories(folder), self._tell_root, self._observing)
+            self._tending.keep("refresh trusted roots", self._refreshing.run())
+        if self._refreshing is not None:
+            self._refreshing.replace(repositories)
+
+    def _tell_root(self, repository: Repository, body: bytes) -> bool:
+        return self._tell(messages.ROOT, messages.pack(messages.RefreshedRoot(repository.id, body)))
 
     async def start(self) -> None:
         """Answer gates, and forget old events now and then."""
@@ -101,7 +118,7 @@ class KeeperWork:
 def keeper(descriptors: Sequence[int]) -> int:
     """The role of the keeper process: its socket to the supervisor, then the one at which gates call."""
 
-    def make(introduction: messages.Introduction, observing: Observing, tending: Tending) -> KeeperWork:
-        return KeeperWork(introduction, observing, tending, descriptors[1])
+    def make(introduction: messages.Introduction, observing: Observing, tending: Tending, tell: Tell) -> KeeperWork:
+        return KeeperWork(introduction, observing, tending, tell, descriptors[1])
 
     return live("keeper", descriptors[0], member(make), new_event_loop)

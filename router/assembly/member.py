@@ -57,7 +57,9 @@ class Work(Protocol):
         """End what is in hand."""
 
 
-Make = Callable[[messages.Introduction, Observing, Tending], Work]
+Tell = Callable[[str, bytes], bool]
+"""Tells the supervisor something that wants no answer, by topic; whether that was sent."""
+Make = Callable[[messages.Introduction, Observing, Tending, Tell], Work]
 """Makes the work of a member that was introduced."""
 
 
@@ -105,7 +107,7 @@ class Member:
 
     def _introduced(self, introduction: messages.Introduction) -> None:
         logs.configure(readable=introduction.is_log_readable, queue=RemoteLog(self._peer))
-        self._work = self._make(introduction, self._observing, self._tending)
+        self._work = self._make(introduction, self._observing, self._tending, self._peer.tell)
         self._tending.keep("report what was observed", self._reporting(self._work))
 
     async def _reporting(self, work: Work) -> None:

@@ -9,6 +9,7 @@ Of the supervisor:
     stop        end what is in hand, and answer when nothing is
     counts      send what was observed until now, and say how many connections of each state there are
 To it:
+    root        of the keeper, as a notice: what a repository of a trusted root holds now
     facts       what was observed, as a notice (and lines of the log: `router.supervision.child`)
 Of a gate to the keeper:
     receipts    tell these destinations now, and say who has given a receipt
@@ -16,16 +17,17 @@ Of a gate to the keeper:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from router.pem import Pair
 from router.settings.snapshot import Snapshot
+from router.verification.repositories import Repository
 
 INTRODUCE, PREPARE, COMMIT, START, LEAVE, STOP = "introduce", "prepare", "commit", "start", "leave", "stop"
-COUNTS, FACTS, RECEIPTS = "counts", "facts", "receipts"
+COUNTS, FACTS, RECEIPTS, ROOT = "counts", "facts", "receipts", "root"
 
 _M = TypeVar("_M")
 
@@ -53,6 +55,19 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
     """Seconds that attempts to deliver get to end when it is stopped."""
     trial: Pair | None = None
     """Certificate and key for trials; nothing for the keeper."""
+    repositories: Sequence[Repository] = ()
+    """What trusted roots are renewed from; nothing for gates."""
+    roots: Mapping[str, bytes] = {}
+    """What those are known to hold, by their ids, as Sigstore's trusted_root JSON."""
+
+
+class RefreshedRoot(msgspec.Struct, frozen=True, array_like=True):
+    """What a repository holds now."""
+
+    repository: str
+    """Its id."""
+    body: bytes
+    """Sigstore's trusted_root JSON."""
 
 
 class Receivers(msgspec.Struct, frozen=True, array_like=True):

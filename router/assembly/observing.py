@@ -124,7 +124,7 @@ class Observing:
         self._metrics.deliveries_set_aside.labels(destination).inc()
 
     def fell_back(self, destination: str) -> None:
-        """A template failed; the minimal payload went out."""
+        """A template failed, or the receiver found the payload too large; the minimal payload went out."""
         self._metrics.rendering_fallbacks.labels(destination).inc()
         self.trouble_began(Cause.TEMPLATE_FAILING, destination, "`template_failed` in the log says why")
 

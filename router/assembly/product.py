@@ -8,6 +8,7 @@ gate, and events in a gate until there is a keeper.
 Reload (`reloading`), on SIGHUP and when a file has changed: the supervisor reads and checks once. Every process is
 asked whether it can work by the new configuration (`prepare`), and only when all can it is in force (`commit`), the
 keeper's first, so that whoever is told to be told can be. A process that is made meanwhile is made by what is in force.
+A trusted root that the keeper has renewed is taken in the same way.
 Ready is who has a keeper and a gate, unless a process ends again and again, or we were told to leave.
 Leave, on SIGTERM: unready at once, but for `webhook.linger` everybody is answered as before, since endpoints take that
 long to change; each answer is its connection's last. A second SIGTERM changes nothing, SIGINT ends the wait.
@@ -31,7 +32,7 @@ from router import __version__
 from router.assembly import messages
 from router.assembly.attention import Attention
 from router.assembly.gate_half import FINISH
-from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from
+from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from, take_root
 from router.assembly.observing import Observing
 from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
@@ -205,8 +206,7 @@ class Product:
             await self._attention.close(self._intake, self._observing)
             await self._tell(KEEPER, messages.STOP, self._in_force.parts[KEEPER].patience + FINISH)
         await self._opened.aclose()
-        if was_started:
-            log.info("router_stopped")
+        (log.info if was_started else log.debug)("router_stopped")
 
     async def _tell(self, role: str, topic: str, patience: float) -> None:
         """Ask everybody in this role, who may end meanwhile."""
@@ -218,7 +218,12 @@ class Product:
                         log.warning("process_not_told", role=role, topic=topic, problem=str(problem))
 
     async def _replace(self, loaded: Loaded) -> None:
-        configured = await asyncio.to_thread(in_force_from, loaded, self._in_force)
+        await self._bring_into_force(await asyncio.to_thread(in_force_from, loaded, self._in_force), loaded)
+
+    async def _take_root(self, refreshed: messages.RefreshedRoot) -> None:
+        await self._reloading.in_turn(lambda: take_root(refreshed, self._in_force, self._bring_into_force))
+
+    async def _bring_into_force(self, configured: InForce, loaded: Loaded | None = None) -> None:
         prepared: list[tuple[str, Peer]] = []
         for seat in self._seats():
             if (peer := seat.peer) is not None:
@@ -226,7 +231,8 @@ class Product:
                     await peer.ask(messages.PREPARE, messages.pack(configured.parts[seat.role]))
                     prepared.append((seat.role, peer))
         self._in_force = configured
-        self._attention.take(loaded.settings)
+        if loaded is not None:
+            self._attention.take(loaded.settings)
         for wanted in (KEEPER, GATE):
             await asyncio.gather(*(self._commit(peer) for role, peer in prepared if role == wanted))
         for seat in self._seats():
@@ -249,6 +255,9 @@ class Product:
                 logs.write_encoded_event(*child.unpacked_event(body))
             case messages.FACTS:
                 self._replays[seat].tell(body)
+            case messages.ROOT:
+                refreshed = messages.unpack(body, messages.RefreshedRoot)
+                self._tending.let_end("take a refreshed root", self._take_root(refreshed))
             case _:
                 raise ConfigurationError(f"{seat.role} asks {topic!r}, which nobody answers here")
         return b""

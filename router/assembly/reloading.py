@@ -73,6 +73,12 @@ class Reloading:
         """Those in force, from the first on."""
         return self._in_force.settings
 
+    async def in_turn(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something that must not be done while a configuration is taken, nor before the first or after the last."""
+        async with self._turn:
+            if self._is_running:
+                await work()
+
     def end(self) -> None:
         """Take none any more."""
         self._is_running = False

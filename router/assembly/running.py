@@ -4,6 +4,7 @@
 
 Start, in order: configuration, outbox, delivery of what waits there, gate, webhook, ready. Nothing listens before all
 of it is there.
+Trusted roots stay as they came with package and configuration: nothing is refreshed here.
 Reload (`reloading`): a configuration comes into force in one turn of the loop.
 Health fails when a task of ours has ended that must not: it would be missed only when it is needed.
 Drain: nobody new, those in hand are answered, attempts to deliver end, the outbox is closed. What could not be

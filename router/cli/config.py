@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.cli.parsing import example
 from router.cli.serve import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from router.cli import Subcommands
     from router.settings.loading import Loaded
 
 
 def add(subcommands: Subcommands) -> None:
     """Register the command."""
-    parser = subcommands.add_parser("config", help="check a configuration, or show what may stand in one")
+    parser = subcommands.add_parser(
+        "config",
+        help="check a configuration, or show what may stand in one",
+        epilog=example("gatecrier config check gatecrier.yaml", "gatecrier config schema > gatecrier.schema.json"),
+    )
     inner = parser.add_subparsers(metavar="COMMAND", required=True)
     check = inner.add_parser(
         "check",
@@ -25,15 +33,30 @@ def add(subcommands: Subcommands) -> None:
         description="Reads a configuration and every file that it names, as `serve` does, and says everything that is "
         "wrong with it: FILE:LINE:COLUMN: PATH: found; expected. Starts and changes nothing. Exit code 1 if it is "
         "refused.",
+        epilog=example(
+            "gatecrier config check gatecrier.yaml",
+            "gatecrier config check --offline config/gatecrier.yaml",
+        ),
     )
     check.add_argument("file", type=Path, nargs="?", default=DEFAULT_CONFIG, help="default: %(default)s")
     check.add_argument(
         "--offline", action="store_true", help="without the files that it names and without the environment: for CI"
     )
     check.set_defaults(run=_check)
-    schema = inner.add_parser("schema", help="print the JSON Schema of the configuration, for editors")
+    schema = inner.add_parser(
+        "schema",
+        help="print the JSON Schema of the configuration, for editors",
+        description="Prints the JSON Schema of the configuration, with which editors complete and check it.",
+        epilog=example("gatecrier config schema > gatecrier.schema.json"),
+    )
     schema.set_defaults(run=_schema)
-    reference = inner.add_parser("reference")  # for docs/configuration.md, and so without help
+    reference = inner.add_parser(
+        "reference",
+        help="print what may stand in a configuration, with defaults and meanings",
+        description="Prints every key of the configuration with its default and meaning, in Markdown: what "
+        "docs/configuration.md has.",
+        epilog=example("gatecrier config reference | less"),
+    )
     reference.set_defaults(run=_reference)
 
 
@@ -48,13 +71,38 @@ def _check(arguments: argparse.Namespace) -> int:
     if not isinstance(result, Loaded):
         print(result.text, file=sys.stderr)
         return 1
-    for warning in result.warnings:
+    left_behind = [] if arguments.offline else asyncio.run(_left_behind(result))
+    for warning in (*result.warnings, *left_behind):
         print(f"warning: {warning}", file=sys.stderr)
     for note in result.notes:
         print(f"note: {note}", file=sys.stderr)
     left_out = "; files and environment were not looked at" if arguments.offline else ""
     print(f"{arguments.file}: valid ({_summary(result)}{left_out})")
     return 0
+
+
+async def _left_behind(loaded: Loaded) -> Sequence[str]:
+    """What waits in the outbox, if there is one here, for destinations that the configuration does not have."""
+    from router.errors import OutboxError  # noqa: PLC0415 - as above
+    from router.outbox.records import beside  # noqa: PLC0415 - as above
+
+    names = {one.name for one in loaded.settings.destinations}
+    try:
+        records = await beside(loaded.settings.outbox.path)
+    except OutboxError:  # it is elsewhere, or not made yet: the router says what is wrong with it
+        return ()
+    try:
+        waiting = await records.waiting()
+    except OutboxError:
+        return ()
+    finally:
+        await records.close()
+    return [
+        f"{one.pending + one.set_aside} deliveries are left for {name!r}, which is not a destination here; name it "
+        f"again, or send them elsewhere: gatecrier deliveries replay --destination {name} --to NAME"
+        for name, one in sorted(waiting.items())
+        if name not in names and one.pending + one.set_aside
+    ]
 
 
 def _summary(loaded: Loaded) -> str:

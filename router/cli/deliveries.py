@@ -6,14 +6,17 @@ import argparse
 import asyncio
 import json
 import time
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.cli.parsing import example
 from router.cli.serve import DEFAULT_CONFIG
+from router.cli.tables import table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from router.cli import Subcommands
     from router.outbox import DeliveryRow, Records, Selection
@@ -23,13 +26,18 @@ STATES = ("pending", "set_aside", "delivered", "discarded")
 
 def add(subcommands: Subcommands) -> None:
     """Register the commands."""
-    parser = subcommands.add_parser("deliveries", help="list, replay or discard what was not delivered")
+    parser = subcommands.add_parser(
+        "deliveries",
+        help="list, replay or discard what was not delivered",
+        epilog=example("gatecrier deliveries list", "gatecrier deliveries replay --destination siem"),
+    )
     inner = parser.add_subparsers(metavar="COMMAND", required=True)
     listing = inner.add_parser(
         "list",
         help="show deliveries, newest first",
         description="Shows deliveries, newest first: those that wait and those that were set aside, unless --state "
-        "says otherwise.",
+        "says otherwise; with --event all of that event, also what was delivered.",
+        epilog=example("gatecrier deliveries list", "gatecrier deliveries list --state set_aside --json"),
     )
     _selecting(listing, STATES)
     listing.add_argument("--limit", type=_positive, default=100, help="how many at most (default: %(default)s)")
@@ -39,7 +47,11 @@ def add(subcommands: Subcommands) -> None:
         "replay",
         help="try deliveries again now, with their original ids",
         description="Makes deliveries that were set aside (or wait) due now. They keep their event ids.",
+        epilog=example(
+            "gatecrier deliveries replay --destination siem", "gatecrier deliveries replay --destination old --to new"
+        ),
     )
+    replay.add_argument("--to", metavar="NAME", help="send the events to this destination instead")
     _selecting(replay, ("set_aside", "pending"))
     replay.add_argument("--all", action="store_true", help="everything that was set aside")
     replay.set_defaults(run=_replay)
@@ -47,6 +59,7 @@ def add(subcommands: Subcommands) -> None:
         "discard",
         help="give deliveries up for good",
         description="Gives deliveries up for good. They stay listed as discarded until their events are forgotten.",
+        epilog=example("gatecrier deliveries discard --destination siem --state set_aside"),
     )
     _selecting(discard, ("set_aside", "pending"))
     discard.add_argument("--all", action="store_true", help="everything that was set aside")
@@ -56,7 +69,7 @@ def add(subcommands: Subcommands) -> None:
 def _selecting(parser: argparse.ArgumentParser, states: Sequence[str]) -> None:
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration (default: %(default)s)")
     parser.add_argument("--destination", metavar="NAME", help="only of this destination")
-    parser.add_argument("--state", choices=states, help="only in this state")
+    parser.add_argument("--state", metavar="STATE", choices=states, help=f"only in this state: {', '.join(states)}")
     parser.add_argument(
         "--event", metavar="ID", action="append", default=[], help="only of this event; may be repeated"
     )
@@ -76,20 +89,30 @@ def _selection(arguments: argparse.Namespace) -> Selection:
     return Selection(arguments.destination, state, tuple(arguments.event))
 
 
-async def _records(config: Path) -> Records:
-    from router.outbox.records import beside  # noqa: PLC0415 - imported only where it is needed
-    from router.settings.part import outbox_settings  # noqa: PLC0415 - the same
+@asynccontextmanager
+async def _records(arguments: argparse.Namespace) -> AsyncIterator[Records]:
+    """The outbox, where the destination that is meant is one; raises GatecrierError."""
+    from router.errors import ConfigurationError  # noqa: PLC0415 - imported only where it is needed
+    from router.outbox.records import beside  # noqa: PLC0415 - the same
+    from router.settings.part import destination_names, outbox_settings  # noqa: PLC0415 - the same
+    from router.settings.problems import advice  # noqa: PLC0415 - the same
 
-    return await beside(outbox_settings(config).path)
+    records = await beside(outbox_settings(arguments.config).path)
+    try:
+        known = destination_names(arguments.config)
+        for name, is_new in ((arguments.destination, False), (getattr(arguments, "to", None), True)):
+            if name is not None and name not in known and (is_new or not await records.knows(name)):
+                raise ConfigurationError(f"there is no destination {name!r}; {advice(name, known)}")
+        yield records
+    finally:
+        await records.close()
 
 
 def _list(arguments: argparse.Namespace) -> int:
     async def rows() -> Sequence[DeliveryRow]:
-        records = await _records(arguments.config)
-        try:
-            return await records.deliveries(_selection(arguments), arguments.limit, is_open=arguments.state is None)
-        finally:
-            await records.close()
+        is_open = arguments.state is None and not arguments.event
+        async with _records(arguments) as records:
+            return await records.deliveries(_selection(arguments), arguments.limit, is_open=is_open)
 
     found = asyncio.run(rows())
     if arguments.json:
@@ -117,23 +140,19 @@ async def _changed(arguments: argparse.Namespace, what: str) -> int:
             print("name what is meant: --destination, --event, --state or --all")
             return 2
         selection = Selection(state=DeliveryState.SET_ASIDE)
-    records = await _records(arguments.config)
-    try:
-        change = records.replay if what == "replay" else records.discard
-        count = await change(selection, time.time())
-    finally:
-        await records.close()
-    done = "due again" if what == "replay" else "discarded"
+    async with _records(arguments) as records:
+        if what == "replay":
+            count = await records.replay(selection, arguments.to)
+        else:
+            count = await records.discard(selection, time.time())
+    done = "discarded" if what == "discard" else f"due at {arguments.to}" if arguments.to else "due again"
     print(f"{count} deliver{'y' if count == 1 else 'ies'} {done}")
     return 0
 
 
 def _print_table(rows: Sequence[DeliveryRow]) -> None:
     heads = ("STATE", "DESTINATION", "ATTEMPTS", "CAUSE", "STORED", "NEXT", "EVENT")
-    cells = [heads, *(tuple(_cells(row)) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
-    for line in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    print(table(heads, [_cells(row) for row in rows]))
     if not rows:
         print("nothing waits, nothing was set aside")
 
@@ -143,7 +162,7 @@ def _cells(row: DeliveryRow) -> Sequence[str]:
         row.state.value,
         row.destination,
         str(row.attempts),
-        row.reason or "-",
+        f"{row.reason}: {row.words}" if row.words else row.reason or "-",
         _time(row.appended_at),
         "-" if row.due_at is None else _time(row.due_at),
         row.event_id,
@@ -156,6 +175,8 @@ def _as_object(row: DeliveryRow) -> dict[str, object]:
         "destination": row.destination,
         "attempts": row.attempts,
         "reason": row.reason,
+        "words": row.words,
+        "severity": row.severity.value,
         "replica": row.number.replica,
         "sequence": row.number.sequence,
         "event_id": row.event_id,

@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from router.cli.parsing import example
+
 if TYPE_CHECKING:
     from router.cli import Subcommands
 
+MOST = 20
+"""Problems in the line of the log about a start that failed."""
 DEFAULT_CONFIG = Path("/etc/gatecrier/gatecrier.yaml")
 
 
@@ -24,6 +28,7 @@ def add(subcommands: Subcommands) -> None:
         description="Answers admission requests and delivers events until SIGTERM. SIGHUP, or a change of the "
         "configuration or of a file that it names, makes it read the configuration again; a bad one is refused and "
         "the old one stays.",
+        epilog=example("gatecrier serve --config gatecrier.yaml", "gatecrier serve --log readable"),
     )
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration (default: %(default)s)")
     parser.add_argument("--log", choices=("json", "readable"), help="form of the log (default: readable on a terminal)")
@@ -46,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         with adopting():
             return serve(arguments.config, is_log_readable=is_readable)
     except GatecrierError as error:
-        logs.logger().error("router_not_started", problems=str(error).splitlines())  # noqa: TRY400 - the stack says nothing more
+        logs.logger().error("router_not_started", problems=_shortened(str(error).splitlines()))
         return 1
     except Exception:  # noqa: BLE001 - one line of the log and exit code 1; the interpreter would print it, and wait
         logs.logger().exception("router_failed")
@@ -54,6 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         _on_signals(signal.SIG_IGN, signal.SIG_IGN)  # being told again must not change what we end with
         logs.flush()
+
+
+def _shortened(problems: Sequence[str]) -> list[str]:
+    """As many as a line of the log holds; whoever has more has one cause for most of them."""
+    more = [f"and {len(problems) - MOST} more; see `gatecrier config check`"] if len(problems) > MOST else []
+    return [*problems[:MOST], *more]
 
 
 def _on_signals(ending: Callable[[int, FrameType | None], object] | signal.Handlers, reading: signal.Handlers) -> None:

@@ -167,6 +167,8 @@ _NEXT_STEPS = {
     "unauthorised": "Check the name; if it is right, Gatecrier needs credentials for this registry (`registries`).",
     "forbidden_address": "Check the name; Gatecrier connects to no link-local or metadata address.",
     "trust_ended": "Ask whoever runs Gatecrier to renew what vouches for those who may sign.",
+    "trust_missing": "Try again soon; if it stays so, ask whoever runs Gatecrier for `gatecrier trust refresh`.",
+    "revocation_unknown": "Try again; if it stays so, ask whoever issues the signer's certificates.",
     "overloaded": "Try again; if it stays so, ask for fewer images at once, and look for who asks for many.",
     "internal_error": "Try again; if it stays so, tell whoever runs Gatecrier: its log has the cause.",
     "not_pinned": "Deploy it by digest, or find out why /mutate was not asked before /validate.",

@@ -2,11 +2,14 @@
 
 Rules:
 (1) An attempt carries a batch of events that share its fate. A batch that is refused for good is tried again event by
-    event, so that one bad event dooms no other.
+    event, so that one bad event dooms no other; one that fails is halved with each attempt (`ready`).
 (2) A failure that may pass is tried again after `backoff.delay`, until `give_up_after` since the event's first attempt
-    here: there is one last attempt at that time, and then it is set aside with its cause. Counted from the first
-    attempt, a router that was down, an open breaker or a replay days later takes no time away.
-(3) Refused credentials (401, 403) are nobody's event's fault: the event waits with its destination, however long.
+    here (or the answer's own, shorter, time), in the outbox's own time: one last attempt is at that time, and then it
+    is set aside with its cause.
+    Counted from the first attempt, a router that was down, an open breaker or a replay days later takes no time away.
+(3) Refused credentials (401, 403) are no event's fault while the destination takes nothing else: the event waits,
+    however long, and `give_up_after` does not count. Where an event that was sent alone was refused `REFUSED_ALONE`
+    times, and each time another was accepted afterwards, it is the event that is refused: it is set aside.
 (4) What is refused for good is set aside at once.
 (5) Here is the boundary for what nobody expected. It is logged with its traceback and counts as a failure that may
     pass, `internal_error`; an event that can't be rendered does not count against the destination.
@@ -16,43 +19,42 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import assert_never
 
 from router.delivery.backoff import delay
-from router.delivery.breaker import Breaker
 from router.delivery.channel import Channel, Surroundings
+from router.delivery.standing import MISTAKE
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.outbox import Accepted, Delivery, Postponed, SetAside, Settlement
-from router.telemetry.causes import Cause
 from router.telemetry.logs import logger
 
 log = logger()
 
 RENDERED_AT_ONCE = 8
 """Documents of a batch that are rendered before others get their turn: the gate shares this event loop."""
-
-_MISTAKE = TryAgain("internal_error")
+REFUSED_ALONE = 3
+"""Refusals, each followed by the acceptance of another event, after which an event is set aside."""
 
 
 class Attempts:
-    """Makes attempts at one destination and learns from them."""
+    """Makes attempts at one destination."""
 
     def __init__(self, channel: Channel, around: Surroundings) -> None:
         self._destination = channel.destination
         self._name = channel.destination.name
         self._render = channel.render
+        self._standing = channel.standing
         self._around = around
-        self.breaker = Breaker()
-        """What is known about the destination."""
 
     async def make(self, batch: Sequence[Delivery], record: Callable[[Settlement], None]) -> None:
         """Try to deliver these; `record` is told what becomes of each as soon as it is known."""
         documents: list[Document] = []
         sent: list[Delivery] = []
         for number, delivery in enumerate(batch, 1):
-            if (document := self._document(delivery)) is None:
-                record(self._settlement(delivery, _MISTAKE))
+            if self._refusals(delivery) >= REFUSED_ALONE:
+                record(self._given_up(delivery, self._around.clock(), delivery.attempts, Undeliverable("unauthorised")))
+            elif (document := self._document(delivery)) is None:
+                record(self._settlement(delivery, MISTAKE, is_alone=True))
             else:
                 documents.append(document)
                 sent.append(delivery)
@@ -60,13 +62,18 @@ class Attempts:
                 await asyncio.sleep(0)
         if not sent:
             return
-        outcome = await self._outcome(documents)
+        outcome = await self._outcome(sent, documents)
         if len(sent) == 1 or not isinstance(outcome, Undeliverable):
             for delivery in sent:
-                record(self._settlement(delivery, outcome))
+                record(self._settlement(delivery, outcome, is_alone=len(sent) == 1))
             return
         for delivery, document in zip(sent, documents, strict=True):
-            record(self._settlement(delivery, await self._outcome([document])))
+            record(self._settlement(delivery, await self._outcome([delivery], [document]), is_alone=True))
+
+    def _refusals(self, delivery: Delivery) -> int:
+        """How often it was refused and another accepted afterwards."""
+        refused_for = delivery.refused_for
+        return delivery.refusals + (refused_for is not None and self._standing.was_accepting(refused_for))
 
     def _document(self, delivery: Delivery) -> Document | None:
         try:
@@ -78,64 +85,43 @@ class Attempts:
             self._around.observer.fell_back(self._name)
         return document
 
-    async def _outcome(self, documents: Sequence[Document]) -> Outcome:
-        outcome: Outcome
-        try:
-            outcome = await self._destination.deliver(documents)
-        except Exception:  # (5)
-            log.exception("delivery_failed", destination=self._name)
-            outcome = _MISTAKE
-        self._around.observer.attempted(self._name, outcome.label)
-        self._learn(outcome)
-        return outcome
+    async def _outcome(self, sent: Sequence[Delivery], documents: Sequence[Document]) -> Outcome:
+        around, is_new = self._around, not any(one.attempts for one in sent)
+        return await self._standing.attempt(self._destination, documents, around.observer, around.dice, is_new=is_new)
 
-    def _learn(self, outcome: Outcome) -> None:
-        breaker, was_closed, was_refused = self.breaker, self.breaker.is_closed, self.breaker.is_refused
-        match outcome:
-            case Delivered() | Undeliverable():  # who refuses one event for good is not down
-                breaker.accepted()
-            case TryAgain(reason, after, pauses):
-                now = asyncio.get_running_loop().time()
-                breaker.failed(now, self._around.dice(), after=after, refused=pauses)
-                if was_closed and not breaker.is_closed and not pauses:
-                    pause = round(breaker.wait(now), 1)
-                    log.warning("destination_down", destination=self._name, reason=reason, pause_seconds=pause)
-                    self._around.observer.trouble_began(Cause.DESTINATION_DOWN, self._name, reason)
-            case _:
-                assert_never(outcome)
-        if breaker.is_closed and not was_closed:
-            log.info("destination_up", destination=self._name)
-            self._around.observer.trouble_ended(Cause.DESTINATION_DOWN, self._name)
-        if breaker.is_refused is not was_refused:
-            self._around.observer.refused(self._name, is_refused=breaker.is_refused)
-            if breaker.is_refused:
-                advice = "it is paused until somebody mends its credentials; its events are kept"
-                log.error("destination_refuses_credentials", destination=self._name, advice=advice)
-
-    def _settlement(self, delivery: Delivery, outcome: Outcome) -> Settlement:
+    def _settlement(self, delivery: Delivery, outcome: Outcome, *, is_alone: bool) -> Settlement:
         now, attempts = self._around.clock(), delivery.attempts + 1
         match outcome:
             case Delivered():
                 self._around.observer.delivered(self._name, max(0.0, now - delivery.appended_at))
                 return Accepted(self._name, delivery.event_id, now, attempts)
             case TryAgain():
-                return self._postponed(delivery, outcome, now, attempts)
-            case Undeliverable(reason):
-                return self._given_up(delivery, now, attempts, reason)
+                return self._postponed(delivery, outcome, now, is_alone=is_alone)
+            case Undeliverable():
+                return self._given_up(delivery, now, attempts, outcome)
 
-    def _postponed(self, delivery: Delivery, failure: TryAgain, now: float, attempts: int) -> Postponed | SetAside:
-        first = now if delivery.first_attempt_at is None else delivery.first_attempt_at
-        failing_for = self.breaker.failing_for(asyncio.get_running_loop().time())
-        due = now + delay(attempts, failing_for, self._around.dice(), failure.after)
+    def _postponed(self, delivery: Delivery, failure: TryAgain, now: float, *, is_alone: bool) -> Postponed | SetAside:
+        attempts, breaker = delivery.attempts + 1, self._standing.breaker
+        failing_for = breaker.failing_for(asyncio.get_running_loop().time())
+        wait = delay(attempts, failing_for, self._around.dice(), failure.after)
         if not failure.pauses:
-            end = first + self._destination.give_up_after
-            if now >= end:
-                return self._given_up(delivery, now, attempts, failure.reason)
-            due = min(due, end)
-        return Postponed(self._name, delivery.event_id, due, attempts, first, failure.reason)
+            left = min(self._destination.give_up_after, failure.within) - delivery.tried_for
+            if left <= 0:
+                return self._given_up(delivery, now, attempts, failure)
+            wait = min(wait, left)
+        return Postponed(
+            self._name,
+            delivery.event_id,
+            wait,
+            attempts,
+            failure.reason,
+            failure.words,
+            refusals=self._refusals(delivery),
+            is_refused=failure.pauses and is_alone,
+        )
 
-    def _given_up(self, delivery: Delivery, now: float, attempts: int, reason: str) -> SetAside:
-        event_id = delivery.event_id
+    def _given_up(self, delivery: Delivery, now: float, attempts: int, failure: TryAgain | Undeliverable) -> SetAside:
+        event_id, reason = delivery.event_id, failure.reason
         log.error("delivery_set_aside", destination=self._name, event_id=event_id, reason=reason, attempts=attempts)
         self._around.observer.set_aside(self._name, reason)
-        return SetAside(self._name, event_id, now, attempts, reason)
+        return SetAside(self._name, event_id, now, attempts, reason, failure.words)

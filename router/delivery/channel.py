@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
 
+from router.delivery.budget import Budget
+from router.delivery.observer import Observer
+from router.delivery.standing import Standing
 from router.destinations.document import Destination, Document
 from router.outbox import Queue
-from router.telemetry.causes import Troubles
 
 Render = Callable[[str, bytes], Document]
 """(event id, whole event) -> what is sent. Never raises for what an event holds."""
-
-
-class Observer(Troubles, Protocol):
-    """Who counts what happens, and hears what is wrong; every call is quick."""
-
-    def attempted(self, destination: str, outcome: str) -> None:
-        """An attempt ended; `outcome` is an outcome's label."""
-
-    def delivered(self, destination: str, lag: float) -> None:
-        """An event arrived, so many seconds after it was stored."""
-
-    def set_aside(self, destination: str, reason: str) -> None:
-        """A delivery was given up."""
-
-    def fell_back(self, destination: str) -> None:
-        """A template failed; the minimal payload went out."""
-
-    def refused(self, destination: str, *, is_refused: bool) -> None:
-        """The destination began or ceased to refuse our credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +21,8 @@ class Channel:
 
     destination: Destination
     render: Render
+    standing: Standing = field(default_factory=Standing, compare=False)
+    """How we stand with it, shared by all who make attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +35,5 @@ class Surroundings:
     """Seconds since 1970."""
     dice: Callable[[], float]
     """Evenly from [0, 1)."""
+    budget: Budget = field(default_factory=Budget)
+    """What all lanes together may hold."""

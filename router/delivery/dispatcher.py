@@ -11,8 +11,9 @@ import random
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from router.delivery.channel import Channel, Observer, Surroundings
+from router.delivery.channel import Channel, Surroundings
 from router.delivery.lane import Lane
+from router.delivery.observer import Observer
 from router.errors import OutboxError
 from router.outbox import LEASE, Queue
 from router.telemetry.causes import Cause
@@ -85,13 +86,13 @@ class Dispatcher:
     async def _replace(self, name: str, channel: Channel | None, patience: float) -> None:
         before = self._lanes.get(name)
         if before is not None and before.channel is channel:
+            before.hurry()  # who reloads may have mended what it depends on
             return
         if before is not None:
             del self._lanes[name]
             await before.stop(patience)
             if channel is not None:  # what was known about the destination is not known of the new one
                 self._around.observer.trouble_ended(Cause.DESTINATION_DOWN, name)
-                self._around.observer.refused(name, is_refused=False)
         if channel is not None:
             lane = self._lanes[name] = Lane(channel, self._around)
             lane.start()
@@ -106,5 +107,8 @@ class Dispatcher:
 
     def _wake(self, destinations: Collection[str] | None) -> None:
         for name in self._lanes if destinations is None else destinations:
-            if (lane := self._lanes.get(name)) is not None:
-                lane.wake()
+            if (lane := self._lanes.get(name)) is None:
+                continue
+            if destinations is None:  # somebody has replayed
+                lane.hurry()
+            lane.wake()

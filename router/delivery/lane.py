@@ -6,12 +6,16 @@ Rules:
 (1) Lanes know nothing of each other: a destination that is down or slow disturbs no other.
 (2) At most `destination.concurrency` attempts are under way. One is under way until its settlement is durable: a crash
     repeats no others.
-(3) While the breaker is open nothing is claimed and nobody is asked; then one event at a time probes.
+(3) While the breaker is open nothing is claimed and nobody is asked; then one event at a time probes, the newest that
+    was never tried.
 (4) A lane that stops claims nothing more, lets attempts under way end within its patience, and gives every claim back
     that is not settled: a lane that follows it, in this process or the next, finds all of it.
 (5) A mistake of ours ends no lane: it is logged, and the lane goes on.
 (6) Nothing is asked again and again: a lane that has found all that is due rests until the next is due by time, or it
     is woken because something is due earlier.
+(7) What is more urgent than all that was claimed is claimed beyond it, and goes first: it waits for attempts under way,
+    not for what was only claimed ahead.
+(8) What is claimed is bounded in bytes, for this lane and for all together (`budget`).
 """
 
 from __future__ import annotations
@@ -20,13 +24,17 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from router.delivery.attempts import Attempts
+from router.delivery.budget import LANE_BYTES, URGENT_BYTES
 from router.delivery.channel import Channel, Surroundings
+from router.delivery.ready import Ready
 from router.delivery.settling import Settling
 from router.errors import OutboxError
-from router.outbox import Delivery, Settlement
+from router.outbox import Delivery, Settlement, Wanted
+from router.outbox.protocol import OLDEST_EVERY
 from router.telemetry.logs import logger
 
 log = logger()
@@ -55,16 +63,17 @@ class Lane:
         destination = channel.destination
         self._destination = destination
         self._name = destination.name
-        self._queue, self._clock = around.queue, around.clock
+        self._queue, self._budget, self._observer = around.queue, around.budget, around.observer
         self._attempts = Attempts(channel, around)
-        self._breaker = self._attempts.breaker
+        self._breaker = channel.standing.breaker
         self._settling = Settling(self._name, around.queue, self._settled)
         self._batch = destination.batch_size
         self._round = destination.concurrency * destination.batch_size
         self._chunk = max(min(max(AHEAD * self._round, LEAST_CHUNK), CHUNK), self._round)
         self._enough = max(self._chunk // 2, self._round)
-        self._ready: deque[Delivery] = deque()
+        self._ready = Ready(self._batch)
         self._underway: dict[str, Delivery] = {}
+        self._repeats = self._held = self._claimed = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._news = asyncio.Event()
         self._is_stopping = False
@@ -74,6 +83,8 @@ class Lane:
 
     def start(self) -> None:
         """Begin; needs a running event loop."""
+        self.channel.standing.wake = self.wake
+        self._observer.refused(self._name, is_refused=self._breaker.is_refused)
         self._recorder = (asyncio.create_task(self._settling.run()),)
         self._slots = [asyncio.create_task(self._slot()) for _ in range(self._destination.concurrency)]
         self._feeder = (asyncio.create_task(self._feed()),)
@@ -85,6 +96,11 @@ class Lane:
 
     def wake(self) -> None:
         """There may be something to deliver."""
+        self._news.set()
+
+    def hurry(self) -> None:
+        """Somebody has mended something: try at once what waits for a pause to pass."""
+        self._breaker.hurry(asyncio.get_running_loop().time())
         self._news.set()
 
     async def stop(self, patience: float) -> None:
@@ -100,9 +116,10 @@ class Lane:
             log.warning("attempts_cut", destination=self._name, count=len(self._underway) + self._settling.count)
         finally:
             await _ended([*self._feeder, *self._slots, *self._recorder])
-            await self._give_back([*self._ready, *self._underway.values(), *self._settling.undurable])
-            self._ready.clear()
+            await self._give_back([*self._ready.clear(), *self._underway.values(), *self._settling.undurable])
             self._underway.clear()
+            self._hold(-self._held)
+            self._observer.refused(self._name, is_refused=False)
             await self._destination.close()
 
     async def _give_back(self, claims: Iterable[Delivery | Settlement]) -> None:
@@ -112,9 +129,17 @@ class Lane:
             log.exception("claims_kept", destination=self._name)
 
     async def _give_back_ready(self) -> None:
-        ready = [*self._ready]
-        self._ready.clear()
-        await self._give_back(ready)
+        if ready := self._ready.clear():
+            self._hold(-sum(len(one.body) for one in ready))
+            await self._give_back(ready)
+
+    def _hold(self, count: int) -> None:
+        """So many bytes more are held, or less."""
+        self._held += count
+        if count > 0:
+            self._budget.take(count)
+        elif count < 0:
+            self._budget.give(-count)
 
     async def _feed(self) -> None:
         while not self._is_stopping:  # never cancelled in the middle of a claim, unless patience ends
@@ -126,22 +151,63 @@ class Lane:
 
     async def _look_for_work(self) -> None:
         self._news.clear()
-        if (pause := self._breaker.wait(asyncio.get_running_loop().time())) > 0:
+        if (pause := self._pause()) > 0:
+            await self._give_back_ready()
             await self._rest(pause)
             return
         is_probing = not self._breaker.is_closed
-        if (self._ready or self._underway) if is_probing else len(self._ready) >= self._enough:
+        if is_probing and len(self._ready) > 1:  # it has opened and the pause has passed meanwhile
+            await self._give_back_ready()
+        if is_probing and (self._ready or self._underway):
             await self._news.wait()
             return
-        limit = 1 if is_probing else self._chunk
-        claimed = await self._queue.claim(self._name, limit, self._clock())
-        if not is_probing and not self._breaker.is_closed:  # it opened meanwhile
+        wanted = self._wanted()
+        if is_probing:
+            wanted = replace(wanted, limit=1, is_probe=True)
+        if wanted.limit:
+            await self._claim(wanted, is_probing=is_probing)
+        else:
+            await self._claim_more_urgent()
+
+    def _wanted(self) -> Wanted:
+        """What there is room for; for nothing where the limit is 0."""
+        room, is_idle = min(LANE_BYTES - self._held, self._budget.room), not self._held
+        is_full = len(self._ready) >= self._enough or (room <= 0 and not is_idle)
+        if self._budget.room <= 0:
+            self._budget.wait(self.wake)
+        limit = 0 if is_full else 1 if room <= 0 else self._chunk
+        return Wanted(limit, max(0, room), turn=self._claimed % OLDEST_EVERY)
+
+    async def _claim(self, wanted: Wanted, *, is_probing: bool) -> None:
+        self._budget.take(wanted.room)  # others claim meanwhile
+        try:
+            claimed = await self._queue.claim(self._name, wanted)
+        finally:
+            self._budget.give(wanted.room)
+        if not is_probing and (self._pause() or not self._breaker.is_closed):  # it opened meanwhile
             await self._give_back(claimed)
             return
-        self._ready.extend(claimed)
-        self._rouse_for_ready()
-        if len(claimed) < limit:
+        self._claimed += len(claimed)
+        self._put(claimed)
+        if not claimed or (len(claimed) < wanted.limit and wanted.room >= LANE_BYTES // 2):
             await self._rest_until_due()
+
+    async def _claim_more_urgent(self) -> None:
+        """Rule (7); then wait for news."""
+        room = LANE_BYTES + URGENT_BYTES - self._held
+        if self._ready and room > 0 and len(self._ready) < 2 * self._chunk:
+            above = self._ready.most_urgent
+            self._put(await self._queue.claim(self._name, Wanted(self._round, room, above=above)))
+        await self._news.wait()
+
+    def _put(self, claimed: Sequence[Delivery]) -> None:
+        self._hold(sum(len(one.body) for one in claimed))
+        self._ready.put(claimed)
+        self._rouse_for_ready()
+
+    def _pause(self) -> float:
+        """Seconds for which nothing may be tried."""
+        return self._breaker.wait(asyncio.get_running_loop().time())
 
     async def _rest_until_due(self) -> None:
         await self._rest(QUIET)
@@ -150,7 +216,7 @@ class Lane:
         due = await self._queue.next_due(self._name)
         if self._news.is_set():
             return
-        await self._rest(None if due is None else max(LEAST_REST, due - self._clock()))
+        await self._rest(None if due is None else max(LEAST_REST, due))
 
     async def _rest(self, seconds: float | None) -> None:
         """Until there is news, or so many seconds have passed, if any."""
@@ -169,30 +235,34 @@ class Lane:
             except Exception:  # (5)
                 log.exception("slot_failed", destination=self._name)
                 await asyncio.sleep(AGAIN)
-                cut = [self._underway.pop(one.event_id) for one in batch if one.event_id in self._underway]
-                await self._give_back(cut)
+                await self._give_back([self._ended(one.event_id) for one in batch if one.event_id in self._underway])
 
     async def _attempt(self, batch: Sequence[Delivery]) -> None:
         was_closed = self._breaker.is_closed
         await self._attempts.make(batch, self._record)
-        if not self._breaker.is_closed:
-            await self._give_back_ready()
-        if not (was_closed and self._breaker.is_closed):
+        if not (was_closed and self._breaker.is_closed) or self._pause() or not self._held:
             self._news.set()
 
     def _record(self, settlement: Settlement) -> None:
-        del self._underway[settlement.event_id]
+        self._ended(settlement.event_id)
         self._settling.put(settlement)
+
+    def _ended(self, event_id: str) -> Delivery:
+        delivery = self._underway.pop(event_id)
+        self._repeats -= bool(delivery.attempts)
+        self._hold(-len(delivery.body))
+        return delivery
 
     def _taken(self) -> Sequence[Delivery]:
         """The next batch, marked as under way; nothing where there is none or the window is full."""
         ready = self._ready
         count = min(self._batch, len(ready))
-        if count == 0 or len(self._underway) + self._settling.count + count > self._round:
+        if count == 0 or self._pause() or len(self._underway) + self._settling.count + count > self._round:
             return ()
-        batch = [ready.popleft() for _ in range(count)]
+        batch = ready.take(is_repeat_allowed=2 * self._repeats < self._round)
         for delivery in batch:
             self._underway[delivery.event_id] = delivery
+            self._repeats += bool(delivery.attempts)
         if len(ready) < self._enough:
             self._news.set()
         return batch

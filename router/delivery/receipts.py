@@ -7,16 +7,20 @@ Rules:
     number yet, so it carries `sequence` 0.
 (3) An attempt that the deadline cuts may still have arrived. No receipt was given; the event comes again, with the
     same id, or is corrected by another (`router.admission.telling`).
-(4) Nothing that fails here is anything but a missing receipt.
+(4) Attempts are counted, and teach the breaker like those of lanes; but they do not wait for it.
+(5) Nothing that fails here is anything but a missing receipt.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 
 from router.delivery.channel import Channel
-from router.destinations.outcome import Delivered, TryAgain, Undeliverable
+from router.delivery.observer import Observer
+from router.destinations.document import Document
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.events import with_sequence
 from router.telemetry.logs import logger
 
@@ -27,39 +31,47 @@ SHORTEST, LONGEST = 0.05, 1.0
 
 
 class Receipts:
-    """Obtains receipts by the channels of one configuration."""
+    """Obtains receipts by the channels of one configuration; `observer` counts, `dice` are even in [0, 1)."""
 
-    def __init__(self, channels: Mapping[str, Channel]) -> None:
+    def __init__(
+        self, channels: Mapping[str, Channel], observer: Observer, *, dice: Callable[[], float] = random.random
+    ) -> None:
         self._channels = channels
+        self._observer = observer
+        self._dice = dice
 
     async def obtain(self, body: bytes, event_id: str, destinations: Sequence[str], deadline: float) -> frozenset[str]:
         """Those who gave their receipt for this encoded event before the deadline (event loop's time)."""
         channels = self._channels
         whole = with_sequence(body, 0)
         asked = [name for name in destinations if name in channels]
-        given = await asyncio.gather(*(_obtained(channels[name], whole, event_id, deadline) for name in asked))
+        given = await asyncio.gather(*(self._obtained(channels[name], whole, event_id, deadline) for name in asked))
         return frozenset(name for name, is_given in zip(asked, given, strict=True) if is_given)
 
-
-async def _obtained(channel: Channel, whole: bytes, event_id: str, deadline: float) -> bool:
-    try:
-        document = channel.render(event_id, whole)
-        async with asyncio.timeout_at(deadline):
-            pause = SHORTEST
-            while True:
-                match await channel.destination.deliver([document]):
-                    case Delivered():
-                        return True
-                    case Undeliverable():
+    async def _obtained(self, channel: Channel, whole: bytes, event_id: str, deadline: float) -> bool:
+        try:
+            document = channel.render(event_id, whole)
+            async with asyncio.timeout_at(deadline):
+                pause, is_first = SHORTEST, True
+                while True:
+                    match await self._attempt(channel, document, is_first=is_first):
+                        case Delivered():
+                            return True
+                        case Undeliverable():
+                            return False
+                        case TryAgain(after=after):
+                            wait = max(pause, after or 0.0)
+                    if asyncio.get_running_loop().time() + wait >= deadline:
                         return False
-                    case TryAgain(after=after):
-                        wait = max(pause, after or 0.0)
-                if asyncio.get_running_loop().time() + wait >= deadline:
-                    return False
-                await asyncio.sleep(wait)
-                pause = min(LONGEST, pause * 2)
-    except TimeoutError:
-        return False
-    except Exception:  # (4)
-        log.exception("receipt_failed", destination=channel.destination.name)
-        return False
+                    await asyncio.sleep(wait)
+                    pause, is_first = min(LONGEST, pause * 2), False
+        except TimeoutError:
+            return False
+        except Exception:  # (5)
+            log.exception("receipt_failed", destination=channel.destination.name)
+            return False
+
+    async def _attempt(self, channel: Channel, document: Document, *, is_first: bool) -> Outcome:
+        return await channel.standing.attempt(
+            channel.destination, [document], self._observer, self._dice, is_new=is_first
+        )

@@ -9,8 +9,12 @@ for all (facts of HTTP, not of a service):
     clause 10.2.3).
 (3) 401 and 403 refuse *us*: the event is kept and the destination pauses until somebody mends the credentials. So does
     407, by which a proxy refuses us (clause 15.5.8).
-(4) Every other 4xx, and redirections, refuse the event for good: it would be refused again.
-(5) A status that HTTP does not have, or that ends no exchange (1xx), is a malformed reply.
+(4) Redirections, 404, 405, 410 and 421 speak of the address (clauses 15.4, 15.5.5, 15.5.6, 15.5.11 and 15.5.20), as an
+    ingress gives them for a minute while what stands behind it is exchanged: they are worth another try for
+    `MOVED_FOR`, and then the event is set aside.
+(5) Every other 4xx refuses the event for good: it would be refused again. 413 does so, too, where nothing smaller can
+    be sent (`over_http`).
+(6) A status that HTTP does not have, or that ends no exchange (1xx), is a malformed reply.
 """
 
 from __future__ import annotations
@@ -23,9 +27,13 @@ from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.outbound.retry_after import seconds_asked
 
-PROXY_REFUSES_US = 407
+PROXY_REFUSES_US, TOO_LARGE = 407, 413
+MOVED_FOR = 3600.0
+"""Seconds that an event is tried at an address that is not there."""
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
 _REFUSES_US = frozenset({401, 403, PROXY_REFUSES_US})
+_REDIRECTIONS = frozenset(range(300, 400))
+_NOT_HERE = frozenset({404, 405, 410, 421, *_REDIRECTIONS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +63,52 @@ class Reply:
 class Dialect(Protocol):
     """A service."""
 
+    @property
+    def receipt_bytes(self) -> int:
+        """How much of the body of a 2xx `judge` must see, in bytes; 0 where the status says all."""
+
     def compose(self, documents: Sequence[Document], now: float) -> Post:
         """The request that carries these documents, at this time (seconds since 1970)."""
+
+    def shorter(self, document: Document) -> Document | None:
+        """The document with less in it, for a receiver that found it too large; None where it has no shorter form."""
 
     def judge(self, reply: Reply) -> Outcome:
         """What the reply means."""
 
 
+class SaidByStatus:
+    """What holds for a service that says everything by its status, and whose documents have one size."""
+
+    receipt_bytes = 0
+
+    def shorter(self, document: Document) -> Document | None:  # noqa: ARG002 - there is none, whatever it is
+        """None."""
+        return None
+
+    def judge(self, reply: Reply) -> Outcome:
+        """Everything is said by the status."""
+        return judge_by_status(reply)
+
+
+def is_success(status: int) -> bool:
+    """Whether a status is a receipt (RFC 9110, clause 15.3)."""
+    return 200 <= status < 300  # noqa: PLR2004 - successful
+
+
 def judge_by_status(reply: Reply) -> Outcome:
     """What a reply means to a service that says everything by its status."""
     status = reply.status
-    if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110, clause 15.3: successful
+    if is_success(status):
         return Delivered()
     if status in _WORTH_ANOTHER_TRY:
         reason = "rate_limited" if status == 429 else f"http_{status}"  # noqa: PLR2004 - Too Many Requests
         return TryAgain(reason, after=reply.asked_to_wait())
     if status in _REFUSES_US:
         return TryAgain("unauthorised", pauses=True)
-    if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110, clause 15.4: redirection
-        return Undeliverable("redirected")
+    if status in _NOT_HERE:
+        reason = "redirected" if status in _REDIRECTIONS else f"http_{status}"
+        return TryAgain(reason, after=reply.asked_to_wait(), within=MOVED_FOR)
     if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, clause 15.5: client error
         return Undeliverable(f"http_{status}")
     return TryAgain("malformed_reply")

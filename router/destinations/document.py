@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from router.destinations.outcome import Outcome
@@ -19,7 +19,9 @@ class Document:
     body: bytes
     content_type: str = "application/json"
     is_fallback: bool = False
-    """Whether the template failed and this is the built-in minimal payload."""
+    """Whether this is the built-in minimal payload."""
+    minimal: Callable[[], Document] | None = field(default=None, compare=False)
+    """Makes the built-in minimal payload, for a receiver that finds this one too large; None where this is it."""
 
     @property
     def is_event(self) -> bool:

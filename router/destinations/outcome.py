@@ -1,11 +1,13 @@
 """What became of an attempt to deliver: a closed set. Pure.
 
 `reason` is a public code: it labels metrics and stands in `deliveries list`. It is one of `REASONS`, or `http_` and the
-status where nothing more is known. It never holds anything that a receiver said, and no address.
+status where nothing more is known. It never holds anything that a receiver said, and no address. What a receiver said
+stands beside it, as `words`: cut, of one line, without our secrets (`words.py`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
@@ -17,7 +19,8 @@ REASONS: Final[Mapping[str, str]] = {
     "malformed_reply": "what came back is not a reply, half a reply, or no receipt",
     "proxy_failed": "the proxy could not or would not connect us",
     "rate_limited": "the receiver wants fewer requests (429)",
-    "redirected": "the receiver points elsewhere, where nothing is sent",
+    "redirected": "the receiver points elsewhere, where nothing is sent; tried again for an hour",
+    "refused_here": "the receiver refuses us at this address (Slack: 403, 404, 410): channel, app or webhook have gone",
     "timeout": "no reply within `timeout`",
     "tls_failed": "no TLS connection: certificate, name or protocol",
     "unauthorised": "our credentials are refused (401, 403; 407 by the proxy)",
@@ -41,6 +44,10 @@ class TryAgain:
     """Seconds that the receiver asked us to wait."""
     pauses: bool = False
     """Whether nothing can be delivered there until somebody mends it (credentials are refused)."""
+    within: float = math.inf
+    """Seconds since an event's first attempt after which it is set aside, where `give_up_after` is longer."""
+    words: str = ""
+    """The receiver's own."""
     label: ClassVar = "try_again"
 
 
@@ -49,6 +56,8 @@ class Undeliverable:
     """The receiver will never take this."""
 
     reason: str
+    words: str = ""
+    """The receiver's own."""
     label: ClassVar = "undeliverable"
 
 

@@ -1,37 +1,51 @@
 """The one place that sends over HTTP, for every dialect.
 
 Rules:
-(1) One attempt per call, within `timeout`; what the network does is an outcome, never an exception. A mistake of ours
-    is an exception: it must not look like one of the receiver's.
+(1) One attempt per call, each exchange of it within `timeout`; what the network does is an outcome, never an exception.
+    A mistake of ours is an exception: it must not look like one of the receiver's.
 (2) No redirect is followed: it would take the payload and its credentials somewhere else.
 (3) The egress guard judges every address that is connected to, a proxy's too. With a proxy, the proxy resolves the
     receiver's name; a literal address is judged all the same.
-(4) At most `REPLY_LIMIT` of a reply are read; the rest is the receiver's problem.
-(5) Outcomes name a cause by its code only. URLs, headers and tokens stand in no outcome, log line or error.
-(6) No variable of the environment changes where anything is sent.
+(4) A reply is judged by what its judge must see of it, however it goes on: the head, and of the body as much as makes
+    a receipt, or the words of a refusal, for `BODY_PATIENCE` at most. The rest is read for `DRAIN` and up to
+    `REPLY_LIMIT`, so that the connection can be used again; what is longer or slower costs the receiver its connection.
+(5) A document that the receiver finds too large (413) is sent again within the same attempt in a shorter form, if the
+    dialect knows one, and then as the minimal payload.
+(6) Outcomes name a cause by its code and the receiver's own words (`words`). URLs, headers and tokens stand in no
+    outcome, log line or error.
+(7) No variable of the environment changes where anything is sent.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import aiohttp
 from yarl import URL
 
-from router.destinations.dialect import PROXY_REFUSES_US, Dialect, Post, Reply
+from router.destinations.dialect import PROXY_REFUSES_US, TOO_LARGE, Dialect, Post, Reply, is_success
 from router.destinations.document import Document
-from router.destinations.outcome import Outcome, TryAgain
+from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.settings import HttpSettings
+from router.destinations.words import READ_LIMIT, Words, secrets_of
 from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
 from router.outbound.authorities import client_context
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
+from router.telemetry.logs import logger
 from router.tls import show
 
+log = logger()
+
 REPLY_LIMIT = 64 * 1024
+"""Bytes of a reply that are read so that its connection can be used again."""
+BODY_PATIENCE, DRAIN = 2.0, 0.25
+"""Seconds."""
 KEEP_ALIVE = 60.0
 
 
@@ -57,6 +71,7 @@ class HttpDestination:
         self._url = URL(settings.endpoint)
         self._proxy = settings.way()
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
+        self._words = Words(secrets_of(settings))
         self._tls = _context(settings)
         self._session: aiohttp.ClientSession | None = None
         self._resolver: GuardedResolver | None = None
@@ -66,9 +81,25 @@ class HttpDestination:
 
     async def deliver(self, documents: Sequence[Document]) -> Outcome:
         """One attempt with these documents."""
-        now = self._clock()
-        reply = await self._reply(self._dialect.compose(documents, now), now)
-        return self._dialect.judge(reply) if isinstance(reply, Reply) else reply
+        smaller = self._smaller(documents[0]) if len(documents) == 1 else iter(())  # a batch is split first
+        while True:
+            now = self._clock()
+            reply = await self._reply(self._dialect.compose(documents, now), now)
+            if not isinstance(reply, Reply):
+                return reply
+            if reply.status == TOO_LARGE and (document := next(smaller, None)) is not None:
+                documents = [document]
+                continue
+            outcome = self._dialect.judge(reply)
+            return outcome if isinstance(outcome, Delivered) else replace(outcome, words=self._words.shown(reply.text))
+
+    def _smaller(self, document: Document) -> Iterator[Document]:
+        if (short := self._dialect.shorter(document)) is not None:
+            log.warning("document_shortened", destination=self.name, event_id=document.event_id)
+            yield short
+        if document.minimal is not None:
+            log.warning("document_minimal", destination=self.name, event_id=document.event_id)
+            yield document.minimal()
 
     async def close(self) -> None:
         """Close connections."""
@@ -108,12 +139,18 @@ class HttpDestination:
             proxy=None if proxy is None else proxy.url,
             proxy_headers=None if proxy is None else proxy.introduction(),
         ) as reply:
-            text = await reply.content.read(REPLY_LIMIT)
-            while text and len(text) < REPLY_LIMIT and (more := await reply.content.read(REPLY_LIMIT - len(text))):
-                text += more
+            text = await self._body(reply)
             if not reply.content.at_eof():
                 reply.close()  # the connection can't be used again without reading what we do not want
             return Reply(reply.status, text.decode(errors="replace"), reply.headers.get("Retry-After"), now)
+
+    async def _body(self, reply: aiohttp.ClientResponse) -> bytes:
+        wanted = self._dialect.receipt_bytes if is_success(reply.status) else READ_LIMIT
+        text = bytearray()
+        is_whole = await _read(reply.content, text, wanted, BODY_PATIENCE)
+        if not is_whole and len(text) >= wanted:
+            await _read(reply.content, text, REPLY_LIMIT, DRAIN)
+        return bytes(text)
 
     def _opened(self) -> aiohttp.ClientSession:
         self._guard.check(self._url.raw_host or "")
@@ -124,6 +161,19 @@ class HttpDestination:
             self._resolver, self._timeout, connections=self.concurrency, keep_alive=KEEP_ALIVE, tls=self._tls
         )
         return self._session
+
+
+async def _read(content: aiohttp.StreamReader, text: bytearray, limit: int, patience: float) -> bool:
+    """Read up to so many bytes into `text`; whether that was all. What breaks off ends here, and so does the time."""
+    try:
+        async with asyncio.timeout(patience):
+            while len(text) < limit:
+                if not (more := await content.read(limit - len(text))):
+                    return True
+                text += more
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        return False
+    return content.at_eof()
 
 
 def _context(settings: HttpSettings) -> ssl.SSLContext | bool:

@@ -1,8 +1,10 @@
 """Slack's incoming webhooks: what they take, and what their answers mean.
 
 Sources: Slack, "Sending messages using incoming webhooks" (success is 200 and the body `ok`), "Changes to errors for
-incoming webhooks" (every 4xx but 429 is for good), "Rate limits" (about one message a second), Block Kit reference
-(limits). An undocumented total of about 13,200 characters over all blocks gives `msg_blocks_too_long`.
+incoming webhooks" (400 is about the message; 403 `action_prohibited`, 404 `channel_not_found` and 410
+`channel_is_archived` are about us and our channel, whatever the message), "Rate limits" (about one message a second),
+Block Kit reference (limits). An undocumented total of about 13,200 characters over all blocks gives
+`msg_blocks_too_long`.
 
 Whatever template made a message, it is cut to those limits here: a 4xx for ever would be a lost alert. Texts are cut
 after they were escaped, and never inside an entity such as `&amp;`. A message that is within the limits stays as it is.
@@ -11,15 +13,16 @@ after they were escaped, and never inside an entity such as `&amp;`. A message t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 import orjson
 from pydantic import Field, model_validator
 
 from router.by_reference import Secret
-from router.destinations.dialect import PROXY_REFUSES_US, Post, Reply, judge_by_status
+from router.destinations.dialect import Post, Reply, judge_by_status
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.settings import HttpSettings, checked_url
 
 TEXT_LIMIT, SECTION_LIMIT, FIELD_LIMIT, HEADER_LIMIT, BUTTON_LIMIT, ALT_LIMIT = 40_000, 3000, 2000, 150, 75, 2000
@@ -30,8 +33,11 @@ ATTACHMENT_LIMIT, ATTACHMENTS_LIMIT = 8000, 20
 UNSAID, EMPTY = "Gatecrier", "-"
 """What stands for a message's missing text, and for an empty text in a block: Slack refuses both."""
 _TAKEN = 200
+_REFUSES_US_HERE = frozenset({403, 404, 410})
 _LADDER = (1, 2, 4, 8, 20)
 """Which part of their limits texts may use, step by step, until the whole fits."""
+_SHORT = 8
+"""Which part they may use of a message that was too large as a whole."""
 _TEXT_LIMITS = {"header": HEADER_LIMIT, "button": BUTTON_LIMIT}
 _ATTRIBUTE_LIMITS = {"block_id": ID_LIMIT, "action_id": ID_LIMIT, "alt_text": ALT_LIMIT}
 _COUNT_LIMITS = {
@@ -69,40 +75,54 @@ class SlackSettings(HttpSettings):
 class SlackDialect:
     """How Slack wants to be told."""
 
+    receipt_bytes = 64
+
     def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - no signature, no time
         """One message per request, within Slack's limits."""
-        body = documents[0].body
-        try:
-            content = orjson.dumps(within_limits(orjson.loads(body)))
-        except (ValueError, TypeError, RecursionError):  # no JSON, or nested more deeply than it can be written again
-            content = orjson.dumps(within_limits(body.decode(errors="replace")))
-        return Post(content, _HEADERS)
+        return Post(_encoded(documents[0].body, 1), _HEADERS)
+
+    def shorter(self, document: Document) -> Document | None:
+        """With texts of an eighth of their limits; None where there is nothing to cut."""
+        short = _encoded(document.body, _SHORT)
+        return replace(document, body=short) if len(short) < len(_encoded(document.body, 1)) else None
 
     def judge(self, reply: Reply) -> Outcome:
-        """200 with the body `ok` is a receipt; every 4xx but 407, 408, 425 and 429 is for good."""
+        """200 with the body `ok` is a receipt; 403, 404 and 410 are about the webhook, not about a message."""
         outcome = judge_by_status(reply)
         match outcome:
             case Delivered() if reply.status != _TAKEN or reply.text.strip() != "ok":
                 return TryAgain("malformed_reply")
-            case TryAgain(pauses=True) if reply.status != PROXY_REFUSES_US:
-                return Undeliverable(f"http_{reply.status}")
+            case _ if reply.status in _REFUSES_US_HERE:
+                return TryAgain("refused_here", pauses=True)
             case _:
                 return outcome
 
 
-def within_limits(message: object) -> dict[str, object]:
-    """The message with every text and list cut to what Slack takes; what is no message becomes one."""
+def _encoded(body: bytes, part: int) -> bytes:
+    try:
+        return orjson.dumps(within_limits(orjson.loads(body), part))
+    except (ValueError, TypeError, RecursionError):  # no JSON, or nested more deeply than it can be written again
+        return orjson.dumps(within_limits(body.decode(errors="replace"), part))
+
+
+def within_limits(message: object, part: int = 1) -> dict[str, object]:
+    """The message with every text and list cut to what Slack takes; what is no message becomes one.
+
+    Args:
+        message: What a template made.
+        part: Texts may use one part in so many of their limits.
+    """
     if not isinstance(message, dict) or not any(message.get(key) for key in ("text", "blocks", "attachments")):
         message = {"text": message if isinstance(message, str) else orjson.dumps(message).decode()}
     kept: dict[str, object] = dict(message)
     text = kept.get("text")
     if text is not None and not isinstance(text, str):
         text = orjson.dumps(text).decode()
-    kept["text"] = cut(text, TEXT_LIMIT) if text and text.strip() else UNSAID
+    kept["text"] = cut(text, TEXT_LIMIT // part) if text and text.strip() else UNSAID
     if isinstance(blocks := kept.get("blocks"), list):
-        kept["blocks"] = _blocks(blocks)
+        kept["blocks"] = _blocks(blocks, [step for step in _LADDER if step >= part])
     if isinstance(attachments := kept.get("attachments"), list):
-        kept["attachments"] = [_cut_all(one, ATTACHMENT_LIMIT) for one in attachments[:ATTACHMENTS_LIMIT]]
+        kept["attachments"] = [_cut_all(one, ATTACHMENT_LIMIT // part) for one in attachments[:ATTACHMENTS_LIMIT]]
     return kept
 
 
@@ -127,12 +147,12 @@ def length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _blocks(blocks: Sequence[object]) -> list[object]:
+def _blocks(blocks: Sequence[object], ladder: Sequence[int] = _LADDER) -> list[object]:
     """The ladder: fewer blocks where there are too many, ever shorter texts, and then the first blocks that fit."""
     if len(blocks) > BLOCKS_LIMIT:
         blocks = [*blocks[: BLOCKS_LIMIT - 1], _LEFT_OUT]
     kept: list[object] = []
-    for part in _LADDER:
+    for part in ladder:
         kept = [_cut_all(block, SECTION_LIMIT // part) for block in blocks]
         if _size(kept) <= TOTAL_LIMIT:
             return kept

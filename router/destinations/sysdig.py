@@ -15,9 +15,8 @@ from typing import Literal, Self
 from pydantic import ValidationInfo, model_validator
 
 from router.by_reference import Secret
-from router.destinations.dialect import Post, Reply, judge_by_status
+from router.destinations.dialect import Post, SaidByStatus
 from router.destinations.document import Document
-from router.destinations.outcome import Outcome
 from router.destinations.settings import HttpSettings, checked_token, checked_url
 
 PATH = "/api/v1/eventsDispatch/ingest"
@@ -62,7 +61,7 @@ class SysdigSettings(HttpSettings):
         return self.url or f"https://{REGIONS[self.region or 'us1']}{PATH}"
 
 
-class SysdigDialect:
+class SysdigDialect(SaidByStatus):
     """How Sysdig wants to be told."""
 
     def __init__(self, settings: SysdigSettings) -> None:
@@ -74,7 +73,3 @@ class SysdigDialect:
     def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - no signature, no time
         """One event per request."""
         return Post(documents[0].body, self._headers)
-
-    def judge(self, reply: Reply) -> Outcome:
-        """Everything is said by the status."""
-        return judge_by_status(reply)

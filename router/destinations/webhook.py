@@ -22,9 +22,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from router.by_reference import Secret
-from router.destinations.dialect import Post, Reply, judge_by_status
+from router.destinations.dialect import Post, SaidByStatus
 from router.destinations.document import Document
-from router.destinations.outcome import Outcome
 from router.destinations.settings import HttpSettings, checked_headers, checked_url, revealed
 from router.fields import Name
 
@@ -100,7 +99,7 @@ class WebhookSettings(HttpSettings):
         return revealed(self.url)
 
 
-class WebhookDialect:
+class WebhookDialect(SaidByStatus):
     """How a generic endpoint is told."""
 
     def __init__(self, settings: WebhookSettings) -> None:
@@ -128,7 +127,3 @@ class WebhookDialect:
             "webhook-signature": signature(self._key, event_id, timestamp, body),
         }
         return Post(body, headers | signed)
-
-    def judge(self, reply: Reply) -> Outcome:
-        """Everything is said by the status."""
-        return judge_by_status(reply)

@@ -1,6 +1,14 @@
 """The events: of an admission decision, and of Gatecrier itself; their shape, identity and encoding (pure)."""
 
-from router.events.encoding import EVENT_LIMIT, decode, encode, with_sequence
+from router.events.encoding import (
+    BEGINNING,
+    EVENT_LIMIT,
+    decode,
+    encode,
+    reduced,
+    with_sequence,
+    without_sequence,
+)
 from router.events.json_text import as_json
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
 from router.events.notices import NOTICE_TYPE, NoticeEvent, NoticeEventData, notice_schema, trouble_notice
@@ -24,6 +32,7 @@ from router.events.schema import (
 )
 
 __all__ = [
+    "BEGINNING",
     "CONTENT_TYPE",
     "DECISION_TYPE",
     "EVENT_LIMIT",
@@ -51,8 +60,10 @@ __all__ = [
     "event_id",
     "event_schema",
     "notice_schema",
+    "reduced",
     "timestamp",
     "trouble_notice",
     "unreadable_event",
     "with_sequence",
+    "without_sequence",
 ]

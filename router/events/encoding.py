@@ -27,6 +27,8 @@ from router.verdict import Verdict
 
 EVENT_LIMIT = 256 * 1024 - 64
 """Bytes of an encoded event, with room for its sequence number: 256 KiB at most."""
+BEGINNING = b'{"specversion":"1.0","type":"dev.gatecrier.'
+"""What every encoded event begins with, and nothing that others have written."""
 IMAGES_KEPT = 200
 """Images that stand in an event that would be too large."""
 NAME_LIMIT = HEAD + TAIL
@@ -43,12 +45,16 @@ def encode(event: CloudEvent, parts: DecisionParts | None = None) -> bytes:
     `parts` is what it was made of: what stands in it unchanged is not encoded again.
     """
     whole = as_json(event) if parts is None else _with_parts(event, parts)
+    return whole if len(whole) <= EVENT_LIMIT else as_json(reduced(event, EVENT_LIMIT))
+
+
+def reduced(event: CloudEvent, limit: int) -> CloudEvent:
+    """The event with as much less in it as it takes to be of so many bytes; with one image where that is too much."""
     for reduce in _LADDER:
-        if len(whole) <= EVENT_LIMIT:
-            break
         event = reduce(event)
-        whole = as_json(event)
-    return whole
+        if len(as_json(event)) <= limit:
+            break
+    return event
 
 
 def _with_parts(event: CloudEvent, parts: DecisionParts) -> bytes:
@@ -65,6 +71,11 @@ def _with_parts(event: CloudEvent, parts: DecisionParts) -> bytes:
 def with_sequence(body: bytes, sequence: int) -> bytes:
     """An encoded event with its number in the outbox as the last member of `data`."""
     return b'%b,"sequence":%d}}' % (body[:-2], sequence)
+
+
+def without_sequence(body: bytes, sequence: int) -> bytes:
+    """The encoded event that `with_sequence` was given."""
+    return body.removesuffix(b',"sequence":%d}}' % sequence) + b"}}"
 
 
 def decode(body: bytes) -> CloudEvent:
@@ -102,10 +113,17 @@ def _short_named(image: ImageData) -> ImageData:
     }
 
 
+def _with_short_words(image: ImageData) -> ImageData:
+    short: ImageData = {**image, "detail": image["detail"][:DETAIL_LIMIT]}
+    if "wanted" in image:
+        short["wanted"] = image["wanted"][:DETAIL_LIMIT]
+    return short
+
+
 def _with_short_details(event: CloudEvent) -> CloudEvent:
     data = event["data"]
     request = data["request"]
-    images: list[ImageData] = [{**image, "detail": image["detail"][:DETAIL_LIMIT]} for image in data["images"]]
+    images: list[ImageData] = [_with_short_words(image) for image in data["images"]]
     user: UserData = {**request["user"], "groups": request["user"]["groups"][:1]}
     return {**event, "data": {**data, "request": {**request, "user": user}, "images": images}}
 

@@ -80,4 +80,5 @@ def _image(finding: Finding) -> ImageData:
         "cached": finding.cached,
         "milliseconds": round(finding.milliseconds, 3),
         "is_new": finding.is_new,
+        "wanted": finding.wanted,
     }

@@ -151,6 +151,8 @@ class ImageData(TypedDict):
     """How long this image's verdict took."""
     is_new: NotRequired[bool]
     """Whether it was among those that decided: in an update of a Pod only images that were not there before do."""
+    wanted: NotRequired[str]
+    """What the rule asks for, in words; empty where no rule matched."""
 
 
 @with_config(STRICT)

@@ -5,16 +5,22 @@ Rules:
 1. Every name is resolved by a guarded resolver. Addresses, which reach no resolver, are judged by who sends.
 2. No cookies, no `.netrc`, no proxy but the one that is given: nothing of the environment or of an earlier answer
    changes where anything goes or what goes along.
-3. Nothing is unpacked: `Accept-Encoding: identity`, so that no answer grows here. Its head is bounded, too.
+3. Nothing is unpacked: `Accept-Encoding: identity`, so that no answer grows here. Its head is bounded, too, and so is
+   how often an answer may be announced before it comes (1xx; RFC 9110, clause 15.2): the client reads these in one
+   turn of the loop, and would keep as many as it is sent.
 4. No redirect is followed unless who sends does it by hand.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Sequence
+from functools import partial
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import RawResponseMessage
 
 from router import __version__
 from router.outbound.resolving import GuardedResolver
@@ -23,7 +29,35 @@ HEAD_LINE_LIMIT = 8190
 """Bytes of a status line, and of a header with its value."""
 HEADERS_LIMIT = 128
 """Headers of an answer."""
+INTERIM_LIMIT = 8
+"""Answers of 1xx before the answer itself."""
 HEADERS = {"User-Agent": f"gatecrier/{__version__}", "Accept-Encoding": "identity"}
+
+
+class TooManyInterimError(aiohttp.ClientPayloadError):
+    """An answer was announced too often."""
+
+
+class _Handler(ResponseHandler):
+    """Ends a connection by which too many answers of 1xx come in a row."""
+
+    _interim = 0
+
+    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
+        """Take an answer's head."""
+        is_interim = 100 <= data[0].code < 200  # noqa: PLR2004 - RFC 9110, clause 15.2: informational
+        self._interim = self._interim + 1 if is_interim else 0
+        if self._interim <= INTERIM_LIMIT:
+            super().feed_data(data, size)
+        elif self._interim == INTERIM_LIMIT + 1:
+            self._buffer.clear()
+            self.set_exception(TooManyInterimError())
+            if self.transport is not None:
+                self.transport.abort()
+
+
+def _handler(loop: asyncio.AbstractEventLoop) -> ResponseHandler:
+    return _Handler(loop)
 
 
 def open_session(
@@ -53,6 +87,8 @@ def open_session(
         keepalive_timeout=keep_alive,
         ssl=tls,
     )
+    # There is no setting for it; `tests/outbound` floods a session, so that a client that makes them otherwise is seen.
+    connector._factory = partial[ResponseHandler](_handler, asyncio.get_running_loop())  # noqa: SLF001 - see above
     return aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,

@@ -2,6 +2,8 @@
 
 from router.outbox.protocol import (
     LEASE,
+    LONGEST_DELAY,
+    URGENCY,
     Accepted,
     Delivery,
     DeliveryRow,
@@ -17,11 +19,14 @@ from router.outbox.protocol import (
     Settlement,
     Told,
     Waiting,
+    Wanted,
 )
 from router.outbox.settings import OutboxSettings
 
 __all__ = [
     "LEASE",
+    "LONGEST_DELAY",
+    "URGENCY",
     "Accepted",
     "Delivery",
     "DeliveryRow",
@@ -38,4 +43,5 @@ __all__ = [
     "Settlement",
     "Told",
     "Waiting",
+    "Wanted",
 ]

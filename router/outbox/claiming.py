@@ -2,18 +2,20 @@
 
 All owners reach the file through the one process that has it, so that claims are in memory (`claims`) and cost no
 flush: when that process ends they end, and what was not settled is due again.
+
+A claim reads the front of each urgency, never more than it takes and what is held already, so that it costs the same
+before a million rows as before ten.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from router.outbox import queries
 from router.outbox.claims import Claims
 from router.outbox.file import SqliteFile
-from router.outbox.protocol import Accepted, Delivery, Settlement, Told
-from router.outbox.queries import Due
+from router.outbox.protocol import OLDEST_EVERY, URGENCY, Accepted, Delivery, Settlement, Told, Wanted
+from router.outbox.queries import Sized
 from router.outbox.statements import Settle
 
 CLAIM_BYTES = 4 * 2**20
@@ -23,24 +25,48 @@ CLAIM_LIMIT = 128
 
 
 class SqliteQueue:
-    """Implements `router.outbox.protocol.Queue`."""
+    """Implements `router.outbox.protocol.Queue`; `now` is the outbox's own time."""
 
-    def __init__(self, file: SqliteFile, claims: Claims, owner: str) -> None:
+    def __init__(self, file: SqliteFile, claims: Claims, owner: str, now: Callable[[], float]) -> None:
         self._file = file
         self._claims = claims
         self._owner = owner
+        self._now = now
+        self._held: dict[tuple[str, str], Delivery] = {}
 
-    async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
-        """Deliveries that are due and that nobody holds, the longest due first."""
+    @property
+    def held(self) -> Collection[Delivery]:
+        """What its owner has claimed."""
+        return self._held.values()
+
+    async def claim(self, destination: str, wanted: Wanted) -> Sequence[Delivery]:
+        """Deliveries that may be tried now and that nobody holds, in order of urgency and age."""
         self._claims.renew(self._owner)
-        limit = min(limit, CLAIM_LIMIT)
-        due = self._file.look(queries.due, destination, now, limit + self._claims.count(destination))
-        chosen = _within_bytes(self._free(destination, due)[:limit])
-        if not chosen:
+        chosen = self._probe(destination) if wanted.is_probe else self._chosen(destination, wanted)
+        found = [one for one in self._file.look(queries.sized, chosen) if not self._claims.is_barred(one.event_id)]
+        taken = _within_bytes(found, min(wanted.room, CLAIM_BYTES))
+        if not taken:
             return ()
-        taken = self._file.look(queries.whole, destination, [one.sequence for one in chosen])
-        self._claims.take(self._owner, destination, [one.event_id for one in chosen])
-        return taken
+        deliveries = self._file.look(queries.whole, destination, [one.sequence for one in taken], self._now())
+        self._claims.take(self._owner, destination, {one.event_id: one.sequence for one in taken})
+        self._held |= {(destination, one.event_id): one for one in deliveries}
+        return sorted(deliveries, key=lambda one: one.order)
+
+    def _chosen(self, destination: str, wanted: Wanted) -> list[int]:
+        limit, kept = min(wanted.limit, CLAIM_LIMIT), self._claims.kept(self._owner, destination)
+        oldest = -(-limit // OLDEST_EVERY)
+        urgent, missing = list[list[int]](), limit
+        for urgency in range(len(URGENCY) if wanted.above is None else URGENCY[wanted.above]):
+            many = max(missing, oldest) + len(kept)
+            ready = self._file.look(queries.ready, destination, urgency, self._now(), many)
+            urgent.append([one for one in ready if one not in kept])
+            missing = max(0, missing - len(urgent[-1]))
+        return list(_mixed([one for some in urgent for one in some], wanted.turn))[:limit]
+
+    def _probe(self, destination: str) -> list[int]:
+        kept = self._claims.kept(self._owner, destination)
+        found = self._file.look(queries.probes, destination, self._now(), len(kept) + 1)
+        return next(([one] for one in found if one not in kept), [])
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Record what became of claimed deliveries; durable when it returns."""
@@ -49,13 +75,14 @@ class SqliteQueue:
             for one in settlements
             if isinstance(one, Accepted) or not self._claims.is_anothers(self._owner, one.destination, one.event_id)
         ]
-        await self._file.write(Settle(told))
+        held = [self._claims.sequence(one.destination, one.event_id) for one in told]
+        await self._file.write(Settle(told, held, self._now()))
         for one in settlements:
-            self._claims.give_back(self._owner, one.destination, (one.event_id,))
+            self._give_back(one.destination, (one.event_id,))
 
     async def release(self, destination: str, event_ids: Collection[str]) -> None:
         """Give claims back that were not settled."""
-        self._claims.give_back(self._owner, destination, event_ids)
+        self._give_back(destination, event_ids)
         if event_ids:
             self._file.tell((destination,))
 
@@ -65,29 +92,43 @@ class SqliteQueue:
 
     async def rescue(self) -> None:
         """Give all claims of this owner back: it begins anew, or somebody has seen it die."""
+        self._held.clear()
         if destinations := self._claims.rescue(self._owner):
             self._file.tell(destinations)
 
     async def next_due(self, destination: str) -> float | None:
-        """When the next delivery that nobody holds is due, in seconds since 1970."""
-        due = await self._file.read(queries.due, destination, math.inf, self._claims.count(destination) + 1)
-        return next((one.due_at for one in self._free(destination, due)), None)
+        """Seconds until the next delivery that nobody holds is due; None where nothing waits."""
+        kept, now = self._claims.kept(self._owner, destination), self._now()
+        found = await self._file.read(queries.next_due, destination, len(kept) + 1)
+        return min((max(0.0, due_at - now) for sequence, due_at in found if sequence not in kept), default=None)
 
     def subscribe(self, told: Told) -> None:
         """Be told, from now on, of destinations that may have something due earlier than before."""
         self._file.subscribe(told)
 
-    def _free(self, destination: str, due: Sequence[Due]) -> list[Due]:
-        free = set(self._claims.free(self._owner, destination, [one.event_id for one in due]))
-        return [one for one in due if one.event_id in free]
+    def _give_back(self, destination: str, event_ids: Collection[str]) -> None:
+        self._claims.give_back(self._owner, destination, event_ids)
+        for event_id in event_ids:
+            self._held.pop((destination, event_id), None)
 
 
-def _within_bytes(found: Sequence[Due]) -> list[Due]:
-    """The first of these, as many as their bytes allow, at least one."""
-    total, taken = 0, list[Due]()
+def _mixed(urgent: Sequence[int], turn: int) -> Iterator[int]:
+    """These, in this order, but every eighth is the oldest that is left; `turn` were taken since the last such."""
+    left = dict.fromkeys(urgent)
+    by_age = iter(sorted(urgent))
+    while left:
+        turn += 1
+        one = next(iter(left)) if turn % OLDEST_EVERY else next(old for old in by_age if old in left)
+        del left[one]
+        yield one
+
+
+def _within_bytes(found: Sequence[Sized], room: int) -> list[Sized]:
+    """The first of these, as many as there is room for, at least one."""
+    total, taken = 0, list[Sized]()
     for one in found:
         total += one.length
-        if taken and total > CLAIM_BYTES:
+        if taken and total > room:
             break
         taken.append(one)
     return taken

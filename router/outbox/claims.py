@@ -1,6 +1,6 @@
 """Who holds which deliveries: claims in memory, for an outbox that all owners reach through one process.
 
-Rules, from `protocol` (5) and (8):
+Rules, from `protocol` (6) and (9):
 (1) A claim is held while its owner was heard of within `LEASE` seconds, and then until another takes it.
 (2) What is being withdrawn is free for nobody.
 (3) Claims end with this process: then every owner has lost its own, and begins anew.
@@ -9,7 +9,7 @@ Rules, from `protocol` (5) and (8):
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from router.outbox.protocol import LEASE
 
@@ -25,24 +25,31 @@ class Claims:
         self._clock = clock
         self._until: dict[str, float] = {}
         self._owners: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self._sequences: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self._barred: Counter[str] = Counter()
 
     def renew(self, owner: str) -> None:
         """This owner was heard of."""
         self._until[owner] = self._clock() + LEASE
 
-    def count(self, destination: str) -> int:
-        """How many deliveries of this destination are not free, at most."""
-        return len(self._owners[destination]) + len(self._barred)
+    def kept(self, owner: str, destination: str) -> frozenset[int]:
+        """Numbers of those that this owner may not take: held by itself or another."""
+        sequences = self._sequences[destination]
+        held = self._owners[destination].items()
+        return frozenset(sequences[one] for one, holder in held if self._is_kept_from(owner, holder))
 
-    def free(self, owner: str, destination: str, event_ids: Iterable[str]) -> list[str]:
-        """Those that this owner may take: neither held, by itself or another, nor being withdrawn."""
-        held, barred = self._owners[destination], self._barred
-        return [one for one in event_ids if one not in barred and not self._is_kept_from(owner, held.get(one))]
+    def is_barred(self, event_id: str) -> bool:
+        """Whether it is being withdrawn."""
+        return event_id in self._barred
 
-    def take(self, owner: str, destination: str, event_ids: Iterable[str]) -> None:
-        """They are this owner's now."""
-        self._owners[destination].update(dict.fromkeys(event_ids, owner))
+    def take(self, owner: str, destination: str, taken: Mapping[str, int]) -> None:
+        """They are this owner's now: event ids with their numbers."""
+        self._owners[destination].update(dict.fromkeys(taken, owner))
+        self._sequences[destination].update(taken)
+
+    def sequence(self, destination: str, event_id: str) -> int | None:
+        """The number of one that somebody holds."""
+        return self._sequences[destination].get(event_id)
 
     def is_anothers(self, owner: str, destination: str, event_id: str) -> bool:
         """Whether another owner has it."""
@@ -53,7 +60,7 @@ class Claims:
         held = self._owners[destination]
         for one in event_ids:
             if held.get(one) == owner:
-                del held[one]
+                del held[one], self._sequences[destination][one]
 
     def rescue(self, owner: str) -> frozenset[str]:
         """Give all of an owner's claims back; returns their destinations."""
@@ -61,7 +68,7 @@ class Claims:
         found = set[str]()
         for destination, held in self._owners.items():
             for event_id in [one for one, holder in held.items() if holder == owner]:
-                del held[event_id]
+                del held[event_id], self._sequences[destination][event_id]
                 found.add(destination)
         return frozenset(found)
 
@@ -86,5 +93,5 @@ class Claims:
         self._barred.subtract(event_ids)
         self._barred = +self._barred
 
-    def _is_kept_from(self, owner: str, holder: str | None) -> bool:
-        return holder is not None and (holder == owner or self._until.get(holder, 0.0) > self._clock())
+    def _is_kept_from(self, owner: str, holder: str) -> bool:
+        return holder == owner or self._until.get(holder, 0.0) > self._clock()

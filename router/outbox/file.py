@@ -3,7 +3,8 @@
 Rules:
 (1) The event loop never waits for a flush: a thread commits (`writer`). Claims are small and what they read has just
     been written, so the loop reads them itself; whatever reads more has a thread and a connection of its own.
-(2) Subscribers are told of everything that became durable, even if whoever asked has gone or was told that it is late.
+(2) A file that was damaged or has gone is replaced under whoever uses it (`replacing`): what is asked meanwhile waits.
+(3) Subscribers are told of everything that became durable, even if whoever asked has gone or was told that it is late.
 """
 
 from __future__ import annotations
@@ -12,22 +13,47 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from router.errors import OutboxError
 from router.outbox import schema, statements
+from router.outbox.damage import DamagedError
 from router.outbox.protocol import Postponed, Told
 from router.outbox.statements import Append, Asked, Change, Settle, Withdraw
-from router.outbox.writer import LATE, Writer
+from router.outbox.writer import LATE, Operation, Writer, fail
 
 Result = TypeVar("Result")
+Written: TypeAlias = Callable[[Sequence[Asked]], None]
+Damaged: TypeAlias = Callable[[Writer[Asked], Sequence[Operation[Asked]], DamagedError], None]
 
 HELD_LIMIT = 60.0
 """Seconds that a command, which changes everything at once, waits for its change."""
+
+
+class Opened:
+    """The connections to one file, and what uses them."""
+
+    def __init__(self, path: Path, written: Written, damaged: Damaged | None, late: float) -> None:
+        self.connections = [schema.connect(path), schema.connect(path), schema.connect(path, busy=0.0)]
+        self.reading, self.claiming, writing = self.connections
+        self.writer: Writer[Asked] = Writer(writing, statements.perform, written, damaged=damaged, late=late)
+        self.reader = ThreadPoolExecutor(1, thread_name_prefix="outbox-reader")
+
+    async def read(self, query: Callable[..., Result], *arguments: object) -> Result:
+        """Read in the thread for that; raises sqlite3.Error."""
+        return await asyncio.get_running_loop().run_in_executor(self.reader, partial(query, self.reading, *arguments))
+
+    async def close(self) -> None:
+        """Finish what was asked and close."""
+        await self.writer.close()
+        await asyncio.to_thread(self.reader.shutdown)
+        for connection in self.connections:  # the last one moves the log into the file, unless that was moved aside
+            await asyncio.to_thread(connection.close)
 
 
 class SqliteFile:
@@ -42,21 +68,38 @@ class SqliteFile:
         self._path = path
         self._lock = lock
         self._is_closed = False
-        self._connections = [schema.connect(path), schema.connect(path), schema.connect(path, busy=0.0)]
-        self._reading, self._claiming, writing = self._connections
-        late = HELD_LIMIT if lock is None else LATE
-        self._writer: Writer[Asked] = Writer(writing, statements.perform, self._written, late=late)
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="outbox-reader")
+        self._late = HELD_LIMIT if lock is None else LATE
+        self._replacing = False
+        self._opened = self._open()
         self._told: list[Told] = []
+        self._waiting: list[Operation[Asked]] = []
+        self._settled: list[Settle] | None = None
+        self.damaged: Callable[[str], None] = lambda _: None
+        """Is told, in the event loop, when the file is found damaged; whoever owns it replaces it."""
+
+    def _open(self) -> Opened:
+        damaged = None if self._lock is None else self._taken_over
+        return Opened(self._path, self._written, damaged, self._late)
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._path
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can still write."""
-        return self._writer.is_alive
+        """Whether it can still write, or will soon."""
+        return self._replacing or self._opened.writer.is_alive
 
     def write(self, asked: Asked, *, is_patient: bool = False) -> asyncio.Future[object]:
         """Have it written; the future ends when that is durable, with the result or an OutboxError."""
-        return self._writer.submit(asked, is_patient=is_patient)
+        if self._settled is not None and isinstance(asked, Settle):
+            self._settled.append(asked)
+        if not self._replacing:
+            return self._opened.writer.submit(asked, is_patient=is_patient)
+        operation = Operation(asked, asyncio.get_running_loop().create_future(), is_patient)
+        self._wait([operation])
+        return operation.done
 
     def look(self, query: Callable[..., Result], *arguments: object) -> Result:
         """Read something small that was just written, at once.
@@ -65,7 +108,7 @@ class SqliteFile:
             OutboxError: It can't be read.
         """
         try:
-            return query(self._claiming, *arguments)
+            return query(self._opened.claiming, *arguments)
         except sqlite3.Error as error:
             raise self._trouble(error) from error
 
@@ -77,9 +120,8 @@ class SqliteFile:
         """
         if self._is_closed:
             raise OutboxError("the outbox is closed")
-        loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._reader, partial(query, self._reading, *arguments))
+            return await self._opened.read(query, *arguments)
         except sqlite3.Error as error:
             raise self._trouble(error) from error
 
@@ -92,17 +134,56 @@ class SqliteFile:
         for told in self._told:
             told(destinations)
 
+    async def replace(self, make: Callable[[], None]) -> Opened:
+        """Use another file from now on, which `make` puts in the place of this one, in a thread.
+
+        What is asked meanwhile waits for it. Returns the connections to the file of before, for whoever still reads in
+        it; he closes them.
+
+        Raises:
+            OutboxError: There is no other file; what waits goes on waiting, until it is too late.
+        """
+        before, self._replacing = self._opened, True
+        await asyncio.wait([asyncio.ensure_future(before.writer.close())], timeout=self._late)
+        await asyncio.to_thread(make)
+        self._opened = self._open()
+        self._replacing = False
+        waiting, self._waiting = self._waiting, []
+        self._opened.writer.take_over(waiting)
+        self.tell(None)
+        return before
+
+    @contextmanager
+    def noting_settlements(self) -> Iterator[Sequence[Settle]]:
+        """What is settled meanwhile, as it comes."""
+        self._settled = []
+        try:
+            yield self._settled
+        finally:
+            self._settled = None
+
     async def close(self) -> None:
         """Finish what was asked and close."""
         if self._is_closed:
             return
         self._is_closed = True
-        await self._writer.close()
-        await asyncio.to_thread(self._reader.shutdown)
-        for connection in self._connections:  # the last one moves the log into the file
-            await asyncio.to_thread(connection.close)
+        fail(self._waiting, OutboxError("the outbox is closed"))
+        await self._opened.close()
         if self._lock is not None:
             os.close(self._lock)
+
+    def _taken_over(self, writer: Writer[Asked], operations: Sequence[Operation[Asked]], error: DamagedError) -> None:
+        if writer is not self._opened.writer:  # the file was replaced meanwhile
+            self._opened.writer.take_over(operations)
+            return
+        self._wait(operations)
+        self._replacing = True
+        self.damaged(str(error))
+
+    def _wait(self, operations: Sequence[Operation[Asked]]) -> None:
+        self._waiting += operations
+        late = OutboxError("the outbox is being replaced")
+        asyncio.get_running_loop().call_later(self._late, fail, operations, late)
 
     def _written(self, durable: Sequence[Asked]) -> None:
         destinations = set[str]()
@@ -120,7 +201,12 @@ class SqliteFile:
             self.tell(destinations)
 
     def _trouble(self, error: sqlite3.Error) -> OutboxError:
-        return OutboxError("the outbox is closed") if self._is_closed else schema.trouble(self._path, error)
+        if self._is_closed:
+            return OutboxError("the outbox is closed")
+        trouble = schema.trouble(self._path, error)
+        if isinstance(trouble, DamagedError):
+            self.damaged(str(trouble))
+        return trouble
 
 
 def locked(path: Path) -> int:

@@ -6,22 +6,25 @@ passed is plain values, and a delivery is known by its destination and its event
 Rules that every implementation keeps:
 (1) `append` and `settle` return when what they did is durable: a power cut afterwards takes nothing back.
 (2) An event and its deliveries, one per destination, are appended in one transaction. An event whose id is there
-    already is the same event: nothing is added, and its number is returned. So whoever does not know whether it was
-    stored appends it again.
+    already, and was decided within `SAME_WITHIN` seconds of it, is the same event: nothing is added, and its number is
+    returned. So whoever does not know whether it was stored appends it again.
 (3) An event's number is `(replica, sequence)`. Sequences begin at 1 and have no gap; they belong to events in the order
     of appending.
 (4) A delivery is `pending` until it is settled as `delivered` or `set_aside`, or an operator discards it. State is per
     destination: nothing that happens to one touches another.
-(5) A claimed delivery is given to nobody else while its owner holds it: until it settles or releases it, is rescued,
+(5) What is claimed first is what is most urgent, and among that what was appended first; but every eighth
+    (`Wanted.turn` counts them) is the oldest of all that may be tried, so that nothing starves. Never tried is
+    due at once; what was postponed, when its delay has passed.
+(6) A claimed delivery is given to nobody else while its owner holds it: until it settles or releases it, is rescued,
     or was not heard of for `LEASE` seconds of the outbox's own clock, which no step of the time of day moves. An
     expired claim may be taken by another; until one does, its owner keeps it by being heard of again.
-(6) What an owner says after it lost a claim to another is taken only if it is good news: an acceptance is true whoever
+(7) What an owner says after it lost a claim to another is taken only if it is good news: an acceptance is true whoever
     reports it, and all else is for the new owner to say.
-(7) Who subscribed is told whenever `next_due` may have come nearer, whoever did it, so that nobody has to ask again and
+(8) Who subscribed is told whenever `next_due` may have come nearer, whoever did it, so that nobody has to ask again and
     again.
-(8) An event is withdrawn only if nobody can have heard of it or relies on it: it was appended once, no delivery of it
+(9) An event is withdrawn only if nobody can have heard of it or relies on it: it was appended once, no delivery of it
     is claimed or was tried, and it is the last that was numbered, for a gap would say that an event was lost.
-(9) Pending deliveries are never forgotten.
+(10) Pending deliveries are never forgotten.
 """
 
 from __future__ import annotations
@@ -32,12 +35,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
-from router.errors import OutboxError
+from router.verdict import Severity
 
-BODY_LIMIT = 8 * 2**20
-"""Bytes of one event at most."""
+SAME_WITHIN = 600.0
+"""Seconds between the times of two events with one id that are surely known for the same."""
+OLDEST_EVERY = 8
+"""One delivery in so many is the oldest that may be tried, however urgent others are."""
 LEASE = 60.0
 """Seconds that claims last after their owner was last heard of."""
+LONGEST_DELAY = 3660.0
+"""Seconds that anything is postponed at most: what a receiver may ask for, with its jitter."""
+URGENCY: Mapping[Severity, int] = {severity: place for place, severity in enumerate(Severity)}
+"""0 is the most urgent."""
 
 
 class DeliveryState(StrEnum):
@@ -71,23 +80,8 @@ class NewEvent:
     """Who is to receive it."""
     delivered_to: Sequence[str] = ()
     """Those of them who have it already."""
-
-
-def expect_storable(event: NewEvent) -> None:
-    """Refuse what could be stored, but would stand in the way of every claim.
-
-    Raises:
-        OutboxError: It is larger than `BODY_LIMIT`, no UTF-8, or holds a NUL, which JSON does not allow.
-    """
-    if len(event.body) > BODY_LIMIT:
-        raise OutboxError(f"an event of {len(event.body)} bytes; at most {BODY_LIMIT} are kept")
-    try:
-        event.id.encode()
-        event.body.decode()
-    except UnicodeError as error:
-        raise OutboxError(f"an event that is not valid UTF-8: {error}") from error
-    if "\0" in event.id or 0 in event.body:
-        raise OutboxError("an event with a NUL byte, which JSON does not allow")
+    severity: Severity = Severity.INFO
+    """How urgent it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +95,37 @@ class Delivery:
     """The whole event, with its sequence number."""
     attempts: int
     """How often it was tried."""
-    first_attempt_at: float | None
-    """Seconds since 1970."""
+    tried_for: float
+    """Seconds since the first attempt; 0 where there was none."""
     appended_at: float
     """Seconds since 1970."""
+    severity: Severity = Severity.INFO
+    refusals: int = 0
+    """How often it was refused and others were accepted afterwards."""
+    refused_for: float | None = None
+    """Seconds since the last attempt, if that was refused."""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """What is smaller goes first."""
+        return URGENCY[self.severity], self.number.sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a claim asks for."""
+
+    limit: int
+    """Deliveries at most."""
+    room: int = 2**62
+    """Bytes of events at most, unless the first alone is larger."""
+    turn: int = 0
+    """How many were claimed since the last that was the oldest."""
+    above: Severity | None = None
+    """Only what is more urgent than this."""
+    is_probe: bool = False
+    """Whether it is to find out if the destination takes anything: the newest that was never tried, where there is one;
+    else what was refused the longest ago of what is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +140,20 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """It is tried again when `due_at` has come."""
+    """It is tried again after `delay` seconds, at most `LONGEST_DELAY`."""
 
     destination: str
     event_id: str
-    due_at: float
+    delay: float
     attempts: int
-    first_attempt_at: float
     reason: str
     """Why; a NUL in it is kept as U+FFFD."""
+    words: str = ""
+    """What the receiver said, fit to be shown; the same for a NUL."""
+    refusals: int = 0
+    """As in `Delivery`, from now on."""
+    is_refused: bool = False
+    """Whether this attempt was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +165,7 @@ class SetAside:
     at: float
     attempts: int
     reason: str
-    """Why; a NUL in it is kept as U+FFFD."""
+    words: str = ""
 
 
 Settlement: TypeAlias = Accepted | Postponed | SetAside
@@ -158,8 +184,11 @@ class DeliveryRow:
     """Why the last attempt failed; empty where none did."""
     appended_at: float
     due_at: float | None
-    """When it is tried next, where pending."""
+    """When it is tried next, where pending and tried before; seconds since 1970 if the clock goes on as it is."""
     settled_at: float | None
+    severity: Severity = Severity.INFO
+    words: str = ""
+    """What the receiver said to the last attempt, where it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +228,15 @@ class Intake(Protocol):
         """Take back events that whoever appended them has given up; returns the ids of which nothing is stored now.
 
         What is still under way from before is waited for, however long, and from the call on no delivery of these is
-        claimed. For the others an event that corrects them must be appended: see (8).
+        claimed. For the others an event that corrects them must be appended: see (9).
         """
 
 
 class Queue(Protocol):
     """What one owner, such as the lanes of a process, has to deliver. What is awaited may raise OutboxError."""
 
-    async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
-        """Deliveries that are due and that nobody holds, the longest due first."""
+    async def claim(self, destination: str, wanted: Wanted) -> Sequence[Delivery]:
+        """Deliveries that may be tried now and that nobody holds: those of rule (5), in order of urgency and age."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Record what became of claimed deliveries; durable when it returns."""
@@ -222,7 +251,7 @@ class Queue(Protocol):
         """Give all claims of this owner back: it begins anew, or somebody has seen it die."""
 
     async def next_due(self, destination: str) -> float | None:
-        """When the next delivery that nobody holds is due, in seconds since 1970."""
+        """Seconds until the next delivery that nobody holds is due; None where nothing waits."""
 
     def subscribe(self, told: Told) -> None:
         """Be told, from now on, of destinations that may have something due earlier than before."""
@@ -234,17 +263,27 @@ class Records(Protocol):
     async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""
 
-    async def replay(self, selection: Selection, now: float) -> int:
-        """Make deliveries that were set aside or wait due now; returns how many."""
+    async def replay(self, selection: Selection, to: str | None = None) -> int:
+        """Make deliveries that were set aside or wait due now; returns how many.
+
+        With `to`, their events are made due at that destination instead, unless it has them or waits for them, and the
+        deliveries are given up.
+        """
 
     async def discard(self, selection: Selection, now: float) -> int:
-        """Give up deliveries that were set aside or wait, for good; returns how many."""
+        """Give up deliveries that were set aside or wait, for good, at that time of day; returns how many."""
+
+    async def knows(self, destination: str) -> bool:
+        """Whether there is any delivery to it."""
 
     async def waiting(self) -> Mapping[str, Waiting]:
         """What waits, by destination."""
 
-    async def forget(self, before: float) -> int:
-        """Remove events of before that time that nobody waits for; returns how many."""
+    async def forget(self, keep: float, keep_set_aside: float | None = None) -> int:
+        """Remove events that nobody has waited for within `keep` seconds; returns how many.
+
+        Where a delivery was set aside, its event stays for `keep_set_aside` seconds after that; None is the same time.
+        """
 
     async def close(self) -> None:
         """Finish what was asked and close."""

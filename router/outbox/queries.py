@@ -8,54 +8,153 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from router.events import with_sequence
-from router.outbox.protocol import Delivery, DeliveryRow, DeliveryState, Number, Selection, Waiting
+from router.outbox.protocol import (
+    SAME_WITHIN,
+    URGENCY,
+    Delivery,
+    DeliveryRow,
+    DeliveryState,
+    Number,
+    Selection,
+    Waiting,
+)
 
 OPEN = (DeliveryState.SET_ASIDE, DeliveryState.PENDING)
 """What an operator can still decide about."""
 FORGETTABLE_ROWS = 100_000
 """Events that one look for forgettable ones finds at most."""
 
-_DUE = """
-    SELECT json_group_array(json_array(sequence, id, due_at, bytes)) FROM (
-        SELECT sequence, id, due_at, length(body) AS bytes FROM deliveries JOIN events USING (sequence)
-        WHERE destination = ? AND state = 'pending' AND due_at <= ? ORDER BY due_at, sequence LIMIT ?
+PERIOD = SAME_WITHIN
+"""Seconds of one period of keys."""
+
+_READY = """
+    SELECT json_group_array(sequence) FROM (
+        SELECT * FROM (
+            SELECT sequence FROM deliveries
+            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0 ORDER BY sequence LIMIT ?4
+        ) UNION ALL SELECT * FROM (
+            SELECT sequence FROM deliveries
+            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts > 0 AND due_at <= ?3
+            ORDER BY due_at LIMIT ?4
+        )
     )
+"""
+
+_NEWEST = """
+    SELECT json_group_array(sequence) FROM (
+        SELECT sequence FROM deliveries
+        WHERE destination = ? AND urgency = ? AND state = 'pending' AND attempts = 0 ORDER BY sequence DESC LIMIT ?
+    )
+"""
+
+_AGAIN = """
+    SELECT json_group_array(json_array(coalesce(refused_at, -1), sequence)) FROM (
+        SELECT refused_at, sequence FROM deliveries
+        WHERE destination = ? AND urgency = ? AND state = 'pending' AND attempts > 0 AND due_at <= ?
+        ORDER BY due_at LIMIT ?
+    )
+"""
+
+_SIZED = """
+    SELECT json_group_array(json_array(sequence, id, length(body)))
+    FROM events WHERE sequence IN (SELECT value FROM json_each(?))
 """
 
 _WHOLE = """
-    SELECT json_group_array(json_array(sequence, replica, id, attempts, first_attempt_at, appended_at, body)) FROM (
-        SELECT events.sequence, replica, id, attempts, first_attempt_at, appended_at, CAST(body AS TEXT) AS body
-        FROM deliveries JOIN events USING (sequence)
-        WHERE destination = ? AND sequence IN (SELECT value FROM json_each(?)) ORDER BY due_at, sequence
+    SELECT json_group_array(json_array(
+        sequence, replica, id, appended_at, CAST(body AS TEXT),
+        attempts, max(0, ?1 - coalesce(first_attempt_at, ?1)), urgency, refusals, ?1 - refused_at
+    )) FROM deliveries JOIN events USING (sequence)
+    WHERE destination = ?2 AND sequence IN (SELECT value FROM json_each(?3))
+"""
+
+_NEXT_DUE = """
+    SELECT json_group_array(json_array(sequence, due)) FROM (
+        SELECT * FROM (
+            SELECT sequence, 0 AS due FROM deliveries
+            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0 ORDER BY sequence LIMIT ?3
+        ) UNION ALL SELECT * FROM (
+            SELECT sequence, due_at FROM deliveries
+            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts > 0 ORDER BY due_at LIMIT ?3
+        )
     )
 """
 
+SEQUENCES = """
+    WITH RECURSIVE periods(period) AS (
+        SELECT substr(min(key), 1, 10) FROM events WHERE key >= '~'
+        UNION ALL
+        SELECT (SELECT substr(min(key), 1, 10) FROM events WHERE key >= substr(period, 1, 9) || '/') FROM periods
+        WHERE period IS NOT NULL
+    )
+    SELECT sequence FROM events WHERE key IN (
+        SELECT value FROM json_each(?1)
+        UNION ALL SELECT period || value FROM periods JOIN json_each(?1) WHERE period IS NOT NULL
+    )
+"""
+"""Numbers of the events with these ids (one JSON text), whenever they were stored: one look for each period and id."""
 
-class Due(NamedTuple):
-    """A pending delivery, as far as it must be known to be chosen."""
+
+def key(event_id: str, at: float, periods: int = 0) -> str:
+    """What an event is found by: its id behind the period in which it was decided, or so many periods later.
+
+    Ids are random. An index over all of them would be touched everywhere at once, and to append to a million events
+    would cost twice what it costs to append to none; so only the place of the last minutes is touched. Events of before
+    version 4 are found by their ids alone, which begin with no `~`.
+    """
+    return f"~{min(max(int(at // PERIOD) + periods, 0), 0xFFFFFFFF):08x}.{event_id}"
+
+
+class Sized(NamedTuple):
+    """A delivery, as far as it must be known to be chosen."""
 
     sequence: int
     event_id: str
-    due_at: float
     length: int
     """Bytes of the event."""
 
 
-def due(connection: sqlite3.Connection, destination: str, now: float, limit: int) -> list[Due]:
-    """What is due at that time, the longest due first."""
-    found = orjson.loads(connection.execute(_DUE, (destination, now, limit)).fetchone()[0])
-    return [Due(*one) for one in found]
+def ready(connection: sqlite3.Connection, destination: str, urgency: int, now: float, limit: int) -> list[int]:
+    """Numbers of what may be tried at that (own) time, the oldest first.
+
+    Where more than `limit` are to be tried again, they are those that are due the longest.
+    """
+    found: list[int] = _list(connection, _READY, destination, urgency, now, limit)
+    return sorted(found)[:limit]
 
 
-def whole(connection: sqlite3.Connection, destination: str, sequences: Sequence[int]) -> list[Delivery]:
-    """These deliveries with their events."""
-    wanted = orjson.dumps(sequences).decode()
-    rows = orjson.loads(connection.execute(_WHOLE, (destination, wanted)).fetchone()[0])
+def probes(connection: sqlite3.Connection, destination: str, now: float, limit: int) -> list[int]:
+    """What a destination is probed with: first what was never tried, the newest first; then what is due again."""
+    ranks = range(len(URGENCY))
+    untried: list[int] = [one for rank in ranks for one in _list(connection, _NEWEST, destination, rank, limit)]
+    again = [one for rank in ranks for one in _list(connection, _AGAIN, destination, rank, now, limit)]
+    return [*sorted(untried, reverse=True), *(sequence for _, sequence in sorted(again, key=lambda one: one[0]))]
+
+
+def next_due(connection: sqlite3.Connection, destination: str, limit: int) -> list[tuple[int, float]]:
+    """(number, own time when it is due; 0 where it was never tried), the first of every urgency."""
+    return [
+        (sequence, due_at)
+        for rank in range(len(URGENCY))
+        for sequence, due_at in _list(connection, _NEXT_DUE, destination, rank, limit)
+    ]
+
+
+def sized(connection: sqlite3.Connection, sequences: Sequence[int]) -> list[Sized]:
+    """These events, in this order, those that are there."""
+    found = {one[0]: Sized(*one) for one in _list(connection, _SIZED, orjson.dumps(sequences).decode())}
+    return [found[sequence] for sequence in sequences if sequence in found]
+
+
+def whole(connection: sqlite3.Connection, destination: str, sequences: Sequence[int], now: float) -> list[Delivery]:
+    """These deliveries with their events, at that (own) time."""
+    rows = _list(connection, _WHOLE, now, destination, orjson.dumps(sequences).decode())
+    severities = tuple(URGENCY)
     return [
         Delivery(
             destination,
@@ -63,11 +162,19 @@ def whole(connection: sqlite3.Connection, destination: str, sequences: Sequence[
             Number(replica, sequence),
             with_sequence(body.encode(), sequence),
             attempts,
-            first,
+            tried_for,
             at,
+            severities[urgency],
+            refusals,
+            refused_for,
         )
-        for sequence, replica, event_id, attempts, first, at, body in rows
+        for sequence, replica, event_id, at, body, attempts, tried_for, urgency, refusals, refused_for in rows
     ]
+
+
+def _list(connection: sqlite3.Connection, statement: str, *values: object) -> list[Any]:
+    found: list[Any] = orjson.loads(connection.execute(statement, values).fetchone()[0])
+    return found
 
 
 def waiting(connection: sqlite3.Connection) -> dict[str, Waiting]:
@@ -86,13 +193,18 @@ def waiting(connection: sqlite3.Connection) -> dict[str, Waiting]:
     return found | {name: Waiting(0, None, count) for name, count in aside.items()}
 
 
-def forgettable(connection: sqlite3.Connection, before: float) -> list[int]:
-    """Numbers of events of before that time for which nobody waits."""
+def forgettable(connection: sqlite3.Connection, before: float, before_aside: float | None = None) -> list[int]:
+    """Numbers of events for which nobody waits, and nobody has since before that (own) time.
+
+    What was set aside must be so since before `before_aside`, where that is given.
+    """
     found: list[int] = orjson.loads(
         connection.execute(
-            "SELECT json_group_array(sequence) FROM (SELECT sequence FROM events WHERE appended_at < ? AND NOT EXISTS"
-            " (SELECT 1 FROM deliveries WHERE deliveries.sequence = events.sequence AND state = 'pending') LIMIT ?)",
-            (before, FORGETTABLE_ROWS),
+            "SELECT json_group_array(sequence) FROM (SELECT sequence FROM events WHERE appended_at < ?1 AND NOT EXISTS"
+            " (SELECT 1 FROM deliveries WHERE deliveries.sequence = events.sequence"
+            " AND (state = 'pending' OR coalesce(kept_since, settled_at) >= iif(state = 'set_aside', ?3, ?1)))"
+            " LIMIT ?2)",
+            (before, FORGETTABLE_ROWS, before if before_aside is None else before_aside),
         ).fetchone()[0]
     )
     return found
@@ -107,9 +219,28 @@ def where(selection: Selection, states: Sequence[DeliveryState]) -> tuple[str, l
         conditions.append("destination = ?")
         values.append(selection.destination)
     if selection.events:
-        conditions.append("sequence IN (SELECT sequence FROM events WHERE id IN (SELECT value FROM json_each(?)))")
+        conditions.append(f"sequence IN ({SEQUENCES.replace('?1', '?')})")
+        values.append(orjson.dumps(list(selection.events)).decode())
         values.append(orjson.dumps(list(selection.events)).decode())
     return " AND ".join(conditions), values
+
+
+def selected(
+    connection: sqlite3.Connection, selection: Selection, after: Sequence[object], limit: int
+) -> list[tuple[int, str]]:
+    """(number, destination) of what an operator can decide about, in that order, beyond a place in it."""
+    condition, values = where(selection, OPEN)
+    return connection.execute(
+        f"SELECT sequence, destination FROM deliveries WHERE {condition} AND (sequence, destination) > (?, ?)"  # noqa: S608 - conditions of our own
+        " ORDER BY sequence, destination LIMIT ?",
+        [*values, *after, limit],
+    ).fetchall()
+
+
+def knows(connection: sqlite3.Connection, destination: str) -> bool:
+    """Whether there is any delivery to it."""
+    statement = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE destination = ?)"
+    return bool(connection.execute(statement, (destination,)).fetchone()[0])
 
 
 def rows(
@@ -121,14 +252,17 @@ def rows(
     """What an operator asks for, newest first."""
     condition, values = where(selection, OPEN if is_open else list(DeliveryState))
     found = connection.execute(
-        "SELECT replica, sequence, id, destination, state, attempts, reason, appended_at, due_at, settled_at"  # noqa: S608 - conditions of our own
+        "SELECT replica, sequence, id, destination, state, attempts, reason, appended_at,"  # noqa: S608 - conditions of our own
+        " due_at + (SELECT time_of_day - now FROM own_time), settled_at, urgency, words"
         f" FROM deliveries JOIN events USING (sequence) WHERE {condition} ORDER BY sequence DESC, destination LIMIT ?",
         [*values, limit],
     ).fetchall()
+    severities = tuple(URGENCY)
     return [
         DeliveryRow(
             Number(replica, sequence), event_id, destination, DeliveryState(state), attempts, reason, appended_at,
-            due_at if state == DeliveryState.PENDING else None, settled_at,
+            due_at if state == DeliveryState.PENDING and attempts else None, settled_at, severities[urgency], words,
         )
-        for replica, sequence, event_id, destination, state, attempts, reason, appended_at, due_at, settled_at in found
+        for replica, sequence, event_id, destination, state, attempts, reason, appended_at, due_at, settled_at, urgency,
+        words in found
     ]  # fmt: skip

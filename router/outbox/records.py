@@ -3,56 +3,75 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from router.errors import OutboxError
-from router.outbox import queries, schema, statements
+from router.outbox import changes, queries, schema
 from router.outbox.file import SqliteFile
+from router.outbox.own_time import OwnTime
 from router.outbox.protocol import DeliveryRow, Selection, Waiting
-from router.outbox.statements import FORGET_ROWS, Change
+from router.outbox.retention import Retention
+from router.outbox.statements import Change
+from router.telemetry.causes import NOBODY, Troubles
 
 
 class SqliteRecords:
-    """Implements `router.outbox.protocol.Records`."""
+    """Implements `router.outbox.protocol.Records`; `now` is the outbox's own time."""
 
-    def __init__(self, file: SqliteFile) -> None:
+    def __init__(
+        self,
+        file: SqliteFile,
+        now: Callable[[], float],
+        troubles: Troubles = NOBODY,
+        time_of_day: Callable[[], float] = time.time,
+    ) -> None:
         self._file = file
+        self._now = now
+        self.retention = Retention(file, now, troubles, time_of_day)
+        """Removes what has had its time, or must make room."""
 
     async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""
         return await self._file.read(queries.rows, selection, limit, is_open)
 
-    async def replay(self, selection: Selection, now: float) -> int:
+    async def replay(self, selection: Selection, to: str | None = None) -> int:
         """Make deliveries that were set aside or wait due now; returns how many."""
-        return await self._changed(partial(statements.replay, selection=selection, now=now), makes_due=True)
+        if to is None:
+            return await self._decided(selection, changes.replay, makes_due=True)
+        redirect = partial(changes.redirect, to=to, at=time.time(), now=self._now())
+        return await self._decided(selection, redirect, makes_due=True)
 
     async def discard(self, selection: Selection, now: float) -> int:
         """Give up deliveries that were set aside or wait, for good; returns how many."""
-        return await self._changed(partial(statements.discard, selection=selection, now=now))
+        return await self._decided(selection, partial(changes.discard, at=now, now=self._now()))
+
+    async def knows(self, destination: str) -> bool:
+        """Whether there is any delivery to it."""
+        return await self._file.read(queries.knows, destination)
 
     async def waiting(self) -> Mapping[str, Waiting]:
         """What waits, by destination."""
         return await self._file.read(queries.waiting)
 
-    async def forget(self, before: float) -> int:
-        """Remove events of before that time that nobody waits for; returns how many."""
-        total = 0
-        while found := await self._file.read(queries.forgettable, before):
-            for start in range(0, len(found), FORGET_ROWS):
-                some = found[start : start + FORGET_ROWS]
-                total += await self._changed(partial(statements.forget, sequences=some))
-        return total
+    async def forget(self, keep: float, keep_set_aside: float | None = None) -> int:
+        """Remove events that nobody has waited for within `keep` seconds; returns how many."""
+        return await self.retention.forget(keep, keep_set_aside)
 
     async def close(self) -> None:
         """Finish what was asked and close."""
         await self._file.close()
 
-    async def _changed(self, apply: Callable[[sqlite3.Connection], int], *, makes_due: bool = False) -> int:
-        changed = await self._file.write(Change(apply, makes_due))
-        return changed if isinstance(changed, int) else 0
+    async def _decided(self, selection: Selection, apply: Callable[..., int], *, makes_due: bool = False) -> int:
+        """Change what is selected, in portions, so that nobody waits long for any of them; returns how many."""
+        total, after = 0, (0, "")
+        while keys := await self._file.read(queries.selected, selection, after, changes.DECIDED_ROWS):
+            changed = await self._file.write(Change(partial(apply, keys=keys), makes_due))
+            total += changed if isinstance(changed, int) else 0
+            after = keys[-1]
+        return total
 
 
 async def beside(path: Path) -> SqliteRecords:
@@ -64,4 +83,5 @@ async def beside(path: Path) -> SqliteRecords:
     if not await asyncio.to_thread(path.exists):
         raise OutboxError(f"there is no outbox {path}; it is made when the router first starts")
     await asyncio.to_thread(schema.expect_current, path)
-    return SqliteRecords(SqliteFile(path, None))
+    now = await asyncio.to_thread(schema.resumed, path, time.time())
+    return SqliteRecords(SqliteFile(path, None), OwnTime(now, time.monotonic))

@@ -1,12 +1,23 @@
 """The tables of the SQLite outbox, their versions, and opening a file with all that must hold.
 
+    events      sequence, key (what it is found by: `queries.key`), appended_at, body, replica, is_repeated; id, of key
+    deliveries  destination, sequence, state, attempts, due_at, first_attempt_at, settled_at, reason, and
+                urgency   0 critical .. 3 info; medium where an older release stored it
+                words     what the receiver said when it last refused or failed
+                refusals  how often it was refused here while others were taken afterwards
+                refused_at, kept_since    when it was refused last, if that was its last attempt; when it was settled
+    own_time    the outbox's own time (`own_time`) and the time of day when that was last saved
+
+`due_at`, `first_attempt_at`, `refused_at` and `kept_since` are of the outbox's own time; `appended_at` and `settled_at`
+are of the time of day, for people.
+
 Rules:
 (1) `PRAGMA user_version` is the version of the tables. Each migration brings the file one version further, in a
     transaction of its own. A file of a newer version is refused, not guessed at. Only the owner migrates.
 (2) Write-ahead log with `synchronous=FULL`: a commit returns when the log is flushed (SQLite, "PRAGMA synchronous"),
     and a torn write at its end is cut off when the file is opened again ("WAL-mode File Format", clause 4.1).
-(3) A file that fails the integrity check is left as it is; the error says how to go on. So is a log (`-wal`) whose
-    file has gone: SQLite would delete it, and with it what was stored last.
+(3) What is damaged is found by `replacing`, and moved aside. Space that was freed can be given back to the disk
+    (`auto_vacuum`), in a file that was made by a release that does so.
 """
 
 from __future__ import annotations
@@ -17,6 +28,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from router.errors import OutboxError
+from router.outbox import own_time
+from router.outbox.damage import DamagedError, is_damage
 
 MIGRATIONS = (
     """
@@ -47,8 +60,23 @@ MIGRATIONS = (
     ALTER TABLE events ADD COLUMN replica TEXT NOT NULL DEFAULT '';
     ALTER TABLE events ADD COLUMN is_repeated INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    ALTER TABLE events RENAME COLUMN id TO key;
+    ALTER TABLE events ADD COLUMN id TEXT GENERATED ALWAYS AS
+        (CASE WHEN key >= '~' THEN substr(key, 11) ELSE key END) VIRTUAL;
+    ALTER TABLE deliveries ADD COLUMN urgency INTEGER NOT NULL DEFAULT 2;
+    ALTER TABLE deliveries ADD COLUMN words TEXT NOT NULL DEFAULT '';
+    ALTER TABLE deliveries ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE deliveries ADD COLUMN refused_at REAL;
+    ALTER TABLE deliveries ADD COLUMN kept_since REAL;
+    DROP INDEX pending;
+    CREATE INDEX untried ON deliveries (destination, urgency, sequence) WHERE state = 'pending' AND attempts = 0;
+    CREATE INDEX again ON deliveries (destination, urgency, due_at) WHERE state = 'pending' AND attempts > 0;
+    CREATE TABLE removed_destinations (name TEXT PRIMARY KEY, since REAL NOT NULL);
+    CREATE TABLE own_time (now REAL NOT NULL, time_of_day REAL NOT NULL);
+    """,
 )
-"""What brings a file from version n to n + 1."""
+"""What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""
 
 CHECKPOINT_PAGES = 4000
 """Pages of the log after which they are moved into the file: 16 MiB."""
@@ -65,6 +93,8 @@ def connect(path: Path, *, busy: float = 10.0) -> sqlite3.Connection:
         connection = sqlite3.connect(
             path, timeout=busy, isolation_level=None, check_same_thread=False, cached_statements=512
         )
+        if not (path.exists() and path.stat().st_size):  # later it would be of no effect, but written all the same
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -78,26 +108,37 @@ def connect(path: Path, *, busy: float = 10.0) -> sqlite3.Connection:
 
 
 def prepare(path: Path) -> None:
-    """Check the file, or make it, and bring its tables up to date; only for the owner.
+    """Make the file, or bring its tables up to date; only for the owner. What it holds is not checked.
 
     Raises:
-        OutboxError: It is damaged, of a newer version, of another program, or can't be written.
+        DamagedError: It is no file of SQLite's.
+        OutboxError: It is of a newer version, of another program, or can't be written.
     """
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists() and log.stat().st_size and not (path.exists() and path.stat().st_size):
-        raise OutboxError(
-            f"the outbox {path} has gone, but its log {log} is there and holds events. Nothing was changed. Put the "
-            "file back beside its log, or move the log aside, too"
-        )
     with closing(connect(path)) as connection, _told(path):
         version = _version(connection, path)
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise OutboxError(_damaged(path, str(found)))
         if version == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             raise OutboxError(f"{path} holds the tables of another program; name another file in outbox.url")
         for number, migration in enumerate(MIGRATIONS[version:], version + 1):
             connection.executescript(f"BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {number}; COMMIT;")
+
+
+@contextmanager
+def recovered(path: Path) -> Iterator[int]:
+    """How many frames of the log SQLite knows of; the log stays where it is until the end of the context.
+
+    Raises:
+        OutboxError: The file can't be opened, or is none of SQLite's.
+    """
+    with closing(connect(path)) as connection, _told(path):
+        _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        yield max(0, int(frames))
+
+
+def resumed(path: Path, time_of_day: float) -> float:
+    """The outbox's own time, as it goes on now; raises OutboxError."""
+    with closing(connect(path)) as connection, _told(path):
+        saved = connection.execute("SELECT now, time_of_day FROM own_time").fetchone()
+        return own_time.resumed(saved, time_of_day)
 
 
 def expect_current(path: Path) -> None:
@@ -135,8 +176,8 @@ def _told(path: Path) -> Iterator[None]:
 def trouble(path: Path, error: sqlite3.Error) -> OutboxError:
     """What SQLite suffers from, with its remedy."""
     text = str(error)
-    if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
-        return OutboxError(_damaged(path, text))
+    if is_damage(error):
+        return DamagedError(_damaged(path, text))
     if not path.parent.is_dir():
         return OutboxError(
             f"the outbox {path} can't be opened: there is no folder {path.parent}; make it, or change outbox.url"

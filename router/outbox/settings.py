@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationInfo
 
-from router.fields import Duration, OnlyAtStart, SettingsModel, reading_context
+from router.fields import Duration, OnlyAtStart, SettingsModel, Size, reading_context
 
 SCHEME = "sqlite:///"
 
@@ -29,6 +29,11 @@ class OutboxSettings(SettingsModel):
     needs a local disk that keeps what it flushed; no network file system. A change needs a restart."""
     keep: Duration = 30 * 86400.0
     """How long events are kept after everybody has received them; undelivered ones are kept until they are settled."""
+    keep_set_aside: Duration = 90 * 86400.0
+    """How long deliveries are kept that were set aside, so that they can be replayed; it is told 7 days before."""
+    max_size: Size | None = None
+    """How large the outbox may grow. Above it the oldest events go that everybody has, then events of severity `info`;
+    what is more severe and not delivered is kept. By default 80 % of what it has and its disk has free."""
     required: bool = False
     """Whether, in enforce mode, a request is refused whose event can't be stored. False: the verdict alone decides,
     and the event is written to the log as a whole."""

@@ -9,23 +9,28 @@ Rules, beside those of `protocol` and `file`:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 from typing import Self, cast
 
 from router.errors import OutboxError
-from router.outbox import schema
+from router.outbox import changes, schema
 from router.outbox.claiming import SqliteQueue
 from router.outbox.claims import Claims
 from router.outbox.file import SqliteFile, locked
-from router.outbox.protocol import NewEvent, Number, expect_storable
+from router.outbox.own_time import SAVE_EVERY, OwnTime
+from router.outbox.protocol import Delivery, NewEvent, Number
 from router.outbox.records import SqliteRecords
-from router.outbox.statements import Append, Withdraw
+from router.outbox.replacing import Replacing, made_usable
+from router.outbox.reserve import Reserve
+from router.outbox.statements import Append, Change, Withdraw
+from router.outbox.storable import expect_storable
+from router.telemetry.causes import NOBODY, Troubles
 
 LOOK = 1.0
 """Seconds between two looks for what other processes have changed, and for claims that have expired."""
@@ -34,32 +39,58 @@ LOOK = 1.0
 class SqliteOutbox(SqliteRecords):
     """Implements `Intake` and `Records` of `router.outbox.protocol`, and has a `Queue` for every owner."""
 
-    def __init__(self, file: SqliteFile, replica: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        file: SqliteFile,
+        replica: str,
+        clock: Callable[[], float],
+        now: OwnTime,
+        time_of_day: Callable[[], float],
+        troubles: Troubles,
+    ) -> None:
         """Use `open`."""
-        super().__init__(file)
+        super().__init__(file, now, troubles, time_of_day)
+        self._queues: list[SqliteQueue] = []
+        self._replacing = Replacing(file, troubles, held=self._held, replaced=self._save_time)
+        self._replacing.check()
+        self._reserve = Reserve(file.path)
+        self._time_of_day = time_of_day
+        self._looks = 0
+        self._save_time()
         self._replica = replica
         self._claims = Claims(clock)
-        self._version = 0
+        self._version: object = 0
         self._withdrawing: set[asyncio.Task[AbstractSet[str]]] = set()
         self._loop = asyncio.get_running_loop()
         self._next_look = self._loop.call_later(LOOK, self._look)
 
     @classmethod
-    async def open(cls, path: Path, replica: str, *, clock: Callable[[], float] = time.monotonic) -> Self:
-        """Own the file: make it if it is not there, check it, bring it up to date.
+    async def open(
+        cls,
+        path: Path,
+        replica: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        time_of_day: Callable[[], float] = time.time,
+        troubles: Troubles = NOBODY,
+    ) -> Self:
+        """Own the file: make it if it is not there, bring it up to date; it is checked from then on (`replacing`).
 
         Args:
             path: The file.
             replica: Whose events are stored: the first half of their numbers.
-            clock: Seconds that never go back, by which claims expire.
+            clock: Seconds that never go back, by which claims expire and the outbox's own time passes.
+            time_of_day: Seconds since 1970.
+            troubles: Who hears what is wrong with the file.
 
         Raises:
-            OutboxError: Another router owns it, it is damaged or too new, or it can't be written.
+            OutboxError: Another router owns it, it is too new or another program's, or it can't be written.
         """
         lock = locked(path)
         try:
-            await asyncio.to_thread(schema.prepare, path)
-            return cls(SqliteFile(path, lock), replica, clock)
+            await asyncio.to_thread(made_usable, path)
+            now = await asyncio.to_thread(schema.resumed, path, time_of_day())
+            return cls(SqliteFile(path, lock), replica, clock, OwnTime(now, clock), time_of_day, troubles)
         except BaseException:
             os.close(lock)
             raise
@@ -72,7 +103,9 @@ class SqliteOutbox(SqliteRecords):
     async def append(self, event: NewEvent) -> Number:
         """Store an event and its deliveries; returns its number once it is durable."""
         expect_storable(event)
-        return cast("Number", await self._file.write(Append(event, self._replica)))
+        if self._reserve.is_used:
+            raise OutboxError("the disk is full: free some space, or name a file on a larger disk in outbox.url")
+        return cast("Number", await self._file.write(Append(event, self._replica, self._now())))
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Take back events that were given up by whoever appended them; returns the ids of those that are gone."""
@@ -84,12 +117,25 @@ class SqliteOutbox(SqliteRecords):
 
     def queue(self, owner: str) -> SqliteQueue:
         """What this owner has to deliver."""
-        return SqliteQueue(self._file, self._claims, owner)
+        queue = SqliteQueue(self._file, self._claims, owner, self._now)
+        self._queues.append(queue)
+        return queue
+
+    def _held(self) -> Sequence[Delivery]:
+        return [one for queue in self._queues for one in queue.held]
 
     async def close(self) -> None:
         """Finish what was asked and close."""
         self._next_look.cancel()
+        self._save_time()
+        await self._replacing.close()
+        self._reserve.close()
         await super().close()
+
+    def _save_time(self) -> None:
+        """Save the own time; what is due too far ahead of it, which only another clock can have done, is due now."""
+        save = partial(changes.save_time, now=self._now(), time_of_day=self._time_of_day())
+        self._file.write(Change(save)).add_done_callback(_seen)
 
     async def _withdrawn(self, barred: Collection[str]) -> AbstractSet[str]:
         gone: AbstractSet[str] = frozenset()
@@ -103,12 +149,28 @@ class SqliteOutbox(SqliteRecords):
 
     def _look(self) -> None:
         self._next_look = self._loop.call_later(LOOK, self._look)
+        self._replacing.look()
+        self._reserve.look()
+        self._looks += 1
+        if self._looks % (SAVE_EVERY // LOOK) == 0:
+            self._save_time()
+            self._replacing.look_aside()
         if expired := self._claims.expired():
             self._file.tell(expired)
-        with contextlib.suppress(OutboxError):  # whoever claims is told the same
-            if (version := self._file.look(_version)) != self._version:
-                self._version = version
-                self._file.tell(None)
+        self._file.write(Change(_version)).add_done_callback(self._compared)
+
+    def _compared(self, looked: asyncio.Future[object]) -> None:
+        """Tell everybody where another process has changed the file: for the writer, its own changes are none."""
+        if looked.cancelled() or looked.exception() is not None:
+            return  # whoever writes is told the same
+        if (version := looked.result()) != self._version:
+            self._version = version
+            self._file.tell(None)
+
+
+def _seen(saved: asyncio.Future[object]) -> None:
+    """What can't be saved now is saved with the next: all who write hear of the trouble."""
+    saved.cancelled() or saved.exception()
 
 
 def _version(connection: sqlite3.Connection) -> int:

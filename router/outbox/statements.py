@@ -18,13 +18,20 @@ from typing import TypeAlias, assert_never
 import orjson
 
 from router.errors import OutboxError
-from router.outbox.protocol import Accepted, NewEvent, Number, Postponed, Selection, SetAside, Settlement
-from router.outbox.queries import OPEN, where
+from router.outbox.protocol import (
+    LONGEST_DELAY,
+    URGENCY,
+    Accepted,
+    NewEvent,
+    Number,
+    Postponed,
+    SetAside,
+    Settlement,
+)
+from router.outbox.queries import SEQUENCES, key
 
 ROWS = 256
 """Rows of one insert."""
-FORGET_ROWS = 100
-"""Events that one transaction removes: others must not wait long for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,8 @@ class Append:
 
     event: NewEvent
     replica: str
+    now: float
+    """The outbox's own time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,10 @@ class Settle:
     """Record what became of deliveries."""
 
     settlements: Sequence[Settlement]
+    sequences: Sequence[int | None]
+    """Their events' numbers, where they are known."""
+    now: float
+    """The outbox's own time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +82,8 @@ def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[
     dropped, gone = _withdraw(connection, asked)
     appends = [one for one in asked if isinstance(one, Append) and one.event.id not in dropped]
     numbers = _append(connection, appends) if appends else {}
-    settlements = [one for operation in asked if isinstance(operation, Settle) for one in operation.settlements]
-    if settlements:
-        connection.execute(_SETTLE, (_as_json(settlements),))
+    if settled := [one for one in asked if isinstance(one, Settle) and one.settlements]:
+        connection.execute(_SETTLE, (_as_json(connection, settled),))
     results: list[object] = []
     for operation in asked:
         match operation:
@@ -90,21 +102,20 @@ def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[
 
 
 def _append(connection: sqlite3.Connection, appends: Sequence[Append]) -> dict[str, Number]:
-    ids = orjson.dumps([one.event.id for one in appends]).decode()
-    last, found = connection.execute(_KNOWN, (ids,)).fetchone()
+    known = [one for append in appends for one in _keys(append.event)]
+    last, found = connection.execute(_KNOWN, (orjson.dumps(known).decode(),)).fetchone()
     numbers = {event_id: Number(replica, sequence) for event_id, replica, sequence in orjson.loads(found)}
-    new, repeated = list[tuple[int, NewEvent, str]](), list[str]()
+    new, repeated = list[tuple[int, Append]](), list[int]()
     for one in appends:
         if one.event.id in numbers:
-            repeated.append(one.event.id)
+            repeated.append(numbers[one.event.id].sequence)
             continue
         last += 1
         numbers[one.event.id] = Number(one.replica, last)
-        new.append((last, one.event, one.replica))
+        new.append((last, one))
     if new:
-        rows = [value for n, event, replica in new for value in (n, event.id, event.at, event.body, replica)]
-        _insert(connection, _EVENTS, rows)
-        _insert(connection, _DELIVERIES, [value for n, event, _ in new for value in _deliveries(n, event)])
+        _insert(connection, _EVENTS, [value for number, one in new for value in _event(number, one)])
+        _insert(connection, _DELIVERIES, [value for number, one in new for value in _deliveries(number, one)])
         connection.execute("UPDATE numbering SET last = ?", (last,))
     if repeated:
         connection.execute(_REPEATED, (orjson.dumps(repeated).decode(),))
@@ -134,16 +145,19 @@ def _withdraw(connection: sqlite3.Connection, asked: Sequence[Asked]) -> tuple[A
 
 
 def _stored(connection: sqlite3.Connection, ids: Collection[str]) -> set[str]:
-    found = connection.execute(_KNOWN, (orjson.dumps(list(ids)).decode(),)).fetchone()[1]
-    return {event_id for event_id, *_ in orjson.loads(found)}
+    wanted = orjson.dumps(list(ids)).decode()
+    sequences = [sequence for (sequence,) in connection.execute(SEQUENCES, (wanted,))]
+    found = connection.execute(_IDS, (orjson.dumps(sequences).decode(),))
+    return {event_id for (event_id,) in found}
 
 
 def _remove(connection: sqlite3.Connection, ids: Collection[str]) -> None:
     """Remove those of these events that nobody relies on, from the last number back to the first that must stay."""
     (last,) = connection.execute("SELECT last FROM numbering").fetchone()
     first = last
-    for (sequence,) in connection.execute(_WITHDRAWABLE, (orjson.dumps(list(ids)).decode(),)).fetchall():
-        if sequence != first:
+    for _ in range(len(ids)):
+        found = connection.execute(_WITHDRAWABLE, (first,)).fetchone()
+        if found is None or found[0] not in ids:
             break
         first -= 1
     if first != last:
@@ -152,13 +166,24 @@ def _remove(connection: sqlite3.Connection, ids: Collection[str]) -> None:
         connection.execute("UPDATE numbering SET last = ?", (first,))
 
 
-def _deliveries(sequence: int, event: NewEvent) -> list[object]:
+def _keys(event: NewEvent) -> Sequence[str]:
+    """What the same event may have been stored by."""
+    return event.id, *(key(event.id, event.at, periods) for periods in (-1, 0, 1))
+
+
+def _event(sequence: int, append: Append) -> Sequence[object]:
+    event = append.event
+    return sequence, key(event.id, event.at), event.at, event.body, append.replica
+
+
+def _deliveries(sequence: int, append: Append) -> list[object]:
+    event, now, urgency = append.event, append.now, URGENCY[append.event.severity]
     values: list[object] = []
     for destination in dict.fromkeys(event.destinations):
         if destination in event.delivered_to:
-            values += (destination, sequence, "delivered", 1, event.at, event.at, event.at, "")
+            values += (destination, sequence, "delivered", 1, now, now, event.at, "", urgency, now)
         else:
-            values += (destination, sequence, "pending", 0, event.at, None, None, "")
+            values += (destination, sequence, "pending", 0, now, None, None, "", urgency, None)
     return values
 
 
@@ -171,32 +196,38 @@ def _insert(connection: sqlite3.Connection, table: str, values: Sequence[object]
         connection.execute(f"INSERT INTO {table} VALUES {rows}", chunk)  # noqa: S608 - names and marks of our own
 
 
-_EVENTS = "events (sequence, id, appended_at, body, replica)"
-_DELIVERIES = "deliveries (destination, sequence, state, attempts, due_at, first_attempt_at, settled_at, reason)"
+_EVENTS = "events (sequence, key, appended_at, body, replica)"
+_DELIVERIES = (
+    "deliveries (destination, sequence, state, attempts, due_at, first_attempt_at, settled_at, reason, urgency,"
+    " kept_since)"
+)
 
 _KNOWN = """
     SELECT (SELECT last FROM numbering), json_group_array(json_array(id, replica, sequence))
-    FROM events WHERE id IN (SELECT value FROM json_each(?))
+    FROM events WHERE key IN (SELECT value FROM json_each(?))
 """
 
-_REPEATED = "UPDATE events SET is_repeated = 1 WHERE id IN (SELECT value FROM json_each(?)) AND NOT is_repeated"
+_REPEATED = "UPDATE events SET is_repeated = 1 WHERE sequence IN (SELECT value FROM json_each(?)) AND NOT is_repeated"
+
+_IDS = "SELECT id FROM events WHERE sequence IN (SELECT value FROM json_each(?))"
 
 _WITHDRAWABLE = """
-    SELECT sequence FROM events WHERE id IN (SELECT value FROM json_each(?)) AND NOT is_repeated AND NOT EXISTS (
+    SELECT id FROM events WHERE sequence = ? AND NOT is_repeated AND NOT EXISTS (
         SELECT 1 FROM deliveries
         WHERE deliveries.sequence = events.sequence AND (state <> 'pending' OR attempts > 0)
-    ) ORDER BY sequence DESC
+    )
 """
 
 _SETTLE = """
     UPDATE deliveries SET
-        state = new.state, attempts = new.attempts, due_at = coalesce(new.due_at, deliveries.due_at),
-        first_attempt_at = coalesce(deliveries.first_attempt_at, new.first_attempt_at),
-        settled_at = new.settled_at, reason = new.reason
+        state = new.state, attempts = new.attempts, due_at = new.due_at,
+        first_attempt_at = coalesce(deliveries.first_attempt_at, new.tried_at), settled_at = new.settled_at,
+        reason = new.reason, words = new.words, refusals = new.refusals, refused_at = new.refused_at,
+        kept_since = new.kept_since
     FROM (
-        SELECT value ->> 0 AS destination, (SELECT sequence FROM events WHERE id = value ->> 1) AS sequence,
-            value ->> 2 AS state, value ->> 3 AS attempts, value ->> 4 AS due_at, value ->> 5 AS first_attempt_at,
-            value ->> 6 AS settled_at, value ->> 7 AS reason
+        SELECT value ->> 0 AS destination, value ->> 1 AS sequence, value ->> 2 AS state, value ->> 3 AS attempts,
+            value ->> 4 AS due_at, value ->> 5 AS tried_at, value ->> 6 AS settled_at, value ->> 7 AS reason,
+            value ->> 8 AS words, value ->> 9 AS refusals, value ->> 10 AS refused_at, value ->> 11 AS kept_since
         FROM json_each(?)
     ) AS new
     WHERE deliveries.destination = new.destination AND deliveries.sequence = new.sequence
@@ -208,50 +239,39 @@ def _text(reason: str) -> str:
     return reason.replace("\0", "\ufffd")  # SQLite ends a text from JSON at its first NUL
 
 
-def _as_json(settlements: Sequence[Settlement]) -> str:
+def _as_json(connection: sqlite3.Connection, settled: Sequence[Settle]) -> str:
     rows: list[Sequence[object]] = []
-    for one in settlements:
-        match one:
-            case Accepted(destination, event_id, at, attempts):
-                rows.append((destination, event_id, "delivered", attempts, None, at, at, ""))
-            case Postponed(destination, event_id, due_at, attempts, first_attempt_at, reason):
-                rows.append((destination, event_id, "pending", attempts, due_at, first_attempt_at, None, _text(reason)))
-            case SetAside(destination, event_id, at, attempts, reason):
-                rows.append((destination, event_id, "set_aside", attempts, None, at, at, _text(reason)))
-            case _:
-                assert_never(one)
+    for operation in settled:
+        for one, held in zip(operation.settlements, operation.sequences, strict=True):
+            sequence = _sequence(connection, one.event_id) if held is None else held
+            rows.append((one.destination, sequence, *_row(one, operation.now)))
     return orjson.dumps(rows).decode()
 
 
-def replay(connection: sqlite3.Connection, selection: Selection, now: float) -> int:
-    """Make them due; attempts begin anew, so that a delivery that was given up has its whole time again."""
-    condition, values = where(selection, OPEN)
-    done = connection.execute(
-        "UPDATE deliveries SET state = 'pending', attempts = 0, due_at = ?, first_attempt_at = NULL,"  # noqa: S608 - conditions of our own
-        f" settled_at = NULL, reason = '' WHERE {condition}",
-        [now, *values],
-    )
-    return done.rowcount
+def _sequence(connection: sqlite3.Connection, event_id: str) -> int | None:
+    found = connection.execute(SEQUENCES, (orjson.dumps([event_id]).decode(),)).fetchone()
+    return None if found is None else int(found[0])
 
 
-def discard(connection: sqlite3.Connection, selection: Selection, now: float) -> int:
-    """Give them up."""
-    condition, values = where(selection, OPEN)
-    done = connection.execute(
-        f"UPDATE deliveries SET state = 'discarded', settled_at = ? WHERE {condition}",  # noqa: S608 - conditions of our own
-        [now, *values],
-    )
-    return done.rowcount
-
-
-_FREE = """
-    SELECT json_group_array(value) FROM json_each(?) AS events
-    WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE sequence = events.value AND state = 'pending')
-"""
-
-
-def forget(connection: sqlite3.Connection, sequences: Sequence[int]) -> int:
-    """Remove those of these events for which nobody waits, for one may have been replayed since they were found."""
-    free = connection.execute(_FREE, (orjson.dumps(sequences).decode(),)).fetchone()
-    connection.execute("DELETE FROM deliveries WHERE sequence IN (SELECT value FROM json_each(?))", free)
-    return connection.execute("DELETE FROM events WHERE sequence IN (SELECT value FROM json_each(?))", free).rowcount
+def _row(one: Settlement, now: float) -> Sequence[object]:
+    match one:
+        case Accepted(at=at, attempts=attempts):
+            return "delivered", attempts, now, now, at, "", "", 0, None, now
+        case Postponed(delay=delay, attempts=attempts, refusals=refusals):
+            due_at, refused_at = now + min(delay, LONGEST_DELAY), now if one.is_refused else None
+            return (
+                "pending",
+                attempts,
+                due_at,
+                now,
+                None,
+                _text(one.reason),
+                _text(one.words),
+                refusals,
+                refused_at,
+                None,
+            )
+        case SetAside(at=at, attempts=attempts):
+            return "set_aside", attempts, now, now, at, _text(one.reason), _text(one.words), 0, None, now
+        case _:
+            assert_never(one)

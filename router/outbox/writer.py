@@ -9,6 +9,8 @@ Order:
     the thread runs each operation in a transaction of its own, with patience, so that only those fail that can't be
     done. The thread never ends by an error, and leaves no transaction open.
 (4) What was written is told even if nobody waits for it any more (`written`).
+(5) What can't be written because the file is damaged is handed over with whoever waits for it, if somebody takes it
+    over (`damaged`): he has it written to another file (`take_over`).
 
 Why the loop writes and the thread only commits: Python gives up its global lock at every step of a statement, and
 every thread that wants the lock back then takes turns with the busy loop. One step per batch in another thread costs a
@@ -21,12 +23,13 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from router.errors import OutboxError
+from router.outbox.damage import DamagedError, is_damage
 
 Asked = TypeVar("Asked")
 
@@ -48,6 +51,13 @@ class Operation(Generic[Asked]):
     """Whether whoever waits wants no other answer than what became of it."""
 
 
+def fail(operations: Iterable[Operation[Asked]], error: OutboxError) -> None:
+    """Tell those who wait for these, and are not patient, that it is not known what becomes of them."""
+    for operation in operations:
+        if not (operation.is_patient or operation.done.done()):
+            operation.done.set_exception(error)
+
+
 Perform: TypeAlias = Callable[[sqlite3.Connection, Sequence[Asked]], Sequence[object]]
 """Writes what is asked, inside a transaction; returns a result for each, in order."""
 
@@ -59,6 +69,8 @@ class Writer(Generic[Asked]):
         connection: For this writer alone; it does not wait for other processes by itself.
         perform: Writes a batch.
         written: Is told in the event loop, before whoever waits, what has become durable.
+        damaged: Is given, in the event loop, what can't be written because the file is damaged; None where nobody takes
+            it over.
         late: Seconds after which whoever waits for a commit is told that it takes too long; it goes on nevertheless.
     """
 
@@ -68,11 +80,13 @@ class Writer(Generic[Asked]):
         perform: Perform[Asked],
         written: Callable[[Sequence[Asked]], None],
         *,
+        damaged: Callable[[Writer[Asked], Sequence[Operation[Asked]], DamagedError], None] | None = None,
         late: float = LATE,
     ) -> None:
         self._connection = connection
         self._perform = perform
         self._written = written
+        self._damaged = damaged
         self._late_after = late
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Operation[Asked]] = []
@@ -100,12 +114,18 @@ class Writer(Generic[Asked]):
         done: asyncio.Future[object] = self._loop.create_future()
         if self._is_closing:
             done.set_exception(OutboxError("the outbox is closed"))
-            return done
+        else:
+            self.take_over([Operation(asked, done, is_patient)])
+        return done
+
+    def take_over(self, operations: Sequence[Operation[Asked]]) -> None:
+        """Have these written, for whoever waits for them."""
+        if not operations:
+            return
         if not self._waiting and not self._is_busy:
             self._loop.call_soon(self._hand_over)
-        self._waiting.append(Operation(asked, done, is_patient))
+        self._waiting += operations
         self._idle.clear()
-        return done
 
     async def close(self) -> None:
         """Write what was asked, then end the thread."""
@@ -131,9 +151,8 @@ class Writer(Generic[Asked]):
 
     def _late(self) -> None:
         """The disk does not answer: let nobody wait for it any longer. What was handed over may still be written."""
-        for operation in (*self._handed, *self._waiting):
-            if not (operation.is_patient or operation.done.done()):
-                operation.done.set_exception(OutboxError(f"the outbox has not answered for {self._late_after:g} s"))
+        late = OutboxError(f"the outbox has not answered for {self._late_after:g} s")
+        fail((*self._handed, *self._waiting), late)
         self._alarm = self._loop.call_later(self._late_after, self._late)
 
     def _told(self, batch: Sequence[Operation[Asked]], results: Sequence[object]) -> None:
@@ -142,6 +161,9 @@ class Writer(Generic[Asked]):
             self._alarm.cancel()
         self._hand_over()
         told = list(zip(batch, results, strict=True))
+        if self._damaged is not None and (error := next((of for _, of in told if isinstance(of, DamagedError)), None)):
+            self._damaged(self, [one for one, result in told if isinstance(result, DamagedError)], error)
+            told = [(one, result) for one, result in told if not isinstance(result, DamagedError)]
         if durable := [operation.asked for operation, result in told if not isinstance(result, OutboxError)]:
             self._loop.call_soon(self._written, durable)
         for operation, result in told:
@@ -195,6 +217,7 @@ def _as_outbox_error(error: Exception) -> OutboxError:
     text = str(error)
     if "full" in text:
         text = f"{text}: free some space, or name a file on a larger disk in outbox.url"
-    wrapped = OutboxError(f"the outbox can't be written: {text or type(error).__name__}")
+    kind = DamagedError if isinstance(error, sqlite3.Error) and is_damage(error) else OutboxError
+    wrapped = kind(f"the outbox can't be written: {text or type(error).__name__}")
     wrapped.__cause__ = error
     return wrapped

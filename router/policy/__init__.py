@@ -3,7 +3,7 @@
 from router.policy.enforcement import Enforcement
 from router.policy.laxity import lax_tag_rules
 from router.policy.pattern import Pattern
-from router.policy.rules import Policy, Rule, unreachable_rules
+from router.policy.rules import Policy, Rule, proof_key, unreachable_rules
 from router.policy.settings import EnforcementSettings, RuleDemands, RuleSettings
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "RuleDemands",
     "RuleSettings",
     "lax_tag_rules",
+    "proof_key",
     "unreachable_rules",
 ]

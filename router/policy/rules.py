@@ -46,13 +46,6 @@ class Rule:
     def of(cls, settings: RuleSettings) -> Rule:
         """The rule that these settings describe."""
         demands = settings.with_
-        asked = [
-            settings.verifier,
-            demands.threshold or 1,
-            sorted(demands.required),
-            sorted(demands.annotations.items()),
-        ]
-        content = json.dumps(asked)
         return cls(
             pattern=settings.pattern,
             verifier=settings.verifier,
@@ -61,8 +54,14 @@ class Rule:
             annotations=demands.annotations,
             mode=settings.mode,
             on_unverifiable=settings.on_unverifiable,
-            key=hashlib.sha256(content.encode()).hexdigest(),
+            key=proof_key(settings.verifier, demands.threshold, demands.required, demands.annotations),
         )
+
+
+def proof_key(verifier: str, threshold: int | None, required: Sequence[str], annotations: Mapping[str, str]) -> str:
+    """What a proof is remembered under: equal for rules that ask the same of the same verifier."""
+    asked = [verifier, threshold or 1, sorted(required), sorted(annotations.items())]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
 class Policy:

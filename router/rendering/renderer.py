@@ -2,8 +2,9 @@
 
 A notice (of Gatecrier itself) is rendered by the template that its kind has for notices, never by an operator's, which
 is for decisions and would fail. Without a template, or with one that is `{{ cloudevent }}` alone, the event itself is
-the payload, byte for byte. Where a template fails, the destination's own fallback goes out instead, and where there is
-none, or it fails too, a built-in minimal payload of the kind (`minimal`); the caller counts it.
+the payload, byte for byte. Where a template fails, or a receiver finds what was rendered too large, the destination's
+own fallback goes out instead, and where there is none, or it fails too, a built-in minimal payload (`minimal`). The
+caller counts both.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from router.events import CONTENT_TYPE, NOTICE_TYPE
 from router.rendering.context import context_of, notice_context
 from router.rendering.library import Templates
 from router.rendering.markup import Markup
-from router.rendering.minimal import minimal
+from router.rendering.minimal import Because, minimal
 from router.rendering.template import Template
 
 
@@ -27,11 +28,11 @@ class Rendered:
     body: bytes
     content_type: str
     problem: str | None = None
-    """Why the template failed, where this is a fallback."""
+    """Why this is a fallback or the minimal payload, where it is."""
 
     @property
     def is_fallback(self) -> bool:
-        """Whether the template failed."""
+        """Whether this is the minimal payload."""
         return self.problem is not None
 
 
@@ -56,19 +57,22 @@ class Renderer:
         try:
             return Rendered(template.render(context(cloudevent, self._destination)), "application/json")
         except Exception as error:  # noqa: BLE001 - also an older release's event that lacks a field must be told
-            problem = _told(error)
-        if self._fallback is not None and not is_notice:
+            return self._small(cloudevent, Because.TEMPLATE_FAILED, str(error) or type(error).__name__)
+
+    def minimal(self, body: bytes) -> Rendered:
+        """The smallest payload of an encoded event, for a receiver that finds every other too large."""
+        return self._small(orjson.loads(body), Because.TOO_LARGE, "too large for the receiver")
+
+    def _small(self, cloudevent: dict[str, object], because: Because, problem: str) -> Rendered:
+        """The destination's own fallback, or else the minimal payload of its kind."""
+        if self._fallback is not None and cloudevent.get("type") != NOTICE_TYPE:
             try:
-                body = self._fallback.render(context(cloudevent, self._destination))
+                body = self._fallback.render(context_of(cloudevent, self._destination))
                 return Rendered(body, "application/json", problem)
             except Exception as error:  # noqa: BLE001 - as above
-                problem = f"{problem}; and its fallback: {_told(error)}"
-        fallback, content_type = minimal(cloudevent, self._destination["kind"])
-        return Rendered(fallback, content_type, problem)
-
-
-def _told(error: Exception) -> str:
-    return str(error) or type(error).__name__
+                problem = f"{problem}; and its fallback: {error}"
+        payload, content_type = minimal(cloudevent, self._destination["kind"], because)
+        return Rendered(payload, content_type, problem)
 
 
 def _needed(template: Template | None) -> Template | None:

@@ -29,8 +29,9 @@ from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
 from router.rendering.library import Templates
 from router.rendering.shipped import shipped_folder
-from router.settings import cautions, names, problems, routes, signers, surroundings
+from router.settings import cautions, combinations, names, own_files, problems, routes, signers, surroundings
 from router.settings.document import Document
+from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading, Snapshot
@@ -50,7 +51,7 @@ class Loaded:
     """By name of their destination."""
     policy: Policy = field(compare=False)
     """The rules of the settings, compiled."""
-    data: names.Item = field(repr=False)
+    data: Item = field(repr=False)
     """The document that the settings were made of, as plain data."""
     warnings: tuple[str, ...]
     """What is allowed but probably not meant, a line each with its place."""
@@ -115,6 +116,7 @@ def checked(reading: Reading) -> Loaded | Refused:
     told_of = {finding.path for finding in invalid}
     templates, mistaken = surroundings.gathered(surroundings.templates(data, reading))
     crossed = [*_cross_checks(data, result, context, reading), *surroundings.certificates(data, reading), *mistaken]
+    crossed += own_files.overwritten(data, reading)  # last: by now everything has been read
     found += [_placed(document, data, finding) for finding in invalid]
     found += [_placed(document, data, finding) for finding in crossed if finding.path not in told_of]
     if found or isinstance(result, list):
@@ -137,11 +139,12 @@ def checked(reading: Reading) -> Loaded | Refused:
 
 
 def _cross_checks(
-    data: names.Item, result: Settings | list[Finding], context: ReadingContext, reading: Reading
+    data: Item, result: Settings | list[Finding], context: ReadingContext, reading: Reading
 ) -> list[Finding]:
     return [
         *names.repeated(data),
         *names.rules(data),
+        *combinations.combined(data),
         *names.trust_roots(data),
         *routes.routes(data),
         *_rules_that_never_win(data, result, context),
@@ -150,7 +153,7 @@ def _cross_checks(
     ]
 
 
-def _warnings(data: names.Item, settings: Settings, reading: Reading) -> Iterator[Finding]:
+def _warnings(data: Item, settings: Settings, reading: Reading) -> Iterator[Finding]:
     yield from names.unused(data)
     yield from routes.unused(data)
     yield from surroundings.private_addresses(data, reading)
@@ -172,14 +175,12 @@ def _admitted_anywhere(settings: Settings) -> Iterator[Finding]:
             yield Finding(("policy", index, "on_unverifiable"), text)
 
 
-def _rules_that_never_win(
-    data: names.Item, result: Settings | list[Finding], reading: ReadingContext
-) -> Iterator[Finding]:
+def _rules_that_never_win(data: Item, result: Settings | list[Finding], reading: ReadingContext) -> Iterator[Finding]:
     rules: dict[int, RuleSettings] = {}
     if isinstance(result, Settings):
         rules.update(enumerate(result.policy))
     else:
-        for index, item in names.maps(data.get("policy")):
+        for index, item in maps(data.get("policy")):
             rule = validated(_RULE, RuleSettings, item, reading)
             if not isinstance(rule, list):
                 rules[index] = rule
@@ -190,7 +191,7 @@ def _rules_that_never_win(
         yield Finding(("policy", numbers[loser]), text)
 
 
-def _placed(document: Document, data: names.Item, finding: Finding) -> Problem:
+def _placed(document: Document, data: Item, finding: Finding) -> Problem:
     """The finding with its place, and the name of the item that it is in."""
     value: problems.Plain = data
     name = ""

@@ -5,47 +5,25 @@ Rules:
     the wrong type is passed over here, because the validation tells of it.
 (2) A name is declared once, a registry under one of its spellings (`Registry.example:443` is `registry.example`);
     `allow` and `deny` are built in.
-(3) What a rule demands (`threshold`, `required`) can be met by the keys of its verifier; a static verifier looks at
-    no signature, so nothing can be demanded of it.
+(3) What a rule demands (`threshold`, `required`) can be met by the signers of its verifier, or of all members of a
+    combined one, where one name counts once; a static verifier looks at no signature, so nothing can be demanded of it.
 (4) A destination's template, its own or its kind's, is there.
 (5) What is declared and never used is a warning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from router.errors import InvalidReferenceError
 from router.hosts import canonical_registry
-from router.settings.problems import Finding, Path, Plain, advice, inside, quoted
-from router.settings.shape import TAG
-from router.verification.catalogue import BUILT_IN, KINDS_WITHOUT_EVIDENCE
+from router.settings.combinations import declared, looks_at_nothing, singles, used
+from router.settings.plain import Item, maps, names, texts
+from router.settings.problems import Finding, Path, Plain, advice, quoted
+from router.verification.catalogue import BUILT_IN
 from router.verification.trust_roots import PUBLIC_GOOD
 
 _BUILT_IN = frozenset(entry.name for entry in BUILT_IN)
-
-Item = dict[str, Plain]
-
-
-def maps(value: Plain) -> Iterator[tuple[int, Item]]:
-    """The items of a list that are maps, with their indexes; none of anything else."""
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, dict):
-                yield index, item
-
-
-def texts(value: Plain) -> Iterator[tuple[int, str]]:
-    """The items of a list that are texts, with their indexes; none of anything else."""
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, str):
-                yield index, item
-
-
-def names(value: Plain) -> list[str]:
-    """The names of a list's items, as they stand."""
-    return [name for _, item in maps(value) if isinstance(name := item.get("name"), str)]
 
 
 def repeated(data: Item) -> Iterator[Finding]:
@@ -96,41 +74,44 @@ def _repeated(
 
 def rules(data: Item) -> Iterator[Finding]:
     """Rules that name no verifier, or demand what their verifier can't give."""
-    declared = {name: item for _, item in maps(data.get("verifiers")) if isinstance(name := item.get("name"), str)}
+    known = declared(data)
     for index, rule in maps(data.get("policy")):
         here: Path = ("policy", index)
         verifier = rule.get("verifier")
         if not isinstance(verifier, str):
             continue
-        if verifier in _BUILT_IN or inside(declared.get(verifier), TAG) in KINDS_WITHOUT_EVIDENCE:
+        if looks_at_nothing(verifier, known.get(verifier)):
             yield from _no_demands(rule.get("with"), here, verifier)
-        elif verifier in declared:
-            yield from _demands(rule.get("with"), here, verifier, declared[verifier])
+        elif verifier in known:
+            members = [known[name] for name in singles(verifier, known)]
+            yield from _demands(rule.get("with"), here, verifier, members)
         else:
-            known = advice(verifier, sorted({*_BUILT_IN, *declared}))
-            yield Finding((*here, "verifier"), f"{quoted(verifier)} names no verifier; {known}")
+            there = advice(verifier, sorted({*_BUILT_IN, *known}))
+            yield Finding((*here, "verifier"), f"{quoted(verifier)} names no verifier; {there}")
 
 
 def _no_demands(demands: Plain, here: Path, verifier: str) -> Iterator[Finding]:
     for key in ("threshold", "required", "annotations"):
         if isinstance(demands, dict) and key in demands:
-            text = f"the verifier {quoted(verifier)} is static and looks at no signature; drop {key}"
+            text = f"the verifier {quoted(verifier)} looks at no signature; drop {key}"
             yield Finding((*here, "with", key), text, at_key=True)
 
 
-def _demands(demands: Plain, here: Path, verifier: str, declared: Item) -> Iterator[Finding]:
-    signers = [entry for field in ("keys", "keyless") for _, entry in maps(declared.get(field))]
-    stores = [entry for _, entry in maps(declared.get("trust_stores")) if entry.get("type") != "tsa"]
+def _demands(demands: Plain, here: Path, verifier: str, members: Sequence[Item]) -> Iterator[Finding]:
+    """What signers of all members together can never meet."""
+    fields = ("keys", "keyless")
+    signers = [entry for one in members for field in fields for _, entry in maps(one.get(field))]
+    stores = [entry for one in members for _, entry in maps(one.get("trust_stores")) if entry.get("type") != "tsa"]
     if not isinstance(demands, dict) or not (signers or stores):
         return
-    kind, kinds = ("signer", "signers") if declared.get("keyless") else ("key", "keys")
+    kind, kinds = ("signer", "signers") if any(one.get("keyless") for one in members) or stores else ("key", "keys")
     kind = kind if signers else "trust store that vouches for signers"
-    threshold = demands.get("threshold")
-    if signers and isinstance(threshold, int) and not isinstance(threshold, bool) and threshold > len(signers):
-        has = f"{len(signers)} {kinds if len(signers) > 1 else kind}"
-        text = f"threshold {threshold} can never be met: {quoted(verifier)} has {has}; expected at most {len(signers)}"
+    known = list(dict.fromkeys(name for entry in (*signers, *stores) if isinstance(name := entry.get("name"), str)))
+    threshold, most = demands.get("threshold"), len(known)
+    if not stores and isinstance(threshold, int) and not isinstance(threshold, bool) and threshold > most:
+        has = f"{most} {kinds if most > 1 else kind}"
+        text = f"threshold {threshold} can never be met: {quoted(verifier)} has {has}; expected at most {most}"
         yield Finding((*here, "with", "threshold"), text)
-    known = [name for entry in signers or stores if isinstance(name := entry.get("name"), str)]
     for index, name in texts(demands.get("required")):
         if name not in known:
             text = f"{quoted(name)} names no {kind} of {quoted(verifier)}; {advice(name, known)}"
@@ -144,8 +125,8 @@ def missing_template(where: Path, name: str, available: Iterable[str]) -> Findin
 
 
 def unused(data: Item) -> Iterator[Finding]:
-    """Warnings: verifiers that no rule uses."""
-    wanted = {rule.get("verifier") for _, rule in maps(data.get("policy")) if isinstance(rule.get("verifier"), str)}
+    """Warnings: verifiers that no rule uses, by itself or as a member of another."""
+    wanted = used(data)
     for index, verifier in maps(data.get("verifiers")):
         name = verifier.get("name")
         if isinstance(name, str) and name not in wanted:

@@ -1,19 +1,30 @@
 """Reads one part of a configuration, for commands that need no more.
 
-`gatecrier deliveries` runs in shells that have none of the secrets of the running router; it must not be refused for
-an environment variable that only `serve` needs.
+`gatecrier deliveries` and `gatecrier trust` run in shells that have none of the secrets of the running router; they
+must not be refused for an environment variable that only `serve` needs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from router.errors import ConfigurationError
-from router.fields import ReadingContext
+from router.fields import ReadingContext, SettingsModel
 from router.outbox import OutboxSettings
+from router.settings.plain import Item, names
 from router.settings.problems import told
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading
+
+Part = TypeVar("Part", bound=SettingsModel)
+
+
+class OutboxPart(SettingsModel):
+    """Where events are kept."""
+
+    outbox: OutboxSettings
 
 
 def outbox_settings(path: Path) -> OutboxSettings:
@@ -22,7 +33,31 @@ def outbox_settings(path: Path) -> OutboxSettings:
     Raises:
         ConfigurationError: The file can't be read, or says nothing of use about it.
     """
+    return read_part(path, OutboxPart).outbox
+
+
+def read_part(path: Path, wanted: type[Part]) -> Part:
+    """The keys of a configuration that these settings have, and the files that they name.
+
+    Raises:
+        ConfigurationError: The file can't be read, or says nothing of use about it.
+    """
     reading = Reading(path, {})
+    found = _data(reading, path)
+    data = {name: found[name] for name in wanted.model_fields if name in found}
+    context = ReadingContext(reading.folder, {}, reading.read)
+    try:
+        return wanted.model_validate(data, context={"reading": context})
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: {error}; `gatecrier config check` says more") from error
+
+
+def destination_names(path: Path) -> Sequence[str]:
+    """The names of the destinations of a configuration; raises ConfigurationError where it can't be read."""
+    return names(_data(Reading(path, {}), path).get("destinations"))
+
+
+def _data(reading: Reading, path: Path) -> Item:
     try:
         document, problems = read_document(reading.read(reading.path, LARGEST))
     except (OSError, ValueError) as error:
@@ -30,8 +65,4 @@ def outbox_settings(path: Path) -> OutboxSettings:
         raise ConfigurationError(f"{path}: the configuration can't be read: {cause}") from error
     if document is None:
         raise ConfigurationError(told(str(path), problems))
-    context = ReadingContext(reading.folder, {}, reading.read)
-    try:
-        return OutboxSettings.model_validate(document.data.get("outbox"), context={"reading": context})
-    except ValueError as error:
-        raise ConfigurationError(f"{path}: outbox: {error}; `gatecrier config check` says more") from error
+    return document.data

@@ -26,11 +26,12 @@ from router.policy import Policy
 from router.rendering.library import Templates
 from router.settings import shape, surroundings
 from router.settings.loading import Loaded
-from router.settings.names import Item
+from router.settings.plain import Item
 from router.settings.problems import Plain
 from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import GateSettings, KeeperSettings, Settings
 from router.settings.validating import validated
+from router.verification.trust_roots import NO_ROOTS, Roots
 
 Tree = TypeVar("Tree", bound=SettingsModel)
 
@@ -42,6 +43,8 @@ class GatePart:
     settings: GateSettings
     policy: Policy = field(compare=False)
     """Its rules, compiled."""
+    roots: Roots = field(default_factory=lambda: NO_ROOTS, compare=False)
+    """Trusted roots as they are now, where they have been renewed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from router.fields import OnlyAtStart, SettingsModel
 from router.settings.loading import Loaded
-from router.settings.names import Item
+from router.settings.plain import Item
 from router.settings.problems import Plain
 from router.settings.shape import key_of
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from router.rendering.examples import NOTICES
 from router.routing import RoutingTree
 from router.routing.matchers import Matcher, parse_matcher
-from router.settings.names import Item, maps, names, texts
+from router.settings.plain import Item, maps, names, texts
 from router.settings.problems import Finding, Path, Plain, advice, path_text, quoted
 from router.settings.tree import Settings
 

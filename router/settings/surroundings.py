@@ -26,7 +26,8 @@ from router.rendering.rehearsal import OF_NOTICES
 from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
 from router.settings import shape
-from router.settings.names import Item, maps, missing_template
+from router.settings.names import missing_template
+from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Plain, inside, quoted
 from router.settings.problems import Path as DataPath
 from router.settings.snapshot import Reading

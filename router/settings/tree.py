@@ -65,7 +65,7 @@ class GateSettings(SettingsModel):
     @model_validator(mode="after")
     def _verifiers_know_their_roots(self) -> Self:
         for verifier in self.verifiers:
-            verifier.bind(self.trust_roots)
+            verifier.bind(self.trust_roots, self.verifiers)
         return self
 
 

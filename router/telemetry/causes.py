@@ -189,3 +189,16 @@ class Troubles(Protocol):
 
     def trouble_ended(self, cause: Cause, subject: str) -> None:
         """It is not any more, or never was."""
+
+
+class Nobody:
+    """Implements `Troubles` where nobody listens."""
+
+    def trouble_began(self, cause: Cause, subject: str, text: str) -> None:
+        """Nothing is done."""
+
+    def trouble_ended(self, cause: Cause, subject: str) -> None:
+        """Nothing is done."""
+
+
+NOBODY: Troubles = Nobody()

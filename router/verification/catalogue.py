@@ -6,12 +6,13 @@ from typing import Annotated, TypeAlias, get_args
 
 from pydantic import Field
 
+from router.verification.combination_settings import AllOfSettings, AnyOfSettings, CombinationSettings
 from router.verification.cosign.settings import CosignSettings
 from router.verification.notation.settings import NotationSettings
 from router.verification.settings import SchemeSettings
 from router.verification.static import BUILT_IN, StaticSettings
 
-AnySettings: TypeAlias = CosignSettings | NotationSettings | StaticSettings
+AnySettings: TypeAlias = CosignSettings | NotationSettings | StaticSettings | AllOfSettings | AnyOfSettings
 VerifierSettings: TypeAlias = Annotated[AnySettings, Field(discriminator="kind")]
 """What can stand beneath `verifiers`. A new scheme adds its settings class to the line above."""
 
@@ -26,5 +27,7 @@ def _kind(settings: type[SchemeSettings]) -> str:
 
 KINDS_WITHOUT_EVIDENCE = tuple(_kind(settings) for settings in SCHEMES if not settings.looks_at_evidence)
 """Values of `kind` of whose verifiers nothing can be demanded."""
+COMBINING_KINDS = tuple(_kind(settings) for settings in SCHEMES if issubclass(settings, CombinationSettings))
+"""Values of `kind` of verifiers that are combined of others."""
 
-__all__ = ["BUILT_IN", "KINDS_WITHOUT_EVIDENCE", "SCHEMES", "AnySettings", "VerifierSettings"]
+__all__ = ["BUILT_IN", "COMBINING_KINDS", "KINDS_WITHOUT_EVIDENCE", "SCHEMES", "AnySettings", "VerifierSettings"]

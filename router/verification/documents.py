@@ -1,7 +1,8 @@
 """JSON as evidence holds it, read so that two readers can't understand it differently. Pure.
 
 Rules:
-(1) UTF-8 only (Python's `json.loads` would guess UTF-16 and UTF-32), no NaN or Infinity (RFC 8259 section 6).
+(1) UTF-8 only (Python's `json.loads` would guess UTF-16 and UTF-32), no NaN or Infinity (RFC 8259 section 6), and no
+    half of a surrogate pair, which each reader makes something else of (section 8.2).
 (2) A name that stands twice in one object is refused, at any depth: Go takes the last, others the first, and what
     was signed would be read in two ways (RFC 8259 section 4 leaves it open).
 (3) `folded` reads an object as Go's encoding/json reads a struct, where names match without regard to case: two names
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn, TypeVar
 
@@ -25,6 +27,9 @@ import msgspec
 from router.errors import InvalidSignatureError
 
 _T = TypeVar("_T")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""What only halves of surrogate pairs are written with, whole pairs too."""
+_STANDARD = re.compile(r"[A-Za-z0-9+/]*={0,2}", re.ASCII)
 
 
 def malformed(what: str, problem: str) -> InvalidSignatureError:
@@ -47,6 +52,8 @@ def read_object(body: bytes, what: str) -> Mapping[str, object]:
     """The JSON object that these bytes are; raises InvalidSignatureError(malformed)."""
     try:
         found = json.loads(body.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_refused_constant)
+        if _SURROGATE.search(body) is not None:
+            json.dumps(found, ensure_ascii=False).encode()  # fails on halves
     except (ValueError, RecursionError) as error:
         raise malformed(what, "is not valid JSON that can be read in one way only") from error
     if not isinstance(found, dict):

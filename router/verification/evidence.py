@@ -100,6 +100,8 @@ class Flaw(StrEnum):
     """A trusted log has not signed what is said of it, or holds another signature there."""
     TIMESTAMP = "timestamp"
     """A timestamp that is wanted and not there, of another signature, or by no authority that signed it."""
+    CONDITION_COST = "condition_cost"
+    """An attestation that says so much that what is asked of it would take too long."""
     MISSING = "missing"
     """A manifest or blob that a list or manifest names and the registry does not give: not there, or refused (4xx)."""
     TOO_MANY = "too_many"

@@ -5,12 +5,15 @@ Rules:
     again. What the findings prove is asked after each endorsement, so that a proof needs no look at the rest.
 (2) Strangers choose how much there is to check: it is done in slices in the line of all such work, so that neither the
     loop nor another image waits for it, and it ends at the deadline. What could not be checked by then is
-    `unverifiable(timeout)`, and not the registry's doing.
+    `unverifiable(timeout)`, and not the registry's doing: it is a gap like any other.
 (3) Trust and demands are those from when the case was opened.
+(4) What counts only if certificates still stand is asked about when the examination is done, and only until the image
+    is proven (`router.verification.settling`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -22,9 +25,15 @@ from router.verdict import Verdict
 from router.verification.evidence import Evidence
 from router.verification.judgement import Judgement, refused, ruled
 from router.verification.scheme import Demands, Findings, Scheme
+from router.verification.settling import settle_next
 from router.verification.trust import Trust
 
 M = TypeVar("M")
+
+
+def is_verified(judgement: Judgement) -> bool:
+    """Whether the image is proven."""
+    return judgement.verdict is Verdict.VERIFIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +58,23 @@ class Case(Generic[M]):
 class Examination(Generic[M]):
     """One case under way: what was found so far, and what that proves."""
 
-    def __init__(self, case: Case[M], slices: Slices, deadline: float) -> None:
-        """Begin without any evidence; `deadline` is in the time of the running loop."""
+    def __init__(
+        self, case: Case[M], slices: Slices, deadline: float, is_proof: Callable[[Judgement], bool] = is_verified
+    ) -> None:
+        """Begin without any evidence.
+
+        Args:
+            case: What is to be proven.
+            slices: Where the work is done.
+            deadline: In the time of the running loop.
+            is_proof: Whether a judgement needs no more evidence; others than `is_verified` may want more.
+        """
         self._case = case
         self._slices = slices
         self._deadline = deadline
-        self._found = Findings(case.digest, case.now)
-        self._is_late = False
-        self.judgement = case.judged(self._found)
+        self._is_proof = is_proof
+        self.found = Findings(case.digest, case.now)
+        self.judgement = case.judged(self.found)
         """What holds by what was found so far."""
 
     async def is_enough(self, news: Evidence) -> bool:
@@ -64,23 +82,21 @@ class Examination(Generic[M]):
         try:
             await self._slices.run(self._examined(news), self._deadline)
         except OutOfTimeError:
-            self._is_late = True
-        if self._is_late and not self._is_proven:
             late = TimedOutError("there was no time to check all signatures within the deadline of the request")
-            self.judgement = refused(late, self._case.digest)
-        return self._is_proven
+            self.found.gaps.append(late)
+            self.judgement = self._case.judged(self.found)
+        while self.found.pending and not self._is_proof(self.judgement):
+            await settle_next(self.found, self._deadline)
+            self.judgement = self._case.judged(self.found)
+        return self._is_proof(self.judgement)
 
     def _examined(self, news: Evidence) -> Steps[None]:
-        endorsed = len(self._found.endorsements)
-        for _ in self._case.scheme.examine(news, self._found, self._case.trust):
-            if len(self._found.endorsements) > endorsed:
-                endorsed = len(self._found.endorsements)
-                self.judgement = self._case.judged(self._found)
-                if self._is_proven:
+        endorsed = len(self.found.endorsements)
+        for _ in self._case.scheme.examine(news, self.found, self._case.trust):
+            if len(self.found.endorsements) > endorsed:
+                endorsed = len(self.found.endorsements)
+                self.judgement = self._case.judged(self.found)
+                if self._is_proof(self.judgement):
                     return
             yield
-        self.judgement = self._case.judged(self._found)
-
-    @property
-    def _is_proven(self) -> bool:
-        return self.judgement.verdict is Verdict.VERIFIED
+        self.judgement = self._case.judged(self.found)

@@ -2,7 +2,8 @@
 
 Rules:
 (1) Every place is asked before an image is refused: what is known decides order, never whether something is asked.
-(2) Where a repository's last proof lay is asked first, alone: the usual image costs its own questions and no others.
+(2) Where a repository's last proof of this kind lay is asked first, alone: the usual image costs its own questions and
+    no others.
 (3) Referrers come nearest first: what the list calls a signature, what it calls nothing, and then, aside, what it calls
     an attestation or something else. The smaller of two is first. All that is a hint that anybody can write.
 """
@@ -56,21 +57,21 @@ def nearness_of(listed: Descriptor, sought: Sought) -> Nearness:
 
 
 class ProvenPlaces:
-    """Where the last proof of each repository lay; bounded, the longest unused is forgotten."""
+    """Where the last proof of each kind lay in each repository; bounded, the longest unused is forgotten."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str], Place] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str, Family], Place] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def last(self, image: ImageReference) -> Place | None:
-        """Where the last proof in the image's repository lay; None where nothing is known."""
-        return self._known.get((image.registry, image.repository))
+    def last(self, image: ImageReference, sought: Sought) -> Place | None:
+        """Where the last proof by what is sought lay in the image's repository; None where nothing is known."""
+        return self._known.get((image.registry, image.repository, sought.predicate_type, sought.family))
 
-    def note(self, image: ImageReference, place: Place) -> None:
+    def note(self, image: ImageReference, sought: Sought, place: Place) -> None:
         """Something was proven here."""
-        repository = image.registry, image.repository
+        repository = image.registry, image.repository, sought.predicate_type, sought.family
         self._known[repository] = place
         self._known.move_to_end(repository)
         if len(self._known) > _REPOSITORIES_REMEMBERED:

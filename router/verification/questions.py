@@ -4,7 +4,8 @@ What one image may take is spent so, over all places together (`router.verificat
 
 (1) A size is a claim. It is believed only to refuse early; what comes is bounded by the limit, what came is what is
     counted, and the digest decides.
-(2) A blob is fetched once, whoever names it and however often. At most sixteen questions are in flight.
+(2) A question is asked once, whoever asks it and however often: verifiers that are combined share the questions about
+    one image, and with them the budget. At most sixteen questions are in flight.
 (3) What is promised to questions in flight may come back (they may be lies): who lacks it waits for that.
 
 What goes wrong is part of what was found, so that a proof in one place holds whatever happens in the others:
@@ -22,8 +23,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar, cast
 
 from router.errors import NotFoundError, RefusedQuestionError, TooLargeError, UnverifiableError
 from router.images import Digest, ImageReference
@@ -61,7 +63,10 @@ class EvidenceSource(Protocol):
 
 
 class Questions:
-    """The questions of one search. Each answer is what came, or the evidence that nothing came."""
+    """The questions about one image. Each answer is what came, or the evidence that nothing came.
+
+    In flight they belong to no single search: what is still on its way when the context ends is dropped.
+    """
 
     def __init__(self, source: EvidenceSource, image: ImageReference, deadline: float) -> None:
         self._source = source
@@ -75,7 +80,17 @@ class Questions:
         self._promised = 0
         """Questions in flight that count."""
         self._settled = asyncio.Event()
-        self._blobs: dict[Digest, asyncio.Task[bytes | Evidence]] = {}
+        self._asking: dict[Hashable, asyncio.Task[Any]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._asking.values():
+            task.cancel()
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)  # whoever waits was told already
 
     async def tag(self, tag: str, limit: int) -> bytes | Evidence:
         """The manifest behind a tag; no evidence where there is none."""
@@ -83,11 +98,12 @@ class Questions:
         async def ask() -> bytes:
             return (await self._source.manifest(self._image, tag, self._deadline, limit)).body
 
-        return await self._asked(ask)
+        return await self._once((tag, limit), lambda: self._asked(ask))
 
     async def referrers(self, digest: Digest) -> Listing | Evidence:
         """What the registry lists; no evidence where it has no such list."""
-        found = await self._asked(lambda: self._source.referrers(self._image, digest, self._deadline))
+        ask = lambda: self._source.referrers(self._image, digest, self._deadline)  # noqa: E731 - one line
+        found = await self._once(("referrers", digest), lambda: self._asked(ask))
         return TOO_MANY if found is TOO_LARGE else found
 
     async def manifest(self, digest: Digest, size: int) -> bytes | Evidence:
@@ -96,17 +112,23 @@ class Questions:
         async def ask() -> bytes:
             return (await self._source.manifest(self._image, digest, self._deadline, ITEM_LIMIT)).body
 
-        return await self._named(ask, size)
+        if size > ITEM_LIMIT:
+            return TOO_LARGE
+        return await self._once(("manifest", digest), lambda: self._named(ask, size))
 
     async def blob(self, digest: Digest, size: int) -> bytes | Evidence:
         """A blob that is named, of `size` bytes by claim."""
         if size > ITEM_LIMIT:
             return TOO_LARGE
-        fetching = self._blobs.get(digest)
-        if fetching is None:
-            ask = lambda: self._source.blob(self._image, digest, self._deadline, ITEM_LIMIT)  # noqa: E731 - one line
-            fetching = self._blobs[digest] = asyncio.create_task(self._named(ask, size))
-        return await fetching
+        ask = lambda: self._source.blob(self._image, digest, self._deadline, ITEM_LIMIT)  # noqa: E731 - one line
+        return await self._once(("blob", digest), lambda: self._named(ask, size))
+
+    async def _once(self, question: Hashable, ask: Callable[[], Coroutine[None, None, _T]]) -> _T:
+        """The answer to a question that may have been asked already; whoever gives up waiting takes it from nobody."""
+        asking = self._asking.get(question)
+        if asking is None:
+            asking = self._asking[question] = asyncio.create_task(ask())
+        return cast("_T", await asyncio.shield(asking))
 
     async def _named(self, ask: Callable[[], Awaitable[bytes]], size: int) -> bytes | Evidence:
         async def counted() -> bytes:
@@ -120,8 +142,6 @@ class Questions:
                 came.append(len(body))
                 return body
 
-        if size > ITEM_LIMIT:
-            return TOO_LARGE
         return await self._asked(counted, absent=_MISSING, refused=_MISSING)
 
     @contextlib.contextmanager

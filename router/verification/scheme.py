@@ -29,6 +29,7 @@ from router.verification.evidence import Evidence
 from router.verification.keys import SignedBytes
 from router.verification.sigstore.proof import NO_WITNESSES, Witnesses
 from router.verification.sought import Sought
+from router.verification.standing import Issued, Revocations
 from router.verification.trust import Trust
 
 M = TypeVar("M")
@@ -90,6 +91,16 @@ class Endorsement:
             raise ValueError("whoever has a fixed key has signed with that key")
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An endorsement that counts if all of these certificates still stand: whoever does I/O has to ask that first."""
+
+    endorsement: Endorsement
+    issued: tuple[Issued, ...]
+    asked: Revocations | None
+    """Whom to ask; None: there is nobody, and it does not count."""
+
+
 @dataclass(slots=True)
 class Findings:
     """What all evidence about one digest amounts to so far; grows while it is examined."""
@@ -99,6 +110,8 @@ class Findings:
     now: float = math.inf
     """When it is examined, in Unix time in seconds. Whoever does not say gets everything expired."""
     endorsements: list[Endorsement] = field(default_factory=list)
+    pending: list[Pending] = field(default_factory=list)
+    """What may become endorsements."""
     strangers: int = 0
     """Sound signatures by nobody who is trusted."""
     attestations: int = 0

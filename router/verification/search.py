@@ -18,28 +18,25 @@ from router.images import Digest, ImageReference
 from router.verification.discovery import Discovery
 from router.verification.evidence import Evidence
 from router.verification.places import ProvenPlaces
-from router.verification.questions import EvidenceSource, Questions
+from router.verification.questions import Questions
 from router.verification.sought import Place, Sought
 
 
 class Search:
     """One search for evidence about one digest."""
 
-    def __init__(
-        self, source: EvidenceSource, proven: ProvenPlaces, image: ImageReference, digest: Digest, deadline: float
-    ) -> None:
+    def __init__(self, questions: Questions, proven: ProvenPlaces, image: ImageReference, digest: Digest) -> None:
         """Ask nothing yet.
 
         Args:
-            source: Where evidence is asked for.
+            questions: Those about the image; other searches may share them.
             proven: Where proofs of other images lay; learns where this one's lies.
             image: Names the registry and the repository.
             digest: What the evidence is about.
-            deadline: In the time of the running loop; what did not come by then is a gap.
         """
         self._proven = proven
         self._image = image
-        self._questions = Questions(source, image, deadline)
+        self._questions = questions
         self._digest = digest
         self._news: dict[Place, list[Evidence]] = {}
         self._has_news = asyncio.Event()
@@ -53,16 +50,16 @@ class Search:
                 before. It is not asked where nothing is found.
         """
         discovery = Discovery(self._questions, self._digest, sought, self._note)
-        last = self._proven.last(self._image)
+        last = self._proven.last(self._image, sought)
         first = [place for place in sought.places if place is last]
         others = [place for place in sought.places if place is not last]
         steps = [lambda: discovery.look_in(*first)] if first else []
         for step in (*steps, lambda: discovery.look_in(*others), discovery.look_at_the_rest):
-            if await self._is_settled(step(), is_enough):
+            if await self._is_settled(step(), sought, is_enough):
                 return
 
     async def _is_settled(
-        self, step: Coroutine[None, None, None], is_enough: Callable[[Evidence], Awaitable[bool]]
+        self, step: Coroutine[None, None, None], sought: Sought, is_enough: Callable[[Evidence], Awaitable[bool]]
     ) -> bool:
         looking = asyncio.create_task(step)
         looking.add_done_callback(lambda _: self._has_news.set())
@@ -71,7 +68,7 @@ class Search:
                 if self._news:
                     place = next(iter(self._news))
                     if await is_enough(sum(self._news.pop(place), Evidence())):
-                        self._proven.note(self._image, place)
+                        self._proven.note(self._image, sought, place)
                         return True
                 elif looking.done():
                     looking.result()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
 from router.fields import Name, SettingsModel
+from router.verification.anchors import Anchor
+from router.verification.combination import Combination
+from router.verification.outside import NOTHING_KNOWN, Outside
+from router.verification.repositories import Repository
 from router.verification.scheme import AnyScheme, Demands
-from router.verification.trust_roots import TrustRootSettings
+from router.verification.trust_roots import RootSource, TrustRootSettings
 
 BUILT_IN_RULINGS: Mapping[str, bool] = {"allow": True, "deny": False}
 """Verifiers that every configuration has, and whether they let every image pass; nobody can give these names another
@@ -26,6 +30,24 @@ def _not_built_in(value: object) -> object:
 
 VerifierName = Annotated[Name, BeforeValidator(_not_built_in)]
 """A name for a verifier; those that are built in are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class _AnySigner:
+    """Demands that one signature by anybody who is trusted meets."""
+
+    threshold: int | None = None
+    required: tuple[str, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+ANY_SIGNER: Demands = _AnySigner()
+"""What is asked of a verifier that a rule asks nothing more of, and of the members of combined ones."""
+
+
+def annotated(demands: Demands) -> str:
+    """What a signature must say besides, in words that follow what is wanted; empty where nothing."""
+    return "".join(f', annotated {name}="{value}"' for name, value in demands.annotations.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +72,29 @@ class SchemeSettings(SettingsModel, ABC):
     """What rules call this verifier."""
 
     @abstractmethod
-    def scheme(self) -> AnyScheme:
-        """The scheme that these settings ask for; raises ConfigurationError where a file was not read."""
+    def scheme(self, outside: Outside = NOTHING_KNOWN) -> AnyScheme | Combination:
+        """What proves by these settings, by what is known of the outside.
+
+        Raises:
+            ConfigurationError: A file was not read.
+        """
 
     @abstractmethod
     def wants(self, demands: Demands) -> str:
         """What a rule wants, in words that follow "wants": `a signature by key "release"`."""
 
-    def bind(self, roots: Sequence[TrustRootSettings]) -> None:
+    def bind(self, roots: Sequence[TrustRootSettings], verifiers: Sequence[SchemeSettings] = ()) -> None:
         """Look up what the verifier names of the rest of the configuration; what is not there is told elsewhere."""
+
+    @property
+    def root_source(self) -> RootSource | None:
+        """Where the trusted root stands that it uses; None where it uses none."""
+        return None
+
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """What it trusts by itself, beside its trusted root."""
+        return ()
 
     @property
     def signers(self) -> tuple[DeclaredSigner, ...]:
@@ -78,3 +114,9 @@ class SchemeSettings(SettingsModel, ABC):
     def ruling(self) -> bool | None:
         """Whether every image passes unseen (True) or none (False); None where evidence decides."""
         return None
+
+
+def repositories_of(verifiers: Iterable[SchemeSettings]) -> tuple[Repository, ...]:
+    """From where trusted roots that verifiers use are renewed, each once."""
+    found = (each.root_source.repository for each in verifiers if each.root_source is not None)
+    return tuple({one.id: one for one in found if one is not None}.values())

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from router.steps import Steps
 from router.verification.evidence import Evidence
+from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.scheme import Demands, Denied, Exempt, Findings
 from router.verification.settings import BUILT_IN_RULINGS, SchemeSettings
 from router.verification.sought import Sought
@@ -68,7 +69,7 @@ class StaticSettings(SchemeSettings):
     message: str | None = Field(default=None, max_length=500)
     """Why, for the person whose image was refused or let through; stands in events. At most 500 characters."""
 
-    def scheme(self) -> StaticScheme:
+    def scheme(self, outside: Outside = NOTHING_KNOWN) -> StaticScheme:  # noqa: ARG002 - it trusts nobody
         """The answer, as a scheme."""
         return StaticScheme(self.name, self.allow, self.message)
 

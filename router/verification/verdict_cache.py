@@ -14,6 +14,7 @@ Rules:
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import OrderedDict
@@ -117,15 +118,22 @@ class VerdictCache:
         shelf.kept.move_to_end(key)
         return kept
 
-    def put(self, key: Key, judgement: Judgement) -> None:
-        """Remember a judgement for as long as its verdict allows; what it was before is forgotten."""
+    def put(self, key: Key, judgement: Judgement, until: float = math.inf) -> None:
+        """Remember a judgement for as long as its verdict allows; what it was before is forgotten.
+
+        Args:
+            key: What it is about.
+            judgement: What is known.
+            until: By the clock, when what it was made of is remembered no more.
+        """
         seconds = _lifetime(judgement.verdict)
         if seconds is None:
             return
         self._proofs.drop(key)
         self._refusals.drop(key)
         shelf = self._proofs if judgement.verdict is Verdict.VERIFIED else self._refusals
-        shelf.put(key, Kept(replace(judgement, cached=True), self._clock() + seconds, _cost(key, judgement)))
+        until = min(until, self._clock() + seconds)
+        shelf.put(key, Kept(replace(judgement, cached=True), until, _cost(key, judgement)))
 
 
 def _cost(key: Key, judgement: Judgement) -> int:

@@ -10,6 +10,8 @@ Steps of a judgement:
     order), and examined as it comes. What is proven needs no more.
 (5) The judgement is remembered for as long as its verdict allows.
 
+Verifiers that are combined go the same way in one flight (`router.verification.together`).
+
 Invariants: a NotVerifiedError is always turned into a judgement; whatever else is raised is a mistake of ours and
 goes to the caller. Only the scheme makes `verified`; neither search nor memory can.
 """
@@ -26,16 +28,20 @@ from router.images import Digest, ImageReference
 from router.policy import Rule
 from router.slices import Slices
 from router.verification.catalogue import BUILT_IN
+from router.verification.combination import Case as CombinedCase
+from router.verification.combination import Combination
 from router.verification.examination import Case, Examination
 from router.verification.flights import Flights
 from router.verification.judgement import Judgement, refused, ruled, told
 from router.verification.lasting import Known, Lasting
+from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.places import ProvenPlaces
-from router.verification.questions import EvidenceSource
+from router.verification.questions import EvidenceSource, Questions
 from router.verification.scheme import AnyScheme, Findings
 from router.verification.search import Search
 from router.verification.settings import SchemeSettings
 from router.verification.tags import RecentTags
+from router.verification.together import Surroundings, Together
 from router.verification.verdict_cache import Key, VerdictCache
 
 _SLICES_AT_ONCE = 1
@@ -51,7 +57,7 @@ def _loop_time() -> float:
 class Verifier:
     """Judges images by rules. One instance per configuration; a new one may take the memory of the old one along."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two have a default that most do with
         self,
         registry: EvidenceSource,
         settings: Sequence[SchemeSettings],
@@ -59,6 +65,7 @@ class Verifier:
         *,
         now: Callable[[], float] = time.time,
         remembered: VerdictCache | None = None,
+        outside: Outside = NOTHING_KNOWN,
         resolve_every: float = 0.0,
     ) -> None:
         """Make the schemes of all verifiers, the built-in ones too.
@@ -69,6 +76,7 @@ class Verifier:
             clock: Seconds, for how long something is remembered.
             now: Unix time in seconds, until when something is trusted.
             remembered: The memory of another verifier: proofs are keyed by trust, so what still holds stays.
+            outside: What is known beside the configuration.
             resolve_every: Seconds for which it is remembered what a tag pointed to.
 
         Raises:
@@ -76,7 +84,9 @@ class Verifier:
         """
         self._registry = registry
         self._settings: dict[str, SchemeSettings] = {entry.name: entry for entry in (*settings, *BUILT_IN)}
-        self._schemes: dict[str, AnyScheme] = {name: entry.scheme() for name, entry in self._settings.items()}
+        self._schemes: dict[str, AnyScheme | Combination] = {
+            name: entry.scheme(outside) for name, entry in self._settings.items()
+        }
         self._clock = clock
         self._now = now
         self.remembered = VerdictCache(clock, now) if remembered is None else remembered
@@ -100,7 +110,7 @@ class Verifier:
         scheme = self._schemes.get(rule.verifier)
         if scheme is None:
             raise ConfigurationError(f"there is no verifier {rule.verifier!r}")
-        if not scheme.needs_evidence:  # (1)
+        if not isinstance(scheme, Combination) and not scheme.needs_evidence:  # (1)
             return self._unseen(scheme, image, rule)
         digest = image.digest
         if digest is None:  # (2)
@@ -125,7 +135,7 @@ class Verifier:
         scheme = self._schemes.get(rule.verifier)
         if scheme is None:
             return None
-        if not scheme.needs_evidence:
+        if not isinstance(scheme, Combination) and not scheme.needs_evidence:
             return Known(self._unseen(scheme, image, rule))
         digest, until = image.digest, math.inf
         if digest is None:
@@ -159,13 +169,25 @@ class Verifier:
     def _unseen(self, scheme: AnyScheme, image: ImageReference, rule: Rule) -> Judgement:
         return ruled(scheme.prove(_NOTHING, rule, scheme.trust, self._now()), image.digest)
 
-    def _case(self, scheme: AnyScheme, digest: Digest, rule: Rule) -> Case[object]:
+    def _case(self, scheme: AnyScheme | Combination, digest: Digest, rule: Rule) -> Case[object] | CombinedCase:
+        if isinstance(scheme, Combination):
+            return CombinedCase(scheme, scheme.trust, rule, digest, self._now())
         return Case(scheme, scheme.trust, rule, digest, self._now())
 
-    async def _verified(self, image: ImageReference, case: Case[object], key: Key, deadline: float) -> Judgement:
+    async def _verified(
+        self, image: ImageReference, case: Case[object] | CombinedCase, key: Key, deadline: float
+    ) -> Judgement:
+        if isinstance(case, CombinedCase):
+            around = Surroundings(self._registry, self._proven_places, self._slices, self.remembered)
+            together = Together(case, image, around, deadline)
+            judgement = await together.verified()
+            self.remembered.put(key, judgement, together.until)
+            return judgement
         examination = Examination(case, self._slices, deadline)
         sought = case.scheme.sought
-        search = Search(self._registry, self._proven_places, sought.repository or image, case.digest, deadline)
-        await search.run(sought, examination.is_enough)  # (4)
+        where = sought.repository or image
+        async with Questions(self._registry, where, deadline) as questions:
+            search = Search(questions, self._proven_places, where, case.digest)
+            await search.run(sought, examination.is_enough)  # (4)
         self.remembered.put(key, examination.judgement)  # (5)
         return examination.judgement

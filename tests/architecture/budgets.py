@@ -12,7 +12,17 @@ from router.outbound import lookups, retry_after, sessions
 from router.registry import failures, referrers, transport
 from router.server import limits
 from router.telemetry import line_forms, line_queue, pacing, seldom, troubles
-from router.verification import evidence, judgement, line, questions, room, verdict_cache
+from router.trust import downloads, keeping, refreshing
+from router.verification import (
+    evidence,
+    judgement,
+    line,
+    questions,
+    revocation_answers,
+    revocations,
+    room,
+    verdict_cache,
+)
 from router.verification.notation import envelopes
 from router.verification.notation import timestamps as notation_timestamps
 from router.verification.pki import certificates as pki_certificates
@@ -88,6 +98,16 @@ BUDGETS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("", "certificates of its chain", lambda: _count(envelopes.CHAIN_LIMIT)),
     ("", "levels of its CBOR", lambda: _count(envelopes.DEPTH_LIMIT)),
     ("", "certificates that come with its timestamp", lambda: _count(notation_timestamps.CERTIFICATES_LIMIT)),
+    ("a revocation", "one exchange", lambda: _seconds(revocations.PATIENCE)),
+    ("", "an OCSP answer", lambda: _bytes(revocation_answers.OCSP_LIMIT)),
+    ("", "a list", lambda: _bytes(revocation_answers.LIST_LIMIT)),
+    ("", "answers about certificates that are remembered", lambda: _count(revocations.STANDINGS)),
+    ("", "lists that are remembered", lambda: _count(revocations.LISTS)),
+    ("a repository of a trusted root", "a refresh", lambda: _seconds(refreshing.PATIENCE)),
+    ("", "a file", lambda: _bytes(downloads.LARGEST)),
+    ("", "getting a file", lambda: _seconds(downloads.PATIENCE_OF_ONE)),
+    ("", "versions of root metadata behind the one that all begins with", lambda: _count(keeping.ROTATIONS)),
+    ("", "what is kept of it", lambda: _bytes(keeping.LIMIT)),
     ("a dry run", "turns that one of its turns costs", lambda: _count(line.DRY_RUN_COST)),
     ("a connection", "its TLS handshake", lambda: _seconds(limits.WEBHOOK.handshake)),
     ("", "a request's head, from its first byte", lambda: _seconds(limits.WEBHOOK.head)),

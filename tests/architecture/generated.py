@@ -101,15 +101,22 @@ def command_help() -> str:
     def describe(parser: argparse.ArgumentParser) -> None:
         inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
         if not inner:
-            sections.append("\n".join([f"## {parser.prog}", "", parser.description or "", "", *_options(parser)]))
+            sections.append(
+                "\n".join(
+                    [f"## {parser.prog}", "", parser.description or "", "", *_options(parser), *_examples(parser)]
+                )
+            )
         for action in inner:
-            shown = {choice.dest for choice in action._choices_actions}
-            for name, child in action.choices.items():
-                if name in shown:
-                    describe(child)
+            for child in action.choices.values():
+                describe(child)
 
     describe(cli.parser())
     return "\n\n".join(sections)
+
+
+def _examples(parser: argparse.ArgumentParser) -> list[str]:
+    lines = [line.removeprefix("  ") for line in (parser.epilog or "").splitlines()[1:]]
+    return ["", "```sh", *lines, "```"]
 
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:

@@ -26,6 +26,7 @@ from router.telemetry import logs
 from router.telemetry.causes import Cause
 from router.telemetry.metrics import Metrics, create
 from router.telemetry.pacing import EVERY
+from tests.admission.world import pod
 from tests.assembly.program import served
 from tests.assembly.small import Place
 from tests.simulators.log import Log
@@ -299,8 +300,8 @@ async def test_a_receiver_that_is_down_is_told_to_another(tmp_path: Path) -> Non
         routes = {"destinations": ["siem"], "routes": [{"about": ["gatecrier"], "destinations": ["archive", "siem"]}]}
         place = Place(tmp_path, destinations=destinations, routes=routes, egress={"allow": ["127.0.0.0/8"]})
         async with place.running():
-            for _ in range(3):
-                await place.ask("r.example/other/app:1")
+            for number in range(3):  # three events: one alone silences no destination
+                await place.post(json.dumps(pod("r.example/other/app:1", uid=f"{number}")).encode())
             events: list[Any] = [*await place.until_archived(1)]
             _, metrics = await place.probe("metrics")
 

@@ -10,10 +10,11 @@ from router.settings.parts import KeeperPart
 from tests.settings.configurations import example, loaded
 
 
-def made(folder: Path, before: Mapping[str, Made], text: str) -> dict[str, Made]:
+def made(folder: Path, before: Mapping[str, Made], text: str, told: list[str] | None = None) -> dict[str, Made]:
     """The channels of a configuration, read now."""
+    told = [] if told is None else told
     found = loaded(folder, text)
-    return channels(KeeperPart(found.settings, found.templates), before)
+    return channels(KeeperPart(found.settings, found.templates), before, told.append)
 
 
 def test_a_channel_of_which_nothing_has_changed_is_the_same(tmp_path: Path) -> None:
@@ -53,3 +54,17 @@ def test_a_secret_that_was_changed_in_its_file_is_another_channel(tmp_path: Path
 
     assert second["soc-slack"].channel is not first["soc-slack"].channel
     assert second["sysdig"].channel is first["sysdig"].channel
+
+
+def test_a_minimal_payload_is_counted_when_it_is_made(tmp_path: Path) -> None:
+    """Most documents are never too large for anybody."""
+    told: list[str] = []
+    document = made(tmp_path, {}, example(), told)["siem"].channel.render("event-1", b'{"id": "event-1"}')
+    before = [*told]
+    minimal = None if document.minimal is None else document.minimal()
+
+    assert before == []
+    assert told == ["siem"]
+    assert minimal is not None
+    assert minimal.is_fallback
+    assert minimal.minimal is None

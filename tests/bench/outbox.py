@@ -22,7 +22,7 @@ from pathlib import Path
 
 import uvloop
 
-from router.outbox import Accepted, NewEvent, schema, statements
+from router.outbox import Accepted, NewEvent, Wanted, queries, schema, statements
 from router.outbox.sqlite import SqliteOutbox
 from tests.bench.table import Row, as_text
 
@@ -31,20 +31,25 @@ APPENDERS = 128
 BARE_BATCH = 16
 ROUNDS = 5
 FULL = 1_000_000
+KEPT = 30 * 86400.0
+"""Seconds over which the events of a full file were decided."""
 BODY = b'{"id":"x","data":{"a":"' + b"x" * 1500 + b'"}}'
-INSERT_EVENT = "INSERT INTO events (sequence, id, appended_at, body, replica) VALUES (?, ?, ?, ?, ?)"
-INSERT_DELIVERY = "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_EVENT = "INSERT INTO events (sequence, key, appended_at, body, replica) VALUES (?, ?, ?, ?, ?)"
+INSERT_DELIVERY = (
+    "INSERT INTO deliveries (destination, sequence, state, attempts, due_at, first_attempt_at, settled_at, reason)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
-def events(count: int = EVENTS) -> list[NewEvent]:
-    """Events of a usual size, for one destination, with ids that are random as ours are."""
-    return [NewEvent(str(uuid.uuid4()), BODY, time.time(), ("sink",)) for _ in range(count)]
+def events(count: int = EVENTS, ago: float = 0.0) -> list[NewEvent]:
+    """Events of a usual size, for one destination, decided so many seconds ago; ids are random as ours are."""
+    return [NewEvent(str(uuid.uuid4()), BODY, time.time() - ago, ("sink",)) for _ in range(count)]
 
 
 def tables(numbered: Sequence[tuple[int, NewEvent]]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     """Rows as the outbox writes them."""
     return (
-        [(number, event.id, event.at, event.body, "replica-1") for number, event in numbered],
+        [(number, queries.key(event.id, event.at), event.at, event.body, "replica-1") for number, event in numbered],
         [("sink", number, "pending", 0, event.at, None, None, "") for number, event in numbered],
     )
 
@@ -86,7 +91,7 @@ async def claims(path: Path, count: int) -> float:
     queue = outbox.queue("owner-1")
     now = time.time() + 1
     began = time.perf_counter()
-    while claimed := await queue.claim("sink", 128, now):
+    while claimed := await queue.claim("sink", Wanted(128)):
         await queue.settle([Accepted("sink", one.event_id, now, 1) for one in claimed])
     rate = count / (time.perf_counter() - began)
     await outbox.close()
@@ -115,11 +120,11 @@ def bare_claims(path: Path, count: int) -> float:
 
 
 def fill(path: Path, rows: int) -> None:
-    """A file with so many events, each with a delivery that waits."""
+    """A file with so many events of the last month, each with a delivery that waits."""
     schema.prepare(path)
     with closing(schema.connect(path)) as connection:
         for start in range(0, rows, 10_000):
-            batch = list(enumerate(events(min(10_000, rows - start)), start + 1))
+            batch = list(enumerate(events(min(10_000, rows - start), KEPT * (1 - start / rows)), start + 1))
             connection.execute("BEGIN IMMEDIATE")
             filled, deliveries = tables(batch)
             connection.executemany(INSERT_EVENT, filled)
@@ -172,7 +177,7 @@ class _Plain:
     def append(self, batch: Sequence[NewEvent]) -> None:
         """One transaction."""
         self._connection.execute("BEGIN IMMEDIATE")
-        statements.perform(self._connection, [statements.Append(event, "replica-1") for event in batch])
+        statements.perform(self._connection, [statements.Append(event, "replica-1", event.at) for event in batch])
         self._connection.execute("COMMIT")
 
     def close(self) -> None:
@@ -216,7 +221,7 @@ def _at_full_file(full: int) -> Row:
         for number in range(ROUNDS):
             ours.append(uvloop.run(appends(folder / "full.db", events())))
             empty.append(uvloop.run(appends(folder / f"empty-{number}.db", events())))
-    return _row(f"append at {full:,} rows, beside the same at 0 rows", ours, empty, ">= 20,000/s, no slower")
+    return _row(f"append at {full:,} rows, beside the same at 0 rows", ours, empty, ">= 20,000/s, >= 90%")
 
 
 def _claiming() -> Row:

@@ -26,14 +26,18 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> str:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A configuration whose outbox holds one delivery that waits and one that was set aside."""
+    monkeypatch.setenv("COLUMNS", "200")
     place = Place(tmp_path)
 
     async def fill() -> None:
         outbox = await SqliteOutbox.open(tmp_path / "outbox.db", "replica-1")
         await outbox.append(NewEvent("event-1", BODY, 1767312000.0, ("slack", "siem")))
-        await outbox.queue("owner-1").settle([SetAside("slack", "event-1", 1767312001.0, 1, "http_400")])
+        await outbox.queue("owner-1").settle(
+            [SetAside("slack", "event-1", 1767312001.0, 1, "http_400", "no such channel")]
+        )
+        await outbox.append(NewEvent("event-2", BODY, 1767312000.0, ("slack",), ("slack",)))
         await outbox.close()
 
     asyncio.run(fill())
@@ -71,13 +75,36 @@ def test_a_missing_configuration_is_named(capsys: pytest.CaptureFixture[str], tm
         assert "none.yaml" in err
 
 
-def test_serve_names_a_missing_configuration(tmp_path: Path) -> None:
-    """In a process of its own: it forks, which a process with threads must not."""
-    command = [sys.executable, "-m", "router", "serve", "--config", str(tmp_path / "none.yaml")]
+def served(config: Path, form: str) -> list[str]:
+    """What a start says that fails, in a process of its own: it forks, which a process with threads must not."""
+    command = [sys.executable, "-m", "router", "serve", "--config", str(config), "--log", form]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
-    assert ended.returncode == 1
-    assert "none.yaml" in ended.stderr
+    assert (ended.returncode, ended.stdout) == (1, "")
+    return ended.stderr.splitlines()
+
+
+def test_a_start_that_fails_says_so_once_in_the_form_of_the_log(tmp_path: Path) -> None:
+    mistaken = tmp_path / "mistaken.yaml"
+    mistaken.write_text("cluster: a\n" + "".join(f"odd{number}: 1\n" for number in range(40)))
+    (line,) = map(json.loads, served(mistaken, "json"))
+    first, *beneath = served(tmp_path / "none.yaml", "readable")
+
+    assert line["event"] == "router_not_started"
+    assert len(line["problems"]) == 21
+    assert line["problems"][-1].startswith("and 2")
+    assert "router_not_started" in first
+    assert beneath == [f"    | {tmp_path}/none.yaml: the configuration can't be read: No such file or directory"]
+
+
+def test_an_outbox_that_can_not_be_opened_is_told_once(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.config.write_text(place.config.read_text().replace("sqlite:///", "sqlite:///gone/"))
+    lines = list(map(json.loads, served(place.config, "json")))
+    told = [line for line in lines if "gone/outbox.db" in json.dumps(line)]
+
+    assert [line["event"] for line in told] == ["router_not_started"]
+    assert not {"router_stopped", "process_restarting", "trouble_began"} & {line["event"] for line in lines}
 
 
 def test_the_listing_shows_state_and_cause(capsys: pytest.CaptureFixture[str], config: str) -> None:
@@ -87,7 +114,7 @@ def test_the_listing_shows_state_and_cause(capsys: pytest.CaptureFixture[str], c
     lines = out.splitlines()
     assert lines[0].split()[:4] == ["STATE", "DESTINATION", "ATTEMPTS", "CAUSE"]
     assert {tuple(line.split()[:4]) for line in lines[1:]} == {
-        ("set_aside", "slack", "1", "http_400"),
+        ("set_aside", "slack", "1", "http_400:"),
         ("pending", "siem", "0", "-"),
     }
 
@@ -100,9 +127,58 @@ def test_the_listing_is_also_for_programs(capsys: pytest.CaptureFixture[str], co
 
 
 def test_an_empty_listing_says_so(capsys: pytest.CaptureFixture[str], config: str) -> None:
-    _, out, _ = said(capsys, "deliveries", "list", "--config", config, "--destination", "nobody")
+    _, out, _ = said(capsys, "deliveries", "list", "--config", config, "--state", "discarded")
 
     assert "nothing waits" in out
+
+
+@pytest.mark.parametrize("command", ["list", "replay", "discard"])
+def test_an_unknown_destination_is_told_with_the_nearest(
+    capsys: pytest.CaptureFixture[str], config: str, command: str
+) -> None:
+    code, out, err = said(capsys, "deliveries", command, "--config", config, "--destination", "archve")
+
+    assert (code, out) == (1, "")
+    assert "there is no destination 'archve'; did you mean \"archive\"?" in err
+
+
+def test_a_destination_that_was_removed_is_known_while_it_has_deliveries(
+    capsys: pytest.CaptureFixture[str], config: str
+) -> None:
+    code, out, _ = said(capsys, "deliveries", "list", "--config", config, "--destination", "siem")
+    _, _, warnings = said(capsys, "config", "check", config)
+
+    assert code == 0
+    assert "event-1" in out
+    assert "1 deliveries are left for 'siem', which is not a destination here" in warnings
+    assert "replay --destination siem --to NAME" in warnings
+
+
+def test_of_an_event_what_was_delivered_is_shown_too(capsys: pytest.CaptureFixture[str], config: str) -> None:
+    _, out, _ = said(capsys, "deliveries", "list", "--config", config, "--event", "event-2")
+
+    assert {tuple(line.split()[:2]) for line in out.splitlines()[1:]} == {("delivered", "slack")}
+
+
+def test_what_a_receiver_said_is_shown(capsys: pytest.CaptureFixture[str], config: str) -> None:
+    _, out, _ = said(capsys, "deliveries", "list", "--config", config, "--state", "set_aside")
+
+    assert "http_400: no such channel" in out
+
+
+def test_deliveries_are_sent_elsewhere(capsys: pytest.CaptureFixture[str], config: str) -> None:
+    code, out, _ = said(capsys, "deliveries", "replay", "--config", config, "--destination", "siem", "--to", "archive")
+    _, listed, _ = said(capsys, "deliveries", "list", "--config", config, "--event", "event-1")
+    wrong, _, err = said(capsys, "deliveries", "replay", "--config", config, "--all", "--to", "siem")
+
+    assert (code, out) == (0, "1 delivery due at archive\n")
+    assert {tuple(line.split()[:4]) for line in listed.splitlines()[1:]} == {
+        ("set_aside", "slack", "1", "http_400:"),
+        ("pending", "archive", "0", "-"),
+        ("discarded", "siem", "0", "replayed_elsewhere:"),
+    }
+    assert wrong == 1
+    assert "there is no destination 'siem'" in err
 
 
 def test_a_delivery_is_replayed(capsys: pytest.CaptureFixture[str], config: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from router.destinations.catalogue import DestinationSettings, open_destination
+from router.destinations.dialect import MOVED_FOR
 from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
 from router.destinations.outcome import REASONS, Delivered, Outcome, TryAgain, Undeliverable
@@ -52,15 +54,14 @@ BAD: list[tuple[str, bytes | None, Outcome]] = [
     ("408", answer("408 Late"), TryAgain("http_408")),
     ("400", answer("400 Bad"), Undeliverable("http_400")),
     ("413", answer("413 Large"), Undeliverable("http_413")),
-    ("410", answer("410 Gone"), Undeliverable("http_410")),
-    ("302", answer("302 Found", Location="/elsewhere"), Undeliverable("redirected")),
+    ("405", answer("405 No"), TryAgain("http_405", within=MOVED_FOR)),
+    ("302", answer("302 Found", Location="/elsewhere"), TryAgain("redirected", within=MOVED_FOR)),
     ("garbage", GARBAGE, TryAgain("malformed_reply")),
     ("522", answer("522 Origin Timed Out"), TryAgain("http_522")),
     ("999", answer("999 Denied"), TryAgain("malformed_reply")),
     ("407", answer("407 Proxy"), TryAgain("unauthorised", pauses=True)),
     ("nothing", NOTHING, TryAgain("connection_failed")),
     ("reset", RESET, TryAgain("connection_failed")),
-    ("half a body", HALF_A_BODY, TryAgain("malformed_reply")),
     ("bad chunks", BAD_CHUNKS, TryAgain("malformed_reply")),
     ("an endless head", ENDLESS_HEAD, TryAgain("malformed_reply")),
     ("hangs", HANG, TryAgain("timeout")),
@@ -161,20 +162,107 @@ async def test_an_endless_answer_is_not_read_to_its_end(kind: str, tmp_path: Pat
         found = await destination.deliver([DOCUMENT])
         await destination.close()
 
-    assert found == (TryAgain("malformed_reply") if kind == "slack" else Delivered())
+    assert found == (TryAgain("malformed_reply", words="a" * 200) if kind == "slack" else Delivered())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
-async def test_refused_credentials_keep_the_event(kind: str, status: str, tmp_path: Path) -> None:
-    """But Slack's are part of its URL: what it refuses, it refuses for good."""
+@pytest.mark.parametrize("status", ["404 Not Found", "410 Gone"])
+async def test_an_address_that_is_not_there_is_tried_again(kind: str, status: str, tmp_path: Path) -> None:
+    """An ingress says so for a minute while it is exchanged; Slack says it of a channel that has gone."""
     async with Sink(answer(status)).running() as sink:
         destination = opened(kind, sink.url(), tmp_path)
         found = await destination.deliver([DOCUMENT])
         await destination.close()
 
-    expected = Undeliverable(f"http_{status[:3]}") if kind == "slack" else TryAgain("unauthorised", pauses=True)
-    assert found == expected
+    moved, refused = TryAgain(f"http_{status[:3]}", within=MOVED_FOR), TryAgain("refused_here", pauses=True)
+    assert found == (refused if kind == "slack" else moved)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_receipt_counts_whose_body_breaks_off(kind: str, tmp_path: Path) -> None:
+    """Otherwise the receiver gets the event again and again, although it has it. Slack's receipt is the body."""
+    async with Sink(HALF_A_BODY).running() as sink:
+        destination = opened(kind, sink.url(), tmp_path)
+        found = await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    assert found == (TryAgain("malformed_reply", words="0123") if kind == "slack" else Delivered())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_receipt_counts_whose_body_never_ends(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.destinations.over_http.BODY_PATIENCE", 0.05)
+    monkeypatch.setattr("router.destinations.over_http.DRAIN", 0.01)
+    async with Sink(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nok").running() as sink:  # and no more
+        destination = opened(kind, sink.url(), tmp_path)
+        outcomes = [await destination.deliver([DOCUMENT]) for _ in range(2)]
+        await destination.close()
+
+    assert outcomes == [Delivered()] * 2
+    assert sink.connections == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_flood_of_announcements_ends_the_connection(kind: str, tmp_path: Path) -> None:
+    flood = b"HTTP/1.1 100 Continue\r\n\r\n"
+    async with Sink(flood * 100_000).running() as sink:
+        destination = opened(kind, sink.url(), tmp_path)
+        flooded = await destination.deliver([DOCUMENT])
+        sink.says = flood * 3 + OK
+        announced = await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    assert flooded == TryAgain("malformed_reply")
+    assert announced == Delivered()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_the_receiver_says_goes_along_without_our_secrets(kind: str, tmp_path: Path) -> None:
+    said = "\x1b[31mbad \u202e" + "".join(f"{one} " for one in SECRETS.values()) + "slack-secret " + "a" * 500
+    async with Sink(answer("400 Bad", said.encode())).running() as sink:
+        destination = opened(kind, sink.url("/T000/slack-secret"), tmp_path)
+        found = await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    assert isinstance(found, Undeliverable)
+    assert found.words.startswith("[31mbad ")
+    assert found.words.isprintable()
+    assert len(found.words) == 200
+    sent = {"sysdig": "token-4711", "signed webhook": "header-4712"}.get(kind, "slack-secret")
+    assert sent in said
+    assert sent not in found.words
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_too_large_is_sent_in_a_smaller_form(kind: str, tmp_path: Path) -> None:
+    large = json.dumps({"text": "a" * 30_000, "blocks": []}).encode()
+    document = Document("event-1", large, minimal=lambda: Document("event-1", b'{"text":"small"}', is_fallback=True))
+    sizes = (1_000, 10_000)
+    outcomes = []
+    for size in sizes:
+        async with Sink(behave=lambda got: OK if len(got.body) < size else answer("413 No")).running() as sink:  # noqa: B023 - called inside
+            destination = opened(kind, sink.url(), tmp_path)
+            outcomes.append(await destination.deliver([document]))
+            await destination.close()
+        asked = len(sink.got)
+        assert asked == (3 if kind == "slack" and size == sizes[0] else 2)
+
+    assert outcomes == [Delivered()] * 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+async def test_refused_credentials_keep_the_event(kind: str, status: str, tmp_path: Path) -> None:
+    """They wait for whoever mends it. Slack's credentials are part of its URL."""
+    async with Sink(answer(status)).running() as sink:
+        destination = opened(kind, sink.url(), tmp_path)
+        found = await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    reason = "refused_here" if kind == "slack" and status.startswith("403") else "unauthorised"
+    assert found == TryAgain(reason, pauses=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from router.errors import OutboxError
 from router.outbox import (
     LEASE,
+    LONGEST_DELAY,
+    URGENCY,
     Accepted,
     DeliveryRow,
     DeliveryState,
@@ -33,8 +35,10 @@ from router.outbox import (
     SetAside,
     Settlement,
     Waiting,
+    Wanted,
 )
 from router.outbox.sqlite import SqliteOutbox
+from router.verdict import Severity
 from tests.outbox.memory import MemoryOutbox
 
 ME, OTHER, REPLICA = "owner-1", "owner-2", "replica-1"
@@ -46,7 +50,7 @@ PENDING, DELIVERED, ASIDE, DISCARDED = DeliveryState
 class Clock:
     """Seconds that pass when a test says so."""
 
-    now: float = 0.0
+    now: float = 100.0
 
     def __call__(self) -> float:
         """The time."""
@@ -77,7 +81,7 @@ def memory() -> Opener:
 
 async def sqlite(folder: Path, clock: Clock) -> Outbox:
     """A file."""
-    return await SqliteOutbox.open(folder / "outbox.db", REPLICA, clock=clock)
+    return await SqliteOutbox.open(folder / "outbox.db", REPLICA, clock=clock, time_of_day=clock)
 
 
 OUTBOXES: dict[str, Opener] = {"sqlite": sqlite, "memory": memory()}
@@ -105,9 +109,15 @@ def queue(outbox: Outbox) -> Queue:
     return outbox.queue(ME)
 
 
-def new(event_id: str, *destinations: str, at: float = 100.0, delivered_to: Sequence[str] = ()) -> NewEvent:
+def new(
+    event_id: str,
+    *destinations: str,
+    at: float = 100.0,
+    delivered_to: Sequence[str] = (),
+    severity: Severity = Severity.INFO,
+) -> NewEvent:
     body = b'{"id":"%b","data":{"a":"\xc3\xa4 \\" \\u0000"}}' % event_id.encode()
-    return NewEvent(event_id, body, at, destinations or ("slack",), delivered_to)
+    return NewEvent(event_id, body, at, destinations or ("slack",), delivered_to, severity)
 
 
 async def appended(outbox: Outbox, *event_ids: str, to: Sequence[str] = ("slack",)) -> None:
@@ -115,8 +125,8 @@ async def appended(outbox: Outbox, *event_ids: str, to: Sequence[str] = ("slack"
         await outbox.append(new(event_id, *to, at=100.0 + number))
 
 
-async def claimed(outbox: Outbox, destination: str = "slack", limit: int = 100, now: float = 1000.0) -> list[str]:
-    return [one.event_id for one in await outbox.queue(ME).claim(destination, limit, now)]
+async def claimed(outbox: Outbox, destination: str = "slack", limit: int = 100) -> list[str]:
+    return [one.event_id for one in await outbox.queue(ME).claim(destination, Wanted(limit))]
 
 
 def heard_by(queue: Queue) -> list[set[str] | None]:
@@ -144,7 +154,7 @@ async def test_the_same_event_again_is_the_same_event(outbox: Outbox) -> None:
     """The API server repeats calls; what was stored first stays, and no number is spent."""
     first = await outbox.append(new("a", "slack"))
     again = await outbox.append(replace(new("a", "slack", "siem"), body=b'{"data":{"other":1}}'))
-    (delivery,) = await outbox.queue(ME).claim("slack", 10, 1000.0)
+    (delivery,) = await outbox.queue(ME).claim("slack", Wanted(10))
 
     assert (first.sequence, again.sequence) == (1, 1)
     assert list(await states(outbox)) == [("a", "slack")]
@@ -191,7 +201,7 @@ async def test_a_body_beyond_8_mebibytes_is_refused_and_one_of_8_is_kept(outbox:
     with pytest.raises(OutboxError, match="bytes; at most 8388608 are kept"):
         await outbox.append(replace(new("too large"), body=largest + b" "))
     assert (await outbox.append(replace(new("large"), body=largest))).sequence == 1
-    (delivery,) = await outbox.queue(ME).claim("slack", 10, 1000.0)
+    (delivery,) = await outbox.queue(ME).claim("slack", Wanted(10))
 
     assert delivery.body == largest[:-2] + b',"sequence":1}}'
 
@@ -246,7 +256,7 @@ async def test_what_was_never_stored_needs_no_correction(outbox: Outbox) -> None
 
 async def tried(outbox: Outbox) -> None:
     await claimed(outbox)
-    await outbox.queue(ME).settle([Postponed("slack", "a", 300.0, 1, 90.0, "timeout")])
+    await outbox.queue(ME).settle([Postponed("slack", "a", 300.0, 1, "timeout")])
 
 
 async def discarded(outbox: Outbox) -> None:
@@ -315,26 +325,87 @@ async def test_an_event_that_is_appended_again_after_its_withdrawal_is_a_new_one
 
 async def test_a_delivery_carries_the_whole_event(outbox: Outbox) -> None:
     await outbox.append(new("a", at=123.5))
-    (delivery,) = await outbox.queue(ME).claim("slack", 10, 1000.0)
+    (delivery,) = await outbox.queue(ME).claim("slack", Wanted(10))
 
     assert delivery.body == b'{"id":"a","data":{"a":"\xc3\xa4 \\" \\u0000","sequence":1}}'
     assert (delivery.destination, delivery.number, delivery.event_id) == ("slack", Number(REPLICA, 1), "a")
-    assert (delivery.attempts, delivery.first_attempt_at, delivery.appended_at) == (0, None, 123.5)
+    assert (delivery.attempts, delivery.tried_for, delivery.appended_at) == (0, 0.0, 123.5)
+    assert (delivery.severity, delivery.refusals, delivery.refused_for) == (Severity.INFO, 0, None)
 
 
-async def test_the_longest_due_is_claimed_first(outbox: Outbox) -> None:
-    for event_id, at in (("late", 30.0), ("early", 10.0), ("middle", 20.0), ("also early", 10.0)):
-        await outbox.append(new(event_id, at=at))
-
-    assert await claimed(outbox, limit=3) == ["early", "also early", "middle"]
-    assert await claimed(outbox, limit=3) == ["late"]
+CRITICAL, HIGH, MEDIUM, INFO = Severity
 
 
-async def test_nothing_is_claimed_before_it_is_due(outbox: Outbox) -> None:
-    await outbox.append(new("a", at=100.0))
+async def test_the_most_urgent_is_claimed_first_and_among_those_the_oldest(outbox: Outbox) -> None:
+    told = (("1", INFO), ("2", HIGH), ("3", MEDIUM), ("4", CRITICAL), ("5", HIGH), ("6", INFO))
+    for event_id, severity in told:
+        await outbox.append(new(event_id, severity=severity))
 
-    assert await claimed(outbox, now=99.9) == []
-    assert await claimed(outbox, now=100.0) == ["a"]
+    assert [await claimed(outbox, limit=2) for _ in range(4)] == [["4", "2"], ["5", "3"], ["1", "6"], []]
+
+
+async def test_every_eighth_is_the_oldest_that_may_be_tried(outbox: Outbox) -> None:
+    """Whoever makes urgent events without end must not keep others from being told."""
+    for number in range(3):
+        await outbox.append(new(f"old-{number}"))
+    for number in range(20):
+        await outbox.append(new(f"urgent-{number:02}", severity=HIGH))
+    first = await claimed(outbox, limit=16)
+    (alone,) = await outbox.queue(ME).claim("slack", Wanted(1, turn=7))
+
+    assert first == [*(f"urgent-{number:02}" for number in range(14)), "old-0", "old-1"]
+    assert alone.event_id == "old-2"
+
+
+async def test_only_what_is_more_urgent_is_claimed_where_that_is_asked(outbox: Outbox) -> None:
+    await outbox.append(new("a", severity=MEDIUM))
+    await outbox.append(new("b", severity=HIGH))
+    found = await outbox.queue(ME).claim("slack", Wanted(10, above=MEDIUM))
+
+    assert [one.event_id for one in found] == ["b"]
+
+
+async def test_what_is_due_again_takes_its_old_place(outbox: Outbox, clock: Clock) -> None:
+    for event_id, severity in (("a", INFO), ("b", INFO), ("c", HIGH), ("d", HIGH)):
+        await outbox.append(new(event_id, severity=severity))
+    await outbox.queue(ME).settle([Postponed("slack", one, delay, 1, "x") for one, delay in (("a", 5.0), ("c", 9.0))])
+    before = await claimed(outbox)
+    await outbox.queue(ME).release("slack", before)
+    clock.now += 9.0
+
+    assert before == ["d", "b"]
+    assert await claimed(outbox) == ["c", "d", "a", "b"]
+
+
+async def test_a_claim_takes_no_more_bytes_than_there_is_room_for(outbox: Outbox) -> None:
+    await appended(outbox, "a", "b", "c")
+    length = len(new("a").body)
+    two = await outbox.queue(ME).claim("slack", Wanted(9, room=2 * length))
+    one = await outbox.queue(ME).claim("slack", Wanted(9, room=0))
+
+    assert [[delivery.event_id for delivery in some] for some in (two, one)] == [["a", "b"], ["c"]]
+
+
+async def test_a_probe_is_the_newest_that_was_never_tried_then_what_was_refused_first(
+    outbox: Outbox, clock: Clock
+) -> None:
+    """What everybody knows to fail says nothing about whether others would be taken."""
+    await appended(outbox, "a", "b", "c", "d")
+    await outbox.queue(ME).settle([Postponed("slack", "d", 0.0, 1, "x", is_refused=True)])
+    clock.now += 1.0
+    await outbox.queue(ME).settle([Postponed("slack", "c", 0.0, 1, "x", is_refused=True)])
+    probe = Wanted(1, is_probe=True)
+    found = [await outbox.queue(ME).claim("slack", probe) for _ in range(5)]
+
+    assert [one.event_id for some in found for one in some] == ["b", "a", "d", "c"]
+
+
+async def test_what_was_never_tried_is_due_at_once_whatever_the_time_of_day_was(outbox: Outbox) -> None:
+    """A clock that is set back for hours must not stop delivery for hours."""
+    await outbox.append(new("a", at=1e9))
+
+    assert await outbox.queue(ME).next_due("slack") == 0.0
+    assert await claimed(outbox) == ["a"]
 
 
 async def test_claims_exclude_each_other(outbox: Outbox) -> None:
@@ -380,10 +451,10 @@ async def test_an_owner_that_begins_anew_takes_its_own_back_at_once(
 async def test_two_owners_never_hold_the_same_delivery(outbox: Outbox) -> None:
     await appended(outbox, *"abcdef")
     mine = await claimed(outbox, limit=2)
-    others = [one.event_id for one in await outbox.queue(OTHER).claim("slack", 3, 1000.0)]
+    others = [one.event_id for one in await outbox.queue(OTHER).claim("slack", Wanted(3))]
 
     assert (mine, others) == (["a", "b"], ["c", "d", "e"])
-    assert await outbox.queue(OTHER).next_due("slack") == 105.0
+    assert await outbox.queue(OTHER).next_due("slack") == 0.0
 
 
 async def test_nobody_gives_back_what_another_holds(outbox: Outbox) -> None:
@@ -392,18 +463,18 @@ async def test_nobody_gives_back_what_another_holds(outbox: Outbox) -> None:
     await outbox.queue(OTHER).release("slack", ["a"])
     await outbox.queue(OTHER).rescue()
 
-    assert not await outbox.queue(OTHER).claim("slack", 1, 1000.0)
+    assert not await outbox.queue(OTHER).claim("slack", Wanted(1))
 
 
 async def test_claims_of_an_owner_that_is_not_heard_of_expire(outbox: Outbox, clock: Clock) -> None:
     await appended(outbox, "a")
     await claimed(outbox)
     clock.now += LEASE - 1
-    assert not await outbox.queue(OTHER).claim("slack", 1, 1000.0)
+    assert not await outbox.queue(OTHER).claim("slack", Wanted(1))
     assert await outbox.queue(OTHER).next_due("slack") is None
     clock.now += 1
-    assert await outbox.queue(OTHER).next_due("slack") == 100.0
-    (taken,) = await outbox.queue(OTHER).claim("slack", 1, 1000.0)
+    assert await outbox.queue(OTHER).next_due("slack") == 0.0
+    (taken,) = await outbox.queue(OTHER).claim("slack", Wanted(1))
 
     assert taken.event_id == "a"
 
@@ -416,7 +487,7 @@ async def test_an_owner_that_is_heard_of_keeps_its_claims(outbox: Outbox, clock:
         clock.now += LEASE - 1
         await outbox.queue(ME).renew()
 
-    assert not await outbox.queue(OTHER).claim("slack", 1, 1000.0)
+    assert not await outbox.queue(OTHER).claim("slack", Wanted(1))
 
 
 async def test_an_owner_that_was_held_up_gets_nothing_twice_that_nobody_took(outbox: Outbox, clock: Clock) -> None:
@@ -432,7 +503,7 @@ async def test_an_owner_that_was_held_up_gets_nothing_twice_that_nobody_took(out
     ("settlement", "state"),
     [
         (Accepted("slack", "a", 900.0, 1), DELIVERED),
-        (Postponed("slack", "a", 900.0, 1, 90.0, "late"), PENDING),
+        (Postponed("slack", "a", 900.0, 1, "late"), PENDING),
         (SetAside("slack", "a", 900.0, 1, "late"), PENDING),
     ],
     ids=lambda one: type(one).__name__,
@@ -444,7 +515,7 @@ async def test_of_a_claim_that_was_lost_only_an_acceptance_counts(
     await appended(outbox, "a")
     await claimed(outbox)
     clock.now += LEASE
-    await outbox.queue(OTHER).claim("slack", 1, 1000.0)
+    await outbox.queue(OTHER).claim("slack", Wanted(1))
     await outbox.queue(ME).settle([settlement])
     (row,) = await outbox.deliveries(EVERYTHING, 10)
 
@@ -458,13 +529,13 @@ async def test_who_waits_is_told_of_everything_that_makes_a_delivery_due_earlier
     told = heard_by(outbox.queue(OTHER))
     steps = (
         lambda: outbox.append(new("a")),
-        lambda: queue.claim("slack", 1, 1000.0),
-        lambda: queue.settle([Postponed("slack", "a", 300.0, 1, 90.0, "timeout")]),
-        lambda: queue.claim("slack", 1, 1000.0),
+        lambda: queue.claim("slack", Wanted(1)),
+        lambda: queue.settle([Postponed("slack", "a", 0.0, 1, "timeout")]),
+        lambda: queue.claim("slack", Wanted(1)),
         lambda: queue.release("slack", ["a"]),
-        lambda: queue.claim("slack", 1, 1000.0),
+        lambda: queue.claim("slack", Wanted(1)),
         queue.rescue,
-        lambda: outbox.replay(EVERYTHING, 700.0),
+        lambda: outbox.replay(EVERYTHING),
     )
     heard = list[bool]()
     for step in steps:
@@ -475,16 +546,17 @@ async def test_who_waits_is_told_of_everything_that_makes_a_delivery_due_earlier
     assert heard == [True, False, True, False, True, False, True, True]
 
 
-async def test_the_next_due_is_of_what_nobody_has_claimed(outbox: Outbox) -> None:
+async def test_the_next_due_is_of_what_nobody_has_claimed(outbox: Outbox, clock: Clock) -> None:
     assert await outbox.queue(ME).next_due("slack") is None
     await appended(outbox, "a", "b", "c")
-    await outbox.queue(ME).settle([Postponed("slack", "c", 500.0, 1, 90.0, "timeout")])
-    assert await outbox.queue(ME).next_due("slack") == 100.0
+    await outbox.queue(ME).settle([Postponed("slack", "c", 500.0, 1, "timeout")])
+    assert await outbox.queue(ME).next_due("slack") == 0.0
     await claimed(outbox, limit=1)
-    assert await outbox.queue(ME).next_due("slack") == 101.0
+    assert await outbox.queue(ME).next_due("slack") == 0.0
     await claimed(outbox, limit=1)
+    clock.now += 100.0
 
-    assert await outbox.queue(ME).next_due("slack") == 500.0
+    assert await outbox.queue(ME).next_due("slack") == 400.0
     assert await outbox.queue(ME).next_due("siem") is None
 
 
@@ -501,27 +573,40 @@ async def test_what_was_accepted_is_done_with(outbox: Outbox) -> None:
     assert await claimed(outbox) == []
 
 
-async def test_what_was_postponed_is_claimed_again_when_it_is_due(outbox: Outbox) -> None:
+async def test_what_was_postponed_is_claimed_again_when_it_is_due(outbox: Outbox, clock: Clock) -> None:
     await appended(outbox, "a")
     await claimed(outbox)
-    await outbox.queue(ME).settle([Postponed("slack", "a", 300.0, 1, 190.0, "timeout")])
+    await outbox.queue(ME).settle([Postponed("slack", "a", 200.0, 1, "timeout", "try later", 2, is_refused=True)])
     (row,) = await outbox.deliveries(EVERYTHING, 10)
-    assert row == DeliveryRow(Number(REPLICA, 1), "a", "slack", PENDING, 1, "timeout", 100.0, 300.0, None)
-    assert await claimed(outbox, now=299.0) == []
-    (delivery,) = await outbox.queue(ME).claim("slack", 10, 300.0)
+    assert row == DeliveryRow(
+        Number(REPLICA, 1), "a", "slack", PENDING, 1, "timeout", 100.0, 300.0, None, Severity.INFO, "try later"
+    )
+    clock.now += 199.0
+    assert await claimed(outbox) == []
+    clock.now += 1.0
+    (delivery,) = await outbox.queue(ME).claim("slack", Wanted(10))
 
-    assert (delivery.attempts, delivery.first_attempt_at) == (1, 190.0)
+    assert (delivery.attempts, delivery.tried_for, delivery.refusals, delivery.refused_for) == (1, 200.0, 2, 200.0)
 
 
-async def test_the_first_attempt_stays_the_first(outbox: Outbox) -> None:
+async def test_the_first_attempt_stays_the_first(outbox: Outbox, clock: Clock) -> None:
     """From it on the destination's patience is counted."""
     await appended(outbox, "a")
-    for attempt, at in ((1, 190.0), (2, 290.0)):
+    for attempt in (1, 2):
         await claimed(outbox)
-        await outbox.queue(ME).settle([Postponed("slack", "a", at + 10, attempt, at, "timeout")])
-    (delivery,) = await outbox.queue(ME).claim("slack", 10, 1000.0)
+        await outbox.queue(ME).settle([Postponed("slack", "a", 10.0, attempt, "timeout")])
+        clock.now += 10.0
+    (delivery,) = await outbox.queue(ME).claim("slack", Wanted(10))
 
-    assert (delivery.attempts, delivery.first_attempt_at) == (2, 190.0)
+    assert (delivery.attempts, delivery.tried_for, delivery.refused_for) == (2, 20.0, None)
+
+
+async def test_nothing_is_put_off_for_longer_than_anything_may_be(outbox: Outbox, clock: Clock) -> None:
+    await appended(outbox, "a")
+    await outbox.queue(ME).settle([Postponed("slack", "a", 1e9, 1, "timeout")])
+    clock.now += LONGEST_DELAY
+
+    assert await claimed(outbox) == ["a"]
 
 
 async def test_what_was_set_aside_waits_for_an_operator(outbox: Outbox) -> None:
@@ -541,7 +626,7 @@ async def test_many_are_settled_at_once_each_for_itself(outbox: Outbox) -> None:
     await outbox.queue(ME).settle(
         [
             Accepted("slack", "a", 200.0, 1),
-            Postponed("slack", "b", 300.0, 1, 200.0, "timeout"),
+            Postponed("slack", "b", 300.0, 1, "timeout"),
             SetAside("siem", "c", 200.0, 1, "http_400"),
         ]
     )
@@ -562,7 +647,7 @@ async def test_settling_nothing_is_nothing(outbox: Outbox) -> None:
     "settlement",
     [
         Accepted("slack", "a", 900.0, 9),
-        Postponed("slack", "a", 900.0, 9, 90.0, "late"),
+        Postponed("slack", "a", 900.0, 9, "late"),
         SetAside("slack", "a", 900.0, 9, "late"),
     ],
     ids=lambda settlement: type(settlement).__name__,
@@ -585,7 +670,7 @@ async def test_settlements_survive_a_restart(opener: Opener, tmp_path: Path, clo
     await first.queue(ME).settle(
         [
             Accepted("slack", "a", 200.0, 1),
-            Postponed("slack", "b", 300.0, 1, 200.0, "timeout"),
+            Postponed("slack", "b", 300.0, 1, "timeout"),
             SetAside("slack", "c", 200.0, 1, "http_400"),
         ]
     )
@@ -671,7 +756,7 @@ async def test_only_what_waits_or_was_set_aside_is_replayed_or_discarded(
         outbox = await opener(folder, clock)
         await a_mixture(outbox)
         before = await states(outbox)
-        count = await getattr(outbox, change)(selection, 700.0)
+        count = await (outbox.replay(selection) if change == "replay" else outbox.discard(selection, 700.0))
         found = await states(outbox)
         await outbox.close()
 
@@ -679,16 +764,43 @@ async def test_only_what_waits_or_was_set_aside_is_replayed_or_discarded(
         assert found == before | {(event_id, "slack"): after for event_id in expected}
 
 
-async def test_what_is_replayed_is_due_now_and_has_all_its_attempts_again(outbox: Outbox) -> None:
+@pytest.mark.parametrize("last", [SetAside("slack", "a", 9001.0, 8, "gave_up", "no"), None], ids=["aside", "waits"])
+async def test_what_is_replayed_is_due_now_and_has_all_its_attempts_again(
+    outbox: Outbox, clock: Clock, last: SetAside | None
+) -> None:
     await appended(outbox, "a")
-    await outbox.queue(ME).settle([Postponed("slack", "a", 9000.0, 7, 150.0, "timeout")])
-    await outbox.queue(ME).settle([SetAside("slack", "a", 9001.0, 8, "gave_up")])
-    await outbox.replay(EVERYTHING, 700.0)
+    await outbox.queue(ME).settle([Postponed("slack", "a", 900.0, 7, "timeout", "no", 2, is_refused=True)])
+    if last is not None:
+        await outbox.queue(ME).settle([last])
+    clock.now += 5.0
+    await outbox.replay(EVERYTHING)
     (row,) = await outbox.deliveries(EVERYTHING, 10)
-    assert row == DeliveryRow(Number(REPLICA, 1), "a", "slack", PENDING, 0, "", 100.0, 700.0, None)
-    (delivery,) = await outbox.queue(ME).claim("slack", 10, 700.0)
+    assert row == DeliveryRow(Number(REPLICA, 1), "a", "slack", PENDING, 0, "", 100.0, None, None)
+    (delivery,) = await outbox.queue(ME).claim("slack", Wanted(10))
 
-    assert (delivery.event_id, delivery.attempts, delivery.first_attempt_at) == ("a", 0, None)
+    assert (delivery.event_id, delivery.attempts, delivery.tried_for) == ("a", 0, 0.0)
+    assert (delivery.refusals, delivery.refused_for) == (0, None)
+
+
+async def test_what_is_replayed_elsewhere_goes_there_unless_it_is_there(outbox: Outbox) -> None:
+    await appended(outbox, "a")
+    await appended(outbox, "b", "c", to=("slack", "siem"))
+    queue = outbox.queue(ME)
+    await queue.settle([SetAside("slack", event_id, 900.0, 3, "http_400", "no") for event_id in "abc"])
+    await queue.settle([Accepted("siem", "b", 900.0, 1), SetAside("siem", "c", 900.0, 3, "http_400")])
+    count = await outbox.replay(Selection("slack"), "siem")
+    again = await outbox.replay(Selection("slack"), "siem")
+    rows = await outbox.deliveries(EVERYTHING, 10)
+    known = [await outbox.knows(name) for name in ("slack", "siem", "pager")]
+
+    assert (count, again) == (3, 0)
+    assert {(row.destination, row.event_id): (row.state, row.reason, row.words) for row in rows} == {
+        **{("slack", event_id): (DISCARDED, "replayed_elsewhere", "siem") for event_id in "abc"},
+        ("siem", "a"): (PENDING, "", ""),
+        ("siem", "b"): (DeliveryState.DELIVERED, "", ""),
+        ("siem", "c"): (PENDING, "", ""),
+    }
+    assert known == [True, True, False]
 
 
 async def test_what_waits_is_counted_by_destination(outbox: Outbox) -> None:
@@ -705,14 +817,16 @@ async def test_a_destination_with_nothing_but_set_aside_deliveries_is_counted(ou
     assert await outbox.waiting() == {"slack": Waiting(0, None, 1)}
 
 
-async def test_old_events_are_forgotten_but_never_what_somebody_waits_for(outbox: Outbox) -> None:
+async def test_old_events_are_forgotten_but_never_what_somebody_waits_for(outbox: Outbox, clock: Clock) -> None:
     await a_mixture(outbox)
+    clock.now += 500.0
     await outbox.queue(ME).settle([Accepted("siem", event_id, 300.0, 1) for event_id in ("aside", "waits", "arrived")])
 
-    assert await outbox.forget(100.0) == 0, "only what is older is forgotten"
-    assert await outbox.forget(1000.0) == 2
+    clock.now += 50.0
+    assert await outbox.forget(50.0) == 0, "it is kept from when everybody has it"
+    assert await outbox.forget(49.0) == 2
     assert {event_id for event_id, _ in await states(outbox)} == {"waits", "gone"}
-    assert await outbox.forget(1000.0) == 0
+    assert await outbox.forget(0.0) == 0
 
 
 async def test_numbers_go_on_when_the_last_event_was_forgotten(opener: Opener, tmp_path: Path, clock: Clock) -> None:
@@ -720,7 +834,8 @@ async def test_numbers_go_on_when_the_last_event_was_forgotten(opener: Opener, t
     first = await opener(tmp_path, clock)
     await appended(first, "a", "b")
     await first.queue(ME).settle([Accepted("slack", event_id, 200.0, 1) for event_id in "ab"])
-    await first.forget(1000.0)
+    clock.now += 500.0
+    await first.forget(0.0)
     await first.close()
     second = await opener(tmp_path, clock)
     number = await second.append(new("c"))
@@ -760,10 +875,14 @@ class Model:
     ids: dict[str, tuple[int, float]] = field(default_factory=dict)
     repeated: set[str] = field(default_factory=set)
     rows: dict[tuple[str, str], DeliveryRow] = field(default_factory=dict)
+    due: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When what was postponed is due."""
+    kept: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Since when it is settled."""
     claims: dict[tuple[str, str], str] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
 
-    def append(self, event: NewEvent) -> Number:
+    def append(self, event: NewEvent, clock: float) -> Number:
         """One event, once."""
         if event.id in self.ids:
             self.repeated.add(event.id)
@@ -771,9 +890,11 @@ class Model:
             self.last += 1
             self.ids[event.id] = self.last, event.at
             for name in event.destinations:
-                row = DeliveryRow(Number(REPLICA, self.last), event.id, name, PENDING, 0, "", event.at, event.at, None)
+                number = Number(REPLICA, self.last)
+                row = DeliveryRow(number, event.id, name, PENDING, 0, "", event.at, None, None, event.severity)
                 if name in event.delivered_to:
-                    row = replace(row, state=DELIVERED, attempts=1, due_at=None, settled_at=event.at)
+                    row = replace(row, state=DELIVERED, attempts=1, settled_at=event.at)
+                    self.kept[event.id, name] = clock
                 self.rows[event.id, name] = row
         return Number(REPLICA, self.ids[event.id][0])
 
@@ -790,26 +911,30 @@ class Model:
             self.last -= 1
         return set(ids) - self.ids.keys()
 
-    def claim(self, owner: str, destination: str, limit: int, times: tuple[float, float]) -> list[str]:
-        """Ids of what is given out, at (time of the day, time of the clock)."""
-        now, clock = times
+    def claim(self, owner: str, destination: str, wanted: Wanted, clock: float) -> list[str]:
+        """Ids of what is given out."""
         self.heard[owner] = clock
-        due = sorted(
-            (row.due_at, row.number, row.event_id)
+        free = [
+            row
             for key, row in self.rows.items()
-            if row.destination == destination and row.due_at is not None and row.due_at <= now
+            if row.destination == destination and row.state is PENDING and self.due.get(key, 0.0) <= clock
+            if wanted.above is None or URGENCY[row.severity] < URGENCY[wanted.above]
             if self.claims.get(key) != owner
             if key not in self.claims or clock >= self.heard[self.claims[key]] + LEASE
-        )
-        found = [event_id for *_, event_id in due[:limit]]
-        self.claims |= {(event_id, destination): owner for event_id in found}
-        return found
+        ]
+        free.sort(key=lambda row: (URGENCY[row.severity], row.number))
+        found = list[DeliveryRow]()
+        for place in range(wanted.turn + 1, wanted.turn + 1 + min(wanted.limit, len(free))):
+            found.append(free.pop(0) if place % 8 else min(free, key=lambda row: row.number))
+            free = [row for row in free if row is not found[-1]]
+        self.claims |= {(row.event_id, destination): owner for row in found}
+        return [row.event_id for row in sorted(found, key=lambda row: (URGENCY[row.severity], row.number))]
 
     def release(self, owner: str, keys: Sequence[tuple[str, str]]) -> None:
         """Only one's own."""
         self.claims = {key: by for key, by in self.claims.items() if by != owner or key not in keys}
 
-    def settle(self, owner: str, one: Settlement) -> None:
+    def settle(self, owner: str, one: Settlement, clock: float) -> None:
         """Only what is pending changes, and only good news of what is another's."""
         key = one.event_id, one.destination
         is_anothers = self.claims.get(key, owner) != owner
@@ -817,14 +942,19 @@ class Model:
         row = self.rows.get(key)
         if row is None or row.state is not PENDING or (is_anothers and not isinstance(one, Accepted)):
             return
+        self.due.pop(key, None)
+        self.kept[key] = clock
+        row = replace(row, attempts=one.attempts, reason="", words="", due_at=None)
         match one:
             case Accepted():
-                row = replace(row, state=DELIVERED, reason="", due_at=None, settled_at=one.at)
+                self.rows[key] = replace(row, state=DELIVERED, settled_at=one.at)
             case Postponed():
-                row = replace(row, reason=_kept(one.reason), due_at=one.due_at)
+                self.due[key] = clock + one.delay
+                self.rows[key] = replace(row, reason=_kept(one.reason), words=_kept(one.words), due_at=self.due[key])
+                del self.kept[key]
             case SetAside():
-                row = replace(row, state=ASIDE, reason=_kept(one.reason), due_at=None, settled_at=one.at)
-        self.rows[key] = replace(row, attempts=one.attempts)
+                reason, words = _kept(one.reason), _kept(one.words)
+                self.rows[key] = replace(row, state=ASIDE, reason=reason, words=words, settled_at=one.at)
 
     def _open(self, selection: Selection) -> list[tuple[str, str]]:
         return [
@@ -835,22 +965,25 @@ class Model:
             if not selection.events or row.event_id in selection.events
         ]
 
-    def replay(self, selection: Selection, now: float) -> int:
+    def replay(self, selection: Selection) -> int:
         """Due now."""
         for key in (keys := self._open(selection)):
             row = self.rows[key]
-            self.rows[key] = replace(row, state=PENDING, attempts=0, reason="", due_at=now, settled_at=None)
+            self.rows[key] = replace(row, state=PENDING, attempts=0, reason="", words="", due_at=None, settled_at=None)
+            self.due.pop(key, None)
+            self.kept.pop(key, None)
         return len(keys)
 
-    def discard(self, selection: Selection, now: float) -> int:
+    def discard(self, selection: Selection, now: float, clock: float) -> int:
         """For good."""
         for key in (keys := self._open(selection)):
             self.rows[key] = replace(self.rows[key], state=DISCARDED, due_at=None, settled_at=now)
+            self.kept[key] = clock
         return len(keys)
 
     def forget(self, before: float) -> int:
-        """Only what nobody waits for."""
-        waited_for = {row.event_id for row in self.rows.values() if row.state is PENDING}
+        """Only what nobody waits for, nor did lately."""
+        waited_for = {key[0] for key, row in self.rows.items() if row.state is PENDING or self.kept[key] >= before}
         gone = {event_id for event_id, (_, at) in self.ids.items() if at < before} - waited_for
         self._drop(gone)
         return len(gone)
@@ -877,32 +1010,35 @@ NAMES, IDS = st.sampled_from(["slack", "siem"]), st.sampled_from(["a", "b", "c",
 OWNERS = st.sampled_from([ME, OTHER])
 TIMES = st.integers(0, 50).map(float)
 NEW = st.builds(
-    lambda event_id, at, names, had: new(event_id, *names, at=at, delivered_to=had),
+    lambda event_id, at, names, had, how: new(event_id, *names, at=at, delivered_to=had, severity=how),
     IDS,
     TIMES,
     st.lists(NAMES, min_size=1, unique=True),
     st.lists(NAMES, max_size=1),
+    st.sampled_from(Severity),
 )
 SETTLEMENTS = st.one_of(
     st.builds(Accepted, NAMES, IDS, TIMES, st.integers(1, 9)),
-    st.builds(Postponed, NAMES, IDS, TIMES, st.integers(1, 9), TIMES, st.text(max_size=9)),
+    st.builds(Postponed, NAMES, IDS, TIMES, st.integers(1, 9), st.text(max_size=9), st.text(max_size=9)),
     st.builds(SetAside, NAMES, IDS, TIMES, st.integers(1, 9), st.text(max_size=9)),
 )
 SELECTIONS = st.builds(
     Selection, st.none() | NAMES, st.none() | st.sampled_from(DeliveryState), st.lists(IDS, max_size=2)
 )
+WANTED = st.builds(Wanted, st.integers(1, 9), turn=st.integers(0, 7), above=st.none() | st.sampled_from(Severity))
 STEPS = st.one_of(
     st.tuples(st.just("append"), st.lists(NEW, min_size=1, max_size=5)),
     st.tuples(st.just("withdraw"), st.lists(IDS, max_size=3, unique=True)),
-    st.tuples(st.just("claim"), st.tuples(OWNERS, NAMES, st.integers(1, 4), TIMES)),
+    st.tuples(st.just("claim"), st.tuples(OWNERS, NAMES, WANTED)),
     st.tuples(
         st.just("settle"),
         st.tuples(OWNERS, st.lists(SETTLEMENTS, max_size=3, unique_by=lambda s: (s.destination, s.event_id))),
     ),
     st.tuples(st.just("release"), st.tuples(OWNERS, NAMES, IDS)),
     st.tuples(st.sampled_from(["renew", "rescue"]), OWNERS),
-    st.tuples(st.just("time passes"), st.sampled_from([LEASE / 2, LEASE])),
-    st.tuples(st.sampled_from(["replay", "discard"]), st.tuples(SELECTIONS, TIMES)),
+    st.tuples(st.just("time passes"), st.sampled_from([1.0, LEASE / 2, LEASE])),
+    st.tuples(st.just("replay"), SELECTIONS),
+    st.tuples(st.just("discard"), st.tuples(SELECTIONS, TIMES)),
     st.tuples(st.just("forget"), TIMES),
     st.tuples(st.just("reopen"), st.none()),
 )
@@ -912,15 +1048,15 @@ async def _taken(step: str, given_: object, outbox: Outbox, model: Model, clock:
     """What the outbox and the model answer to a step."""
     match step, given_:
         case "append", list(events):
-            return await asyncio.gather(*map(outbox.append, events)), [model.append(event) for event in events]
+            return await asyncio.gather(*map(outbox.append, events)), [model.append(event, clock()) for event in events]
         case "withdraw", list(ids):
             return await outbox.withdraw(ids), model.withdraw(ids)
-        case "replay", (Selection() as selection, float(now)):
-            return await outbox.replay(selection, now), model.replay(selection, now)
+        case "replay", Selection() as selection:
+            return await outbox.replay(selection), model.replay(selection)
         case "discard", (Selection() as selection, float(now)):
-            return await outbox.discard(selection, now), model.discard(selection, now)
-        case "forget", float(before):
-            return await outbox.forget(before), model.forget(before)
+            return await outbox.discard(selection, now), model.discard(selection, now, clock())
+        case "forget", float(keep):
+            return await outbox.forget(keep), model.forget(clock() - keep)
     return await _taken_by_an_owner(step, given_, outbox, model, clock)
 
 
@@ -928,13 +1064,13 @@ async def _taken_by_an_owner(
     step: str, given_: object, outbox: Outbox, model: Model, clock: Clock
 ) -> tuple[object, object]:
     match step, given_:
-        case "claim", (str(owner), str(name), int(limit), float(now)):
-            found = [one.event_id for one in await outbox.queue(owner).claim(name, limit, now)]
-            return found, model.claim(owner, name, limit, (now, clock()))
+        case "claim", (str(owner), str(name), Wanted() as wanted):
+            found = [one.event_id for one in await outbox.queue(owner).claim(name, wanted)]
+            return found, model.claim(owner, name, wanted, clock())
         case "settle", (str(owner), list(settlements)):
             await outbox.queue(owner).settle(settlements)
             for one in settlements:
-                model.settle(owner, one)
+                model.settle(owner, one, clock())
         case "release", (str(owner), str(name), str(event_id)):
             await outbox.queue(owner).release(name, [event_id])
             model.release(owner, [(event_id, name)])

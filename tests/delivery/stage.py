@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from router.delivery import Channel, Dispatcher
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome
-from router.outbox import Accepted, Delivery, DeliveryState, NewEvent, Postponed, SetAside, Settlement
+from router.outbox import Accepted, Delivery, DeliveryState, NewEvent, Postponed, SetAside, Settlement, Wanted
 from router.telemetry.causes import Cause
 from tests.outbox.memory import Key, MemoryOutbox, MemoryQueue
 
@@ -35,8 +35,8 @@ class StagedOutbox(MemoryOutbox):
     """Seconds until a settlement is durable."""
     settled: list[Accepted | SetAside] = field(default_factory=list)
     postponed: list[Postponed] = field(default_factory=list)
-    looks: list[tuple[str, int]] = field(default_factory=list)
-    """(destination, limit) of every claim."""
+    looks: list[tuple[str, Wanted]] = field(default_factory=list)
+    """(destination, what is asked for) of every claim."""
     settle_errors: list[Exception] = field(default_factory=list)
     """Raised by the next settlements, one each."""
     claim_errors: list[Exception] = field(default_factory=list)
@@ -69,13 +69,13 @@ class StagedQueue(MemoryQueue):
 
     outbox: StagedOutbox
 
-    async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
+    async def claim(self, destination: str, wanted: Wanted) -> Sequence[Delivery]:
         """Or fail as told."""
         await asyncio.sleep(0)
         if self.outbox.claim_errors:
             raise self.outbox.claim_errors.pop(0)
-        self.outbox.looks.append((destination, limit))
-        return await super().claim(destination, limit, now)
+        self.outbox.looks.append((destination, wanted))
+        return await super().claim(destination, wanted)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Durable after `flush` seconds."""

@@ -9,8 +9,8 @@ import pytest
 from router.delivery import Channel
 from router.destinations.outcome import Delivered, TryAgain
 from router.errors import OutboxError
-from router.outbox import LEASE, Delivery
-from tests.delivery.stage import OWNER, Receiver, StagedOutbox, StagedQueue, clock, render, stage
+from router.outbox import LEASE, Delivery, Wanted
+from tests.delivery.stage import OWNER, Receiver, StagedOutbox, StagedQueue, render, stage
 from tests.simulators.virtual_time import virtually
 
 
@@ -99,8 +99,8 @@ def test_nothing_is_attempted_after_stop() -> None:
 def test_a_stop_that_comes_while_claims_are_read_gives_those_back_too() -> None:
     async def story() -> None:
         class SlowQueue(StagedQueue):
-            async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
-                found = await super().claim(destination, limit, now)
+            async def claim(self, destination: str, wanted: Wanted) -> Sequence[Delivery]:
+                found = await super().claim(destination, wanted)
                 await asyncio.sleep(1)
                 return found
 
@@ -196,7 +196,7 @@ def test_claims_last_as_long_as_the_attempts_that_need_them() -> None:
             for _ in range(9):
                 await asyncio.sleep(LEASE)
 
-                assert not await on.outbox.queue("another").claim("sink", 1, clock())
+                assert not await on.outbox.queue("another").claim("sink", Wanted(1))
             await on.outbox.until_settled()
 
     virtually(story())
@@ -208,7 +208,7 @@ def test_what_an_earlier_life_had_claimed_is_delivered_at_once() -> None:
     async def story() -> None:
         outbox, receiver = StagedOutbox(), Receiver()
         outbox.put("sink")
-        await outbox.queue(OWNER).claim("sink", 1, clock())
+        await outbox.queue(OWNER).claim("sink", Wanted(1))
         async with stage(receiver, outbox=outbox):
             await outbox.until_settled()
 

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import pytest
 
 from router.delivery.breaker import FAILURES, LAST_PAUSE, PROBES
+from router.delivery.budget import ALL_BYTES, LANE_BYTES
 from router.delivery.lane import CHUNK, QUIET
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.errors import OutboxError
-from router.outbox import Accepted, Selection, SetAside
+from router.outbox import Accepted, NewEvent, Selection, SetAside
+from router.verdict import Severity
 from tests.delivery.stage import Receiver, StagedOutbox, clock, stage
 from tests.simulators.virtual_time import virtually
 
@@ -59,7 +61,7 @@ def test_what_somebody_makes_due_is_delivered_at_once() -> None:
         async with stage(receiver) as on:
             on.outbox.put("sink")
             await asyncio.sleep(10.5)
-            await on.outbox.replay(Selection(), clock())
+            await on.outbox.replay(Selection())
             await on.outbox.until_settled()
 
         assert receiver.attempts[1][0] == 10.5
@@ -97,15 +99,30 @@ def test_retry_after_is_waited_for_to_the_second() -> None:
 
 def test_an_event_that_waits_holds_up_no_other() -> None:
     async def story() -> None:
+        receiver = Receiver(answer=lambda _, ids: TryAgain("http_503") if ids == ("event-1",) else Delivered())
+        async with stage(receiver) as on:
+            on.outbox.put("sink")
+            await asyncio.sleep(30)
+            on.outbox.put("sink")
+            await asyncio.sleep(0.1)
+
+            assert receiver.accepted == Counter({"event-2": 1})
+            receiver.answer = lambda *_: Delivered()
+            await on.outbox.until_settled()
+
+    virtually(story())
+
+
+def test_what_a_receiver_asks_us_to_wait_holds_for_all_that_goes_there() -> None:
+    async def story() -> None:
         receiver = fails(1, TryAgain("http_429", after=600.0))
         async with stage(receiver) as on:
             on.outbox.put("sink")
             await asyncio.sleep(1)
             on.outbox.put("sink")
-            await asyncio.sleep(1)
-
-            assert receiver.accepted == Counter({"event-2": 1})
             await on.outbox.until_settled()
+
+        assert [seconds for seconds, _ in receiver.attempts[1:]] == [pytest.approx(600, abs=1.5)] * 2
 
     virtually(story())
 
@@ -224,10 +241,11 @@ def test_refused_credentials_pause_the_destination_and_nothing_is_given_up() -> 
                 on.outbox.put("sink")
             await on.outbox.until_settled()
 
-        assert receiver.attempts[1][0] >= 30
+        assert [ids for _, ids in receiver.attempts[:4]] == [(f"event-{number}",) for number in (1, 2, 3, 5)]
         assert len(receiver.attempts) < 10 * 3600 / 100
+        assert receiver.attempts[-1][0] <= 10 * 3600 + 310
         assert all(isinstance(one, Accepted) for one in on.outbox.settled)
-        assert on.counts.refusals == [True, False]
+        assert on.counts.refusals == [False, True, False, False]
 
     virtually(story())
 
@@ -272,6 +290,171 @@ def test_no_more_events_are_held_in_memory_than_a_few_rounds_need() -> None:
             assert len(on.outbox.claims) <= 2 * CHUNK
             on.outbox.rows.clear()
             await on.dispatcher.stop(0.0)
+
+    virtually(story())
+
+
+LARGE = b'{"data":{"a":"' + b"x" * 260_000 + b'"}}'
+
+
+def test_a_receiver_that_hangs_keeps_bounded_bytes_in_memory_and_holds_up_nobody() -> None:
+    """Large events and a hanging receiver must not fill the memory, nor keep the loop busy."""
+
+    async def story() -> None:
+        hanging, healthy = Receiver("hanging", seconds=60.0), Receiver("healthy")
+        async with stage(hanging, healthy) as on:
+            for number in range(60):
+                on.outbox.store(NewEvent(f"e{number}", LARGE, clock(), ("hanging", "healthy")))
+                await asyncio.sleep(0.1)
+            held = len([one for one, _ in on.outbox.claims if one == "hanging"]) * len(LARGE)
+
+            assert held <= LANE_BYTES + len(LARGE)
+            assert len(healthy.accepted) == 60
+            assert len(on.outbox.looks) < 1000
+            await on.outbox.until_settled()
+
+    virtually(story())
+
+
+def test_all_lanes_together_hold_bounded_bytes_and_each_at_least_one_event() -> None:
+    async def story() -> None:
+        names = [f"sink-{number}" for number in range(12)]
+        hanging = [Receiver(name, seconds=3600.0) for name in names]
+        outbox = StagedOutbox()
+        for number in range(40):
+            outbox.store(NewEvent(f"e{number}", LARGE, clock(), names))
+        async with stage(*hanging, outbox=outbox) as on:
+            await asyncio.sleep(60)
+            held = Counter(name for name, _ in on.outbox.claims)
+            looks = len(on.outbox.looks)
+            outbox.rows.clear()
+            await on.dispatcher.stop(0.0)
+
+        assert held.total() * len(LARGE) <= ALL_BYTES + LANE_BYTES + len(names) * len(LARGE)
+        assert min(held[name] for name in names) >= 1
+        assert looks < 200
+
+    virtually(story())
+
+
+def test_an_urgent_event_overtakes_what_is_claimed_already() -> None:
+    async def story() -> None:
+        receiver = Receiver(concurrency=2, seconds=1.0)
+        async with stage(receiver) as on:
+            for _ in range(200):
+                on.outbox.put("sink")
+            await asyncio.sleep(10.5)
+            on.outbox.store(NewEvent("urgent", b'{"data":{"a":1}}', clock(), ["sink"], severity=Severity.HIGH))
+            began = asyncio.get_running_loop().time()
+            while "urgent" not in receiver.accepted:  # noqa: ASYNC110 - time is virtual
+                await asyncio.sleep(0.1)
+            took = asyncio.get_running_loop().time() - began
+            await on.outbox.until_settled()
+
+        assert took <= 2.2, "an attempt under way, and its own"
+
+    virtually(story())
+
+
+def test_a_flood_of_urgent_events_does_not_starve_the_oldest() -> None:
+    async def story() -> None:
+        receiver = Receiver(concurrency=1, seconds=0.1)
+        async with stage(receiver) as on:
+            on.outbox.put("sink", event_id="old")
+            on.outbox.put("sink", event_id="older-than-the-flood")
+            for number in range(400):
+                on.outbox.store(NewEvent(f"u{number}", b'{"data":{"a":1}}', clock(), ["sink"], severity=Severity.HIGH))
+            await asyncio.sleep(5)
+
+            assert {"old", "older-than-the-flood"} <= set(receiver.accepted)
+            await on.outbox.until_settled()
+
+    virtually(story())
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("failure", [TryAgain("unauthorised", pauses=True), TryAgain("http_500"), TryAgain("timeout")])
+def test_events_that_a_receiver_chokes_on_hold_up_no_other(failure: TryAgain, concurrency: int) -> None:
+    """Who deploys can make such events, and as urgent as any."""
+
+    async def story() -> None:
+        receiver = Receiver(concurrency=concurrency, seconds=0.0)
+        receiver.answer = lambda _, ids: failure if ids[0].startswith("poison") else Delivered()
+        late = list[float]()
+        async with stage(receiver) as on:
+            for number in range(40):
+                on.outbox.put("sink", event_id=f"poison-{number}")
+            await asyncio.sleep(3)
+            for number in range(100):
+                on.outbox.put("sink", event_id=f"good-{number}")
+                began = asyncio.get_running_loop().time()
+                while f"good-{number}" not in receiver.accepted:  # noqa: ASYNC110 - time is virtual
+                    await asyncio.sleep(0.1)
+                late.append(asyncio.get_running_loop().time() - began)
+                await asyncio.sleep(5)
+            aside = [one.event_id for one in on.outbox.settled if isinstance(one, SetAside)]
+            on.outbox.rows.clear()
+
+        assert max(late) < 20
+        assert sum(late) / len(late) < 2
+        assert len(aside) == (40 if failure.pauses else 0)
+
+    virtually(story())
+
+
+def test_an_event_that_is_refused_while_nothing_else_is_taken_waits() -> None:
+    async def story() -> None:
+        receiver = Receiver(answer=lambda *_: TryAgain("unauthorised", pauses=True))
+        async with stage(receiver) as on:
+            for _ in range(2):
+                on.outbox.put("sink")
+            await asyncio.sleep(2 * 86400)
+
+            assert not on.outbox.settled
+            receiver.answer = lambda *_: Delivered()
+            await on.outbox.until_settled()
+
+        assert receiver.accepted.total() == 2
+
+    virtually(story())
+
+
+@pytest.mark.parametrize("mended", ["replay", "reload"])
+def test_whoever_has_mended_a_paused_destination_has_it_probed_at_once(mended: str) -> None:
+    async def story() -> None:
+        receiver = Receiver(answer=lambda *_: TryAgain("unauthorised", pauses=True))
+        async with stage(receiver) as on:
+            for _ in range(5):
+                on.outbox.put("sink")
+            await asyncio.sleep(3600)
+            receiver.answer = lambda *_: Delivered()
+            on.outbox.put("sink", event_id="newest")
+            if mended == "replay":
+                await on.outbox.replay(Selection())
+            else:
+                await on.dispatcher.replace(on.channels)
+            await asyncio.sleep(1)
+
+            assert "newest" in receiver.accepted
+            await on.outbox.until_settled()
+
+        assert on.counts.refusals == [False, True, False, False]
+
+    virtually(story())
+
+
+def test_what_is_repeated_in_a_batch_is_halved_until_the_bad_one_is_alone() -> None:
+    async def story() -> None:
+        outbox, receiver = StagedOutbox(), Receiver(concurrency=1, batch_size=16)
+        receiver.answer = lambda _, ids: TryAgain("http_500") if "event-7" in ids else Delivered()
+        for _ in range(16):
+            outbox.put("sink")
+        async with stage(receiver, outbox=outbox):
+            await asyncio.sleep(120)
+            accepted = set(receiver.accepted)
+            outbox.rows.clear()
+
+        assert len(accepted) == 15
 
     virtually(story())
 

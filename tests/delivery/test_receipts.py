@@ -8,7 +8,7 @@ import pytest
 from router.delivery import Channel, Receipts
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
-from tests.delivery.stage import Receiver, render
+from tests.delivery.stage import Counts, Receiver, render
 from tests.simulators.virtual_time import virtually
 
 BODY = b'{"id":"the-one","data":{"cluster":"test"}}'
@@ -17,7 +17,7 @@ BODY = b'{"id":"the-one","data":{"cluster":"test"}}'
 async def obtained(*receivers: Receiver, deadline: float = 4.0) -> frozenset[str]:
     channels = {receiver.name: Channel(receiver, render) for receiver in receivers}
     names = [receiver.name for receiver in receivers]
-    return await Receipts(channels).obtain(BODY, "the-one", names, deadline)
+    return await Receipts(channels, Counts()).obtain(BODY, "the-one", names, deadline)
 
 
 def fails(name: str, times: int, failure: Outcome | Exception) -> Receiver:
@@ -52,7 +52,7 @@ def test_it_is_tried_again_within_the_deadline() -> None:
         (TryAgain("http_503"), 4.0),
         (TryAgain("http_429", after=60.0), 0.1),
         (Undeliverable("http_400"), 0.1),
-        (RuntimeError("a mistake of ours"), 0.1),
+        (RuntimeError("a mistake of ours"), 4.0),
     ],
 )
 def test_no_receipt_is_not_waited_for_beyond_the_deadline_nor_in_vain(failure: Outcome, seconds: float) -> None:
@@ -86,7 +86,7 @@ def test_what_is_sent_is_a_whole_event() -> None:
 
     async def story() -> None:
         channels = {"a": Channel(Receiver("a"), rendering)}
-        await Receipts(channels).obtain(BODY, "the-one", ["a"], 4.0)
+        await Receipts(channels, Counts()).obtain(BODY, "the-one", ["a"], 4.0)
 
     virtually(story())
 
@@ -97,6 +97,26 @@ def test_what_is_sent_is_a_whole_event() -> None:
 
 def test_a_destination_that_nobody_knows_gives_none() -> None:
     async def story() -> None:
-        assert await Receipts({}).obtain(BODY, "the-one", ["gone"], 4.0) == frozenset()
+        assert await Receipts({}, Counts()).obtain(BODY, "the-one", ["gone"], 4.0) == frozenset()
+
+    virtually(story())
+
+
+def test_attempts_for_a_receipt_are_counted_and_teach_the_breaker() -> None:
+    """A destination that refuses whoever waits for it must not look healthy."""
+
+    async def story() -> None:
+        counts, channel = Counts(), Channel(fails("a", 3, TryAgain("unauthorised", pauses=True)), render)
+        receipts = Receipts({"a": channel}, counts)
+        for number in range(3):
+            await receipts.obtain(BODY, f"event-{number}", ["a"], asyncio.get_running_loop().time() + 0.01)
+        was_paused = channel.standing.breaker.is_refused
+        given = await receipts.obtain(BODY, "the-one", ["a"], 4.0)
+
+        assert was_paused
+        assert given == {"a"}, "it is asked nevertheless, and its acceptance ends the pause"
+        assert channel.standing.breaker.is_closed
+        assert counts.refusals == [True, False]
+        assert counts.attempts == ["try_again"] * 3 + ["delivered"]
 
     virtually(story())

@@ -23,7 +23,7 @@ def test_every_status_has_a_meaning(status: int) -> None:
     outcome = judge_by_status(Reply(status, "", None, 0.0))
 
     assert isinstance(outcome, Delivered) == (200 <= status < 300)
-    is_refusal = 300 <= status < 500 and status not in {401, 403, 407, 408, 425, 429}
+    is_refusal = 400 <= status < 500 and status not in {401, 403, 404, 405, 407, 408, 410, 421, 425, 429}
     assert isinstance(outcome, Undeliverable) == is_refusal
     assert isinstance(outcome, Delivered) or outcome.reason in REASONS or outcome.reason == f"http_{status}"
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import json
 import os
 import stat
 import threading
@@ -15,7 +16,9 @@ from structlog.testing import capture_logs
 
 from router.destinations.document import Document
 from router.destinations.file import FileDestination, FileSettings
+from router.destinations.lines import LINE_LIMIT
 from router.destinations.outcome import Delivered, TryAgain
+from router.events import BEGINNING, encode
 
 
 def opened(path: Path) -> FileDestination:
@@ -35,18 +38,28 @@ async def test_a_batch_is_a_line_each(tmp_path: Path) -> None:
     assert (tmp_path / "a.jsonl").read_bytes() == b'{}\n{ "a": 1}\n[]\n'
 
 
-TORN = [
-    (b"{}\n{tor", b"{}\n[]\n"),
-    (b"torn", b"[]\n"),
-    (b"", b"[]\n"),
-    (b"x" * 200_000, b"[]\n"),
-    (b"{}\n", b"{}\n[]\n"),
-]
+EVENT = encode(json.loads((Path(__file__).parents[1] / "data" / "event.json").read_text()))
+ENDS = {
+    "torn": (b"{}\n" + EVENT[:-1], b"{}\n[]\n"),
+    "torn early": (b"{}\n" + EVENT[: len(BEGINNING)], b"{}\n[]\n"),
+    "torn, and the only line": (EVENT[:100], b"[]\n"),
+    "torn and long": (EVENT[:-4] + b"x" * 200_000, b"[]\n"),
+    "empty": (b"", b"[]\n"),
+    "whole": (b"{}\n", b"{}\n[]\n"),
+    "whole, without its newline": (b"{}\n" + EVENT, b"{}\n" + EVENT + b"\n[]\n"),
+    "another program's": (b"password=4711", b"password=4711\n[]\n"),
+    "another program's, of JSON": (b'{\n  "a": 1\n}', b'{\n  "a": 1\n}\n[]\n'),
+    "too short to be known": (b"{}\n" + EVENT[:5], b"{}\n" + EVENT[:5] + b"\n[]\n"),
+    "behind something": (b"{}\n>" + EVENT[:99], b"{}\n>" + EVENT[:99] + b"\n[]\n"),
+    "longer than any": (b"x" * (LINE_LIMIT + 1), b"x" * (LINE_LIMIT + 1) + b"\n[]\n"),
+}
 
 
-@pytest.mark.parametrize(("before", "after"), TORN, ids=range(len(TORN)))
-async def test_a_torn_line_is_cut_off_when_the_file_is_opened(tmp_path: Path, before: bytes, after: bytes) -> None:
-    """A crash tore it; its event was never settled and comes again."""
+@pytest.mark.parametrize(("before", "after"), ENDS.values(), ids=ENDS)
+async def test_a_last_line_is_cut_off_only_if_a_crash_tore_one_of_ours(
+    tmp_path: Path, before: bytes, after: bytes
+) -> None:
+    """Its event was never settled and comes again. Whatever else ends without a newline is somebody's."""
     (tmp_path / "a.jsonl").write_bytes(before)
     archive = opened(tmp_path / "a.jsonl")
     await archive.deliver(documents(b"[]"))
@@ -144,8 +157,8 @@ async def test_what_can_not_be_taken_back_is_cut_off_when_it_is_tried_again(
     write = os.write
 
     def torn(descriptor: int, data: bytes) -> int:
-        if data.startswith(b"22"):
-            return write(descriptor, data[:1])
+        if data[:1] == b"{":
+            return write(descriptor, data[: len(BEGINNING)])
         raise OSError(errno.EIO, "Input/output error")
 
     def broken(_: int, __: int) -> None:
@@ -153,7 +166,7 @@ async def test_what_can_not_be_taken_back_is_cut_off_when_it_is_tried_again(
 
     monkeypatch.setattr(os, "write", torn)
     monkeypatch.setattr(os, "ftruncate", broken)
-    outcome = await archive.deliver(documents(b"22"))
+    outcome = await archive.deliver(documents(EVENT))
     monkeypatch.undo()
     await archive.deliver(documents(b"3"))
     await archive.close()
@@ -198,32 +211,32 @@ async def test_a_cancelled_attempt_ends_before_anything_else_happens_to_the_file
 async def test_nobody_cuts_off_what_another_router_is_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """During an update two routers have the same volume: half a line of the other is not torn, it is on its way."""
     path = tmp_path / "a.jsonl"
-    path.write_bytes(b"1\nhalf")
+    path.write_bytes(b"1\n" + EVENT[:-1])
     other = os.open(path, os.O_RDWR | os.O_APPEND)
     fcntl.flock(other, fcntl.LOCK_EX)
 
     def ends_meanwhile(_: float) -> None:
-        os.write(other, b" a line\n")
+        os.write(other, EVENT[-1:] + b"\n")
         fcntl.flock(other, fcntl.LOCK_UN)
 
-    monkeypatch.setattr("router.destinations.file.time.sleep", ends_meanwhile)
+    monkeypatch.setattr("router.destinations.lines.time.sleep", ends_meanwhile)
     archive = opened(path)
     outcome = await archive.deliver(documents(b"2"))
     await archive.close()
     os.close(other)
 
     assert outcome == Delivered()
-    assert path.read_bytes() == b"1\nhalf a line\n2\n"
+    assert path.read_bytes() == b"1\n" + EVENT + b"\n2\n"
 
 
 async def test_a_lock_that_is_held_for_ever_is_a_failure_that_may_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(b"half")
+    path.write_bytes(EVENT[:-1])
     other = os.open(path, os.O_RDWR)
     fcntl.flock(other, fcntl.LOCK_EX)
-    monkeypatch.setattr("router.destinations.file.time.sleep", lambda _: None)
+    monkeypatch.setattr("router.destinations.lines.time.sleep", lambda _: None)
     archive = opened(path)
     held = await archive.deliver(documents(b"1"))
     before = path.read_bytes()
@@ -231,7 +244,7 @@ async def test_a_lock_that_is_held_for_ever_is_a_failure_that_may_pass(
     free = await archive.deliver(documents(b"1"))
     await archive.close()
 
-    assert (held, before) == (TryAgain("io_error"), b"half")
+    assert (held, before) == (TryAgain("io_error"), EVENT[:-1])
     assert (free, path.read_bytes()) == (Delivered(), b"1\n")
 
 
@@ -271,11 +284,11 @@ async def test_the_cause_of_a_failure_is_logged_once(tmp_path: Path) -> None:
     ]
 
 
-BODIES = st.binary(max_size=20).filter(lambda body: b"\n" not in body)
+BODIES = st.text(max_size=20).map(lambda text: EVENT[:-1] + b',"x":' + json.dumps(text).encode() + b"}")
 
 
-@given(batches=st.lists(st.lists(BODIES, min_size=1, max_size=4), max_size=4), cut=st.integers(0, 200))
-async def test_after_a_crash_whole_lines_and_only_they_remain(
+@given(batches=st.lists(st.lists(BODIES, min_size=1, max_size=4), max_size=4), cut=st.integers(0, 9_000))
+async def test_after_a_crash_no_line_of_another_event_is_touched(
     batches: list[list[bytes]], cut: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Wherever the crash tore the file."""
@@ -290,5 +303,94 @@ async def test_after_a_crash_whole_lines_and_only_they_remain(
     await again.deliver(documents(b"last"))
     await again.close()
 
-    kept = whole[: whole[:cut].rfind(b"\n") + 1]
-    assert path.read_bytes() == kept + b"last\n"
+    start = whole[:cut].rfind(b"\n") + 1
+    last = whole[start:cut]
+    is_kept = last in whole.split(b"\n") or len(last) < len(BEGINNING)
+    assert path.read_bytes() == whole[:start] + (last + b"\n" if last and is_kept else b"") + b"last\n"
+
+
+async def test_a_line_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others may write to the same file, and read it: they see whole lines."""
+    written: list[bytes] = []
+    write = os.write
+
+    def noted(descriptor: int, data: bytes) -> int:
+        written.append(bytes(data))
+        return write(descriptor, data)
+
+    archive = opened(tmp_path / "a.jsonl")
+    monkeypatch.setattr(os, "write", noted)
+    await archive.deliver(documents(b"1", b"2" * 100_000, b"3"))
+    await archive.close()
+
+    assert written == [b"1\n", b"2" * 100_000 + b"\n", b"3\n"]
+
+
+async def test_a_pipe_is_written_as_long_as_somebody_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a reader it refuses; with one that does not read, it is not waited for longer than a limit."""
+    monkeypatch.setattr("router.destinations.lines.PATIENCE", 0.05)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    archive = opened(path)
+    outcomes = [await archive.deliver(documents(b"lost"))]
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    outcomes.append(await archive.deliver(documents(b"1")))
+    outcomes.append(await archive.deliver(documents(b"2", b"3" * 10**6)))
+    first = os.read(reader, 10**6)
+    outcomes.append(await archive.deliver(documents(b"4")))
+    rest = os.read(reader, 10**6)
+    os.close(reader)
+    outcomes.append(await archive.deliver(documents(b"5")))
+    await archive.close()
+
+    refused = TryAgain("io_error")
+    assert outcomes == [refused, Delivered(), refused, Delivered(), refused]
+    assert first.startswith(b"1\n2\n33")
+    assert rest == b"\n4\n"
+
+
+async def test_what_is_no_regular_file_is_neither_locked_nor_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel says EINVAL, and every batch would come again for ever."""
+
+    def invalid(*_: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    for name in ("fsync", "ftruncate"):
+        monkeypatch.setattr(os, name, invalid)
+    monkeypatch.setattr(fcntl, "flock", invalid)
+    (tmp_path / "link").symlink_to("/dev/null")
+    archive = opened(tmp_path / "link")
+    outcome = await archive.deliver(documents(b"1"))
+    await archive.close()
+
+    assert outcome == Delivered()
+
+
+async def test_a_disk_that_does_not_answer_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the next attempt, nor closing, nor the end of the process waits for it longer than a limit."""
+    goes_on = threading.Event()
+    write = os.write
+
+    def hanging(descriptor: int, data: bytes) -> int:
+        assert goes_on.wait(10)
+        return write(descriptor, data)
+
+    monkeypatch.setattr("router.destinations.file.ATTEMPT_LIMIT", 0.02)
+    monkeypatch.setattr("router.destinations.file.CLOSE_LIMIT", 0.02)
+    monkeypatch.setattr(os, "write", hanging)
+    archive = FileDestination(FileSettings(name="hanging", kind="file", path=tmp_path / "a.jsonl"))
+    with capture_logs() as logged:
+        outcomes = [await archive.deliver(documents(b"1")) for _ in range(3)]
+        await archive.close()
+    threads = [thread for thread in threading.enumerate() if thread.name == "file-hanging"]
+    are_daemons = [thread.daemon for thread in threads]
+    goes_on.set()
+    for thread in threads:
+        await asyncio.to_thread(thread.join, 10)
+
+    assert outcomes == [TryAgain("io_error")] * 3
+    assert are_daemons == [True]
+    assert [line["event"] for line in logged] == ["file_append_failed", "file_left_open"]
+    assert (tmp_path / "a.jsonl").read_bytes() == b"1\n"

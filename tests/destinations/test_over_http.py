@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from router import __version__
 from router.destinations.catalogue import open_destination
-from router.destinations.dialect import Post, Reply, judge_by_status
+from router.destinations.dialect import MOVED_FOR, Post, SaidByStatus
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.over_http import HttpDestination
 from router.destinations.webhook import WebhookSettings
 from router.errors import ConfigurationError
@@ -265,12 +265,9 @@ async def test_nothing_is_left_behind() -> None:
 async def test_a_mistake_of_ours_is_not_taken_for_the_receiver_s() -> None:
     """It would be retried for a day under a wrong name instead of being seen in the log."""
 
-    class Mistaken:
+    class Mistaken(SaidByStatus):
         def compose(self, documents: Sequence[Document], now: float) -> Post:
             raise ValueError(f"{len(documents)} documents at {now}")
-
-        def judge(self, reply: Reply) -> Outcome:
-            return judge_by_status(reply)
 
     destination = HttpDestination(settings("http://127.0.0.1:9/"), Mistaken(), LOOPBACK.guard())
 
@@ -296,5 +293,5 @@ async def test_a_redirect_takes_nothing_along() -> None:
         async with Sink(moved).running() as sink:
             found = await told(sink.url(), headers={"Authorization": "Bearer 4711"})
 
-    assert found == Undeliverable("redirected")
+    assert found == TryAgain("redirected", within=MOVED_FOR)
     assert elsewhere.got == []

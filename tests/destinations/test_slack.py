@@ -92,17 +92,17 @@ def texts_of(value: object) -> list[str]:
         (200, "", TryAgain("malformed_reply")),
         (202, "ok", TryAgain("malformed_reply")),
         (400, "invalid_payload", Undeliverable("http_400")),
-        (403, "action_prohibited", Undeliverable("http_403")),
-        (404, "no_service", Undeliverable("http_404")),
+        (403, "action_prohibited", TryAgain("refused_here", pauses=True)),
+        (404, "no_service", TryAgain("refused_here", pauses=True)),
         (407, "", TryAgain("unauthorised", pauses=True)),
-        (410, "channel_is_archived", Undeliverable("http_410")),
+        (410, "channel_is_archived", TryAgain("refused_here", pauses=True)),
         (429, "", TryAgain("rate_limited", after=30.0)),
         (500, "rollup_error", TryAgain("http_500", after=30.0)),
         (599, "", TryAgain("http_599", after=30.0)),
     ],
 )
 def test_slack_s_answers_mean_what_slack_says(status: int, body: str, outcome: Outcome) -> None:
-    """A receipt is 200 and `ok`; what it refuses with a 4xx, it refuses for good; a 407 is the proxy's."""
+    """A receipt is 200 and `ok`; 400 is about the message, 403, 404 and 410 about the webhook; a 407 is the proxy's."""
     assert SlackDialect().judge(Reply(status, body, "30", 0.0)) == outcome
 
 

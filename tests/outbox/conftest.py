@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from router.outbox.sqlite import SqliteOutbox
+from router.outbox.statements import Change
 from tests.outbox.stage import REPLICA
 
 
@@ -17,5 +18,6 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def outbox(path: Path) -> AsyncIterator[SqliteOutbox]:
     opened = await SqliteOutbox.open(path, REPLICA)
+    await opened._file.write(Change(lambda _: 0))  # what it writes when it is opened is done
     yield opened
     await opened.close()

@@ -15,6 +15,8 @@ from router.errors import OutboxError
 from router.events import with_sequence
 from router.outbox import (
     LEASE,
+    LONGEST_DELAY,
+    URGENCY,
     Accepted,
     Delivery,
     DeliveryRow,
@@ -27,8 +29,9 @@ from router.outbox import (
     Settlement,
     Told,
     Waiting,
+    Wanted,
 )
-from router.outbox.protocol import expect_storable
+from router.outbox.storable import expect_storable
 
 PENDING, DELIVERED, ASIDE, DISCARDED = DeliveryState
 Key = tuple[str, str]
@@ -49,7 +52,17 @@ class Row:
     """A delivery."""
 
     shown: DeliveryRow
+    due_at: float = 0.0
+    """Like all times below of the outbox's clock."""
     first_attempt_at: float | None = None
+    refusals: int = 0
+    refused_at: float | None = None
+    kept_since: float | None = None
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """What is smaller goes first."""
+        return URGENCY[self.shown.severity], self.shown.number.sequence
 
 
 @dataclass
@@ -58,7 +71,7 @@ class MemoryOutbox:
 
     replica: str
     clock: Callable[[], float]
-    """Seconds, by which claims expire."""
+    """Seconds of its own time."""
     events: dict[str, Stored] = field(default_factory=dict)
     rows: dict[Key, Row] = field(default_factory=dict)
     claims: dict[Key, str] = field(default_factory=dict)
@@ -80,10 +93,11 @@ class MemoryOutbox:
         number = Number(self.replica, self._last)
         self.events[event.id] = Stored(event, number)
         for name in event.destinations:
-            row = DeliveryRow(number, event.id, name, PENDING, 0, "", event.at, event.at, None)
+            shown = DeliveryRow(number, event.id, name, PENDING, 0, "", event.at, None, None, event.severity)
+            row = self.rows[name, event.id] = Row(shown)
             if name in event.delivered_to:
-                row = replace(row, state=DELIVERED, attempts=1, due_at=None, settled_at=event.at)
-            self.rows[name, event.id] = Row(row)
+                row.shown = replace(shown, state=DELIVERED, attempts=1, settled_at=event.at)
+                row.kept_since = self.clock()
         self.tell(event.destinations)
         return number
 
@@ -119,12 +133,33 @@ class MemoryOutbox:
         found = [row.shown for row in self._selected(selection, states)]
         return sorted(found, key=lambda row: (-row.number.sequence, row.destination))[:limit]
 
-    async def replay(self, selection: Selection, now: float) -> int:
-        """Due now, with all attempts again."""
+    async def knows(self, destination: str) -> bool:
+        """Whether there is any delivery to it."""
         self.expect_open()
+        return any(name == destination for name, _ in self.rows)
+
+    async def replay(self, selection: Selection, to: str | None = None) -> int:
+        """Due now, with all attempts again; or elsewhere."""
+        self.expect_open()
+        if to is not None:
+            return self._redirected(selection, to)
         for row in (rows := self._selected(selection, (PENDING, ASIDE))):
-            row.shown = replace(row.shown, state=PENDING, attempts=0, reason="", due_at=now, settled_at=None)
-            row.first_attempt_at = None
+            shown = replace(row.shown, state=PENDING, attempts=0, reason="", words="", due_at=None, settled_at=None)
+            self.rows[shown.destination, shown.event_id] = Row(shown)
+        self.tell(None)
+        return len(rows)
+
+    def _redirected(self, selection: Selection, to: str) -> int:
+        rows = [row for row in self._selected(selection, (PENDING, ASIDE)) if row.shown.destination != to]
+        for row in rows:
+            known = self.rows.get((to, row.shown.event_id))
+            if known is None or known.shown.state in (ASIDE, DISCARDED):
+                blank = replace(row.shown, destination=to, state=PENDING, attempts=0, reason="", words="")
+                self.rows[to, row.shown.event_id] = Row(replace(blank, due_at=None, settled_at=None))
+            row.shown = replace(
+                row.shown, state=DISCARDED, reason="replayed_elsewhere", words=to, due_at=None, settled_at=self.clock()
+            )
+            row.kept_since = self.clock()
         self.tell(None)
         return len(rows)
 
@@ -133,6 +168,7 @@ class MemoryOutbox:
         self.expect_open()
         for row in (rows := self._selected(selection, (PENDING, ASIDE))):
             row.shown = replace(row.shown, state=DISCARDED, due_at=None, settled_at=now)
+            row.kept_since = self.clock()
         return len(rows)
 
     async def waiting(self) -> Mapping[str, Waiting]:
@@ -148,10 +184,20 @@ class MemoryOutbox:
                 found[row.destination] = replace(of, set_aside=of.set_aside + 1)
         return found
 
-    async def forget(self, before: float) -> int:
-        """What is older and not waited for."""
+    async def forget(self, keep: float, keep_set_aside: float | None = None) -> int:
+        """What is older and was not waited for."""
         self.expect_open()
-        waited_for = {event_id for (_, event_id), row in self.rows.items() if row.shown.state is PENDING}
+        before = self.clock() - keep
+        before_aside = before if keep_set_aside is None else self.clock() - keep_set_aside
+        waited_for = {
+            event_id
+            for (_, event_id), row in self.rows.items()
+            if row.shown.state is PENDING
+            or (
+                row.kept_since is not None
+                and row.kept_since >= (before_aside if row.shown.state is DeliveryState.SET_ASIDE else before)
+            )
+        }
         gone = {event_id for event_id, one in self.events.items() if one.event.at < before} - waited_for
         self.events = {event_id: one for event_id, one in self.events.items() if event_id not in gone}
         self.rows = {key: row for key, row in self.rows.items() if key[1] not in gone}
@@ -189,13 +235,38 @@ class MemoryQueue:
     outbox: MemoryOutbox
     owner: str
 
-    async def claim(self, destination: str, limit: int, now: float) -> Sequence[Delivery]:
-        """What is due and free, the longest due first."""
+    async def claim(self, destination: str, wanted: Wanted) -> Sequence[Delivery]:
+        """What is due and free: the most urgent first, but every eighth the oldest."""
         self.outbox.expect_open()
         await self.renew()
-        free = [row for due_at, row in self._free(destination) if due_at <= now][:limit]
-        self.outbox.claims.update({(destination, row.shown.event_id): self.owner for row in free})
-        return [self._delivery(row) for row in free]
+        found, room = list[Delivery](), wanted.room
+        for row in self._probe(destination) if wanted.is_probe else self._mixed(destination, wanted):
+            delivery = self._delivery(row)
+            room -= len(self.outbox.events[delivery.event_id].event.body)
+            if found and room < 0:
+                break
+            found.append(delivery)
+        self.outbox.claims.update({(destination, one.event_id): self.owner for one in found})
+        return sorted(found, key=lambda one: one.order)
+
+    def _mixed(self, destination: str, wanted: Wanted) -> list[Row]:
+        left = [row for row in self._free(destination) if row.due_at <= self.outbox.clock()]
+        if wanted.above is not None:
+            left = [row for row in left if URGENCY[row.shown.severity] < URGENCY[wanted.above]]
+        taken, turn = list[Row](), wanted.turn
+        while left and len(taken) < wanted.limit:
+            turn += 1
+            taken.append(min(left, key=lambda row: row.shown.number if turn % 8 == 0 else row.order))
+            left.remove(taken[-1])
+        return taken
+
+    def _probe(self, destination: str) -> list[Row]:
+        free = self._free(destination)
+        untried = [row for row in free if not row.shown.attempts]
+        if untried:
+            return [max(untried, key=lambda row: row.shown.number)]
+        due = [row for row in free if row.due_at <= self.outbox.clock()]
+        return sorted(due, key=lambda row: -1.0 if row.refused_at is None else row.refused_at)[:1]
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Only what is pending changes, and for what is another's only good news counts."""
@@ -230,19 +301,19 @@ class MemoryQueue:
     async def next_due(self, destination: str) -> float | None:
         """Of what nobody holds."""
         self.outbox.expect_open()
-        return next((due_at for due_at, _ in self._free(destination)), None)
+        due = [0.0 if not row.shown.attempts else row.due_at for row in self._free(destination)]
+        return max(0.0, min(due) - self.outbox.clock()) if due else None
 
     def subscribe(self, told: Told) -> None:
         """Be told."""
         self.outbox.told.append(told)
 
-    def _free(self, destination: str) -> list[tuple[float, Row]]:
-        rows = [
-            (row.shown.due_at, row)
+    def _free(self, destination: str) -> list[Row]:
+        return [
+            row
             for row in self.outbox.rows.values()
-            if row.shown.destination == destination and row.shown.due_at is not None and not self._is_held(row)
+            if row.shown.destination == destination and row.shown.state is PENDING and not self._is_held(row)
         ]
-        return sorted(rows, key=lambda one: (one[0], one[1].shown.number))
 
     def _is_held(self, row: Row) -> bool:
         owner = self.outbox.claims.get((row.shown.destination, row.shown.event_id))
@@ -253,18 +324,32 @@ class MemoryQueue:
     def _delivery(self, row: Row) -> Delivery:
         shown, event = row.shown, self.outbox.events[row.shown.event_id].event
         whole = with_sequence(event.body, shown.number.sequence)
+        now = self.outbox.clock()
+        tried_for = 0.0 if row.first_attempt_at is None else now - row.first_attempt_at
+        refused_for = None if row.refused_at is None else now - row.refused_at
         return Delivery(
-            shown.destination, event.id, shown.number, whole, shown.attempts, row.first_attempt_at, shown.appended_at
-        )
+            shown.destination, event.id, shown.number, whole, shown.attempts, tried_for, shown.appended_at,
+            shown.severity, row.refusals, refused_for,
+        )  # fmt: skip
 
     def _settled(self, row: Row, one: Settlement) -> None:
-        shown = replace(row.shown, attempts=one.attempts, reason="", due_at=None, settled_at=None)
+        now = self.outbox.clock()
+        row.first_attempt_at = now if row.first_attempt_at is None else row.first_attempt_at
+        row.refusals, row.refused_at = 0, None
+        shown = replace(row.shown, attempts=one.attempts, reason="", words="", due_at=None, settled_at=None)
         match one:
             case Accepted():
                 row.shown = replace(shown, state=DELIVERED, settled_at=one.at)
+                row.kept_since = now
             case Postponed():
-                row.shown = replace(shown, reason=one.reason.replace("\0", "\ufffd"), due_at=one.due_at)
-                row.first_attempt_at = one.first_attempt_at if row.first_attempt_at is None else row.first_attempt_at
+                row.due_at = now + min(one.delay, LONGEST_DELAY)
+                row.shown = replace(shown, reason=_kept(one.reason), words=_kept(one.words), due_at=row.due_at)
+                row.refusals, row.refused_at = one.refusals, now if one.is_refused else None
             case SetAside():
-                reason = one.reason.replace("\0", "\ufffd")
-                row.shown = replace(shown, state=ASIDE, reason=reason, settled_at=one.at)
+                reason, words = _kept(one.reason), _kept(one.words)
+                row.shown = replace(shown, state=ASIDE, reason=reason, words=words, settled_at=one.at)
+                row.kept_since = now
+
+
+def _kept(text: str) -> str:
+    return text.replace("\0", "\ufffd")

@@ -32,6 +32,17 @@ async def stored(records: Records) -> list[tuple[int, str]]:
     return sorted({(row.number.sequence, row.event_id) for row in rows})
 
 
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
 class Accident:
     """A connection that runs `before` ahead of every statement that begins with one of these words."""
 
@@ -52,12 +63,12 @@ class Accident:
 
 def writing(outbox: SqliteOutbox) -> sqlite3.Connection:
     """The connection on which the outbox writes."""
-    return outbox._file._connections[2]
+    return outbox._file._opened.connections[2]
 
 
 def injure(writer: Writer[object] | object, words: Sequence[str], before: Callable[[], None]) -> None:
     """Have an accident before these statements of a writer, or of an outbox's writer."""
-    mine = writer._file._writer if isinstance(writer, SqliteOutbox) else cast("Writer[object]", writer)
+    mine = writer._file._opened.writer if isinstance(writer, SqliteOutbox) else cast("Writer[object]", writer)
     mine._connection = cast("sqlite3.Connection", Accident(mine._connection, words, before))
 
 

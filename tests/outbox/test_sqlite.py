@@ -5,19 +5,20 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from router.errors import OutboxError
-from router.outbox import LEASE, Accepted, DeliveryState, Number, Selection, SetAside
+from router.outbox import LEASE, Accepted, DeliveryState, Number, Selection, SetAside, Wanted, changes
+from router.outbox.changes import FORGET_ROWS
 from router.outbox.claiming import CLAIM_BYTES, CLAIM_LIMIT
-from router.outbox.protocol import BODY_LIMIT
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
-from router.outbox.statements import FORGET_ROWS
+from router.outbox.statements import Asked, Change
+from router.outbox.storable import BODY_LIMIT
 from tests.outbox.stage import ME, NOW, REPLICA, new, sequences, stored
 
 APPENDING = """
@@ -82,8 +83,9 @@ def written(path: Path, content: bytes) -> None:
 
 
 async def test_an_owner_that_could_not_open_leaves_no_lock(path: Path) -> None:
-    written(path, b"this is not a database" * 100)
-    with pytest.raises(OutboxError, match="is damaged"):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    with pytest.raises(OutboxError, match="is of version 999"):
         await SqliteOutbox.open(path, REPLICA)
     written(path, b"")
     outbox = await SqliteOutbox.open(path, REPLICA)
@@ -99,15 +101,15 @@ async def test_beside_needs_a_file(path: Path) -> None:
 
 async def test_the_owner_sees_what_was_replayed_beside_it(outbox: SqliteOutbox, path: Path) -> None:
     await outbox.append(new("a"))
-    (claimed,) = await outbox.queue(ME).claim("slack", 1, NOW)
+    (claimed,) = await outbox.queue(ME).claim("slack", Wanted(1))
     await outbox.queue(ME).settle([SetAside("slack", claimed.event_id, NOW, 1, "http_400")])
-    assert await outbox.queue(ME).claim("slack", 1, NOW) == ()
+    assert await outbox.queue(ME).claim("slack", Wanted(1)) == ()
     command = await beside(path)
-    assert await command.replay(Selection(destination="slack"), NOW) == 1
+    assert await command.replay(Selection(destination="slack")) == 1
     await command.close()
-    (again,) = await outbox.queue(ME).claim("slack", 1, NOW)
+    (again,) = await outbox.queue(ME).claim("slack", Wanted(1))
 
-    assert (again.event_id, again.attempts, again.first_attempt_at) == ("a", 0, None)
+    assert (again.event_id, again.attempts, again.tried_for) == ("a", 0, 0.0)
 
 
 async def test_the_owner_and_a_command_change_the_file_at_the_same_time(outbox: SqliteOutbox, path: Path) -> None:
@@ -115,7 +117,7 @@ async def test_the_owner_and_a_command_change_the_file_at_the_same_time(outbox: 
     await outbox.append(new("a", "siem"))
     command = await beside(path)
     appending = [outbox.append(new(f"event-{number}")) for number in range(200)]
-    replaying = [command.replay(Selection(destination="siem"), NOW) for _ in range(20)]
+    replaying = [command.replay(Selection(destination="siem")) for _ in range(20)]
     numbers, counts = await asyncio.gather(asyncio.gather(*appending), asyncio.gather(*replaying))
     await command.close()
 
@@ -149,7 +151,7 @@ async def test_a_claim_holds_no_more_bytes_than_its_limit_and_always_something(o
     half = b'{"a":"' + b"x" * (CLAIM_BYTES // 2 - 100) + b'"}}'
     for number, body in enumerate([large, half, half, half]):
         await outbox.append(new(f"event-{number}", body=body))
-    claims = [[one.number.sequence for one in await outbox.queue(ME).claim("slack", 10, NOW)] for _ in range(4)]
+    claims = [[one.number.sequence for one in await outbox.queue(ME).claim("slack", Wanted(10))] for _ in range(4)]
 
     assert claims == [[1], [2, 3], [4], []]
 
@@ -157,8 +159,8 @@ async def test_a_claim_holds_no_more_bytes_than_its_limit_and_always_something(o
 async def test_a_claim_has_a_limit_of_its_own(outbox: SqliteOutbox) -> None:
     await asyncio.gather(*(outbox.append(new(f"event-{number}")) for number in range(CLAIM_LIMIT + 5)))
 
-    assert len(await outbox.queue(ME).claim("slack", 1000, NOW)) == CLAIM_LIMIT
-    assert len(await outbox.queue(ME).claim("slack", 1000, NOW)) == 5
+    assert len(await outbox.queue(ME).claim("slack", Wanted(1000))) == CLAIM_LIMIT
+    assert len(await outbox.queue(ME).claim("slack", Wanted(1000))) == 5
 
 
 async def test_forgetting_takes_many_small_transactions_and_counts_them_all(outbox: SqliteOutbox) -> None:
@@ -166,7 +168,7 @@ async def test_forgetting_takes_many_small_transactions_and_counts_them_all(outb
     await asyncio.gather(*(outbox.append(new(f"event-{number}")) for number in range(count + 1)))
     await outbox.queue(ME).settle([Accepted("slack", f"event-{number}", NOW, 1) for number in range(count)])
 
-    assert await outbox.forget(NOW + 1) == count
+    assert await outbox.forget(-1.0) == count
     assert await stored(outbox) == [(count + 1, f"event-{count}")]
 
 
@@ -177,19 +179,40 @@ async def test_an_event_that_is_replayed_while_others_are_forgotten_stays(
     await outbox.append(new("a"))
     await outbox.append(new("b"))
     await outbox.queue(ME).settle([SetAside("slack", event_id, NOW, 1, "http_400") for event_id in "ab"])
-    change = outbox._changed
+    remove = outbox.retention._removed_of
 
-    async def replayed_meanwhile(apply: object) -> int:
-        monkeypatch.setattr(outbox, "_changed", change)
+    async def replayed_meanwhile(sequences: Sequence[int]) -> int:
+        monkeypatch.setattr(outbox.retention, "_removed_of", remove)
         with closing(sqlite3.connect(path)) as operator:
             operator.execute("UPDATE deliveries SET state = 'pending' WHERE sequence = 1")
             operator.commit()
-        return await change(apply)  # type: ignore[arg-type] # passed on as it came
+        return await remove(sequences)
 
-    monkeypatch.setattr(outbox, "_changed", replayed_meanwhile)
+    monkeypatch.setattr(outbox.retention, "_removed_of", replayed_meanwhile)
 
-    assert await outbox.forget(NOW + 1) == 1
+    assert await outbox.forget(-1.0) == 1
     assert await stored(outbox) == [(1, "a")]
+
+
+async def test_a_million_deliveries_are_replayed_in_portions(
+    outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever appends meanwhile waits for one of them, not for all."""
+    await asyncio.gather(*(outbox.append(new(f"{number}", "slack", "siem")) for number in range(25)))
+    monkeypatch.setattr(changes, "DECIDED_ROWS", 7)
+    done: list[int] = []
+    write = outbox._file.write
+
+    def noted(asked: Asked, *, is_patient: bool = False) -> asyncio.Future[object]:
+        done.append(1)
+        return write(asked, is_patient=is_patient)
+
+    monkeypatch.setattr(outbox._file, "write", noted)
+    replayed = await outbox.replay(Selection())
+    discarded = await outbox.discard(Selection("siem"), NOW)
+
+    assert (replayed, discarded) == (50, 25)
+    assert len(done) == 8 + 4
 
 
 async def test_a_closed_outbox_says_so(path: Path) -> None:
@@ -198,12 +221,12 @@ async def test_a_closed_outbox_says_so(path: Path) -> None:
     await outbox.close()
     for asked in (
         outbox.append(new("a")),
-        outbox.queue(ME).claim("slack", 1, NOW),
+        outbox.queue(ME).claim("slack", Wanted(1)),
         outbox.queue(ME).settle([Accepted("slack", "a", NOW, 1)]),
         outbox.queue(ME).next_due("slack"),
         outbox.deliveries(Selection(), 1),
-        outbox.replay(Selection(), NOW),
-        outbox.forget(NOW),
+        outbox.replay(Selection()),
+        outbox.forget(0.0),
     ):
         with pytest.raises(OutboxError, match="the outbox is closed"):
             await asked
@@ -224,23 +247,23 @@ async def test_a_late_commit_is_delivered_all_the_same(outbox: SqliteOutbox) -> 
     outbox.queue(ME).subscribe(told.append)
     late = asyncio.create_task(outbox.append(new("late", "siem")))
     await asyncio.sleep(0)
-    outbox._file._writer._late()
+    outbox._file._opened.writer._late()
     with pytest.raises(OutboxError, match="the outbox has not answered for 1 s"):
         await late
     await outbox.append(new("next"))
 
     assert {name for one in told for name in one or ()} == {"siem", "slack"}
-    assert [(one.number.sequence, one.event_id) for one in await outbox.queue(ME).claim("siem", 1, NOW)] == [
+    assert [(one.number.sequence, one.event_id) for one in await outbox.queue(ME).claim("siem", Wanted(1))] == [
         (1, "late")
     ]
 
 
 async def test_a_late_settlement_can_be_asked_again(outbox: SqliteOutbox) -> None:
     await outbox.append(new("a"))
-    await outbox.queue(ME).claim("slack", 1, NOW)
+    await outbox.queue(ME).claim("slack", Wanted(1))
     late = asyncio.create_task(outbox.queue(ME).settle([Accepted("slack", "a", NOW + 5, 1)]))
     await asyncio.sleep(0)
-    outbox._file._writer._late()
+    outbox._file._opened.writer._late()
     with pytest.raises(OutboxError, match="has not answered"):
         await late
     await outbox.queue(ME).settle([Accepted("slack", "a", NOW + 6, 1)])
@@ -249,35 +272,42 @@ async def test_a_late_settlement_can_be_asked_again(outbox: SqliteOutbox) -> Non
     assert (row.state, row.settled_at) == (DeliveryState.DELIVERED, NOW + 5)
 
 
+async def looked(outbox: SqliteOutbox) -> None:
+    """Have it look for what others have changed."""
+    outbox._look()
+    await outbox._file.write(Change(lambda _: 0))
+
+
 async def test_who_waits_hears_of_what_a_command_made_due(outbox: SqliteOutbox, path: Path) -> None:
-    """A file tells nobody that another process has changed it."""
+    """A file tells nobody that another process has changed it. What we wrote ourselves is told otherwise."""
     await outbox.append(new("a"))
     await outbox.queue(ME).settle([SetAside("slack", "a", NOW, 1, "http_400")])
-    outbox._look()
+    await looked(outbox)
     told: list[Collection[str] | None] = []
     outbox.queue(ME).subscribe(told.append)
-    outbox._look()
-    assert told == []
+    await outbox.append(new("b"))
+    await looked(outbox)
+    assert told == [{"slack"}]
     command = await beside(path)
-    await command.replay(Selection(destination="slack"), NOW)
+    await command.replay(Selection(destination="slack"))
     await command.close()
-    outbox._look()
+    await looked(outbox)
 
-    assert told == [None]
+    assert told == [{"slack"}, None]
 
 
 async def test_who_waits_hears_of_claims_that_have_expired(path: Path) -> None:
     now = [0.0]
     outbox = await SqliteOutbox.open(path, REPLICA, clock=lambda: now[0])
     await outbox.append(new("a"))
-    await outbox.queue("dead").claim("slack", 1, NOW)
+    await outbox.queue("dead").claim("slack", Wanted(1))
     told: list[Collection[str] | None] = []
-    outbox._look()
+    await looked(outbox)
     outbox.queue(ME).subscribe(told.append)
     now[0] += LEASE
     outbox._look()
     outbox._look()
-    (taken,) = await outbox.queue(ME).claim("slack", 1, NOW)
+    (taken,) = await outbox.queue(ME).claim("slack", Wanted(1))
     await outbox.close()
 
     assert told == [{"slack"}]
@@ -290,7 +320,7 @@ async def test_nothing_is_claimed_that_is_being_withdrawn(outbox: SqliteOutbox) 
     withdrawing = asyncio.create_task(outbox.withdraw(["a"]))
     await asyncio.sleep(0)
     while not withdrawing.done():
-        assert not await outbox.queue(ME).claim("slack", 1, NOW)
+        assert not await outbox.queue(ME).claim("slack", Wanted(1))
         await asyncio.sleep(0)
 
     assert withdrawing.result() == {"a"}
@@ -316,7 +346,7 @@ async def test_what_could_not_be_withdrawn_is_claimed_again(outbox: SqliteOutbox
     told: list[Collection[str] | None] = []
     outbox.queue(ME).subscribe(told.append)
     assert await outbox.withdraw(["a"]) == set()
-    (one, other) = await outbox.queue(ME).claim("slack", 2, NOW)
+    (one, other) = await outbox.queue(ME).claim("slack", Wanted(2))
 
     assert told == [None]
     assert [one.event_id, other.event_id] == ["a", "b"]
@@ -329,7 +359,7 @@ async def test_a_withdrawal_is_not_told_that_the_disk_is_late(outbox: SqliteOutb
     withdrawing = asyncio.create_task(outbox.withdraw(["late"]))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    outbox._file._writer._late()
+    outbox._file._opened.writer._late()
     with pytest.raises(OutboxError, match="has not answered"):
         await late
 
@@ -340,7 +370,7 @@ async def test_appends_that_were_given_up_while_the_disk_hung_are_withdrawn_toge
     """They are of several transactions by then, and others append meanwhile."""
     given_up = [asyncio.create_task(outbox.append(new(f"given up {number}"))) for number in range(200)]
     await asyncio.sleep(0)
-    outbox._file._writer._late()
+    outbox._file._opened.writer._late()
     await asyncio.gather(*given_up, return_exceptions=True)
     withdrawing = [outbox.withdraw([f"given up {number}"]) for number in range(200)]
     gone, number = await asyncio.gather(asyncio.gather(*withdrawing), outbox.append(new("another")))

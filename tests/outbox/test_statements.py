@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from router.events import with_sequence
 from router.outbox import (
+    LONGEST_DELAY,
     Accepted,
     DeliveryState,
     NewEvent,
@@ -24,7 +25,7 @@ from router.outbox import (
     schema,
 )
 from router.outbox.claiming import CLAIM_BYTES, _within_bytes
-from router.outbox.queries import Due
+from router.outbox.queries import Sized
 from router.outbox.statements import Append, Asked, Change, Settle, Withdraw, perform
 from tests.outbox.stage import BODY, NOW, REPLICA, new
 
@@ -42,10 +43,10 @@ def connection(path: Path) -> Iterator[sqlite3.Connection]:
 def test_results_come_in_the_order_of_what_was_asked(connection: sqlite3.Connection) -> None:
     asked: Sequence[Append | Settle | Change] = [
         Change(lambda _: 77),
-        Append(new("a"), REPLICA),
-        Settle([Accepted("slack", "a", NOW, 1)]),
-        Append(new("b"), REPLICA),
-        Append(new("a"), REPLICA),
+        Append(new("a"), REPLICA, NOW),
+        Settle([Accepted("slack", "a", NOW, 1)], [None], NOW),
+        Append(new("b"), REPLICA, NOW),
+        Append(new("a"), REPLICA, NOW),
     ]
     one, two = Number(REPLICA, 1), Number(REPLICA, 2)
 
@@ -58,13 +59,13 @@ def test_results_come_in_the_order_of_what_was_asked(connection: sqlite3.Connect
 
 def test_what_is_rolled_back_leaves_no_gap(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN")
-    assert perform(connection, [Append(new("a"), REPLICA), Append(new("b"), REPLICA)]) == [
+    assert perform(connection, [Append(new("a"), REPLICA, NOW), Append(new("b"), REPLICA, NOW)]) == [
         Number(REPLICA, 1),
         Number(REPLICA, 2),
     ]
     connection.execute("ROLLBACK")
 
-    assert perform(connection, [Append(new("c"), REPLICA)]) == [Number(REPLICA, 1)]
+    assert perform(connection, [Append(new("c"), REPLICA, NOW)]) == [Number(REPLICA, 1)]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -75,7 +76,7 @@ def test_any_batches_number_each_id_once_and_without_a_gap(
     connection.execute("BEGIN")
     expected: dict[str, int] = {}
     for batch in batches:
-        numbers = perform(connection, [Append(new(event_id), REPLICA) for event_id in batch])
+        numbers = perform(connection, [Append(new(event_id), REPLICA, NOW) for event_id in batch])
         assert numbers == [Number(REPLICA, expected.setdefault(event_id, len(expected) + 1)) for event_id in batch]
     found = dict(connection.execute("SELECT id, sequence FROM events"))
     connection.execute("ROLLBACK")
@@ -84,34 +85,42 @@ def test_any_batches_number_each_id_once_and_without_a_gap(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(destination=TEXTS.filter(lambda text: "\0" not in text), reason=TEXTS, at=NUMBERS, first=NUMBERS)
+@given(
+    destination=TEXTS.filter(lambda text: "\0" not in text),
+    reason=TEXTS,
+    at=NUMBERS,
+    first=NUMBERS,
+    delay=st.floats(0, LONGEST_DELAY),
+)
 def test_any_text_and_time_of_a_settlement_arrives_as_it_is(
-    connection: sqlite3.Connection, destination: str, reason: str, at: float, first: float
+    connection: sqlite3.Connection, destination: str, reason: str, at: float, first: float, delay: float
 ) -> None:
     """Times of a claimed delivery to ten microseconds: SQLite writes fifteen digits into JSON."""
     connection.execute("BEGIN")
-    perform(connection, [Append(new("a", destination), REPLICA), Append(new("b", destination), REPLICA)])
+    perform(connection, [Append(new("a", destination), REPLICA, NOW), Append(new("b", destination), REPLICA, NOW)])
     settlements: Sequence[Settlement] = [
-        Postponed(destination, "a", at, 3, first, reason),
-        SetAside(destination, "b", at, 4, reason),
+        Postponed(destination, "a", delay, 3, reason, reason),
+        SetAside(destination, "b", at, 4, reason, reason),
     ]
-    perform(connection, [Settle(settlements)])
+    perform(connection, [Settle(settlements, [1, None], first)])
     aside, postponed = queries.rows(connection, Selection(destination), 10, False)
-    (delivery,) = queries.whole(connection, destination, [1])
+    (delivery,) = queries.whole(connection, destination, [1], first + 5.0)
+    (due_at,) = connection.execute("SELECT due_at FROM deliveries WHERE sequence = 1").fetchone()
     connection.execute("ROLLBACK")
     kept = reason.replace("\0", "\ufffd")
 
     assert (postponed.reason, aside.reason, aside.attempts) == (kept, kept, 4)
-    assert [postponed.due_at, aside.settled_at] == pytest.approx([at, at], abs=1e-6)
-    assert delivery.first_attempt_at == pytest.approx(first, abs=1e-5)
+    assert (postponed.words, aside.words) == (kept, kept)
+    assert [due_at, aside.settled_at] == pytest.approx([first + delay, at], abs=1e-5)
+    assert delivery.tried_for == pytest.approx(5.0, abs=1e-5)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=TEXTS.filter(lambda text: "\0" not in text))
 def test_any_body_without_a_nul_is_read_as_it_was_written(connection: sqlite3.Connection, text: str) -> None:
     connection.execute("BEGIN")
-    perform(connection, [Append(NewEvent("a", text.encode() + BODY, NOW, ["slack"]), REPLICA)])
-    (delivery,) = queries.whole(connection, "slack", [1])
+    perform(connection, [Append(NewEvent("a", text.encode() + BODY, NOW, ["slack"]), REPLICA, NOW)])
+    (delivery,) = queries.whole(connection, "slack", [1], NOW)
     connection.execute("ROLLBACK")
 
     assert delivery.body == with_sequence(text.encode() + BODY, 1)
@@ -119,7 +128,10 @@ def test_any_body_without_a_nul_is_read_as_it_was_written(connection: sqlite3.Co
 
 @given(lengths=st.lists(st.integers(0, 2 * CLAIM_BYTES), min_size=1))
 def test_a_claim_takes_from_the_front_as_many_as_its_bytes_allow(lengths: list[int]) -> None:
-    taken = [one.sequence for one in _within_bytes([Due(n, str(n), NOW, length) for n, length in enumerate(lengths)])]
+    taken = [
+        one.sequence
+        for one in _within_bytes([Sized(n, str(n), length) for n, length in enumerate(lengths)], CLAIM_BYTES)
+    ]
     total = sum(lengths[: len(taken)])
 
     assert taken == list(range(len(taken)))
@@ -127,7 +139,7 @@ def test_a_claim_takes_from_the_front_as_many_as_its_bytes_allow(lengths: list[i
     assert len(taken) == len(lengths) or total + lengths[len(taken)] > CLAIM_BYTES
 
 
-APPEND_A, APPEND_B = Append(new("a"), REPLICA), Append(new("b"), REPLICA)
+APPEND_A, APPEND_B = Append(new("a"), REPLICA, NOW), Append(new("b"), REPLICA, NOW)
 TAKE_A = Withdraw(["a"])
 
 
@@ -138,7 +150,7 @@ TAKE_A = Withdraw(["a"])
         ([APPEND_A, TAKE_A, APPEND_A], set(), {"a": 1}),
         ([TAKE_A, APPEND_A], {"a"}, {"a": 1}),
         ([APPEND_A, APPEND_A, TAKE_A], set(), {"a": 1}),
-        ([Append(new("a", "slack"), REPLICA), TAKE_A, TAKE_A], {"a"}, {}),
+        ([Append(new("a", "slack"), REPLICA, NOW), TAKE_A, TAKE_A], {"a"}, {}),
     ],
     ids=["before another", "and again", "then appended", "appended twice", "withdrawn twice"],
 )
@@ -175,7 +187,7 @@ def test_whatever_is_appended_and_withdrawn_what_is_acknowledged_is_there_and_nu
     connection.execute("BEGIN")
     for batch in batches:
         asked: list[Asked] = [
-            Append(new(event_id), REPLICA) if is_append else Withdraw([event_id]) for is_append, event_id in batch
+            Append(new(event_id), REPLICA, NOW) if is_append else Withdraw([event_id]) for is_append, event_id in batch
         ]
         results = perform(connection, asked)
         found = dict(connection.execute("SELECT id, sequence FROM events"))

@@ -18,7 +18,7 @@ from router.rendering.renderer import Renderer
 from router.rendering.shipped import notices_folder
 from router.rendering.template import Template
 from router.settings import shape
-from router.settings.names import Item
+from router.settings.plain import Item
 from router.settings.snapshot import Reading, read_file
 from router.settings.surroundings import gathered, templates
 

@@ -210,14 +210,41 @@ def test_a_fallback_is_not_for_notices() -> None:
 
 
 @pytest.mark.parametrize("kind", ["slack", "sysdig", "webhook"])
+def test_what_a_receiver_finds_too_large_is_told_in_short(kind: str) -> None:
+    """Failing images stay, the others are counted."""
+    image, data = EVENT["data"]["images"][0], EVENT["data"]
+    passing = [
+        {**image, "verdict": "verified", "image": f"registry.example/shop/web:{number}"} for number in range(150)
+    ]
+    images = [*passing, {**image, "verdict": "unsigned", "image": "registry.example/shop/bad:1"}]
+    whole = json.dumps({**EVENT, "data": {**data, "images": images}}).encode()
+    rendered = Renderer(Templates(None), kind=kind, name="x").minimal(whole)
+    body = json.loads(rendered.body)
+
+    assert rendered.is_fallback
+    assert len(rendered.body) < 16 * 1024 < len(whole)
+    match kind:
+        case "slack":
+            assert body["text"].startswith("(shortened")
+        case "sysdig":
+            assert "shortened" in body["events"][0]["tags"]
+        case _:
+            assert body["gatecrierfallback"] == "true"
+            assert "registry.example/shop/bad:1" in {one["image"] for one in body["data"]["images"]}
+            assert body["data"]["images_omitted"]["count"] == len(images) - len(body["data"]["images"])
+            assert body["data"]["sequence"] == data["sequence"]
+
+
+@pytest.mark.parametrize("kind", ["slack", "sysdig", "webhook"])
 @pytest.mark.parametrize("event", [{}, {"data": {}}, {"id": "1", "data": {"decision": {"message": "m"}, "images": []}}])
 def test_an_event_of_another_release_loses_no_alert(kind: str, event: dict[str, object]) -> None:
     """The outbox keeps events for weeks; one may lack a field that this release knows."""
     renderer = Renderer(Templates(LIBRARY.template("sysdig")), kind=kind, name="x")
-    rendered = renderer.render(json.dumps(event).encode())
+    rendered, short = renderer.render(json.dumps(event).encode()), renderer.minimal(json.dumps(event).encode())
 
     assert rendered.is_fallback
     assert json.loads(rendered.body)
+    assert json.loads(short.body)
 
 
 @pytest.mark.parametrize(

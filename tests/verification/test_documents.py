@@ -33,6 +33,10 @@ def test_an_object_is_read_as_it_was_written(value: dict[str, object]) -> None:
     assert read_object(json.dumps(value).encode(), "it") == value
 
 
+def test_a_whole_surrogate_pair_is_one_character() -> None:
+    assert read_object(b'{"a":"\\ud83d\\ude00"}', "it") == {"a": "\U0001f600"}
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -53,8 +57,11 @@ def test_an_object_is_read_as_it_was_written(value: dict[str, object]) -> None:
         '{"a":1}'.encode("utf-32-le"),
         b'{"a":1} {}',
         b'{"a":1}\0',
+        b'{"a":"\\ud800"}',
+        b'{"a":["\\uDFFF x"]}',
+        b'{"\\udBFF":1}',
     ],
-    ids=range(17),
+    ids=range(20),
 )
 def test_what_can_be_read_in_two_ways_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidSignatureError) as refused:

@@ -14,12 +14,18 @@ from router.fields import ReadingContext
 from router.images import Digest
 from router.verdict import Verdict
 from router.verification import Verifier
+from router.verification.combination import Single
+from router.verification.combination_settings import AnyOfSettings
+from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.settings import CosignSettings
 from router.verification.keys import PublicKey, SignedBytes
+from router.verification.outside import Outside
 from router.verification.pki.certificates import Certificate
 from router.verification.scheme import Endorsement, Signer, Verified
+from router.verification.settings import repositories_of
+from router.verification.sigstore.trusted_root import TrustedRoot, read_trusted_root
 from router.verification.trust import Trust
-from router.verification.trust_roots import TrustRootSettings
+from router.verification.trust_roots import NO_ROOTS, Roots, TrustRootSettings
 from tests.verification.test_keyless_cases import FOLDER
 from tests.verification.world import MemorySource, image, pen, rule
 
@@ -38,6 +44,12 @@ def verifier(**members: object) -> CosignSettings:
     settings = CosignSettings.model_validate(written, context=READING)
     settings.bind(())
     return settings
+
+
+def root_of(settings: CosignSettings, roots: Roots = NO_ROOTS) -> TrustedRoot | None:
+    scheme = settings.scheme(Outside(roots))
+    assert isinstance(scheme, CosignScheme)
+    return scheme.trust.material.root
 
 
 async def judged(layout: str, settings: CosignSettings, **asked: Any) -> Any:  # noqa: ANN401 - a judgement
@@ -126,7 +138,7 @@ def test_the_public_good_root_is_used_where_none_is_named_and_only_where_it_is_n
     keys = [{"name": "release", "pem": (FOLDER / "keys" / "release.pub").read_text()}]
     plain = CosignSettings.model_validate({"name": "a", "kind": "cosign", "keys": keys})
     plain.bind(())
-    root, none = named.scheme().trust.material.root, plain.scheme().trust.material.root
+    root, none = root_of(named), root_of(plain)
 
     assert root is not None
     assert "rekor.sigstore.dev" in {log.origin for log in root.logs.values()}
@@ -140,7 +152,91 @@ def test_a_root_by_a_name_that_nobody_gave_is_no_root() -> None:
         settings.scheme()
     settings.bind([TrustRootSettings.model_validate({"name": "own", "file": "trusted_root.json"}, context=READING)])
 
-    assert settings.scheme().trust.material.root is not None
+    assert root_of(settings) is not None
+
+
+def test_a_renewed_root_is_another_trust_and_a_file_is_never_renewed() -> None:
+    """What was proven under the old root must not be remembered."""
+    named = CosignSettings.model_validate({"name": "a", "kind": "cosign", "keyless": [ALICE]})
+    named.bind(())
+    source = named.root_source
+    renewed = read_trusted_root((FOLDER / "trusted_root.json").read_bytes())
+    assert source is not None
+    assert source.repository is not None
+    roots = {source.repository.id: renewed}
+
+    assert root_of(named, roots) == renewed
+    assert named.scheme(Outside(roots)).trust.id != named.scheme().trust.id
+    assert root_of(verifier(keyless=[ALICE]), roots) == root_of(verifier(keyless=[ALICE]))
+
+
+def with_beginning() -> dict[str, ReadingContext]:
+    """Reads root metadata that is there only here."""
+    beginning = json.dumps({"signed": {"_type": "root"}}).encode()
+
+    def read(path: Path, _: int) -> bytes:
+        return beginning if path.name == "root.json" else path.read_bytes()
+
+    return {"reading": ReadingContext(FOLDER, {}, read)}
+
+
+async def test_an_image_whose_root_has_not_come_yet_is_unverifiable_and_no_evidence_is_asked_for() -> None:
+    tuf = {"url": "https://tuf.example/", "root": "root.json"}
+    own = TrustRootSettings.model_validate({"name": "own", "tuf": tuf}, context=with_beginning())
+    settings = CosignSettings.model_validate(
+        {"name": "keys", "kind": "cosign", "keyless": [ALICE], "trust_root": "own"}
+    )
+    settings.bind([own])
+    source = MemorySource.of_layout(FOLDER / "layouts" / "bundle-email")
+    judgement = await Verifier(source, [settings]).judge(image(), rule(), FAR)
+
+    assert (judgement.verdict, judgement.reason) == (Verdict.UNVERIFIABLE, "trust_missing")
+    assert not judgement.is_registrys_doing
+    assert source.asked == ["HEAD v1"]
+
+    assert settings.root_source is not None
+    assert settings.root_source.repository is not None
+    roots = {settings.root_source.repository.id: read_trusted_root((FOLDER / "trusted_root.json").read_bytes())}
+    later = await Verifier(source, [settings], outside=Outside(roots)).judge(image(), rule(), FAR)
+    assert later.verdict is Verdict.VERIFIED
+
+
+def test_verifiers_that_are_combined_know_renewed_roots_too() -> None:
+    named = CosignSettings.model_validate({"name": "a", "kind": "cosign", "keyless": [ALICE]})
+    both = AnyOfSettings.model_validate({"name": "both", "kind": "any_of", "verifiers": ["a"]})
+    for settings in (named, both):
+        settings.bind((), (named, both))
+    (repository,) = repositories_of((named, both))
+    roots = {repository.id: read_trusted_root((FOLDER / "trusted_root.json").read_bytes())}
+    (member,) = both.scheme(Outside(roots)).members
+
+    assert isinstance(member, Single)
+    assert member.scheme.trust.id == named.scheme(Outside(roots)).trust.id != named.scheme().trust.id
+    assert both.scheme(Outside(roots)).trust.id != both.scheme().trust.id
+
+
+@pytest.mark.parametrize(
+    ("root", "words"),
+    [
+        ({}, "exactly one of file .* and tuf"),
+        ({"file": "trusted_root.json", "tuf": {"url": "https://a.example", "root": "root.json"}}, "exactly one of"),
+        ({"tuf": {"url": "https://a.example", "root": "trusted_root.json"}}, "root metadata .* can't be used"),
+        ({"tuf": {"url": "https://a.example", "root": "keys/release.pub"}}, "no JSON"),
+        ({"tuf": {"url": "ftp://a.example", "root": "root.json"}}, "no address of a TUF repository"),
+        ({"tuf": {"url": "https://user:secret@a.example", "root": "root.json"}}, "no address of a TUF repository"),
+        ({"tuf": {"url": "https://a.example/?a=b", "root": "root.json"}}, "leave out query, fragment"),
+        ({"tuf": {"url": "https://127.1/", "root": "root.json"}}, "no address of a TUF repository"),
+        ({"tuf": {"url": "https://a.example", "root": "gone.json"}}, "can't be read"),
+        ({"tuf": {"url": "https://a.example"}}, "Field required"),
+        ({"tuf": {"url": "https://a.example", "root": "root.json", "refresh": "1s"}}, "every 1m to 30d"),
+        ({"tuf": {"url": "https://a.example", "root": "root.json", "refresh": "31d"}}, "every 1m to 30d"),
+        ({"tuf": {"url": "https://a.example", "root": "root.json", "ca": "trusted_root.json"}}, "no certificate"),
+        ({"name": "public-good", "file": "trusted_root.json"}, "built in"),
+    ],
+)
+def test_mistakes_in_trust_roots_are_told(root: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        TrustRootSettings.model_validate({"name": "own"} | root, context=with_beginning())
 
 
 @pytest.mark.parametrize(
@@ -191,6 +287,19 @@ async def test_signatures_may_lie_in_a_repository_of_their_own() -> None:
         ({"keyless": [ALICE]}, 'a signature by identity "alice"'),
         ({"keyless": [ALICE, WORKFLOW]}, "a signature by one of: alice, pipeline"),
         ({"keyless": [ALICE], "attestation": {"predicate_type": "x"}}, 'an attestation of x by identity "alice"'),
+        (
+            {"keyless": [ALICE], "attestation": {"predicate_type": "x", "where": "predicate.a == 1"}},
+            'an attestation of x by identity "alice" where predicate.a == 1',
+        ),
+        (
+            {
+                "keyless": [ALICE],
+                "transparency_log": "required",
+                "timestamp": "required",
+                "signature_repository": "registry.example/signatures",
+            },
+            'a signature by identity "alice", in a transparency log, with a timestamp, in registry.example/signatures',
+        ),
     ],
 )
 def test_what_is_wanted_stands_in_words(settings: dict[str, object], words: str) -> None:

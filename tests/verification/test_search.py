@@ -22,6 +22,7 @@ from router.verification.evidence import (
     Evidence,
 )
 from router.verification.places import ProvenPlaces
+from router.verification.questions import Questions
 from router.verification.search import Search
 from router.verification.sought import Place, Sought
 from tests.verification.world import (
@@ -115,7 +116,8 @@ async def test_evidence_is_handed_over_once_one_at_a_time_and_no_more_when_it_is
         return False
 
     proven = ProvenPlaces()
-    await Search(source, proven, image(), digest, FAR).run(SIGNATURES, is_enough)
+    async with Questions(source, image(), FAR) as questions:
+        await Search(questions, proven, image(), digest).run(SIGNATURES, is_enough)
     bundles = [bundle.digest for news in seen for bundle in news.bundles]
 
     assert len(bundles) == len(set(bundles)) == 30
@@ -256,7 +258,8 @@ def test_too_much_to_be_asked_in_time_is_too_many_and_no_timeout() -> None:
             found += news
             return False
 
-        await Search(source, ProvenPlaces(), image(), digest, 8.0).run(SIGNATURES, is_enough)
+        async with Questions(source, image(), 8.0) as questions:
+            await Search(questions, ProvenPlaces(), image(), digest).run(SIGNATURES, is_enough)
         return found
 
     found = in_virtual_time(scenario())

@@ -23,7 +23,7 @@ from tests.verification.world import pen, proven, rule, simple_signing
 DIGEST, OTHER = Digest.of(b"the image"), Digest.of(b"another")
 PACKAGE = Path(router.verification.__file__).parent
 MAKERS = {
-    "Verified": {"proving.py"},
+    "Verified": {"combination.py", "proving.py"},
     "Endorsement": {"cosign/findings.py", "notation/proof.py"},
     "endorsed": {"cosign/legacy.py", "cosign/bundles.py"},
     "Opened": {"cosign/signers.py"},

@@ -139,6 +139,7 @@ async def test_a_proof_is_not_good_for_longer_than_the_trust_that_it_was_made_un
     digest = await source.resolve(image(), FAR)
     verifier = Verifier(source, [cosign("release")], now=lambda: now)
     scheme = verifier._schemes["keys"]
+    assert isinstance(scheme, CosignScheme)
     verifier._schemes["keys"] = CosignScheme(replace(scheme.trust, valid_until=1100.0))
     proven = await verifier.judge(image(), rule(), FAR)
     now = 1099.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from router.cli.parsing import example
+
 if TYPE_CHECKING:
     from router.cli import Subcommands
 
@@ -17,6 +19,7 @@ def add(subcommands: Subcommands) -> None:
         description="Starts, on loopback and in a temporary folder: a registry with signed, unsigned, wrongly signed "
         "and tampered images, the gate with TLS, and receivers that play Sysdig, Slack and a SIEM. Asks the gate as an "
         "API server would, and shows what was decided and what arrived. Exit code 1 if anything is not as expected.",
+        epilog=example("gatecrier demo", "gatecrier demo --keep"),
     )
     parser.add_argument("--keep", action="store_true", help="leave it running, and say how to play with it")
     parser.add_argument("--payloads", action="store_true", help="show every payload, not only the first of each kind")

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal, Self, TypeAlias
 
@@ -27,17 +27,26 @@ from pydantic import (
 from router.errors import ConfigurationError, InvalidReferenceError
 from router.fields import Name, SettingsModel
 from router.images import parse_reference
+from router.shortening import HEAD, shortened
+from router.verification.anchors import Anchor
+from router.verification.awaiting import AwaitingRoot
 from router.verification.cosign.identity_settings import AttestationSettings, IdentitySettings
 from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.signatories import Signatories, trusted
 from router.verification.evidence import SIGN_PREDICATE
 from router.verification.keys import PublicKey, distinct_keys
-from router.verification.scheme import Demands
-from router.verification.settings import DeclaredSigner, SchemeSettings
+from router.verification.outside import NOTHING_KNOWN, Outside
+from router.verification.scheme import AnyScheme, Demands
+from router.verification.settings import DeclaredSigner, SchemeSettings, annotated
 from router.verification.sigstore.proof import Asked
-from router.verification.sigstore.trusted_root import TrustedRoot
 from router.verification.sources import Reading, Source
-from router.verification.trust_roots import PUBLIC_GOOD, TrustRootChoice, TrustRootSettings, root_by_choice
+from router.verification.trust_roots import (
+    PUBLIC_GOOD,
+    RootSource,
+    TrustRootChoice,
+    TrustRootSettings,
+    root_by_choice,
+)
 
 InlineKey: TypeAlias = Annotated[
     Source[PublicKey],
@@ -150,7 +159,7 @@ class CosignSettings(SchemeSettings):
     signature_repository: Annotated[str, AfterValidator(_repository)] | None = None
     """The repository that holds the signatures, such as registry.example/signatures, where they do not lie beside the
     image (cosign's COSIGN_REPOSITORY). It is asked with the credentials for that repository."""
-    _root: TrustedRoot | None = PrivateAttr(default=None)
+    _root: RootSource | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _names_every_signer_once(self) -> Self:
@@ -164,7 +173,7 @@ class CosignSettings(SchemeSettings):
     def _names(self) -> list[str]:
         return [*(entry.name for entry in self.keys), *(entry.name for entry in self.keyless)]
 
-    def bind(self, roots: Sequence[TrustRootSettings]) -> None:
+    def bind(self, roots: Sequence[TrustRootSettings], verifiers: Sequence[SchemeSettings] = ()) -> None:  # noqa: ARG002 - it names none
         """Look up the trust root that is used, if one is."""
         if self.uses_root:
             self._root = root_by_choice(self.trust_root, roots)
@@ -174,16 +183,24 @@ class CosignSettings(SchemeSettings):
         """Whether anything is asked for that only a trust root can prove."""
         return bool(self.keyless) or self.transparency_log == "required" or self.timestamp == "required"
 
-    def scheme(self) -> CosignScheme:
+    @property
+    def root_source(self) -> RootSource | None:
+        """Where its trusted root stands, where one is used."""
+        return self._root
+
+    def scheme(self, outside: Outside = NOTHING_KNOWN) -> AnyScheme:
         """Signatures by these keys and identities, which are trusted for as long as they stand here."""
-        if self.uses_root and self._root is None:
+        root = None if self._root is None else self._root.now(outside.roots)
+        if self.uses_root and root is None:
+            if self._root is not None and self._root.repository is not None:
+                return AwaitingRoot(self._root.repository.name)
             raise ConfigurationError(f"the trust root of the verifier {self.name!r} was not read")
         keys = distinct_keys((entry.name, entry.loaded()) for entry in self.keys)
         is_timed = self.timestamp == "required"
         who = Signatories(
             keys,
             tuple(entry.wanted for entry in self.keyless),
-            self._root,
+            root,
             Asked(log=self.transparency_log == "required", timestamp=is_timed, sct=False),
             Asked(log=self.transparency_log != "ignore", timestamp=is_timed, sct=self.sct == "required"),
             SIGN_PREDICATE if self.attestation is None else self.attestation.predicate_type,
@@ -201,8 +218,24 @@ class CosignSettings(SchemeSettings):
             wanted = f"attestation{{}} of {self.attestation.predicate_type} by"
             words = words.replace("a signature by", f"an {wanted.format('')}", 1)
             words = words.replace("signatures by", wanted.format("s"), 1)
-        asked = "".join(f', annotated {name}="{value}"' for name, value in demands.annotations.items())
-        return words + asked
+        return words + "".join(self._besides) + annotated(demands)
+
+    @property
+    def _besides(self) -> Iterator[str]:
+        """What else is asked of a signature, as far as it does not go without saying."""
+        if self.attestation is not None and (where := self.attestation.where) is not None:
+            yield f" where {shortened(where) if len(where) > HEAD else where}"
+        if self.transparency_log == "required":
+            yield ", in a transparency log"
+        if self.timestamp == "required":
+            yield ", with a timestamp"
+        if self.signature_repository is not None:
+            yield f", in {self.signature_repository}"
+
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """The keys."""
+        return tuple(Anchor("key", entry.name, entry.loaded().fingerprint) for entry in self.keys)
 
     @property
     def signers(self) -> tuple[DeclaredSigner, ...]:

@@ -36,6 +36,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from router.steps import Steps
 from router.verification.pki.certificates import Certificate, Period, unfit
+from router.verification.standing import Issued
 
 CHAINS_LIMIT = 64
 """Chains that are remembered under one policy, of signers and of those who tell the time each."""
@@ -122,6 +123,12 @@ class Chain:
     def signer(self) -> Certificate:
         """Whose key has signed."""
         return self.certificates[0]
+
+    @property
+    def issued(self) -> tuple[Issued, ...]:
+        """Each certificate with that of who issued it; not the root, which nobody else vouches for."""
+        pairs = zip(self.certificates, self.certificates[1:], strict=False)
+        return tuple(Issued(one.der, above.der) for one, above in pairs)
 
     @property
     def period(self) -> Period:

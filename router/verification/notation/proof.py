@@ -16,7 +16,10 @@ before dear; what the policy's level does not bind is left out (`trust`):
     a timestamp, where there is a store for timestamps and one is asked for; or else now. A timestamp that is not asked
     for is not looked at.
 
-Revocation is not checked, nor the descriptor's size and media type (`payload` says why). A proof is good until the
+(10) Where the policy asks for it, every certificate of the chain must still stand by whoever issued it. That is asked
+    by whoever does I/O, of what is named here; of the chains of timestamps it is not asked.
+
+Not checked are the descriptor's size and media type (`payload` says why). A proof is good until the
 first end that it was found to depend on: that of the signature, or that of a certificate that counts as of now.
 """
 
@@ -41,6 +44,7 @@ from router.verification.notation.timestamps import stamped_range
 from router.verification.notation.trust import Check, Policy, StoreType, Timestamps, shown
 from router.verification.pki.certificates import Certificate
 from router.verification.scheme import Endorsement, Signer
+from router.verification.standing import Issued
 
 _STORES = {SigningScheme.X509: StoreType.CA, SigningScheme.SIGNING_AUTHORITY: StoreType.SIGNING_AUTHORITY}
 _UNKNOWN = "unknown"
@@ -59,7 +63,15 @@ class _Opened:
     target: Target
 
 
-def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float) -> Steps[Endorsement | None]:
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What an envelope proves, if all of the certificates still stand that are to be asked about (10)."""
+
+    endorsement: Endorsement
+    asks: tuple[Issued, ...] = ()
+
+
+def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float) -> Steps[Proof | None]:
     """Say what one envelope is; None: no store vouches for its signer. `now` is Unix time in seconds.
 
     Raises:
@@ -80,7 +92,8 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     opened = _opened(envelope, digest, read_certificate(envelope.chain[0]) if known is None else known.signer)
     yield
     # (6) (7) Authenticity.
-    chain = yield from _chain(opened, policy, is_checked=is_authentic or Check.AUTHENTIC_TIMESTAMP in policy.binding)
+    needs_chain = {Check.AUTHENTICITY, Check.AUTHENTIC_TIMESTAMP, Check.REVOCATION}
+    chain = yield from _chain(opened, policy, is_checked=not needs_chain.isdisjoint(policy.binding))
     names = policy.names_of(_STORES[opened.attributes.scheme], envelope.chain)
     if is_authentic and not names:
         return None
@@ -92,7 +105,8 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     expect_one_meaning(envelope.media_type, piece.body)
     # (8) (9) Times.
     until = yield from _counts_until(opened, chain, policy, now)
-    return _endorsement(opened, names, policy, until)
+    asks = chain.issued if Check.REVOCATION in policy.binding else ()  # (10)
+    return Proof(_endorsement(opened, names, policy, until), asks)
 
 
 def _counts_until(opened: _Opened, chain: Chain, policy: Policy, now: float) -> Steps[float | None]:

@@ -13,8 +13,9 @@ from router.verification.evidence import Evidence, Family, Flaw
 from router.verification.notation.proof import examine
 from router.verification.notation.trust import Policy
 from router.verification.proving import Words, proof_in
-from router.verification.scheme import Demands, Exempt, Findings, Verified
+from router.verification.scheme import Demands, Exempt, Findings, Pending, Verified
 from router.verification.sought import Place, Sought
+from router.verification.standing import Revocations
 from router.verification.trust import Trust
 
 _REFERRERS = Sought((Place.REFERRERS_API, Place.FALLBACK_TAG), family=Family.NOTATION)
@@ -29,8 +30,10 @@ _WORDS = Words(
 class NotationScheme:
     """Signatures of Notation, by trust stores, identities and a level."""
 
-    def __init__(self, trust: Trust[Policy]) -> None:
+    def __init__(self, trust: Trust[Policy], revocations: Revocations | None = None) -> None:
+        """Trust these; `revocations` can be asked whether certificates still stand, where the policy asks for it."""
         self.trust = trust
+        self._revocations = revocations
 
     @property
     def sought(self) -> Sought:
@@ -50,16 +53,18 @@ class NotationScheme:
         found.gaps.extend(news.gaps)
         for piece in news.notations:
             try:
-                endorsement = yield from examine(piece, trust.material, found.digest, found.now)
+                proof = yield from examine(piece, trust.material, found.digest, found.now)
             except InvalidSignatureError as error:
                 found.defects.append(error)
             except UntrustedSignatureError as error:
                 found.lacking.append(error)
             else:
-                if endorsement is None:
+                if proof is None:
                     found.strangers += 1
+                elif proof.asks:
+                    found.pending.append(Pending(proof.endorsement, proof.asks, self._revocations))
                 else:
-                    found.endorsements.append(endorsement)
+                    found.endorsements.append(proof.endorsement)
             yield
 
     def prove(self, found: Findings, demands: Demands, trust: Trust[Policy], now: float) -> Verified | Exempt:

@@ -5,8 +5,7 @@ Rules:
 (2) A store is never empty, no name stands twice, and its certificates can vouch for somebody: those of authorities, or
     self-signed ones that sign for themselves. Without a store that vouches for signers nothing could pass.
 (3) Level `skip` needs neither stores nor identities, and takes no override: there is nothing to override.
-(4) Revocation is not offered: an answer would depend on what strangers' servers say in time. `skip`, which is what
-    holds, may be written; another word is refused rather than ignored.
+(4) Revocation binds only where `override` says `enforce`: an answer depends on what others' servers say in time.
 """
 
 from __future__ import annotations
@@ -24,13 +23,15 @@ from pydantic import (
 
 from router.errors import ConfigurationError, InvalidSignatureError
 from router.fields import Name, SettingsModel
+from router.verification.anchors import Anchor
 from router.verification.notation.certificates import read_certificate
 from router.verification.notation.identities import WILDCARD, Identities
 from router.verification.notation.scheme import NotationScheme
-from router.verification.notation.trust import CHECKS, Check, Level, Policy, Store, StoreType, Timestamps
+from router.verification.notation.trust import CHECKS, Check, Level, Policy, Store, StoreType, Timestamps, shown
+from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.pki.certificates import Certificate, certificates_in
 from router.verification.scheme import Demands
-from router.verification.settings import SchemeSettings
+from router.verification.settings import SchemeSettings, annotated
 from router.verification.sources import Reading, Source
 from router.verification.trust import Trust
 
@@ -113,8 +114,10 @@ class OverrideSettings(SettingsModel):
     """Whether the signer's certificates must have been valid when they were used."""
     expiry: Literal["enforce", "log", "skip"] | None = None
     """Whether a signature counts only until the end that its signer gave it."""
-    revocation: Literal["skip"] | None = None
-    """Whether revoked certificates count: nobody is asked, so only `skip` may stand here."""
+    revocation: Literal["enforce", "log", "skip"] | None = None
+    """Whether those who issued the signer's certificates are asked if they still stand by them: by OCSP, then by CRL,
+    within the deadline of the request. Off at every level, since it makes answers depend on their servers: `enforce`
+    turns it on, and a certificate of which nobody knows is then no proof."""
 
     def applied(self, level: Level) -> frozenset[Check]:
         """The checks that bind."""
@@ -163,7 +166,7 @@ class NotationSettings(SchemeSettings):
             raise ValueError("two trust stores have the same name; a rule could not tell them apart")
         return self
 
-    def scheme(self) -> NotationScheme:
+    def scheme(self, outside: Outside = NOTHING_KNOWN) -> NotationScheme:
         """Signatures by whom these stores vouch for, who are trusted for as long as that stands here."""
         stores = tuple(store.loaded() for store in self.trust_stores)
         identities = Identities.parse(self.identities) if self.identities else Identities(())
@@ -177,7 +180,8 @@ class NotationSettings(SchemeSettings):
             self.verify_timestamp,
             is_skipped,
         ]
-        return NotationScheme(Trust(hashlib.sha256(json.dumps(content).encode()).hexdigest(), policy))
+        trust = Trust(hashlib.sha256(json.dumps(content).encode()).hexdigest(), policy)
+        return NotationScheme(trust, outside.revocations)
 
     def wants(self, demands: Demands) -> str:
         """By whom."""
@@ -187,10 +191,19 @@ class NotationSettings(SchemeSettings):
         said = "a signature of Notation" if count == 1 else f"signatures of Notation by {count} signers"
         names = [store.name for store in self.trust_stores if store.type is not StoreType.TSA]
         if Check.AUTHENTICITY not in self.override.applied(self.level):
-            return f"{said} by anybody"
+            return f"{said} by anybody{annotated(demands)}"
         whose = "" if WILDCARD in self.identities else f" to {_listed(self.identities)}"
         including = f", including {' and '.join(demands.required)}" if demands.required else ""
-        return f"{said} with a certificate issued{whose} by {_listed(names)}{including}"
+        return f"{said} with a certificate issued{whose} by {_listed(names)}{including}{annotated(demands)}"
+
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """The certificates of its stores."""
+        return tuple(
+            Anchor("certificate", store.name, shown(entry.subject), entry.period.begin, entry.period.end)
+            for store in (each.loaded() for each in self.trust_stores)
+            for entry in store.certificates
+        )
 
     @property
     def caution(self) -> tuple[str, str] | None:

@@ -80,7 +80,7 @@ CHECKS: Mapping[Level, frozenset[Check]] = {
     Level.AUDIT: frozenset(),
     Level.SKIP: frozenset(),
 }
-"""What binds at each level. Revocation binds at none: it would ask strangers on the way to an answer."""
+"""What binds at each level. Revocation binds at none: it asks others on the way to an answer."""
 
 
 def shown(name: x509.Name) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 
 from cryptography import x509
 
+from router.verification.libraries import reading
 from router.verification.pki.certificates import Certificate
 from router.verification.sigstore.logs import Log
 
@@ -28,16 +29,21 @@ _PRECERTIFICATE = 1
 
 
 def is_logged(certificate: Certificate, issuer: Certificate, logs: Mapping[bytes, Log]) -> bool:
-    """Whether a trusted log has promised to hold this certificate by this issuer."""
-    for promise in _promises(certificate)[:SCT_LIMIT]:
-        log = logs.get(promise.log_id)
-        if log is None or promise.version is not x509.certificate_transparency.Version.v1:
-            continue
-        made = calendar.timegm(promise.timestamp.utctimetuple()) * 1000 + promise.timestamp.microsecond // 1000
-        if log.period.covers(made / 1000) and log.key.has_signed(
-            _signed_content(certificate, issuer, promise, made), promise.signature
-        ):
-            return True
+    """Whether a trusted log has promised to hold this certificate by this issuer.
+
+    Raises:
+        InvalidSignatureError: A promise can't be read (malformed).
+    """
+    with reading("a promise of a certificate log"):  # the library reads each member when it is asked for
+        for promise in _promises(certificate)[:SCT_LIMIT]:
+            log = logs.get(promise.log_id)
+            if log is None or promise.version is not x509.certificate_transparency.Version.v1:
+                continue
+            made = calendar.timegm(promise.timestamp.utctimetuple()) * 1000 + promise.timestamp.microsecond // 1000
+            if log.period.covers(made / 1000) and log.key.has_signed(
+                _signed_content(certificate, issuer, promise, made), promise.signature
+            ):
+                return True
     return False
 
 

@@ -5,8 +5,9 @@ Source: the Common Expression Language (cel.dev), as its C++ implementation read
 (1) An expression sees `predicate`, `predicate_type` and `subject`, and nothing else; it can't do anything but answer.
 (2) What does not compile, or is no question of yes or no, is refused when the configuration is read.
 (3) Only `true` is yes. An error (a member that is not there, a comparison of text with a number) is no.
-(4) It ends: CEL has no loops but over what is there, the implementation counts their steps (ten thousand) and bounds
-    the depth, and an expression has at most 2,000 characters.
+(4) It ends soon: an expression has at most 2,000 characters, and is asked only where a bound of its cost allows that
+    (`router.verification.sigstore.condition_costs`). What is too dear is a defect of the attestation: neither yes nor
+    no, and whoever attests so much can't pass for it. So is what the implementation itself gives up.
 
 The library is loaded where a configuration has an expression: it takes some 12 MiB.
 """
@@ -16,6 +17,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from router.errors import InvalidSignatureError
+from router.verification.evidence import Flaw
+from router.verification.sigstore.condition_costs import COST_LIMIT, Cost
 from router.verification.sigstore.statement import Statement
 
 if TYPE_CHECKING:
@@ -23,18 +27,21 @@ if TYPE_CHECKING:
 
 EXPRESSION_LIMIT = 2000
 """Characters of an expression."""
+_GIVEN_UP = "Iteration budget exceeded"
+"""What the implementation says where it has counted too many steps."""
 
 
 class Condition:
     """An expression that is true of an attestation, or not. Equal by its text."""
 
-    __slots__ = ("_compiled", "written")
+    __slots__ = ("_compiled", "_cost", "written")
 
     def __init__(self, written: str) -> None:
         """Compile; raises ValueError where it is no expression that answers yes or no."""
         if len(written) > EXPRESSION_LIMIT:
             raise ValueError(f"an expression has at most {EXPRESSION_LIMIT} characters")
         self.written = written
+        self._cost = Cost.of(written)
         environment, kinds = _environment()
         try:
             self._compiled = environment.compile(written)
@@ -44,15 +51,23 @@ class Condition:
             raise ValueError(f"answers with {self._compiled.return_type().name()}, and not with true or false")
 
     def holds_for(self, statement: Statement) -> bool:
-        """Whether it is true of this statement."""
+        """Whether it is true of this statement.
+
+        Raises:
+            InvalidSignatureError: It can't be asked about so much (condition_cost).
+        """
         data = {
             "predicate": dict(statement.predicate),
             "predicate_type": statement.predicate_type,
             "subject": list(statement.subject),
         }
+        if (cost := self._cost.about(data)) > COST_LIMIT:
+            raise _too_dear(f"it may take {cost:.0e} steps; at most {COST_LIMIT:.0e} are taken")
         try:
             answer: object = self._compiled.eval(data=data).value()
-        except (RuntimeError, ValueError, TypeError, OverflowError):
+        except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+            if _GIVEN_UP in str(error):
+                raise _too_dear("it takes more than ten thousand steps of loops") from error
             return False
         return answer is True
 
@@ -78,6 +93,12 @@ def _environment() -> tuple[cel.Env, tuple[cel.Type, ...]]:
         "subject": kind.List(kind.DYN),
     }
     return cel.NewEnv(variables=variables), (kind.BOOL, kind.DYN)
+
+
+def _too_dear(why: str) -> InvalidSignatureError:
+    return InvalidSignatureError(
+        f"an attestation says too much for what is asked of it (`where`): {why}", reason=Flaw.CONDITION_COST
+    )
 
 
 def _first_line(error: Exception) -> str:

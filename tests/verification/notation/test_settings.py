@@ -87,7 +87,7 @@ def test_a_private_key_is_refused_and_not_repeated() -> None:
         ({"identities": [SUBJECT, f"{SUBJECT}, CN=x"]}, "two identities"),
         ({"level": "lax"}, "level"),
         ({"override": {"integrity": "log"}}, "integrity"),
-        ({"override": {"revocation": "enforce"}}, "revocation"),
+        ({"override": {"revocation": "ask"}}, "revocation"),
         ({"override": {"expiry": "ignore"}}, "expiry"),
         ({"level": "skip", "override": {"expiry": "log"}}, "level skip"),
         ({"verify_timestamp": "afterCertExpiry"}, "after_cert_expiry"),
@@ -106,6 +106,7 @@ def test_what_can_not_be_meant_is_refused(differing: dict[str, object], said: st
         ("strict", {"expiry": "log", "authentic_timestamp": "skip"}, {Check.AUTHENTICITY}),
         ("audit", {"authenticity": "enforce"}, {Check.AUTHENTICITY}),
         ("permissive", {"expiry": "enforce", "revocation": "skip"}, {Check.AUTHENTICITY, Check.EXPIRY}),
+        ("permissive", {"revocation": "enforce"}, {Check.AUTHENTICITY, Check.REVOCATION}),
     ],
 )
 def test_levels_and_overrides_say_what_binds(level: str, override: dict[str, str], binding: set[Check]) -> None:

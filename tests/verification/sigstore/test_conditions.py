@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from hypothesis import given
@@ -46,11 +45,10 @@ SAID = stated({"ref": "refs/tags/v1", "count": 3, "list": list(range(300)), "not
         ("predicate.ref", False),
         ("predicate.nothing", False),
         ("predicate.ref > 2", False),
-        ("predicate.list.all(x, predicate.list.all(y, predicate.list.all(z, x >= 0)))", False),
     ],
 )
 def test_only_true_is_yes(expression: str, *, expected: bool) -> None:
-    """An error is no, and so is an expression whose steps exceed the budget."""
+    """An error is no."""
     assert Condition(expression).holds_for(SAID) is expected
 
 
@@ -71,13 +69,3 @@ def test_what_is_no_question_of_yes_or_no_is_refused(expression: str, words: str
 @given(JSON)
 def test_whatever_is_attested_there_is_an_answer(predicate: object) -> None:
     assert Condition("predicate.a.b == 1").holds_for(stated(predicate)) in {True, False}
-
-
-def test_a_condition_over_much_ends_by_its_budget() -> None:
-    """CPU time, and a hundred times what it takes: the budget ends it, not the amount."""
-    much = stated({"list": list(range(9000))})
-    begin = time.process_time()
-    found = Condition("predicate.list.all(x, predicate.list.exists(y, y == -1))").holds_for(much)
-
-    assert not found
-    assert time.process_time() - begin < 5

@@ -1,0 +1,100 @@
+"""How we stand with one destination: every attempt there is counted, and teaches, whoever makes it.
+
+Lanes wait for the breaker. Who must have a receipt before a deadline (`receipts`) does not: its attempts are probes
+that cost nothing more, and one that is accepted lets the lane go on at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from router.delivery.breaker import Breaker
+from router.delivery.observer import Observer
+from router.destinations.document import Destination, Document
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.telemetry.causes import Cause
+from router.telemetry.logs import logger
+
+log = logger()
+
+MISTAKE = TryAgain("internal_error")
+"""What nobody expected: it counts as a failure that may pass."""
+
+
+class Standing:
+    """What is known about a destination."""
+
+    def __init__(self) -> None:
+        self.breaker = Breaker()
+        self.wake: Callable[[], None] | None = None
+        """Called when the breaker opens or closes."""
+        self._accepted_at: float | None = None
+
+    def was_accepting(self, seconds: float) -> bool:
+        """Whether something was accepted within the last so many seconds."""
+        return self._accepted_at is not None and asyncio.get_running_loop().time() - self._accepted_at < seconds
+
+    async def attempt(
+        self,
+        destination: Destination,
+        documents: Sequence[Document],
+        observer: Observer,
+        dice: Callable[[], float],
+        *,
+        is_new: bool,
+    ) -> Outcome:
+        """Deliver these, which share their fate; `is_new` if they were never tried. Raises nothing of the receiver."""
+        outcome: Outcome
+        try:
+            outcome = await destination.deliver(documents)
+        except Exception:  # here is the boundary for what nobody expected
+            log.exception("delivery_failed", destination=destination.name)
+            outcome = MISTAKE
+        observer.attempted(destination.name, outcome.label)
+        self._learn(destination.name, documents[0].event_id, outcome, observer, dice, is_new=is_new)
+        return outcome
+
+    def _learn(
+        self,
+        name: str,
+        event_id: str,
+        outcome: Outcome,
+        observer: Observer,
+        dice: Callable[[], float],
+        *,
+        is_new: bool,
+    ) -> None:
+        breaker, was_closed, was_refused = self.breaker, self.breaker.is_closed, self.breaker.is_refused
+        now = asyncio.get_running_loop().time()
+        match outcome:
+            case Delivered():
+                self._accepted_at = now
+                breaker.answered()
+            case Undeliverable():  # who refuses one event for good is not down
+                breaker.answered()
+            case TryAgain(after=after, pauses=True):
+                breaker.refused(event_id, now, dice(), after=after)
+            case TryAgain(after=after):
+                breaker.failed(event_id, now, dice(), is_new=is_new, after=after)
+            case _:
+                assert_never(outcome)
+        if breaker.is_refused is not was_refused:
+            observer.refused(name, is_refused=breaker.is_refused)
+        if breaker.is_closed is not was_closed or breaker.is_refused is not was_refused:
+            self._tell(name, outcome, observer, now)
+
+    def _tell(self, name: str, outcome: Outcome, observer: Observer, now: float) -> None:
+        if self.wake is not None:
+            self.wake()
+        if self.breaker.is_closed:
+            log.info("destination_up", destination=name)
+            observer.trouble_ended(Cause.DESTINATION_DOWN, name)
+        elif self.breaker.is_refused:
+            advice = "it is paused until somebody mends its credentials; its events are kept"
+            log.error("destination_refuses_credentials", destination=name, advice=advice)
+        elif isinstance(outcome, TryAgain):
+            pause = round(self.breaker.wait(now), 1)
+            log.warning("destination_down", destination=name, reason=outcome.reason, pause_seconds=pause)
+            observer.trouble_began(Cause.DESTINATION_DOWN, name, outcome.reason)

@@ -1,0 +1,69 @@
+"""What a receiver said, as it may be shown: it may repeat what it was sent, and choose every byte. Pure.
+
+Rules:
+(1) Of one line, without control characters and what changes the direction of a text, and at most `WORDS_LIMIT`
+    characters.
+(2) Wherever `GRAM` characters in a row are also in a secret of its destination, they are left out, in whatever case,
+    so that half a token is not shown either. That comes before the cut, which would hide where a secret begins. What
+    is shorter than `GRAM` is found everywhere and keeps nothing secret.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+from router.by_reference import Secret
+from router.destinations.settings import HttpSettings, revealed
+
+WORDS_LIMIT = 200
+"""Characters that are kept."""
+READ_LIMIT = 1024
+"""Bytes of a refusal that are read for its words."""
+GRAM = 6
+"""Characters in a row that a text and a secret have in common before they count as a part of it."""
+REDACTED = "[redacted]"
+
+
+def secrets_of(settings: HttpSettings) -> frozenset[str]:
+    """What the receiver may have been sent and nobody else may see: path and query of the URL, and every reference."""
+    _, _, rest = settings.endpoint.partition("://")
+    found = {rest.partition("/")[2], revealed(settings.proxy)}
+    for value in dict(settings).values():
+        for one in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(one, Secret):
+                found.add(one.reveal())
+    return frozenset(text for one in found for text in (one, unquote(one)) if len(text) >= GRAM)
+
+
+class Words:
+    """Makes words fit to be shown, for one destination."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._grams = frozenset(
+            secret[start : start + GRAM].lower() for secret in secrets for start in range(len(secret) - GRAM + 1)
+        )
+
+    def shown(self, text: str) -> str:
+        """What may be shown of it."""
+        text = " ".join("".join(one if _is_plain(one) else " " for one in text[:READ_LIMIT]).split())
+        return self._redacted(text)[:WORDS_LIMIT]
+
+    def _redacted(self, text: str) -> str:
+        folded = "".join(one.lower() if len(one.lower()) == 1 else one for one in text)  # of the same length
+        is_secret = bytearray(len(text))
+        for start in range(len(folded) - GRAM + 1):
+            if folded[start : start + GRAM] in self._grams:
+                is_secret[start : start + GRAM] = b"\1" * GRAM
+        parts = list[str]()
+        for index, character in enumerate(text):
+            if not is_secret[index]:
+                parts.append(character)
+            elif not (index and is_secret[index - 1]):
+                parts.append(REDACTED)
+        return "".join(parts)
+
+
+def _is_plain(character: str) -> bool:
+    return not unicodedata.category(character).startswith("C")

@@ -1,0 +1,111 @@
+"""What can still be read of an outbox that was replaced is put into the one that follows it.
+
+Rules:
+(1) Taken over is what somebody waits for or can replay: open deliveries with their events, under the numbers that they
+    have. What everybody has received stays behind.
+(2) What can't be read is narrowed down to single events, and left out.
+(3) What became of a delivery while this goes on is true in both.
+(4) Both files have the tables of this release; which columns those have is asked of them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from router.events import without_sequence
+from router.outbox.protocol import URGENCY, Delivery
+from router.outbox.queries import key
+from router.outbox.statements import Settle, perform
+
+PORTION = 500
+"""Events of one transaction at most."""
+_TABLES = ("events", "deliveries")
+_OPEN = "SELECT sequence FROM deliveries WHERE sequence BETWEEN ? AND ? AND state IN ('pending', 'set_aside')"
+
+Row: TypeAlias = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Rows of both tables, and what was not readable."""
+
+    rows: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in _TABLES})
+    unreadable: list[int] = field(default_factory=list)
+    """Numbers of events."""
+
+
+def last_number(connection: sqlite3.Connection) -> int | None:
+    """The number of the last event; None where that can't be read."""
+    try:
+        (last,) = connection.execute("SELECT last FROM numbering").fetchone()
+    except (sqlite3.Error, TypeError):
+        return None
+    return int(last)
+
+
+def read(connection: sqlite3.Connection, first: int, last: int) -> Found:
+    """What is open of these events."""
+    found = Found()
+    _read(connection, first, last, found)
+    return found
+
+
+def put(connection: sqlite3.Connection, found: Found, settled: Sequence[Settle]) -> int:
+    """Write it, inside a transaction, with what has become of it since; returns how many events were taken over."""
+    for table, rows in found.rows.items():
+        names = _columns(connection, table)
+        marks = ",".join("?" * len(names))
+        connection.executemany(f"INSERT OR IGNORE INTO {table} ({','.join(names)}) VALUES ({marks})", rows)  # noqa: S608 - names of our own
+    perform(connection, settled)
+    return len(found.rows["events"])
+
+
+def keep(connection: sqlite3.Connection, delivery: Delivery) -> int:
+    """Write what a lane has in memory, unless it is there, inside a transaction; returns how many deliveries."""
+    sequence, at = delivery.number.sequence, delivery.appended_at
+    body = without_sequence(delivery.body, sequence)
+    connection.execute(
+        "INSERT OR IGNORE INTO events (sequence, key, appended_at, body, replica) VALUES (?, ?, ?, ?, ?)",
+        (sequence, key(delivery.event_id, at), at, body, delivery.number.replica),
+    )
+    return connection.execute(
+        "INSERT OR IGNORE INTO deliveries (destination, sequence, state, attempts, due_at, reason, urgency)"
+        " VALUES (?, ?, 'pending', ?, 0, '', ?)",
+        (delivery.destination, sequence, delivery.attempts, URGENCY[delivery.severity]),
+    ).rowcount
+
+
+def count_on(connection: sqlite3.Connection, last: int) -> int:
+    """Let the next event have a number beyond this."""
+    return connection.execute("UPDATE numbering SET last = max(last, ?)", (last,)).rowcount
+
+
+def _read(connection: sqlite3.Connection, first: int, last: int, found: Found) -> None:
+    try:
+        rows = {table: _rows(connection, table, first, last) for table in _TABLES}
+    except sqlite3.Error:
+        if first == last:
+            found.unreadable.append(first)
+            return
+        middle = (first + last) // 2
+        _read(connection, first, middle, found)
+        _read(connection, middle + 1, last, found)
+        return
+    for table, some in rows.items():
+        found.rows[table].extend(some)
+
+
+def _rows(connection: sqlite3.Connection, table: str, first: int, last: int) -> list[Row]:
+    names = ",".join(_columns(connection, table))
+    return connection.execute(
+        f"SELECT {names} FROM {table} WHERE sequence IN ({_OPEN}) ORDER BY sequence",  # noqa: S608 - names of our own
+        (first, last),
+    ).fetchall()
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    """Those that are stored; generated ones follow from them."""
+    return [str(row[1]) for row in connection.execute(f"PRAGMA table_info({table})")]

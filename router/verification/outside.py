@@ -1,0 +1,23 @@
+"""What is known of the outside by whoever makes schemes of settings, beside the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from router.verification.standing import Revocations
+from router.verification.trust_roots import NO_ROOTS, Roots
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What changes while a configuration stays as it is."""
+
+    roots: Roots = field(default_factory=lambda: NO_ROOTS)
+    """Trusted roots as they are now, where they have been renewed."""
+    revocations: Revocations | None = None
+    """Who can be asked whether certificates were revoked; None: nobody, so that nothing counts of which that
+    is asked."""
+
+
+NOTHING_KNOWN = Outside()
+"""What came with the package and the configuration is all there is."""

@@ -1,0 +1,313 @@
+"""The file is damaged, cut, removed or replaced under a running router."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from router.errors import OutboxError
+from router.outbox import Accepted, Number, Selection, damage, replacing, schema
+from router.outbox.records import beside
+from router.outbox.sqlite import SqliteOutbox
+from router.outbox.statements import Append
+from router.telemetry.causes import Cause
+from tests.outbox.stage import ME, NOW, REPLICA, new, sequences, stored
+
+
+class Heard:
+    """What is wrong, as it was said."""
+
+    def __init__(self) -> None:
+        self.there: dict[Cause, str] = {}
+        self.ever: list[Cause] = []
+
+    def trouble_began(self, cause: Cause, subject: str, text: str) -> None:
+        """As in `Troubles`."""
+        assert subject == ""
+        self.there[cause] = text
+        self.ever.append(cause)
+
+    def trouble_ended(self, cause: Cause, subject: str) -> None:
+        """As in `Troubles`."""
+        assert subject == ""
+        self.there.pop(cause, None)
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+async def opened(path: Path, heard: Heard) -> SqliteOutbox:
+    return await SqliteOutbox.open(path, REPLICA, troubles=heard)
+
+
+async def looked_after(outbox: SqliteOutbox) -> None:
+    """What a second later would have been noticed has been, and is mended."""
+    own = outbox._replacing
+    own.look()
+    while (task := own._task or own._check) is not None and not task.done():
+        await asyncio.gather(task)
+
+
+def log_of(path: Path) -> Path:
+    return damage.beside(path, "-wal")
+
+
+def damaged_in_the_middle(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2 // 4096 * 4096)
+        file.write(b"\xff" * 4096)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def remove_the_log(path: Path) -> None:
+    log_of(path).unlink()
+
+
+def remove_all(path: Path) -> None:
+    for ending in damage.ENDINGS:
+        damage.beside(path, ending).unlink()
+
+
+def put_another(path: Path) -> None:
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").rename(path)
+
+
+@pytest.mark.parametrize("accident", [remove, remove_the_log, remove_all, put_another], ids=lambda one: one.__name__)
+async def test_nothing_is_lost_with_a_file_that_is_taken_away(
+    path: Path, heard: Heard, accident: Callable[[Path], None]
+) -> None:
+    """What we have open is still readable, whatever its name is by now."""
+    outbox = await opened(path, heard)
+    for number in range(1, 1201):
+        outbox._file.write(Append(new(f"event-{number}"), REPLICA, NOW))
+    await outbox.append(new("last"))
+    await outbox.queue(ME).settle([Accepted("slack", "event-1", NOW, 1)])
+    accident(path)
+    await looked_after(outbox)
+    after = await outbox.append(new("after"))
+    open_ones = await outbox.deliveries(Selection(), 10_000, is_open=True)
+    await outbox.close()
+    again = await opened(path, heard)
+    kept = await stored(again)
+    await again.close()
+
+    assert Cause.OUTBOX_REPLACED in heard.ever
+    assert after == Number(REPLICA, 1202)
+    assert len(open_ones) == 1201
+    assert kept == [(number, f"event-{number}") for number in range(2, 1201)] + [(1201, "last"), (1202, "after")]
+
+
+async def test_commands_and_the_router_see_the_same_file_afterwards(path: Path, heard: Heard) -> None:
+    """Closing the file of before must not take the log of the new one away."""
+    outbox = await opened(path, heard)
+    await outbox.append(new("a"))
+    remove_all(path)
+    await looked_after(outbox)
+    await outbox.append(new("b"))
+    command = await beside(path)
+    seen = await stored(command)
+    await command.close()
+    await outbox.append(new("c"))
+    await outbox.close()
+
+    assert seen == [(1, "a"), (2, "b")]
+    assert damage.left_aside(path) == []
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("SELECT count(*) FROM events").fetchall() == [(3,)]
+
+
+async def test_a_file_that_was_cut_is_moved_aside_and_told(path: Path, heard: Heard) -> None:
+    outbox = await opened(path, heard)
+    await looked_after(outbox)
+    for number in range(500):
+        outbox._file.write(Append(new(f"event-{number}", body=b"x" * 900), REPLICA, NOW))
+    await outbox.append(new("last"))
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    outbox._replacing.look()
+    os.truncate(path, 8192)
+    await looked_after(outbox)
+    after = await outbox.append(new("after"))
+    waiting = await outbox.waiting()
+    await outbox.close()
+
+    assert after.sequence > 501
+    assert waiting["slack"].pending >= 1
+    assert "moved aside" in heard.there[Cause.OUTBOX_DAMAGED]
+    assert damage.left_aside(path)
+
+
+async def test_what_a_damaged_page_holds_costs_nothing_else(path: Path, heard: Heard) -> None:
+    """Found by the check that runs beside everything else after the start."""
+    outbox = await opened(path, heard)
+    for number in range(1, 401):
+        outbox._file.write(Append(new(f"event-{number}", body=b"x" * 900), REPLICA, NOW))
+    await outbox.append(new("last"))
+    await outbox.close()
+    damaged_in_the_middle(path)
+    outbox = await opened(path, heard)
+    await looked_after(outbox)
+    after = await outbox.append(new("after"))
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert after == Number(REPLICA, 402)
+    assert 390 < len(kept) < 402
+    assert Cause.OUTBOX_DAMAGED in heard.there
+
+
+async def test_what_is_asked_while_the_file_is_exchanged_is_written_to_the_new_one(
+    path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An append that meets the damage is not refused for it."""
+    outbox = await opened(path, heard)
+    await outbox.append(new("a"))
+    perform = outbox._file._opened.writer._perform
+
+    def damaged(*_: object) -> list[object]:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    monkeypatch.setattr(outbox._file._opened.writer, "_perform", damaged)
+    first, second = await asyncio.gather(outbox.append(new("b")), outbox.append(new("c")))
+    await looked_after(outbox)
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert perform is not damaged
+    assert sequences([first, second]) == [2, 3]
+    assert kept == [(1, "a"), (2, "b"), (3, "c")]
+    assert Cause.OUTBOX_DAMAGED in heard.there
+
+
+async def test_what_is_settled_while_events_are_taken_over_is_settled(path: Path, heard: Heard) -> None:
+    """A delivery in hand, which the old file still calls pending, must not come again."""
+    outbox = await opened(path, heard)
+    queue = outbox.queue(ME)
+    await outbox.append(new("a"))
+    await outbox.append(new("b"))
+    remove(path)
+    outbox._replacing.look()
+    task = outbox._replacing._task
+    assert task is not None
+    while outbox._file._settled is None:  # noqa: ASYNC110 - turns of the loop, no time
+        await asyncio.sleep(0)
+    await queue.settle([Accepted("slack", "a", NOW, 1)])
+    await task
+    waiting = await outbox.waiting()
+    await outbox.close()
+
+    assert waiting["slack"].pending == 1
+
+
+async def test_a_folder_that_can_not_be_written_is_tried_again(
+    path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replacing, "AGAIN", 0.01)
+    outbox = await opened(path, heard)
+    await outbox.append(new("a"))
+    remove_all(path)
+    prepare, failures = schema.prepare, iter([1, 2])
+
+    def failing(path: Path) -> None:
+        if next(failures, None):
+            raise OutboxError("the disk is full")
+        prepare(path)
+
+    monkeypatch.setattr(schema, "prepare", failing)
+    await looked_after(outbox)
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert kept == [(1, "a")]
+
+
+async def test_a_file_that_is_destroyed_again_and_again_fills_no_disk(
+    path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replacing, "AGAIN", 0.01)
+    for number in range(replacing.LIMIT):
+        damage.beside(path, f"{damage.ASIDE}{number}").touch()
+    outbox = await opened(path, heard)
+    outbox._replacing._begin(Cause.OUTBOX_DAMAGED, "found")
+    task = outbox._replacing._task
+    assert task is not None
+    _, pending = await asyncio.wait([task], timeout=0.1)
+    before = heard.there[Cause.OUTBOX_DAMAGED]
+    damage.left_aside(path)[0].unlink()
+    await task
+    await outbox.close()
+
+    assert pending
+    assert "see what destroys them" in before
+    assert len(damage.left_aside(path)) >= replacing.LIMIT
+
+
+async def test_the_trouble_ends_when_somebody_has_taken_the_damaged_file_away(path: Path, heard: Heard) -> None:
+    left = damage.beside(path, f"{damage.ASIDE}1")
+    left.touch()
+    outbox = await opened(path, heard)
+    outbox._looks = 59
+    outbox._look()
+    before = dict(heard.there)
+    left.unlink()
+    outbox._looks = 119
+    outbox._look()
+    await outbox.close()
+
+    assert list(before) == [Cause.OUTBOX_DAMAGED]
+    assert heard.there == {}
+
+
+async def test_a_log_of_garbage_is_told_and_kept(path: Path, heard: Heard) -> None:
+    """SQLite takes it for an empty one, in silence."""
+    outbox = await opened(path, heard)
+    await outbox.append(new("a"))
+    await outbox.close()
+    log_of(path).write_bytes(b"garbage " * 1000)
+    outbox = await opened(path, heard)
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert kept == [(1, "a")]
+    assert [file.read_bytes() for file in damage.left_aside(path)] == [b"garbage " * 1000]
+    assert Cause.OUTBOX_DAMAGED in heard.there
+
+
+async def test_a_log_that_is_damaged_in_its_middle_is_told_and_kept(path: Path, heard: Heard) -> None:
+    """What was committed behind the damage is left out by SQLite."""
+    outbox = await opened(path, heard)
+    for number in range(1, 11):
+        await outbox.append(new(f"event-{number}"))
+    folder = path.parent / "copy"
+    folder.mkdir()
+    for one in (path, log_of(path)):
+        shutil.copy(one, folder)
+    await outbox.close()
+    copy = folder / path.name
+    with log_of(copy).open("r+b") as file:
+        file.seek(log_of(copy).stat().st_size // 2)
+        file.write(b"\xff" * 100)
+    damaged = log_of(copy).read_bytes()
+    outbox = await opened(copy, heard)
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert 0 < len(kept) < 10
+    assert [file.read_bytes() for file in damage.left_aside(copy)] == [damaged]
+    assert Cause.OUTBOX_DAMAGED in heard.there

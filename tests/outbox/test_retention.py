@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from router.outbox import Accepted, DeliveryState, NewEvent, Selection, SetAside, retaining
+from router.outbox.retention import DAY, NOTICE, REMOVED_AFTER, SPARE, Keeping
+from router.outbox.sqlite import SqliteOutbox
+from router.telemetry.causes import Cause
+from router.verdict import Severity
+from tests.outbox.stage import ME, NOW, REPLICA, stored
+
+KEEPING = Keeping(30 * DAY, 90 * DAY, None)
+MIB = 2**20
+
+
+class Place:
+    """An outbox whose time is told, and who hears what is wrong with it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.time = path, 0.0
+        self.there: dict[tuple[Cause, str], str] = {}
+
+    async def opened(self) -> SqliteOutbox:
+        """The outbox."""
+        return await SqliteOutbox.open(
+            self.path, REPLICA, clock=lambda: self.time, time_of_day=lambda: NOW, troubles=self
+        )
+
+    def trouble_began(self, cause: Cause, subject: str, text: str) -> None:
+        """As in `Troubles`."""
+        self.there[cause, subject] = text
+
+    def trouble_ended(self, cause: Cause, subject: str) -> None:
+        """As in `Troubles`."""
+        self.there.pop((cause, subject), None)
+
+
+@pytest.fixture
+def place(path: Path) -> Place:
+    return Place(path)
+
+
+def an_event(
+    name: str, *destinations: str, severity: Severity = Severity.INFO, size: int = 100, delivered: Sequence[str] = ()
+) -> NewEvent:
+    body = b'{"data":{"a":"%b"}}' % (b"x" * size)
+    return NewEvent(name, body, NOW, destinations or ("slack",), delivered, severity)
+
+
+async def filled(outbox: SqliteOutbox, *events: NewEvent) -> None:
+    await asyncio.gather(*(outbox.append(one) for one in events))
+
+
+async def test_an_event_goes_when_everybody_has_had_it_for_long_enough(place: Place) -> None:
+    outbox = await place.opened()
+    await outbox.append(an_event("a", "slack", "siem"))
+    place.time = 40 * DAY
+    await outbox.queue(ME).settle([Accepted("slack", "a", NOW, 1)])
+    await outbox.retention.tidy(KEEPING, ["slack", "siem"])
+    waiting = await stored(outbox)
+    await outbox.queue(ME).settle([Accepted("siem", "a", NOW, 1)])
+    place.time += 30 * DAY - 1
+    await outbox.retention.tidy(KEEPING, ["slack", "siem"])
+    nearly = await stored(outbox)
+    place.time += 2
+    removed = await outbox.retention.tidy(KEEPING, ["slack", "siem"])
+    await outbox.close()
+
+    assert waiting == nearly == [(1, "a")]
+    assert removed == 1
+
+
+async def test_what_was_set_aside_stays_longer_and_its_end_is_told(place: Place) -> None:
+    outbox = await place.opened()
+    await outbox.append(an_event("a"))
+    await outbox.queue(ME).settle([SetAside("slack", "a", NOW, 1, "http_400")])
+    told = []
+    for days in (83 - 1 / 24, 83 + 1 / 24, 90 - 1 / 24):
+        place.time = days * DAY
+        await outbox.retention.tidy(KEEPING, ["slack"])
+        told.append((Cause.SET_ASIDE_ENDING, "slack") in place.there)
+    before = await stored(outbox)
+    place.time = 90 * DAY + 1
+    with capture_logs() as logged:
+        removed = await outbox.retention.tidy(KEEPING, ["slack"])
+    await outbox.close()
+
+    assert NOTICE == 7 * DAY
+    assert told == [False, True, True]
+    assert before == [(1, "a")]
+    assert removed == 1
+    assert {"event": "set_aside_removed", "log_level": "error", "destination": "slack", "count": 1} in logged
+    assert place.there == {}
+
+
+async def test_deliveries_of_a_removed_destination_are_told_and_then_set_aside(place: Place) -> None:
+    """Also across a restart, which does not begin the time anew."""
+    outbox = await place.opened()
+    await filled(outbox, an_event("a", "slack", "old"), an_event("b", "old"))
+    await outbox.retention.notice_removed(["slack"])
+    told = dict(place.there)
+    place.time += REMOVED_AFTER - 60
+    await outbox.retention.tidy(KEEPING, ["slack"])
+    before = await outbox.deliveries(Selection("old", DeliveryState.PENDING), 10)
+    await outbox.close()
+    outbox = await place.opened()
+    place.time += 61
+    await outbox.retention.tidy(KEEPING, ["slack"])
+    after = await outbox.deliveries(Selection("old"), 10)
+    other = await outbox.deliveries(Selection("slack"), 10)
+    await outbox.close()
+
+    assert list(told) == [(Cause.DESTINATION_REMOVED, "old")]
+    assert "2 deliveries wait" in told[Cause.DESTINATION_REMOVED, "old"]
+    assert len(before) == 2
+    assert [(row.state, row.reason) for row in after] == [(DeliveryState.SET_ASIDE, "destination_removed")] * 2
+    assert [row.state for row in other] == [DeliveryState.PENDING]
+
+
+async def test_a_destination_that_comes_back_is_no_trouble_any_more(place: Place) -> None:
+    outbox = await place.opened()
+    await outbox.append(an_event("a", "old"))
+    await outbox.retention.notice_removed([])
+    await outbox.retention.notice_removed(["old"])
+    left = dict(place.there)
+    place.time += REMOVED_AFTER + 1
+    await outbox.retention.tidy(KEEPING, ["old"])
+    waiting = await outbox.waiting()
+    await outbox.close()
+
+    assert left == {}
+    assert waiting["old"].pending == 1
+
+
+async def test_room_is_made_from_what_everybody_has_then_from_info_the_oldest_first(place: Place) -> None:
+    """What is more severe is kept, and what is newer as far as there is room."""
+    outbox = await place.opened()
+    severe = [an_event(f"high-{n}", severity=Severity.HIGH, size=6000) for n in range(100)]
+    waiting = [an_event(f"info-{n}", size=6000) for n in range(600)]
+    settled = [an_event(f"settled-{n}", size=6000, delivered=["slack"]) for n in range(400)]
+    await filled(outbox, *severe, *waiting, *settled)
+    sizes = []
+    whole = (await outbox._file.read(retaining.size)).used
+    for limit in (whole, whole * 85 // 100, whole // 2, whole // 100):
+        await outbox.retention.make_room(Keeping(DAY, DAY, limit))
+        kept = [name for _, name in await stored(outbox)]
+        used = (await outbox._file.read(retaining.size)).used
+        sizes.append(
+            (used <= limit, [sum(name.startswith(kind) for name in kept) for kind in ("high", "info", "sett")])
+        )
+        infos = [int(name.partition("-")[2]) for name in kept if name.startswith("info")]
+        assert infos == [*range(600 - len(infos), 600)], "the newest are kept"
+        assert (Cause.OUTBOX_NEARLY_FULL, "") in place.there or limit == whole
+    await outbox.retention.make_room(Keeping(DAY, DAY, 100 * MIB))
+    there = dict(place.there)
+    await outbox.close()
+
+    assert [one for one, _ in sizes] == [True, True, True, False]
+    assert sizes[0][1] == [100, 600, 400]
+    assert sizes[1][1][1] == 600
+    assert 0 < sizes[1][1][2] < 400
+    assert 0 < sizes[2][1][1] < 600
+    assert [kinds[0] for _, kinds in sizes] == [100] * 4
+    assert sizes[3][1] == [100, 0, 0]
+    assert there == {}
+
+
+async def test_an_event_that_somebody_else_waits_for_is_not_removed_to_make_room(place: Place) -> None:
+    outbox = await place.opened()
+    await filled(outbox, *(an_event(f"a-{n}", "slack", "siem", size=6000) for n in range(300)))
+    queue = outbox.queue(ME)
+    await queue.settle([SetAside("siem", f"a-{n}", NOW, 1, "http_400") for n in range(300)])
+    whole = (await outbox._file.read(retaining.size)).used
+    await outbox.retention.make_room(Keeping(DAY, DAY, whole * 7 // 10))
+    rows = await outbox.deliveries(Selection("slack"), 1000)
+    await outbox.close()
+
+    assert 0 < len(rows) < 300
+    assert {row.state for row in rows} == {DeliveryState.PENDING}
+
+
+async def test_space_is_given_back_to_the_disk(place: Place) -> None:
+    outbox = await place.opened()
+    await filled(outbox, *(an_event(f"a-{n}", size=20_000, delivered=["slack"]) for n in range(1000)))
+    await outbox.append(an_event("last"))
+    await outbox._file.read(retaining.checkpoint)
+    before = place.path.stat().st_size
+    place.time = 31 * DAY
+    await outbox.retention.tidy(KEEPING, ["slack"])
+    await outbox._file.read(retaining.checkpoint)
+    after = place.path.stat().st_size
+    outbox._replacing.look()
+    is_replaced = outbox._replacing._task is not None
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert before > 19 * MIB
+    assert after < SPARE + 2 * MIB
+    assert not is_replaced
+    assert kept == [(1001, "last")]
+
+
+async def test_without_a_limit_the_disk_is_not_filled(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Usage:
+        free = MIB
+        total = 1000 * MIB
+
+    outbox = await place.opened()
+    await filled(outbox, *(an_event(f"a-{n}", size=10_000, delivered=["slack"]) for n in range(600)))
+    monkeypatch.setattr("router.outbox.retention.shutil.disk_usage", lambda _: Usage)
+    removed = await outbox.retention.make_room(KEEPING)
+    await outbox.close()
+
+    assert 0 < removed < 600
+
+
+async def test_a_file_of_before_that_can_not_get_smaller_is_used_all_the_same(place: Place) -> None:
+    with closing(sqlite3.connect(place.path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    outbox = await place.opened()
+    await outbox.append(an_event("a", delivered=["slack"]))
+    place.time = 31 * DAY
+    removed = await outbox.retention.tidy(KEEPING, ["slack"])
+    await outbox.close()
+
+    assert removed == 1
