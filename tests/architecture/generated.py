@@ -20,6 +20,7 @@ from router import cli, events
 from router.server.operations import Unhealthy, Unready
 from router.telemetry import metrics
 from router.telemetry.causes import Cause
+from tests.architecture.alert import rendered_alert
 from tests.architecture.budgets import budget_list
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -155,6 +156,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/operations.md", "metrics"): metric_list,
     ("docs/commands.md", "commands"): command_help,
     ("SECURITY.md", "budgets"): budget_list,
+    ("README.md", "alert"): rendered_alert,
 }
 
 

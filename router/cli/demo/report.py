@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def started(registry: str, listen: tuple[int, int], folder: Path) -> None:
     """Where everything is."""
     print(f"registry   http://{registry}  (5 images, made and signed a moment ago)")
-    print(f"gate       https://127.0.0.1:{listen[0]}/validate  (staging is watched, payments is enforced)")
+    print(f"gate       https://127.0.0.1:{listen[0]}/validate  (staging: watched, payments: enforced)")
     print(f"operations http://127.0.0.1:{listen[1]}/metrics")
     print(f"folder     {folder}\n")
 
