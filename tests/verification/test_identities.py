@@ -221,7 +221,7 @@ def test_verifiers_that_are_combined_know_renewed_roots_too() -> None:
         ({}, "exactly one of file .* and tuf"),
         ({"file": "trusted_root.json", "tuf": {"url": "https://a.example", "root": "root.json"}}, "exactly one of"),
         ({"tuf": {"url": "https://a.example", "root": "trusted_root.json"}}, "root metadata .* can't be used"),
-        ({"tuf": {"url": "https://a.example", "root": "keys/release.pub"}}, "no JSON"),
+        ({"tuf": {"url": "https://a.example", "root": "keys/release.pub"}}, "not valid JSON"),
         ({"tuf": {"url": "ftp://a.example", "root": "root.json"}}, "no address of a TUF repository"),
         ({"tuf": {"url": "https://user:secret@a.example", "root": "root.json"}}, "no address of a TUF repository"),
         ({"tuf": {"url": "https://a.example/?a=b", "root": "root.json"}}, "leave out query, fragment"),
