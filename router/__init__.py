@@ -31,6 +31,7 @@ receives, never who comes next. From the outside in:
     tls            shows a certificate to the other side, without a file of its own
     pem            certificates and private keys, read with the configuration
     by_reference   what the configuration names instead of holding it: paths, files, secrets
+    expressions    regular expressions that operators write, in linear time
     telemetry      logs and metrics
     shortening     texts that are too long to be kept
     slices         work in slices, so that nobody else waits for it

@@ -2,7 +2,10 @@
 
 A relative path is relative to the configuration file. Files are read, within limits, and variables of the environment
 looked up through the reading context (`router.fields.ReadingContext`). Without one paths stay as written and secrets
-stay unread.
+stay unread; offline secrets stay unread, too.
+
+What is named is repeated in an error only where it looks like a name (`shown_file`, `shown_variable`): people paste the
+secret itself where its name belongs, and errors go to logs and tickets.
 """
 
 from __future__ import annotations
@@ -23,18 +26,40 @@ from pydantic import (
 )
 
 from router.fields import SettingsModel, reading_context
-from router.shortening import shown
 
 SECRET_LIMIT = 64 * 1024
 """Bytes of a secret or key file: far more than any token, far less than a mistake such as /dev/zero."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+_SHOWN_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+_FILE = re.compile(r"(?!.*:/)[^\s?\x00-\x1f\x7f]{1,255}")
+"""What a file is called; `:/` stands for `://`, of which a path has lost a stroke."""
+_TOKENS = (
+    *(
+        "AIza",
+        "AKIA",
+        "ASIA",
+        "ATATT",
+        "ATCTT",
+        "SG.",
+        "dckr_",
+        "dop_v1_",
+        "eyJ",
+        "github_pat_",
+        "gho_",
+        "ghp_",
+        "ghr_",
+    ),
+    *("ghs_", "ghu_", "glpat-", "hvb.", "hvs.", "npm_", "pypi-", "rk_live_", "rk_test_", "shpat_", "sk-", "sk_live_"),
+    *("sk_test_", "sntrys_", "whsec_", "xapp-", "xoxa-", "xoxb-", "xoxe", "xoxp-", "xoxs-", "ya29."),
+)
+"""What the tokens of well-known services begin with."""
 _SPACE, _DELETE = 0x20, 0x7F
 
 
 def _path_as_written(value: object) -> object:
     if isinstance(value, str) and (not value or "\0" in value):
-        raise ValueError(f"{shown(value)} is no path")
+        raise ValueError("an empty text, or one with NUL, is not a valid path")
     return value
 
 
@@ -61,11 +86,32 @@ def read_reference(path: Path, info: ValidationInfo, what: str) -> bytes | None:
     context = reading_context(info)
     if context is None:
         return None
+    if context.is_offline:
+        return None
     try:
         return context.read(context.folder / path, SECRET_LIMIT)
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else str(error)
-        raise ValueError(f"{what} {str(path)!r} can't be read: {cause}") from error
+        raise ValueError(f"{what} {shown_file(path, info)} can't be read: {cause}") from error
+
+
+def shown_file(path: Path, info: ValidationInfo | None = None) -> str:
+    """The path as errors repeat it, in quotes and as it was written; a remark in its place where it is no such name."""
+    context = None if info is None else reading_context(info)
+    if context is not None and path.is_relative_to(context.folder):
+        path = path.relative_to(context.folder)
+    return _shown_name(str(path), _FILE, "file name")
+
+
+def shown_variable(name: str) -> str:
+    """The same for the name of a variable of the environment."""
+    return _shown_name(name, _SHOWN_VARIABLE, "name of a variable")
+
+
+def _shown_name(text: str, form: re.Pattern[str], what: str) -> str:
+    if form.fullmatch(text) is not None and not text.startswith(_TOKENS):
+        return repr(text)
+    return f"(a text of {len(text)} characters that is no {what})"
 
 
 class Secret(SettingsModel):
@@ -98,11 +144,16 @@ class Secret(SettingsModel):
             try:
                 text = content.decode().strip()
             except UnicodeDecodeError as error:
-                raise ValueError(f"the secret file {str(self.file)!r} is not UTF-8 text") from error
+                raise ValueError(f"the secret file {shown_file(self.file)} is not UTF-8 text") from error
             if not text:
-                raise ValueError(f"the secret file {str(self.file)!r} is empty")
-            self._value = _of_one_line(text, f"the secret file {str(self.file)!r}")
+                raise ValueError(f"the secret file {shown_file(self.file)} is empty")
+            self._value = _of_one_line(text, f"the secret file {shown_file(self.file)}")
         return self
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the secret is there; it is not without a reading context, and offline."""
+        return bool(self._value)
 
     def reveal(self) -> str:
         """The secret itself: hand it to the wire, never to a log, an error or a metric."""
@@ -112,12 +163,14 @@ class Secret(SettingsModel):
 def _from_environment(name: str, info: ValidationInfo) -> SecretStr:
     if _VARIABLE.fullmatch(name) is None:
         # It may be the secret itself, written at the wrong place: it is not repeated.
-        raise ValueError("env is no name of an environment variable; write letters, digits and _, such as SLACK_URL")
-    if (context := reading_context(info)) is None:
+        raise ValueError(
+            "env is not a valid name of an environment variable; write letters, digits and _, such as SLACK_URL"
+        )
+    if (context := reading_context(info)) is None or context.is_offline:
         return SecretStr("")
     if not (value := context.environment.get(name, "").strip()):
-        raise ValueError(f"the environment variable {name!r} is not set or empty")
-    return _of_one_line(value, f"the environment variable {name!r}")
+        raise ValueError(f"the environment variable {shown_variable(name)} is not set or empty")
+    return _of_one_line(value, f"the environment variable {shown_variable(name)}")
 
 
 def _of_one_line(value: str, what: str) -> SecretStr:

@@ -48,6 +48,8 @@ class ReadingContext:
     environment: Mapping[str, str]
     read: Callable[[Path, int], bytes]
     """Read a whole file of at most so many bytes; raises OSError, or ValueError where it is larger."""
+    is_offline: bool = False
+    """Whether files and the environment are not looked at: what they hold stays unread, and is no mistake."""
 
 
 def reading_context(info: ValidationInfo) -> ReadingContext | None:
@@ -82,7 +84,9 @@ def _seconds(value: object, info: ValidationInfo) -> object:
         return value  # settings built by hand; in a file a number has no unit
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{_shown(value)} is no duration; write a number and a unit: ms, s, m, h, d (500ms, 8s, 30d)")
+        raise ValueError(
+            f"{_shown(value)} is not a valid duration; write a number and a unit: ms, s, m, h, d (500ms, 8s, 30d)"
+        )
     return float(match[1]) * _UNITS[match[2]]
 
 
@@ -129,7 +133,9 @@ def _bytes(value: object, info: ValidationInfo) -> object:
         return value  # settings built by hand; in a file a number has no unit
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{_shown(value)} is no size; write a whole number and one of B, KiB, MiB, GiB, such as 32MiB")
+        raise ValueError(
+            f"{_shown(value)} is not a valid size; write a whole number and one of B, KiB, MiB, GiB, such as 32MiB"
+        )
     return int(match[1]) * _SIZES[match[2]]
 
 
@@ -148,7 +154,7 @@ Size = Annotated[
 def _name(value: str) -> str:
     if _NAME.fullmatch(value) is None:
         raise ValueError(
-            f"{_shown(value)} is no name; write lower-case letters, digits and . _ - between them, at most 63"
+            f"{_shown(value)} is not a valid name; write lower-case letters, digits and . _ - between them, at most 63"
         )
     return value
 
@@ -176,14 +182,14 @@ def _listen_address(value: object) -> object:
     host, found, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     if not found or _PORT.fullmatch(port) is None or not 0 < int(port) <= _HIGHEST_PORT:
         advice = 'write HOST:PORT, such as "0.0.0.0:8443" or "[::]:8443", with a port from 1 to 65535'
-        raise ValueError(f"{_shown(value)} is no address to listen on; {advice}")
+        raise ValueError(f"{_shown(value)} is not a valid address to listen on; {advice}")
     is_bracketed = host.startswith("[") and host.endswith("]")
     if ":" in host and not is_bracketed:
-        raise ValueError(f"{_shown(value)} is no address to listen on; an IPv6 address stands in brackets")
+        raise ValueError(f"{_shown(value)} is not a valid address to listen on; an IPv6 address stands in brackets")
     host = host[1:-1] if is_bracketed else host
     if not (_is_address(host, 6) if is_bracketed else _is_host(host)):
         raise ValueError(
-            f"{_shown(value)} is no address to listen on; {_shown(host)} is neither an address nor a host name"
+            f"{_shown(value)} is not a valid address to listen on; {_shown(host)} is neither an address nor a host name"
         )
     return ListenAddress(host, int(port))
 
@@ -215,7 +221,9 @@ def _network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
             raise ValueError("expected a text")  # noqa: TRY301, TRY004 - pydantic reports ValueError, worded below
         return ipaddress.ip_network(value)
     except ValueError as error:
-        raise ValueError(f"{_shown(value)} is no network; write ADDRESS/BITS, such as 10.0.0.0/8 ({error})") from error
+        raise ValueError(
+            f"{_shown(value)} is not a valid network; write ADDRESS/BITS, such as 10.0.0.0/8 ({error})"
+        ) from error
 
 
 Network = Annotated[

@@ -59,7 +59,7 @@ def canonical_registry(text: str) -> str:
     is_long = len(text) > HOST_LIMIT + len(":65535") or len(text.partition(":")[0]) > HOST_LIMIT
     if is_long or _REGISTRY.fullmatch(text) is None:
         problem = f": it has more than {HOST_LIMIT} characters" if is_long else ""
-        raise InvalidReferenceError(f"{shown(text)} is no registry host{problem}")
+        raise InvalidReferenceError(f"{shown(text)} is not a valid registry host{problem}")
     lowered = text.lower()
     host, bracket, port = lowered.rpartition("]")
     if bracket:
@@ -88,20 +88,22 @@ def _ipv6(text: str, host: str) -> str:
     try:
         address = ipaddress.IPv6Address(host)
     except ValueError as error:
-        raise InvalidReferenceError(f"{shown(text)} is no registry host: no IPv6 address") from error
+        raise InvalidReferenceError(f"{shown(text)} is not a valid registry host: no IPv6 address") from error
     within = address.ipv4_mapped
     if within is None:
         return f"[{address.compressed}]"
     high, low = divmod(int(within), 1 << 16)
     if not text.startswith(f"[::ffff:{high:x}:{low:x}]"):
-        raise InvalidReferenceError(f"{shown(text)} is no registry host: write the IPv4 address {within} itself")
+        raise InvalidReferenceError(
+            f"{shown(text)} is not a valid registry host: write the IPv4 address {within} itself"
+        )
     return str(within)
 
 
 def _check_number(text: str, host: str) -> None:
     if is_misread_number(host):
         raise InvalidReferenceError(
-            f"{shown(text)} is no registry host: a name that ends in a number is an IPv4 address, "
+            f"{shown(text)} is not a valid registry host: a name that ends in a number is an IPv4 address, "
             "and that is written as four numbers from 0 to 255"
         )
 
@@ -114,5 +116,5 @@ def _port(text: str, port: str) -> int:
     """Rule b."""
     number = int(port)
     if not 0 < number <= _HIGHEST_PORT:
-        raise InvalidReferenceError(f"{shown(text)} is no registry host: a port is 1 to {_HIGHEST_PORT}")
+        raise InvalidReferenceError(f"{shown(text)} is not a valid registry host: a port is 1 to {_HIGHEST_PORT}")
     return number

@@ -70,7 +70,9 @@ class Digest:
         wanted = _HEX_DIGITS.get(self.algorithm)
         if wanted is None:
             known = ", ".join(_HEX_DIGITS)
-            raise InvalidReferenceError(f"{shown(self.algorithm)} is no digest algorithm that we know; known: {known}")
+            raise InvalidReferenceError(
+                f"{shown(self.algorithm)} is not a digest algorithm that we know; known: {known}"
+            )
         if len(self.hex) != wanted or _HEX.fullmatch(self.hex) is None:
             raise InvalidReferenceError(f"a {self.algorithm} digest is {wanted} lower-case hexadecimal digits")
 
@@ -82,7 +84,7 @@ class Digest:
         """Read `ALGORITHM:HEX`; raises InvalidReferenceError."""
         algorithm, found, value = text.partition(":")
         if not found:
-            raise InvalidReferenceError(f"{shown(text)} is no digest; write ALGORITHM:HEX, such as sha256:...")
+            raise InvalidReferenceError(f"{shown(text)} is not a valid digest; write ALGORITHM:HEX, such as sha256:...")
         return cls(algorithm, value)
 
     @classmethod
@@ -135,7 +137,7 @@ def is_tag(text: str) -> bool:
 
 def _parsed(text: str) -> ImageReference:
     if len(text) > TEXT_LIMIT:
-        raise InvalidReferenceError(f"{shown(text)} is no image reference: more than {TEXT_LIMIT} characters")
+        raise InvalidReferenceError(f"{shown(text)} is not a valid image reference: more than {TEXT_LIMIT} characters")
     first, slash, rest = text.partition("/")
     if slash and is_host(first):
         registry = _registry(text, first)
@@ -149,13 +151,13 @@ def _parsed(text: str) -> ImageReference:
     _check(text, path)
     if colon and not is_tag(tag):
         raise InvalidReferenceError(
-            f"{shown(text)} is no image reference: the tag {shown(tag)} is not 1 to {TAG_LIMIT} of A-Z a-z 0-9 _ . - "
-            "with no . or - first"
+            f"{shown(text)} is not a valid image reference: the tag {shown(tag)} is not 1 to {TAG_LIMIT} of A-Z a-z "
+            "0-9 _ . - with no . or - first"
         )
     try:
         named = Digest.parse(digest) if at else None
     except InvalidReferenceError as error:
-        raise InvalidReferenceError(f"{shown(text)} is no image reference: {error}") from error
+        raise InvalidReferenceError(f"{shown(text)} is not a valid image reference: {error}") from error
     return ImageReference(registry, path, tag if colon else None if named else "latest", named)
 
 
@@ -165,11 +167,14 @@ _remembered = lru_cache(maxsize=REMEMBERED)(_parsed)
 def _check_id(text: str, first: str, *, is_alone: bool) -> None:
     """Rule 1."""
     if _IDENTIFIER.fullmatch(text):
-        raise InvalidReferenceError(f"{text!r} is no image reference: 64 hexadecimal digits alone are an image ID")
+        raise InvalidReferenceError(
+            f"{text!r} is not a valid image reference: 64 hexadecimal digits alone are an image ID"
+        )
     name = first.partition("@")[0].partition(":")[0]
     if is_alone and name in _ALGORITHMS:
         raise InvalidReferenceError(
-            f"{shown(text)} is no image reference: runtimes take {name}:... for an image ID; name its repository"
+            f"{shown(text)} is not a valid image reference: runtimes take {name}:... for an image ID; "
+            "name its repository"
         )
 
 
@@ -177,7 +182,7 @@ def _registry(text: str, first: str) -> str:
     try:
         return canonical_registry(first)
     except InvalidReferenceError as error:
-        raise InvalidReferenceError(f"{shown(text)} is no image reference: {error}") from error
+        raise InvalidReferenceError(f"{shown(text)} is not a valid image reference: {error}") from error
 
 
 def _check(text: str, path: str) -> None:
@@ -187,7 +192,9 @@ def _check(text: str, path: str) -> None:
     elif len(path) > PATH_LIMIT:
         problem = f"its repository has more than {PATH_LIMIT} characters"
     elif _PATH.fullmatch(path) is None:
-        problem = "a repository is in lower case" if path.lower() != path else f"{shown(path)} is no repository"
+        problem = (
+            "a repository is in lower case" if path.lower() != path else f"{shown(path)} is not a valid repository"
+        )
     else:
         return
-    raise InvalidReferenceError(f"{shown(text)} is no image reference: {problem}")
+    raise InvalidReferenceError(f"{shown(text)} is not a valid image reference: {problem}")

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 
 from pydantic import PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from router.by_reference import RelativePath, read_reference
+from router.by_reference import RelativePath, read_reference, shown_file
 from router.errors import ConfigurationError
 from router.fields import SettingsModel
 
@@ -71,7 +71,7 @@ def read_authorities(path: Path, info: ValidationInfo) -> str | None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)  # refuses a text without any
     except (ValueError, ssl.SSLError) as error:
         raise ValueError(
-            f"the CA file {str(path)!r} holds no certificate that can be read; "
+            f"the CA file {shown_file(path, info)} holds no certificate that can be read; "
             "write one or more certificates in PEM, -----BEGIN CERTIFICATE----- and so on"
         ) from error
     return text

@@ -26,7 +26,7 @@ def test_absolute_paths_stay_and_without_a_configuration_all_do() -> None:
 
 @pytest.mark.parametrize("value", ["", "a\0b"])
 def test_what_can_be_no_path_is_refused(value: str) -> None:
-    assert "is no path" in refused(TypeAdapter(RelativePath), value)
+    assert "is not a valid path" in refused(TypeAdapter(RelativePath), value)
 
 
 def test_a_secret_is_read_from_a_file_beside_the_configuration() -> None:
@@ -56,7 +56,7 @@ def test_a_secret_is_in_no_text_about_it() -> None:
         ({"env": "TOKEN"}, {}, {}, "'TOKEN' is not set"),
         ({"env": "TOKEN"}, {}, {"TOKEN": "  "}, "'TOKEN' is not set or empty"),
         ({"env": "TOKEN"}, {}, {"TOKEN": "a\r\nX-Evil: b"}, "more than one line"),
-        ({"env": "xoxb-literal"}, {}, {}, "no name of an environment variable"),
+        ({"env": "xoxb-literal"}, {}, {}, "not a valid name of an environment variable"),
         ({"file": "gone"}, {}, {}, "'gone' can't be read: No such file"),
         ({"file": "big"}, {"/etc/gatecrier/big": b"x" * 70_000}, {}, "more than 65536 bytes"),
         ({"file": "empty"}, {"/etc/gatecrier/empty": b"\n"}, {}, "'empty' is empty"),

@@ -86,13 +86,13 @@ def test_a_duration_of_nothing_is_refused(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["-8s", "+8s", "8 s", " 8s", "8s\n", "8S", "1h30m", "1e3s", "٣s", "1.2345s", "8sec"])
 def test_a_duration_is_written_in_one_way(value: str) -> None:
-    assert "is no duration" in refused(TypeAdapter(Duration), value)
+    assert "is not a valid duration" in refused(TypeAdapter(Duration), value)
 
 
 def test_a_number_is_seconds_only_for_settings_built_by_hand() -> None:
     """In a file `8.5` says nothing about its unit; in Python a default is in seconds."""
     assert TypeAdapter(Duration).validate_python(8.5) == 8.5
-    assert "8.5 is no duration" in refused(TypeAdapter(Duration), 8.5)
+    assert "8.5 is not a valid duration" in refused(TypeAdapter(Duration), 8.5)
 
 
 @given(st.integers(1, 10**9 - 1), st.sampled_from(sorted(BYTES)))
@@ -104,7 +104,7 @@ def test_a_size_is_its_number_times_its_unit(number: int, unit: str) -> None:
 
 @pytest.mark.parametrize("value", ["32MB", "32", "1.5MiB", "-1B", "MiB", "32 MiB", True, 32, None])
 def test_a_size_without_a_binary_unit_is_refused(value: object) -> None:
-    assert "is no size" in refused(TypeAdapter(Size), value)
+    assert "is not a valid size" in refused(TypeAdapter(Size), value)
 
 
 def test_a_number_is_bytes_only_for_settings_built_by_hand() -> None:
@@ -132,7 +132,7 @@ def test_whatever_is_listened_on_has_a_host_and_a_port(value: str) -> None:
     try:
         address = TypeAdapter(Listen).validate_python(value)
     except ValidationError as error:
-        assert "is no address to listen on" in str(error)  # noqa: PT017 - either outcome is a claim
+        assert "is not a valid address to listen on" in str(error)  # noqa: PT017 - either outcome is a claim
     else:
         assert 0 < address.port <= 65535
         assert address.host.isprintable()
@@ -175,7 +175,7 @@ def test_hosts_may_be_names_or_empty(value: str, host: str, port: int) -> None:
 def test_what_is_no_address_to_listen_on_is_refused_briefly(value: object) -> None:
     text = refused(TypeAdapter(Listen), value)
 
-    assert "is no address to listen on" in text
+    assert "is not a valid address to listen on" in text
     assert len(text) < 400
 
 

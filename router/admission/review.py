@@ -91,7 +91,7 @@ def read_review(body: memoryview) -> Steps[tuple[AdmissionRequest, Objects]]:
     except UnreadableJsonError as error:
         raise ReviewError(str(error), cause="no_json") from error
     if review is None:
-        raise ReviewError("the body is no JSON object; expected an AdmissionReview", cause="no_json")
+        raise ReviewError("the body is not a valid JSON object; expected an AdmissionReview", cause="no_json")
     if review.api_version != API_VERSION or review.kind != KIND:
         found = f"apiVersion {_shown(review.api_version)} and kind {_shown(review.kind)}"
         raise ReviewError(
@@ -142,7 +142,7 @@ def _problem(request: shapes.Request) -> str:
     for name, value in (("object", request.object), ("oldObject", request.old_object)):
         start = bytes(memoryview(value)[:4])
         if start not in (b"", _NULL) and not start.startswith(_OBJECT):
-            return f"request.{name} is no object"
+            return f"request.{name} is not an object"
     if bytes(memoryview(request.object)[:1]) != _OBJECT:
         return f"request.object is missing or null; {request.operation} brings an object"
     return ""

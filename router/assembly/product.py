@@ -197,7 +197,7 @@ class Product:
 
     async def stop(self) -> None:
         """Drain and close, also after a start that failed half way."""
-        self._phase = Unready.LEAVING
+        was_started, self._phase = self._phase is not Unready.STARTING, Unready.LEAVING
         self._reloading.end()
         self._changed()
         if self._family is not None:
@@ -206,7 +206,7 @@ class Product:
             await self._attention.close(self._intake, self._observing)
             await self._tell(KEEPER, messages.STOP, self._in_force.parts[KEEPER].patience + FINISH)
         await self._opened.aclose()
-        log.info("router_stopped")
+        (log.info if was_started else log.debug)("router_stopped")
 
     async def _tell(self, role: str, topic: str, patience: float) -> None:
         """Ask everybody in this role, who may end meanwhile."""

@@ -1,7 +1,7 @@
 """The command `gatecrier`: one module per subcommand, each thin: parse, call, print.
 
 Exit codes: 0 done; 1 refused or found something wrong; 2 the command line itself is wrong; 3 it could not be told;
-130 interrupted.
+130 interrupted. Whoever reads our output and has seen enough closes it: that is no trouble.
 A module of this package offers `add(subcommands)`, which registers its parser with `run` as the default to call.
 Modules are imported when the command line is parsed, and what they need only when they run, so that `--help` and
 the short commands stay quick.
@@ -16,20 +16,24 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from router import __version__
-from router.cli import check, config, deliveries, demo, serve, trust, verify
+from router.cli import check, completion, config, deliveries, demo, serve, trust, verify
+from router.cli.parsing import Parser, example
 from router.errors import GatecrierError
 
 if TYPE_CHECKING:
     Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
-COMMANDS = (serve, verify, check, trust, config, deliveries, demo)
+COMMANDS = (serve, verify, check, trust, config, deliveries, demo, completion)
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    whole = argparse.ArgumentParser(
+    whole = Parser(
         prog="gatecrier",
         description="Verifies container images at the Kubernetes gate and loses no alert about what it decided.",
+        epilog=example(
+            "gatecrier demo", "gatecrier config check gatecrier.yaml", "gatecrier serve --config gatecrier.yaml"
+        ),
     )
     whole.add_argument("--version", action="version", version=f"gatecrier {__version__}")
     subcommands = whole.add_subparsers(metavar="COMMAND", required=True)
@@ -41,7 +45,20 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     _fill_standard_descriptors()
-    arguments = parser().parse_args(argv)
+    try:
+        try:
+            return _run(argv)
+        finally:
+            print(end="", flush=True)  # what is left would fail at exit; there may be no standard output at all
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail once more at exit
+        return 0
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    whole = parser()
+    completion.complete(whole)
+    arguments = whole.parse_args(argv)
     try:
         code: int = arguments.run(arguments)
     except GatecrierError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.cli.describing import described
+from router.cli.parsing import example
 from router.cli.serve import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
 def add(subcommands: Subcommands) -> None:
     """Register the command."""
-    parser = subcommands.add_parser("config", help="check a configuration, or show what may stand in one")
+    parser = subcommands.add_parser(
+        "config",
+        help="check a configuration, or show what may stand in one",
+        epilog=example("gatecrier config check gatecrier.yaml", "gatecrier config schema > gatecrier.schema.json"),
+    )
     inner = parser.add_subparsers(metavar="COMMAND", required=True)
     check = described(
         inner,
@@ -33,6 +38,9 @@ def add(subcommands: Subcommands) -> None:
         examples="gatecrier config check gatecrier.yaml",
     )
     check.add_argument("file", type=Path, nargs="?", default=DEFAULT_CONFIG, help="default: %(default)s")
+    check.add_argument(
+        "--offline", action="store_true", help="without the files that it names and without the environment: for CI"
+    )
     check.set_defaults(run=_check)
     schema = described(
         inner,
@@ -42,22 +50,34 @@ def add(subcommands: Subcommands) -> None:
         examples="gatecrier config schema > gatecrier.schema.json",
     )
     schema.set_defaults(run=_schema)
-    reference = inner.add_parser("reference")  # for docs/configuration.md, and so without help
+    reference = inner.add_parser(
+        "reference",
+        help="print what may stand in a configuration, with defaults and meanings",
+        description="Prints every key of the configuration with its default and meaning, in Markdown: what "
+        "docs/configuration.md has.",
+        epilog=example("gatecrier config reference | less"),
+    )
     reference.set_defaults(run=_reference)
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from router.settings.loading import Loaded, attempt  # noqa: PLC0415 - the settings are imported only where they are read
+    from router.settings.loading import (  # noqa: PLC0415 - the settings are imported only where they are read
+        Loaded,
+        attempt,
+        attempt_offline,
+    )
 
-    result = attempt(arguments.file, os.environ)
+    result = attempt_offline(arguments.file) if arguments.offline else attempt(arguments.file, os.environ)
     if not isinstance(result, Loaded):
         print(result.text, file=sys.stderr)
         return 1
-    for warning in (*result.warnings, *asyncio.run(_left_behind(result))):
+    left_behind = [] if arguments.offline else asyncio.run(_left_behind(result))
+    for warning in (*result.warnings, *left_behind):
         print(f"warning: {warning}", file=sys.stderr)
     for note in result.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(f"{arguments.file}: valid ({_summary(result)})")
+    left_out = "; files and environment were not looked at" if arguments.offline else ""
+    print(f"{arguments.file}: valid ({_summary(result)}{left_out})")
     return 0
 
 
@@ -78,8 +98,8 @@ async def _left_behind(loaded: Loaded) -> Sequence[str]:
     finally:
         await records.close()
     return [
-        f"{one.pending + one.set_aside} deliveries are left for {name!r}, which is no destination here; name it again, "
-        f"or send them elsewhere: gatecrier deliveries replay --destination {name} --to NAME"
+        f"{one.pending + one.set_aside} deliveries are left for {name!r}, which is not a destination here; name it "
+        f"again, or send them elsewhere: gatecrier deliveries replay --destination {name} --to NAME"
         for name, one in sorted(waiting.items())
         if name not in names and one.pending + one.set_aside
     ]

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.cli.describing import described
+from router.cli.parsing import example
 from router.cli.serve import DEFAULT_CONFIG
+from router.cli.tables import table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -25,7 +27,11 @@ STATES = ("pending", "set_aside", "delivered", "discarded")
 
 def add(subcommands: Subcommands) -> None:
     """Register the commands."""
-    parser = subcommands.add_parser("deliveries", help="list, replay or discard what was not delivered")
+    parser = subcommands.add_parser(
+        "deliveries",
+        help="list, replay or discard what was not delivered",
+        epilog=example("gatecrier deliveries list", "gatecrier deliveries replay --destination siem"),
+    )
     inner = parser.add_subparsers(metavar="COMMAND", required=True)
     listing = described(
         inner,
@@ -65,7 +71,7 @@ def add(subcommands: Subcommands) -> None:
 def _selecting(parser: argparse.ArgumentParser, states: Sequence[str]) -> None:
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration (default: %(default)s)")
     parser.add_argument("--destination", metavar="NAME", help="only of this destination")
-    parser.add_argument("--state", choices=states, help="only in this state")
+    parser.add_argument("--state", metavar="STATE", choices=states, help=f"only in this state: {', '.join(states)}")
     parser.add_argument(
         "--event", metavar="ID", action="append", default=[], help="only of this event; may be repeated"
     )
@@ -148,10 +154,7 @@ async def _changed(arguments: argparse.Namespace, what: str) -> int:
 
 def _print_table(rows: Sequence[DeliveryRow]) -> None:
     heads = ("STATE", "DESTINATION", "ATTEMPTS", "CAUSE", "STORED", "NEXT", "EVENT")
-    cells = [heads, *(tuple(_cells(row)) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
-    for line in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    print(table(heads, [_cells(row) for row in rows]))
     if not rows:
         print("nothing waits, nothing was set aside")
 

@@ -6,11 +6,12 @@ import argparse
 import textwrap
 from typing import TYPE_CHECKING
 
+from router.cli.parsing import example
+
 if TYPE_CHECKING:
     from router.cli import Subcommands
 
 _WIDTH = 78
-_EXAMPLES = "examples:"
 
 
 def described(
@@ -31,7 +32,7 @@ def described(
         name,
         help=brief,
         description="\n\n".join(textwrap.fill(paragraph, _WIDTH) for paragraph in paragraphs),
-        epilog=f"{_EXAMPLES}\n{textwrap.indent(textwrap.dedent(examples).strip(), '  ')}",
+        epilog=example(*textwrap.dedent(examples).strip().splitlines()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage=usage,
     )
@@ -39,4 +40,4 @@ def described(
 
 def examples_of(parser: argparse.ArgumentParser) -> str:
     """The command lines that show how it is used; empty where there are none."""
-    return textwrap.dedent((parser.epilog or "").removeprefix(_EXAMPLES).strip("\n"))
+    return textwrap.dedent("\n".join((parser.epilog or "").splitlines()[1:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from router.cli.describing import described
 if TYPE_CHECKING:
     from router.cli import Subcommands
 
+MOST = 20
+"""Problems in the line of the log about a start that failed."""
 DEFAULT_CONFIG = Path("/etc/gatecrier/gatecrier.yaml")
 
 
@@ -49,14 +51,21 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with adopting():
             return serve(arguments.config, is_log_readable=is_readable)
-    except GatecrierError:
-        raise
+    except GatecrierError as error:
+        logs.logger().error("router_not_started", problems=_shortened(str(error).splitlines()))
+        return 1
     except Exception:  # noqa: BLE001 - one line of the log and exit code 1; the interpreter would print it, and wait
         logs.logger().exception("router_failed")
         return 1
     finally:
         _on_signals(signal.SIG_IGN, signal.SIG_IGN)  # being told again must not change what we end with
         logs.flush()
+
+
+def _shortened(problems: Sequence[str]) -> list[str]:
+    """As many as a line of the log holds; whoever has more has one cause for most of them."""
+    more = [f"and {len(problems) - MOST} more; see `gatecrier config check`"] if len(problems) > MOST else []
+    return [*problems[:MOST], *more]
 
 
 def _on_signals(ending: Callable[[int, FrameType | None], object] | signal.Handlers, reading: signal.Handlers) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.cli.describing import described
+from router.cli.parsing import example
 from router.cli.serve import DEFAULT_CONFIG
 from router.errors import ConfigurationError, TrustRefreshError
 
@@ -30,7 +31,13 @@ YES, NO, UNKNOWN = 0, 1, 3
 
 def add(subcommands: Subcommands) -> None:
     """Register the commands."""
-    parser = subcommands.add_parser("trust", help="show whom a configuration trusts, or ask repositories anew")
+    parser = subcommands.add_parser(
+        "trust",
+        help="show whom a configuration trusts, or ask repositories anew",
+        epilog=example(
+            "gatecrier trust show --config gatecrier.yaml", "gatecrier trust refresh --config gatecrier.yaml"
+        ),
+    )
     inner = parser.add_subparsers(metavar="COMMAND", required=True)
     show = described(
         inner,

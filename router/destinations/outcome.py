@@ -16,7 +16,7 @@ REASONS: Final[Mapping[str, str]] = {
     "connection_failed": "no connection, or it ended before the reply began",
     "forbidden_address": "the name leads to an address that egress.allow does not name, or that is never connected to",
     "io_error": "the file could not be written",
-    "malformed_reply": "what came back is no reply, half a reply, or no receipt",
+    "malformed_reply": "what came back is not a reply, half a reply, or no receipt",
     "proxy_failed": "the proxy could not or would not connect us",
     "rate_limited": "the receiver wants fewer requests (429)",
     "redirected": "the receiver points elsewhere, where nothing is sent; tried again for an hour",

@@ -10,7 +10,7 @@ from yarl import URL
 
 from router.by_reference import RelativePath, Secret
 from router.errors import ConfigurationError
-from router.fields import Duration, Name, reading_context
+from router.fields import Duration, Name
 from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
 from router.pem import PairSettings, read_authorities
@@ -45,9 +45,9 @@ def checked_url(url: str, *, plain_http: bool, name: str) -> str:
     try:
         sound_url(target)
     except ValueError as error:  # which speaks of the host alone
-        raise ValueError(f"destination {name!r}: the url is no https://HOST[:PORT]/PATH: {error}") from error
+        raise ValueError(f"destination {name!r}: the url is not https://HOST[:PORT]/PATH: {error}") from error
     if len(url) > URL_LIMIT:
-        raise ValueError(f"destination {name!r}: the url is no https://HOST[:PORT]/PATH of {URL_LIMIT} characters")
+        raise ValueError(f"destination {name!r}: the url is not https://HOST[:PORT]/PATH of {URL_LIMIT} characters")
     if target.scheme == "http" and not plain_http:
         raise ValueError(
             f"destination {name!r}: the url is http, which anybody on the way can read; "
@@ -70,7 +70,7 @@ def _check_proxy(url: str, *, is_literal: bool) -> None:
     except ValueError:
         is_sound = False
     if not is_sound or not _VISIBLE.fullmatch(url) or len(url) > URL_LIMIT:
-        raise ValueError("the proxy is no http://HOST:PORT")
+        raise ValueError("the proxy is not http://HOST:PORT")
     if is_literal and (target.raw_user is not None or target.raw_password is not None):
         raise ValueError("a proxy with user and password is a secret: a reference, {file: PATH} or {env: NAME}")
 
@@ -107,10 +107,10 @@ class HttpSettings(CommonSettings):
     _authorities: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
-    def _has_proxy(self, info: ValidationInfo) -> Self:
+    def _has_proxy(self) -> Self:
         if isinstance(self.proxy, str):
             _check_proxy(self.proxy, is_literal=True)
-        elif self.proxy is not None and reading_context(info) is not None:
+        elif self.proxy is not None and self.proxy.is_read:
             _check_proxy(self.proxy.reveal(), is_literal=False)
         return self
 
@@ -154,7 +154,7 @@ def checked_headers(headers: dict[str, str | Secret]) -> dict[str, str | Secret]
         raise ValueError("a header is named twice; names differ by more than their case")
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name[:100]!r} is no name of a header")
+            raise ValueError(f"{name[:100]!r} is not a valid name of a header")
         if name.lower() in _OURS or name.lower().startswith("webhook-"):
             raise ValueError(f"the header {name!r} is set by Gatecrier")
         if name.lower() in _OF_A_CONNECTION:

@@ -17,14 +17,13 @@ from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 import orjson
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, model_validator
 
 from router.by_reference import Secret
 from router.destinations.dialect import Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.settings import HttpSettings, checked_url
-from router.fields import reading_context
 
 TEXT_LIMIT, SECTION_LIMIT, FIELD_LIMIT, HEADER_LIMIT, BUTTON_LIMIT, ALT_LIMIT = 40_000, 3000, 2000, 150, 75, 2000
 BLOCKS_LIMIT, FIELDS_LIMIT, CONTEXT_LIMIT, ACTIONS_LIMIT, ID_LIMIT, TOTAL_LIMIT = 50, 10, 10, 25, 255, 13_000
@@ -62,8 +61,8 @@ class SlackSettings(HttpSettings):
     """How many messages may be under way at once; Slack takes about one a second."""
 
     @model_validator(mode="after")
-    def _has_endpoint(self, info: ValidationInfo) -> Self:
-        if reading_context(info) is not None:
+    def _has_endpoint(self) -> Self:
+        if self.url.is_read:
             checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
         return self
 

@@ -19,13 +19,13 @@ import hmac
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from router.by_reference import Secret
 from router.destinations.dialect import Post, SaidByStatus
 from router.destinations.document import Document
 from router.destinations.settings import HttpSettings, checked_headers, checked_url, revealed
-from router.fields import reading_context
+from router.fields import Name
 
 STRUCTURED = "application/cloudevents+json; charset=UTF-8"
 BATCHED = "application/cloudevents-batch+json; charset=UTF-8"
@@ -43,7 +43,7 @@ def signing_key(secret: str) -> bytes:
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ValueError("the signing secret is no base64 (Standard Webhooks: whsec_BASE64)") from error
+        raise ValueError("the signing secret is not valid base64 (Standard Webhooks: whsec_BASE64)") from error
     if not LEAST_KEY <= len(key) <= LARGEST_KEY:
         raise ValueError(
             f"the signing secret has {len(key)} bytes; Standard Webhooks wants {LEAST_KEY} to {LARGEST_KEY}"
@@ -77,14 +77,19 @@ class WebhookSettings(HttpSettings):
     """Headers that are sent besides; a value may be a reference."""
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 1
     """How many events one request may carry, as a CloudEvents batch; only without a template."""
+    fallback_template: Name | None = None
+    """Name of the template that makes the payload where `template` fails: a small one that the receiver takes. Without
+    it a CloudEvent goes out."""
 
     @model_validator(mode="after")
-    def _is_complete(self, info: ValidationInfo) -> Self:
+    def _is_complete(self) -> Self:
         if self.batch_size > 1 and self.template is not None:
             raise ValueError("`batch_size` goes with CloudEvents only; drop it or `template`")
-        if isinstance(self.url, str) or reading_context(info) is not None:
+        if self.fallback_template is not None and self.template is None:
+            raise ValueError("`fallback_template` is for where `template` fails; name one, or drop it")
+        if isinstance(self.url, str) or self.url.is_read:
             checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
-        if self.signing_secret is not None and reading_context(info) is not None:
+        if self.signing_secret is not None and self.signing_secret.is_read:
             signing_key(self.signing_secret.reveal())
         return self
 

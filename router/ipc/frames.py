@@ -101,4 +101,4 @@ def _read(held: bytearray, start: int, end: int) -> Frame:
     try:
         return Frame(Kind(kind), number, held[start + _HEAD.size : body].decode("ascii"), bytes(held[body:end]))
     except ValueError as error:  # UnicodeDecodeError is one
-        raise FrameError("a frame of no known kind, or a topic that is no ASCII") from error
+        raise FrameError("a frame of no known kind, or a topic that is not ASCII") from error

@@ -15,8 +15,8 @@ SCHEME = "sqlite:///"
 def _is_sqlite(url: str, info: ValidationInfo) -> str:
     scheme, found, _ = url.partition("://")
     if not url.startswith(SCHEME) or len(url) == len(SCHEME):
-        shown = scheme if found else url[:100]
-        raise ValueError(f"{shown!r} is no outbox that we know; write sqlite:///PATH, such as sqlite:///outbox.db")
+        shown = repr(scheme) if found else f"a text of {len(url)} characters"  # which may hold a password
+        raise ValueError(f"{shown} is not an outbox that we know; write sqlite:///PATH, such as sqlite:///outbox.db")
     context = reading_context(info)
     return url if context is None else f"{SCHEME}{context.folder / url.removeprefix(SCHEME)}"
 

@@ -21,6 +21,6 @@ def expect_storable(event: NewEvent) -> None:
         event.id.encode()
         event.body.decode()
     except UnicodeError as error:
-        raise OutboxError(f"an event that is no UTF-8: {error}") from error
+        raise OutboxError(f"an event that is not valid UTF-8: {error}") from error
     if "\0" in event.id or 0 in event.body:
         raise OutboxError("an event with a NUL byte, which JSON does not allow")

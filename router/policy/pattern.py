@@ -173,7 +173,9 @@ def _canonical_glob(text: str, first: str) -> str:
     if "*" not in port:
         port = port.lstrip("0")
     if not _PORT.fullmatch(port):
-        raise _unmatchable(text, f"{first[:100]!r} is no registry; write HOST or HOST:PORT, a port without zeros first")
+        raise _unmatchable(
+            text, f"{first[:100]!r} is not a valid registry; write HOST or HOST:PORT, a port without zeros first"
+        )
     if port != _DEFAULT_PORT:
         return f"{host}:{port}"
     if "." not in host.rpartition("*")[2]:
@@ -188,7 +190,7 @@ def _check_name(text: str, name: str) -> None:
     if not all(name.split("/")):
         raise _unmatchable(text, "it has an empty path part; write a * for each part, or ** for any number of them")
     if not (_REGISTRY.fullmatch(first) if "*" in first else is_registry(first)) or first != first.lower():
-        raise _unmatchable(text, f"{first[:100]!r} is no registry; write HOST or HOST:PORT")
+        raise _unmatchable(text, f"{first[:100]!r} is not a valid registry; write HOST or HOST:PORT")
     if slash and not _PATH.fullmatch(path):
         raise _unmatchable(
             text, "repositories are in lower case" if path.lower() != path else "repositories have other characters"
@@ -207,7 +209,9 @@ def _check_part(text: str, part: str) -> None:
 
 def _check_tag(text: str, tag: str) -> None:
     if not (_TAG.fullmatch(tag) if "*" in tag else is_tag(tag)):
-        raise _unmatchable(text, f"{tag[:100]!r} is no tag: 1 to 128 of A-Z a-z 0-9 _ . - with no . or - first")
+        raise _unmatchable(
+            text, f"{tag[:100]!r} is not a valid tag: 1 to 128 of A-Z a-z 0-9 _ . - with no . or - first"
+        )
 
 
 def _check_digest(text: str, digest: str) -> None:
@@ -218,7 +222,7 @@ def _check_digest(text: str, digest: str) -> None:
         except InvalidReferenceError as error:
             raise _unmatchable(text, str(error)) from error
     elif not _DIGEST.fullmatch(digest):
-        raise _unmatchable(text, f"{digest[:100]!r} is no digest; {problem}")
+        raise _unmatchable(text, f"{digest[:100]!r} is not a valid digest; {problem}")
 
 
 def _unmatchable(text: str, problem: str) -> ValueError:

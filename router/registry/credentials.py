@@ -99,7 +99,9 @@ def _registry(host: str) -> str:
 def _entry(key: str, credential: Credential) -> _Entry:
     match = _KEY.fullmatch(key)
     if match is None:
-        raise ValueError(f"{key[:100]!r} under `auths` is no registry; write HOST, HOST/PATH or https://HOST/v1/")
+        raise ValueError(
+            f"{key[:100]!r} under `auths` is not a valid registry; write HOST, HOST/PATH or https://HOST/v1/"
+        )
     host, path = _registry(match[1]), match[2].strip("/")
     if path in {"v1", "v2"}:
         path = ""
@@ -119,7 +121,7 @@ def parse_docker_config(content: bytes) -> Credentials:
         document = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise ValueError(
-            f"no JSON (line {error.lineno}, column {error.colno}); a docker config.json is wanted"
+            f"not valid JSON (line {error.lineno}, column {error.colno}); a docker config.json is wanted"
         ) from None
     if document in ({}, {"auths": {}}):  # how tools write "anonymous"
         return Credentials()
@@ -144,12 +146,12 @@ def _credential(key: str, entry: object) -> Credential | None:
     """One entry; None where it is empty, as `docker login` leaves it with a credential helper."""
     place = f"the entry {key[:100]!r}"
     if not isinstance(entry, dict):
-        raise ValueError(f"{place} is no object")  # noqa: TRY004 - pydantic reports ValueError
+        raise ValueError(f"{place} is not an object")  # noqa: TRY004 - pydantic reports ValueError
     known = ("auth", "username", "password", "identitytoken", "registrytoken")
     texts = {name: entry.get(name) or "" for name in known}
     for name, value in texts.items():
         if not isinstance(value, str):
-            raise ValueError(f"{place}: {name} is no text")  # noqa: TRY004 - pydantic reports ValueError
+            raise ValueError(f"{place}: {name} is not a text")  # noqa: TRY004 - pydantic reports ValueError
     username, password = _user(place, texts["auth"]) if texts["auth"] else (texts["username"], texts["password"])
     for name in ("identitytoken", "registrytoken"):
         if not texts[name].isascii() or not texts[name].isprintable():
@@ -162,7 +164,7 @@ def _user(place: str, auth: str) -> tuple[str, str]:
     try:
         username, found, password = base64.b64decode(auth, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        raise ValueError(f"{place}: auth is no base64 of USER:PASSWORD") from None
+        raise ValueError(f"{place}: auth is not valid base64 of USER:PASSWORD") from None
     if not found or not username:
-        raise ValueError(f"{place}: auth is no base64 of USER:PASSWORD")
+        raise ValueError(f"{place}: auth is not valid base64 of USER:PASSWORD")
     return username, password.rstrip("\0")

@@ -58,7 +58,7 @@ def failure_of(
             return TransientError(UnreachableError(text, is_registrys_doing=is_direct and had_time))
         case aiohttp.ClientResponseError():
             is_the_proxys = isinstance(error, aiohttp.ClientHttpProxyError)
-            told = f"the proxy answers {error.status}" if is_the_proxys else "the answer is no HTTP"
+            told = f"the proxy answers {error.status}" if is_the_proxys else "the answer is not valid HTTP"
             return (UnreachableError if is_the_proxys else MalformedAnswerError)(f"{what}: {told}")
         case aiohttp.InvalidURL() | ValueError():
             return UnreachableError(f"{what}: no address that can be connected to")

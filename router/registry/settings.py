@@ -6,12 +6,11 @@ every other mistake, and in no other way.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
-from router.by_reference import RelativePath, read_reference
+from router.by_reference import RelativePath, read_reference, shown_file
 from router.errors import ConfigurationError
 from router.fields import SettingsModel
 from router.hosts import canonical_registry, is_registry
@@ -21,8 +20,9 @@ from router.registry.credentials import Credentials, parse_docker_config
 
 def _host(value: str) -> str:
     if not is_registry(value):
-        raise ValueError(
-            f"{value[:300]!r} is no registry; write its host, with :PORT where it has one, without scheme and path, "
+        raise ValueError(  # what it is instead is not repeated: it may be a URL with a password, or a token
+            f"a text of {len(value)} characters that is no registry host; write its host, with :PORT where it has one, "
+            "without scheme and path, "
             'such as "registry.example", "docker.io" or "127.0.0.1:5000"'
         )
     return canonical_registry(value)
@@ -61,16 +61,16 @@ class RegistrySettings(SettingsModel):
         if self.credentials is not None:
             content = read_reference(self.credentials.file, info, "the credentials file")
             if content is not None:
-                self._credentials = self._parsed(self.credentials.file, content)
+                self._credentials = self._parsed(shown_file(self.credentials.file, info), content)
         return self
 
-    def _parsed(self, path: Path, content: bytes) -> Credentials:
+    def _parsed(self, file: str, content: bytes) -> Credentials:
         try:
             credentials = parse_docker_config(content)
         except ValueError as error:
-            raise ValueError(f"the credentials file {str(path)!r}: {error}") from error
+            raise ValueError(f"the credentials file {file}: {error}") from error
         if credentials and not credentials.speaks_of(self.host):  # an empty file is how tools write "anonymous"
-            raise ValueError(f'the credentials file {str(path)!r} has no entry under "auths" for {self.host!r}')
+            raise ValueError(f'the credentials file {file} has no entry under "auths" for {self.host!r}')
         return credentials
 
     def authorities(self) -> str | None:

@@ -197,7 +197,7 @@ def _parsed(body: bytes, what: str) -> tuple[str, float]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise MalformedAnswerError(f"{what}: the token service's answer is no JSON") from None
+        raise MalformedAnswerError(f"{what}: the token service's answer is not valid JSON") from None
     value = (document.get("token") or document.get("access_token")) if isinstance(document, dict) else None
     if not isinstance(value, str) or _VISIBLE.fullmatch(value) is None:
         raise MalformedAnswerError(f"{what}: the token service's answer holds no token")
@@ -205,5 +205,5 @@ def _parsed(body: bytes, what: str) -> tuple[str, float]:
     if life is None:
         return value, _DEFAULT_LIFE
     if isinstance(life, bool) or not isinstance(life, int | float) or life < 0:
-        raise MalformedAnswerError(f"{what}: the token service's expires_in is no number of seconds")
+        raise MalformedAnswerError(f"{what}: the token service's expires_in is not a number of seconds")
     return value, min(float(life), _LONGEST_LIFE)

@@ -220,13 +220,15 @@ def _redirected(endpoint: Endpoint, call: Call, answer: Answer) -> Call:
         raise MalformedAnswerError(f"{call.what}: the answer is a redirect, which is not followed with credentials")
     location = answer.headers.get("Location", "")
     if not _VISIBLE.fullmatch(location):
-        raise MalformedAnswerError(f"{call.what}: the registry redirects to what is no address")
+        raise MalformedAnswerError(f"{call.what}: the registry redirects to what is not a valid address")
     try:
         # As it stands, neither quoted nor unquoted anew: a storage's signature is over these very characters.
         target = sound_url(call.url.join(URL(location, encoded=True)))
         is_other = target.origin() != call.url.origin()
     except ValueError as error:
-        raise MalformedAnswerError(f"{call.what}: the registry redirects to what is no address ({error})") from error
+        raise MalformedAnswerError(
+            f"{call.what}: the registry redirects to what is not a valid address ({error})"
+        ) from error
     if not (target.scheme == "https" or (target.scheme == call.url.scheme == "http" and endpoint.plain_http)):
         raise MalformedAnswerError(f"{call.what}: the registry redirects from {call.url.scheme} to {target.scheme}")
     return replace(call, url=target, authorization=None if is_other else call.authorization)

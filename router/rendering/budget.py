@@ -1,9 +1,10 @@
 """What rendering may cost: steps, counted where work is done, so that every template ends. Pure: no clock.
 
-Prices: a turn of a loop costs one step and one more for every `NODES` parts of its body; a filter, an operator, a
-comparison or a slice costs one for every `TEXT` characters and for every `ITEMS` parts of what it takes or makes. No
-single value that is made is larger than `SIZE`. What stands outside loops is bounded by the template's source, and is
-counted only where that has very many filters.
+Prices: a turn of a loop costs one step and one more for every `NODES` parts of its body and of its condition; a filter,
+an operator, a comparison, a slice, or a list or mapping of more than constants costs one for every `TEXT` characters
+and for every `ITEMS` parts of what it takes or makes. No single value that is made has more than `SIZE` characters or
+items, and with all that is in it no more than `WHOLE` characters and parts. Which parts of a template are counted is
+said in `charging`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from router.rendering.values import as_text
 STEPS = 100_000
 SIZE = 2**20
 """Characters or items of one value that is made, and bytes of a whole document."""
+WHOLE = 4 * SIZE
+"""Characters and parts of one value with all that is in it: one list may stand in another many times."""
 NODES, TEXT, ITEMS = 16, 1024, 16
 BUDGET = "__budget"
 """Name of the budget in the context; templates can't say it."""
@@ -47,25 +50,37 @@ def within(budget: Budget, made: Made) -> Made:
     """The value, paid for by its size and that of everything in it, if it is not too large."""
     if isinstance(made, str) and len(made) < TEXT:  # as nearly all are
         return made
-    steps, parts = _weight(made)
-    budget.spend(steps + parts // ITEMS)
+    weight = _Weight()
+    weight.add(made)
+    budget.spend(weight.steps + weight.parts // ITEMS)
     if isinstance(made, str | list | tuple | dict) and len(made) > SIZE:
         raise TemplateError(f"the template makes a value of more than {SIZE} characters or items")
     return made
 
 
-def _weight(value: object) -> tuple[int, int]:
-    """What the texts in a value cost, and how many parts it has."""
-    if isinstance(value, str):
-        return len(value) // TEXT, 1
-    if not isinstance(value, list | tuple | dict):
-        return 0, 1
-    steps, parts = 0, 1
-    for item in value.values() if isinstance(value, dict) else value:
-        more, inner = _weight(item)
-        steps += more
-        parts += inner
-    return steps, parts
+class _Weight:
+    """What a value costs with everything in it; refuses one that is too large before all of it was looked at."""
+
+    __slots__ = ("characters", "parts", "steps")
+
+    def __init__(self) -> None:
+        self.characters, self.parts, self.steps = 0, 0, 0
+
+    def add(self, value: object) -> None:
+        """Count a value; raises TemplateError where the whole is too large."""
+        self.parts += 1
+        if isinstance(value, str):
+            self.characters += len(value)
+            self.steps += len(value) // TEXT
+        if self.characters + self.parts > WHOLE:
+            raise TemplateError(f"the template makes a value of more than {WHOLE} characters and parts in all")
+        if isinstance(value, list | tuple):
+            for item in value:
+                self.add(item)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                self.characters += len(key) if isinstance(key, str) else 0
+                self.add(item)
 
 
 def price(nodes: int) -> int:

@@ -1,11 +1,12 @@
 """Events as they can be, for rehearsing a template before any real event needs it. Pure.
 
-Together they have every outcome, every verdict, every kind of null and list, and text that people really write. The
-first one has every field that an event can have.
+Together they have every outcome, every verdict, every kind of null and list, and text that people really write. Each
+has a name that says what is special about it. The first one has every field that an event can have.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from router.events import DECISION_TYPE, CloudEvent, DecisionData, ImageData, Origin, OwnerData, trouble_notice
@@ -108,15 +109,16 @@ WHOLE["data"]["decision"]["is_attempt"] = True
 WHOLE["data"]["corrects"] = "0c1f2f7f-9a53-5f0a-9a53-7c0e9d0b6d5f"
 WHOLE["data"]["images_omitted"] = {"count": 300, "verdicts": {"verified": 300}}
 WHOLE["data"]["unreadable"] = {"cause": "no_uid", "count": 3, "first_peer": "192.0.2.1", "first_sha256": "ab" * 32}
-EXAMPLES = (
-    WHOLE,
-    _event(_decision("admitted", "medium", would_reject=True), [_image(Verdict.UNSIGNED)]),
-    _event(_decision("admitted", "info", would_reject=False), [_image(Verdict.VERIFIED)], _OWNER),
-    _event(_BROKEN_GLASS, [_image(Verdict.DENIED), _image(Verdict.UNVERIFIABLE, 2)]),
-)
-"""Events with images, as nearly all are."""
-WITHOUT_IMAGES = _event(_decision("unanswered", "medium", would_reject=False), [])
-"""A request that could not be read."""
+EXAMPLES: Mapping[str, CloudEvent] = {
+    "rejected-many-images": WHOLE,
+    "would-reject-one-image-no-owner": _event(
+        _decision("admitted", "medium", would_reject=True), [_image(Verdict.UNSIGNED)]
+    ),
+    "admitted-one-image": _event(_decision("admitted", "info", would_reject=False), [_image(Verdict.VERIFIED)], _OWNER),
+    "break-glass-two-images-no-owner": _event(_BROKEN_GLASS, [_image(Verdict.DENIED), _image(Verdict.UNVERIFIABLE, 2)]),
+    "unanswered-no-images-no-owner": _event(_decision("unanswered", "medium", would_reject=False), []),
+}
+"""By name; the last one is a request that could not be read."""
 NOTICES = tuple(
     trouble_notice(
         Origin("production-eu", "gatecrier-0"),

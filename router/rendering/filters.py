@@ -55,7 +55,9 @@ def _moment(value: object) -> datetime:
             pass
         else:
             return moment
-    raise TemplateError(f"{as_text(value)[:100]!r} is no time; time filters take RFC 3339 texts such as event.time")
+    raise TemplateError(
+        f"{as_text(value)[:100]!r} is not a valid time; time filters take RFC 3339 texts such as event.time"
+    )
 
 
 def rfc3339(value: object) -> str:

@@ -27,6 +27,8 @@ class Templates:
     of_decisions: Template | None
     of_notices: Template | None = None
     """Of its kind, for what is told of Gatecrier itself."""
+    fallback: Template | None = None
+    """What is tried where the one of decisions fails; None: the kind's minimal payload goes out at once."""
 
 
 class Library:
@@ -56,6 +58,10 @@ class Library:
         """
         source = self._source(name)
         return None if source is None else _rehearsed(name, source, markup, self._rehearsal)
+
+    def names(self) -> frozenset[str]:
+        """Those that there are, for whoever has named none of them."""
+        return frozenset(path.stem for folder in self._folders for path in folder.glob(f"*{SUFFIX}"))
 
     def _source(self, name: str) -> str | None:
         file = f"{name}{SUFFIX}"

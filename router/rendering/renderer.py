@@ -2,8 +2,9 @@
 
 A notice (of Gatecrier itself) is rendered by the template that its kind has for notices, never by an operator's, which
 is for decisions and would fail. Without a template, or with one that is `{{ cloudevent }}` alone, the event itself is
-the payload, byte for byte. Where a template fails, or a receiver finds what was rendered too large, a built-in minimal
-payload goes out instead (`minimal`); the caller counts it.
+the payload, byte for byte. Where a template fails, or a receiver finds what was rendered too large, the destination's
+own fallback goes out instead, and where there is none, or it fails too, a built-in minimal payload (`minimal`). The
+caller counts both.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Rendered:
     body: bytes
     content_type: str
     problem: str | None = None
-    """Why this is the minimal payload, where it is."""
+    """Why this is a fallback or the minimal payload, where it is."""
 
     @property
     def is_fallback(self) -> bool:
@@ -41,6 +42,7 @@ class Renderer:
     def __init__(self, templates: Templates, *, kind: str, name: str) -> None:
         self._of_decisions = _needed(templates.of_decisions)
         self._of_notices = _needed(templates.of_notices)
+        self._fallback = templates.fallback
         self._destination = {"name": name, "kind": kind}
 
     def render(self, body: bytes) -> Rendered:
@@ -55,13 +57,20 @@ class Renderer:
         try:
             return Rendered(template.render(context(cloudevent, self._destination)), "application/json")
         except Exception as error:  # noqa: BLE001 - also an older release's event that lacks a field must be told
-            return self._minimal(cloudevent, Because.TEMPLATE_FAILED, str(error) or type(error).__name__)
+            return self._small(cloudevent, Because.TEMPLATE_FAILED, str(error) or type(error).__name__)
 
     def minimal(self, body: bytes) -> Rendered:
-        """The minimal payload of an encoded event, for a receiver that finds every other too large."""
-        return self._minimal(orjson.loads(body), Because.TOO_LARGE, "too large for the receiver")
+        """The smallest payload of an encoded event, for a receiver that finds every other too large."""
+        return self._small(orjson.loads(body), Because.TOO_LARGE, "too large for the receiver")
 
-    def _minimal(self, cloudevent: dict[str, object], because: Because, problem: str) -> Rendered:
+    def _small(self, cloudevent: dict[str, object], because: Because, problem: str) -> Rendered:
+        """The destination's own fallback, or else the minimal payload of its kind."""
+        if self._fallback is not None and cloudevent.get("type") != NOTICE_TYPE:
+            try:
+                body = self._fallback.render(context_of(cloudevent, self._destination))
+                return Rendered(body, "application/json", problem)
+            except Exception as error:  # noqa: BLE001 - as above
+                problem = f"{problem}; and its fallback: {error}"
         payload, content_type = minimal(cloudevent, self._destination["kind"], because)
         return Rendered(payload, content_type, problem)
 

@@ -10,6 +10,8 @@ Rules:
 (6) Where keys are made (from values, by loops, or under a condition), two could become equal, and one would hide the
     other: `has_made_keys` asks for a check of each document.
 (7) Space outside quotes means nothing and is dropped, except where it keeps two literals apart.
+(8) Where it is asked for (`is_marked`), each piece of the document says from which line of the template it comes: by a
+    mark that no value can make, since JSON has no control characters.
 
 This is contextual escaping as in Go's html/template. The tree that Jinja parsed is changed in place: expressions are
 wrapped in the filter that fits their place, and what costs time in ones that count (`budget`).
@@ -23,11 +25,11 @@ from dataclasses import dataclass, replace
 
 from jinja2 import nodes
 
-from router.rendering.budget import paid, price
+from router.rendering.budget import price
+from router.rendering.charging import charge
 from router.rendering.checks import refuse
+from router.rendering.positions import mark
 
-MANY = 300
-"""Filters outside loops that need not be counted: even with the largest values they end soon."""
 _JINJA_S = {
     "AssignBlock": "{% set %} with a body",
     "CallBlock": "call",
@@ -75,7 +77,8 @@ class _At:
 class Skeleton:
     """Reads a template and wraps its interpolations."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_marked: bool = False) -> None:
+        self._is_marked = is_marked
         self.has_made_keys = False
         """Whether keys of an object can become equal only when values are known."""
         self._depth = 0
@@ -85,8 +88,7 @@ class Skeleton:
 
     def wrap(self, template: nodes.Template) -> None:
         """Wrap everything; raises TemplateError where a rule is broken."""
-        filters = sum(1 for _ in template.find_all(nodes.Filter))
-        _charge(template, is_often=filters > MANY)
+        charge(template)
         end = self._body(template.body, _At())
         if end.is_quoted:
             refuse(template.body[-1], "a quote is never closed")
@@ -114,24 +116,32 @@ class Skeleton:
                 return refuse(node, f"{name} is not for templates of payloads; {known}")
 
     def _output(self, output: nodes.Output, at: _At) -> _At:
-        for index, child in enumerate(output.nodes):
+        parts: list[nodes.Expr] = []
+        for child in output.nodes:
             if isinstance(child, nodes.TemplateData):
                 child.data, at = self._literal(child, at)
+                parts.append(child)
                 continue
             if at.pending:
                 refuse(child, "an interpolation within an escape; for a backslash, write it twice")
             name = "__text" if at.is_quoted else "__value"
-            output.nodes[index] = nodes.Filter(child, name, [], [], None, None, lineno=child.lineno)
+            if self._is_marked:
+                parts.append(nodes.TemplateData(mark(child.lineno)))
+            parts.append(nodes.Filter(child, name, [], [], None, None, lineno=child.lineno))
             at = replace(at, after_made=True) if at.is_quoted else _At(after_bare=True)
+        output.nodes = parts
         return at
 
     def _literal(self, data: nodes.TemplateData, at: _At) -> tuple[str, _At]:
         """What the author wrote between interpolations, without what means nothing; and where it ends."""
         kept: list[str] = []
+        marks: dict[int, str] = {}
         pieces = _PIECES.findall(data.data)
-        line = data.lineno
+        line, marked = data.lineno, 0
         for index, piece in enumerate(pieces):
             place = nodes.TemplateData(lineno=line)
+            if self._is_marked and line != marked and (at.is_quoted or piece[0] not in _SPACE):
+                marks[len(kept)], marked = mark(line), line
             line += piece.count("\n")
             if at.is_quoted:
                 kept.append(piece)
@@ -142,11 +152,13 @@ class Skeleton:
                 at = self._outside(place, piece, at)
             elif all(near not in _STRUCTURE for near in (*kept[-1:], *pieces[index + 1 : index + 2])):
                 kept.append(" ")
-        return "".join(kept), at
+        return "".join(marks.get(index, "") + piece for index, piece in enumerate(kept)), at
 
     def _in_string(self, place: nodes.Node, character: str, at: _At) -> _At:
         if character < _FIRST_PRINTABLE:
-            refuse(place, "a line break or tab inside quotes is no JSON; write \\n or \\t, or strip it with {%- -%}")
+            refuse(
+                place, "a line break or tab inside quotes is not valid JSON; write \\n or \\t, or strip it with {%- -%}"
+            )
         if at.pending == _AFTER_BACKSLASH:
             return replace(at, pending=_HEX_DIGITS if character == "u" else 0)
         if at.pending:
@@ -192,7 +204,8 @@ class Skeleton:
     def _loop(self, node: nodes.For, at: _At) -> _At:
         if node.recursive:
             refuse(node, "recursive loops are not for templates of payloads")
-        steps = nodes.Const(price(_parts(node.body)), lineno=node.lineno)
+        condition = [] if node.test is None else [node.test]
+        steps = nodes.Const(price(_parts([*node.body, *condition])), lineno=node.lineno)
         node.iter = nodes.Filter(node.iter, "__bounded", [steps], [], None, None, lineno=node.lineno)
         before = self._depth, self._floor
         end = at
@@ -209,35 +222,3 @@ class Skeleton:
 
 def _parts(body: Iterable[nodes.Node]) -> int:
     return sum(1 + sum(1 for _ in node.find_all(nodes.Node)) for node in body)
-
-
-def _charge(node: nodes.Node, *, is_often: bool) -> None:
-    """Wrap what takes or makes texts and lists, where it happens often; `~`, which makes larger ones, everywhere."""
-    once = node.iter if isinstance(node, nodes.For) else None
-    for child in node.iter_child_nodes():
-        _charge(child, is_often=is_often or (once is not None and child is not once))
-    match node:
-        case nodes.Concat():
-            parts = nodes.List(node.nodes, lineno=node.lineno)
-            node.nodes = [nodes.Filter(parts, "__joined", [], [], None, None, lineno=node.lineno)]
-        case nodes.Filter() if is_often:
-            node.name = paid(node.name)
-            match node.args:
-                case [nodes.Const(value=str(name)) as inner, *_] if node.name == paid("map"):
-                    inner.value = paid(name)
-                case _:
-                    pass
-        case nodes.Compare() if is_often:
-            node.expr = _weighed(node.expr)
-            for operand in node.ops:
-                operand.expr = _weighed(operand.expr)
-        case nodes.Getitem(arg=nodes.Slice()) if is_often:
-            node.node = _weighed(node.node)
-        case _:
-            pass
-
-
-def _weighed(node: nodes.Expr) -> nodes.Expr:
-    if isinstance(node, nodes.Const):
-        return node
-    return nodes.Filter(node, "__weighed", [], [], None, None, lineno=node.lineno)

@@ -7,13 +7,16 @@ Order:
     text in it escaped for the service's markup (`markup`). Numbers and literals get space around them, so that
     neither neighbours nor the author's own digits can grow together with them.
 (3) Check: the result is parsed, so that nothing that is no JSON is ever sent (stray commas of the author's).
-    Where keys are made, equal ones are refused: one would hide the other.
+    Where keys are made, equal ones are refused: one would hide the other. Where it is refused, the template is
+    rendered once more with marks, to say from which of its lines that comes (`positions`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +30,7 @@ from router.rendering.budget import SIZE
 from router.rendering.checks import check_lists, check_names
 from router.rendering.filters import all_filters
 from router.rendering.markup import Markup, escape
+from router.rendering.positions import line_at, repeated_key
 from router.rendering.sandbox import Sandbox
 from router.rendering.skeleton import Skeleton
 from router.rendering.values import Json, as_json, as_text, without_surrogates
@@ -74,17 +78,16 @@ _ENVIRONMENTS = {markup: _environment(markup) for markup in Markup}
 class Template:
     """A template that can be rendered."""
 
-    def __init__(
-        self, name: str, markup: Markup, compiled: Compiled, *, has_made_keys: bool, is_event_itself: bool
-    ) -> None:
+    def __init__(self, name: str, source: str, markup: Markup, parsed: _Parsed) -> None:
         """Use `parse`."""
         self.name = name
         self.markup = markup
-        self.is_event_itself = is_event_itself
+        self.is_event_itself = parsed.is_event_itself
         """Whether it is `{{ cloudevent }}` and nothing else."""
+        self.has_made_keys = parsed.has_made_keys
+        self._source = source
         self._sandbox = _ENVIRONMENTS[markup]
-        self._compiled = compiled
-        self.has_made_keys = has_made_keys
+        self._compiled = parsed.compiled
 
     @classmethod
     def parse(
@@ -102,16 +105,8 @@ class Template:
         """
         if len(source) > SOURCE_LIMIT:
             raise TemplateError(f"template {name}: more than {SOURCE_LIMIT} characters")
-        environment = _ENVIRONMENTS[markup]
-        skeleton = Skeleton()
         try:
-            parsed = environment.parse(source, name)
-            check_lists(parsed, environment)
-            if known is not None:
-                check_names(parsed, known)
-            is_event_itself = _is_event_itself(parsed)
-            skeleton.wrap(parsed)
-            compiled = environment.from_string(parsed)
+            parsed = _parsed(name, source, _ENVIRONMENTS[markup], known)
         except TemplateSyntaxError as error:
             advice = "; inside {{ }} write single quotes" if "\\" in str(error.message) else ""
             raise TemplateError(f"template {name}: line {error.lineno}: {error.message}{advice}") from error
@@ -119,7 +114,7 @@ class Template:
             raise TemplateError(f"template {name}: {error}") from error
         except (RecursionError, MemoryError, SyntaxError) as error:  # Python's own limits of nesting
             raise TemplateError(f"template {name}: nested too deep") from error
-        return cls(name, markup, compiled, has_made_keys=skeleton.has_made_keys, is_event_itself=is_event_itself)
+        return cls(name, source, markup, parsed)
 
     def render(self, context: Mapping[str, object]) -> bytes:
         """The document as JSON.
@@ -127,7 +122,7 @@ class Template:
         Raises:
             TemplateError: The template asks for what is not there or takes too long, or its skeleton is no JSON.
         """
-        return self.check(self.text(context), keys=self.has_made_keys)
+        return self.check(self.text(context), context, keys=self.has_made_keys)
 
     def text(self, context: Mapping[str, object]) -> str:
         """What the template makes, unchecked; raises TemplateError where it can't."""
@@ -140,21 +135,63 @@ class Template:
             cause = str(error) if is_told else f"{type(error).__name__}: {error}"
             raise TemplateError(f"template {self.name}: {line}{cause}") from error
 
-    def check(self, text: str, *, keys: bool) -> bytes:
-        """The document in bytes, if it is JSON and small enough, and if `keys`, no object has equal ones."""
+    def check(self, text: str, context: Mapping[str, object], *, keys: bool) -> bytes:
+        """What it made of the context, in bytes, if that is JSON and small enough, and if `keys`, has no equal ones."""
         try:
             body = text.encode()
             orjson.loads(body)
             if keys:
-                json.loads(text, object_pairs_hook=_without_equal_keys)
-        except TemplateError as error:
-            raise TemplateError(f"template {self.name}: {error}") from error
+                json.loads(text, object_pairs_hook=_with_different_keys)
+        except _EqualKeysError as error:
+            position, key = repeated_key(text) or (0, "")
+            line = self._line_of(position, context)
+            told = f"template {self.name}: {line}two keys of an object are {key[:100]!r}; make keys that differ"
+            raise TemplateError(told) from error
+        except orjson.JSONDecodeError as error:
+            line = self._line_of(error.pos, context)
+            near = "" if line else f", near {text[max(0, error.pos - 40) : error.pos + 1]!r}"
+            told = f"template {self.name}: {line}what it makes is not valid JSON: {error.msg}{near}"
+            raise TemplateError(told) from error
         except (ValueError, RecursionError) as error:
-            near = f", near {text[max(0, error.pos - 40) : error.pos + 1]!r}" if hasattr(error, "pos") else ""
-            raise TemplateError(f"template {self.name}: what it makes is no JSON: {error}{near}") from error
+            raise TemplateError(f"template {self.name}: what it makes is not valid JSON: {error}") from error
         if len(body) > SIZE:
             raise TemplateError(f"template {self.name}: the document is larger than {SIZE} bytes; truncate its texts")
         return body
+
+    def _line_of(self, position: int, context: Mapping[str, object]) -> str:
+        """The line that made this character of the document, as errors begin; nothing where that can't be told."""
+        compiled = self._marked
+        try:
+            marked = self._sandbox.concat(compiled.root_render_func(self._sandbox.context(context)))
+        except TemplateError:  # with its marks it is larger than a document may be
+            return ""
+        line = line_at(marked, position)
+        return "" if line is None else f"line {line}: "
+
+    @cached_property
+    def _marked(self) -> Compiled:
+        return _parsed(self.name, self._source, self._sandbox, None, is_marked=True).compiled
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    compiled: Compiled
+    has_made_keys: bool
+    is_event_itself: bool
+
+
+def _parsed(
+    name: str, source: str, environment: Sandbox, known: Mapping[str, object] | None, *, is_marked: bool = False
+) -> _Parsed:
+    """Steps of (1); raises what Jinja and Python raise, and TemplateError."""
+    parsed = environment.parse(source, name)
+    check_lists(parsed, environment)
+    if known is not None:
+        check_names(parsed, known)
+    is_event_itself = _is_event_itself(parsed)
+    skeleton = Skeleton(is_marked=is_marked)
+    skeleton.wrap(parsed)
+    return _Parsed(environment.from_string(parsed), skeleton.has_made_keys, is_event_itself)
 
 
 def _is_event_itself(parsed: nodes.Template) -> bool:
@@ -176,9 +213,10 @@ def _line(compiled: Compiled, traceback: TracebackType | None) -> str:
     return line
 
 
-def _without_equal_keys(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        twice = next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
-        raise TemplateError(f"two keys of an object are {twice[:100]!r}; make keys that differ")
-    return made
+class _EqualKeysError(Exception):
+    """An object has two equal keys."""
+
+
+def _with_different_keys(pairs: Sequence[tuple[str, object]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        raise _EqualKeysError

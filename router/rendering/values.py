@@ -59,7 +59,7 @@ def as_json(value: object) -> bytes:
         try:
             return orjson.dumps(_plain(value))
         except TypeError as error:
-            raise TemplateError(f"a value is no JSON: {error}") from error
+            raise TemplateError(f"a value is not valid JSON: {error}") from error
 
 
 def _plain(value: object) -> object:

@@ -6,8 +6,8 @@ Rules:
     the outbox gives it after the routes were asked.
 (2) A list stands for all of its elements: `images.verdict` has as many values as there are images, and
     `request.user.groups` as many as there are groups.
-(3) Values compare as text: strings as they are, `true` and `false`, numbers as in the event's JSON, null and
-    whatever is missing as the empty text.
+(3) Values compare as text: strings as they are, `true` and `false`, numbers as in the event's JSON; null, an empty list
+    and whatever is missing as the empty text (Alertmanager takes an absent label for an empty one).
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def _declared(kind: object, path: str) -> list[tuple[str, frozenset[str] | None]
             found += _declared(inner, f"{path}.{name}" if path else name)
         return found
     if len(alternatives) == 1 and typing.get_origin(alternatives[0]) is list:
-        return _declared(typing.get_args(alternatives[0])[0], path)
+        inside = _declared(typing.get_args(alternatives[0])[0], path)
+        return [(inner, None if closed is None else closed | {""}) for inner, closed in inside]
     closed = _closed_set(alternatives)
     return [(path, closed | {""} if closed is not None and is_optional else closed)]
 
@@ -100,7 +101,7 @@ def _collect(value: object, parts: tuple[str, ...], found: list[str]) -> None:
     for index, part in enumerate(parts):
         if isinstance(value, dict):
             value = value.get(part)
-        elif isinstance(value, list):
+        elif isinstance(value, list) and value:
             for element in value:
                 _collect(element, parts[index:], found)
             return
@@ -108,6 +109,6 @@ def _collect(value: object, parts: tuple[str, ...], found: list[str]) -> None:
             value = None
             break
     if isinstance(value, list):
-        found.extend(map(as_text, value))
+        found.extend(map(as_text, value or [None]))
     else:
         found.append(as_text(value))

@@ -9,10 +9,9 @@ Rules:
 (2) A value is bare or stands in double quotes. In both, `\"` is a quote, `\\` a backslash and `\n` a line break;
     any other backslash is itself, so that a regular expression reads as it is written. A bare value holds no white
     space, comma or quote: what would be a second matcher is refused instead of becoming part of the first value.
-(3) Regular expressions are Python's, match the whole value (`.` takes line breaks too), and are at most
-    `PATTERN_LIMIT` characters long. Their time is not bounded: an operator wrote them.
+(3) Regular expressions match the whole value, in linear time (`router.expressions`): whoever deploys chooses the value.
 (4) Where a field has several values, `=` and `=~` hold if any of them matches, `!=` and `!~` if none does. So each
-    negation is the exact opposite of its counterpart.
+    negation is the exact opposite of its counterpart. An empty list has one value, the empty text, as what is missing.
 (5) What can never match is an error, not a silent miss: unknown fields, and values beyond a closed set
     (`decision.outcome = refused`).
 """
@@ -21,17 +20,14 @@ from __future__ import annotations
 
 import difflib
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from router.expressions import full_match
 from router.routing.fields import field_paths, fields, reader
 from router.shortening import shown
-
-PATTERN_LIMIT = 1000
-"""Characters of a regular expression."""
 
 _FORM = re.compile(r"\s*(?P<field>[^\s=!~\"']*)\s*(?P<operator>[=!~<>]*)\s*(?P<value>.*?)\s*", re.DOTALL)
 _QUOTED = re.compile(r'"(?P<inner>(?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -78,11 +74,11 @@ class Matcher:
             case Operator.IS_NOT:
                 return lambda data: wanted not in values(data)
             case Operator.LIKE:
-                fits = _pattern(wanted).fullmatch
-                return lambda data: any(fits(value) is not None for value in values(data))
+                fits = full_match(wanted)
+                return lambda data: any(map(fits, values(data)))
             case Operator.NOT_LIKE:
-                fits = _pattern(wanted).fullmatch
-                return lambda data: all(fits(value) is None for value in values(data))
+                fits = full_match(wanted)
+                return lambda data: not any(map(fits, values(data)))
             case _:
                 assert_never(self.operator)
 
@@ -95,13 +91,13 @@ def parse_matcher(text: str) -> Matcher:
     """
     parts = _FORM.fullmatch(text)
     if parts is None or not parts["field"] or not parts["operator"]:
-        raise ValueError(f"{shown(text)} is no matcher; {_OPERATORS}, such as decision.would_reject = true")
+        raise ValueError(f"{shown(text)} is not a valid matcher; {_OPERATORS}, such as decision.would_reject = true")
     operator = _operator(text, parts["operator"])
     if parts["field"] not in fields():
-        raise ValueError(f"{shown(parts['field'])} is no field of an event; {_field_advice(parts['field'])}")
+        raise ValueError(f"{shown(parts['field'])} is not a field of an event; {_field_advice(parts['field'])}")
     matcher = Matcher(parts["field"], operator, _value(text, parts["value"]))
     if operator.is_pattern:
-        _pattern(matcher.value)
+        full_match(matcher.value)
     else:
         _expect_possible(matcher)
     return matcher
@@ -112,7 +108,7 @@ def _operator(text: str, found: str) -> Operator:
         return Operator(found)
     except ValueError:
         hint = "an exact comparison is a single =" if found == "==" else _OPERATORS
-        raise ValueError(f"{found} is no operator in {shown(text)}; {hint}") from None
+        raise ValueError(f"{found} is not a valid operator in {shown(text)}; {hint}") from None
 
 
 def _value(text: str, written: str) -> str:
@@ -122,19 +118,8 @@ def _value(text: str, written: str) -> str:
         written = quoted["inner"]
     elif _NOT_BARE.search(written) is not None:
         advice = "a value with white space, commas or quotes stands in double quotes, and each matcher on its own"
-        raise ValueError(f"{shown(written)} is no value in {shown(text)}; {advice}")
+        raise ValueError(f"{shown(written)} is not a valid value in {shown(text)}; {advice}")
     return _ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else escape[1], written)
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    if len(text) > PATTERN_LIMIT:
-        raise ValueError(f"a regular expression of {len(text)} characters; at most {PATTERN_LIMIT} are taken")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # such as [[:alpha:]], which means something else in Python
-            return re.compile(text, re.DOTALL)
-    except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise ValueError(f"{shown(text)} is no regular expression of Python: {error}") from error
 
 
 def _expect_possible(matcher: Matcher) -> None:
@@ -159,4 +144,4 @@ def _nearest(found: str, known: Iterable[str]) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
+    return ", ".join(name or '""' for name in sorted(names))

@@ -30,8 +30,9 @@ class RouteSettings(SettingsModel):
 
     match: tuple[str, ...] = ()
     """Matchers on the event's data, all of which must hold: `decision.would_reject = true`,
-    `request.namespace =~ "team-.*"`; operators are `=`, `!=`, `=~` and `!~`, and patterns match the whole value.
-    None: everything that the parent takes."""
+    `request.namespace =~ "team-.*"`; operators are `=`, `!=`, `=~` and `!~`, and patterns (RE2, without
+    lookaround and back-references) match the whole value. An empty list counts as the empty text. None:
+    everything that the parent takes."""
     destinations: tuple[str, ...] = ()
     """Names of the destinations that are told; none: those of the parent."""
     about: Annotated[tuple[_About, ...], Field(min_length=1)] | None = None

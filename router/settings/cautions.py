@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from router.destinations.webhook import WebhookSettings
 from router.policy import lax_tag_rules
 from router.settings.problems import Finding, Path, quoted
 from router.settings.tree import Settings
@@ -51,3 +52,11 @@ def lax_tags(settings: Settings) -> Iterator[Finding]:
             "name a digest (@sha256:...) instead, or ask for as much"
         )
         yield Finding(("policy", index, "pattern"), text)
+
+
+def without_fallback(settings: Settings) -> Iterator[Finding]:
+    """A note where a webhook has a template, and would get a CloudEvent where it fails."""
+    for index, destination in enumerate(settings.destinations):
+        if isinstance(destination, WebhookSettings) and destination.template and not destination.fallback_template:
+            text = "where this template fails a CloudEvent goes out; if the receiver takes none, add fallback_template"
+            yield Finding(("destinations", index, "template"), text)

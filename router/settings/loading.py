@@ -28,6 +28,7 @@ from router.policy import Policy, unreachable_rules
 from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
 from router.rendering.library import Templates
+from router.rendering.shipped import shipped_folder
 from router.settings import cautions, combinations, names, own_files, problems, routes, signers, surroundings
 from router.settings.document import Document
 from router.settings.plain import Item, maps
@@ -90,6 +91,14 @@ def attempt(path: Path, environment: Mapping[str, str]) -> Loaded | Refused:
     return checked(Reading(path, environment))
 
 
+def attempt_offline(path: Path) -> Loaded | Refused:
+    """What can be said of a configuration without the files that it names, and without the environment.
+
+    Nothing can be run with it: what those hold was not read.
+    """
+    return checked(Reading.offline(path, shipped_folder()))
+
+
 def checked(reading: Reading) -> Loaded | Refused:
     """What becomes of a configuration that is read from wherever this reads."""
     try:
@@ -101,12 +110,12 @@ def checked(reading: Reading) -> Loaded | Refused:
     if document is None:
         return Refused(problems.told(reading.name, found), reading.watched)
     data = document.data
-    context = ReadingContext(reading.folder, reading, reading.read)
+    context = ReadingContext(reading.folder, reading, reading.read, reading.is_offline)
     result = validated(_WHOLE, Settings, data, context)
     invalid = result if isinstance(result, list) else []
     told_of = {finding.path for finding in invalid}
     templates, mistaken = surroundings.gathered(surroundings.templates(data, reading))
-    crossed = [*_cross_checks(data, result, context), *surroundings.certificates(data, reading), *mistaken]
+    crossed = [*_cross_checks(data, result, context, reading), *surroundings.certificates(data, reading), *mistaken]
     crossed += own_files.overwritten(data, reading)  # last: by now everything has been read
     found += [placed(document, data, finding) for finding in invalid]
     found += [placed(document, data, finding) for finding in crossed if finding.path not in told_of]
@@ -122,8 +131,8 @@ def checked(reading: Reading) -> Loaded | Refused:
         templates,
         Policy(result.policy),
         data,
-        told(_warnings(data, result)),
-        told(routes.unheard(result)),
+        told(_warnings(data, result, reading)),
+        told((*routes.unheard(result), *cautions.without_fallback(result))),
         reading.snapshot(),
         reading.watched,
     )
@@ -138,19 +147,21 @@ def judging_checks(data: Item, result: JudgingSettings | list[Finding], reading:
     yield from _rules_that_never_win(data, result, reading)
 
 
-def _cross_checks(data: Item, result: Settings | list[Finding], reading: ReadingContext) -> list[Finding]:
+def _cross_checks(
+    data: Item, result: Settings | list[Finding], context: ReadingContext, reading: Reading
+) -> list[Finding]:
     return [
-        *judging_checks(data, result, reading),
+        *judging_checks(data, result, context),
         *routes.routes(data),
         *surroundings.listening(data),
-        *surroundings.forbidden_addresses(data),
+        *surroundings.forbidden_addresses(data, reading),
     ]
 
 
-def _warnings(data: Item, settings: Settings) -> Iterator[Finding]:
+def _warnings(data: Item, settings: Settings, reading: Reading) -> Iterator[Finding]:
     yield from names.unused(data)
     yield from routes.unused(data)
-    yield from surroundings.private_addresses(data)
+    yield from surroundings.private_addresses(data, reading)
     yield from signers.aliases(settings)
     yield from signers.too_few(settings)
     yield from cautions.unpinned(settings)

@@ -47,21 +47,25 @@ def trust_roots(data: Item) -> Iterator[Finding]:
             yield Finding(("verifiers", index, "trust_root"), text)
 
 
-def _host(text: str) -> str:
-    """A registry as it is compared; what is none as it stands, since the validation tells of it."""
+def _host(text: str) -> str | None:
+    """A registry as it is compared; None for what is none, since the validation tells of it."""
     try:
         return canonical_registry(text)
     except InvalidReferenceError:
-        return text
+        return None
 
 
-def _repeated(value: Plain, path: Path, key: str, compared: Callable[[str], str] = str.casefold) -> Iterator[Finding]:
+def _repeated(
+    value: Plain, path: Path, key: str, compared: Callable[[str], str | None] = str.casefold
+) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for index, item in maps(value):
         name = item.get(key)
         if not isinstance(name, str):
             continue
-        if (same := compared(name)) in first:
+        if (same := compared(name)) is None:
+            continue
+        if same in first:
             other = f"{path[-1]}[{first[same]}]"
             yield Finding((*path, index, key), f"{quoted(name)} is the {key} of {other} already; choose another")
         else:
@@ -114,10 +118,10 @@ def _demands(demands: Plain, here: Path, verifier: str, members: Sequence[Item])
             yield Finding((*here, "with", "required", index), text)
 
 
-def missing_template(index: int, name: str, available: Iterable[str]) -> Finding:
+def missing_template(where: Path, name: str, available: Iterable[str]) -> Finding:
     """A destination whose template is not there."""
     text = f"{quoted(name)} names no template; {advice(name, sorted(available))}; or add it to templates.directory"
-    return Finding(("destinations", index, "template"), text)
+    return Finding(where, text)
 
 
 def unused(data: Item) -> Iterator[Finding]:

@@ -116,7 +116,7 @@ def _document(part: Snapshot) -> Item:
     try:
         found = json.loads(part.files[part.path])
     except (KeyError, ValueError) as error:
-        raise ConfigurationError("this is no part of a configuration") from error
+        raise ConfigurationError("this is not a part of a configuration") from error
     return found if isinstance(found, dict) else {}
 
 

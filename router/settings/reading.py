@@ -157,7 +157,7 @@ class _Builder:
     def _refuse_syntax(self, error: yaml.MarkedYAMLError) -> None:
         mark = error.problem_mark or error.context_mark
         place = _START if mark is None else Place(mark.line + 1, mark.column + 1)
-        text = f"this is no YAML: {error.problem or error.context}"
+        text = f"this is not valid YAML: {error.problem or error.context}"
         if error.context and error.context_mark is not None:
             began = error.context_mark
             text += f" {error.context} that starts at line {began.line + 1}, column {began.column + 1}"
@@ -279,7 +279,7 @@ class _Builder:
             return None
         if not isinstance(node.value, str) and (self.bounds.is_strict or not written):
             advice = f'quote it: "{written}"' if written else "write one before the colon"
-            self._note(place, path, f"the key {in_words(node.value)} is no text; {advice}")
+            self._note(place, path, f"the key {in_words(node.value)} is not a text; {advice}")
         return written
 
     def _check_tag(self, tag: str | None, wanted: str, place: Place, path: Path) -> None:

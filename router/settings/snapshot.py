@@ -58,7 +58,7 @@ class Snapshot:
         try:
             return msgspec.msgpack.decode(content, type=cls)
         except msgspec.MsgspecError as error:
-            raise ConfigurationError("this is no snapshot of a configuration") from error
+            raise ConfigurationError("this is not a snapshot of a configuration") from error
 
 
 class Reading(Mapping[str, str]):
@@ -71,6 +71,8 @@ class Reading(Mapping[str, str]):
         """Read from the disk, unless `read` is another source."""
         self.name = str(path)
         self.path = _absolute(path)
+        self.is_offline = False
+        """Whether nothing but the configuration itself, and what comes with the program, is looked at."""
         self._read = read or read_file
         self._environment = environment
         self._contents: dict[Path, bytes | OSError | ValueError] = {}
@@ -81,6 +83,19 @@ class Reading(Mapping[str, str]):
         """A reading that touches no file."""
         reading = cls(Path(snapshot.path), snapshot.environment, snapshot.read)
         reading.name = snapshot.name
+        return reading
+
+    @classmethod
+    def offline(cls, path: Path, ours: Path) -> Self:
+        """A reading of the file alone, and of the folder that comes with the program: everything else is not there."""
+
+        def read(wanted: Path, limit: int) -> bytes:
+            if wanted != _absolute(path) and not wanted.is_relative_to(_absolute(ours)):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            return read_file(wanted, limit)
+
+        reading = cls(path, {}, read)
+        reading.is_offline = True
         return reading
 
     @property
@@ -145,7 +160,7 @@ def read_file(path: Path, limit: int) -> bytes:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
-            raise ValueError("it is no regular file")
+            raise ValueError("it is not a regular file")
         return _within(file.read(limit + 1), limit)
 
 

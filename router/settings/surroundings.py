@@ -7,7 +7,8 @@ the folders of templates are looked into only to say which there would have been
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -19,10 +20,11 @@ from router.destinations.egress import EgressSettings
 from router.errors import ConfigurationError, TemplateError
 from router.outbound.addresses import Address, address_of, is_forbidden
 from router.pem import Pair
-from router.rendering.library import SUFFIX, Library, Templates
+from router.rendering.library import Library, Templates
 from router.rendering.markup import Markup
 from router.rendering.rehearsal import OF_NOTICES
 from router.rendering.shipped import notices_folder, shipped_folder
+from router.rendering.template import Template
 from router.settings import shape
 from router.settings.names import missing_template
 from router.settings.plain import Item, maps
@@ -77,28 +79,40 @@ def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[
     """
     directory = _directory(data, reading.folder)
     if directory is not None and _is_file(directory, reading):
-        text = f"{quoted(directory.name)} is no folder; expected one with NAME.json in it, or none"
+        text = f"{quoted(directory.name)} is not a folder; expected one with NAME.json in it, or none"
         yield Finding(("templates", "directory"), text)
     folders = [*([] if directory is None else [directory]), shipped_folder()]
     library, notices = Library(folders, reading.read), Library([notices_folder()], reading.read, OF_NOTICES)
+    # Offline nobody looks into the folder: what is not found may be there.
+    found_in = None if directory is not None and reading.is_offline else library.names
     found: dict[str, Templates] = {}
     for index, destination in maps(data.get("destinations")):
         kind = _kind(destination)
         default = None if kind is None else default_template(kind)
-        markup = Markup.NONE if kind is None else markup_of(kind)
-        name = default if destination.get("template") is None else destination["template"]
-        template = None
-        if isinstance(name, str):
-            try:
-                template = library.template(name, markup)
-            except TemplateError as error:
-                yield Finding(("destinations", index, "template"), str(error))
-            else:
-                if template is None:
-                    yield missing_template(index, name, _names_in(folders))
-        of_notices = None if default is None else notices.template(default, markup)
-        found[str(destination.get("name"))] = Templates(template, of_notices)
+        named = partial(library.template, markup=Markup.NONE if kind is None else markup_of(kind))
+        made: dict[str, Template | None] = {}
+        for key, otherwise in (("template", default), ("fallback_template", None)):
+            name = otherwise if destination.get(key) is None else destination[key]
+            made[key] = yield from _template(named, name, ("destinations", index, key), found_in)
+        of_notices = None if kind is None or default is None else notices.template(default, markup_of(kind))
+        found[str(destination.get("name"))] = Templates(made["template"], of_notices, made["fallback_template"])
     return found
+
+
+def _template(
+    named: Callable[[str], Template | None], name: Plain, where: DataPath, known: Callable[[], frozenset[str]] | None
+) -> Generator[Finding, None, Template | None]:
+    """One template; `known` are those that there are, or None where that can't be told."""
+    template = None
+    if isinstance(name, str):
+        try:
+            template = named(name)
+        except TemplateError as error:
+            yield Finding(where, str(error))
+        else:
+            if template is None and known is not None:
+                yield missing_template(where, name, known())
+    return template
 
 
 def gathered(checking: Generator[Finding, None, T]) -> tuple[T, list[Finding]]:
@@ -134,33 +148,47 @@ def _kind(destination: Item) -> AnyDestination | None:
     return None if model is None else model.model_construct(kind=tag)
 
 
-def _names_in(folders: Sequence[Path]) -> frozenset[str]:
-    return frozenset(path.stem for folder in folders for path in folder.glob(f"*{SUFFIX}"))
-
-
-def forbidden_addresses(data: Item) -> Iterator[Finding]:
-    """Destinations at a literal address to which nothing is ever sent."""
-    for path, address in _addresses(data):
+def forbidden_addresses(data: Item, reading: Reading) -> Iterator[Finding]:
+    """Destinations, and proxies, at a literal address to which nothing is ever sent."""
+    for path, address, shown in _addresses(data, reading):
         if is_forbidden(address):
-            text = f"{address} is a link-local or metadata address, to which nothing is ever sent; name another"
+            text = f"{shown} is a link-local or metadata address, to which nothing is ever sent; name another"
             yield Finding(path, text)
 
 
-def private_addresses(data: Item) -> Iterator[Finding]:
-    """Warnings: destinations at a literal private or loopback address that `egress.allow` does not name."""
+def private_addresses(data: Item, reading: Reading) -> Iterator[Finding]:
+    """Warnings: destinations, and proxies, at a literal private or loopback address that `egress.allow` lacks."""
     networks = tuple(_networks(inside(data.get("egress"), "allow")))
     guard = EgressSettings.model_construct(allow=networks).guard()
-    for path, address in _addresses(data):
+    for path, address, shown in _addresses(data, reading):
         if not guard.allows(address):
-            text = f"{address} is no public address; add its network to egress.allow, or nothing is sent there"
+            text = f"{shown} is not a public address; add its network to egress.allow, or nothing is sent there"
             yield Finding(path, text)
 
 
-def _addresses(data: Item) -> Iterator[tuple[DataPath, Address]]:
+def _addresses(data: Item, reading: Reading) -> Iterator[tuple[DataPath, Address, str]]:
+    """Every literal address that something is sent to, and what it is called: of a secret URL nothing is shown."""
     for index, destination in maps(data.get("destinations")):
-        url = destination.get("url")
-        if isinstance(url, str) and (address := _address(url)) is not None:
-            yield ("destinations", index, "url"), address
+        for key in ("url", "proxy"):
+            value = destination.get(key)
+            url = value if isinstance(value, str) else _referenced(value, reading)
+            if url is not None and (address := _address(url)) is not None:
+                shown = str(address) if isinstance(value, str) else f"the host of the {key} that is referenced"
+                yield ("destinations", index, key), address, shown
+
+
+def _referenced(reference: Plain, reading: Reading) -> str | None:
+    """The text that a reference leads to; None where there is none, since the validation tells of it."""
+    match reference:
+        case {"env": str(name)}:
+            return reading.get(name, "").strip()
+        case {"file": str(name)} if name and "\0" not in name:
+            try:
+                return reading.read(reading.folder / name, SECRET_LIMIT).decode().strip()
+            except (OSError, ValueError):
+                return None
+        case _:
+            return None
 
 
 def _address(url: str) -> Address | None:

@@ -29,7 +29,8 @@ _CLUSTER = r"[A-Za-z0-9]([A-Za-z0-9._:/@-]{0,251}[A-Za-z0-9])?"
 def _cluster(value: str) -> str:
     if re.fullmatch(_CLUSTER, value, re.ASCII) is None:
         raise ValueError(
-            f"{value[:300]!r} is no name of a cluster; write letters, digits and . _ : / @ -, such as production-eu"
+            f"{value[:300]!r} is not a valid name of a cluster; write letters, digits and . _ : / @ -, "
+            "such as production-eu"
         )
     return value
 

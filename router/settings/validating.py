@@ -21,6 +21,7 @@ from typing import TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
+from router.by_reference import Secret
 from router.fields import ReadingContext
 from router.settings import shape
 from router.settings.problems import Finding, Path, Plain, advice, in_words, inside, listed, nearest, quoted
@@ -173,14 +174,14 @@ def _finding(located: Located) -> Finding:
     match located.type:
         case "extra_forbidden":
             known = () if parent is None else shape.keys(parent)
+            if parent is Secret and nearest(str(path[-1]), known) is None:  # it may be the secret itself
+                return Finding(path[:-1], "a reference is {file: PATH} or {env: NAME} and nothing else")
             return Finding(path, f"there is no such key; {advice(str(path[-1]), known)}", at_key=True)
         case "missing":
             return Finding(path, f"is missing; expected {_purpose(located)}")
         case "union_tag_invalid":
             tag = _given_tag(located)
-            words = (
-                f"{quoted(tag)} is no {shape.TAG} that is known" if isinstance(tag, str) else f"found {in_words(tag)}"
-            )
+            words = f"{quoted(tag)} is not a known {shape.TAG}" if isinstance(tag, str) else f"found {in_words(tag)}"
             return Finding((*path, shape.TAG), f"{words}; {advice(str(tag), _tags_of(located.annotation))}")
         case "union_tag_not_found":
             return Finding((*path, shape.TAG), f"is missing; expected one of {listed(_tags_of(located.annotation))}")

@@ -46,12 +46,14 @@ _BOUNDS = {
 }
 _OPEN_MAPS = frozenset({"headers"})
 """Maps whose values are the operator's own and may be secrets although they are written out."""
+_NAMING = frozenset({"file", "env", "host", "certificate", "key", "ca"})
+"""Keys whose values name something, and where people paste the thing itself."""
 
 
 def may_be_secret(annotation: shape.Annotation, path: Path) -> bool:
     """Whether the value at the path must not be repeated in a text."""
     found = tuple(shape.alternatives(annotation))
-    return Secret in found or SecretStr in found or any(part in _OPEN_MAPS for part in path)
+    return Secret in found or SecretStr in found or not _OPEN_MAPS.isdisjoint(path) or not _NAMING.isdisjoint(path[-1:])
 
 
 def worded(error: ErrorDetails, annotation: shape.Annotation, value: Plain, path: Path) -> str:

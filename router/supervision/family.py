@@ -140,6 +140,8 @@ class Family:
     async def _keep(self, seat: Seat, first: asyncio.Future[None]) -> None:
         while True:
             ready_for = await self._live(seat, first)
+            if first.done() and first.exception() is not None:
+                return
             wait = seat.restarts.ended(ready_for)
             if seat.restarts.is_hopeless and not first.done():
                 first.set_exception(
@@ -172,8 +174,9 @@ class Family:
             await self._until_the_end(seat, peer, ended)
         except PeerRefusedError as error:
             if not first.done():
-                first.set_exception(error)
-            log.error("process_refused", role=seat.role, number=seat.number, problem=str(error))  # noqa: TRY400 - the stack says nothing more
+                first.set_exception(error)  # whoever starts us says it
+            else:
+                log.error("process_refused", role=seat.role, number=seat.number, problem=str(error))  # noqa: TRY400 - the stack says nothing more
         except (PeerError, TimeoutError, OSError) as error:
             log.warning("process_not_ready", role=seat.role, number=seat.number, problem=str(error))
         finally:

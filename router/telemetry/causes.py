@@ -112,7 +112,7 @@ class Cause(StrEnum):
     DESTINATION_REMOVED = (
         "destination_removed",
         Severity.MEDIUM,
-        "Events wait for {destination}, which is no destination any more",
+        "Events wait for {destination}, which is not a destination any more",
         "name it again, or `gatecrier deliveries replay --to` another, or `discard` them",
     )
     EVENTS_UNSTORED = (

@@ -6,7 +6,8 @@ Rules:
 (2) Nothing that others chose may shape a line or a terminal: characters that can't be seen (control, format, those
     that reorder text, separators of lines) are written as escapes, in JSON as `\u202e`, which a reader of JSON turns
     back. In columns a value that is more than a plain word stands in quotes (structlog's renderer does that), so that
-    it can't look like a value beside it, and a traceback is indented, so that it can't look like lines.
+    it can't look like a value beside it, and a traceback is indented, so that it can't look like lines. So are
+    `problems`, sentences that nobody could read beside each other.
 (3) Nothing here raises: in place of a line that can't be made stands one that says so.
 """
 
@@ -24,6 +25,8 @@ LINE_LIMIT = 16 * 1024
 """Bytes of a line with its end: container runtimes (CRI, Docker) split longer ones."""
 ROOMS = (6000, 1500, 300, 50)
 """Characters for each value of a line, tried in this order."""
+PROBLEMS = "problems"
+"""The name of values that are told beneath a line for people, each on its own."""
 _TRACEBACK = 8000
 _BEYOND_ASCII = re.compile(r"[^ -~]+")
 _LAST_OF_BMP = 0xFFFF
@@ -112,7 +115,9 @@ class Columns:
         error = failure(event.pop("exc_info", None))
         for room in ROOMS:
             values = {seen(key): _all_seen(value) for key, value in bounded(event, room).items()}
+            problems = values.pop(PROBLEMS, [])
             line = self._rendered(values)
+            line += "".join(f"\n    | {one}" for one in (problems if isinstance(problems, list) else [problems]))
             if error is not None:
                 told = traceback_text(error, min(_TRACEBACK, room * 2))
                 line += "".join(f"\n    | {seen(part)}" for part in told.split("\n"))

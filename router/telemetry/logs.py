@@ -92,7 +92,11 @@ def configure(*, readable: bool | None = None, least: str = "INFO", queue: Lines
     """
     global _queue  # noqa: PLW0603 - a process has one log, as it has one standard error
     is_terminal = os.isatty(STANDARD_ERROR)
-    form = unfailing(Columns(colours=is_terminal)) if (is_terminal if readable is None else readable) else _JSON
+    form = (
+        unfailing(Columns(colours=is_terminal and wants_colours(os.environ)))
+        if (is_terminal if readable is None else readable)
+        else _JSON
+    )
     _queue = queue or _of_process
     if isinstance(_queue, LineQueue):
         _queue.gap = lambda missing: _gap(form, missing)
@@ -108,6 +112,11 @@ def configure(*, readable: bool | None = None, least: str = "INFO", queue: Lines
         logger_factory=_Queued,
         cache_logger_on_first_use=True,
     )
+
+
+def wants_colours(environment: Mapping[str, str]) -> bool:
+    """Whether a terminal may be sent colours (no-color.org; a dumb terminal has none)."""
+    return not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
 def write_event(event_id: str, event: Mapping[str, object]) -> bool:

@@ -45,7 +45,7 @@ def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _refused_constant(_: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise ValueError("NaN and Infinity are not valid JSON")
 
 
 def read_object(body: bytes, what: str) -> Mapping[str, object]:
@@ -55,9 +55,9 @@ def read_object(body: bytes, what: str) -> Mapping[str, object]:
         if _SURROGATE.search(body) is not None:
             json.dumps(found, ensure_ascii=False).encode()  # fails on halves
     except (ValueError, RecursionError) as error:
-        raise malformed(what, "is no JSON that can be read in one way only") from error
+        raise malformed(what, "is not valid JSON that can be read in one way only") from error
     if not isinstance(found, dict):
-        raise malformed(what, "is no JSON object")
+        raise malformed(what, "is not a valid JSON object")
     return found
 
 
@@ -70,7 +70,7 @@ def read_members(decoder: msgspec.json.Decoder[_T], body: bytes, what: str) -> _
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise malformed(what, "is no JSON object with the members that belong there") from error
+        raise malformed(what, "is not a valid JSON object with the members that belong there") from error
 
 
 def folded(value: Mapping[str, object], what: str) -> Mapping[str, object]:
@@ -99,7 +99,7 @@ def objects_at(value: Mapping[str, object], name: str, what: str) -> Sequence[Ma
     if found is None:
         return ()
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise malformed(what, f"has a `{name}` that is no list of objects")
+        raise malformed(what, f"has a `{name}` that is not a list of objects")
     return found
 
 
@@ -109,7 +109,7 @@ def text_at(value: Mapping[str, object], name: str, what: str) -> str:
     if found is None:
         return ""
     if not isinstance(found, str):
-        raise malformed(what, f"has a `{name}` that is no text")
+        raise malformed(what, f"has a `{name}` that is not a text")
     return found
 
 
@@ -125,11 +125,11 @@ def standard_base64(text: str, what: str) -> bytes:
     """
     plain = _without_breaks(text)
     if plain.endswith("==="):  # Python takes that before 3.13
-        raise malformed(what, "is no base64 of the standard alphabet")
+        raise malformed(what, "is not valid base64 of the standard alphabet")
     try:
         return binascii.a2b_base64(plain, strict_mode=True)
     except ValueError as error:  # binascii's own, and that of a character beyond ASCII
-        raise malformed(what, "is no base64 of the standard alphabet") from error
+        raise malformed(what, "is not valid base64 of the standard alphabet") from error
 
 
 def protobuf_base64(text: str, what: str) -> bytes:

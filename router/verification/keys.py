@@ -169,10 +169,10 @@ def _parsed(pem: bytes) -> object:
     try:
         text = pem.decode("ascii")
     except UnicodeDecodeError as error:
-        raise UnusableKeyError('is no PEM text; a key begins with "-----BEGIN PUBLIC KEY-----"') from error
+        raise UnusableKeyError('is not valid PEM text; a key begins with "-----BEGIN PUBLIC KEY-----"') from error
     labels = _BLOCK.findall(text)
     if not labels:
-        raise UnusableKeyError('is no PEM text; a key begins with "-----BEGIN PUBLIC KEY-----"')
+        raise UnusableKeyError('is not valid PEM text; a key begins with "-----BEGIN PUBLIC KEY-----"')
     if any("PRIVATE" in label for label in labels):
         raise UnusableKeyError(
             "is a private key, which does not belong here; give its public part (cosign public-key --key ...) "
@@ -183,11 +183,11 @@ def _parsed(pem: bytes) -> object:
     if len(labels) > 1:
         raise UnusableKeyError("holds more than one PEM block; give every key a name and an entry of its own")
     if labels[0] not in _PUBLIC_LABELS:
-        raise UnusableKeyError('is no public key; the PEM block must be named "PUBLIC KEY"')
+        raise UnusableKeyError('is not a public key; the PEM block must be named "PUBLIC KEY"')
     try:
         return load_pem_public_key(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise UnusableKeyError("is no public key: the PEM block can't be decoded; was it cut or changed?") from error
+        raise UnusableKeyError("is not a public key: the PEM block can't be decoded; was it cut or changed?") from error
 
 
 def _accepted(key: object) -> _Material:

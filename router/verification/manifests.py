@@ -248,4 +248,4 @@ def _decoded(body: bytes | Raw, shape: type[_T], what: str) -> _T:
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise malformed(what, "is no manifest that can be read") from error
+        raise malformed(what, "is not a manifest that can be read") from error

@@ -23,7 +23,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from router.by_reference import read_reference
+from router.by_reference import read_reference, shown_file
 
 T = TypeVar("T")
 
@@ -74,7 +74,8 @@ class Reading(Generic[T]):
         if not isinstance(written, str | Path) or not str(written):
             raise ValueError(self.asks)
         content = read_reference(Path(written), info, self.file)
-        return Source(str(written), None if content is None else self._value(content, f"{self.file} {str(written)!r}"))
+        place = f"{self.file} {shown_file(Path(written))}"
+        return Source(str(written), None if content is None else self._value(content, place))
 
     def _value(self, content: bytes, place: str) -> T:
         try:

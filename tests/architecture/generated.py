@@ -22,6 +22,7 @@ from router.reasons import REASONS
 from router.server.operations import Unhealthy, Unready
 from router.telemetry import metrics
 from router.telemetry.causes import Cause
+from tests.architecture.alert import rendered_alert
 from tests.architecture.budgets import budget_list
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,10 +106,8 @@ def command_help() -> str:
         if not inner:
             sections.append("\n".join([f"## {parser.prog}", "", _described(parser), "", *_options(parser)]))
         for action in inner:
-            shown = {choice.dest for choice in action._choices_actions}
-            for name, child in action.choices.items():
-                if name in shown:
-                    describe(child)
+            for child in action.choices.values():
+                describe(child)
 
     describe(cli.parser())
     return "\n\n".join(sections)
@@ -165,6 +164,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/commands.md", "commands"): command_help,
     ("docs/reasons.md", "reasons"): reason_list,
     ("SECURITY.md", "budgets"): budget_list,
+    ("README.md", "alert"): rendered_alert,
 }
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import io
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router import cli
 from router.cli.asking.answering import AT_ONCE, in_order, worst
 from router.cli.asking.terminal import WIDTH, Page, Progress, has_colour
-from router.cli.describing import examples_of
 from tests.verification.world import DATA, in_virtual_time
 
 
@@ -147,24 +143,6 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal() -> None:
     progress.clear()
 
     assert stream.getvalue() == "2 of 9 images done\n4 of 9 images done\n"
-
-
-def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    if not inner:
-        yield parser
-    for action in inner:
-        shown = {choice.dest for choice in action._choices_actions}
-        for name, child in action.choices.items():
-            if name in shown:
-                yield from leaves(child)
-
-
-@pytest.mark.parametrize("parser", list(leaves(cli.parser())), ids=lambda parser: parser.prog)
-def test_every_command_says_what_it_does_with_an_example_in_80_columns(parser: argparse.ArgumentParser) -> None:
-    assert parser.description
-    assert parser.prog in examples_of(parser)
-    assert all(len(line) <= 80 for line in parser.format_help().split(f"\n\n{parser.description}")[1].splitlines())
 
 
 def test_whoever_closes_the_pipe_changes_no_exit_code() -> None:

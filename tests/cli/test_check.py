@@ -137,7 +137,7 @@ def test_an_object_that_runs_no_image_is_fine(capsys: Captured, config: str, tmp
     [
         ("replicas: 3\n", 1, "apiVersion or kind is missing"),
         ("- a\n- b\n", 1, "of no use"),
-        ("a: [\n", 2, "this is no YAML"),
+        ("a: [\n", 2, "this is not valid YAML"),
         ("kind: Pod\napiVersion: v1\nkind: Job\n", 3, "stands twice"),
         ("a: !!python/object:os.system x\n", 1, "tag"),
         ("a: \x01\n", 1, "U+0001"),
@@ -252,7 +252,7 @@ def test_an_object_that_can_not_be_read_is_refused_as_the_gate_does(
     code, (answer,), _ = said(capsys, config, str(path))
 
     assert code == 1
-    assert "request.object is no object" in answer["decision"]["message"]
+    assert "request.object is not an object" in answer["decision"]["message"]
 
 
 def test_people_read_place_object_and_what_to_do(

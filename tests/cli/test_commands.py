@@ -26,8 +26,9 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> str:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A configuration whose outbox holds one delivery that waits and one that was set aside."""
+    monkeypatch.setenv("COLUMNS", "200")
     place = Place(tmp_path)
 
     async def fill() -> None:
@@ -74,13 +75,36 @@ def test_a_missing_configuration_is_named(capsys: pytest.CaptureFixture[str], tm
         assert "none.yaml" in err
 
 
-def test_serve_names_a_missing_configuration(tmp_path: Path) -> None:
-    """In a process of its own: it forks, which a process with threads must not."""
-    command = [sys.executable, "-m", "router", "serve", "--config", str(tmp_path / "none.yaml")]
+def served(config: Path, form: str) -> list[str]:
+    """What a start says that fails, in a process of its own: it forks, which a process with threads must not."""
+    command = [sys.executable, "-m", "router", "serve", "--config", str(config), "--log", form]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
-    assert ended.returncode == 1
-    assert "none.yaml" in ended.stderr
+    assert (ended.returncode, ended.stdout) == (1, "")
+    return ended.stderr.splitlines()
+
+
+def test_a_start_that_fails_says_so_once_in_the_form_of_the_log(tmp_path: Path) -> None:
+    mistaken = tmp_path / "mistaken.yaml"
+    mistaken.write_text("cluster: a\n" + "".join(f"odd{number}: 1\n" for number in range(40)))
+    (line,) = map(json.loads, served(mistaken, "json"))
+    first, *beneath = served(tmp_path / "none.yaml", "readable")
+
+    assert line["event"] == "router_not_started"
+    assert len(line["problems"]) == 21
+    assert line["problems"][-1].startswith("and 2")
+    assert "router_not_started" in first
+    assert beneath == [f"    | {tmp_path}/none.yaml: the configuration can't be read: No such file or directory"]
+
+
+def test_an_outbox_that_can_not_be_opened_is_told_once(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.config.write_text(place.config.read_text().replace("sqlite:///", "sqlite:///gone/"))
+    lines = list(map(json.loads, served(place.config, "json")))
+    told = [line for line in lines if "gone/outbox.db" in json.dumps(line)]
+
+    assert [line["event"] for line in told] == ["router_not_started"]
+    assert not {"router_stopped", "process_restarting", "trouble_began"} & {line["event"] for line in lines}
 
 
 def test_the_listing_shows_state_and_cause(capsys: pytest.CaptureFixture[str], config: str) -> None:
@@ -126,7 +150,7 @@ def test_a_destination_that_was_removed_is_known_while_it_has_deliveries(
 
     assert code == 0
     assert "event-1" in out
-    assert "1 deliveries are left for 'siem', which is no destination here" in warnings
+    assert "1 deliveries are left for 'siem', which is not a destination here" in warnings
     assert "replay --destination siem --to NAME" in warnings
 
 

@@ -131,7 +131,7 @@ async def test_the_owner_and_a_command_change_the_file_at_the_same_time(outbox: 
         (b"x" * (BODY_LIMIT + 1), "an event of 8388609 bytes; at most 8388608 are kept"),
         (
             b'{"a":"\xff"}',
-            "an event that is no UTF-8: 'utf-8' codec can't decode byte 0xff in position 6: invalid start byte",
+            "an event that is not valid UTF-8: 'utf-8' codec can't decode byte 0xff in position 6: invalid start byte",
         ),
         (b'{"a":"\0"}', "an event with a NUL byte, which JSON does not allow"),
     ],

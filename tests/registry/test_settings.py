@@ -74,7 +74,7 @@ def test_files_are_read_while_the_configuration_is_validated(folder: Path) -> No
         ({"ca": "large"}, "it has more than"),
         ({"ca": "ca.pem", "plain_http": True}, "no meaning"),
         ({"credentials": {"file": "none.json"}}, "none.json' can't be read"),
-        ({"credentials": {"file": "text"}}, "no JSON"),
+        ({"credentials": {"file": "text"}}, "not valid JSON"),
         ({"credentials": {"file": "other.json"}}, "no entry under \"auths\" for 'a.example'"),
         ({"credentials": "config.json"}, "CredentialsSettings"),
         ({"insecure": True}, "insecure"),

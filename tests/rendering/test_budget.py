@@ -12,7 +12,7 @@ from router.rendering.sandbox import Sandbox
 from router.rendering.template import Template
 
 BIG = "a" * 100_000
-CONTEXT = {"big": BIG, "many": [BIG] * 50, "v": {"a": 1}}
+CONTEXT = {"big": BIG, "many": [BIG] * 40, "v": {"a": 1}}
 HARD = [
     "{{ big | upper | length }}",
     "{% if big == big ~ '' %}{% endif %}",
@@ -26,6 +26,18 @@ HARD = [
     "{% for b in range(9999) %}{% endfor %}",
     "{{ big[:20000] | list | length }}",
 ]
+COSTLY_CONDITIONS = [
+    "[" + ",".join(["a == 1"] * 2000) + "]",
+    "[" + ",".join(["a is defined"] * 2000) + "]",
+    "big in big",
+]
+TWICE = [
+    "{% set a = [a, a] %}",
+    "{% set a = {'x': a, 'y': a} %}",
+    "{% set a = (a, a) %}",
+    "{% set a = a + a %}",
+    "{% with a = [a, [a]] %}",
+]
 
 
 @pytest.mark.no_cover
@@ -34,6 +46,33 @@ def test_a_loop_that_works_hard_runs_out_of_steps(body: str) -> None:
     template = Template.parse("t", f"{{% for a in range(9999) %}}{body}{{% endfor %}}1")
     with pytest.raises(TemplateError, match=f"takes more than {STEPS} steps"):
         template.render(CONTEXT)
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("condition", COSTLY_CONDITIONS, ids=range(len(COSTLY_CONDITIONS)))
+def test_the_condition_of_a_loop_is_paid_for_each_turn(condition: str) -> None:
+    """It was free: one loop took many seconds."""
+    template = Template.parse("t", f"{{% for a in range(9999) if {condition} %}}{{% endfor %}}1")
+    with pytest.raises(TemplateError, match=f"takes more than {STEPS} steps"):
+        template.render(CONTEXT)
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("twice", TWICE)
+def test_nothing_doubles_without_end(twice: str) -> None:
+    """Each list is small and holds the one before twice: written out, the thirtieth has a milliard of parts."""
+    ends = "{% endwith %}" * 15 if "with" in twice else ""
+    template = Template.parse("t", "{% set a = [big] %}" + twice * 15 + "{{ a }}" + ends)
+    with pytest.raises(TemplateError, match="more than"):
+        template.render(CONTEXT)
+
+
+@pytest.mark.no_cover
+def test_texts_that_are_kept_are_paid_for() -> None:
+    """Three hundred of them would have taken hundreds of megabytes."""
+    made = "".join(f"{{% set c{number} = b | upper %}}" for number in range(299))
+    with pytest.raises(TemplateError, match="steps"):
+        Template.parse("t", "{% set b = " + " ~ ".join(["big"] * 10) + " %}" + made + "1").render(CONTEXT)
 
 
 @pytest.mark.no_cover
@@ -67,7 +106,7 @@ def test_an_honest_template_has_enough_steps() -> None:
         ("{{ 1.5 | round(0, 'up') }}", "at most 15 digits"),
         ("{{ 9223372036854775807 * 4 }}", "more than 64 bits"),
         ("{{ -9223372036854775807 - 9 }}", "more than 64 bits"),
-        ("{{ 99999999999999999999 }}", "no JSON"),
+        ("{{ 99999999999999999999 }}", "not valid JSON"),
     ],
 )  # fmt: skip
 def test_nothing_grows_beyond_its_limit(source: str, words: str) -> None:
@@ -102,7 +141,7 @@ def test_what_is_nested_too_deep_for_python_is_refused(source: str) -> None:
 
 
 def test_documents_nested_too_deep_are_refused() -> None:
-    with pytest.raises(TemplateError, match="no JSON"):
+    with pytest.raises(TemplateError, match="not valid JSON"):
         Template.parse("t", "[" * 5000 + "]" * 5000).render({})
 
 

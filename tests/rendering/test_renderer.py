@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from router.destinations.slack import within_limits
 from router.errors import TemplateError
 from router.events import CloudEvent, encode
-from router.rendering.examples import EXAMPLES, WITHOUT_IMAGES
+from router.rendering.examples import EXAMPLES, NOTICES
 from router.rendering.library import Library, Templates
 from router.rendering.markup import Markup
 from router.rendering.renderer import Renderer
@@ -99,12 +99,12 @@ def test_nobody_is_mentioned_in_slack() -> None:
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_templates_hold_for_every_kind_of_event(name: str) -> None:
-    problems = [RENDERERS[name].render(encode(event)).problem for event in (*EXAMPLES, WITHOUT_IMAGES)]
+    problems = [RENDERERS[name].render(encode(event)).problem for event in EXAMPLES.values()]
 
     assert not any(problems)
 
 
-@pytest.mark.parametrize("event", [*EXAMPLES, WITHOUT_IMAGES], ids=range(len(EXAMPLES) + 1))
+@pytest.mark.parametrize("event", EXAMPLES.values(), ids=EXAMPLES)
 def test_sysdig_s_output_fields_and_labels_are_texts_for_every_event(event: CloudEvent) -> None:
     """Sysdig drops what is no map of texts to texts."""
     body = json.loads(RENDERERS["sysdig"].render(encode(event)).body)
@@ -179,6 +179,34 @@ def test_a_template_that_fails_loses_no_alert(kind: str) -> None:
         case _:
             assert body["gatecrierfallback"] == "true"
             assert body["id"] == EVENT["id"]
+
+
+def test_a_destination_s_own_fallback_goes_out_where_its_template_fails() -> None:
+    """A receiver that takes no CloudEvent would refuse the minimal payload, and the alert would be lost after all."""
+    bad, small = Template.parse("mine", "{{ nothing }}"), Template.parse("small", '{"summary": "{{ alert_message }}"}')
+    rendered = Renderer(Templates(bad, fallback=small), kind="webhook", name="x").render(event_with("web"))
+
+    assert rendered.is_fallback
+    assert rendered.content_type == "application/json"
+    assert json.loads(rendered.body).keys() == {"summary"}
+    assert "template mine" in str(rendered.problem)
+
+
+def test_where_the_fallback_fails_too_the_minimal_payload_goes_out() -> None:
+    bad, worse = Template.parse("mine", "{{ nothing }}"), Template.parse("small", "{{ nothing_either }}")
+    rendered = Renderer(Templates(bad, fallback=worse), kind="webhook", name="x").render(event_with("web"))
+
+    assert json.loads(rendered.body)["gatecrierfallback"] == "true"
+    assert "template mine" in str(rendered.problem)
+    assert "and its fallback: template small" in str(rendered.problem)
+
+
+def test_a_fallback_is_not_for_notices() -> None:
+    """It is an operator's template, for decisions."""
+    bad, small = Template.parse("mine", "{{ nothing }}"), Template.parse("small", '"small"')
+    rendered = Renderer(Templates(small, bad, small), kind="webhook", name="x").render(json.dumps(NOTICES[0]).encode())
+
+    assert json.loads(rendered.body)["gatecrierfallback"] == "true"
 
 
 @pytest.mark.parametrize("kind", ["slack", "sysdig", "webhook"])

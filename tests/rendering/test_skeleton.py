@@ -103,7 +103,7 @@ GLUED = ["1{{ v.number }}", "{{ v.number }}{{ v.number }}", "-{{ v.number }}", "
 @pytest.mark.parametrize("source", GLUED)
 def test_a_number_never_grows_together_with_what_stands_beside_it(source: str) -> None:
     """`1{{ n }}` would be 12 with one value and an error with another."""
-    with pytest.raises(TemplateError, match="no JSON"):
+    with pytest.raises(TemplateError, match="not valid JSON"):
         Template.parse("t", source).render(context("x"))
 
 
@@ -127,7 +127,7 @@ def test_a_document_is_one_line() -> None:
 
 
 def test_literals_that_are_kept_apart_stay_apart() -> None:
-    with pytest.raises(TemplateError, match="no JSON"):
+    with pytest.raises(TemplateError, match="not valid JSON"):
         Template.parse("t", "1 {% if v.text %} 2{% endif %}").render(context("x"))
 
 

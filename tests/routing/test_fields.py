@@ -42,7 +42,7 @@ def test_a_list_stands_for_its_elements() -> None:
     data = event(image("unsigned"), image("verified", signers=[signer("release"), signer("security")]))
 
     assert reader("images.verdict")(dict(data)) == ["unsigned", "verified"]
-    assert reader("images.signers.name")(dict(data)) == ["release", "security"]
+    assert reader("images.signers.name")(dict(data)) == ["", "release", "security"]
     assert reader("request.user.groups")(dict(data)) == ["system:authenticated", "devs"]
 
 
@@ -51,3 +51,12 @@ def test_what_is_missing_is_the_empty_text() -> None:
     assert reader("workload.owner.name")(dict(event())) == [""]
     assert reader("decision.message")({}) == [""]
     assert reader("decision.message")({"decision": "no mapping"}) == [""]
+    assert reader("images.verdict")({"images": []}) == [""]
+    assert reader("request.user.groups")({"request": {"user": {"groups": []}}}) == [""]
+    assert reader("images.signers.name")(dict(event(image("unsigned"), image("verified", signers=[signer("a")])))) == [
+        "", "a",
+    ]  # fmt: skip
+
+
+def test_where_a_list_can_be_empty_the_empty_text_is_possible() -> None:
+    assert "" in (fields()["images.verdict"] or ())

@@ -89,7 +89,7 @@ def test_a_child_that_only_continues_still_counts_as_having_taken_the_event() ->
 
 
 def test_a_bad_matcher_is_refused_when_the_tree_is_built() -> None:
-    with pytest.raises(ValueError, match="no field of an event"):
+    with pytest.raises(ValueError, match="not a field of an event"):
         RoutingTree(RouteSettings(match=("nonsense = 1",)))
 
 

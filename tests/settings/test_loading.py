@@ -234,7 +234,7 @@ def test_two_spellings_of_a_registry_are_one_entry_too_many(tmp_path: Path, one:
 def test_a_private_address_that_egress_does_not_allow_is_a_warning(tmp_path: Path) -> None:
     warnings = loaded(tmp_path, example().replace('["127.0.0.0/8"]', '["10.0.0.0/8"]')).warnings
 
-    assert "destinations[2].url (siem): 127.0.0.1 is no public address" in warnings[0]
+    assert "destinations[2].url (siem): 127.0.0.1 is not a public address" in warnings[0]
 
 
 def test_every_file_that_is_read_is_known_so_that_it_can_be_watched(tmp_path: Path) -> None:

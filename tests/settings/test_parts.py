@@ -75,5 +75,5 @@ def test_what_is_no_part_is_refused(whole: Loaded) -> None:
     broken = Snapshot(whole.snapshot.name, whole.snapshot.path, {whole.snapshot.path: b"cluster: test"}, {})
 
     for read in (gate_part, keeper_part):
-        with pytest.raises(ConfigurationError, match="no part"):
+        with pytest.raises(ConfigurationError, match="not a part"):
             read(broken)

@@ -52,7 +52,7 @@ def test_what_could_not_be_held_or_would_not_end_is_refused(tmp_path: Path, kind
         case _:
             os.mkfifo(path)
 
-    with pytest.raises(ValueError, match="more than 10 bytes" if kind == "large" else "no regular file"):
+    with pytest.raises(ValueError, match="more than 10 bytes" if kind == "large" else "not a regular file"):
         Reading(tmp_path / "gatecrier.yaml", {}).read(path, 10)
 
 
@@ -114,7 +114,7 @@ def test_a_snapshot_shows_nothing_of_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_what_is_no_snapshot_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="no snapshot"):
+    with pytest.raises(ConfigurationError, match="not a snapshot"):
         Snapshot.decoded(b"\x00")
 
 
@@ -123,7 +123,7 @@ def test_a_template_has_the_markup_of_its_destination_when_it_is_checked(tmp_pat
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "slack.json").write_text("""{"{{ '<' }}": 1, "&lt;": 2}""")
 
-    assert "destinations[1].template (soc-slack): template slack: two keys" in refused(tmp_path, example())
+    assert "destinations[1].template (soc-slack): template slack: line 1: two keys" in refused(tmp_path, example())
 
 
 def test_a_template_is_parsed_once(tmp_path: Path) -> None:
@@ -143,3 +143,37 @@ def test_a_destination_that_names_no_template_has_the_one_of_its_kind(tmp_path: 
 
     assert found is not None
     assert found.name == "slack"
+
+
+SIEM = "  - name: siem\n"
+
+
+def test_a_webhook_has_a_fallback_of_its_own(tmp_path: Path) -> None:
+    text = example().replace(SIEM, SIEM + "    template: sysdig\n    fallback_template: webhook\n")
+    found = loaded(tmp_path, text).templates["siem"]
+
+    assert found.of_decisions is not None
+    assert found.fallback is not None
+    assert (found.of_decisions.name, found.fallback.name) == ("sysdig", "webhook")
+    assert found.of_notices is None
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("    template: sysdig\n    fallback_template: webhok\n", 'did you mean "webhook"'),
+        ("    fallback_template: webhook\n", "is for where `template` fails"),
+    ],
+)
+def test_a_fallback_that_can_not_be_used_is_refused(tmp_path: Path, written: str, words: str) -> None:
+    told = refused(tmp_path, example().replace(SIEM, SIEM + written))
+
+    assert "destinations[2].fallback_template (siem)" in told
+    assert words in told
+
+
+def test_a_webhook_with_a_template_and_no_fallback_is_worth_a_note(tmp_path: Path) -> None:
+    notes = loaded(tmp_path, example().replace(SIEM, SIEM + "    template: sysdig\n")).notes
+
+    assert any("add fallback_template" in note for note in notes)
+    assert not any("fallback_template" in note for note in loaded(tmp_path, example()).notes)

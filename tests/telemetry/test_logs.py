@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from pydantic import SecretStr
 
 from router.telemetry import logs
@@ -58,6 +59,21 @@ def test_the_readable_form_names_event_and_values() -> None:
         assert "request_decided" in log.text
         assert "uid=4711" in log.text
         assert "workload=Pod/web" in log.text
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, True),
+        ({"TERM": "xterm-256color"}, True),
+        ({"NO_COLOR": ""}, True),
+        ({"NO_COLOR": "1"}, False),
+        ({"TERM": "dumb"}, False),
+    ],
+)
+def test_who_wants_no_colours_gets_none(environment: dict[str, str], *, expected: bool) -> None:
+    """https://no-color.org: present and not empty."""
+    assert logs.wants_colours(environment) is expected
 
 
 def test_debug_lines_are_not_written(log: Log) -> None:

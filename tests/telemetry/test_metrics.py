@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from router.telemetry.metrics import Backlog, create
 
@@ -12,6 +15,28 @@ def test_every_closed_series_starts_at_zero() -> None:
     assert 'gatecrier_requests_total{mode="enforce",outcome="rejected"} 0.0' in shown
     assert 'gatecrier_image_verdicts_total{verdict="unverifiable"} 0.0' in shown
     assert 'gatecrier_gate_duration_seconds_count{endpoint="validate"} 0.0' in shown
+
+
+def test_the_documented_labels_are_those_that_are_exposed() -> None:
+    """A query by a label that is not there finds nothing, and says nothing."""
+    metrics = create("1")
+    metrics.expect_destinations(["siem"])
+    metrics.registry_requests.labels("manifest", "ok")
+    page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    documented = {
+        name: set(filter(None, labels.split(", ")))
+        for name, labels in re.findall(r"^\| `(gatecrier_\w+)` \| \w+ \| ([^|]*?) ?\|", page, re.MULTILINE)
+    }
+    exposed: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(metrics.exposed().decode()):
+        for sample in family.samples:
+            if family.name.startswith("gatecrier_") and not sample.name.endswith("_created"):
+                name = f"{family.name}_total" if family.type == "counter" else family.name
+                exposed.setdefault(name.removesuffix("_info"), set()).update(sample.labels.keys() - {"le"})
+
+    assert exposed.keys() <= documented.keys()
+    assert {name: documented[name] for name in exposed} == exposed
+    assert len(exposed) >= len(documented) - 1
 
 
 def test_the_release_is_shown() -> None:

@@ -148,7 +148,10 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "no base64": (changed(GOOD, payload="{}"), "malformed"),
     "no statement": (pen("release").bundle(b"no statement"), "malformed"),
     "a stranger's no statement": (pen("stranger").bundle(b"no statement"), "malformed"),
-    "a digest that is no text": (pen("release").bundle(statement(DIGEST, subject=[{"digest": {"a": 1}}])), "malformed"),
+    "a digest that is not a text": (
+        pen("release").bundle(statement(DIGEST, subject=[{"digest": {"a": 1}}])),
+        "malformed",
+    ),
     "an old statement": (
         pen("release").bundle(statement(DIGEST, _type="https://in-toto.io/Statement/v0.1")),
         "statement_type",

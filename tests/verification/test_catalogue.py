@@ -44,7 +44,7 @@ def test_without_a_reading_context_a_file_stays_unread_and_nothing_can_be_proven
 
 REFUSED: list[tuple[dict[str, object], tuple[object, ...], str]] = [
     (verifier(keys=[]), ("cosign", "keys"), "at least one key"),
-    (verifier(keys=[{"name": "a", "pem": "MFkw"}]), ("cosign", "keys", 0, "pem"), "no PEM text"),
+    (verifier(keys=[{"name": "a", "pem": "MFkw"}]), ("cosign", "keys", 0, "pem"), "not valid PEM text"),
     (verifier(keys=[{"name": "a", "pem": 1}]), ("cosign", "keys", 0, "pem"), "a key is a PEM text"),
     (
         verifier(keys=[{"name": "a", "file": "release.key"}]),

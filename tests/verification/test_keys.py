@@ -58,16 +58,16 @@ def unusable() -> dict[str, tuple[bytes, str]]:
     weak = rsa.generate_private_key(65537, 1024)  # noqa: S505 - it must be refused
     low = rsa.generate_private_key(3, 2048)
     return {
-        "nothing": (b"", "no PEM text"),
-        "no text": (b"\xff\xfe\x00", "no PEM text"),
-        "raw": (b"MFkwEwYHKoZIzj0CAQ", "no PEM text"),
+        "nothing": (b"", "not valid PEM text"),
+        "no text": (b"\xff\xfe\x00", "not valid PEM text"),
+        "raw": (b"MFkwEwYHKoZIzj0CAQ", "not valid PEM text"),
         "private": (pkcs8(pen("release").private), "private key"),
         "private beside it": (public + pkcs8(pen("release").private), "private key"),
         "private of cosign": ((DATA / "keys" / "release.key").read_bytes(), "private key"),
         "certificate": ((DATA / "keys" / "notation-ec.pem").read_bytes(), "certificate"),
         "two": (public + pem_of(pen("security").private), "more than one"),
         "cut": (public.replace(b"MFkw", b"MFkwAAAA"), "decoded"),
-        "of another kind": (public.replace(b"PUBLIC KEY", b"OPENSSH THING"), "no public key"),
+        "of another kind": (public.replace(b"PUBLIC KEY", b"OPENSSH THING"), "not a public key"),
         "other curve": (pem_of(ec.generate_private_key(ec.SECP256K1())), "secp256k1"),
         "short": (pem_of(weak), "1024 bits"),
         "low exponent": (pem_of(low), "exponent"),

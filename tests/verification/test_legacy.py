@@ -142,7 +142,7 @@ AMBIGUOUS = {
     "critical in two cases": f'{{"Critical": {{}}, "critical": {claim(RIGHT)}}}',
     "no critical": "{}",
     "no image": f'{{"critical": {{{KIND}}}}}',
-    "digest is no text": f'{{"critical": {claim(WRONG.partition(":")[0] + ": 1")}}}',
+    "digest is not a text": f'{{"critical": {claim(WRONG.partition(":")[0] + ": 1")}}}',
     "no json": "critical",
 }
 

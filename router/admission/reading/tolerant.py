@@ -256,7 +256,7 @@ class Reader:
             self._at = found.end()
 
     def _problem(self, expected: str) -> UnreadableJsonError:
-        return UnreadableJsonError(f"the body is no JSON: expected {expected} at byte {self._at}")
+        return UnreadableJsonError(f"the body is not valid JSON: expected {expected} at byte {self._at}")
 
 
 def representable(text: str) -> str:

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.cli.tables import table
+
 if TYPE_CHECKING:
     from router.cli.demo.playing import Answer
     from router.cli.demo.world import Receivers
-
-WIDTH = 110
 
 
 def started(registry: str, listen: tuple[int, int], folder: Path) -> None:
     """Where everything is."""
     print(f"registry   http://{registry}  (5 images, made and signed a moment ago)")
-    print(f"gate       https://127.0.0.1:{listen[0]}/validate  (staging is watched, payments is enforced)")
+    print(f"gate       https://127.0.0.1:{listen[0]}/validate  (staging: watched, payments: enforced)")
     print(f"operations http://127.0.0.1:{listen[1]}/metrics")
     print(f"folder     {folder}\n")
 
@@ -43,7 +43,7 @@ def decisions(answers: Sequence[Answer], events: Mapping[str, Mapping[str, objec
         for answer in answers
     ]
     print("What was decided\n")
-    _table(rows)
+    print(table(rows[0], rows[1:], indent="  "))
     print("\nWhat the person at the terminal reads\n")
     for answer in answers:
         if answer.text:
@@ -61,7 +61,7 @@ def arrivals(receivers: Receivers, *, show_all: bool) -> None:
         failed = receivers.attempts[name] - accepted
         note = f"answered 503 {failed} times first, nothing lost" if failed else ""
         rows.append((name, str(accepted), str(receivers.attempts[name]), note))
-    _table(rows)
+    print(table(rows[0], rows[1:], indent="  "))
     for name in names:
         for receipt in [receipt for receipt in receivers.accepted if receipt.receiver == name][
             : None if show_all else 1
@@ -92,9 +92,3 @@ It keeps running. Try:
 Ctrl-C ends it and removes the folder.""",
         flush=True,
     )
-
-
-def _table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -12,12 +12,13 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from router.expressions import LENGTH
 from router.fields import Name, SettingsModel
 from router.verification.evidence import SIGN_PREDICATE
 from router.verification.sigstore.conditions import EXPRESSION_LIMIT, Condition
-from router.verification.sigstore.identities import EXTENSIONS, PATTERN_LIMIT, Pattern, WantedIdentity
+from router.verification.sigstore.identities import EXTENSIONS, Pattern, WantedIdentity
 
-_Text = Annotated[str, Field(min_length=1, max_length=PATTERN_LIMIT)]
+_Text = Annotated[str, Field(min_length=1, max_length=LENGTH)]
 
 
 def _expression(text: str) -> str:
@@ -27,7 +28,7 @@ def _expression(text: str) -> str:
 
 def _extension(name: str) -> str:
     if name not in EXTENSIONS:
-        raise ValueError(f"{name[:100]!r} is no extension of Fulcio's; there are {', '.join(EXTENSIONS)}")
+        raise ValueError(f"{name[:100]!r} is not an extension of Fulcio's; there are {', '.join(EXTENSIONS)}")
     return name
 
 

@@ -75,7 +75,7 @@ def _endorsement(by: Opened, digest: Digest) -> Endorsement:
     # (6) It says that it is a signature.
     if text_at(critical, "type", _WHAT) != CRITICAL_TYPE:
         raise InvalidSignatureError(
-            f"{by.by} signed a payload that is no signature of cosign", reason=Flaw.CRITICAL_TYPE
+            f"{by.by} signed a payload that is not a signature of cosign", reason=Flaw.CRITICAL_TYPE
         )
     # (7) It is about this digest.
     claimed = text_at(image, "docker-manifest-digest", _WHAT)

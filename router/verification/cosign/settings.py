@@ -103,6 +103,11 @@ class KeySettings(SettingsModel):
         source = self.pem or self.file
         return None if source is None else source.value
 
+    @property
+    def who(self) -> str:
+        """What is the same for the same key; of one that nobody has read, the name of its file."""
+        return repr(self.file and self.file.written) if self.key is None else self.key.fingerprint
+
     def loaded(self) -> PublicKey:
         """The key.
 
@@ -120,7 +125,7 @@ def _repository(text: str) -> str:
     try:
         parse_reference(text)
     except InvalidReferenceError as error:
-        raise ValueError(f"{text[:200]!r} is no repository: {error}") from error
+        raise ValueError(f"{text[:200]!r} is not a valid repository: {error}") from error
     return text
 
 
@@ -235,10 +240,7 @@ class CosignSettings(SchemeSettings):
     @property
     def signers(self) -> tuple[DeclaredSigner, ...]:
         """The keys, which are the same by their fingerprint, and the identities, by what they ask of a certificate."""
-        keys = [
-            DeclaredSigner(entry.name, entry.loaded().fingerprint, "key", ("keys", index))
-            for index, entry in enumerate(self.keys)
-        ]
+        keys = [DeclaredSigner(entry.name, entry.who, "key", ("keys", index)) for index, entry in enumerate(self.keys)]
         identities = [
             DeclaredSigner(entry.name, repr(replace(entry.wanted, name="")), "identity", ("keyless", index))
             for index, entry in enumerate(self.keyless)

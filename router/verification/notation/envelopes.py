@@ -100,7 +100,7 @@ class Envelope:
             return Statement(dict(read_object(self.protected, what).items()), self.payload)
         found = _cbor(self.protected, what)
         if not isinstance(found, Mapping) or not all(type(name) in (int, str) for name in found):
-            raise malformed(what, "is no map with numbers and texts as names")
+            raise malformed(what, "is not a map with numbers and texts as names")
         return Statement(found, self.payload)
 
 
@@ -171,12 +171,12 @@ def _url_safe(text: str) -> bytes:
 
 def _cose(body: bytes) -> Envelope:
     if not body.startswith(_SIGN1):
-        raise malformed(_WHAT, "is no tagged COSE_Sign1")
+        raise malformed(_WHAT, "is not a valid tagged COSE_Sign1")
     match _cbor(body[1:], _WHAT):
         case [bytes() as protected, dict() as unprotected, bytes() as payload, bytes() as signature]:
             pass
         case _:
-            raise malformed(_WHAT, "is no COSE_Sign1")
+            raise malformed(_WHAT, "is not a valid COSE_Sign1")
     chain = unprotected.get(_X5CHAIN)
     timestamp = unprotected.get(TIMESTAMP)
     if isinstance(chain, bytes):  # RFC 9360 section 2: a single certificate stands by itself
@@ -220,7 +220,7 @@ def _cbor(body: bytes, what: str) -> object:
     try:
         found: object = decoder.decode()
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise malformed(what, "is no CBOR that can be read in one way only") from error
+        raise malformed(what, "is not valid CBOR that can be read in one way only") from error
     if source.tell() != len(body):
         raise malformed(what, "has something behind its end")
     return found

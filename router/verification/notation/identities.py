@@ -127,4 +127,4 @@ def _unescaped(value: str) -> str:
     try:
         return _ESCAPED.sub(plain, text.encode()).decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"has a value that is no UTF-8: {value!r}") from error
+        raise ValueError(f"has a value that is not valid UTF-8: {value!r}") from error

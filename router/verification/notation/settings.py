@@ -51,7 +51,7 @@ def _certificates(pem: bytes) -> tuple[Certificate, ...]:
         if not (certificate.is_authority or certificate.is_self_signed):
             subject = certificate.subject.rfc4514_string()
             raise ValueError(
-                f"holds the certificate of {subject!r}, which is no authority's: whoever issued it belongs here"
+                f"holds the certificate of {subject!r}, which is not an authority's: whoever issued it belongs here"
             )
     return found
 

@@ -175,12 +175,12 @@ def _names(der: bytes, what: str) -> tuple[Naming, bytes]:
     """What it is called by, and whose it is (1); RFC 5280 section 4.1, `TBSCertificate`."""
     outer = read(der, what).children(what)
     if len(outer) != 3 or outer[0].tag != SEQUENCE:  # noqa: PLR2004 - content, algorithm, signature
-        raise malformed(what, "is no certificate")
+        raise malformed(what, "is not a valid certificate")
     fields: Sequence[Value] = outer[0].children(what)
     if fields and fields[0].tag == _VERSION_TAG:
         fields = fields[1:]
     if len(fields) < _FIELDS_LEAST or fields[0].tag != INTEGER or fields[1].whole != outer[1].whole:
-        raise malformed(what, "is no certificate, or says two signature algorithms")
+        raise malformed(what, "is not a valid certificate, or says two signature algorithms")
     serial = int.from_bytes(fields[0].content, "big", signed=True)
     if serial <= 0:
         raise malformed(what, "has a serial number that is not positive")

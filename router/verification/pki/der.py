@@ -70,4 +70,4 @@ def _first(body: bytes, what: str) -> Value:
 
 
 def _unreadable(what: str) -> InvalidSignatureError:
-    return malformed(what, "is no DER")
+    return malformed(what, "is not valid DER")

@@ -115,7 +115,7 @@ def _named(algorithm: Value) -> tuple[bytes, Value | None]:
 def _number(part: Value) -> int:
     value = part.only(_WHAT)
     if value.tag != INTEGER or not value.content:
-        raise _refused("has a parameter that is no number")
+        raise _refused("has a parameter that is not a number")
     return int.from_bytes(value.content, "big", signed=True)
 
 

@@ -232,7 +232,7 @@ def _told(tag: int, content: bytes) -> bytes:
 
 def _expect(is_so: bool) -> None:  # noqa: FBT001 - a condition
     if not is_so:
-        raise malformed(_WHAT, "is no signed message of one signer")
+        raise malformed(_WHAT, "is not a valid signed message of one signer")
 
 
 def _wrong(problem: str) -> InvalidSignatureError:

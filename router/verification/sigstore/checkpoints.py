@@ -45,7 +45,7 @@ def read_checkpoint(text: str, log: Log) -> Checkpoint:
         raise _wrong("is too large")
     body, separator, lines = text.partition("\n\n")
     if not separator:
-        raise _wrong("is no signed note")
+        raise _wrong("is not a valid signed note")
     origin, size, root, *_ = [*body.split("\n"), "", "", ""]
     numbered = _NUMBERED.fullmatch(origin)
     name = origin if numbered is None else numbered[1]

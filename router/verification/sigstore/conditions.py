@@ -46,7 +46,7 @@ class Condition:
         try:
             self._compiled = environment.compile(written)
         except (RuntimeError, ValueError) as error:
-            raise ValueError(f"is no expression in CEL: {_first_line(error)}") from error
+            raise ValueError(f"is not a valid expression in CEL: {_first_line(error)}") from error
         if self._compiled.return_type() not in kinds:
             raise ValueError(f"answers with {self._compiled.return_type().name()}, and not with true or false")
 

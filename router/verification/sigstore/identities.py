@@ -8,20 +8,20 @@ Rules:
 (2) A certificate names exactly one subject: a URI, a mail address, or Fulcio's OtherName. Of several one could not say
     who signed (others look at the first, or at any).
 (3) The issuer is the one of Fulcio's second form; the first, deprecated one must not contradict it.
-(4) What is wanted is equal, or an expression that matches in full, on an engine whose time is linear (RE2). `$` before
-    a newline, or a match in the middle, is none.
+(4) What is wanted is equal, or an expression that matches in full (`router.expressions`). `$` before a newline, or a
+    match in the middle, is none.
 (5) All wanted extensions must be there and equal. Which there are is the table below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import re2  # type: ignore[import-untyped]  # neither google-re2 nor anybody else publishes its types
 from cryptography import x509
 
 from router.errors import InvalidSignatureError
+from router.expressions import full_match
 from router.reasons import Flaw
 from router.verification.pki.certificates import Certificate
 from router.verification.pki.der import UTF8, read
@@ -57,10 +57,6 @@ _RAW = frozenset({_ISSUER_V1, *"23456"})
 
 NAME_LIMIT = 2000
 """Characters of an issuer or a subject: they stand in events."""
-PATTERN_LIMIT = 1000
-"""Characters of an expression."""
-_MEMORY = 1 << 20
-"""Bytes that RE2 may take for the states of one expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +105,13 @@ class Pattern:
         if not written:
             raise ValueError("an empty text matches nobody")
         self.written = written
-        self._matches = _full_match(written) if is_expression else None
+        self._matches = full_match(written) if is_expression else None
 
     def matches(self, text: str) -> bool:
         """Whether the whole text is what is wanted."""
         if self._matches is None:
             return text == self.written
-        return self._matches(text) is not None
+        return self._matches(text)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pattern) and self._key == other._key
@@ -147,18 +143,6 @@ class WantedIdentity:
             and self.subject.matches(identity.subject)
             and all(identity.extensions.get(name) == value for name, value in self.extensions)
         )
-
-
-def _full_match(written: str) -> Callable[[str], object]:
-    if len(written) > PATTERN_LIMIT:
-        raise ValueError(f"an expression has at most {PATTERN_LIMIT} characters")
-    options = re2.Options()
-    options.never_capture, options.log_errors, options.max_mem = True, False, _MEMORY
-    try:
-        matches: Callable[[str], object] = re2.compile(written, options).fullmatch
-    except re2.error as error:
-        raise ValueError(f"{written[:100]!r} is no regular expression of RE2: {error}") from error
-    return matches
 
 
 def _subject(names: list[x509.GeneralName]) -> str:
@@ -193,7 +177,7 @@ def _utf8_string(der: bytes) -> bytes:
 
 
 def _no_text() -> InvalidSignatureError:
-    return _contradiction("a certificate has an extension of Fulcio's that is no text")
+    return _contradiction("a certificate has an extension of Fulcio's that is not a text")
 
 
 def _contradiction(text: str) -> InvalidSignatureError:

@@ -67,7 +67,7 @@ def read_statement(payload: bytes) -> Statement:
     for subject in (all_subjects := objects_at(document, "subject", what)):
         for algorithm, value in object_at(subject, "digest", what).items():
             if not isinstance(value, str):
-                raise malformed(what, "has a digest that is no text")
+                raise malformed(what, "has a digest that is not a text")
             notes = subject.get("annotations")
             notes = notes if isinstance(notes, dict) else {}
             subjects[algorithm, value] = (*subjects.get((algorithm, value), ()), notes)

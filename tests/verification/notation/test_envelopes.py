@@ -147,7 +147,7 @@ BROKEN_COSE = {
     "three parts": cose(GOOD.protected, OUTSIDE, GOOD.payload),
     "detached payload": cose(GOOD.protected, OUTSIDE, None, GOOD.signature),
     "header is no bytes": cose({1: -7}, OUTSIDE, GOOD.payload, GOOD.signature),
-    "outside is no map": cose(GOOD.protected, [], GOOD.payload, GOOD.signature),
+    "outside is not a map": cose(GOOD.protected, [], GOOD.payload, GOOD.signature),
     "no chain": cose(GOOD.protected, {}, GOOD.payload, GOOD.signature),
     "chain of texts": cose(GOOD.protected, {33: ["x"]}, GOOD.payload, GOOD.signature),
     "timestamp is a text": cose(

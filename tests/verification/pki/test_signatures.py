@@ -69,7 +69,7 @@ REFUSED = {
         PSS.replace("3041", "3042", 1).replace("3034", "3035").replace("a203020120", "a204020200df")
     ),
     "a salt below nothing": PSS.replace("a203020120", "a2030201ff"),
-    "a salt that is no number": PSS.replace("a203020120", "a203040120"),
+    "a salt that is not a number": PSS.replace("a203020120", "a203040120"),
     "an unknown trailer": f"304606092a864886f70d01010a3039a00f{HASH}a11c{MASK}a203020120a303020102",
     "an unknown part": f"304606092a864886f70d01010a3039a00f{HASH}a11c{MASK}a203020120a403020101",
 }

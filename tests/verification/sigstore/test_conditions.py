@@ -54,7 +54,12 @@ def test_only_true_is_yes(expression: str, *, expected: bool) -> None:
 
 @pytest.mark.parametrize(
     ("expression", "words"),
-    [("1 +", "no expression"), ("nobody == 1", "nobody"), ("'text'", "not with true"), ("true" * 600, "at most")],
+    [
+        ("1 +", "not a valid expression"),
+        ("nobody == 1", "nobody"),
+        ("'text'", "not with true"),
+        ("true" * 600, "at most"),
+    ],
 )
 def test_what_is_no_question_of_yes_or_no_is_refused(expression: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):

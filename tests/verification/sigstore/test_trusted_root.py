@@ -65,8 +65,8 @@ def _reversed() -> list[Any]:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"", "no JSON"),
-        (b"[]", "no JSON object"),
+        (b"", "not valid JSON"),
+        (b"[]", "not a valid JSON object"),
         (changed(mediaType="application/json"), "known version"),
         (changed(tlogs=[], certificateAuthorities=[]), "neither"),
         (changed(tlogs=_without_start()), "without a time"),

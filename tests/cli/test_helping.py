@@ -1,0 +1,112 @@
+"""What every command owes: an example below its help, an end without noise, and completion."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from router.cli import main, parser
+from router.cli.completion import SHELLS
+
+PROGRAM = [sys.executable, "-m", "router"]
+
+
+def commands(within: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The command, and all beneath it."""
+    yield within
+    for action in within._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from commands(inner)
+
+
+EVERY = {command.prog: command for command in commands(parser())}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_help_has_an_example_that_is_a_command_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = EVERY[name].format_help()
+    examples = shown.partition("\nexample")[2].replace("\\\n", " ")
+    lines = [line.strip() for line in examples.splitlines()[1:]]
+
+    assert lines, shown
+    for line in lines:
+        plain = line.removeprefix('eval "$(').removesuffix(')"').partition(" > ")[0]
+        ours = next(part for part in plain.split(" | ") if part.startswith("gatecrier"))  # of a pipeline
+        words = shlex.split(ours)
+        assert words[: len(name.split())] == name.split()
+        assert parser().parse_args(words[1:]).run
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_command_says_what_it_is_for(name: str) -> None:
+    for action in EVERY[name]._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            assert {one.dest for one in action._choices_actions} == set(action.choices)
+
+
+def test_whoever_has_seen_enough_ends_a_command_quietly() -> None:
+    for arguments in (["config", "reference"], ["--help"], ["config", "schema"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as out:
+            ended = subprocess.run([*PROGRAM, *arguments], stdout=out, stderr=subprocess.PIPE, timeout=60, check=False)
+
+        assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_the_demo_ends_quietly_when_nobody_reads_on() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as out:
+        ended = subprocess.run([*PROGRAM, "demo"], stdout=out, stderr=subprocess.PIPE, timeout=120, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_completion_script_is_one_of_its_shell(
+    shell: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["completion", shell]) == 0
+    script = tmp_path / "script"
+    script.write_text(capsys.readouterr().out)
+
+    assert "gatecrier" in script.read_text()
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here that could read it")
+    subprocess.run([shell, "-n", str(script)], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("gatecrier con", {"config"}),
+        ("gatecrier config check --off", {"--offline"}),
+        ("gatecrier completion f", {"fish"}),
+    ],
+)
+def test_the_program_answers_the_shell(typed: str, offered: set[str], tmp_path: Path) -> None:
+    found = tmp_path / "found"
+    asked = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(found),
+        "_ARGCOMPLETE_SUPPRESS_SPACE": "1",
+        "COMP_LINE": typed,
+        "COMP_POINT": str(len(typed)),
+    }
+    program = [sys.executable, "-c", "import sys; sys.argv[0] = 'gatecrier'; from router.cli import main; main()"]
+    subprocess.run(program, env=os.environ | asked, check=True, timeout=60)
+
+    assert {word.strip() for word in found.read_text().splitlines()} == offered

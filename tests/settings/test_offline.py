@@ -1,0 +1,56 @@
+"""`config check --offline`: what can be said without files and environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from router.rendering.shipped import shipped_folder
+from router.settings.loading import Loaded, Refused, attempt_offline
+from tests.settings.configurations import example
+
+
+def test_offline_neither_files_nor_variables_are_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "gatecrier.yaml"
+    path.write_text(example().replace("tls: self-signed", "tls: {certificate: tls.crt, key: tls.key}"))
+
+    result = attempt_offline(path)
+
+    assert isinstance(result, Loaded)
+    assert set(result.watched) == {path, *(one for one in result.watched if result.watched[one] is None)} | {
+        one for one in result.watched if shipped_folder() in one.parents
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "written_instead", "words"),
+    [
+        ("kind: slack", "kind: slakc", 'did you mean "slack"'),
+        ("verifier: allow", "verifier: alow", 'did you mean "allow"'),
+        ("{env: SYSDIG_TOKEN}", "{env: 1x}", "not a valid name of an environment variable"),
+        ("url: {file: slack-url}", "url: https://hooks.slack.com/x", "never a literal"),
+        ("{directory: templates}", "{}", 'did you mean "slack"'),
+    ],
+)
+def test_offline_everything_else_is_checked(found: str, written_instead: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "gatecrier.yaml"
+    path.write_text(example().replace("template: slack", "template: slac").replace(found, written_instead, 1))
+    result = attempt_offline(path)
+
+    assert isinstance(result, Refused)
+    assert words in result.text
+
+
+def test_offline_a_template_that_is_not_shipped_may_be_in_the_folder(tmp_path: Path) -> None:
+    path = tmp_path / "gatecrier.yaml"
+    path.write_text(example().replace("template: slack", "template: mine"))
+
+    assert isinstance(attempt_offline(path), Loaded)
+
+
+@pytest.mark.parametrize("name", ["gatecrier.yaml", "kubernetes/gatecrier.yaml"])
+def test_the_shipped_examples_pass_offline(name: str) -> None:
+    result = attempt_offline(Path(__file__).resolve().parents[2] / "config" / name)
+
+    assert isinstance(result, Loaded), result
