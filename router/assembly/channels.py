@@ -48,8 +48,8 @@ def channels(part: KeeperPart, before: Mapping[str, Made], fell_back: Callable[[
     return made
 
 
-def _rendered(renderer: Renderer, fell_back: Callable[[], None], event_id: str, body: bytes) -> Document:
-    rendered = renderer.render(body)
+def _rendered(renderer: Renderer, fell_back: Callable[[], None], event_id: str, body: bytes, template: str) -> Document:
+    rendered = renderer.render(body, template)
     if rendered.problem is not None:
         log.warning("template_failed", event_id=event_id, problem=rendered.problem)
     minimal = None if rendered.is_fallback else partial(_minimal, renderer, fell_back, event_id, body)

@@ -77,7 +77,7 @@ class Attempts:
 
     def _document(self, delivery: Delivery) -> Document | None:
         try:
-            document = self._render(delivery.event_id, delivery.body)
+            document = self._render(delivery.event_id, delivery.body, delivery.template)
         except Exception:  # (5)
             log.exception("rendering_failed", destination=self._name, event_id=delivery.event_id)
             return None

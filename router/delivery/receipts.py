@@ -50,7 +50,7 @@ class Receipts:
 
     async def _obtained(self, channel: Channel, whole: bytes, event_id: str, deadline: float) -> bool:
         try:
-            document = channel.render(event_id, whole)
+            document = channel.render(event_id, whole, "")
             async with asyncio.timeout_at(deadline):
                 pause, is_first = SHORTEST, True
                 while True:

@@ -84,6 +84,8 @@ class CommonSettings(ReceiverSettings):
 
     template: Name | None = None
     """Name of the template that makes its payloads; the kind's own where it is absent."""
+    incident_template: Name | None = None
+    """Name of the template of messages about incidents; KIND-incident where it is absent."""
 
 
 class HttpSettings(CommonSettings):

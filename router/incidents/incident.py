@@ -13,6 +13,8 @@ import msgspec
 
 from router.events import timestamp
 
+FINDINGS_KEPT = 500
+"""Findings of one incident that are kept at most."""
 IMAGES_KEPT = 50
 """Different images of one incident that are kept at most; beyond them they are counted."""
 
@@ -80,6 +82,8 @@ class Telling(msgspec.Struct):
     known: int = 0
     """Number of the last image that it was told of."""
     severity: str = "info"
+    """The highest that its routes have given to an event."""
+    told_severity: str = "info"
     """The highest that it was told of."""
     knows_rejection: bool = False
     """Whether it was told of a request that was rejected."""
@@ -87,16 +91,11 @@ class Telling(msgspec.Struct):
     """Events that were held back from it."""
     awaits: bool = False
     """Whether there are news that it is not told of yet."""
-    is_held: bool = False
-    """Whether an interval holds back what it would be told."""
     due: float | None = None
     """When it is told of what awaits it, in own time."""
     template: str = ""
-    route_severity: str | None = None
     repeat_interval: float = 14400.0
     group_interval: float = 300.0
-    active: list[str] = msgspec.field(default_factory=list)
-    mute: list[str] = msgspec.field(default_factory=list)
 
 
 class Ended(msgspec.Struct):
@@ -135,7 +134,8 @@ class Incident(msgspec.Struct):
     """Time of the event that ended it."""
     last_event: int = 0
     """Number of the last event that concerned it."""
-    group_interval: float = 300.0
+    is_overfull: bool = False
+    """Whether there are more findings than are kept: then nobody can see that all are over."""
 
     @property
     def is_open(self) -> bool:
@@ -152,7 +152,7 @@ class Incident(msgspec.Struct):
             "kind": self.kind,
             "state": state,
             "ended_by": None if self.ended is None else msgspec.to_builtins(self.ended),
-            "severity": telling.route_severity or self.severity,
+            "severity": telling.severity if destination else self.severity,
             "cluster": self.cluster,
             "namespace": self.namespace,
             "owner": self.owner,

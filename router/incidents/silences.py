@@ -127,6 +127,23 @@ def not_over(connection: sqlite3.Connection) -> Sequence[Silence]:
     return _read(connection, "NOT is_over ORDER BY created_at, id LIMIT ?", 2 * SILENCES_LIMIT)
 
 
+def note_held(connection: sqlite3.Connection, silence_id: str, now: float) -> None:
+    """Count an event that it has held back, at that time of day."""
+    connection.execute(
+        "UPDATE silences SET suppressed = suppressed + 1, matched_at = ? WHERE id = ?", (now, silence_id)
+    )
+
+
+def note_over(connection: sqlite3.Connection, silence_id: str) -> None:
+    """Its end was told."""
+    connection.execute("UPDATE silences SET is_over = 1 WHERE id = ?", (silence_id,))
+
+
+def interval(active: Sequence[str], mute: Sequence[str]) -> str:
+    """What intervals that hold back are known by in `held_back`, beside ids of silences."""
+    return orjson.dumps([list(active), list(mute)]).decode()
+
+
 def _read(connection: sqlite3.Connection, condition: str, value: object) -> Sequence[Silence]:
     found = connection.execute(
         "SELECT id, author, reason, matchers, created_at, ends_at, ended_by, matched_at, suppressed FROM silences"  # noqa: S608 - conditions of our own

@@ -119,6 +119,7 @@ MIGRATIONS = (
     CREATE TABLE incident_owners (
         owner TEXT NOT NULL, incident INTEGER NOT NULL, PRIMARY KEY (owner, incident)
     ) WITHOUT ROWID;
+    CREATE INDEX owners_of_incident ON incident_owners (incident);
     CREATE TABLE incident_events (
         event TEXT NOT NULL, incident INTEGER NOT NULL, outcome TEXT NOT NULL, PRIMARY KEY (event, incident)
     ) WITHOUT ROWID;

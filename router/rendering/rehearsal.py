@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router.errors import TemplateError
-from router.rendering.context import context_of, notice_context
-from router.rendering.examples import EXAMPLES, NOTICES
+from router.rendering.context import context_of, incident_context, notice_context
+from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
 from router.rendering.template import Template
 
 _DESTINATION = {"name": "example", "kind": "webhook"}
@@ -46,4 +46,5 @@ class Rehearsal:
 
 
 OF_DECISIONS = Rehearsal([context_of(event, _DESTINATION) for event in EXAMPLES])
+OF_INCIDENTS = Rehearsal([incident_context(message, _DESTINATION) for message in INCIDENTS])
 OF_NOTICES = Rehearsal([notice_context(event, _DESTINATION) for event in NOTICES])

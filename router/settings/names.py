@@ -114,10 +114,10 @@ def _demands(demands: Plain, here: Path, verifier: str, members: Sequence[Item])
             yield Finding((*here, "with", "required", index), text)
 
 
-def missing_template(index: int, name: str, available: Iterable[str]) -> Finding:
-    """A destination whose template is not there."""
+def missing_template(path: Path, name: str, available: Iterable[str]) -> Finding:
+    """A template that is not there, named at this place."""
     text = f"{quoted(name)} names no template; {advice(name, sorted(available))}; or add it to templates.directory"
-    return Finding(("destinations", index, "template"), text)
+    return Finding(path, text)
 
 
 def unused(data: Item) -> Iterator[Finding]:

@@ -21,13 +21,15 @@ from router.outbound.addresses import Address, address_of, is_forbidden
 from router.pem import Pair
 from router.rendering.library import SUFFIX, Library, Templates
 from router.rendering.markup import Markup
-from router.rendering.rehearsal import OF_NOTICES
+from router.rendering.rehearsal import OF_INCIDENTS, OF_NOTICES
 from router.rendering.shipped import notices_folder, shipped_folder
+from router.rendering.template import Template
 from router.settings import shape
 from router.settings.names import missing_template
 from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Plain, inside, quoted
 from router.settings.problems import Path as DataPath
+from router.settings.routes import nodes
 from router.settings.snapshot import Reading
 from router.tls import show
 
@@ -81,24 +83,48 @@ def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[
         yield Finding(("templates", "directory"), text)
     folders = [*([] if directory is None else [directory]), shipped_folder()]
     library, notices = Library(folders, reading.read), Library([notices_folder()], reading.read, OF_NOTICES)
+    incidents = Library(folders, reading.read, OF_INCIDENTS)
     found: dict[str, Templates] = {}
     for index, destination in maps(data.get("destinations")):
         kind = _kind(destination)
         default = None if kind is None else default_template(kind)
         markup = Markup.NONE if kind is None else markup_of(kind)
         name = default if destination.get("template") is None else destination["template"]
-        template = None
-        if isinstance(name, str):
-            try:
-                template = library.template(name, markup)
-            except TemplateError as error:
-                yield Finding(("destinations", index, "template"), str(error))
-            else:
-                if template is None:
-                    yield missing_template(index, name, _names_in(folders))
+        here: DataPath = ("destinations", index)
+        template = yield from _template((*here, "template"), name, library, markup, folders)
+        of_incidents = destination.get("incident_template") or (None if default is None else f"{default}-incident")
+        incident = yield from _template((*here, "incident_template"), of_incidents, incidents, markup, folders)
         of_notices = None if default is None else notices.template(default, markup)
-        found[str(destination.get("name"))] = Templates(template, of_notices)
+        by_name: dict[str, Template] = {}
+        for path, other in _of_routes(data.get("routes"), str(destination.get("name"))):
+            made = yield from _template(path, other, incidents, markup, folders)
+            by_name |= {} if made is None else {other: made}
+        found[str(destination.get("name"))] = Templates(template, of_notices, incident, by_name)
     return found
+
+
+def _template(
+    path: DataPath, name: Plain, library: Library, markup: Markup, folders: Sequence[Path]
+) -> Generator[Finding, None, Template | None]:
+    if not isinstance(name, str):
+        return None
+    try:
+        template = library.template(name, markup)
+    except TemplateError as error:
+        yield Finding(path, str(error))
+        return None
+    if template is None:
+        yield missing_template(path, name, _names_in(folders))
+    return template
+
+
+def _of_routes(root: Plain, destination: str) -> Iterator[tuple[DataPath, str]]:
+    """Templates that routes name for this destination, with their places."""
+    if isinstance(root, dict):
+        for path, node, _ in nodes(root, ("routes",)):
+            name = inside(node.get("templates"), destination)
+            if isinstance(name, str):
+                yield (*path, "templates", destination), name
 
 
 def gathered(checking: Generator[Finding, None, T]) -> tuple[T, list[Finding]]:

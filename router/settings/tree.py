@@ -18,6 +18,7 @@ from router.outbox.settings import OutboxSettings
 from router.policy.settings import EnforcementSettings, RuleSettings
 from router.registry.settings import RegistrySettings
 from router.rendering.settings import TemplatesSettings
+from router.routing import IncidentSettings, TimeIntervalSettings
 from router.routing.settings import ReceiverSettings, RouteSettings
 from router.server.settings import OperationsSettings
 from router.verification.catalogue import VerifierSettings
@@ -60,6 +61,8 @@ class GateSettings(SettingsModel):
     """Who is told."""
     routes: RouteSettings = RouteSettings()
     """Who is told of what: a tree as in Alertmanager, whose root takes every event."""
+    incidents: IncidentSettings = IncidentSettings()
+    """How events become incidents, of which people are told."""
 
     @model_validator(mode="after")
     def _verifiers_know_their_roots(self) -> Self:
@@ -79,6 +82,12 @@ class KeeperSettings(SettingsModel):
     """Where payload templates are looked for before the shipped ones."""
     destinations: tuple[DestinationSettings, ...] = ()
     """Who is told. Without one, events are only kept in the outbox."""
+    routes: RouteSettings = RouteSettings()
+    """Who is told of what: a tree as in Alertmanager, whose root takes every event."""
+    incidents: IncidentSettings = IncidentSettings()
+    """How events become incidents, of which people are told."""
+    time_intervals: tuple[TimeIntervalSettings, ...] = ()
+    """Times by name, which `active` and `mute` of routes name."""
 
 
 class Settings(KeeperSettings, GateSettings):
