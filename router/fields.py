@@ -71,6 +71,11 @@ class SettingsModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
+    @classmethod
+    def known_elsewhere(cls) -> Mapping[str, str]:
+        """Keys that others' configurations have here, each with what to write instead."""
+        return {}
+
 
 def _shown(value: object) -> str:
     text = repr(value)

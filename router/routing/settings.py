@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
@@ -33,6 +34,17 @@ class RouteSettings(SettingsModel):
     An event goes to the deepest routes that match. Siblings are tried in order; the first that matches ends it
     unless it says `continue`. A node's own destinations are used when no child took the event.
     """
+
+    @classmethod
+    def known_elsewhere(cls) -> Mapping[str, str]:
+        """Alertmanager's keys."""
+        return {
+            "receiver": "Alertmanager's `receiver` is `destinations: [NAME, ...]` here",
+            "matchers": "Alertmanager's `matchers` are `match` here",
+            "mute_time_intervals": "Alertmanager's `mute_time_intervals` are `mute` here",
+            "active_time_intervals": "Alertmanager's `active_time_intervals` are `active` here",
+            "group_wait": "nothing is waited for here: the first event is told at once",
+        }
 
     match: tuple[str, ...] = ()
     """Matchers on the event's data, all of which must hold: `decision.would_reject = true`,

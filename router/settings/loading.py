@@ -28,7 +28,17 @@ from router.policy import Policy, unreachable_rules
 from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
 from router.rendering.library import Templates
-from router.settings import cautions, combinations, names, own_files, problems, routes, signers, surroundings
+from router.settings import (
+    cautions,
+    combinations,
+    incident_routes,
+    names,
+    own_files,
+    problems,
+    routes,
+    signers,
+    surroundings,
+)
 from router.settings.document import Document
 from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Problem
@@ -136,6 +146,7 @@ def _cross_checks(data: Item, result: Settings | list[Finding], reading: Reading
         *combinations.combined(data),
         *names.trust_roots(data),
         *routes.routes(data),
+        *incident_routes.incidents(data),
         *_rules_that_never_win(data, result, reading),
         *surroundings.listening(data),
         *surroundings.forbidden_addresses(data),
