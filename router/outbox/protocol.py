@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
+from router.outbox.attempt import Attempt
 from router.verdict import Severity
 
 SAME_WITHIN = 600.0
@@ -136,6 +137,8 @@ class Accepted:
     event_id: str
     at: float
     attempts: int
+    attempt: Attempt | None = None
+    """The last of them; it is kept, where it is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,8 @@ class Postponed:
     """As in `Delivery`, from now on."""
     is_refused: bool = False
     """Whether this attempt was refused."""
+    attempt: Attempt | None = None
+    """As in `Accepted`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +171,8 @@ class SetAside:
     attempts: int
     reason: str
     words: str = ""
+    attempt: Attempt | None = None
+    """As in `Accepted`."""
 
 
 Settlement: TypeAlias = Accepted | Postponed | SetAside
@@ -189,6 +196,8 @@ class DeliveryRow:
     severity: Severity = Severity.INFO
     words: str = ""
     """What the receiver said to the last attempt, where it failed."""
+    tried: Sequence[Attempt] = ()
+    """Attempts that are kept (`router.outbox.attempt`), the first one first."""
 
 
 @dataclass(frozen=True, slots=True)

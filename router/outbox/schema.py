@@ -6,6 +6,7 @@
                 words     what the receiver said when it last refused or failed
                 refusals  how often it was refused here while others were taken afterwards
                 refused_at, kept_since    when it was refused last, if that was its last attempt; when it was settled
+                tried     its attempts, as far as they are kept: one JSON text (`attempt`)
     own_time    the outbox's own time (`own_time`) and the time of day when that was last saved
 
 `due_at`, `first_attempt_at`, `refused_at` and `kept_since` are of the outbox's own time; `appended_at` and `settled_at`
@@ -75,6 +76,7 @@ MIGRATIONS = (
     CREATE TABLE removed_destinations (name TEXT PRIMARY KEY, since REAL NOT NULL);
     CREATE TABLE own_time (now REAL NOT NULL, time_of_day REAL NOT NULL);
     """,
+    "ALTER TABLE deliveries ADD COLUMN tried TEXT NOT NULL DEFAULT '[]';",
 )
 """What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""
 
