@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from router.routing.matchers import Test, parse_matcher
 from router.routing.settings import About, RouteSettings
 
-_OF_ROOT: tuple[About, ...] = ("decisions",)
+OF_ROOT: tuple[About, ...] = ("decisions",)
+"""What the root tells of, where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class RoutingTree:
     """
 
     def __init__(self, settings: RouteSettings) -> None:
-        self._root = _compiled(settings, (), _OF_ROOT)
+        self._root = _compiled(settings, (), OF_ROOT)
 
     def destinations(self, data: Mapping[str, object]) -> tuple[str, ...]:
         """The names of those who are told of a decision with this `data`, in the order of the tree, none twice."""
