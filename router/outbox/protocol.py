@@ -83,6 +83,8 @@ class NewEvent:
     """Those of them who have it already."""
     severity: Severity = Severity.INFO
     """How urgent it is."""
+    incident_routes: str = ""
+    """What routes of the incidents lane said of it (`router.routing.lanes`), as JSON; empty where none took it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class Delivery:
     """How often it was refused and others were accepted afterwards."""
     refused_for: float | None = None
     """Seconds since the last attempt, if that was refused."""
+    template: str = ""
+    """What it is rendered with; empty where the destination's own is meant."""
 
     @property
     def order(self) -> tuple[int, int]:

@@ -174,7 +174,7 @@ def _keys(event: NewEvent) -> Sequence[str]:
 
 def _event(sequence: int, append: Append) -> Sequence[object]:
     event = append.event
-    return sequence, key(event.id, event.at), event.at, event.body, append.replica
+    return sequence, key(event.id, event.at), event.at, event.body, append.replica, event.incident_routes
 
 
 def _deliveries(sequence: int, append: Append) -> list[object]:
@@ -197,7 +197,7 @@ def _insert(connection: sqlite3.Connection, table: str, values: Sequence[object]
         connection.execute(f"INSERT INTO {table} VALUES {rows}", chunk)  # noqa: S608 - names and marks of our own
 
 
-_EVENTS = "events (sequence, key, appended_at, body, replica)"
+_EVENTS = "events (sequence, key, appended_at, body, replica, incident_routes)"
 _DELIVERIES = (
     "deliveries (destination, sequence, state, attempts, due_at, first_attempt_at, settled_at, reason, urgency,"
     " kept_since)"
@@ -213,7 +213,9 @@ _REPEATED = "UPDATE events SET is_repeated = 1 WHERE sequence IN (SELECT value F
 _IDS = "SELECT id FROM events WHERE sequence IN (SELECT value FROM json_each(?))"
 
 _WITHDRAWABLE = """
-    SELECT id FROM events WHERE sequence = ? AND NOT is_repeated AND NOT EXISTS (
+    SELECT id FROM events WHERE sequence = ?1 AND NOT is_repeated AND ?1 > (
+        SELECT coalesce(consumed, 0) FROM incident_progress
+    ) AND NOT EXISTS (
         SELECT 1 FROM deliveries
         WHERE deliveries.sequence = events.sequence AND (state <> 'pending' OR attempts > 0)
     )
