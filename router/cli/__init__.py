@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from router import __version__
 from router.cli import config, deliveries, demo, events, explain, routes, serve, trust
-from router.errors import GatecrierError
+from router.errors import GatecrierError, MisusedError
 
 if TYPE_CHECKING:
     Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
@@ -44,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
+    except MisusedError as error:
+        _complain(str(error))
+        return 2
     except GatecrierError as error:
         _complain(str(error))
         trouble: int = getattr(arguments, "on_trouble", 1)

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from router.cli.serve import DEFAULT_CONFIG
+from router.errors import MisusedError
 
 YES, NO, MISUSED, UNKNOWN = 0, 1, 2, 3
 AGAIN = 1.0
@@ -58,17 +59,16 @@ def forms(parser: argparse.ArgumentParser, *, is_live: bool = True) -> None:
 
 
 def answered(
-    arguments: argparse.Namespace, ask: Callable[[], Answer], pause: Callable[[float], None] = time.sleep
+    arguments: argparse.Namespace, ask: Callable[[], Answer], pause: Callable[[float], None] | None = None
 ) -> int:
     """Print what `ask` finds, in the form that is wanted, as often as is wanted; returns the exit code."""
     is_live = getattr(arguments, "watch", False)
     if is_live and arguments.json:
-        print("an array that goes on has no end; write --jsonl --watch", file=sys.stderr)
-        return MISUSED
+        raise MisusedError("an array that goes on has no end; write --jsonl --watch")
     found, before = ask(), Answer((), "")
     _print(arguments, found, before, is_live=is_live)
     while is_live:
-        pause(AGAIN)
+        (pause or time.sleep)(AGAIN)
         before, found = found, ask()
         _print(arguments, found, before, is_live=True)
     return found.code
@@ -115,12 +115,6 @@ def moment(epoch: float) -> str:
 def moment_or_none(epoch: float | None) -> str | None:
     """The same, where there is one."""
     return None if epoch is None else moment(epoch)
-
-
-def misused(problem: object) -> int:
-    """Say what is wrong with the command line; returns the exit code."""
-    print(problem, file=sys.stderr)
-    return MISUSED
 
 
 def at_least_one(text: str) -> int:

@@ -15,11 +15,11 @@ from router.cli.answering import (
     asking,
     at_least_one,
     forms,
-    misused,
     moment,
     moment_or_none,
     table,
 )
+from router.errors import MisusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -81,8 +81,7 @@ def _selection(arguments: argparse.Namespace) -> Selection:
 @asynccontextmanager
 async def _records(arguments: argparse.Namespace) -> AsyncIterator[Records]:
     """The outbox, where the destination that is meant is one; raises GatecrierError."""
-    from router.errors import ConfigurationError  # noqa: PLC0415 - imported only where it is needed
-    from router.outbox.records import beside  # noqa: PLC0415 - the same
+    from router.outbox.records import beside  # noqa: PLC0415 - imported only where it is needed
     from router.settings.part import destination_names, outbox_settings  # noqa: PLC0415 - the same
     from router.settings.problems import advice  # noqa: PLC0415 - the same
 
@@ -91,7 +90,7 @@ async def _records(arguments: argparse.Namespace) -> AsyncIterator[Records]:
         known = destination_names(arguments.config)
         for name, is_new in ((arguments.destination, False), (getattr(arguments, "to", None), True)):
             if name is not None and name not in known and (is_new or not await records.knows(name)):
-                raise ConfigurationError(f"there is no destination {name!r}; {advice(name, known)}")
+                raise MisusedError(f"there is no destination {name!r}; {advice(name, known)}")
         yield records
     finally:
         await records.close()
@@ -126,7 +125,7 @@ async def _changed(arguments: argparse.Namespace, what: str) -> int:
     selection = _selection(arguments)
     if selection == Selection():
         if not arguments.all:
-            return misused("name what is meant: --destination, --event, --state or --all")
+            raise MisusedError("name what is meant: --destination, --event, --state or --all")
         selection = Selection(state=DeliveryState.SET_ASIDE)
     async with _records(arguments) as records:
         if what == "replay":

@@ -17,10 +17,10 @@ from router.cli.answering import (
     asking,
     at_least_one,
     forms,
-    misused,
     seconds,
     table,
 )
+from router.errors import MisusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -85,7 +85,8 @@ async def found(
     """The newest events whose `data` is wanted and that were decided since then (seconds since 1970)."""
     from router.outbox.stored import LAST, Stretch  # noqa: PLC0415 - as above
 
-    chosen, before = list[StoredEvent](), LAST
+    before = LAST
+    chosen: list[StoredEvent] = []
     while some := await records.events(Stretch(before=before), PORTION):
         before = some[-1].number.sequence
         recent = [one for one in some if one.at >= since]
@@ -145,7 +146,7 @@ def _search(arguments: argparse.Namespace) -> int:
     try:
         tests = [parse_matcher(text).compiled() for text in arguments.matcher]
     except ValueError as error:
-        return misused(error)
+        raise MisusedError(str(error)) from error
 
     async def events() -> Sequence[StoredEvent]:
         since = 0.0 if arguments.since is None else time.time() - arguments.since
@@ -171,12 +172,12 @@ def _cells(event: Mapping[str, object]) -> Sequence[str]:
     """An event on one line, whatever kind of event it is."""
     from router.decision.wording import one_line  # noqa: PLC0415 - as above
 
-    data = _inside(event, "data")
-    decision, images = _inside(data, "decision"), data.get("images")
+    data = inside(event, "data")
+    decision, images = inside(data, "decision"), data.get("images")
     verdicts = [str(one["verdict"]) for one in images] if isinstance(images, list) else []
     told = (
         event.get("time"),
-        decision.get("severity") or _inside(data, "notice").get("severity"),
+        decision.get("severity") or inside(data, "notice").get("severity"),
         decision.get("outcome"),
         decision.get("mode"),
         event.get("subject"),
@@ -186,6 +187,7 @@ def _cells(event: Mapping[str, object]) -> Sequence[str]:
     return [one_line(str(one)) if one else "-" for one in told]
 
 
-def _inside(value: Mapping[str, object], name: str) -> Mapping[str, object]:
+def inside(value: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """A member that is an object; an empty one of any other."""
     inner = value.get(name)
     return inner if isinstance(inner, dict) else {}

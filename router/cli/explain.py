@@ -19,10 +19,10 @@ from router.cli.answering import (
     asking,
     at_least_one,
     forms,
-    misused,
     moment,
     seconds,
 )
+from router.errors import MisusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,7 +68,7 @@ class _Told:
 
 def _explain(arguments: argparse.Namespace) -> int:
     if (arguments.id is None) is all(getattr(arguments, name) is None for name in _FILTERS):
-        return misused("name an event by its id, or what it is about: --namespace, --name, --image")
+        raise MisusedError("name an event by its id, or what it is about: --namespace, --name, --image")
 
     def ask() -> Answer:
         told = asyncio.run(_found(arguments))
@@ -89,9 +89,8 @@ async def _found(arguments: argparse.Namespace) -> Sequence[_Told]:
     async with events.opened(arguments.config) as records:
         for one in await _events(records, arguments):
             event = json.loads(one.body)
-            about = "gatecrier" if "notice" in event["data"] else "decisions"
             rows = await records.deliveries(Selection(events=[one.id]), DELIVERIES)
-            told.append(_Told(event, steps(routes, about, event["data"]), rows))
+            told.append(_Told(event, steps(routes, event["data"]), rows))
     return told
 
 
@@ -151,22 +150,22 @@ def _lines(told: _Told) -> Iterator[str]:
 
 
 def _decided(event: Mapping[str, object]) -> Iterator[str]:
-    data = event["data"]
-    assert isinstance(data, dict)
-    if (notice := data.get("notice")) is not None:
+    data = events.inside(event, "data")
+    if notice := events.inside(data, "notice"):
         yield f"told of Gatecrier itself: {notice['title']} ({notice['severity']})"
         return
-    decision, user = data["decision"], data["request"]["user"]["name"]
+    decision, user = events.inside(data, "decision"), events.inside(events.inside(data, "request"), "user")["name"]
     would = ", would have been rejected" if decision["would_reject"] and decision["outcome"] != "rejected" else ""
     yield f"{decision['outcome']}{would}; mode {decision['mode']}, severity {decision['severity']}, asked by {user}"
     if data.get("corrects"):
         yield f"corrects {data['corrects']}"
-    for image in data["images"]:
+    images = data["images"]
+    for image in images if isinstance(images, list) else ():
         rule = f'rule "{image["rule"]}"' if image["rule"] else "no rule"
         detail = f": {image['detail']}" if image["detail"] else ""
         place = f"{image['image']} (container {image['container']})"
         yield f"{place}: {image['verdict']} ({image['reason']}), {rule}{detail}"
-    if omitted := data.get("images_omitted"):
+    if omitted := events.inside(data, "images_omitted"):
         yield f"and {omitted['count']} more images"
 
 

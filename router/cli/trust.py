@@ -221,4 +221,3 @@ def _outcome_object(repository: Repository, outcome: Outcome) -> dict[str, objec
         "cause": outcome.cause if isinstance(outcome, TrustRefreshError) else None,
         "problem": str(outcome) if failed else None,
     }
-

@@ -6,4 +6,15 @@ from router.routing.matchers import Matcher, Operator, parse_matcher
 from router.routing.settings import About, RouteSettings
 from router.routing.tree import RoutingTree
 
-__all__ = ["About", "Answered", "Matcher", "Operator", "RouteSettings", "RoutingTree", "Step", "field_paths", "parse_matcher", "steps"]
+__all__ = [
+    "About",
+    "Answered",
+    "Matcher",
+    "Operator",
+    "RouteSettings",
+    "RoutingTree",
+    "Step",
+    "field_paths",
+    "parse_matcher",
+    "steps",
+]

@@ -50,13 +50,19 @@ class Step:
     """In words."""
 
     @property
+    def is_gone_beyond(self) -> bool:
+        """Whether its children were asked, and have steps of their own."""
+        return self.said not in {Answered.NO_MATCH, Answered.NOT_ASKED}
+
+    @property
     def told(self) -> Sequence[str]:
         """Whom it tells of the event."""
         return self.destinations if self.said is Answered.TELLS else ()
 
 
-def steps(settings: RouteSettings, about: About, data: Mapping[str, object]) -> list[Step]:
-    """Every route in the order of the configuration, with what it said of an event with this `data`."""
+def steps(settings: RouteSettings, data: Mapping[str, object]) -> list[Step]:
+    """Every route that was asked, in the order of the configuration, with what it said of an event with this `data`."""
+    about: About = "gatecrier" if "notice" in data else "decisions"
     found: list[Step] = []
     _Walk(about, data, found).visit(settings, "routes", 0, (), OF_ROOT)
     return found
