@@ -162,7 +162,6 @@ class Postponed:
     is_refused: bool = False
     """Whether this attempt was refused."""
     attempt: Attempt | None = None
-    """As in `Accepted`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,6 @@ class SetAside:
     reason: str
     words: str = ""
     attempt: Attempt | None = None
-    """As in `Accepted`."""
 
 
 Settlement: TypeAlias = Accepted | Postponed | SetAside
@@ -206,12 +204,11 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which deliveries an operator means; an empty part means any."""
+    """Which deliveries an operator means, events by their ids; an empty part means any."""
 
     destination: str | None = None
     state: DeliveryState | None = None
     events: Sequence[str] = ()
-    """Event ids."""
 
 
 @dataclass(frozen=True, slots=True)
