@@ -1,7 +1,7 @@
 """The command `gatecrier`: one module per subcommand, each thin: parse, call, print.
 
-Exit codes: 0 done; 1 refused or found something wrong; 2 the command line itself is wrong; 3 it could not be told;
-130 interrupted.
+Exit codes: 0 yes, or done; 1 no, or refused; 2 the command line itself is wrong; 3 it could not be told;
+130 interrupted. Whoever reads our output and has seen enough closes it: that is no trouble.
 A module of this package offers `add(subcommands)`, which registers its parser with `run` as the default to call.
 Modules are imported when the command line is parsed, and what they need only when they run, so that `--help` and
 the short commands stay quick.
@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from router import __version__
-from router.cli import config, deliveries, demo, serve, trust
-from router.errors import GatecrierError
+from router.cli import config, deliveries, demo, events, explain, routes, serve, trust
+from router.errors import GatecrierError, MisusedError
 
 if TYPE_CHECKING:
     Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
-COMMANDS = (serve, config, trust, deliveries, demo)
+COMMANDS = (serve, config, trust, routes, events, explain, deliveries, demo)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,9 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
+    except MisusedError as error:
+        _complain(str(error))
+        return 2
     except GatecrierError as error:
         _complain(str(error))
-        return 1
+        trouble: int = getattr(arguments, "on_trouble", 1)
+        return trouble
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail once more at exit
+        return 0
     except KeyboardInterrupt:
         return 130
     return code

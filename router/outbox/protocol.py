@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
+from router.outbox.attempt import Attempt
 from router.verdict import Severity
 
 SAME_WITHIN = 600.0
@@ -140,6 +141,8 @@ class Accepted:
     event_id: str
     at: float
     attempts: int
+    attempt: Attempt | None = None
+    """The last of them; it is kept, where it is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,7 @@ class Postponed:
     """As in `Delivery`, from now on."""
     is_refused: bool = False
     """Whether this attempt was refused."""
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,7 @@ class SetAside:
     attempts: int
     reason: str
     words: str = ""
+    attempt: Attempt | None = None
 
 
 Settlement: TypeAlias = Accepted | Postponed | SetAside
@@ -193,16 +198,17 @@ class DeliveryRow:
     severity: Severity = Severity.INFO
     words: str = ""
     """What the receiver said to the last attempt, where it failed."""
+    tried: Sequence[Attempt] = ()
+    """Attempts that are kept (`router.outbox.attempt`), the first one first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which deliveries an operator means; an empty part means any."""
+    """Which deliveries an operator means, events by their ids; an empty part means any."""
 
     destination: str | None = None
     state: DeliveryState | None = None
     events: Sequence[str] = ()
-    """Event ids."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from router.events import with_sequence
+from router.outbox.attempt import Attempt
 from router.outbox.protocol import (
     SAME_WITHIN,
     URGENCY,
@@ -258,7 +259,7 @@ def rows(
     condition, values = where(selection, OPEN if is_open else list(DeliveryState))
     found = connection.execute(
         "SELECT replica, sequence, id, destination, state, attempts, reason, appended_at,"  # noqa: S608 - conditions of our own
-        " due_at + (SELECT time_of_day - now FROM own_time), settled_at, urgency, words"
+        " due_at + (SELECT time_of_day - now FROM own_time), settled_at, urgency, words, tried"
         f" FROM deliveries JOIN events USING (sequence) WHERE {condition} ORDER BY sequence DESC, destination LIMIT ?",
         [*values, limit],
     ).fetchall()
@@ -267,7 +268,8 @@ def rows(
         DeliveryRow(
             Number(replica, sequence), event_id, destination, DeliveryState(state), attempts, reason, appended_at,
             due_at if state == DeliveryState.PENDING and attempts else None, settled_at, severities[urgency], words,
+            tuple(Attempt(*one) for one in orjson.loads(tried)),
         )
         for replica, sequence, event_id, destination, state, attempts, reason, appended_at, due_at, settled_at, urgency,
-        words in found
+        words, tried in found
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from router.outbox.own_time import OwnTime
 from router.outbox.protocol import DeliveryRow, Selection, Waiting
 from router.outbox.retention import Retention
 from router.outbox.statements import Change
+from router.outbox.stored import StoredEvent, Stretch, events
 from router.telemetry.causes import NOBODY, Troubles
 
 
@@ -36,6 +37,10 @@ class SqliteRecords:
     async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""
         return await self._file.read(queries.rows, selection, limit, is_open)
+
+    async def events(self, stretch: Stretch, limit: int) -> Sequence[StoredEvent]:
+        """Stored events, newest first unless the stretch says otherwise. Raises OutboxError."""
+        return await self._file.read(events, stretch, limit)
 
     async def replay(self, selection: Selection, to: str | None = None) -> int:
         """Make deliveries that were set aside or wait due now; returns how many."""

@@ -7,6 +7,7 @@
                 refusals  how often it was refused here while others were taken afterwards
                 refused_at, kept_since    when it was refused last, if that was its last attempt; when it was settled
                 template  the name of what it is rendered with; empty where the destination's own is meant
+                tried     its attempts, as far as they are kept: one JSON text (`attempt`)
     own_time    the outbox's own time (`own_time`) and the time of day when that was last saved
 
 `events.incident_routes` is what the routes of the incidents lane said of an event when it was decided
@@ -145,6 +146,7 @@ MIGRATIONS = (
         PRIMARY KEY (source, destination, incident)
     ) WITHOUT ROWID;
     """,
+    "ALTER TABLE deliveries ADD COLUMN tried TEXT NOT NULL DEFAULT '[]';",
 )
 """What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""
 

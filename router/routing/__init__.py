@@ -1,5 +1,6 @@
 """Which destinations want which event: matchers on its fields, and a tree of routes as in Alertmanager (pure)."""
 
+from router.routing.explaining import Answered, Step, steps
 from router.routing.fields import field_paths
 from router.routing.incident_settings import IncidentSettings, TimeIntervalSettings
 from router.routing.lanes import IncidentRoute, Routed, stored_routes
@@ -9,6 +10,7 @@ from router.routing.tree import RoutingTree
 
 __all__ = [
     "About",
+    "Answered",
     "IncidentRoute",
     "IncidentSettings",
     "Matcher",
@@ -16,8 +18,10 @@ __all__ = [
     "RouteSettings",
     "Routed",
     "RoutingTree",
+    "Step",
     "TimeIntervalSettings",
     "field_paths",
     "parse_matcher",
+    "steps",
     "stored_routes",
 ]

@@ -30,28 +30,36 @@ from router.routing.lanes import IncidentRoute, Routed
 from router.routing.matchers import Test, parse_matcher
 from router.routing.settings import About, Lane, RouteSettings
 
-_OF_ROOT: tuple[About, ...] = ("decisions",)
+OF_ROOT: tuple[About, ...] = ("decisions",)
+"""What the root tells of, where it does not say."""
 _SEVERITIES = ("critical", "high", "medium", "info")
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class Said:
     """What a node tells, and how: its own words, or inherited ones."""
 
     destinations: tuple[str, ...] = ()
-    about: tuple[About, ...] = _OF_ROOT
+    about: tuple[About, ...] = OF_ROOT
     lane: Lane = "events"
     how: IncidentRoute = field(default_factory=lambda: IncidentRoute(""))
     templates: Mapping[str, str] = field(default_factory=dict)
 
-    def refined(self, settings: RouteSettings) -> _Said:
+    @classmethod
+    def of(cls, defaults: IncidentSettings) -> Said:
+        """What holds above the root."""
+        return cls(
+            how=IncidentRoute("", repeat_interval=defaults.repeat_interval, group_interval=defaults.group_interval)
+        )
+
+    def refined(self, settings: RouteSettings) -> Said:
         """What a child with these settings says."""
         words = {
             name: value
             for name in ("severity", "group_by", "repeat_interval", "group_interval", "active", "mute")
             if (value := getattr(settings, name)) is not None
         }
-        return _Said(
+        return Said(
             settings.destinations or self.destinations,
             settings.about or self.about,
             settings.lane or self.lane,
@@ -71,7 +79,7 @@ class _Said:
 @dataclass(frozen=True, slots=True)
 class _Node:
     tests: tuple[Test, ...]
-    said: _Said
+    said: Said
     incident_routes: tuple[IncidentRoute, ...]
     """Empty in the events lane."""
     continues: bool
@@ -86,9 +94,7 @@ class RoutingTree:
     """
 
     def __init__(self, settings: RouteSettings, incidents: IncidentSettings | None = None) -> None:
-        defaults = incidents or IncidentSettings()
-        how = IncidentRoute("", repeat_interval=defaults.repeat_interval, group_interval=defaults.group_interval)
-        self._root = _compiled(settings, _Said(how=how))
+        self._root = _compiled(settings, Said.of(incidents or IncidentSettings()))
 
     def routed(self, data: Mapping[str, object], severity: str) -> Routed:
         """Who is told of a decision with this `data` and severity."""
@@ -124,7 +130,7 @@ def _merge(incidents: dict[str, IncidentRoute], route: IncidentRoute, severity: 
     incidents[route.destination] = structs.replace(first, severity=most)
 
 
-def _compiled(settings: RouteSettings, inherited: _Said) -> _Node:
+def _compiled(settings: RouteSettings, inherited: Said) -> _Node:
     said = inherited.refined(settings)
     return _Node(
         tests=tuple(parse_matcher(text).compiled() for text in settings.match),

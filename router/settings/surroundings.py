@@ -86,7 +86,7 @@ def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[
     incidents = Library(folders, reading.read, OF_INCIDENTS)
     found: dict[str, Templates] = {}
     for index, destination in maps(data.get("destinations")):
-        kind = _kind(destination)
+        kind = kind_of(destination)
         default = None if kind is None else default_template(kind)
         markup = Markup.NONE if kind is None else markup_of(kind)
         name = default if destination.get("template") is None else destination["template"]
@@ -153,7 +153,7 @@ def _is_file(path: Path, reading: Reading) -> bool:
     return True
 
 
-def _kind(destination: Item) -> AnyDestination | None:
+def kind_of(destination: Item) -> AnyDestination | None:
     """Settings that know no more than their kind; None where it is unknown."""
     tag = destination.get(shape.TAG)
     model = next((model for model in get_args(AnyDestination) if tag in shape.tags(model)), None)

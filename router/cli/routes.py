@@ -1,0 +1,244 @@
+"""`gatecrier routes`: the tree as it is configured, and who would be told of an event, and why not who else."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from router.cli.answering import NO, YES, Answer, Object, answered, asking, forms, table
+from router.cli.events import inside
+from router.cli.explain import route_lines, step_object
+from router.errors import MisusedError
+from router.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from router.cli import Subcommands
+    from router.events import CloudEvent, OwnerData
+    from router.routing import RouteSettings, Step
+    from router.settings.routes_part import RoutesPart
+
+FILE_LIMIT = 2**20
+"""Bytes of an event that is tested."""
+
+
+def add(subcommands: Subcommands) -> None:
+    """Register the commands."""
+    parser = subcommands.add_parser("routes", help="show the tree of routes, or test who would be told of an event")
+    inner = parser.add_subparsers(metavar="COMMAND", required=True)
+    show = inner.add_parser(
+        "show", help="draw the tree", description="Draws the tree of routes, and what each says beside its place."
+    )
+    asking(show, _show)
+    forms(show, is_live=False)
+    test = inner.add_parser(
+        "test",
+        help="say who would be told of an event, and why not who else",
+        description="Says who would be told of an event, by which route and template, and of every other destination "
+        "why it would not. The event is a stored one (EVENT_ID), one in a file, or one that the options suppose: what "
+        "no option says is what the configuration would make of it. Exit code 1 if nobody would be told.",
+    )
+    test.add_argument("event", metavar="EVENT_ID|FILE", nargs="?", help="a stored event, or a file with one as JSON")
+    _supposing(test)
+    asking(test, _test)
+    forms(test, is_live=False)
+
+
+def _supposing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--namespace", metavar="N", help="namespace of the request")
+    parser.add_argument("--name", metavar="NAME", help="name of the object")
+    parser.add_argument("--kind", metavar="KIND", help="kind of the object (default: Pod)")
+    parser.add_argument("--owner", metavar="KIND/NAME", help="the object's controller")
+    parser.add_argument("--operation", choices=("CREATE", "UPDATE"), help="what is asked (default: CREATE)")
+    parser.add_argument("--user", metavar="NAME", help="who asks")
+    parser.add_argument("--group", metavar="NAME", action="append", help="a group of who asks; may be repeated")
+    parser.add_argument("--image", metavar="IMAGE", help="the image of every container")
+    parser.add_argument(
+        "--verdict",
+        action="append",
+        choices=[one.value for one in Verdict],
+        metavar="V",
+        help=f"verdict of a container, one of {', '.join(Verdict)}; may be repeated",
+    )
+    parser.add_argument("--reason", metavar="CODE", help="the reason of every verdict")
+
+
+_SUPPOSABLE = ("namespace", "name", "kind", "owner", "operation", "user", "group", "image", "verdict", "reason")
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from router.settings.routes_part import routes_of  # noqa: PLC0415 - imported only where it is needed
+
+    part = routes_of(arguments.config)
+
+    def ask() -> Answer:
+        drawn = list(_drawn(part.routes, "routes", 0, "root"))
+        lines = [f"{'  ' * depth}{label}: {_said(route)}" for _, depth, label, route in drawn]
+        return Answer([{"path": path, **_written(route)} for path, _, _, route in drawn], "\n".join(lines))
+
+    return answered(arguments, ask)
+
+
+def _drawn(route: RouteSettings, path: str, depth: int, label: str) -> Iterator[tuple[str, int, str, RouteSettings]]:
+    yield path, depth, label, route
+    for number, child in enumerate(route.routes):
+        yield from _drawn(child, f"{path}.routes[{number}]", depth + 1, f"routes[{number}]")
+
+
+def _written(route: RouteSettings) -> Mapping[str, object]:
+    """What an operator has written in this node, under the names that he used."""
+    return route.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"routes"})
+
+
+def _said(route: RouteSettings) -> str:
+    written = dict(_written(route))
+    for shown in ("match", "destinations"):
+        written.pop(shown, None)
+    parts = [" and ".join(route.match) or "everything", f"-> {', '.join(route.destinations) or 'as its parent'}"]
+    parts += [f"{name}: {value if isinstance(value, str) else json.dumps(value)}" for name, value in written.items()]
+    return "  ".join(parts)
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    from router.routing import steps  # noqa: PLC0415 - as above
+    from router.settings.routes_part import routes_of, templates_of  # noqa: PLC0415 - the same
+
+    supposed = [name for name in _SUPPOSABLE if getattr(arguments, name) is not None]
+    if (arguments.event is not None) is bool(supposed):
+        raise MisusedError("say an event by its id or file, or suppose one: --namespace N --verdict V ...")
+    part, templates = routes_of(arguments.config), templates_of(arguments.config)
+    try:
+        event = _event(arguments, part)
+    except ValueError as error:
+        raise MisusedError(str(error)) from error
+    if event is None:
+        print(f"no event {arguments.event} is stored here, and there is no such file")
+        return NO
+    asked = steps(part.routes, inside(event, "data"))
+    told: dict[str, Step] = {}
+    for step in asked:
+        told |= {name: step for name in step.told if name not in told}
+    missed = {name: _why_not(name, asked) for name in templates if name not in told}
+
+    def ask() -> Answer:
+        objects: list[Object] = [_told(name, told[name], templates.get(name)) for name in told]
+        objects += [{"destination": name, "is_told": False, "because": why} for name, why in missed.items()]
+        return Answer(objects, _text(event, asked, told, missed, templates), YES if told else NO)
+
+    return answered(arguments, ask)
+
+
+def _told(name: str, step: Step, template: str | None) -> Object:
+    return {"destination": name, "is_told": True, "template": template, "route": step_object(step)}
+
+
+def _why_not(name: str, asked: Sequence[Step]) -> Sequence[str]:
+    """Why no route that names a destination told it; or why the routes above those were not gone beyond."""
+    reasons = [
+        f"{step.path}: {step.why}"
+        for step in asked
+        if name in step.destinations or (not step.is_gone_beyond and _names(step.route, name))
+    ]
+    return reasons or ["no route names it"]
+
+
+def _names(route: RouteSettings, name: str) -> bool:
+    return name in route.destinations or any(_names(child, name) for child in route.routes)
+
+
+def _text(
+    event: Mapping[str, object],
+    asked: Sequence[Step],
+    told: Mapping[str, Step],
+    missed: Mapping[str, Sequence[str]],
+    templates: Mapping[str, str | None],
+) -> str:
+    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+
+    decision = inside(inside(event, "data"), "decision") or inside(inside(event, "data"), "notice")
+    about = [str(decision[key]) for key in ("outcome", "mode", "severity") if key in decision]
+    rows = [(name, templates.get(name) or "(the event)", step.path) for name, step in told.items()]
+    lines = [f"event: {event.get('subject')} ({', '.join(about)})", ""]
+    lines += ["told:", *_indented(table(("DESTINATION", "TEMPLATE", "ROUTE"), rows, nothing="nobody")), ""]
+    lines += ["not told, because:"]
+    lines += [f"  {name}: {'; '.join(why)}" for name, why in missed.items()] or ["  nobody is left"]
+    return "\n".join(one_line(line) for line in [*lines, "", "routes:", *(f"  {one}" for one in route_lines(asked))])
+
+
+def _indented(text: str) -> Sequence[str]:
+    return [f"  {line}" for line in text.splitlines()]
+
+
+def _event(arguments: argparse.Namespace, part: RoutesPart) -> Mapping[str, object] | None:
+    """The event that is meant; None where it is nowhere. Raises ValueError where a file or an option is wrong."""
+    if arguments.event is None:
+        return {**_supposed(arguments, part)}
+    path = Path(arguments.event)
+    return _of_file(path) if path.is_file() else _stored(arguments)
+
+
+def _of_file(path: Path) -> Mapping[str, object]:
+    with path.open("rb") as file:
+        text = file.read(FILE_LIMIT + 1)
+    if len(text) > FILE_LIMIT:
+        raise ValueError(f"{path} has more than {FILE_LIMIT} bytes; an event has at most 256 KiB")
+    try:
+        event = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
+    if not isinstance(event, dict) or not isinstance(event.get("data"), dict):
+        raise ValueError(f'{path} is no event; expected a CloudEvent, a JSON object with "data"')  # noqa: TRY004 - told like the others
+    return event
+
+
+def _stored(arguments: argparse.Namespace) -> Mapping[str, object] | None:
+    import asyncio  # noqa: PLC0415 - as above
+
+    from router.cli import events  # noqa: PLC0415 - as above
+    from router.outbox.stored import Stretch  # noqa: PLC0415 - as above
+
+    async def found() -> Mapping[str, object] | None:
+        async with events.opened(arguments.config) as records:
+            some = await records.events(Stretch(ids=[arguments.event]), 1)
+            return json.loads(some[0].body) if some else None
+
+    return asyncio.run(found())
+
+
+def _supposed(arguments: argparse.Namespace, part: RoutesPart) -> CloudEvent:
+    from router.admission.kinds import KINDS  # noqa: PLC0415 - as above
+    from router.events import Origin  # noqa: PLC0415 - as above
+    from router.events.supposing import Supposition, supposed_event  # noqa: PLC0415 - as above
+    from router.policy import Enforcement, Policy  # noqa: PLC0415 - as above
+
+    groups = {one.kind: one.group for one in reversed(KINDS)}
+
+    def api_version(kind: str) -> str:
+        return f"{group}/v1" if (group := groups.get(kind, "")) else "v1"
+
+    kind = arguments.kind or "Pod"
+    owner: OwnerData | None = None
+    if arguments.owner is not None:
+        owner_kind, slash, owner_name = arguments.owner.partition("/")
+        if not (owner_kind and slash and owner_name):
+            raise ValueError(f"--owner {arguments.owner!r}: write KIND/NAME, such as Deployment/web")
+        owner = {"api_version": api_version(owner_kind), "kind": owner_kind, "name": owner_name, "uid": ""}
+    supposition = Supposition(
+        namespace=arguments.namespace or "default",
+        api_version=api_version(kind),
+        kind=kind,
+        name=arguments.name or "supposed",
+        operation=arguments.operation or "CREATE",
+        user=arguments.user or "",
+        groups=arguments.group or (),
+        owner=owner,
+        image=arguments.image,
+        verdicts=[Verdict(one) for one in arguments.verdict or ()],
+        reason=arguments.reason,
+    )
+    origin = Origin(part.cluster, "")
+    return supposed_event(supposition, Policy(part.policy), Enforcement(part.enforcement), origin, at=time.time())
