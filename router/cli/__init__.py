@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from router import __version__
-from router.cli import config, deliveries, demo, events, explain, routes, serve, trust
+from router.cli import config, deliveries, demo, events, explain, incidents, routes, serve, silence, trust
 from router.errors import GatecrierError, MisusedError
 
 if TYPE_CHECKING:
     Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
-COMMANDS = (serve, config, trust, routes, events, explain, deliveries, demo)
+COMMANDS = (serve, config, trust, routes, events, explain, incidents, silence, deliveries, demo)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,9 +7,10 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from router.cli import deliveries, events
+from router.cli import deliveries, events, incidents
 from router.cli.answering import (
     NO,
     YES,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from router.cli import Subcommands
+    from router.incidents.incident import Incident
     from router.outbox import Attempt, DeliveryRow
     from router.outbox.records import SqliteRecords
     from router.outbox.stored import StoredEvent
@@ -47,7 +49,12 @@ def add(subcommands: Subcommands) -> None:
         "routes of the configuration take it and why, and of each destination every attempt (when, how long, status, "
         "reason, the receiver's own words) and the next. Exit code 1 if there is no such event.",
     )
-    parser.add_argument("id", metavar="EVENT_ID", nargs="?", help="id of an event")
+    parser.add_argument(
+        "id",
+        metavar="EVENT_ID|INCIDENT_ID",
+        nargs="?",
+        help="id of an event, or of an incident, of which its events are told",
+    )
     parser.add_argument("--namespace", metavar="N", help="of this namespace")
     parser.add_argument("--name", metavar="P", help="of an object of this name, or made of this one's template")
     parser.add_argument("--image", metavar="I", help="with an image in whose name this stands")
@@ -64,6 +71,7 @@ class _Told:
     event: Mapping[str, object]
     steps: Sequence[Step]
     rows: Sequence[DeliveryRow]
+    incidents: Sequence[Incident] = ()
 
 
 def _explain(arguments: argparse.Namespace) -> int:
@@ -80,24 +88,30 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 async def _found(arguments: argparse.Namespace) -> Sequence[_Told]:
-    from router.outbox import Selection  # noqa: PLC0415 - imported only where it is needed
+    from router.incidents import reading  # noqa: PLC0415 - imported only where it is needed
+    from router.outbox import Selection  # noqa: PLC0415 - the same
     from router.routing import steps  # noqa: PLC0415 - the same
     from router.settings.routes_part import routes_of  # noqa: PLC0415 - the same
 
-    routes = routes_of(arguments.config).routes
+    part = routes_of(arguments.config)
     told = list[_Told]()
     async with events.opened(arguments.config) as records:
         for one in await _events(records, arguments):
             event = json.loads(one.body)
             rows = await records.deliveries(Selection(events=[one.id]), DELIVERIES)
-            told.append(_Told(event, steps(routes, event["data"]), rows))
+            counted = await records.read(partial(reading.of_event, event_id=one.id))
+            told.append(_Told(event, steps(part.routes, event["data"], part.incidents), rows, counted))
     return told
 
 
 async def _events(records: SqliteRecords, arguments: argparse.Namespace) -> Sequence[StoredEvent]:
+    from router.incidents import reading  # noqa: PLC0415 - as above
     from router.outbox.stored import Stretch  # noqa: PLC0415 - as above
 
     if arguments.id is not None:
+        if (incident := await records.read(partial(reading.incident, incident_id=arguments.id))) is not None:
+            ids = await records.read(partial(reading.events_of, incident=incident, limit=arguments.limit))
+            return await records.events(Stretch(ids=ids), arguments.limit) if ids else ()
         return await records.events(Stretch(ids=[arguments.id]), 1)
 
     def is_wanted(data: Mapping[str, object]) -> bool:
@@ -124,6 +138,7 @@ def _object(told: _Told) -> Object:
         "event": told.event,
         "routes": [step_object(step) for step in told.steps],
         "deliveries": [deliveries.as_object(row) for row in told.rows],
+        "incidents": [incidents.as_object(one) for one in told.incidents],
     }
 
 
@@ -147,12 +162,18 @@ def _lines(told: _Told) -> Iterator[str]:
         yield from (f"  {one_line(line)}" for line in _delivery(row))
     if not told.rows:
         yield "  none: no route named a destination for it"
+    for one in told.incidents:
+        yield ""
+        yield from incidents.lines_of(one)
 
 
 def _decided(event: Mapping[str, object]) -> Iterator[str]:
     data = events.inside(event, "data")
     if notice := events.inside(data, "notice"):
         yield f"told of Gatecrier itself: {notice['title']} ({notice['severity']})"
+        return
+    if incident := events.inside(data, "incident"):
+        yield f"message about incident {incident['number']} ({incident['id']}): {incident['state']}"
         return
     decision, user = events.inside(data, "decision"), events.inside(events.inside(data, "request"), "user")["name"]
     would = ", would have been rejected" if decision["would_reject"] and decision["outcome"] != "rejected" else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,12 +106,13 @@ def _said(route: RouteSettings) -> str:
 
 def _test(arguments: argparse.Namespace) -> int:
     from router.routing import steps  # noqa: PLC0415 - as above
-    from router.settings.routes_part import routes_of, templates_of  # noqa: PLC0415 - the same
+    from router.settings.routes_part import incident_templates_of, routes_of, templates_of  # noqa: PLC0415 - the same
 
     supposed = [name for name in _SUPPOSABLE if getattr(arguments, name) is not None]
     if (arguments.event is not None) is bool(supposed):
         raise MisusedError("say an event by its id or file, or suppose one: --namespace N --verdict V ...")
     part, templates = routes_of(arguments.config), templates_of(arguments.config)
+    by_lane = {"events": templates, "incidents": incident_templates_of(arguments.config)}
     try:
         event = _event(arguments, part)
     except ValueError as error:
@@ -118,22 +120,55 @@ def _test(arguments: argparse.Namespace) -> int:
     if event is None:
         print(f"no event {arguments.event} is stored here, and there is no such file")
         return NO
-    asked = steps(part.routes, inside(event, "data"))
-    told: dict[str, Step] = {}
-    for step in asked:
-        told |= {name: step for name in step.told if name not in told}
-    missed = {name: _why_not(name, asked) for name in templates if name not in told}
+    asked = steps(part.routes, inside(event, "data"), part.incidents)
+    told = _by_lane(asked, event, by_lane)
+    names = {one.destination for one in told}
+    missed = {name: _why_not(name, asked) for name in templates if name not in names}
 
     def ask() -> Answer:
-        objects: list[Object] = [_told(name, told[name], templates.get(name)) for name in told]
+        objects: list[Object] = [one.as_object() for one in told]
         objects += [{"destination": name, "is_told": False, "because": why} for name, why in missed.items()]
-        return Answer(objects, _text(event, asked, told, missed, templates), YES if told else NO)
+        return Answer(objects, _text(event, asked, told, missed), YES if told else NO)
 
     return answered(arguments, ask)
 
 
-def _told(name: str, step: Step, template: str | None) -> Object:
-    return {"destination": name, "is_told": True, "template": template, "route": step_object(step)}
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """That a destination is told, in one lane."""
+
+    destination: str
+    lane: str
+    template: str | None
+    severity: str
+    step: Step
+
+    def as_object(self) -> Object:
+        """For programs."""
+        return {
+            "destination": self.destination,
+            "is_told": True,
+            "lane": self.lane,
+            "template": self.template,
+            "severity": self.severity,
+            "route": step_object(self.step),
+        }
+
+
+def _by_lane(
+    asked: Sequence[Step], event: Mapping[str, object], templates: Mapping[str, Mapping[str, str | None]]
+) -> Sequence[_Told]:
+    """Who is told in which lane, none twice in one; what is told of Gatecrier itself is in the events lane."""
+    data = inside(event, "data")
+    own = str((inside(data, "decision") or inside(data, "notice")).get("severity", ""))
+    told: dict[tuple[str, str], _Told] = {}
+    for step in asked:
+        lane = "events" if "notice" in data else step.of.lane
+        for name in step.told:
+            named = step.of.templates.get(name) if lane == "incidents" else None
+            severity = (step.of.how.severity if lane == "incidents" else None) or own
+            told.setdefault((name, lane), _Told(name, lane, named or templates[lane].get(name), severity, step))
+    return list(told.values())
 
 
 def _why_not(name: str, asked: Sequence[Step]) -> Sequence[str]:
@@ -153,17 +188,20 @@ def _names(route: RouteSettings, name: str) -> bool:
 def _text(
     event: Mapping[str, object],
     asked: Sequence[Step],
-    told: Mapping[str, Step],
+    told: Sequence[_Told],
     missed: Mapping[str, Sequence[str]],
-    templates: Mapping[str, str | None],
 ) -> str:
     from router.decision.wording import one_line  # noqa: PLC0415 - as above
 
     decision = inside(inside(event, "data"), "decision") or inside(inside(event, "data"), "notice")
     about = [str(decision[key]) for key in ("outcome", "mode", "severity") if key in decision]
-    rows = [(name, templates.get(name) or "(the event)", step.path) for name, step in told.items()]
+    rows = [(one.destination, one.lane, one.severity, one.template or "(the event)", one.step.path) for one in told]
     lines = [f"event: {event.get('subject')} ({', '.join(about)})", ""]
-    lines += ["told:", *_indented(table(("DESTINATION", "TEMPLATE", "ROUTE"), rows, nothing="nobody")), ""]
+    lines += [
+        "told:",
+        *_indented(table(("DESTINATION", "LANE", "SEVERITY", "TEMPLATE", "ROUTE"), rows, nothing="nobody")),
+        "",
+    ]
     lines += ["not told, because:"]
     lines += [f"  {name}: {'; '.join(why)}" for name, why in missed.items()] or ["  nobody is left"]
     return "\n".join(one_line(line) for line in [*lines, "", "routes:", *(f"  {one}" for one in route_lines(asked))])

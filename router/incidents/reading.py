@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from router.incidents.incident import Incident, decoded
 
+NUMBER_DIGITS = 18
+"""Digits from which on a text is no number of an incident."""
 _COLUMNS = "SELECT body FROM incidents"
 
 
@@ -46,7 +48,10 @@ def incidents(
 
 def incident(connection: sqlite3.Connection, incident_id: str) -> Incident | None:
     """The incident with this id, or with this number; None where there is none."""
-    found = connection.execute(f"{_COLUMNS} WHERE id = ?1 OR CAST(number AS TEXT) = ?1", (incident_id,)).fetchone()
+    is_number = incident_id.isascii() and incident_id.isdigit() and len(incident_id) < NUMBER_DIGITS
+    column = "number" if is_number else "id"
+    value = int(incident_id) if is_number else incident_id
+    found = connection.execute(f"{_COLUMNS} WHERE {column} = ?", (value,)).fetchone()
     return None if found is None else decoded(found[0])
 
 

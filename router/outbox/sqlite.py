@@ -121,18 +121,6 @@ class SqliteOutbox(SqliteRecords):
         self._queues.append(queue)
         return queue
 
-    def own_time(self) -> float:
-        """The outbox's own time, in seconds; no step of the time of day moves it."""
-        return self._now()
-
-    async def change(self, apply: Callable[[sqlite3.Connection], int]) -> int:
-        """Have something rarer written, after which deliveries may be due; raises OutboxError."""
-        return cast("int", await self._file.write(Change(apply, makes_due=True), is_patient=True))
-
-    async def read(self, query: Callable[[sqlite3.Connection], float | None]) -> float | None:
-        """Read something beside what is written; raises OutboxError."""
-        return await self._file.read(query)
-
     def on_append(self, told: Callable[[], None]) -> None:
         """Have this told, in the event loop, when events have become durable."""
         self._file.appended = told

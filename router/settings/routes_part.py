@@ -8,6 +8,7 @@ from pathlib import Path
 from router.destinations.catalogue import default_template
 from router.fields import SettingsModel
 from router.policy.settings import EnforcementSettings, RuleSettings
+from router.routing import IncidentSettings, TimeIntervalSettings
 from router.routing.settings import RouteSettings
 from router.settings.part import destination_items, read_part
 from router.settings.surroundings import kind_of
@@ -20,6 +21,8 @@ class RoutesPart(SettingsModel):
     enforcement: EnforcementSettings = EnforcementSettings()
     policy: tuple[RuleSettings, ...] = ()
     routes: RouteSettings = RouteSettings()
+    incidents: IncidentSettings = IncidentSettings()
+    time_intervals: tuple[TimeIntervalSettings, ...] = ()
 
 
 def routes_of(path: Path) -> RoutesPart:
@@ -37,4 +40,14 @@ def templates_of(path: Path) -> Mapping[str, str | None]:
     for item in destination_items(path):
         kind, named = kind_of(item), item.get("template")
         found[str(item["name"])] = named if isinstance(named, str) else default_template(kind) if kind else None
+    return found
+
+
+def incident_templates_of(path: Path) -> Mapping[str, str | None]:
+    """The same for messages about incidents, where a route names no other."""
+    found: dict[str, str | None] = {}
+    for item in destination_items(path):
+        kind, named = kind_of(item), item.get("incident_template")
+        default = default_template(kind) if kind else None
+        found[str(item["name"])] = named if isinstance(named, str) else f"{default}-incident" if default else None
     return found

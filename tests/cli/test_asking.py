@@ -250,8 +250,8 @@ def test_who_would_be_told_follows_from_what_the_configuration_makes_of_it(
 
     assert code == 0
     assert "(rejected, enforce, high)" in out
-    assert "archive      (the event)" in told
-    assert "pager        slack" in told
+    assert "archive      events  high      (the event)" in told
+    assert "pager        events  high      slack" in told
     assert "people: routes.routes[1]: taken by routes.routes[1].routes[0]" in missed
 
 
