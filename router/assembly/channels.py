@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from router.delivery import Channel
+from router.delivery.standing import Standing
 from router.destinations.catalogue import AnyDestination, open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
@@ -41,7 +42,9 @@ def channels(part: KeeperPart, before: Mapping[str, Made], fell_back: Callable[[
         name, templates = destination.name, part.templates[destination.name]
         renderer = Renderer(templates, kind=destination.kind, name=name)
         channel = Channel(
-            open_destination(destination, part.settings.egress), partial(_rendered, renderer, partial(fell_back, name))
+            open_destination(destination, part.settings.egress),
+            partial(_rendered, renderer, partial(fell_back, name)),
+            Standing(destination.rate),
         )
         one = Made(destination, part.settings.egress, templates, channel)
         made[name] = before[name] if before.get(name) == one else one

@@ -97,7 +97,12 @@ class KeeperHalf:
         self._keeping = Keeping(outbox.keep, outbox.keep_set_aside, outbox.max_size)
         settings = part.settings
         self._incidents.rules = Rules.of(
-            settings.incidents, settings.time_intervals, settings.routes, self._replica, outbox.keep
+            settings.incidents,
+            settings.time_intervals,
+            settings.routes,
+            self._replica,
+            outbox.keep,
+            rates={one.name: one.rate for one in settings.destinations if one.rate is not None},
         )
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:

@@ -100,7 +100,8 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _close(arguments: argparse.Namespace) -> int:
     from router.incidents import reading  # noqa: PLC0415 - as above
-    from router.incidents.consuming import Consuming, Times  # noqa: PLC0415 - the same
+    from router.incidents.consuming import Consuming  # noqa: PLC0415 - the same
+    from router.incidents.telling import Times  # noqa: PLC0415 - the same
 
     if not (arguments.author.strip() and arguments.reason.strip()):
         raise MisusedError("say who closes it and why: --author NAME --reason TEXT")

@@ -88,6 +88,7 @@ class Attempts:
                 record(self._settlement(delivery, made, is_alone=len(sent) == 1))
             return
         for delivery, document in zip(sent, documents, strict=True):
+            self._standing.pace.began(asyncio.get_running_loop().time())
             record(self._settlement(delivery, await self._made([delivery], [document]), is_alone=True))
 
     def _refusals(self, delivery: Delivery) -> int:

@@ -72,6 +72,7 @@ class Receipts:
             return False
 
     async def _attempt(self, channel: Channel, document: Document, *, is_first: bool) -> Outcome:
+        channel.standing.pace.began(asyncio.get_running_loop().time())
         return await channel.standing.attempt(
             channel.destination, [document], self._observer, self._dice, is_new=is_first
         )

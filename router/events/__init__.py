@@ -11,7 +11,15 @@ from router.events.encoding import (
 )
 from router.events.json_text import as_json
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
-from router.events.notices import NOTICE_TYPE, NoticeEvent, NoticeEventData, held_notice, notice_schema, trouble_notice
+from router.events.notices import (
+    NOTICE_TYPE,
+    HeldBy,
+    NoticeEvent,
+    NoticeEventData,
+    held_notice,
+    notice_schema,
+    trouble_notice,
+)
 from router.events.parts import DecisionParts
 from router.events.schema import (
     CONTENT_TYPE,
@@ -46,6 +54,7 @@ __all__ = [
     "DecisionData",
     "DecisionParts",
     "EventData",
+    "HeldBy",
     "ImageData",
     "NoticeEvent",
     "NoticeEventData",

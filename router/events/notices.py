@@ -11,9 +11,9 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Final, Literal, NotRequired
+from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 
 from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
@@ -29,6 +29,9 @@ BEGAN: Final = "dev.gatecrier.trouble.began.v1"
 ENDED: Final = "dev.gatecrier.trouble.ended.v1"
 SILENCE_ENDED: Final = "dev.gatecrier.silence.ended.v1"
 INTERVAL_ENDED: Final = "dev.gatecrier.interval.ended.v1"
+RATE_EXCEEDED: Final = "dev.gatecrier.rate.exceeded.v1"
+HeldBy: TypeAlias = Literal["silence", "interval", "rate"]
+"""What can hold back what a destination would be told of incidents."""
 TEXT_LIMIT = 8000
 """Characters of a summary."""
 
@@ -76,6 +79,7 @@ class NoticeData(TypedDict):
         "dev.gatecrier.trouble.ended.v1",
         "dev.gatecrier.silence.ended.v1",
         "dev.gatecrier.interval.ended.v1",
+        "dev.gatecrier.rate.exceeded.v1",
     ]
     """What the notice is about."""
 
@@ -162,6 +166,19 @@ def trouble_notice(  # noqa: PLR0913 - a trouble has these independent parts
     }
 
 
+_HELD_BY: Mapping[
+    HeldBy,
+    tuple[
+        str,
+        Literal["dev.gatecrier.silence.ended.v1", "dev.gatecrier.interval.ended.v1", "dev.gatecrier.rate.exceeded.v1"],
+    ],
+] = {
+    "silence": ("A silence has ended", SILENCE_ENDED),
+    "interval": ("An interval has ended", INTERVAL_ENDED),
+    "rate": ("More than this destination's rate", RATE_EXCEEDED),
+}
+
+
 def held_notice(  # noqa: PLR0913 - a summary has these independent parts
     origin: Origin,
     source: str,
@@ -172,11 +189,11 @@ def held_notice(  # noqa: PLR0913 - a summary has these independent parts
     incidents: int,
     events: int,
     still_open: int,
-    is_silence: bool,
+    of: HeldBy,
     at: float,
 ) -> NoticeEvent:
-    """The event about what `source`, a silence or an interval, has held back from a destination; `at` is its end."""
-    kept = "A silence" if is_silence else "An interval"
+    """The event about what `source` has held back from a destination; `at` is its end."""
+    title, event_type = _HELD_BY[of]
     lines = [one_line(owner) for owner in owners]
     more = [f"and {incidents - len(owners)} more"] if incidents > len(owners) else []
     text = "\n".join((f"Held back by {one_line(why)}: {events} events of {incidents} incidents.", *lines, *more))
@@ -190,7 +207,7 @@ def held_notice(  # noqa: PLR0913 - a summary has these independent parts
         "datacontenttype": "application/json",
         "data": {
             "notice": {
-                "title": f"{kept} has ended: {incidents} incidents were held back, {still_open} go on",
+                "title": f"{title}: {incidents} incidents were held back, {still_open} go on",
                 "text": text[:TEXT_LIMIT],
                 "severity": "medium" if still_open else "info",
                 "facts": {
@@ -199,7 +216,7 @@ def held_notice(  # noqa: PLR0913 - a summary has these independent parts
                     "events": events,
                     "still_open": still_open,
                 },
-                "event_type": SILENCE_ENDED if is_silence else INTERVAL_ENDED,
+                "event_type": event_type,
             },
             "cluster": origin.cluster,
             "replica": origin.replica,

@@ -18,11 +18,9 @@ repeats all of it or nothing. One event that can't be understood is logged and p
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from router.events import BEGINNING, decode
-from router.incidents import ledger, silences
+from router.incidents import ledger
 from router.incidents.facts import Facts, facts, shows
 from router.incidents.folding import (
     Message,
@@ -33,17 +31,14 @@ from router.incidents.folding import (
     end_due,
     ends,
     find,
-    next_state,
-    tell,
-    told,
 )
 from router.incidents.incident import Ended, How, Incident
 from router.incidents.ledger import Stored
-from router.incidents.messages import incident_id, message
+from router.incidents.messages import incident_id
 from router.incidents.rules import Rules
-from router.incidents.silences import Silence
 from router.incidents.subjects import Subject, overflow, registry_key, subjects
-from router.routing import IncidentRoute, stored_routes
+from router.incidents.telling import Teller, Times
+from router.routing import stored_routes
 from router.telemetry.logs import logger
 
 log = logger()
@@ -51,16 +46,6 @@ log = logger()
 _OF_ADMISSION = BEGINNING + b"admission."
 AT_ONCE = 32
 """Events of one transaction: the event loop stands still while they are consumed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """What time it is."""
-
-    own: float
-    """The outbox's own time, which no step of the clock moves."""
-    of_day: float
-    """Seconds since 1970."""
 
 
 class Consuming:
@@ -77,7 +62,7 @@ class Consuming:
         self._rules = rules
         self._now = times.own
         self._time_of_day = times.of_day
-        self._silences: Sequence[Silence] | None = None
+        self._teller = Teller(connection, rules, times)
 
     def events(self) -> int:
         """Consume the next events; returns how many."""
@@ -105,7 +90,7 @@ class Consuming:
                 is_rejected = incident.outcomes["rejected"] == incident.count
                 self._end(incident, "quiet" if is_rejected else "forgotten", incident.last_seen)
             else:
-                self._tell_what_waited(incident)
+                self._teller.tell_what_waited(incident)
             self._save(incident, None)
         return len(found)
 
@@ -116,7 +101,7 @@ class Consuming:
 
     def send_again(self, incident: Incident, said: Message) -> None:
         """Tell a destination what was held back from it."""
-        self._send(incident, said, ledger.event_body(self._connection, incident.last_event))
+        self._teller.send(incident, said, ledger.event_body(self._connection, incident.last_event))
         self._save(incident, None)
 
     def _event(self, stored: Stored) -> None:
@@ -146,7 +131,7 @@ class Consuming:
             self._save(incident, None)
 
     def _take(self, one: Facts, body: bytes, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
-        silence = self._silence(one)
+        silence = self._teller.silence_of(one)
         for subject in subjects(one):
             incident = ledger.open_of(self._connection, subject.key) or self._opened(one, subject, replaced)
             if incident is None:
@@ -159,25 +144,7 @@ class Consuming:
             if not subject.failing and not _is_alarming(one):
                 continue
             for route in subject.routes:
-                source = silence.id if silence is not None else self._interval(route)
-                if (said := tell(incident, route, one, self._now, is_held=source is not None)) is not None:
-                    self._send(incident, said, body)
-                elif source is not None:
-                    ledger.hold(self._connection, source, route.destination, incident.number)
-
-    def _silence(self, one: Facts) -> Silence | None:
-        if self._silences is None:
-            found = silences.not_over(self._connection)
-            self._silences = [silence for silence in found if silence.is_in_force(self._time_of_day)]
-        silence = self._rules.silenced_by(one.data, self._silences) if self._silences else None
-        if silence is not None:
-            silences.note_held(self._connection, silence.id, self._time_of_day)
-        return silence
-
-    def _interval(self, route: IncidentRoute) -> str | None:
-        """What holds this route back now."""
-        is_quiet = self._rules.is_quiet(route.active, route.mute, self._time_of_day)
-        return silences.interval(route.active, route.mute) if is_quiet else None
+                self._teller.tell(incident, route, one, body, silence)
 
     def _opened(self, one: Facts, subject: Subject, replaced: dict[int, str]) -> Incident | None:
         """A new incident, or the namespace's where there are too many; None where this opens none."""
@@ -235,22 +202,6 @@ class Consuming:
                 if answered(incident, one.at) and incident.is_open:
                     self._end(incident, "passing", one.at, body=body)
 
-    def _tell_what_waited(self, incident: Incident) -> None:
-        """News whose time has come, unless a silence holds back what brought them."""
-        body = ledger.event_body(self._connection, incident.last_event)
-        if self._silences is None:
-            found = silences.not_over(self._connection)
-            self._silences = [silence for silence in found if silence.is_in_force(self._time_of_day)]
-        data = None if body is None else decode(body)["data"]
-        is_silenced = data is not None and self._rules.silenced_by(data, self._silences) is not None
-        for name, telling in incident.tellings.items():
-            if telling.due is None or telling.due > self._now:
-                continue
-            telling.due = None
-            if not is_silenced and next_state(incident, telling, self._now) == "changed":
-                self._send(incident, Message(name, "changed"), body)
-            telling.due = None
-
     def _end(
         self,
         incident: Incident,
@@ -264,22 +215,7 @@ class Consuming:
         incident.findings = []
         body = body or ledger.event_body(self._connection, incident.last_event)
         for said in closing(incident):
-            self._send(incident, said, body)
-
-    def _send(self, incident: Incident, said: Message, body: bytes | None) -> None:
-        told(incident, said, self._now)
-        telling = incident.tellings[said.destination]
-        links = self._rules.settings.links
-        ledger.append(
-            self._connection,
-            message(incident, said.state, said.destination, links, body, self._time_of_day),
-            (said.destination,),
-            severity=telling.severity,
-            template=telling.template,
-            replica=self._rules.replica,
-            at=self._time_of_day,
-            now=self._now,
-        )
+            self._teller.send(incident, said, body)
 
     def _save(self, incident: Incident, of: tuple[str, str] | None) -> None:
         settings = self._rules.settings

@@ -14,9 +14,10 @@ from collections.abc import Callable
 
 from router.errors import OutboxError
 from router.incidents import ledger
-from router.incidents.consuming import AT_ONCE, Consuming, Times
+from router.incidents.consuming import AT_ONCE, Consuming
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
+from router.incidents.telling import Times
 from router.outbox.sqlite import SqliteOutbox
 from router.telemetry.logs import logger
 

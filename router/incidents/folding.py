@@ -141,7 +141,7 @@ def answered(incident: Incident, at: float) -> bool:
 def tell(incident: Incident, route: IncidentRoute, facts: Facts, now: float, *, is_held: bool) -> Message | None:
     """What a destination is told after an event that its route took (3); nothing where that is held back."""
     telling = incident.tellings.setdefault(route.destination, Telling())
-    telling.template = route.template
+    telling.template, telling.active, telling.mute = route.template, list(route.active), list(route.mute)
     telling.repeat_interval, telling.group_interval = route.repeat_interval, route.group_interval
     if is_held:
         telling.suppressed += 1
@@ -149,6 +149,13 @@ def tell(incident: Incident, route: IncidentRoute, facts: Facts, now: float, *, 
     telling.severity = worse(telling.severity, route.severity or facts.data["decision"]["severity"])
     state = next_state(incident, telling, now)
     return None if state is None else Message(route.destination, state)
+
+
+def suppress(incident: Incident, destination: str, *, is_counted: bool) -> None:
+    """Count an event that was held back from a destination, unless `tell` has done that."""
+    telling = incident.tellings[destination]
+    telling.suppressed += not is_counted
+    telling.due = None
 
 
 def next_state(incident: Incident, telling: Telling, now: float) -> State | None:

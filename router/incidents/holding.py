@@ -7,7 +7,9 @@ Rules:
     `opened` where he was never told; what has ended meanwhile is in a summary.
 (3) Summaries are notices: rendered by the kind's own template. They go to whoever something was held back from, and to
     whoever hears of Gatecrier itself; once each.
-(4) A silence that has held back nothing for a week is told of, once a week.
+(4) At the end of a period in which a destination's rate was used up it gets one summary of whom it was not told of.
+    The most severe and newest owners are named, all are counted.
+(5) A silence that has held back nothing for a week is told of, once a week.
 """
 
 from __future__ import annotations
@@ -15,20 +17,21 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import orjson
 
-from router.events import NoticeEvent, Origin, as_json, held_notice
+from router.events import HeldBy, NoticeEvent, Origin, as_json, held_notice
 from router.incidents import ledger, silences
+from router.incidents.consuming import Consuming
+from router.incidents.fairness import has_passed, is_period
 from router.incidents.folding import Message, next_state
 from router.incidents.ledger import HeldBack
 from router.incidents.rules import Rules
 from router.incidents.silences import Silence
+from router.incidents.telling import Times
+from router.verdict import Severity
 
-if TYPE_CHECKING:
-    from router.incidents.consuming import Times
-
+_SEVERITIES = [severity.value for severity in Severity]
 OWNERS_SHOWN = 50
 """Owners that a summary names at most; all are counted."""
 
@@ -49,11 +52,11 @@ class Holding:
 
     def has_ended(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self._ended_silences() or self._ended_intervals())
+        return bool(self._ended_silences() or self._ended_intervals() or self._passed_periods())
 
     def end(self) -> int:
         """Do it; returns how many silences and intervals have ended."""
-        over, again = self._ended_silences(), self._ended_intervals()
+        over, again, passed = self._ended_silences(), self._ended_intervals(), self._passed_periods()
         for silence in over:
             self._summarise(silence.id, silence, ledger.held_back(self._connection, silence.id))
             ledger.release(self._connection, silence.id)
@@ -63,7 +66,10 @@ class Holding:
             self._tell_again([one for one in held if one.incident.is_open])
             self._summarise(source, None, [one for one in held if not one.incident.is_open])
             ledger.release(self._connection, source)
-        return len(over) + len(again)
+        for period in passed:
+            self._summarise(period, None, ledger.held_back(self._connection, period))
+            ledger.release(self._connection, period)
+        return len(over) + len(again) + len(passed)
 
     def _ended_silences(self) -> Sequence[Silence]:
         known = silences.not_over(self._connection)
@@ -73,13 +79,15 @@ class Holding:
         found = [source for source in ledger.held_sources(self._connection) if source.startswith("[")]
         return [source for source in found if not self._is_quiet(source)]
 
+    def _passed_periods(self) -> Sequence[str]:
+        found = filter(is_period, ledger.held_sources(self._connection))
+        return [period for period in found if has_passed(period, self._times.own)]
+
     def _is_quiet(self, source: str) -> bool:
         active, mute = orjson.loads(source)
         return self._rules.is_quiet(active, mute, self._times.of_day)
 
     def _tell_again(self, held: Sequence[HeldBack]) -> None:
-        from router.incidents.consuming import Consuming  # noqa: PLC0415 - each needs the other
-
         consuming = Consuming(self._connection, self._rules, self._times)
         for one in held:
             incident = ledger.by_number(self._connection, one.incident.number)
@@ -107,18 +115,22 @@ class Holding:
             )
 
     def _notice(self, source: str, silence: Silence | None, destination: str, held: Sequence[HeldBack]) -> NoticeEvent:
-        owners = [_line(one) for one in held]
-        why = "an interval" if silence is None else f"the silence {silence.id} of {silence.author} ({silence.reason})"
+        first = sorted(held, key=lambda one: (_SEVERITIES.index(one.incident.severity), -one.incident.last_seen))
+        owners = [_line(one) for one in first[:OWNERS_SHOWN]]
+        of: HeldBy = "silence" if silence is not None else "rate" if is_period(source) else "interval"
+        why = f"the {of} of this destination"
+        if silence is not None:
+            why = f"the silence {silence.id} of {silence.author} ({silence.reason})"
         return held_notice(
             Origin(held[0].incident.cluster, self._rules.replica),
             source,
             why,
             destination,
-            owners=owners[:OWNERS_SHOWN],
+            owners=owners,
             incidents=len(held),
             events=sum(one.events for one in held),
             still_open=sum(one.incident.is_open for one in held),
-            is_silence=silence is not None,
+            of=of,
             at=self._times.of_day,
         )
 

@@ -94,6 +94,8 @@ class Telling(msgspec.Struct):
     due: float | None = None
     """When it is told of what awaits it, in own time."""
     template: str = ""
+    active: list[str] = msgspec.field(default_factory=list)
+    mute: list[str] = msgspec.field(default_factory=list)
     repeat_interval: float = 14400.0
     group_interval: float = 300.0
 

@@ -243,6 +243,25 @@ def held_sources(connection: sqlite3.Connection) -> Sequence[str]:
     return [source for (source,) in connection.execute("SELECT DISTINCT source FROM held_back")]
 
 
+def sent(connection: sqlite3.Connection, destination: str, period: str, namespace: str) -> tuple[int, int]:
+    """(messages about this namespace, about others) that a destination was sent in a period."""
+    own, every = connection.execute(
+        "SELECT coalesce(sum(iif(namespace = ?, messages, 0)), 0), coalesce(sum(messages), 0) FROM sent_messages"
+        " WHERE destination = ? AND period = ?",
+        (namespace, destination, period),
+    ).fetchone()
+    return int(own), int(every) - int(own)
+
+
+def note_sent(connection: sqlite3.Connection, destination: str, period: str, namespace: str) -> None:
+    """Count a message; those of other periods count no more."""
+    connection.execute("DELETE FROM sent_messages WHERE destination = ? AND period <> ?", (destination, period))
+    connection.execute(
+        "INSERT INTO sent_messages VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET messages = messages + 1",
+        (destination, period, namespace),
+    )
+
+
 class HeldBack(NamedTuple):
     """What was held back from one destination."""
 

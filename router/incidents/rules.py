@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
+from router.fields import Rate
 from router.incidents.silences import Silence
 from router.routing import IncidentSettings, RouteSettings, RoutingTree, TimeIntervalSettings, parse_matcher
 from router.routing.matchers import Test
@@ -23,6 +24,8 @@ class Rules:
     replica: str
     keep: float
     """Seconds that an incident is known after its end."""
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    """How often a destination is told, by its name."""
 
     @classmethod
     def of(
@@ -32,11 +35,13 @@ class Rules:
         routes: RouteSettings,
         replica: str,
         keep: float,
+        *,
+        rates: Mapping[str, Rate] | None = None,
     ) -> Rules:
         """Compile the configuration."""
         tests = tuple(parse_matcher(text).compiled() for text in settings.unsilenceable)
         by_name = {one.name: one for one in intervals}
-        return cls(settings, by_name, RoutingTree(routes, settings), tests, replica, keep)
+        return cls(settings, by_name, RoutingTree(routes, settings), tests, replica, keep, rates or {})
 
     def is_quiet(self, active: Sequence[str], mute: Sequence[str], time_of_day: float) -> bool:
         """Whether intervals hold back now; a name that is gone holds nothing."""
@@ -44,6 +49,10 @@ class Rules:
         of_mute = [self.intervals[name] for name in mute if name in self.intervals]
         is_muted = any(one.holds(time_of_day) for one in of_mute)
         return is_muted or (bool(of_active) and not any(one.holds(time_of_day) for one in of_active))
+
+    def must_be_heard(self, data: Mapping[str, object], severity: str) -> bool:
+        """Whether this is told whatever else is held back."""
+        return severity == "critical" or any(test(data) for test in self.unsilenceable)
 
     def silenced_by(self, data: Mapping[str, object], silences: Sequence[Silence]) -> Silence | None:
         """The first of these silences that holds an event back."""

@@ -36,6 +36,7 @@ _LEDGER = (
     "seen_controllers",
     "silences",
     "held_back",
+    "sent_messages",
 )
 UNKNOWN = 1_000_000
 """How far the numbers of messages are counted on where they are not known."""

@@ -25,7 +25,8 @@ What `router.incidents` keeps, in the same file, since a message is appended in 
     seen_controllers    namespace, uid, body, seen_at: which owner objects led to, when they were seen
     silences            id, author, reason, matchers (JSON), created_at, ends_at, ended_by, is_over, matched_at,
                         suppressed
-    held_back           source (a silence's id, or interval), destination, incident, events
+    held_back           source (a silence's id, intervals, or a period of a rate), destination, incident, events
+    sent_messages       destination, period, namespace, messages: how far a destination's rate is used up
 
 `opened_at`, `ended_at`, `due_at` and `seen_at` are of the own time, those of silences of the time of day.
 
@@ -147,6 +148,12 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
     "ALTER TABLE deliveries ADD COLUMN tried TEXT NOT NULL DEFAULT '[]';",
+    """
+    CREATE TABLE sent_messages (
+        destination TEXT NOT NULL, period TEXT NOT NULL, namespace TEXT NOT NULL, messages INTEGER NOT NULL,
+        PRIMARY KEY (destination, period, namespace)
+    ) WITHOUT ROWID;
+    """,
 )
 """What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""
 

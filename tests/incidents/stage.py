@@ -9,9 +9,10 @@ from typing import Any
 
 from router.events import EventData, ImageData, OwnerData, as_json, top_owner
 from router.incidents import silences
-from router.incidents.consuming import Consuming, Times
+from router.incidents.consuming import Consuming
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
+from router.incidents.telling import Times
 from router.outbox import NewEvent, schema
 from router.outbox.statements import Append, perform
 from router.routing import IncidentRoute, IncidentSettings, Routed, RouteSettings, TimeIntervalSettings

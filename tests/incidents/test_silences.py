@@ -113,6 +113,23 @@ def test_an_interval_holds_back_until_telling_begins_again(tmp_path: Path) -> No
     assert [body["data"]["notice"]["facts"]["incidents"] for body in in_the_morning if "notice" in body["data"]] == [1]
 
 
+def test_news_that_wait_are_held_back_by_an_interval_too(tmp_path: Path) -> None:
+    world = World(tmp_path / "outbox.db", intervals=[office()])
+    route = IncidentRoute("people", severity="high", active=("office",), group_interval=60.0)
+    world.of_day += 17 * 3600.0 + 3590.0 - world.of_day % 86400.0  # ten seconds before 18:00 UTC
+    world.tell(BAD, routes=[route])
+    world.tell(found(of="r.example/c0:2"), routes=[route])
+    world.pass_time(61.0)
+    at_night = world.states()
+    world.pass_time(15 * 3600.0)
+    world.tell(BAD, routes=[route])
+    told = world.states()
+    world.close()
+
+    assert at_night == ["opened"]
+    assert told == ["opened", "changed"]
+
+
 def test_intervals_go_by_their_own_clock_across_a_change_of_it() -> None:
     """In Berlin 02:30 is there twice on 25 October 2026, and never on 29 March."""
     night = office("02:00", "03:00", location="Europe/Berlin")
