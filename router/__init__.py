@@ -14,6 +14,7 @@ receives, never who comes next. From the outside in:
     supervision    which processes there are: made by fork, watched, started again
     admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
     delivery       from the outbox to the receivers: claim, render, deliver, settle
+    incidents      what people are told once, when it changes, goes on and ends: the third driver; silences
     trust          trusted roots that change while we run: taken from their repositories, kept, told
     destinations   how each service wants to be told, and what its answers mean
     outbox         nothing is lost between the two halves

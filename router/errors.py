@@ -6,6 +6,7 @@
     ├── ReviewError                   a body is no AdmissionReview v1 that we can answer
     ├── TemplateError                 a payload template can't be loaded or rendered
     ├── TrustRefreshError             a trusted root can't be taken from its repository
+    ├── MisusedError                  a command line asks for what there is not
     ├── OutboxError                   the outbox can't take, find or change what it was asked to
     └── NotVerifiedError              an image is not proven; `verdict` says in which sense
         ├── UnsignedError             no signature there
@@ -72,6 +73,10 @@ class TrustRefreshError(GatecrierError):
     def __init__(self, message: str, *, cause: RefreshCause) -> None:
         super().__init__(message)
         self.cause: RefreshCause = cause
+
+
+class MisusedError(GatecrierError):
+    """A command line asks for what there is not, or says it in no way that can be understood."""
 
 
 class OutboxError(GatecrierError):

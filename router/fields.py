@@ -36,6 +36,7 @@ _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _HOST_NAME = re.compile(r"(?!.*\.?[0-9]+$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
 _HIGHEST_PORT = 65535
 _SHOWN = 120
+_MOST_IN_A_TIME = 100_000
 _SIZES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -72,6 +73,11 @@ class SettingsModel(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
+
+    @classmethod
+    def known_elsewhere(cls) -> Mapping[str, str]:
+        """Keys that others' configurations have here, each with what to write instead."""
+        return {}
 
 
 def _shown(value: object) -> str:
@@ -126,6 +132,40 @@ Duration = Annotated[
     ),
 ]
 """Seconds, written as a number and a unit: 500ms, 8s, 5m, 4h, 30d."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most so many in a time."""
+
+    count: int
+    seconds: float
+
+
+def _rate(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, Rate) and reading_context(info) is None:
+        return value  # settings built by hand
+    count, _, time = value.partition("/") if isinstance(value, str) else ("", "", "")
+    match = _DURATION.fullmatch(time)
+    if match is None or not (count.isascii() and count.isdigit()) or not 1 <= int(count[:9]) <= _MOST_IN_A_TIME:
+        raise ValueError(f"{_shown(value)} is no rate; write COUNT/TIME, such as 20/1m, with 1 to {_MOST_IN_A_TIME}")
+    return Rate(int(count), _positive(float(match[1]) * _UNITS[match[2]]))
+
+
+RateSetting = Annotated[
+    Rate,
+    PlainValidator(_rate),
+    PlainSerializer(lambda rate: f"{rate.count}/{duration_text(rate.seconds)}", return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "title": "rate",
+            "type": "string",
+            "pattern": r"^[0-9]{1,6}/[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d)$",
+            "examples": ["20/1m"],
+        }
+    ),
+]
+"""At most so many in a time: 20/1m, 1/1s."""
 
 
 def _bytes(value: object, info: ValidationInfo) -> object:

@@ -39,8 +39,9 @@ from router.admission.observer import Observer
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload
 from router.errors import OutboxError
-from router.events import CloudEvent, decision_event, decode, encode, unreadable_event
+from router.events import CloudEvent, WorkloadData, decision_event, decode, encode, top_owner, unreadable_event
 from router.outbox import Intake, NewEvent
+from router.routing import Routed
 from router.telemetry.logs import logger, write_event
 from router.verdict import RequestOutcome, Severity
 
@@ -128,8 +129,9 @@ class Telling:
     def _new(self, asked: Asked, draft: Draft, *, is_attempt: bool = False) -> NewEvent:
         event = self._event(asked, draft, is_attempt=is_attempt)
         routed, to = _who(asked.rules, event), asked.told.to
-        destinations = tuple(dict.fromkeys((*to, *routed))) if to else routed
-        return _to_store(event, encode(event, draft.parts), self._now(), destinations)
+        if to:
+            routed = Routed(tuple(dict.fromkeys((*to, *routed.destinations))), routed.incidents)
+        return _to_store(event, encode(event, draft.parts), self._now(), routed)
 
     async def store_unreadable(self, rules: GateRules, bodies: Unreadable) -> None:
         """Have the event about bodies that are no review stored, or whole in the log."""
@@ -187,13 +189,28 @@ class Telling:
                 "user": {"name": request.user, "groups": list(request.groups)},
                 "dry_run": request.dry_run,
             },
-            {"api_version": request.api_version, "kind": request.kind, "name": _name(asked), "owner": workload.owner},
+            _workload(asked),
             draft.parts,
             at=self._now(),
             gate_milliseconds=(time.perf_counter() - asked.began) * 1000,
             corrects=None if before is None else before.id,
             is_attempt=is_attempt,
         )
+
+
+def _workload(asked: Asked) -> WorkloadData:
+    request, workload = asked.request, asked.workload
+    name = _name(asked)
+    return {
+        "api_version": request.api_version,
+        "kind": request.kind,
+        "name": name,
+        "owner": workload.owner,
+        "uid": workload.uid,
+        "top_owner": top_owner(
+            request.api_version, request.kind, workload.generate_name or name, workload.owner, workload.template_hash
+        ),
+    }
 
 
 def _cause(error: Exception) -> dict[str, object]:
@@ -206,14 +223,14 @@ def _name(asked: Asked) -> str:
     return asked.request.name or asked.workload.name or asked.workload.generate_name
 
 
-def _to_store(event: CloudEvent, body: bytes, at: float, destinations: Sequence[str]) -> NewEvent:
+def _to_store(event: CloudEvent, body: bytes, at: float, routed: Routed) -> NewEvent:
     severity = Severity(event["data"]["decision"]["severity"])
-    return NewEvent(event["id"], body, at, destinations, severity=severity)
+    return NewEvent(event["id"], body, at, routed.destinations, severity=severity, incident_routes=routed.stored)
 
 
-def _who(rules: GateRules, event: CloudEvent) -> tuple[str, ...]:
+def _who(rules: GateRules, event: CloudEvent) -> Routed:
     try:
-        return rules.routes.destinations(event["data"])
+        return rules.routes.routed(event["data"], event["data"]["decision"]["severity"])
     except Exception:  # everybody is told then: better too much than nothing
         log.exception("routing_failed", event_id=event["id"])
-        return rules.destinations
+        return Routed(rules.destinations)

@@ -63,6 +63,9 @@ class Workload(Struct, frozen=True):
     generate_name: str = ""
     owner: OwnerData | None = None
     """Its controller."""
+    uid: str = ""
+    template_hash: str = ""
+    """What it says of the template that a Deployment has made it of."""
 
     @property
     def cost(self) -> int:
@@ -105,6 +108,8 @@ def read_workload(request: AdmissionRequest, objects: Objects, csi_drivers: Abst
         name=(metadata.name or "")[:NAME_LIMIT],
         generate_name=(metadata.generate_name or "")[:NAME_LIMIT],
         owner=owner,
+        uid=(metadata.uid or "")[:NAME_LIMIT],
+        template_hash=((metadata.labels and metadata.labels.pod_template_hash) or "")[:NAME_LIMIT],
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from router.delivery import Channel
+from router.delivery.standing import Standing
 from router.destinations.catalogue import AnyDestination, open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
@@ -41,15 +42,17 @@ def channels(part: KeeperPart, before: Mapping[str, Made], fell_back: Callable[[
         name, templates = destination.name, part.templates[destination.name]
         renderer = Renderer(templates, kind=destination.kind, name=name)
         channel = Channel(
-            open_destination(destination, part.settings.egress), partial(_rendered, renderer, partial(fell_back, name))
+            open_destination(destination, part.settings.egress),
+            partial(_rendered, renderer, partial(fell_back, name)),
+            Standing(destination.rate),
         )
         one = Made(destination, part.settings.egress, templates, channel)
         made[name] = before[name] if before.get(name) == one else one
     return made
 
 
-def _rendered(renderer: Renderer, fell_back: Callable[[], None], event_id: str, body: bytes) -> Document:
-    rendered = renderer.render(body)
+def _rendered(renderer: Renderer, fell_back: Callable[[], None], event_id: str, body: bytes, template: str) -> Document:
+    rendered = renderer.render(body, template)
     if rendered.problem is not None:
         log.warning("template_failed", event_id=event_id, problem=rendered.problem)
     minimal = None if rendered.is_fallback else partial(_minimal, renderer, fell_back, event_id, body)

@@ -92,7 +92,7 @@ def deciding(
         enforcement=Enforcement(settings.enforcement),
         judging=judging,
         decisions=Decisions(judging.holds, memory.decision_bytes),
-        routes=RoutingTree(settings.routes),
+        routes=RoutingTree(settings.routes, settings.incidents),
         destinations=tuple(receiver.name for receiver in settings.destinations),
         must_deliver=frozenset(receiver.name for receiver in settings.destinations if receiver.must_deliver),
         receipts=receipts,

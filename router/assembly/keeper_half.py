@@ -21,6 +21,8 @@ from router.assembly.observing import Observing
 from router.assembly.tending import Tending
 from router.delivery import Dispatcher, Receipts
 from router.errors import OutboxError
+from router.incidents.driver import IncidentsDriver
+from router.incidents.rules import Rules
 from router.outbox import Intake
 from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox
@@ -60,6 +62,8 @@ class KeeperHalf:
         self._made: Mapping[str, Made] = {}
         self._keeping = Keeping(math.inf, math.inf, None)
         self._receipts: dict[int, Receipts] = {}
+        self._replica = replica
+        self._incidents = IncidentsDriver(outbox)
 
     @classmethod
     async def open(cls, part: KeeperPart, observing: Observing, replica: str, tending: Tending) -> KeeperHalf:
@@ -91,6 +95,15 @@ class KeeperHalf:
         before, self._made = self._made, made
         outbox = part.settings.outbox
         self._keeping = Keeping(outbox.keep, outbox.keep_set_aside, outbox.max_size)
+        settings = part.settings
+        self._incidents.rules = Rules.of(
+            settings.incidents,
+            settings.time_intervals,
+            settings.routes,
+            self._replica,
+            outbox.keep,
+            rates={one.name: one.rate for one in settings.destinations if one.rate is not None},
+        )
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:
             self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))
@@ -104,6 +117,7 @@ class KeeperHalf:
         self._tending.keep("forget old events", self._keeping_house())
         self._tending.keep("make room in the outbox", self._making_room())
         self._tending.keep("report what waits", self._reporting_what_waits())
+        self._tending.keep("make incidents of events", self._incidents.run())
 
     async def receipts(
         self, generation: int, body: bytes, event_id: str, destinations: Sequence[str], deadline: float
@@ -121,6 +135,7 @@ class KeeperHalf:
 
     async def close(self, patience: float) -> None:
         """Give attempts under way so many seconds, and end."""
+        self._incidents.stop()
         await self._dispatcher.stop(patience)
         await self._outbox.close()
 

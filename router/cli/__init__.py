@@ -1,6 +1,6 @@
 """The command `gatecrier`: one module per subcommand, each thin: parse, call, print.
 
-Exit codes: 0 done; 1 refused or found something wrong; 2 the command line itself is wrong; 3 it could not be told;
+Exit codes: 0 yes, or done; 1 no, or refused; 2 the command line itself is wrong; 3 it could not be told;
 130 interrupted. Whoever reads our output and has seen enough closes it: that is no trouble.
 A module of this package offers `add(subcommands)`, which registers its parser with `run` as the default to call.
 Modules are imported when the command line is parsed, and what they need only when they run, so that `--help` and
@@ -16,14 +16,42 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from router import __version__
-from router.cli import check, completion, config, deliveries, demo, serve, trust, verify
+from router.cli import (
+    check,
+    completion,
+    config,
+    deliveries,
+    demo,
+    events,
+    explain,
+    incidents,
+    routes,
+    serve,
+    silence,
+    trust,
+    verify,
+)
 from router.cli.parsing import Parser, example
-from router.errors import GatecrierError
+from router.errors import GatecrierError, MisusedError
 
 if TYPE_CHECKING:
     Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
-COMMANDS = (serve, verify, check, trust, config, deliveries, demo, completion)
+COMMANDS = (
+    serve,
+    verify,
+    check,
+    trust,
+    config,
+    routes,
+    events,
+    explain,
+    incidents,
+    silence,
+    deliveries,
+    demo,
+    completion,
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,9 +89,13 @@ def _run(argv: Sequence[str] | None) -> int:
     arguments = whole.parse_args(argv)
     try:
         code: int = arguments.run(arguments)
+    except MisusedError as error:
+        _complain(str(error))
+        return 2
     except GatecrierError as error:
         _complain(str(error))
-        return 1
+        trouble: int = getattr(arguments, "on_trouble", 1)
+        return trouble
     except KeyboardInterrupt:
         return 130
     return code

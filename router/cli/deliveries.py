@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import time
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.cli.answering import (
+    Answer,
+    Object,
+    answered,
+    asking,
+    at_least_one,
+    forms,
+    moment,
+    moment_or_none,
+    table,
+)
 from router.cli.describing import described
 from router.cli.parsing import example
-from router.cli.serve import DEFAULT_CONFIG
-from router.cli.tables import table
+from router.errors import MisusedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from router.cli import Subcommands
     from router.outbox import DeliveryRow, Records, Selection
@@ -41,10 +48,9 @@ def add(subcommands: Subcommands) -> None:
         "says otherwise; with --event all of that event, also what was delivered.",
         examples="gatecrier deliveries list --destination slack --state set_aside",
     )
-    _selecting(listing, STATES)
-    listing.add_argument("--limit", type=_positive, default=100, help="how many at most (default: %(default)s)")
-    listing.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
-    listing.set_defaults(run=_list)
+    _selecting(listing, STATES, _list)
+    listing.add_argument("--limit", type=at_least_one, default=100, help="how many at most (default: %(default)s)")
+    forms(listing)
     replay = described(
         inner,
         "replay",
@@ -53,9 +59,8 @@ def add(subcommands: Subcommands) -> None:
         examples="gatecrier deliveries replay --destination slack",
     )
     replay.add_argument("--to", metavar="NAME", help="send the events to this destination instead")
-    _selecting(replay, ("set_aside", "pending"))
+    _selecting(replay, ("set_aside", "pending"), _replay)
     replay.add_argument("--all", action="store_true", help="everything that was set aside")
-    replay.set_defaults(run=_replay)
     discard = described(
         inner,
         "discard",
@@ -63,25 +68,19 @@ def add(subcommands: Subcommands) -> None:
         text="Gives deliveries up for good. They stay listed as discarded until their events are forgotten.",
         examples="gatecrier deliveries discard --destination slack --event ID",
     )
-    _selecting(discard, ("set_aside", "pending"))
+    _selecting(discard, ("set_aside", "pending"), _discard)
     discard.add_argument("--all", action="store_true", help="everything that was set aside")
-    discard.set_defaults(run=_discard)
 
 
-def _selecting(parser: argparse.ArgumentParser, states: Sequence[str]) -> None:
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration (default: %(default)s)")
+def _selecting(
+    parser: argparse.ArgumentParser, states: Sequence[str], run: Callable[[argparse.Namespace], int]
+) -> None:
+    asking(parser, run)
     parser.add_argument("--destination", metavar="NAME", help="only of this destination")
     parser.add_argument("--state", metavar="STATE", choices=states, help=f"only in this state: {', '.join(states)}")
     parser.add_argument(
         "--event", metavar="ID", action="append", default=[], help="only of this event; may be repeated"
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
 
 
 def _selection(arguments: argparse.Namespace) -> Selection:
@@ -94,8 +93,7 @@ def _selection(arguments: argparse.Namespace) -> Selection:
 @asynccontextmanager
 async def _records(arguments: argparse.Namespace) -> AsyncIterator[Records]:
     """The outbox, where the destination that is meant is one; raises GatecrierError."""
-    from router.errors import ConfigurationError  # noqa: PLC0415 - imported only where it is needed
-    from router.outbox.records import beside  # noqa: PLC0415 - the same
+    from router.outbox.records import beside  # noqa: PLC0415 - imported only where it is needed
     from router.settings.part import destination_names, outbox_settings  # noqa: PLC0415 - the same
     from router.settings.problems import advice  # noqa: PLC0415 - the same
 
@@ -104,7 +102,7 @@ async def _records(arguments: argparse.Namespace) -> AsyncIterator[Records]:
         known = destination_names(arguments.config)
         for name, is_new in ((arguments.destination, False), (getattr(arguments, "to", None), True)):
             if name is not None and name not in known and (is_new or not await records.knows(name)):
-                raise ConfigurationError(f"there is no destination {name!r}; {advice(name, known)}")
+                raise MisusedError(f"there is no destination {name!r}; {advice(name, known)}")
         yield records
     finally:
         await records.close()
@@ -116,13 +114,13 @@ def _list(arguments: argparse.Namespace) -> int:
         async with _records(arguments) as records:
             return await records.deliveries(_selection(arguments), arguments.limit, is_open=is_open)
 
-    found = asyncio.run(rows())
-    if arguments.json:
-        for row in found:
-            print(json.dumps(_as_object(row)))
-    else:
-        _print_table(found)
-    return 0
+    def ask() -> Answer:
+        found = asyncio.run(rows())
+        heads = ("STATE", "DESTINATION", "ATTEMPTS", "CAUSE", "STORED", "NEXT", "EVENT")
+        text = table(heads, map(_cells, found), nothing="nothing waits, nothing was set aside")
+        return Answer(list(map(as_object, found)), text)
+
+    return answered(arguments, ask)
 
 
 def _replay(arguments: argparse.Namespace) -> int:
@@ -139,8 +137,7 @@ async def _changed(arguments: argparse.Namespace, what: str) -> int:
     selection = _selection(arguments)
     if selection == Selection():
         if not arguments.all:
-            print("name what is meant: --destination, --event, --state or --all")
-            return 2
+            raise MisusedError("name what is meant: --destination, --event, --state or --all")
         selection = Selection(state=DeliveryState.SET_ASIDE)
     async with _records(arguments) as records:
         if what == "replay":
@@ -152,26 +149,20 @@ async def _changed(arguments: argparse.Namespace, what: str) -> int:
     return 0
 
 
-def _print_table(rows: Sequence[DeliveryRow]) -> None:
-    heads = ("STATE", "DESTINATION", "ATTEMPTS", "CAUSE", "STORED", "NEXT", "EVENT")
-    print(table(heads, [_cells(row) for row in rows]))
-    if not rows:
-        print("nothing waits, nothing was set aside")
-
-
 def _cells(row: DeliveryRow) -> Sequence[str]:
     return (
         row.state.value,
         row.destination,
         str(row.attempts),
         f"{row.reason}: {row.words}" if row.words else row.reason or "-",
-        _time(row.appended_at),
-        "-" if row.due_at is None else _time(row.due_at),
+        moment(row.appended_at),
+        moment_or_none(row.due_at) or "-",
         row.event_id,
     )
 
 
-def _as_object(row: DeliveryRow) -> dict[str, object]:
+def as_object(row: DeliveryRow) -> Object:
+    """A delivery, for programs."""
     return {
         "state": row.state.value,
         "destination": row.destination,
@@ -182,11 +173,18 @@ def _as_object(row: DeliveryRow) -> dict[str, object]:
         "replica": row.number.replica,
         "sequence": row.number.sequence,
         "event_id": row.event_id,
-        "stored_at": _time(row.appended_at),
-        "due_at": None if row.due_at is None else _time(row.due_at),
-        "settled_at": None if row.settled_at is None else _time(row.settled_at),
+        "stored_at": moment(row.appended_at),
+        "due_at": moment_or_none(row.due_at),
+        "settled_at": moment_or_none(row.settled_at),
+        "tried": [
+            {
+                "at": moment(one.at),
+                "seconds": one.seconds,
+                "is_accepted": one.is_accepted,
+                "status": one.status,
+                "reason": one.reason,
+                "words": one.words,
+            }
+            for one in row.tried
+        ],
     }
-
-
-def _time(epoch: float) -> str:
-    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

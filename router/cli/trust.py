@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.cli.answering import NO, UNKNOWN, YES, asking, for_programs, forms, moment, moment_or_none
 from router.cli.describing import described
 from router.cli.parsing import example
-from router.cli.serve import DEFAULT_CONFIG
 from router.errors import ConfigurationError, TrustRefreshError
 
 if TYPE_CHECKING:
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from router.verification.anchors import Anchor
     from router.verification.repositories import Repository
     from router.verification.settings import SchemeSettings
-
-YES, NO, UNKNOWN = 0, 1, 3
 
 
 def add(subcommands: Subcommands) -> None:
@@ -58,11 +54,8 @@ def add(subcommands: Subcommands) -> None:
         examples="gatecrier trust refresh --config gatecrier.yaml",
     )
     for command, run in ((show, _show), (refresh, _refresh)):
-        command.add_argument(
-            "--config", type=Path, default=DEFAULT_CONFIG, help="the configuration (default: %(default)s)"
-        )
-        command.add_argument("--json", action="store_true", help="one JSON array, for programs")
-        command.set_defaults(run=run)
+        asking(command, run)
+        forms(command, is_live=False)
 
 
 def _part(config: Path) -> TrustPart | None:
@@ -93,10 +86,7 @@ def _show(arguments: argparse.Namespace) -> int:
     now = time.time()
     problems = [problem for report in reports if report.used_by for problem in _problems(report, now, OLD)]
     problems += [f"{one.name}: all that it trusts has ended" for one in part.verifiers if _ended(one.anchors, now)]
-    if arguments.json:
-        shown = [*map(_root_object, reports), *map(_verifier_object, part.verifiers)]
-        print(json.dumps(shown, indent=2))
-    else:
+    if not for_programs(arguments, [*map(_root_object, reports), *map(_verifier_object, part.verifiers)]):
         for report in reports:
             _print_root(report)
         for verifier in part.verifiers:
@@ -110,7 +100,7 @@ def _problems(report: RootReport, now: float, old: float) -> Sequence[str]:
     if report.is_missing:
         return [f"{report.name}: nothing is known of it yet; run `gatecrier trust refresh`"]
     if report.since is not None and now - report.since >= old:
-        return [f"{report.name}: nobody has confirmed it since {_time(report.since)}; run `gatecrier trust refresh`"]
+        return [f"{report.name}: nobody has confirmed it since {moment(report.since)}; run `gatecrier trust refresh`"]
     if _ended(report.holds, now):
         return [f"{report.name}: all that it holds has ended"]
     return []
@@ -122,8 +112,8 @@ def _ended(anchors: Sequence[Anchor], now: float) -> bool:
 
 def _print_root(report: RootReport) -> None:
     known = "unknown" if report.id is None else f"sha256:{report.id}"
-    since = "" if report.since is None else f", as of {_time(report.since)}"
-    until = "" if report.until is None else f", the repository's word holds until {_time(report.until)}"
+    since = "" if report.since is None else f", as of {moment(report.since)}"
+    until = "" if report.until is None else f", the repository's word holds until {moment(report.until)}"
     print(f"trusted root {_line(report.name)}: {known}")
     print(f"  from {_ORIGINS[report.origin]} ({_line(report.address)}){since}{until}")
     print(f"  used by {', '.join(report.used_by) or 'no verifier'}")
@@ -149,8 +139,8 @@ def _print_verifier(verifier: SchemeSettings) -> None:
 def _print_anchor(anchor: Anchor) -> None:
     kind = anchor.kind.replace("_", " ")
     named = f" {anchor.name}" if anchor.name else ""
-    since = "" if anchor.since is None else f", since {_time(anchor.since)}"
-    until = "" if anchor.until is None else f", until {_time(anchor.until)}"
+    since = "" if anchor.since is None else f", since {moment(anchor.since)}"
+    until = "" if anchor.until is None else f", until {moment(anchor.until)}"
     print(f"  {kind}{_line(named)}: {_line(anchor.who)}{since}{until}")
 
 
@@ -166,8 +156,8 @@ def _root_object(report: RootReport) -> dict[str, object]:
         "origin": report.origin,
         "from": report.address,
         "sha256": report.id,
-        "since": _maybe(report.since),
-        "until": _maybe(report.until),
+        "since": moment_or_none(report.since),
+        "until": moment_or_none(report.until),
         "used_by": report.used_by,
         "holds": [_anchor_object(anchor) for anchor in report.holds],
     }
@@ -188,8 +178,8 @@ def _anchor_object(anchor: Anchor) -> dict[str, object]:
         "kind": anchor.kind,
         "name": anchor.name,
         "who": anchor.who,
-        "since": _maybe(anchor.since),
-        "until": _maybe(anchor.until),
+        "since": moment_or_none(anchor.since),
+        "until": moment_or_none(anchor.until),
     }
 
 
@@ -201,9 +191,7 @@ def _refresh(arguments: argparse.Namespace) -> int:
     named = [root.source.repository for root in part.trust_roots]
     wanted = {one.id: one for one in (*named, *repositories_of(part.verifiers)) if one is not None}
     found = asyncio.run(_refreshed(list(wanted.values()), _folder(part)))
-    if arguments.json:
-        print(json.dumps([_outcome_object(repository, outcome) for repository, outcome in found], indent=2))
-    else:
+    if not for_programs(arguments, [_outcome_object(repository, outcome) for repository, outcome in found]):
         for repository, outcome in found:
             _print_outcome(repository, outcome)
         if not found:
@@ -241,15 +229,7 @@ def _outcome_object(repository: Repository, outcome: Outcome) -> dict[str, objec
     return {
         "name": repository.name,
         "from": repository.url,
-        "confirmed_at": None if isinstance(outcome, TrustRefreshError) else _time(outcome),
+        "confirmed_at": None if isinstance(outcome, TrustRefreshError) else moment(outcome),
         "cause": outcome.cause if isinstance(outcome, TrustRefreshError) else None,
         "problem": str(outcome) if failed else None,
     }
-
-
-def _maybe(epoch: float | None) -> str | None:
-    return None if epoch is None else _time(epoch)
-
-
-def _time(epoch: float) -> str:
-    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

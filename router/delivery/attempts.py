@@ -13,19 +13,21 @@ Rules:
 (4) What is refused for good is set aside at once.
 (5) Here is the boundary for what nobody expected. It is logged with its traceback and counts as a failure that may
     pass, `internal_error`; an event that can't be rendered does not count against the destination.
+(6) Every attempt is kept with its delivery, as people may ask for it (`router.outbox.attempt`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from router.delivery.backoff import delay
 from router.delivery.channel import Channel, Surroundings
 from router.delivery.standing import MISTAKE
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
-from router.outbox import Accepted, Delivery, Postponed, SetAside, Settlement
+from router.outbox import Accepted, Attempt, Delivery, Postponed, SetAside, Settlement
 from router.telemetry.logs import logger
 
 log = logger()
@@ -34,6 +36,24 @@ RENDERED_AT_ONCE = 8
 """Documents of a batch that are rendered before others get their turn: the gate shares this event loop."""
 REFUSED_ALONE = 3
 """Refusals, each followed by the acceptance of another event, after which an event is set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An attempt that was made, and what it came to."""
+
+    outcome: Outcome
+    at: float
+    seconds: float
+
+    @property
+    def kept(self) -> Attempt:
+        """It, as it is kept."""
+        match self.outcome:
+            case Delivered(status=status):
+                return Attempt(self.at, self.seconds, status=status)
+            case TryAgain() | Undeliverable() as failure:
+                return Attempt(self.at, self.seconds, failure.reason, failure.status, failure.words)
 
 
 class Attempts:
@@ -52,9 +72,9 @@ class Attempts:
         sent: list[Delivery] = []
         for number, delivery in enumerate(batch, 1):
             if self._refusals(delivery) >= REFUSED_ALONE:
-                record(self._given_up(delivery, self._around.clock(), delivery.attempts, Undeliverable("unauthorised")))
+                record(self._given_up(delivery, delivery.attempts, Undeliverable("unauthorised"), None))
             elif (document := self._document(delivery)) is None:
-                record(self._settlement(delivery, MISTAKE, is_alone=True))
+                record(self._settlement(delivery, _Made(MISTAKE, self._around.clock(), 0.0), is_alone=True))
             else:
                 documents.append(document)
                 sent.append(delivery)
@@ -62,13 +82,14 @@ class Attempts:
                 await asyncio.sleep(0)
         if not sent:
             return
-        outcome = await self._outcome(sent, documents)
-        if len(sent) == 1 or not isinstance(outcome, Undeliverable):
+        made = await self._made(sent, documents)
+        if len(sent) == 1 or not isinstance(made.outcome, Undeliverable):
             for delivery in sent:
-                record(self._settlement(delivery, outcome, is_alone=len(sent) == 1))
+                record(self._settlement(delivery, made, is_alone=len(sent) == 1))
             return
         for delivery, document in zip(sent, documents, strict=True):
-            record(self._settlement(delivery, await self._outcome([delivery], [document]), is_alone=True))
+            self._standing.pace.began(asyncio.get_running_loop().time())
+            record(self._settlement(delivery, await self._made([delivery], [document]), is_alone=True))
 
     def _refusals(self, delivery: Delivery) -> int:
         """How often it was refused and another accepted afterwards."""
@@ -77,7 +98,7 @@ class Attempts:
 
     def _document(self, delivery: Delivery) -> Document | None:
         try:
-            document = self._render(delivery.event_id, delivery.body)
+            document = self._render(delivery.event_id, delivery.body, delivery.template)
         except Exception:  # (5)
             log.exception("rendering_failed", destination=self._name, event_id=delivery.event_id)
             return None
@@ -85,29 +106,37 @@ class Attempts:
             self._around.observer.fell_back(self._name)
         return document
 
-    async def _outcome(self, sent: Sequence[Delivery], documents: Sequence[Document]) -> Outcome:
+    async def _made(self, sent: Sequence[Delivery], documents: Sequence[Document]) -> _Made:
         around, is_new = self._around, not any(one.attempts for one in sent)
-        return await self._standing.attempt(self._destination, documents, around.observer, around.dice, is_new=is_new)
+        at, clock = around.clock(), asyncio.get_running_loop().time
+        began = clock()
+        outcome = await self._standing.attempt(
+            self._destination, documents, around.observer, around.dice, is_new=is_new
+        )
+        return _Made(outcome, at, clock() - began)
 
-    def _settlement(self, delivery: Delivery, outcome: Outcome, *, is_alone: bool) -> Settlement:
-        now, attempts = self._around.clock(), delivery.attempts + 1
-        match outcome:
+    def _settlement(self, delivery: Delivery, made: _Made, *, is_alone: bool) -> Settlement:
+        attempts = delivery.attempts + 1
+        match made.outcome:
             case Delivered():
+                now = self._around.clock()
                 self._around.observer.delivered(self._name, max(0.0, now - delivery.appended_at))
-                return Accepted(self._name, delivery.event_id, now, attempts)
-            case TryAgain():
-                return self._postponed(delivery, outcome, now, is_alone=is_alone)
-            case Undeliverable():
-                return self._given_up(delivery, now, attempts, outcome)
+                return Accepted(self._name, delivery.event_id, now, attempts, made.kept)
+            case TryAgain() as failure:
+                return self._postponed(delivery, failure, made.kept, is_alone=is_alone)
+            case Undeliverable() as failure:
+                return self._given_up(delivery, attempts, failure, made.kept)
 
-    def _postponed(self, delivery: Delivery, failure: TryAgain, now: float, *, is_alone: bool) -> Postponed | SetAside:
+    def _postponed(
+        self, delivery: Delivery, failure: TryAgain, attempt: Attempt, *, is_alone: bool
+    ) -> Postponed | SetAside:
         attempts, breaker = delivery.attempts + 1, self._standing.breaker
         failing_for = breaker.failing_for(asyncio.get_running_loop().time())
         wait = delay(attempts, failing_for, self._around.dice(), failure.after)
         if not failure.pauses:
             left = min(self._destination.give_up_after, failure.within) - delivery.tried_for
             if left <= 0:
-                return self._given_up(delivery, now, attempts, failure)
+                return self._given_up(delivery, attempts, failure, attempt)
             wait = min(wait, left)
         return Postponed(
             self._name,
@@ -118,10 +147,13 @@ class Attempts:
             failure.words,
             refusals=self._refusals(delivery),
             is_refused=failure.pauses and is_alone,
+            attempt=attempt,
         )
 
-    def _given_up(self, delivery: Delivery, now: float, attempts: int, failure: TryAgain | Undeliverable) -> SetAside:
-        event_id, reason = delivery.event_id, failure.reason
+    def _given_up(
+        self, delivery: Delivery, attempts: int, failure: TryAgain | Undeliverable, attempt: Attempt | None
+    ) -> SetAside:
+        event_id, reason, now = delivery.event_id, failure.reason, self._around.clock()
         log.error("delivery_set_aside", destination=self._name, event_id=event_id, reason=reason, attempts=attempts)
         self._around.observer.set_aside(self._name, reason)
-        return SetAside(self._name, event_id, now, attempts, reason, failure.words)
+        return SetAside(self._name, event_id, now, attempts, reason, failure.words, attempt)

@@ -11,8 +11,8 @@ from router.delivery.standing import Standing
 from router.destinations.document import Destination, Document
 from router.outbox import Queue
 
-Render = Callable[[str, bytes], Document]
-"""(event id, whole event) -> what is sent. Never raises for what an event holds."""
+Render = Callable[[str, bytes, str], Document]
+"""(event id, whole event, template that a route names, or empty) -> what is sent. Never raises for what it holds."""
 
 
 @dataclass(frozen=True, slots=True)

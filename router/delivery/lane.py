@@ -207,7 +207,8 @@ class Lane:
 
     def _pause(self) -> float:
         """Seconds for which nothing may be tried."""
-        return self._breaker.wait(asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        return max(self._breaker.wait(now), self.channel.standing.pace.wait(now))
 
     async def _rest_until_due(self) -> None:
         await self._rest(QUIET)
@@ -260,6 +261,7 @@ class Lane:
         if count == 0 or self._pause() or len(self._underway) + self._settling.count + count > self._round:
             return ()
         batch = ready.take(is_repeat_allowed=2 * self._repeats < self._round)
+        self.channel.standing.pace.began(asyncio.get_running_loop().time())
         for delivery in batch:
             self._underway[delivery.event_id] = delivery
             self._repeats += bool(delivery.attempts)

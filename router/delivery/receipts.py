@@ -50,7 +50,7 @@ class Receipts:
 
     async def _obtained(self, channel: Channel, whole: bytes, event_id: str, deadline: float) -> bool:
         try:
-            document = channel.render(event_id, whole)
+            document = channel.render(event_id, whole, "")
             async with asyncio.timeout_at(deadline):
                 pause, is_first = SHORTEST, True
                 while True:
@@ -72,6 +72,7 @@ class Receipts:
             return False
 
     async def _attempt(self, channel: Channel, document: Document, *, is_first: bool) -> Outcome:
+        channel.standing.pace.began(asyncio.get_running_loop().time())
         return await channel.standing.attempt(
             channel.destination, [document], self._observer, self._dice, is_new=is_first
         )

@@ -12,8 +12,10 @@ from typing import assert_never
 
 from router.delivery.breaker import Breaker
 from router.delivery.observer import Observer
+from router.delivery.pace import Pace
 from router.destinations.document import Destination, Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.fields import Rate
 from router.telemetry.causes import Cause
 from router.telemetry.logs import logger
 
@@ -26,8 +28,9 @@ MISTAKE = TryAgain("internal_error")
 class Standing:
     """What is known about a destination."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: Rate | None = None) -> None:
         self.breaker = Breaker()
+        self.pace = Pace(rate)
         self.wake: Callable[[], None] | None = None
         """Called when the breaker opens or closes."""
         self._accepted_at: float | None = None

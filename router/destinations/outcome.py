@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Final, TypeAlias
 
 REASONS: Final[Mapping[str, str]] = {
@@ -32,6 +32,8 @@ REASONS: Final[Mapping[str, str]] = {
 class Delivered:
     """The receiver has given its receipt."""
 
+    status: int | None = field(default=None, compare=False)
+    """Of the answer that was judged, where there was one over HTTP: told to people, and decides nothing."""
     label: ClassVar = "delivered"
 
 
@@ -48,6 +50,8 @@ class TryAgain:
     """Seconds since an event's first attempt after which it is set aside, where `give_up_after` is longer."""
     words: str = ""
     """The receiver's own."""
+    status: int | None = field(default=None, compare=False)
+    """As in `Delivered`."""
     label: ClassVar = "try_again"
 
 
@@ -58,6 +62,8 @@ class Undeliverable:
     reason: str
     words: str = ""
     """The receiver's own."""
+    status: int | None = field(default=None, compare=False)
+    """As in `Delivered`."""
     label: ClassVar = "undeliverable"
 
 

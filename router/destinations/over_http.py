@@ -91,7 +91,9 @@ class HttpDestination:
                 documents = [document]
                 continue
             outcome = self._dialect.judge(reply)
-            return outcome if isinstance(outcome, Delivered) else replace(outcome, words=self._words.shown(reply.text))
+            if isinstance(outcome, Delivered):
+                return replace(outcome, status=reply.status)
+            return replace(outcome, status=reply.status, words=self._words.shown(reply.text))
 
     def _smaller(self, document: Document) -> Iterator[Document]:
         if (short := self._dialect.shorter(document)) is not None:

@@ -10,7 +10,7 @@ from yarl import URL
 
 from router.by_reference import RelativePath, Secret
 from router.errors import ConfigurationError
-from router.fields import Duration, Name
+from router.fields import Duration, Name, RateSetting
 from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
 from router.pem import PairSettings, read_authorities
@@ -84,6 +84,11 @@ class CommonSettings(ReceiverSettings):
 
     template: Name | None = None
     """Name of the template that makes its payloads; the kind's own where it is absent."""
+    incident_template: Name | None = None
+    """Name of the template of messages about incidents; KIND-incident where it is absent."""
+    rate: RateSetting | None = None
+    """At most so many requests in a time, such as `20/1m`. In the events lane the rest waits; in the incidents lane it
+    becomes one summary, shared fairly between namespaces, but for what is critical or must be heard."""
 
 
 class HttpSettings(CommonSettings):

@@ -11,11 +11,20 @@ from router.events.encoding import (
 )
 from router.events.json_text import as_json
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
-from router.events.notices import NOTICE_TYPE, NoticeEvent, NoticeEventData, notice_schema, trouble_notice
+from router.events.notices import (
+    NOTICE_TYPE,
+    HeldBy,
+    NoticeEvent,
+    NoticeEventData,
+    held_notice,
+    notice_schema,
+    trouble_notice,
+)
 from router.events.parts import DecisionParts, image_data
 from router.events.schema import (
     CONTENT_TYPE,
     DECISION_TYPE,
+    INCIDENT_TYPES,
     UNREADABLE_TYPE,
     CloudEvent,
     DecisionData,
@@ -25,23 +34,27 @@ from router.events.schema import (
     OwnerData,
     RequestData,
     SignerData,
+    TopOwnerData,
     UnreadableData,
     UserData,
     WorkloadData,
     event_schema,
 )
+from router.events.top_owners import top_owner
 
 __all__ = [
     "BEGINNING",
     "CONTENT_TYPE",
     "DECISION_TYPE",
     "EVENT_LIMIT",
+    "INCIDENT_TYPES",
     "NOTICE_TYPE",
     "UNREADABLE_TYPE",
     "CloudEvent",
     "DecisionData",
     "DecisionParts",
     "EventData",
+    "HeldBy",
     "ImageData",
     "NoticeEvent",
     "NoticeEventData",
@@ -50,6 +63,7 @@ __all__ = [
     "OwnerData",
     "RequestData",
     "SignerData",
+    "TopOwnerData",
     "UnreadableData",
     "UserData",
     "WorkloadData",
@@ -59,10 +73,12 @@ __all__ = [
     "encode",
     "event_id",
     "event_schema",
+    "held_notice",
     "image_data",
     "notice_schema",
     "reduced",
     "timestamp",
+    "top_owner",
     "trouble_notice",
     "unreadable_event",
     "with_sequence",

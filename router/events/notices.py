@@ -4,17 +4,21 @@ Rules:
 (1) Its envelope is that of a decision's event; its `data` has a `notice` in place of the decision. Whatever Gatecrier
     tells of itself has this one shape, so that receivers need one reading and destinations one template (`notice`).
 (2) `title` and `text` are for people and say all that matters; `facts` are the same for machines.
-(3) Nothing in it was chosen by whoever deploys, and no secret enters it. It has at most a few kilobytes.
+(3) Nothing in it but names of owners, in summaries of what was held back, was chosen by whoever deploys; those are
+    shown on one line each, and every kind's template takes them for text. No secret enters it. It has at most a few
+    kilobytes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Final, Literal, NotRequired
+from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 
 from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
+from router.decision.wording import one_line
 from router.events.making import Origin, event_id, timestamp
 from router.events.schema import STRICT
 from router.telemetry.causes import Cause
@@ -23,6 +27,13 @@ from router.verdict import Severity
 NOTICE_TYPE: Final = "dev.gatecrier.notice.v1"
 BEGAN: Final = "dev.gatecrier.trouble.began.v1"
 ENDED: Final = "dev.gatecrier.trouble.ended.v1"
+SILENCE_ENDED: Final = "dev.gatecrier.silence.ended.v1"
+INTERVAL_ENDED: Final = "dev.gatecrier.interval.ended.v1"
+RATE_EXCEEDED: Final = "dev.gatecrier.rate.exceeded.v1"
+HeldBy: TypeAlias = Literal["silence", "interval", "rate"]
+"""What can hold back what a destination would be told of incidents."""
+TEXT_LIMIT = 8000
+"""Characters of a summary."""
 
 
 @with_config(STRICT)
@@ -41,6 +52,14 @@ class FactsData(TypedDict):
     """How often it began since this was told last: more than once where it comes and goes."""
     advice: NotRequired[str]
     """What to do."""
+    destination: NotRequired[str]
+    """From whom something was held back."""
+    incidents: NotRequired[int]
+    """How many incidents that were."""
+    events: NotRequired[int]
+    """How many events."""
+    still_open: NotRequired[int]
+    """How many of the incidents go on."""
 
 
 @with_config(STRICT)
@@ -55,7 +74,13 @@ class NoticeData(TypedDict):
     """How urgent it is; `info` where it is over."""
     facts: FactsData
     """The same for machines; which there are follows from `event_type`."""
-    event_type: Literal["dev.gatecrier.trouble.began.v1", "dev.gatecrier.trouble.ended.v1"]
+    event_type: Literal[
+        "dev.gatecrier.trouble.began.v1",
+        "dev.gatecrier.trouble.ended.v1",
+        "dev.gatecrier.silence.ended.v1",
+        "dev.gatecrier.interval.ended.v1",
+        "dev.gatecrier.rate.exceeded.v1",
+    ]
     """What the notice is about."""
 
 
@@ -134,6 +159,64 @@ def trouble_notice(  # noqa: PLR0913 - a trouble has these independent parts
                 "severity": severity.value,
                 "facts": facts,
                 "event_type": BEGAN if ended is None else ENDED,
+            },
+            "cluster": origin.cluster,
+            "replica": origin.replica,
+        },
+    }
+
+
+_HELD_BY: Mapping[
+    HeldBy,
+    tuple[
+        str,
+        Literal["dev.gatecrier.silence.ended.v1", "dev.gatecrier.interval.ended.v1", "dev.gatecrier.rate.exceeded.v1"],
+    ],
+] = {
+    "silence": ("A silence has ended", SILENCE_ENDED),
+    "interval": ("An interval has ended", INTERVAL_ENDED),
+    "rate": ("More than this destination's rate", RATE_EXCEEDED),
+}
+
+
+def held_notice(  # noqa: PLR0913 - a summary has these independent parts
+    origin: Origin,
+    source: str,
+    why: str,
+    destination: str,
+    *,
+    owners: Sequence[str],
+    incidents: int,
+    events: int,
+    still_open: int,
+    of: HeldBy,
+    at: float,
+) -> NoticeEvent:
+    """The event about what `source` has held back from a destination; `at` is its end."""
+    title, event_type = _HELD_BY[of]
+    lines = [one_line(owner) for owner in owners]
+    more = [f"and {incidents - len(owners)} more"] if incidents > len(owners) else []
+    text = "\n".join((f"Held back by {one_line(why)}: {events} events of {incidents} incidents.", *lines, *more))
+    return {
+        "specversion": "1.0",
+        "type": NOTICE_TYPE,
+        "id": event_id(origin.cluster, f"{origin.replica}/{source}/{destination}/{at}/held"),
+        "source": f"/clusters/{origin.cluster}",
+        "subject": f"gatecrier/{origin.replica}/held_back/{destination}",
+        "time": timestamp(at),
+        "datacontenttype": "application/json",
+        "data": {
+            "notice": {
+                "title": f"{title}: {incidents} incidents were held back, {still_open} go on",
+                "text": text[:TEXT_LIMIT],
+                "severity": "medium" if still_open else "info",
+                "facts": {
+                    "destination": destination,
+                    "incidents": incidents,
+                    "events": events,
+                    "still_open": still_open,
+                },
+                "event_type": event_type,
             },
             "cluster": origin.cluster,
             "replica": origin.replica,

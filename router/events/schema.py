@@ -14,6 +14,8 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 DECISION_TYPE: Final = "dev.gatecrier.admission.decision.v1"
 UNREADABLE_TYPE: Final = "dev.gatecrier.admission.unreadable.v1"
+INCIDENT_TYPES: Final = ("dev.gatecrier.incident.",)
+"""What the types of messages about incidents begin with; the state and the version follow."""
 CONTENT_TYPE = "application/cloudevents+json"
 
 STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -92,6 +94,21 @@ class OwnerData(TypedDict):
 
 
 @with_config(STRICT)
+class TopOwnerData(TypedDict):
+    """Whose object it is in the end, as far as the request alone tells."""
+
+    api_version: str
+    """Group and version."""
+    kind: str
+    """Kind."""
+    name: str
+    """Name; the prefix of a generated one for a Pod of its own."""
+    by: Literal["self", "owner", "template_hash", "name"]
+    """How that was found: it is the object itself, its controller, the Deployment whose template's hash is in the name
+    of its ReplicaSet, or the CronJob whose name its Job has. Whether it is believed, incidents say."""
+
+
+@with_config(STRICT)
 class WorkloadData(TypedDict):
     """The object that would run the images."""
 
@@ -103,6 +120,10 @@ class WorkloadData(TypedDict):
     """Name, or the prefix of a generated one."""
     owner: OwnerData | None
     """Its controller, where it has one."""
+    uid: NotRequired[str]
+    """The object's uid; empty where it has none yet."""
+    top_owner: NotRequired[TopOwnerData]
+    """Whose it is in the end: what joins Deployment, ReplicaSet and Pods of one rollout."""
 
 
 @with_config(STRICT)

@@ -1,5 +1,6 @@
 """Nothing is lost between the two halves: append, claim, settle, set aside, query."""
 
+from router.outbox.attempt import KEPT, Attempt
 from router.outbox.protocol import (
     LEASE,
     LONGEST_DELAY,
@@ -24,10 +25,12 @@ from router.outbox.protocol import (
 from router.outbox.settings import OutboxSettings
 
 __all__ = [
+    "KEPT",
     "LEASE",
     "LONGEST_DELAY",
     "URGENCY",
     "Accepted",
+    "Attempt",
     "Delivery",
     "DeliveryRow",
     "DeliveryState",

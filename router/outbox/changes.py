@@ -78,6 +78,11 @@ _FREE = """
 def forget(connection: sqlite3.Connection, sequences: Sequence[int]) -> int:
     """Remove those of these events for which nobody waits, for one may have been replayed since they were found."""
     free = connection.execute(_FREE, (orjson.dumps(sequences).decode(),)).fetchone()
+    connection.execute(
+        "DELETE FROM incident_events WHERE event IN"
+        " (SELECT id FROM events WHERE sequence IN (SELECT value FROM json_each(?)))",
+        free,
+    )
     connection.execute("DELETE FROM deliveries WHERE sequence IN (SELECT value FROM json_each(?))", free)
     return connection.execute("DELETE FROM events WHERE sequence IN (SELECT value FROM json_each(?))", free).rowcount
 

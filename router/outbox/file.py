@@ -79,6 +79,8 @@ class SqliteFile:
         self._replacing = False
         self._opened = self._open()
         self._told: list[Told] = []
+        self.appended: Callable[[], None] = lambda: None
+        """Is told, in the event loop, when events have become durable."""
         self._waiting: list[Operation[Asked]] = []
         self._settled: list[Settle] | None = None
         self.damaged: Callable[[str], None] = lambda _: None
@@ -193,10 +195,11 @@ class SqliteFile:
         asyncio.get_running_loop().call_later(self._late, fail, operations, late)
 
     def _written(self, durable: Sequence[Asked]) -> None:
-        destinations = set[str]()
+        destinations, has_events = set[str](), False
         for one in durable:
             match one:
                 case Append(event):
+                    has_events = True
                     destinations.update(event.destinations)
                 case Settle(settlements):
                     destinations.update(of.destination for of in settlements if isinstance(of, Postponed))
@@ -206,6 +209,8 @@ class SqliteFile:
                     pass
         if destinations:
             self.tell(destinations)
+        if has_events:
+            self.appended()
 
     def _trouble(self, error: sqlite3.Error) -> OutboxError:
         if self._is_closed:

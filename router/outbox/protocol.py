@@ -10,8 +10,7 @@ Rules that every implementation keeps:
 (2) An event and its deliveries, one per destination, are appended in one transaction. An event whose id is there
     already, and was decided within `SAME_WITHIN` seconds of it, is the same event: nothing is added, and its number is
     returned. So whoever does not know whether it was stored appends it again.
-(3) An event's number is `(replica, sequence)`. Sequences begin at 1 and have no gap; they belong to events in the order
-    of appending.
+(3) An event's number is `(replica, sequence)`. Sequences begin at 1, without a gap, in the order of appending.
 (4) A delivery is `pending` until it is settled as `delivered` or `set_aside`, or an operator discards it. State is per
     destination: nothing that happens to one touches another.
 (5) What is claimed first is what is most urgent, and among that what was appended first; but every eighth
@@ -22,8 +21,7 @@ Rules that every implementation keeps:
     expired claim may be taken by another; until one does, its owner keeps it by being heard of again.
 (7) What an owner says after it lost a claim to another is taken only if it is good news: an acceptance is true whoever
     reports it, and all else is for the new owner to say.
-(8) Who subscribed is told whenever `next_due` may have come nearer, whoever did it, so that nobody has to ask again and
-    again.
+(8) Who subscribed is told whenever `next_due` may have come nearer, whoever did it: nobody has to ask again and again.
 (9) An event is withdrawn only if nobody can have heard of it or relies on it: it was appended once, no delivery of it
     is claimed or was tried, and it is the last that was numbered, for a gap would say that an event was lost.
 (10) Pending deliveries are never forgotten.
@@ -37,6 +35,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
+from router.outbox.attempt import Attempt
 from router.verdict import Severity
 
 SAME_WITHIN = 600.0
@@ -84,6 +83,8 @@ class NewEvent:
     """Those of them who have it already."""
     severity: Severity = Severity.INFO
     """How urgent it is."""
+    incident_routes: str = ""
+    """What routes of the incidents lane said of it (`router.routing.lanes`), as JSON; empty where none took it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ class Delivery:
     """How often it was refused and others were accepted afterwards."""
     refused_for: float | None = None
     """Seconds since the last attempt, if that was refused."""
+    template: str = ""
+    """What it is rendered with; empty where the destination's own is meant."""
 
     @property
     def order(self) -> tuple[int, int]:
@@ -138,6 +141,8 @@ class Accepted:
     event_id: str
     at: float
     attempts: int
+    attempt: Attempt | None = None
+    """The last of them; it is kept, where it is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,7 @@ class Postponed:
     """As in `Delivery`, from now on."""
     is_refused: bool = False
     """Whether this attempt was refused."""
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,7 @@ class SetAside:
     attempts: int
     reason: str
     words: str = ""
+    attempt: Attempt | None = None
 
 
 Settlement: TypeAlias = Accepted | Postponed | SetAside
@@ -191,16 +198,17 @@ class DeliveryRow:
     severity: Severity = Severity.INFO
     words: str = ""
     """What the receiver said to the last attempt, where it failed."""
+    tried: Sequence[Attempt] = ()
+    """Attempts that are kept (`router.outbox.attempt`), the first one first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which deliveries an operator means; an empty part means any."""
+    """Which deliveries an operator means, events by their ids; an empty part means any."""
 
     destination: str | None = None
     state: DeliveryState | None = None
     events: Sequence[str] = ()
-    """Event ids."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from router.events import with_sequence
+from router.outbox.attempt import Attempt
 from router.outbox.protocol import (
     SAME_WITHIN,
     URGENCY,
@@ -28,6 +29,9 @@ OPEN = (DeliveryState.SET_ASIDE, DeliveryState.PENDING)
 """What an operator can still decide about."""
 FORGETTABLE_ROWS = 100_000
 """Events that one look for forgettable ones finds at most."""
+
+CONSUMED = "sequence <= (SELECT coalesce(consumed, 9e15) FROM incident_progress)"
+"""That `router.incidents` has seen an event: what it has not, is not forgotten."""
 
 PERIOD = SAME_WITHIN
 """Seconds of one period of keys."""
@@ -68,7 +72,7 @@ _SIZED = """
 _WHOLE = """
     SELECT json_group_array(json_array(
         sequence, replica, id, appended_at, CAST(body AS TEXT),
-        attempts, max(0, ?1 - coalesce(first_attempt_at, ?1)), urgency, refusals, ?1 - refused_at
+        attempts, max(0, ?1 - coalesce(first_attempt_at, ?1)), urgency, refusals, ?1 - refused_at, template
     )) FROM deliveries JOIN events USING (sequence)
     WHERE destination = ?2 AND sequence IN (SELECT value FROM json_each(?3))
 """
@@ -160,15 +164,16 @@ def whole(connection: sqlite3.Connection, destination: str, sequences: Sequence[
             destination,
             event_id,
             Number(replica, sequence),
-            with_sequence(body.encode(), sequence),
+            with_sequence(body.encode(), sequence) if sequence > 0 else body.encode(),  # messages have none
             attempts,
             tried_for,
             at,
             severities[urgency],
             refusals,
             refused_for,
+            template,
         )
-        for sequence, replica, event_id, at, body, attempts, tried_for, urgency, refusals, refused_for in rows
+        for sequence, replica, event_id, at, body, attempts, tried_for, urgency, refusals, refused_for, template in rows
     ]
 
 
@@ -200,7 +205,8 @@ def forgettable(connection: sqlite3.Connection, before: float, before_aside: flo
     """
     found: list[int] = orjson.loads(
         connection.execute(
-            "SELECT json_group_array(sequence) FROM (SELECT sequence FROM events WHERE appended_at < ?1 AND NOT EXISTS"
+            "SELECT json_group_array(sequence) FROM (SELECT sequence FROM events WHERE appended_at < ?1"  # noqa: S608 - of our own
+            f" AND {CONSUMED} AND NOT EXISTS"
             " (SELECT 1 FROM deliveries WHERE deliveries.sequence = events.sequence"
             " AND (state = 'pending' OR coalesce(kept_since, settled_at) >= iif(state = 'set_aside', ?3, ?1)))"
             " LIMIT ?2)",
@@ -253,7 +259,7 @@ def rows(
     condition, values = where(selection, OPEN if is_open else list(DeliveryState))
     found = connection.execute(
         "SELECT replica, sequence, id, destination, state, attempts, reason, appended_at,"  # noqa: S608 - conditions of our own
-        " due_at + (SELECT time_of_day - now FROM own_time), settled_at, urgency, words"
+        " due_at + (SELECT time_of_day - now FROM own_time), settled_at, urgency, words, tried"
         f" FROM deliveries JOIN events USING (sequence) WHERE {condition} ORDER BY sequence DESC, destination LIMIT ?",
         [*values, limit],
     ).fetchall()
@@ -262,7 +268,8 @@ def rows(
         DeliveryRow(
             Number(replica, sequence), event_id, destination, DeliveryState(state), attempts, reason, appended_at,
             due_at if state == DeliveryState.PENDING and attempts else None, settled_at, severities[urgency], words,
+            tuple(Attempt(*one) for one in orjson.loads(tried)),
         )
         for replica, sequence, event_id, destination, state, attempts, reason, appended_at, due_at, settled_at, urgency,
-        words in found
+        words, tried in found
     ]  # fmt: skip

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar, cast
 
 from router.errors import OutboxError
 from router.outbox import changes, queries, schema
@@ -15,7 +17,10 @@ from router.outbox.own_time import OwnTime
 from router.outbox.protocol import DeliveryRow, Selection, Waiting
 from router.outbox.retention import Retention
 from router.outbox.statements import Change
+from router.outbox.stored import StoredEvent, Stretch, events
 from router.telemetry.causes import NOBODY, Troubles
+
+Result = TypeVar("Result")
 
 
 class SqliteRecords:
@@ -36,6 +41,22 @@ class SqliteRecords:
     async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""
         return await self._file.read(queries.rows, selection, limit, is_open)
+
+    async def events(self, stretch: Stretch, limit: int) -> Sequence[StoredEvent]:
+        """Stored events, newest first unless the stretch says otherwise. Raises OutboxError."""
+        return await self._file.read(events, stretch, limit)
+
+    def own_time(self) -> float:
+        """The outbox's own time, in seconds; no step of the time of day moves it."""
+        return self._now()
+
+    async def change(self, apply: Callable[[sqlite3.Connection], int]) -> int:
+        """Have something rarer written, after which deliveries may be due; raises OutboxError."""
+        return cast("int", await self._file.write(Change(apply, makes_due=True), is_patient=True))
+
+    async def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Read something beside what is written; raises OutboxError."""
+        return await self._file.read(query)
 
     async def replay(self, selection: Selection, to: str | None = None) -> int:
         """Make deliveries that were set aside or wait due now; returns how many."""

@@ -150,8 +150,9 @@ class Replacing:
         while True:
             last = self._last_number()
             counting_on = self._last + UNKNOWN if last is None else last
+            ledger = self._ledger()
             try:
-                before = await self._file.replace(partial(self._make, counting_on))
+                before = await self._file.replace(partial(self._make, counting_on, ledger))
             except OutboxError as error:
                 self._troubles.trouble_began(cause, "", str(error))
                 await asyncio.sleep(AGAIN)
@@ -162,7 +163,13 @@ class Replacing:
                     loop.call_later(LASTS, self._troubles.trouble_ended, cause, "")
                 return before, self._last if last is None else last
 
-    def _make(self, last: int) -> None:
+    def _ledger(self) -> salvage.Ledger:
+        try:
+            return self._file.look(salvage.ledger)
+        except OutboxError:
+            return {}
+
+    def _make(self, last: int, ledger: salvage.Ledger) -> None:
         """Runs in a thread."""
         if len(damage.left_aside(self._path)) >= LIMIT:
             raise OutboxError(f"{LIMIT} damaged files were moved aside beside {self._path}; see what destroys them")
@@ -170,13 +177,14 @@ class Replacing:
         schema.prepare(self._path)
         with closing(schema.connect(self._path)) as connection:
             salvage.count_on(connection, last)
+            salvage.put_ledger(connection, ledger)
         log.error("outbox_replaced", path=str(self._path), moved_to=None if aside is None else str(aside))
 
     async def _taken_over(self, before: Opened, last: int) -> None:
         began, taken, lost = time.monotonic(), 0, 0
         with self._file.noting_settlements() as settled:
-            for end in range(last, 0, -salvage.PORTION):  # the newest first
-                found = await before.read(salvage.read, max(1, end - salvage.PORTION + 1), end)
+            for first, end in [*_portions(1, last), *(await self._messages(before))]:
+                found = await before.read(salvage.read, first, end)
                 lost += len(found.unreadable)
                 if found.rows["events"]:
                     done = await self._file.write(Change(partial(salvage.put, found=found, settled=settled), True))
@@ -185,6 +193,13 @@ class Replacing:
                 await self._file.write(Change(partial(salvage.keep, delivery=one), makes_due=True))
         seconds = round(time.monotonic() - began, 1)
         log.warning("outbox_taken_over", events=taken, unreadable_events=lost, seconds=seconds)
+
+    async def _messages(self, before: Opened) -> Sequence[tuple[int, int]]:
+        try:
+            found = await before.read(salvage.open_messages)
+        except sqlite3.Error:  # those that lanes hold are taken over all the same
+            return ()
+        return () if found is None else _portions(*found)
 
     async def _checked(self) -> None:
         wrong = await asyncio.to_thread(self._wrong)
@@ -209,6 +224,11 @@ class Replacing:
         if left := damage.left_aside(self._path):
             names = ", ".join(file.name for file in left[:3])
             self._troubles.trouble_began(Cause.OUTBOX_DAMAGED, "", f"moved aside in {self._path.parent}: {names}")
+
+
+def _portions(first: int, last: int) -> list[tuple[int, int]]:
+    """The numbers from the first to the last in portions, the newest first."""
+    return [(max(first, end - salvage.PORTION + 1), end) for end in range(last, first - 1, -salvage.PORTION)]
 
 
 def made_usable(path: Path) -> None:

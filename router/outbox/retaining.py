@@ -9,34 +9,37 @@ from typing import NamedTuple
 import orjson
 
 from router.outbox.protocol import URGENCY
+from router.outbox.queries import CONSUMED
 from router.verdict import Severity
 
 OUTBOX_FULL, DESTINATION_REMOVED = "outbox_full", "destination_removed"
 """Why deliveries are set aside here."""
 _INFO = URGENCY[Severity.INFO]
 
-_SETTLED = """
+_SETTLED = f"""
     SELECT json_group_array(sequence) FROM (
-        SELECT sequence FROM events WHERE sequence > ? AND NOT EXISTS (
+        SELECT sequence FROM events WHERE sequence > ? AND {CONSUMED} AND NOT EXISTS (
             SELECT 1 FROM deliveries
             WHERE deliveries.sequence = events.sequence AND state IN ('pending', 'set_aside')
         ) ORDER BY sequence LIMIT ?
     )
-"""
+"""  # noqa: S608 - a condition of our own
 
-_GIVEN_UP = """
+_GIVEN_UP = f"""
     SELECT json_group_array(sequence) FROM (
-        SELECT DISTINCT sequence FROM deliveries AS one WHERE state = 'set_aside' AND urgency = ? AND NOT EXISTS (
+        SELECT DISTINCT sequence FROM deliveries AS one
+        WHERE state = 'set_aside' AND urgency = ? AND {CONSUMED} AND NOT EXISTS (
             SELECT 1 FROM deliveries WHERE deliveries.sequence = one.sequence AND state = 'pending'
         ) ORDER BY sequence LIMIT ?
     )
-"""
+"""  # noqa: S608 - a condition of our own
 
-_WAITING = """
+_WAITING = f"""
     SELECT json_group_array(sequence) FROM (
-        SELECT DISTINCT sequence FROM deliveries WHERE state = 'pending' AND urgency = ? ORDER BY sequence LIMIT ?
+        SELECT DISTINCT sequence FROM deliveries
+        WHERE state = 'pending' AND urgency = ? AND {CONSUMED} ORDER BY sequence LIMIT ?
     )
-"""
+"""  # noqa: S608 - a condition of our own
 
 _SET_ASIDE = """
     UPDATE deliveries SET state = 'set_aside', settled_at = ?, kept_since = ?, reason = ?, words = ''

@@ -30,6 +30,7 @@ from router.outbox import changes, queries, retaining
 from router.outbox.changes import FORGET_ROWS
 from router.outbox.file import SqliteFile
 from router.outbox.retaining import DESTINATION_REMOVED, OUTBOX_FULL
+from router.outbox.schema import MESSAGES_BEGIN
 from router.outbox.statements import Change
 from router.telemetry.causes import Cause, Troubles
 from router.telemetry.logs import logger
@@ -151,7 +152,7 @@ class Retention:
         await self._file.read(retaining.checkpoint)
 
     async def _without_settled(self, goal: float) -> int:
-        removed = after = 0
+        removed, after = 0, MESSAGES_BEGIN
         while await self._used() > goal:
             found = await self._file.read(retaining.oldest_settled, after, FORGET_ROWS)
             if not found:

@@ -5,27 +5,46 @@ Rules:
     have. What everybody has received stays behind.
 (2) What can't be read is narrowed down to single events, and left out.
 (3) What became of a delivery while this goes on is true in both.
-(4) Both files have the tables of this release; which columns those have is asked of them.
+(4) What incidents are kept in is taken over whole before anything is written to the other file, table by table, so that
+    nobody is told twice of what he knows. Where the numbers given to messages can't be read, it is counted on far
+    beyond them.
+(5) Both files have the tables of this release; which columns those have is asked of them.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from router.events import without_sequence
 from router.outbox.protocol import URGENCY, Delivery
 from router.outbox.queries import key
+from router.outbox.schema import MESSAGES_END
 from router.outbox.statements import Settle, perform
 
 PORTION = 500
 """Events of one transaction at most."""
 _TABLES = ("events", "deliveries")
+_LEDGER = (
+    "incident_progress",
+    "incidents",
+    "incident_owners",
+    "incident_events",
+    "seen_controllers",
+    "silences",
+    "held_back",
+    "sent_messages",
+)
+UNKNOWN = 1_000_000
+"""How far the numbers of messages are counted on where they are not known."""
 _OPEN = "SELECT sequence FROM deliveries WHERE sequence BETWEEN ? AND ? AND state IN ('pending', 'set_aside')"
 
 Row: TypeAlias = tuple[object, ...]
+Ledger: TypeAlias = Mapping[str, list[Row]]
+"""Rows of the tables that incidents are kept in, of those that can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +63,39 @@ def last_number(connection: sqlite3.Connection) -> int | None:
     except (sqlite3.Error, TypeError):
         return None
     return int(last)
+
+
+def ledger(connection: sqlite3.Connection) -> Ledger:
+    """What incidents are kept in."""
+    found = dict[str, list[Row]]()
+    for table in _LEDGER:
+        with suppress(sqlite3.Error):
+            names = ",".join(_columns(connection, table))
+            found[table] = connection.execute(f"SELECT {names} FROM {table}").fetchall()  # noqa: S608 - names of our own
+    return found
+
+
+def put_ledger(connection: sqlite3.Connection, found: Ledger) -> None:
+    """Write it into a file that has none yet."""
+    connection.execute("BEGIN IMMEDIATE")
+    if found.get("incident_progress"):
+        connection.execute("DELETE FROM incident_progress")
+    else:
+        connection.execute("UPDATE incident_progress SET messages = ?, incidents = ?", (UNKNOWN, UNKNOWN))
+    for table, rows in found.items():
+        names = _columns(connection, table)
+        marks = ",".join("?" * len(names))
+        connection.executemany(f"INSERT OR IGNORE INTO {table} ({','.join(names)}) VALUES ({marks})", rows)  # noqa: S608 - names of our own
+    connection.execute("COMMIT")
+
+
+def open_messages(connection: sqlite3.Connection) -> tuple[int, int] | None:
+    """The first and the last number of a message that somebody waits for or can replay; None where there is none."""
+    first, last = connection.execute(
+        "SELECT min(sequence), max(sequence) FROM deliveries WHERE sequence < ? AND state IN ('pending', 'set_aside')",
+        (MESSAGES_END,),
+    ).fetchone()
+    return None if first is None else (int(first), int(last))
 
 
 def read(connection: sqlite3.Connection, first: int, last: int) -> Found:
@@ -66,15 +118,15 @@ def put(connection: sqlite3.Connection, found: Found, settled: Sequence[Settle])
 def keep(connection: sqlite3.Connection, delivery: Delivery) -> int:
     """Write what a lane has in memory, unless it is there, inside a transaction; returns how many deliveries."""
     sequence, at = delivery.number.sequence, delivery.appended_at
-    body = without_sequence(delivery.body, sequence)
+    body = delivery.body if sequence < MESSAGES_END else without_sequence(delivery.body, sequence)
     connection.execute(
         "INSERT OR IGNORE INTO events (sequence, key, appended_at, body, replica) VALUES (?, ?, ?, ?, ?)",
         (sequence, key(delivery.event_id, at), at, body, delivery.number.replica),
     )
     return connection.execute(
-        "INSERT OR IGNORE INTO deliveries (destination, sequence, state, attempts, due_at, reason, urgency)"
-        " VALUES (?, ?, 'pending', ?, 0, '', ?)",
-        (delivery.destination, sequence, delivery.attempts, URGENCY[delivery.severity]),
+        "INSERT OR IGNORE INTO deliveries (destination, sequence, state, attempts, due_at, reason, urgency, template)"
+        " VALUES (?, ?, 'pending', ?, 0, '', ?, ?)",
+        (delivery.destination, sequence, delivery.attempts, URGENCY[delivery.severity], delivery.template),
     ).rowcount
 
 

@@ -6,7 +6,29 @@
                 words     what the receiver said when it last refused or failed
                 refusals  how often it was refused here while others were taken afterwards
                 refused_at, kept_since    when it was refused last, if that was its last attempt; when it was settled
+                template  the name of what it is rendered with; empty where the destination's own is meant
+                tried     its attempts, as far as they are kept: one JSON text (`attempt`)
     own_time    the outbox's own time (`own_time`) and the time of day when that was last saved
+
+`events.incident_routes` is what the routes of the incidents lane said of an event when it was decided
+(`routing.incident_routes`), empty where none took it. Messages about incidents stand in `events` and `deliveries`, too,
+under numbers of their own, which are below `MESSAGES_END` and count up, so that those of decisions have no gap.
+
+What `router.incidents` keeps, in the same file, since a message is appended in the transaction that consumes its event:
+
+    incident_progress   one row: consumed (the number of the last event, NULL before the first look), and the last
+                        numbers of messages and incidents
+    incidents           number, id, subject (whose trouble: `incidents.subjects`), namespace, is_open, opened_at,
+                        ended_at, due_at (when it changes without an event), body (the whole: `incidents.incident`)
+    incident_owners     owner, incident: open incidents in which this owner has failing findings
+    incident_events     event, incident, outcome: which events an incident has counted
+    seen_controllers    namespace, uid, body, seen_at: which owner objects led to, when they were seen
+    silences            id, author, reason, matchers (JSON), created_at, ends_at, ended_by, is_over, matched_at,
+                        suppressed
+    held_back           source (a silence's id, intervals, or a period of a rate), destination, incident, events
+    sent_messages       destination, period, namespace, messages: how far a destination's rate is used up
+
+`opened_at`, `ended_at`, `due_at` and `seen_at` are of the own time, those of silences of the time of day.
 
 `due_at`, `first_attempt_at`, `refused_at` and `kept_since` are of the outbox's own time; `appended_at` and `settled_at`
 are of the time of day, for people.
@@ -76,9 +98,68 @@ MIGRATIONS = (
     CREATE TABLE removed_destinations (name TEXT PRIMARY KEY, since REAL NOT NULL);
     CREATE TABLE own_time (now REAL NOT NULL, time_of_day REAL NOT NULL);
     """,
+    """
+    ALTER TABLE events ADD COLUMN incident_routes TEXT NOT NULL DEFAULT '';
+    ALTER TABLE deliveries ADD COLUMN template TEXT NOT NULL DEFAULT '';
+    CREATE TABLE incident_progress (consumed INTEGER, messages INTEGER NOT NULL, incidents INTEGER NOT NULL);
+    INSERT INTO incident_progress VALUES (NULL, 0, 0);
+    CREATE TABLE incidents (
+        number    INTEGER PRIMARY KEY,
+        id        TEXT NOT NULL UNIQUE,
+        subject   TEXT NOT NULL,
+        namespace TEXT NOT NULL,
+        is_open   INTEGER NOT NULL,
+        opened_at REAL NOT NULL,
+        ended_at  REAL,
+        due_at    REAL,
+        body      TEXT NOT NULL
+    );
+    CREATE UNIQUE INDEX open_incidents ON incidents (subject) WHERE is_open;
+    CREATE INDEX ended_incidents ON incidents (subject, number) WHERE NOT is_open;
+    CREATE INDEX old_incidents ON incidents (ended_at) WHERE NOT is_open;
+    CREATE INDEX incidents_of_namespace ON incidents (namespace) WHERE is_open;
+    CREATE INDEX due_incidents ON incidents (due_at) WHERE due_at IS NOT NULL;
+    CREATE TABLE incident_owners (
+        owner TEXT NOT NULL, incident INTEGER NOT NULL, PRIMARY KEY (owner, incident)
+    ) WITHOUT ROWID;
+    CREATE INDEX owners_of_incident ON incident_owners (incident);
+    CREATE TABLE incident_events (
+        event TEXT NOT NULL, incident INTEGER NOT NULL, outcome TEXT NOT NULL, PRIMARY KEY (event, incident)
+    ) WITHOUT ROWID;
+    CREATE INDEX events_of_incident ON incident_events (incident);
+    CREATE TABLE seen_controllers (
+        namespace TEXT NOT NULL, uid TEXT NOT NULL, body TEXT NOT NULL, seen_at REAL NOT NULL,
+        PRIMARY KEY (namespace, uid)
+    ) WITHOUT ROWID;
+    CREATE TABLE silences (
+        id         TEXT PRIMARY KEY,
+        author     TEXT NOT NULL,
+        reason     TEXT NOT NULL,
+        matchers   TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        ends_at    REAL NOT NULL,
+        ended_by   TEXT NOT NULL DEFAULT '',
+        is_over    INTEGER NOT NULL DEFAULT 0,
+        matched_at REAL,
+        suppressed INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE held_back (
+        source TEXT NOT NULL, destination TEXT NOT NULL, incident INTEGER NOT NULL, events INTEGER NOT NULL,
+        PRIMARY KEY (source, destination, incident)
+    ) WITHOUT ROWID;
+    """,
+    "ALTER TABLE deliveries ADD COLUMN tried TEXT NOT NULL DEFAULT '[]';",
+    """
+    CREATE TABLE sent_messages (
+        destination TEXT NOT NULL, period TEXT NOT NULL, namespace TEXT NOT NULL, messages INTEGER NOT NULL,
+        PRIMARY KEY (destination, period, namespace)
+    ) WITHOUT ROWID;
+    """,
 )
 """What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""
 
+MESSAGES_BEGIN, MESSAGES_END = -(2**52), 0
+"""Message n has the number MESSAGES_BEGIN + n: exact in JSON, in the order of appending, and apart from decisions."""
 CHECKPOINT_PAGES = 4000
 """Pages of the log after which they are moved into the file: 16 MiB."""
 

@@ -121,6 +121,10 @@ class SqliteOutbox(SqliteRecords):
         self._queues.append(queue)
         return queue
 
+    def on_append(self, told: Callable[[], None]) -> None:
+        """Have this told, in the event loop, when events have become durable."""
+        self._file.appended = told
+
     def _held(self) -> Sequence[Delivery]:
         return [one for queue in self._queues for one in queue.held]
 

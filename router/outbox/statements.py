@@ -18,6 +18,7 @@ from typing import TypeAlias, assert_never
 import orjson
 
 from router.errors import OutboxError
+from router.outbox.attempt import KEPT, Attempt, as_values
 from router.outbox.protocol import (
     LONGEST_DELAY,
     URGENCY,
@@ -173,7 +174,7 @@ def _keys(event: NewEvent) -> Sequence[str]:
 
 def _event(sequence: int, append: Append) -> Sequence[object]:
     event = append.event
-    return sequence, key(event.id, event.at), event.at, event.body, append.replica
+    return sequence, key(event.id, event.at), event.at, event.body, append.replica, event.incident_routes
 
 
 def _deliveries(sequence: int, append: Append) -> list[object]:
@@ -196,7 +197,7 @@ def _insert(connection: sqlite3.Connection, table: str, values: Sequence[object]
         connection.execute(f"INSERT INTO {table} VALUES {rows}", chunk)  # noqa: S608 - names and marks of our own
 
 
-_EVENTS = "events (sequence, key, appended_at, body, replica)"
+_EVENTS = "events (sequence, key, appended_at, body, replica, incident_routes)"
 _DELIVERIES = (
     "deliveries (destination, sequence, state, attempts, due_at, first_attempt_at, settled_at, reason, urgency,"
     " kept_since)"
@@ -212,27 +213,35 @@ _REPEATED = "UPDATE events SET is_repeated = 1 WHERE sequence IN (SELECT value F
 _IDS = "SELECT id FROM events WHERE sequence IN (SELECT value FROM json_each(?))"
 
 _WITHDRAWABLE = """
-    SELECT id FROM events WHERE sequence = ? AND NOT is_repeated AND NOT EXISTS (
+    SELECT id FROM events WHERE sequence = ?1 AND NOT is_repeated AND ?1 > (
+        SELECT coalesce(consumed, 0) FROM incident_progress
+    ) AND NOT EXISTS (
         SELECT 1 FROM deliveries
         WHERE deliveries.sequence = events.sequence AND (state <> 'pending' OR attempts > 0)
     )
 """
 
-_SETTLE = """
+_SETTLE = f"""
     UPDATE deliveries SET
         state = new.state, attempts = new.attempts, due_at = new.due_at,
         first_attempt_at = coalesce(deliveries.first_attempt_at, new.tried_at), settled_at = new.settled_at,
         reason = new.reason, words = new.words, refusals = new.refusals, refused_at = new.refused_at,
-        kept_since = new.kept_since
+        kept_since = new.kept_since,
+        tried = CASE
+            WHEN new.attempt IS NULL THEN tried
+            WHEN json_array_length(tried) < {KEPT} THEN json_insert(tried, '$[#]', json(new.attempt))
+            ELSE json_insert(json_remove(tried, '$[1]'), '$[#]', json(new.attempt))
+        END
     FROM (
         SELECT value ->> 0 AS destination, value ->> 1 AS sequence, value ->> 2 AS state, value ->> 3 AS attempts,
             value ->> 4 AS due_at, value ->> 5 AS tried_at, value ->> 6 AS settled_at, value ->> 7 AS reason,
-            value ->> 8 AS words, value ->> 9 AS refusals, value ->> 10 AS refused_at, value ->> 11 AS kept_since
+            value ->> 8 AS words, value ->> 9 AS refusals, value ->> 10 AS refused_at, value ->> 11 AS kept_since,
+            value ->> 12 AS attempt
         FROM json_each(?)
     ) AS new
     WHERE deliveries.destination = new.destination AND deliveries.sequence = new.sequence
         AND deliveries.state = 'pending'
-"""
+"""  # noqa: S608 - a number of our own
 
 
 def _text(reason: str) -> str:
@@ -244,13 +253,17 @@ def _as_json(connection: sqlite3.Connection, settled: Sequence[Settle]) -> str:
     for operation in settled:
         for one, held in zip(operation.settlements, operation.sequences, strict=True):
             sequence = _sequence(connection, one.event_id) if held is None else held
-            rows.append((one.destination, sequence, *_row(one, operation.now)))
+            rows.append((one.destination, sequence, *_row(one, operation.now), _attempt(one.attempt)))
     return orjson.dumps(rows).decode()
 
 
 def _sequence(connection: sqlite3.Connection, event_id: str) -> int | None:
     found = connection.execute(SEQUENCES, (orjson.dumps([event_id]).decode(),)).fetchone()
     return None if found is None else int(found[0])
+
+
+def _attempt(attempt: Attempt | None) -> Sequence[object] | None:
+    return None if attempt is None else as_values(attempt)
 
 
 def _row(one: Settlement, now: float) -> Sequence[object]:

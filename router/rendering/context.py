@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from router.decision.wording import one_line
 from router.rendering.filters import SEVERITIES
 from router.rendering.markup import Lines
 
@@ -52,6 +53,42 @@ def context_of(
     }
 
 
+def incident_context(
+    cloudevent: Mapping[str, Any],  # JSON that we wrote, read back
+    destination: Mapping[str, str],
+) -> dict[str, object]:
+    """The names of a template for a message about an incident.
+
+    `incident` is what `data.incident` holds; `event` the `data` of the event that made the message, None where that is
+    not kept any more. Connaisseur's names are there, too.
+    """
+    incident, event = cloudevent["data"]["incident"], cloudevent["data"]["event"]
+    return {
+        "incident": incident,
+        "event": event,
+        "cloudevent": cloudevent,
+        "destination": destination,
+        "alert_message": Lines(incident_message(incident)),
+        "priority": _PRIORITIES.get(incident["severity"], "3"),
+        "connaisseur_pod_id": "" if event is None else event["replica"],
+        "namespace": incident["namespace"],
+        "cluster": incident["cluster"],
+        "timestamp": cloudevent["time"],
+        "request_id": "" if event is None else event["request"]["uid"],
+        "images": str([image["image"] for image in incident["images"]]),
+    }
+
+
+def incident_message(incident: Mapping[str, Any]) -> str:
+    """What an incident is about, in a sentence."""
+    owner, namespace = incident["owner"], incident["namespace"]
+    where = f" in {one_line(namespace)}" if namespace else ""
+    found = ", ".join(dict.fromkeys(f"{image['verdict']} ({image['reason']})" for image in incident["images"][:10]))
+    many = f"{incident['count']} request{'s' * (incident['count'] != 1)}"
+    what = f"{one_line(owner['kind'])} {one_line(owner['name'])}{where}"
+    return f"Gatecrier: incident {incident['state']}, {what}: {found or 'no failing image'}, {many}"
+
+
 def notice_context(
     cloudevent: Mapping[str, Any],  # JSON that we wrote, read back
     destination: Mapping[str, str],
@@ -60,7 +97,7 @@ def notice_context(
     data = cloudevent["data"]
     notice = data["notice"]
     return {
-        "notice": notice,
+        "notice": {**notice, "text": Lines(notice["text"])},  # its parts are guarded, its lines are ours
         "facts": [{"name": name, "value": str(value)} for name, value in notice["facts"].items()],
         "cloudevent": cloudevent,
         "destination": destination,

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from router.events import DECISION_TYPE, CloudEvent, DecisionData, ImageData, Origin, OwnerData, trouble_notice
+from router.events import (
+    DECISION_TYPE,
+    INCIDENT_TYPES,
+    CloudEvent,
+    DecisionData,
+    ImageData,
+    Origin,
+    OwnerData,
+    top_owner,
+    trouble_notice,
+)
 from router.telemetry.causes import Cause
 from router.verdict import Verdict
 
@@ -86,7 +96,14 @@ def _event(decision: DecisionData, images: list[ImageData], owner: OwnerData | N
                 "user": {"name": "alice@example.com", "groups": ["system:authenticated"]},
                 "dry_run": False,
             },
-            "workload": {"api_version": "v1", "kind": "Pod", "name": "web-", "owner": owner},
+            "workload": {
+                "api_version": "v1",
+                "kind": "Pod",
+                "name": "web-",
+                "owner": owner,
+                "uid": "6a3c0f5e-0000-4000-8000-000000000001",
+                "top_owner": top_owner("v1", "Pod", "web-", owner, "7d4b9c"),
+            },
             "images": images,
             "cluster": "production-eu",
             "replica": "gatecrier-0",
@@ -135,3 +152,67 @@ NOTICES = tuple(
 )
 """Every cause, over and not; the first one has every field that a notice can have."""
 NOTICES[0]["data"]["notice"]["facts"]["advice"] = NOTICES[1]["data"]["notice"]["facts"]["advice"]
+
+
+def _incident(state: str, kind: str, severity: str, *, is_over: bool) -> dict[str, object]:
+    images = [
+        {
+            "container": image["container"],
+            "container_kind": image["container_kind"],
+            "image": image["image"],
+            "digest": image["digest"],
+            "rule": image["rule"],
+            "verdict": image["verdict"],
+            "reason": image["reason"],
+            "detail": image["detail"],
+            "count": 21,
+            "first_seen": "2026-11-23T10:15:30.123Z",
+            "last_seen": "2026-11-23T10:20:30.123Z",
+            "current": not is_over,
+        }
+        for image in (_image(Verdict.UNSIGNED), _image(Verdict.DENIED, 2))
+    ]
+    return {
+        "specversion": "1.0",
+        "type": f"{INCIDENT_TYPES[0]}{state}.v1",
+        "id": "0b6b2a52-3a3c-5c0e-8f3a-1f1f6f0c9d55",
+        "source": "/clusters/production-eu",
+        "subject": "payments/Deployment/web",
+        "time": "2026-11-23T10:15:30.123Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "incident": {
+                "id": "5e6a0a1c-2f0e-5d8e-9f1c-7d1f0a6b1c22",
+                "number": 17,
+                "kind": kind,
+                "state": state,
+                "ended_by": {"how": "passing", "author": None, "reason": None} if is_over else None,
+                "severity": severity,
+                "cluster": "production-eu",
+                "namespace": "payments",
+                "owner": {"api_version": "apps/v1", "kind": "Deployment", "name": "web"},
+                "claimed_owner": None if is_over else {"api_version": "apps/v1", "kind": "ReplicaSet", "name": "web-1"},
+                "user": "alice@example.com",
+                "images": images,
+                "more_images": 2,
+                "count": 42,
+                "outcomes": {"rejected": 0, "admitted": 42, "unanswered": 0},
+                "first_seen": "2026-11-23T10:15:30.123Z",
+                "last_seen": "2026-11-23T10:20:30.123Z",
+                "told": 1,
+                "suppressed": 3,
+                "links": {"runbook": "https://wiki.example/gatecrier/no_signature"},
+            },
+            "event": None if is_over else WHOLE["data"],
+        },
+    }
+
+
+INCIDENTS = (
+    _incident("opened", "workload", "high", is_over=False),
+    _incident("changed", "group", "critical", is_over=False),
+    _incident("repeated", "registry", "medium", is_over=False),
+    _incident("resolved", "workload", "high", is_over=True),
+    _incident("expired", "namespace", "info", is_over=True),
+)
+"""Every state of a message about an incident; the first one has every field."""

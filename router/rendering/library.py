@@ -6,8 +6,8 @@ A name has no path in it, so that it can lead to no other file. Files are UTF-8,
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from router.errors import TemplateError
@@ -29,6 +29,10 @@ class Templates:
     """Of its kind, for what is told of Gatecrier itself."""
     fallback: Template | None = None
     """What is tried where the one of decisions fails; None: the kind's minimal payload goes out at once."""
+    of_incidents: Template | None = None
+    """For messages about incidents, where a route names no other."""
+    by_name: Mapping[str, Template] = field(default_factory=dict)
+    """Those that routes name for it."""
 
 
 class Library:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, cast
 
 from router.events import CloudEvent, reduced
-from router.rendering.context import alert_message
+from router.rendering.context import alert_message, incident_message
 from router.rendering.filters import map_severity
 from router.rendering.markup import Lines, Markup, cut_chars, escape
 from router.rendering.values import as_json
@@ -60,19 +60,23 @@ def _sysdig(
     event = {
         "timestamp": str(cloudevent.get("time", "")),
         "rule": "Check image signature",
-        "priority": map_severity((data.get("decision") or data.get("notice") or {}).get("severity"), "sysdig"),
+        "priority": map_severity(
+            (data.get("decision") or data.get("notice") or data.get("incident") or {}).get("severity"), "sysdig"
+        ),
         "output": message,
         "source": "gatecrier",
         "tags": ["image-signature", "template-failed" if because is Because.TEMPLATE_FAILED else "shortened"],
         "output_fields": {
             "gatecrier.event.id": str(cloudevent.get("id", "")),
-            "k8s.ns.name": str((data.get("request") or {}).get("namespace", "")),
+            "k8s.ns.name": str((data.get("request") or data.get("incident") or {}).get("namespace", "")),
         },
     }
     return {"events": [event], "labels": {"cluster": str(data.get("cluster", "")), "message": message}}
 
 
 def _message(data: Mapping[str, Any]) -> str:
+    if (incident := data.get("incident")) is not None:
+        return incident_message(incident)
     if notice := data.get("notice"):
         return f"{notice.get('title', '')}. {notice.get('text', '')}"
     decision = {"outcome": "", "would_reject": False, "message": "", **(data.get("decision") or {})}

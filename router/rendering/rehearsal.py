@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from router.errors import TemplateError
-from router.rendering.context import context_of, notice_context
-from router.rendering.examples import EXAMPLES, NOTICES
+from router.rendering.context import context_of, incident_context, notice_context
+from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
 from router.rendering.template import Template
 
 _DESTINATION = {"name": "example", "kind": "webhook"}
@@ -51,3 +51,6 @@ class Rehearsal:
 
 OF_DECISIONS = Rehearsal({name: context_of(event, _DESTINATION) for name, event in EXAMPLES.items()})
 OF_NOTICES = Rehearsal({f"{event['subject']} {event['id']}": notice_context(event, _DESTINATION) for event in NOTICES})
+OF_INCIDENTS = Rehearsal(
+    {f"{message['type']} {message['id']}": incident_context(message, _DESTINATION) for message in INCIDENTS}
+)

@@ -1,7 +1,8 @@
 """From an event to what one destination is sent; a template's failure never loses an alert. Pure.
 
 A notice (of Gatecrier itself) is rendered by the template that its kind has for notices, never by an operator's, which
-is for decisions and would fail. Without a template, or with one that is `{{ cloudevent }}` alone, the event itself is
+is for decisions and would fail. A message about an incident is rendered by the template that its route names, else by
+the destination's for incidents. Without a template, or with one that is `{{ cloudevent }}` alone, the event itself is
 the payload, byte for byte. Where a template fails, or a receiver finds what was rendered too large, the destination's
 own fallback goes out instead, and where there is none, or it fails too, a built-in minimal payload (`minimal`). The
 caller counts both.
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from router.events import CONTENT_TYPE, NOTICE_TYPE
-from router.rendering.context import context_of, notice_context
+from router.events import CONTENT_TYPE, INCIDENT_TYPES, NOTICE_TYPE
+from router.rendering.context import context_of, incident_context, notice_context
 from router.rendering.library import Templates
 from router.rendering.markup import Markup
 from router.rendering.minimal import Because, minimal
@@ -43,15 +44,25 @@ class Renderer:
         self._of_decisions = _needed(templates.of_decisions)
         self._of_notices = _needed(templates.of_notices)
         self._fallback = templates.fallback
+        self._of_incidents = _needed(templates.of_incidents)
+        self._by_name = templates.by_name
         self._destination = {"name": name, "kind": kind}
 
-    def render(self, body: bytes) -> Rendered:
-        """The payload of an encoded event; raises `orjson.JSONDecodeError` where the body is none."""
-        if self._of_decisions is self._of_notices is None:
+    def render(self, body: bytes, name: str = "") -> Rendered:
+        """The payload of an encoded event; raises `orjson.JSONDecodeError` where the body is none.
+
+        `name` is of a template that a route names; one that is gone by now is passed over.
+        """
+        if self._of_decisions is self._of_notices is self._of_incidents is None and not name:
             return Rendered(body, CONTENT_TYPE)
         cloudevent = orjson.loads(body)
-        is_notice = cloudevent.get("type") == NOTICE_TYPE
-        template, context = (self._of_notices, notice_context) if is_notice else (self._of_decisions, context_of)
+        match str(cloudevent.get("type", "")):
+            case of if of == NOTICE_TYPE:
+                template, context = self._of_notices, notice_context
+            case of if of.startswith(INCIDENT_TYPES):
+                template, context = self._by_name.get(name, self._of_incidents), incident_context
+            case _:
+                template, context = self._of_decisions, context_of
         if template is None:
             return Rendered(body, CONTENT_TYPE)
         try:

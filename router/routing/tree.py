@@ -10,7 +10,9 @@ Rules (Alertmanager, `dispatch/route.go`, Route.Match):
     its parent tells of; the root tells of decisions.
 (5) What a node is about says what it tells, not what reaches its children: a node that is not about an event takes it
     only if a child does, and else the search goes on among its siblings. So `about` may stand anywhere in the tree.
-(6) Of Gatecrier itself nobody is told who is the trouble, for he would hear of it last; but for him who is the only one
+(6) A route tells in one lane, its parent's where it names none, the root's is events. Severity, grouping, intervals and
+    templates of the incidents lane are inherited one by one; the root has those of `incidents`.
+(7) Of Gatecrier itself nobody is told who is the trouble, for he would hear of it last; but for him who is the only one
     that is to be told: he learns what he has missed.
 
 Everything is compiled once: this runs for every admission request.
@@ -19,19 +21,67 @@ Everything is compiled once: this runs for every admission request.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from msgspec import structs
+
+from router.routing.incident_settings import IncidentSettings
+from router.routing.lanes import IncidentRoute, Routed
 from router.routing.matchers import Test, parse_matcher
-from router.routing.settings import About, RouteSettings
+from router.routing.settings import About, Lane, RouteSettings
 
-_OF_ROOT: tuple[About, ...] = ("decisions",)
+OF_ROOT: tuple[About, ...] = ("decisions",)
+"""What the root tells of, where it does not say."""
+_SEVERITIES = ("critical", "high", "medium", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a node tells, and how: its own words, or inherited ones."""
+
+    destinations: tuple[str, ...] = ()
+    about: tuple[About, ...] = OF_ROOT
+    lane: Lane = "events"
+    how: IncidentRoute = field(default_factory=lambda: IncidentRoute(""))
+    templates: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, defaults: IncidentSettings) -> Said:
+        """What holds above the root."""
+        return cls(
+            how=IncidentRoute("", repeat_interval=defaults.repeat_interval, group_interval=defaults.group_interval)
+        )
+
+    def refined(self, settings: RouteSettings) -> Said:
+        """What a child with these settings says."""
+        words = {
+            name: value
+            for name in ("severity", "group_by", "repeat_interval", "group_interval", "active", "mute")
+            if (value := getattr(settings, name)) is not None
+        }
+        return Said(
+            settings.destinations or self.destinations,
+            settings.about or self.about,
+            settings.lane or self.lane,
+            structs.replace(self.how, **words),
+            {**self.templates, **settings.templates},
+        )
+
+    @property
+    def incident_routes(self) -> tuple[IncidentRoute, ...]:
+        """How each of its destinations is told of incidents."""
+        return tuple(
+            structs.replace(self.how, destination=name, template=self.templates.get(name, ""))
+            for name in self.destinations
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
     tests: tuple[Test, ...]
-    destinations: tuple[str, ...]
-    about: tuple[About, ...]
+    said: Said
+    incident_routes: tuple[IncidentRoute, ...]
+    """Empty in the events lane."""
     continues: bool
     children: tuple[_Node, ...]
 
@@ -43,50 +93,66 @@ class RoutingTree:
         ValueError: A matcher of the settings is none; the text says what to write.
     """
 
-    def __init__(self, settings: RouteSettings) -> None:
-        self._root = _compiled(settings, (), _OF_ROOT)
+    def __init__(self, settings: RouteSettings, incidents: IncidentSettings | None = None) -> None:
+        self._root = _compiled(settings, Said.of(incidents or IncidentSettings()))
+
+    def routed(self, data: Mapping[str, object], severity: str) -> Routed:
+        """Who is told of a decision with this `data` and severity."""
+        taken: list[_Node] = []
+        _visit(self._root, "decisions", data, taken)
+        events, incidents = dict[str, None](), dict[str, IncidentRoute]()
+        for node in taken:
+            if node.said.lane == "events":
+                events.update(dict.fromkeys(node.said.destinations))
+            for route in node.incident_routes:
+                _merge(incidents, route, severity)
+        return Routed(tuple(events), tuple(incidents.values()))
 
     def destinations(self, data: Mapping[str, object]) -> tuple[str, ...]:
-        """The names of those who are told of a decision with this `data`, in the order of the tree, none twice."""
-        return self._told("decisions", data)
+        """The names of those who are told of a decision with this `data` by itself, in the order of the tree."""
+        return self.routed(data, "info").destinations
 
     def of_gatecrier(self, data: Mapping[str, object], trouble: str | None) -> tuple[str, ...]:
         """The names of those who are told of a notice with this `data`; `trouble` is the destination that it is about.
 
         In the order of the tree, none twice.
         """
-        told = self._told("gatecrier", data)
+        taken: list[_Node] = []
+        _visit(self._root, "gatecrier", data, taken)
+        told = tuple(dict.fromkeys(name for node in taken for name in node.said.destinations))
         return tuple(name for name in told if name != trouble) or told
 
-    def _told(self, about: About, data: Mapping[str, object]) -> tuple[str, ...]:
-        told: dict[str, None] = {}
-        _visit(self._root, about, data, told)
-        return tuple(told)
+
+def _merge(incidents: dict[str, IncidentRoute], route: IncidentRoute, severity: str) -> None:
+    said = structs.replace(route, severity=route.severity or severity)
+    first = incidents.get(route.destination, said)
+    most = min((first.severity or "info", said.severity or "info"), key=_SEVERITIES.index)
+    incidents[route.destination] = structs.replace(first, severity=most)
 
 
-def _compiled(settings: RouteSettings, inherited: tuple[str, ...], of_parent: tuple[About, ...]) -> _Node:
-    destinations, about = settings.destinations or inherited, settings.about or of_parent
+def _compiled(settings: RouteSettings, inherited: Said) -> _Node:
+    said = inherited.refined(settings)
     return _Node(
         tests=tuple(parse_matcher(text).compiled() for text in settings.match),
-        destinations=destinations,
-        about=about,
+        said=said,
+        incident_routes=said.incident_routes if said.lane == "incidents" else (),
         continues=settings.continue_,
-        children=tuple(_compiled(child, destinations, about) for child in settings.routes),
+        children=tuple(_compiled(child, said) for child in settings.routes),
     )
 
 
-def _visit(node: _Node, about: About, data: Mapping[str, object], told: dict[str, None]) -> bool:
-    """Add those whom this node tells; whether it takes the event."""
+def _visit(node: _Node, about: About, data: Mapping[str, object], taken: list[_Node]) -> bool:
+    """Add the nodes that tell; whether this one takes the event."""
     for test in node.tests:
         if not test(data):
             return False
     is_taken = False
     for child in node.children:
-        if _visit(child, about, data, told):
+        if _visit(child, about, data, taken):
             is_taken = True
             if not child.continues:
                 break
-    if not is_taken and about in node.about:
-        told.update(dict.fromkeys(node.destinations))
+    if not is_taken and about in node.said.about:
+        taken.append(node)
         return True
     return is_taken

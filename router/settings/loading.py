@@ -29,7 +29,17 @@ from router.policy.pattern import Pattern
 from router.policy.settings import RuleSettings
 from router.rendering.library import Templates
 from router.rendering.shipped import shipped_folder
-from router.settings import cautions, combinations, names, own_files, problems, routes, signers, surroundings
+from router.settings import (
+    cautions,
+    combinations,
+    incident_routes,
+    names,
+    own_files,
+    problems,
+    routes,
+    signers,
+    surroundings,
+)
 from router.settings.document import Document
 from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Problem
@@ -153,6 +163,7 @@ def _cross_checks(
     return [
         *judging_checks(data, result, context),
         *routes.routes(data),
+        *incident_routes.incidents(data),
         *surroundings.listening(data),
         *surroundings.forbidden_addresses(data, reading),
     ]

@@ -13,7 +13,7 @@ from typing import TypeVar
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.outbox import OutboxSettings
-from router.settings.plain import Item, names
+from router.settings.plain import Item, maps, names
 from router.settings.problems import told
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading
@@ -54,7 +54,13 @@ def read_part(path: Path, wanted: type[Part]) -> Part:
 
 def destination_names(path: Path) -> Sequence[str]:
     """The names of the destinations of a configuration; raises ConfigurationError where it can't be read."""
-    return names(_data(Reading(path, {}), path).get("destinations"))
+    return names([*destination_items(path)])
+
+
+def destination_items(path: Path) -> Sequence[Item]:
+    """The destinations of a configuration that have a name, as they are written; raises as `destination_names`."""
+    found = _data(Reading(path, {}), path).get("destinations")
+    return [item for _, item in maps(found) if isinstance(item.get("name"), str)]
 
 
 def _data(reading: Reading, path: Path) -> Item:

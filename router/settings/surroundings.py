@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Generator, Iterator, Mapping
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -22,7 +22,7 @@ from router.outbound.addresses import Address, address_of, is_forbidden
 from router.pem import Pair
 from router.rendering.library import Library, Templates
 from router.rendering.markup import Markup
-from router.rendering.rehearsal import OF_NOTICES
+from router.rendering.rehearsal import OF_INCIDENTS, OF_NOTICES
 from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
 from router.settings import shape
@@ -30,6 +30,7 @@ from router.settings.names import missing_template
 from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Plain, inside, quoted
 from router.settings.problems import Path as DataPath
+from router.settings.routes import nodes
 from router.settings.snapshot import Reading
 from router.tls import show
 
@@ -82,37 +83,80 @@ def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[
         text = f"{quoted(directory.name)} is not a folder; expected one with NAME.json in it, or none"
         yield Finding(("templates", "directory"), text)
     folders = [*([] if directory is None else [directory]), shipped_folder()]
-    library, notices = Library(folders, reading.read), Library([notices_folder()], reading.read, OF_NOTICES)
+    decisions = Library(folders, reading.read)
     # Offline nobody looks into the folder: what is not found may be there.
-    found_in = None if directory is not None and reading.is_offline else library.names
+    known = None if directory is not None and reading.is_offline else decisions.names
+    incidents, notices = (
+        Library(folders, reading.read, OF_INCIDENTS),
+        Library([notices_folder()], reading.read, OF_NOTICES),
+    )
+    shelves = _Shelves(decisions, incidents, notices, known)
     found: dict[str, Templates] = {}
     for index, destination in maps(data.get("destinations")):
-        kind = _kind(destination)
-        default = None if kind is None else default_template(kind)
-        named = partial(library.template, markup=Markup.NONE if kind is None else markup_of(kind))
-        made: dict[str, Template | None] = {}
-        for key, otherwise in (("template", default), ("fallback_template", None)):
-            name = otherwise if destination.get(key) is None else destination[key]
-            made[key] = yield from _template(named, name, ("destinations", index, key), found_in)
-        of_notices = None if kind is None or default is None else notices.template(default, markup_of(kind))
-        found[str(destination.get("name"))] = Templates(made["template"], of_notices, made["fallback_template"])
+        found[str(destination.get("name"))] = yield from _of_destination(
+            ("destinations", index), destination, data.get("routes"), shelves
+        )
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Shelves:
+    """Where templates are taken from."""
+
+    decisions: Library
+    incidents: Library
+    notices: Library
+    known: Callable[[], frozenset[str]] | None
+    """Which there are; None where that can't be told."""
+
+
+def _of_destination(
+    here: DataPath, destination: Item, routes: Plain, shelves: _Shelves
+) -> Generator[Finding, None, Templates]:
+    kind = kind_of(destination)
+    default = None if kind is None else default_template(kind)
+    markup = Markup.NONE if kind is None else markup_of(kind)
+    names = {"template": default, "fallback_template": None} | {
+        key: destination[key] for key in ("template", "fallback_template") if destination.get(key) is not None
+    }
+    made: dict[str, Template | None] = {}
+    for key, name in names.items():
+        made[key] = yield from _template((*here, key), name, shelves.decisions, markup, shelves.known)
+    of_incidents = destination.get("incident_template") or (None if default is None else f"{default}-incident")
+    incident = yield from _template(
+        (*here, "incident_template"), of_incidents, shelves.incidents, markup, shelves.known
+    )
+    by_name: dict[str, Template] = {}
+    for path, other in _of_routes(routes, str(destination.get("name"))):
+        found = yield from _template(path, other, shelves.incidents, markup, shelves.known)
+        by_name |= {} if found is None else {other: found}
+    of_notices = None if default is None else shelves.notices.template(default, markup)
+    return Templates(made["template"], of_notices, made["fallback_template"], incident, by_name)
+
+
 def _template(
-    named: Callable[[str], Template | None], name: Plain, where: DataPath, known: Callable[[], frozenset[str]] | None
+    path: DataPath, name: Plain, library: Library, markup: Markup, known: Callable[[], frozenset[str]] | None
 ) -> Generator[Finding, None, Template | None]:
     """One template; `known` are those that there are, or None where that can't be told."""
-    template = None
-    if isinstance(name, str):
-        try:
-            template = named(name)
-        except TemplateError as error:
-            yield Finding(where, str(error))
-        else:
-            if template is None and known is not None:
-                yield missing_template(where, name, known())
+    if not isinstance(name, str):
+        return None
+    try:
+        template = library.template(name, markup)
+    except TemplateError as error:
+        yield Finding(path, str(error))
+        return None
+    if template is None and known is not None:
+        yield missing_template(path, name, known())
     return template
+
+
+def _of_routes(root: Plain, destination: str) -> Iterator[tuple[DataPath, str]]:
+    """Templates that routes name for this destination, with their places."""
+    if isinstance(root, dict):
+        for path, node, _ in nodes(root, ("routes",)):
+            name = inside(node.get("templates"), destination)
+            if isinstance(name, str):
+                yield (*path, "templates", destination), name
 
 
 def gathered(checking: Generator[Finding, None, T]) -> tuple[T, list[Finding]]:
@@ -141,7 +185,7 @@ def _is_file(path: Path, reading: Reading) -> bool:
     return True
 
 
-def _kind(destination: Item) -> AnyDestination | None:
+def kind_of(destination: Item) -> AnyDestination | None:
     """Settings that know no more than their kind; None where it is unknown."""
     tag = destination.get(shape.TAG)
     model = next((model for model in get_args(AnyDestination) if tag in shape.tags(model)), None)

@@ -18,6 +18,7 @@ from router.outbox.settings import OutboxSettings
 from router.policy.settings import EnforcementSettings, RuleSettings
 from router.registry.settings import RegistrySettings
 from router.rendering.settings import TemplatesSettings
+from router.routing import IncidentSettings, TimeIntervalSettings
 from router.routing.settings import ReceiverSettings, RouteSettings
 from router.server.settings import OperationsSettings
 from router.verification.catalogue import VerifierSettings
@@ -74,6 +75,8 @@ class GateSettings(JudgingSettings):
     """Who is told."""
     routes: RouteSettings = RouteSettings()
     """Who is told of what: a tree as in Alertmanager, whose root takes every event."""
+    incidents: IncidentSettings = IncidentSettings()
+    """How events become incidents, of which people are told."""
 
 
 class KeeperSettings(SettingsModel):
@@ -87,6 +90,12 @@ class KeeperSettings(SettingsModel):
     """Where payload templates are looked for before the shipped ones."""
     destinations: tuple[DestinationSettings, ...] = ()
     """Who is told. Without one, events are only kept in the outbox."""
+    routes: RouteSettings = RouteSettings()
+    """Who is told of what: a tree as in Alertmanager, whose root takes every event."""
+    incidents: IncidentSettings = IncidentSettings()
+    """How events become incidents, of which people are told."""
+    time_intervals: tuple[TimeIntervalSettings, ...] = ()
+    """Times by name, which `active` and `mute` of routes name."""
 
 
 class Settings(KeeperSettings, GateSettings):

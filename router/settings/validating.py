@@ -14,7 +14,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
 from router.by_reference import Secret
-from router.fields import ReadingContext
+from router.fields import ReadingContext, SettingsModel
 from router.settings import shape
 from router.settings.problems import Finding, Path, Plain, advice, in_words, inside, listed, nearest, quoted
 from router.settings.wording import worded
@@ -176,7 +176,9 @@ def _finding(located: Located) -> Finding:
             known = () if parent is None else shape.keys(parent)
             if parent is Secret and nearest(str(path[-1]), known) is None:  # it may be the secret itself
                 return Finding(path[:-1], "a reference is {file: PATH} or {env: NAME} and nothing else")
-            return Finding(path, f"there is no such key; {advice(str(path[-1]), known)}", at_key=True)
+            elsewhere = {} if parent is None else _known_elsewhere(parent)
+            hint = elsewhere.get(str(path[-1])) or advice(str(path[-1]), known)
+            return Finding(path, f"there is no such key; {hint}", at_key=True)
         case "missing":
             return Finding(path, f"is missing; expected {_purpose(located)}")
         case "union_tag_invalid":
@@ -190,6 +192,10 @@ def _finding(located: Located) -> Finding:
             is_whole = located.type in _TEXTS and isinstance(located.value, dict)
             target = (*path, *_spoken_of(located.value, text)) if is_whole else path
             return Finding(target, text, at_key=located.error["loc"][-1:] == ("[key]",))
+
+
+def _known_elsewhere(parent: type[BaseModel]) -> Mapping[str, str]:
+    return parent.known_elsewhere() if issubclass(parent, SettingsModel) else {}
 
 
 def _purpose(located: Located) -> str:

@@ -59,7 +59,7 @@ def test_a_secret_that_was_changed_in_its_file_is_another_channel(tmp_path: Path
 def test_a_minimal_payload_is_counted_when_it_is_made(tmp_path: Path) -> None:
     """Most documents are never too large for anybody."""
     told: list[str] = []
-    document = made(tmp_path, {}, example(), told)["siem"].channel.render("event-1", b'{"id": "event-1"}')
+    document = made(tmp_path, {}, example(), told)["siem"].channel.render("event-1", b'{"id": "event-1"}', "")
     before = [*told]
     minimal = None if document.minimal is None else document.minimal()
 

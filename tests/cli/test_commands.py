@@ -68,10 +68,10 @@ def test_a_valid_configuration_is_confirmed(capsys: pytest.CaptureFixture[str], 
 
 
 def test_a_missing_configuration_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    for command in (("config", "check"), ("deliveries", "list", "--config")):
+    for command, expected in ((("config", "check"), 1), (("deliveries", "list", "--config"), 3)):
         code, _, err = said(capsys, *command, str(tmp_path / "none.yaml"))
 
-        assert code == 1
+        assert code == expected
         assert "none.yaml" in err
 
 
@@ -122,7 +122,7 @@ def test_the_listing_shows_state_and_cause(capsys: pytest.CaptureFixture[str], c
 def test_the_listing_is_also_for_programs(capsys: pytest.CaptureFixture[str], config: str) -> None:
     _, out, _ = said(capsys, "deliveries", "list", "--config", config, "--state", "set_aside", "--json")
 
-    row = json.loads(out)
+    (row,) = json.loads(out)
     assert (row["event_id"], row["state"], row["stored_at"]) == ("event-1", "set_aside", "2026-01-02T00:00:00Z")
 
 
@@ -138,7 +138,7 @@ def test_an_unknown_destination_is_told_with_the_nearest(
 ) -> None:
     code, out, err = said(capsys, "deliveries", command, "--config", config, "--destination", "archve")
 
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert "there is no destination 'archve'; did you mean \"archive\"?" in err
 
 
@@ -177,7 +177,7 @@ def test_deliveries_are_sent_elsewhere(capsys: pytest.CaptureFixture[str], confi
         ("pending", "archive", "0", "-"),
         ("discarded", "siem", "0", "replayed_elsewhere:"),
     }
-    assert wrong == 1
+    assert wrong == 2
     assert "there is no destination 'siem'" in err
 
 
@@ -199,10 +199,10 @@ def test_a_delivery_is_discarded(capsys: pytest.CaptureFixture[str], config: str
 
 @pytest.mark.parametrize("command", ["replay", "discard"])
 def test_nothing_is_changed_without_saying_what(capsys: pytest.CaptureFixture[str], config: str, command: str) -> None:
-    code, out, _ = said(capsys, "deliveries", command, "--config", config)
+    code, _, err = said(capsys, "deliveries", command, "--config", config)
 
     assert code == 2
-    assert "--all" in out
+    assert "--all" in err
 
 
 def test_a_configuration_without_an_outbox_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_configuration_without_an_outbox_is_told(capsys: pytest.CaptureFixture
 def test_an_outbox_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, _, err = said(capsys, "deliveries", "list", "--config", str(Place(tmp_path).config))
 
-    assert code == 1
+    assert code == 3
     assert "there is no outbox" in err
 
 

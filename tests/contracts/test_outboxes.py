@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 
 from router.errors import OutboxError
 from router.outbox import (
+    KEPT,
     LEASE,
     LONGEST_DELAY,
     URGENCY,
     Accepted,
+    Attempt,
     DeliveryRow,
     DeliveryState,
     Intake,
@@ -599,6 +601,33 @@ async def test_the_first_attempt_stays_the_first(outbox: Outbox, clock: Clock) -
     (delivery,) = await outbox.queue(ME).claim("slack", Wanted(10))
 
     assert (delivery.attempts, delivery.tried_for, delivery.refused_for) == (2, 20.0, None)
+
+
+async def test_attempts_are_kept_with_their_delivery(outbox: Outbox) -> None:
+    """The first one, with which the trouble began, and the last ones; a replay takes none of them away."""
+    await appended(outbox, "a", "b")
+    made = [Attempt(100.25 + n, 0.5, "http_503", 503, f'try "{n}" later\0\n') for n in range(KEPT + 5)]
+    for number, attempt in enumerate(made, 1):
+        await outbox.queue(ME).settle([Postponed("slack", "a", 1.0, number, "http_503", attempt=attempt)])
+    await outbox.queue(ME).settle(
+        [SetAside("slack", "a", 300.0, 16, "http_400", attempt=Attempt(300.0, 1, "http_400"))]
+    )
+    await outbox.replay(EVERYTHING)
+    await outbox.queue(ME).settle([Accepted("slack", "a", 301.0, 1, Attempt(301.0, 0.25, status=204))])
+    b, a = await outbox.deliveries(EVERYTHING, 9)
+
+    expected = [replace(one, words=one.words.replace("\0", "\ufffd")) for one in (made[0], *made[-KEPT + 3 :])]
+    assert a.tried == (*expected, Attempt(300.0, 1, "http_400"), Attempt(301.0, 0.25, status=204))
+    assert [one.is_accepted for one in a.tried] == [False] * (KEPT - 1) + [True]
+    assert b.tried == ()
+
+
+async def test_what_is_settled_without_an_attempt_adds_none(outbox: Outbox) -> None:
+    await appended(outbox, "a")
+    await outbox.queue(ME).settle([SetAside("slack", "a", 300.0, 1, "outbox_full")])
+    (row,) = await outbox.deliveries(EVERYTHING, 9)
+
+    assert row.tried == ()
 
 
 async def test_nothing_is_put_off_for_longer_than_anything_may_be(outbox: Outbox, clock: Clock) -> None:

@@ -133,7 +133,7 @@ class Receiver:
         self.is_closed = True
 
 
-def render(event_id: str, body: bytes) -> Document:
+def render(event_id: str, body: bytes, _template: str = "") -> Document:
     """The event as it is."""
     return Document(event_id, body)
 
@@ -198,7 +198,7 @@ class Stage:
 async def stage(
     *receivers: Receiver,
     outbox: StagedOutbox | None = None,
-    rendering: Callable[[str, bytes], Document] = render,
+    rendering: Callable[[str, bytes, str], Document] = render,
     seed: int = 7,
 ) -> AsyncIterator[Stage]:
     """Lanes to these receivers, running; they are stopped with patience afterwards."""

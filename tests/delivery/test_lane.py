@@ -491,7 +491,7 @@ def test_one_bad_event_dooms_no_other_of_its_batch() -> None:
 
 def test_an_event_that_can_not_be_rendered_is_kept_and_holds_up_no_other() -> None:
     async def story() -> None:
-        def rendering(event_id: str, body: bytes) -> Document:
+        def rendering(event_id: str, body: bytes, _template: str) -> Document:
             if event_id == "event-2" and asyncio.get_running_loop().time() < 100:
                 raise ValueError("a mistake of ours")
             return Document(event_id, body, is_fallback=event_id == "event-3")

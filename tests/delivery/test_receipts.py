@@ -80,7 +80,7 @@ def test_what_is_sent_is_a_whole_event() -> None:
     """The number is given by the outbox, and the event is not there yet."""
     seen: list[tuple[str, bytes]] = []
 
-    def rendering(event_id: str, body: bytes) -> Document:
+    def rendering(event_id: str, body: bytes, _template: str) -> Document:
         seen.append((event_id, body))
         return Document(event_id, body)
 

@@ -295,3 +295,14 @@ async def test_a_redirect_takes_nothing_along() -> None:
 
     assert found == TryAgain("redirected", within=MOVED_FOR)
     assert elsewhere.got == []
+
+
+async def test_an_outcome_says_the_status_that_it_was_judged_by() -> None:
+    """A person asks for it; where nothing came back there is none."""
+    found = []
+    for says in (OK, answer("503 Service Unavailable", b"no upstream"), answer("400 Bad Request")):
+        async with Sink(says).running() as sink:
+            found.append((await told(sink.url())).status)
+    found.append((await told("http://127.0.0.1:1/")).status)
+
+    assert found == [200, 503, 400, None]

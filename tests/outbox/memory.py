@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, replace
 from router.errors import OutboxError
 from router.events import with_sequence
 from router.outbox import (
+    KEPT,
     LEASE,
     LONGEST_DELAY,
     URGENCY,
     Accepted,
+    Attempt,
     Delivery,
     DeliveryRow,
     DeliveryState,
@@ -155,7 +157,8 @@ class MemoryOutbox:
             known = self.rows.get((to, row.shown.event_id))
             if known is None or known.shown.state in (ASIDE, DISCARDED):
                 blank = replace(row.shown, destination=to, state=PENDING, attempts=0, reason="", words="")
-                self.rows[to, row.shown.event_id] = Row(replace(blank, due_at=None, settled_at=None))
+                tried = () if known is None else known.shown.tried
+                self.rows[to, row.shown.event_id] = Row(replace(blank, due_at=None, settled_at=None, tried=tried))
             row.shown = replace(
                 row.shown, state=DISCARDED, reason="replayed_elsewhere", words=to, due_at=None, settled_at=self.clock()
             )
@@ -336,7 +339,12 @@ class MemoryQueue:
         now = self.outbox.clock()
         row.first_attempt_at = now if row.first_attempt_at is None else row.first_attempt_at
         row.refusals, row.refused_at = 0, None
-        shown = replace(row.shown, attempts=one.attempts, reason="", words="", due_at=None, settled_at=None)
+        tried = row.shown.tried if one.attempt is None else (*row.shown.tried, _attempt(one.attempt))
+        if len(tried) > KEPT:
+            tried = (tried[0], *tried[2:])
+        shown = replace(
+            row.shown, attempts=one.attempts, reason="", words="", due_at=None, settled_at=None, tried=tried
+        )
         match one:
             case Accepted():
                 row.shown = replace(shown, state=DELIVERED, settled_at=one.at)
@@ -349,6 +357,10 @@ class MemoryQueue:
                 reason, words = _kept(one.reason), _kept(one.words)
                 row.shown = replace(shown, state=ASIDE, reason=reason, words=words, settled_at=one.at)
                 row.kept_since = now
+
+
+def _attempt(made: Attempt) -> Attempt:
+    return replace(made, reason=_kept(made.reason), words=_kept(made.words))
 
 
 def _kept(text: str) -> str:

@@ -252,7 +252,9 @@ def test_every_file_that_is_read_is_known_so_that_it_can_be_watched(tmp_path: Pa
         "tls.crt",
         "tls.key",
         "templates",
+        "templates/slack-incident.json",
         "templates/slack.json",
+        "templates/sysdig-incident.json",
         "templates/sysdig.json",  # not there: it would hide the shipped one
     }
 

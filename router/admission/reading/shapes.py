@@ -62,10 +62,18 @@ class Owner(Struct, gc=False, frozen=True, rename="camel"):
     controller: bool | None = None
 
 
+class Labels(Struct, gc=False, frozen=True, rename="kebab"):
+    """The labels of an object that say whose it is."""
+
+    pod_template_hash: str | None = None
+
+
 class Metadata(Struct, gc=False, frozen=True, rename="camel"):
     """An object's metadata."""
 
     name: str | None = None
+    uid: str | None = None
+    labels: Labels | None = None
     generate_name: str | None = None
     deletion_timestamp: str | None = None
     owner_references: Raw = MISSING

@@ -1,0 +1,221 @@
+"""`gatecrier explain`: what became of an event: what was decided, which routes took it, every attempt, and the next."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from router.cli import deliveries, events, incidents
+from router.cli.answering import (
+    NO,
+    YES,
+    Answer,
+    Object,
+    answered,
+    asking,
+    at_least_one,
+    forms,
+    moment,
+    seconds,
+)
+from router.cli.parsing import example
+from router.errors import MisusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from router.cli import Subcommands
+    from router.incidents.incident import Incident
+    from router.outbox import Attempt, DeliveryRow
+    from router.outbox.records import SqliteRecords
+    from router.outbox.stored import StoredEvent
+    from router.routing import Step
+
+DELIVERIES = 1000
+"""Deliveries of one event that are looked at: there is one for each destination."""
+_FILTERS = ("namespace", "name", "image")
+
+
+def add(subcommands: Subcommands) -> None:
+    """Register the command."""
+    parser = subcommands.add_parser(
+        "explain",
+        help="tell what became of an event, and why",
+        description="Tells of an event, or of those that the options find, newest first: what was decided, which "
+        "routes of the configuration take it and why, and of each destination every attempt (when, how long, status, "
+        "reason, the receiver's own words) and the next. Exit code 1 if there is no such event.",
+        epilog=example("gatecrier explain ID", "gatecrier explain --namespace payments --since 1h"),
+    )
+    parser.add_argument(
+        "id",
+        metavar="EVENT_ID|INCIDENT_ID",
+        nargs="?",
+        help="id of an event, or of an incident, of which its events are told",
+    )
+    parser.add_argument("--namespace", metavar="N", help="of this namespace")
+    parser.add_argument("--name", metavar="P", help="of an object of this name, or made of this one's template")
+    parser.add_argument("--image", metavar="I", help="with an image in whose name this stands")
+    parser.add_argument("--since", metavar="DURATION", type=seconds, help="only of the last 30m, 2h, 7d ...")
+    parser.add_argument("-n", "--limit", type=at_least_one, default=5, help="events at most (default: %(default)s)")
+    asking(parser, _explain)
+    forms(parser)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """All that is known of one event."""
+
+    event: Mapping[str, object]
+    steps: Sequence[Step]
+    rows: Sequence[DeliveryRow]
+    incidents: Sequence[Incident] = ()
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    if (arguments.id is None) is all(getattr(arguments, name) is None for name in _FILTERS):
+        raise MisusedError("name an event by its id, or what it is about: --namespace, --name, --image")
+
+    def ask() -> Answer:
+        told = asyncio.run(_found(arguments))
+        nothing = "no such event is stored here" if arguments.id else "no event is about that"
+        text = "\n\n".join("\n".join(_lines(one)) for one in told)
+        return Answer(list(map(_object, told)), text or nothing, YES if told else NO)
+
+    return answered(arguments, ask)
+
+
+async def _found(arguments: argparse.Namespace) -> Sequence[_Told]:
+    from router.incidents import reading  # noqa: PLC0415 - imported only where it is needed
+    from router.outbox import Selection  # noqa: PLC0415 - the same
+    from router.routing import steps  # noqa: PLC0415 - the same
+    from router.settings.routes_part import routes_of  # noqa: PLC0415 - the same
+
+    part = routes_of(arguments.config)
+    told = list[_Told]()
+    async with events.opened(arguments.config) as records:
+        for one in await _events(records, arguments):
+            event = json.loads(one.body)
+            rows = await records.deliveries(Selection(events=[one.id]), DELIVERIES)
+            counted = await records.read(partial(reading.of_event, event_id=one.id))
+            told.append(_Told(event, steps(part.routes, event["data"], part.incidents), rows, counted))
+    return told
+
+
+async def _events(records: SqliteRecords, arguments: argparse.Namespace) -> Sequence[StoredEvent]:
+    from router.incidents import reading  # noqa: PLC0415 - as above
+    from router.outbox.stored import Stretch  # noqa: PLC0415 - as above
+
+    if arguments.id is not None:
+        if (incident := await records.read(partial(reading.incident, incident_id=arguments.id))) is not None:
+            ids = await records.read(partial(reading.events_of, incident=incident, limit=arguments.limit))
+            return await records.events(Stretch(ids=ids), arguments.limit) if ids else ()
+        return await records.events(Stretch(ids=[arguments.id]), 1)
+
+    def is_wanted(data: Mapping[str, object]) -> bool:
+        return _is_about(data, arguments.namespace, arguments.name, arguments.image)
+
+    since = 0.0 if arguments.since is None else time.time() - arguments.since
+    return await events.found(records, is_wanted, since, arguments.limit)
+
+
+def _is_about(data: Mapping[str, object], namespace: str | None, name: str | None, image: str | None) -> bool:
+    from router.routing.fields import reader  # noqa: PLC0415 - as above
+
+    names = [one for field in ("request.name", "request.generate_name", "workload.name") for one in reader(field)(data)]
+    names += reader("workload.owner.name")(data)
+    return (
+        (namespace is None or namespace in reader("request.namespace")(data))
+        and (name is None or name in names)
+        and (image is None or any(image in one for one in reader("images.image")(data)))
+    )
+
+
+def _object(told: _Told) -> Object:
+    return {
+        "event": told.event,
+        "routes": [step_object(step) for step in told.steps],
+        "deliveries": [deliveries.as_object(row) for row in told.rows],
+        "incidents": [incidents.as_object(one) for one in told.incidents],
+    }
+
+
+def step_object(step: Step) -> Object:
+    """What a route said of an event, for programs."""
+    return {"path": step.path, "said": step.said.value, "why": step.why, "told": step.told}
+
+
+def _lines(told: _Told) -> Iterator[str]:
+    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+
+    event = told.event
+    yield one_line(f"event {event['id']}, {event['subject']}, {event['time']}")
+    yield from (f"  {one_line(line)}" for line in _decided(event))
+    yield ""
+    yield "routes of the configuration as it is now:"
+    yield from (f"  {one_line(line)}" for line in route_lines(told.steps))
+    yield ""
+    yield "deliveries, by the routes that were in force when it was decided:"
+    for row in told.rows:
+        yield from (f"  {one_line(line)}" for line in _delivery(row))
+    if not told.rows:
+        yield "  none: no route named a destination for it"
+    for one in told.incidents:
+        yield ""
+        yield from incidents.lines_of(one)
+
+
+def _decided(event: Mapping[str, object]) -> Iterator[str]:
+    data = events.inside(event, "data")
+    if notice := events.inside(data, "notice"):
+        yield f"told of Gatecrier itself: {notice['title']} ({notice['severity']})"
+        return
+    if incident := events.inside(data, "incident"):
+        yield f"message about incident {incident['number']} ({incident['id']}): {incident['state']}"
+        return
+    decision, user = events.inside(data, "decision"), events.inside(events.inside(data, "request"), "user")["name"]
+    would = ", would have been rejected" if decision["would_reject"] and decision["outcome"] != "rejected" else ""
+    yield f"{decision['outcome']}{would}; mode {decision['mode']}, severity {decision['severity']}, asked by {user}"
+    if data.get("corrects"):
+        yield f"corrects {data['corrects']}"
+    images = data["images"]
+    for image in images if isinstance(images, list) else ():
+        rule = f'rule "{image["rule"]}"' if image["rule"] else "no rule"
+        detail = f": {image['detail']}" if image["detail"] else ""
+        place = f"{image['image']} (container {image['container']})"
+        yield f"{place}: {image['verdict']} ({image['reason']}), {rule}{detail}"
+    if omitted := events.inside(data, "images_omitted"):
+        yield f"and {omitted['count']} more images"
+
+
+def route_lines(steps: Sequence[Step]) -> Iterator[str]:
+    """What each route said of an event, for people."""
+    for step in steps:
+        told = f" -> {', '.join(step.told) or 'nobody'}" if step.said == "tells" else ""
+        yield f"{'  ' * step.depth}{step.path.rpartition('.')[2]}: {step.said.replace('_', ' ')}, {step.why}{told}"
+
+
+def _delivery(row: DeliveryRow) -> Iterator[str]:
+    times = f"{row.attempts} attempt{'' if row.attempts == 1 else 's'}"
+    following = ""
+    if row.state == "pending":
+        following = ", next " + ("as soon as it can be" if row.due_at is None else moment(row.due_at))
+    yield f"{row.destination}: {row.state.replace('_', ' ')}, {times}{following}"
+    left_out = row.attempts - len(row.tried)
+    for number, attempt in enumerate(row.tried):
+        yield f"  {_attempt(attempt)}"
+        if number == 0 and left_out > 0:
+            yield f"  ... {left_out} more"
+    if row.reason and (not row.tried or row.tried[-1].reason != row.reason):
+        yield f"  {row.reason}{f': {row.words}' if row.words else ''}"
+
+
+def _attempt(attempt: Attempt) -> str:
+    status = "" if attempt.status is None else f", status {attempt.status}"
+    words = f', said "{attempt.words}"' if attempt.words else ""
+    came_to = "delivered" if attempt.is_accepted else attempt.reason
+    return f"{moment(attempt.at)}  {came_to} in {attempt.seconds * 1000:.0f} ms{status}{words}"

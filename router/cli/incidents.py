@@ -1,0 +1,204 @@
+"""`gatecrier incidents`: what is wrong with whom, since when, and who was told of it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from router.cli import events
+from router.cli.answering import NO, YES, Answer, Object, answered, asking, at_least_one, forms, moment, table
+from router.cli.parsing import example
+from router.errors import MisusedError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from router.cli import Subcommands
+    from router.incidents.incident import Incident
+    from router.incidents.rules import Rules
+
+EVENTS = 100
+"""Events of one incident that are named."""
+
+
+def add(subcommands: Subcommands) -> None:
+    """Register the commands."""
+    parser = subcommands.add_parser(
+        "incidents",
+        help="list, show or close incidents",
+        epilog=example("gatecrier incidents list", "gatecrier incidents show 17"),
+    )
+    inner = parser.add_subparsers(metavar="COMMAND", required=True)
+    listing = inner.add_parser(
+        "list",
+        help="show incidents, newest first",
+        description="Shows incidents, newest first: open ones.",
+        epilog=example("gatecrier incidents list --namespace payments --json"),
+    )
+    which = listing.add_mutually_exclusive_group()
+    which.add_argument("--open", action="store_true", help="only open ones (the default)")
+    which.add_argument("--all", action="store_true", help="those that are over, too")
+    listing.add_argument("--namespace", metavar="N", help="of this namespace")
+    listing.add_argument(
+        "-n", "--limit", type=at_least_one, default=100, help="how many at most (default: %(default)s)"
+    )
+    asking(listing, _list)
+    forms(listing)
+    show = inner.add_parser(
+        "show", help="show all that is known of an incident", epilog=example("gatecrier incidents show 17")
+    )
+    show.add_argument("id", metavar="ID", help="its id, or its number")
+    asking(show, _show)
+    forms(show)
+    close = inner.add_parser(
+        "close",
+        help="end an incident",
+        description="Ends an open incident; whoever was told of it is told so. The next failure opens another.",
+        epilog=example('gatecrier incidents close 17 --author alice --reason "signed by hand"'),
+    )
+    close.add_argument("id", metavar="ID", help="its id, or its number")
+    close.add_argument("--author", metavar="NAME", required=True, help="who says so")
+    close.add_argument("--reason", metavar="TEXT", required=True, help="why")
+    asking(close, _close)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from router.incidents import reading  # noqa: PLC0415 - imported only where it is needed
+
+    query = partial(
+        reading.incidents,
+        limit=arguments.limit,
+        namespace=arguments.namespace,
+        only=None if arguments.all else True,
+    )
+
+    async def found() -> Sequence[Incident]:
+        async with events.opened(arguments.config) as records:
+            return await records.read(query)
+
+    def ask() -> Answer:
+        some = asyncio.run(found())
+        heads = ("NUMBER", "STATE", "SEVERITY", "WHO", "FOUND", "COUNT", "LAST SEEN", "ID")
+        text = table(heads, [_cells(one) for one in some], nothing="no incident is open")
+        return Answer([as_object(one) for one in some], text)
+
+    return answered(arguments, ask)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from router.incidents import reading  # noqa: PLC0415 - as above
+
+    async def found() -> tuple[Incident | None, Sequence[str]]:
+        async with events.opened(arguments.config) as records:
+            one = await records.read(partial(reading.incident, incident_id=arguments.id))
+            if one is None:
+                return None, ()
+            return one, await records.read(partial(reading.events_of, incident=one, limit=EVENTS))
+
+    def ask() -> Answer:
+        one, ids = asyncio.run(found())
+        if one is None:
+            return Answer((), f"there is no incident {arguments.id}", NO)
+        return Answer([{**as_object(one), "events": list(ids)}], "\n".join(lines_of(one)))
+
+    return answered(arguments, ask)
+
+
+def _close(arguments: argparse.Namespace) -> int:
+    from router.incidents import reading  # noqa: PLC0415 - as above
+    from router.incidents.consuming import Consuming  # noqa: PLC0415 - the same
+    from router.incidents.telling import Times  # noqa: PLC0415 - the same
+
+    if not (arguments.author.strip() and arguments.reason.strip()):
+        raise MisusedError("say who closes it and why: --author NAME --reason TEXT")
+    rules = _rules(arguments.config)
+
+    async def closed() -> int:
+        async with events.opened(arguments.config) as records:
+            own = records.own_time()
+
+            def close(connection: sqlite3.Connection) -> int:
+                one = reading.incident(connection, arguments.id)
+                if one is None or not one.is_open:
+                    return 0
+                Consuming(connection, rules, Times(own, time.time())).close(one, arguments.author, arguments.reason)
+                return 1
+
+            return await records.change(close)
+
+    is_closed = asyncio.run(closed())
+    print("the incident is closed" if is_closed else f"no incident {arguments.id} is open")
+    return YES if is_closed else NO
+
+
+def _rules(config: Path) -> Rules:
+    from router.incidents.rules import Rules  # noqa: PLC0415 - as above
+    from router.settings.routes_part import routes_of  # noqa: PLC0415 - the same
+
+    part = routes_of(config)
+    return Rules.of(part.incidents, part.time_intervals, part.routes, "", 0.0)
+
+
+def as_object(one: Incident) -> Object:
+    """An incident, for programs."""
+    shown = one.public(_state(one), None, {})
+    shown.pop("told")
+    shown.pop("suppressed")
+    shown.pop("links")
+    tellings = {
+        name: {"told": telling.told, "suppressed": telling.suppressed, "severity": telling.severity}
+        for name, telling in one.tellings.items()
+    }
+    return {**shown, "destinations": tellings}
+
+
+def lines_of(one: Incident) -> Iterator[str]:
+    """An incident, for people."""
+    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+
+    yield one_line(f"incident {one.number} ({one.id}): {_state(one)}, severity {one.severity}")
+    yield one_line(f"  {who(one)} in cluster {one.cluster}, first asked by {one.user}")
+    if one.claimed_owner is not None:
+        claimed = f"{one.claimed_owner['kind']}/{one.claimed_owner['name']}"
+        yield one_line(f"  it claims to be of {claimed}, which is not believed")
+    yield f"  {one.count} events, from {moment(one.first_seen)} to {moment(one.last_seen)}"
+    for image in one.images:
+        found = f"{image.image} (container {image.container}): {image.verdict} ({image.reason}), {image.count} times"
+        yield one_line(f"  {found}")
+    if one.ended is not None:
+        by = f" by {one.ended.author}: {one.ended.reason}" if one.ended.author else ""
+        yield one_line(f"  it ended ({one.ended.how}){by}")
+    for name, telling in one.tellings.items():
+        held = f", {telling.suppressed} events held back" if telling.suppressed else ""
+        yield one_line(f"  {name}: told {telling.told} times{held}")
+
+
+def who(one: Incident) -> str:
+    """Whose trouble it is."""
+    return "/".join(filter(None, (one.namespace, one.owner["kind"], one.owner["name"])))
+
+
+def _state(one: Incident) -> str:
+    return "open" if one.is_open else "over"
+
+
+def _cells(one: Incident) -> Sequence[str]:
+    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+
+    verdicts = " ".join(dict.fromkeys(image.verdict for image in one.images)) or "-"
+    cells = (
+        str(one.number),
+        _state(one),
+        one.severity,
+        who(one),
+        verdicts,
+        str(one.count),
+        moment(one.last_seen),
+        one.id,
+    )
+    return [one_line(cell) for cell in cells]

@@ -1,0 +1,194 @@
+"""`gatecrier routes`: the tree as it is configured, and who would be told of an event, and why not who else."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.cli.answering import NO, YES, Answer, Object, answered, asking, forms, table
+from router.cli.events import inside
+from router.cli.explain import route_lines, step_object
+from router.cli.parsing import example
+from router.cli.supposed import SUPPOSABLE, event_meant, supposing
+from router.errors import MisusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from router.cli import Subcommands
+    from router.routing import RouteSettings, Step
+
+
+def add(subcommands: Subcommands) -> None:
+    """Register the commands."""
+    parser = subcommands.add_parser(
+        "routes",
+        help="show the tree of routes, or test who would be told of an event",
+        epilog=example("gatecrier routes show", "gatecrier routes test --namespace payments --verdict unsigned"),
+    )
+    inner = parser.add_subparsers(metavar="COMMAND", required=True)
+    show = inner.add_parser(
+        "show",
+        help="draw the tree",
+        description="Draws the tree of routes, and what each says beside its place.",
+        epilog=example("gatecrier routes show --config gatecrier.yaml"),
+    )
+    asking(show, _show)
+    forms(show, is_live=False)
+    test = inner.add_parser(
+        "test",
+        help="say who would be told of an event, and why not who else",
+        description="Says who would be told of an event, by which route and template, and of every other destination "
+        "why it would not. The event is a stored one (EVENT_ID), one in a file, or one that the options suppose: what "
+        "no option says is what the configuration would make of it. Exit code 1 if nobody would be told.",
+        epilog=example(
+            "gatecrier routes test --namespace payments --owner Deployment/web",
+            "gatecrier routes test event.json",
+        ),
+    )
+    test.add_argument("event", metavar="EVENT_ID|FILE", nargs="?", help="a stored event, or a file with one as JSON")
+    supposing(test)
+    asking(test, _test)
+    forms(test, is_live=False)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from router.settings.routes_part import routes_of  # noqa: PLC0415 - imported only where it is needed
+
+    part = routes_of(arguments.config)
+
+    def ask() -> Answer:
+        drawn = list(_drawn(part.routes, "routes", 0, "root"))
+        lines = [f"{'  ' * depth}{label}: {_said(route)}" for _, depth, label, route in drawn]
+        return Answer([{"path": path, **_written(route)} for path, _, _, route in drawn], "\n".join(lines))
+
+    return answered(arguments, ask)
+
+
+def _drawn(route: RouteSettings, path: str, depth: int, label: str) -> Iterator[tuple[str, int, str, RouteSettings]]:
+    yield path, depth, label, route
+    for number, child in enumerate(route.routes):
+        yield from _drawn(child, f"{path}.routes[{number}]", depth + 1, f"routes[{number}]")
+
+
+def _written(route: RouteSettings) -> Mapping[str, object]:
+    """What an operator has written in this node, under the names that he used."""
+    return route.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"routes"})
+
+
+def _said(route: RouteSettings) -> str:
+    written = dict(_written(route))
+    for shown in ("match", "destinations"):
+        written.pop(shown, None)
+    parts = [" and ".join(route.match) or "everything", f"-> {', '.join(route.destinations) or 'as its parent'}"]
+    parts += [f"{name}: {value if isinstance(value, str) else json.dumps(value)}" for name, value in written.items()]
+    return "  ".join(parts)
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    from router.routing import steps  # noqa: PLC0415 - as above
+    from router.settings.routes_part import incident_templates_of, routes_of, templates_of  # noqa: PLC0415 - the same
+
+    supposed = [name for name in SUPPOSABLE if getattr(arguments, name) is not None]
+    if (arguments.event is not None) is bool(supposed):
+        raise MisusedError("say an event by its id or file, or suppose one: --namespace N --verdict V ...")
+    part, templates = routes_of(arguments.config), templates_of(arguments.config)
+    by_lane = {"events": templates, "incidents": incident_templates_of(arguments.config)}
+    try:
+        event = event_meant(arguments, part)
+    except ValueError as error:
+        raise MisusedError(str(error)) from error
+    if event is None:
+        print(f"no event {arguments.event} is stored here, and there is no such file")
+        return NO
+    asked = steps(part.routes, inside(event, "data"), part.incidents)
+    told = _by_lane(asked, event, by_lane)
+    names = {one.destination for one in told}
+    missed = {name: _why_not(name, asked) for name in templates if name not in names}
+
+    def ask() -> Answer:
+        objects: list[Object] = [one.as_object() for one in told]
+        objects += [{"destination": name, "is_told": False, "because": why} for name, why in missed.items()]
+        return Answer(objects, _text(event, asked, told, missed), YES if told else NO)
+
+    return answered(arguments, ask)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """That a destination is told, in one lane."""
+
+    destination: str
+    lane: str
+    template: str | None
+    severity: str
+    step: Step
+
+    def as_object(self) -> Object:
+        """For programs."""
+        return {
+            "destination": self.destination,
+            "is_told": True,
+            "lane": self.lane,
+            "template": self.template,
+            "severity": self.severity,
+            "route": step_object(self.step),
+        }
+
+
+def _by_lane(
+    asked: Sequence[Step], event: Mapping[str, object], templates: Mapping[str, Mapping[str, str | None]]
+) -> Sequence[_Told]:
+    """Who is told in which lane, none twice in one; what is told of Gatecrier itself is in the events lane."""
+    data = inside(event, "data")
+    own = str((inside(data, "decision") or inside(data, "notice")).get("severity", ""))
+    told: dict[tuple[str, str], _Told] = {}
+    for step in asked:
+        lane = "events" if "notice" in data else step.of.lane
+        for name in step.told:
+            named = step.of.templates.get(name) if lane == "incidents" else None
+            severity = (step.of.how.severity if lane == "incidents" else None) or own
+            told.setdefault((name, lane), _Told(name, lane, named or templates[lane].get(name), severity, step))
+    return list(told.values())
+
+
+def _why_not(name: str, asked: Sequence[Step]) -> Sequence[str]:
+    """Why no route that names a destination told it; or why the routes above those were not gone beyond."""
+    reasons = [
+        f"{step.path}: {step.why}"
+        for step in asked
+        if name in step.destinations or (not step.is_gone_beyond and _names(step.route, name))
+    ]
+    return reasons or ["no route names it"]
+
+
+def _names(route: RouteSettings, name: str) -> bool:
+    return name in route.destinations or any(_names(child, name) for child in route.routes)
+
+
+def _text(
+    event: Mapping[str, object],
+    asked: Sequence[Step],
+    told: Sequence[_Told],
+    missed: Mapping[str, Sequence[str]],
+) -> str:
+    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+
+    decision = inside(inside(event, "data"), "decision") or inside(inside(event, "data"), "notice")
+    about = [str(decision[key]) for key in ("outcome", "mode", "severity") if key in decision]
+    rows = [(one.destination, one.lane, one.severity, one.template or "(the event)", one.step.path) for one in told]
+    lines = [f"event: {event.get('subject')} ({', '.join(about)})", ""]
+    lines += [
+        "told:",
+        *_indented(table(("DESTINATION", "LANE", "SEVERITY", "TEMPLATE", "ROUTE"), rows, nothing="nobody")),
+        "",
+    ]
+    lines += ["not told, because:"]
+    lines += [f"  {name}: {'; '.join(why)}" for name, why in missed.items()] or ["  nobody is left"]
+    return "\n".join(one_line(line) for line in [*lines, "", "routes:", *(f"  {one}" for one in route_lines(asked))])
+
+
+def _indented(text: str) -> Sequence[str]:
+    return [f"  {line}" for line in text.splitlines()]

@@ -1,0 +1,176 @@
+"""`gatecrier silence`: hold back what people are told of incidents, for a while, by whom and why."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from router.cli import events
+from router.cli.answering import NO, YES, Answer, Object, answered, asking, forms, moment, seconds, table
+from router.cli.parsing import example
+from router.errors import MisusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from router.cli import Subcommands
+    from router.incidents.reading import Held
+    from router.incidents.silences import Silence
+
+LISTED = 1000
+"""Silences that are shown at most."""
+
+
+def add(subcommands: Subcommands) -> None:
+    """Register the commands."""
+    parser = subcommands.add_parser(
+        "silence",
+        help="hold back what people are told of incidents, for a while",
+        epilog=example("gatecrier silence list", "gatecrier silence expire ID --author alice"),
+    )
+    inner = parser.add_subparsers(metavar="COMMAND", required=True)
+    adding = inner.add_parser(
+        "add",
+        help="add a silence, and print its id",
+        description="Adds a silence, which is in force when this returns, and prints its id. At its end each "
+        "destination from which something was held back gets a summary. The events lane is never silenced.",
+        epilog=example("gatecrier silence add 'request.namespace = ci' --author al --reason x --for 2h"),
+    )
+    adding.add_argument("matcher", metavar="MATCHER", nargs="*", help='such as request.namespace = "team-a"')
+    adding.add_argument("--author", metavar="NAME", default="", help="who says so")
+    adding.add_argument("--reason", metavar="TEXT", default="", help="why")
+    until = adding.add_mutually_exclusive_group(required=True)
+    until.add_argument("--for", dest="lasts", metavar="DURATION", type=seconds, help="for 30m, 2h, 7d ...; at most 90d")
+    until.add_argument("--until", metavar="TIME", type=_time, help="until a time, as in 2026-11-23T18:00:00Z")
+    asking(adding, _add)
+    listing = inner.add_parser(
+        "list",
+        help="show silences",
+        description="Shows the silences that are in force.",
+        epilog=example("gatecrier silence list --expired"),
+    )
+    listing.add_argument("--expired", action="store_true", help="those that have ended, too")
+    asking(listing, _list)
+    forms(listing)
+    show = inner.add_parser(
+        "show", help="show a silence, and what it holds back now", epilog=example("gatecrier silence show ID")
+    )
+    show.add_argument("id", metavar="ID")
+    asking(show, _show)
+    forms(show)
+    expire = inner.add_parser(
+        "expire", help="end a silence now", epilog=example("gatecrier silence expire ID --author alice")
+    )
+    expire.add_argument("id", metavar="ID")
+    expire.add_argument("--author", metavar="NAME", required=True, help="who says so")
+    asking(expire, _expire)
+
+
+def _time(text: str) -> float:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 2026-11-23T18:00:00Z") from None
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    from router.errors import ConfigurationError  # noqa: PLC0415 - imported only where it is needed
+    from router.incidents import silences  # noqa: PLC0415 - the same
+
+    now = time.time()
+    ends_at = now + arguments.lasts if arguments.until is None else arguments.until
+    try:
+        silence = silences.new(arguments.matcher, arguments.author, arguments.reason, now=now, ends_at=ends_at)
+    except ConfigurationError as error:
+        raise MisusedError(str(error)) from error
+
+    async def added() -> None:
+        async with events.opened(arguments.config) as records:
+            await records.change(partial(silences.add, silence=silence))
+
+    asyncio.run(added())
+    print(silence.id)
+    return YES
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from router.incidents import silences  # noqa: PLC0415 - as above
+
+    async def found() -> Sequence[Silence]:
+        async with events.opened(arguments.config) as records:
+            return await records.read(partial(silences.silences, limit=LISTED))
+
+    def ask() -> Answer:
+        now = time.time()
+        some = [one for one in asyncio.run(found()) if arguments.expired or one.is_in_force(now)]
+        heads = ("ID", "UNTIL", "HELD BACK", "AUTHOR", "REASON", "MATCHERS")
+        text = table(heads, [_cells(one) for one in some], nothing="nothing is silenced")
+        return Answer([_object(one, now) for one in some], text)
+
+    return answered(arguments, ask)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from router.incidents import reading, silences  # noqa: PLC0415 - as above
+
+    async def found() -> tuple[Silence | None, Sequence[Held]]:
+        async with events.opened(arguments.config) as records:
+            one = await records.read(partial(silences.silence, silence_id=arguments.id))
+            return one, await records.read(partial(reading.held_by, source=arguments.id))
+
+    def ask() -> Answer:
+        one, held = asyncio.run(found())
+        if one is None:
+            return Answer((), f"there is no silence {arguments.id}", NO)
+        rows = [(each.destination, str(each.events), each.incident) for each in held]
+        holds = table(("DESTINATION", "EVENTS", "INCIDENT"), rows, nothing="it holds nothing back now")
+        lines = [f"{name}: {value}" for name, value in _object(one, time.time()).items() if value is not None]
+        objects = [{"destination": each.destination, "events": each.events, "incident": each.incident} for each in held]
+        return Answer([{**_object(one, time.time()), "holds_back": objects}], "\n".join([*_shown(lines), "", holds]))
+
+    return answered(arguments, ask)
+
+
+def _expire(arguments: argparse.Namespace) -> int:
+    from router.incidents import silences  # noqa: PLC0415 - as above
+
+    expire = partial(silences.expire, silence_id=arguments.id, author=arguments.author, now=time.time())
+
+    async def ended() -> int:
+        async with events.opened(arguments.config) as records:
+            return await records.change(expire)
+
+    is_ended = asyncio.run(ended())
+    print("the silence has ended" if is_ended else f"no silence {arguments.id} is in force")
+    return YES if is_ended else NO
+
+
+def _cells(one: Silence) -> Sequence[str]:
+    matchers = " and ".join(one.matchers)
+    return _shown([one.id, moment(one.ends_at), str(one.suppressed), one.author, one.reason, matchers])
+
+
+def _shown(texts: Sequence[str]) -> list[str]:
+    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+
+    return [one_line(text) for text in texts]
+
+
+def _object(one: Silence, now: float) -> Object:
+    return {
+        "id": one.id,
+        "matchers": list(one.matchers),
+        "author": one.author,
+        "reason": one.reason,
+        "created_at": moment(one.created_at),
+        "ends_at": moment(one.ends_at),
+        "ended_by": one.ended_by or None,
+        "is_in_force": one.is_in_force(now),
+        "suppressed": one.suppressed,
+        "matched_at": None if one.matched_at is None else moment(one.matched_at),
+    }

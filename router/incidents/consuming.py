@@ -1,0 +1,230 @@
+"""Consumes stored events, and lets time pass: incidents are opened, told and ended in the transaction that does so.
+
+Order, for each event, by its number:
+(1) What it shows of an object that can have others is noted (`facts`).
+(2) Where routes took it: each incident that it belongs to is found or opened, counts it, takes what fails in it, and
+    each destination is told, or what it would be told is held back by a silence or an interval.
+(3) Whatever it is: findings that it shows to be over are taken away, and incidents without findings end.
+(4) What it `corrects` was counted in its place.
+Time ends incidents of which nothing is heard any more, tells of news that had to wait, and tells what intervals have
+held back when telling begins again.
+
+Invariants: an event opens nothing if it is older than the last end of the same trouble, or if within `group_interval`
+of that end it was only found to be of that owner. `resolved` and `expired` go to whoever was told, whatever routes,
+silences and intervals say by then. Everything is in one transaction with the number of the last event, so that a crash
+repeats all of it or nothing. One event that can't be understood is logged and passed over: it keeps nobody from others.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from router.events import BEGINNING, decode
+from router.incidents import ledger
+from router.incidents.facts import Facts, facts, shows
+from router.incidents.folding import (
+    Message,
+    answered,
+    closing,
+    count,
+    due,
+    end_due,
+    ends,
+    find,
+)
+from router.incidents.incident import Ended, How, Incident
+from router.incidents.ledger import Stored
+from router.incidents.messages import incident_id
+from router.incidents.rules import Rules
+from router.incidents.subjects import Subject, overflow, registry_key, subjects
+from router.incidents.telling import Teller, Times
+from router.routing import stored_routes
+from router.telemetry.logs import logger
+
+log = logger()
+
+_OF_ADMISSION = BEGINNING + b"admission."
+AT_ONCE = 32
+"""Events of one transaction: the event loop stands still while they are consumed."""
+
+
+class Consuming:
+    """One transaction's work.
+
+    Args:
+        connection: In a transaction.
+        rules: What the configuration says.
+        times: What time it is.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, rules: Rules, times: Times) -> None:
+        self._connection = connection
+        self._rules = rules
+        self._now = times.own
+        self._time_of_day = times.of_day
+        self._teller = Teller(connection, rules, times)
+
+    def events(self) -> int:
+        """Consume the next events; returns how many."""
+        found = ledger.unconsumed(self._connection, AT_ONCE)
+        for stored in found:
+            self._connection.execute("SAVEPOINT event")
+            try:
+                self._event(stored)
+            except sqlite3.Error:
+                raise
+            except Exception:  # a mistake of ours about one event keeps nobody from others
+                log.exception("incident_event_failed", event_id=stored.id)
+                self._connection.execute("ROLLBACK TO event")
+            self._connection.execute("RELEASE event")
+        if found:
+            ledger.note_consumed(self._connection, found[-1].sequence)
+        return len(found)
+
+    def time(self) -> int:
+        """Do what is due without an event; returns how many incidents changed."""
+        settings = self._rules.settings
+        found = ledger.due(self._connection, self._now, AT_ONCE)
+        for incident in found:
+            if self._now >= end_due(incident, settings.quiet_after, settings.forget_after):
+                is_rejected = incident.outcomes["rejected"] == incident.count
+                self._end(incident, "quiet" if is_rejected else "forgotten", incident.last_seen)
+            else:
+                self._teller.tell_what_waited(incident)
+            self._save(incident, None)
+        return len(found)
+
+    def close(self, incident: Incident, author: str, reason: str) -> None:
+        """End an open incident because a person says so."""
+        self._end(incident, "closed", self._time_of_day, author, reason)
+        self._save(incident, None)
+
+    def send_again(self, incident: Incident, said: Message) -> None:
+        """Tell a destination what was held back from it."""
+        self._teller.send(incident, said, ledger.event_body(self._connection, incident.last_event))
+        self._save(incident, None)
+
+    def _event(self, stored: Stored) -> None:
+        if not stored.body.startswith(_OF_ADMISSION):
+            return
+        data = decode(stored.body)["data"]
+        connection, namespace = self._connection, data["request"]["namespace"]
+        one = facts(
+            stored.sequence,
+            stored.id,
+            stored.at,
+            data,
+            stored_routes(stored.routes),
+            seen=lambda within, uid: ledger.seen(connection, within, uid),
+            controllers=self._rules.settings.controllers,
+        )
+        if (shown := shows(data, one.whose)) is not None:
+            ledger.remember(connection, namespace, shown[0], shown[1], self._now)
+        touched = dict[int, Incident]()
+        replaced = {found.number: found.outcome for found in ledger.counted(connection, data.get("corrects", ""))}
+        replaced |= {found.number: found.outcome for found in ledger.counted(connection, stored.id)}
+        if one.routes:
+            self._take(one, stored.body, replaced, touched)
+        self._uncount(one, replaced, touched)
+        self._end_what_is_over(one, stored.body, touched)
+        for incident in touched.values():
+            self._save(incident, None)
+
+    def _take(self, one: Facts, body: bytes, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
+        silence = self._teller.silence_of(one)
+        for subject in subjects(one):
+            incident = ledger.open_of(self._connection, subject.key) or self._opened(one, subject, replaced)
+            if incident is None:
+                continue
+            touched[incident.number] = incident
+            before = replaced.get(incident.number)
+            count(incident, one, self._now, before)
+            ledger.note_counted(self._connection, one.id, incident.number, one.outcome)
+            find(incident, one, subject.failing, subject.findings_of, is_repeated=before is not None)
+            if not subject.failing and not _is_alarming(one):
+                continue
+            for route in subject.routes:
+                self._teller.tell(incident, route, one, body, silence)
+
+    def _opened(self, one: Facts, subject: Subject, replaced: dict[int, str]) -> Incident | None:
+        """A new incident, or the namespace's where there are too many; None where this opens none."""
+        if replaced or not (subject.failing or _is_alarming(one)) or self._is_late(one, subject):
+            return None
+        namespace = one.data["request"]["namespace"]
+        if subject.kind != "namespace" and ledger.is_full(self._connection, namespace):
+            full = overflow(one, subject)
+            return ledger.open_of(self._connection, full.key) or self._opened(one, full, replaced)
+        incident = Incident(
+            id=incident_id(subject.key, one.id),
+            number=ledger.next_number(self._connection),
+            kind=subject.kind,
+            cluster=one.data["cluster"],
+            namespace=subject.namespace,
+            owner=subject.owner,
+            claimed_owner=subject.claimed_owner,
+            user=one.data["request"]["user"]["name"],
+            first_seen=one.at,
+            last_seen=one.at,
+            heard_at=self._now,
+        )
+        self._save(incident, (subject.key, namespace))
+        return incident
+
+    def _is_late(self, one: Facts, subject: Subject) -> bool:
+        ended = ledger.last_ended(self._connection, subject.key)
+        if ended is None:
+            return False
+        incident, since = ended
+        if incident.ended_time is not None and one.at <= incident.ended_time:
+            return True
+        interval = min((route.group_interval for route in subject.routes), default=0.0)
+        return not one.whose.is_itself and self._now - since < interval
+
+    def _uncount(self, one: Facts, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
+        """Let a correction take the place of what it corrects where it was counted before, and not again."""
+        for number, outcome in replaced.items():
+            incident = None if number in touched else ledger.by_number(self._connection, number)
+            if incident is not None:
+                incident.outcomes[outcome] -= 1
+                incident.outcomes[one.outcome] += 1
+                ledger.note_counted(self._connection, one.id, number, one.outcome)
+                self._save(incident, None)
+
+    def _end_what_is_over(self, one: Facts, body: bytes, touched: dict[int, Incident]) -> None:
+        for found in ledger.concerned(self._connection, one.whose.key):
+            touched.setdefault(found.number, found)
+        for incident in touched.values():
+            if incident.is_open and incident.kind != "registry" and ends(incident, one):
+                self._end(incident, "passing", one.at, body=body)
+        for host in one.answering:
+            for found in ledger.concerned(self._connection, registry_key(one.data["cluster"], host)):
+                incident = touched.setdefault(found.number, found)
+                if answered(incident, one.at) and incident.is_open:
+                    self._end(incident, "passing", one.at, body=body)
+
+    def _end(
+        self,
+        incident: Incident,
+        how: How,
+        at: float,
+        author: str | None = None,
+        reason: str | None = None,
+        body: bytes | None = None,
+    ) -> None:
+        incident.ended, incident.ended_time = Ended(how, author, reason), at
+        incident.findings = []
+        body = body or ledger.event_body(self._connection, incident.last_event)
+        for said in closing(incident):
+            self._teller.send(incident, said, body)
+
+    def _save(self, incident: Incident, of: tuple[str, str] | None) -> None:
+        settings = self._rules.settings
+        subject, namespace = of or ("", "")
+        when = due(incident, settings.quiet_after, settings.forget_after)
+        ledger.save(self._connection, incident, subject, namespace, self._now, when)
+
+
+def _is_alarming(one: Facts) -> bool:
+    """Whether people must be told although no image fails."""
+    decision = one.data["decision"]
+    return decision["severity"] == "critical" or decision["break_glass"] is not None

@@ -1,0 +1,113 @@
+"""The third driver: it consumes stored events by their numbers, and appends messages in the same transaction.
+
+It runs in the one process that has the outbox's file: the lock on that file is its lease. Where it begins again, it
+goes on where the last transaction ended. What fails is tried again: nothing is passed over because the disk is full.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable
+
+from router.errors import OutboxError
+from router.incidents import ledger
+from router.incidents.consuming import AT_ONCE, Consuming
+from router.incidents.holding import Holding
+from router.incidents.rules import Rules
+from router.incidents.telling import Times
+from router.outbox.sqlite import SqliteOutbox
+from router.telemetry.logs import logger
+
+log = logger()
+
+LOOK = 1.0
+"""Seconds between two looks for what is due without an event."""
+AGAIN = 5.0
+"""Seconds until what failed is tried again."""
+FORGET = 3600.0
+"""Seconds between two looks for incidents that have been over for long."""
+FORGOTTEN_AT_ONCE = 500
+
+
+class IncidentsDriver:
+    """Makes incidents of events, for ever; `rules` are replaced with the configuration.
+
+    Args:
+        outbox: Where events are, and where messages go.
+        time_of_day: Seconds since 1970.
+    """
+
+    def __init__(self, outbox: SqliteOutbox, *, time_of_day: Callable[[], float] = time.time) -> None:
+        self._outbox = outbox
+        self._time_of_day = time_of_day
+        self._news = asyncio.Event()
+        self._is_stopped = False
+        self._forget_at = 0.0
+        self.rules: Rules | None = None
+        outbox.on_append(self._news.set)
+
+    def stop(self) -> None:
+        """Begin nothing new."""
+        self._is_stopped = True
+
+    async def run(self) -> None:
+        """Consume what is there, then what comes."""
+        while not self._is_stopped:
+            self._news.clear()
+            try:
+                while await self.step():
+                    pass
+            except OutboxError as error:
+                log.warning("incidents_wait", cause=str(error))
+                await asyncio.sleep(AGAIN)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await self._news.wait()
+
+    async def step(self) -> bool:
+        """One transaction of each kind, where there is anything to do; whether there may be more.
+
+        Raises:
+            OutboxError: The outbox can't be read or written.
+        """
+        if self.rules is None or self._is_stopped:
+            return False
+        many = await self._outbox.change(self._consume) if await self._outbox.read(ledger.has_unconsumed) else 0
+        due = await self._outbox.read(ledger.next_due)
+        late = await self._outbox.change(self._pass_time) if due is not None and due <= self._outbox.own_time() else 0
+        held = await self._outbox.change(self._release) if await self._outbox.read(self._has_released) else 0
+        if self._outbox.own_time() >= self._forget_at:
+            self._forget_at = self._outbox.own_time() + FORGET
+            while await self._outbox.change(self._forget) >= FORGOTTEN_AT_ONCE:
+                pass
+        return many >= AT_ONCE or late >= AT_ONCE or held > 0
+
+    def _consuming(self, connection: sqlite3.Connection) -> Consuming:
+        return Consuming(connection, self._in_force, Times(self._outbox.own_time(), self._time_of_day()))
+
+    def _consume(self, connection: sqlite3.Connection) -> int:
+        return self._consuming(connection).events()
+
+    def _pass_time(self, connection: sqlite3.Connection) -> int:
+        return self._consuming(connection).time()
+
+    def _holding(self, connection: sqlite3.Connection) -> Holding:
+        return Holding(connection, self._in_force, Times(self._outbox.own_time(), self._time_of_day()))
+
+    def _has_released(self, connection: sqlite3.Connection) -> float | None:
+        return 1.0 if self._holding(connection).has_ended() else None
+
+    def _release(self, connection: sqlite3.Connection) -> int:
+        return self._holding(connection).end()
+
+    def _forget(self, connection: sqlite3.Connection) -> int:
+        return ledger.forget(connection, self._outbox.own_time() - self._in_force.keep, FORGOTTEN_AT_ONCE)
+
+    @property
+    def _in_force(self) -> Rules:
+        if self.rules is None:
+            raise RuntimeError("there are no rules before the first configuration")
+        return self.rules

@@ -1,0 +1,175 @@
+"""What incidents are made of: one stored event, read once, and whose it is. Pure.
+
+Whose it is:
+(1) An object that claims no controller is its own owner, and so are kinds that are owners by themselves
+    (`router.events.top_owners`).
+(2) A claimed controller is believed only from users of `incidents.controllers`. Anybody else's claim joins nothing and
+    ends nothing: the trouble is that object's and that user's, with `claimed_owner` shown.
+(3) Where it is believed, what was seen of that controller (by its uid) says whose it is in the end. One that was seen
+    without a believed controller of its own is its own owner.
+(4) Where it was never seen, the Deployment or CronJob of its name is taken: what was found so joins, but ends nothing.
+
+Seen are objects that can have others of theirs, but are not owners by themselves; what was seen first stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+import orjson
+
+from router.events import EventData, ImageData, top_owner
+from router.events.top_owners import claimed, group_of, is_owner_by_itself
+from router.routing import IncidentRoute
+from router.verdict import Verdict
+
+_REGISTRY_FAULTS = frozenset({"unreachable", "rate_limited", "timeout"})
+_ANSWERS = frozenset({Verdict.VERIFIED, Verdict.UNSIGNED, Verdict.UNTRUSTED, Verdict.INVALID})
+
+
+class Seen(NamedTuple):
+    """Whose an object was, when it was seen."""
+
+    api_version: str
+    kind: str
+    name: str
+
+
+class Whose(NamedTuple):
+    """The owner of what an event is about."""
+
+    key: str
+    owner: Mapping[str, str]
+    claimed_owner: Mapping[str, str] | None
+    may_end: bool
+    """Whether an event of this kind can show that a finding is over."""
+    is_itself: bool
+    """Whether the object is the owner."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One event."""
+
+    sequence: int
+    id: str
+    at: float
+    """When it was decided, in seconds since 1970."""
+    data: EventData
+    whose: Whose
+    routes: Sequence[IncidentRoute] = ()
+    failing: Sequence[ImageData] = field(default=())
+    passing: Sequence[ImageData] = field(default=())
+
+    @property
+    def kind(self) -> str:
+        """The kind of its object, with its group."""
+        request = self.data["request"]
+        return f"{group_of(request['api_version'])}/{request['kind']}"
+
+    @property
+    def outcome(self) -> str:
+        """What the API server was told."""
+        return self.data["decision"]["outcome"]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of its images stand in it."""
+        return "images_omitted" not in self.data
+
+    @property
+    def registry_at_fault(self) -> str | None:
+        """The registry that gave no answer, where that is all that is wrong."""
+        if not self.failing or not all(map(_is_registry_fault, self.failing)):
+            return None
+        return _host(self.failing[0])
+
+    @property
+    def answering(self) -> frozenset[str]:
+        """Registries that this event shows to have answered."""
+        shown = (image for image in (*self.failing, *self.passing) if not image["cached"])
+        return frozenset(_host(image) for image in shown if image["verdict"] in _ANSWERS)
+
+
+def facts(  # noqa: PLR0913 - an event has these independent parts
+    sequence: int,
+    event_id: str,
+    at: float,
+    data: EventData,
+    routes: Sequence[IncidentRoute],
+    *,
+    seen: Callable[[str, str], Seen | None],
+    controllers: tuple[str, ...],
+) -> Facts:
+    """What is known of an event; `seen` gives what was seen under a namespace and uid."""
+    failing = [image for image in data["images"] if not Verdict(image["verdict"]).is_pass]
+    passing = [image for image in data["images"] if Verdict(image["verdict"]).is_pass]
+    return Facts(sequence, event_id, at, data, whose(data, seen, controllers), routes, failing, passing)
+
+
+def whose(data: EventData, seen: Callable[[str, str], Seen | None], controllers: tuple[str, ...]) -> Whose:
+    """Whose the object of an event is, by the rules above."""
+    request, workload = data["request"], data["workload"]
+    own = {
+        "api_version": workload["api_version"],
+        "kind": workload["kind"],
+        "name": request["generate_name"] or workload["name"],
+    }
+    if "unreadable" in data:
+        own = {"api_version": "", "kind": "Unreadable", "name": data["unreadable"]["cause"]}
+    claim = claimed(workload["api_version"], workload["kind"], workload["owner"])
+    if claim is None:
+        return Whose(owner_key(data, own), own, None, may_end=True, is_itself=True)
+    user = request["user"]["name"]
+    if not is_believed(user, controllers):
+        shown = {name: claim[name] for name in ("api_version", "kind", "name")}
+        return Whose(owner_key(data, own, claim["uid"], user), own, shown, may_end=True, is_itself=True)
+    if (known := seen(request["namespace"], claim["uid"])) is not None:
+        owner = known._asdict()
+        return Whose(owner_key(data, owner), owner, None, may_end=True, is_itself=False)
+    top = workload.get("top_owner") or top_owner(workload["api_version"], workload["kind"], own["name"], claim, "")
+    owner = {"api_version": top["api_version"], "kind": top["kind"], "name": top["name"]}
+    return Whose(owner_key(data, owner), owner, None, may_end=top["by"] in {"self", "owner"}, is_itself=False)
+
+
+def shows(data: EventData, whose: Whose) -> tuple[str, Seen] | None:
+    """What an event shows of an object that can have others of its own: its uid, and whose it is."""
+    workload = data["workload"]
+    uid, api_version, kind = workload.get("uid", ""), workload["api_version"], workload["kind"]
+    if not uid or (api_version, kind) == ("v1", "Pod") or is_owner_by_itself(api_version, kind):
+        return None
+    return uid, Seen(whose.owner["api_version"], whose.owner["kind"], whose.owner["name"])
+
+
+def owner_key(data: EventData, owner: Mapping[str, str], *more: str) -> str:
+    """What an owner is known by: no version and no uid is part of it."""
+    group = group_of(owner["api_version"])
+    return key("owner", data["cluster"], data["request"]["namespace"], group, owner["kind"], owner["name"], *more)
+
+
+def key(*parts: str) -> str:
+    """Texts that others chose, as one text that no other texts make."""
+    return orjson.dumps(parts).decode()
+
+
+def is_believed(user: str, controllers: tuple[str, ...]) -> bool:
+    """Whether this user's word about owners counts."""
+    return _believed(controllers).fullmatch(user) is not None
+
+
+@lru_cache(maxsize=4)
+def _believed(controllers: tuple[str, ...]) -> re.Pattern[str]:
+    texts = (".*".join(map(re.escape, pattern.split("*"))) for pattern in controllers)
+    return re.compile("|".join(f"(?:{text})" for text in texts) or r"(?!)", re.DOTALL)
+
+
+def _is_registry_fault(image: ImageData) -> bool:
+    return image["verdict"] == Verdict.UNVERIFIABLE.value and image["reason"] in _REGISTRY_FAULTS and bool(_host(image))
+
+
+def _host(image: ImageData) -> str:
+    return (image["reference"] or "").partition("/")[0]

@@ -1,0 +1,204 @@
+"""What one event does to one incident, and what time does to it. Pure.
+
+Order, for an event that a route of the incidents lane took:
+(1) It is counted once: an event that `corrects` another that was counted takes its place, and only its outcome counts.
+(2) Its failing images become findings, one for each container of each owner, and images of the incident.
+(3) Each destination is told, or not: `opened` first; then `changed` where there is news, at most every
+    `group_interval`, the rest waiting for its end; then `repeated` where it was told `repeat_interval` ago.
+Order, for any event of an owner that has findings, if it may end any:
+(4) A finding is over when an event that is no older shows its container passing, or is of a kind of object in which it
+    failed, is whole, and lacks it. The incident is over with its last finding.
+
+Invariants: first and last seen are the least and the greatest time of an event. What is told of is known: nothing is
+news twice. News are images that were not told of, a higher severity, and the first request that was rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from router.events import ImageData
+from router.incidents.facts import Facts
+from router.incidents.incident import FINDINGS_KEPT, IMAGES_KEPT, Finding, Image, Incident, State, Telling
+from router.routing import IncidentRoute
+from router.verdict import Severity
+
+_SEVERITIES = [severity.value for severity in Severity]
+_REGISTRY = "registry"
+"""Kind of container of the finding of a registry that does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """That a destination is to be told."""
+
+    destination: str
+    state: State
+
+
+def worse(one: str, other: str) -> str:
+    """The more urgent of two severities."""
+    return min(one, other, key=_SEVERITIES.index)
+
+
+def count(incident: Incident, facts: Facts, now: float, replaces: str | None) -> None:
+    """Count an event (1); `replaces` is the outcome of the counted event that it corrects."""
+    outcomes = incident.outcomes
+    outcomes[facts.outcome] += 1
+    if replaces is None:
+        incident.count += 1
+    else:
+        outcomes[replaces] -= 1
+    incident.first_seen = min(incident.first_seen, facts.at)
+    incident.last_seen = max(incident.last_seen, facts.at)
+    incident.heard_at, incident.last_event = now, facts.sequence
+    incident.severity = worse(incident.severity, facts.data["decision"]["severity"])
+
+
+def find(incident: Incident, facts: Facts, failing: Sequence[ImageData], owner: str, *, is_repeated: bool) -> None:
+    """Take the failing images of an event into it (2); one that `is_repeated` was counted before."""
+    for image in failing:
+        number = _image(incident, image, facts.at, is_repeated=is_repeated)
+        if incident.kind == _REGISTRY:
+            _found(incident, Finding(owner, _REGISTRY, "", [], facts.at, number))
+        else:
+            _found(
+                incident,
+                Finding(owner, image["container_kind"], image["container"], [facts.kind], facts.at, number),
+            )
+
+
+def _image(incident: Incident, found: ImageData, at: float, *, is_repeated: bool) -> int:
+    new = Image(
+        number=incident.last_image + 1,
+        container=found["container"],
+        container_kind=found["container_kind"],
+        image=found["image"],
+        digest=found["digest"],
+        rule=found["rule"],
+        verdict=found["verdict"],
+        reason=found["reason"],
+        detail=found["detail"],
+        count=1,
+        first_seen=at,
+        last_seen=at,
+    )
+    for known in incident.images:
+        if known.is_same(new):
+            known.count += not is_repeated
+            known.first_seen, known.last_seen = min(known.first_seen, at), max(known.last_seen, at)
+            known.detail = new.detail
+            return known.number
+    if len(incident.images) >= IMAGES_KEPT:
+        current = {finding.image for finding in incident.findings}
+        dropped = next((one for one in incident.images if one.number not in current), incident.images[0])
+        incident.images.remove(dropped)
+        incident.more_images += 1
+    incident.images.append(new)
+    incident.last_image = new.number
+    return new.number
+
+
+def _found(incident: Incident, new: Finding) -> None:
+    for known in incident.findings:
+        if (known.owner, known.container_kind, known.container) == (new.owner, new.container_kind, new.container):
+            known.kinds = sorted({*known.kinds, *new.kinds})
+            if new.last_seen >= known.last_seen:
+                known.last_seen, known.image = new.last_seen, new.image
+            return
+    if len(incident.findings) < FINDINGS_KEPT:
+        incident.findings.append(new)
+    else:
+        incident.is_overfull = True
+
+
+def ends(incident: Incident, facts: Facts) -> bool:
+    """Take away the findings that this event shows to be over (4); whether the last one is."""
+    if not incident.findings or not facts.whose.may_end or facts.outcome == "unanswered":
+        return False
+    passing = {(image["container_kind"], image["container"]) for image in facts.passing}
+    there = passing | {(image["container_kind"], image["container"]) for image in facts.failing}
+
+    def is_over(one: Finding) -> bool:
+        place = (one.container_kind, one.container)
+        is_gone = place not in there and facts.is_whole and facts.kind in one.kinds
+        is_passing = place in passing and place not in {
+            (image["container_kind"], image["container"]) for image in facts.failing
+        }
+        return one.owner == facts.whose.key and facts.at >= one.last_seen and (is_passing or is_gone)
+
+    incident.findings = [one for one in incident.findings if not is_over(one)]
+    return not incident.findings and not incident.is_overfull
+
+
+def answered(incident: Incident, at: float) -> bool:
+    """Take away that a registry did not answer before this time, when it did; whether that was the last finding."""
+    incident.findings = [one for one in incident.findings if at < one.last_seen]
+    return not incident.findings
+
+
+def tell(incident: Incident, route: IncidentRoute, facts: Facts, now: float, *, is_held: bool) -> Message | None:
+    """What a destination is told after an event that its route took (3); nothing where that is held back."""
+    telling = incident.tellings.setdefault(route.destination, Telling())
+    telling.template, telling.active, telling.mute = route.template, list(route.active), list(route.mute)
+    telling.repeat_interval, telling.group_interval = route.repeat_interval, route.group_interval
+    if is_held:
+        telling.suppressed += 1
+        return None
+    telling.severity = worse(telling.severity, route.severity or facts.data["decision"]["severity"])
+    state = next_state(incident, telling, now)
+    return None if state is None else Message(route.destination, state)
+
+
+def suppress(incident: Incident, destination: str, *, is_counted: bool) -> None:
+    """Count an event that was held back from a destination, unless `tell` has done that."""
+    telling = incident.tellings[destination]
+    telling.suppressed += not is_counted
+    telling.due = None
+
+
+def next_state(incident: Incident, telling: Telling, now: float) -> State | None:
+    """What a destination is to be told now; puts news off until they may be told."""
+    if not telling.told:
+        return "opened"
+    has_image = incident.last_image > telling.known and incident.kind != _REGISTRY
+    is_worse = worse(telling.severity, telling.told_severity) != telling.told_severity
+    is_first_rejection = incident.outcomes["rejected"] > 0 and not telling.knows_rejection
+    if has_image or is_worse or is_first_rejection:
+        telling.due = telling.at + telling.group_interval
+        return "changed" if now >= telling.due else None
+    return "repeated" if now - telling.at >= telling.repeat_interval else None
+
+
+def told(incident: Incident, message: Message, now: float) -> int:
+    """Note that a destination is told; returns how often it was."""
+    telling = incident.tellings[message.destination]
+    telling.told += 1
+    telling.at, telling.due = now, None
+    telling.known, telling.told_severity = incident.last_image, telling.severity
+    telling.knows_rejection = incident.outcomes["rejected"] > 0
+    return telling.told
+
+
+def closing(incident: Incident) -> Sequence[Message]:
+    """Who is told of its end: whoever was told of it at all."""
+    state: State = (
+        "resolved" if incident.ended is not None and incident.ended.how in {"passing", "closed"} else "expired"
+    )
+    return [Message(name, state) for name, telling in incident.tellings.items() if telling.told]
+
+
+def due(incident: Incident, quiet_after: float, forget_after: float) -> float | None:
+    """When it changes without an event, in own time; None where it has ended."""
+    if not incident.is_open:
+        return None
+    return min(
+        end_due(incident, quiet_after, forget_after), *(t.due for t in incident.tellings.values() if t.due), 9e15
+    )
+
+
+def end_due(incident: Incident, quiet_after: float, forget_after: float) -> float:
+    """When it is over if nothing is heard of it any more."""
+    is_rejected = incident.outcomes["rejected"] == incident.count
+    return incident.heard_at + (quiet_after if is_rejected else forget_after)

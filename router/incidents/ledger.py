@@ -1,0 +1,285 @@
+"""What incidents are kept in: tables of the outbox's file, read and written inside the driver's transaction.
+
+Invariant: nothing is remembered from one transaction to the next, so that one that was rolled back leaves nothing, and
+a ledger of any size costs no memory and no more time for an event than an empty one: everything is found by an index.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import orjson
+
+from router.incidents.facts import Seen
+from router.incidents.incident import Incident, decoded, encoded
+from router.outbox.protocol import URGENCY
+from router.outbox.queries import key
+from router.outbox.schema import MESSAGES_BEGIN
+from router.verdict import Severity
+
+OPEN_LIMIT = 1000
+"""Open incidents of one namespace at most; beyond it there is one of the namespace itself."""
+SEEN_LIMIT = 5000
+"""Objects of one namespace of which it is known whose they are."""
+
+
+class Stored(NamedTuple):
+    """An event that is to be consumed."""
+
+    sequence: int
+    id: str
+    at: float
+    body: bytes
+    routes: str
+
+
+class Counted(NamedTuple):
+    """That an incident has counted an event."""
+
+    number: int
+    """Of the incident."""
+    outcome: str
+
+
+def unconsumed(connection: sqlite3.Connection, limit: int) -> Sequence[Stored]:
+    """The next events, in their order; the first look ever begins with what is appended after it."""
+    (consumed,) = connection.execute("SELECT consumed FROM incident_progress").fetchone()
+    if consumed is None:
+        connection.execute("UPDATE incident_progress SET consumed = (SELECT last FROM numbering)")
+        return ()
+    found = connection.execute(
+        "SELECT sequence, id, appended_at, CAST(body AS BLOB), incident_routes FROM events"
+        " WHERE sequence > max(?, 0) ORDER BY sequence LIMIT ?",
+        (consumed, limit),
+    )
+    return [Stored(*row) for row in found]
+
+
+def note_consumed(connection: sqlite3.Connection, sequence: int) -> None:
+    """This event, and all before it, were consumed."""
+    connection.execute("UPDATE incident_progress SET consumed = ?", (sequence,))
+
+
+def event_body(connection: sqlite3.Connection, sequence: int) -> bytes | None:
+    """An event that is still there."""
+    found = connection.execute("SELECT CAST(body AS BLOB) FROM events WHERE sequence = ?", (sequence,)).fetchone()
+    return None if found is None else bytes(found[0])
+
+
+def open_of(connection: sqlite3.Connection, subject: str) -> Incident | None:
+    """The open incident of this subject."""
+    found = connection.execute("SELECT body FROM incidents WHERE subject = ? AND is_open", (subject,)).fetchone()
+    return None if found is None else decoded(found[0])
+
+
+def last_ended(connection: sqlite3.Connection, subject: str) -> tuple[Incident, float] | None:
+    """The last incident of this subject that has ended, and the own time when it did."""
+    found = connection.execute(
+        "SELECT body, ended_at FROM incidents WHERE subject = ? AND NOT is_open ORDER BY number DESC LIMIT 1",
+        (subject,),
+    ).fetchone()
+    return None if found is None else (decoded(found[0]), float(found[1]))
+
+
+def by_number(connection: sqlite3.Connection, number: int) -> Incident | None:
+    """The incident with this number, open or not."""
+    found = connection.execute("SELECT body FROM incidents WHERE number = ?", (number,)).fetchone()
+    return None if found is None else decoded(found[0])
+
+
+def concerned(connection: sqlite3.Connection, owner: str) -> Sequence[Incident]:
+    """Open incidents in which this owner has findings."""
+    found = connection.execute(
+        "SELECT body FROM incidents WHERE number IN (SELECT incident FROM incident_owners WHERE owner = ?) AND is_open",
+        (owner,),
+    )
+    return [decoded(body) for (body,) in found]
+
+
+def is_full(connection: sqlite3.Connection, namespace: str) -> bool:
+    """Whether no more incidents are opened in this namespace."""
+    (count,) = connection.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM incidents WHERE namespace = ? AND is_open LIMIT ?)",
+        (namespace, OPEN_LIMIT),
+    ).fetchone()
+    return int(count) >= OPEN_LIMIT
+
+
+def next_number(connection: sqlite3.Connection) -> int:
+    """The number of a new incident."""
+    return int(
+        connection.execute("UPDATE incident_progress SET incidents = incidents + 1 RETURNING incidents").fetchone()[0]
+    )
+
+
+def save(
+    connection: sqlite3.Connection, incident: Incident, subject: str, namespace: str, now: float, due: float | None
+) -> None:
+    """Write it; `subject` and `namespace` count for a new one only."""
+    connection.execute(
+        "INSERT INTO incidents (number, id, subject, namespace, is_open, opened_at, ended_at, due_at, body)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?5, NULL, ?6), ?7, ?8) ON CONFLICT (number) DO UPDATE SET"
+        " ended_at = iif(?5, NULL, coalesce(ended_at, ?6)), is_open = ?5, due_at = ?7, body = ?8",
+        (incident.number, incident.id, subject, namespace, incident.is_open, now, due, encoded(incident)),
+    )
+    owners = {finding.owner for finding in incident.findings} if incident.is_open else set[str]()
+    known = {owner for (owner,) in connection.execute(_OWNERS, (incident.number,))}
+    marks = [(owner, incident.number) for owner in owners - known]
+    connection.executemany("INSERT INTO incident_owners VALUES (?, ?)", marks)
+    gone = [(owner, incident.number) for owner in known - owners]
+    connection.executemany("DELETE FROM incident_owners WHERE owner = ? AND incident = ?", gone)
+
+
+_OWNERS = "SELECT owner FROM incident_owners WHERE incident = ?"
+
+
+def counted(connection: sqlite3.Connection, event_id: str) -> Sequence[Counted]:
+    """The incidents that have counted this event, and with which outcome."""
+    found = connection.execute("SELECT incident, outcome FROM incident_events WHERE event = ?", (event_id,))
+    return [Counted(*row) for row in found]
+
+
+def note_counted(connection: sqlite3.Connection, event_id: str, number: int, outcome: str) -> None:
+    """Note that an incident has counted an event."""
+    connection.execute("INSERT OR REPLACE INTO incident_events VALUES (?, ?, ?)", (event_id, number, outcome))
+
+
+def seen(connection: sqlite3.Connection, namespace: str, uid: str) -> Seen | None:
+    """Whose an object was when it was seen; None where it was not."""
+    found = connection.execute(
+        "SELECT body FROM seen_controllers WHERE namespace = ? AND uid = ?", (namespace, uid)
+    ).fetchone()
+    return None if found is None else Seen(*orjson.loads(found[0]))
+
+
+def remember(connection: sqlite3.Connection, namespace: str, uid: str, whose: Seen, now: float) -> None:
+    """Note whose an object is, unless that is known; of too many of a namespace the oldest are forgotten."""
+    is_new = connection.execute(
+        "INSERT OR IGNORE INTO seen_controllers VALUES (?, ?, ?, ?)",
+        (namespace, uid, orjson.dumps(list(whose)).decode(), now),
+    ).rowcount
+    if is_new:
+        connection.execute(_TRIM, (namespace, SEEN_LIMIT))
+
+
+_TRIM = """
+    DELETE FROM seen_controllers WHERE namespace = ?1
+        AND (SELECT count(*) FROM seen_controllers WHERE namespace = ?1) > ?2
+        AND uid = (SELECT uid FROM seen_controllers WHERE namespace = ?1 ORDER BY seen_at, uid LIMIT 1)
+"""
+
+
+def hold(connection: sqlite3.Connection, source: str, destination: str, number: int) -> None:
+    """Count an event that a silence or an interval has held back from a destination."""
+    connection.execute(
+        "INSERT INTO held_back VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET events = events + 1",
+        (source, destination, number),
+    )
+
+
+def append(  # noqa: PLR0913 - a message has these independent parts
+    connection: sqlite3.Connection,
+    message: tuple[str, bytes],
+    destinations: Sequence[str],
+    *,
+    severity: str,
+    template: str,
+    replica: str,
+    at: float,
+    now: float,
+) -> None:
+    """Append a message; it is rendered, delivered, tried again and replayed like any other event."""
+    event_id, body = message
+    (number,) = connection.execute("UPDATE incident_progress SET messages = messages + 1 RETURNING messages").fetchone()
+    sequence = MESSAGES_BEGIN + number
+    connection.execute(
+        "INSERT INTO events (sequence, key, appended_at, body, replica) VALUES (?, ?, ?, ?, ?)",
+        (sequence, key(event_id, at), at, body, replica),
+    )
+    connection.executemany(
+        "INSERT INTO deliveries (destination, sequence, state, attempts, due_at, reason, urgency, template)"
+        " VALUES (?, ?, 'pending', 0, ?, '', ?, ?)",
+        [(name, sequence, now, URGENCY[Severity(severity)], template) for name in destinations],
+    )
+
+
+def due(connection: sqlite3.Connection, now: float, limit: int) -> Sequence[Incident]:
+    """Incidents that change by time alone now."""
+    found = connection.execute("SELECT body FROM incidents WHERE due_at <= ? ORDER BY due_at LIMIT ?", (now, limit))
+    return [decoded(body) for (body,) in found]
+
+
+def next_due(connection: sqlite3.Connection) -> float | None:
+    """When the next one does, in own time."""
+    found: float | None = connection.execute("SELECT min(due_at) FROM incidents WHERE due_at IS NOT NULL").fetchone()[0]
+    return found
+
+
+def forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
+    """Remove incidents that ended before that own time, at most so many; returns how many."""
+    numbers = connection.execute(
+        "SELECT json_group_array(number) FROM (SELECT number FROM incidents"
+        " WHERE NOT is_open AND ended_at < ? AND number NOT IN (SELECT incident FROM held_back) LIMIT ?)",
+        (before, limit),
+    ).fetchone()
+    connection.execute("DELETE FROM incident_events WHERE incident IN (SELECT value FROM json_each(?))", numbers)
+    return connection.execute(
+        "DELETE FROM incidents WHERE number IN (SELECT value FROM json_each(?))", numbers
+    ).rowcount
+
+
+def has_unconsumed(connection: sqlite3.Connection) -> float | None:
+    """A number where there is anything to consume, or was never looked; else None."""
+    found: float | None = connection.execute(
+        "SELECT last FROM numbering, incident_progress WHERE consumed IS NULL OR last > consumed"
+    ).fetchone()
+    return None if found is None else 1.0
+
+
+def held_sources(connection: sqlite3.Connection) -> Sequence[str]:
+    """Silences and intervals that hold anything back."""
+    return [source for (source,) in connection.execute("SELECT DISTINCT source FROM held_back")]
+
+
+def sent(connection: sqlite3.Connection, destination: str, period: str, namespace: str) -> tuple[int, int]:
+    """(messages about this namespace, about others) that a destination was sent in a period."""
+    own, every = connection.execute(
+        "SELECT coalesce(sum(iif(namespace = ?, messages, 0)), 0), coalesce(sum(messages), 0) FROM sent_messages"
+        " WHERE destination = ? AND period = ?",
+        (namespace, destination, period),
+    ).fetchone()
+    return int(own), int(every) - int(own)
+
+
+def note_sent(connection: sqlite3.Connection, destination: str, period: str, namespace: str) -> None:
+    """Count a message; those of other periods count no more."""
+    connection.execute("DELETE FROM sent_messages WHERE destination = ? AND period <> ?", (destination, period))
+    connection.execute(
+        "INSERT INTO sent_messages VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET messages = messages + 1",
+        (destination, period, namespace),
+    )
+
+
+class HeldBack(NamedTuple):
+    """What was held back from one destination."""
+
+    destination: str
+    incident: Incident
+    events: int
+
+
+def held_back(connection: sqlite3.Connection, source: str) -> Sequence[HeldBack]:
+    """What a silence or an interval holds back."""
+    found = connection.execute(
+        "SELECT destination, body, events FROM held_back JOIN incidents ON number = incident WHERE source = ?"
+        " ORDER BY destination, number",
+        (source,),
+    )
+    return [HeldBack(destination, decoded(body), events) for destination, body, events in found]
+
+
+def release(connection: sqlite3.Connection, source: str) -> int:
+    """Nothing is held back by it any more."""
+    return connection.execute("DELETE FROM held_back WHERE source = ?", (source,)).rowcount

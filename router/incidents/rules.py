@@ -1,0 +1,65 @@
+"""What the driver goes by: the configuration as far as it concerns incidents, compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from router.fields import Rate
+from router.incidents.silences import Silence
+from router.routing import IncidentSettings, RouteSettings, RoutingTree, TimeIntervalSettings, parse_matcher
+from router.routing.matchers import Test
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Made by `of`."""
+
+    settings: IncidentSettings
+    intervals: Mapping[str, TimeIntervalSettings]
+    routes: RoutingTree
+    """Who hears of Gatecrier itself."""
+    unsilenceable: tuple[Test, ...]
+    replica: str
+    keep: float
+    """Seconds that an incident is known after its end."""
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    """How often a destination is told, by its name."""
+
+    @classmethod
+    def of(
+        cls,
+        settings: IncidentSettings,
+        intervals: Sequence[TimeIntervalSettings],
+        routes: RouteSettings,
+        replica: str,
+        keep: float,
+        *,
+        rates: Mapping[str, Rate] | None = None,
+    ) -> Rules:
+        """Compile the configuration."""
+        tests = tuple(parse_matcher(text).compiled() for text in settings.unsilenceable)
+        by_name = {one.name: one for one in intervals}
+        return cls(settings, by_name, RoutingTree(routes, settings), tests, replica, keep, rates or {})
+
+    def is_quiet(self, active: Sequence[str], mute: Sequence[str], time_of_day: float) -> bool:
+        """Whether intervals hold back now; a name that is gone holds nothing."""
+        of_active = [self.intervals[name] for name in active if name in self.intervals]
+        of_mute = [self.intervals[name] for name in mute if name in self.intervals]
+        is_muted = any(one.holds(time_of_day) for one in of_mute)
+        return is_muted or (bool(of_active) and not any(one.holds(time_of_day) for one in of_active))
+
+    def must_be_heard(self, data: Mapping[str, object], severity: str) -> bool:
+        """Whether this is told whatever else is held back."""
+        return severity == "critical" or any(test(data) for test in self.unsilenceable)
+
+    def silenced_by(self, data: Mapping[str, object], silences: Sequence[Silence]) -> Silence | None:
+        """The first of these silences that holds an event back."""
+        found = next((one for one in silences if all(test(data) for test in _tests(one.matchers))), None)
+        return None if found is None or any(test(data) for test in self.unsilenceable) else found
+
+
+@lru_cache(maxsize=1024)
+def _tests(matchers: tuple[str, ...]) -> tuple[Test, ...]:
+    return tuple(parse_matcher(text).compiled() for text in matchers)

@@ -1,0 +1,93 @@
+"""Which incidents an event belongs to: whose trouble each of them is. Pure.
+
+Rules:
+(1) Where all that fails is unverifiable because a registry gave no answer, it is the trouble of that registry, whatever
+    routes group by, one for all owners.
+(2) Else a route that groups by owner makes it the owner's; by namespace or user, of that one; by image, one of each
+    failing image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from router.events import ImageData
+from router.incidents.facts import Facts, key
+from router.incidents.incident import Kind
+from router.routing import IncidentRoute
+
+IMAGES_LIMIT = 20
+"""Incidents that one event is a part of at most, where a route groups by image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose trouble one incident is, and what of an event belongs to it."""
+
+    key: str
+    kind: Kind
+    namespace: str
+    owner: dict[str, str]
+    claimed_owner: dict[str, str] | None
+    findings_of: str
+    """Key of the owner to which findings belong."""
+    failing: Sequence[ImageData]
+    routes: Sequence[IncidentRoute]
+
+
+def subjects(facts: Facts) -> Sequence[Subject]:
+    """Of an event that routes of the incidents lane took."""
+    cluster, namespace = facts.data["cluster"], facts.data["request"]["namespace"]
+    if (host := facts.registry_at_fault) is not None:
+        owner = {"api_version": "", "kind": "Registry", "name": host}
+        of = registry_key(cluster, host)
+        return [Subject(of, "registry", "", owner, None, of, facts.failing[:1], facts.routes)]
+    found: list[Subject] = []
+    for group in dict.fromkeys(route.group_by for route in facts.routes):
+        routes = [route for route in facts.routes if route.group_by == group]
+        match group:
+            case "owner":
+                whose = facts.whose
+                claimed = None if whose.claimed_owner is None else dict(whose.claimed_owner)
+                found.append(
+                    Subject(
+                        whose.key, "workload", namespace, dict(whose.owner), claimed, whose.key, facts.failing, routes
+                    )
+                )
+            case "namespace":
+                found.append(_group(facts, "Namespace", namespace, namespace, facts.failing, routes))
+            case "user":
+                user = facts.data["request"]["user"]["name"]
+                found.append(_group(facts, "User", user, "", facts.failing, routes))
+            case "image":
+                for name in list(dict.fromkeys(image["image"] for image in facts.failing))[:IMAGES_LIMIT]:
+                    failing = [image for image in facts.failing if image["image"] == name]
+                    found.append(_group(facts, "Image", name, "", failing, routes))
+    return found
+
+
+def overflow(facts: Facts, subject: Subject) -> Subject:
+    """The namespace's own, where it has too many."""
+    namespace = facts.data["request"]["namespace"]
+    owner = {"api_version": "", "kind": "Namespace", "name": namespace}
+    of = key("namespace", facts.data["cluster"], namespace)
+    return Subject(of, "namespace", namespace, owner, None, subject.findings_of, subject.failing, subject.routes)
+
+
+def registry_key(cluster: str, host: str) -> str:
+    """What the trouble of a registry is known by."""
+    return key("registry", cluster, host)
+
+
+def _group(
+    facts: Facts,
+    kind: str,
+    name: str,
+    namespace: str,
+    failing: Sequence[ImageData],
+    routes: Sequence[IncidentRoute],
+) -> Subject:
+    owner = {"api_version": "", "kind": kind, "name": name}
+    of = key("group", facts.data["cluster"], kind, name)
+    return Subject(of, "group", namespace, owner, None, facts.whose.key, failing, routes)

@@ -1,0 +1,116 @@
+"""Why an event goes where it goes: every route that was asked, and what it said (pure).
+
+The walk is that of `router.routing.tree`, which alone decides; here each step is put into words. They agree on whom is
+told for every tree and every event (a property of the tests).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from router.routing.fields import reader
+from router.routing.incident_settings import IncidentSettings
+from router.routing.matchers import Matcher, parse_matcher
+from router.routing.settings import About, RouteSettings
+from router.routing.tree import Said
+from router.shortening import shown
+
+VALUES = 5
+"""Values of a field that are shown."""
+
+
+class Answered(StrEnum):
+    """What a route said."""
+
+    TELLS = "tells"
+    """It took the event, and tells its own destinations."""
+    LEFT_TO_CHILDREN = "left_to_children"
+    """It took the event, and a child of it tells others."""
+    NO_MATCH = "no_match"
+    """A matcher does not hold."""
+    NOT_ABOUT = "not_about"
+    """It tells of something else."""
+    NOT_ASKED = "not_asked"
+    """An earlier sibling took the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One route, and what it said of one event."""
+
+    path: str
+    """Where it stands in the configuration: `routes.routes[1]`."""
+    depth: int
+    route: RouteSettings
+    of: Said
+    """What it tells, and how: its own words, or those of its parent."""
+    said: Answered
+    why: str
+    """In words."""
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """Its own, or those of its parent."""
+        return self.of.destinations
+
+    @property
+    def is_gone_beyond(self) -> bool:
+        """Whether its children were asked, and have steps of their own."""
+        return self.said not in {Answered.NO_MATCH, Answered.NOT_ASKED}
+
+    @property
+    def told(self) -> Sequence[str]:
+        """Whom it tells of the event."""
+        return self.destinations if self.said is Answered.TELLS else ()
+
+
+def steps(settings: RouteSettings, data: Mapping[str, object], incidents: IncidentSettings | None = None) -> list[Step]:
+    """Every route that was asked, in the order of the configuration, with what it said of an event with this `data`."""
+    about: About = "gatecrier" if "notice" in data else "decisions"
+    found: list[Step] = []
+    _Walk(about, data, found).visit(settings, "routes", 0, Said.of(incidents or IncidentSettings()))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    about: About
+    data: Mapping[str, object]
+    found: list[Step]
+
+    def visit(self, route: RouteSettings, path: str, depth: int, of_parent: Said) -> bool:
+        of = of_parent.refined(route)
+        place = len(self.found)
+        failing = next((one for one in map(parse_matcher, route.match) if not one.compiled()(self.data)), None)
+        if failing is not None:
+            said, why, is_taken = Answered.NO_MATCH, _mismatch(failing, self.data), False
+        elif (child := self._children(route, path, depth, of)) is not None:
+            said, why, is_taken = Answered.LEFT_TO_CHILDREN, f"taken by {child}", True
+        elif self.about in of.about:
+            said, why, is_taken = Answered.TELLS, "matches" if route.match else "takes everything", True
+        else:
+            said, why, is_taken = Answered.NOT_ABOUT, f"tells of {' and '.join(of.about)} only", False
+        self.found.insert(place, Step(path, depth, route, of, said, why))
+        return is_taken
+
+    def _children(self, route: RouteSettings, path: str, depth: int, of: Said) -> str | None:
+        """The path of the first child that took the event."""
+        first = ended_by = None
+        for number, child in enumerate(route.routes):
+            name = f"{path}.routes[{number}]"
+            if ended_by is not None:
+                why = f"{ended_by} took it before"
+                self.found.append(Step(name, depth + 1, child, of.refined(child), Answered.NOT_ASKED, why))
+            elif self.visit(child, name, depth + 1, of):
+                first = first or name
+                ended_by = None if child.continue_ else name
+        return first
+
+
+def _mismatch(matcher: Matcher, data: Mapping[str, object]) -> str:
+    values = list(dict.fromkeys(reader(matcher.field)(data)))
+    listed = ", ".join(shown(value) for value in values[:VALUES]) or "absent"
+    more = f" and {len(values) - VALUES} more" if len(values) > VALUES else ""
+    return f"{matcher} does not hold: {matcher.field} is {listed}{more}"

@@ -1,0 +1,217 @@
+"""What an operator says about incidents, and about the times at which people are told of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field
+
+from router.fields import Duration, Name, SettingsModel
+from router.routing.matchers import parse_matcher
+
+_CLOCK = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])", re.ASCII)
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
+_DAY: Final = 24 * 60
+
+
+def minutes(text: str) -> int:
+    """Minutes since midnight of HH:MM, 24:00 at most; raises ValueError."""
+    found = _CLOCK.fullmatch(text)
+    count = _DAY + 1 if found is None else int(found[1]) * 60 + int(found[2])
+    if count > _DAY:
+        raise ValueError(f"{text[:20]!r} is no time of day; write HH:MM, from 00:00 to 24:00, in quotes")
+    return count
+
+
+def span(text: str, names: tuple[str, ...], lowest: int, highest: int) -> tuple[int, int]:
+    """The first and the last of `monday:friday`, `5` or `1:3`; raises ValueError."""
+    first, _, last = text.strip().lower().partition(":")
+    found = tuple(_number(one.strip(), names, lowest, highest) for one in (first, last or first))
+    if found[0] > found[1] and (found[0] > 0) == (found[1] > 0):
+        raise ValueError(f"{text[:60]!r} ends before it begins")
+    return found[0], found[1]
+
+
+def _number(text: str, names: tuple[str, ...], lowest: int, highest: int) -> int:
+    if text in names:
+        return names.index(text) + lowest
+    try:
+        number = int(text)
+    except ValueError:
+        number = highest + 1
+    if number == 0 < lowest + highest or not lowest <= number <= highest or (names and lowest == 0):
+        expected = f"one of {', '.join(names)}" if names else f"a number from {lowest} to {highest}"
+        raise ValueError(f"{text[:60]!r} is none; expected {expected}, or a range FIRST:LAST")
+    return number
+
+
+def weekdays(text: str) -> tuple[int, int]:
+    """Monday is 0; raises ValueError."""
+    return span(text, _WEEKDAYS, 0, 6)
+
+
+def months(text: str) -> tuple[int, int]:
+    """January is 1; raises ValueError."""
+    return span(text, _MONTHS, 1, 12)
+
+
+def days_of_month(text: str) -> tuple[int, int]:
+    """From 1 to 31, or from -31 to -1 counted from the end of the month; raises ValueError."""
+    return span(text, (), -31, 31)
+
+
+def years(text: str) -> tuple[int, int]:
+    """Raises ValueError."""
+    return span(text, (), 1970, 9999)
+
+
+def _checked_time(text: str) -> str:
+    minutes(text)
+    return text
+
+
+def _checked_weekday(text: str) -> str:
+    weekdays(text)
+    return text
+
+
+def _checked_month(text: str) -> str:
+    months(text)
+    return text
+
+
+def _checked_day(text: str) -> str:
+    days_of_month(text)
+    return text
+
+
+def _checked_year(text: str) -> str:
+    years(text)
+    return text
+
+
+def _checked_location(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError(f"{text[:60]!r} is no time zone; write an IANA name, such as Europe/Berlin or UTC") from error
+    return text
+
+
+def _checked_matcher(text: str) -> str:
+    parse_matcher(text)
+    return text
+
+
+def _checked_controller(text: str) -> str:
+    if not text.strip() or text.strip("*") == "":
+        raise ValueError(f"{text[:60]!r} would believe everybody; name users, with * for a part of a name")
+    return text
+
+
+class TimesSettings(SettingsModel):
+    """A part of a day."""
+
+    start_time: Annotated[str, AfterValidator(_checked_time)]
+    """When it begins, HH:MM."""
+    end_time: Annotated[str, AfterValidator(_checked_time)]
+    """When it has ended, HH:MM; 24:00 is the end of the day."""
+
+
+class PeriodsSettings(SettingsModel):
+    """Times that fit all that is said here, as in Alertmanager; what is not said fits always."""
+
+    times: Annotated[tuple[TimesSettings, ...], Field(max_length=100)] = ()
+    """Parts of a day."""
+    weekdays: tuple[Annotated[str, AfterValidator(_checked_weekday)], ...] = ()
+    """`monday`, `monday:friday` ..."""
+    days_of_month: tuple[Annotated[str, AfterValidator(_checked_day)], ...] = ()
+    """`1`, `1:7`, `-3:-1` (counted from the month's end) ..."""
+    months: tuple[Annotated[str, AfterValidator(_checked_month)], ...] = ()
+    """`january`, `1:3` ..."""
+    years: tuple[Annotated[str, AfterValidator(_checked_year)], ...] = ()
+    """`2026`, `2026:2027` ..."""
+    location: Annotated[str, AfterValidator(_checked_location)] = "UTC"
+    """IANA time zone in which all of this is meant."""
+
+    def holds(self, at: float) -> bool:
+        """Whether a time, in seconds since 1970, is one of these."""
+        local = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(self.location))
+        minute = local.hour * 60 + local.minute
+        return (
+            (not self.times or any(minutes(one.start_time) <= minute < minutes(one.end_time) for one in self.times))
+            and _fits(self.weekdays, weekdays, local.weekday())
+            and (not self.days_of_month or any(_fits_day(one, local) for one in self.days_of_month))
+            and _fits(self.months, months, local.month)
+            and _fits(self.years, years, local.year)
+        )
+
+
+def _fits(texts: tuple[str, ...], read: Callable[[str], tuple[int, int]], value: int) -> bool:
+    return not texts or any(first <= value <= last for first, last in map(read, texts))
+
+
+def _fits_day(text: str, local: datetime) -> bool:
+    following = local.replace(day=28).toordinal() + 4
+    length = (datetime.fromordinal(following).replace(day=1) - datetime(local.year, local.month, 1)).days  # noqa: DTZ001 - dates
+    first, last = (one if one > 0 else length + 1 + one for one in days_of_month(text))
+    return first <= local.day <= last
+
+
+class TimeIntervalSettings(SettingsModel):
+    """Times with a name."""
+
+    name: Name
+    """What routes call it."""
+    time_intervals: Annotated[tuple[PeriodsSettings, ...], Field(min_length=1, max_length=100)]
+    """It is now where any of these holds."""
+
+    def holds(self, at: float) -> bool:
+        """Whether a time, in seconds since 1970, is one of these."""
+        return any(one.holds(at) for one in self.time_intervals)
+
+
+_Link = Annotated[str, Field(max_length=2000)]
+
+
+class IncidentSettings(SettingsModel):
+    """How events become incidents; the intervals are what routes have that say nothing else."""
+
+    repeat_interval: Duration = 14400.0
+    """The first event this long after a receiver was last told is told as `repeated`."""
+    group_interval: Duration = 300.0
+    """News of an open incident are told at most this often; for as long after its end what its Pods still bring opens
+    no new one."""
+    quiet_after: Duration = 3600.0
+    """An incident of which everything was rejected is over after so long without another event."""
+    forget_after: Duration = 604800.0
+    """One of which something was admitted, after so long."""
+    unsilenceable: tuple[Annotated[str, AfterValidator(_checked_matcher)], ...] = ("decision.severity = critical",)
+    """Matchers of events that no silence holds back; one that holds is enough."""
+    controllers: tuple[Annotated[str, AfterValidator(_checked_controller)], ...] = (
+        "system:serviceaccount:kube-system:*-controller",
+        "system:kube-controller-manager",
+    )
+    """Users whose word about an object's owner is believed, `*` for any part of a name. Anybody may create an object
+    that claims an owner: such a claim joins nothing and ends nothing."""
+    links: Annotated[dict[Name, _Link], Field(max_length=10)] = {}  # noqa: RUF012 - pydantic copies it
+    """Links that messages have, by name: `{{ incident.images[0].reason }}` in one stands for a value of the incident.
+    Scheme and host are written out."""

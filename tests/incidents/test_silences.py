@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from router.errors import ConfigurationError
+from router.incidents import silences
+from router.routing import IncidentRoute, IncidentSettings, TimeIntervalSettings
+from tests.incidents.stage import NOW, World, found
+
+BAD = found()
+
+
+def test_a_silence_holds_back_and_tells_what_at_its_end(world: World) -> None:
+    world.silence('request.namespace = "shop"', seconds=600.0)
+    for _ in range(3):
+        world.tell(BAD)
+    during = world.bodies()
+    world.pass_time(601.0)
+    summary = world.bodies()
+    world.tell(BAD)
+
+    assert during == []
+    assert [body["data"]["notice"]["facts"]["events"] for body in summary] == [3]
+    assert "shop/Deployment/web: 3 events, unsigned, still open" in summary[0]["data"]["notice"]["text"]
+    assert world.states() == ["opened"]
+    assert (world.messages()[0]["suppressed"], world.messages()[0]["count"]) == (3, 4)
+
+
+def test_what_must_be_heard_is_not_silenced(world: World) -> None:
+    world.silence('request.namespace = "shop"')
+    world.tell(BAD, severity="critical")
+
+    assert world.states() == ["opened"]
+
+
+def test_the_end_is_told_to_whoever_was_told_silence_or_not(world: World) -> None:
+    world.tell(BAD)
+    world.silence('request.namespace = "shop"')
+    world.tell(found("verified"))
+
+    assert world.states() == ["opened", "resolved"]
+
+
+def test_news_that_wait_are_silenced_too(world: World) -> None:
+    """A silence is in force when it was added, also for what was put off before."""
+    world.tell(BAD)
+    world.tell(found(of="r.example/c0:2"))
+    world.silence('request.namespace = "shop"', seconds=600.0)
+    world.pass_time(61.0)
+    during = world.states()
+    world.pass_time(600.0)
+    world.tell(BAD)
+
+    assert during == ["opened"]
+    assert world.states() == ["opened", "changed"]
+
+
+def test_a_silence_that_was_ended_holds_nothing_back(world: World) -> None:
+    one = world.silence('request.namespace = "shop"')
+    ended = silences.expire(world.connection, one, "bob", world.of_day)
+    world.tell(BAD)
+
+    assert ended == 1
+    assert silences.expire(world.connection, one, "bob", world.of_day) == 0
+    assert world.states() == ["opened"]
+
+
+@pytest.mark.parametrize(
+    ("matchers", "author", "reason", "ends_at"),
+    [
+        ((), "a", "r", NOW + 1),
+        (('request.namespace =~ ".*"',), "a", "r", NOW + 1),
+        (('request.namespace != "x"',), "a", "r", NOW + 1),
+        (("nonsense",), "a", "r", NOW + 1),
+        (('request.namespace = "x"',), " ", "r", NOW + 1),
+        (('request.namespace = "x"',), "a", "", NOW + 1),
+        (('request.namespace = "x"',), "a", "r", NOW),
+        (('request.namespace = "x"',), "a", "r", NOW + silences.LONGEST + 1),
+        (('request.namespace = "x"',) * 21, "a", "r", NOW + 1),
+    ],
+)
+def test_a_silence_that_nobody_should_add_is_refused(
+    matchers: tuple[str, ...], author: str, reason: str, ends_at: float
+) -> None:
+    with pytest.raises(ConfigurationError):
+        silences.new(matchers, author, reason, now=NOW, ends_at=ends_at)
+
+
+def office(start: str = "08:00", end: str = "18:00", **more: object) -> TimeIntervalSettings:
+    times = [{"start_time": start, "end_time": end}]
+    return TimeIntervalSettings.model_validate({"name": "office", "time_intervals": [{"times": times, **more}]})
+
+
+def test_an_interval_holds_back_until_telling_begins_again(tmp_path: Path) -> None:
+    """What goes on is told when people are there; what has ended meanwhile stands in a summary."""
+    world = World(tmp_path / "outbox.db", intervals=[office()])
+    route = IncidentRoute("people", severity="high", active=("office",))
+    world.of_day += 23 * 3600.0 - world.of_day % 86400.0  # 23:00 UTC
+    world.tell(BAD, name="open", routes=[route])
+    world.tell(BAD, name="over", routes=[route])
+    world.tell(found("verified"), name="over")
+    at_night = world.bodies()
+    world.pass_time(9 * 3600.0)
+    in_the_morning = world.bodies()
+    world.close()
+
+    assert at_night == []
+    assert [body["data"]["incident"]["owner"]["name"] for body in in_the_morning if "incident" in body["data"]] == [
+        "open"
+    ]
+    assert [body["data"]["notice"]["facts"]["incidents"] for body in in_the_morning if "notice" in body["data"]] == [1]
+
+
+def test_news_that_wait_are_held_back_by_an_interval_too(tmp_path: Path) -> None:
+    world = World(tmp_path / "outbox.db", intervals=[office()])
+    route = IncidentRoute("people", severity="high", active=("office",), group_interval=60.0)
+    world.of_day += 17 * 3600.0 + 3590.0 - world.of_day % 86400.0  # ten seconds before 18:00 UTC
+    world.tell(BAD, routes=[route])
+    world.tell(found(of="r.example/c0:2"), routes=[route])
+    world.pass_time(61.0)
+    at_night = world.states()
+    world.pass_time(15 * 3600.0)
+    world.tell(BAD, routes=[route])
+    told = world.states()
+    world.close()
+
+    assert at_night == ["opened"]
+    assert told == ["opened", "changed"]
+
+
+def test_intervals_go_by_their_own_clock_across_a_change_of_it() -> None:
+    """In Berlin 02:30 is there twice on 25 October 2026, and never on 29 March."""
+    night = office("02:00", "03:00", location="Europe/Berlin")
+
+    assert [night.holds(at) for at in (1_792_886_400.0, 1_792_888_200.0, 1_792_891_800.0, 1_792_893_600.0)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert [night.holds(at) for at in (1_774_745_999.0, 1_774_746_000.0)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("periods", "holds"),
+    [
+        ({"weekdays": ["monday:friday"]}, False),
+        ({"weekdays": ["saturday"]}, True),
+        ({"days_of_month": ["-1"]}, True),
+        ({"days_of_month": ["1:30"]}, False),
+        ({"months": ["october"]}, True),
+        ({"months": ["1:9"]}, False),
+        ({"years": ["2026"]}, True),
+        ({"times": [{"start_time": "00:00", "end_time": "24:00"}]}, True),
+    ],
+)
+def test_periods_are_those_of_alertmanager(periods: dict[str, object], holds: bool) -> None:  # noqa: FBT001 - a parameter
+    at = 1_793_444_400.0  # Saturday, 31 October 2026, 11:00 UTC
+    one = TimeIntervalSettings.model_validate({"name": "x", "time_intervals": [periods]})
+
+    assert one.holds(at) is holds
+
+
+def test_everybody_can_not_be_believed() -> None:
+    with pytest.raises(ValueError, match="believe everybody"):
+        IncidentSettings(controllers=("*",))

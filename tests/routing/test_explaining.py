@@ -1,0 +1,69 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.routing import Answered, RoutingTree, steps
+from tests.routing.event import event
+from tests.routing.test_tree import EXAMPLE, ROUTE, TREES, Node
+
+LANE = st.sampled_from([None, "events", "incidents"])
+ABOUT = st.sampled_from([None, ["decisions"], ["gatecrier"], ["gatecrier", "decisions"]])
+
+
+def with_about(node: Node, draw: st.DataObject) -> Node:
+    about, lane = draw.draw(ABOUT), draw.draw(LANE)
+    routes = node.get("routes", [])
+    assert isinstance(routes, list)
+    inner = {**node, "routes": [with_about(one, draw) for one in routes]}
+    inner |= {} if lane is None else {"lane": lane}
+    return inner if about is None else {**inner, "about": about}
+
+
+@given(TREES, st.data())
+def test_what_is_explained_is_what_is_done(root: Node, draw: st.DataObject) -> None:
+    """An explanation of another tree than the one that decides would be worse than none."""
+    route, data = ROUTE.validate_python(with_about(root, draw)), dict(event())
+    told: dict[str, dict[str, None]] = {"events": {}, "incidents": {}}
+    for step in steps(route, data):
+        told[step.of.lane] |= dict.fromkeys(step.told)
+    routed = RoutingTree(route).routed(data, "high")
+
+    assert tuple(told["events"]) == routed.destinations
+    assert tuple(told["incidents"]) == tuple(one.destination for one in routed.incidents)
+
+
+def test_each_route_says_why() -> None:
+    root: Node = {
+        "destinations": ["archive"],
+        "routes": [
+            {"match": ["request.namespace = shop"]},
+            {"about": ["gatecrier"]},
+            {"match": ["decision.would_reject = true"], "destinations": ["soc"]},
+            {"destinations": ["late"], "routes": [{}]},
+        ],
+    }
+    found = [(step.path, step.said, step.why) for step in steps(ROUTE.validate_python(root), dict(event()))]
+
+    assert found == [
+        ("routes", Answered.LEFT_TO_CHILDREN, "taken by routes.routes[2]"),
+        (
+            "routes.routes[0]",
+            Answered.NO_MATCH,
+            "request.namespace = \"shop\" does not hold: request.namespace is 'payments'",
+        ),
+        ("routes.routes[1]", Answered.NOT_ABOUT, "tells of gatecrier only"),
+        ("routes.routes[2]", Answered.TELLS, "matches"),
+        ("routes.routes[3]", Answered.NOT_ASKED, "routes.routes[2] took it before"),
+    ]
+
+
+def test_a_notice_is_asked_for_what_is_about_gatecrier() -> None:
+    (root, *_) = steps(ROUTE.validate_python(EXAMPLE), {"notice": {"severity": "high"}})
+
+    assert root.said is Answered.NOT_ABOUT
+
+
+def test_many_values_are_counted() -> None:
+    data = {"images": [{"verdict": f"v{number}"} for number in range(9)]}
+    (root,) = steps(ROUTE.validate_python({"match": ["images.verdict = unsigned"]}), data)
+
+    assert root.why.endswith("'v4' and 4 more")

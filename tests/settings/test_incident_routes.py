@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from router.routing import RouteSettings
+from router.settings.incident_routes import incidents
+
+
+def wrong(**data: Any) -> list[str]:  # noqa: ANN401 - plain data, as it is read
+    """What is found wrong, with its place."""
+    destinations: list[Any] = [{"name": "people"}, {"name": "siem", "must_deliver": True}]
+    found = incidents({"destinations": destinations, "time_intervals": [{"name": "office"}], **data})
+    return [f"{'.'.join(map(str, finding.path))}: {finding.text}" for finding in found]
+
+
+def told(**route: Any) -> dict[str, Any]:  # noqa: ANN401 - the same
+    """A tree that tells of incidents."""
+    return {"destinations": ["siem"], "routes": [{"destinations": ["people"], "lane": "incidents", **route}]}
+
+
+def test_a_sound_tree_is_not_complained_of() -> None:
+    assert wrong(routes=told(active=["office"], mute=[], templates={"people": "mine"})) == []
+
+
+@pytest.mark.parametrize(
+    ("routes", "text"),
+    [
+        (told(active=["ofice"]), 'routes.routes.0.active.0: "ofice" names none of time_intervals'),
+        (told(mute=["never"]), 'routes.routes.0.mute.0: "never" names none of time_intervals'),
+        (told(templates={"peple": "mine"}), 'routes.routes.0.templates.peple: "peple" names no destination'),
+        ({"destinations": ["siem"], "templates": {"siem": "x"}}, "routes.templates: is for messages about incidents"),
+        (told(destinations=["siem"]) | {"destinations": ["people"]}, "destinations.1.must_deliver: only routes of the"),
+    ],
+)
+def test_what_leads_nowhere_is_told_with_its_place(routes: dict[str, Any], text: str) -> None:
+    found = wrong(routes=routes)
+
+    assert len(found) == 1
+    assert found[0].startswith(text)
+
+
+@pytest.mark.parametrize(
+    "link", ["https://{{ incident.images[0].image }}/x", "javascript:x", "//x", "https://u@h/", "x"]
+)
+def test_nobody_who_deploys_chooses_where_a_link_leads(link: str) -> None:
+    assert wrong(incidents={"links": {"runbook": link}}) != []
+
+
+def test_a_link_may_have_values_in_its_path() -> None:
+    assert (
+        wrong(
+            incidents={"links": {"runbook": "https://wiki.example:8443/{{ incident.owner.name }}?a={{ incident.id }}"}}
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("receiver", "destinations"), ("matchers", "match"), ("mute_time_intervals", "mute")]
+)
+def test_names_that_alertmanager_has_are_answered_with_ours(theirs: str, ours: str) -> None:
+    assert f"`{ours}" in RouteSettings.known_elsewhere()[theirs]
