@@ -9,7 +9,6 @@ Rules:
     whoever hears of Gatecrier itself; once each.
 (4) At the end of a period in which a destination's rate was used up it gets one summary of whom it was not told of.
     The most severe and newest owners are named, all are counted.
-(5) A silence that has held back nothing for a week is told of, once a week.
 """
 
 from __future__ import annotations
