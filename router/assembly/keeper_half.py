@@ -104,6 +104,7 @@ class KeeperHalf:
         self._tending.keep("forget old events", self._keeping_house())
         self._tending.keep("make room in the outbox", self._making_room())
         self._tending.keep("report what waits", self._reporting_what_waits())
+        self._tending.let_end("give older deliveries their severity", self._giving_severities())
 
     async def receipts(
         self, generation: int, body: bytes, event_id: str, destinations: Sequence[str], deadline: float
@@ -149,6 +150,15 @@ class KeeperHalf:
                 log.warning("housekeeping_failed", cause=str(error))
             else:
                 log.info("events_forgotten", count=forgotten)
+
+    async def _giving_severities(self) -> None:
+        try:
+            given = await self._outbox.give_severities()
+        except OutboxError as error:
+            log.warning("severities_not_given", cause=str(error))  # they count as medium until the next start
+        else:
+            if given:
+                log.info("severities_given", count=given)
 
     async def _making_room(self) -> None:
         while True:
