@@ -96,8 +96,7 @@ class KeeperHalf:
             self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))
         self._receipts[generation] = Receipts(by_name, self._observing)
         await self._dispatcher.replace(by_name)
-        with contextlib.suppress(OutboxError):  # it is looked at again every hour
-            await self._outbox.retention.notice_removed(by_name)
+        self._tending.let_end("notice removed destinations", self._noticing_removed())
 
     def keep_house(self) -> None:
         """Forget, now and then, what nobody needs any more, and report what waits, whether anybody asks or not."""
@@ -150,6 +149,11 @@ class KeeperHalf:
                 log.warning("housekeeping_failed", cause=str(error))
             else:
                 log.info("events_forgotten", count=forgotten)
+
+    async def _noticing_removed(self) -> None:
+        """Beside the start, since it counts all that waits."""
+        with contextlib.suppress(OutboxError):  # it is looked at again every hour
+            await self._outbox.retention.notice_removed(self._made)
 
     async def _giving_severities(self) -> None:
         try:
