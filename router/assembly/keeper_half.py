@@ -109,8 +109,7 @@ class KeeperHalf:
             self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))
         self._receipts[generation] = Receipts(by_name, self._observing)
         await self._dispatcher.replace(by_name)
-        with contextlib.suppress(OutboxError):  # it is looked at again every hour
-            await self._outbox.retention.notice_removed(by_name)
+        self._tending.let_end("notice removed destinations", self._noticing_removed())
 
     def keep_house(self) -> None:
         """Forget, now and then, what nobody needs any more, and report what waits, whether anybody asks or not."""
@@ -118,6 +117,7 @@ class KeeperHalf:
         self._tending.keep("make room in the outbox", self._making_room())
         self._tending.keep("report what waits", self._reporting_what_waits())
         self._tending.keep("make incidents of events", self._incidents.run())
+        self._tending.let_end("give older deliveries their severity", self._giving_severities())
 
     async def receipts(
         self, generation: int, body: bytes, event_id: str, destinations: Sequence[str], deadline: float
@@ -164,6 +164,20 @@ class KeeperHalf:
                 log.warning("housekeeping_failed", cause=str(error))
             else:
                 log.info("events_forgotten", count=forgotten)
+
+    async def _noticing_removed(self) -> None:
+        """Beside the start, since it counts all that waits."""
+        with contextlib.suppress(OutboxError):  # it is looked at again every hour
+            await self._outbox.retention.notice_removed(self._made)
+
+    async def _giving_severities(self) -> None:
+        try:
+            given = await self._outbox.give_severities()
+        except OutboxError as error:
+            log.warning("severities_not_given", cause=str(error))  # they count as medium until the next start
+        else:
+            if given:
+                log.info("severities_given", count=given)
 
     async def _making_room(self) -> None:
         while True:

@@ -131,7 +131,9 @@ class Observing:
     def refused(self, destination: str, *, is_refused: bool) -> None:
         """The destination began or ceased to refuse our credentials."""
         self._metrics.destination_paused.labels(destination).set(is_refused)
-        self._state(Cause.DESTINATION_PAUSED, destination, "it refuses our credentials", is_there=is_refused)
+        self._state(
+            Cause.DESTINATION_PAUSED, destination, "`destination_refuses_us` in the log says why", is_there=is_refused
+        )
 
     def waiting(self, found: Mapping[str, Waiting], now: float) -> None:
         """What waits in the outbox."""

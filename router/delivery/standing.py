@@ -95,8 +95,9 @@ class Standing:
             log.info("destination_up", destination=name)
             observer.trouble_ended(Cause.DESTINATION_DOWN, name)
         elif self.breaker.is_refused:
-            advice = "it is paused until somebody mends its credentials; its events are kept"
-            log.error("destination_refuses_credentials", destination=name, advice=advice)
+            advice = "it is paused until somebody mends what it refuses us for; its events are kept"
+            reason = "" if isinstance(outcome, Delivered) else outcome.reason
+            log.error("destination_refuses_us", destination=name, reason=reason, advice=advice)
         elif isinstance(outcome, TryAgain):
             pause = round(self.breaker.wait(now), 1)
             log.warning("destination_down", destination=name, reason=outcome.reason, pause_seconds=pause)

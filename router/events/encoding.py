@@ -8,7 +8,7 @@ Rules:
 (4) Above `EVENT_LIMIT` an event is made smaller in steps, each only if the one before did not suffice: names that
     others wrote are shortened; details are cut and groups left out; images beyond `IMAGES_KEPT` are counted, those that
     pass first; then, if names are so long still, as many images more as it takes. Size never keeps an event from being
-    told.
+    told. At last every text and every list is cut.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import orjson
 
@@ -37,6 +38,8 @@ DETAIL_LIMIT = 120
 """Characters of a detail in an event that is still too large."""
 MESSAGE_LIMIT = 4096
 """Characters of its message."""
+LIST_LIMIT = 10
+"""Members of any list in an event of one image that is still too large, such as its signers."""
 
 
 def encode(event: CloudEvent, parts: DecisionParts | None = None) -> bytes:
@@ -156,8 +159,25 @@ def _rank(image: ImageData) -> tuple[bool, bool]:
     return Verdict(image["verdict"]).is_pass, not image.get("is_new", True)
 
 
+def _with_all_cut(event: CloudEvent) -> CloudEvent:
+    return {**event, "data": cast("EventData", _cut(event["data"]))}
+
+
+def _cut(value: object) -> object:
+    match value:
+        case str():
+            return _name(value)
+        case list():
+            return [_cut(one) for one in value[:LIST_LIMIT]]
+        case dict():
+            return {name: _cut(one) for name, one in value.items()}
+        case _:
+            return value
+
+
 _LADDER: tuple[Callable[[CloudEvent], CloudEvent], ...] = (  # each from what the one before made
     _with_short_names,
     _with_short_details,
     *map(_Keeping, (IMAGES_KEPT, IMAGES_KEPT // 2, IMAGES_KEPT // 4, IMAGES_KEPT // 16, 1)),
+    _with_all_cut,
 )

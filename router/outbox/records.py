@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from asyncio import sleep
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import TypeVar, cast
 
 from router.errors import OutboxError
@@ -86,12 +88,18 @@ class SqliteRecords:
         await self._file.close()
 
     async def _decided(self, selection: Selection, apply: Callable[..., int], *, makes_due: bool = False) -> int:
-        """Change what is selected, in portions, so that nobody waits long for any of them; returns how many."""
+        """Change what is selected, in portions, so that nobody waits long for any of them; returns how many.
+
+        After each it rests for as long as that took: whoever stores events meanwhile tries a held file again only now
+        and then, and would meet the next portion again and again.
+        """
         total, after = 0, (0, "")
         while keys := await self._file.read(queries.selected, selection, after, changes.DECIDED_ROWS):
+            began = perf_counter()
             changed = await self._file.write(Change(partial(apply, keys=keys), makes_due))
             total += changed if isinstance(changed, int) else 0
             after = keys[-1]
+            await sleep(perf_counter() - began)
         return total
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Self, cast
 
 from router.errors import OutboxError
-from router.outbox import changes, schema
+from router.outbox import changes, older, schema
 from router.outbox.claiming import SqliteQueue
 from router.outbox.claims import Claims
 from router.outbox.file import SqliteFile, locked
@@ -124,6 +124,10 @@ class SqliteOutbox(SqliteRecords):
     def on_append(self, told: Callable[[], None]) -> None:
         """Have this told, in the event loop, when events have become durable."""
         self._file.appended = told
+
+    async def give_severities(self) -> int:
+        """Give what an older release stored its severity; returns how many deliveries. Raises OutboxError."""
+        return await older.give_severities(self._file)
 
     def _held(self) -> Sequence[Delivery]:
         return [one for queue in self._queues for one in queue.held]

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from router.errors import OutboxError
+from router.events import EVENT_LIMIT
 from router.outbox.protocol import NewEvent
-
-BODY_LIMIT = 8 * 2**20
-"""Bytes of one event at most."""
 
 
 def expect_storable(event: NewEvent) -> None:
     """Refuse what could be stored, but would stand in the way of every claim.
 
     Raises:
-        OutboxError: It is larger than `BODY_LIMIT`, no UTF-8, or holds a NUL, which JSON does not allow.
+        OutboxError: It is larger than `EVENT_LIMIT`, as none is that we make; or no UTF-8; or holds a NUL, which JSON
+            does not allow.
     """
-    if len(event.body) > BODY_LIMIT:
-        raise OutboxError(f"an event of {len(event.body)} bytes; at most {BODY_LIMIT} are kept")
+    if len(event.body) > EVENT_LIMIT:
+        raise OutboxError(f"an event of {len(event.body)} bytes; at most {EVENT_LIMIT} are kept")
     try:
         event.id.encode()
         event.body.decode()

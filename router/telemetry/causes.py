@@ -107,7 +107,7 @@ class Cause(StrEnum):
         "destination_paused",
         Severity.HIGH,
         "The destination {destination} refuses us",
-        "mend its credentials: a new file is taken at once; its events are kept",
+        "mend its credentials (a new file is taken at once), or the channel that has gone; its events are kept",
     )
     DESTINATION_REMOVED = (
         "destination_removed",

@@ -160,9 +160,7 @@ def create(version: str) -> Metrics:
         undelivered=gauge("undelivered_deliveries", "Deliveries that wait", per_destination),
         undelivered_age=gauge("undelivered_age_seconds", "Age of the oldest delivery that waits", per_destination),
         set_aside=gauge("set_aside_deliveries", "Deliveries that were set aside and can be replayed", per_destination),
-        destination_paused=gauge(
-            "destination_paused", "1 while a destination refuses our credentials", per_destination
-        ),
+        destination_paused=gauge("destination_paused", "1 while a destination refuses us", per_destination),
         trouble=gauge("trouble", "1 while something is wrong that a person must mend, by cause", ["cause"]),
         reloads=counter("configuration_reloads", "Attempts to take a changed configuration", ["result"]),
         ready=gauge("ready", "1 while requests are taken"),

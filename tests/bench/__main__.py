@@ -12,7 +12,7 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import backlog, delivery, far, gate, outbox, render, standing, verification
+from tests.bench import backlog, delivery, draining, far, gate, outbox, render, standing, verification
 from tests.bench.table import Row, as_markdown, as_text
 
 
@@ -33,6 +33,7 @@ BENCHMARKS = {
     "render": render.run,
     "outbox": outbox.run,
     "delivery": delivered,
+    "draining": draining.run,
 }
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures -->", "<!-- end -->"

@@ -145,9 +145,10 @@ async def bare(url: str, bodies: list[bytes]) -> float:
         return len(bodies) / (time.perf_counter() - began)
 
 
-def _rendered(renderer: Renderer, event_id: str, body: bytes) -> Document:
-    rendered = renderer.render(body)
-    return Document(event_id, rendered.body, rendered.content_type, rendered.is_fallback)
+def rendered(renderer: Renderer, event_id: str, body: bytes) -> Document:
+    """What a channel sends of an event."""
+    made = renderer.render(body)
+    return Document(event_id, made.body, made.content_type, made.is_fallback)
 
 
 async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = False) -> float:
@@ -163,7 +164,7 @@ async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = Fal
         egress = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
         channel = Channel(
             open_destination(settings, egress),
-            partial(_rendered, Renderer(Templates(None), kind="webhook", name="sink")),
+            partial(rendered, Renderer(Templates(None), kind="webhook", name="sink")),
         )
         counts = _Counting(len(bodies))
         dispatcher = Dispatcher(outbox.queue("owner-1"), counts)
@@ -191,7 +192,7 @@ async def _measured(url: str, events: int, rounds: int) -> list[Row]:
         alone = await bare(url, bodies)
         for batch, found in figures.items():
             found.append((await ours(url, bodies, batch), alone))
-    targets = {1: 0.5, BATCH: 2.5}
+    targets = {1: 0.6, BATCH: 2.5}
     return [
         Row(
             "delivery, unbatched" if batch == 1 else f"delivery, {batch} events a request",
@@ -205,7 +206,7 @@ async def _measured(url: str, events: int, rounds: int) -> list[Row]:
 
 
 def run(events: int = 6000, rounds: int = 5) -> list[Row]:
-    """The figures, as ratios to the bare loop; batched must be five times what unbatched must be."""
+    """The figures, as ratios to the bare loop."""
     with receiver() as url:
         return uvloop.run(_measured(url, events, rounds))
 

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.errors import OutboxError
+from router.events import EVENT_LIMIT
 from router.outbox import (
     KEPT,
     LEASE,
@@ -198,9 +199,9 @@ async def test_an_event_for_more_destinations_than_a_statement_takes_is_stored(o
     assert {name: of.pending for name, of in (await outbox.waiting()).items()} == dict.fromkeys(names, 1)
 
 
-async def test_a_body_beyond_8_mebibytes_is_refused_and_one_of_8_is_kept(outbox: Outbox) -> None:
-    largest = b'{"data":{"a":"' + b"x" * (8 * 2**20 - 17) + b'"}}'
-    with pytest.raises(OutboxError, match="bytes; at most 8388608 are kept"):
+async def test_a_body_that_is_larger_than_any_event_is_refused_and_the_largest_is_kept(outbox: Outbox) -> None:
+    largest = b'{"data":{"a":"' + b"x" * (EVENT_LIMIT - 17) + b'"}}'
+    with pytest.raises(OutboxError, match=f"bytes; at most {EVENT_LIMIT} are kept"):
         await outbox.append(replace(new("too large"), body=largest + b" "))
     assert (await outbox.append(replace(new("large"), body=largest))).sequence == 1
     (delivery,) = await outbox.queue(ME).claim("slack", Wanted(10))

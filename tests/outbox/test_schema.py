@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.errors import OutboxError
-from router.outbox import Accepted, NewEvent, Number, Selection, Wanted, damage, queries, schema, statements
+from router.outbox import Accepted, NewEvent, Number, Selection, Wanted, damage, older, queries, schema, statements
 from router.outbox.records import SqliteRecords, beside
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Append
@@ -296,6 +296,42 @@ async def test_a_file_of_the_previous_version_goes_on_where_it_stopped(path: Pat
     assert again.sequence == 3, "what was stored by its id alone is known again"
     assert [row.state.value for row in rows] == ["discarded", "set_aside", "pending", "pending", "pending", "delivered"]
     assert forgotten == (0, 1)
+
+
+@pytest.mark.parametrize("portion", [1, 2, 3, 200])
+async def test_what_an_older_release_has_stored_gets_the_severity_that_its_event_names(
+    path: Path, monkeypatch: pytest.MonkeyPatch, portion: int
+) -> None:
+    """A rejection must not wait behind a million admissions because it was stored before a new release was started."""
+    monkeypatch.setattr(older, "PORTION", portion)
+    of_version(path, 3)
+    bodies = [
+        b'{"data":{"decision":{"severity":"info"}}}',
+        b'{"data":{"decision":{"severity":"high"}}}',
+        b'{"data":{"notice":{"severity":"critical"}}}',
+        b'{"data":{"decision":{"severity":"none that we know"}}}',
+        b'{"data":',
+        b'{"data":{"decision":{"severity":"high"}}}',
+    ]
+    with closing(sqlite3.connect(path)) as connection:
+        for number, body in enumerate(bodies, 2):
+            state = "delivered" if number == 7 else "set_aside" if number == 2 else "pending"
+            connection.execute("INSERT INTO events VALUES (?, ?, 5.0, ?, 'r', 0)", (number, f"old-{number}", body))
+            connection.execute("INSERT INTO deliveries VALUES ('slack', ?, ?, 0, 5.0, NULL, 5.0, '')", (number, state))
+        connection.execute("UPDATE numbering SET last = 7")
+        connection.commit()
+    outbox = await SqliteOutbox.open(path, REPLICA)
+    await outbox.append(new("newer"))  # by its body `medium`; by whoever appended it `info`
+    given = [await outbox.give_severities() for _ in range(2)]
+    rows = await outbox.deliveries(Selection("slack"), 10)
+    claimed = await outbox.queue("me").claim("slack", Wanted(7))
+    await outbox.close()
+
+    assert given == [3, 0]
+    assert [row.severity.value for row in reversed(rows)] == [
+        "medium", "info", "high", "critical", "medium", "medium", "medium", "info",
+    ]  # fmt: skip
+    assert [one.number.sequence for one in claimed][:2] == [4, 3]
 
 
 async def test_bringing_a_large_file_up_to_date_rewrites_no_rows(path: Path) -> None:

@@ -12,13 +12,24 @@ from pathlib import Path
 import pytest
 
 from router.errors import OutboxError
-from router.outbox import LEASE, Accepted, DeliveryState, Number, Selection, SetAside, Wanted, changes
+from router.events import EVENT_LIMIT
+from router.outbox import (
+    LEASE,
+    Accepted,
+    DeliveryState,
+    Number,
+    Selection,
+    SetAside,
+    Wanted,
+    changes,
+    claiming,
+    records,
+)
 from router.outbox.changes import FORGET_ROWS
-from router.outbox.claiming import CLAIM_BYTES, CLAIM_LIMIT
+from router.outbox.claiming import CLAIM_LIMIT
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Asked, Change
-from router.outbox.storable import BODY_LIMIT
 from tests.outbox.stage import ME, NOW, REPLICA, new, sequences, stored
 
 APPENDING = """
@@ -125,10 +136,31 @@ async def test_the_owner_and_a_command_change_the_file_at_the_same_time(outbox: 
     assert counts == [1] * 20
 
 
+async def test_a_command_leaves_the_file_as_long_as_it_had_it_after_each_portion(
+    outbox: SqliteOutbox, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who stores an event tries a held file again only now and then, and after a second the event is given up."""
+    rested: list[float] = []
+    ticks = iter(range(100))
+
+    async def rest(seconds: float) -> None:
+        rested.append(seconds)
+
+    await asyncio.gather(*(outbox.append(new(f"event-{number}")) for number in range(5)))
+    monkeypatch.setattr(changes, "DECIDED_ROWS", 2)
+    monkeypatch.setattr(records, "sleep", rest)
+    monkeypatch.setattr(records, "perf_counter", lambda: 3.0 * next(ticks))
+    command = await beside(path)
+    count = await command.replay(Selection(destination="slack"))
+    await command.close()
+
+    assert (count, rested) == (5, [3.0, 3.0, 3.0])
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        (b"x" * (BODY_LIMIT + 1), "an event of 8388609 bytes; at most 8388608 are kept"),
+        (b"x" * (EVENT_LIMIT + 1), f"an event of {EVENT_LIMIT + 1} bytes; at most {EVENT_LIMIT} are kept"),
         (
             b'{"a":"\xff"}',
             "an event that is not valid UTF-8: 'utf-8' codec can't decode byte 0xff in position 6: invalid start byte",
@@ -146,9 +178,12 @@ async def test_a_body_that_would_stand_in_the_way_of_claims_is_refused(
     assert done[1] == Number(REPLICA, 1)
 
 
-async def test_a_claim_holds_no_more_bytes_than_its_limit_and_always_something(outbox: SqliteOutbox) -> None:
-    large = b'{"a":"' + b"x" * CLAIM_BYTES + b'"}}'
-    half = b'{"a":"' + b"x" * (CLAIM_BYTES // 2 - 100) + b'"}}'
+async def test_a_claim_holds_no_more_bytes_than_its_limit_and_always_something(
+    outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claiming, "CLAIM_BYTES", 10_000)
+    large = b'{"a":"' + b"x" * 10_000 + b'"}}'
+    half = b'{"a":"' + b"x" * 4900 + b'"}}'
     for number, body in enumerate([large, half, half, half]):
         await outbox.append(new(f"event-{number}", body=body))
     claims = [[one.number.sequence for one in await outbox.queue(ME).claim("slack", Wanted(10))] for _ in range(4)]

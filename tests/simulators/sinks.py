@@ -48,6 +48,8 @@ class Sink:
     got: list[Receipt] = field(default_factory=list)
     connections: int = 0
     behave: Callable[[Receipt], bytes | None] | None = None
+    pause: float = 0.0
+    """Seconds that it takes for each answer."""
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -82,6 +84,7 @@ class Sink:
             while True:
                 receipt = await self._received(reader)
                 self.got.append(receipt)
+                await asyncio.sleep(self.pause)
                 says = self.says if self.behave is None else self.behave(receipt)
                 if says is HANG:
                     await asyncio.Event().wait()
