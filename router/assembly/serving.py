@@ -17,6 +17,7 @@ from router.assembly.in_force import GATE, KEEPER
 from router.assembly.keeper_process import keeper
 from router.assembly.opening import new_event_loop, raise_open_files
 from router.assembly.product import Product
+from router.settings.tree import GateSettings, KeeperSettings, Settings
 from router.supervision.nursery import Nursery, Role
 
 
@@ -57,6 +58,9 @@ def serve(config: Path, *, is_log_readable: bool | None = None) -> int:
         GatecrierError: It could not start.
     """
     raise_open_files()
+    for tree in (Settings, GateSettings, KeeperSettings):
+        tree.model_rebuild()  # what every process would build for itself is built once, in memory that all share
+    new_event_loop().close()  # so that its library is loaded once, too
     nursery = Nursery(roles)  # before any secret was read, as before any thread
 
     async def served() -> None:
