@@ -19,29 +19,51 @@ PATIENCE = 30.0
 
 @dataclass
 class Served:
-    """`gatecrier serve`, running."""
+    """`gatecrier serve`, running. Its log is read all the time: a pipe that nobody reads holds up its end, too."""
 
     process: asyncio.subprocess.Process
     place: Place
     lines: list[dict[str, Any]] = field(default_factory=list)
-    """What it has logged, as far as it was read."""
+    """What it has logged."""
+    seen: int = 0
+    """How many of the lines have been looked at."""
+    has_more: asyncio.Event = field(default_factory=asyncio.Event)
+    has_ended: bool = False
+
+    async def read(self) -> None:
+        """Read the log to its end."""
+        assert self.process.stderr is not None
+        try:
+            async for line in self.process.stderr:
+                self.lines.append(json.loads(line))
+                self.has_more.set()
+        finally:
+            self.has_ended = True
+            self.has_more.set()
 
     async def told(self, event: str, **values: object) -> dict[str, Any]:
         """The next line of the log about this, with these values."""
-        assert self.process.stderr is not None
-        async with asyncio.timeout(PATIENCE):
-            async for line in self.process.stderr:
-                self.lines.append(found := json.loads(line))
-                if found["event"] == event and values.items() <= found.items():
-                    return dict(found)
-        raise AssertionError(f"it ended without {event}")
+        found: list[dict[str, Any]] = []
+
+        def has_come() -> bool:
+            while self.seen < len(self.lines) and not found:
+                line = self.lines[self.seen]
+                self.seen += 1
+                if line["event"] == event and values.items() <= line.items():
+                    found.append(line)
+            return bool(found)
+
+        await self.until(has_come)
+        return found[0]
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Read the log until this holds of what was read."""
-        assert self.process.stderr is not None
+        """Wait until this holds of what was logged."""
         async with asyncio.timeout(PATIENCE):
             while not holds():
-                self.lines.append(json.loads(await self.process.stderr.readline()))
+                if self.has_ended:
+                    raise AssertionError("its log has ended")
+                self.has_more.clear()
+                await self.has_more.wait()
 
     def member(self, role: str) -> int:
         """The process that is ready in this role now, as far as the log was read."""
@@ -62,11 +84,12 @@ async def served(place: Place, module: str = "router", **environment: str) -> As
         *command, stderr=asyncio.subprocess.PIPE, env=os.environ | environment
     )
     running = Served(process, place)
+    reading = asyncio.create_task(running.read())
     try:
         await running.told("router_started")
         yield running
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
+        await reading
         await process.wait()
-        process._transport.close()  # type: ignore[attr-defined]  # else its pipes are closed by the collector

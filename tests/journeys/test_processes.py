@@ -26,7 +26,7 @@ from tests.server.stage import trusting
 from tests.simulators.sinks import Sink
 
 KILLS = int(os.environ.get("GATECRIER_KILLS", "4"))
-"""Processes that are killed, at least; 200 take about five minutes."""
+"""Processes that are killed, at least; 200 take about five minutes (`-o faulthandler_timeout=0`)."""
 RATE = int(os.environ.get("GATECRIER_RATE", "80"))
 """Requests a second while the configuration is reloaded, a tenth as many times."""
 LATEST_STEP = 200
