@@ -16,6 +16,8 @@ Rules:
 (7) What is more urgent than all that was claimed is claimed beyond it, and goes first: it waits for attempts under way,
     not for what was only claimed ahead.
 (8) What is claimed is bounded in bytes, for this lane and for all together (`budget`).
+(9) After a claim that found nothing but new events, and less than there was room for, the next one waits for `GATHER`:
+    a claim has a price of its own, and what comes meanwhile is one claim.
 """
 
 from __future__ import annotations
@@ -49,6 +51,8 @@ LEAST_CHUNK = 32
 """Events that are claimed at once, at least: claiming has a price of its own."""
 LEAST_REST = 0.01
 """Seconds between two looks that find nothing."""
+GATHER = 0.005
+"""Seconds between a claim that found few new events and the next."""
 QUIET = 0.05
 """Seconds without news after which a lane asks when the next is due: while there is news it will look anyway."""
 
@@ -190,6 +194,8 @@ class Lane:
         self._claimed += len(claimed)
         self._put(claimed)
         if not claimed or (len(claimed) < wanted.limit and wanted.room >= LANE_BYTES // 2):
+            if claimed and not any(one.attempts for one in claimed):
+                await asyncio.sleep(GATHER)  # (9)
             await self._rest_until_due()
 
     async def _claim_more_urgent(self) -> None:

@@ -2,6 +2,7 @@
 
 It runs in the one process that has the outbox's file: the lock on that file is its lease. Where it begins again, it
 goes on where the last transaction ended. What fails is tried again: nothing is passed over because the disk is full.
+Between two looks it waits for `GATHER`: a transaction has a price of its own, and what people read is not read sooner.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ log = logger()
 
 LOOK = 1.0
 """Seconds between two looks for what is due without an event."""
+GATHER = 0.05
+"""Seconds between two looks at what was stored, at least: what came meanwhile is one transaction."""
 AGAIN = 5.0
 """Seconds until what failed is tried again."""
 FORGET = 3600.0
@@ -63,6 +66,7 @@ class IncidentsDriver:
             except OutboxError as error:
                 log.warning("incidents_wait", cause=str(error))
                 await asyncio.sleep(AGAIN)
+            await asyncio.sleep(GATHER)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await self._news.wait()
