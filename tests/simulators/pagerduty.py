@@ -6,9 +6,10 @@ that is open is added to it, and one that resolves what is not there does nothin
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.simulators.sinks import Receipt, answer
 
@@ -33,6 +34,8 @@ class PagerDuty:
     routing_key: str
     alerts: dict[str, list[Alert]] = field(default_factory=dict)
     """By `dedup_key`, the newest last."""
+    taken: int = 0
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def behave(self, receipt: Receipt) -> bytes:
         """What it answers to a request."""
@@ -40,7 +43,17 @@ class PagerDuty:
         if found := refusals(event, receipt.body) or [*self._of_key(event)]:
             return answer("400 Bad Request", json.dumps({"status": "invalid event", "errors": found}).encode())
         self._take(event)
+        self.taken += 1
+        self._news.set()
         return TAKEN
+
+    async def until(self, taken: int) -> list[Alert]:
+        """The alerts as they are once so many events were taken."""
+        async with asyncio.timeout(10):
+            while self.taken < taken:
+                self._news.clear()
+                await self._news.wait()
+        return [replace(one) for of_key in self.alerts.values() for one in of_key]
 
     def _of_key(self, event: Mapping[str, object]) -> list[str]:
         return [] if event["routing_key"] == self.routing_key else ["invalid routing key"]
