@@ -82,6 +82,8 @@ class ClientCertificate(PairSettings):
 class CommonSettings(ReceiverSettings):
     """Of every destination."""
 
+    kind: str
+    """What receives: each kind says its own name here."""
     template: Name | None = None
     """Name of the template that makes its payloads; the kind's own where it is absent."""
     incident_template: Name | None = None
@@ -89,6 +91,11 @@ class CommonSettings(ReceiverSettings):
     rate: RateSetting | None = None
     """At most so many requests in a time, such as `20/1m`. In the events lane the rest waits; in the incidents lane it
     becomes one summary, shared fairly between namespaces, but for what is critical or must be heard."""
+
+    @property
+    def note(self) -> tuple[str, str] | None:
+        """The key that may not be meant so, and why, for whoever checks the configuration."""
+        return None
 
 
 class HttpSettings(CommonSettings):
@@ -144,6 +151,11 @@ class HttpSettings(CommonSettings):
     def endpoint(self) -> str:
         """The whole URL: a secret, for services whose URL is one."""
         raise NotImplementedError
+
+    @property
+    def most_documents(self) -> int:
+        """How many documents one request may carry."""
+        return 1
 
 
 def revealed(value: str | Secret | None) -> str:

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from router.destinations.dialect import Reply
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
-from router.destinations.slack import (
+from router.destinations.kinds.slack import (
     BLOCKS_LIMIT,
     BUTTON_LIMIT,
     EMPTY,
@@ -28,6 +27,7 @@ from router.destinations.slack import (
     length,
     within_limits,
 )
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=20),

@@ -12,9 +12,9 @@ after they were escaped, and never inside an entity such as `&amp;`. A message t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import Field, model_validator
@@ -22,8 +22,12 @@ from pydantic import Field, model_validator
 from router.by_reference import Secret
 from router.destinations.dialect import Post, Reply, judge_by_status
 from router.destinations.document import Document
+from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.settings import HttpSettings, checked_url
+from router.rendering.markup import Lines, Markup, cut_chars, escape
+from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of
+from router.rendering.values import as_json
 
 TEXT_LIMIT, SECTION_LIMIT, FIELD_LIMIT, HEADER_LIMIT, BUTTON_LIMIT, ALT_LIMIT = 40_000, 3000, 2000, 150, 75, 2000
 BLOCKS_LIMIT, FIELDS_LIMIT, CONTEXT_LIMIT, ACTIONS_LIMIT, ID_LIMIT, TOTAL_LIMIT = 50, 10, 10, 25, 255, 13_000
@@ -200,3 +204,12 @@ def _size(value: object) -> int:
             return sum(_size(item) for item in value)
         case _:
             return 0
+
+
+def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str]:
+    """A message of one text."""
+    text = cut_chars(escape(Lines(f"({because}) {message_of(cloudevent)}"), Markup.SLACK), MESSAGE_LIMIT)
+    return as_json({"text": text}), "application/json"
+
+
+KIND = HttpKind(settings=SlackSettings, dialect=lambda _: SlackDialect(), markup=Markup.SLACK, minimal=minimal)

@@ -24,6 +24,7 @@ from pydantic import AfterValidator, Field, model_validator
 from router.by_reference import Secret
 from router.destinations.dialect import Post, SaidByStatus
 from router.destinations.document import Document
+from router.destinations.kind import HttpKind
 from router.destinations.settings import HttpSettings, checked_headers, checked_url, revealed
 from router.fields import Name
 
@@ -98,6 +99,19 @@ class WebhookSettings(HttpSettings):
         """The whole URL."""
         return revealed(self.url)
 
+    @property
+    def note(self) -> tuple[str, str] | None:
+        """Where it has a template and would get a CloudEvent where that fails."""
+        if self.template is None or self.fallback_template is not None:
+            return None
+        text = "where this template fails a CloudEvent goes out; if the receiver takes none, add fallback_template"
+        return "template", text
+
+    @property
+    def most_documents(self) -> int:
+        """As many as an operator says."""
+        return self.batch_size
+
 
 class WebhookDialect(SaidByStatus):
     """How a generic endpoint is told."""
@@ -127,3 +141,6 @@ class WebhookDialect(SaidByStatus):
             "webhook-signature": signature(self._key, event_id, timestamp, body),
         }
         return Post(body, headers | signed)
+
+
+KIND = HttpKind(settings=WebhookSettings, dialect=WebhookDialect, has_templates=False)
