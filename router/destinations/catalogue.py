@@ -10,7 +10,7 @@ from router.destinations.document import Destination
 from router.destinations.egress import EgressSettings
 from router.destinations.file import FileDestination, FileSettings
 from router.destinations.over_http import HttpDestination
-from router.destinations.slack import SlackDialect, SlackSettings
+from router.destinations.slack import SlackSettings, dialect_of
 from router.destinations.sysdig import SysdigDialect, SysdigSettings
 from router.destinations.webhook import WebhookDialect, WebhookSettings
 from router.rendering.markup import Markup
@@ -30,7 +30,7 @@ def open_destination(settings: AnyDestination, egress: EgressSettings) -> Destin
         case SysdigSettings():
             return HttpDestination(settings, SysdigDialect(settings), guard)
         case SlackSettings():
-            return HttpDestination(settings, SlackDialect(), guard)
+            return HttpDestination(settings, dialect_of(settings), guard)
         case WebhookSettings():
             return HttpDestination(settings, WebhookDialect(settings), guard, batch_size=settings.batch_size)
         case FileSettings():

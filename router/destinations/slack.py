@@ -1,13 +1,12 @@
-"""Slack's incoming webhooks: what they take, and what their answers mean.
+"""Slack, in either of two ways: by an incoming webhook, or by its Web API (`slack_web_api`) with a token.
 
 Sources: Slack, "Sending messages using incoming webhooks" (success is 200 and the body `ok`), "Changes to errors for
 incoming webhooks" (400 is about the message; 403 `action_prohibited`, 404 `channel_not_found` and 410
-`channel_is_archived` are about us and our channel, whatever the message), "Rate limits" (about one message a second),
-Block Kit reference (limits). An undocumented total of about 13,200 characters over all blocks gives
-`msg_blocks_too_long`.
+`channel_is_archived` are about us and our channel, whatever the message), "Rate limits" (about one message a second).
 
-Whatever template made a message, it is cut to those limits here: a 4xx for ever would be a lost alert. Texts are cut
-after they were escaped, and never inside an entity such as `&amp;`. A message that is within the limits stays as it is.
+A webhook can only post: every message about an incident stands for itself. By the Web API later ones go where the first
+one is. Either way a message is cut to what Slack takes (`block_kit`), and where it is refused all the same it goes out
+in a shorter form, and then as plain text.
 """
 
 from __future__ import annotations
@@ -17,74 +16,83 @@ from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 import orjson
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from router.by_reference import Secret
-from router.destinations.dialect import Post, Reply, judge_by_status
+from router.destinations import block_kit
+from router.destinations.dialect import Dialect, OneRequest, Post, Reply, judge_by_status
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain
-from router.destinations.settings import HttpSettings, checked_url
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.settings import HttpSettings, checked_token, checked_url
+from router.destinations.slack_web_api import Updates, WebApiDialect
 
-TEXT_LIMIT, SECTION_LIMIT, FIELD_LIMIT, HEADER_LIMIT, BUTTON_LIMIT, ALT_LIMIT = 40_000, 3000, 2000, 150, 75, 2000
-BLOCKS_LIMIT, FIELDS_LIMIT, CONTEXT_LIMIT, ACTIONS_LIMIT, ID_LIMIT, TOTAL_LIMIT = 50, 10, 10, 25, 255, 13_000
-"""Characters and counts, from Block Kit."""
-ATTACHMENT_LIMIT, ATTACHMENTS_LIMIT = 8000, 20
-"""Of the older way to say more than a text. Slack publishes no limits; it has an error `too_many_attachments`."""
-UNSAID, EMPTY = "Gatecrier", "-"
-"""What stands for a message's missing text, and for an empty text in a block: Slack refuses both."""
-_TAKEN = 200
+API = "https://slack.com/api"
+_TAKEN, _REFUSES_THIS = 200, 400
 _REFUSES_US_HERE = frozenset({403, 404, 410})
-_LADDER = (1, 2, 4, 8, 20)
-"""Which part of their limits texts may use, step by step, until the whole fits."""
-_SHORT = 8
-"""Which part they may use of a message that was too large as a whole."""
-_TEXT_LIMITS = {"header": HEADER_LIMIT, "button": BUTTON_LIMIT}
-_ATTRIBUTE_LIMITS = {"block_id": ID_LIMIT, "action_id": ID_LIMIT, "alt_text": ALT_LIMIT}
-_COUNT_LIMITS = {
-    ("section", "fields"): FIELDS_LIMIT,
-    ("context", "elements"): CONTEXT_LIMIT,
-    ("actions", "elements"): ACTIONS_LIMIT,
-}
-_LEFT_OUT = {"type": "context", "elements": [{"type": "plain_text", "text": "… more than Slack can take"}]}
-_LONGEST_ENTITY = len("&quot;")
 _HEADERS = {"Content-Type": "application/json; charset=utf-8"}
+_OF_THE_API = ("channel", "updates", "api")
 
 
 class SlackSettings(HttpSettings):
-    """Slack, by an incoming webhook."""
+    """Slack, by an incoming webhook (`url`) or by the Web API (`token` and `channel`)."""
 
     kind: Literal["slack"]
-    """Slack, by an incoming webhook."""
-    url: Secret
-    """The webhook's URL, by reference: whoever knows it can post."""
+    """Slack."""
+    url: Secret | None = None
+    """The URL of an incoming webhook, by reference: whoever knows it can post."""
+    token: Secret | None = None
+    """A bot's token (`xoxb-...`) with the scope `chat:write`, by reference. The bot must be in the channel."""
+    channel: Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f]{1,80}$")] | None = None
+    """With `token`: the channel's id, such as `C024BE91L`, or its name in quotes, `"#soc"`."""
+    updates: Updates = "thread"
+    """With `token`: where later messages about an incident go. `thread`: into the thread of the first, which is brought
+    up to date; news is shown in the channel, too. `edit`: the first is brought up to date, and nothing else is posted.
+    `post`: each is a message of its own."""
+    api: str = API
+    """With `token`: where the Web API is, for GovSlack (`https://slack-gov.com/api`) and for tests."""
     concurrency: Annotated[int, Field(ge=1, le=8)] = 1
     """How many messages may be under way at once; Slack takes about one a second."""
 
     @model_validator(mode="after")
-    def _has_endpoint(self) -> Self:
-        if self.url.is_read:
+    def _has_one_way(self) -> Self:
+        if (self.url is None) == (self.token is None):
+            raise ValueError("name exactly one of `url` (an incoming webhook) and `token` (the Web API)")
+        if self.url is not None and (extra := [name for name in _OF_THE_API if name in self.model_fields_set]):
+            raise ValueError(f"`{extra[0]}` goes with `token`, not with `url`: a webhook posts to its own channel")
+        if self.token is not None:
+            if self.channel is None:
+                raise ValueError("a `token` needs a `channel`: an id, or a name in quotes, for `#` begins a comment")
+            if self.token.is_read:
+                checked_token(self.token.reveal())
+        if self.url is None or self.url.is_read:
             checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
         return self
 
     @property
     def endpoint(self) -> str:
-        """The whole URL."""
-        return self.url.reveal()
+        """The whole URL, or that below which the methods of the Web API are."""
+        return self.api if self.url is None else self.url.reveal()
 
 
-class SlackDialect:
-    """How Slack wants to be told."""
+def dialect_of(settings: SlackSettings) -> Dialect:
+    """How Slack is told by these settings."""
+    if settings.token is None or settings.channel is None:
+        return SlackDialect()
+    return WebApiDialect(settings.token.reveal(), settings.channel, settings.updates)
+
+
+class SlackDialect(OneRequest):
+    """How Slack's incoming webhooks want to be told."""
 
     receipt_bytes = 64
 
     def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - no signature, no time
         """One message per request, within Slack's limits."""
-        return Post(_encoded(documents[0].body, 1), _HEADERS)
+        return Post(orjson.dumps(block_kit.message_of(documents[0].body)), _HEADERS)
 
     def shorter(self, document: Document) -> Document | None:
         """With texts of an eighth of their limits; None where there is nothing to cut."""
-        short = _encoded(document.body, _SHORT)
-        return replace(document, body=short) if len(short) < len(_encoded(document.body, 1)) else None
+        return block_kit.shorter(document)
 
     def judge(self, reply: Reply) -> Outcome:
         """200 with the body `ok` is a receipt; 403, 404 and 410 are about the webhook, not about a message."""
@@ -92,111 +100,9 @@ class SlackDialect:
         match outcome:
             case Delivered() if reply.status != _TAKEN or reply.text.strip() != "ok":
                 return TryAgain("malformed_reply")
+            case Undeliverable() if reply.status == _REFUSES_THIS:
+                return replace(outcome, is_of_form=True)
             case _ if reply.status in _REFUSES_US_HERE:
                 return TryAgain("refused_here", pauses=True)
             case _:
                 return outcome
-
-
-def _encoded(body: bytes, part: int) -> bytes:
-    try:
-        return orjson.dumps(within_limits(orjson.loads(body), part))
-    except (ValueError, TypeError, RecursionError):  # no JSON, or nested more deeply than it can be written again
-        return orjson.dumps(within_limits(body.decode(errors="replace"), part))
-
-
-def within_limits(message: object, part: int = 1) -> dict[str, object]:
-    """The message with every text and list cut to what Slack takes; what is no message becomes one.
-
-    Args:
-        message: What a template made.
-        part: Texts may use one part in so many of their limits.
-    """
-    if not isinstance(message, dict) or not any(message.get(key) for key in ("text", "blocks", "attachments")):
-        message = {"text": message if isinstance(message, str) else orjson.dumps(message).decode()}
-    kept: dict[str, object] = dict(message)
-    text = kept.get("text")
-    if text is not None and not isinstance(text, str):
-        text = orjson.dumps(text).decode()
-    kept["text"] = cut(text, TEXT_LIMIT // part) if text and text.strip() else UNSAID
-    if isinstance(blocks := kept.get("blocks"), list):
-        kept["blocks"] = _blocks(blocks, [step for step in _LADDER if step >= part])
-    if isinstance(attachments := kept.get("attachments"), list):
-        kept["attachments"] = [_cut_all(one, ATTACHMENT_LIMIT // part) for one in attachments[:ATTACHMENTS_LIMIT]]
-    return kept
-
-
-def cut(text: str, limit: int) -> str:
-    """At most so many characters, with an ellipsis where something is missing, never ending inside an entity.
-
-    Characters are counted as UTF-16 does, where an emoji is two: nobody says how Slack counts.
-    """
-    if length(text) <= limit:
-        return text
-    if limit <= 0:
-        return ""
-    short = text.encode("utf-16-le", "surrogatepass")[: 2 * (limit - 1)].decode("utf-16-le", "ignore")
-    ampersand = short.rfind("&", max(0, len(short) - _LONGEST_ENTITY))
-    if ampersand >= 0 and ";" not in short[ampersand:]:
-        short = short[:ampersand]
-    return f"{short}…"
-
-
-def length(text: str) -> int:
-    """Characters as UTF-16 counts them."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _blocks(blocks: Sequence[object], ladder: Sequence[int] = _LADDER) -> list[object]:
-    """The ladder: fewer blocks where there are too many, ever shorter texts, and then the first blocks that fit."""
-    if len(blocks) > BLOCKS_LIMIT:
-        blocks = [*blocks[: BLOCKS_LIMIT - 1], _LEFT_OUT]
-    kept: list[object] = []
-    for part in ladder:
-        kept = [_cut_all(block, SECTION_LIMIT // part) for block in blocks]
-        if _size(kept) <= TOTAL_LIMIT:
-            return kept
-    room, first = TOTAL_LIMIT - _size(_LEFT_OUT), 0
-    while (room := room - _size(kept[first])) >= 0:
-        first += 1
-    return [*kept[:first], _LEFT_OUT]
-
-
-def _cut_all(value: object, limit: int) -> object:
-    """Every text in a block, cut to this many characters, or to fewer where the kind of its holder wants that."""
-    match value:
-        case dict():
-            kind = str(value.get("type"))
-            limit = min(limit, _TEXT_LIMITS.get(kind, limit))
-            return {key: _member(kind, key, item, limit) for key, item in value.items()}
-        case list():
-            return [_cut_all(item, limit) for item in value]
-        case _:
-            return value
-
-
-def _member(kind: str, key: str, item: object, limit: int) -> object:
-    match item:
-        case str() if key == "text":
-            return cut(item, limit) if item.strip() else EMPTY
-        case str():
-            return cut(item, _ATTRIBUTE_LIMITS[key]) if key in _ATTRIBUTE_LIMITS else item
-        case list() if key == "blocks":
-            return _blocks(item)
-        case list():
-            inner = limit * FIELD_LIMIT // SECTION_LIMIT if key == "fields" else limit
-            return [_cut_all(one, inner) for one in item[: _COUNT_LIMITS.get((kind, key))]]
-        case _:
-            return _cut_all(item, limit)
-
-
-def _size(value: object) -> int:
-    match value:
-        case str():
-            return length(value)
-        case dict():
-            return sum(_size(item) for item in value.values())
-        case list():
-            return sum(_size(item) for item in value)
-        case _:
-            return 0

@@ -8,10 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.destinations.dialect import Reply
-from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
-from router.destinations.slack import (
+from router.destinations.block_kit import (
     BLOCKS_LIMIT,
     BUTTON_LIMIT,
     EMPTY,
@@ -23,11 +20,14 @@ from router.destinations.slack import (
     TEXT_LIMIT,
     TOTAL_LIMIT,
     UNSAID,
-    SlackDialect,
     cut,
     length,
     within_limits,
 )
+from router.destinations.dialect import Reply
+from router.destinations.document import Document
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.slack import SlackDialect
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=20),

@@ -8,8 +8,8 @@ from typing import get_args
 
 import pytest
 
+from router.destinations.block_kit import within_limits
 from router.destinations.catalogue import AnyDestination, default_template, markup_of
-from router.destinations.slack import within_limits
 from router.events import CONTENT_TYPE, NoticeEvent, as_json
 from router.rendering.examples import NOTICES
 from router.rendering.library import Library, Templates

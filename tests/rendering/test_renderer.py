@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.destinations.slack import within_limits
+from router.destinations.block_kit import within_limits
 from router.errors import TemplateError
 from router.events import CloudEvent, encode
 from router.rendering.examples import EXAMPLES, NOTICES
