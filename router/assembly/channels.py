@@ -8,7 +8,7 @@ from functools import partial
 
 from router.delivery import Channel
 from router.delivery.standing import Standing
-from router.destinations.catalogue import AnyDestination, open_destination
+from router.destinations.catalogue import DestinationSettings, kind_of, open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.events import type_of
@@ -24,7 +24,7 @@ log = logger()
 class Made:
     """A channel, and all that it was made of: what is made of the same need not be made again."""
 
-    destination: AnyDestination
+    destination: DestinationSettings
     egress: EgressSettings
     templates: Templates
     channel: Channel = field(compare=False)
@@ -41,7 +41,8 @@ def channels(part: KeeperPart, before: Mapping[str, Made], fell_back: Callable[[
     made = {}
     for destination in part.settings.destinations:
         name, templates = destination.name, part.templates[destination.name]
-        renderer = Renderer(templates, kind=destination.kind, name=name)
+        kind = kind_of(destination)
+        renderer = Renderer(templates, kind=kind.name, name=name, minimal=kind.minimal)
         channel = Channel(
             open_destination(destination, part.settings.egress),
             partial(_rendered, renderer, partial(fell_back, name)),

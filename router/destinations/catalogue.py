@@ -1,49 +1,55 @@
-"""Every kind of destination: the one line that a new one adds."""
+"""Every kind of destination: the one line that a new one adds, and what follows from the list."""
 
 from __future__ import annotations
 
-from typing import Annotated, assert_never
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, Union, assert_never
 
 from pydantic import Field
 
 from router.destinations.document import Destination
 from router.destinations.egress import EgressSettings
-from router.destinations.file import FileDestination, FileSettings
+from router.destinations.kind import AnyKind, HttpKind, OwnKind
+from router.destinations.kinds import file, slack, sysdig, webhook
 from router.destinations.over_http import HttpDestination
-from router.destinations.slack import SlackSettings, dialect_of
-from router.destinations.sysdig import SysdigDialect, SysdigSettings
-from router.destinations.webhook import WebhookDialect, WebhookSettings
-from router.rendering.markup import Markup
+from router.destinations.settings import CommonSettings
 
-AnyDestination = SysdigSettings | SlackSettings | WebhookSettings | FileSettings
-DestinationSettings = Annotated[AnyDestination, Field(discriminator="kind")]
+KINDS: Final[tuple[AnyKind, ...]] = (
+    sysdig.KIND,
+    slack.KIND,
+    webhook.KIND,
+    file.KIND,
+)
+"""In the order in which they are documented."""
+
+if TYPE_CHECKING:  # a checker of types can't know what the list makes of it at run time
+    DestinationSettings: TypeAlias = CommonSettings
+else:
+    DestinationSettings = Annotated[Union[tuple(kind.settings for kind in KINDS)], Field(discriminator="kind")]  # noqa: UP007 - of a list
+
+_BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-def open_destination(settings: AnyDestination, egress: EgressSettings) -> Destination:
+def kind_named(name: object) -> AnyKind | None:
+    """The kind that a configuration calls so; None where there is none."""
+    return _BY_NAME.get(name) if isinstance(name, str) else None
+
+
+def kind_of(settings: CommonSettings) -> AnyKind:
+    """The kind that these settings are of."""
+    return _BY_NAME[settings.kind]
+
+
+def open_destination(settings: CommonSettings, egress: EgressSettings) -> Destination:
     """The destination; connects to nothing yet.
 
     Raises:
         ConfigurationError: Its certificates were not read with a configuration.
     """
-    guard = egress.guard()
-    match settings:
-        case SysdigSettings():
-            return HttpDestination(settings, SysdigDialect(settings), guard)
-        case SlackSettings():
-            return HttpDestination(settings, dialect_of(settings), guard)
-        case WebhookSettings():
-            return HttpDestination(settings, WebhookDialect(settings), guard, batch_size=settings.batch_size)
-        case FileSettings():
-            return FileDestination(settings)
-        case _:
-            assert_never(settings)
-
-
-def default_template(settings: AnyDestination) -> str | None:
-    """The template that is used where none is named; None where the event itself is sent."""
-    return settings.kind if isinstance(settings, SysdigSettings | SlackSettings) else None
-
-
-def markup_of(settings: AnyDestination) -> Markup:
-    """How the service reads texts."""
-    return Markup.SLACK if isinstance(settings, SlackSettings) else Markup.NONE
+    match kind_of(settings):
+        case HttpKind() as kind:
+            own = kind.own(settings)
+            return HttpDestination(own, kind.dialect(own), egress.guard())
+        case OwnKind() as kind:
+            return kind.destination(kind.own(settings))
+        case _ as never:
+            assert_never(never)

@@ -58,12 +58,11 @@ class HttpDestination:
         dialect: Dialect,
         guard: AddressGuard,
         *,
-        batch_size: int = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.name = settings.name
         self.concurrency = settings.concurrency
-        self.batch_size = batch_size
+        self.batch_size = settings.most_documents
         self.give_up_after = settings.give_up_after
         self._dialect = dialect
         self._guard = guard

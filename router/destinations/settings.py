@@ -82,6 +82,8 @@ class ClientCertificate(PairSettings):
 class CommonSettings(ReceiverSettings):
     """Of every destination."""
 
+    kind: str
+    """What receives: each kind says its own name here."""
     template: Name | None = None
     """Name of the template that makes its payloads; the kind's own where it is absent."""
     incident_template: Name | None = None
@@ -144,6 +146,11 @@ class HttpSettings(CommonSettings):
     def endpoint(self) -> str:
         """The whole URL: a secret, for services whose URL is one."""
         raise NotImplementedError
+
+    @property
+    def most_documents(self) -> int:
+        """How many documents one request may carry."""
+        return 1
 
 
 def revealed(value: str | Secret | None) -> str:

@@ -1,28 +1,25 @@
 """The payload that goes out when no other can: small, in the shape of the service, and marked. Pure.
 
-It asks for nothing that an event could lack: an event that an older release stored must still be told.
+Each kind of destination makes its own (`Minimal`); here is what they are made of, and the one of kinds that take the
+event itself. It asks for nothing that an event could lack: an event that an older release stored must still be told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
-from router.events import CloudEvent, reduced
+from router.events import CONTENT_TYPE, CloudEvent, reduced
 from router.rendering.context import alert_message, incident_message
-from router.rendering.filters import map_severity
-from router.rendering.markup import Lines, Markup, cut_chars, escape
 from router.rendering.values import as_json
 
 MESSAGE_LIMIT = 2000
 """Characters of its text."""
-MARK = "gatecrierfallback"
-"""The extension of a CloudEvent that says so (CloudEvents 1.0, "Extension Context Attributes": lower-case letters)."""
-
-
 LEAST_BYTES = 16 * 1024
 """Bytes of an event that is made smaller because it was too large, where names allow it."""
+MARK = "gatecrierfallback"
+"""The extension of a CloudEvent that says so (CloudEvents 1.0, "Extension Context Attributes": lower-case letters)."""
 
 
 class Because(StrEnum):
@@ -32,19 +29,14 @@ class Because(StrEnum):
     TOO_LARGE = "shortened: the receiver found the whole too large"
 
 
-def minimal(cloudevent: Mapping[str, Any], kind: str, because: Because) -> tuple[bytes, str]:
-    """The payload and its media type, for a kind of destination."""
-    data = cloudevent.get("data") or {}
-    message = _message(data)
-    match kind:
-        case "slack":
-            text = cut_chars(escape(Lines(f"({because}) {message}"), Markup.SLACK), MESSAGE_LIMIT)
-            return as_json({"text": text}), "application/json"
-        case "sysdig":
-            return as_json(_sysdig(cloudevent, data, cut_chars(message, MESSAGE_LIMIT), because)), "application/json"
-        case _:
-            kept = _smaller(cloudevent) if because is Because.TOO_LARGE else cloudevent
-            return as_json({**kept, MARK: "true"}), "application/cloudevents+json"
+Minimal: TypeAlias = Callable[[Mapping[str, Any], Because], tuple[bytes, str]]
+"""Makes of a CloudEvent (JSON that we wrote, read back) the payload and its media type."""
+
+
+def minimal_event(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str]:
+    """The event itself, with a mark."""
+    kept = _smaller(cloudevent) if because is Because.TOO_LARGE else cloudevent
+    return as_json({**kept, MARK: "true"}), CONTENT_TYPE
 
 
 def _smaller(cloudevent: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -54,30 +46,19 @@ def _smaller(cloudevent: Mapping[str, Any]) -> Mapping[str, Any]:
         return cloudevent
 
 
-def _sysdig(
-    cloudevent: Mapping[str, Any], data: Mapping[str, Any], message: str, because: Because
-) -> dict[str, object]:
-    event = {
-        "timestamp": str(cloudevent.get("time", "")),
-        "rule": "Check image signature",
-        "priority": map_severity(
-            (data.get("decision") or data.get("notice") or data.get("incident") or {}).get("severity"), "sysdig"
-        ),
-        "output": message,
-        "source": "gatecrier",
-        "tags": ["image-signature", "template-failed" if because is Because.TEMPLATE_FAILED else "shortened"],
-        "output_fields": {
-            "gatecrier.event.id": str(cloudevent.get("id", "")),
-            "k8s.ns.name": str((data.get("request") or data.get("incident") or {}).get("namespace", "")),
-        },
-    }
-    return {"events": [event], "labels": {"cluster": str(data.get("cluster", "")), "message": message}}
-
-
-def _message(data: Mapping[str, Any]) -> str:
+def message_of(cloudevent: Mapping[str, Any]) -> str:
+    """What the event tells, in a sentence: of a decision, an incident or Gatecrier itself."""
+    data = cloudevent.get("data") or {}
     if (incident := data.get("incident")) is not None:
         return incident_message(incident)
     if notice := data.get("notice"):
         return f"{notice.get('title', '')}. {notice.get('text', '')}"
     decision = {"outcome": "", "would_reject": False, "message": "", **(data.get("decision") or {})}
     return alert_message(decision, is_correction="corrects" in data)
+
+
+def severity_of(cloudevent: Mapping[str, Any]) -> str | None:
+    """How grave it is; None where it does not say."""
+    data = cloudevent.get("data") or {}
+    found = (data.get("decision") or data.get("notice") or data.get("incident") or {}).get("severity")
+    return found if isinstance(found, str) else None

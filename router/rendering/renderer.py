@@ -18,7 +18,7 @@ from router.events import CONTENT_TYPE, INCIDENT_TYPES, NOTICE_TYPE
 from router.rendering.context import context_of, incident_context, notice_context
 from router.rendering.library import Templates
 from router.rendering.markup import Markup
-from router.rendering.minimal import Because, minimal
+from router.rendering.minimal import Because, Minimal, minimal_event
 from router.rendering.template import Template
 
 
@@ -38,15 +38,23 @@ class Rendered:
 
 
 class Renderer:
-    """Renders events for one destination."""
+    """Renders events for one destination.
 
-    def __init__(self, templates: Templates, *, kind: str, name: str) -> None:
+    Args:
+        templates: What its payloads are made by.
+        kind: What operators call its kind.
+        name: What they call it.
+        minimal: Makes the minimal payload of its kind.
+    """
+
+    def __init__(self, templates: Templates, *, kind: str, name: str, minimal: Minimal = minimal_event) -> None:
         self._of_decisions = _needed(templates.of_decisions)
         self._of_notices = _needed(templates.of_notices)
         self._fallback = templates.fallback
         self._of_incidents = _needed(templates.of_incidents)
         self._by_name = templates.by_name
         self._destination = {"name": name, "kind": kind}
+        self._minimal = minimal
 
     def render(self, body: bytes, name: str = "") -> Rendered:
         """The payload of an encoded event; raises `orjson.JSONDecodeError` where the body is none.
@@ -82,7 +90,7 @@ class Renderer:
                 return Rendered(body, "application/json", problem)
             except Exception as error:  # noqa: BLE001 - as above
                 problem = f"{problem}; and its fallback: {error}"
-        payload, content_type = minimal(cloudevent, self._destination["kind"], because)
+        payload, content_type = self._minimal(cloudevent, because)
         return Rendered(payload, content_type, problem)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from router.destinations.webhook import WebhookSettings
+from router.destinations.kinds.webhook import WebhookSettings
 from router.policy import lax_tag_rules
 from router.settings.problems import Finding, Path, quoted
 from router.settings.tree import Settings

@@ -66,12 +66,13 @@ def _properties(model: Part) -> Iterator[tuple[str, Part]]:
 def _sections(path: str, level: int, part: Part, whole: Part, told: set[str]) -> Iterator[str]:
     """A section for each map of settings that may stand at the path, and for those in it, unless it was told."""
     for model, is_item in _models(part, whole):
-        name = json.dumps(sorted(key for key, _ in _properties(model)))
+        kind = _kind(model)  # two kinds may have the same keys
+        name = json.dumps([kind, *sorted(key for key, _ in _properties(model))])
         if name in told or model.get("title") == "secret":
             continue
         told.add(name)
         heading = f"{path[:-1]}[]`" if is_item else path
-        here = heading + (f" of kind `{kind}`" if (kind := _kind(model)) else "")
+        here = heading + (f" of kind `{kind}`" if kind else "")
         yield from (
             "",
             f"{'#' * level} {here}",

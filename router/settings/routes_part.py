@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from router.destinations.catalogue import default_template
+from router.destinations.catalogue import kind_named
 from router.fields import SettingsModel
 from router.policy.settings import EnforcementSettings, RuleSettings
 from router.routing import IncidentSettings, TimeIntervalSettings
 from router.routing.settings import RouteSettings
 from router.settings.part import destination_items, read_part
-from router.settings.surroundings import kind_of
+from router.settings.shape import TAG
 
 
 class RoutesPart(SettingsModel):
@@ -38,8 +38,8 @@ def templates_of(path: Path) -> Mapping[str, str | None]:
     """
     found: dict[str, str | None] = {}
     for item in destination_items(path):
-        kind, named = kind_of(item), item.get("template")
-        found[str(item["name"])] = named if isinstance(named, str) else default_template(kind) if kind else None
+        kind, named = kind_named(item.get(TAG)), item.get("template")
+        found[str(item["name"])] = named if isinstance(named, str) else kind.template if kind else None
     return found
 
 
@@ -47,7 +47,6 @@ def incident_templates_of(path: Path) -> Mapping[str, str | None]:
     """The same for messages about incidents, where a route names no other."""
     found: dict[str, str | None] = {}
     for item in destination_items(path):
-        kind, named = kind_of(item), item.get("incident_template")
-        default = default_template(kind) if kind else None
-        found[str(item["name"])] = named if isinstance(named, str) else f"{default}-incident" if default else None
+        kind, named = kind_named(item.get(TAG)), item.get("incident_template")
+        found[str(item["name"])] = named if isinstance(named, str) else kind.incident_template if kind else None
     return found

@@ -10,12 +10,12 @@ import ipaddress
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 from yarl import URL
 
 from router.by_reference import SECRET_LIMIT
-from router.destinations.catalogue import AnyDestination, default_template, markup_of
+from router.destinations.catalogue import kind_named
 from router.destinations.egress import EgressSettings
 from router.errors import ConfigurationError, TemplateError
 from router.outbound.addresses import Address, address_of, is_forbidden
@@ -113,16 +113,16 @@ class _Shelves:
 def _of_destination(
     here: DataPath, destination: Item, routes: Plain, shelves: _Shelves
 ) -> Generator[Finding, None, Templates]:
-    kind = kind_of(destination)
-    default = None if kind is None else default_template(kind)
-    markup = Markup.NONE if kind is None else markup_of(kind)
+    kind = kind_named(destination.get(shape.TAG))
+    default = None if kind is None else kind.template
+    markup = Markup.NONE if kind is None else kind.markup
     names = {"template": default, "fallback_template": None} | {
         key: destination[key] for key in ("template", "fallback_template") if destination.get(key) is not None
     }
     made: dict[str, Template | None] = {}
     for key, name in names.items():
         made[key] = yield from _template((*here, key), name, shelves.decisions, markup, shelves.known)
-    of_incidents = destination.get("incident_template") or (None if default is None else f"{default}-incident")
+    of_incidents = destination.get("incident_template") or (None if kind is None else kind.incident_template)
     incident = yield from _template(
         (*here, "incident_template"), of_incidents, shelves.incidents, markup, shelves.known
     )
@@ -183,13 +183,6 @@ def _is_file(path: Path, reading: Reading) -> bool:
     except ValueError:
         return True
     return True
-
-
-def kind_of(destination: Item) -> AnyDestination | None:
-    """Settings that know no more than their kind; None where it is unknown."""
-    tag = destination.get(shape.TAG)
-    model = next((model for model in get_args(AnyDestination) if tag in shape.tags(model)), None)
-    return None if model is None else model.model_construct(kind=tag)
 
 
 def forbidden_addresses(data: Item, reading: Reading) -> Iterator[Finding]:

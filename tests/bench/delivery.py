@@ -32,7 +32,7 @@ from router.delivery import Channel, Dispatcher
 from router.destinations.catalogue import open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
-from router.destinations.webhook import WebhookSettings
+from router.destinations.kinds.webhook import WebhookSettings
 from router.events import encode
 from router.outbox import DeliveryState, NewEvent, Selection
 from router.outbox.sqlite import SqliteOutbox

@@ -21,7 +21,7 @@ import uvloop
 from router.delivery import Channel, Dispatcher
 from router.destinations.catalogue import open_destination
 from router.destinations.egress import EgressSettings
-from router.destinations.webhook import WebhookSettings
+from router.destinations.kinds.webhook import WebhookSettings
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
 from router.rendering.library import Templates

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from router.destinations.dialect import Reply, judge_by_status
 from router.destinations.document import Document
+from router.destinations.kinds.webhook import WebhookDialect, WebhookSettings, signature, signing_key
 from router.destinations.outcome import REASONS, Delivered, TryAgain, Undeliverable
-from router.destinations.webhook import WebhookDialect, WebhookSettings, signature, signing_key
 from router.events import CONTENT_TYPE
 from router.fields import ReadingContext
 

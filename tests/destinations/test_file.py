@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from router.destinations.document import Document
-from router.destinations.file import FileDestination, FileSettings
+from router.destinations.kinds.file import FileDestination, FileSettings
 from router.destinations.lines import LINE_LIMIT
 from router.destinations.outcome import Delivered, TryAgain
 from router.events import BEGINNING, encode
@@ -377,8 +377,8 @@ async def test_a_disk_that_does_not_answer_holds_up_nobody(tmp_path: Path, monke
         assert goes_on.wait(10)
         return write(descriptor, data)
 
-    monkeypatch.setattr("router.destinations.file.ATTEMPT_LIMIT", 0.02)
-    monkeypatch.setattr("router.destinations.file.CLOSE_LIMIT", 0.02)
+    monkeypatch.setattr("router.destinations.kinds.file.ATTEMPT_LIMIT", 0.02)
+    monkeypatch.setattr("router.destinations.kinds.file.CLOSE_LIMIT", 0.02)
     monkeypatch.setattr(os, "write", hanging)
     archive = FileDestination(FileSettings(name="hanging", kind="file", path=tmp_path / "a.jsonl"))
     with capture_logs() as logged:

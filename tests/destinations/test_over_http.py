@@ -17,9 +17,9 @@ from router.destinations.catalogue import open_destination
 from router.destinations.dialect import MOVED_FOR, OneRequest, Post
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
+from router.destinations.kinds.webhook import WebhookSettings
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.over_http import HttpDestination
-from router.destinations.webhook import WebhookSettings
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
 from router.settings.snapshot import read_file

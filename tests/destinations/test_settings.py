@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from yarl import URL
 
-from router.destinations.catalogue import DestinationSettings, default_template, markup_of, open_destination
+from router.destinations.catalogue import DestinationSettings, kind_of, open_destination
 from router.destinations.egress import EgressSettings
+from router.destinations.kinds.sysdig import REGIONS, SysdigSettings
 from router.destinations.over_http import HttpDestination
 from router.destinations.settings import checked_headers, checked_url
-from router.destinations.sysdig import REGIONS
 from router.fields import ReadingContext
 from router.rendering.markup import Markup
 
@@ -41,7 +41,8 @@ def read(**written: object) -> DestinationSettings:
 def test_every_region_has_its_own_host(region: str) -> None:
     settings = read(kind="sysdig", region=region, token={"env": "TOKEN"})
 
-    assert settings.endpoint == f"https://{REGIONS[region]}/api/v1/eventsDispatch/ingest"  # type: ignore[union-attr]  # sysdig
+    assert isinstance(settings, SysdigSettings)
+    assert settings.endpoint == f"https://{REGIONS[region]}/api/v1/eventsDispatch/ingest"
 
 
 @pytest.mark.parametrize(
@@ -108,11 +109,11 @@ def test_a_mistake_is_told_with_its_remedy(written: dict[str, object], words: st
 
 
 def test_templates_and_markup_follow_the_kind() -> None:
-    slack = read(kind="slack", url={"env": "SLACK"})
-    hook = read(kind="webhook", url="https://a.example/x")
+    slack = kind_of(read(kind="slack", url={"env": "SLACK"}))
+    hook = kind_of(read(kind="webhook", url="https://a.example/x"))
 
-    assert (default_template(slack), markup_of(slack)) == ("slack", Markup.SLACK)
-    assert (default_template(hook), markup_of(hook)) == (None, Markup.NONE)
+    assert (slack.template, slack.incident_template, slack.markup) == ("slack", "slack-incident", Markup.SLACK)
+    assert (hook.template, hook.incident_template, hook.markup) == (None, None, Markup.NONE)
 
 
 @pytest.mark.parametrize(

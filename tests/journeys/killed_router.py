@@ -22,8 +22,8 @@ from pathlib import Path
 from router.delivery import Channel, Dispatcher
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
+from router.destinations.kinds.webhook import WebhookDialect, WebhookSettings
 from router.destinations.over_http import HttpDestination
-from router.destinations.webhook import WebhookDialect, WebhookSettings
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
 from router.telemetry.causes import Cause

@@ -19,8 +19,8 @@ import pytest
 from router.delivery import Channel, Dispatcher
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
+from router.destinations.kinds.webhook import WebhookDialect, WebhookSettings
 from router.destinations.over_http import HttpDestination
-from router.destinations.webhook import WebhookDialect, WebhookSettings
 from router.outbox import DeliveryRow, DeliveryState, NewEvent, Selection
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox

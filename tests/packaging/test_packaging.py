@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from router.destinations.catalogue import KINDS
 from router.settings.loading import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,8 +30,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_templates_and_schemas_travel_inside_the_wheel(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
+    of_kinds = {
+        f"{name}.json"
+        for kind in KINDS
+        if kind.has_templates
+        for name in (kind.template, kind.incident_template, f"notices/{kind.name}")
+    }
 
-    assert {f"router/shipped/templates/{name}.json" for name in ("sysdig", "slack", "webhook")} <= names
+    assert {f"router/shipped/templates/{name}" for name in {*of_kinds, "webhook.json"}} <= names
     assert {f"router/shipped/schema/{name}.schema.json" for name in ("gatecrier", "event")} <= names
     assert "router/py.typed" in names
     assert not [name for name in names if name.startswith(("tests/", "templates/"))]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from router.destinations.block_kit import within_limits
-from router.destinations.catalogue import AnyDestination, default_template, markup_of
+from router.destinations.catalogue import KINDS
+from router.destinations.kind import AnyKind
+from router.destinations.kinds.slack.block_kit import within_limits
 from router.events import CONTENT_TYPE, NoticeEvent, as_json
 from router.rendering.examples import NOTICES
 from router.rendering.library import Library, Templates
@@ -17,34 +18,32 @@ from router.rendering.rehearsal import OF_NOTICES
 from router.rendering.renderer import Renderer
 from router.rendering.shipped import notices_folder
 from router.rendering.template import Template
-from router.settings import shape
 from router.settings.plain import Item
 from router.settings.snapshot import Reading, read_file
 from router.settings.surroundings import gathered, templates
 
-KINDS = {kind: model.model_construct(kind=kind) for model in get_args(AnyDestination) for kind in shape.tags(model)}
+BY_NAME = {kind.name: kind for kind in KINDS}
 MINE = Template.parse("mine", '{"text": "{{ event.decision.message }}"}')
 
 
-def notices_of(kind: str) -> Template | None:
-    name = default_template(KINDS[kind])
+def notices_of(kind: AnyKind) -> Template | None:
     library = Library([notices_folder()], read_file, OF_NOTICES)
-    return None if name is None else library.template(name, markup_of(KINDS[kind]))
+    return library.template(kind.name, kind.markup) if kind.has_templates else None
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("event", NOTICES, ids=lambda event: event["subject"])
 @pytest.mark.parametrize("of_decisions", [None, MINE], ids=["kind's", "mine"])
 def test_every_kind_tells_every_notice_by_a_template_of_its_own(
-    kind: str, event: NoticeEvent, of_decisions: Template | None
+    kind: AnyKind, event: NoticeEvent, of_decisions: Template | None
 ) -> None:
     """Never by an operator's, which is for decisions and knows no notice."""
     body = as_json(event)
-    rendered = Renderer(Templates(of_decisions, notices_of(kind)), kind=kind, name="x").render(body)
+    rendered = Renderer(Templates(of_decisions, notices_of(kind)), kind=kind.name, name="x").render(body)
     told = event["data"]["notice"]
 
     assert rendered.problem is None
-    match kind:
+    match kind.name:
         case "slack":
             message = json.loads(rendered.body)
             assert message["text"] == told["title"]
@@ -53,14 +52,27 @@ def test_every_kind_tells_every_notice_by_a_template_of_its_own(
             (one,) = json.loads(rendered.body)["events"]
             assert one["output"] == f"{told['title']}. {told['text']}"
             assert one["output_fields"]["gatecrier.cause"] == told["facts"]["cause"]
+        case _ if kind.has_templates:
+            assert told["title"] in "".join(map(str, values_of(json.loads(rendered.body))))
         case _:
             assert rendered.body is body
             assert rendered.content_type == CONTENT_TYPE
 
 
+def values_of(document: object) -> Iterator[object]:
+    """Everything in a document that is no list and no mapping."""
+    match document:
+        case dict() | list():
+            for one in document.values() if isinstance(document, dict) else document:
+                yield from values_of(one)
+        case _:
+            yield document
+
+
 @pytest.mark.parametrize(("kind", "where"), [("slack", "text"), ("sysdig", "output")])
 def test_a_notice_whose_template_fails_is_told_all_the_same(kind: str, where: str) -> None:
-    renderer = Renderer(Templates(None, Template.parse("bad", "{{ nothing }}")), kind=kind, name="x")
+    bad = Templates(None, Template.parse("bad", "{{ nothing }}"))
+    renderer = Renderer(bad, kind=kind, name="x", minimal=BY_NAME[kind].minimal)
     rendered = renderer.render(as_json(NOTICES[1]))
     message = json.loads(rendered.body)
 
@@ -79,4 +91,4 @@ def test_no_template_of_an_operator_takes_the_place_of_a_notice_s(tmp_path: Path
     assert not problems
     assert found["s"].of_decisions is not None
     assert found["s"].of_decisions.render({}) == b'{"text":"mine"}'
-    assert found["s"].of_notices is notices_of("slack")
+    assert found["s"].of_notices is notices_of(BY_NAME["slack"])

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.destinations.block_kit import within_limits
+from router.destinations.catalogue import KINDS
+from router.destinations.kinds.slack.block_kit import within_limits
 from router.errors import TemplateError
 from router.events import CloudEvent, encode
 from router.rendering.examples import EXAMPLES, NOTICES
@@ -22,9 +23,9 @@ from router.settings.snapshot import read_file
 from tests.rendering.hostile import DATA, EVENT, HOSTILE, event_with, shape_of
 
 LIBRARY = Library([DATA / "templates", shipped_folder()], read_file)
+BY_NAME = {kind.name: kind for kind in KINDS}
 TEMPLATES = {
-    "sysdig": Markup.NONE,
-    "slack": Markup.SLACK,
+    **{kind.name: kind.markup for kind in KINDS if kind.has_templates},
     "webhook": Markup.NONE,
     "tutorial": Markup.NONE,
     "custom": Markup.NONE,
@@ -161,12 +162,15 @@ def test_without_a_template_the_event_itself_is_sent_byte_for_byte() -> None:
     assert not rendered.is_fallback
 
 
+def renderer_of(kind: str, template: Template | None = None) -> Renderer:
+    """A renderer with this template, or none, and the minimal payload of its kind."""
+    return Renderer(Templates(template), kind=kind, name="x", minimal=BY_NAME[kind].minimal)
+
+
 @pytest.mark.parametrize("kind", ["slack", "sysdig", "webhook"])
 def test_a_template_that_fails_loses_no_alert(kind: str) -> None:
     """A minimal payload goes out instead, in the service's own shape, and says so."""
-    rendered = Renderer(Templates(Template.parse("mine", "{{ nothing }}")), kind=kind, name="x").render(
-        event_with("<!channel>")
-    )
+    rendered = renderer_of(kind, Template.parse("mine", "{{ nothing }}")).render(event_with("<!channel>"))
     body = json.loads(rendered.body)
 
     assert rendered.is_fallback
@@ -218,7 +222,7 @@ def test_what_a_receiver_finds_too_large_is_told_in_short(kind: str) -> None:
     ]
     images = [*passing, {**image, "verdict": "unsigned", "image": "registry.example/shop/bad:1"}]
     whole = json.dumps({**EVENT, "data": {**data, "images": images}}).encode()
-    rendered = Renderer(Templates(None), kind=kind, name="x").minimal(whole)
+    rendered = renderer_of(kind).minimal(whole)
     body = json.loads(rendered.body)
 
     assert rendered.is_fallback
@@ -239,7 +243,7 @@ def test_what_a_receiver_finds_too_large_is_told_in_short(kind: str) -> None:
 @pytest.mark.parametrize("event", [{}, {"data": {}}, {"id": "1", "data": {"decision": {"message": "m"}, "images": []}}])
 def test_an_event_of_another_release_loses_no_alert(kind: str, event: dict[str, object]) -> None:
     """The outbox keeps events for weeks; one may lack a field that this release knows."""
-    renderer = Renderer(Templates(LIBRARY.template("sysdig")), kind=kind, name="x")
+    renderer = renderer_of(kind, LIBRARY.template("sysdig"))
     rendered, short = renderer.render(json.dumps(event).encode()), renderer.minimal(json.dumps(event).encode())
 
     assert rendered.is_fallback
@@ -253,7 +257,7 @@ def test_an_event_of_another_release_loses_no_alert(kind: str, event: dict[str, 
 def test_the_minimal_payload_is_as_urgent_as_the_event(severity: str, priority: str) -> None:
     event = copy.deepcopy(EVENT)
     event["data"]["decision"]["severity"] = severity
-    renderer = Renderer(Templates(Template.parse("mine", "{{ nothing }}")), kind="sysdig", name="x")
+    renderer = renderer_of("sysdig", Template.parse("mine", "{{ nothing }}"))
     (told,) = json.loads(renderer.render(json.dumps(event).encode()).body)["events"]
 
     assert told["priority"] == priority
@@ -262,7 +266,7 @@ def test_the_minimal_payload_is_as_urgent_as_the_event(severity: str, priority: 
 
 @pytest.mark.parametrize("text", ["<" * 9000, "&\n" * 9000, "x" * 100_000])
 def test_the_minimal_payload_is_small_and_escaped(text: str) -> None:
-    renderer = Renderer(Templates(Template.parse("mine", "{{ nothing }}")), kind="slack", name="x")
+    renderer = renderer_of("slack", Template.parse("mine", "{{ nothing }}"))
     message = json.loads(renderer.render(event_with(text)).body)["text"]
 
     assert len(message) <= 2000

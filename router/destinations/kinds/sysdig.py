@@ -9,15 +9,20 @@ Source of the hosts: the region tables of Sysdig's Helm charts (`_regions.tpl`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
 from pydantic import ValidationInfo, model_validator
 
 from router.by_reference import Secret
 from router.destinations.dialect import OneRequest, Post
 from router.destinations.document import Document
+from router.destinations.kind import HttpKind
 from router.destinations.settings import HttpSettings, checked_token, checked_url
+from router.rendering.filters import map_severity
+from router.rendering.markup import cut_chars
+from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of, severity_of
+from router.rendering.values import as_json
 
 PATH = "/api/v1/eventsDispatch/ingest"
 REGIONS = {
@@ -73,3 +78,26 @@ class SysdigDialect(OneRequest):
     def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - no signature, no time
         """One event per request."""
         return Post(documents[0].body, self._headers)
+
+
+def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str]:
+    """One event; all of `output_fields` and `labels` are texts."""
+    data = cloudevent.get("data") or {}
+    message = cut_chars(message_of(cloudevent), MESSAGE_LIMIT)
+    event = {
+        "timestamp": str(cloudevent.get("time", "")),
+        "rule": "Check image signature",
+        "priority": map_severity(severity_of(cloudevent), "sysdig"),
+        "output": message,
+        "source": "gatecrier",
+        "tags": ["image-signature", "template-failed" if because is Because.TEMPLATE_FAILED else "shortened"],
+        "output_fields": {
+            "gatecrier.event.id": str(cloudevent.get("id", "")),
+            "k8s.ns.name": str((data.get("request") or data.get("incident") or {}).get("namespace", "")),
+        },
+    }
+    labels = {"cluster": str(data.get("cluster", "")), "message": message}
+    return as_json({"events": [event], "labels": labels}), "application/json"
+
+
+KIND = HttpKind(settings=SysdigSettings, dialect=SysdigDialect, minimal=minimal)

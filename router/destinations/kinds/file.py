@@ -18,6 +18,7 @@ from pydantic import Field
 
 from router.by_reference import RelativePath
 from router.destinations.document import Document
+from router.destinations.kind import OwnKind
 from router.destinations.lines import Lines
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.own_thread import OwnThread
@@ -76,3 +77,6 @@ class FileDestination:
         """Close the file, after whatever a cancelled attempt still writes, if that ends in time."""
         if not await self._thread.end(self._lines.close, CLOSE_LIMIT):
             log.warning("file_left_open", destination=self.name)
+
+
+KIND = OwnKind(settings=FileSettings, destination=FileDestination, has_templates=False)

@@ -1,8 +1,4 @@
-"""Slack, in either of two ways: by an incoming webhook, or by its Web API (`slack_web_api`) with a token.
-
-Sources: Slack, "Sending messages using incoming webhooks" (success is 200 and the body `ok`), "Changes to errors for
-incoming webhooks" (400 is about the message; 403 `action_prohibited`, 404 `channel_not_found` and 410
-`channel_is_archived` are about us and our channel, whatever the message), "Rate limits" (about one message a second).
+"""Slack, in either of two ways: by an incoming webhook (`webhook`), or by its Web API (`web_api`) with a token.
 
 A webhook can only post: every message about an incident stands for itself. By the Web API later ones go where the first
 one is. Either way a message is cut to what Slack takes (`block_kit`), and where it is refused all the same it goes out
@@ -11,25 +7,22 @@ in a shorter form, and then as plain text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-import orjson
 from pydantic import Field, StringConstraints, model_validator
 
 from router.by_reference import Secret
-from router.destinations import block_kit
-from router.destinations.dialect import Dialect, OneRequest, Post, Reply, judge_by_status
-from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.dialect import Dialect
+from router.destinations.kind import HttpKind
+from router.destinations.kinds.slack.web_api import Updates, WebApiDialect
+from router.destinations.kinds.slack.webhook import IncomingWebhookDialect
 from router.destinations.settings import HttpSettings, checked_token, checked_url
-from router.destinations.slack_web_api import Updates, WebApiDialect
+from router.rendering.markup import Lines, Markup, cut_chars, escape
+from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of
+from router.rendering.values import as_json
 
 API = "https://slack.com/api"
-_TAKEN, _REFUSES_THIS = 200, 400
-_REFUSES_US_HERE = frozenset({403, 404, 410})
-_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 _OF_THE_API = ("channel", "updates", "api")
 
 
@@ -77,32 +70,14 @@ class SlackSettings(HttpSettings):
 def dialect_of(settings: SlackSettings) -> Dialect:
     """How Slack is told by these settings."""
     if settings.token is None or settings.channel is None:
-        return SlackDialect()
+        return IncomingWebhookDialect()
     return WebApiDialect(settings.token.reveal(), settings.channel, settings.updates)
 
 
-class SlackDialect(OneRequest):
-    """How Slack's incoming webhooks want to be told."""
+def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str]:
+    """A message of one text."""
+    text = cut_chars(escape(Lines(f"({because}) {message_of(cloudevent)}"), Markup.SLACK), MESSAGE_LIMIT)
+    return as_json({"text": text}), "application/json"
 
-    receipt_bytes = 64
 
-    def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - no signature, no time
-        """One message per request, within Slack's limits."""
-        return Post(orjson.dumps(block_kit.message_of(documents[0].body)), _HEADERS)
-
-    def shorter(self, document: Document) -> Document | None:
-        """With texts of an eighth of their limits; None where there is nothing to cut."""
-        return block_kit.shorter(document)
-
-    def judge(self, reply: Reply) -> Outcome:
-        """200 with the body `ok` is a receipt; 403, 404 and 410 are about the webhook, not about a message."""
-        outcome = judge_by_status(reply)
-        match outcome:
-            case Delivered() if reply.status != _TAKEN or reply.text.strip() != "ok":
-                return TryAgain("malformed_reply")
-            case Undeliverable() if reply.status == _REFUSES_THIS:
-                return replace(outcome, is_of_form=True)
-            case _ if reply.status in _REFUSES_US_HERE:
-                return TryAgain("refused_here", pauses=True)
-            case _:
-                return outcome
+KIND = HttpKind(settings=SlackSettings, dialect=dialect_of, markup=Markup.SLACK, minimal=minimal)

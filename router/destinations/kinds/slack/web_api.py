@@ -36,10 +36,10 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import orjson
 
-from router.destinations import block_kit
-from router.destinations.block_kit import Message
 from router.destinations.dialect import Exchange, Post, Reply, judge_by_status
 from router.destinations.document import Document
+from router.destinations.kinds.slack import block_kit
+from router.destinations.kinds.slack.block_kit import Message
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.events import INCIDENT_TYPES
 

@@ -24,6 +24,7 @@ from pydantic import AfterValidator, Field, model_validator
 from router.by_reference import Secret
 from router.destinations.dialect import OneRequest, Post
 from router.destinations.document import Document
+from router.destinations.kind import HttpKind
 from router.destinations.settings import HttpSettings, checked_headers, checked_url, revealed
 from router.fields import Name
 
@@ -98,6 +99,11 @@ class WebhookSettings(HttpSettings):
         """The whole URL."""
         return revealed(self.url)
 
+    @property
+    def most_documents(self) -> int:
+        """As many as an operator says."""
+        return self.batch_size
+
 
 class WebhookDialect(OneRequest):
     """How a generic endpoint is told."""
@@ -127,3 +133,6 @@ class WebhookDialect(OneRequest):
             "webhook-signature": signature(self._key, event_id, timestamp, body),
         }
         return Post(body, headers | signed)
+
+
+KIND = HttpKind(settings=WebhookSettings, dialect=WebhookDialect, has_templates=False)

@@ -1,0 +1,81 @@
+"""What makes a kind of destination: one module in `kinds/` brings all of it, and the catalogue lists it. Pure.
+
+Rules:
+(1) A kind is what an operator may say (`settings`), how its service is talked to (a dialect, or a destination of its
+    own where that is not HTTP), how the service reads texts (`markup`), whether templates make its payloads, and the
+    payload that goes out where no template can (`minimal`). Whoever needs one of these asks the kind; nobody asks for
+    its name.
+(2) A kind is called what its settings say beneath `kind`, and so are its templates: NAME for decisions, NAME-incident
+    for incidents, and `notices/NAME` for what is told of Gatecrier itself.
+(3) A kind makes a destination of its own settings alone: others are a mistake of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar, get_args
+
+from router.destinations.dialect import Dialect
+from router.destinations.document import Destination
+from router.destinations.settings import CommonSettings, HttpSettings
+from router.rendering.markup import Markup
+from router.rendering.minimal import Minimal, minimal_event
+
+Common_co = TypeVar("Common_co", bound=CommonSettings, covariant=True)
+Http_co = TypeVar("Http_co", bound=HttpSettings, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[Common_co]):
+    """What all kinds have in common."""
+
+    settings: type[Common_co]
+    """What an operator may say; `kind` is the literal of one name."""
+    markup: Markup = Markup.NONE
+    """How the service reads texts."""
+    has_templates: bool = True
+    """Whether payloads are made by templates of the kind's name where none is named; else the event itself is sent."""
+    minimal: Minimal = minimal_event
+    """Makes the payload that goes out where a template fails, or where the receiver finds another too large."""
+
+    @property
+    def name(self) -> str:
+        """What operators call it."""
+        (name,) = get_args(self.settings.model_fields["kind"].annotation)
+        return str(name)
+
+    @property
+    def template(self) -> str | None:
+        """The template of decisions where none is named; None where the event itself is sent."""
+        return self.name if self.has_templates else None
+
+    @property
+    def incident_template(self) -> str | None:
+        """The same of messages about incidents."""
+        return f"{self.name}-incident" if self.has_templates else None
+
+    def own(self, settings: CommonSettings) -> Common_co:
+        """The settings, which are of this kind; raises TypeError where they are of another."""
+        if not isinstance(settings, self.settings):
+            raise TypeError(f"these are no settings of kind {self.name}")
+        return settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpKind(Kind[Http_co]):
+    """A kind that is told over HTTP."""
+
+    dialect: Callable[[Http_co], Dialect]
+    """How the service of these settings is talked to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnKind(Kind[Common_co]):
+    """A kind that is told by other means."""
+
+    destination: Callable[[Common_co], Destination]
+    """The receiver of these settings; connects to nothing yet."""
+
+
+AnyKind: TypeAlias = HttpKind[HttpSettings] | OwnKind[CommonSettings]

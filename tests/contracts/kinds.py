@@ -1,0 +1,80 @@
+"""What every kind of destination can be opened with, found out from its own settings: nobody keeps a list of kinds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from router.by_reference import Secret
+from router.destinations.catalogue import DestinationSettings, kind_named
+from router.destinations.dialect import Dialect, Reply
+from router.destinations.document import Document
+from router.destinations.kind import AnyKind
+from router.destinations.outcome import Outcome
+from router.fields import ReadingContext
+from router.settings import shape
+
+ADAPTER: TypeAdapter[DestinationSettings] = TypeAdapter(DestinationSettings)
+URL = "http://127.0.0.1:9/T000/url-secret"
+
+
+def least(kind: AnyKind) -> dict[str, object]:
+    """As little as an operator can say: what is required, and where events go, secrets by variables."""
+    written: dict[str, object] = {"name": "it", "kind": kind.name}
+    for key, field in kind.settings.model_fields.items():
+        allowed = set(shape.alternatives(field.annotation))
+        if key in written or not (field.is_required() or key == "url"):
+            continue
+        if str in allowed:
+            written[key] = URL if key == "url" else "x"
+        elif Secret in allowed:
+            written[key] = {"env": key.upper()}
+        else:
+            assert Path in allowed, f"the tests know no value for {key} of {kind.name}: teach them one here"
+            written[key] = "x"
+    return written | ({"plain_http": True} if "plain_http" in kind.settings.model_fields else {})
+
+
+def secret(variable: str) -> str:
+    """The content of a variable: of the length and the characters that most services give their keys."""
+    return hashlib.sha256(variable.encode()).hexdigest()[:32]
+
+
+def read(written: Mapping[str, object], folder: Path, variables: Mapping[str, str]) -> DestinationSettings:
+    """The settings, of which any variable can be asked."""
+    reading = ReadingContext(folder, variables, lambda path, _: path.read_bytes())
+    return ADAPTER.validate_python(written, context={"reading": reading})
+
+
+def variables_of(written: Mapping[str, object], url: str = URL) -> dict[str, str]:
+    """What the variables hold that the settings name."""
+    named = [value["env"] for value in _all_values(written) if isinstance(value, dict) and "env" in value]
+    return {str(name): url if name == "URL" else secret(str(name)) for name in named}
+
+
+def _all_values(written: Mapping[str, object]) -> list[object]:
+    inner = [one for value in written.values() if isinstance(value, dict) for one in value.values()]
+    return [*written.values(), *inner]
+
+
+def outcome_of(dialect: Dialect, reply: Reply) -> Outcome:
+    """What becomes of an attempt to which this is answered; it must be the only request."""
+    attempt = dialect.exchange([Document("event-1", b'{"text":"hello"}')], 0.0)
+    next(attempt)
+    try:
+        attempt.send(reply)
+    except StopIteration as ended:
+        outcome: Outcome = ended.value
+        return outcome
+    raise AssertionError("one request is not all of it")
+
+
+def kind_of_name(name: str) -> AnyKind:
+    """The kind of this name, which there must be."""
+    kind = kind_named(name)
+
+    assert kind is not None
+    return kind

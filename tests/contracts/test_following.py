@@ -1,0 +1,86 @@
+"""The pages for contributors, followed to the letter in a copy of the tree: what they say is all there is to do."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "docs" / "contributing"
+CONFIGURATION = """
+cluster: here
+webhook: {listen: "127.0.0.1:8443", tls: self-signed}
+operations: {listen: "127.0.0.1:9090"}
+outbox: {url: "sqlite:///outbox.db"}
+policy: [{pattern: "**", verifier: deny}]
+destinations: [{name: phones, kind: ntfy, topic: gate, token: {env: NTFY_TOKEN}}]
+routes: {destinations: [phones]}
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a file, or a change of one, as a page shows it."""
+
+    language: str
+    file: str
+    text: str
+
+    def follow(self, folder: Path) -> None:
+        """Write the file, or change it."""
+        path = folder / self.file
+        if self.language != "diff":
+            path.write_text(self.text)
+            return
+        lines = self.text.splitlines(keepends=True)
+        before, after = ("".join(line[1:] for line in lines if line[0] in of) for of in (" -", " +"))
+        found = path.read_text()
+        assert found.count(before) == 1, f"{self.file} has this no more:\n{before}"
+        path.write_text(found.replace(before, after))
+
+
+def blocks(page: str) -> list[Block]:
+    text = (PAGES / page).read_text()
+    return [
+        Block(*found) for found in re.findall(r'^```(\w+) title="([^"]+)"\n(.*?)^```$', text, re.MULTILINE | re.DOTALL)
+    ]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The tree, without what was made in it."""
+    for folder in ("config", "docs", "router", "templates", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "bench", "data"))
+    (tmp_path / "tests" / "data").symlink_to(ROOT / "tests" / "data")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def run(folder: Path, *command: str) -> str:
+    """What a command prints that must succeed, with the `router` of the folder."""
+    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "NTFY_TOKEN": "tk", "HOME": str(folder)}
+    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, f"{command}\n{ran.stdout[-5000:]}{ran.stderr[-5000:]}"
+    return ran.stdout
+
+
+def test_a_new_destination_is_what_its_page_says_and_no_more(copy: Path) -> None:
+    for block in blocks("new-destination.md"):
+        block.follow(copy)
+    (copy / "gatecrier.yaml").write_text(CONFIGURATION)
+    python = (sys.executable, "-m")
+    contracts = ("tests/contracts/test_kinds.py", "tests/contracts/test_destinations.py")
+    passed = run(copy, *python, "pytest", "-q", "-p", "no:cacheprovider", *contracts, "-k", "ntfy or catalogue")
+
+    assert re.search(r"\b[1-9][0-9]+ passed", passed)
+    assert "valid (" in run(copy, *python, "router", "config", "check", "gatecrier.yaml")
+    assert "## `destinations[]` of kind `ntfy`" in run(copy, *python, "router", "config", "reference")
+    assert "0 broken" in run(copy, "lint-imports", "--no-cache")
+    assert "All checks passed" in run(copy, "ruff", "check", "--no-cache", "router/destinations")
+    assert "no issues" in run(copy, "mypy", "router/destinations/kinds/ntfy.py", "router/destinations/catalogue.py")

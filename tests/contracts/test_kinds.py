@@ -1,0 +1,226 @@
+"""What every kind of destination brings: settings, templates, markup and minimal payload, and where each is asked for.
+
+The kinds are those of the catalogue: a new one is held to all of this by its line there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import pytest
+
+from router.destinations import kinds
+from router.destinations.catalogue import KINDS, kind_named, kind_of, open_destination
+from router.destinations.document import Document
+from router.destinations.egress import EgressSettings
+from router.destinations.kind import AnyKind, HttpKind
+from router.events import CONTENT_TYPE, as_json, encode
+from router.rendering.context import alert_message
+from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
+from router.rendering.library import Library, Templates
+from router.rendering.markup import Lines, escape
+from router.rendering.rehearsal import OF_DECISIONS, OF_INCIDENTS, OF_NOTICES
+from router.rendering.renderer import Renderer
+from router.rendering.shipped import notices_folder, shipped_folder
+from router.rendering.template import Template
+from router.settings.reference import reference
+from router.settings.schema import schema_text
+from router.settings.snapshot import read_file
+from tests.contracts.kinds import least, read, variables_of
+from tests.rendering.hostile import EVENT, HOSTILE, event_with, shape_of
+
+EACH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+WITH_TEMPLATES = pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind.has_templates], ids=lambda kind: kind.name
+)
+STORED = [*map(encode, EXAMPLES.values()), *map(as_json, INCIDENTS), *map(as_json, NOTICES)]
+"""Whatever can be told, as it is stored."""
+BAD = Template.parse("bad", "{{ nothing }}")
+
+
+def shelf(name: str | None) -> Library:
+    """Where the templates of such a name lie."""
+    return Library([shipped_folder()], read_file, OF_INCIDENTS if str(name).endswith("-incident") else OF_DECISIONS)
+
+
+def shipped(kind: AnyKind) -> Templates:
+    """The kind's own templates."""
+    if not kind.has_templates:
+        return Templates(None)
+    decisions, incidents = (
+        shelf(name).template(str(name), kind.markup) for name in (kind.template, kind.incident_template)
+    )
+    return Templates(
+        decisions, Library([notices_folder()], read_file, OF_NOTICES).template(kind.name, kind.markup), None, incidents
+    )
+
+
+def renderer(kind: AnyKind, templates: Templates) -> Renderer:
+    return Renderer(templates, kind=kind.name, name="it", minimal=kind.minimal)
+
+
+def composed(kind: AnyKind, folder: Path, body: bytes) -> bytes:
+    """What is sent for a payload; the payload itself where it is no HTTP that carries it."""
+    written = least(kind)
+    settings = read(written, folder, variables_of(written))
+    if not isinstance(kind, HttpKind):
+        return body
+    return next(kind.dialect(kind.own(settings)).exchange([Document("event-1", body)], 0.0)).body
+
+
+def test_every_module_of_a_kind_is_in_the_catalogue_once() -> None:
+    modules = {path.stem for path in Path(str(kinds.__path__[0])).iterdir() if path.stem != "__init__"} - {
+        "__pycache__"
+    }
+    listed = [kind.settings.__module__.removeprefix(f"{kinds.__name__}.").partition(".")[0] for kind in KINDS]
+
+    assert sorted(listed) == sorted(modules)
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
+
+
+@EACH
+def test_a_kind_is_found_by_its_name_and_by_its_settings(kind: AnyKind, tmp_path: Path) -> None:
+    written = least(kind)
+    settings = read(written, tmp_path, variables_of(written))
+
+    assert kind_named(kind.name) is kind_of(settings) is kind
+    assert open_destination(settings, EgressSettings()).name == "it"
+
+
+@EACH
+def test_a_kind_takes_no_settings_of_another(kind: AnyKind, tmp_path: Path) -> None:
+    other = next(one for one in KINDS if one is not kind)
+    written = least(other)
+    settings = read(written, tmp_path, variables_of(written))
+
+    with pytest.raises(TypeError, match=kind.name):
+        kind.own(settings)
+
+
+@EACH
+def test_a_kind_stands_in_the_schema_and_in_the_reference(kind: AnyKind) -> None:
+    models = json.loads(schema_text())["$defs"].values()
+
+    assert f"## `destinations[]` of kind `{kind.name}`\n" in reference()
+    assert kind.name in {model.get("properties", {}).get("kind", {}).get("const") for model in models}
+
+
+def test_a_kind_whose_keys_are_those_of_another_stands_in_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = ({"properties": {"kind": {"const": name}, "url": {}}} for name in ("one", "two"))
+    monkeypatch.setattr(
+        "router.settings.reference.schema",
+        lambda: {"properties": {"destinations": {"items": {"oneOf": [one, two, {"$ref": "#/$defs/one"}]}}},
+                 "$defs": {"one": one}},
+    )  # fmt: skip
+
+    assert re.findall("## .* of kind `(.*)`", reference()) == ["one", "two"]
+
+
+@WITH_TEMPLATES
+def test_a_kind_with_templates_has_one_for_all_that_is_told(kind: AnyKind) -> None:
+    """Each is rehearsed with the examples when it is read, and holds for whatever can be told."""
+    templates = shipped(kind)
+
+    assert None not in {templates.of_decisions, templates.of_incidents, templates.of_notices}
+    assert not [told for body in STORED if (told := renderer(kind, templates).render(body).problem)]
+
+
+@EACH
+def test_without_templates_the_event_itself_is_sent(kind: AnyKind) -> None:
+    rendered = renderer(kind, shipped(kind)).render(STORED[0])
+
+    assert (rendered.body is STORED[0]) is not kind.has_templates
+    assert (rendered.content_type == CONTENT_TYPE) is not kind.has_templates
+
+
+@WITH_TEMPLATES
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_no_value_changes_the_shape_of_a_kind_s_payload(kind: AnyKind, text: str, tmp_path: Path) -> None:
+    """Neither what the template makes, nor what the dialect makes of it."""
+    plain, hostile = (renderer(kind, shipped(kind)).render(event_with(one)) for one in ("plain", text))
+    sent, as_sent = (composed(kind, tmp_path, one.body) for one in (plain, hostile))
+
+    assert hostile.problem is None
+    assert shape_of(json.loads(hostile.body)) == shape_of(json.loads(plain.body))
+    assert shape_of(json.loads(as_sent)) == shape_of(json.loads(sent))
+
+
+@WITH_TEMPLATES
+@pytest.mark.parametrize("body", STORED, ids=lambda body: orjson.loads(body)["id"])
+def test_what_is_told_is_in_what_is_sent(kind: AnyKind, body: bytes, tmp_path: Path) -> None:
+    """The sentence of a decision or an incident, the title of a notice."""
+    sent = texts(json.loads(composed(kind, tmp_path, renderer(kind, shipped(kind)).render(body).body)))
+    data = orjson.loads(body)["data"]
+    match data:
+        case {"notice": {"title": str(title)}}:
+            told = title
+        case {"incident": {"owner": {"name": str(name)}}}:
+            told = name
+        case _:
+            told = alert_message(data["decision"], is_correction="corrects" in data).partition("\n")[0]
+
+    assert str(escape(Lines(told), kind.markup)) in sent
+
+
+def texts(value: object) -> str:
+    """All texts of a document."""
+    match value:
+        case dict() | list():
+            return "\n".join(texts(one) for one in (value.values() if isinstance(value, dict) else value))
+        case _:
+            return str(value)
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """Why a minimal payload goes out."""
+
+    name: str
+    make: Callable[[AnyKind, bytes], bytes]
+
+
+OCCASIONS = [
+    Occasion("failed", lambda kind, body: renderer(kind, Templates(BAD, BAD, None, BAD)).render(body).body),
+    Occasion("too large", lambda kind, body: renderer(kind, Templates(BAD)).minimal(body).body),
+]
+
+
+@EACH
+@pytest.mark.parametrize("occasion", OCCASIONS, ids=lambda occasion: occasion.name)
+@pytest.mark.parametrize(
+    "body",
+    [*STORED, b"{}", b'{"data": {}}', b'{"id": "1", "data": {"decision": {"message": "m"}, "images": []}}'],
+    ids=range(len(STORED) + 3),
+)
+def test_a_minimal_payload_loses_no_alert(kind: AnyKind, occasion: Occasion, body: bytes, tmp_path: Path) -> None:
+    """Whatever the outbox has kept, of an older release, too; and what is sent of it is small."""
+    made = occasion.make(kind, body)
+    sent = composed(kind, tmp_path, made)
+
+    assert json.loads(sent)
+    assert len(sent) < max(20_000, 2 * len(body))
+
+
+@WITH_TEMPLATES
+def test_a_minimal_payload_says_what_happened_and_is_read_as_no_markup(kind: AnyKind, tmp_path: Path) -> None:
+    body = event_with("<!channel> & <https://evil.example|click>")
+    said = alert_message(orjson.loads(body)["data"]["decision"])
+    for occasion in OCCASIONS:
+        sent = texts(json.loads(composed(kind, tmp_path, occasion.make(kind, body))))
+
+        assert str(escape(Lines(said), kind.markup)) in sent
+
+
+@EACH
+@pytest.mark.parametrize("text", ["<" * 9000, "&\n" * 9000, "x" * 100_000])
+def test_a_minimal_payload_is_small(kind: AnyKind, text: str, tmp_path: Path) -> None:
+    """Where the receiver found the whole too large; names of 4,000 characters are shortened with the event."""
+    event = {**EVENT, "data": {**EVENT["data"], "decision": {**EVENT["data"]["decision"], "message": text[:4000]}}}
+    made = renderer(kind, Templates(None)).minimal(orjson.dumps(event))
+
+    assert len(composed(kind, tmp_path, made.body)) < 32 * 1024
