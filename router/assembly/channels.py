@@ -11,6 +11,7 @@ from router.delivery.standing import Standing
 from router.destinations.catalogue import DestinationSettings, kind_of, open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
+from router.events import type_of
 from router.rendering.library import Templates
 from router.rendering.renderer import Renderer
 from router.settings.parts import KeeperPart
@@ -57,7 +58,7 @@ def _rendered(renderer: Renderer, fell_back: Callable[[], None], event_id: str, 
     if rendered.problem is not None:
         log.warning("template_failed", event_id=event_id, problem=rendered.problem)
     minimal = None if rendered.is_fallback else partial(_minimal, renderer, fell_back, event_id, body)
-    return Document(event_id, rendered.body, rendered.content_type, rendered.is_fallback, minimal)
+    return Document(event_id, rendered.body, rendered.content_type, rendered.is_fallback, minimal, type_of(body))
 
 
 def _minimal(renderer: Renderer, fell_back: Callable[[], None], event_id: str, body: bytes) -> Document:

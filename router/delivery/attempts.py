@@ -14,13 +14,15 @@ Rules:
 (5) Here is the boundary for what nobody expected. It is logged with its traceback and counts as a failure that may
     pass, `internal_error`; an event that can't be rendered does not count against the destination.
 (6) Every attempt is kept with its delivery, as people may ask for it (`router.outbox.attempt`).
+(7) What the receiver calls a message about an incident is kept with its settlement, and goes along with the next one
+    about it, which is not claimed before (`router.outbox.protocol`, rule 11).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.delivery.backoff import delay
 from router.delivery.channel import Channel, Surroundings
@@ -104,7 +106,7 @@ class Attempts:
             return None
         if document.is_fallback:
             self._around.observer.fell_back(self._name)
-        return document
+        return replace(document, receipt=delivery.receipt, is_late=delivery.is_late)
 
     async def _made(self, sent: Sequence[Delivery], documents: Sequence[Document]) -> _Made:
         around, is_new = self._around, not any(one.attempts for one in sent)
@@ -118,10 +120,10 @@ class Attempts:
     def _settlement(self, delivery: Delivery, made: _Made, *, is_alone: bool) -> Settlement:
         attempts = delivery.attempts + 1
         match made.outcome:
-            case Delivered():
+            case Delivered(receipt=receipt):
                 now = self._around.clock()
                 self._around.observer.delivered(self._name, max(0.0, now - delivery.appended_at))
-                return Accepted(self._name, delivery.event_id, now, attempts, made.kept)
+                return Accepted(self._name, delivery.event_id, now, attempts, made.kept, receipt)
             case TryAgain() as failure:
                 return self._postponed(delivery, failure, made.kept, is_alone=is_alone)
             case Undeliverable() as failure:

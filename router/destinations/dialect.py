@@ -1,7 +1,7 @@
 """How an HTTP service is talked to: what is sent, and what its answer means. Pure; no I/O.
 
-A dialect turns documents into a post and a reply into an outcome; `over_http` does the rest. What this module decides
-for all (facts of HTTP, not of a service):
+A dialect says what is sent and what becomes of it, step by step (`Exchange`); `over_http` does the rest. Most services
+are told by one request (`OneRequest`). What this module decides for all (facts of HTTP, not of a service):
 
 (1) 2xx is a receipt.
 (2) 408, 425, 429 and every 5xx are worth another try: they speak of the receiver's state (what proxies and clouds
@@ -12,16 +12,17 @@ for all (facts of HTTP, not of a service):
 (4) Redirections, 404, 405, 410 and 421 speak of the address (clauses 15.4, 15.5.5, 15.5.6, 15.5.11 and 15.5.20), as an
     ingress gives them for a minute while what stands behind it is exchanged: they are worth another try for
     `MOVED_FOR`, and then the event is set aside.
-(5) Every other 4xx refuses the event for good: it would be refused again. 413 does so, too, where nothing smaller can
-    be sent (`over_http`).
+(5) Every other 4xx refuses the event for good: it would be refused again. 413 refuses its form alone: `over_http`
+    sends it in smaller ones first.
 (6) A status that HTTP does not have, or that ends no exchange (1xx), is a malformed reply.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
@@ -42,6 +43,9 @@ class Post:
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = ""
+    """Which method of the service it asks for: the last part of the path, behind the URL of the destination; empty
+    where that is the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,11 @@ class Reply:
         return seconds_asked(self.retry_after, self.now)
 
 
+Exchange: TypeAlias = Generator[Post, Reply, Outcome]
+"""One attempt: it yields what is to be sent, is given what came back, and returns what became of the attempt. Where
+nothing came back, the attempt ends, and so does it."""
+
+
 class Dialect(Protocol):
     """A service."""
 
@@ -67,20 +76,25 @@ class Dialect(Protocol):
     def receipt_bytes(self) -> int:
         """How much of the body of a 2xx `judge` must see, in bytes; 0 where the status says all."""
 
-    def compose(self, documents: Sequence[Document], now: float) -> Post:
-        """The request that carries these documents, at this time (seconds since 1970)."""
+    def exchange(self, documents: Sequence[Document], now: float) -> Exchange:
+        """One attempt with these documents, at this time (seconds since 1970)."""
 
     def shorter(self, document: Document) -> Document | None:
         """The document with less in it, for a receiver that found it too large; None where it has no shorter form."""
 
-    def judge(self, reply: Reply) -> Outcome:
-        """What the reply means."""
 
-
-class SaidByStatus:
-    """What holds for a service that says everything by its status, and whose documents have one size."""
+class OneRequest(ABC):
+    """A service that is told by one request; unless its dialect says more, the status says all, and one size fits."""
 
     receipt_bytes = 0
+
+    @abstractmethod
+    def compose(self, documents: Sequence[Document], now: float) -> Post:
+        """The request that carries these documents, at this time (seconds since 1970)."""
+
+    def exchange(self, documents: Sequence[Document], now: float) -> Exchange:
+        """One request."""
+        return self.judge((yield self.compose(documents, now)))
 
     def shorter(self, document: Document) -> Document | None:  # noqa: ARG002 - there is none, whatever it is
         """None."""
@@ -110,5 +124,5 @@ def judge_by_status(reply: Reply) -> Outcome:
         reason = "redirected" if status in _REDIRECTIONS else f"http_{status}"
         return TryAgain(reason, after=reply.asked_to_wait(), within=MOVED_FOR)
     if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, clause 15.5: client error
-        return Undeliverable(f"http_{status}")
+        return Undeliverable(f"http_{status}", is_of_form=status == TOO_LARGE)
     return TryAgain("malformed_reply")

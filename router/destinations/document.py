@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from router.destinations.outcome import Outcome
@@ -22,6 +22,19 @@ class Document:
     """Whether this is the built-in minimal payload."""
     minimal: Callable[[], Document] | None = field(default=None, compare=False)
     """Makes the built-in minimal payload, for a receiver that finds this one too large; None where this is it."""
+    type: str = ""
+    """The CloudEvents type of the event."""
+    receipt: str = ""
+    """What the receiver answered when it was told of the same incident before (`Delivered.receipt`); empty where that
+    is not known."""
+    is_late: bool = False
+    """Whether the receiver has taken a later message about that incident already."""
+
+    def smallest(self) -> Document | None:
+        """The built-in minimal payload in its place; None where this is it."""
+        if self.minimal is None:
+            return None
+        return replace(self.minimal(), type=self.type, receipt=self.receipt, is_late=self.is_late)
 
     @property
     def is_event(self) -> bool:

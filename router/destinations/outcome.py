@@ -16,11 +16,13 @@ REASONS: Final[Mapping[str, str]] = {
     "connection_failed": "no connection, or it ended before the reply began",
     "forbidden_address": "the name leads to an address that egress.allow does not name, or that is never connected to",
     "io_error": "the file could not be written",
+    "message_refused": "the receiver refuses this message, in a reply of success (Slack's Web API: `error`)",
     "malformed_reply": "what came back is not a reply, half a reply, or no receipt",
     "proxy_failed": "the proxy could not or would not connect us",
     "rate_limited": "the receiver wants fewer requests (429)",
+    "receiver_failed": "the receiver says that it has trouble, in a reply of success (Slack's Web API: `error`)",
     "redirected": "the receiver points elsewhere, where nothing is sent; tried again for an hour",
-    "refused_here": "the receiver refuses us at this address (Slack: 403, 404, 410): channel, app or webhook have gone",
+    "refused_here": "the receiver refuses us at this address: channel, app or webhook have gone, or we are not in it",
     "timeout": "no reply within `timeout`",
     "tls_failed": "no TLS connection: certificate, name or protocol",
     "unauthorised": "our credentials are refused (401, 403; 407 by the proxy)",
@@ -34,6 +36,9 @@ class Delivered:
 
     status: int | None = field(default=None, compare=False)
     """Of the answer that was judged, where there was one over HTTP: told to people, and decides nothing."""
+    receipt: str = ""
+    """What the receiver calls the message, for the next one about the same incident (`Document.receipt`); in the
+    dialect's own form. Empty where it says nothing, or what was kept before stays."""
     label: ClassVar = "delivered"
 
 
@@ -64,6 +69,8 @@ class Undeliverable:
     """The receiver's own."""
     status: int | None = field(default=None, compare=False)
     """As in `Delivered`."""
+    is_of_form: bool = field(default=False, compare=False)
+    """Whether it may take the same in a smaller or plainer form."""
     label: ClassVar = "undeliverable"
 
 

@@ -1,7 +1,7 @@
 """The one place that sends over HTTP, for every dialect.
 
 Rules:
-(1) One attempt per call, each exchange of it within `timeout`; what the network does is an outcome, never an exception.
+(1) One attempt per call, each request of it within `timeout`; what the network does is an outcome, never an exception.
     A mistake of ours is an exception: it must not look like one of the receiver's.
 (2) No redirect is followed: it would take the payload and its credentials somewhere else.
 (3) The egress guard judges every address that is connected to, a proxy's too. With a proxy, the proxy resolves the
@@ -9,8 +9,8 @@ Rules:
 (4) A reply is judged by what its judge must see of it, however it goes on: the head, and of the body as much as makes
     a receipt, or the words of a refusal, for `BODY_PATIENCE` at most. The rest is read for `DRAIN` and up to
     `REPLY_LIMIT`, so that the connection can be used again; what is longer or slower costs the receiver its connection.
-(5) A document that the receiver finds too large (413) is sent again within the same attempt in a shorter form, if the
-    dialect knows one, and then as the minimal payload.
+(5) A document of which the receiver refuses the form alone (413, and what means the same in its dialect) is sent again
+    within the same attempt in a shorter form, if the dialect knows one, and then as the minimal payload.
 (6) Outcomes name a cause by its code and the receiver's own words (`words`). URLs, headers and tokens stand in no
     outcome, log line or error.
 (7) No variable of the environment changes where anything is sent.
@@ -27,9 +27,9 @@ from dataclasses import replace
 import aiohttp
 from yarl import URL
 
-from router.destinations.dialect import PROXY_REFUSES_US, TOO_LARGE, Dialect, Post, Reply, is_success
+from router.destinations.dialect import PROXY_REFUSES_US, Dialect, Post, Reply, is_success
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.destinations.settings import HttpSettings
 from router.destinations.words import READ_LIMIT, Words, secrets_of
 from router.errors import ForbiddenAddressError
@@ -82,25 +82,36 @@ class HttpDestination:
         """One attempt with these documents."""
         smaller = self._smaller(documents[0]) if len(documents) == 1 else iter(())  # a batch is split first
         while True:
-            now = self._clock()
-            reply = await self._reply(self._dialect.compose(documents, now), now)
-            if not isinstance(reply, Reply):
-                return reply
-            if reply.status == TOO_LARGE and (document := next(smaller, None)) is not None:
-                documents = [document]
-                continue
-            outcome = self._dialect.judge(reply)
-            if isinstance(outcome, Delivered):
-                return replace(outcome, status=reply.status)
-            return replace(outcome, status=reply.status, words=self._words.shown(reply.text))
+            outcome = await self._attempt(documents)
+            is_of_form = isinstance(outcome, Undeliverable) and outcome.is_of_form
+            if not is_of_form or (document := next(smaller, None)) is None:
+                return outcome
+            documents = [document]
+
+    async def _attempt(self, documents: Sequence[Document]) -> Outcome:
+        now = self._clock()
+        exchange = self._dialect.exchange(documents, now)
+        post = next(exchange)
+        while isinstance(reply := await self._reply(post, now), Reply):
+            try:
+                post = exchange.send(reply)
+            except StopIteration as ended:
+                return self._seen(ended.value, reply)
+        return reply
+
+    def _seen(self, outcome: Outcome, reply: Reply) -> Outcome:
+        """The outcome, with what is shown of the reply that was the last."""
+        if isinstance(outcome, Delivered):
+            return replace(outcome, status=reply.status)
+        return replace(outcome, status=reply.status, words=self._words.shown(reply.text))
 
     def _smaller(self, document: Document) -> Iterator[Document]:
         if (short := self._dialect.shorter(document)) is not None:
             log.warning("document_shortened", destination=self.name, event_id=document.event_id)
             yield short
-        if document.minimal is not None:
+        if (smallest := document.smallest()) is not None:
             log.warning("document_minimal", destination=self.name, event_id=document.event_id)
-            yield document.minimal()
+            yield smallest
 
     async def close(self) -> None:
         """Close connections."""
@@ -133,7 +144,7 @@ class HttpDestination:
     async def _posted(self, post: Post, now: float) -> Reply:
         session, proxy = self._session or self._opened(), self._proxy
         async with session.post(
-            self._url,
+            self._url / post.method if post.method else self._url,
             data=post.body,
             headers=post.headers if proxy is None else {**post.headers, **proxy.headers_for(self._url)},
             allow_redirects=False,

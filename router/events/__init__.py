@@ -6,6 +6,7 @@ from router.events.encoding import (
     decode,
     encode,
     reduced,
+    type_of,
     with_sequence,
     without_sequence,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "timestamp",
     "top_owner",
     "trouble_notice",
+    "type_of",
     "unreadable_event",
     "with_sequence",
     "without_sequence",

@@ -81,6 +81,13 @@ def without_sequence(body: bytes, sequence: int) -> bytes:
     return body.removesuffix(b',"sequence":%d}}' % sequence) + b"}}"
 
 
+def type_of(body: bytes) -> str:
+    """The type of an encoded event, which stands at its beginning; empty where this is no event of ours."""
+    start = len(BEGINNING)
+    name, quote, _ = body[start : start + 100].partition(b'"')
+    return f"dev.gatecrier.{name.decode('ascii', 'replace')}" if quote and body.startswith(BEGINNING) else ""
+
+
 def decode(body: bytes) -> CloudEvent:
     """The event that `encode` or `with_sequence` made."""
     event: CloudEvent = orjson.loads(body)

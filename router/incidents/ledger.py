@@ -189,9 +189,14 @@ def append(  # noqa: PLR0913 - a message has these independent parts
     replica: str,
     at: float,
     now: float,
+    incident: int | None = None,
 ) -> None:
-    """Append a message; it is rendered, delivered, tried again and replayed like any other event."""
+    """Append a message; it is rendered, delivered, tried again and replayed like any other event.
+
+    Where it tells of one incident, what waits and goes before it becomes as urgent as it is.
+    """
     event_id, body = message
+    urgency = URGENCY[Severity(severity)]
     (number,) = connection.execute("UPDATE incident_progress SET messages = messages + 1 RETURNING messages").fetchone()
     sequence = MESSAGES_BEGIN + number
     connection.execute(
@@ -199,10 +204,17 @@ def append(  # noqa: PLR0913 - a message has these independent parts
         (sequence, key(event_id, at), at, body, replica),
     )
     connection.executemany(
-        "INSERT INTO deliveries (destination, sequence, state, attempts, due_at, reason, urgency, template)"
-        " VALUES (?, ?, 'pending', 0, ?, '', ?, ?)",
-        [(name, sequence, now, URGENCY[Severity(severity)], template) for name in destinations],
+        "INSERT INTO deliveries (destination, sequence, state, attempts, due_at, reason, urgency, template, incident)"
+        " VALUES (?, ?, 'pending', 0, ?, '', ?, ?, ?)",
+        [(name, sequence, now, urgency, template, incident) for name in destinations],
     )
+    connection.executemany(_HURRY, [(urgency, name, incident) for name in destinations if incident is not None])
+
+
+_HURRY = """
+    UPDATE deliveries SET urgency = ?1
+    WHERE destination = ?2 AND incident = ?3 AND state = 'pending' AND urgency > ?1
+"""
 
 
 def due(connection: sqlite3.Connection, now: float, limit: int) -> Sequence[Incident]:
@@ -224,7 +236,8 @@ def forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
         " WHERE NOT is_open AND ended_at < ? AND number NOT IN (SELECT incident FROM held_back) LIMIT ?)",
         (before, limit),
     ).fetchone()
-    connection.execute("DELETE FROM incident_events WHERE incident IN (SELECT value FROM json_each(?))", numbers)
+    for table in ("incident_events", "incident_receipts"):
+        connection.execute(f"DELETE FROM {table} WHERE incident IN (SELECT value FROM json_each(?))", numbers)  # noqa: S608 - of our own
     return connection.execute(
         "DELETE FROM incidents WHERE number IN (SELECT value FROM json_each(?))", numbers
     ).rowcount

@@ -99,6 +99,7 @@ class Teller:
             replica=self._rules.replica,
             at=self._time_of_day,
             now=self._now,
+            incident=incident.number,
         )
 
     def _in_force(self) -> Sequence[Silence]:

@@ -3,26 +3,28 @@
 from router.outbox.attempt import KEPT, Attempt
 from router.outbox.protocol import (
     LEASE,
-    LONGEST_DELAY,
     URGENCY,
-    Accepted,
     Delivery,
     DeliveryRow,
     DeliveryState,
     Intake,
     NewEvent,
     Number,
-    Postponed,
     Queue,
     Records,
     Selection,
-    SetAside,
-    Settlement,
     Told,
     Waiting,
     Wanted,
 )
 from router.outbox.settings import OutboxSettings
+from router.outbox.settlement import (
+    LONGEST_DELAY,
+    Accepted,
+    Postponed,
+    SetAside,
+    Settlement,
+)
 
 __all__ = [
     "KEPT",

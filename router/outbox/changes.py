@@ -11,7 +11,9 @@ from typing import TypeAlias
 
 import orjson
 
-from router.outbox.protocol import LONGEST_DELAY
+from router.outbox.settlement import (
+    LONGEST_DELAY,
+)
 
 Key: TypeAlias = tuple[int, str]
 """Which delivery: the number of its event, and its destination."""
@@ -47,8 +49,8 @@ def redirect(connection: sqlite3.Connection, keys: Sequence[Key], to: str, at: f
     """
     chosen = orjson.dumps(keys).decode()
     connection.execute(
-        "INSERT INTO deliveries (destination, sequence, state, attempts, due_at, reason, urgency)"  # noqa: S608 - of our own
-        f" SELECT DISTINCT ?, deliveries.sequence, 'pending', 0, ?, '', urgency FROM deliveries, {_CHOSEN}"
+        "INSERT INTO deliveries (destination, sequence, state, attempts, due_at, reason, urgency, incident)"  # noqa: S608 - of our own
+        f" SELECT DISTINCT ?, deliveries.sequence, 'pending', 0, ?, '', urgency, incident FROM deliveries, {_CHOSEN}"
         f" WHERE {_OPEN_AND_CHOSEN} ON CONFLICT (sequence, destination) DO UPDATE SET {_DUE_NOW}"
         " WHERE state IN ('set_aside', 'discarded')",
         (to, now, chosen),

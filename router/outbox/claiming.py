@@ -14,8 +14,18 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from router.outbox import queries
 from router.outbox.claims import Claims
 from router.outbox.file import SqliteFile
-from router.outbox.protocol import OLDEST_EVERY, URGENCY, Accepted, Delivery, Settlement, Told, Wanted
+from router.outbox.protocol import (
+    OLDEST_EVERY,
+    URGENCY,
+    Delivery,
+    Told,
+    Wanted,
+)
 from router.outbox.queries import Sized
+from router.outbox.settlement import (
+    Accepted,
+    Settlement,
+)
 from router.outbox.statements import Settle
 
 CLAIM_BYTES = 4 * 2**20

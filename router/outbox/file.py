@@ -23,7 +23,13 @@ from typing import TypeAlias, TypeVar
 from router.errors import OutboxError
 from router.outbox import schema, statements
 from router.outbox.damage import DamagedError
-from router.outbox.protocol import Postponed, Told
+from router.outbox.protocol import (
+    Told,
+)
+from router.outbox.schema import MESSAGES_BEGIN, MESSAGES_END
+from router.outbox.settlement import (
+    Postponed,
+)
 from router.outbox.statements import Append, Asked, Change, Settle, Withdraw
 from router.outbox.writer import LATE, Lazy, Operation, Writer, fail
 
@@ -201,8 +207,13 @@ class SqliteFile:
                 case Append(event):
                     has_events = True
                     destinations.update(event.destinations)
-                case Settle(settlements):
-                    destinations.update(of.destination for of in settlements if isinstance(of, Postponed))
+                case Settle(settlements, sequences):
+                    destinations.update(
+                        of.destination
+                        for of, number in zip(settlements, sequences, strict=True)
+                        if isinstance(of, Postponed)
+                        or (number or MESSAGES_BEGIN) < MESSAGES_END  # others waited for it
+                    )
                 case Change(_, makes_due) if makes_due:
                     self.tell(None)
                 case Withdraw() | Change():

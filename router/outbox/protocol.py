@@ -25,6 +25,10 @@ Rules that every implementation keeps:
 (9) An event is withdrawn only if nobody can have heard of it or relies on it: it was appended once, no delivery of it
     is claimed or was tried, and it is the last that was numbered, for a gap would say that an event was lost.
 (10) Pending deliveries are never forgotten.
+(11) Of the messages about one incident, a destination is given the oldest that waits, and the next when that is
+    settled: what it answered to the first (`Accepted.receipt`) goes along with every later one. They are as urgent as
+    the most urgent of them. One that has failed `HOLDS_UP` times holds up no other; what overtakes it goes without a
+    receipt, if there is none, and is told as if it were the first.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
 from router.outbox.attempt import Attempt
+from router.outbox.settlement import Settlement
 from router.verdict import Severity
 
 SAME_WITHIN = 600.0
@@ -44,8 +49,8 @@ OLDEST_EVERY = 8
 """One delivery in so many is the oldest that may be tried, however urgent others are."""
 LEASE = 60.0
 """Seconds that claims last after their owner was last heard of."""
-LONGEST_DELAY = 3660.0
-"""Seconds that anything is postponed at most: what a receiver may ask for, with its jitter."""
+HOLDS_UP = 16
+"""Attempts of a message for which later ones about the same incident wait."""
 URGENCY: Mapping[Severity, int] = {severity: place for place, severity in enumerate(Severity)}
 """0 is the most urgent."""
 
@@ -109,6 +114,12 @@ class Delivery:
     """Seconds since the last attempt, if that was refused."""
     template: str = ""
     """What it is rendered with; empty where the destination's own is meant."""
+    incident: int | None = None
+    """The number of the incident that it tells of, where it does."""
+    receipt: str = ""
+    """What the destination answered when it was told of that incident before; empty where nothing is kept."""
+    is_late: bool = False
+    """Whether the destination has taken a later message about it already."""
 
     @property
     def order(self) -> tuple[int, int]:
@@ -131,53 +142,6 @@ class Wanted:
     is_probe: bool = False
     """Whether it is to find out if the destination takes anything: the newest that was never tried, where there is one;
     else what was refused the longest ago of what is due."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The destination has it."""
-
-    destination: str
-    event_id: str
-    at: float
-    attempts: int
-    attempt: Attempt | None = None
-    """The last of them; it is kept, where it is given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Postponed:
-    """It is tried again after `delay` seconds, at most `LONGEST_DELAY`."""
-
-    destination: str
-    event_id: str
-    delay: float
-    attempts: int
-    reason: str
-    """Why; a NUL in it is kept as U+FFFD."""
-    words: str = ""
-    """What the receiver said, fit to be shown; the same for a NUL."""
-    refusals: int = 0
-    """As in `Delivery`, from now on."""
-    is_refused: bool = False
-    """Whether this attempt was refused."""
-    attempt: Attempt | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """It is given up, until somebody replays it."""
-
-    destination: str
-    event_id: str
-    at: float
-    attempts: int
-    reason: str
-    words: str = ""
-    attempt: Attempt | None = None
-
-
-Settlement: TypeAlias = Accepted | Postponed | SetAside
 
 
 @dataclass(frozen=True, slots=True)

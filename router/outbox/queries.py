@@ -15,6 +15,7 @@ import orjson
 from router.events import with_sequence
 from router.outbox.attempt import Attempt
 from router.outbox.protocol import (
+    HOLDS_UP,
     SAME_WITHIN,
     URGENCY,
     Delivery,
@@ -24,6 +25,7 @@ from router.outbox.protocol import (
     Selection,
     Waiting,
 )
+from router.outbox.schema import MESSAGES_END
 
 OPEN = (DeliveryState.SET_ASIDE, DeliveryState.PENDING)
 """What an operator can still decide about."""
@@ -36,33 +38,43 @@ CONSUMED = "sequence <= (SELECT coalesce(consumed, 9e15) FROM incident_progress)
 PERIOD = SAME_WITHIN
 """Seconds of one period of keys."""
 
-_READY = """
+_IN_TURN = f"""(sequence > {MESSAGES_END} OR NOT EXISTS (
+    SELECT 1 FROM deliveries AS it JOIN deliveries AS earlier USING (destination, incident)
+    WHERE it.sequence = deliveries.sequence AND it.destination = deliveries.destination
+        AND earlier.state = 'pending' AND earlier.sequence < it.sequence AND earlier.attempts < {HOLDS_UP}
+))"""  # noqa: S608 - numbers of our own
+"""That no earlier message about the same incident goes first; a decision is looked at no closer."""
+
+_READY = f"""
     SELECT json_group_array(sequence) FROM (
         SELECT * FROM (
             SELECT sequence FROM deliveries
-            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0 ORDER BY sequence LIMIT ?4
+            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0 AND {_IN_TURN}
+            ORDER BY sequence LIMIT ?4
         ) UNION ALL SELECT * FROM (
             SELECT sequence FROM deliveries
             WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts > 0 AND due_at <= ?3
+                AND {_IN_TURN}
             ORDER BY due_at LIMIT ?4
         )
     )
-"""
+"""  # noqa: S608 - of our own
 
-_NEWEST = """
+_NEWEST = f"""
     SELECT json_group_array(sequence) FROM (
         SELECT sequence FROM deliveries
-        WHERE destination = ? AND urgency = ? AND state = 'pending' AND attempts = 0 ORDER BY sequence DESC LIMIT ?
+        WHERE destination = ? AND urgency = ? AND state = 'pending' AND attempts = 0 AND {_IN_TURN}
+        ORDER BY sequence DESC LIMIT ?
     )
-"""
+"""  # noqa: S608 - of our own
 
-_AGAIN = """
+_AGAIN = f"""
     SELECT json_group_array(json_array(coalesce(refused_at, -1), sequence)) FROM (
         SELECT refused_at, sequence FROM deliveries
-        WHERE destination = ? AND urgency = ? AND state = 'pending' AND attempts > 0 AND due_at <= ?
+        WHERE destination = ? AND urgency = ? AND state = 'pending' AND attempts > 0 AND due_at <= ? AND {_IN_TURN}
         ORDER BY due_at LIMIT ?
     )
-"""
+"""  # noqa: S608 - of our own
 
 _SIZED = """
     SELECT json_group_array(json_array(sequence, id, length(body)))
@@ -71,23 +83,28 @@ _SIZED = """
 
 _WHOLE = """
     SELECT json_group_array(json_array(
-        sequence, replica, id, appended_at, CAST(body AS TEXT),
-        attempts, max(0, ?1 - coalesce(first_attempt_at, ?1)), urgency, refusals, ?1 - refused_at, template
+        deliveries.sequence, replica, id, appended_at, CAST(body AS TEXT),
+        attempts, max(0, ?1 - coalesce(first_attempt_at, ?1)), urgency, refusals, ?1 - refused_at, template,
+        deliveries.incident, coalesce(receipt, ''), json(iif(told.sequence > deliveries.sequence, 'true', 'false'))
     )) FROM deliveries JOIN events USING (sequence)
-    WHERE destination = ?2 AND sequence IN (SELECT value FROM json_each(?3))
+    LEFT JOIN incident_receipts AS told
+        ON told.incident = deliveries.incident AND told.destination = deliveries.destination
+    WHERE deliveries.destination = ?2 AND deliveries.sequence IN (SELECT value FROM json_each(?3))
 """
 
-_NEXT_DUE = """
+_NEXT_DUE = f"""
     SELECT json_group_array(json_array(sequence, due)) FROM (
         SELECT * FROM (
             SELECT sequence, 0 AS due FROM deliveries
-            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0 ORDER BY sequence LIMIT ?3
+            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0 AND {_IN_TURN}
+            ORDER BY sequence LIMIT ?3
         ) UNION ALL SELECT * FROM (
             SELECT sequence, due_at FROM deliveries
-            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts > 0 ORDER BY due_at LIMIT ?3
+            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts > 0 AND {_IN_TURN}
+            ORDER BY due_at LIMIT ?3
         )
     )
-"""
+"""  # noqa: S608 - of our own
 
 SEQUENCES = """
     WITH RECURSIVE periods(period) AS (
@@ -172,9 +189,15 @@ def whole(connection: sqlite3.Connection, destination: str, sequences: Sequence[
             refusals,
             refused_for,
             template,
+            incident,
+            receipt,
+            is_late,
         )
-        for sequence, replica, event_id, at, body, attempts, tried_for, urgency, refusals, refused_for, template in rows
-    ]
+        for (
+            sequence, replica, event_id, at, body, attempts, tried_for, urgency, refusals, refused_for, template,
+            incident, receipt, is_late,
+        ) in rows
+    ]  # fmt: skip
 
 
 def _list(connection: sqlite3.Connection, statement: str, *values: object) -> list[Any]:

@@ -63,9 +63,9 @@ class SqliteRecords:
     async def replay(self, selection: Selection, to: str | None = None) -> int:
         """Make deliveries that were set aside or wait due now; returns how many."""
         if to is None:
-            return await self._decided(selection, changes.replay, makes_due=True)
+            return await self._decided(selection, changes.replay)
         redirect = partial(changes.redirect, to=to, at=time.time(), now=self._now())
-        return await self._decided(selection, redirect, makes_due=True)
+        return await self._decided(selection, redirect)
 
     async def discard(self, selection: Selection, now: float) -> int:
         """Give up deliveries that were set aside or wait, for good; returns how many."""
@@ -87,16 +87,16 @@ class SqliteRecords:
         """Finish what was asked and close."""
         await self._file.close()
 
-    async def _decided(self, selection: Selection, apply: Callable[..., int], *, makes_due: bool = False) -> int:
+    async def _decided(self, selection: Selection, apply: Callable[..., int]) -> int:
         """Change what is selected, in portions, so that nobody waits long for any of them; returns how many.
 
         After each it rests for as long as that took: whoever stores events meanwhile tries a held file again only now
         and then, and would meet the next portion again and again.
         """
-        total, after = 0, (0, "")
+        total, after = 0, (schema.MESSAGES_BEGIN, "")
         while keys := await self._file.read(queries.selected, selection, after, changes.DECIDED_ROWS):
             began = perf_counter()
-            changed = await self._file.write(Change(partial(apply, keys=keys), makes_due))
+            changed = await self._file.write(Change(partial(apply, keys=keys), makes_due=True))
             total += changed if isinstance(changed, int) else 0
             after = keys[-1]
             await sleep(perf_counter() - began)

@@ -37,6 +37,7 @@ _LEDGER = (
     "silences",
     "held_back",
     "sent_messages",
+    "incident_receipts",
 )
 UNKNOWN = 1_000_000
 """How far the numbers of messages are counted on where they are not known."""
@@ -124,9 +125,17 @@ def keep(connection: sqlite3.Connection, delivery: Delivery) -> int:
         (sequence, key(delivery.event_id, at), at, body, delivery.number.replica),
     )
     return connection.execute(
-        "INSERT OR IGNORE INTO deliveries (destination, sequence, state, attempts, due_at, reason, urgency, template)"
-        " VALUES (?, ?, 'pending', ?, 0, '', ?, ?)",
-        (delivery.destination, sequence, delivery.attempts, URGENCY[delivery.severity], delivery.template),
+        "INSERT OR IGNORE INTO deliveries"
+        " (destination, sequence, state, attempts, due_at, reason, urgency, template, incident)"
+        " VALUES (?, ?, 'pending', ?, 0, '', ?, ?, ?)",
+        (
+            delivery.destination,
+            sequence,
+            delivery.attempts,
+            URGENCY[delivery.severity],
+            delivery.template,
+            delivery.incident,
+        ),
     ).rowcount
 
 

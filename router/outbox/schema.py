@@ -8,6 +8,7 @@
                 refused_at, kept_since    when it was refused last, if that was its last attempt; when it was settled
                 template  the name of what it is rendered with; empty where the destination's own is meant
                 tried     its attempts, as far as they are kept: one JSON text (`attempt`)
+                incident  the number of the incident that it tells of; NULL for everything else
     own_time    the outbox's own time (`own_time`) and the time of day when that was last saved
 
 `events.incident_routes` is what the routes of the incidents lane said of an event when it was decided
@@ -27,6 +28,8 @@ What `router.incidents` keeps, in the same file, since a message is appended in 
                         suppressed
     held_back           source (a silence's id, intervals, or a period of a rate), destination, incident, events
     sent_messages       destination, period, namespace, messages: how far a destination's rate is used up
+    incident_receipts   incident, destination, receipt, sequence: what a destination answered when it was told of an
+                        incident, and the last message that it has taken; as long as the incident
 
 `opened_at`, `ended_at`, `due_at` and `seen_at` are of the own time, those of silences of the time of day.
 
@@ -153,6 +156,15 @@ MIGRATIONS = (
     CREATE TABLE sent_messages (
         destination TEXT NOT NULL, period TEXT NOT NULL, namespace TEXT NOT NULL, messages INTEGER NOT NULL,
         PRIMARY KEY (destination, period, namespace)
+    ) WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE deliveries ADD COLUMN incident INTEGER;
+    CREATE INDEX pending_of_incident ON deliveries (destination, incident, sequence)
+        WHERE state = 'pending' AND incident IS NOT NULL;
+    CREATE TABLE incident_receipts (
+        incident INTEGER NOT NULL, destination TEXT NOT NULL, receipt TEXT NOT NULL, sequence INTEGER NOT NULL,
+        PRIMARY KEY (incident, destination)
     ) WITHOUT ROWID;
     """,
 )

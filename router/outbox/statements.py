@@ -18,18 +18,21 @@ from typing import TypeAlias, assert_never
 import orjson
 
 from router.errors import OutboxError
+from router.outbox import receipts
 from router.outbox.attempt import KEPT, Attempt, as_values
 from router.outbox.protocol import (
-    LONGEST_DELAY,
     URGENCY,
-    Accepted,
     NewEvent,
     Number,
+)
+from router.outbox.queries import SEQUENCES, key
+from router.outbox.settlement import (
+    LONGEST_DELAY,
+    Accepted,
     Postponed,
     SetAside,
     Settlement,
 )
-from router.outbox.queries import SEQUENCES, key
 
 ROWS = 256
 """Rows of one insert."""
@@ -84,7 +87,9 @@ def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[
     appends = [one for one in asked if isinstance(one, Append) and one.event.id not in dropped]
     numbers = _append(connection, appends) if appends else {}
     if settled := [one for one in asked if isinstance(one, Settle) and one.settlements]:
-        connection.execute(_SETTLE, (_as_json(connection, settled),))
+        rows = _as_json(connection, settled)
+        connection.execute(_SETTLE, (rows,))
+        receipts.keep(connection, rows)
     results: list[object] = []
     for operation in asked:
         match operation:
@@ -253,13 +258,17 @@ def _as_json(connection: sqlite3.Connection, settled: Sequence[Settle]) -> str:
     for operation in settled:
         for one, held in zip(operation.settlements, operation.sequences, strict=True):
             sequence = _sequence(connection, one.event_id) if held is None else held
-            rows.append((one.destination, sequence, *_row(one, operation.now), _attempt(one.attempt)))
+            rows.append((one.destination, sequence, *_row(one, operation.now), _attempt(one.attempt), _receipt(one)))
     return orjson.dumps(rows).decode()
 
 
 def _sequence(connection: sqlite3.Connection, event_id: str) -> int | None:
     found = connection.execute(SEQUENCES, (orjson.dumps([event_id]).decode(),)).fetchone()
     return None if found is None else int(found[0])
+
+
+def _receipt(one: Settlement) -> str | None:
+    return _text(one.receipt) or None if isinstance(one, Accepted) else None
 
 
 def _attempt(attempt: Attempt | None) -> Sequence[object] | None:

@@ -206,7 +206,7 @@ def private_addresses(data: Item, reading: Reading) -> Iterator[Finding]:
 def _addresses(data: Item, reading: Reading) -> Iterator[tuple[DataPath, Address, str]]:
     """Every literal address that something is sent to, and what it is called: of a secret URL nothing is shown."""
     for index, destination in maps(data.get("destinations")):
-        for key in ("url", "proxy"):
+        for key in ("url", "api", "proxy"):
             value = destination.get(key)
             url = value if isinstance(value, str) else _referenced(value, reading)
             if url is not None and (address := _address(url)) is not None:

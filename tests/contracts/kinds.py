@@ -10,7 +10,10 @@ from pydantic import TypeAdapter
 
 from router.by_reference import Secret
 from router.destinations.catalogue import DestinationSettings, kind_named
+from router.destinations.dialect import Dialect, Reply
+from router.destinations.document import Document
 from router.destinations.kind import AnyKind
+from router.destinations.outcome import Outcome
 from router.fields import ReadingContext
 from router.settings import shape
 
@@ -55,6 +58,18 @@ def variables_of(written: Mapping[str, object], url: str = URL) -> dict[str, str
 def _all_values(written: Mapping[str, object]) -> list[object]:
     inner = [one for value in written.values() if isinstance(value, dict) for one in value.values()]
     return [*written.values(), *inner]
+
+
+def outcome_of(dialect: Dialect, reply: Reply) -> Outcome:
+    """What becomes of an attempt to which this is answered; it must be the only request."""
+    attempt = dialect.exchange([Document("event-1", b'{"text":"hello"}')], 0.0)
+    next(attempt)
+    try:
+        attempt.send(reply)
+    except StopIteration as ended:
+        outcome: Outcome = ended.value
+        return outcome
+    raise AssertionError("one request is not all of it")
 
 
 def kind_of_name(name: str) -> AnyKind:

@@ -70,7 +70,7 @@ def composed(kind: AnyKind, folder: Path, body: bytes) -> bytes:
     settings = read(written, folder, variables_of(written))
     if not isinstance(kind, HttpKind):
         return body
-    return kind.dialect(kind.own(settings)).compose([Document("event-1", body)], 0.0).body
+    return next(kind.dialect(kind.own(settings)).exchange([Document("event-1", body)], 0.0)).body
 
 
 def test_every_module_of_a_kind_is_in_the_catalogue_once() -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from router import __version__
 from router.destinations.catalogue import open_destination
-from router.destinations.dialect import MOVED_FOR, Post, SaidByStatus
+from router.destinations.dialect import MOVED_FOR, OneRequest, Post
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.webhook import WebhookSettings
@@ -265,7 +265,7 @@ async def test_nothing_is_left_behind() -> None:
 async def test_a_mistake_of_ours_is_not_taken_for_the_receiver_s() -> None:
     """It would be retried for a day under a wrong name instead of being seen in the log."""
 
-    class Mistaken(SaidByStatus):
+    class Mistaken(OneRequest):
         def compose(self, documents: Sequence[Document], now: float) -> Post:
             raise ValueError(f"{len(documents)} documents at {now}")
 

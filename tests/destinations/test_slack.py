@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.destinations.dialect import Reply
 from router.destinations.document import Document
-from router.destinations.kinds.slack import (
+from router.destinations.kinds.slack.block_kit import (
     BLOCKS_LIMIT,
     BUTTON_LIMIT,
     EMPTY,
@@ -22,11 +22,11 @@ from router.destinations.kinds.slack import (
     TEXT_LIMIT,
     TOTAL_LIMIT,
     UNSAID,
-    SlackDialect,
     cut,
     length,
     within_limits,
 )
+from router.destinations.kinds.slack.webhook import IncomingWebhookDialect
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 
 JSON = st.recursive(
@@ -103,7 +103,7 @@ def texts_of(value: object) -> list[str]:
 )
 def test_slack_s_answers_mean_what_slack_says(status: int, body: str, outcome: Outcome) -> None:
     """A receipt is 200 and `ok`; 400 is about the message, 403, 404 and 410 about the webhook; a 407 is the proxy's."""
-    assert SlackDialect().judge(Reply(status, body, "30", 0.0)) == outcome
+    assert IncomingWebhookDialect().judge(Reply(status, body, "30", 0.0)) == outcome
 
 
 @given(JSON)
@@ -211,11 +211,11 @@ def test_a_text_is_never_cut_inside_an_entity(text: str, limit: int) -> None:
 
 @given(st.binary(max_size=60) | JSON.map(orjson.dumps))
 def test_every_body_is_sent_as_a_message(body: bytes) -> None:
-    sent = json.loads(SlackDialect().compose([Document("1", body)], 0.0).body)
+    sent = json.loads(IncomingWebhookDialect().compose([Document("1", body)], 0.0).body)
 
     assert sent["text"].strip()
 
 
 @pytest.mark.parametrize("body", [b"[" * 400 + b"]" * 400, b'{"text":1,"a":' + b"[" * 400 + b"]" * 400 + b"}"])
 def test_what_can_not_be_written_again_is_sent_as_text(body: bytes) -> None:
-    assert json.loads(SlackDialect().compose([Document("1", body)], 0.0).body) == {"text": body.decode()}
+    assert json.loads(IncomingWebhookDialect().compose([Document("1", body)], 0.0).body) == {"text": body.decode()}

@@ -10,7 +10,7 @@ import pytest
 
 from router.destinations.catalogue import KINDS
 from router.destinations.kind import AnyKind
-from router.destinations.kinds.slack import within_limits
+from router.destinations.kinds.slack.block_kit import within_limits
 from router.events import CONTENT_TYPE, NoticeEvent, as_json
 from router.rendering.examples import NOTICES
 from router.rendering.library import Library, Templates

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.destinations.catalogue import KINDS
-from router.destinations.kinds.slack import within_limits
+from router.destinations.kinds.slack.block_kit import within_limits
 from router.errors import TemplateError
 from router.events import CloudEvent, encode
 from router.rendering.examples import EXAMPLES, NOTICES

@@ -16,12 +16,17 @@ def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
     return f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body
 
 
+def chunked(status: str, body: bytes) -> bytes:
+    """A whole HTTP answer whose body comes byte by byte."""
+    chunks = b"".join(b"1\r\n%c\r\n" % one for one in body)
+    return b"HTTP/1.1 %b\r\nTransfer-Encoding: chunked\r\n\r\n%b0\r\n\r\n" % (status.encode(), chunks)
+
+
 OK = answer("200 OK", b"ok")
 GARBAGE = b"SSH-2.0-OpenSSH_9.2\r\n\r\n"
 NOTHING = b""
 HALF_A_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n0123"
 BAD_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n"
-CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n"
 ENDLESS_HEAD = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %b\r\n" % (number, b"a" * 1000) for number in range(200))
 RESET = b"reset"
 """Not an answer: the connection is reset."""

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from pydantic import ValidationInfo, model_validator
 
 from router.by_reference import Secret
-from router.destinations.dialect import Post, SaidByStatus
+from router.destinations.dialect import OneRequest, Post
 from router.destinations.document import Document
 from router.destinations.kind import HttpKind
 from router.destinations.settings import HttpSettings, checked_token, checked_url
@@ -66,7 +66,7 @@ class SysdigSettings(HttpSettings):
         return self.url or f"https://{REGIONS[self.region or 'us1']}{PATH}"
 
 
-class SysdigDialect(SaidByStatus):
+class SysdigDialect(OneRequest):
     """How Sysdig wants to be told."""
 
     def __init__(self, settings: SysdigSettings) -> None:

@@ -22,7 +22,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from router.by_reference import Secret
-from router.destinations.dialect import Post, SaidByStatus
+from router.destinations.dialect import OneRequest, Post
 from router.destinations.document import Document
 from router.destinations.kind import HttpKind
 from router.destinations.settings import HttpSettings, checked_headers, checked_url, revealed
@@ -113,7 +113,7 @@ class WebhookSettings(HttpSettings):
         return self.batch_size
 
 
-class WebhookDialect(SaidByStatus):
+class WebhookDialect(OneRequest):
     """How a generic endpoint is told."""
 
     def __init__(self, settings: WebhookSettings) -> None:

@@ -1,33 +1,25 @@
-"""Slack's incoming webhooks: what they take, and what their answers mean.
+"""What Slack takes in a message, and how any message is cut to it. Pure.
 
-Sources: Slack, "Sending messages using incoming webhooks" (success is 200 and the body `ok`), "Changes to errors for
-incoming webhooks" (400 is about the message; 403 `action_prohibited`, 404 `channel_not_found` and 410
-`channel_is_archived` are about us and our channel, whatever the message), "Rate limits" (about one message a second),
-Block Kit reference (limits). An undocumented total of about 13,200 characters over all blocks gives
+Sources: Block Kit reference (limits). An undocumented total of about 13,200 characters over all blocks gives
 `msg_blocks_too_long`.
 
-Whatever template made a message, it is cut to those limits here: a 4xx for ever would be a lost alert. Texts are cut
-after they were escaped, and never inside an entity such as `&amp;`. A message that is within the limits stays as it is.
+Whatever template made a message, it is cut to those limits here: to be refused for ever would be a lost alert. Texts
+are cut after they were escaped, and never inside an entity such as `&amp;`. A message that is within the limits stays
+as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Self
+from typing import TypeAlias
 
 import orjson
-from pydantic import Field, model_validator
 
-from router.by_reference import Secret
-from router.destinations.dialect import Post, Reply, judge_by_status
 from router.destinations.document import Document
-from router.destinations.kind import HttpKind
-from router.destinations.outcome import Delivered, Outcome, TryAgain
-from router.destinations.settings import HttpSettings, checked_url
-from router.rendering.markup import Lines, Markup, cut_chars, escape
-from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of
-from router.rendering.values import as_json
+
+Message: TypeAlias = dict[str, object]
+"""What Slack is sent: `text`, and perhaps `blocks`, `attachments` and more."""
 
 TEXT_LIMIT, SECTION_LIMIT, FIELD_LIMIT, HEADER_LIMIT, BUTTON_LIMIT, ALT_LIMIT = 40_000, 3000, 2000, 150, 75, 2000
 BLOCKS_LIMIT, FIELDS_LIMIT, CONTEXT_LIMIT, ACTIONS_LIMIT, ID_LIMIT, TOTAL_LIMIT = 50, 10, 10, 25, 255, 13_000
@@ -36,8 +28,6 @@ ATTACHMENT_LIMIT, ATTACHMENTS_LIMIT = 8000, 20
 """Of the older way to say more than a text. Slack publishes no limits; it has an error `too_many_attachments`."""
 UNSAID, EMPTY = "Gatecrier", "-"
 """What stands for a message's missing text, and for an empty text in a block: Slack refuses both."""
-_TAKEN = 200
-_REFUSES_US_HERE = frozenset({403, 404, 410})
 _LADDER = (1, 2, 4, 8, 20)
 """Which part of their limits texts may use, step by step, until the whole fits."""
 _SHORT = 8
@@ -51,65 +41,28 @@ _COUNT_LIMITS = {
 }
 _LEFT_OUT = {"type": "context", "elements": [{"type": "plain_text", "text": "… more than Slack can take"}]}
 _LONGEST_ENTITY = len("&quot;")
-_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
 
-class SlackSettings(HttpSettings):
-    """Slack, by an incoming webhook."""
+def message_of(body: bytes, part: int = 1) -> Message:
+    """The message that a template made, within Slack's limits; what is no JSON is its text.
 
-    kind: Literal["slack"]
-    """Slack, by an incoming webhook."""
-    url: Secret
-    """The webhook's URL, by reference: whoever knows it can post."""
-    concurrency: Annotated[int, Field(ge=1, le=8)] = 1
-    """How many messages may be under way at once; Slack takes about one a second."""
-
-    @model_validator(mode="after")
-    def _has_endpoint(self) -> Self:
-        if self.url.is_read:
-            checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
-        return self
-
-    @property
-    def endpoint(self) -> str:
-        """The whole URL."""
-        return self.url.reveal()
-
-
-class SlackDialect:
-    """How Slack wants to be told."""
-
-    receipt_bytes = 64
-
-    def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - no signature, no time
-        """One message per request, within Slack's limits."""
-        return Post(_encoded(documents[0].body, 1), _HEADERS)
-
-    def shorter(self, document: Document) -> Document | None:
-        """With texts of an eighth of their limits; None where there is nothing to cut."""
-        short = _encoded(document.body, _SHORT)
-        return replace(document, body=short) if len(short) < len(_encoded(document.body, 1)) else None
-
-    def judge(self, reply: Reply) -> Outcome:
-        """200 with the body `ok` is a receipt; 403, 404 and 410 are about the webhook, not about a message."""
-        outcome = judge_by_status(reply)
-        match outcome:
-            case Delivered() if reply.status != _TAKEN or reply.text.strip() != "ok":
-                return TryAgain("malformed_reply")
-            case _ if reply.status in _REFUSES_US_HERE:
-                return TryAgain("refused_here", pauses=True)
-            case _:
-                return outcome
-
-
-def _encoded(body: bytes, part: int) -> bytes:
+    Texts may use one part in so many of their limits.
+    """
     try:
-        return orjson.dumps(within_limits(orjson.loads(body), part))
+        message = within_limits(orjson.loads(body), part)
+        orjson.dumps(message)
     except (ValueError, TypeError, RecursionError):  # no JSON, or nested more deeply than it can be written again
-        return orjson.dumps(within_limits(body.decode(errors="replace"), part))
+        message = within_limits(body.decode(errors="replace"), part)
+    return message
 
 
-def within_limits(message: object, part: int = 1) -> dict[str, object]:
+def shorter(document: Document) -> Document | None:
+    """With texts of an eighth of their limits; None where there is nothing to cut."""
+    short, whole = (orjson.dumps(message_of(document.body, part)) for part in (_SHORT, 1))
+    return replace(document, body=short) if len(short) < len(whole) else None
+
+
+def within_limits(message: object, part: int = 1) -> Message:
     """The message with every text and list cut to what Slack takes; what is no message becomes one.
 
     Args:
@@ -118,7 +71,7 @@ def within_limits(message: object, part: int = 1) -> dict[str, object]:
     """
     if not isinstance(message, dict) or not any(message.get(key) for key in ("text", "blocks", "attachments")):
         message = {"text": message if isinstance(message, str) else orjson.dumps(message).decode()}
-    kept: dict[str, object] = dict(message)
+    kept: Message = dict(message)
     text = kept.get("text")
     if text is not None and not isinstance(text, str):
         text = orjson.dumps(text).decode()
@@ -204,12 +157,3 @@ def _size(value: object) -> int:
             return sum(_size(item) for item in value)
         case _:
             return 0
-
-
-def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str]:
-    """A message of one text."""
-    text = cut_chars(escape(Lines(f"({because}) {message_of(cloudevent)}"), Markup.SLACK), MESSAGE_LIMIT)
-    return as_json({"text": text}), "application/json"
-
-
-KIND = HttpKind(settings=SlackSettings, dialect=lambda _: SlackDialect(), markup=Markup.SLACK, minimal=minimal)
