@@ -27,7 +27,7 @@ import orjson
 from pydantic import Field, model_validator
 
 from router.by_reference import Secret
-from router.destinations.dialect import Post, Reply, SaidByStatus, judge_by_status
+from router.destinations.dialect import OneRequest, Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
@@ -89,7 +89,7 @@ class PagerdutySettings(HttpSettings):
         return (self.url or REGIONS[self.region]).removesuffix(PATH).rstrip("/") + PATH
 
 
-class PagerdutyDialect(SaidByStatus):
+class PagerdutyDialect(OneRequest):
     """How PagerDuty wants to be told."""
 
     def __init__(self, settings: PagerdutySettings) -> None:
