@@ -24,13 +24,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from router.delivery.attempts import Attempts
 from router.delivery.budget import LANE_BYTES, URGENT_BYTES
+from router.delivery.calls import Calls
 from router.delivery.channel import Channel, Surroundings
 from router.delivery.ready import Ready
 from router.delivery.settling import Settling
@@ -78,7 +78,7 @@ class Lane:
         self._ready = Ready(self._batch)
         self._underway: dict[str, Delivery] = {}
         self._repeats = self._held = self._claimed = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._idle = Calls()
         self._news = asyncio.Event()
         self._is_stopping = False
         self._feeder: Tasks = ()
@@ -111,7 +111,7 @@ class Lane:
         """Let attempts that are under way end, for so many seconds at most, and give the rest back."""
         self._is_stopping = True
         self._news.set()
-        self._rouse(len(self._waiting))
+        self._idle.call()
         try:
             async with asyncio.timeout(patience):
                 await asyncio.wait([*self._feeder, *self._slots])  # gather would end with the first that has failed
@@ -209,7 +209,7 @@ class Lane:
     def _put(self, claimed: Sequence[Delivery]) -> None:
         self._hold(sum(len(one.body) for one in claimed))
         self._ready.put(claimed)
-        self._rouse_for_ready()
+        self._call_for_ready()
 
     def _pause(self) -> float:
         """Seconds for which nothing may be tried."""
@@ -235,7 +235,7 @@ class Lane:
         while not self._is_stopping:
             batch = self._taken()
             if not batch:
-                await self._called()
+                await self._idle.wait()
                 continue
             try:
                 await self._attempt(batch)
@@ -275,24 +275,12 @@ class Lane:
             self._news.set()
         return batch
 
-    async def _called(self) -> None:
-        call = asyncio.get_running_loop().create_future()
-        self._waiting.append(call)
-        await call
-
-    def _rouse_for_ready(self) -> None:
-        self._rouse(-(-len(self._ready) // self._batch))
-
-    def _rouse(self, slots: int) -> None:
-        while slots > 0 and self._waiting:
-            call = self._waiting.popleft()
-            if not call.done():
-                call.set_result(None)
-                slots -= 1
+    def _call_for_ready(self) -> None:
+        self._idle.call(-(-len(self._ready) // self._batch))
 
     def _settled(self) -> None:
         """Something is durable now: there is room for new attempts."""
-        self._rouse_for_ready()
+        self._call_for_ready()
 
 
 async def _ended(tasks: Tasks) -> None:
