@@ -68,7 +68,7 @@ class KeeperHalf:
     @classmethod
     async def open(cls, part: KeeperPart, observing: Observing, replica: str, tending: Tending) -> KeeperHalf:
         """Open the outbox; raises OutboxError."""
-        outbox = await SqliteOutbox.open(part.settings.outbox.path, replica, troubles=observing)
+        outbox = await SqliteOutbox.open(part.settings.outbox.path, replica, observer=observing)
         return cls(outbox, observing, replica, tending)
 
     @property
