@@ -173,6 +173,10 @@ class Observing:
         """A changed configuration was taken or refused."""
         self._metrics.reloads.labels("taken" if is_taken else "refused").inc()
 
+    def judging_within(self, seconds: float) -> None:
+        """The configuration in force wants every request judged within so many seconds."""
+        self._metrics.webhook_deadline.set(seconds)
+
     def processes(self, role: str, ready: int) -> None:
         """So many processes in this role can do their work."""
         self._metrics.processes.labels(role).set(ready)

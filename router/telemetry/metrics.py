@@ -83,6 +83,7 @@ class Metrics:
     trouble: Gauge
     reloads: Counter
     ready: Gauge
+    webhook_deadline: Gauge
     processes: Gauge
     process_restarts: Counter
     connections: Gauge
@@ -171,6 +172,7 @@ def create(version: str) -> Metrics:
         trouble=gauge("trouble", "1 while something is wrong that a person must mend, by cause", ["cause"]),
         reloads=counter("configuration_reloads", "Attempts to take a changed configuration", ["result"]),
         ready=gauge("ready", "1 while requests are taken"),
+        webhook_deadline=gauge("webhook_deadline_seconds", "Within which every request is judged: `webhook.deadline`"),
         processes=gauge("processes", "Processes that can do their work", ["role"]),
         process_restarts=counter("process_restarts", "Processes that ended and were started again", ["role"]),
         connections=gauge("connections", "Connections of the webhook", ["state"]),

@@ -37,6 +37,7 @@ def test_what_stages_report_is_counted() -> None:
     observing.connections({"handshake": 1, "silent": 2, "in_hand": 3})
     observing.reloaded(is_taken=True)
     observing.ready(is_ready=True)
+    observing.judging_within(8.0)
     observing.processes("gate", 2)
     observing.process_restarting("keeper", "keeper-0")
     observing.waiting({"siem": Waiting(2, 90.0, 1)}, now=100.0)
@@ -68,6 +69,7 @@ def test_what_stages_report_is_counted() -> None:
         'gatecrier_connections{state="in_hand"} 3.0',
         'gatecrier_configuration_reloads_total{result="taken"} 1.0',
         "gatecrier_ready 1.0",
+        "gatecrier_webhook_deadline_seconds 8.0",
         'gatecrier_processes{role="gate"} 2.0',
         'gatecrier_trouble{cause="destination_paused"} 1.0',
         'gatecrier_trouble{cause="template_failing"} 1.0',
