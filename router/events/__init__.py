@@ -19,6 +19,7 @@ from router.events.notices import (
     held_notice,
     notice_schema,
     trouble_notice,
+    unmatched_notice,
 )
 from router.events.parts import DecisionParts, image_data
 from router.events.schema import (
@@ -80,6 +81,7 @@ __all__ = [
     "timestamp",
     "top_owner",
     "trouble_notice",
+    "unmatched_notice",
     "unreadable_event",
     "with_sequence",
     "without_sequence",
