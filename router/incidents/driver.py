@@ -11,14 +11,16 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from router.errors import OutboxError
-from router.incidents import ledger
+from router.incidents import ledger, silences
 from router.incidents.consuming import AT_ONCE, Consuming
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
+from router.incidents.silences import Silence
 from router.incidents.telling import Times
+from router.incidents.unmatched import tell_of_unmatched
 from router.outbox.sqlite import SqliteOutbox
 from router.telemetry.logs import logger
 
@@ -83,6 +85,8 @@ class IncidentsDriver:
         due = await self._outbox.read(ledger.next_due)
         late = await self._outbox.change(self._pass_time) if due is not None and due <= self._outbox.own_time() else 0
         held = await self._outbox.change(self._release) if await self._outbox.read(self._has_released) else 0
+        if await self._outbox.read(self._unmatched):
+            await self._outbox.change(self._tell_of_unmatched)
         if self._outbox.own_time() >= self._forget_at:
             self._forget_at = self._outbox.own_time() + FORGET
             while await self._outbox.change(self._forget) >= FORGOTTEN_AT_ONCE:
@@ -106,6 +110,12 @@ class IncidentsDriver:
 
     def _release(self, connection: sqlite3.Connection) -> int:
         return self._holding(connection).end()
+
+    def _unmatched(self, connection: sqlite3.Connection) -> Sequence[Silence]:
+        return silences.unmatched(connection, self._time_of_day())
+
+    def _tell_of_unmatched(self, connection: sqlite3.Connection) -> int:
+        return tell_of_unmatched(connection, self._in_force, Times(self._outbox.own_time(), self._time_of_day()))
 
     def _forget(self, connection: sqlite3.Connection) -> int:
         return ledger.forget(connection, self._outbox.own_time() - self._in_force.keep, FORGOTTEN_AT_ONCE)
