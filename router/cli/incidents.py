@@ -120,7 +120,7 @@ def _show(arguments: argparse.Namespace) -> int:
 def _close(arguments: argparse.Namespace) -> int:
     from router.incidents import reading  # noqa: PLC0415 - as above
     from router.incidents.consuming import Consuming  # noqa: PLC0415 - the same
-    from router.incidents.telling import Times  # noqa: PLC0415 - the same
+    from router.incidents.work import Work  # noqa: PLC0415 - the same
 
     if not (arguments.author.strip() and arguments.reason.strip()):
         raise MisusedError("say who closes it and why: --author NAME --reason TEXT")
@@ -134,7 +134,7 @@ def _close(arguments: argparse.Namespace) -> int:
                 one = reading.incident(connection, arguments.id)
                 if one is None or not one.is_open:
                     return 0
-                Consuming(connection, rules, Times(own, time.time())).close(one, arguments.author, arguments.reason)
+                Consuming(Work(connection, rules, own, time.time())).close(one, arguments.author, arguments.reason)
                 return 1
 
             return await records.change(close)

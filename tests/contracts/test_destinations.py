@@ -79,6 +79,15 @@ def opened(kind: str, url: str, folder: Path, **more: object) -> Destination:
     return destination
 
 
+async def told(kind: str, url: str, folder: Path, **more: object) -> Outcome:
+    """What comes of one delivery."""
+    destination = opened(kind, url, folder, **more)
+    try:
+        return await destination.deliver([DOCUMENT])
+    finally:
+        await destination.close()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_is_taken_is_delivered(kind: str, tmp_path: Path) -> None:
     async with Sink(OK).running() as sink:
@@ -97,9 +106,7 @@ async def test_what_a_receiver_does_is_an_outcome(
 ) -> None:
     """Never an exception: delivery must know what to do."""
     async with Sink(says).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path, timeout="100ms" if says is HANG else "30s")
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url(), tmp_path, timeout="100ms" if says is HANG else "30s")
 
     assert found == outcome
     assert isinstance(found, TryAgain | Undeliverable)
@@ -110,9 +117,7 @@ async def test_what_a_receiver_does_is_an_outcome(
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_receipt_in_chunks_is_one(kind: str, tmp_path: Path) -> None:
     async with Sink(CHUNKS).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url(), tmp_path)
 
     assert found == Delivered()
 
@@ -147,9 +152,7 @@ async def test_it_can_be_closed_at_any_time(kind: str, tmp_path: Path) -> None:
 async def test_nobody_listening_is_worth_another_try(kind: str, tmp_path: Path) -> None:
     async with Sink().running() as sink:
         url = sink.url()
-    destination = opened(kind, url, tmp_path)
-    found = await destination.deliver([DOCUMENT])
-    await destination.close()
+    found = await told(kind, url, tmp_path)
 
     assert found == TryAgain("connection_failed")
 
@@ -158,9 +161,7 @@ async def test_nobody_listening_is_worth_another_try(kind: str, tmp_path: Path) 
 async def test_an_endless_answer_is_not_read_to_its_end(kind: str, tmp_path: Path) -> None:
     says = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + b"a" * 200_000
     async with Sink(says).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url(), tmp_path)
 
     assert found == (TryAgain("malformed_reply", words="a" * 200) if kind == "slack" else Delivered())
 
@@ -170,9 +171,7 @@ async def test_an_endless_answer_is_not_read_to_its_end(kind: str, tmp_path: Pat
 async def test_an_address_that_is_not_there_is_tried_again(kind: str, status: str, tmp_path: Path) -> None:
     """An ingress says so for a minute while it is exchanged; Slack says it of a channel that has gone."""
     async with Sink(answer(status)).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url(), tmp_path)
 
     moved, refused = TryAgain(f"http_{status[:3]}", within=MOVED_FOR), TryAgain("refused_here", pauses=True)
     assert found == (refused if kind == "slack" else moved)
@@ -182,9 +181,7 @@ async def test_an_address_that_is_not_there_is_tried_again(kind: str, status: st
 async def test_a_receipt_counts_whose_body_breaks_off(kind: str, tmp_path: Path) -> None:
     """Otherwise the receiver gets the event again and again, although it has it. Slack's receipt is the body."""
     async with Sink(HALF_A_BODY).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url(), tmp_path)
 
     assert found == (TryAgain("malformed_reply", words="0123") if kind == "slack" else Delivered())
 
@@ -222,9 +219,7 @@ async def test_a_flood_of_announcements_ends_the_connection(kind: str, tmp_path:
 async def test_what_the_receiver_says_goes_along_without_our_secrets(kind: str, tmp_path: Path) -> None:
     said = "\x1b[31mbad \u202e" + "".join(f"{one} " for one in SECRETS.values()) + "slack-secret " + "a" * 500
     async with Sink(answer("400 Bad", said.encode())).running() as sink:
-        destination = opened(kind, sink.url("/T000/slack-secret"), tmp_path)
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url("/T000/slack-secret"), tmp_path)
 
     assert isinstance(found, Undeliverable)
     assert found.words.startswith("[31mbad ")
@@ -257,9 +252,7 @@ async def test_what_is_too_large_is_sent_in_a_smaller_form(kind: str, tmp_path: 
 async def test_refused_credentials_keep_the_event(kind: str, status: str, tmp_path: Path) -> None:
     """They wait for whoever mends it. Slack's credentials are part of its URL."""
     async with Sink(answer(status)).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url(), tmp_path)
 
     reason = "refused_here" if kind == "slack" and status.startswith("403") else "unauthorised"
     assert found == TryAgain(reason, pauses=True)
