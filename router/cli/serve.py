@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     except GatecrierError as error:
         logs.logger().error("router_not_started", problems=_shortened(str(error).splitlines()))
         return NO
-    except Exception:  # noqa: BLE001 - one line of the log and exit code 1; the interpreter would print it, and wait
+    except Exception:  # noqa: BLE001 - the interpreter would print it beside the log, and wait for the log
         logs.logger().exception("router_failed")
         return NO
     finally:

@@ -99,7 +99,7 @@ class Attempts:
     def _document(self, delivery: Delivery) -> Document | None:
         try:
             document = self._render(delivery.event_id, delivery.body, delivery.template)
-        except Exception:  # (5)
+        except Exception:  # (5): the slot would give it back, and begin again with it every second
             log.exception("rendering_failed", destination=self._name, event_id=delivery.event_id)
             return None
         if document.is_fallback:

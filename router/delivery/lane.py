@@ -145,7 +145,7 @@ class Lane:
         while not self._is_stopping:  # never cancelled in the middle of a claim, unless patience ends
             try:
                 await self._look_for_work()
-            except Exception:  # (5)
+            except Exception:  # (5): nothing would be claimed here until a restart
                 log.exception("claim_failed", destination=self._name)
                 await asyncio.sleep(AGAIN)
 
@@ -233,7 +233,7 @@ class Lane:
                 continue
             try:
                 await self._attempt(batch)
-            except Exception:  # (5)
+            except Exception:  # (5): one attempt fewer would be made at once until a restart, and its claims be kept
                 log.exception("slot_failed", destination=self._name)
                 await asyncio.sleep(AGAIN)
                 await self._give_back([self._ended(one.event_id) for one in batch if one.event_id in self._underway])

@@ -70,7 +70,7 @@ class Settling:
         while True:
             try:
                 await self._queue.settle(settlements)
-            except Exception:  # whatever the outbox suffers from, these are not dropped
+            except Exception:  # (2): what was delivered would be forgotten, and nothing be recorded any more
                 log.exception("settlement_postponed", destination=self._destination, count=len(settlements))
                 await asyncio.sleep(SETTLE_AGAIN)
             else:

@@ -64,7 +64,7 @@ class Consuming:
                 self._event(stored)
             except sqlite3.Error:
                 raise
-            except Exception:  # a mistake of ours about one event keeps nobody from others
+            except Exception:  # it would be first again for ever, and nobody be told of any other
                 log.exception("incident_event_failed", event_id=stored.id)
                 self._work.connection.execute("ROLLBACK TO event")
             self._work.connection.execute("RELEASE event")
