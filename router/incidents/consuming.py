@@ -31,6 +31,7 @@ from router.incidents.folding import (
     end_due,
     ends,
     find,
+    next_state,
 )
 from router.incidents.incident import Ended, How, Incident
 from router.incidents.ledger import Stored
@@ -90,9 +91,14 @@ class Consuming:
         self._end(incident, "closed", self._work.time_of_day, author, reason)
         self._save(incident, None)
 
-    def send_again(self, incident: Incident, said: Message) -> None:
-        """Tell a destination what was held back from it."""
-        self._teller.send(incident, said, ledger.event_body(self._work.connection, incident.last_event))
+    def tell_again(self, number: int, destination: str, events: int) -> None:
+        """Tell a destination of an incident of which events were held back from it, where that is still news."""
+        incident = ledger.by_number(self._work.connection, number)
+        telling = None if incident is None else incident.tellings.get(destination)
+        if incident is None or telling is None or not incident.is_open:
+            return
+        if (state := next_state(incident, telling, self._work.now)) is not None:
+            self._teller.tell_again(incident, Message(destination, state), events)
         self._save(incident, None)
 
     def _event(self, stored: Stored) -> None:

@@ -4,7 +4,8 @@ Rules:
 (1) At the end of a silence every destination from which something was held back gets one summary: of whom, how many
     events, with which verdicts, and what still goes on. It opens nothing: the next event does.
 (2) When intervals let telling begin again, each incident that is still open is told to whom it was held back from, as
-    `opened` where he was never told; what has ended meanwhile is in a summary.
+    `opened` where he was never told, where that is still news to him, and within his rate; what has ended meanwhile is
+    in a summary.
 (3) Summaries are notices: rendered by the kind's own template. They go to whoever something was held back from, and to
     whoever hears of Gatecrier itself; once each.
 (4) At the end of a period in which a destination's rate was used up it gets one summary of whom it was not told of.
@@ -22,7 +23,6 @@ from router.events import HeldBy, NoticeEvent, Origin, as_json, held_notice
 from router.incidents import ledger, silences
 from router.incidents.consuming import Consuming
 from router.incidents.fairness import has_passed, is_period
-from router.incidents.folding import Message, next_state
 from router.incidents.ledger import HeldBack
 from router.incidents.silences import Silence
 from router.incidents.work import Work
@@ -38,6 +38,7 @@ class Holding:
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        self._consuming = Consuming(work)
 
     def has_ended(self) -> bool:
         """Whether there is anything to do."""
@@ -52,7 +53,8 @@ class Holding:
             silences.note_over(self._work.connection, silence.id)
         for source in again:
             held = ledger.held_back(self._work.connection, source)
-            self._tell_again([one for one in held if one.incident.is_open])
+            for one in held:
+                self._consuming.tell_again(one.incident.number, one.destination, one.events)
             self._summarise(source, None, [one for one in held if not one.incident.is_open])
             ledger.release(self._work.connection, source)
         for period in passed:
@@ -75,17 +77,6 @@ class Holding:
     def _is_quiet(self, source: str) -> bool:
         active, mute = orjson.loads(source)
         return self._work.rules.is_quiet(active, mute, self._work.time_of_day)
-
-    def _tell_again(self, held: Sequence[HeldBack]) -> None:
-        consuming = Consuming(self._work)
-        for one in held:
-            incident = ledger.by_number(self._work.connection, one.incident.number)
-            telling = None if incident is None else incident.tellings.get(one.destination)
-            if incident is None or telling is None or not incident.is_open:
-                continue
-            state = next_state(incident, telling, self._work.now)
-            if state is not None:
-                consuming.send_again(incident, Message(one.destination, state))
 
     def _summarise(self, source: str, silence: Silence | None, held: Sequence[HeldBack]) -> None:
         for destination, some in groupby(held, key=lambda one: one.destination):

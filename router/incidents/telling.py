@@ -2,7 +2,8 @@
 
 Order, for an event and one of its routes: a silence holds back, then an interval, then the destination's rate; what
 none of them holds is appended. What is held back is counted for the destination, and kept until whatever holds it back
-ends (`holding`).
+ends (`holding`). What had to wait goes through the same: news that were put off, and what an interval held back. Only
+the end of an incident is told whatever holds back, to whoever was told of it.
 """
 
 from __future__ import annotations
@@ -59,10 +60,12 @@ class Teller:
             telling.due = None
             is_quiet = self._work.rules.is_quiet(telling.active, telling.mute, self._work.time_of_day)
             if not (is_silenced or is_quiet) and next_state(incident, telling, self._work.now) == "changed":
-                must = telling.severity == "critical"
-                if self._beyond_rate(name, incident.namespace, must_be_heard=must) is None:
-                    self.send(incident, Message(name, "changed"), body)
+                self._send_within_rate(incident, Message(name, "changed"), body, 1)
             telling.due = None  # what was not told now is news of the next event
+
+    def tell_again(self, incident: Incident, said: Message, events: int) -> None:
+        """Tell of so many events that were held back until now."""
+        self._send_within_rate(incident, said, ledger.event_body(self._work.connection, incident.last_event), events)
 
     def send(self, incident: Incident, said: Message, body: bytes | None) -> None:
         """Append a message; `body` is the event that made it, None where that is gone."""
@@ -79,6 +82,15 @@ class Teller:
             at=self._work.time_of_day,
             now=self._work.now,
         )
+
+    def _send_within_rate(self, incident: Incident, said: Message, body: bytes | None, events: int) -> None:
+        """Send a message about so many events, or have them in the summary of the period."""
+        must = incident.tellings[said.destination].severity == "critical"
+        period = self._beyond_rate(said.destination, incident.namespace, must_be_heard=must)
+        if period is None:
+            self.send(incident, said, body)
+        else:
+            ledger.hold(self._work.connection, period, said.destination, incident.number, events)
 
     def _in_force(self) -> Sequence[Silence]:
         if self._silences is None:

@@ -229,7 +229,7 @@ class Writer(Generic[Asked]):
 
     def _committed(self, batch: Sequence[Operation[Asked]], results: Sequence[object] | None) -> Sequence[object]:
         if results is not None:
-            with suppress(sqlite3.Error):  # each operation is done again with care
+            with suppress(Exception):  # (3): the thread would end; each operation is done again with care
                 self._connection.execute("COMMIT")
                 return results
         return [self._one_by_one(operation) for operation in batch]
