@@ -13,7 +13,7 @@ Rules:
 (4) What is refused for good is set aside at once.
 (5) Here is the boundary for what nobody expected. It is logged with its traceback and counts as a failure that may
     pass, `internal_error`; an event that can't be rendered does not count against the destination.
-(6) Every attempt is kept with its delivery, as people may ask for it (`router.outbox.attempt`).
+(6) Every attempt goes with its settlement, to be kept for people who ask for it (`router.outbox.attempt`).
 """
 
 from __future__ import annotations
