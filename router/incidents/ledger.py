@@ -171,11 +171,11 @@ _TRIM = """
 """
 
 
-def hold(connection: sqlite3.Connection, source: str, destination: str, number: int) -> None:
-    """Count an event that a silence or an interval has held back from a destination."""
+def hold(connection: sqlite3.Connection, source: str, destination: str, number: int, events: int = 1) -> None:
+    """Count events that a silence, an interval or a rate has held back from a destination."""
     connection.execute(
-        "INSERT INTO held_back VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET events = events + 1",
-        (source, destination, number),
+        "INSERT INTO held_back VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET events = events + ?4",
+        (source, destination, number, events),
     )
 
 
@@ -252,7 +252,7 @@ def has_unconsumed(connection: sqlite3.Connection) -> float | None:
 
 
 def held_sources(connection: sqlite3.Connection) -> Sequence[str]:
-    """Silences and intervals that hold anything back."""
+    """Silences, intervals and periods that hold anything back."""
     return [source for (source,) in connection.execute("SELECT DISTINCT source FROM held_back")]
 
 
@@ -284,7 +284,7 @@ class HeldBack(NamedTuple):
 
 
 def held_back(connection: sqlite3.Connection, source: str) -> Sequence[HeldBack]:
-    """What a silence or an interval holds back."""
+    """What a silence, an interval or a period holds back."""
     found = connection.execute(
         "SELECT destination, body, events FROM held_back JOIN incidents ON number = incident WHERE source = ?"
         " ORDER BY destination, number",

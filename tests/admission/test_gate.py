@@ -465,7 +465,7 @@ STAGES = [
     (telling, "decision_event"),
     (telling, "encode"),
     (Facts, "decided"),
-    (RoutingTree, "destinations"),
+    (RoutingTree, "routed"),
 ]
 
 
