@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from router.errors import OutboxError
-from router.incidents import ledger
+from router.incidents import ledger, proven
 from router.incidents.consuming import AT_ONCE, Consuming
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
@@ -104,6 +104,7 @@ class IncidentsDriver:
         return self._holding(connection).end()
 
     def _forget(self, connection: sqlite3.Connection) -> int:
+        proven.forget(connection, self._time_of_day())
         return ledger.forget(connection, self._outbox.own_time() - self._in_force.keep, FORGOTTEN_AT_ONCE)
 
     @property

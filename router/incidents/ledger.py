@@ -74,6 +74,13 @@ def open_of(connection: sqlite3.Connection, subject: str) -> Incident | None:
     return None if found is None else decoded(found[0])
 
 
+def is_open(connection: sqlite3.Connection, subject: str) -> bool:
+    """Whether this subject has an open incident."""
+    return (
+        connection.execute("SELECT 1 FROM incidents WHERE subject = ? AND is_open", (subject,)).fetchone() is not None
+    )
+
+
 def last_ended(connection: sqlite3.Connection, subject: str) -> tuple[Incident, float] | None:
     """The last incident of this subject that has ended, and the own time when it did."""
     found = connection.execute(

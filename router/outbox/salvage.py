@@ -37,6 +37,7 @@ _LEDGER = (
     "silences",
     "held_back",
     "sent_messages",
+    "proven_images",
 )
 UNKNOWN = 1_000_000
 """How far the numbers of messages are counted on where they are not known."""

@@ -155,6 +155,12 @@ MIGRATIONS = (
         PRIMARY KEY (destination, period, namespace)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE proven_images (
+        name BLOB NOT NULL, namespace TEXT NOT NULL, proven_at REAL NOT NULL, PRIMARY KEY (name, namespace)
+    ) WITHOUT ROWID;
+    CREATE INDEX proven_images_of_namespace ON proven_images (namespace, proven_at);
+    """,
 )
 """What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""
 
