@@ -1,7 +1,8 @@
 """Consumes stored events, and lets time pass: incidents are opened, told and ended in the transaction that does so.
 
 Order, for each event, by its number:
-(1) What it shows of an object that can have others is noted (`facts`).
+(1) What it shows of an object that can have others is noted (`facts`), and which images it shows to be proven, after
+    it is known which of those that fail in it were (`images`).
 (2) Where routes took it: each incident that it belongs to is found or opened, counts it, takes what fails in it, and
     each destination is told, or what it would be told is held back by a silence or an interval.
 (3) Whatever it is: findings that it shows to be over are taken away, and incidents without findings end.
@@ -18,11 +19,13 @@ repeats all of it or nothing. One event that can't be understood is logged and p
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
-from router.events import BEGINNING, decode
-from router.incidents import ledger
+from router.events import BEGINNING, EventData, decode
+from router.incidents import images, ledger, proven
 from router.incidents.facts import Facts, facts, shows
 from router.incidents.folding import (
+    OF_ITSELF,
     Message,
     answered,
     closing,
@@ -36,7 +39,7 @@ from router.incidents.folding import (
 from router.incidents.incident import Ended, How, Incident
 from router.incidents.ledger import Stored
 from router.incidents.messages import incident_id
-from router.incidents.subjects import Subject, overflow, registry_key, subjects
+from router.incidents.subjects import Subject, image_key, overflow, registry_key, subjects
 from router.incidents.telling import Teller
 from router.incidents.work import Work
 from router.routing import stored_routes
@@ -105,18 +108,8 @@ class Consuming:
         if not stored.body.startswith(_OF_ADMISSION):
             return
         data = decode(stored.body)["data"]
-        connection, namespace = self._work.connection, data["request"]["namespace"]
-        one = facts(
-            stored.sequence,
-            stored.id,
-            stored.at,
-            data,
-            stored_routes(stored.routes),
-            seen=lambda within, uid: ledger.seen(connection, within, uid),
-            controllers=self._work.rules.settings.controllers,
-        )
-        if (shown := shows(data, one.whose)) is not None:
-            ledger.remember(connection, namespace, shown[0], shown[1], self._work.now)
+        connection, one = self._work.connection, self._read(stored, data)
+        self._note(one)
         touched = dict[int, Incident]()
         replaced = {found.number: found.outcome for found in ledger.counted(connection, data.get("corrects", ""))}
         replaced |= {found.number: found.outcome for found in ledger.counted(connection, stored.id)}
@@ -126,6 +119,37 @@ class Consuming:
         self._end_what_is_over(one, stored.body, touched)
         for incident in touched.values():
             self._save(incident, None)
+
+    def _read(self, stored: Stored, data: EventData) -> Facts:
+        connection, cluster = self._work.connection, data["cluster"]
+
+        def blames(name: str, judged_by: str) -> bool:
+            is_proven = proven.is_known(connection, proven.name_of(cluster, name, judged_by), stored.at)
+            return is_proven or ledger.is_open(connection, image_key(cluster, name))
+
+        return facts(
+            stored.sequence,
+            stored.id,
+            stored.at,
+            data,
+            stored_routes(stored.routes),
+            seen=lambda within, uid: ledger.seen(connection, within, uid),
+            blames=blames,
+            controllers=self._work.rules.settings.controllers,
+        )
+
+    def _note(self, one: Facts) -> None:
+        cluster, namespace = one.data["cluster"], one.data["request"]["namespace"]
+        if (shown := shows(one.data, one.whose)) is not None:
+            ledger.remember(self._work.connection, namespace, shown[0], shown[1], self._work.now)
+        names = [
+            proven.name_of(cluster, name, image["judged_by"])
+            for image in filter(images.is_proven, one.passing)
+            for name in images.names(image)
+            if image.get("judged_by")
+        ]
+        if names:
+            proven.note(self._work.connection, namespace, list(dict.fromkeys(names)), one.at)
 
     def _take(self, one: Facts, body: bytes, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
         silence = self._teller.silence_of(one)
@@ -191,13 +215,22 @@ class Consuming:
         for found in ledger.concerned(self._work.connection, one.whose.key):
             touched.setdefault(found.number, found)
         for incident in touched.values():
-            if incident.is_open and incident.kind != "registry" and ends(incident, one):
+            if incident.is_open and incident.kind not in OF_ITSELF and ends(incident, one):
                 self._end(incident, "passing", one.at, body=body)
+        cluster = one.data["cluster"]
         for host in one.answering:
-            for found in ledger.concerned(self._work.connection, registry_key(one.data["cluster"], host)):
-                incident = touched.setdefault(found.number, found)
-                if answered(incident, one.at) and incident.is_open:
+            for incident in self._concerned(registry_key(cluster, host), touched):
+                if answered(incident, one.at):
                     self._end(incident, "passing", one.at, body=body)
+        for shown, name in [(image, name) for image in one.passing for name in images.names(image)]:
+            for incident in self._concerned(image_key(cluster, name), touched):
+                if images.passes_again(incident, shown, one.at):
+                    self._end(incident, "passing", one.at, body=body)
+
+    def _concerned(self, subject: str, touched: dict[int, Incident]) -> Sequence[Incident]:
+        """Incidents with a finding of this subject that are open still, as far as this event has brought them."""
+        found = [touched.setdefault(one.number, one) for one in ledger.concerned(self._work.connection, subject)]
+        return [incident for incident in found if incident.is_open]
 
     def _end(
         self,

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from router.errors import OutboxError
-from router.incidents import ledger, silences
+from router.incidents import ledger, proven, silences
 from router.incidents.consuming import AT_ONCE, Consuming
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
@@ -115,6 +115,7 @@ class IncidentsDriver:
         return tell_of_unmatched(self._work(connection))
 
     def _forget(self, connection: sqlite3.Connection) -> int:
+        proven.forget(connection, self._time_of_day())
         return ledger.forget(connection, self._outbox.own_time() - self._in_force.keep, FORGOTTEN_AT_ONCE)
 
     @property

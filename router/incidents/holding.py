@@ -20,11 +20,11 @@ from itertools import groupby
 import orjson
 
 from router.events import HeldBy, NoticeEvent, Origin, as_json, held_notice
-from router.incidents import ledger, silences
+from router.incidents import ledger, silences, withheld
 from router.incidents.consuming import Consuming
 from router.incidents.fairness import has_passed, is_period
-from router.incidents.ledger import HeldBack
 from router.incidents.silences import Silence
+from router.incidents.withheld import HeldBack
 from router.incidents.work import Work
 from router.verdict import Severity
 
@@ -48,18 +48,18 @@ class Holding:
         """Do it; returns how many silences and intervals have ended."""
         over, again, passed = self._ended_silences(), self._ended_intervals(), self._passed_periods()
         for silence in over:
-            self._summarise(silence.id, silence, ledger.held_back(self._work.connection, silence.id))
-            ledger.release(self._work.connection, silence.id)
+            self._summarise(silence.id, silence, withheld.held_back(self._work.connection, silence.id))
+            withheld.release(self._work.connection, silence.id)
             silences.note_over(self._work.connection, silence.id)
         for source in again:
-            held = ledger.held_back(self._work.connection, source)
+            held = withheld.held_back(self._work.connection, source)
             for one in held:
                 self._consuming.tell_again(one.incident.number, one.destination, one.events)
             self._summarise(source, None, [one for one in held if not one.incident.is_open])
-            ledger.release(self._work.connection, source)
+            withheld.release(self._work.connection, source)
         for period in passed:
-            self._summarise(period, None, ledger.held_back(self._work.connection, period))
-            ledger.release(self._work.connection, period)
+            self._summarise(period, None, withheld.held_back(self._work.connection, period))
+            withheld.release(self._work.connection, period)
         return len(over) + len(again) + len(passed)
 
     def _ended_silences(self) -> Sequence[Silence]:
@@ -67,11 +67,11 @@ class Holding:
         return [silence for silence in known if not silence.is_in_force(self._work.time_of_day)]
 
     def _ended_intervals(self) -> Sequence[str]:
-        found = [source for source in ledger.held_sources(self._work.connection) if source.startswith("[")]
+        found = [source for source in withheld.held_sources(self._work.connection) if source.startswith("[")]
         return [source for source in found if not self._is_quiet(source)]
 
     def _passed_periods(self) -> Sequence[str]:
-        found = filter(is_period, ledger.held_sources(self._work.connection))
+        found = filter(is_period, withheld.held_sources(self._work.connection))
         return [period for period in found if has_passed(period, self._work.now)]
 
     def _is_quiet(self, source: str) -> bool:

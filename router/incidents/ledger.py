@@ -74,6 +74,13 @@ def open_of(connection: sqlite3.Connection, subject: str) -> Incident | None:
     return None if found is None else decoded(found[0])
 
 
+def is_open(connection: sqlite3.Connection, subject: str) -> bool:
+    """Whether this subject has an open incident."""
+    return (
+        connection.execute("SELECT 1 FROM incidents WHERE subject = ? AND is_open", (subject,)).fetchone() is not None
+    )
+
+
 def last_ended(connection: sqlite3.Connection, subject: str) -> tuple[Incident, float] | None:
     """The last incident of this subject that has ended, and the own time when it did."""
     found = connection.execute(
@@ -171,14 +178,6 @@ _TRIM = """
 """
 
 
-def hold(connection: sqlite3.Connection, source: str, destination: str, number: int, events: int = 1) -> None:
-    """Count events that a silence, an interval or a rate has held back from a destination."""
-    connection.execute(
-        "INSERT INTO held_back VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET events = events + ?4",
-        (source, destination, number, events),
-    )
-
-
 def append(  # noqa: PLR0913 - a message has these independent parts
     connection: sqlite3.Connection,
     message: tuple[str, bytes],
@@ -249,50 +248,3 @@ def has_unconsumed(connection: sqlite3.Connection) -> float | None:
         "SELECT last FROM numbering, incident_progress WHERE consumed IS NULL OR last > consumed"
     ).fetchone()
     return None if found is None else 1.0
-
-
-def held_sources(connection: sqlite3.Connection) -> Sequence[str]:
-    """Silences, intervals and periods that hold anything back."""
-    return [source for (source,) in connection.execute("SELECT DISTINCT source FROM held_back")]
-
-
-def sent(connection: sqlite3.Connection, destination: str, period: str, namespace: str) -> tuple[int, int]:
-    """(messages about this namespace, about others) that a destination was sent in a period."""
-    own, every = connection.execute(
-        "SELECT coalesce(sum(iif(namespace = ?, messages, 0)), 0), coalesce(sum(messages), 0) FROM sent_messages"
-        " WHERE destination = ? AND period = ?",
-        (namespace, destination, period),
-    ).fetchone()
-    return int(own), int(every) - int(own)
-
-
-def note_sent(connection: sqlite3.Connection, destination: str, period: str, namespace: str) -> None:
-    """Count a message; those of other periods count no more."""
-    connection.execute("DELETE FROM sent_messages WHERE destination = ? AND period <> ?", (destination, period))
-    connection.execute(
-        "INSERT INTO sent_messages VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET messages = messages + 1",
-        (destination, period, namespace),
-    )
-
-
-class HeldBack(NamedTuple):
-    """What was held back from one destination."""
-
-    destination: str
-    incident: Incident
-    events: int
-
-
-def held_back(connection: sqlite3.Connection, source: str) -> Sequence[HeldBack]:
-    """What a silence, an interval or a period holds back."""
-    found = connection.execute(
-        "SELECT destination, body, events FROM held_back JOIN incidents ON number = incident WHERE source = ?"
-        " ORDER BY destination, number",
-        (source,),
-    )
-    return [HeldBack(destination, decoded(body), events) for destination, body, events in found]
-
-
-def release(connection: sqlite3.Connection, source: str) -> int:
-    """Nothing is held back by it any more."""
-    return connection.execute("DELETE FROM held_back WHERE source = ?", (source,)).rowcount

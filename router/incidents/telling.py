@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.events import decode
-from router.incidents import ledger, silences
+from router.incidents import ledger, silences, withheld
 from router.incidents.facts import Facts
 from router.incidents.fairness import may_tell, period_of
 from router.incidents.folding import Message, next_state, suppress, tell, told
@@ -40,7 +40,7 @@ class Teller:
             self.send(incident, said, body)
         elif source is not None:
             suppress(incident, route.destination, is_counted=said is None)
-            ledger.hold(self._work.connection, source, route.destination, incident.number)
+            withheld.hold(self._work.connection, source, route.destination, incident.number)
 
     def silence_of(self, one: Facts) -> Silence | None:
         """The silence that holds this event back; counts it there, and notes every other that matches it."""
@@ -93,7 +93,7 @@ class Teller:
         if period is None:
             self.send(incident, said, body)
         else:
-            ledger.hold(self._work.connection, period, said.destination, incident.number, events)
+            withheld.hold(self._work.connection, period, said.destination, incident.number, events)
 
     def _in_force(self) -> Sequence[Silence]:
         if self._silences is None:
@@ -112,8 +112,8 @@ class Teller:
         if rate is None:
             return None
         period = period_of(rate, self._work.now)
-        own, others = ledger.sent(self._work.connection, destination, period, namespace)
+        own, others = withheld.sent(self._work.connection, destination, period, namespace)
         if not must_be_heard and not may_tell(rate, own, others):
             return period
-        ledger.note_sent(self._work.connection, destination, period, namespace)
+        withheld.note_sent(self._work.connection, destination, period, namespace)
         return None
