@@ -21,6 +21,7 @@ import orjson
 
 from router.events import HeldBy, NoticeEvent, Origin, as_json, held_notice
 from router.incidents import ledger, silences
+from router.incidents.appending import append
 from router.incidents.consuming import Consuming
 from router.incidents.fairness import has_passed, is_period
 from router.incidents.folding import Message, next_state
@@ -102,7 +103,7 @@ class Holding:
             of_one = list(some)
             event = self._notice(source, silence, destination, of_one)
             of_us = self._rules.routes.of_gatecrier(event["data"], None)
-            ledger.append(
+            append(
                 self._connection,
                 (event["id"], as_json(event)),
                 tuple(dict.fromkeys((destination, *of_us))),

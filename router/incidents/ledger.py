@@ -14,10 +14,6 @@ import orjson
 
 from router.incidents.facts import Seen
 from router.incidents.incident import Incident, decoded, encoded
-from router.outbox.protocol import URGENCY
-from router.outbox.queries import key
-from router.outbox.schema import MESSAGES_BEGIN
-from router.verdict import Severity
 
 OPEN_LIMIT = 1000
 """Open incidents of one namespace at most; beyond it there is one of the namespace itself."""
@@ -177,44 +173,6 @@ def hold(connection: sqlite3.Connection, source: str, destination: str, number: 
         "INSERT INTO held_back VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET events = events + 1",
         (source, destination, number),
     )
-
-
-def append(  # noqa: PLR0913 - a message has these independent parts
-    connection: sqlite3.Connection,
-    message: tuple[str, bytes],
-    destinations: Sequence[str],
-    *,
-    severity: str,
-    template: str,
-    replica: str,
-    at: float,
-    now: float,
-    incident: int | None = None,
-) -> None:
-    """Append a message; it is rendered, delivered, tried again and replayed like any other event.
-
-    Where it tells of one incident, what waits and goes before it becomes as urgent as it is.
-    """
-    event_id, body = message
-    urgency = URGENCY[Severity(severity)]
-    (number,) = connection.execute("UPDATE incident_progress SET messages = messages + 1 RETURNING messages").fetchone()
-    sequence = MESSAGES_BEGIN + number
-    connection.execute(
-        "INSERT INTO events (sequence, key, appended_at, body, replica) VALUES (?, ?, ?, ?, ?)",
-        (sequence, key(event_id, at), at, body, replica),
-    )
-    connection.executemany(
-        "INSERT INTO deliveries (destination, sequence, state, attempts, due_at, reason, urgency, template, incident)"
-        " VALUES (?, ?, 'pending', 0, ?, '', ?, ?, ?)",
-        [(name, sequence, now, urgency, template, incident) for name in destinations],
-    )
-    connection.executemany(_HURRY, [(urgency, name, incident) for name in destinations if incident is not None])
-
-
-_HURRY = """
-    UPDATE deliveries SET urgency = ?1
-    WHERE destination = ?2 AND incident = ?3 AND state = 'pending' AND urgency > ?1
-"""
 
 
 def due(connection: sqlite3.Connection, now: float, limit: int) -> Sequence[Incident]:

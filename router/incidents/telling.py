@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from router.events import decode
 from router.incidents import ledger, silences
+from router.incidents.appending import append
 from router.incidents.facts import Facts
 from router.incidents.fairness import may_tell, period_of
 from router.incidents.folding import Message, next_state, suppress, tell, told
@@ -90,7 +91,7 @@ class Teller:
         told(incident, said, self._now)
         telling = incident.tellings[said.destination]
         links = self._rules.settings.links
-        ledger.append(
+        append(
             self._connection,
             message(incident, said.state, said.destination, links, body, self._time_of_day),
             (said.destination,),
