@@ -9,13 +9,20 @@ from pydantic import Field
 from router.destinations.document import Destination
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind, HttpKind, OwnKind
-from router.destinations.kinds import file, slack, sysdig, webhook
+from router.destinations.kinds import (
+    file,
+    pagerduty,
+    slack,
+    sysdig,
+    webhook,
+)
 from router.destinations.over_http import HttpDestination
 from router.destinations.settings import CommonSettings
 
 KINDS: Final[tuple[AnyKind, ...]] = (
     sysdig.KIND,
     slack.KIND,
+    pagerduty.KIND,
     webhook.KIND,
     file.KIND,
 )

@@ -92,6 +92,11 @@ class CommonSettings(ReceiverSettings):
     """At most so many requests in a time, such as `20/1m`. In the events lane the rest waits; in the incidents lane it
     becomes one summary, shared fairly between namespaces, but for what is critical or must be heard."""
 
+    @property
+    def note(self) -> tuple[str, str] | None:
+        """The key that may not be meant so, and why, for whoever checks the configuration."""
+        return None
+
 
 class HttpSettings(CommonSettings):
     """Of destinations over HTTP."""

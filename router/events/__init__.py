@@ -13,6 +13,8 @@ from router.events.encoding import (
 from router.events.json_text import as_json
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
 from router.events.notices import (
+    BEGAN,
+    ENDED,
     NOTICE_TYPE,
     HeldBy,
     NoticeEvent,
@@ -44,9 +46,11 @@ from router.events.schema import (
 from router.events.top_owners import top_owner
 
 __all__ = [
+    "BEGAN",
     "BEGINNING",
     "CONTENT_TYPE",
     "DECISION_TYPE",
+    "ENDED",
     "EVENT_LIMIT",
     "INCIDENT_TYPES",
     "NOTICE_TYPE",

@@ -1,4 +1,4 @@
-"""Messages of our own, appended to the outbox inside the driver's transaction: from there on they are events like others.
+"""Messages of our own, appended to the outbox inside the driver's transaction: from then on they are like any event.
 
 Where one tells of one incident, its deliveries name it, so that its destinations get it after what came before, with
 what they answered to that (`router.outbox.protocol`, rule 11).

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from router.destinations.kinds.webhook import WebhookSettings
 from router.policy import lax_tag_rules
 from router.settings.problems import Finding, Path, quoted
 from router.settings.tree import Settings
@@ -54,9 +53,9 @@ def lax_tags(settings: Settings) -> Iterator[Finding]:
         yield Finding(("policy", index, "pattern"), text)
 
 
-def without_fallback(settings: Settings) -> Iterator[Finding]:
-    """A note where a webhook has a template, and would get a CloudEvent where it fails."""
+def of_destinations(settings: Settings) -> Iterator[Finding]:
+    """A note for every destination that says of itself that it may get what it does not take."""
     for index, destination in enumerate(settings.destinations):
-        if isinstance(destination, WebhookSettings) and destination.template and not destination.fallback_template:
-            text = "where this template fails a CloudEvent goes out; if the receiver takes none, add fallback_template"
-            yield Finding(("destinations", index, "template"), text)
+        if destination.note is not None:
+            key, text = destination.note
+            yield Finding(("destinations", index, key), text)

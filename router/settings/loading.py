@@ -142,7 +142,7 @@ def checked(reading: Reading) -> Loaded | Refused:
         Policy(result.policy),
         data,
         told(_warnings(data, result, reading)),
-        told((*routes.unheard(result), *cautions.without_fallback(result))),
+        told((*routes.unheard(result), *cautions.of_destinations(result))),
         reading.snapshot(),
         reading.watched,
     )

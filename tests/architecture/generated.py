@@ -18,6 +18,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from router import cli, events
 from router.cli.describing import examples_of
+from router.destinations.catalogue import KINDS
 from router.reasons import REASONS
 from router.server.operations import Unhealthy, Unready
 from router.telemetry import metrics
@@ -53,6 +54,16 @@ def _summary(path: Path) -> str:
     docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
     sentence = docstring.split("\n\n")[0].replace("\n", " ")
     return re.split(r"(?<=[.]) ", sentence)[0].rstrip(".")
+
+
+def kind_list() -> str:
+    """Every kind of destination, and what it gets."""
+    rows = ["| kind | what it is | where no template is named |", "|---|---|---|"]
+    for kind in KINDS:
+        templates = f"the templates `{kind.template}` and `{kind.incident_template}`" if kind.has_templates else None
+        meaning = (kind.settings.__doc__ or "").partition("\n")[0]
+        rows.append(f"| `{kind.name}` | {meaning} | {templates or 'the CloudEvent itself'} |")
+    return "\n".join(rows)
 
 
 def metric_list() -> str:
@@ -158,6 +169,7 @@ WHOLE: dict[str, Callable[[], str]] = {
 }
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/architecture.md", "map"): module_map,
+    ("docs/destinations.md", "kinds"): kind_list,
     ("docs/operations.md", "probes"): probe_list,
     ("docs/operations.md", "troubles"): trouble_list,
     ("docs/operations.md", "metrics"): metric_list,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -68,3 +69,10 @@ def test_a_minimal_payload_is_counted_when_it_is_made(tmp_path: Path) -> None:
     assert minimal is not None
     assert minimal.is_fallback
     assert minimal.minimal is None
+
+
+def test_a_minimal_payload_is_of_the_kind_of_its_destination(tmp_path: Path) -> None:
+    document = made(tmp_path, {}, example())["soc-slack"].channel.render("event-1", b'{"id": "event-1"}', "")
+    minimal = document if document.minimal is None else document.minimal()
+
+    assert json.loads(minimal.body).keys() == {"text"}

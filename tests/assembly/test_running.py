@@ -21,6 +21,7 @@ from router.settings.loading import attempt
 from tests.admission.world import pod
 from tests.assembly.small import Place
 from tests.simulators.log import Log
+from tests.simulators.pagerduty import PagerDuty
 from tests.simulators.registry import DATA, LAYOUTS, RegistrySimulator
 from tests.simulators.sinks import OK, Receipt, Sink, answer
 
@@ -37,6 +38,32 @@ async def test_a_decision_is_answered_stored_and_delivered(tmp_path: Path) -> No
     assert event["data"]["images"][0]["reason"] == "static_deny"  # type: ignore[index]  # JSON
     assert event["data"]["sequence"] == 1  # type: ignore[index]  # JSON
     assert event["data"]["replica"] == "gatecrier-0"  # type: ignore[index]  # JSON
+
+
+async def test_an_incident_is_an_alert_of_pagerduty_until_its_image_passes(tmp_path: Path) -> None:
+    key = hashlib.sha256(b"key").hexdigest()[:32]
+    pager = PagerDuty(key)
+    async with Sink(behave=pager.behave).running() as sink:
+        (tmp_path / "key").write_text(key)
+        people = {"lane": "incidents", "match": ["decision.would_reject = true"], "destinations": ["pager"]}
+        place = Place(
+            tmp_path,
+            egress={"allow": ["127.0.0.0/8"]},
+            destinations=[
+                {"name": "archive", "kind": "file", "path": "events.jsonl"},
+                {"name": "pager", "kind": "pagerduty", "routing_key": {"file": "key"}, "url": sink.url(""),
+                 "plain_http": True},
+            ],
+            routes={"destinations": ["archive"], "routes": [{"destinations": ["archive"], "continue": True}, people]},
+        )  # fmt: skip
+        async with place.running():
+            await place.ask("r.example/other/app:1")
+            opened = await pager.until(1)
+            await place.post(json.dumps(pod("r.example/free/app:1", uid="another")).encode())
+            resolved = await pager.until(2)
+
+    assert [(one.is_open, one.severity) for one in opened] == [(True, "warning")]
+    assert [one.is_open for one in resolved] == [False]
 
 
 async def test_readiness_begins_with_the_start_and_ends_with_the_drain(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from router.errors import ConfigurationError
 from router.fields import ListenAddress
+from router.rendering.shipped import shipped_folder
 from router.settings.loading import Loaded, Refused, attempt, load
 from router.verdict import Mode
 from tests.settings.configurations import DATA, ENVIRONMENT, SMALL, example, loaded, refused, tried, written
@@ -29,6 +31,20 @@ def test_the_example_of_the_contract_is_read_as_it_is_meant(tmp_path: Path) -> N
     assert [destination.name for destination in settings.destinations] == ["sysdig", "soc-slack", "siem", "archive"]
     assert settings.routes.routes[0].continue_
     assert settings.templates.directory == tmp_path / "templates"
+
+
+def test_the_example_of_routing_is_read_as_it_is_meant(tmp_path: Path) -> None:
+    """Every destination in it, with the templates that it and its routes name."""
+    rest = SMALL[: SMALL.index("destinations:")] + "templates: {directory: templates}\n"
+    (tmp_path / "templates").mkdir()
+    shutil.copy(shipped_folder() / "pagerduty-incident.json", tmp_path / "templates" / "pager-payments.json")
+    environment = {**ENVIRONMENT, "PAGERDUTY_KEY": "0123456789abcdef0123456789abcdef"}
+    result = load(written(tmp_path, rest + (DATA / "routing.yaml").read_text()), environment)
+    pager = result.templates["pager"]
+
+    assert [one.kind for one in result.settings.destinations] == ["slack", "pagerduty", "file"]
+    assert (pager.of_decisions, pager.of_incidents) != (None, None)
+    assert pager.by_name.keys() == {"pager-payments"}
 
 
 def test_our_own_example_is_right(tmp_path: Path) -> None:

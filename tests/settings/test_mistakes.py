@@ -101,7 +101,7 @@ WRONG_SHAPES: list[Mistake] = [
     ("    kind: cosign", "    kind: cosing", ["verifiers[0].kind (shop-keys)", 'did you mean "cosign"', "static"]),
     ("    kind: cosign", "    kind: [cosign]", ["verifiers[0].kind (shop-keys)"]),
     ("kind: slack", "kind: slakc", ["slakc", 'did you mean "slack"']),
-    ("kind: slack", "kind: pager", ["destinations[1].kind (soc-slack)", "pager", "expected one of"]),
+    ("kind: slack", "kind: fax", ["destinations[1].kind (soc-slack)", "fax", "expected one of"]),
     ("  - name: soc-slack\n", "  - nmae: soc-slack\n", ["destinations[1].nmae", '"name"']),
     ("  - name: archive\n    kind", "  - archive:\n    kind", ["destinations[3].archive"]),
     ("templates: {directory: templates}", "templates: #", ["templates", "found nothing", "a map with directory"]),

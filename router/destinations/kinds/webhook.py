@@ -100,6 +100,14 @@ class WebhookSettings(HttpSettings):
         return revealed(self.url)
 
     @property
+    def note(self) -> tuple[str, str] | None:
+        """Where it has a template and would get a CloudEvent where that fails."""
+        if self.template is None or self.fallback_template is not None:
+            return None
+        text = "where this template fails a CloudEvent goes out; if the receiver takes none, add fallback_template"
+        return "template", text
+
+    @property
     def most_documents(self) -> int:
         """As many as an operator says."""
         return self.batch_size

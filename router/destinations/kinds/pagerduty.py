@@ -1,0 +1,221 @@
+"""PagerDuty: alerts by the Events API v2; one alert for each incident, resolved when it is over.
+
+Sources: PagerDuty, "Events API v2": "Overview" (202 is a receipt; 400 refuses the event; 429 and 5xx are worth another
+try), "Send an alert event" (fields and limits), "Rate limits" (about 120 events a minute and key; an event that was
+refused so was not taken). Not confirmed: the host of the EU region, whether 512 KB are 512,000 bytes, whether
+`Retry-After` is ever sent, and by what a refused key differs from a refused event, so that both are set aside.
+
+Rules:
+(1) The key stands in the body. It is added here, over whatever a template says of it: no template sees it.
+(2) Every event has a `dedup_key`, or each repetition would be an alert of its own. Where a template gives none it is
+    the event's id, the same on every attempt. One that is too long is made short by its digest, and stays one of a
+    kind.
+(3) What PagerDuty would refuse for ever is mended, for it would be a lost alert: an unknown action is `trigger`, an
+    unknown severity is mapped from ours, a missing summary or source is filled in, a document that is no event becomes
+    the summary of one. Summaries are of one line.
+(4) What is too large is shrunk in steps (`_STEPS`), in the end to what PagerDuty cannot do without.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
+
+import orjson
+from pydantic import Field, model_validator
+
+from router.by_reference import Secret
+from router.destinations.dialect import OneRequest, Post, Reply, judge_by_status
+from router.destinations.document import Document
+from router.destinations.kind import HttpKind
+from router.destinations.outcome import Delivered, Outcome, TryAgain
+from router.destinations.settings import HttpSettings, checked_url
+from router.events import BEGAN, ENDED
+from router.rendering.filters import SEVERITIES, map_severity
+from router.rendering.markup import cut_chars
+from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of, severity_of
+from router.rendering.values import as_json
+
+PATH = "/v2/enqueue"
+REGIONS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
+KEY_LENGTH, SUMMARY_LIMIT, DEDUP_LIMIT, TEXT_LIMIT = 32, 1024, 255, 1024
+"""Characters; the last is ours, for `source` and what stands beside it."""
+SIZE_LIMIT = 512_000
+"""Bytes of a request."""
+ACTIONS = frozenset({"trigger", "acknowledge", "resolve"})
+LEVELS = frozenset(SEVERITIES["pagerduty"].values())
+UNSAID = "Gatecrier"
+"""What stands for a missing summary or source."""
+_TAKEN = 202
+_OVER = frozenset({"resolved", "expired"})
+_STEPS = ((4000, 200), (500, 20))
+"""Characters of a text and members of a list that are kept, step by step, until the whole fits."""
+_NEEDED = ("summary", "source", "severity", "timestamp")
+_HEADERS = {"Content-Type": "application/json"}
+
+
+class PagerdutySettings(HttpSettings):
+    """PagerDuty, by the Events API v2."""
+
+    kind: Literal["pagerduty"]
+    """PagerDuty, by the Events API v2."""
+    routing_key: Secret
+    """The integration key of a service (32 characters), by reference."""
+    region: Literal["us", "eu"] = "us"
+    """Where the account lives; or give `url`."""
+    url: str | None = None
+    """Where the Events API is instead, such as a proxy of one's own: `/v2/enqueue` is added."""
+    concurrency: Annotated[int, Field(ge=1, le=16)] = 1
+    """How many events may be under way at once; those of one incident are one after the other, however many."""
+
+    @model_validator(mode="after")
+    def _has_endpoint_and_key(self) -> Self:
+        if self.url is not None and "region" in self.model_fields_set:
+            raise ValueError("name `region` or `url`, not both")
+        checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
+        key = self.routing_key.reveal() if self.routing_key.is_read else "0" * KEY_LENGTH
+        if len(key) != KEY_LENGTH or not (key.isascii() and key.isalnum()):
+            raise ValueError(
+                f"the routing key has {len(key)} characters; an integration key of PagerDuty has {KEY_LENGTH} letters "
+                "and digits; copy it anew"
+            )
+        return self
+
+    @property
+    def endpoint(self) -> str:
+        """The whole URL."""
+        return (self.url or REGIONS[self.region]).removesuffix(PATH).rstrip("/") + PATH
+
+
+class PagerdutyDialect(OneRequest):
+    """How PagerDuty wants to be told."""
+
+    def __init__(self, settings: PagerdutySettings) -> None:
+        self._key = settings.routing_key.reveal()
+
+    def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - no signature, no time
+        """One event per request, with the key, within PagerDuty's limits."""
+        event = {**mended(documents[0]), "routing_key": self._key}
+        return Post(next(body for body in _smaller(event) if len(body) <= SIZE_LIMIT), _HEADERS)
+
+    def shorter(self, document: Document) -> Document | None:
+        """What PagerDuty cannot do without; None where there is no more in it."""
+        event = mended(document)
+        whole, bare = orjson.dumps(event), orjson.dumps(_bare(event))
+        return replace(document, body=bare) if len(bare) < len(whole) else None
+
+    def judge(self, reply: Reply) -> Outcome:
+        """202 is a receipt, and no other 2xx is."""
+        outcome = judge_by_status(reply)
+        is_other = isinstance(outcome, Delivered) and reply.status != _TAKEN
+        return TryAgain("malformed_reply") if is_other else outcome
+
+
+def mended(document: Document) -> dict[str, object]:
+    """The event that a template made, so that PagerDuty takes it; without the key, and however large."""
+    event = _event(document.body)
+    action, payload = event.get("event_action"), event.pop("payload", None)
+    kept = {
+        **event,
+        "event_action": action if isinstance(action, str) and action in ACTIONS else "trigger",
+        "dedup_key": _dedup_key(event.get("dedup_key"), document.event_id),
+    }
+    if isinstance(payload, dict):
+        kept["payload"] = _payload(payload)
+    return kept
+
+
+def _event(body: bytes) -> dict[str, object]:
+    """What the document is; where it can be no event, one with its text."""
+    try:
+        made = orjson.loads(body)
+    except ValueError:
+        made = body.decode(errors="replace")
+    if isinstance(made, dict):
+        needs_payload = made.get("event_action") not in ("acknowledge", "resolve")
+        if isinstance(made.get("payload"), dict) or not needs_payload:
+            return made
+    text = made if isinstance(made, str) else body.decode(errors="replace")
+    return {"payload": {"summary": text}}
+
+
+def _dedup_key(given: object, event_id: str) -> str:
+    text = given if isinstance(given, str) and given.strip() else event_id
+    if len(text) <= DEDUP_LIMIT:
+        return text
+    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()
+    return f"{text[: DEDUP_LIMIT - len(digest) - 1]}-{digest}"
+
+
+def _payload(payload: Mapping[str, object]) -> dict[str, object]:
+    severity = payload.get("severity")
+    is_level = isinstance(severity, str) and severity in LEVELS
+    return {
+        **payload,
+        "summary": _text(payload.get("summary"), SUMMARY_LIMIT),
+        "source": _text(payload.get("source"), TEXT_LIMIT),
+        "severity": severity if is_level else map_severity(severity if isinstance(severity, str) else "", "pagerduty"),
+    }
+
+
+def _text(value: object, limit: int) -> str:
+    """On one line, and not empty."""
+    line = " ".join(value.split()) if isinstance(value, str) else ""
+    return cut_chars(line, limit) if line else UNSAID
+
+
+def _smaller(event: Mapping[str, object]) -> Iterator[bytes]:
+    """The event, encoded in ever smaller forms; the last one always fits."""
+    for step in (None, *_STEPS):
+        try:
+            yield orjson.dumps(event if step is None else _shrunk(event, *step))
+        except (TypeError, RecursionError):  # nested more deeply than it can be written again
+            continue
+    yield orjson.dumps(_bare(event))
+
+
+def _shrunk(value: object, characters: int, members: int) -> object:
+    match value:
+        case str():
+            return cut_chars(value, characters)
+        case dict():
+            return {key: _shrunk(one, characters, members) for key, one in list(value.items())[:members]}
+        case list():
+            return [_shrunk(one, characters, members) for one in value[:members]]
+        case _:
+            return value
+
+
+def _bare(event: Mapping[str, object]) -> dict[str, object]:
+    """What PagerDuty can not do without."""
+    kept = {name: event[name] for name in ("routing_key", "event_action", "dedup_key") if name in event}
+    payload = event.get("payload")
+    if isinstance(payload, dict):
+        texts = {name: payload[name] for name in _NEEDED if isinstance(payload.get(name), str)}
+        kept["payload"] = {name: cut_chars(text, TEXT_LIMIT) for name, text in texts.items()}
+    return kept
+
+
+def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str]:
+    """An event with the sentence, of the same alert as the one that a template would have made."""
+    data = cloudevent.get("data") or {}
+    incident, notice = data.get("incident") or {}, data.get("notice") or {}
+    is_over = incident.get("state") in _OVER or notice.get("event_type") == ENDED
+    place = (cloudevent.get("source", ""), cloudevent.get("subject", ""))
+    of_trouble = "/".join(place) if notice.get("event_type") in {BEGAN, ENDED} else ""
+    event = {
+        "event_action": "resolve" if is_over else "trigger",
+        "dedup_key": incident.get("id") or of_trouble or data.get("corrects") or cloudevent.get("id") or "",
+        "payload": {
+            "summary": cut_chars(message_of(cloudevent), MESSAGE_LIMIT),
+            "source": data.get("cluster") or incident.get("cluster") or UNSAID,
+            "severity": map_severity(severity_of(cloudevent), "pagerduty"),
+            "custom_details": {"shortened": str(because)},
+        },
+    }
+    return as_json(event), "application/json"
+
+
+KIND = HttpKind(settings=PagerdutySettings, dialect=PagerdutyDialect, minimal=minimal)
