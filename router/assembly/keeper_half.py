@@ -68,7 +68,7 @@ class KeeperHalf:
     @classmethod
     async def open(cls, part: KeeperPart, observing: Observing, replica: str, tending: Tending) -> KeeperHalf:
         """Open the outbox; raises OutboxError."""
-        outbox = await SqliteOutbox.open(part.settings.outbox.path, replica, troubles=observing)
+        outbox = await SqliteOutbox.open(part.settings.outbox.path, replica, observer=observing)
         return cls(outbox, observing, replica, tending)
 
     @property
@@ -103,6 +103,7 @@ class KeeperHalf:
             self._replica,
             outbox.keep,
             rates={one.name: one.rate for one in settings.destinations if one.rate is not None},
+            cluster=settings.cluster,
         )
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from router.outbox import Waiting
+from router.destinations.outcome import REASONS
+from router.outbox import Waiting, retaining
 from router.telemetry.causes import Cause, Troubles
 from router.telemetry.metrics import ENDPOINTS, Backlog, Metrics
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
@@ -13,6 +14,9 @@ from router.verdict import Mode, RequestOutcome, Skip, Verdict
 LATE = 900.0
 """Seconds for which an event may wait before somebody should know."""
 _NOTHING = Waiting(0, None, 0)
+_OF_STATUS = ("http_4xx", "http_5xx", "http_other")
+SET_ASIDE_LABELS = (*REASONS, *retaining.REASONS, *_OF_STATUS)
+"""Why deliveries are set aside, as the metric says it: a closed set, since a receiver may choose any status."""
 
 
 class Observing:
@@ -119,9 +123,14 @@ class Observing:
         """An event arrived, so many seconds after it was stored."""
         self._metrics.delivery_lag.labels(destination).observe(lag)
 
-    def set_aside(self, destination: str, reason: str) -> None:  # noqa: ARG002 - the log has the reason
-        """A delivery was given up."""
-        self._metrics.deliveries_set_aside.labels(destination).inc()
+    def set_aside(self, destination: str, reason: str, count: int) -> None:
+        """So many deliveries were given up."""
+        self._metrics.deliveries_set_aside.labels(destination, set_aside_label(reason)).inc(count)
+
+    def outbox_size(self, used: int, limit: int) -> None:
+        """What the outbox holds, and what it may hold, in bytes."""
+        self._metrics.outbox_bytes.set(used)
+        self._metrics.outbox_limit_bytes.set(limit)
 
     def fell_back(self, destination: str) -> None:
         """A template failed, or the receiver found the payload too large; the minimal payload went out."""
@@ -156,13 +165,17 @@ class Observing:
 
     def expect_destinations(self, names: Sequence[str]) -> None:
         """These destinations are delivered to: their series start at 0."""
-        self._metrics.expect_destinations(names)
+        self._metrics.expect_destinations(names, SET_ASIDE_LABELS)
 
     # The running router
 
     def reloaded(self, *, is_taken: bool) -> None:
         """A changed configuration was taken or refused."""
         self._metrics.reloads.labels("taken" if is_taken else "refused").inc()
+
+    def judging_within(self, seconds: float) -> None:
+        """The configuration in force wants every request judged within so many seconds."""
+        self._metrics.webhook_deadline.set(seconds)
 
     def processes(self, role: str, ready: int) -> None:
         """So many processes in this role can do their work."""
@@ -181,3 +194,11 @@ class Observing:
     def ready(self, *, is_ready: bool) -> None:
         """Requests are taken from now on, or not any more."""
         self._metrics.ready.set(is_ready)
+
+
+def set_aside_label(reason: str) -> str:
+    """How the metric calls this reason: itself, or the class of its status."""
+    if reason in SET_ASIDE_LABELS:
+        return reason
+    of_class = f"{reason[:6]}xx"
+    return of_class if of_class in _OF_STATUS else "http_other"

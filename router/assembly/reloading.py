@@ -64,6 +64,7 @@ class Reloading:
             first = load(self._config, self._environment)
             _warn(first)
             self._in_force = first
+            self._observing.judging_within(first.settings.webhook.deadline)
             await begin(first)
             self._watched = first.watched
             self._is_running = True
@@ -111,6 +112,7 @@ class Reloading:
             return
         self._in_force = latest
         self._observing.reloaded(is_taken=True)
+        self._observing.judging_within(latest.settings.webhook.deadline)
         self._observing.trouble_ended(Cause.CONFIGURATION_REFUSED, "")
         _warn(found)
         if changed:

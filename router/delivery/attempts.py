@@ -157,5 +157,5 @@ class Attempts:
     ) -> SetAside:
         event_id, reason, now = delivery.event_id, failure.reason, self._around.clock()
         log.error("delivery_set_aside", destination=self._name, event_id=event_id, reason=reason, attempts=attempts)
-        self._around.observer.set_aside(self._name, reason)
+        self._around.observer.set_aside(self._name, reason, 1)
         return SetAside(self._name, event_id, now, attempts, reason, failure.words, attempt)

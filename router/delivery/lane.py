@@ -16,19 +16,21 @@ Rules:
 (7) What is more urgent than all that was claimed is claimed beyond it, and goes first: it waits for attempts under way,
     not for what was only claimed ahead.
 (8) What is claimed is bounded in bytes, for this lane and for all together (`budget`).
+(9) After a claim that found nothing but new events, and less than there was room for, the next one waits for `GATHER`:
+    a claim has a price of its own, and what comes meanwhile is one claim.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from router.delivery.attempts import Attempts
 from router.delivery.budget import LANE_BYTES, URGENT_BYTES
+from router.delivery.calls import Calls
 from router.delivery.channel import Channel, Surroundings
 from router.delivery.ready import Ready
 from router.delivery.settling import Settling
@@ -49,6 +51,8 @@ LEAST_CHUNK = 32
 """Events that are claimed at once, at least: claiming has a price of its own."""
 LEAST_REST = 0.01
 """Seconds between two looks that find nothing."""
+GATHER = 0.005
+"""Seconds between a claim that found few new events and the next."""
 QUIET = 0.05
 """Seconds without news after which a lane asks when the next is due: while there is news it will look anyway."""
 
@@ -74,7 +78,7 @@ class Lane:
         self._ready = Ready(self._batch)
         self._underway: dict[str, Delivery] = {}
         self._repeats = self._held = self._claimed = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._idle = Calls()
         self._news = asyncio.Event()
         self._is_stopping = False
         self._feeder: Tasks = ()
@@ -107,7 +111,7 @@ class Lane:
         """Let attempts that are under way end, for so many seconds at most, and give the rest back."""
         self._is_stopping = True
         self._news.set()
-        self._rouse(len(self._waiting))
+        self._idle.call()
         try:
             async with asyncio.timeout(patience):
                 await asyncio.wait([*self._feeder, *self._slots])  # gather would end with the first that has failed
@@ -190,6 +194,8 @@ class Lane:
         self._claimed += len(claimed)
         self._put(claimed)
         if not claimed or (len(claimed) < wanted.limit and wanted.room >= LANE_BYTES // 2):
+            if claimed and not any(one.attempts for one in claimed):
+                await asyncio.sleep(GATHER)  # (9)
             await self._rest_until_due()
 
     async def _claim_more_urgent(self) -> None:
@@ -203,7 +209,7 @@ class Lane:
     def _put(self, claimed: Sequence[Delivery]) -> None:
         self._hold(sum(len(one.body) for one in claimed))
         self._ready.put(claimed)
-        self._rouse_for_ready()
+        self._call_for_ready()
 
     def _pause(self) -> float:
         """Seconds for which nothing may be tried."""
@@ -229,7 +235,7 @@ class Lane:
         while not self._is_stopping:
             batch = self._taken()
             if not batch:
-                await self._called()
+                await self._idle.wait()
                 continue
             try:
                 await self._attempt(batch)
@@ -269,24 +275,12 @@ class Lane:
             self._news.set()
         return batch
 
-    async def _called(self) -> None:
-        call = asyncio.get_running_loop().create_future()
-        self._waiting.append(call)
-        await call
-
-    def _rouse_for_ready(self) -> None:
-        self._rouse(-(-len(self._ready) // self._batch))
-
-    def _rouse(self, slots: int) -> None:
-        while slots > 0 and self._waiting:
-            call = self._waiting.popleft()
-            if not call.done():
-                call.set_result(None)
-                slots -= 1
+    def _call_for_ready(self) -> None:
+        self._idle.call(-(-len(self._ready) // self._batch))
 
     def _settled(self) -> None:
         """Something is durable now: there is room for new attempts."""
-        self._rouse_for_ready()
+        self._call_for_ready()
 
 
 async def _ended(tasks: Tasks) -> None:

@@ -16,8 +16,8 @@ class Observer(Troubles, Protocol):
     def delivered(self, destination: str, lag: float) -> None:
         """An event arrived, so many seconds after it was stored."""
 
-    def set_aside(self, destination: str, reason: str) -> None:
-        """A delivery was given up."""
+    def set_aside(self, destination: str, reason: str, count: int) -> None:
+        """So many deliveries were given up."""
 
     def fell_back(self, destination: str) -> None:
         """A template failed, or the receiver found the payload too large; the minimal payload went out."""

@@ -15,6 +15,7 @@ from typing import ClassVar, Final, TypeAlias
 REASONS: Final[Mapping[str, str]] = {
     "connection_failed": "no connection, or it ended before the reply began",
     "forbidden_address": "the name leads to an address that egress.allow does not name, or that is never connected to",
+    "internal_error": "a mistake of ours: `rendering_failed` or `delivery_failed` in the log has it",
     "io_error": "the file could not be written",
     "message_refused": "the receiver refuses this message, in a reply of success (Slack's Web API: `error`)",
     "malformed_reply": "what came back is not a reply, half a reply, or no receipt",

@@ -22,6 +22,7 @@ from router.events.notices import (
     held_notice,
     notice_schema,
     trouble_notice,
+    unmatched_notice,
 )
 from router.events.parts import DecisionParts, image_data
 from router.events.schema import (
@@ -86,6 +87,7 @@ __all__ = [
     "top_owner",
     "trouble_notice",
     "type_of",
+    "unmatched_notice",
     "unreadable_event",
     "with_sequence",
     "without_sequence",

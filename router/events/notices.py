@@ -4,9 +4,9 @@ Rules:
 (1) Its envelope is that of a decision's event; its `data` has a `notice` in place of the decision. Whatever Gatecrier
     tells of itself has this one shape, so that receivers need one reading and destinations one template (`notice`).
 (2) `title` and `text` are for people and say all that matters; `facts` are the same for machines.
-(3) Nothing in it but names of owners, in summaries of what was held back, was chosen by whoever deploys; those are
-    shown on one line each, and every kind's template takes them for text. No secret enters it. It has at most a few
-    kilobytes.
+(3) Nothing in it but names of owners, in summaries of what was held back, was chosen by whoever deploys; those, and
+    what the author of a silence wrote, are shown on one line each, and every kind's template takes them for text. No
+    secret enters it. It has at most a few kilobytes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ NOTICE_TYPE: Final = "dev.gatecrier.notice.v1"
 BEGAN: Final = "dev.gatecrier.trouble.began.v1"
 ENDED: Final = "dev.gatecrier.trouble.ended.v1"
 SILENCE_ENDED: Final = "dev.gatecrier.silence.ended.v1"
+SILENCE_UNMATCHED: Final = "dev.gatecrier.silence.unmatched.v1"
 INTERVAL_ENDED: Final = "dev.gatecrier.interval.ended.v1"
 RATE_EXCEEDED: Final = "dev.gatecrier.rate.exceeded.v1"
 HeldBy: TypeAlias = Literal["silence", "interval", "rate"]
@@ -52,6 +53,8 @@ class FactsData(TypedDict):
     """How often it began since this was told last: more than once where it comes and goes."""
     advice: NotRequired[str]
     """What to do."""
+    silence: NotRequired[str]
+    """The id of the silence that matches nothing."""
     destination: NotRequired[str]
     """From whom something was held back."""
     incidents: NotRequired[int]
@@ -78,6 +81,7 @@ class NoticeData(TypedDict):
         "dev.gatecrier.trouble.began.v1",
         "dev.gatecrier.trouble.ended.v1",
         "dev.gatecrier.silence.ended.v1",
+        "dev.gatecrier.silence.unmatched.v1",
         "dev.gatecrier.interval.ended.v1",
         "dev.gatecrier.rate.exceeded.v1",
     ]
@@ -144,26 +148,19 @@ def trouble_notice(  # noqa: PLR0913 - a trouble has these independent parts
     if times > 1:
         sentences.append(f"It came and went {times} times since this was told last.")
     state = "began" if ended is None else "ended"
-    return {
-        "specversion": "1.0",
-        "type": NOTICE_TYPE,
-        "id": event_id(origin.cluster, f"{origin.replica}/{cause}/{subject}/{began}/{state}/{at}"),
-        "source": f"/clusters/{origin.cluster}",
-        "subject": "/".join(part for part in ("gatecrier", origin.replica, cause.value, subject) if part),
-        "time": timestamp(at),
-        "datacontenttype": "application/json",
-        "data": {
-            "notice": {
-                "title": title,
-                "text": " ".join(sentences),
-                "severity": severity.value,
-                "facts": facts,
-                "event_type": BEGAN if ended is None else ENDED,
-            },
-            "cluster": origin.cluster,
-            "replica": origin.replica,
+    return _event(
+        origin,
+        f"{cause}/{subject}/{began}/{state}/{at}",
+        (cause.value, subject),
+        at,
+        {
+            "title": title,
+            "text": " ".join(sentences),
+            "severity": severity.value,
+            "facts": facts,
+            "event_type": BEGAN if ended is None else ENDED,
         },
-    }
+    )
 
 
 _HELD_BY: Mapping[
@@ -197,30 +194,68 @@ def held_notice(  # noqa: PLR0913 - a summary has these independent parts
     lines = [one_line(owner) for owner in owners]
     more = [f"and {incidents - len(owners)} more"] if incidents > len(owners) else []
     text = "\n".join((f"Held back by {one_line(why)}: {events} events of {incidents} incidents.", *lines, *more))
+    return _event(
+        origin,
+        f"{source}/{destination}/{at}/held",
+        ("held_back", destination),
+        at,
+        {
+            "title": f"{title}: {incidents} incidents were held back, {still_open} go on",
+            "text": text[:TEXT_LIMIT],
+            "severity": "medium" if still_open else "info",
+            "facts": {
+                "destination": destination,
+                "incidents": incidents,
+                "events": events,
+                "still_open": still_open,
+            },
+            "event_type": event_type,
+        },
+    )
+
+
+def unmatched_notice(  # noqa: PLR0913 - a silence has these independent parts
+    origin: Origin,
+    silence: str,
+    why: str,
+    matchers: Sequence[str],
+    *,
+    since: float,
+    ends: float,
+    at: float,
+) -> NoticeEvent:
+    """The event about a silence that has matched nothing since that time; times are in seconds since 1970."""
+    advice = f"correct its matchers by another silence, or end it: gatecrier silence expire {silence}"
+    text = (
+        f"The silence {silence} of {one_line(why)} has matched no event since {timestamp(since)}, and is in force "
+        f"until {timestamp(ends)}. Its matchers: {one_line(' and '.join(matchers))}. What to do: {advice}."
+    )
+    return _event(
+        origin,
+        f"{silence}/{since}/unmatched",
+        ("silence", silence),
+        at,
+        {
+            "title": "A silence has matched nothing for a week",
+            "text": text[:TEXT_LIMIT],
+            "severity": "info",
+            "facts": {"silence": silence, "began": timestamp(since), "advice": advice},
+            "event_type": SILENCE_UNMATCHED,
+        },
+    )
+
+
+def _event(origin: Origin, identity: str, subject: tuple[str, str], at: float, notice: NoticeData) -> NoticeEvent:
+    """The envelope around a notice; `identity` tells it from every other of this replica."""
     return {
         "specversion": "1.0",
         "type": NOTICE_TYPE,
-        "id": event_id(origin.cluster, f"{origin.replica}/{source}/{destination}/{at}/held"),
+        "id": event_id(origin.cluster, f"{origin.replica}/{identity}"),
         "source": f"/clusters/{origin.cluster}",
-        "subject": f"gatecrier/{origin.replica}/held_back/{destination}",
+        "subject": "/".join(part for part in ("gatecrier", origin.replica, *subject) if part),
         "time": timestamp(at),
         "datacontenttype": "application/json",
-        "data": {
-            "notice": {
-                "title": f"{title}: {incidents} incidents were held back, {still_open} go on",
-                "text": text[:TEXT_LIMIT],
-                "severity": "medium" if still_open else "info",
-                "facts": {
-                    "destination": destination,
-                    "incidents": incidents,
-                    "events": events,
-                    "still_open": still_open,
-                },
-                "event_type": event_type,
-            },
-            "cluster": origin.cluster,
-            "replica": origin.replica,
-        },
+        "data": {"notice": notice, "cluster": origin.cluster, "replica": origin.replica},
     }
 
 

@@ -2,6 +2,7 @@
 
 It runs in the one process that has the outbox's file: the lock on that file is its lease. Where it begins again, it
 goes on where the last transaction ended. What fails is tried again: nothing is passed over because the disk is full.
+Between two looks it waits for `GATHER`: a transaction has a price of its own, and what people read is not read sooner.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from router.errors import OutboxError
-from router.incidents import ledger
+from router.incidents import ledger, silences
 from router.incidents.consuming import AT_ONCE, Consuming
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
+from router.incidents.silences import Silence
 from router.incidents.telling import Times
+from router.incidents.unmatched import tell_of_unmatched
 from router.outbox.sqlite import SqliteOutbox
 from router.telemetry.logs import logger
 
@@ -25,6 +28,8 @@ log = logger()
 
 LOOK = 1.0
 """Seconds between two looks for what is due without an event."""
+GATHER = 0.05
+"""Seconds between two looks at what was stored, at least: what came meanwhile is one transaction."""
 AGAIN = 5.0
 """Seconds until what failed is tried again."""
 FORGET = 3600.0
@@ -63,6 +68,7 @@ class IncidentsDriver:
             except OutboxError as error:
                 log.warning("incidents_wait", cause=str(error))
                 await asyncio.sleep(AGAIN)
+            await asyncio.sleep(GATHER)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await self._news.wait()
@@ -79,6 +85,8 @@ class IncidentsDriver:
         due = await self._outbox.read(ledger.next_due)
         late = await self._outbox.change(self._pass_time) if due is not None and due <= self._outbox.own_time() else 0
         held = await self._outbox.change(self._release) if await self._outbox.read(self._has_released) else 0
+        if await self._outbox.read(self._unmatched):
+            await self._outbox.change(self._tell_of_unmatched)
         if self._outbox.own_time() >= self._forget_at:
             self._forget_at = self._outbox.own_time() + FORGET
             while await self._outbox.change(self._forget) >= FORGOTTEN_AT_ONCE:
@@ -102,6 +110,12 @@ class IncidentsDriver:
 
     def _release(self, connection: sqlite3.Connection) -> int:
         return self._holding(connection).end()
+
+    def _unmatched(self, connection: sqlite3.Connection) -> Sequence[Silence]:
+        return silences.unmatched(connection, self._time_of_day())
+
+    def _tell_of_unmatched(self, connection: sqlite3.Connection) -> int:
+        return tell_of_unmatched(connection, self._in_force, Times(self._outbox.own_time(), self._time_of_day()))
 
     def _forget(self, connection: sqlite3.Connection) -> int:
         return ledger.forget(connection, self._outbox.own_time() - self._in_force.keep, FORGOTTEN_AT_ONCE)

@@ -26,9 +26,10 @@ class Rules:
     """Seconds that an incident is known after its end."""
     rates: Mapping[str, Rate] = field(default_factory=dict)
     """How often a destination is told, by its name."""
+    cluster: str = ""
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - a configuration has these independent parts
         cls,
         settings: IncidentSettings,
         intervals: Sequence[TimeIntervalSettings],
@@ -37,11 +38,12 @@ class Rules:
         keep: float,
         *,
         rates: Mapping[str, Rate] | None = None,
+        cluster: str = "",
     ) -> Rules:
         """Compile the configuration."""
         tests = tuple(parse_matcher(text).compiled() for text in settings.unsilenceable)
         by_name = {one.name: one for one in intervals}
-        return cls(settings, by_name, RoutingTree(routes, settings), tests, replica, keep, rates or {})
+        return cls(settings, by_name, RoutingTree(routes, settings), tests, replica, keep, rates or {}, cluster)
 
     def is_quiet(self, active: Sequence[str], mute: Sequence[str], time_of_day: float) -> bool:
         """Whether intervals hold back now; a name that is gone holds nothing."""
@@ -56,8 +58,13 @@ class Rules:
 
     def silenced_by(self, data: Mapping[str, object], silences: Sequence[Silence]) -> Silence | None:
         """The first of these silences that holds an event back."""
-        found = next((one for one in silences if all(test(data) for test in _tests(one.matchers))), None)
-        return None if found is None or any(test(data) for test in self.unsilenceable) else found
+        found = self.matching(data, silences)
+        return None if not found or any(test(data) for test in self.unsilenceable) else found[0]
+
+    @staticmethod
+    def matching(data: Mapping[str, object], silences: Sequence[Silence]) -> Sequence[Silence]:
+        """Those of these silences that match an event, whether they hold it back or not."""
+        return [one for one in silences if all(test(data) for test in _tests(one.matchers))]
 
 
 @lru_cache(maxsize=1024)

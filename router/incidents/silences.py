@@ -7,6 +7,10 @@ Rules:
 (3) Only the incidents lane knows of silences. What must be heard (`incidents.unsilenceable`) is told all the same, and
     `resolved` and `expired` go to whoever was told.
 (4) A silence that was ended early is kept like one that has ended by itself.
+(5) Each silence that matches an event of the incidents lane is noted to have matched; the first of them counts it as
+    held back. One that has matched nothing for `UNMATCHED_FOR` is told once (`unmatched`), and once more after it has
+    matched and then nothing again for as long: a mistake in a matcher silences nothing, and what is not needed any more
+    may one day silence what nobody expects.
 """
 
 from __future__ import annotations
@@ -26,6 +30,8 @@ from router.shortening import shown
 
 LONGEST: Final = 90 * 86400.0
 """Seconds that a silence lasts at most."""
+UNMATCHED_FOR: Final = 7 * 86400.0
+"""Seconds without a match after which that is told."""
 MATCHERS_LIMIT = 20
 """Matchers of one silence at most."""
 TEXT_LIMIT = 1000
@@ -47,13 +53,20 @@ class Silence:
     ended_by: str = ""
     """Who ended it early; empty where nobody did."""
     matched_at: float | None = None
-    """When it last held an event back."""
+    """When an event of the incidents lane last matched it."""
     suppressed: int = 0
     """Events that it has held back."""
+    unmatched_told: float | None = None
+    """Since when it had matched nothing when that was last told."""
 
     def is_in_force(self, now: float) -> bool:
         """Whether it holds back at that time of day."""
         return not self.ended_by and now < self.ends_at
+
+    @property
+    def unmatched_since(self) -> float:
+        """Since when it has matched nothing."""
+        return self.created_at if self.matched_at is None else self.matched_at
 
     def tests(self) -> tuple[Test, ...]:
         """Its matchers as functions, all of which must hold."""
@@ -127,11 +140,27 @@ def not_over(connection: sqlite3.Connection) -> Sequence[Silence]:
     return _read(connection, "NOT is_over ORDER BY created_at, id LIMIT ?", 2 * SILENCES_LIMIT)
 
 
-def note_held(connection: sqlite3.Connection, silence_id: str, now: float) -> None:
-    """Count an event that it has held back, at that time of day."""
+def note_matched(connection: sqlite3.Connection, silence_id: str, now: float, *, is_held: bool) -> None:
+    """Note that an event matches it, at that time of day, and count it where it holds the event back."""
     connection.execute(
-        "UPDATE silences SET suppressed = suppressed + 1, matched_at = ? WHERE id = ?", (now, silence_id)
+        "UPDATE silences SET suppressed = suppressed + ?, matched_at = ? WHERE id = ?", (is_held, now, silence_id)
     )
+
+
+def unmatched(connection: sqlite3.Connection, now: float) -> Sequence[Silence]:
+    """Those in force at that time of day that have matched nothing for too long, of which that was not told yet."""
+    found = _read(connection, _UNMATCHED, now - UNMATCHED_FOR)
+    return [silence for silence in found if silence.is_in_force(now)]
+
+
+_UNMATCHED = (
+    "NOT is_over AND coalesce(matched_at, created_at) <= ? AND unmatched_told IS NOT coalesce(matched_at, created_at)"
+)
+
+
+def note_unmatched_told(connection: sqlite3.Connection, silence: Silence) -> None:
+    """It was told that it has matched nothing since then."""
+    connection.execute("UPDATE silences SET unmatched_told = ? WHERE id = ?", (silence.unmatched_since, silence.id))
 
 
 def note_over(connection: sqlite3.Connection, silence_id: str) -> None:
@@ -144,10 +173,12 @@ def interval(active: Sequence[str], mute: Sequence[str]) -> str:
     return orjson.dumps([list(active), list(mute)]).decode()
 
 
+_COLUMNS = "id, author, reason, matchers, created_at, ends_at, ended_by, matched_at, suppressed, unmatched_told"
+
+
 def _read(connection: sqlite3.Connection, condition: str, value: object) -> Sequence[Silence]:
     found = connection.execute(
-        "SELECT id, author, reason, matchers, created_at, ends_at, ended_by, matched_at, suppressed FROM silences"  # noqa: S608 - conditions of our own
-        f" WHERE {condition}",
+        f"SELECT {_COLUMNS} FROM silences WHERE {condition}",  # noqa: S608 - columns and conditions of our own
         (value,),
     )
     return [

@@ -64,11 +64,12 @@ class Teller:
             ledger.hold(self._connection, source, route.destination, incident.number)
 
     def silence_of(self, one: Facts) -> Silence | None:
-        """The silence that holds this event back; counts it there."""
-        silence = self._rules.silenced_by(one.data, self._in_force())
-        if silence is not None:
-            silences.note_held(self._connection, silence.id, self._time_of_day)
-        return silence
+        """The silence that holds this event back; counts it there, and notes every other that matches it."""
+        matching = self._rules.matching(one.data, self._in_force())
+        held_by = self._rules.silenced_by(one.data, matching)
+        for silence in matching:
+            silences.note_matched(self._connection, silence.id, self._time_of_day, is_held=silence is held_by)
+        return held_by
 
     def tell_what_waited(self, incident: Incident) -> None:
         """News whose time has come, unless a silence holds back what brought them, or an interval all of it."""

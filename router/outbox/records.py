@@ -15,12 +15,12 @@ from typing import TypeVar, cast
 from router.errors import OutboxError
 from router.outbox import changes, queries, schema
 from router.outbox.file import SqliteFile
+from router.outbox.observer import UNOBSERVED, Observer
 from router.outbox.own_time import OwnTime
 from router.outbox.protocol import DeliveryRow, Selection, Waiting
 from router.outbox.retention import Retention
 from router.outbox.statements import Change
 from router.outbox.stored import StoredEvent, Stretch, events
-from router.telemetry.causes import NOBODY, Troubles
 
 Result = TypeVar("Result")
 
@@ -32,12 +32,12 @@ class SqliteRecords:
         self,
         file: SqliteFile,
         now: Callable[[], float],
-        troubles: Troubles = NOBODY,
+        observer: Observer = UNOBSERVED,
         time_of_day: Callable[[], float] = time.time,
     ) -> None:
         self._file = file
         self._now = now
-        self.retention = Retention(file, now, troubles, time_of_day)
+        self.retention = Retention(file, now, observer, time_of_day)
         """Removes what has had its time, or must make room."""
 
     async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:

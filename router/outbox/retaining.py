@@ -12,7 +12,7 @@ from router.outbox.protocol import URGENCY
 from router.outbox.queries import CONSUMED
 from router.verdict import Severity
 
-OUTBOX_FULL, DESTINATION_REMOVED = "outbox_full", "destination_removed"
+OUTBOX_FULL, DESTINATION_REMOVED = REASONS = "outbox_full", "destination_removed"
 """Why deliveries are set aside here."""
 _INFO = URGENCY[Severity.INFO]
 
@@ -43,7 +43,7 @@ _WAITING = f"""
 
 _SET_ASIDE = """
     UPDATE deliveries SET state = 'set_aside', settled_at = ?, kept_since = ?, reason = ?, words = ''
-    WHERE state = 'pending'
+    WHERE state = 'pending' AND sequence IN (SELECT value FROM json_each(?)) AND destination = ?
 """
 
 
@@ -99,25 +99,33 @@ def _numbers(connection: sqlite3.Connection, statement: str, *values: object) ->
 def give_up(
     connection: sqlite3.Connection,
     sequences: Sequence[int],
-    destination: str | None,
+    destination: str,
     reason: str,
     at: float,
     now: float,
 ) -> int:
-    """Set aside what waits of these events, for one destination or for all; returns how many deliveries.
+    """Set aside what waits of these events for a destination; returns how many deliveries.
 
     Args:
         connection: In a transaction.
         sequences: Numbers of events.
-        destination: Whose deliveries; None for everybody's.
+        destination: Whose deliveries.
         reason: A public code.
         at: The time of day, in seconds since 1970.
         now: The outbox's own time.
     """
-    condition, values = " AND sequence IN (SELECT value FROM json_each(?))", [orjson.dumps(sequences).decode()]
-    if destination is not None:
-        condition, values = f"{condition} AND destination = ?", [*values, destination]
-    return connection.execute(_SET_ASIDE + condition, (at, now, reason, *values)).rowcount
+    numbers = orjson.dumps(sequences).decode()
+    return connection.execute(_SET_ASIDE, (at, now, reason, numbers, destination)).rowcount
+
+
+def waited_for_by(connection: sqlite3.Connection, sequences: Sequence[int]) -> list[str]:
+    """The destinations that wait for any of these events."""
+    found = connection.execute(
+        "SELECT DISTINCT destination FROM deliveries"
+        " WHERE sequence IN (SELECT value FROM json_each(?)) AND state = 'pending' ORDER BY destination",
+        (orjson.dumps(sequences).decode(),),
+    )
+    return [name for (name,) in found]
 
 
 def set_aside_before(connection: sqlite3.Connection, before: float) -> dict[str, int]:

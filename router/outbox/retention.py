@@ -13,6 +13,7 @@ Size (`make_room`), looked at every few seconds:
     from the oldest on, `info` events that were set aside; then `info` events that still wait, which are set aside with
     the cause `outbox_full` first. Anything more severe is kept, whatever its age.
 (5) Without a limit of its own an outbox may hold `SHARE` of what it has and its disk has free.
+(6) Whatever is set aside here is counted as what delivery gives up is, and how large the outbox is with every look.
 
 Whatever is removed or given up is so in small transactions, between which others get their turn. Freed pages are taken
 out of the file, but for `SPARE`.
@@ -25,14 +26,16 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 from router.outbox import changes, queries, retaining
 from router.outbox.changes import FORGET_ROWS
 from router.outbox.file import SqliteFile
+from router.outbox.observer import Observer
 from router.outbox.retaining import DESTINATION_REMOVED, OUTBOX_FULL
 from router.outbox.schema import MESSAGES_BEGIN
 from router.outbox.statements import Change
-from router.telemetry.causes import Cause, Troubles
+from router.telemetry.causes import Cause
 from router.telemetry.logs import logger
 
 log = logger()
@@ -66,16 +69,16 @@ class Retention:
     Args:
         file: The outbox.
         now: Its own time.
-        troubles: Who hears what is wrong.
+        observer: Who counts, and hears what is wrong.
         time_of_day: Seconds since 1970.
     """
 
     def __init__(
-        self, file: SqliteFile, now: Callable[[], float], troubles: Troubles, time_of_day: Callable[[], float]
+        self, file: SqliteFile, now: Callable[[], float], observer: Observer, time_of_day: Callable[[], float]
     ) -> None:
         self._file = file
         self._now = now
-        self._troubles = troubles
+        self._observer = observer
         self._time_of_day = time_of_day
         self._ending: frozenset[str] = frozenset()
         self._removed: frozenset[str] = frozenset()
@@ -99,9 +102,9 @@ class Retention:
         }
         for name, waiting in left.items():
             text = f"{waiting.pending} deliveries wait and {waiting.set_aside} were set aside"
-            self._troubles.trouble_began(Cause.DESTINATION_REMOVED, name, text)
+            self._observer.trouble_began(Cause.DESTINATION_REMOVED, name, text)
         for name in self._removed - left.keys():
-            self._troubles.trouble_ended(Cause.DESTINATION_REMOVED, name)
+            self._observer.trouble_ended(Cause.DESTINATION_REMOVED, name)
         if left.keys() != self._removed or not left:
             note = partial(retaining.note_removed, names=sorted(left), now=self._now())
             await self._file.write(Change(note))
@@ -122,19 +125,21 @@ class Retention:
     async def make_room(self, keeping: Keeping) -> int:
         """Remove what must go because the outbox has grown too large; returns how many events. Raises OutboxError."""
         used, limit = await self._used(), await self._limit(keeping)
+        self._observer.outbox_size(used, int(limit))
         if used <= limit * (1 + AIM) / 2:
-            self._troubles.trouble_ended(Cause.OUTBOX_NEARLY_FULL, "")
+            self._observer.trouble_ended(Cause.OUTBOX_NEARLY_FULL, "")
         if used <= limit:
             return 0
         text = f"it holds {used // _MIB} MiB and may have {int(limit) // _MIB} MiB"
-        self._troubles.trouble_began(Cause.OUTBOX_NEARLY_FULL, "", text)
+        self._observer.trouble_began(Cause.OUTBOX_NEARLY_FULL, "", text)
         goal = limit * AIM
         removed = await self._without_settled(goal)
         while await self._used() > goal:
             found = await self._file.read(retaining.oldest_given_up, FORGET_ROWS)
             if not found:
                 found = await self._file.read(retaining.oldest_waiting, FORGET_ROWS)
-                await self._set_aside(found, None, OUTBOX_FULL)
+                for name in await self._file.read(retaining.waited_for_by, found):
+                    await self._set_aside(found, name, OUTBOX_FULL)
             if not (gone := await self._removed_of(found)):
                 break
             removed += gone
@@ -176,7 +181,7 @@ class Retention:
         while found := await self._file.read(partial(find, limit=FORGET_ROWS)):
             await self._set_aside(found, destination, reason)
 
-    async def _set_aside(self, sequences: Sequence[int], destination: str | None, reason: str) -> None:
+    async def _set_aside(self, sequences: Sequence[int], destination: str, reason: str) -> None:
         give_up = partial(
             retaining.give_up,
             sequences=sequences,
@@ -185,16 +190,17 @@ class Retention:
             at=self._time_of_day(),
             now=self._now(),
         )
-        count = await self._file.write(Change(give_up))
-        log.error("deliveries_set_aside", destination=destination or "(all)", reason=reason, count=count)
+        count = cast("int", await self._file.write(Change(give_up)))
+        log.error("deliveries_set_aside", destination=destination, reason=reason, count=count)
+        self._observer.set_aside(destination, reason, count)
 
     async def _tell_of_endings(self, keep_set_aside: float) -> None:
         ending = await self._file.read(retaining.set_aside_before, self._now() - max(0.0, keep_set_aside - NOTICE))
         for name, count in ending.items():
             text = f"{count} deliveries go within 7 days; `gatecrier deliveries list --state set_aside` shows them"
-            self._troubles.trouble_began(Cause.SET_ASIDE_ENDING, name, text)
+            self._observer.trouble_began(Cause.SET_ASIDE_ENDING, name, text)
         for name in self._ending - ending.keys():
-            self._troubles.trouble_ended(Cause.SET_ASIDE_ENDING, name)
+            self._observer.trouble_ended(Cause.SET_ASIDE_ENDING, name)
         self._ending = frozenset(ending)
 
     async def _used(self) -> int:

@@ -25,7 +25,7 @@ What `router.incidents` keeps, in the same file, since a message is appended in 
     incident_events     event, incident, outcome: which events an incident has counted
     seen_controllers    namespace, uid, body, seen_at: which owner objects led to, when they were seen
     silences            id, author, reason, matchers (JSON), created_at, ends_at, ended_by, is_over, matched_at,
-                        suppressed
+                        suppressed, unmatched_told
     held_back           source (a silence's id, intervals, or a period of a rate), destination, incident, events
     sent_messages       destination, period, namespace, messages: how far a destination's rate is used up
     incident_receipts   incident, destination, receipt, sequence: what a destination answered when it was told of an
@@ -166,6 +166,7 @@ MIGRATIONS = (
         incident INTEGER NOT NULL, destination TEXT NOT NULL, receipt TEXT NOT NULL, sequence INTEGER NOT NULL,
         PRIMARY KEY (incident, destination)
     ) WITHOUT ROWID;
+    ALTER TABLE silences ADD COLUMN unmatched_told REAL;
     """,
 )
 """What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""

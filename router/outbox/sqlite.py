@@ -23,6 +23,7 @@ from router.outbox import changes, older, schema
 from router.outbox.claiming import SqliteQueue
 from router.outbox.claims import Claims
 from router.outbox.file import SqliteFile, locked
+from router.outbox.observer import UNOBSERVED, Observer
 from router.outbox.own_time import SAVE_EVERY, OwnTime
 from router.outbox.protocol import Delivery, NewEvent, Number
 from router.outbox.records import SqliteRecords
@@ -30,7 +31,6 @@ from router.outbox.replacing import Replacing, made_usable
 from router.outbox.reserve import Reserve
 from router.outbox.statements import Append, Change, Withdraw
 from router.outbox.storable import expect_storable
-from router.telemetry.causes import NOBODY, Troubles
 
 LOOK = 1.0
 """Seconds between two looks for what other processes have changed, and for claims that have expired."""
@@ -46,12 +46,12 @@ class SqliteOutbox(SqliteRecords):
         clock: Callable[[], float],
         now: OwnTime,
         time_of_day: Callable[[], float],
-        troubles: Troubles,
+        observer: Observer,
     ) -> None:
         """Use `open`."""
-        super().__init__(file, now, troubles, time_of_day)
+        super().__init__(file, now, observer, time_of_day)
         self._queues: list[SqliteQueue] = []
-        self._replacing = Replacing(file, troubles, held=self._held, replaced=self._save_time)
+        self._replacing = Replacing(file, observer, held=self._held, replaced=self._save_time)
         self._replacing.check()
         self._reserve = Reserve(file.path)
         self._time_of_day = time_of_day
@@ -72,7 +72,7 @@ class SqliteOutbox(SqliteRecords):
         *,
         clock: Callable[[], float] = time.monotonic,
         time_of_day: Callable[[], float] = time.time,
-        troubles: Troubles = NOBODY,
+        observer: Observer = UNOBSERVED,
     ) -> Self:
         """Own the file: make it if it is not there, bring it up to date; it is checked from then on (`replacing`).
 
@@ -81,7 +81,7 @@ class SqliteOutbox(SqliteRecords):
             replica: Whose events are stored: the first half of their numbers.
             clock: Seconds that never go back, by which claims expire and the outbox's own time passes.
             time_of_day: Seconds since 1970.
-            troubles: Who hears what is wrong with the file.
+            observer: Who counts what the outbox does by itself, and hears what is wrong with it.
 
         Raises:
             OutboxError: Another router owns it, it is too new or another program's, or it can't be written.
@@ -90,7 +90,7 @@ class SqliteOutbox(SqliteRecords):
         try:
             await asyncio.to_thread(made_usable, path)
             now = await asyncio.to_thread(schema.resumed, path, time_of_day())
-            return cls(SqliteFile(path, lock), replica, clock, OwnTime(now, clock), time_of_day, troubles)
+            return cls(SqliteFile(path, lock), replica, clock, OwnTime(now, clock), time_of_day, observer)
         except BaseException:
             os.close(lock)
             raise

@@ -6,8 +6,6 @@ Rules:
 2. Between them 50 to 200 ms, then 100 to 400 ms, by dice, so that callers that failed together do not return together.
 3. `Retry-After` outranks our arithmetic, as a minimum.
 4. Where the wait would end beyond the deadline, the error is raised at once: nobody waits for a foregone failure.
-
-The first attempt costs nothing beyond itself: tenacity comes in only after a failure.
 """
 
 from __future__ import annotations
@@ -34,25 +32,6 @@ async def patiently(attempt: Callable[[], Awaitable[T]], deadline: float, surrou
     Raises:
         UnverifiableError: What the last TransientError holds.
     """
-    try:
-        return await attempt()
-    except TransientError as failure:
-        first = failure
-    try:
-        return await _again(attempt, first, deadline, surroundings)
-    except TransientError as last:
-        raise last.error from last
-
-
-async def _again(
-    attempt: Callable[[], Awaitable[T]], first: TransientError, deadline: float, surroundings: Surroundings
-) -> T:
-    failed: list[TransientError] = [first]
-
-    async def attempt_or_first() -> T:
-        if failed:
-            raise failed.pop()  # the first attempt was made before: tenacity counts it here
-        return await attempt()
 
     def wait(state: RetryCallState) -> float:
         scale = 2 ** (state.attempt_number - 1)
@@ -61,13 +40,22 @@ async def _again(
         theirs = cause.after if isinstance(cause, TransientError) and cause.after is not None else 0.0
         return max(ours, theirs)
 
-    loop = asyncio.get_running_loop()
     attempts = stop_after_attempt(ATTEMPTS)
 
-    def stop(state: RetryCallState) -> bool:
-        return attempts(state) or loop.time() + state.upcoming_sleep >= deadline
+    def stop(state: RetryCallState) -> bool:  # tenacity's own stops have a clock of their own
+        return attempts(state) or asyncio.get_running_loop().time() + state.upcoming_sleep >= deadline
+
+    async def attempted() -> T:  # tenacity awaits coroutine functions only
+        return await attempt()
 
     retrying = AsyncRetrying(
-        sleep=surroundings.sleep, stop=stop, wait=wait, retry=retry_if_exception_type(TransientError), reraise=True
+        sleep=surroundings.sleep,
+        stop=stop,
+        wait=wait,
+        retry=retry_if_exception_type(TransientError),
+        reraise=True,
     )
-    return await retrying(attempt_or_first)
+    try:
+        return await retrying(attempted)
+    except TransientError as last:
+        raise last.error from last

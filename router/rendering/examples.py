@@ -7,18 +7,21 @@ has a name that says what is special about it. The first one has every field tha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from router.events import (
     DECISION_TYPE,
     INCIDENT_TYPES,
     CloudEvent,
     DecisionData,
+    HeldBy,
     ImageData,
     Origin,
     OwnerData,
+    held_notice,
     top_owner,
     trouble_notice,
+    unmatched_notice,
 )
 from router.telemetry.causes import Cause
 from router.verdict import Verdict
@@ -136,9 +139,10 @@ EXAMPLES: Mapping[str, CloudEvent] = {
     "unanswered-no-images-no-owner": _event(_decision("unanswered", "medium", would_reject=False), []),
 }
 """By name; the last one is a request that could not be read."""
-NOTICES = tuple(
+_ORIGIN = Origin("production-eu", "gatecrier-0")
+TROUBLES = tuple(
     trouble_notice(
-        Origin("production-eu", "gatecrier-0"),
+        _ORIGIN,
         cause,
         "siem" if cause.of else "",
         "http_500",
@@ -150,8 +154,35 @@ NOTICES = tuple(
     for cause in Cause
     for ended in (1_790_000_600.0, None)
 )
-"""Every cause, over and not; the first one has every field that a notice can have."""
-NOTICES[0]["data"]["notice"]["facts"]["advice"] = NOTICES[1]["data"]["notice"]["facts"]["advice"]
+"""Every cause, over and not; the first one has every field that a notice about trouble can have."""
+TROUBLES[0]["data"]["notice"]["facts"]["advice"] = TROUBLES[1]["data"]["notice"]["facts"]["advice"]
+SUMMARIES = {
+    of: held_notice(
+        _ORIGIN,
+        "5e6a0a1c",
+        f"the {of} of this destination",
+        "soc-slack",
+        owners=["payments/Deployment/web: 3 events, unsigned, still open"],
+        incidents=2,
+        events=4,
+        still_open=1,
+        of=of,
+        at=1_790_000_600.0,
+    )
+    for of in get_args(HeldBy)
+}
+"""What was held back, by what has held it back."""
+UNMATCHED = unmatched_notice(
+    _ORIGIN,
+    "5e6a0a1c-2f0e-4d8e-9f1c-7d1f0a6b1c22",
+    "alice (planned)",
+    ['request.namespace = "payments"'],
+    since=1_790_000_000.0,
+    ends=1_792_000_000.0,
+    at=1_790_604_800.0,
+)
+NOTICES = (*TROUBLES, *SUMMARIES.values(), UNMATCHED)
+"""Whatever is told of Gatecrier itself."""
 
 
 def _incident(state: str, kind: str, severity: str, *, is_over: bool) -> dict[str, object]:

@@ -142,7 +142,7 @@ def checked(reading: Reading) -> Loaded | Refused:
         Policy(result.policy),
         data,
         told(_warnings(data, result, reading)),
-        told((*routes.unheard(result), *cautions.of_destinations(result))),
+        told((*routes.deaf(result), *cautions.of_destinations(result))),
         reading.snapshot(),
         reading.watched,
     )
@@ -172,6 +172,7 @@ def _cross_checks(
 def _warnings(data: Item, settings: Settings, reading: Reading) -> Iterator[Finding]:
     yield from names.unused(data)
     yield from routes.unused(data)
+    yield from routes.unheard(settings)
     yield from surroundings.private_addresses(data, reading)
     yield from signers.aliases(settings)
     yield from signers.too_few(settings)

@@ -7,16 +7,19 @@ Rules:
     matchers are all among its own (one without matchers takes everything), and that tells of all that it or a route
     beneath it tells of (`about`).
 (3) Where nobody is told of Gatecrier itself (`about: [gatecrier]`), that is a note: a destination that fails can't say
-    so itself. Whether anybody is told is asked of the tree, for every cause that there is.
+    so itself. It is a warning where the configuration relies on what nobody would hear of: silences, which only the
+    incidents lane has, a `rate`, and a destination that requests wait for (`must_deliver`). Whether anybody is told is
+    asked of the tree, with examples of what would be told.
 (4) Whatever has the wrong type is passed over here, because the validation tells of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from router.rendering.examples import NOTICES
-from router.routing import RoutingTree
+from router.events import NoticeEvent
+from router.rendering.examples import NOTICES, SUMMARIES, TROUBLES, UNMATCHED
+from router.routing import RouteSettings, RoutingTree
 from router.routing.matchers import Matcher, parse_matcher
 from router.settings.plain import Item, maps, names, texts
 from router.settings.problems import Finding, Path, Plain, advice, path_text, quoted
@@ -124,11 +127,43 @@ def unused(data: Item) -> Iterator[Finding]:
 
 
 def unheard(settings: Settings) -> Iterator[Finding]:
-    """A note where destinations are told of decisions, and nobody of Gatecrier itself."""
-    tree = RoutingTree(settings.routes)
-    if settings.destinations and not any(tree.of_gatecrier(notice["data"], None) for notice in NOTICES):
-        text = (
-            "nobody is told of what is wrong with Gatecrier itself, such as a destination that fails: add a route that "
-            "says `about: [gatecrier]` and names a destination"
-        )
+    """A warning where the configuration relies on what nobody would hear of."""
+    lost = _unheard_of(settings)
+    if lost:
+        yield Finding(ROOT, f"nobody is told of {', nor of '.join(lost)}: {_HEARING}", at_key=True)
+
+
+def deaf(settings: Settings) -> Iterator[Finding]:
+    """A note where destinations are told of decisions, and nobody of Gatecrier itself; unless that is a warning."""
+    if settings.destinations and not _is_heard(settings, NOTICES) and not _unheard_of(settings):
+        text = f"nobody is told of what is wrong with Gatecrier itself, such as a destination that fails: {_HEARING}"
         yield Finding(ROOT, text, at_key=True)
+
+
+_HEARING = "add a route that says `about: [gatecrier]` and names a destination"
+
+
+def _unheard_of(settings: Settings) -> Sequence[str]:
+    """What the configuration relies on and nobody would be told of, in words."""
+    limited = [quoted(one.name) for one in settings.destinations if one.rate is not None]
+    awaited = [quoted(one.name) for one in settings.destinations if one.must_deliver]
+    failing = [one for one in TROUBLES if one["data"]["notice"]["facts"]["cause"].of == "destination"]
+    lost = []
+    if _has_incidents(settings.routes) and not _is_heard(settings, [UNMATCHED]):
+        lost.append("a silence that matches nothing")
+    if limited and not _is_heard(settings, [SUMMARIES["rate"]]):
+        lost.append(f"what is beyond the rate of {' and '.join(limited)}")
+    if (lost or awaited) and not _is_heard(settings, failing):
+        lost.append("a destination that fails")
+        lost[-1] += f", though requests wait for {' and '.join(awaited)}" if awaited else ""
+    return lost
+
+
+def _is_heard(settings: Settings, notices: Sequence[NoticeEvent]) -> bool:
+    """Whether anybody is told of any of these."""
+    tree = RoutingTree(settings.routes)
+    return any(tree.of_gatecrier(notice["data"], None) for notice in notices)
+
+
+def _has_incidents(route: RouteSettings) -> bool:
+    return route.lane == "incidents" or any(_has_incidents(child) for child in route.routes)

@@ -39,11 +39,16 @@ def _cluster(value: str) -> str:
 _Cluster = Annotated[str, AfterValidator(_cluster), WithJsonSchema({"type": "string", "pattern": f"^{_CLUSTER}$"})]
 
 
-class JudgingSettings(SettingsModel):
-    """What whoever judges images must know: no key of the webhook is among it, nor anything of who is told."""
+class ClusterSettings(SettingsModel):
+    """What everybody must know."""
 
     cluster: _Cluster
     """The name of this cluster: the source of every event, and a part of each event's id. Give each cluster its own."""
+
+
+class JudgingSettings(ClusterSettings):
+    """What whoever judges images must know: no key of the webhook is among it, nor anything of who is told."""
+
     enforcement: EnforcementSettings = EnforcementSettings()
     """Where a failing verdict blocks."""
     webhook: DrivenSettings = DrivenSettings()
@@ -79,7 +84,7 @@ class GateSettings(JudgingSettings):
     """How events become incidents, of which people are told."""
 
 
-class KeeperSettings(SettingsModel):
+class KeeperSettings(ClusterSettings):
     """What whoever delivers must know: no credential of a registry is among it, and no key of the webhook."""
 
     outbox: OutboxSettings

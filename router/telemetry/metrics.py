@@ -8,7 +8,7 @@ closed sets and from names in the configuration, never from requests.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
@@ -77,10 +77,13 @@ class Metrics:
     undelivered: Gauge
     undelivered_age: Gauge
     set_aside: Gauge
+    outbox_bytes: Gauge
+    outbox_limit_bytes: Gauge
     destination_paused: Gauge
     trouble: Gauge
     reloads: Counter
     ready: Gauge
+    webhook_deadline: Gauge
     processes: Gauge
     process_restarts: Counter
     connections: Gauge
@@ -90,8 +93,8 @@ class Metrics:
     lines_dropped: DroppedLines
     known_destinations: set[str] = field(default_factory=set)
 
-    def expect_destinations(self, names: Iterable[str]) -> None:
-        """Start every series of these destinations at 0."""
+    def expect_destinations(self, names: Iterable[str], set_aside_reasons: Collection[str]) -> None:
+        """Start every series of these destinations at 0; the reasons are those for which deliveries are set aside."""
         for name in names:
             if name in self.known_destinations:
                 continue
@@ -99,7 +102,8 @@ class Metrics:
             for outcome in ATTEMPT_OUTCOMES:
                 self.delivery_attempts.labels(name, outcome)
             self.delivery_lag.labels(name)
-            self.deliveries_set_aside.labels(name)
+            for reason in set_aside_reasons:
+                self.deliveries_set_aside.labels(name, reason)
             self.rendering_fallbacks.labels(name)
             for gauge in (self.undelivered, self.undelivered_age, self.set_aside, self.destination_paused):
                 gauge.labels(name).set(0)
@@ -153,17 +157,22 @@ def create(version: str) -> Metrics:
         events_unstored=counter("events_unstored", "Events that the outbox could not take; each is in the log"),
         delivery_attempts=counter("delivery_attempts", "Attempts to deliver", ["destination", "outcome"]),
         delivery_lag=histogram("delivery_lag_seconds", "From stored to received", per_destination, LAG_BUCKETS),
-        deliveries_set_aside=counter("deliveries_set_aside", "Deliveries that were given up", per_destination),
+        deliveries_set_aside=counter(
+            "deliveries_set_aside", "Deliveries that were given up", [*per_destination, "reason"]
+        ),
         rendering_fallbacks=counter(
             "rendering_fallbacks", "Payloads that the template failed to make; a minimal one was sent", per_destination
         ),
         undelivered=gauge("undelivered_deliveries", "Deliveries that wait", per_destination),
         undelivered_age=gauge("undelivered_age_seconds", "Age of the oldest delivery that waits", per_destination),
         set_aside=gauge("set_aside_deliveries", "Deliveries that were set aside and can be replayed", per_destination),
+        outbox_bytes=gauge("outbox_bytes", "What the outbox holds"),
+        outbox_limit_bytes=gauge("outbox_limit_bytes", "What the outbox may hold before room is made in it"),
         destination_paused=gauge("destination_paused", "1 while a destination refuses us", per_destination),
         trouble=gauge("trouble", "1 while something is wrong that a person must mend, by cause", ["cause"]),
         reloads=counter("configuration_reloads", "Attempts to take a changed configuration", ["result"]),
         ready=gauge("ready", "1 while requests are taken"),
+        webhook_deadline=gauge("webhook_deadline_seconds", "Within which every request is judged: `webhook.deadline`"),
         processes=gauge("processes", "Processes that can do their work", ["role"]),
         process_restarts=counter("process_restarts", "Processes that ended and were started again", ["role"]),
         connections=gauge("connections", "Connections of the webhook", ["state"]),

@@ -1,7 +1,7 @@
 """The parts of the documentation that are made from the code: `python -m tests.architecture.generated` renews them.
 
-A part stands between `<!-- generated: NAME -->` and `<!-- end -->`, or is a whole file. Tests compare; only this
-command writes.
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->`, in YAML between `# generated: NAME` and `# end`, or
+is a whole file. Tests compare; only this command writes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import yaml
 from prometheus_client import CollectorRegistry, Info
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -23,6 +24,7 @@ from router.reasons import REASONS
 from router.server.operations import Unhealthy, Unready
 from router.telemetry import metrics
 from router.telemetry.causes import Cause
+from router.verdict import Severity
 from tests.architecture.alert import rendered_alert
 from tests.architecture.budgets import budget_list
 
@@ -94,10 +96,46 @@ def _declared_labels(registry: CollectorRegistry) -> Mapping[str, Sequence[str]]
 def trouble_list() -> str:
     """Every cause of trouble."""
     rows = ["| cause | severity | what | what to do |", "|---|---|---|---|"]
-    for cause in Cause:
-        what = cause.title_of(cause.of.upper().replace("_", " "))
-        rows.append(f"| `{cause}` | {cause.severity} | {what} | {cause.remedy} |")
+    rows += [f"| `{cause}` | {cause.severity} | {_what(cause)} | {cause.remedy} |" for cause in Cause]
     return "\n".join(rows)
+
+
+def _what(cause: Cause) -> str:
+    """Its title, of any subject."""
+    return cause.title_of(cause.of.upper().replace("_", " "))
+
+
+def trouble_alerts() -> str:
+    """An alert for every cause of trouble that no other alert of the file tells of."""
+    groups = yaml.safe_load((ROOT / "config" / "monitoring" / "alerts.yaml").read_text())["groups"]
+    rules = [rule for group in groups if group["name"] != "gatecrier-trouble" for rule in group["rules"]]
+    told = {rule["labels"].get("cause") for rule in rules}
+    alerts = [_trouble_alert(cause) for cause in sorted(Cause) if cause.value not in told]
+    lines = yaml.safe_dump(alerts, sort_keys=False, allow_unicode=True, width=10_000).splitlines()
+    return "\n".join(f"      {line}" for line in lines)
+
+
+def _trouble_alert(cause: Cause) -> dict[str, object]:
+    text = f"{cause.remedy[0].upper()}{cause.remedy[1:]}."
+    return {
+        "alert": "Gatecrier" + cause.value.title().replace("_", ""),
+        "expr": f'gatecrier_trouble{{cause="{cause}"}} == 1',
+        "labels": {"severity": _ALERT_SEVERITIES[cause.severity]},
+        "annotations": {
+            "summary": f"{_what(cause)} ({{{{ $labels.instance }}}})",
+            "description": f"{text} `trouble_began` in the log says what was found.",
+            "runbook_url": "docs/operations.md#trouble",
+        },
+    }
+
+
+_ALERT_SEVERITIES = {
+    Severity.CRITICAL: "critical",
+    Severity.HIGH: "critical",
+    Severity.MEDIUM: "warning",
+    Severity.INFO: "info",
+}
+"""As Prometheus' users call them."""
 
 
 def probe_list() -> str:
@@ -177,16 +215,17 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/reasons.md", "reasons"): reason_list,
     ("SECURITY.md", "budgets"): budget_list,
     ("README.md", "alert"): rendered_alert,
+    ("config/monitoring/alerts.yaml", "troubles"): trouble_alerts,
 }
 
 
 def with_part(text: str, name: str, part: str) -> str:
     """The text with this generated part renewed."""
-    begin, end = f"<!-- generated: {name} -->", "<!-- end -->"
-    before, found, rest = text.partition(begin)
-    if not found:
-        raise ValueError(f"no place for the generated part {name!r}")
-    return f"{before}{begin}\n{part}\n{end}{rest.partition(end)[2]}"
+    for begin, end in ((f"<!-- generated: {name} -->\n", "<!-- end -->"), (f"# generated: {name}\n", "# end")):
+        before, found, rest = text.partition(begin)
+        if found:
+            return f"{before}{begin}{part}\n{end}{rest.partition(end)[2]}"
+    raise ValueError(f"no place for the generated part {name!r}")
 
 
 def main() -> None:

@@ -11,13 +11,15 @@ from router.verdict import Mode, RequestOutcome, Skip, Verdict
 
 def test_what_stages_report_is_counted() -> None:
     metrics = create("0")
-    metrics.expect_destinations(["siem"])
     book = TroubleBook(metrics.show_trouble)
     observing = Observing(metrics, book.held_by("keeper-0"))
+    observing.expect_destinations(["siem"])
     for outcome in (Delivered(), TryAgain("http_500"), Undeliverable("http_400")):
         observing.attempted("siem", outcome.label)
     observing.delivered("siem", 0.5)
-    observing.set_aside("siem", "http_400")
+    observing.set_aside("siem", "http_400", 1)
+    observing.set_aside("siem", "outbox_full", 3)
+    observing.outbox_size(10, 20)
     observing.fell_back("siem")
     observing.refused("siem", is_refused=True)
     observing.judged(Verdict.UNSIGNED, 0.01)
@@ -35,6 +37,7 @@ def test_what_stages_report_is_counted() -> None:
     observing.connections({"handshake": 1, "silent": 2, "in_hand": 3})
     observing.reloaded(is_taken=True)
     observing.ready(is_ready=True)
+    observing.judging_within(8.0)
     observing.processes("gate", 2)
     observing.process_restarting("keeper", "keeper-0")
     observing.waiting({"siem": Waiting(2, 90.0, 1)}, now=100.0)
@@ -44,7 +47,11 @@ def test_what_stages_report_is_counted() -> None:
         'gatecrier_delivery_attempts_total{destination="siem",outcome="try_again"} 1.0',
         'gatecrier_delivery_attempts_total{destination="siem",outcome="undeliverable"} 1.0',
         'gatecrier_delivery_lag_seconds_count{destination="siem"} 1.0',
-        'gatecrier_deliveries_set_aside_total{destination="siem"} 1.0',
+        'gatecrier_deliveries_set_aside_total{destination="siem",reason="http_4xx"} 1.0',
+        'gatecrier_deliveries_set_aside_total{destination="siem",reason="outbox_full"} 3.0',
+        'gatecrier_deliveries_set_aside_total{destination="siem",reason="destination_removed"} 0.0',
+        "gatecrier_outbox_bytes 10.0",
+        "gatecrier_outbox_limit_bytes 20.0",
         'gatecrier_rendering_fallbacks_total{destination="siem"} 1.0',
         'gatecrier_destination_paused{destination="siem"} 1.0',
         'gatecrier_verification_duration_seconds_count{verdict="unsigned"} 1.0',
@@ -62,6 +69,7 @@ def test_what_stages_report_is_counted() -> None:
         'gatecrier_connections{state="in_hand"} 3.0',
         'gatecrier_configuration_reloads_total{result="taken"} 1.0',
         "gatecrier_ready 1.0",
+        "gatecrier_webhook_deadline_seconds 8.0",
         'gatecrier_processes{role="gate"} 2.0',
         'gatecrier_trouble{cause="destination_paused"} 1.0',
         'gatecrier_trouble{cause="template_failing"} 1.0',
@@ -114,3 +122,19 @@ def test_a_destination_that_refuses_us_is_trouble_until_it_does_not() -> None:
     observing.refused("siem", is_refused=False)
 
     assert (during, troubles(metrics)) == ({"destination_paused"}, set())
+
+
+def test_whatever_a_receiver_answers_the_reasons_of_the_metric_are_a_closed_set() -> None:
+    """Else a receiver could make a series of each status that it thinks of."""
+    metrics = create("0")
+    observing = Observing(metrics, TroubleBook(metrics.show_trouble).held_by("keeper-0"))
+    observing.expect_destinations(["siem"])
+    before = metrics.exposed().decode().count("gatecrier_deliveries_set_aside_total{")
+    for status in range(100, 1000):
+        observing.set_aside("siem", f"http_{status}", 1)
+    observing.set_aside("siem", "no_reason_of_ours", 1)
+    shown = metrics.exposed().decode()
+
+    assert shown.count("gatecrier_deliveries_set_aside_total{") == before
+    assert 'gatecrier_deliveries_set_aside_total{destination="siem",reason="http_4xx"} 100.0' in shown
+    assert 'gatecrier_deliveries_set_aside_total{destination="siem",reason="http_other"} 701.0' in shown

@@ -157,3 +157,17 @@ def _list(place: Place, key: str) -> list[dict[str, object]]:
 
     assert isinstance(value, list)
     return value
+
+
+async def test_the_deadline_in_force_is_shown(tmp_path: Path) -> None:
+    """What takes long is measured against it, so it must not be one that nobody goes by any more."""
+    place = Place(tmp_path)
+    webhook = {"listen": f"127.0.0.1:{place.webhook}", "tls": "self-signed", "linger": "100ms"}
+    async with place.running() as router:
+        _, before = await place.probe("metrics")
+        place.write(webhook=webhook | {"deadline": "3s"})
+        await router.reload()
+        _, after = await place.probe("metrics")
+
+    assert "\ngatecrier_webhook_deadline_seconds 8.0\n" in before
+    assert "\ngatecrier_webhook_deadline_seconds 3.0\n" in after

@@ -3,6 +3,7 @@
 The registry answers after `AWAY` seconds. Each image lies in a repository of its own, so that nothing is known of where
 its signatures are. The bare counterpart makes the least number of exchanges over a kept connection: three for a
 signature behind a `.sig` tag (tag, signature manifest, payload), four for a bundle (tag, referrers, its manifest, it).
+A bundle by an identity has a verifier of its own for each repository, so that nothing of it is remembered either.
 
     python -m tests.bench.far
 """
@@ -10,21 +11,20 @@ signature behind a `.sig` tag (tag, signature manifest, payload), four for a bun
 from __future__ import annotations
 
 import contextlib
-import json
 import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 from router.cli.demo.world import free_port
-from tests.bench.gate import ask, ended, exchanges, got, until_open
+from tests.bench.gate import ask, ended, exchanges, referred, until_open
 from tests.bench.neighbours import FAR
-from tests.bench.product import served
+from tests.bench.product import by_identity, served
 from tests.bench.table import Row, as_text
 
 AWAY = 0.05
@@ -38,19 +38,25 @@ def run() -> Sequence[Row]:
         with contextlib.ExitStack() as stack:
             stack.callback(ended, subprocess.Popen(command))
             until_open(port)
-            settings = {
-                "registries": [{"host": f"127.0.0.1:{port}", "plain_http": True}],
-                "verifiers": [{"name": "keys", "kind": "cosign", "keys": [{"name": "k", "file": "release.pub"}]}],
-                "policy": [{"pattern": f"127.0.0.1:{port}/**", "verifier": "keys"}],
-            }
-            place = stack.enter_context(served(folder, settings))
+            place = stack.enter_context(served(folder, _settings(f"127.0.0.1:{port}")))
             trusting = ssl._create_unverified_context()  # noqa: S323 - our own certificate, on loopback
             gate = HTTPSConnection("127.0.0.1", place.webhook, context=trusting)
             registry = HTTPConnection("127.0.0.1", port)
             return [
                 _row(gate, registry, "legacy", "a signature behind `.sig`", exchanges, 3.2),
-                _row(gate, registry, "bundle", "a bundle", _referred, 4.2),
+                _row(gate, registry, "bundle", "a bundle", referred, 4.2),
+                _row(gate, registry, "identity", "a bundle by an identity", referred, 4.2),
             ]
+
+
+def _settings(host: str) -> Mapping[str, object]:
+    verifiers, rules = by_identity(host)
+    keys = {"name": "keys", "kind": "cosign", "keys": [{"name": "k", "file": "release.pub"}]}
+    return {
+        "registries": [{"host": host, "plain_http": True}],
+        "verifiers": [keys, *verifiers],
+        "policy": [*rules, {"pattern": f"{host}/**", "verifier": "keys"}],
+    }
 
 
 def _row(
@@ -73,14 +79,6 @@ def _row(
     one, two = statistics.median(ours), statistics.median(least)
     name = f"first verification of {what}, registry {AWAY * 1000:.0f} ms away, round trips"
     return Row(name, f"{one:.2f}", f"{two:.2f}", f"{one / two:.2f}x", f"<= {most}")
-
-
-def _referred(registry: HTTPConnection, repository: str, tag: str) -> None:
-    """The bare exchanges that a bundle needs: tag, referrers, its manifest, it."""
-    _, digest = got(registry, f"/v2/{repository}/manifests/{tag}", "HEAD")
-    index, _ = got(registry, f"/v2/{repository}/referrers/{digest}")
-    manifest, _ = got(registry, f"/v2/{repository}/manifests/{json.loads(index)['manifests'][0]['digest']}")
-    got(registry, f"/v2/{repository}/blobs/{json.loads(manifest)['layers'][0]['digest']}")
 
 
 if __name__ == "__main__":

@@ -14,14 +14,15 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 from router.cli.demo.world import free_port
 from router.server.certificates import self_signed
-from tests.bench.neighbours import IMAGES
+from tests.bench.neighbours import FAR, IMAGES
+from tests.bench.product import by_identity
 from tests.bench.table import Row
 
 ROUNDS, SECONDS = 3, 3
@@ -70,14 +71,16 @@ class _Place:
 
     def _settings(self) -> dict[str, object]:
         host, sink = f"127.0.0.1:{self.registry}", f"http://127.0.0.1:{self.sink}/"
+        verifiers, rules = by_identity(host)
+        keys = {"name": "keys", "kind": "cosign", "keys": [{"name": "k", "file": "release.pub"}]}
         return {
             "cluster": "bench",
             "webhook": {"listen": f"127.0.0.1:{self.ours}", "tls": {"certificate": "c.pem", "key": "k.pem"}},
             "operations": {"listen": f"127.0.0.1:{self.operations}"},
             "outbox": {"url": "sqlite:///outbox.db"},
             "registries": [{"host": host, "plain_http": True}],
-            "verifiers": [{"name": "keys", "kind": "cosign", "keys": [{"name": "k", "file": "release.pub"}]}],
-            "policy": [{"pattern": f"{host}/**", "verifier": "keys"}],
+            "verifiers": [keys, *verifiers],
+            "policy": [*rules, {"pattern": f"{host}/**", "verifier": "keys"}],
             "egress": {"allow": ["127.0.0.0/8"]},
             "destinations": [
                 {"name": "archive", "kind": "file", "path": "events.jsonl"},
@@ -189,15 +192,35 @@ def _together(place: _Place) -> Row:
 
 
 def _cold(place: _Place) -> Sequence[Row]:
+    keys = [("shop/web", f"v{number}") for number in range(IMAGES - 10)]
+    identities = [(f"far/identity{number}", "v1") for number in range(FAR)]
+    return [
+        _first(place, "cold gate, a request", keys, exchanges, "<= 1.3x"),
+        _first(place, "the same for a bundle by an identity", identities, referred, ""),
+        _eight(place),
+    ]
+
+
+def _first(
+    place: _Place,
+    name: str,
+    images: Iterable[tuple[str, str]],
+    exchanged: Callable[[HTTPConnection, str, str], None],
+    wanted: str,
+) -> Row:
     ours, bare = [], []
-    for number in range(IMAGES - 10):
+    for repository, tag in images:
         began = time.perf_counter()
-        ask(place.to_gate, [f"127.0.0.1:{place.registry}/shop/web:v{number}"])
+        ask(place.to_gate, [f"127.0.0.1:{place.registry}/{repository}:{tag}"])
         ours.append(time.perf_counter() - began)
         began = time.perf_counter()
-        exchanges(place.to_registry, "shop/web", f"v{number}")
+        exchanged(place.to_registry, repository, tag)
         bare.append(time.perf_counter() - began)
     one, least = statistics.median(ours) * 1000, statistics.median(bare) * 1000
+    return Row(name, f"{one:.2f} ms", f"{least:.2f} ms", f"{one / least:.2f}x", wanted)
+
+
+def _eight(place: _Place) -> Row:
     eight, single = [], []
     for number in range(IMAGES - 10, IMAGES, 2):
         began = time.perf_counter()
@@ -207,10 +230,7 @@ def _cold(place: _Place) -> Sequence[Row]:
         ask(place.to_gate, [f"127.0.0.1:{place.registry}/shop/web:v{number + 1}"])
         single.append(time.perf_counter() - began)
     many, alone = statistics.median(eight) * 1000, statistics.median(single) * 1000
-    return [
-        Row("cold gate, a request", f"{one:.2f} ms", f"{least:.2f} ms", f"{one / least:.2f}x", "<= 1.3x"),
-        Row("eight containers of one image", f"{many:.2f} ms", f"{alone:.2f} ms (one)", f"{many / alone:.2f}x", "1x"),
-    ]
+    return Row("eight containers of one image", f"{many:.2f} ms", f"{alone:.2f} ms (one)", f"{many / alone:.2f}x", "1x")
 
 
 def ask(gate: HTTPSConnection, images: Sequence[str]) -> None:
@@ -227,6 +247,14 @@ def got(connection: HTTPConnection, path: str, method: str = "GET") -> tuple[byt
     connection.request(method, path)
     reply = connection.getresponse()
     return reply.read(), reply.headers.get("Docker-Content-Digest", "")
+
+
+def referred(registry: HTTPConnection, repository: str, tag: str) -> None:
+    """The bare exchanges that a bundle needs: tag, referrers, its manifest, it."""
+    _, digest = got(registry, f"/v2/{repository}/manifests/{tag}", "HEAD")
+    index, _ = got(registry, f"/v2/{repository}/referrers/{digest}")
+    manifest, _ = got(registry, f"/v2/{repository}/manifests/{json.loads(index)['manifests'][0]['digest']}")
+    got(registry, f"/v2/{repository}/blobs/{json.loads(manifest)['layers'][0]['digest']}")
 
 
 def _digest(place: _Place, tag: str) -> str:

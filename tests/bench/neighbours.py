@@ -10,6 +10,7 @@ python -m tests.bench.neighbours registry PORT FOLDER [SECONDS] serves images, e
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -20,12 +21,15 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from router.cli.demo.images import Images, Signer
+from router.cli.demo.images import Images, Signer, digest_of
 from router.cli.demo.world import registry_application
+from tests.verification.world import DATA
 
 IMAGES = 150
 FAR = 16
 """Images of each form of signature, each in a repository of its own."""
+BY_IDENTITY = "bundle-referrers-email"
+"""What the real tools have made, in `tests/data/keyless`: a bundle with an entry of Rekor v2 and a timestamp."""
 
 
 def gate(relay_to: str | None) -> web.Application:
@@ -73,7 +77,10 @@ def sink() -> web.Application:
 
 
 def registry(folder: Path, away: float) -> web.Application:
-    """Images `shop/web:v0` to `v149`, each signed in the legacy format; `far/legacy0:v1` ..., `far/bundle0:v1` ..."""
+    """Images `shop/web:v0` to `v149`, each signed in the legacy format; `far/legacy0:v1` ..., `far/bundle0:v1` ...
+
+    `far/identity0:v1` ... are one image that the real tools have signed by an identity, in as many repositories.
+    """
     images, signer = Images(), Signer("release")
     for number in range(IMAGES):
         images.sign_legacy("shop/web", images.push("shop/web", f"v{number}"), signer)
@@ -81,6 +88,7 @@ def registry(folder: Path, away: float) -> web.Application:
         legacy, bundle = f"far/legacy{number}", f"far/bundle{number}"
         images.sign_legacy(legacy, images.push(legacy, "v1"), signer)
         images.sign_bundle(bundle, images.push(bundle, "v1"), signer)
+        _push_recorded(images, f"far/identity{number}")
     (folder / "release.pub").write_text(signer.public_pem)
     application = registry_application(images)
 
@@ -91,6 +99,17 @@ def registry(folder: Path, away: float) -> web.Application:
 
     application.middlewares.append(far)
     return application
+
+
+def _push_recorded(images: Images, repository: str) -> None:
+    layout = DATA / "keyless" / "layouts" / BY_IDENTITY
+    for entry in json.loads((layout / "index.json").read_bytes())["manifests"]:
+        body = (layout / "blobs" / entry["digest"].replace(":", "/")).read_bytes()
+        tag = entry.get("annotations", {}).get("org.opencontainers.image.ref.name")
+        for name in filter(None, (entry["digest"], tag)):
+            images.manifests[repository, name] = (entry["mediaType"], body)
+    for path in (layout / "blobs" / "sha256").iterdir():
+        images.blobs[digest_of(path.read_bytes())] = path.read_bytes()
 
 
 def main(what: str, port: str, *rest: str) -> None:

@@ -8,15 +8,29 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import TypeAlias
 
 from router.cli.demo.world import free_port
+from tests.bench.neighbours import FAR
+from tests.verification.world import DATA
+
+Named: TypeAlias = Sequence[Mapping[str, object]]
 
 PATIENCE = 60.0
 """Seconds until it must be ready, and until it must have ended."""
+
+
+def by_identity(host: str) -> tuple[Named, Named]:
+    """Verifiers and rules for `far/identity0` ... of a registry, each its own: none remembers what another has seen."""
+    root = {"file": str(DATA / "keyless" / "trusted_root.json")}
+    alice = {"name": "alice", "issuer": "https://accounts.shop.example", "subject": "alice@shop.example"}
+    names = [f"identity{number}" for number in range(FAR)]
+    verifiers = [{"name": name, "kind": "cosign", "keyless": [alice], "trust_root": root} for name in names]
+    return verifiers, [{"pattern": f"{host}/far/{name}", "verifier": name} for name in names]
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,10 +168,10 @@ class Counts:
         assert destination
         self.lags.append(lag)
 
-    def set_aside(self, destination: str, reason: str) -> None:
+    def set_aside(self, destination: str, reason: str, count: int) -> None:
         """Keep the reason."""
         assert destination
-        self.given_up.append(reason)
+        self.given_up += [reason] * count
 
     def fell_back(self, destination: str) -> None:
         """Count."""

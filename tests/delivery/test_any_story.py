@@ -14,11 +14,11 @@ from router.delivery import Channel, Dispatcher
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.outbox import Accepted, DeliveryState, NewEvent, Queue, Selection, schema
 from router.outbox.file import Result, SqliteFile
+from router.outbox.observer import UNOBSERVED
 from router.outbox.own_time import OwnTime
 from router.outbox.replacing import Replacing
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Asked, perform
-from router.telemetry.causes import NOBODY
 from router.verdict import Severity
 from tests.delivery.stage import EPOCH, OWNER, Counts, Receiver, StagedOutbox, render
 from tests.simulators.virtual_time import virtually
@@ -188,7 +188,7 @@ def test_any_story_ends_as_specified_over_a_file(
         told = Story(folder, concurrency, batch)
         clock = asyncio.get_running_loop().time
         outbox = SqliteOutbox(
-            InlineFile(folder / "outbox.db"), "replica-1", clock, OwnTime(EPOCH, clock), told.day, NOBODY
+            InlineFile(folder / "outbox.db"), "replica-1", clock, OwnTime(EPOCH, clock), told.day, UNOBSERVED
         )
         counts = await played(told, outbox, steps)
         rows = await outbox.deliveries(Selection(), 10_000)

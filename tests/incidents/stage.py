@@ -13,6 +13,7 @@ from router.incidents.consuming import Consuming
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
 from router.incidents.telling import Times
+from router.incidents.unmatched import tell_of_unmatched
 from router.outbox import NewEvent, schema
 from router.outbox.statements import Append, perform
 from router.routing import IncidentRoute, IncidentSettings, Routed, RouteSettings, TimeIntervalSettings
@@ -53,7 +54,9 @@ class World:
     ) -> None:
         schema.prepare(path)
         self.connection = schema.connect(path)
-        self.rules = Rules.of(settings or IncidentSettings(), intervals, routes or RouteSettings(), "r", 86400.0)
+        self.rules = Rules.of(
+            settings or IncidentSettings(), intervals, routes or RouteSettings(), "r", 86400.0, cluster="c"
+        )
         self.own = 1000.0
         self.of_day = NOW
         self.number = 0
@@ -168,6 +171,7 @@ class World:
         holding = Holding(self.connection, self.rules, Times(self.own, self.of_day))
         if holding.has_ended():
             holding.end()
+        tell_of_unmatched(self.connection, self.rules, Times(self.own, self.of_day))
         self.connection.execute("COMMIT")
 
     def tell(self, *images: ImageData, **more: object) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from router.events import as_json
-from router.incidents import reading
+from router.incidents import reading, silences
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
 from router.outbox import Accepted, Delivery, NewEvent, Wanted
@@ -83,6 +84,21 @@ async def test_what_was_not_consumed_is_not_forgotten(outbox: SqliteOutbox) -> N
 
     assert before == 0
     assert await outbox.forget(-1e12) == 2
+
+
+async def test_a_silence_that_matches_nothing_is_told_by_the_driver(outbox: SqliteOutbox) -> None:
+    made = await driver(outbox)
+    hears = RouteSettings.model_validate({"routes": [{"about": ["gatecrier"], "destinations": ["people"]}]})
+    made.rules = Rules.of(IncidentSettings(), (), hears, "r", 86400.0, cluster="c")
+    long_ago = NOW - silences.UNMATCHED_FOR
+    idle = silences.new(['request.namespace = "shpo"'], "alice", "planned", now=long_ago, ends_at=NOW + 1)
+    await outbox.change(partial(silences.add, silence=idle))
+    await made.step()
+    await made.step()
+    (delivery,) = await claimed(outbox)
+
+    assert b"dev.gatecrier.silence.unmatched.v1" in delivery.body
+    assert delivery.body.startswith(b'{"specversion":"1.0","type":"dev.gatecrier.notice.v1"')
 
 
 async def test_what_was_consumed_is_not_withdrawn(outbox: SqliteOutbox) -> None:

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from router.errors import ConfigurationError
+from router.events import notice_schema
 from router.incidents import silences
-from router.routing import IncidentRoute, IncidentSettings, TimeIntervalSettings
+from router.routing import IncidentRoute, IncidentSettings, RouteSettings, TimeIntervalSettings
 from tests.incidents.stage import NOW, World, found
+from tests.simulators.log import Log
 
 BAD = found()
 
@@ -65,6 +70,101 @@ def test_a_silence_that_was_ended_holds_nothing_back(world: World) -> None:
     assert ended == 1
     assert silences.expire(world.connection, one, "bob", world.of_day) == 0
     assert world.states() == ["opened"]
+
+
+WEEK = silences.UNMATCHED_FOR
+HEARS = RouteSettings.model_validate({"routes": [{"about": ["gatecrier"], "destinations": ["admins"]}]})
+
+
+@pytest.fixture
+def heard(tmp_path: Path) -> Iterator[World]:
+    """A world in which admins hear of Gatecrier itself."""
+    made = World(tmp_path / "outbox.db", routes=HEARS)
+    yield made
+    made.close()
+
+
+def told_admins(world: World) -> list[dict[str, Any]]:
+    return [body["data"]["notice"] for body in world.bodies("admins")]
+
+
+def test_a_silence_that_matches_nothing_for_a_week_is_told_once(heard: World) -> None:
+    """A mistake in a matcher silences nothing; what is not needed any more may silence what nobody expects."""
+    one = heard.silence('request.namespace = "shpo"', seconds=4 * WEEK)
+    heard.pass_time(WEEK - 1)
+    heard.tell(BAD)
+    before = told_admins(heard)
+    heard.pass_time(1)
+    (notice,) = told_admins(heard)
+    (event,) = heard.bodies("admins")
+    for _ in range(14):
+        heard.pass_time(86400.0)
+
+    assert before == []
+    assert len(told_admins(heard)) == 1
+    assert notice["event_type"] == "dev.gatecrier.silence.unmatched.v1"
+    assert notice["facts"]["silence"] == one
+    assert 'request.namespace = "shpo"' in notice["text"]
+    assert "of alice (planned)" in notice["text"]
+    assert f"gatecrier silence expire {one}" in notice["text"]
+    jsonschema.validate(event, notice_schema())
+
+
+def test_one_that_has_matched_and_then_nothing_for_a_week_is_told_again(heard: World) -> None:
+    heard.silence('request.namespace = "shop"', seconds=8 * WEEK)
+    heard.pass_time(WEEK)
+    first = len(told_admins(heard))
+    heard.tell(BAD)
+    heard.pass_time(WEEK - 1)
+    between = len(told_admins(heard))
+    heard.pass_time(1)
+
+    assert (first, between, len(told_admins(heard))) == (1, 1, 2)
+
+
+def test_one_that_matches_behind_another_has_matched(heard: World) -> None:
+    """The first one counts what is held back; the other is no mistake."""
+    heard.silence('request.namespace = "shop"', seconds=4 * WEEK)
+    behind = heard.silence('workload.kind = "Deployment"', seconds=4 * WEEK)
+    heard.pass_time(WEEK - 1)
+    heard.tell(BAD)
+    heard.pass_time(1)
+    kept = [silences.silence(heard.connection, one) for (one,) in heard.rows("SELECT id FROM silences")]
+
+    assert told_admins(heard) == []
+    assert sorted(one.suppressed for one in kept if one is not None) == [0, 1]
+    assert behind in {one.id for one in kept if one is not None and one.matched_at == NOW + WEEK - 1}
+
+
+def test_one_that_has_ended_is_not_told_to_match_nothing(heard: World) -> None:
+    heard.silence('request.namespace = "shpo"', seconds=WEEK - 1)
+    early = heard.silence('request.namespace = "shpo"', seconds=2 * WEEK)
+    silences.expire(heard.connection, early, "bob", heard.of_day)
+    heard.pass_time(WEEK)
+
+    assert told_admins(heard) == []
+
+
+def test_where_nobody_hears_of_gatecrier_the_log_does(world: World, log: Log) -> None:
+    one = world.silence('request.namespace = "shpo"', seconds=4 * WEEK)
+    world.pass_time(WEEK)
+    world.pass_time(1.0)
+
+    assert world.bodies("admins") == []
+    assert [line["silence"] for line in log.named("silence_unmatched")] == [one]
+
+
+def test_the_end_is_told_as_of_any_other_silence(heard: World) -> None:
+    """Also where it was told before that it matches nothing."""
+    heard.silence('request.namespace = "shop"', seconds=2 * WEEK)
+    heard.pass_time(WEEK)
+    heard.tell(BAD)
+    heard.pass_time(WEEK)
+
+    assert [notice["event_type"] for notice in told_admins(heard)] == [
+        "dev.gatecrier.silence.unmatched.v1",
+        "dev.gatecrier.silence.ended.v1",
+    ]
 
 
 @pytest.mark.parametrize(

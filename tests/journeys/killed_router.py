@@ -51,8 +51,8 @@ class Unobserved:
     def delivered(self, destination: str, lag: float) -> None:
         """An event arrived."""
 
-    def set_aside(self, destination: str, reason: str) -> None:
-        """A delivery was given up."""
+    def set_aside(self, destination: str, reason: str, count: int) -> None:
+        """Deliveries were given up."""
 
     def fell_back(self, destination: str) -> None:
         """A template failed."""

@@ -20,10 +20,11 @@ async def test_no_event_is_lost_and_only_cut_attempts_are_repeated(tmp_path: Pat
         )  # fmt: skip
         async with asyncio.timeout(300):
             out, _ = await process.communicate()
-    killed, stored = map(int, out.split())
+    *logged, counts = out.decode().splitlines()
+    killed, stored = map(int, counts.split())
     received = collections.Counter(receipt.body.split(b'"')[3] for receipt in sink.got)
 
-    assert process.returncode == 0
+    assert process.returncode == 0, logged
     assert killed == KILLS
     assert set(received) == {b"%d" % number for number in range(stored)}
     assert received.total() - stored <= killed * CONCURRENCY

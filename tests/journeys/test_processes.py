@@ -37,8 +37,13 @@ KEEPER = ("keeper", 0)
 
 
 async def answered(place: Place, uid: str, image: str) -> bool:
+    """Whether a Pod with this image is allowed."""
+    return await allowed(place, pod(image, uid=uid))
+
+
+async def allowed(place: Place, review: dict[str, object]) -> bool:
     """Whether the request is allowed, asked again where its own connection was cut, as an API server's user would."""
-    body = json.dumps(pod(image, uid=uid)).encode()
+    body = json.dumps(review).encode()
     while True:
         try:
             status, answer = await place.post(body)

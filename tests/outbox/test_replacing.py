@@ -14,6 +14,7 @@ import pytest
 
 from router.errors import OutboxError
 from router.outbox import Accepted, Number, Selection, damage, replacing, schema
+from router.outbox.observer import Unobserved
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Append
@@ -21,7 +22,7 @@ from router.telemetry.causes import Cause
 from tests.outbox.stage import ME, NOW, REPLICA, new, sequences, stored
 
 
-class Heard:
+class Heard(Unobserved):
     """What is wrong, as it was said."""
 
     def __init__(self) -> None:
@@ -46,7 +47,7 @@ def heard() -> Heard:
 
 
 async def opened(path: Path, heard: Heard) -> SqliteOutbox:
-    return await SqliteOutbox.open(path, REPLICA, troubles=heard)
+    return await SqliteOutbox.open(path, REPLICA, observer=heard)
 
 
 async def looked_after(outbox: SqliteOutbox) -> None:

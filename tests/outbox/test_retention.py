@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from router.outbox import Accepted, DeliveryState, NewEvent, Selection, SetAside, retaining
+from router.outbox.observer import Unobserved
 from router.outbox.retention import DAY, NOTICE, REMOVED_AFTER, SPARE, Keeping
 from router.outbox.sqlite import SqliteOutbox
 from router.telemetry.causes import Cause
@@ -20,17 +22,20 @@ KEEPING = Keeping(30 * DAY, 90 * DAY, None)
 MIB = 2**20
 
 
-class Place:
+class Place(Unobserved):
     """An outbox whose time is told, and who hears what is wrong with it."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.time = path, 0.0
         self.there: dict[tuple[Cause, str], str] = {}
+        self.given_up: Counter[tuple[str, str]] = Counter()
+        """How many deliveries were set aside, by destination and reason."""
+        self.sizes: list[tuple[int, int]] = []
 
     async def opened(self) -> SqliteOutbox:
         """The outbox."""
         return await SqliteOutbox.open(
-            self.path, REPLICA, clock=lambda: self.time, time_of_day=lambda: NOW, troubles=self
+            self.path, REPLICA, clock=lambda: self.time, time_of_day=lambda: NOW, observer=self
         )
 
     def trouble_began(self, cause: Cause, subject: str, text: str) -> None:
@@ -40,6 +45,14 @@ class Place:
     def trouble_ended(self, cause: Cause, subject: str) -> None:
         """As in `Troubles`."""
         self.there.pop((cause, subject), None)
+
+    def set_aside(self, destination: str, reason: str, count: int) -> None:
+        """As in `Observer`."""
+        self.given_up[destination, reason] += count
+
+    def outbox_size(self, used: int, limit: int) -> None:
+        """As in `Observer`."""
+        self.sizes.append((used, limit))
 
 
 @pytest.fixture
@@ -121,6 +134,7 @@ async def test_deliveries_of_a_removed_destination_are_told_and_then_set_aside(p
     assert "2 deliveries wait" in told[Cause.DESTINATION_REMOVED, "old"]
     assert len(before) == 2
     assert [(row.state, row.reason) for row in after] == [(DeliveryState.SET_ASIDE, "destination_removed")] * 2
+    assert place.given_up == {("old", "destination_removed"): 2}
     assert [row.state for row in other] == [DeliveryState.PENDING]
 
 
@@ -170,6 +184,20 @@ async def test_room_is_made_from_what_everybody_has_then_from_info_the_oldest_fi
     assert [kinds[0] for _, kinds in sizes] == [100] * 4
     assert sizes[3][1] == [100, 0, 0]
     assert there == {}
+    assert place.given_up == {("slack", "outbox_full"): 600}
+    assert place.sizes[0] == (whole, whole)
+    assert place.sizes[-1][1] == 100 * MIB
+
+
+async def test_what_room_is_made_of_is_counted_for_whoever_does_not_get_it(place: Place) -> None:
+    """An event may have been for several, of whom one has it."""
+    outbox = await place.opened()
+    await filled(outbox, *(an_event(f"a-{n}", "slack", "siem", "people", delivered=["people"]) for n in range(3)))
+    await outbox.queue(ME).settle([Accepted("siem", "a-0", NOW, 1)])
+    await outbox.retention.make_room(Keeping(DAY, DAY, 1))
+    await outbox.close()
+
+    assert place.given_up == {("slack", "outbox_full"): 3, ("siem", "outbox_full"): 2}
 
 
 async def test_an_event_that_somebody_else_waits_for_is_not_removed_to_make_room(place: Place) -> None:

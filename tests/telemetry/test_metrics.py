@@ -20,7 +20,7 @@ def test_every_closed_series_starts_at_zero() -> None:
 def test_the_documented_labels_are_those_that_are_exposed() -> None:
     """A query by a label that is not there finds nothing, and says nothing."""
     metrics = create("1")
-    metrics.expect_destinations(["siem"])
+    metrics.expect_destinations(["siem"], ["timeout"])
     metrics.registry_requests.labels("manifest", "ok")
     page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
     documented = {
@@ -45,18 +45,18 @@ def test_the_release_is_shown() -> None:
 
 def test_destinations_start_at_zero_and_once() -> None:
     metrics = create("1")
-    metrics.expect_destinations(["siem", "siem"])
-    metrics.deliveries_set_aside.labels("siem").inc()
-    metrics.expect_destinations(["siem"])
+    metrics.expect_destinations(["siem", "siem"], ["timeout"])
+    metrics.deliveries_set_aside.labels("siem", "timeout").inc()
+    metrics.expect_destinations(["siem"], ["timeout"])
     shown = metrics.exposed().decode()
 
     assert 'gatecrier_delivery_attempts_total{destination="siem",outcome="delivered"} 0.0' in shown
-    assert 'gatecrier_deliveries_set_aside_total{destination="siem"} 1.0' in shown
+    assert 'gatecrier_deliveries_set_aside_total{destination="siem",reason="timeout"} 1.0' in shown
 
 
 def test_a_backlog_that_is_gone_is_shown_as_gone() -> None:
     metrics = create("1")
-    metrics.expect_destinations(["siem"])
+    metrics.expect_destinations(["siem"], ["timeout"])
     metrics.show_backlog({"siem": Backlog(pending=3, oldest_age=12.5, set_aside=1)})
     before = metrics.exposed().decode()
     metrics.show_backlog({})
