@@ -8,7 +8,8 @@ from __future__ import annotations
 import sqlite3
 
 from router.events import Origin, as_json, unmatched_notice
-from router.incidents import ledger, silences
+from router.incidents import silences
+from router.incidents.appending import append
 from router.incidents.rules import Rules
 from router.incidents.telling import Times
 from router.telemetry.logs import logger
@@ -30,7 +31,7 @@ def tell_of_unmatched(connection: sqlite3.Connection, rules: Rules, times: Times
             at=times.of_day,
         )
         if told := rules.routes.of_gatecrier(event["data"], None):
-            ledger.append(
+            append(
                 connection,
                 (event["id"], as_json(event)),
                 told,
