@@ -43,12 +43,18 @@ class Counted(NamedTuple):
     outcome: str
 
 
+def begin(connection: sqlite3.Connection) -> int:
+    """Where nobody ever looked, what is appended from now on is to be consumed, and nothing before; whether, as 0 or 1."""
+    return connection.execute(
+        "UPDATE incident_progress SET consumed = (SELECT last FROM numbering) WHERE consumed IS NULL"
+    ).rowcount
+
+
 def unconsumed(connection: sqlite3.Connection, limit: int) -> Sequence[Stored]:
     """The next events, in their order; the first look ever begins with what is appended after it."""
-    (consumed,) = connection.execute("SELECT consumed FROM incident_progress").fetchone()
-    if consumed is None:
-        connection.execute("UPDATE incident_progress SET consumed = (SELECT last FROM numbering)")
+    if begin(connection):
         return ()
+    (consumed,) = connection.execute("SELECT consumed FROM incident_progress").fetchone()
     found = connection.execute(
         "SELECT sequence, id, appended_at, CAST(body AS BLOB), incident_routes FROM events"
         " WHERE sequence > max(?, 0) ORDER BY sequence LIMIT ?",
