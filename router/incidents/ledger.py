@@ -44,7 +44,7 @@ class Counted(NamedTuple):
 
 
 def begin(connection: sqlite3.Connection) -> int:
-    """Where nobody ever looked, what is appended from now on is to be consumed, and nothing before; whether, as 0 or 1."""
+    """Consume what is appended from now on, where nobody ever looked before; whether that was so, as 0 or 1."""
     return connection.execute(
         "UPDATE incident_progress SET consumed = (SELECT last FROM numbering) WHERE consumed IS NULL"
     ).rowcount
