@@ -91,7 +91,7 @@ def test_what_we_send_has_the_fields_of_the_example() -> None:
 
     assert set(ours) == set(EXAMPLE)
     assert set(ours["data"]) - {"timings"} == set(EXAMPLE["data"])
-    assert set(ours["data"]["images"][0]) - {"wanted"} == set(EXAMPLE["data"]["images"][0])
+    assert set(ours["data"]["images"][0]) - {"wanted", "judged_by"} == set(EXAMPLE["data"]["images"][0])
     assert set(ours["data"]["decision"]) == set(EXAMPLE["data"]["decision"])
 
 

@@ -61,7 +61,7 @@ class GateRules:
         try:
             never_block = self.enforcement.never_blocks(namespace)
             return (Mode.DETECT if never_block else self.enforcement.mode(namespace)), never_block
-        except Exception:  # the answer then goes by the mode of namespaces that nobody named
+        except Exception:  # the last word would have no mode either, and fail; it is that of namespaces nobody named
             log.exception("mode_unknown", namespace=namespace)
             return self.enforcement.default, False
 

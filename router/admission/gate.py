@@ -81,7 +81,9 @@ class Gate:
                 problem = "there was no time to read the object"
             except UnreadableJsonError as error:
                 problem = str(error)
-            except Exception as error:  # it counts as unreadable: refused in enforce, told in either mode
+            except (
+                Exception
+            ) as error:  # whoever writes an object could else bring about a last word, which tells nobody
                 log.exception("object_not_read", uid=request.uid, namespace=request.namespace)
                 problem = f"reading the object failed ({type(error).__name__})"
         never_block |= workload.never_blocks
@@ -102,7 +104,7 @@ class Gate:
                 self._observer.skipped(workload.skip)
                 return review.reply(asked.request.uid, allowed=True)
             return await self._told(asked, await decided(asked))
-        except Exception as error:  # the one boundary: the answer and its event say that we failed
+        except Exception as error:  # the one boundary: without it the webhook has the last word, which makes no event
             log.exception("gate_stage_failed", uid=asked.request.uid, namespace=asked.request.namespace)
             return await self._told_of_failure(asked, type(error).__name__)
 
@@ -112,7 +114,7 @@ class Gate:
         try:
             if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
                 patch = await pinning.pins(asked, (await _found(asked)).findings)
-        except Exception:  # without a patch nothing is lost: /validate holds it against tags that are not pinned
+        except Exception:  # the last word would refuse; without a patch nothing is lost, since /validate looks again
             log.exception("pinning_failed", uid=asked.request.uid)
         return review.reply(asked.request.uid, allowed=True, patch=patch)
 

@@ -223,6 +223,7 @@ class Judging:
             wanted="" if rule is None else self._wanted(rule),
             is_new=place.is_new,
             is_registrys_doing=judgement.is_registrys_doing,
+            judged_by=judgement.judged_by,
         )
 
 

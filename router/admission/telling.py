@@ -105,7 +105,7 @@ class Telling:
         try:
             async with asyncio.timeout_at(until):
                 return event_id in await self._outbox.withdraw([event_id])
-        except Exception as error:  # noqa: BLE001 - whatever the cause, what may be stored is corrected then
+        except Exception as error:  # noqa: BLE001 - the refusal has left: nobody would be told of it; so it corrects
             log.warning("event_not_withdrawn", event_id=event_id, **_cause(error))
             return False
 
@@ -118,7 +118,7 @@ class Telling:
             asked.told.add(new, new.destinations)
             async with asyncio.timeout_at(until):
                 await self._outbox.append(new)
-        except Exception as error:  # noqa: BLE001 - making it may have failed, too: what it tells is in the log then
+        except Exception as error:  # noqa: BLE001 - (3): what is neither stored nor in the log is lost
             if is_logged or new is None:
                 bare = {"uid": asked.request.uid, "decision": asdict(draft.decision)}
                 self._not_stored(error, new.id if new else asked.request.uid, decode(new.body) if new else bare)
@@ -148,7 +148,7 @@ class Telling:
         )
         try:
             await self._outbox.append(_to_store(event, encode(event), self._now(), _who(rules, event)))
-        except Exception as error:  # noqa: BLE001 - the same; whoever can cause these events ends no task by it
+        except Exception as error:  # noqa: BLE001 - as an event of a request: else it is lost
             self._not_stored(error, event["id"], event)
         else:
             self._observer.stored()
@@ -157,7 +157,7 @@ class Telling:
         """Count the decision; never fails, since the answer is made by now."""
         try:
             self._observer.decided(draft.decision.outcome, draft.decision.mode, draft.verdicts)
-        except Exception:  # the decision is stored by now; failing here would make another one of it
+        except Exception:  # the decision is stored by now; the boundary would make another one of it
             log.exception("decision_not_counted")
 
     def _not_stored(self, error: Exception, event_id: str, told_instead: Mapping[str, object]) -> None:
@@ -168,7 +168,7 @@ class Telling:
     def _event(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> CloudEvent:
         try:
             return self._event_about(asked, draft, is_attempt=is_attempt)
-        except Exception:  # the event then tells of the decision alone, without findings and workload
+        except Exception:  # (1): else it would only stand in the log, and be delivered to nobody
             log.exception("event_incomplete", uid=asked.request.uid)
             bare = structs.replace(asked, workload=Workload())
             return self._event_about(bare, Draft(draft.decision, ()), is_attempt=is_attempt)
@@ -231,6 +231,6 @@ def _to_store(event: CloudEvent, body: bytes, at: float, routed: Routed) -> NewE
 def _who(rules: GateRules, event: CloudEvent) -> Routed:
     try:
         return rules.routes.routed(event["data"], event["data"]["decision"]["severity"])
-    except Exception:  # everybody is told then: better too much than nothing
+    except Exception:  # (2): else it would only stand in the log, and be delivered to nobody
         log.exception("routing_failed", event_id=event["id"])
         return Routed(rules.destinations)

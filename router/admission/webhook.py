@@ -87,7 +87,7 @@ class Webhook:
             return self._refused(refused.status, str(refused))
         except ReviewError as error:
             return self._refused(web.HTTPBadRequest.status_code, str(error))
-        except Exception as error:  # noqa: BLE001 - the last boundary
+        except Exception as error:  # noqa: BLE001 - the last boundary: the API server would get an HTTP error
             return _last_word(rules, found, error)
         except asyncio.CancelledError:  # the client has gone
             if found and answering == self._gate.validate:
@@ -145,7 +145,7 @@ class Webhook:
 def _allowance(request: web.BaseRequest, longest: float) -> Allowance:
     try:
         return allowance(request.query_string.removeprefix("timeout="), longest)
-    except Exception as error:  # noqa: BLE001 - how long it may take decides nothing about what it says
+    except Exception as error:  # noqa: BLE001 - nothing is read yet: a 503 would let it in under `Ignore`
         _say("deadline_unknown", error)
         return Allowance(longest, longest + LARGEST_KEPT / 2)
 
@@ -185,5 +185,5 @@ def _check_head(request: web.BaseRequest) -> None:
 
 def _say(event: str, error: BaseException | None = None) -> None:
     """Log, where logging may be what has failed."""
-    with contextlib.suppress(Exception):  # the answer matters more than its line in the log
+    with contextlib.suppress(Exception):  # there is no boundary beyond the last: the answer would be lost for a line
         log.error(event, exc_info=error)

@@ -33,7 +33,7 @@ class LoggedIntake:
         number = await self._intake.append(event)
         try:
             _log(event)
-        except Exception:  # it is stored: whoever appended it must hear so, whatever is wrong with its line
+        except Exception:  # it is stored; the gate would take it for not stored, and may refuse
             log.exception("decision_not_logged", event_id=event.id)
         return number
 

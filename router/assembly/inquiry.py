@@ -19,8 +19,6 @@ import os
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 from router import __version__
 from router.admission.asked import Asked, GateRules, Times
@@ -36,6 +34,7 @@ from router.decision import Finding
 from router.errors import OutboxError, ReviewError
 from router.events import Origin
 from router.images import ImageReference
+from router.outbound.closing import Closing
 from router.outbox import NewEvent, Number
 from router.policy import Enforcement, Rule
 from router.registry import RegistryClient
@@ -104,7 +103,7 @@ def _kept_roots(settings: AskingSettings) -> Roots:
     return keeping.renewed_roots(settings.outbox.path.parent / TRUST, settings.verifiers)
 
 
-class Inquiry:
+class Inquiry(Closing):
     """Asks by one configuration; close it, or use it as a context."""
 
     def __init__(self, judged_by: JudgedBy, seconds: float) -> None:
@@ -145,12 +144,8 @@ class Inquiry:
         )
         self._gate = Gate(rules, Telling(_Nowhere(), observing), observing)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
+        """Close every connection."""
         await self._registry.close()
         await self._revocations.close()
 

@@ -1,7 +1,8 @@
 """The command `gatecrier`: one module per subcommand, each thin: parse, call, print.
 
-Exit codes: 0 yes, or done; 1 no, or refused; 2 the command line itself is wrong; 3 it could not be told;
-130 interrupted. Whoever reads our output and has seen enough closes it: that is no trouble.
+Exit codes are those of `router.cli.exit_codes`; whatever we raise on purpose is told on standard error, and means that
+it could not be told (3), or that the command line is wrong (2). Whoever reads our output and has seen enough closes it:
+that is no trouble.
 A module of this package offers `add(subcommands)`, which registers its parser with `run` as the default to call.
 Modules are imported when the command line is parsed, and what they need only when they run, so that `--help` and
 the short commands stay quick.
@@ -13,7 +14,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from router import __version__
 from router.cli import (
@@ -31,11 +31,9 @@ from router.cli import (
     trust,
     verify,
 )
+from router.cli.exit_codes import INTERRUPTED, MISUSED, UNKNOWN, YES
 from router.cli.parsing import Parser, example
 from router.errors import GatecrierError, MisusedError
-
-if TYPE_CHECKING:
-    Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
 COMMANDS = (
     serve,
@@ -54,14 +52,19 @@ COMMANDS = (
 )
 
 
+_EXAMPLES = """
+gatecrier demo
+gatecrier config check gatecrier.yaml
+gatecrier serve --config gatecrier.yaml
+"""
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     whole = Parser(
         prog="gatecrier",
         description="Verifies container images at the Kubernetes gate and loses no alert about what it decided.",
-        epilog=example(
-            "gatecrier demo", "gatecrier config check gatecrier.yaml", "gatecrier serve --config gatecrier.yaml"
-        ),
+        epilog=example(_EXAMPLES),
     )
     whole.add_argument("--version", action="version", version=f"gatecrier {__version__}")
     subcommands = whole.add_subparsers(metavar="COMMAND", required=True)
@@ -80,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(end="", flush=True)  # what is left would fail at exit; there may be no standard output at all
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail once more at exit
-        return 0
+        return YES
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -89,15 +92,11 @@ def _run(argv: Sequence[str] | None) -> int:
     arguments = whole.parse_args(argv)
     try:
         code: int = arguments.run(arguments)
-    except MisusedError as error:
-        _complain(str(error))
-        return 2
     except GatecrierError as error:
         _complain(str(error))
-        trouble: int = getattr(arguments, "on_trouble", 1)
-        return trouble
+        return MISUSED if isinstance(error, MisusedError) else UNKNOWN
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return code
 
 

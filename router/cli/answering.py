@@ -1,11 +1,14 @@
-"""How commands answer: columns for people, JSON for programs, once or live.
+"""How commands answer: text for people, JSON for programs, once or live.
 
 Rules:
-(1) `--json` is one array in every command, `--jsonl` one object a line. `--watch` asks again every second until it is
-    interrupted: people are shown the whole whenever it has changed, programs the objects that are new or have changed.
-    An array that never ends is none, so `--json --watch` is refused.
-(2) Exit codes: 0 yes, or found; 1 no, or nothing found; 2 the command line is wrong; 3 it could not be told.
-(3) What others wrote can neither break a line nor be obeyed by a terminal (`one_line`).
+(1) In every command that answers, `--json` is one array, also of one thing or none, and `--jsonl` one object a line.
+(2) `--watch` asks again every second until it is interrupted: people are shown the whole whenever it has changed,
+    programs the objects that are new or have changed. An array that never ends is none, so `--json --watch` is refused.
+    Commands that ask others than our own files have no `--watch`: registries and repositories are asked once.
+(3) What is wrong beside the answer is told on standard error, in every form, again where it has changed.
+(4) What others wrote can neither break a line nor be obeyed by a terminal: texts are made by `one_line` or by `table`,
+    and JSON is ASCII.
+(5) Whoever stops reading ends the output, not the exit code (`router.cli.pages`), and what is live.
 """
 
 from __future__ import annotations
@@ -13,17 +16,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-from router.cli.serve import DEFAULT_CONFIG
-from router.cli.tables import table as columns
+from router.cli.exit_codes import YES
+from router.cli.pages import Page
 from router.errors import MisusedError
 
-YES, NO, MISUSED, UNKNOWN = 0, 1, 2, 3
 AGAIN = 1.0
 """Seconds between two answers of `--watch`."""
 _CLEAR = "\x1b[H\x1b[2J"
@@ -40,21 +42,17 @@ class Answer:
     text: str
     """For people."""
     code: int = YES
+    problems: Sequence[str] = ()
+    """What is wrong beside it, a line each."""
     is_news: bool = False
     """Whether it holds only what was not answered before, so that live it is added and replaces nothing."""
 
 
-def asking(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
-    """Let a command read a configuration; where what it asks can't be read, the answer is that it could not be told."""
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration (default: %(default)s)")
-    parser.set_defaults(run=run, on_trouble=UNKNOWN)
-
-
 def forms(parser: argparse.ArgumentParser, *, is_live: bool = True) -> None:
-    """Let a command answer in all forms."""
+    """Let a command answer in all forms; `is_live`: also again and again (2)."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--json", action="store_true", help="one JSON array, for programs")
-    group.add_argument("--jsonl", action="store_true", help="one JSON object per line, for programs")
+    group.add_argument("--jsonl", action="store_true", help="one JSON object a line, for programs")
     if is_live:
         parser.add_argument("--watch", action="store_true", help="go on until interrupted, and show what changes")
 
@@ -66,41 +64,59 @@ def answered(
     is_live = getattr(arguments, "watch", False)
     if is_live and arguments.json:
         raise MisusedError("an array that goes on has no end; write --jsonl --watch")
+    page = Page()
     found, before = ask(), Answer((), "")
-    _print(arguments, found, before, is_live=is_live)
-    while is_live:
+    _show(page, arguments, found, before)
+    while is_live and page.is_read:
         (pause or time.sleep)(AGAIN)
         before, found = found, ask()
-        _print(arguments, found, before, is_live=True)
+        _show(page, arguments, found, before)
     return found.code
 
 
-def for_programs(arguments: argparse.Namespace, objects: Sequence[Object], known: Sequence[Object] = ()) -> bool:
-    """Print them, but for lines that are known, where the answer is for programs; whether it is."""
-    if arguments.json:
-        print(json.dumps(list(objects), indent=2))
-    elif arguments.jsonl:
-        before = set(map(json.dumps, known))
-        for line in map(json.dumps, objects):
-            if line not in before:
-                print(line)
-    return bool(arguments.json or arguments.jsonl)
-
-
-def _print(arguments: argparse.Namespace, found: Answer, before: Answer, *, is_live: bool) -> None:
-    if for_programs(arguments, found.objects, () if found.is_news else before.objects):
-        pass
+def _show(page: Page, arguments: argparse.Namespace, found: Answer, before: Answer) -> None:
+    if (objects := Objects.wanted(page, arguments)) is not None:
+        known = set() if found.is_news else set(map(json.dumps, before.objects))
+        for one in found.objects:
+            if json.dumps(one) not in known:
+                objects.add(one)
+        objects.end()
     elif found.text and (found.is_news or found.text != before.text):
-        if is_live and not found.is_news and sys.stdout.isatty():
-            print(_CLEAR, end="")
-        print(found.text)
-    sys.stdout.flush()
+        if getattr(arguments, "watch", False) and not found.is_news and page.is_terminal:
+            page.raw(_CLEAR, end="")
+        page.raw(found.text)
+    if found.problems != before.problems:
+        for problem in found.problems:
+            print(problem, file=sys.stderr)
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, nothing: str) -> str:
-    """Columns under their heads; `nothing` stands for no rows."""
-    cells = list(rows)
-    return columns(heads, cells) if cells else nothing
+class Objects:
+    """Answers as JSON, one after the other: an array, or one a line. All is ASCII (4)."""
+
+    def __init__(self, page: Page, *, is_array: bool) -> None:
+        self._page = page
+        self._is_array = is_array
+        self._is_empty = True
+
+    @classmethod
+    def wanted(cls, page: Page, arguments: argparse.Namespace) -> Objects | None:
+        """Where answers for programs go; None where people ask."""
+        return cls(page, is_array=arguments.json) if arguments.json or arguments.jsonl else None
+
+    def add(self, answer: Object) -> None:
+        """Show one."""
+        if not self._is_array:
+            self._page.raw(json.dumps(answer))
+            return
+        self._page.raw(
+            ("[\n" if self._is_empty else ",\n") + textwrap.indent(json.dumps(answer, indent=2), "  "), end=""
+        )
+        self._is_empty = False
+
+    def end(self) -> None:
+        """No more come."""
+        if self._is_array:
+            self._page.raw("[]" if self._is_empty else "\n]")
 
 
 def moment(epoch: float) -> str:
@@ -111,24 +127,3 @@ def moment(epoch: float) -> str:
 def moment_or_none(epoch: float | None) -> str | None:
     """The same, where there is one."""
     return None if epoch is None else moment(epoch)
-
-
-def at_least_one(text: str) -> int:
-    """A number on the command line, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
-
-
-def seconds(text: str) -> float:
-    """A duration on the command line, for argparse."""
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - imported only where it is needed
-
-    from router.fields import Duration  # noqa: PLC0415 - the same
-
-    try:
-        found: float = TypeAdapter(Duration).validate_python(text)
-    except ValidationError as error:
-        raise argparse.ArgumentTypeError(error.errors()[0]["msg"]) from error
-    return found

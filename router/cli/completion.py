@@ -10,27 +10,30 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from router.cli.parsing import example
+from router.cli.exit_codes import YES
+from router.cli.parsing import command
 
 if TYPE_CHECKING:
-    from router.cli import Subcommands
+    from router.cli.parsing import Subcommands
 
+_EXAMPLES = """
+eval "$(gatecrier completion bash)"
+eval "$(gatecrier completion zsh)"
+gatecrier completion fish | source
+"""
 SHELLS = ("bash", "zsh", "fish")
 _IS_ASKED = "_ARGCOMPLETE"
 
 
 def add(subcommands: Subcommands) -> None:
     """Register the command."""
-    parser = subcommands.add_parser(
+    parser = command(
+        subcommands,
         "completion",
-        help="print what a shell needs to complete commands",
-        description="Prints a script that lets your shell complete the commands and options of gatecrier. Load it from "
-        "the shell's start-up file, or put it where the shell looks for completions.",
-        epilog=example(
-            'eval "$(gatecrier completion bash)"',
-            'eval "$(gatecrier completion zsh)"',
-            "gatecrier completion fish | source",
-        ),
+        brief="print what a shell needs to complete commands",
+        text="Prints a script that lets your shell complete the commands and options of gatecrier. Load it from the "
+        "shell's start-up file, or put it where the shell looks for completions.",
+        examples=_EXAMPLES,
     )
     parser.add_argument("shell", choices=SHELLS, help="whose script")
     parser.set_defaults(run=run)
@@ -41,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from argcomplete.shell_integration import shellcode  # noqa: PLC0415 - imported only where it is needed
 
     print(shellcode(["gatecrier"], shell=arguments.shell))
-    return 0
+    return YES
 
 
 def complete(parser: argparse.ArgumentParser) -> None:

@@ -9,26 +9,25 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from router.cli.describing import described
-from router.cli.parsing import example
-from router.cli.serve import DEFAULT_CONFIG
+from router.cli.exit_codes import NO, YES
+from router.cli.parsing import DEFAULT_CONFIG, command, group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from router.cli import Subcommands
+    from router.cli.parsing import Subcommands
     from router.settings.loading import Loaded
 
 
 def add(subcommands: Subcommands) -> None:
     """Register the command."""
-    parser = subcommands.add_parser(
+    inner = group(
+        subcommands,
         "config",
-        help="check a configuration, or show what may stand in one",
-        epilog=example("gatecrier config check gatecrier.yaml", "gatecrier config schema > gatecrier.schema.json"),
+        brief="check a configuration, or show what may stand in one",
+        examples="gatecrier config check gatecrier.yaml\ngatecrier config schema > gatecrier.schema.json",
     )
-    inner = parser.add_subparsers(metavar="COMMAND", required=True)
-    check = described(
+    check = command(
         inner,
         "check",
         brief="say everything that is wrong with a configuration",
@@ -42,7 +41,7 @@ def add(subcommands: Subcommands) -> None:
         "--offline", action="store_true", help="without the files that it names and without the environment: for CI"
     )
     check.set_defaults(run=_check)
-    schema = described(
+    schema = command(
         inner,
         "schema",
         brief="print the JSON Schema of the configuration, for editors",
@@ -50,12 +49,13 @@ def add(subcommands: Subcommands) -> None:
         examples="gatecrier config schema > gatecrier.schema.json",
     )
     schema.set_defaults(run=_schema)
-    reference = inner.add_parser(
+    reference = command(
+        inner,
         "reference",
-        help="print what may stand in a configuration, with defaults and meanings",
-        description="Prints every key of the configuration with its default and meaning, in Markdown: what "
+        brief="print what may stand in a configuration, with defaults and meanings",
+        text="Prints every key of the configuration with its default and meaning, in Markdown: what "
         "docs/configuration.md has.",
-        epilog=example("gatecrier config reference | less"),
+        examples="gatecrier config reference | less",
     )
     reference.set_defaults(run=_reference)
 
@@ -70,7 +70,7 @@ def _check(arguments: argparse.Namespace) -> int:
     result = attempt_offline(arguments.file) if arguments.offline else attempt(arguments.file, os.environ)
     if not isinstance(result, Loaded):
         print(result.text, file=sys.stderr)
-        return 1
+        return NO
     left_behind = [] if arguments.offline else asyncio.run(_left_behind(result))
     for warning in (*result.warnings, *left_behind):
         print(f"warning: {warning}", file=sys.stderr)
@@ -78,7 +78,7 @@ def _check(arguments: argparse.Namespace) -> int:
         print(f"note: {note}", file=sys.stderr)
     left_out = "; files and environment were not looked at" if arguments.offline else ""
     print(f"{arguments.file}: valid ({_summary(result)}{left_out})")
-    return 0
+    return YES
 
 
 async def _left_behind(loaded: Loaded) -> Sequence[str]:
@@ -127,11 +127,11 @@ def _schema(_: argparse.Namespace) -> int:
     from router.settings.schema import schema_text  # noqa: PLC0415 - as above
 
     print(schema_text(), end="")
-    return 0
+    return YES
 
 
 def _reference(_: argparse.Namespace) -> int:
     from router.settings.reference import reference  # noqa: PLC0415 - as above
 
     print(reference(), end="")
-    return 0
+    return YES

@@ -8,25 +8,17 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from router.cli.answering import (
-    Answer,
-    Object,
-    answered,
-    asking,
-    at_least_one,
-    forms,
-    moment,
-    moment_or_none,
-    table,
-)
-from router.cli.describing import described
-from router.cli.parsing import example
+from router.cli.answering import Answer, Object, answered, forms, moment, moment_or_none
+from router.cli.events import opened
+from router.cli.exit_codes import YES
+from router.cli.parsing import command, configured, group, limited
+from router.cli.tables import table
 from router.errors import MisusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from router.cli import Subcommands
+    from router.cli.parsing import Subcommands
     from router.outbox import DeliveryRow, Records, Selection
 
 STATES = ("pending", "set_aside", "delivered", "discarded")
@@ -34,13 +26,13 @@ STATES = ("pending", "set_aside", "delivered", "discarded")
 
 def add(subcommands: Subcommands) -> None:
     """Register the commands."""
-    parser = subcommands.add_parser(
+    inner = group(
+        subcommands,
         "deliveries",
-        help="list, replay or discard what was not delivered",
-        epilog=example("gatecrier deliveries list", "gatecrier deliveries replay --destination siem"),
+        brief="list, replay or discard what was not delivered",
+        examples="gatecrier deliveries list\ngatecrier deliveries replay --destination siem",
     )
-    inner = parser.add_subparsers(metavar="COMMAND", required=True)
-    listing = described(
+    listing = command(
         inner,
         "list",
         brief="show deliveries, newest first",
@@ -49,9 +41,9 @@ def add(subcommands: Subcommands) -> None:
         examples="gatecrier deliveries list --destination slack --state set_aside",
     )
     _selecting(listing, STATES, _list)
-    listing.add_argument("--limit", type=at_least_one, default=100, help="how many at most (default: %(default)s)")
+    limited(listing, 100)
     forms(listing)
-    replay = described(
+    replay = command(
         inner,
         "replay",
         brief="try deliveries again now, with their original ids",
@@ -61,7 +53,7 @@ def add(subcommands: Subcommands) -> None:
     replay.add_argument("--to", metavar="NAME", help="send the events to this destination instead")
     _selecting(replay, ("set_aside", "pending"), _replay)
     replay.add_argument("--all", action="store_true", help="everything that was set aside")
-    discard = described(
+    discard = command(
         inner,
         "discard",
         brief="give deliveries up for good",
@@ -75,7 +67,7 @@ def add(subcommands: Subcommands) -> None:
 def _selecting(
     parser: argparse.ArgumentParser, states: Sequence[str], run: Callable[[argparse.Namespace], int]
 ) -> None:
-    asking(parser, run)
+    configured(parser, run)
     parser.add_argument("--destination", metavar="NAME", help="only of this destination")
     parser.add_argument("--state", metavar="STATE", choices=states, help=f"only in this state: {', '.join(states)}")
     parser.add_argument(
@@ -93,19 +85,15 @@ def _selection(arguments: argparse.Namespace) -> Selection:
 @asynccontextmanager
 async def _records(arguments: argparse.Namespace) -> AsyncIterator[Records]:
     """The outbox, where the destination that is meant is one; raises GatecrierError."""
-    from router.outbox.records import beside  # noqa: PLC0415 - imported only where it is needed
-    from router.settings.part import destination_names, outbox_settings  # noqa: PLC0415 - the same
+    from router.settings.part import destination_names  # noqa: PLC0415 - imported only where it is needed
     from router.settings.problems import advice  # noqa: PLC0415 - the same
 
-    records = await beside(outbox_settings(arguments.config).path)
-    try:
+    async with opened(arguments.config) as records:
         known = destination_names(arguments.config)
         for name, is_new in ((arguments.destination, False), (getattr(arguments, "to", None), True)):
             if name is not None and name not in known and (is_new or not await records.knows(name)):
                 raise MisusedError(f"there is no destination {name!r}; {advice(name, known)}")
         yield records
-    finally:
-        await records.close()
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -146,7 +134,7 @@ async def _changed(arguments: argparse.Namespace, what: str) -> int:
             count = await records.discard(selection, time.time())
     done = "discarded" if what == "discard" else f"due at {arguments.to}" if arguments.to else "due again"
     print(f"{count} deliver{'y' if count == 1 else 'ies'} {done}")
-    return 0
+    return YES
 
 
 def _cells(row: DeliveryRow) -> Sequence[str]:

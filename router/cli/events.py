@@ -9,25 +9,17 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from router.cli.answering import (
-    NO,
-    YES,
-    Answer,
-    answered,
-    asking,
-    at_least_one,
-    forms,
-    seconds,
-    table,
-)
-from router.cli.parsing import example
+from router.cli.answering import Answer, answered, forms
+from router.cli.exit_codes import NO, YES
+from router.cli.parsing import command, configured, group, limited, recent
+from router.cli.tables import table
 from router.errors import MisusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from router.cli import Subcommands
+    from router.cli.parsing import Subcommands
     from router.outbox.records import SqliteRecords
     from router.outbox.stored import StoredEvent
 
@@ -38,40 +30,43 @@ _HEADS = ("TIME", "SEVERITY", "OUTCOME", "MODE", "SUBJECT", "VERDICTS", "EVENT")
 
 def add(subcommands: Subcommands) -> None:
     """Register the commands."""
-    parser = subcommands.add_parser(
+    inner = group(
+        subcommands,
         "events",
-        help="look at stored events: the last, one, or those that match",
-        epilog=example("gatecrier events tail --watch", 'gatecrier events search "images.verdict = unsigned"'),
+        brief="look at stored events: the last, one, or those that match",
+        examples="gatecrier events tail --watch\ngatecrier events search 'images.verdict = unsigned'",
     )
-    inner = parser.add_subparsers(metavar="COMMAND", required=True)
-    tail = inner.add_parser(
+    tail = command(
+        inner,
         "tail",
-        help="show the last events",
-        description="Shows the last events, the newest at the end. With --watch it goes on with those that come.",
-        epilog=example("gatecrier events tail -n 20", "gatecrier events tail --watch"),
+        brief="show the last events",
+        text="Shows the last events, the newest at the end. With --watch it goes on with those that come.",
+        examples="gatecrier events tail -n 20\ngatecrier events tail --watch",
     )
-    tail.add_argument("-n", "--limit", type=at_least_one, default=10, help="how many (default: %(default)s)")
-    show = inner.add_parser(
+    limited(tail, 10)
+    show = command(
+        inner,
         "show",
-        help="show events whole",
-        description="Shows events whole, as they are delivered to whoever takes CloudEvents. Exit code 1 if one of "
-        "them is not stored here.",
-        epilog=example("gatecrier events show ID --json"),
+        brief="show events whole",
+        text="Shows events whole, as they are delivered to whoever takes CloudEvents. Exit code 1 if one of them is "
+        "not stored here.",
+        examples="gatecrier events show ID --json",
     )
     show.add_argument("id", metavar="ID", nargs="+", help="id of an event")
-    search = inner.add_parser(
+    search = command(
+        inner,
         "search",
-        help="find events by matchers, as routes are written",
-        description="Shows events that all of these matchers match, newest first; matchers are written as in routes: "
-        '\'request.namespace =~ "team-.*"\', "images.verdict = unsigned". Exit code 1 if there is none.',
-        epilog=example('gatecrier events search "images.verdict = unsigned" --since 2h'),
+        brief="find events by matchers, as routes are written",
+        text="Shows events that all of these matchers match, newest first; matchers are written as in routes: "
+        "'request.namespace =~ \"team-.*\"', 'images.verdict = unsigned'. Exit code 1 if there is none.",
+        examples="gatecrier events search 'images.verdict = unsigned' --since 2h",
     )
     search.add_argument("matcher", metavar="MATCHER", nargs="+", help="FIELD OPERATOR VALUE")
-    search.add_argument("--since", metavar="DURATION", type=seconds, help="only of the last 30m, 2h, 7d ...")
-    search.add_argument("-n", "--limit", type=at_least_one, default=100, help="how many at most (default: %(default)s)")
-    for command, run, is_live in ((tail, _tail, True), (show, _show, False), (search, _search, True)):
-        asking(command, run)
-        forms(command, is_live=is_live)
+    recent(search)
+    limited(search, 100)
+    for parser, run in ((tail, _tail), (show, _show), (search, _search)):
+        configured(parser, run)
+        forms(parser)
 
 
 @asynccontextmanager

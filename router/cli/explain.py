@@ -11,25 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.cli import deliveries, events, incidents
-from router.cli.answering import (
-    NO,
-    YES,
-    Answer,
-    Object,
-    answered,
-    asking,
-    at_least_one,
-    forms,
-    moment,
-    seconds,
-)
-from router.cli.parsing import example
+from router.cli.answering import Answer, Object, answered, forms, moment
+from router.cli.exit_codes import NO, YES
+from router.cli.parsing import command, configured, limited, recent
 from router.errors import MisusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from router.cli import Subcommands
+    from router.cli.parsing import Subcommands
     from router.incidents.incident import Incident
     from router.outbox import Attempt, DeliveryRow
     from router.outbox.records import SqliteRecords
@@ -43,13 +33,14 @@ _FILTERS = ("namespace", "name", "image")
 
 def add(subcommands: Subcommands) -> None:
     """Register the command."""
-    parser = subcommands.add_parser(
+    parser = command(
+        subcommands,
         "explain",
-        help="tell what became of an event, and why",
-        description="Tells of an event, or of those that the options find, newest first: what was decided, which "
+        brief="tell what became of an event, and why",
+        text="Tells of an event, or of those that the options find, newest first: what was decided, which "
         "routes of the configuration take it and why, and of each destination every attempt (when, how long, status, "
         "reason, the receiver's own words) and the next. Exit code 1 if there is no such event.",
-        epilog=example("gatecrier explain ID", "gatecrier explain --namespace payments --since 1h"),
+        examples="gatecrier explain ID\ngatecrier explain --namespace payments --since 1h",
     )
     parser.add_argument(
         "id",
@@ -60,9 +51,9 @@ def add(subcommands: Subcommands) -> None:
     parser.add_argument("--namespace", metavar="N", help="of this namespace")
     parser.add_argument("--name", metavar="P", help="of an object of this name, or made of this one's template")
     parser.add_argument("--image", metavar="I", help="with an image in whose name this stands")
-    parser.add_argument("--since", metavar="DURATION", type=seconds, help="only of the last 30m, 2h, 7d ...")
-    parser.add_argument("-n", "--limit", type=at_least_one, default=5, help="events at most (default: %(default)s)")
-    asking(parser, _explain)
+    recent(parser)
+    limited(parser, 5)
+    configured(parser, _explain)
     forms(parser)
 
 

@@ -9,8 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.cli import events
-from router.cli.answering import NO, YES, Answer, Object, answered, asking, at_least_one, forms, moment, table
-from router.cli.parsing import example
+from router.cli.answering import Answer, Object, answered, forms, moment
+from router.cli.exit_codes import NO, YES
+from router.cli.parsing import command, configured, group, limited
+from router.cli.tables import table
 from router.errors import MisusedError
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from router.cli import Subcommands
+    from router.cli.parsing import Subcommands
     from router.incidents.incident import Incident
     from router.incidents.rules import Rules
 
@@ -28,43 +30,49 @@ EVENTS = 100
 
 def add(subcommands: Subcommands) -> None:
     """Register the commands."""
-    parser = subcommands.add_parser(
+    inner = group(
+        subcommands,
         "incidents",
-        help="list, show or close incidents",
-        epilog=example("gatecrier incidents list", "gatecrier incidents show 17"),
+        brief="list, show or close incidents",
+        examples="gatecrier incidents list\ngatecrier incidents show 17",
     )
-    inner = parser.add_subparsers(metavar="COMMAND", required=True)
-    listing = inner.add_parser(
+    listing = command(
+        inner,
         "list",
-        help="show incidents, newest first",
-        description="Shows incidents, newest first: open ones.",
-        epilog=example("gatecrier incidents list --namespace payments --json"),
+        brief="show incidents, newest first",
+        text="Shows incidents, newest first: open ones.",
+        examples="gatecrier incidents list --namespace payments --json",
     )
     which = listing.add_mutually_exclusive_group()
     which.add_argument("--open", action="store_true", help="only open ones (the default)")
     which.add_argument("--all", action="store_true", help="those that are over, too")
     listing.add_argument("--namespace", metavar="N", help="of this namespace")
-    listing.add_argument(
-        "-n", "--limit", type=at_least_one, default=100, help="how many at most (default: %(default)s)"
-    )
-    asking(listing, _list)
+    limited(listing, 100)
+    configured(listing, _list)
     forms(listing)
-    show = inner.add_parser(
-        "show", help="show all that is known of an incident", epilog=example("gatecrier incidents show 17")
+    show = command(
+        inner,
+        "show",
+        brief="show all that is known of an incident",
+        text="Shows all that is known of an incident: whose trouble it is, since when, what was found how often, who "
+        "was told of it, and for programs the ids of its events. Exit code 1 if there is no such incident.",
+        examples="gatecrier incidents show 17",
     )
     show.add_argument("id", metavar="ID", help="its id, or its number")
-    asking(show, _show)
+    configured(show, _show)
     forms(show)
-    close = inner.add_parser(
+    close = command(
+        inner,
         "close",
-        help="end an incident",
-        description="Ends an open incident; whoever was told of it is told so. The next failure opens another.",
-        epilog=example('gatecrier incidents close 17 --author alice --reason "signed by hand"'),
+        brief="end an incident",
+        text="Ends an open incident; whoever was told of it is told so. The next failure opens another. Exit code 1 if "
+        "no such incident is open.",
+        examples="gatecrier incidents close 17 --author alice --reason 'signed by hand'",
     )
     close.add_argument("id", metavar="ID", help="its id, or its number")
     close.add_argument("--author", metavar="NAME", required=True, help="who says so")
     close.add_argument("--reason", metavar="TEXT", required=True, help="why")
-    asking(close, _close)
+    configured(close, _close)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -112,7 +120,7 @@ def _show(arguments: argparse.Namespace) -> int:
 def _close(arguments: argparse.Namespace) -> int:
     from router.incidents import reading  # noqa: PLC0415 - as above
     from router.incidents.consuming import Consuming  # noqa: PLC0415 - the same
-    from router.incidents.telling import Times  # noqa: PLC0415 - the same
+    from router.incidents.work import Work  # noqa: PLC0415 - the same
 
     if not (arguments.author.strip() and arguments.reason.strip()):
         raise MisusedError("say who closes it and why: --author NAME --reason TEXT")
@@ -126,7 +134,7 @@ def _close(arguments: argparse.Namespace) -> int:
                 one = reading.incident(connection, arguments.id)
                 if one is None or not one.is_open:
                     return 0
-                Consuming(connection, rules, Times(own, time.time())).close(one, arguments.author, arguments.reason)
+                Consuming(Work(connection, rules, own, time.time())).close(one, arguments.author, arguments.reason)
                 return 1
 
             return await records.change(close)

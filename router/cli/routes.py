@@ -7,60 +7,59 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router.cli.answering import NO, YES, Answer, Object, answered, asking, forms, table
+from router.cli.answering import Answer, Object, answered, forms
 from router.cli.events import inside
+from router.cli.exit_codes import NO, YES
 from router.cli.explain import route_lines, step_object
-from router.cli.parsing import example
+from router.cli.parsing import command, configured, group
 from router.cli.supposed import SUPPOSABLE, event_meant, supposing
+from router.cli.tables import table
 from router.errors import MisusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from router.cli import Subcommands
+    from router.cli.parsing import Subcommands
     from router.routing import RouteSettings, Step
 
 
 def add(subcommands: Subcommands) -> None:
     """Register the commands."""
-    parser = subcommands.add_parser(
+    inner = group(
+        subcommands,
         "routes",
-        help="show the tree of routes, or test who would be told of an event",
-        epilog=example("gatecrier routes show", "gatecrier routes test --namespace payments --verdict unsigned"),
+        brief="show the tree of routes, or test who would be told of an event",
+        examples="gatecrier routes show\ngatecrier routes test --namespace payments --verdict unsigned",
     )
-    inner = parser.add_subparsers(metavar="COMMAND", required=True)
-    show = inner.add_parser(
+    show = command(
+        inner,
         "show",
-        help="draw the tree",
-        description="Draws the tree of routes, and what each says beside its place.",
-        epilog=example("gatecrier routes show --config gatecrier.yaml"),
+        brief="draw the tree",
+        text="Draws the tree of routes, and what each says beside its place.",
+        examples="gatecrier routes show --config gatecrier.yaml",
     )
-    asking(show, _show)
-    forms(show, is_live=False)
-    test = inner.add_parser(
+    configured(show, _show)
+    forms(show)
+    test = command(
+        inner,
         "test",
-        help="say who would be told of an event, and why not who else",
-        description="Says who would be told of an event, by which route and template, and of every other destination "
+        brief="say who would be told of an event, and why not who else",
+        text="Says who would be told of an event, by which route and template, and of every other destination "
         "why it would not. The event is a stored one (EVENT_ID), one in a file, or one that the options suppose: what "
         "no option says is what the configuration would make of it. Exit code 1 if nobody would be told.",
-        epilog=example(
-            "gatecrier routes test --namespace payments --owner Deployment/web",
-            "gatecrier routes test event.json",
-        ),
+        examples="gatecrier routes test --namespace payments --owner Deployment/web\ngatecrier routes test event.json",
     )
     test.add_argument("event", metavar="EVENT_ID|FILE", nargs="?", help="a stored event, or a file with one as JSON")
     supposing(test)
-    asking(test, _test)
-    forms(test, is_live=False)
+    configured(test, _test)
+    forms(test)
 
 
 def _show(arguments: argparse.Namespace) -> int:
     from router.settings.routes_part import routes_of  # noqa: PLC0415 - imported only where it is needed
 
-    part = routes_of(arguments.config)
-
     def ask() -> Answer:
-        drawn = list(_drawn(part.routes, "routes", 0, "root"))
+        drawn = list(_drawn(routes_of(arguments.config).routes, "routes", 0, "root"))
         lines = [f"{'  ' * depth}{label}: {_said(route)}" for _, depth, label, route in drawn]
         return Answer([{"path": path, **_written(route)} for path, _, _, route in drawn], "\n".join(lines))
 
@@ -94,21 +93,19 @@ def _test(arguments: argparse.Namespace) -> int:
     supposed = [name for name in SUPPOSABLE if getattr(arguments, name) is not None]
     if (arguments.event is not None) is bool(supposed):
         raise MisusedError("say an event by its id or file, or suppose one: --namespace N --verdict V ...")
-    part, templates = routes_of(arguments.config), templates_of(arguments.config)
-    by_lane = {"events": templates, "incidents": incident_templates_of(arguments.config)}
-    try:
-        event = event_meant(arguments, part)
-    except ValueError as error:
-        raise MisusedError(str(error)) from error
-    if event is None:
-        print(f"no event {arguments.event} is stored here, and there is no such file")
-        return NO
-    asked = steps(part.routes, inside(event, "data"), part.incidents)
-    told = _by_lane(asked, event, by_lane)
-    names = {one.destination for one in told}
-    missed = {name: _why_not(name, asked) for name in templates if name not in names}
 
     def ask() -> Answer:
+        part, templates = routes_of(arguments.config), templates_of(arguments.config)
+        try:
+            event = event_meant(arguments, part)
+        except ValueError as error:
+            raise MisusedError(str(error)) from error
+        if event is None:
+            return Answer((), f"no event {arguments.event} is stored here, and there is no such file", NO)
+        asked = steps(part.routes, inside(event, "data"), part.incidents)
+        told = _by_lane(asked, event, {"events": templates, "incidents": incident_templates_of(arguments.config)})
+        names = {one.destination for one in told}
+        missed = {name: _why_not(name, asked) for name in templates if name not in names}
         objects: list[Object] = [one.as_object() for one in told]
         objects += [{"destination": name, "is_told": False, "because": why} for name, why in missed.items()]
         return Answer(objects, _text(event, asked, told, missed), YES if told else NO)

@@ -6,23 +6,22 @@ import argparse
 import gc
 import signal
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from router.cli.describing import described
+from router.cli.exit_codes import NO, YES
+from router.cli.parsing import command, configured
 
 if TYPE_CHECKING:
-    from router.cli import Subcommands
+    from router.cli.parsing import Subcommands
 
 MOST = 20
 """Problems in the line of the log about a start that failed."""
-DEFAULT_CONFIG = Path("/etc/gatecrier/gatecrier.yaml")
 
 
 def add(subcommands: Subcommands) -> None:
     """Register the command."""
-    parser = described(
+    parser = command(
         subcommands,
         "serve",
         brief="answer admission requests and deliver events",
@@ -31,9 +30,8 @@ def add(subcommands: Subcommands) -> None:
         "the old one stays.",
         examples="gatecrier serve --config gatecrier.yaml",
     )
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration (default: %(default)s)")
+    configured(parser, run)
     parser.add_argument("--log", choices=("json", "readable"), help="form of the log (default: readable on a terminal)")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,10 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
             return serve(arguments.config, is_log_readable=is_readable)
     except GatecrierError as error:
         logs.logger().error("router_not_started", problems=_shortened(str(error).splitlines()))
-        return 1
-    except Exception:  # noqa: BLE001 - one line of the log and exit code 1; the interpreter would print it, and wait
+        return NO
+    except Exception:  # noqa: BLE001 - the interpreter would print it beside the log, and wait for the log
         logs.logger().exception("router_failed")
-        return 1
+        return NO
     finally:
         _on_signals(signal.SIG_IGN, signal.SIG_IGN)  # being told again must not change what we end with
         logs.flush()
@@ -76,4 +74,4 @@ def _on_signals(ending: Callable[[int, FrameType | None], object] | signal.Handl
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
     """Told to stop before there is anything to be stopped."""
-    raise SystemExit(0)
+    raise SystemExit(YES)

@@ -10,14 +10,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.cli import events
-from router.cli.answering import NO, YES, Answer, Object, answered, asking, forms, moment, seconds, table
-from router.cli.parsing import example
+from router.cli.answering import Answer, Object, answered, forms, moment, moment_or_none
+from router.cli.exit_codes import NO, YES
+from router.cli.parsing import command, configured, duration, group
+from router.cli.tables import table
 from router.errors import MisusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from router.cli import Subcommands
+    from router.cli.parsing import Subcommands
     from router.incidents.reading import Held
     from router.incidents.silences import Silence
 
@@ -27,47 +29,60 @@ LISTED = 1000
 
 def add(subcommands: Subcommands) -> None:
     """Register the commands."""
-    parser = subcommands.add_parser(
+    inner = group(
+        subcommands,
         "silence",
-        help="hold back what people are told of incidents, for a while",
-        epilog=example("gatecrier silence list", "gatecrier silence expire ID --author alice"),
+        brief="hold back what people are told of incidents, for a while",
+        examples="gatecrier silence list\ngatecrier silence expire ID --author alice",
     )
-    inner = parser.add_subparsers(metavar="COMMAND", required=True)
-    adding = inner.add_parser(
+    adding = command(
+        inner,
         "add",
-        help="add a silence, and print its id",
-        description="Adds a silence, which is in force when this returns, and prints its id. At its end each "
-        "destination from which something was held back gets a summary. The events lane is never silenced.",
-        epilog=example("gatecrier silence add 'request.namespace = ci' --author al --reason x --for 2h"),
+        brief="add a silence, and print its id",
+        text="Adds a silence, which is in force when this returns, and prints its id. At its end each destination from "
+        "which something was held back gets a summary. The events lane is never silenced.",
+        examples="gatecrier silence add 'request.namespace = ci' --author al --reason x --for 2h",
     )
     adding.add_argument("matcher", metavar="MATCHER", nargs="*", help='such as request.namespace = "team-a"')
     adding.add_argument("--author", metavar="NAME", default="", help="who says so")
     adding.add_argument("--reason", metavar="TEXT", default="", help="why")
     until = adding.add_mutually_exclusive_group(required=True)
-    until.add_argument("--for", dest="lasts", metavar="DURATION", type=seconds, help="for 30m, 2h, 7d ...; at most 90d")
+    until.add_argument(
+        "--for", dest="lasts", metavar="DURATION", type=duration, help="for 30m, 2h, 7d ...; at most 90d"
+    )
     until.add_argument("--until", metavar="TIME", type=_time, help="until a time, as in 2026-11-23T18:00:00Z")
-    asking(adding, _add)
-    listing = inner.add_parser(
+    configured(adding, _add)
+    listing = command(
+        inner,
         "list",
-        help="show silences",
-        description="Shows the silences that are in force.",
-        epilog=example("gatecrier silence list --expired"),
+        brief="show silences",
+        text="Shows the silences that are in force.",
+        examples="gatecrier silence list --expired",
     )
     listing.add_argument("--expired", action="store_true", help="those that have ended, too")
-    asking(listing, _list)
+    configured(listing, _list)
     forms(listing)
-    show = inner.add_parser(
-        "show", help="show a silence, and what it holds back now", epilog=example("gatecrier silence show ID")
+    show = command(
+        inner,
+        "show",
+        brief="show a silence, and what it holds back now",
+        text="Shows a silence, and what it holds back from whom now. Exit code 1 if there is no such silence.",
+        examples="gatecrier silence show ID",
     )
-    show.add_argument("id", metavar="ID")
-    asking(show, _show)
+    show.add_argument("id", metavar="ID", help="its id")
+    configured(show, _show)
     forms(show)
-    expire = inner.add_parser(
-        "expire", help="end a silence now", epilog=example("gatecrier silence expire ID --author alice")
+    expire = command(
+        inner,
+        "expire",
+        brief="end a silence now",
+        text="Ends a silence now; destinations from which something was held back get a summary. Exit code 1 if no "
+        "such silence is in force.",
+        examples="gatecrier silence expire ID --author alice",
     )
-    expire.add_argument("id", metavar="ID")
+    expire.add_argument("id", metavar="ID", help="its id")
     expire.add_argument("--author", metavar="NAME", required=True, help="who says so")
-    asking(expire, _expire)
+    configured(expire, _expire)
 
 
 def _time(text: str) -> float:
@@ -172,5 +187,5 @@ def _object(one: Silence, now: float) -> Object:
         "ended_by": one.ended_by or None,
         "is_in_force": one.is_in_force(now),
         "suppressed": one.suppressed,
-        "matched_at": None if one.matched_at is None else moment(one.matched_at),
+        "matched_at": moment_or_none(one.matched_at),
     }

@@ -5,14 +5,15 @@ Rules:
 (2) Where that is not enough, columns go beneath the others, indented, as many on a line as fit. Only a single word that
     is wider than the terminal goes beyond it.
 (3) Characters that can't be seen are shown as escapes: cells may hold what others wrote.
-(4) Without a terminal, and without COLUMNS, the width is 80.
+(4) Where there is no row, a sentence says so, if there is one to say; heads above nothing look like a mistake.
+(5) Without a terminal, and without COLUMNS, the width is 80.
 """
 
 from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from router.telemetry.line_forms import seen
 
@@ -20,8 +21,26 @@ _BETWEEN = "  "
 _BENEATH = "    "
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "", width: int | None = None) -> str:
-    """Heads and rows as columns; `width` in characters, the terminal's where it is None."""
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    nothing: str | None = None,
+    indent: str = "",
+    width: int | None = None,
+) -> str:
+    """Heads and rows as columns.
+
+    Args:
+        heads: What stands above the columns.
+        rows: As many cells each.
+        nothing: What is said where there is no row (4).
+        indent: What stands before each line.
+        width: Characters of a line; the terminal's where it is None.
+    """
+    rows = list(rows)
+    if not rows and nothing is not None:
+        return indent + nothing
     if width is None:
         width = shutil.get_terminal_size().columns
     cells = [[seen(cell) for cell in row] for row in (heads, *rows)]

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from router.cli.answering import NO, UNKNOWN, YES, asking, for_programs, forms, moment, moment_or_none
-from router.cli.describing import described
-from router.cli.parsing import example
-from router.errors import ConfigurationError, TrustRefreshError
+from router.cli.answering import Answer, Object, answered, forms, moment, moment_or_none
+from router.cli.exit_codes import NO, UNKNOWN, YES, worst
+from router.cli.parsing import command, configured, group
+from router.errors import TrustRefreshError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    from router.cli import Subcommands
+    from router.cli.parsing import Subcommands
     from router.settings.trust_part import TrustPart
     from router.trust.report import RootReport
     from router.verification.anchors import Anchor
@@ -27,24 +26,22 @@ if TYPE_CHECKING:
 
 def add(subcommands: Subcommands) -> None:
     """Register the commands."""
-    parser = subcommands.add_parser(
+    inner = group(
+        subcommands,
         "trust",
-        help="show whom a configuration trusts, or ask repositories anew",
-        epilog=example(
-            "gatecrier trust show --config gatecrier.yaml", "gatecrier trust refresh --config gatecrier.yaml"
-        ),
+        brief="show whom a configuration trusts, or ask repositories anew",
+        examples="gatecrier trust show --config gatecrier.yaml\ngatecrier trust refresh --config gatecrier.yaml",
     )
-    inner = parser.add_subparsers(metavar="COMMAND", required=True)
-    show = described(
+    show = command(
         inner,
         "show",
         brief="show what is trusted, from where, since when and until when",
         text="Shows what verifiers trust: trusted roots with their authorities and logs, keys, and trust "
         "stores, each with where it comes from, since when and until when. Asks nobody. Exit code 0 if all that is "
-        "needed is known and in date, 1 if not, 3 if the configuration can't be read.",
+        "needed is known and in date, 1 if not.",
         examples="gatecrier trust show --config gatecrier.yaml",
     )
-    refresh = described(
+    refresh = command(
         inner,
         "refresh",
         brief="ask the repositories of trusted roots now",
@@ -53,21 +50,18 @@ def add(subcommands: Subcommands) -> None:
         "Exit code 0 if all answered, 1 if an answer was refused, 3 if one could not be had or kept.",
         examples="gatecrier trust refresh --config gatecrier.yaml",
     )
-    for command, run in ((show, _show), (refresh, _refresh)):
-        asking(command, run)
-        forms(command, is_live=False)
+    configured(show, _show)
+    forms(show)
+    configured(refresh, _refresh)
+    forms(refresh, is_live=False)
 
 
-def _part(config: Path) -> TrustPart | None:
-    """What the configuration says of trust; None where it can't be read, which has been told then."""
+def _part(config: Path) -> TrustPart:
+    """What the configuration says of trust; raises ConfigurationError."""
     from router.settings.part import read_part  # noqa: PLC0415 - the settings are imported only where they are read
     from router.settings.trust_part import TrustPart  # noqa: PLC0415 - the same
 
-    try:
-        return read_part(config, TrustPart)
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        return None
+    return read_part(config, TrustPart)
 
 
 def _folder(part: TrustPart) -> Path:
@@ -77,23 +71,21 @@ def _folder(part: TrustPart) -> Path:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    if (part := _part(arguments.config)) is None:
-        return UNKNOWN
     from router.trust.refreshing import OLD  # noqa: PLC0415 - as above
     from router.trust.report import root_reports  # noqa: PLC0415 - as above
 
-    reports = root_reports(part.trust_roots, part.verifiers, _folder(part))
-    now = time.time()
-    problems = [problem for report in reports if report.used_by for problem in _problems(report, now, OLD)]
-    problems += [f"{one.name}: all that it trusts has ended" for one in part.verifiers if _ended(one.anchors, now)]
-    if not for_programs(arguments, [*map(_root_object, reports), *map(_verifier_object, part.verifiers)]):
-        for report in reports:
-            _print_root(report)
-        for verifier in part.verifiers:
-            _print_verifier(verifier)
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    return NO if problems else YES
+    def ask() -> Answer:
+        part = _part(arguments.config)
+        reports = root_reports(part.trust_roots, part.verifiers, _folder(part))
+        now = time.time()
+        problems = [problem for report in reports if report.used_by for problem in _problems(report, now, OLD)]
+        problems += [f"{one.name}: all that it trusts has ended" for one in part.verifiers if _ended(one.anchors, now)]
+        lines = [line for report in reports for line in _root_lines(report)]
+        lines += [line for verifier in part.verifiers for line in _verifier_lines(verifier)]
+        objects = [*map(_root_object, reports), *map(_verifier_object, part.verifiers)]
+        return Answer(objects, "\n".join(lines), NO if problems else YES, problems)
+
+    return answered(arguments, ask)
 
 
 def _problems(report: RootReport, now: float, old: float) -> Sequence[str]:
@@ -110,15 +102,16 @@ def _ended(anchors: Sequence[Anchor], now: float) -> bool:
     return bool(anchors) and all(anchor.until is not None and anchor.until < now for anchor in anchors)
 
 
-def _print_root(report: RootReport) -> None:
+def _root_lines(report: RootReport) -> Iterator[str]:
+    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+
     known = "unknown" if report.id is None else f"sha256:{report.id}"
     since = "" if report.since is None else f", as of {moment(report.since)}"
     until = "" if report.until is None else f", the repository's word holds until {moment(report.until)}"
-    print(f"trusted root {_line(report.name)}: {known}")
-    print(f"  from {_ORIGINS[report.origin]} ({_line(report.address)}){since}{until}")
-    print(f"  used by {', '.join(report.used_by) or 'no verifier'}")
-    for anchor in report.holds:
-        _print_anchor(anchor)
+    yield f"trusted root {one_line(report.name)}: {known}"
+    yield f"  from {_ORIGINS[report.origin]} ({one_line(report.address)}){since}{until}"
+    yield f"  used by {', '.join(report.used_by) or 'no verifier'}"
+    yield from map(_anchor_line, report.holds)
 
 
 _ORIGINS = {
@@ -129,27 +122,24 @@ _ORIGINS = {
 }
 
 
-def _print_verifier(verifier: SchemeSettings) -> None:
+def _verifier_lines(verifier: SchemeSettings) -> Iterator[str]:
     if verifier.anchors:
-        print(f"verifier {verifier.name}:")
-    for anchor in verifier.anchors:
-        _print_anchor(anchor)
+        yield f"verifier {verifier.name}:"
+    yield from map(_anchor_line, verifier.anchors)
 
 
-def _print_anchor(anchor: Anchor) -> None:
+def _anchor_line(anchor: Anchor) -> str:
+    """On one line, and nothing that a terminal would obey: names in certificates are written by others."""
+    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+
     kind = anchor.kind.replace("_", " ")
     named = f" {anchor.name}" if anchor.name else ""
     since = "" if anchor.since is None else f", since {moment(anchor.since)}"
     until = "" if anchor.until is None else f", until {moment(anchor.until)}"
-    print(f"  {kind}{_line(named)}: {_line(anchor.who)}{since}{until}")
+    return one_line(f"  {kind}{named}: {anchor.who}{since}{until}")
 
 
-def _line(text: str) -> str:
-    """On one line, and nothing that a terminal would obey: names in certificates are written by others."""
-    return "".join(char if char.isprintable() else "?" for char in text)
-
-
-def _root_object(report: RootReport) -> dict[str, object]:
+def _root_object(report: RootReport) -> Object:
     return {
         "kind": "trust_root",
         "name": report.name,
@@ -163,7 +153,7 @@ def _root_object(report: RootReport) -> dict[str, object]:
     }
 
 
-def _verifier_object(verifier: SchemeSettings) -> dict[str, object]:
+def _verifier_object(verifier: SchemeSettings) -> Object:
     root = verifier.root_source
     return {
         "kind": "verifier",
@@ -173,7 +163,7 @@ def _verifier_object(verifier: SchemeSettings) -> dict[str, object]:
     }
 
 
-def _anchor_object(anchor: Anchor) -> dict[str, object]:
+def _anchor_object(anchor: Anchor) -> Object:
     return {
         "kind": anchor.kind,
         "name": anchor.name,
@@ -184,20 +174,26 @@ def _anchor_object(anchor: Anchor) -> dict[str, object]:
 
 
 def _refresh(arguments: argparse.Namespace) -> int:
-    if (part := _part(arguments.config)) is None:
-        return UNKNOWN
     from router.verification.settings import repositories_of  # noqa: PLC0415 - as above
 
-    named = [root.source.repository for root in part.trust_roots]
-    wanted = {one.id: one for one in (*named, *repositories_of(part.verifiers)) if one is not None}
-    found = asyncio.run(_refreshed(list(wanted.values()), _folder(part)))
-    if not for_programs(arguments, [_outcome_object(repository, outcome) for repository, outcome in found]):
-        for repository, outcome in found:
-            _print_outcome(repository, outcome)
-        if not found:
-            print("no trusted root comes from a repository")
-    causes = {outcome.cause for _, outcome in found if isinstance(outcome, TrustRefreshError)}
-    return NO if "refused" in causes else UNKNOWN if causes else YES
+    def ask() -> Answer:
+        part = _part(arguments.config)
+        named = [root.source.repository for root in part.trust_roots]
+        wanted = {one.id: one for one in (*named, *repositories_of(part.verifiers)) if one is not None}
+        found = asyncio.run(_refreshed(list(wanted.values()), _folder(part)))
+        told = [
+            f"{one.name}: confirmed by {one.url}"
+            for one, outcome in found
+            if not isinstance(outcome, TrustRefreshError)
+        ]
+        return Answer(
+            [_outcome_object(repository, outcome) for repository, outcome in found],
+            "\n".join(told) if found else "no trusted root comes from a repository",
+            worst(_code(outcome) for _, outcome in found),
+            [_problem(one, outcome) for one, outcome in found if isinstance(outcome, TrustRefreshError)],
+        )
+
+    return answered(arguments, ask)
 
 
 Outcome = float | TrustRefreshError
@@ -217,19 +213,24 @@ async def _refreshed(repositories: Sequence[Repository], folder: Path) -> Sequen
     return found
 
 
-def _print_outcome(repository: Repository, outcome: Outcome) -> None:
+def _code(outcome: Outcome) -> int:
     if isinstance(outcome, TrustRefreshError):
-        print(f"{repository.name}: {outcome.cause}: {_line(str(outcome))}", file=sys.stderr)
-    else:
-        print(f"{repository.name}: confirmed by {repository.url}")
+        return NO if outcome.cause == "refused" else UNKNOWN
+    return YES
 
 
-def _outcome_object(repository: Repository, outcome: Outcome) -> dict[str, object]:
-    failed = isinstance(outcome, TrustRefreshError)
+def _problem(repository: Repository, why: TrustRefreshError) -> str:
+    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+
+    return one_line(f"{repository.name}: {why.cause}: {why}")
+
+
+def _outcome_object(repository: Repository, outcome: Outcome) -> Object:
+    why = outcome if isinstance(outcome, TrustRefreshError) else None
     return {
         "name": repository.name,
         "from": repository.url,
         "confirmed_at": None if isinstance(outcome, TrustRefreshError) else moment(outcome),
-        "cause": outcome.cause if isinstance(outcome, TrustRefreshError) else None,
-        "problem": str(outcome) if failed else None,
+        "cause": None if why is None else why.cause,
+        "problem": None if why is None else str(why),
     }

@@ -38,6 +38,8 @@ class Finding:
     """Where `unverifiable`: as in `router.verification.Judgement`; nothing else is ever tolerated."""
     is_new: bool = True
     """Whether it decides: in an update of a Pod, only images that were not there before do."""
+    judged_by: str = ""
+    """As in `router.verification.Judgement`."""
 
     @property
     def is_failing(self) -> bool:

@@ -13,7 +13,7 @@ Rules:
 (4) What is refused for good is set aside at once.
 (5) Here is the boundary for what nobody expected. It is logged with its traceback and counts as a failure that may
     pass, `internal_error`; an event that can't be rendered does not count against the destination.
-(6) Every attempt is kept with its delivery, as people may ask for it (`router.outbox.attempt`).
+(6) Every attempt goes with its settlement, to be kept for people who ask for it (`router.outbox.attempt`).
 (7) What the receiver calls a message about an incident is kept with its settlement, and goes along with the next one
     about it, which is not claimed before (`router.outbox.protocol`, rule 11).
 """
@@ -101,7 +101,7 @@ class Attempts:
     def _document(self, delivery: Delivery) -> Document | None:
         try:
             document = self._render(delivery.event_id, delivery.body, delivery.template)
-        except Exception:  # (5)
+        except Exception:  # (5): the slot would give it back, and begin again with it every second
             log.exception("rendering_failed", destination=self._name, event_id=delivery.event_id)
             return None
         if document.is_fallback:

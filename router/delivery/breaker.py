@@ -15,7 +15,8 @@ Rules:
     again, for longer. One probe alone would tell a receiver that fails often from one that is away by chance only.
 (4) Refused credentials (401, 403) pause it once `REFUSALS` different events were refused and none accepted between:
     one alone may be what a firewall dislikes. Pauses are of 1 s, doubling to 5 min, with one probe after each.
-(5) Attempts that were under way when it opened change nothing when they fail, and close it when they succeed.
+(5) Attempts that were under way when it opened prolong no pause when they fail, and close it when they succeed. What
+    is refused (4) counts all the same, and so does what a receiver asks for (6).
 (6) What a receiver asks for (`Retry-After`, at most 1 h) holds for all that goes there. Where waiting has not helped,
     since it asked again before it had accepted `HELPED` events, it holds only if it is asked for `ASKED` different
     ones in a row: a receiver that asks at random would else get next to nothing.

@@ -1,8 +1,9 @@
 """How many bytes of events lanes hold in memory: one lane, and all together (pure).
 
 Rules:
-(1) A lane claims nothing while it holds `LANE_BYTES`, nor while all lanes together hold `ALL_BYTES`; what is more
-    urgent than all that it has ready may go beyond its own limit by `URGENT_BYTES`.
+(1) A lane claims nothing while it holds `LANE_BYTES`, nor while all lanes together hold `ALL_BYTES`. What is more
+    urgent than all that it has ready may go beyond its own limit by `URGENT_BYTES`, and beyond that of all together
+    one event at a time: that is one for each severity and lane at most.
 (2) A lane that holds nothing may always claim one event: nobody's backlog stops another's lane.
 
 An event is held several times at once (as claimed, as rendered, as sent): the process needs a few times as much.

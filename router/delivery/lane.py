@@ -149,7 +149,7 @@ class Lane:
         while not self._is_stopping:  # never cancelled in the middle of a claim, unless patience ends
             try:
                 await self._look_for_work()
-            except Exception:  # (5)
+            except Exception:  # (5): nothing would be claimed here until a restart
                 log.exception("claim_failed", destination=self._name)
                 await asyncio.sleep(AGAIN)
 
@@ -183,11 +183,7 @@ class Lane:
         return Wanted(limit, max(0, room), turn=self._claimed % OLDEST_EVERY)
 
     async def _claim(self, wanted: Wanted, *, is_probing: bool) -> None:
-        self._budget.take(wanted.room)  # others claim meanwhile
-        try:
-            claimed = await self._queue.claim(self._name, wanted)
-        finally:
-            self._budget.give(wanted.room)
+        claimed = await self._asked(wanted)
         if not is_probing and (self._pause() or not self._breaker.is_closed):  # it opened meanwhile
             await self._give_back(claimed)
             return
@@ -199,12 +195,20 @@ class Lane:
             await self._rest_until_due()
 
     async def _claim_more_urgent(self) -> None:
-        """Rule (7); then wait for news."""
-        room = LANE_BYTES + URGENT_BYTES - self._held
-        if self._ready and room > 0 and len(self._ready) < 2 * self._chunk:
-            above = self._ready.most_urgent
-            self._put(await self._queue.claim(self._name, Wanted(self._round, room, above=above)))
+        """Rule (7), one event where all lanes together hold enough; then wait for news."""
+        own = LANE_BYTES + URGENT_BYTES - self._held
+        if self._ready and own > 0 and len(self._ready) < 2 * self._chunk:
+            room = min(own, max(0, self._budget.room))
+            wanted = Wanted(self._round if room else 1, room, above=self._ready.most_urgent)
+            self._put(await self._asked(wanted))
         await self._news.wait()
+
+    async def _asked(self, wanted: Wanted) -> Sequence[Delivery]:
+        self._budget.take(wanted.room)  # others claim meanwhile
+        try:
+            return await self._queue.claim(self._name, wanted)
+        finally:
+            self._budget.give(wanted.room)
 
     def _put(self, claimed: Sequence[Delivery]) -> None:
         self._hold(sum(len(one.body) for one in claimed))
@@ -239,7 +243,7 @@ class Lane:
                 continue
             try:
                 await self._attempt(batch)
-            except Exception:  # (5)
+            except Exception:  # (5): one attempt fewer would be made at once until a restart, and its claims be kept
                 log.exception("slot_failed", destination=self._name)
                 await asyncio.sleep(AGAIN)
                 await self._give_back([self._ended(one.event_id) for one in batch if one.event_id in self._underway])

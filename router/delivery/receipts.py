@@ -67,7 +67,7 @@ class Receipts:
                     pause, is_first = min(LONGEST, pause * 2), False
         except TimeoutError:
             return False
-        except Exception:  # (5)
+        except Exception:  # (5): receipts that others gave would be lost with this one
             log.exception("receipt_failed", destination=channel.destination.name)
             return False
 

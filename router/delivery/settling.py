@@ -4,7 +4,7 @@ Rules:
 (1) Settlements of one destination are recorded by one task, as many at once as have come together while the previous
     ones were flushed: a flush costs the same for one as for fifty.
 (2) A settlement that the outbox can't take is kept and tried again until it is durable: what was delivered must not
-    be forgotten while we live. Meanwhile `undurable` says how many wait, and the lane holds its attempts back.
+    be forgotten while we live. Meanwhile `count` says how many wait, and the lane holds its attempts back.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Settling:
         while True:
             try:
                 await self._queue.settle(settlements)
-            except Exception:  # whatever the outbox suffers from, these are not dropped
+            except Exception:  # (2): what was delivered would be forgotten, and nothing be recorded any more
                 log.exception("settlement_postponed", destination=self._destination, count=len(settlements))
                 await asyncio.sleep(SETTLE_AGAIN)
             else:

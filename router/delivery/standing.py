@@ -52,7 +52,7 @@ class Standing:
         outcome: Outcome
         try:
             outcome = await destination.deliver(documents)
-        except Exception:  # here is the boundary for what nobody expected
+        except Exception:  # the attempt would be counted nowhere, teach nothing, and be made again at once
             log.exception("delivery_failed", destination=destination.name)
             outcome = MISTAKE
         observer.attempted(destination.name, outcome.label)

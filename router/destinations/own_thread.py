@@ -65,7 +65,7 @@ def _run(calls: queue.SimpleQueue[_Call | None]) -> None:
         error = None
         try:
             call()
-        except Exception as raised:  # noqa: BLE001 - whoever waits gets it
+        except Exception as raised:  # noqa: BLE001 - whoever waits gets it; the thread would end, and he wait for ever
             error = raised
         with suppress(RuntimeError):  # the loop was closed: nobody waits any more
             done.get_loop().call_soon_threadsafe(_tell, done, error)

@@ -82,4 +82,5 @@ def image_data(finding: Finding) -> ImageData:
         "milliseconds": round(finding.milliseconds, 3),
         "is_new": finding.is_new,
         "wanted": finding.wanted,
+        "judged_by": finding.judged_by,
     }

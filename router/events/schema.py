@@ -174,6 +174,9 @@ class ImageData(TypedDict):
     """Whether it was among those that decided: in an update of a Pod only images that were not there before do."""
     wanted: NotRequired[str]
     """What the rule asks for, in words; empty where no rule matched."""
+    judged_by: NotRequired[str]
+    """Id of what it was judged by: what the rule demands, and whom its verifier trusts. Equal ids: equal rules; empty
+    where nothing was held against evidence."""
 
 
 @with_config(STRICT)

@@ -1,7 +1,8 @@
 """Consumes stored events, and lets time pass: incidents are opened, told and ended in the transaction that does so.
 
 Order, for each event, by its number:
-(1) What it shows of an object that can have others is noted (`facts`).
+(1) What it shows of an object that can have others is noted (`facts`), and which images it shows to be proven, after
+    it is known which of those that fail in it were (`images`).
 (2) Where routes took it: each incident that it belongs to is found or opened, counts it, takes what fails in it, and
     each destination is told, or what it would be told is held back by a silence or an interval.
 (3) Whatever it is: findings that it shows to be over are taken away, and incidents without findings end.
@@ -18,11 +19,13 @@ repeats all of it or nothing. One event that can't be understood is logged and p
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
-from router.events import BEGINNING, decode
-from router.incidents import ledger
+from router.events import BEGINNING, EventData, decode
+from router.incidents import images, ledger, proven
 from router.incidents.facts import Facts, facts, shows
 from router.incidents.folding import (
+    OF_ITSELF,
     Message,
     answered,
     closing,
@@ -31,13 +34,14 @@ from router.incidents.folding import (
     end_due,
     ends,
     find,
+    next_state,
 )
 from router.incidents.incident import Ended, How, Incident
 from router.incidents.ledger import Stored
 from router.incidents.messages import incident_id
-from router.incidents.rules import Rules
-from router.incidents.subjects import Subject, overflow, registry_key, subjects
-from router.incidents.telling import Teller, Times
+from router.incidents.subjects import Subject, image_key, overflow, registry_key, subjects
+from router.incidents.telling import Teller
+from router.incidents.work import Work
 from router.routing import stored_routes
 from router.telemetry.logs import logger
 
@@ -49,44 +53,35 @@ AT_ONCE = 32
 
 
 class Consuming:
-    """One transaction's work.
+    """One transaction's work."""
 
-    Args:
-        connection: In a transaction.
-        rules: What the configuration says.
-        times: What time it is.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, rules: Rules, times: Times) -> None:
-        self._connection = connection
-        self._rules = rules
-        self._now = times.own
-        self._time_of_day = times.of_day
-        self._teller = Teller(connection, rules, times)
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._teller = Teller(work)
 
     def events(self) -> int:
         """Consume the next events; returns how many."""
-        found = ledger.unconsumed(self._connection, AT_ONCE)
+        found = ledger.unconsumed(self._work.connection, AT_ONCE)
         for stored in found:
-            self._connection.execute("SAVEPOINT event")
+            self._work.connection.execute("SAVEPOINT event")
             try:
                 self._event(stored)
             except sqlite3.Error:
                 raise
-            except Exception:  # a mistake of ours about one event keeps nobody from others
+            except Exception:  # it would be first again for ever, and nobody be told of any other
                 log.exception("incident_event_failed", event_id=stored.id)
-                self._connection.execute("ROLLBACK TO event")
-            self._connection.execute("RELEASE event")
+                self._work.connection.execute("ROLLBACK TO event")
+            self._work.connection.execute("RELEASE event")
         if found:
-            ledger.note_consumed(self._connection, found[-1].sequence)
+            ledger.note_consumed(self._work.connection, found[-1].sequence)
         return len(found)
 
     def time(self) -> int:
         """Do what is due without an event; returns how many incidents changed."""
-        settings = self._rules.settings
-        found = ledger.due(self._connection, self._now, AT_ONCE)
+        settings = self._work.rules.settings
+        found = ledger.due(self._work.connection, self._work.now, AT_ONCE)
         for incident in found:
-            if self._now >= end_due(incident, settings.quiet_after, settings.forget_after):
+            if self._work.now >= end_due(incident, settings.quiet_after, settings.forget_after):
                 is_rejected = incident.outcomes["rejected"] == incident.count
                 self._end(incident, "quiet" if is_rejected else "forgotten", incident.last_seen)
             else:
@@ -96,30 +91,25 @@ class Consuming:
 
     def close(self, incident: Incident, author: str, reason: str) -> None:
         """End an open incident because a person says so."""
-        self._end(incident, "closed", self._time_of_day, author, reason)
+        self._end(incident, "closed", self._work.time_of_day, author, reason)
         self._save(incident, None)
 
-    def send_again(self, incident: Incident, said: Message) -> None:
-        """Tell a destination what was held back from it."""
-        self._teller.send(incident, said, ledger.event_body(self._connection, incident.last_event))
+    def tell_again(self, number: int, destination: str, events: int) -> None:
+        """Tell a destination of an incident of which events were held back from it, where that is still news."""
+        incident = ledger.by_number(self._work.connection, number)
+        telling = None if incident is None else incident.tellings.get(destination)
+        if incident is None or telling is None or not incident.is_open:
+            return
+        if (state := next_state(incident, telling, self._work.now)) is not None:
+            self._teller.tell_again(incident, Message(destination, state), events)
         self._save(incident, None)
 
     def _event(self, stored: Stored) -> None:
         if not stored.body.startswith(_OF_ADMISSION):
             return
         data = decode(stored.body)["data"]
-        connection, namespace = self._connection, data["request"]["namespace"]
-        one = facts(
-            stored.sequence,
-            stored.id,
-            stored.at,
-            data,
-            stored_routes(stored.routes),
-            seen=lambda within, uid: ledger.seen(connection, within, uid),
-            controllers=self._rules.settings.controllers,
-        )
-        if (shown := shows(data, one.whose)) is not None:
-            ledger.remember(connection, namespace, shown[0], shown[1], self._now)
+        connection, one = self._work.connection, self._read(stored, data)
+        self._note(one)
         touched = dict[int, Incident]()
         replaced = {found.number: found.outcome for found in ledger.counted(connection, data.get("corrects", ""))}
         replaced |= {found.number: found.outcome for found in ledger.counted(connection, stored.id)}
@@ -130,16 +120,47 @@ class Consuming:
         for incident in touched.values():
             self._save(incident, None)
 
+    def _read(self, stored: Stored, data: EventData) -> Facts:
+        connection, cluster = self._work.connection, data["cluster"]
+
+        def blames(name: str, judged_by: str) -> bool:
+            is_proven = proven.is_known(connection, proven.name_of(cluster, name, judged_by), stored.at)
+            return is_proven or ledger.is_open(connection, image_key(cluster, name))
+
+        return facts(
+            stored.sequence,
+            stored.id,
+            stored.at,
+            data,
+            stored_routes(stored.routes),
+            seen=lambda within, uid: ledger.seen(connection, within, uid),
+            blames=blames,
+            controllers=self._work.rules.settings.controllers,
+        )
+
+    def _note(self, one: Facts) -> None:
+        cluster, namespace = one.data["cluster"], one.data["request"]["namespace"]
+        if (shown := shows(one.data, one.whose)) is not None:
+            ledger.remember(self._work.connection, namespace, shown[0], shown[1], self._work.now)
+        names = [
+            proven.name_of(cluster, name, image["judged_by"])
+            for image in filter(images.is_proven, one.passing)
+            for name in images.names(image)
+            if image.get("judged_by")
+        ]
+        if names:
+            proven.note(self._work.connection, namespace, list(dict.fromkeys(names)), one.at)
+
     def _take(self, one: Facts, body: bytes, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
         silence = self._teller.silence_of(one)
         for subject in subjects(one):
-            incident = ledger.open_of(self._connection, subject.key) or self._opened(one, subject, replaced)
+            incident = ledger.open_of(self._work.connection, subject.key) or self._opened(one, subject, replaced)
             if incident is None:
                 continue
             touched[incident.number] = incident
             before = replaced.get(incident.number)
-            count(incident, one, self._now, before)
-            ledger.note_counted(self._connection, one.id, incident.number, one.outcome)
+            count(incident, one, self._work.now, before)
+            ledger.note_counted(self._work.connection, one.id, incident.number, one.outcome)
             find(incident, one, subject.failing, subject.findings_of, is_repeated=before is not None)
             if not subject.failing and not _is_alarming(one):
                 continue
@@ -151,12 +172,12 @@ class Consuming:
         if replaced or not (subject.failing or _is_alarming(one)) or self._is_late(one, subject):
             return None
         namespace = one.data["request"]["namespace"]
-        if subject.kind != "namespace" and ledger.is_full(self._connection, namespace):
+        if subject.kind != "namespace" and ledger.is_full(self._work.connection, namespace):
             full = overflow(one, subject)
-            return ledger.open_of(self._connection, full.key) or self._opened(one, full, replaced)
+            return ledger.open_of(self._work.connection, full.key) or self._opened(one, full, replaced)
         incident = Incident(
             id=incident_id(subject.key, one.id),
-            number=ledger.next_number(self._connection),
+            number=ledger.next_number(self._work.connection),
             kind=subject.kind,
             cluster=one.data["cluster"],
             namespace=subject.namespace,
@@ -165,42 +186,51 @@ class Consuming:
             user=one.data["request"]["user"]["name"],
             first_seen=one.at,
             last_seen=one.at,
-            heard_at=self._now,
+            heard_at=self._work.now,
         )
         self._save(incident, (subject.key, namespace))
         return incident
 
     def _is_late(self, one: Facts, subject: Subject) -> bool:
-        ended = ledger.last_ended(self._connection, subject.key)
+        ended = ledger.last_ended(self._work.connection, subject.key)
         if ended is None:
             return False
         incident, since = ended
         if incident.ended_time is not None and one.at <= incident.ended_time:
             return True
         interval = min((route.group_interval for route in subject.routes), default=0.0)
-        return not one.whose.is_itself and self._now - since < interval
+        return not one.whose.is_itself and self._work.now - since < interval
 
     def _uncount(self, one: Facts, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
         """Let a correction take the place of what it corrects where it was counted before, and not again."""
         for number, outcome in replaced.items():
-            incident = None if number in touched else ledger.by_number(self._connection, number)
+            incident = None if number in touched else ledger.by_number(self._work.connection, number)
             if incident is not None:
                 incident.outcomes[outcome] -= 1
                 incident.outcomes[one.outcome] += 1
-                ledger.note_counted(self._connection, one.id, number, one.outcome)
+                ledger.note_counted(self._work.connection, one.id, number, one.outcome)
                 self._save(incident, None)
 
     def _end_what_is_over(self, one: Facts, body: bytes, touched: dict[int, Incident]) -> None:
-        for found in ledger.concerned(self._connection, one.whose.key):
+        for found in ledger.concerned(self._work.connection, one.whose.key):
             touched.setdefault(found.number, found)
         for incident in touched.values():
-            if incident.is_open and incident.kind != "registry" and ends(incident, one):
+            if incident.is_open and incident.kind not in OF_ITSELF and ends(incident, one):
                 self._end(incident, "passing", one.at, body=body)
+        cluster = one.data["cluster"]
         for host in one.answering:
-            for found in ledger.concerned(self._connection, registry_key(one.data["cluster"], host)):
-                incident = touched.setdefault(found.number, found)
-                if answered(incident, one.at) and incident.is_open:
+            for incident in self._concerned(registry_key(cluster, host), touched):
+                if answered(incident, one.at):
                     self._end(incident, "passing", one.at, body=body)
+        for shown, name in [(image, name) for image in one.passing for name in images.names(image)]:
+            for incident in self._concerned(image_key(cluster, name), touched):
+                if images.passes_again(incident, shown, one.at):
+                    self._end(incident, "passing", one.at, body=body)
+
+    def _concerned(self, subject: str, touched: dict[int, Incident]) -> Sequence[Incident]:
+        """Incidents with a finding of this subject that are open still, as far as this event has brought them."""
+        found = [touched.setdefault(one.number, one) for one in ledger.concerned(self._work.connection, subject)]
+        return [incident for incident in found if incident.is_open]
 
     def _end(
         self,
@@ -213,15 +243,15 @@ class Consuming:
     ) -> None:
         incident.ended, incident.ended_time = Ended(how, author, reason), at
         incident.findings = []
-        body = body or ledger.event_body(self._connection, incident.last_event)
+        body = body or ledger.event_body(self._work.connection, incident.last_event)
         for said in closing(incident):
             self._teller.send(incident, said, body)
 
     def _save(self, incident: Incident, of: tuple[str, str] | None) -> None:
-        settings = self._rules.settings
+        settings = self._work.rules.settings
         subject, namespace = of or ("", "")
         when = due(incident, settings.quiet_after, settings.forget_after)
-        ledger.save(self._connection, incident, subject, namespace, self._now, when)
+        ledger.save(self._work.connection, incident, subject, namespace, self._work.now, when)
 
 
 def _is_alarming(one: Facts) -> bool:

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from router.errors import OutboxError
-from router.incidents import ledger, silences
+from router.incidents import ledger, proven, silences
 from router.incidents.consuming import AT_ONCE, Consuming
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
 from router.incidents.silences import Silence
-from router.incidents.telling import Times
 from router.incidents.unmatched import tell_of_unmatched
+from router.incidents.work import Work
 from router.outbox.sqlite import SqliteOutbox
 from router.telemetry.logs import logger
 
@@ -98,31 +98,29 @@ class IncidentsDriver:
                 pass
         return many >= AT_ONCE or late >= AT_ONCE or held > 0
 
-    def _consuming(self, connection: sqlite3.Connection) -> Consuming:
-        return Consuming(connection, self._in_force, Times(self._outbox.own_time(), self._time_of_day()))
+    def _work(self, connection: sqlite3.Connection) -> Work:
+        return Work(connection, self._in_force, self._outbox.own_time(), self._time_of_day())
 
     def _consume(self, connection: sqlite3.Connection) -> int:
-        return self._consuming(connection).events()
+        return Consuming(self._work(connection)).events()
 
     def _pass_time(self, connection: sqlite3.Connection) -> int:
-        return self._consuming(connection).time()
-
-    def _holding(self, connection: sqlite3.Connection) -> Holding:
-        return Holding(connection, self._in_force, Times(self._outbox.own_time(), self._time_of_day()))
+        return Consuming(self._work(connection)).time()
 
     def _has_released(self, connection: sqlite3.Connection) -> float | None:
-        return 1.0 if self._holding(connection).has_ended() else None
+        return 1.0 if Holding(self._work(connection)).has_ended() else None
 
     def _release(self, connection: sqlite3.Connection) -> int:
-        return self._holding(connection).end()
+        return Holding(self._work(connection)).end()
 
     def _unmatched(self, connection: sqlite3.Connection) -> Sequence[Silence]:
         return silences.unmatched(connection, self._time_of_day())
 
     def _tell_of_unmatched(self, connection: sqlite3.Connection) -> int:
-        return tell_of_unmatched(connection, self._in_force, Times(self._outbox.own_time(), self._time_of_day()))
+        return tell_of_unmatched(self._work(connection))
 
     def _forget(self, connection: sqlite3.Connection) -> int:
+        proven.forget(connection, self._time_of_day())
         return ledger.forget(connection, self._outbox.own_time() - self._in_force.keep, FORGOTTEN_AT_ONCE)
 
     @property

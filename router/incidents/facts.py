@@ -24,9 +24,12 @@ import orjson
 
 from router.events import EventData, ImageData, top_owner
 from router.events.top_owners import claimed, group_of, is_owner_by_itself
+from router.incidents import images
 from router.routing import IncidentRoute
 from router.verdict import Verdict
 
+BLAMED_LIMIT = 20
+"""Images that one event can blame; further ones are their owner's trouble."""
 _REGISTRY_FAULTS = frozenset({"unreachable", "rate_limited", "timeout"})
 _ANSWERS = frozenset({Verdict.VERIFIED, Verdict.UNSIGNED, Verdict.UNTRUSTED, Verdict.INVALID})
 
@@ -64,6 +67,8 @@ class Facts:
     routes: Sequence[IncidentRoute] = ()
     failing: Sequence[ImageData] = field(default=())
     passing: Sequence[ImageData] = field(default=())
+    blamed: Mapping[str, Sequence[ImageData]] = field(default_factory=dict)
+    """Failing images that are to blame themselves, by the name that they are blamed by (`router.incidents.images`)."""
 
     @property
     def kind(self) -> str:
@@ -103,12 +108,28 @@ def facts(  # noqa: PLR0913 - an event has these independent parts
     routes: Sequence[IncidentRoute],
     *,
     seen: Callable[[str, str], Seen | None],
+    blames: Callable[[str, str], bool],
     controllers: tuple[str, ...],
 ) -> Facts:
-    """What is known of an event; `seen` gives what was seen under a namespace and uid."""
+    """What is known of an event.
+
+    `seen` gives what was seen under a namespace and uid, `blames` whether an image of that name, which was judged by
+    these rules, is to blame for failing.
+    """
     failing = [image for image in data["images"] if not Verdict(image["verdict"]).is_pass]
     passing = [image for image in data["images"] if Verdict(image["verdict"]).is_pass]
-    return Facts(sequence, event_id, at, data, whose(data, seen, controllers), routes, failing, passing)
+    blamed = _blamed(failing, blames) if routes else {}
+    return Facts(sequence, event_id, at, data, whose(data, seen, controllers), routes, failing, passing, blamed)
+
+
+def _blamed(failing: Sequence[ImageData], blames: Callable[[str, str], bool]) -> Mapping[str, Sequence[ImageData]]:
+    found: dict[str, list[ImageData]] = {}
+    for image in filter(images.is_wrong, failing):
+        by = image.get("judged_by", "")
+        name = next((name for name in images.names(image) if by and blames(name, by)), None)
+        if name is not None and (name in found or len(found) < BLAMED_LIMIT):
+            found.setdefault(name, []).append(image)
+    return found
 
 
 def whose(data: EventData, seen: Callable[[str, str], Seen | None], controllers: tuple[str, ...]) -> Whose:

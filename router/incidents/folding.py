@@ -25,8 +25,8 @@ from router.routing import IncidentRoute
 from router.verdict import Severity
 
 _SEVERITIES = [severity.value for severity in Severity]
-_REGISTRY = "registry"
-"""Kind of container of the finding of a registry that does not answer."""
+OF_ITSELF = frozenset({"registry", "image"})
+"""Kinds of incidents with one finding, which is of no container of any owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ def find(incident: Incident, facts: Facts, failing: Sequence[ImageData], owner: 
     """Take the failing images of an event into it (2); one that `is_repeated` was counted before."""
     for image in failing:
         number = _image(incident, image, facts.at, is_repeated=is_repeated)
-        if incident.kind == _REGISTRY:
-            _found(incident, Finding(owner, _REGISTRY, "", [], facts.at, number))
+        if incident.kind in OF_ITSELF:
+            _found(incident, Finding(owner, incident.kind, "", [], facts.at, number))
         else:
             _found(
                 incident,
@@ -85,7 +85,7 @@ def _image(incident: Incident, found: ImageData, at: float, *, is_repeated: bool
         last_seen=at,
     )
     for known in incident.images:
-        if known.is_same(new):
+        if known.is_same(new, wherever=incident.kind == "image"):
             known.count += not is_repeated
             known.first_seen, known.last_seen = min(known.first_seen, at), max(known.last_seen, at)
             known.detail = new.detail
@@ -162,7 +162,7 @@ def next_state(incident: Incident, telling: Telling, now: float) -> State | None
     """What a destination is to be told now; puts news off until they may be told."""
     if not telling.told:
         return "opened"
-    has_image = incident.last_image > telling.known and incident.kind != _REGISTRY
+    has_image = incident.last_image > telling.known and incident.kind != "registry"
     is_worse = worse(telling.severity, telling.told_severity) != telling.told_severity
     is_first_rejection = incident.outcomes["rejected"] > 0 and not telling.knows_rejection
     if has_image or is_worse or is_first_rejection:

@@ -4,7 +4,8 @@ Rules:
 (1) At the end of a silence every destination from which something was held back gets one summary: of whom, how many
     events, with which verdicts, and what still goes on. It opens nothing: the next event does.
 (2) When intervals let telling begin again, each incident that is still open is told to whom it was held back from, as
-    `opened` where he was never told; what has ended meanwhile is in a summary.
+    `opened` where he was never told, where that is still news to him, and within his rate; what has ended meanwhile is
+    in a summary.
 (3) Summaries are notices: rendered by the kind's own template. They go to whoever something was held back from, and to
     whoever hears of Gatecrier itself; once each.
 (4) At the end of a period in which a destination's rate was used up it gets one summary of whom it was not told of.
@@ -13,22 +14,18 @@ Rules:
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from itertools import groupby
 
 import orjson
 
 from router.events import HeldBy, NoticeEvent, Origin, as_json, held_notice
-from router.incidents import ledger, silences
-from router.incidents.appending import append
+from router.incidents import ledger, silences, withheld
 from router.incidents.consuming import Consuming
 from router.incidents.fairness import has_passed, is_period
-from router.incidents.folding import Message, next_state
-from router.incidents.ledger import HeldBack
-from router.incidents.rules import Rules
 from router.incidents.silences import Silence
-from router.incidents.telling import Times
+from router.incidents.withheld import HeldBack
+from router.incidents.work import Work
 from router.verdict import Severity
 
 _SEVERITIES = [severity.value for severity in Severity]
@@ -37,18 +34,11 @@ OWNERS_SHOWN = 50
 
 
 class Holding:
-    """One transaction's work.
+    """One transaction's work."""
 
-    Args:
-        connection: In a transaction, where anything is written.
-        rules: What the configuration says.
-        times: What time it is.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, rules: Rules, times: Times) -> None:
-        self._connection = connection
-        self._rules = rules
-        self._times = times
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._consuming = Consuming(work)
 
     def has_ended(self) -> bool:
         """Whether there is anything to do."""
@@ -58,60 +48,50 @@ class Holding:
         """Do it; returns how many silences and intervals have ended."""
         over, again, passed = self._ended_silences(), self._ended_intervals(), self._passed_periods()
         for silence in over:
-            self._summarise(silence.id, silence, ledger.held_back(self._connection, silence.id))
-            ledger.release(self._connection, silence.id)
-            silences.note_over(self._connection, silence.id)
+            self._summarise(silence.id, silence, withheld.held_back(self._work.connection, silence.id))
+            withheld.release(self._work.connection, silence.id)
+            silences.note_over(self._work.connection, silence.id)
         for source in again:
-            held = ledger.held_back(self._connection, source)
-            self._tell_again([one for one in held if one.incident.is_open])
+            held = withheld.held_back(self._work.connection, source)
+            for one in held:
+                self._consuming.tell_again(one.incident.number, one.destination, one.events)
             self._summarise(source, None, [one for one in held if not one.incident.is_open])
-            ledger.release(self._connection, source)
+            withheld.release(self._work.connection, source)
         for period in passed:
-            self._summarise(period, None, ledger.held_back(self._connection, period))
-            ledger.release(self._connection, period)
+            self._summarise(period, None, withheld.held_back(self._work.connection, period))
+            withheld.release(self._work.connection, period)
         return len(over) + len(again) + len(passed)
 
     def _ended_silences(self) -> Sequence[Silence]:
-        known = silences.not_over(self._connection)
-        return [silence for silence in known if not silence.is_in_force(self._times.of_day)]
+        known = silences.not_over(self._work.connection)
+        return [silence for silence in known if not silence.is_in_force(self._work.time_of_day)]
 
     def _ended_intervals(self) -> Sequence[str]:
-        found = [source for source in ledger.held_sources(self._connection) if source.startswith("[")]
+        found = [source for source in withheld.held_sources(self._work.connection) if source.startswith("[")]
         return [source for source in found if not self._is_quiet(source)]
 
     def _passed_periods(self) -> Sequence[str]:
-        found = filter(is_period, ledger.held_sources(self._connection))
-        return [period for period in found if has_passed(period, self._times.own)]
+        found = filter(is_period, withheld.held_sources(self._work.connection))
+        return [period for period in found if has_passed(period, self._work.now)]
 
     def _is_quiet(self, source: str) -> bool:
         active, mute = orjson.loads(source)
-        return self._rules.is_quiet(active, mute, self._times.of_day)
-
-    def _tell_again(self, held: Sequence[HeldBack]) -> None:
-        consuming = Consuming(self._connection, self._rules, self._times)
-        for one in held:
-            incident = ledger.by_number(self._connection, one.incident.number)
-            telling = None if incident is None else incident.tellings.get(one.destination)
-            if incident is None or telling is None or not incident.is_open:
-                continue
-            state = next_state(incident, telling, self._times.own)
-            if state is not None:
-                consuming.send_again(incident, Message(one.destination, state))
+        return self._work.rules.is_quiet(active, mute, self._work.time_of_day)
 
     def _summarise(self, source: str, silence: Silence | None, held: Sequence[HeldBack]) -> None:
         for destination, some in groupby(held, key=lambda one: one.destination):
             of_one = list(some)
             event = self._notice(source, silence, destination, of_one)
-            of_us = self._rules.routes.of_gatecrier(event["data"], None)
-            append(
-                self._connection,
+            of_us = self._work.rules.routes.of_gatecrier(event["data"], None)
+            ledger.append(
+                self._work.connection,
                 (event["id"], as_json(event)),
                 tuple(dict.fromkeys((destination, *of_us))),
                 severity=event["data"]["notice"]["severity"],
                 template="",
-                replica=self._rules.replica,
-                at=self._times.of_day,
-                now=self._times.own,
+                replica=self._work.rules.replica,
+                at=self._work.time_of_day,
+                now=self._work.now,
             )
 
     def _notice(self, source: str, silence: Silence | None, destination: str, held: Sequence[HeldBack]) -> NoticeEvent:
@@ -122,7 +102,7 @@ class Holding:
         if silence is not None:
             why = f"the silence {silence.id} of {silence.author} ({silence.reason})"
         return held_notice(
-            Origin(held[0].incident.cluster, self._rules.replica),
+            Origin(held[0].incident.cluster, self._work.rules.replica),
             source,
             why,
             destination,
@@ -131,7 +111,7 @@ class Holding:
             events=sum(one.events for one in held),
             still_open=sum(one.incident.is_open for one in held),
             of=of,
-            at=self._times.of_day,
+            at=self._work.time_of_day,
         )
 
 

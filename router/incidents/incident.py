@@ -18,8 +18,9 @@ FINDINGS_KEPT = 500
 IMAGES_KEPT = 50
 """Different images of one incident that are kept at most; beyond them they are counted."""
 
-Kind: TypeAlias = Literal["workload", "group", "registry", "namespace"]
-"""Whose trouble it is: one owner's; of all that a route has grouped; a registry's; a namespace's of too many owners."""
+Kind: TypeAlias = Literal["workload", "group", "registry", "image", "namespace"]
+"""Whose trouble it is: one owner's; of all that a route has grouped; a registry's; an image's; a namespace's of too
+many owners."""
 How: TypeAlias = Literal["passing", "closed", "quiet", "forgotten"]
 """How an incident ended."""
 State: TypeAlias = Literal["opened", "changed", "repeated", "resolved", "expired"]
@@ -46,16 +47,15 @@ class Image(msgspec.Struct):
     first_seen: float
     last_seen: float
 
-    def is_same(self, other: Image) -> bool:
-        """Whether that is no news beside this."""
-        return (self.container, self.container_kind, self.image, self.digest, self.verdict, self.reason) == (
+    def is_same(self, other: Image, *, wherever: bool) -> bool:
+        """Whether that is no news beside this; `wherever` it runs and however it is written, where that is said."""
+        is_there = (self.container, self.container_kind, self.image) == (
             other.container,
             other.container_kind,
             other.image,
-            other.digest,
-            other.verdict,
-            other.reason,
         )
+        is_found = (self.digest, self.verdict, self.reason) == (other.digest, other.verdict, other.reason)
+        return is_found and (is_there or wherever)
 
 
 class Finding(msgspec.Struct):

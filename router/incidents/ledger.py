@@ -14,6 +14,10 @@ import orjson
 
 from router.incidents.facts import Seen
 from router.incidents.incident import Incident, decoded, encoded
+from router.outbox.protocol import URGENCY
+from router.outbox.queries import key
+from router.outbox.schema import MESSAGES_BEGIN
+from router.verdict import Severity
 
 OPEN_LIMIT = 1000
 """Open incidents of one namespace at most; beyond it there is one of the namespace itself."""
@@ -74,6 +78,13 @@ def open_of(connection: sqlite3.Connection, subject: str) -> Incident | None:
     """The open incident of this subject."""
     found = connection.execute("SELECT body FROM incidents WHERE subject = ? AND is_open", (subject,)).fetchone()
     return None if found is None else decoded(found[0])
+
+
+def is_open(connection: sqlite3.Connection, subject: str) -> bool:
+    """Whether this subject has an open incident."""
+    return (
+        connection.execute("SELECT 1 FROM incidents WHERE subject = ? AND is_open", (subject,)).fetchone() is not None
+    )
 
 
 def last_ended(connection: sqlite3.Connection, subject: str) -> tuple[Incident, float] | None:
@@ -173,12 +184,42 @@ _TRIM = """
 """
 
 
-def hold(connection: sqlite3.Connection, source: str, destination: str, number: int) -> None:
-    """Count an event that a silence or an interval has held back from a destination."""
+def append(  # noqa: PLR0913 - a message has these independent parts
+    connection: sqlite3.Connection,
+    message: tuple[str, bytes],
+    destinations: Sequence[str],
+    *,
+    severity: str,
+    template: str,
+    replica: str,
+    at: float,
+    now: float,
+    incident: int | None = None,
+) -> None:
+    """Append a message; it is rendered, delivered, tried again and replayed like any other event.
+
+    Where it tells of one incident, what waits and goes before it becomes as urgent as it is.
+    """
+    event_id, body = message
+    urgency = URGENCY[Severity(severity)]
+    (number,) = connection.execute("UPDATE incident_progress SET messages = messages + 1 RETURNING messages").fetchone()
+    sequence = MESSAGES_BEGIN + number
     connection.execute(
-        "INSERT INTO held_back VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET events = events + 1",
-        (source, destination, number),
+        "INSERT INTO events (sequence, key, appended_at, body, replica) VALUES (?, ?, ?, ?, ?)",
+        (sequence, key(event_id, at), at, body, replica),
     )
+    connection.executemany(
+        "INSERT INTO deliveries (destination, sequence, state, attempts, due_at, reason, urgency, template, incident)"
+        " VALUES (?, ?, 'pending', 0, ?, '', ?, ?, ?)",
+        [(name, sequence, now, urgency, template, incident) for name in destinations],
+    )
+    connection.executemany(_HURRY, [(urgency, name, incident) for name in destinations if incident is not None])
+
+
+_HURRY = """
+    UPDATE deliveries SET urgency = ?1
+    WHERE destination = ?2 AND incident = ?3 AND state = 'pending' AND urgency > ?1
+"""
 
 
 def due(connection: sqlite3.Connection, now: float, limit: int) -> Sequence[Incident]:
@@ -213,50 +254,3 @@ def has_unconsumed(connection: sqlite3.Connection) -> float | None:
         "SELECT last FROM numbering, incident_progress WHERE consumed IS NULL OR last > consumed"
     ).fetchone()
     return None if found is None else 1.0
-
-
-def held_sources(connection: sqlite3.Connection) -> Sequence[str]:
-    """Silences and intervals that hold anything back."""
-    return [source for (source,) in connection.execute("SELECT DISTINCT source FROM held_back")]
-
-
-def sent(connection: sqlite3.Connection, destination: str, period: str, namespace: str) -> tuple[int, int]:
-    """(messages about this namespace, about others) that a destination was sent in a period."""
-    own, every = connection.execute(
-        "SELECT coalesce(sum(iif(namespace = ?, messages, 0)), 0), coalesce(sum(messages), 0) FROM sent_messages"
-        " WHERE destination = ? AND period = ?",
-        (namespace, destination, period),
-    ).fetchone()
-    return int(own), int(every) - int(own)
-
-
-def note_sent(connection: sqlite3.Connection, destination: str, period: str, namespace: str) -> None:
-    """Count a message; those of other periods count no more."""
-    connection.execute("DELETE FROM sent_messages WHERE destination = ? AND period <> ?", (destination, period))
-    connection.execute(
-        "INSERT INTO sent_messages VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET messages = messages + 1",
-        (destination, period, namespace),
-    )
-
-
-class HeldBack(NamedTuple):
-    """What was held back from one destination."""
-
-    destination: str
-    incident: Incident
-    events: int
-
-
-def held_back(connection: sqlite3.Connection, source: str) -> Sequence[HeldBack]:
-    """What a silence or an interval holds back."""
-    found = connection.execute(
-        "SELECT destination, body, events FROM held_back JOIN incidents ON number = incident WHERE source = ?"
-        " ORDER BY destination, number",
-        (source,),
-    )
-    return [HeldBack(destination, decoded(body), events) for destination, body, events in found]
-
-
-def release(connection: sqlite3.Connection, source: str) -> int:
-    """Nothing is held back by it any more."""
-    return connection.execute("DELETE FROM held_back WHERE source = ?", (source,)).rowcount

@@ -3,7 +3,9 @@
 Rules:
 (1) Where all that fails is unverifiable because a registry gave no answer, it is the trouble of that registry, whatever
     routes group by, one for all owners.
-(2) Else a route that groups by owner makes it the owner's; by namespace or user, of that one; by image, one of each
+(2) An image that is to blame itself (`router.incidents.images`) is a trouble of its own, whatever routes group by, one
+    for all owners; what else fails goes on to (3), and where nothing else does, nothing goes on.
+(3) Else a route that groups by owner makes it the owner's; by namespace or user, of that one; by image, one of each
     failing image.
 """
 
@@ -38,11 +40,18 @@ class Subject:
 
 def subjects(facts: Facts) -> Sequence[Subject]:
     """Of an event that routes of the incidents lane took."""
-    cluster, namespace = facts.data["cluster"], facts.data["request"]["namespace"]
+    cluster = facts.data["cluster"]
     if (host := facts.registry_at_fault) is not None:
         owner = {"api_version": "", "kind": "Registry", "name": host}
         of = registry_key(cluster, host)
         return [Subject(of, "registry", "", owner, None, of, facts.failing[:1], facts.routes)]
+    found = [_of_image(facts, name, failing) for name, failing in facts.blamed.items()]
+    failing = [image for image in facts.failing if not any(image is one for of in facts.blamed.values() for one in of)]
+    return found if found and not failing else [*found, *_of_routes(facts, failing)]
+
+
+def _of_routes(facts: Facts, failing: Sequence[ImageData]) -> Sequence[Subject]:
+    namespace, user = facts.data["request"]["namespace"], facts.data["request"]["user"]["name"]
     found: list[Subject] = []
     for group in dict.fromkeys(route.group_by for route in facts.routes):
         routes = [route for route in facts.routes if route.group_by == group]
@@ -51,19 +60,16 @@ def subjects(facts: Facts) -> Sequence[Subject]:
                 whose = facts.whose
                 claimed = None if whose.claimed_owner is None else dict(whose.claimed_owner)
                 found.append(
-                    Subject(
-                        whose.key, "workload", namespace, dict(whose.owner), claimed, whose.key, facts.failing, routes
-                    )
+                    Subject(whose.key, "workload", namespace, dict(whose.owner), claimed, whose.key, failing, routes)
                 )
             case "namespace":
-                found.append(_group(facts, "Namespace", namespace, namespace, facts.failing, routes))
+                found.append(_group(facts, "Namespace", namespace, namespace, failing, routes))
             case "user":
-                user = facts.data["request"]["user"]["name"]
-                found.append(_group(facts, "User", user, "", facts.failing, routes))
+                found.append(_group(facts, "User", user, "", failing, routes))
             case "image":
-                for name in list(dict.fromkeys(image["image"] for image in facts.failing))[:IMAGES_LIMIT]:
-                    failing = [image for image in facts.failing if image["image"] == name]
-                    found.append(_group(facts, "Image", name, "", failing, routes))
+                for name in list(dict.fromkeys(image["image"] for image in failing))[:IMAGES_LIMIT]:
+                    of_one = [image for image in failing if image["image"] == name]
+                    found.append(_group(facts, "Image", name, "", of_one, routes))
     return found
 
 
@@ -72,12 +78,23 @@ def overflow(facts: Facts, subject: Subject) -> Subject:
     namespace = facts.data["request"]["namespace"]
     owner = {"api_version": "", "kind": "Namespace", "name": namespace}
     of = key("namespace", facts.data["cluster"], namespace)
-    return Subject(of, "namespace", namespace, owner, None, subject.findings_of, subject.failing, subject.routes)
+    return Subject(of, "namespace", namespace, owner, None, facts.whose.key, subject.failing, subject.routes)
 
 
 def registry_key(cluster: str, host: str) -> str:
     """What the trouble of a registry is known by."""
     return key("registry", cluster, host)
+
+
+def image_key(cluster: str, name: str) -> str:
+    """What the trouble of an image is known by."""
+    return key("image", cluster, name)
+
+
+def _of_image(facts: Facts, name: str, failing: Sequence[ImageData]) -> Subject:
+    owner = {"api_version": "", "kind": "Image", "name": name}
+    of = image_key(facts.data["cluster"], name)
+    return Subject(of, "image", "", owner, None, of, failing, facts.routes)
 
 
 def _group(

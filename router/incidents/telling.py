@@ -2,127 +2,118 @@
 
 Order, for an event and one of its routes: a silence holds back, then an interval, then the destination's rate; what
 none of them holds is appended. What is held back is counted for the destination, and kept until whatever holds it back
-ends (`holding`).
+ends (`holding`). What had to wait goes through the same: news that were put off, and what an interval held back. Only
+the end of an incident is told whatever holds back, to whoever was told of it.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from router.events import decode
-from router.incidents import ledger, silences
-from router.incidents.appending import append
+from router.incidents import ledger, silences, withheld
 from router.incidents.facts import Facts
 from router.incidents.fairness import may_tell, period_of
 from router.incidents.folding import Message, next_state, suppress, tell, told
 from router.incidents.incident import Incident
 from router.incidents.messages import message
-from router.incidents.rules import Rules
 from router.incidents.silences import Silence
+from router.incidents.work import Work
 from router.routing import IncidentRoute
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
-    """What time it is."""
-
-    own: float
-    """The outbox's own time, which no step of the clock moves."""
-    of_day: float
-    """Seconds since 1970."""
-
-
 class Teller:
-    """Tells; as `router.incidents.consuming.Consuming`, of one transaction.
+    """Tells; as `router.incidents.consuming.Consuming`, of one transaction."""
 
-    Args:
-        connection: In a transaction.
-        rules: What the configuration says.
-        times: What time it is.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, rules: Rules, times: Times) -> None:
-        self._connection = connection
-        self._rules = rules
-        self._now = times.own
-        self._time_of_day = times.of_day
+    def __init__(self, work: Work) -> None:
+        self._work = work
         self._silences: Sequence[Silence] | None = None
 
     def tell(self, incident: Incident, route: IncidentRoute, one: Facts, body: bytes, silence: Silence | None) -> None:
         """Tell the route's destination of an event that was just taken into an incident, or hold that back."""
         source = silence.id if silence is not None else self._interval(route)
-        said = tell(incident, route, one, self._now, is_held=source is not None)
+        said = tell(incident, route, one, self._work.now, is_held=source is not None)
         if said is not None:
-            must = self._rules.must_be_heard(one.data, route.severity or "")
+            must = self._work.rules.must_be_heard(one.data, route.severity or "")
             source = self._beyond_rate(said.destination, one.data["request"]["namespace"], must_be_heard=must)
         if said is not None and source is None:
             self.send(incident, said, body)
         elif source is not None:
             suppress(incident, route.destination, is_counted=said is None)
-            ledger.hold(self._connection, source, route.destination, incident.number)
+            withheld.hold(self._work.connection, source, route.destination, incident.number)
 
     def silence_of(self, one: Facts) -> Silence | None:
         """The silence that holds this event back; counts it there, and notes every other that matches it."""
-        matching = self._rules.matching(one.data, self._in_force())
-        held_by = self._rules.silenced_by(one.data, matching)
+        work = self._work
+        matching = work.rules.matching(one.data, self._in_force())
+        held_by = work.rules.silenced_by(one.data, matching)
         for silence in matching:
-            silences.note_matched(self._connection, silence.id, self._time_of_day, is_held=silence is held_by)
+            silences.note_matched(work.connection, silence.id, work.time_of_day, is_held=silence is held_by)
         return held_by
 
     def tell_what_waited(self, incident: Incident) -> None:
         """News whose time has come, unless a silence holds back what brought them, or an interval all of it."""
-        body = ledger.event_body(self._connection, incident.last_event)
+        body = ledger.event_body(self._work.connection, incident.last_event)
         data = None if body is None else decode(body)["data"]
-        is_silenced = data is not None and self._rules.silenced_by(data, self._in_force()) is not None
+        is_silenced = data is not None and self._work.rules.silenced_by(data, self._in_force()) is not None
         for name, telling in incident.tellings.items():
-            if telling.due is None or telling.due > self._now:
+            if telling.due is None or telling.due > self._work.now:
                 continue
             telling.due = None
-            is_quiet = self._rules.is_quiet(telling.active, telling.mute, self._time_of_day)
-            if not (is_silenced or is_quiet) and next_state(incident, telling, self._now) == "changed":
-                must = telling.severity == "critical"
-                if self._beyond_rate(name, incident.namespace, must_be_heard=must) is None:
-                    self.send(incident, Message(name, "changed"), body)
+            is_quiet = self._work.rules.is_quiet(telling.active, telling.mute, self._work.time_of_day)
+            if not (is_silenced or is_quiet) and next_state(incident, telling, self._work.now) == "changed":
+                self._send_within_rate(incident, Message(name, "changed"), body, 1)
             telling.due = None  # what was not told now is news of the next event
+
+    def tell_again(self, incident: Incident, said: Message, events: int) -> None:
+        """Tell of so many events that were held back until now."""
+        self._send_within_rate(incident, said, ledger.event_body(self._work.connection, incident.last_event), events)
 
     def send(self, incident: Incident, said: Message, body: bytes | None) -> None:
         """Append a message; `body` is the event that made it, None where that is gone."""
-        told(incident, said, self._now)
+        told(incident, said, self._work.now)
         telling = incident.tellings[said.destination]
-        links = self._rules.settings.links
-        append(
-            self._connection,
-            message(incident, said.state, said.destination, links, body, self._time_of_day),
+        links = self._work.rules.settings.links
+        ledger.append(
+            self._work.connection,
+            message(incident, said.state, said.destination, links, body, self._work.time_of_day),
             (said.destination,),
             severity=telling.severity,
             template=telling.template,
-            replica=self._rules.replica,
-            at=self._time_of_day,
-            now=self._now,
+            replica=self._work.rules.replica,
+            at=self._work.time_of_day,
+            now=self._work.now,
             incident=incident.number,
         )
 
+    def _send_within_rate(self, incident: Incident, said: Message, body: bytes | None, events: int) -> None:
+        """Send a message about so many events, or have them in the summary of the period."""
+        must = incident.tellings[said.destination].severity == "critical"
+        period = self._beyond_rate(said.destination, incident.namespace, must_be_heard=must)
+        if period is None:
+            self.send(incident, said, body)
+        else:
+            withheld.hold(self._work.connection, period, said.destination, incident.number, events)
+
     def _in_force(self) -> Sequence[Silence]:
         if self._silences is None:
-            found = silences.not_over(self._connection)
-            self._silences = [silence for silence in found if silence.is_in_force(self._time_of_day)]
+            found = silences.not_over(self._work.connection)
+            self._silences = [silence for silence in found if silence.is_in_force(self._work.time_of_day)]
         return self._silences
 
     def _interval(self, route: IncidentRoute) -> str | None:
         """What holds this route back now."""
-        is_quiet = self._rules.is_quiet(route.active, route.mute, self._time_of_day)
+        is_quiet = self._work.rules.is_quiet(route.active, route.mute, self._work.time_of_day)
         return silences.interval(route.active, route.mute) if is_quiet else None
 
     def _beyond_rate(self, destination: str, namespace: str, *, must_be_heard: bool) -> str | None:
         """The period in which a destination may not be told any more, of this namespace; counts what it is told."""
-        rate = self._rules.rates.get(destination)
+        rate = self._work.rules.rates.get(destination)
         if rate is None:
             return None
-        period = period_of(rate, self._now)
-        own, others = ledger.sent(self._connection, destination, period, namespace)
+        period = period_of(rate, self._work.now)
+        own, others = withheld.sent(self._work.connection, destination, period, namespace)
         if not must_be_heard and not may_tell(rate, own, others):
             return period
-        ledger.note_sent(self._connection, destination, period, namespace)
+        withheld.note_sent(self._work.connection, destination, period, namespace)
         return None

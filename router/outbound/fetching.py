@@ -13,8 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import aiohttp
 from yarl import URL
@@ -22,6 +20,7 @@ from yarl import URL
 from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
 from router.outbound.authorities import client_context
+from router.outbound.closing import Closing
 from router.outbound.proxies import Proxies
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
@@ -48,7 +47,7 @@ class Question:
     content_type: str
 
 
-class Fetching:
+class Fetching(Closing):
     """Connections to servers, an asynchronous context.
 
     Args:
@@ -62,14 +61,6 @@ class Fetching:
         self._resolver = GuardedResolver(self._guard)
         tls = True if authorities is None else client_context(authorities)
         self._session = open_session(self._resolver, aiohttp.ClientTimeout(total=None), keep_alive=_KEEP_ALIVE, tls=tls)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Close every connection; what is asked for then, or was under way, does not come."""

@@ -38,6 +38,7 @@ _LEDGER = (
     "held_back",
     "sent_messages",
     "incident_receipts",
+    "proven_images",
 )
 UNKNOWN = 1_000_000
 """How far the numbers of messages are counted on where they are not known."""

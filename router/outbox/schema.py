@@ -167,6 +167,10 @@ MIGRATIONS = (
         PRIMARY KEY (incident, destination)
     ) WITHOUT ROWID;
     ALTER TABLE silences ADD COLUMN unmatched_told REAL;
+    CREATE TABLE proven_images (
+        name BLOB NOT NULL, namespace TEXT NOT NULL, proven_at REAL NOT NULL, PRIMARY KEY (name, namespace)
+    ) WITHOUT ROWID;
+    CREATE INDEX proven_images_of_namespace ON proven_images (namespace, proven_at);
     """,
 )
 """What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""

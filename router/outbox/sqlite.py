@@ -91,7 +91,7 @@ class SqliteOutbox(SqliteRecords):
             await asyncio.to_thread(made_usable, path)
             now = await asyncio.to_thread(schema.resumed, path, time_of_day())
             return cls(SqliteFile(path, lock), replica, clock, OwnTime(now, clock), time_of_day, observer)
-        except BaseException:
+        except BaseException:  # also a cancellation: the lock would be held until this process ends
             os.close(lock)
             raise
 

@@ -170,7 +170,7 @@ class Writer(Generic[Asked]):
             self._choose_flush(batch)
             self._connection.execute("BEGIN IMMEDIATE")
             results = self._perform(self._connection, [operation.asked for operation in batch])
-        except Exception:  # noqa: BLE001 - whatever it is, the thread does it again with care and says what failed
+        except Exception:  # noqa: BLE001 - (3): nobody else would tell those who wait; the thread finds out which fails
             self._batches.put((batch, None))
         else:
             self._batches.put((batch, results))
@@ -229,7 +229,7 @@ class Writer(Generic[Asked]):
 
     def _committed(self, batch: Sequence[Operation[Asked]], results: Sequence[object] | None) -> Sequence[object]:
         if results is not None:
-            with suppress(Exception):  # whatever it is, each operation is done again with care
+            with suppress(Exception):  # (3): the thread would end; each operation is done again with care
                 self._connection.execute("COMMIT")
                 return results
         return [self._one_by_one(operation) for operation in batch]
@@ -242,7 +242,7 @@ class Writer(Generic[Asked]):
             connection.execute("BEGIN IMMEDIATE")
             results = self._perform(connection, [operation.asked])
             connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - the thread must live, and whoever waits must be told
+        except Exception as error:  # noqa: BLE001 - (3): the thread would end, and nothing be written any more
             return _as_outbox_error(error)
         finally:
             with suppress(sqlite3.Error):  # the next transaction can't begin then, and comes here, too

@@ -20,13 +20,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from yarl import URL
 
 from router.errors import MalformedAnswerError, NotFoundError, TimedOutError, TooLargeError, UnverifiableError
 from router.images import Digest, ImageReference, is_tag
+from router.outbound.closing import Closing
 from router.registry.answers import Answer, checked_digest, claimed_digest, error_of
 from router.registry.authentication import Authentication, Grant
 from router.registry.endpoints import Endpoint, Endpoints
@@ -84,7 +84,7 @@ class _Question:
     accept: str = "*/*"
 
 
-class RegistryClient:
+class RegistryClient(Closing):
     """Asks registries, over connections, tokens and challenges that it keeps. Close it, or use it as a context."""
 
     def __init__(
@@ -111,14 +111,6 @@ class RegistryClient:
         self._tokens = Tokens(self._transport, self._surroundings)
         self._authentication = Authentication(self._tokens)
         self._on_request = on_request
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Close every connection and end every token call. Calls after this fail as unreachable."""

@@ -141,7 +141,7 @@ class Transport:
             reply = await self._sent(endpoint, call, proxy, mark)
             try:
                 body = b"" if call.method == "HEAD" else await _body(reply, call)
-            except BaseException:
+            except BaseException:  # also a deadline: the rest of a body would keep the connection
                 reply.close()
                 raise
         finally:

@@ -75,7 +75,7 @@ class Renderer:
             return Rendered(body, CONTENT_TYPE)
         try:
             return Rendered(template.render(context(cloudevent, self._destination)), "application/json")
-        except Exception as error:  # noqa: BLE001 - also an older release's event that lacks a field must be told
+        except Exception as error:  # noqa: BLE001 - an older release's event may lack a field: its alert would wait in vain
             return self._small(cloudevent, Because.TEMPLATE_FAILED, str(error) or type(error).__name__)
 
     def minimal(self, body: bytes) -> Rendered:
@@ -88,7 +88,7 @@ class Renderer:
             try:
                 body = self._fallback.render(context_of(cloudevent, self._destination))
                 return Rendered(body, "application/json", problem)
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:  # noqa: BLE001 - the same: the smallest payload goes out then
                 problem = f"{problem}; and its fallback: {error}"
         payload, content_type = self._minimal(cloudevent, because)
         return Rendered(payload, content_type, problem)

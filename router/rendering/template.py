@@ -129,7 +129,7 @@ class Template:
         compiled = self._compiled
         try:
             return self._sandbox.concat(compiled.root_render_func(self._sandbox.context(context)))
-        except Exception as error:  # whatever a template does with values, its alert must not be lost
+        except Exception as error:  # operators' expressions raise anything; whoever renders reacts to one kind of error
             line = _line(compiled, error.__traceback__)
             is_told = isinstance(error, TemplateError | JinjaError)
             cause = str(error) if is_told else f"{type(error).__name__}: {error}"

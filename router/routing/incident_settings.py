@@ -83,42 +83,22 @@ def years(text: str) -> tuple[int, int]:
     return span(text, (), 1970, 9999)
 
 
-def _checked_time(text: str) -> str:
-    minutes(text)
-    return text
+def _read_by(read: Callable[[str], object]) -> AfterValidator:
+    """What this reads; it is read again where it is used, and stays as it is written."""
+
+    def checked(text: str) -> str:
+        read(text)
+        return text
+
+    return AfterValidator(checked)
 
 
-def _checked_weekday(text: str) -> str:
-    weekdays(text)
-    return text
-
-
-def _checked_month(text: str) -> str:
-    months(text)
-    return text
-
-
-def _checked_day(text: str) -> str:
-    days_of_month(text)
-    return text
-
-
-def _checked_year(text: str) -> str:
-    years(text)
-    return text
-
-
-def _checked_location(text: str) -> str:
+def location(text: str) -> ZoneInfo:
+    """An IANA time zone; raises ValueError."""
     try:
-        ZoneInfo(text)
+        return ZoneInfo(text)
     except (ValueError, OSError, KeyError) as error:
         raise ValueError(f"{text[:60]!r} is no time zone; write an IANA name, such as Europe/Berlin or UTC") from error
-    return text
-
-
-def _checked_matcher(text: str) -> str:
-    parse_matcher(text)
-    return text
 
 
 def _checked_controller(text: str) -> str:
@@ -127,12 +107,21 @@ def _checked_controller(text: str) -> str:
     return text
 
 
+_Time = Annotated[str, _read_by(minutes)]
+_Weekdays = Annotated[str, _read_by(weekdays)]
+_DaysOfMonth = Annotated[str, _read_by(days_of_month)]
+_Months = Annotated[str, _read_by(months)]
+_Years = Annotated[str, _read_by(years)]
+_Matcher = Annotated[str, _read_by(parse_matcher)]
+_Location = Annotated[str, _read_by(location)]
+
+
 class TimesSettings(SettingsModel):
     """A part of a day."""
 
-    start_time: Annotated[str, AfterValidator(_checked_time)]
+    start_time: _Time
     """When it begins, HH:MM."""
-    end_time: Annotated[str, AfterValidator(_checked_time)]
+    end_time: _Time
     """When it has ended, HH:MM; 24:00 is the end of the day."""
 
 
@@ -141,15 +130,15 @@ class PeriodsSettings(SettingsModel):
 
     times: Annotated[tuple[TimesSettings, ...], Field(max_length=100)] = ()
     """Parts of a day."""
-    weekdays: tuple[Annotated[str, AfterValidator(_checked_weekday)], ...] = ()
+    weekdays: tuple[_Weekdays, ...] = ()
     """`monday`, `monday:friday` ..."""
-    days_of_month: tuple[Annotated[str, AfterValidator(_checked_day)], ...] = ()
+    days_of_month: tuple[_DaysOfMonth, ...] = ()
     """`1`, `1:7`, `-3:-1` (counted from the month's end) ..."""
-    months: tuple[Annotated[str, AfterValidator(_checked_month)], ...] = ()
+    months: tuple[_Months, ...] = ()
     """`january`, `1:3` ..."""
-    years: tuple[Annotated[str, AfterValidator(_checked_year)], ...] = ()
+    years: tuple[_Years, ...] = ()
     """`2026`, `2026:2027` ..."""
-    location: Annotated[str, AfterValidator(_checked_location)] = "UTC"
+    location: _Location = "UTC"
     """IANA time zone in which all of this is meant."""
 
     def holds(self, at: float) -> bool:
@@ -204,7 +193,7 @@ class IncidentSettings(SettingsModel):
     """An incident of which everything was rejected is over after so long without another event."""
     forget_after: Duration = 604800.0
     """One of which something was admitted, after so long."""
-    unsilenceable: tuple[Annotated[str, AfterValidator(_checked_matcher)], ...] = ("decision.severity = critical",)
+    unsilenceable: tuple[_Matcher, ...] = ("decision.severity = critical",)
     """Matchers of events that no silence holds back; one that holds is enough."""
     controllers: tuple[Annotated[str, AfterValidator(_checked_controller)], ...] = (
         "system:serviceaccount:kube-system:*-controller",

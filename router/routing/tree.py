@@ -97,7 +97,7 @@ class RoutingTree:
         self._root = _compiled(settings, Said.of(incidents or IncidentSettings()))
 
     def routed(self, data: Mapping[str, object], severity: str) -> Routed:
-        """Who is told of a decision with this `data` and severity."""
+        """Who is told of a decision with this `data` and severity, in the order of the tree, none twice."""
         taken: list[_Node] = []
         _visit(self._root, "decisions", data, taken)
         events, incidents = dict[str, None](), dict[str, IncidentRoute]()
@@ -107,10 +107,6 @@ class RoutingTree:
             for route in node.incident_routes:
                 _merge(incidents, route, severity)
         return Routed(tuple(events), tuple(incidents.values()))
-
-    def destinations(self, data: Mapping[str, object]) -> tuple[str, ...]:
-        """The names of those who are told of a decision with this `data` by itself, in the order of the tree."""
-        return self.routed(data, "info").destinations
 
     def of_gatecrier(self, data: Mapping[str, object], trouble: str | None) -> tuple[str, ...]:
         """The names of those who are told of a notice with this `data`; `trouble` is the destination that it is about.

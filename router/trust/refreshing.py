@@ -185,7 +185,7 @@ class Refreshing:
         repository = care.repository
         try:
             found = await self._source.kept(repository)
-        except Exception:  # as in `_found`
+        except Exception:  # (6): this task would end, and no root be looked after any more
             log.exception("trust_recall_broke", root=repository.name)
             return
         if found is not None and found.confirmed_at > max(care.confirmed_at or 0.0, repository.shipped_at or 0.0):
@@ -213,7 +213,7 @@ class Refreshing:
             return await self._source.refreshed(repository)
         except TrustRefreshError as error:
             return error
-        except Exception:  # what strangers serve must not end what delivers events (6)
+        except Exception:  # (6): whatever strangers serve would end this task, and with it the keeper
             log.exception("trust_refresh_broke", root=repository.name)
             return TrustRefreshError("a mistake of ours, which the log has", cause="internal_error")
 

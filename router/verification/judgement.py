@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import assert_never
 
 from router.errors import NotVerifiedError, OverloadedError, TimedOutError, UnverifiableError
@@ -40,6 +42,8 @@ class Judgement:
     may be tolerated: everything else can be chosen by whoever names an image, or asks for much."""
     valid_until: float | None = None
     """Unix time in seconds from which a proof proves nothing; None: for as long as the trust stays what it is."""
+    judged_by: str = ""
+    """Id of what the rule demands and whom its verifier trusts; empty where nothing was held against evidence."""
 
     @property
     def is_timeout(self) -> bool:
@@ -93,15 +97,17 @@ def overloaded(*, had_a_turn: bool) -> Judgement:
     return refused(OverloadedError(f"too many images were waiting to be verified: {had} within the deadline"), None)
 
 
-def told(judgement: Judgement, *, is_pinned: bool) -> Judgement:
-    """The judgement as one image's author should read it: an image given by digest may be a platform of an index."""
-    if judgement.verdict is not Verdict.UNSIGNED or not is_pinned:
-        return judgement
-    return Judgement(
-        judgement.verdict,
-        judgement.reason,
-        judgement.detail + _PINNED_HINT,
-        judgement.digest,
-        judgement.signers,
-        judgement.cached,
-    )
+def told(judgement: Judgement, *, is_pinned: bool, by: str) -> Judgement:
+    """The judgement as one image's author should read it: an image given by digest may be a platform of an index.
+
+    `by` is the id of what it was judged by.
+    """
+    is_hinted = judgement.verdict is Verdict.UNSIGNED and is_pinned
+    detail = judgement.detail + _PINNED_HINT if is_hinted else judgement.detail
+    return replace(judgement, detail=detail, judged_by=by)
+
+
+@lru_cache(maxsize=1024)
+def judged_by(demands: str, trust: str) -> str:
+    """Id of what an image is judged by: equal for equal demands of a rule (its key) and an equal trust (its id)."""
+    return hashlib.sha256(f"{demands}\n{trust}".encode()).hexdigest()[:16]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from msgspec import structs
@@ -55,6 +56,14 @@ async def test_a_signed_image_is_admitted_and_told() -> None:
     assert event["data"]["images"][0]["signers"][0]["name"] == "release"
     assert event["subject"] == "strict/Pod/web"
     assert tuple(made.outbox.stored[0].destinations) == ("siem",)
+
+
+async def test_an_event_tells_what_an_image_was_judged_by() -> None:
+    made = world(web=replace(SIGNED, judged_by="these rules"))
+    await made.ask(pod(WEB, "r.example/UPPER:1"))
+
+    images = made.outbox.events[0]["data"]["images"]
+    assert [image["judged_by"] for image in images] == ["these rules", ""]
 
 
 async def test_an_unsigned_image_is_refused_where_enforced() -> None:
@@ -465,7 +474,7 @@ STAGES = [
     (telling, "decision_event"),
     (telling, "encode"),
     (Facts, "decided"),
-    (RoutingTree, "destinations"),
+    (RoutingTree, "routed"),
 ]
 
 

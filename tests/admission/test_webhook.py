@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -280,6 +281,18 @@ async def test_nothing_that_breaks_below_the_webhook_becomes_an_http_error(
 
     assert answer["allowed"] is allowed
     assert answer["uid"] == "705ab4f5-6393-11e8-b7cc-42010a800002"
+
+
+async def test_the_last_word_needs_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("injected")
+
+    async with Endpoint().running() as endpoint:
+        monkeypatch.setattr(Gate, "validate", broken)
+        monkeypatch.setattr(webhook, "log", SimpleNamespace(error=broken))
+        answer = await endpoint.ask(pod(WEB))
+
+    assert answer["allowed"] is False
 
 
 @pytest.mark.parametrize("is_allowed", [True, False])

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Info
 from prometheus_client.metrics import MetricWrapperBase
 
 from router import cli, events
-from router.cli.describing import examples_of
+from router.cli.parsing import examples_of
 from router.destinations.catalogue import KINDS
 from router.reasons import REASONS
 from router.server.operations import Unhealthy, Unready

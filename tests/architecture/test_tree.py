@@ -26,6 +26,16 @@ def test_a_module_is_small_and_says_what_it_is_for(path: Path) -> None:
     assert text.count("\n") < 300
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_whatever_catches_everything_says_why(path: Path) -> None:
+    """A mistake that is caught where nobody expects it is found by nobody."""
+    for line in path.read_text().splitlines():
+        if re.search(r"except (Base)?Exception\b|except:|suppress\((Base)?Exception\b", line):
+            _, _, reason = line.partition("#")
+
+            assert len(re.sub(r"noqa: BLE001 - |\(\d\)", "", reason).split()) >= 4, line
+
+
 def test_nothing_leads_to_a_machine_of_ours() -> None:
     """The project stands by itself: no path of a machine, nothing outside the checkout."""
     files = [*MODULES, *(ROOT / "docs").rglob("*.md"), ROOT / "README.md", *(ROOT / "config").rglob("*.yaml")]

@@ -14,5 +14,5 @@ __all__ = ["open_registry", "own", "server"]
 @pytest.fixture
 def _log_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command would go on logging in its own way in the tests after it; and none is slow enough to say so."""
-    monkeypatch.setattr("router.cli.asking.terminal._PATIENCE", math.inf)
+    monkeypatch.setattr("router.cli.pages._PATIENCE", math.inf)
     monkeypatch.setattr(logs, "configure", lambda **_: None)

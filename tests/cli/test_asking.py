@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.cli.asking.answering import AT_ONCE, in_order, worst
-from router.cli.asking.terminal import WIDTH, Page, Progress, has_colour
+from router.cli.asking.inquiring import AT_ONCE, in_order
+from router.cli.exit_codes import worst
+from router.cli.pages import WIDTH, Page, Progress, has_colour
 from tests.verification.world import DATA, in_virtual_time
 
 
@@ -55,10 +56,10 @@ def test_answers_come_in_order_and_a_few_at_a_time() -> None:
         running -= 1
         return -number
 
-    async def scenario() -> list[tuple[int, int]]:
-        return [pair async for pair in in_order(range(30), ask, quiet())]
+    async def scenario() -> list[int]:
+        return [answer async for answer in in_order(range(30), ask, quiet())]
 
-    assert in_virtual_time(scenario()) == [(number, -number) for number in range(30)]
+    assert in_virtual_time(scenario()) == [-number for number in range(30)]
     assert most == AT_ONCE
 
 

@@ -119,7 +119,7 @@ def test_what_a_real_api_server_sent_is_asked_as_it_stands(
     workload = recorded.workload(recorded.body(name))
     path = tmp_path / "review.json"
     path.write_bytes(recorded.body(name))
-    _, (answer,), _ = said(capsys, config, "--timeout=5", str(path))
+    _, (answer,), _ = said(capsys, config, "--timeout=5s", str(path))
 
     assert answer["skip"] == (None if workload.skip is None else workload.skip.value)
     assert [image["image"] for image in answer["images"]] == [place.image for place in workload.places]

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from router.cli import main
-from router.cli.answering import Answer, answered, table
+from router.cli.answering import Answer, answered
+from router.cli.exit_codes import NO
+from router.cli.tables import table
 from router.events import as_json, encode
 from router.outbox import Accepted, Attempt, NewEvent, Postponed
 from router.outbox.sqlite import SqliteOutbox
 from router.rendering.examples import EXAMPLES, NOTICES
 from tests.assembly.small import Place
+from tests.cli.test_asking import Gone
 
 NOW = 1767312000.0
 ROUTES = {
@@ -340,6 +343,22 @@ def test_people_are_shown_the_whole_whenever_it_has_changed(capsys: pytest.Captu
         answered(arguments, lambda: next(answers), lambda _: None)
 
     assert capsys.readouterr().out.splitlines() == ["one", "two"]
+
+
+def test_whoever_stops_reading_ends_what_is_live_and_changes_no_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", Gone())
+    arguments = argparse.Namespace(json=False, jsonl=True, watch=True)
+
+    assert answered(arguments, lambda: Answer([{"a": 1}], "one", NO), lambda _: pytest.fail("nobody reads on")) == NO
+
+
+def test_what_is_wrong_beside_an_answer_is_told_again_where_it_has_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    answers = iter([Answer([], "a", problems=["x"]), Answer([], "a", problems=["x"]), Answer([], "a", problems=["y"])])
+    arguments = argparse.Namespace(json=False, jsonl=True, watch=True)
+    with pytest.raises(StopIteration):
+        answered(arguments, lambda: next(answers), lambda _: None)
+
+    assert capsys.readouterr() == ("", "x\ny\n")
 
 
 def test_an_array_that_goes_on_is_refused(capsys: pytest.CaptureFixture[str], config: str) -> None:

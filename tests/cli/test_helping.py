@@ -65,6 +65,14 @@ def test_whoever_has_seen_enough_ends_a_command_quietly() -> None:
         assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+def test_a_command_without_standard_output_ends_quietly_too(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("cluster: a\n")
+    script = f"exec {shlex.join([*PROGRAM, 'routes', 'show', '--config', str(tmp_path / 'c.yaml')])} >&-"
+    ended = subprocess.run(["sh", "-c", script], stderr=subprocess.PIPE, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_the_demo_ends_quietly_when_nobody_reads_on() -> None:
     reader, writer = os.pipe()
     os.close(reader)

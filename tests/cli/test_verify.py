@@ -295,7 +295,7 @@ def test_a_combination_that_can_prove_nothing_is_refused_here_as_at_the_start(
     shop = {"name": "shop", "kind": "all_of", "verifiers": ["nobody"]}
     code, out, err = said(capsys, configured(tmp_path, open_registry, shop), "a/b:1")
 
-    assert (code, out) == (2, "")
+    assert (code, out) == (3, "")
     assert '"nobody" names no verifier' in err
 
 
@@ -304,7 +304,7 @@ def test_a_demand_that_is_misspelt_is_refused_and_not_passed_over(capsys: Captur
     (tmp_path / "c.yaml").write_text(json.dumps({"cluster": "test", "policy": policy}))
     code, out, err = said(capsys, f"--config={tmp_path / 'c.yaml'}", "a/b:1")
 
-    assert (code, out) == (2, "")
+    assert (code, out) == (3, "")
     assert 'did you mean "threshold"?' in err
 
 
@@ -317,8 +317,6 @@ def test_a_demand_that_is_misspelt_is_refused_and_not_passed_over(capsys: Captur
         ([RELEASE, "--threshold=2"], "threshold 2 can never be met"),
         ([RELEASE, "--level=strict"], "--key is cosign's and --level Notation's"),
         ([RELEASE, "--config=x.yaml"], "exclude each other"),
-        (["--config=none.yaml"], "none.yaml"),
-        ([], "give --config FILE, or --key FILE"),
         ([RELEASE, "--plain-http=http://x"], "is no registry"),
         ([RELEASE, "--where=true"], "predicate_type"),
     ],
@@ -333,7 +331,19 @@ def test_what_is_wrong_with_a_command_line_is_told_and_nothing_is_asked(
     assert "command line:1:" not in err
 
 
-@pytest.mark.parametrize("arguments", [["--json", "--jsonl"], ["--timeout=0"], ["--timeout=x"], ["--annotation=x"]])
+@pytest.mark.parametrize(
+    ("arguments", "words"), [(["--config=none.yaml"], "none.yaml"), ([], "give --config FILE, or --key FILE")]
+)
+def test_without_a_configuration_nothing_can_be_told(capsys: Captured, arguments: list[str], words: str) -> None:
+    code, out, err = said(capsys, *arguments, "a/b:1")
+
+    assert (code, out) == (3, "")
+    assert words in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--json", "--jsonl"], ["--timeout=0"], ["--timeout=5"], ["--timeout=2h"], ["--annotation=x"]]
+)
 def test_options_that_mean_nothing_are_refused(capsys: Captured, arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["verify", *arguments, "a/b:1"])

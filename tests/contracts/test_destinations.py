@@ -86,9 +86,9 @@ def opened(kind: str, url: str, folder: Path, **more: object) -> HttpDestination
     return destination
 
 
-def says_all(destination: HttpDestination) -> bool:
+def says_all(kind: str, folder: Path) -> bool:
     """Whether its receipts have no body that counts."""
-    return destination._dialect.receipt_bytes == 0
+    return opened(kind, "http://127.0.0.1:9/", folder)._dialect.receipt_bytes == 0
 
 
 def receipt(kind: str, folder: Path) -> tuple[str, bytes]:
@@ -102,6 +102,15 @@ def taken(kind: str, folder: Path, says: bytes = b"") -> bytes:
     """A receipt of the kind; or this answer with its status."""
     status, body = receipt(kind, folder)
     return says.replace(b"200 OK", status.encode()) if says else answer(status, body)
+
+
+async def told(kind: str, url: str, folder: Path, **more: object) -> Outcome:
+    """What comes of one delivery."""
+    destination = opened(kind, url, folder, **more)
+    try:
+        return await destination.deliver([DOCUMENT])
+    finally:
+        await destination.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,23 +131,20 @@ async def test_what_a_receiver_does_is_an_outcome(
 ) -> None:
     """Never an exception: delivery must know what to do."""
     async with Sink(says).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path, timeout="100ms" if says is HANG else "30s")
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url(), tmp_path, timeout="100ms" if says is HANG else "30s")
+        path = opened(kind, sink.url(), tmp_path)._url.path
 
     assert found == outcome
     assert isinstance(found, TryAgain | Undeliverable)
     assert found.reason in REASONS or found.reason.startswith("http_")
-    assert all(receipt.path.startswith(destination._url.path) for receipt in sink.got)
+    assert all(receipt.path.startswith(path) for receipt in sink.got)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_receipt_in_chunks_is_one(kind: str, tmp_path: Path) -> None:
     status, body = receipt(kind, tmp_path)
     async with Sink(chunked(status, body)).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url(), tmp_path)
 
     assert found == Delivered()
 
@@ -173,9 +179,7 @@ async def test_it_can_be_closed_at_any_time(kind: str, tmp_path: Path) -> None:
 async def test_nobody_listening_is_worth_another_try(kind: str, tmp_path: Path) -> None:
     async with Sink().running() as sink:
         url = sink.url()
-    destination = opened(kind, url, tmp_path)
-    found = await destination.deliver([DOCUMENT])
-    await destination.close()
+    found = await told(kind, url, tmp_path)
 
     assert found == TryAgain("connection_failed")
 
@@ -184,11 +188,9 @@ async def test_nobody_listening_is_worth_another_try(kind: str, tmp_path: Path) 
 async def test_an_endless_answer_is_not_read_to_its_end(kind: str, tmp_path: Path) -> None:
     says = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + b"a" * 200_000
     async with Sink(taken(kind, tmp_path, says)).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url(), tmp_path)
 
-    assert found == (Delivered() if says_all(destination) else TryAgain("malformed_reply", words="a" * 200))
+    assert found == (Delivered() if says_all(kind, tmp_path) else TryAgain("malformed_reply", words="a" * 200))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -196,9 +198,7 @@ async def test_an_endless_answer_is_not_read_to_its_end(kind: str, tmp_path: Pat
 async def test_an_address_that_is_not_there_is_tried_again(kind: str, status: str, tmp_path: Path) -> None:
     """An ingress says so for a minute while it is exchanged; some services say it of a channel that has gone."""
     async with Sink(answer(status)).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url(), tmp_path)
 
     moved, refused = TryAgain(f"http_{status[:3]}", within=MOVED_FOR), TryAgain("refused_here", pauses=True)
     assert found in {moved, refused}
@@ -208,11 +208,9 @@ async def test_an_address_that_is_not_there_is_tried_again(kind: str, status: st
 async def test_a_receipt_counts_whose_body_breaks_off(kind: str, tmp_path: Path) -> None:
     """Otherwise the receiver gets the event again and again, although it has it; unless the body is the receipt."""
     async with Sink(taken(kind, tmp_path, HALF_A_BODY)).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url(), tmp_path)
 
-    assert found == (Delivered() if says_all(destination) else TryAgain("malformed_reply", words="0123"))
+    assert found == (Delivered() if says_all(kind, tmp_path) else TryAgain("malformed_reply", words="0123"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -251,9 +249,7 @@ async def test_what_the_receiver_says_goes_along_without_our_secrets(kind: str, 
     own = [SECRETS[name] for name in variables_of(KINDS[kind]) if name != "URL"] + ["url-secret"]
     said = "\x1b[31mbad \u202e" + "".join(f"{one} " for one in own) + "a" * 500
     async with Sink(answer("400 Bad", said.encode())).running() as sink:
-        destination = opened(kind, sink.url("/T000/url-secret"), tmp_path)
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url("/T000/url-secret"), tmp_path)
 
     assert isinstance(found, Undeliverable)
     assert found.words.startswith("[31mbad ")
@@ -287,9 +283,7 @@ async def test_what_is_too_large_is_sent_in_a_smaller_form(kind: str, tmp_path: 
 async def test_refused_credentials_keep_the_event(kind: str, status: str, tmp_path: Path) -> None:
     """They wait for whoever mends it."""
     async with Sink(answer(status)).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
+        found = await told(kind, sink.url(), tmp_path)
 
     assert found in {TryAgain("unauthorised", pauses=True), TryAgain("refused_here", pauses=True)}
 

@@ -3,17 +3,18 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from router.delivery.attempts import Attempts
 from router.delivery.breaker import FAILURES, LAST_PAUSE, PROBES
 from router.delivery.budget import ALL_BYTES, LANE_BYTES
 from router.delivery.lane import CHUNK, QUIET
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.errors import OutboxError
-from router.outbox import Accepted, NewEvent, Selection, SetAside
+from router.outbox import Accepted, Delivery, NewEvent, Selection, SetAside, Settlement
 from router.verdict import Severity
 from tests.delivery.stage import Receiver, StagedOutbox, clock, stage
 from tests.simulators.virtual_time import virtually
@@ -337,6 +338,27 @@ def test_all_lanes_together_hold_bounded_bytes_and_each_at_least_one_event() -> 
     virtually(story())
 
 
+def test_what_is_urgent_goes_beyond_what_all_lanes_may_hold_by_a_bounded_part() -> None:
+    async def story() -> None:
+        names = [f"sink-{number}" for number in range(12)]
+        outbox = StagedOutbox()
+        for number in range(5):  # four are under way, and one waits, in each lane
+            outbox.store(NewEvent(f"e{number}", LARGE, clock(), names))
+        async with stage(*(Receiver(name, seconds=3600.0) for name in names), outbox=outbox) as on:
+            await asyncio.sleep(60)
+            for number in range(40):
+                outbox.store(NewEvent(f"u{number}", LARGE, clock(), names, severity=Severity.CRITICAL))
+            await asyncio.sleep(60)
+            claimed = Counter(event_id[0] for _, event_id in on.outbox.claims)
+            outbox.rows.clear()
+            await on.dispatcher.stop(0.0)
+
+        assert claimed["u"] >= 1
+        assert claimed.total() * len(LARGE) <= ALL_BYTES + len(names) * len(LARGE)
+
+    virtually(story())
+
+
 def test_an_urgent_event_overtakes_what_is_claimed_already() -> None:
     async def story() -> None:
         receiver = Receiver(concurrency=2, seconds=1.0)
@@ -536,6 +558,30 @@ def test_a_claim_that_fails_is_tried_again() -> None:
         async with stage(receiver, outbox=outbox):
             await outbox.until_settled()
 
+        assert receiver.accepted == Counter({"event-1": 1})
+
+    virtually(story())
+
+
+def test_an_attempt_that_breaks_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake of ours must not cost a slot, nor keep what it was about."""
+    broken = iter([True])
+    make = Attempts.make
+
+    async def once_broken(attempts: Attempts, batch: Sequence[Delivery], record: Callable[[Settlement], None]) -> None:
+        if next(broken, False):
+            raise RuntimeError("a mistake of ours")
+        await make(attempts, batch, record)
+
+    monkeypatch.setattr(Attempts, "make", once_broken)
+
+    async def story() -> None:
+        receiver = Receiver(concurrency=1)
+        async with stage(receiver) as on:
+            on.outbox.put("sink")
+            await on.outbox.until_settled()
+
+            assert not on.dispatcher.failure
         assert receiver.accepted == Counter({"event-1": 1})
 
     virtually(story())

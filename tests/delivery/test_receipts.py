@@ -95,6 +95,18 @@ def test_what_is_sent_is_a_whole_event() -> None:
     assert orjson.loads(body) == {"id": "the-one", "data": {"cluster": "test", "sequence": 0}}
 
 
+def test_an_event_that_can_not_be_rendered_costs_no_other_receipt() -> None:
+    def broken(_event_id: str, _body: bytes, _template: str) -> Document:
+        raise RuntimeError("a mistake of ours")
+
+    async def story() -> None:
+        channels = {"a": Channel(Receiver("a"), broken), "b": Channel(Receiver("b"), render)}
+
+        assert await Receipts(channels, Counts()).obtain(BODY, "the-one", ["a", "b"], 4.0) == {"b"}
+
+    virtually(story())
+
+
 def test_a_destination_that_nobody_knows_gives_none() -> None:
     async def story() -> None:
         assert await Receipts({}, Counts()).obtain(BODY, "the-one", ["gone"], 4.0) == frozenset()

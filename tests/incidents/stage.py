@@ -12,8 +12,8 @@ from router.incidents import silences
 from router.incidents.consuming import Consuming
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
-from router.incidents.telling import Times
 from router.incidents.unmatched import tell_of_unmatched
+from router.incidents.work import Work
 from router.outbox import NewEvent, schema
 from router.outbox.statements import Append, perform
 from router.routing import IncidentRoute, IncidentSettings, Routed, RouteSettings, TimeIntervalSettings
@@ -154,24 +154,24 @@ class World:
         """Consume what is there; with `crash` the first transaction is lost before its commit, and made again."""
         if crash:
             self.connection.execute("BEGIN IMMEDIATE")
-            self._consuming().events()
+            Consuming(self._work()).events()
             self.connection.execute("ROLLBACK")
         many = 1
         while many:
             self.connection.execute("BEGIN IMMEDIATE")
-            many = self._consuming().events()
+            many = Consuming(self._work()).events()
             self.connection.execute("COMMIT")
 
     def look(self) -> None:
         """Consume, and do what is due by time."""
         self.consume()
         self.connection.execute("BEGIN IMMEDIATE")
-        while self._consuming().time():
+        while Consuming(self._work()).time():
             pass
-        holding = Holding(self.connection, self.rules, Times(self.own, self.of_day))
+        holding = Holding(self._work())
         if holding.has_ended():
             holding.end()
-        tell_of_unmatched(self.connection, self.rules, Times(self.own, self.of_day))
+        tell_of_unmatched(self._work())
         self.connection.execute("COMMIT")
 
     def tell(self, *images: ImageData, **more: object) -> str:
@@ -212,5 +212,5 @@ class World:
         """Close the file."""
         self.connection.close()
 
-    def _consuming(self) -> Consuming:
-        return Consuming(self.connection, self.rules, Times(self.own, self.of_day))
+    def _work(self) -> Work:
+        return Work(self.connection, self.rules, self.own, self.of_day)

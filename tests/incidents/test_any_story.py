@@ -1,13 +1,15 @@
 """Any story of owners, against a simple specification of what people are told of them.
 
 Events come in any order within a minute of each other, twice, and after transactions that were lost; the clock of the
-day steps. The specification keeps, per owner, which containers fail since when.
+day steps. The specification keeps, per owner, which containers fail since when; and per image, when which rules have
+proven it, and which digest fails since when if it is to blame itself.
 """
 
 from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from hypothesis import settings
@@ -18,6 +20,7 @@ from tests.incidents.stage import PEOPLE, REPLICASET_CONTROLLER, World, found, o
 
 OWNERS = ("one", "two")
 CONTAINERS = ("c0", "c1")
+TAG = "r.example/shop/web:1"
 TOLD = re.compile(r"opened( changed| repeated)*( resolved| expired)?")
 MINUTE, HOUR = PEOPLE.group_interval, PEOPLE.repeat_interval
 
@@ -35,6 +38,12 @@ class Story(RuleBasedStateMachine):
         self.ended: dict[str, tuple[float, float]] = {}
         """Event time and own time of the last end."""
         self.ids: list[tuple[str, float]] = []
+        self.proven: dict[tuple[str, str], float] = {}
+        """Event time of the last proof, by name and rules."""
+        self.blamed: dict[str, tuple[float, str, int]] = {}
+        """Event time and digest that an image failed with last, and how many events were counted, by its name."""
+        self.passed: dict[str, float] = {}
+        """Event time of the last end, by its name."""
 
     @rule(
         name=st.sampled_from(OWNERS),
@@ -56,13 +65,61 @@ class Story(RuleBasedStateMachine):
         self.world.consume(crash=crash)
         self._specify(name, bad, at, is_itself=not is_pod)
 
-    def _specify(self, name: str, bad: set[str], at: float, *, is_itself: bool) -> None:
+    @rule(
+        name=st.sampled_from(OWNERS),
+        digest=st.sampled_from(["sha256:" + "1" * 64, "sha256:" + "2" * 64]),
+        is_good=st.booleans(),
+        rules=st.sampled_from(["these", "these", "others"]),
+        cached=st.booleans(),
+        late=st.sampled_from([0.0, 0.0, 30.0]),
+    )
+    def decide_by_tag(
+        self,
+        name: str,
+        digest: str,
+        *,
+        is_good: bool,
+        rules: str,
+        cached: bool,
+        late: float,
+    ) -> None:
+        """A tag that may lead to another digest each time, and digests that may be proven at one time only."""
+        at, verdict = self.world.of_day - late, "verified" if is_good else "unsigned"
+        image = found(verdict, "c0", TAG, digest=digest, judged_by=rules, cached=cached)
+        self.world.decide(image, found("verified", "c1"), kind="StatefulSet", name=name, at=at)
+        self.ids.append((f"event-{self.world.number}", at))
+        self.world.consume(crash=True)
+        names = (TAG.replace(":1", f"@{digest}"), TAG)
+        to_blame = None if is_good else next((one for one in names if self._is_to_blame(one, rules, at)), None)
+        if to_blame is not None:
+            self._specify_blame(to_blame, digest, at)
+        is_owners = not is_good and to_blame is None
+        kept = {"c0"} if to_blame is not None else set[str]()
+        self._specify(name, {"c0"} if is_owners else set(), at, is_itself=True, kept=kept)
+        for one in names if is_good else ():
+            self.proven[one, rules] = max(at, self.proven.get((one, rules), at))
+            failed, of, _ = self.blamed.get(one, (float("inf"), "", 0))
+            if at >= failed + 30.0 * cached and not (cached and digest == of):
+                del self.blamed[one]
+                self.passed[one] = at
+
+    def _is_to_blame(self, name: str, rules: str, at: float) -> bool:
+        return name in self.blamed or 0.0 <= at - self.proven.get((name, rules), float("inf")) <= 3600.0
+
+    def _specify_blame(self, name: str, digest: str, at: float) -> None:
+        failed, of, count = self.blamed.get(name, (at, digest, 0))
+        if count or at > self.passed.get(name, 0.0):
+            self.blamed[name] = (at, digest, count + 1) if at >= failed else (failed, of, count + 1)
+
+    def _specify(
+        self, name: str, bad: set[str], at: float, *, is_itself: bool, kept: Collection[str] = frozenset()
+    ) -> None:
         failing = self.failing[name]
         if bad and (failing or not self._is_late(name, at, is_itself=is_itself)):
             self.count[name] = self.count[name] + 1 if failing else 1
             failing |= {one: max(at, failing.get(one, at)) for one in bad}
         was_failing = bool(failing)
-        for one in set(failing) - bad:
+        for one in set(failing) - bad - set(kept):
             if at >= failing[one]:
                 del failing[one]
         if was_failing and not failing:
@@ -121,6 +178,15 @@ class Story(RuleBasedStateMachine):
             " WHERE is_open AND json_extract(body, '$.owner.kind') = 'StatefulSet' ORDER BY 1"
         )
         assert rows == [(name, self.count[name]) for name in OWNERS if self.failing[name]]
+
+    @invariant()
+    def blames_what_is_to_blame(self) -> None:
+        """Images that are known to have been proven, and no owner for them."""
+        rows = self.world.rows(
+            "SELECT json_extract(body, '$.owner.name'), json_extract(body, '$.count') FROM incidents"
+            " WHERE is_open AND json_extract(body, '$.kind') = 'image' ORDER BY 1"
+        )
+        assert rows == sorted((name, count) for name, (_, _, count) in self.blamed.items())
 
     @invariant()
     def forgets_nobody(self) -> None:

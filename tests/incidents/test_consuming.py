@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from router.events import ImageData
@@ -303,6 +305,23 @@ def test_an_event_that_can_not_be_understood_keeps_nobody_from_others(world: Wor
 
     assert world.states() == ["opened"]
     assert world.rows("SELECT consumed = (SELECT last FROM numbering) FROM incident_progress") == [(1,)]
+
+
+def test_a_full_disk_passes_no_event_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    world.decide(BAD)
+    with monkeypatch.context() as broken:
+        broken.setattr("router.incidents.ledger.note_counted", full)
+        with pytest.raises(sqlite3.OperationalError):
+            world.consume()
+    world.connection.execute("ROLLBACK")
+    before = world.states()
+    world.look()
+
+    assert before == []
+    assert world.states() == ["opened"]
 
 
 def test_messages_leave_the_numbers_of_decisions_without_a_gap(world: World) -> None:

@@ -11,8 +11,9 @@ from router.delivery.pace import Pace
 from router.fields import Rate
 from router.incidents.fairness import has_passed, may_tell, period_of
 from router.incidents.rules import Rules
-from router.routing import IncidentSettings, RouteSettings
+from router.routing import IncidentRoute, IncidentSettings, RouteSettings
 from tests.incidents.stage import World, found
+from tests.incidents.test_silences import office
 
 BAD = found()
 
@@ -71,6 +72,45 @@ def test_what_was_in_a_summary_is_told_with_its_next_event(limited: World) -> No
 
     assert limited.states(name="flood-9") == ["opened"]
     assert limited.messages(name="flood-9")[0]["suppressed"] == 1
+
+
+def test_what_an_interval_held_back_is_told_within_the_rate(tmp_path: Path) -> None:
+    """A night's incidents are no more messages in the morning than any others."""
+    world = World(tmp_path / "outbox.db", intervals=[office()])
+    rates = {"people": Rate(10, 60.0)}
+    world.rules = Rules.of(IncidentSettings(), [office()], RouteSettings(), "r", 86400.0, rates=rates)
+    world.of_day += 23 * 3600.0 - world.of_day % 86400.0  # 23:00 UTC
+    route = IncidentRoute("people", severity="high", active=("office",))
+    for number in range(30):
+        world.decide(BAD, name=f"night-{number}", routes=[route])
+        world.decide(BAD, name=f"night-{number}", routes=[route])
+    world.look()
+    world.own -= world.own % 60.0
+    world.pass_time(9 * 3600.0)
+    in_the_morning = world.messages()
+    world.pass_time(61.0)
+    (notice,) = [body["data"]["notice"] for body in world.bodies() if "notice" in body["data"]]
+    world.close()
+
+    assert len(in_the_morning) == 5
+    assert (notice["facts"]["incidents"], notice["facts"]["events"]) == (25, 50)
+
+
+def test_news_that_waited_and_come_beyond_the_rate_are_in_the_summary(limited: World) -> None:
+    route = IncidentRoute("people", severity="high", group_interval=70.0)
+    limited.tell(BAD, routes=[route])
+    limited.tell(found(of="r.example/c0:2"), routes=[route])
+    limited.pass_time(65.0)
+    for number in range(10):
+        limited.tell(BAD, name=f"flood-{number}")
+    limited.pass_time(10.0)
+    during = limited.states(name="web")
+    limited.pass_time(60.0)
+    (notice,) = [body["data"]["notice"] for body in limited.bodies() if "notice" in body["data"]]
+
+    assert during == ["opened"]
+    assert "shop/Deployment/web: 1 events" in notice["text"]
+    assert notice["facts"]["incidents"] == 6
 
 
 @given(st.integers(1, 50), st.lists(st.integers(0, 5), max_size=200))

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from router.incidents import ledger
-from router.incidents.appending import append
 from router.incidents.incident import Incident
 from router.outbox import Accepted, Delivery, Postponed, Queue, Selection, SetAside, Wanted
 from router.outbox.protocol import HOLDS_UP
@@ -75,7 +74,7 @@ async def tell(
     outbox: SqliteOutbox, name: str, number: int | None = 1, severity: str = "medium", to: Sequence[str] = (PEOPLE,)
 ) -> None:
     def appended(connection: sqlite3.Connection) -> int:
-        append(
+        ledger.append(
             connection,
             (name, b'{"data":{}}'),
             to,

@@ -213,6 +213,23 @@ def test_an_interval_holds_back_until_telling_begins_again(tmp_path: Path) -> No
     assert [body["data"]["notice"]["facts"]["incidents"] for body in in_the_morning if "notice" in body["data"]] == [1]
 
 
+def test_news_of_a_night_that_come_too_soon_in_the_morning_wait_for_their_time(tmp_path: Path) -> None:
+    world = World(tmp_path / "outbox.db", intervals=[office()])
+    route = IncidentRoute("people", severity="high", active=("office",), group_interval=15 * 3600.0)
+    world.of_day += 17 * 3600.0 + 3540.0 - world.of_day % 86400.0  # 17:59 UTC
+    world.tell(BAD, routes=[route])
+    world.pass_time(3600.0)
+    world.tell(found(of="r.example/c0:2"), routes=[route])
+    world.pass_time(13.5 * 3600.0)
+    at_half_past_eight = world.states()
+    world.pass_time(3600.0)
+    told = world.states()
+    world.close()
+
+    assert at_half_past_eight == ["opened"]
+    assert told == ["opened", "changed"]
+
+
 def test_news_that_wait_are_held_back_by_an_interval_too(tmp_path: Path) -> None:
     world = World(tmp_path / "outbox.db", intervals=[office()])
     route = IncidentRoute("people", severity="high", active=("office",), group_interval=60.0)

@@ -16,7 +16,7 @@ ROUTE = TypeAdapter(RouteSettings)
 
 def told(root: Node, namespace: str = "payments", *, would_reject: bool = True) -> tuple[str, ...]:
     data: Mapping[str, object] = dict(event(namespace=namespace, would_reject=would_reject))
-    return RoutingTree(ROUTE.validate_python(root)).destinations(data)
+    return RoutingTree(ROUTE.validate_python(root)).routed(data, "info").destinations
 
 
 EXAMPLE: Node = {

@@ -81,6 +81,30 @@ async def test_demands_count_distinct_keys(
     assert (judgement.verdict, judgement.reason) == (verdict, reason)
 
 
+async def test_what_judged_an_image_has_one_id_for_equal_demands_and_an_equal_trust() -> None:
+    """An image that fails where it was verified has changed only if what judges it has not."""
+    source, digest = signed_by("release")
+    verifier, restarted = (Verifier(source, [cosign("release"), cosign("release", verifier="two")]) for _ in "ab")
+    other = Verifier(source, [cosign("release", "security")])
+    by_tag = await verifier.judge(image(), rule(), FAR)
+    by_digest = known_of(verifier.knows(image(digest=digest), rule()))
+    others = [
+        await verifier.judge(image(), rule("two"), FAR),
+        await verifier.judge(image(), rule(threshold=2), FAR),
+        await other.judge(image(), rule(), FAR),
+    ]
+
+    assert by_digest is not None
+    assert by_tag.judged_by == by_digest.judged_by == (await restarted.judge(image(), rule(), FAR)).judged_by
+    assert len({by_tag.judged_by, "", *(one.judged_by for one in others)}) == 5
+
+
+async def test_what_was_held_against_nothing_was_judged_by_nothing() -> None:
+    allowed = await Verifier(MemorySource(), [static(allow=True)]).judge(image(), rule(static(allow=True).name), FAR)
+
+    assert (allowed.verdict, allowed.judged_by) == (Verdict.EXEMPT, "")
+
+
 async def test_a_trusted_claim_about_another_digest_is_told_before_broken_evidence() -> None:
     source = MemorySource()
     digest, other = source.add_image(), Digest.of(b"another")

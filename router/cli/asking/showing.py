@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from router.cli.asking.answering import NO, UNKNOWN, YES
-from router.cli.asking.terminal import Page
+from router.cli.exit_codes import NO, UNKNOWN, YES
+from router.cli.pages import Page
 from router.decision import Finding
 from router.decision.wording import next_step
 from router.verdict import Verdict

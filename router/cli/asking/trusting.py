@@ -4,6 +4,7 @@ Rules:
 (1) Flags make a configuration of one verifier and one rule for every image, enforced everywhere. It is checked as a
     file is; there is no second meaning of anything.
 (2) Either flags or `--config`: what a file says is not changed by a flag.
+(3) What is wrong with flags is wrong with the command line; a file that can't be used leaves open what is asked.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from router.cli.serve import DEFAULT_CONFIG
-from router.errors import ConfigurationError
+from router.cli.answering import forms
+from router.cli.parsing import DEFAULT_CONFIG, duration
+from router.errors import ConfigurationError, MisusedError
 
 if TYPE_CHECKING:
     from router.settings.judging import JudgedBy
     from router.settings.problems import Plain
 
-SECONDS = 30.0
+TIMEOUT = "30s"
 """The time for each image or object, unless something else is said."""
-_LONGEST = 3600.0
+LONGEST = 3600.0
+"""Seconds that may be said."""
 _NAME = "command-line"
 _COSIGN = (
     "key", "issuer", "issuer_regex", "subject", "subject_regex", "trust_root", "transparency_log", "sct",
@@ -38,10 +41,14 @@ _REGISTRIES = ("plain_http", "registry_ca", "credentials")
 def add(parser: argparse.ArgumentParser) -> None:
     """The options that say by what is judged, and how answers are shown."""
     parser.add_argument("--config", type=Path, help=f"judge by this configuration (default: {DEFAULT_CONFIG})")
-    parser.add_argument("--timeout", type=_seconds, default=SECONDS, help="seconds for each (default: %(default)g)")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="one JSON array")
-    form.add_argument("--jsonl", action="store_true", help="JSON objects, one a line")
+    parser.add_argument(
+        "--timeout",
+        metavar="DURATION",
+        type=_timeout,
+        default=TIMEOUT,
+        help="for each, at most 1h (default: %(default)s)",
+    )
+    forms(parser, is_live=False)
     _add_cosign(parser.add_argument_group("instead of --config: cosign"))
     _add_notation(parser.add_argument_group("instead of --config: Notation"))
     _add_registries(parser.add_argument_group("beside such flags: registries"))
@@ -82,15 +89,19 @@ def judged_by(arguments: argparse.Namespace) -> JudgedBy:
     """What is judged by.
 
     Raises:
-        ConfigurationError: It is wrong, or both a configuration and flags are given.
+        ConfigurationError: The configuration can't be used.
+        MisusedError: The flags can't be, or both are given.
     """
     from router.settings import judging  # noqa: PLC0415 - the settings are imported only where they are read
 
     said = _said(arguments, (*_COSIGN, *_NOTATION, *_DEMANDS, *_REGISTRIES))
     if said and arguments.config is not None:
-        raise ConfigurationError(f"--config and {said[0]} exclude each other: a file says everything, or flags do")
+        raise MisusedError(f"--config and {said[0]} exclude each other: a file says everything, or flags do")
     if said:
-        return judging.said(_document(arguments))
+        try:
+            return judging.said(_document(arguments))
+        except ConfigurationError as error:
+            raise MisusedError(str(error)) from error
     path = arguments.config or DEFAULT_CONFIG
     if arguments.config is None and not path.exists():
         raise ConfigurationError(f"there is no {path}; give --config FILE, or --key FILE, or --issuer and --subject")
@@ -105,7 +116,7 @@ def _said(arguments: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
 def _document(arguments: argparse.Namespace) -> dict[str, Plain]:
     cosign, notation = _said(arguments, _COSIGN), _said(arguments, _NOTATION)
     if cosign and notation:
-        raise ConfigurationError(f"{cosign[0]} is cosign's and {notation[0]} Notation's: one of them verifies an image")
+        raise MisusedError(f"{cosign[0]} is cosign's and {notation[0]} Notation's: one of them verifies an image")
     demands: dict[str, Plain] = {}
     if arguments.threshold is not None:
         demands["threshold"] = arguments.threshold
@@ -122,7 +133,7 @@ def _document(arguments: argparse.Namespace) -> dict[str, Plain]:
 
 def _cosign(arguments: argparse.Namespace) -> dict[str, Plain]:
     if arguments.key is None and not _said(arguments, ("issuer", "issuer_regex", "subject", "subject_regex")):
-        raise ConfigurationError("nobody is trusted yet: give --key FILE, or --issuer and --subject")
+        raise MisusedError("nobody is trusted yet: give --key FILE, or --issuer and --subject")
     verifier: dict[str, Plain] = {"name": _NAME, "kind": "cosign"}
     if arguments.key is not None:
         verifier["keys"] = [{"name": name, "file": file} for name, file in _named(arguments.key)]
@@ -185,11 +196,7 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= _LONGEST:
-        raise argparse.ArgumentTypeError(f"{text[:100]!r} is no number of seconds up to {_LONGEST:g}")
+def _timeout(text: str) -> float:
+    if (seconds := duration(text)) > LONGEST:
+        raise argparse.ArgumentTypeError(f"{text[:100]!r} is more than 1h")
     return seconds

@@ -29,6 +29,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Raw
 
+from router.errors import MisusedError
 from router.settings.bounds import Bounds
 from router.settings.document import plain
 from router.settings.problems import Problem
@@ -85,15 +86,11 @@ class Unreadable:
 Read: TypeAlias = Review | Unreadable
 
 
-class UnusableFilesError(Exception):
-    """The command line names a file that is not there, or more than can be checked at once."""
-
-
 def files(names: Sequence[str]) -> list[Path | str]:
     """The files that these names mean; `-` is standard input.
 
     Raises:
-        UnusableFilesError: There is no such file, or there are too many.
+        MisusedError: There is no such file, or there are too many.
     """
     found: list[Path | str] = []
     for name in names:
@@ -104,9 +101,9 @@ def files(names: Sequence[str]) -> list[Path | str]:
         elif path.exists():
             found.append(path)
         else:
-            raise UnusableFilesError(f"there is no file or folder {name!r}")
+            raise MisusedError(f"there is no file or folder {name!r}")
         if len(found) > FILES_LIMIT:
-            raise UnusableFilesError(f"there are more than {FILES_LIMIT} files; give fewer at once")
+            raise MisusedError(f"there are more than {FILES_LIMIT} files; give fewer at once")
     return list(dict.fromkeys(found))
 
 
@@ -120,7 +117,7 @@ def read_all(files: Sequence[Path | str], namespace: str) -> list[Read]:
     """Every object in these files.
 
     Raises:
-        UnusableFilesError: They hold more than `TOTAL_LIMIT` bytes of objects, or `OBJECTS_LIMIT` of them.
+        MisusedError: They hold more than `TOTAL_LIMIT` bytes of objects, or `OBJECTS_LIMIT` of them.
     """
     found: list[Read] = []
     size = 0
@@ -130,7 +127,7 @@ def read_all(files: Sequence[Path | str], namespace: str) -> list[Read]:
             size += len(one.body) if isinstance(one, Review) else 0
             if size > TOTAL_LIMIT or len(found) > OBJECTS_LIMIT:
                 limit = f"{OBJECTS_LIMIT} objects or {TOTAL_LIMIT} bytes"
-                raise UnusableFilesError(f"there are more than {limit}; give fewer files at once")
+                raise MisusedError(f"there are more than {limit}; give fewer files at once")
     return found
 
 

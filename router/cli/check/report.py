@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from router.admission.asked import Asked
 from router.admission.draft import Draft
 from router.assembly.inquiry import Inquiry
-from router.cli.asking.answering import NO, UNKNOWN, YES
 from router.cli.asking.showing import colour, show_remedy, show_verdict
-from router.cli.asking.terminal import Page
 from router.cli.check.manifests import Read, Unreadable
+from router.cli.exit_codes import NO, UNKNOWN, YES
+from router.cli.pages import Page
 from router.decision import Finding
 from router.errors import ReviewError
 from router.events import image_data

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from router.cli.describing import described
+from router.cli.parsing import command
 
 if TYPE_CHECKING:
-    from router.cli import Subcommands
+    from router.cli.parsing import Subcommands
 
 
 def add(subcommands: Subcommands) -> None:
     """Register the command."""
-    parser = described(
+    parser = command(
         subcommands,
         "demo",
         brief="show the main job on this machine",

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from router.assembly.inquiry import Told
 from router.cli.asking.showing import code, colour, show_remedy, show_verdict
-from router.cli.asking.terminal import Page
+from router.cli.pages import Page
 from router.decision.wording import next_step
 from router.errors import NotVerifiedError
 from router.events import image_data, timestamp

@@ -1,4 +1,4 @@
-"""How answers are shown at a terminal, and how far a long piece of work is.
+"""What is shown on standard output, and how far a long piece of work is.
 
 Rules:
 (1) What others wrote is shown on one line, with escapes for whatever could steer a terminal
@@ -7,7 +7,7 @@ Rules:
 (3) Colour only on a terminal that has it, and where NO_COLOR is not set (no-color.org).
 (4) Progress goes to standard error, begins when the work has taken a second, and is redrawn on a terminal; elsewhere
     it is a line every ten seconds.
-(5) Whoever stops reading ends the output, not the work's exit code.
+(5) Whoever stops reading ends the output, not the work's exit code; what goes on without end looks at `is_read`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ import textwrap
 import time
 from collections.abc import Callable, Mapping
 from typing import TextIO
-
-from router.decision.wording import MESSAGE_LIMIT, cut, one_line
 
 WIDTH = 80
 _COLOURS = {"good": "32", "bad": "31", "unknown": "33", "faint": "2", "strong": "1"}
@@ -38,8 +36,11 @@ class Page:
     """Text as it is shown on standard output."""
 
     def __init__(self, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
-        self._stream = sys.stdout if stream is None else stream
+        self._stream = stream or sys.stdout or io.StringIO()  # there is none where it was closed before we began
         self._has_colour = has_colour(self._stream, environment)
+        self.is_terminal = self._stream.isatty()
+        self.is_read = True
+        """Whether somebody still takes what is shown."""
         if isinstance(self._stream, io.TextIOWrapper):
             self._stream.reconfigure(errors="backslashreplace")  # a terminal may have fewer letters than names do
 
@@ -48,11 +49,12 @@ class Page:
         for filled in _filled(text, indent):
             self.raw(self._coloured(filled, colour))
 
-    def raw(self, text: str = "") -> None:
-        """A line as it is."""
+    def raw(self, text: str = "", end: str = "\n") -> None:
+        """A line as it is, or a part of one."""
         try:
-            print(text, file=self._stream, flush=True)
+            print(text, end=end, file=self._stream, flush=True)
         except BrokenPipeError:  # (5)
+            self.is_read = False
             with contextlib.suppress(OSError):  # what the stream holds would fail once more at exit, with another code
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
@@ -63,6 +65,8 @@ class Page:
 
 
 def _filled(text: str, indent: int) -> list[str]:
+    from router.decision.wording import MESSAGE_LIMIT, cut, one_line  # noqa: PLC0415 - only those wait for it who use it
+
     shown = cut(one_line(text), MESSAGE_LIMIT)
     margin = " " * indent
     filler = textwrap.TextWrapper(

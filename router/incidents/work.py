@@ -1,0 +1,22 @@
+"""What one transaction about incidents works with."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from router.incidents.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A transaction, and what holds in it."""
+
+    connection: sqlite3.Connection
+    """Within a transaction where anything is written; whoever began it ends it."""
+    rules: Rules
+    """What the configuration says."""
+    now: float
+    """The outbox's own time, which no step of the clock moves."""
+    time_of_day: float
+    """Seconds since 1970."""
