@@ -69,7 +69,9 @@ class KeeperHalf:
     async def open(cls, part: KeeperPart, observing: Observing, replica: str, tending: Tending) -> KeeperHalf:
         """Open the outbox; raises OutboxError."""
         outbox = await SqliteOutbox.open(part.settings.outbox.path, replica, observer=observing)
-        return cls(outbox, observing, replica, tending)
+        half = cls(outbox, observing, replica, tending)
+        await half._incidents.begin()
+        return half
 
     @property
     def intake(self) -> Intake:

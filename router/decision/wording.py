@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from router.decision.finding import Failure, Finding
-from router.reasons import TARGET
+from router.reasons import TARGET, Reason
 from router.verdict import Verdict
 
 SHOWN_IMAGES = 20
@@ -148,16 +148,20 @@ def _subject(finding: Finding, name_limit: int) -> str:
 
 def next_step(finding: Finding) -> str:
     """What whoever deploys the image can do about it."""
-    return finding.reason.remedy.replace(TARGET, _target(finding))
+    return remedy(finding.reason, finding.reference or "", None if finding.digest is None else str(finding.digest))
 
 
-def _target(finding: Finding) -> str:
+def remedy(reason: Reason, reference: str, digest: str | None) -> str:
+    """What whoever deploys this image can do about it."""
+    return reason.remedy.replace(TARGET, _target(reference, digest))
+
+
+def _target(reference: str, digest: str | None) -> str:
     """What to sign: by digest where it is known, so that nobody signs what the tag means tomorrow."""
-    reference = finding.reference or ""
-    if finding.digest is None:
+    if digest is None:
         return reference
     path, slash, last = reference.partition("@")[0].rpartition("/")
-    return f"{path}{slash}{last.partition(':')[0]}@{finding.digest}"
+    return f"{path}{slash}{last.partition(':')[0]}@{digest}"
 
 
 def cut(text: str, limit: int) -> str:

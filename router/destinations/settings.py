@@ -104,7 +104,8 @@ class HttpSettings(CommonSettings):
     plain_http: bool = False
     """Allow a URL without TLS."""
     timeout: Duration = 10.0
-    """How long one attempt may take; where it is too large for the receiver (413), each of two smaller ones, too."""
+    """How long one request may take. An attempt is one, or a few: smaller ones where the receiver refuses the form, two
+    where a message in Slack is changed and answered."""
     give_up_after: Duration = 86400.0
     """How long after its first attempt an event is set aside that could not be delivered."""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 16

@@ -54,6 +54,11 @@ class IncidentsDriver:
         self.rules: Rules | None = None
         outbox.on_append(self._news.set)
 
+    async def begin(self) -> None:
+        """Have everything consumed that is stored from now on: called before anything can be; raises OutboxError."""
+        if await self._outbox.read(ledger.has_unconsumed):
+            await self._outbox.change(ledger.begin)
+
     def stop(self) -> None:
         """Begin nothing new."""
         self._is_stopped = True

@@ -43,12 +43,18 @@ class Counted(NamedTuple):
     outcome: str
 
 
+def begin(connection: sqlite3.Connection) -> int:
+    """Consume what is appended from now on, where nobody ever looked before; whether that was so, as 0 or 1."""
+    return connection.execute(
+        "UPDATE incident_progress SET consumed = (SELECT last FROM numbering) WHERE consumed IS NULL"
+    ).rowcount
+
+
 def unconsumed(connection: sqlite3.Connection, limit: int) -> Sequence[Stored]:
     """The next events, in their order; the first look ever begins with what is appended after it."""
-    (consumed,) = connection.execute("SELECT consumed FROM incident_progress").fetchone()
-    if consumed is None:
-        connection.execute("UPDATE incident_progress SET consumed = (SELECT last FROM numbering)")
+    if begin(connection):
         return ()
+    (consumed,) = connection.execute("SELECT consumed FROM incident_progress").fetchone()
     found = connection.execute(
         "SELECT sequence, id, appended_at, CAST(body AS BLOB), incident_routes FROM events"
         " WHERE sequence > max(?, 0) ORDER BY sequence LIMIT ?",

@@ -49,8 +49,9 @@ OLDEST_EVERY = 8
 """One delivery in so many is the oldest that may be tried, however urgent others are."""
 LEASE = 60.0
 """Seconds that claims last after their owner was last heard of."""
-HOLDS_UP = 16
-"""Attempts of a message for which later ones about the same incident wait."""
+HOLDS_UP = 100
+"""Attempts of a message for which later ones about the same incident wait: hours of an outage, and less than two where
+the receiver takes others and this one never."""
 URGENCY: Mapping[Severity, int] = {severity: place for place, severity in enumerate(Severity)}
 """0 is the most urgent."""
 

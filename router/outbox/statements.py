@@ -19,7 +19,7 @@ import orjson
 
 from router.errors import OutboxError
 from router.outbox import receipts
-from router.outbox.attempt import KEPT, Attempt, as_values
+from router.outbox.attempt import KEPT, as_values
 from router.outbox.protocol import (
     URGENCY,
     NewEvent,
@@ -89,7 +89,8 @@ def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[
     if settled := [one for one in asked if isinstance(one, Settle) and one.settlements]:
         rows = _as_json(connection, settled)
         connection.execute(_SETTLE, (rows,))
-        receipts.keep(connection, rows)
+        if any(_receipt(one) for operation in settled for one in operation.settlements):
+            receipts.keep(connection, rows)
     results: list[object] = []
     for operation in asked:
         match operation:
@@ -258,7 +259,8 @@ def _as_json(connection: sqlite3.Connection, settled: Sequence[Settle]) -> str:
     for operation in settled:
         for one, held in zip(operation.settlements, operation.sequences, strict=True):
             sequence = _sequence(connection, one.event_id) if held is None else held
-            rows.append((one.destination, sequence, *_row(one, operation.now), _attempt(one.attempt), _receipt(one)))
+            attempt = None if one.attempt is None else as_values(one.attempt)
+            rows.append((one.destination, sequence, *_row(one, operation.now), attempt, _receipt(one)))
     return orjson.dumps(rows).decode()
 
 
@@ -269,10 +271,6 @@ def _sequence(connection: sqlite3.Connection, event_id: str) -> int | None:
 
 def _receipt(one: Settlement) -> str | None:
     return _text(one.receipt) or None if isinstance(one, Accepted) else None
-
-
-def _attempt(attempt: Attempt | None) -> Sequence[object] | None:
-    return None if attempt is None else as_values(attempt)
 
 
 def _row(one: Settlement, now: float) -> Sequence[object]:

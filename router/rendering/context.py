@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from router.decision.wording import one_line
+from router.decision.wording import one_line, remedy
+from router.reasons import REASONS, Reason
 from router.rendering.filters import SEVERITIES
 from router.rendering.markup import Lines
 
@@ -60,12 +61,13 @@ def incident_context(
     """The names of a template for a message about an incident.
 
     `incident` is what `data.incident` holds; `event` the `data` of the event that made the message, None where that is
-    not kept any more. Connaisseur's names are there, too.
+    not kept any more; `next_steps` what can be done about it. Connaisseur's names are there, too.
     """
     incident, event = cloudevent["data"]["incident"], cloudevent["data"]["event"]
     return {
         "incident": incident,
         "event": event,
+        "next_steps": next_steps(incident, event),
         "cloudevent": cloudevent,
         "destination": destination,
         "alert_message": Lines(incident_message(incident)),
@@ -87,6 +89,29 @@ def incident_message(incident: Mapping[str, Any]) -> str:
     many = f"{incident['count']} request{'s' * (incident['count'] != 1)}"
     what = f"{one_line(owner['kind'])} {one_line(owner['name'])}{where}"
     return f"Gatecrier: incident {incident['state']}, {what}: {found or 'no failing image'}, {many}"
+
+
+def next_steps(incident: Mapping[str, Any], event: Mapping[str, Any] | None) -> list[str]:
+    """What whoever deploys it can do about what still fails, each step once; nothing where all is over."""
+    wanted = {_place(image): image.get("wanted") for image in ([] if event is None else event["images"])}
+    steps = list[str]()
+    for image in incident["images"]:
+        reason = _reason(image["verdict"], image["reason"])
+        if reason is not None and image["current"]:
+            want = wanted.get(_place(image))
+            step = remedy(reason, image["image"], image["digest"])
+            steps.append(f"The rule wants {want}. {step}" if want else step)
+    return list(dict.fromkeys(steps))
+
+
+def _place(image: Mapping[str, Any]) -> tuple[object, ...]:
+    return image["container_kind"], image["container"], image["image"]
+
+
+def _reason(verdict: str, code: str) -> Reason | None:
+    """The code's own; None where this release knows no such."""
+    known = {name.value: codes for name, codes in REASONS.items()}
+    return next((one for one in known.get(verdict, ()) if one == code), None)
 
 
 def notice_context(

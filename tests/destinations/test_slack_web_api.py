@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from router.destinations.catalogue import DestinationSettings, open_destination
 from router.destinations.dialect import Reply
 from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
+from router.destinations.kinds.slack import SlackSettings
 from router.destinations.kinds.slack.web_api import answered
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.fields import ReadingContext
+from router.outbox.settlement import RECEIPT_LIMIT
 from tests.simulators.sinks import HANG, NOTHING, answer
 from tests.simulators.slack import TOKEN, Slack
 
@@ -279,6 +283,38 @@ def test_an_error_means_what_slack_says(error: str, outcome: Outcome) -> None:
 def test_success_is_said_in_the_body(status: int, body: str, outcome: Outcome) -> None:
     """Slack answers 200 to almost everything; a proxy that answers for it says something else."""
     assert answered(Reply(status, body, "30", 0.0)).outcome == outcome
+
+
+ANSWERS = st.text() | st.recursive(
+    st.none()
+    | st.booleans()
+    | st.text(max_size=5)
+    | st.sampled_from(["ok", "error", "channel_not_found", "1.2", "C1"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["ok", "error", "channel", "ts", "message"]), inner, max_size=4)
+    ),
+    max_leaves=8,
+).map(json.dumps)
+
+
+@given(st.integers(100, 599), ANSWERS)
+def test_whatever_is_answered_is_understood(status: int, body: str) -> None:
+    """And no receipt is longer than what is kept of one, nor has anything in it that Slack does not give."""
+    answer = answered(Reply(status, body, None, 0.0))
+
+    assert isinstance(answer.outcome, Delivered | TryAgain | Undeliverable)
+    assert not isinstance(answer.outcome, Delivered) or (status == 200 and json.loads(body)["ok"] is True)
+    assert answer.head is None or len(" ".join(("c" * 80, *answer.head))) <= RECEIPT_LIMIT
+
+
+def test_without_the_secrets_the_rest_is_checked() -> None:
+    """For a pipeline that has no token."""
+    settings = SlackSettings.model_validate(
+        {"name": "it", "kind": "slack", "token": {"env": "TOKEN"}, "channel": "#soc"}
+    )
+
+    assert settings.endpoint == "https://slack.com/api"
 
 
 @pytest.mark.parametrize("error", ["msg_too_long", "invalid_blocks", "what_nobody_knows"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -71,6 +72,20 @@ async def test_a_message_is_delivered_like_any_event(outbox: SqliteOutbox) -> No
     assert delivery.body.startswith(b'{"specversion":"1.0","type":"dev.gatecrier.incident.opened.v1"')
     assert delivery.severity is Severity.HIGH
     assert again == []
+
+
+async def test_what_is_stored_before_the_first_look_is_told(outbox: SqliteOutbox) -> None:
+    """The gate answers before the driver has its first turn; only what was there before the driver is none of its."""
+    await outbox.append(bad("before"))
+    made = IncidentsDriver(outbox, time_of_day=lambda: NOW)
+    await made.begin()
+    await outbox.append(bad("event-1"))
+    made.rules = Rules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0)
+    while await made.step():
+        pass
+    (delivery,) = await claimed(outbox)
+
+    assert (json.loads(delivery.body)["data"]["incident"]["count"]) == 1
 
 
 async def test_what_was_not_consumed_is_not_forgotten(outbox: SqliteOutbox) -> None:

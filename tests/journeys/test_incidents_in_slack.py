@@ -34,6 +34,8 @@ from tests.simulators.slack import TOKEN, Message, Slack
 
 PATIENCE = 20.0
 """Seconds after which something that should have happened counts as not happening."""
+OPENED, CHANGED, RESOLVED = "would be rejected", "would now be rejected", "resolved"
+"""What the headline of a message says."""
 ROUTE = IncidentRoute("people", group_interval=0.0)
 CONFIGURATION = """\
 cluster: test
@@ -128,8 +130,8 @@ async def playing(folder: Path) -> AsyncIterator[World]:
 
 
 def said(message: Message) -> str:
-    """Which state it shows."""
-    return str(message.body["text"]).partition("incident ")[2].partition(",")[0]
+    """How things are, as it shows."""
+    return str(message.body["blocks"][0]["text"]["text"]).partition(": ")[2]
 
 
 async def a_whole_incident(world: World) -> None:
@@ -149,7 +151,7 @@ async def test_an_incident_is_one_thread_from_its_beginning_to_its_end(tmp_path:
         (head,) = world.slack.heads
         thread = world.slack.thread(head)
 
-    assert [said(one) for one in (head, *thread)] == ["resolved", "changed", "changed", "resolved"]
+    assert [said(one) for one in (head, *thread)] == [RESOLVED, CHANGED, CHANGED, RESOLVED]
     assert [one.is_broadcast for one in thread] == [True, True, False]
     assert head.edits == 3
 
@@ -162,8 +164,8 @@ async def test_a_router_that_dies_before_it_keeps_an_answer_repeats_one_message(
         await world.deliver()
         forgotten, head = world.slack.heads
 
-    assert (said(forgotten), forgotten.edits, world.slack.thread(forgotten)) == ("opened", 0, [])
-    assert (said(head), head.edits, len(world.slack.thread(head))) == ("resolved", 3, 3)
+    assert (said(forgotten), forgotten.edits, world.slack.thread(forgotten)) == (OPENED, 0, [])
+    assert (said(head), head.edits, len(world.slack.thread(head))) == (RESOLVED, 3, 3)
 
 
 async def test_an_answer_that_is_lost_on_its_way_repeats_one_message(tmp_path: Path) -> None:
@@ -173,8 +175,8 @@ async def test_an_answer_that_is_lost_on_its_way_repeats_one_message(tmp_path: P
         await world.deliver()
         forgotten, head = world.slack.heads
 
-    assert (said(forgotten), forgotten.edits) == ("opened", 0)
-    assert (said(head), len(world.slack.thread(head))) == ("resolved", 3)
+    assert (said(forgotten), forgotten.edits) == (OPENED, 0)
+    assert (said(head), len(world.slack.thread(head))) == (RESOLVED, 3)
 
 
 async def test_a_first_message_that_was_deleted_is_followed_by_a_new_one(tmp_path: Path) -> None:
@@ -189,7 +191,7 @@ async def test_a_first_message_that_was_deleted_is_followed_by_a_new_one(tmp_pat
         await world.deliver()
         (head,) = world.slack.heads
 
-    assert (said(head), [said(one) for one in world.slack.thread(head)]) == ("resolved", ["resolved"])
+    assert (said(head), [said(one) for one in world.slack.thread(head)]) == (RESOLVED, [RESOLVED])
 
 
 @pytest.mark.parametrize("error", ["ratelimited", "internal_error"])
@@ -201,4 +203,4 @@ async def test_trouble_of_slack_s_keeps_the_order(error: str, tmp_path: Path) ->
         (head,) = world.slack.heads
         thread = world.slack.thread(head)
 
-    assert [said(one) for one in (head, *thread)] == ["resolved", "changed", "changed", "resolved"]
+    assert [said(one) for one in (head, *thread)] == [RESOLVED, CHANGED, CHANGED, RESOLVED]

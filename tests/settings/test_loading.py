@@ -253,6 +253,16 @@ def test_a_private_address_that_egress_does_not_allow_is_a_warning(tmp_path: Pat
     assert "destinations[2].url (siem): 127.0.0.1 is not a public address" in warnings[0]
 
 
+def test_the_address_of_an_api_is_judged_as_that_of_a_url_is(tmp_path: Path) -> None:
+    """Slack's Web API may be somewhere else."""
+    slack = 'kind: slack, token: {file: slack-url}, channel: "#soc", api: "https://HOST/api"'
+    text = SMALL.replace("kind: file, path: events.jsonl", slack)
+    warnings = loaded(tmp_path, text.replace("HOST", "10.1.2.3")).warnings
+
+    assert [one for one in warnings if "destinations[0].api (archive): 10.1.2.3 is not a public address" in one]
+    assert "link-local" in refused(tmp_path, text.replace("HOST", "169.254.169.254"))
+
+
 def test_every_file_that_is_read_is_known_so_that_it_can_be_watched(tmp_path: Path) -> None:
     text = example().replace("tls: self-signed", "tls: {certificate: tls.crt, key: tls.key}")
     (tmp_path / "templates").mkdir()

@@ -68,7 +68,7 @@ class PagerdutySettings(HttpSettings):
     url: str | None = None
     """Where the Events API is instead, such as a proxy of one's own: `/v2/enqueue` is added."""
     concurrency: Annotated[int, Field(ge=1, le=16)] = 1
-    """How many events may be under way at once; more can resolve an alert before it is triggered."""
+    """How many events may be under way at once; those of one incident are one after the other, however many."""
 
     @model_validator(mode="after")
     def _has_endpoint_and_key(self) -> Self:
