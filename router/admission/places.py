@@ -16,8 +16,8 @@ from router.admission.reading import shapes
 from router.admission.reading.reader import read_entries
 from router.admission.review import NAME_LIMIT
 from router.images import TEXT_LIMIT
-from router.shortening import shortened
 from router.steps import Steps
+from router.text import shortened
 
 PLACES_LIMIT = 1000
 """Images of one object; an API server's limit of 3 MiB leaves room for more, no workload needs it."""
@@ -140,9 +140,7 @@ class Taking:
             self._add(volume.name, "csi_volume", attributes.image, f"{pointer}/csi/volumeAttributes/image")
 
     def _add(self, name: str | None, kind: str, image: str | None, pointer: str) -> None:
-        text = image or ""
-        if len(text) > TEXT_LIMIT:
-            text = shortened(text)
+        text = shortened(image or "", TEXT_LIMIT)
         if self._images is not None:
             if len(self._images) < IMAGES_BEFORE_LIMIT:
                 self._images.add(text)

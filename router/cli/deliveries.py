@@ -22,6 +22,7 @@ from router.cli.answering import (
 from router.cli.describing import described
 from router.cli.parsing import example
 from router.errors import MisusedError
+from router.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -95,14 +96,14 @@ async def _records(arguments: argparse.Namespace) -> AsyncIterator[Records]:
     """The outbox, where the destination that is meant is one; raises GatecrierError."""
     from router.outbox.records import beside  # noqa: PLC0415 - imported only where it is needed
     from router.settings.part import destination_names, outbox_settings  # noqa: PLC0415 - the same
-    from router.settings.problems import advice  # noqa: PLC0415 - the same
+    from router.text import advice  # noqa: PLC0415 - the same
 
     records = await beside(outbox_settings(arguments.config).path)
     try:
         known = destination_names(arguments.config)
         for name, is_new in ((arguments.destination, False), (getattr(arguments, "to", None), True)):
             if name is not None and name not in known and (is_new or not await records.knows(name)):
-                raise MisusedError(f"there is no destination {name!r}; {advice(name, known)}")
+                raise MisusedError(f"there is no destination {shown(name)}; {advice(name, known)}")
         yield records
     finally:
         await records.close()

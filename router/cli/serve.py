@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from router.cli.describing import described
+from router.text import more
 
 if TYPE_CHECKING:
     from router.cli import Subcommands
@@ -64,8 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _shortened(problems: Sequence[str]) -> list[str]:
     """As many as a line of the log holds; whoever has more has one cause for most of them."""
-    more = [f"and {len(problems) - MOST} more; see `gatecrier config check`"] if len(problems) > MOST else []
-    return [*problems[:MOST], *more]
+    return [*problems[:MOST], *more(len(problems), MOST, "; see `gatecrier config check`")]
 
 
 def _on_signals(ending: Callable[[int, FrameType | None], object] | signal.Handlers, reading: signal.Handlers) -> None:

@@ -14,7 +14,7 @@ import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from router.telemetry.line_forms import seen
+from router.text import one_line
 
 _BETWEEN = "  "
 _BENEATH = "    "
@@ -24,7 +24,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = 
     """Heads and rows as columns; `width` in characters, the terminal's where it is None."""
     if width is None:
         width = shutil.get_terminal_size().columns
-    cells = [[seen(cell) for cell in row] for row in (heads, *rows)]
+    cells = [[one_line(cell) for cell in row] for row in (heads, *rows)]
     room = width - len(indent)
     columns = list(zip(*cells, strict=True))
     widths, least = [max(map(len, column)) for column in columns], [_longest(column) for column in columns]

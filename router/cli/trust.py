@@ -13,6 +13,7 @@ from router.cli.answering import NO, UNKNOWN, YES, asking, for_programs, forms, 
 from router.cli.describing import described
 from router.cli.parsing import example
 from router.errors import ConfigurationError, TrustRefreshError
+from router.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,8 +115,8 @@ def _print_root(report: RootReport) -> None:
     known = "unknown" if report.id is None else f"sha256:{report.id}"
     since = "" if report.since is None else f", as of {moment(report.since)}"
     until = "" if report.until is None else f", the repository's word holds until {moment(report.until)}"
-    print(f"trusted root {_line(report.name)}: {known}")
-    print(f"  from {_ORIGINS[report.origin]} ({_line(report.address)}){since}{until}")
+    print(f"trusted root {one_line(report.name)}: {known}")
+    print(f"  from {_ORIGINS[report.origin]} ({one_line(report.address)}){since}{until}")
     print(f"  used by {', '.join(report.used_by) or 'no verifier'}")
     for anchor in report.holds:
         _print_anchor(anchor)
@@ -141,12 +142,7 @@ def _print_anchor(anchor: Anchor) -> None:
     named = f" {anchor.name}" if anchor.name else ""
     since = "" if anchor.since is None else f", since {moment(anchor.since)}"
     until = "" if anchor.until is None else f", until {moment(anchor.until)}"
-    print(f"  {kind}{_line(named)}: {_line(anchor.who)}{since}{until}")
-
-
-def _line(text: str) -> str:
-    """On one line, and nothing that a terminal would obey: names in certificates are written by others."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+    print(f"  {kind}{one_line(named)}: {one_line(anchor.who)}{since}{until}")
 
 
 def _root_object(report: RootReport) -> dict[str, object]:
@@ -219,7 +215,7 @@ async def _refreshed(repositories: Sequence[Repository], folder: Path) -> Sequen
 
 def _print_outcome(repository: Repository, outcome: Outcome) -> None:
     if isinstance(outcome, TrustRefreshError):
-        print(f"{repository.name}: {outcome.cause}: {_line(str(outcome))}", file=sys.stderr)
+        print(f"{repository.name}: {outcome.cause}: {one_line(str(outcome))}", file=sys.stderr)
     else:
         print(f"{repository.name}: confirmed by {repository.url}")
 

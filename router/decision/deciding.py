@@ -54,7 +54,7 @@ def decide(
     would_reject = bool(failing) or failure is not None
     blocks = failure is not None or any(finding.rule_mode is Mode.ENFORCE for finding in failing)
     is_rejected = in_force is Mode.ENFORCE and blocks
-    besides = [*wording.tolerated(findings), *map(wording.one_line, notices)]
+    besides = [*wording.tolerated(findings), *map(wording.noted, notices)]
     message = wording.message(findings, failing, failure, besides)
     warned = () if is_rejected or not would_reject else wording.reproaches(failing, failure)
     return Decision(

@@ -15,6 +15,7 @@ from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
 from router.pem import PairSettings, read_authorities
 from router.routing.settings import ReceiverSettings
+from router.text import shown
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
@@ -159,7 +160,7 @@ def checked_headers(headers: dict[str, str | Secret]) -> dict[str, str | Secret]
         raise ValueError("a header is named twice; names differ by more than their case")
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name[:100]!r} is not a valid name of a header")
+            raise ValueError(f"{shown(name, 100)} is not a valid name of a header")
         if name.lower() in _OURS or name.lower().startswith("webhook-"):
             raise ValueError(f"the header {name!r} is set by Gatecrier")
         if name.lower() in _OF_A_CONNECTION:

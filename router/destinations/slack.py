@@ -24,6 +24,7 @@ from router.destinations.dialect import Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.settings import HttpSettings, checked_url
+from router.rendering.markup import whole_at_end
 
 TEXT_LIMIT, SECTION_LIMIT, FIELD_LIMIT, HEADER_LIMIT, BUTTON_LIMIT, ALT_LIMIT = 40_000, 3000, 2000, 150, 75, 2000
 BLOCKS_LIMIT, FIELDS_LIMIT, CONTEXT_LIMIT, ACTIONS_LIMIT, ID_LIMIT, TOTAL_LIMIT = 50, 10, 10, 25, 255, 13_000
@@ -46,7 +47,6 @@ _COUNT_LIMITS = {
     ("actions", "elements"): ACTIONS_LIMIT,
 }
 _LEFT_OUT = {"type": "context", "elements": [{"type": "plain_text", "text": "… more than Slack can take"}]}
-_LONGEST_ENTITY = len("&quot;")
 _HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
 
@@ -136,10 +136,7 @@ def cut(text: str, limit: int) -> str:
     if limit <= 0:
         return ""
     short = text.encode("utf-16-le", "surrogatepass")[: 2 * (limit - 1)].decode("utf-16-le", "ignore")
-    ampersand = short.rfind("&", max(0, len(short) - _LONGEST_ENTITY))
-    if ampersand >= 0 and ";" not in short[ampersand:]:
-        short = short[:ampersand]
-    return f"{short}…"
+    return f"{whole_at_end(short)}…"
 
 
 def length(text: str) -> int:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from router.decision.wording import one_line
 from router.events.parts import DecisionParts
 from router.events.schema import (
     DECISION_TYPE,
@@ -25,6 +24,7 @@ from router.events.schema import (
     UnreadableData,
     WorkloadData,
 )
+from router.text import one_line
 from router.verdict import RequestOutcome
 
 _IDENTITY = uuid.UUID("5d0f6a0e-5b7c-5c1e-9a53-6761746563ff")

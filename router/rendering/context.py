@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from router.decision.wording import one_line
 from router.rendering.filters import SEVERITIES
 from router.rendering.markup import Lines
+from router.text import one_line
 
 _PRIORITIES = {severity: str(number) for severity, number in SEVERITIES["connaisseur"].items()}
 

@@ -34,6 +34,7 @@ from router.rendering.positions import line_at, repeated_key
 from router.rendering.sandbox import Sandbox
 from router.rendering.skeleton import Skeleton
 from router.rendering.values import Json, as_json, as_text, without_surrogates
+from router.text import shown
 
 SOURCE_LIMIT = 256 * 1024
 """Characters of a template, and bytes of its file."""
@@ -145,11 +146,11 @@ class Template:
         except _EqualKeysError as error:
             position, key = repeated_key(text) or (0, "")
             line = self._line_of(position, context)
-            told = f"template {self.name}: {line}two keys of an object are {key[:100]!r}; make keys that differ"
+            told = f"template {self.name}: {line}two keys of an object are {shown(key, 100)}; make keys that differ"
             raise TemplateError(told) from error
         except orjson.JSONDecodeError as error:
             line = self._line_of(error.pos, context)
-            near = "" if line else f", near {text[max(0, error.pos - 40) : error.pos + 1]!r}"
+            near = "" if line else f", near {shown(text[max(0, error.pos - 40) : error.pos + 1])}"
             told = f"template {self.name}: {line}what it makes is not valid JSON: {error.msg}{near}"
             raise TemplateError(told) from error
         except (ValueError, RecursionError) as error:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from router.fields import Duration, Name, SettingsModel
 from router.routing.matchers import parse_matcher
+from router.text import shown
 
 _CLOCK = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])", re.ASCII)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -37,7 +38,7 @@ def minutes(text: str) -> int:
     found = _CLOCK.fullmatch(text)
     count = _DAY + 1 if found is None else int(found[1]) * 60 + int(found[2])
     if count > _DAY:
-        raise ValueError(f"{text[:20]!r} is no time of day; write HH:MM, from 00:00 to 24:00, in quotes")
+        raise ValueError(f"{shown(text, 20)} is no time of day; write HH:MM, from 00:00 to 24:00, in quotes")
     return count
 
 
@@ -46,7 +47,7 @@ def span(text: str, names: tuple[str, ...], lowest: int, highest: int) -> tuple[
     first, _, last = text.strip().lower().partition(":")
     found = tuple(_number(one.strip(), names, lowest, highest) for one in (first, last or first))
     if found[0] > found[1] and (found[0] > 0) == (found[1] > 0):
-        raise ValueError(f"{text[:60]!r} ends before it begins")
+        raise ValueError(f"{shown(text, 60)} ends before it begins")
     return found[0], found[1]
 
 
@@ -59,7 +60,7 @@ def _number(text: str, names: tuple[str, ...], lowest: int, highest: int) -> int
         number = highest + 1
     if number == 0 < lowest + highest or not lowest <= number <= highest or (names and lowest == 0):
         expected = f"one of {', '.join(names)}" if names else f"a number from {lowest} to {highest}"
-        raise ValueError(f"{text[:60]!r} is none; expected {expected}, or a range FIRST:LAST")
+        raise ValueError(f"{shown(text, 60)} is none; expected {expected}, or a range FIRST:LAST")
     return number
 
 
@@ -112,7 +113,9 @@ def _checked_location(text: str) -> str:
     try:
         ZoneInfo(text)
     except (ValueError, OSError, KeyError) as error:
-        raise ValueError(f"{text[:60]!r} is no time zone; write an IANA name, such as Europe/Berlin or UTC") from error
+        raise ValueError(
+            f"{shown(text, 60)} is no time zone; write an IANA name, such as Europe/Berlin or UTC"
+        ) from error
     return text
 
 
@@ -123,7 +126,7 @@ def _checked_matcher(text: str) -> str:
 
 def _checked_controller(text: str) -> str:
     if not text.strip() or text.strip("*") == "":
-        raise ValueError(f"{text[:60]!r} would believe everybody; name users, with * for a part of a name")
+        raise ValueError(f"{shown(text, 60)} would believe everybody; name users, with * for a part of a name")
     return text
 
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 from router.destinations.webhook import WebhookSettings
 from router.policy import lax_tag_rules
-from router.settings.problems import Finding, Path, quoted
+from router.settings.problems import Finding, Path
 from router.settings.tree import Settings
+from router.text import shown
 from router.verdict import Mode
 from router.verification.catalogue import BUILT_IN
 
@@ -47,7 +48,7 @@ def lax_tags(settings: Settings) -> Iterator[Finding]:
     statics = {verifier.name: ruling for verifier in verifiers if (ruling := verifier.ruling) is not None}
     for index, neighbour, how in lax_tag_rules(settings.policy, statics):
         text = (
-            f"this rule for a tag is laxer than policy[{neighbour}] ({quoted(settings.policy[neighbour].pattern)}), "
+            f"this rule for a tag is laxer than policy[{neighbour}] ({shown(settings.policy[neighbour].pattern)}), "
             f"which is for the other tags: it {how}, and whoever may push decides what the tag means; "
             "name a digest (@sha256:...) instead, or ask for as much"
         )

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from router.settings.plain import Item, maps, texts
-from router.settings.problems import Finding, Path, Plain, advice, inside, quoted
+from router.settings.problems import Finding, Path, Plain, inside
 from router.settings.shape import TAG
+from router.text import advice, shown
 from router.verification.catalogue import BUILT_IN, COMBINING_KINDS, KINDS_WITHOUT_EVIDENCE
 from router.verification.combination import LEVEL_LIMIT
 
@@ -76,19 +77,19 @@ def used(data: Item) -> set[str]:
 def _mistake(verifier: Item, name: str, known: Mapping[str, Item], seen: set[str]) -> str:
     """What is wrong with this member; empty where nothing is."""
     if name in seen:
-        return f"{quoted(name)} stands twice; a member counts once"
+        return f"{shown(name)} stands twice; a member counts once"
     if looks_at_nothing(name, known.get(name)):
-        return f"{quoted(name)} looks at no signature and can't be a member; name it in a rule of its own"
+        return f"{shown(name)} looks at no signature and can't be a member; name it in a rule of its own"
     if name not in known:
         there = sorted(entry for entry, item in known.items() if not looks_at_nothing(entry, item))
-        return f"{quoted(name)} names no verifier; {advice(name, there)}"
+        return f"{shown(name)} names no verifier; {advice(name, there)}"
     own = verifier.get("name")
     if isinstance(own, str) and (path := _path_back(name, own, known)):
-        cycle = " -> ".join(quoted(step) for step in (own, *path))
+        cycle = " -> ".join(shown(step) for step in (own, *path))
         return f"is a cycle: {cycle}; leave one of them out"
     if _is_deeper(name, known, LEVEL_LIMIT - 1):
         return (
-            f"{quoted(name)} is combined of combinations itself; expected at most {LEVEL_LIMIT} levels: "
+            f"{shown(name)} is combined of combinations itself; expected at most {LEVEL_LIMIT} levels: "
             "name the single verifiers instead"
         )
     return ""

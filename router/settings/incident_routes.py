@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from router.settings.plain import Item, maps, names, texts
-from router.settings.problems import Finding, Path, advice, inside, quoted
+from router.settings.problems import Finding, Path, inside
+from router.text import advice, shown
 
 _LINK = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/.*|\?.*)?", re.ASCII | re.DOTALL)
 
@@ -40,12 +41,12 @@ def incidents(data: Item) -> Iterator[Finding]:
         for key in ("active", "mute"):
             for index, name in texts(node.get(key)):
                 if name not in intervals:
-                    text = f"{quoted(name)} names none of time_intervals; {advice(name, intervals)}"
+                    text = f"{shown(name)} names none of time_intervals; {advice(name, intervals)}"
                     yield Finding((*path, key, index), text)
         templates = node.get("templates")
         for name in templates if isinstance(templates, dict) else ():
             if name not in declared:
-                text = f"{quoted(name)} names no destination; {advice(name, declared)}"
+                text = f"{shown(name)} names no destination; {advice(name, declared)}"
                 yield Finding((*path, "templates", name), text, at_key=True)
         if templates and not any(other.lane == "incidents" for other in found if other.path[: len(path)] == path):
             text = "is for messages about incidents; say `lane: incidents`, or name the template at the destination"

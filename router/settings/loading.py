@@ -47,6 +47,7 @@ from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import JudgingSettings, Settings
 from router.settings.validating import validated
+from router.text import SHOWN, cut, shown
 
 _WHOLE = TypeAdapter(Settings)
 _RULE = TypeAdapter(RuleSettings)
@@ -204,7 +205,7 @@ def _rules_that_never_win(
                 rules[index] = rule
     numbers = list(rules)
     for loser, winner in unreachable_rules(list(rules.values())):
-        pattern = problems.quoted(rules[numbers[winner]].pattern)
+        pattern = shown(rules[numbers[winner]].pattern)
         text = f"this rule can never win: policy[{numbers[winner]}] ({pattern}) takes all that it matches; drop one"
         yield Finding(("policy", numbers[loser]), text)
 
@@ -216,6 +217,6 @@ def placed(document: Document, data: Item, finding: Finding) -> Problem:
     for part in finding.path:
         value = problems.inside(value, part)
         if isinstance(part, int) and isinstance(found := problems.inside(value, "name"), str):
-            name = f" ({found[: problems.TEXT_SHOWN]})"
+            name = f" ({cut(found, SHOWN)})"
     place = document.place(finding.path, at_key=finding.at_key)
     return Problem(place, problems.path_text(finding.path) + name, finding.text)

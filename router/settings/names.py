@@ -19,7 +19,8 @@ from router.errors import InvalidReferenceError
 from router.hosts import canonical_registry
 from router.settings.combinations import declared, looks_at_nothing, singles, used
 from router.settings.plain import Item, maps, names, texts
-from router.settings.problems import Finding, Path, Plain, advice, quoted
+from router.settings.problems import Finding, Path, Plain
+from router.text import advice, shown
 from router.verification.catalogue import BUILT_IN
 from router.verification.trust_roots import PUBLIC_GOOD
 
@@ -43,7 +44,7 @@ def trust_roots(data: Item) -> Iterator[Finding]:
     for index, verifier in maps(data.get("verifiers")):
         name = verifier.get("trust_root")
         if isinstance(name, str) and name not in known:
-            text = f"{quoted(name)} names no trust root; {advice(name, known)}"
+            text = f"{shown(name)} names no trust root; {advice(name, known)}"
             yield Finding(("verifiers", index, "trust_root"), text)
 
 
@@ -67,7 +68,7 @@ def _repeated(
             continue
         if same in first:
             other = f"{path[-1]}[{first[same]}]"
-            yield Finding((*path, index, key), f"{quoted(name)} is the {key} of {other} already; choose another")
+            yield Finding((*path, index, key), f"{shown(name)} is the {key} of {other} already; choose another")
         else:
             first[same] = index
 
@@ -87,13 +88,13 @@ def rules(data: Item) -> Iterator[Finding]:
             yield from _demands(rule.get("with"), here, verifier, members)
         else:
             there = advice(verifier, sorted({*_BUILT_IN, *known}))
-            yield Finding((*here, "verifier"), f"{quoted(verifier)} names no verifier; {there}")
+            yield Finding((*here, "verifier"), f"{shown(verifier)} names no verifier; {there}")
 
 
 def _no_demands(demands: Plain, here: Path, verifier: str) -> Iterator[Finding]:
     for key in ("threshold", "required", "annotations"):
         if isinstance(demands, dict) and key in demands:
-            text = f"the verifier {quoted(verifier)} looks at no signature; drop {key}"
+            text = f"the verifier {shown(verifier)} looks at no signature; drop {key}"
             yield Finding((*here, "with", key), text, at_key=True)
 
 
@@ -110,17 +111,17 @@ def _demands(demands: Plain, here: Path, verifier: str, members: Sequence[Item])
     threshold, most = demands.get("threshold"), len(known)
     if not stores and isinstance(threshold, int) and not isinstance(threshold, bool) and threshold > most:
         has = f"{most} {kinds if most > 1 else kind}"
-        text = f"threshold {threshold} can never be met: {quoted(verifier)} has {has}; expected at most {most}"
+        text = f"threshold {threshold} can never be met: {shown(verifier)} has {has}; expected at most {most}"
         yield Finding((*here, "with", "threshold"), text)
     for index, name in texts(demands.get("required")):
         if name not in known:
-            text = f"{quoted(name)} names no {kind} of {quoted(verifier)}; {advice(name, known)}"
+            text = f"{shown(name)} names no {kind} of {shown(verifier)}; {advice(name, known)}"
             yield Finding((*here, "with", "required", index), text)
 
 
 def missing_template(where: Path, name: str, available: Iterable[str]) -> Finding:
     """A destination whose template is not there."""
-    text = f"{quoted(name)} names no template; {advice(name, sorted(available))}; or add it to templates.directory"
+    text = f"{shown(name)} names no template; {advice(name, sorted(available))}; or add it to templates.directory"
     return Finding(where, text)
 
 
@@ -130,4 +131,4 @@ def unused(data: Item) -> Iterator[Finding]:
     for index, verifier in maps(data.get("verifiers")):
         name = verifier.get("name")
         if isinstance(name, str) and name not in wanted:
-            yield Finding(("verifiers", index, "name"), f"no rule uses the verifier {quoted(name)}")
+            yield Finding(("verifiers", index, "name"), f"no rule uses the verifier {shown(name)}")

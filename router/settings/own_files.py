@@ -16,8 +16,9 @@ from typing import TypeGuard
 
 from router.outbox.settings import SCHEME
 from router.settings.plain import Item, maps
-from router.settings.problems import Finding, inside, quoted
+from router.settings.problems import Finding, inside
 from router.settings.snapshot import Reading
+from router.text import shown
 
 BESIDE_THE_OUTBOX = ("", "-wal", "-shm", "-journal", ".lock", "-reserve")
 """Endings of the files that an outbox consists of (SQLite, "Temporary Files Used By SQLite")."""
@@ -40,7 +41,7 @@ def overwritten(data: Item, reading: Reading) -> Iterator[Finding]:
         if found is None and templates is not None and _real(path).parent == templates:
             found = "in the folder of templates"
         if found is not None:
-            text = f"{quoted(name)} is {found}, which would be overwritten; name a file that nothing else uses"
+            text = f"{shown(name)} is {found}, which would be overwritten; name a file that nothing else uses"
             yield Finding(("destinations", index, "path"), text)
 
 

@@ -19,8 +19,9 @@ from router.rendering.examples import NOTICES
 from router.routing import RoutingTree
 from router.routing.matchers import Matcher, parse_matcher
 from router.settings.plain import Item, maps, names, texts
-from router.settings.problems import Finding, Path, Plain, advice, path_text, quoted
+from router.settings.problems import Finding, Path, Plain, path_text
 from router.settings.tree import Settings
+from router.text import advice, shown
 
 ROOT: Path = ("routes",)
 _OF_ROOT = frozenset({"decisions"})
@@ -56,7 +57,7 @@ def nodes(node: Item, path: Path, inherited: frozenset[str] = _OF_ROOT) -> Itera
 def _dangling(node: Item, path: Path, declared: list[str]) -> Iterator[Finding]:
     for index, name in texts(node.get("destinations")):
         if name not in declared:
-            text = f"{quoted(name)} names no destination; {advice(name, declared)}"
+            text = f"{shown(name)} names no destination; {advice(name, declared)}"
             yield Finding((*path, "destinations", index), text)
 
 
@@ -120,7 +121,7 @@ def unused(data: Item) -> Iterator[Finding]:
     for index, destination in maps(declared):
         name = destination.get("name")
         if isinstance(name, str) and name not in told:
-            yield Finding(("destinations", index, "name"), f"no route tells the destination {quoted(name)}")
+            yield Finding(("destinations", index, "name"), f"no route tells the destination {shown(name)}")
 
 
 def unheard(settings: Settings) -> Iterator[Finding]:

@@ -28,10 +28,11 @@ from router.rendering.template import Template
 from router.settings import shape
 from router.settings.names import missing_template
 from router.settings.plain import Item, maps
-from router.settings.problems import Finding, Plain, inside, quoted
+from router.settings.problems import Finding, Plain, inside
 from router.settings.problems import Path as DataPath
 from router.settings.routes import nodes
 from router.settings.snapshot import Reading
+from router.text import shown
 from router.tls import show
 
 T = TypeVar("T")
@@ -80,7 +81,7 @@ def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[
     """
     directory = _directory(data, reading.folder)
     if directory is not None and _is_file(directory, reading):
-        text = f"{quoted(directory.name)} is not a folder; expected one with NAME.json in it, or none"
+        text = f"{shown(directory.name)} is not a folder; expected one with NAME.json in it, or none"
         yield Finding(("templates", "directory"), text)
     folders = [*([] if directory is None else [directory]), shipped_folder()]
     decisions = Library(folders, reading.read)
@@ -194,9 +195,9 @@ def kind_of(destination: Item) -> AnyDestination | None:
 
 def forbidden_addresses(data: Item, reading: Reading) -> Iterator[Finding]:
     """Destinations, and proxies, at a literal address to which nothing is ever sent."""
-    for path, address, shown in _addresses(data, reading):
+    for path, address, what in _addresses(data, reading):
         if is_forbidden(address):
-            text = f"{shown} is a link-local or metadata address, to which nothing is ever sent; name another"
+            text = f"{what} is a link-local or metadata address, to which nothing is ever sent; name another"
             yield Finding(path, text)
 
 
@@ -204,9 +205,9 @@ def private_addresses(data: Item, reading: Reading) -> Iterator[Finding]:
     """Warnings: destinations, and proxies, at a literal private or loopback address that `egress.allow` lacks."""
     networks = tuple(_networks(inside(data.get("egress"), "allow")))
     guard = EgressSettings.model_construct(allow=networks).guard()
-    for path, address, shown in _addresses(data, reading):
+    for path, address, what in _addresses(data, reading):
         if not guard.allows(address):
-            text = f"{shown} is not a public address; add its network to egress.allow, or nothing is sent there"
+            text = f"{what} is not a public address; add its network to egress.allow, or nothing is sent there"
             yield Finding(path, text)
 
 

@@ -24,8 +24,9 @@ from pydantic_core import ErrorDetails, to_json
 from router.by_reference import Secret
 from router.fields import ReadingContext, SettingsModel
 from router.settings import shape
-from router.settings.problems import Finding, Path, Plain, advice, in_words, inside, listed, nearest, quoted
+from router.settings.problems import Finding, Path, Plain, in_words, inside
 from router.settings.wording import worded
+from router.text import advice, listed, nearest, shown
 
 T = TypeVar("T")
 
@@ -183,7 +184,7 @@ def _finding(located: Located) -> Finding:
             return Finding(path, f"is missing; expected {_purpose(located)}")
         case "union_tag_invalid":
             tag = _given_tag(located)
-            words = f"{quoted(tag)} is not a known {shape.TAG}" if isinstance(tag, str) else f"found {in_words(tag)}"
+            words = f"{shown(tag)} is not a known {shape.TAG}" if isinstance(tag, str) else f"found {in_words(tag)}"
             return Finding((*path, shape.TAG), f"{words}; {advice(str(tag), _tags_of(located.annotation))}")
         case "union_tag_not_found":
             return Finding((*path, shape.TAG), f"is missing; expected one of {listed(_tags_of(located.annotation))}")

@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr
 
 from router.errors import ConfigurationError
 from router.fields import Name
+from router.text import shown
 from router.verification.combination import LEVEL_LIMIT, MEMBER_LIMIT, Combination, Kind, Single
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.scheme import Demands
@@ -45,7 +46,7 @@ class CombinationSettings(SchemeSettings, ABC):
     def members(self) -> tuple[SchemeSettings, ...]:
         """The settings of the members; raises ConfigurationError where they don't fit."""
         if self._members is None:
-            raise ConfigurationError(f"the members of the verifier {self.name!r} are not known")
+            raise ConfigurationError(f"the members of the verifier {shown(self.name)} are not known")
         return self._members
 
     def scheme(self, outside: Outside = NOTHING_KNOWN) -> Combination:

@@ -216,4 +216,4 @@ def test_what_a_certificate_is_called_obeys_no_terminal(capsys: pytest.CaptureFi
 
     _print_anchor(Anchor("certificate", "a\nb", "CN=\x1b[31mred"))
 
-    assert capsys.readouterr().out == "  certificate a?b: CN=?[31mred\n"
+    assert capsys.readouterr().out == "  certificate a\\nb: CN=\\u001b[31mred\n"

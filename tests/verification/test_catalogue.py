@@ -38,7 +38,7 @@ def test_keys_stand_inline_or_in_files_relative_to_the_configuration() -> None:
 
 def test_without_a_reading_context_a_file_stays_unread_and_nothing_can_be_proven_with_it() -> None:
     settings = CosignSettings.model_validate(verifier(keys=[{"name": "release", "file": "release.pub"}]))
-    with pytest.raises(ConfigurationError, match="'release' stands in a file that was not read"):
+    with pytest.raises(ConfigurationError, match='"release" stands in a file that was not read'):
         Verifier(MemorySource(), [settings])
 
 
@@ -49,7 +49,7 @@ REFUSED: list[tuple[dict[str, object], tuple[object, ...], str]] = [
     (
         verifier(keys=[{"name": "a", "file": "release.key"}]),
         ("cosign", "keys", 0, "file"),
-        "'release.key' is a private",
+        '"release.key" is a private',
     ),
     (verifier(keys=[{"name": "a", "file": "gone.pub"}]), ("cosign", "keys", 0, "file"), "gone.pub.*can't be read"),
     (verifier(keys=[{"name": "a", "file": ""}]), ("cosign", "keys", 0, "file"), "name the file"),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from router.cli.serve import DEFAULT_CONFIG
 from router.errors import ConfigurationError
+from router.text import shown
 
 if TYPE_CHECKING:
     from router.settings.judging import JudgedBy
@@ -181,7 +182,7 @@ def _named(files: list[str]) -> Iterator[tuple[str, str]]:
 def _pair(text: str) -> tuple[str, str]:
     name, found, value = text.partition("=")
     if not found or not name:
-        raise argparse.ArgumentTypeError(f"{text[:100]!r} is no NAME=VALUE")
+        raise argparse.ArgumentTypeError(f"{shown(text, 100)} is no NAME=VALUE")
     return name, value
 
 
@@ -191,5 +192,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= _LONGEST:
-        raise argparse.ArgumentTypeError(f"{text[:100]!r} is no number of seconds up to {_LONGEST:g}")
+        raise argparse.ArgumentTypeError(f"{shown(text, 100)} is no number of seconds up to {_LONGEST:g}")
     return seconds

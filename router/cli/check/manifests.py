@@ -33,6 +33,7 @@ from router.settings.bounds import Bounds
 from router.settings.document import plain
 from router.settings.problems import Problem
 from router.settings.reading import read_documents
+from router.text import shown
 
 SIZE_LIMIT = 64 * 2**20
 """Bytes of a file."""
@@ -104,7 +105,7 @@ def files(names: Sequence[str]) -> list[Path | str]:
         elif path.exists():
             found.append(path)
         else:
-            raise UnusableFilesError(f"there is no file or folder {name!r}")
+            raise UnusableFilesError(f"there is no file or folder {shown(name)}")
         if len(found) > FILES_LIMIT:
             raise UnusableFilesError(f"there are more than {FILES_LIMIT} files; give fewer at once")
     return list(dict.fromkeys(found))

@@ -27,7 +27,7 @@ from pydantic import (
 from router.errors import ConfigurationError, InvalidReferenceError
 from router.fields import Name, SettingsModel
 from router.images import parse_reference
-from router.shortening import HEAD, shortened
+from router.text import shortened, shown
 from router.verification.anchors import Anchor
 from router.verification.awaiting import AwaitingRoot
 from router.verification.cosign.identity_settings import AttestationSettings, IdentitySettings
@@ -115,17 +115,17 @@ class KeySettings(SettingsModel):
             ConfigurationError: It stands in a file that was not read with the configuration.
         """
         if (key := self.key) is None:
-            raise ConfigurationError(f"the key {self.name!r} stands in a file that was not read")
+            raise ConfigurationError(f"the key {shown(self.name)} stands in a file that was not read")
         return key
 
 
 def _repository(text: str) -> str:
     if not re.fullmatch(r"[^:@]+(:[0-9]+/[^:@]+)?", text, re.ASCII):
-        raise ValueError(f"{text[:200]!r} names more than a repository; leave tag and digest out")
+        raise ValueError(f"{shown(text, 200)} names more than a repository; leave tag and digest out")
     try:
         parse_reference(text)
     except InvalidReferenceError as error:
-        raise ValueError(f"{text[:200]!r} is not a valid repository: {error}") from error
+        raise ValueError(f"{shown(text, 200)} is not a valid repository: {error}") from error
     return text
 
 
@@ -194,7 +194,7 @@ class CosignSettings(SchemeSettings):
         if self.uses_root and root is None:
             if self._root is not None and self._root.repository is not None:
                 return AwaitingRoot(self._root.repository.name)
-            raise ConfigurationError(f"the trust root of the verifier {self.name!r} was not read")
+            raise ConfigurationError(f"the trust root of the verifier {shown(self.name)} was not read")
         keys = distinct_keys((entry.name, entry.loaded()) for entry in self.keys)
         is_timed = self.timestamp == "required"
         who = Signatories(
@@ -224,7 +224,7 @@ class CosignSettings(SchemeSettings):
     def _besides(self) -> Iterator[str]:
         """What else is asked of a signature, as far as it does not go without saying."""
         if self.attestation is not None and (where := self.attestation.where) is not None:
-            yield f" where {shortened(where) if len(where) > HEAD else where}"
+            yield f" where {shortened(where)}"
         if self.transparency_log == "required":
             yield ", in a transparency log"
         if self.timestamp == "required":

@@ -56,7 +56,7 @@ def test_a_store_may_hold_several_certificates() -> None:
     ("written", "said"),
     [
         ({"pem": "not valid PEM"}, "can't be used"),
-        ({"pem": pem(signatory().chain[0])}, "not an authority's"),
+        ({"pem": pem(signatory().chain[0])}, "no authority's"),
         ({"pem": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}, "can't be used"),
         ({}, "exactly one of"),
         ({"pem": pem(root("supplier")), "file": "x.pem"}, "exactly one of"),
