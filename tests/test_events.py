@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router import events
-from router.decision import Finding, decide
+from router.decision import decide
 from router.events import (
     BEGINNING,
     EVENT_LIMIT,
@@ -32,6 +32,7 @@ from router.events import (
 from router.reasons import Proof
 from router.verdict import Mode, RequestOutcome, Verdict
 from router.verification import Signer
+from tests.findings import UNSIGNED, like
 
 EXAMPLE = json.loads((Path(__file__).parent / "data" / "event.json").read_text())
 ORIGIN = Origin("production-eu", "gatecrier-0")
@@ -39,24 +40,7 @@ ORIGIN = Origin("production-eu", "gatecrier-0")
 
 def an_event(image: str = "registry.example/shop/web:1.4") -> events.CloudEvent:
     signers = (Signer("release", "sha256:00", None, None),)
-    found = Finding(
-        container="web",
-        container_kind="container",
-        image=image,
-        reference="registry.example/shop/web:1.4",
-        digest="sha256:" + "ab" * 32,
-        rule="registry.example/shop/*",
-        rule_mode=Mode.ENFORCE,
-        on_unverifiable="reject",
-        verifier="keys",
-        verdict=Verdict.VERIFIED,
-        reason=Proof.SIGNED,
-        detail="",
-        signers=signers,
-        cached=False,
-        milliseconds=1.0,
-        wanted="",
-    )
+    found = like(UNSIGNED, image=image, verdict=Verdict.VERIFIED, reason=Proof.SIGNED, detail="", signers=signers)
     findings = [found]
     decision = decide(findings, Mode.ENFORCE)
     return decision_event(

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from msgspec import Struct
-
 from router.admission.foreign import Found
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_entries
 from router.admission.review import NAME_LIMIT
+from router.decision import Place
 from router.images import TEXT_LIMIT
 from router.steps import Steps
 from router.text import shortened
@@ -32,23 +31,6 @@ LISTS = (
     ("ephemeral_containers", "ephemeralContainers", "ephemeral_container"),
 )
 """Lists of containers: in the shape, in the object, and as a kind of container."""
-
-
-class Place(Struct, frozen=True):
-    """Where an image stands."""
-
-    container: str
-    """Name of the container or volume."""
-    container_kind: str
-    """container, init_container, ephemeral_container, image_volume or csi_volume."""
-    image: str
-    """As written; empty where there is none."""
-    pointer: str
-    """JSON Pointer (RFC 6901) to the text, from the object's root."""
-    is_new: bool = True
-    """Whether it decides, rule (5)."""
-    is_pinnable: bool = True
-    """Whether a digest may be written there, rule (6)."""
 
 
 @dataclass(slots=True)

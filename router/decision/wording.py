@@ -123,16 +123,16 @@ def _found(finding: Finding, name_limit: int) -> str:
     if finding.rule is None:
         return found
     wants = f" wants {finding.wanted}" if finding.wanted else " refuses it"
-    return f'{found} Rule "{cut(finding.rule, NAME_LIMIT)}"{cut(wants, DETAIL_LIMIT)}.'
+    return f'{found} Rule "{cut(finding.rule.pattern, NAME_LIMIT)}"{cut(wants, DETAIL_LIMIT)}.'
 
 
 def _cause(finding: Finding) -> str:
     # A plain "unsigned" says it all, unless the image is given by digest: then the detail has a hint.
-    if finding.verdict is Verdict.UNSIGNED and "@" not in finding.image:
+    if finding.verdict is Verdict.UNSIGNED and "@" not in finding.place.image:
         return ""
-    detail = _detail(finding.detail).rstrip(".")
+    detail = _detail(finding.judgement.detail).rstrip(".")
     cause = f"{finding.reason}: {detail}" if detail else finding.reason
-    if finding.verdict is Verdict.UNVERIFIABLE and finding.on_unverifiable == "admit" and not finding.is_tolerated:
+    if finding.verdict is Verdict.UNVERIFIABLE and finding.may_be_unchecked and not finding.is_tolerated:
         cause += "; `on_unverifiable: admit` tolerates only what the registry did to a question that was sent"
     return f" ({cause})"
 
@@ -142,9 +142,9 @@ def _detail(text: str) -> str:
 
 
 def _subject(finding: Finding, name_limit: int) -> str:
-    image = _short_line(finding.image, name_limit) or "(no image)"
-    kind = "volume" if finding.container_kind.endswith("volume") else "container"
-    return f"{image} ({kind} {_short_line(finding.container, CONTAINER_LIMIT)})"
+    image = _short_line(finding.place.image, name_limit) or "(no image)"
+    kind = "volume" if finding.place.container_kind.endswith("volume") else "container"
+    return f"{image} ({kind} {_short_line(finding.place.container, CONTAINER_LIMIT)})"
 
 
 def next_step(finding: Finding) -> str:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from router.events.parts import DecisionParts
+from router.decision import of_unreadable
+from router.events.parts import DecisionParts, decision_data
 from router.events.schema import (
     DECISION_TYPE,
     UNREADABLE_TYPE,
@@ -24,7 +25,6 @@ from router.events.schema import (
     UnreadableData,
     WorkloadData,
 )
-from router.text import one_line
 from router.verdict import RequestOutcome
 
 _IDENTITY = uuid.UUID("5d0f6a0e-5b7c-5c1e-9a53-6761746563ff")
@@ -105,7 +105,6 @@ def unreadable_event(origin: Origin, unreadable: UnreadableData, problem: str, *
 
     `at` is in seconds since 1970.
     """
-    count = unreadable["count"]
     return {
         "specversion": "1.0",
         "type": UNREADABLE_TYPE,
@@ -115,14 +114,7 @@ def unreadable_event(origin: Origin, unreadable: UnreadableData, problem: str, *
         "time": timestamp(at),
         "datacontenttype": "application/json",
         "data": {
-            "decision": {
-                "outcome": "unanswered",
-                "mode": "detect",
-                "would_reject": False,
-                "severity": "medium",
-                "message": f"{count} request{'s' * (count > 1)} could not be read; the first: {one_line(problem)}",
-                "break_glass": None,
-            },
+            "decision": decision_data(of_unreadable(unreadable["count"], problem)),
             "request": _NOTHING_ASKED,
             "workload": {"api_version": "", "kind": "", "name": "", "owner": None},
             "images": [],
