@@ -18,6 +18,8 @@ class Document:
     """The same on every attempt: receivers recognise repetitions by it."""
     body: bytes
     content_type: str = "application/json"
+    value: object = field(default=None, compare=False, repr=False)
+    """What the body says, for dialects that read it; None where whoever rendered it has not parsed it."""
     is_fallback: bool = False
     """Whether this is the built-in minimal payload."""
     minimal: Callable[[], Document] | None = field(default=None, compare=False)

@@ -79,12 +79,12 @@ class SlackDialect:
 
     def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - no signature, no time
         """One message per request, within Slack's limits."""
-        return Post(_encoded(documents[0].body, 1), _HEADERS)
+        return Post(_encoded(documents[0], 1), _HEADERS)
 
     def shorter(self, document: Document) -> Document | None:
         """With texts of an eighth of their limits; None where there is nothing to cut."""
-        short = _encoded(document.body, _SHORT)
-        return replace(document, body=short) if len(short) < len(_encoded(document.body, 1)) else None
+        short = _encoded(document, _SHORT)
+        return replace(document, body=short, value=None) if len(short) < len(_encoded(document, 1)) else None
 
     def judge(self, reply: Reply) -> Outcome:
         """200 with the body `ok` is a receipt; 403, 404 and 410 are about the webhook, not about a message."""
@@ -98,11 +98,12 @@ class SlackDialect:
                 return outcome
 
 
-def _encoded(body: bytes, part: int) -> bytes:
+def _encoded(document: Document, part: int) -> bytes:
     try:
-        return orjson.dumps(within_limits(orjson.loads(body), part))
+        message = orjson.loads(document.body) if document.value is None else document.value
+        return orjson.dumps(within_limits(message, part))
     except (ValueError, TypeError, RecursionError):  # no JSON, or nested more deeply than it can be written again
-        return orjson.dumps(within_limits(body.decode(errors="replace"), part))
+        return orjson.dumps(within_limits(document.body.decode(errors="replace"), part))
 
 
 def within_limits(message: object, part: int = 1) -> dict[str, object]:

@@ -216,6 +216,20 @@ def test_every_body_is_sent_as_a_message(body: bytes) -> None:
     assert sent["text"].strip()
 
 
+def test_what_was_parsed_is_not_parsed_again() -> None:
+    """A rendered document was parsed to be checked; a message may have a quarter of a megabyte."""
+    document = Document("1", b"no JSON, and nobody reads it", value={"text": "hello"})
+
+    assert json.loads(SlackDialect().compose([document], 0.0).body) == {"text": "hello"}
+
+
+@given(JSON)
+def test_a_value_is_sent_as_its_body_would_be(value: object) -> None:
+    parsed, unparsed = (Document("1", orjson.dumps(value), value=one) for one in (value, None))
+
+    assert SlackDialect().compose([parsed], 0.0) == SlackDialect().compose([unparsed], 0.0)
+
+
 @pytest.mark.parametrize("body", [b"[" * 400 + b"]" * 400, b'{"text":1,"a":' + b"[" * 400 + b"]" * 400 + b"}"])
 def test_what_can_not_be_written_again_is_sent_as_text(body: bytes) -> None:
     assert json.loads(SlackDialect().compose([Document("1", body)], 0.0).body) == {"text": body.decode()}

@@ -78,5 +78,5 @@ def test_no_template_of_an_operator_takes_the_place_of_a_notice_s(tmp_path: Path
 
     assert not problems
     assert found["s"].of_decisions is not None
-    assert found["s"].of_decisions.render({}) == b'{"text":"mine"}'
+    assert found["s"].of_decisions.render({}).body == b'{"text":"mine"}'
     assert found["s"].of_notices is notices_of("slack")

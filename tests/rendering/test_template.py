@@ -23,7 +23,7 @@ VALUES = st.recursive(
 
 
 def rendered(source: str, markup: Markup = Markup.NONE, **context: object) -> object:
-    return json.loads(Template.parse("t", source, markup).render(context))
+    return json.loads(Template.parse("t", source, markup).render(context).body)
 
 
 @given(ANY_TEXT, st.sampled_from(list(Markup)))

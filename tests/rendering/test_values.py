@@ -42,7 +42,7 @@ def test_json_is_its_value_without_quotes_and_text_inside() -> None:
     """Whoever writes `{{ x | tojson }}`, as templates elsewhere must, gets what he means."""
     template = Template.parse("t", '[{{ v | tojson }}, "{{ v | tojson }}", {{ v | tojson | upper }}]', Markup.SLACK)
 
-    assert json.loads(template.render({"v": {"a": "<"}})) == [{"a": "&lt;"}, '{"a":"&lt;"}', '{"A":"&lt;"}']
+    assert json.loads(template.render({"v": {"a": "<"}}).body) == [{"a": "&lt;"}, '{"a":"&lt;"}', '{"A":"&lt;"}']
 
 
 def test_json_remembers_its_value() -> None:
