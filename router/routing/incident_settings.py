@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 
 from router.fields import Duration, Name, SettingsModel
-from router.routing.matchers import parse_matcher
+from router.routing.matchers import checked_matcher
 from router.text import shown
 
+_LINK = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/.*|\?.*)?", re.ASCII | re.DOTALL)
+"""Scheme and host written out, so that nobody who names an image chooses where people are led."""
 _CLOCK = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])", re.ASCII)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS = (
@@ -119,8 +121,11 @@ def _checked_location(text: str) -> str:
     return text
 
 
-def _checked_matcher(text: str) -> str:
-    parse_matcher(text)
+def _checked_link(text: str) -> str:
+    if _LINK.fullmatch(text) is None:
+        raise ValueError(
+            "is no link; write https://HOST/PATH with the host written out, and {{ incident.NAME }} in the path"
+        )
     return text
 
 
@@ -192,7 +197,7 @@ class TimeIntervalSettings(SettingsModel):
         return any(one.holds(at) for one in self.time_intervals)
 
 
-_Link = Annotated[str, Field(max_length=2000)]
+_Link = Annotated[str, Field(max_length=2000), AfterValidator(_checked_link)]
 
 
 class IncidentSettings(SettingsModel):
@@ -207,7 +212,7 @@ class IncidentSettings(SettingsModel):
     """An incident of which everything was rejected is over after so long without another event."""
     forget_after: Duration = 604800.0
     """One of which something was admitted, after so long."""
-    unsilenceable: tuple[Annotated[str, AfterValidator(_checked_matcher)], ...] = ("decision.severity = critical",)
+    unsilenceable: tuple[Annotated[str, AfterValidator(checked_matcher)], ...] = ("decision.severity = critical",)
     """Matchers of events that no silence holds back; one that holds is enough."""
     controllers: tuple[Annotated[str, AfterValidator(_checked_controller)], ...] = (
         "system:serviceaccount:kube-system:*-controller",

@@ -102,6 +102,12 @@ def parse_matcher(text: str) -> Matcher:
     return matcher
 
 
+def checked_matcher(text: str) -> str:
+    """The text, if it is a matcher; raises ValueError as `parse_matcher` does."""
+    parse_matcher(text)
+    return text
+
+
 def _operator(text: str, found: str) -> Operator:
     try:
         return Operator(found)

@@ -32,7 +32,6 @@ from router.rendering.shipped import shipped_folder
 from router.settings import (
     cautions,
     combinations,
-    incident_routes,
     names,
     own_files,
     problems,
@@ -44,6 +43,7 @@ from router.settings.document import Document
 from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
+from router.settings.sections import telling_items
 from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import JudgingSettings, Settings
 from router.settings.validating import validated
@@ -125,8 +125,14 @@ def checked(reading: Reading) -> Loaded | Refused:
     result = validated(_WHOLE, Settings, data, context)
     invalid = result if isinstance(result, list) else []
     told_of = {finding.path for finding in invalid}
-    templates, mistaken = surroundings.gathered(surroundings.templates(data, reading))
-    crossed = [*_cross_checks(data, result, context, reading), *surroundings.certificates(data, reading), *mistaken]
+    telling = telling_items(data, result, context)
+    templates, mistaken = surroundings.gathered(surroundings.templates(telling, reading))
+    crossed = [
+        *_cross_checks(data, result, context, reading),
+        *routes.routes(telling, is_missing="routes" not in data),
+        *surroundings.certificates(data, reading),
+        *mistaken,
+    ]
     crossed += own_files.overwritten(data, reading)  # last: by now everything has been read
     found += [placed(document, data, finding) for finding in invalid]
     found += [placed(document, data, finding) for finding in crossed if finding.path not in told_of]
@@ -163,8 +169,6 @@ def _cross_checks(
 ) -> list[Finding]:
     return [
         *judging_checks(data, result, context),
-        *routes.routes(data),
-        *incident_routes.incidents(data),
         *surroundings.listening(data),
         *surroundings.forbidden_addresses(data, reading),
     ]
@@ -172,7 +176,7 @@ def _cross_checks(
 
 def _warnings(data: Item, settings: Settings, reading: Reading) -> Iterator[Finding]:
     yield from names.unused(data)
-    yield from routes.unused(data)
+    yield from routes.unused(settings)
     yield from surroundings.private_addresses(data, reading)
     yield from signers.aliases(settings)
     yield from signers.too_few(settings)

@@ -10,13 +10,14 @@ import ipaddress
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 from yarl import URL
 
 from router.by_reference import SECRET_LIMIT
 from router.destinations.catalogue import AnyDestination, default_template, markup_of
 from router.destinations.egress import EgressSettings
+from router.destinations.webhook import WebhookSettings
 from router.errors import ConfigurationError, TemplateError
 from router.outbound.addresses import Address, address_of, is_forbidden
 from router.pem import Pair
@@ -25,14 +26,13 @@ from router.rendering.markup import Markup
 from router.rendering.rehearsal import OF_INCIDENTS, OF_NOTICES
 from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
-from router.settings import shape
-from router.settings.names import missing_template
+from router.routing.checks import nodes
 from router.settings.plain import Item, maps
 from router.settings.problems import Finding, Plain, inside
 from router.settings.problems import Path as DataPath
-from router.settings.routes import nodes
+from router.settings.sections import Telling, Tree
 from router.settings.snapshot import Reading
-from router.text import shown
+from router.text import advice, shown
 from router.tls import show
 
 T = TypeVar("T")
@@ -72,14 +72,14 @@ def _pair(pair: Plain, path: DataPath, reading: Reading) -> Iterator[Finding]:
         yield Finding(path, f"{files[0]} and {files[1]} are {error}")
 
 
-def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[str, Templates]]:
+def templates(telling: Telling, reading: Reading) -> Generator[Finding, None, Mapping[str, Templates]]:
     """Templates that are nowhere or can't be used, and a folder of templates that is none.
 
     Returns:
         The templates of each destination by its name, parsed with the markup that they will have. It is complete where
         nothing was found.
     """
-    directory = _directory(data, reading.folder)
+    directory = telling.templates
     if directory is not None and _is_file(directory, reading):
         text = f"{shown(directory.name)} is not a folder; expected one with NAME.json in it, or none"
         yield Finding(("templates", "directory"), text)
@@ -93,10 +93,10 @@ def templates(data: Item, reading: Reading) -> Generator[Finding, None, Mapping[
     )
     shelves = _Shelves(decisions, incidents, notices, known)
     found: dict[str, Templates] = {}
-    for index, destination in maps(data.get("destinations")):
-        found[str(destination.get("name"))] = yield from _of_destination(
-            ("destinations", index), destination, data.get("routes"), shelves
-        )
+    for item in telling.destinations:
+        if item.value is not None:
+            here: DataPath = ("destinations", item.index)
+            found[item.value.name] = yield from _of_destination(here, item.value, telling.routes, shelves)
     return found
 
 
@@ -112,34 +112,33 @@ class _Shelves:
 
 
 def _of_destination(
-    here: DataPath, destination: Item, routes: Plain, shelves: _Shelves
+    here: DataPath, destination: AnyDestination, routes: Tree | None, shelves: _Shelves
 ) -> Generator[Finding, None, Templates]:
-    kind = kind_of(destination)
-    default = None if kind is None else default_template(kind)
-    markup = Markup.NONE if kind is None else markup_of(kind)
-    names = {"template": default, "fallback_template": None} | {
-        key: destination[key] for key in ("template", "fallback_template") if destination.get(key) is not None
-    }
-    made: dict[str, Template | None] = {}
-    for key, name in names.items():
-        made[key] = yield from _template((*here, key), name, shelves.decisions, markup, shelves.known)
-    of_incidents = destination.get("incident_template") or (None if default is None else f"{default}-incident")
-    incident = yield from _template(
-        (*here, "incident_template"), of_incidents, shelves.incidents, markup, shelves.known
-    )
+    default, markup = default_template(destination), markup_of(destination)
+
+    def made(path: DataPath, name: str | None, library: Library) -> Generator[Finding, None, Template | None]:
+        return _template(path, name, library, markup, shelves.known)
+
+    fallback_name = destination.fallback_template if isinstance(destination, WebhookSettings) else None
+    of_decisions = yield from made((*here, "template"), destination.template or default, shelves.decisions)
+    fallback = yield from made((*here, "fallback_template"), fallback_name, shelves.decisions)
+    name = destination.incident_template or (None if default is None else f"{default}-incident")
+    of_incidents = yield from made((*here, "incident_template"), name, shelves.incidents)
     by_name: dict[str, Template] = {}
-    for path, other in _of_routes(routes, str(destination.get("name"))):
-        found = yield from _template(path, other, shelves.incidents, markup, shelves.known)
-        by_name |= {} if found is None else {other: found}
+    for node in nodes(routes.root) if routes is not None else ():
+        if (other := node.route.templates.get(destination.name)) is not None:
+            path: DataPath = ("routes", *node.place, "templates", destination.name)
+            found = yield from made(path, other, shelves.incidents)
+            by_name |= {} if found is None else {other: found}
     of_notices = None if default is None else shelves.notices.template(default, markup)
-    return Templates(made["template"], of_notices, made["fallback_template"], incident, by_name)
+    return Templates(of_decisions, of_notices, fallback, of_incidents, by_name)
 
 
 def _template(
-    path: DataPath, name: Plain, library: Library, markup: Markup, known: Callable[[], frozenset[str]] | None
+    path: DataPath, name: str | None, library: Library, markup: Markup, known: Callable[[], frozenset[str]] | None
 ) -> Generator[Finding, None, Template | None]:
     """One template; `known` are those that there are, or None where that can't be told."""
-    if not isinstance(name, str):
+    if name is None:
         return None
     try:
         template = library.template(name, markup)
@@ -147,17 +146,9 @@ def _template(
         yield Finding(path, str(error))
         return None
     if template is None and known is not None:
-        yield missing_template(path, name, known())
+        text = f"{shown(name)} names no template; {advice(name, sorted(known()))}; or add it to templates.directory"
+        yield Finding(path, text)
     return template
-
-
-def _of_routes(root: Plain, destination: str) -> Iterator[tuple[DataPath, str]]:
-    """Templates that routes name for this destination, with their places."""
-    if isinstance(root, dict):
-        for path, node, _ in nodes(root, ("routes",)):
-            name = inside(node.get("templates"), destination)
-            if isinstance(name, str):
-                yield (*path, "templates", destination), name
 
 
 def gathered(checking: Generator[Finding, None, T]) -> tuple[T, list[Finding]]:
@@ -171,11 +162,6 @@ def gathered(checking: Generator[Finding, None, T]) -> tuple[T, list[Finding]]:
             return returned, found
 
 
-def _directory(data: Item, folder: Path) -> Path | None:
-    name = inside(data.get("templates"), "directory")
-    return folder / name if isinstance(name, str) and name and "\0" not in name else None
-
-
 def _is_file(path: Path, reading: Reading) -> bool:
     try:
         reading.read(path, 0)
@@ -184,13 +170,6 @@ def _is_file(path: Path, reading: Reading) -> bool:
     except ValueError:
         return True
     return True
-
-
-def kind_of(destination: Item) -> AnyDestination | None:
-    """Settings that know no more than their kind; None where it is unknown."""
-    tag = destination.get(shape.TAG)
-    model = next((model for model in get_args(AnyDestination) if tag in shape.tags(model)), None)
-    return None if model is None else model.model_construct(kind=tag)
 
 
 def forbidden_addresses(data: Item, reading: Reading) -> Iterator[Finding]:

@@ -8,8 +8,9 @@ from typing import get_args
 
 import pytest
 
+from router.by_reference import Secret
 from router.destinations.catalogue import AnyDestination, default_template, markup_of
-from router.destinations.slack import within_limits
+from router.destinations.slack import SlackSettings, within_limits
 from router.events import CONTENT_TYPE, NoticeEvent, as_json
 from router.rendering.examples import NOTICES
 from router.rendering.library import Library, Templates
@@ -18,7 +19,7 @@ from router.rendering.renderer import Renderer
 from router.rendering.shipped import notices_folder
 from router.rendering.template import Template
 from router.settings import shape
-from router.settings.plain import Item
+from router.settings.sections import Item, Telling
 from router.settings.snapshot import Reading, read_file
 from router.settings.surroundings import gathered, templates
 
@@ -73,8 +74,9 @@ def test_no_template_of_an_operator_takes_the_place_of_a_notice_s(tmp_path: Path
     (tmp_path / "templates" / "notices").mkdir(parents=True)
     for file in ("slack.json", "notices/slack.json"):
         (tmp_path / "templates" / file).write_text('{"text": "mine"}')
-    data: Item = {"templates": {"directory": "templates"}, "destinations": [{"name": "s", "kind": "slack"}]}
-    found, problems = gathered(templates(data, Reading(tmp_path / "gatecrier.yaml", {})))
+    slack: AnyDestination = SlackSettings(kind="slack", name="s", url=Secret(env="SLACK_URL"))
+    telling = Telling([Item(0, "s", slack, is_whole=True)], [], None, tmp_path / "templates")
+    found, problems = gathered(templates(telling, Reading(tmp_path / "gatecrier.yaml", {})))
 
     assert not problems
     assert found["s"].of_decisions is not None
