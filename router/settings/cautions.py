@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from router.destinations.webhook import WebhookSettings
-from router.policy import lax_tag_rules
+from router.policy import lax_tag_rules, tolerant_anywhere
 from router.settings.problems import Finding, Path
 from router.settings.tree import Settings
 from router.text import shown
@@ -53,6 +53,16 @@ def lax_tags(settings: Settings) -> Iterator[Finding]:
             "name a digest (@sha256:...) instead, or ask for as much"
         )
         yield Finding(("policy", index, "pattern"), text)
+
+
+def admitted_anywhere(settings: Settings) -> Iterator[Finding]:
+    """Every rule that tolerates what the registry does, and lets whoever deploys choose the registry."""
+    for index in tolerant_anywhere(settings.policy):
+        text = (
+            "`admit` on a pattern that names no registry: whoever deploys may choose one that never answers, and "
+            "its images pass; name the registry in the pattern, or write `reject`"
+        )
+        yield Finding(("policy", index, "on_unverifiable"), text)
 
 
 def without_fallback(settings: Settings) -> Iterator[Finding]:

@@ -3,8 +3,9 @@
 Order:
 (1) The file is read and its YAML composed (`reading`). Without a document there is nothing to check further.
 (2) The tree is validated as a whole (`validating`); secrets, keys, certificates and CAs are read on the way.
-(3) Cross-checks look at the plain data (`names`, `routes`), so that an error of (2) hides no dangling name.
-(4) Cross-checks of what is valid: rules that can never win; and of what only other files can tell (`surroundings`).
+(3) Cross-checks look at items, each by itself (`sections`), so that an error of (2) hides no dangling name: `names`,
+    `rules` and `routes` word what policy, verification and routing find.
+(4) Cross-checks of what only other files can tell (`surroundings`).
 (5) All problems are told together, in the order of the file; a cross-check repeats no path that the validation told of.
     There are settings only where there is no problem.
 (6) Templates are parsed with the markup that they will have, and rules are compiled: from what is `Loaded` a router is
@@ -24,33 +25,30 @@ from pydantic import TypeAdapter
 
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
-from router.policy import Policy, unreachable_rules
-from router.policy.pattern import Pattern
-from router.policy.settings import RuleSettings
+from router.policy import Policy
 from router.rendering.library import Templates
 from router.rendering.shipped import shipped_folder
 from router.settings import (
     cautions,
-    combinations,
     names,
     own_files,
     problems,
     routes,
+    rules,
     signers,
     surroundings,
 )
 from router.settings.document import Document
-from router.settings.plain import Item, maps
+from router.settings.plain import Item
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
-from router.settings.sections import telling_items
+from router.settings.sections import Judging, Telling, judging_items, telling_items
 from router.settings.snapshot import Reading, Snapshot
-from router.settings.tree import JudgingSettings, Settings
+from router.settings.tree import Settings
 from router.settings.validating import validated
-from router.text import SHOWN, cut, shown
+from router.text import SHOWN, cut
 
 _WHOLE = TypeAdapter(Settings)
-_RULE = TypeAdapter(RuleSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +126,10 @@ def checked(reading: Reading) -> Loaded | Refused:
     telling = telling_items(data, result, context)
     templates, mistaken = surroundings.gathered(surroundings.templates(telling, reading))
     crossed = [
-        *_cross_checks(data, result, context, reading),
-        *routes.routes(telling, is_missing="routes" not in data),
+        *judging_checks(judging_items(data, result, context)),
+        *telling_checks(telling, has_routes="routes" in data),
+        *surroundings.listening(data),
+        *surroundings.forbidden_addresses(data, reading),
         *surroundings.certificates(data, reading),
         *mistaken,
     ]
@@ -155,27 +155,25 @@ def checked(reading: Reading) -> Loaded | Refused:
     )
 
 
-def judging_checks(data: Item, result: JudgingSettings | list[Finding], reading: ReadingContext) -> Iterator[Finding]:
+def judging_checks(judging: Judging) -> Iterator[Finding]:
     """Cross-checks of the part that images are judged by."""
-    yield from names.repeated(data)
-    yield from names.rules(data)
-    yield from combinations.combined(data)
-    yield from names.trust_roots(data)
-    yield from _rules_that_never_win(data, result, reading)
+    yield from names.repeated_registries(judging)
+    yield from names.repeated(judging.trust_roots, "trust_roots")
+    yield from names.repeated(judging.verifiers, "verifiers")
+    yield from names.trust_roots(judging)
+    yield from names.members(judging)
+    yield from rules.checks(judging)
+    yield from rules.never_winning(judging)
 
 
-def _cross_checks(
-    data: Item, result: Settings | list[Finding], context: ReadingContext, reading: Reading
-) -> list[Finding]:
-    return [
-        *judging_checks(data, result, context),
-        *surroundings.listening(data),
-        *surroundings.forbidden_addresses(data, reading),
-    ]
+def telling_checks(telling: Telling, *, has_routes: bool) -> Iterator[Finding]:
+    """Cross-checks of who is told of what."""
+    yield from names.repeated(telling.destinations, "destinations")
+    yield from routes.routes(telling, is_missing=not has_routes)
 
 
 def _warnings(data: Item, settings: Settings, reading: Reading) -> Iterator[Finding]:
-    yield from names.unused(data)
+    yield from names.unused(settings)
     yield from routes.unused(settings)
     yield from surroundings.private_addresses(data, reading)
     yield from signers.aliases(settings)
@@ -183,35 +181,7 @@ def _warnings(data: Item, settings: Settings, reading: Reading) -> Iterator[Find
     yield from cautions.unpinned(settings)
     yield from cautions.lax_verifiers(settings)
     yield from cautions.lax_tags(settings)
-    yield from _admitted_anywhere(settings)
-
-
-def _admitted_anywhere(settings: Settings) -> Iterator[Finding]:
-    for index, rule in enumerate(settings.policy):
-        if rule.on_unverifiable == "admit" and Pattern.parse(rule.pattern).registry is None:
-            text = (
-                "`admit` on a pattern that names no registry: whoever deploys may choose one that never answers, and "
-                "its images pass; name the registry in the pattern, or write `reject`"
-            )
-            yield Finding(("policy", index, "on_unverifiable"), text)
-
-
-def _rules_that_never_win(
-    data: Item, result: JudgingSettings | list[Finding], reading: ReadingContext
-) -> Iterator[Finding]:
-    rules: dict[int, RuleSettings] = {}
-    if isinstance(result, JudgingSettings):
-        rules.update(enumerate(result.policy))
-    else:
-        for index, item in maps(data.get("policy")):
-            rule = validated(_RULE, RuleSettings, item, reading)
-            if not isinstance(rule, list):
-                rules[index] = rule
-    numbers = list(rules)
-    for loser, winner in unreachable_rules(list(rules.values())):
-        pattern = shown(rules[numbers[winner]].pattern)
-        text = f"this rule can never win: policy[{numbers[winner]}] ({pattern}) takes all that it matches; drop one"
-        yield Finding(("policy", numbers[loser]), text)
+    yield from cautions.admitted_anywhere(settings)
 
 
 def placed(document: Document, data: Item, finding: Finding) -> Problem:

@@ -11,7 +11,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -106,19 +106,20 @@ class Telling:
 
 
 def judging_items(data: Data, result: JudgingSettings | list[Finding], reading: ReadingContext) -> Judging:
-    """The items that images are judged by."""
+    """The items that images are judged by, called as they are written."""
+    registries, roots, verifiers = (data.get(key) for key in ("registries", "trust_roots", "verifiers"))
     if isinstance(result, JudgingSettings):
         return Judging(
-            _whole(result.registries, "host"),
-            _whole(result.trust_roots),
-            _whole(result.verifiers),
-            _whole(result.policy, None),
+            _whole(result.registries, _called(registries, "host")),
+            _whole(result.trust_roots, _called(roots)),
+            _whole(result.verifiers, _called(verifiers)),
+            _whole(result.policy, [None] * len(result.policy)),
         )
     return Judging(
-        list(_items(_REGISTRY, RegistrySettings, data.get("registries"), reading, "host")),
-        list(_items(_TRUST_ROOT, TrustRootSettings, data.get("trust_roots"), reading)),
-        list(_items(_VERIFIER, VerifierSettings, data.get("verifiers"), reading)),
-        list(_items(_RULE, RuleSettings, data.get("policy"), reading, None)),
+        _each(_REGISTRY, RegistrySettings, registries, reading, "host"),
+        _each(_TRUST_ROOT, TrustRootSettings, roots, reading),
+        _each(_VERIFIER, VerifierSettings, verifiers, reading),
+        _each(_RULE, RuleSettings, data.get("policy"), reading),
     )
 
 
@@ -126,7 +127,13 @@ def telling_of(settings: KeeperSettings) -> Telling:
     """The same of settings that are valid."""
     tree = Tree(settings.routes, frozenset()) if "routes" in settings.model_fields_set else None
     directory = settings.templates.directory
-    return Telling(_whole(settings.destinations), _whole(settings.time_intervals), tree, directory)
+    destinations, intervals = settings.destinations, settings.time_intervals
+    return Telling(
+        _whole(destinations, [one.name for one in destinations]),
+        _whole(intervals, [one.name for one in intervals]),
+        tree,
+        directory,
+    )
 
 
 def telling_items(data: Data, result: KeeperSettings | list[Finding], reading: ReadingContext) -> Telling:
@@ -136,8 +143,8 @@ def telling_items(data: Data, result: KeeperSettings | list[Finding], reading: R
     folder = _left(_TEMPLATES, TemplatesSettings, data.get("templates", {}), reading).value
     tree = _left(_ROUTE, RouteSettings, data.get("routes"), reading)
     return Telling(
-        list(_items(_DESTINATION, DestinationSettings, data.get("destinations"), reading)),
-        list(_items(_INTERVAL, TimeIntervalSettings, data.get("time_intervals"), reading)),
+        _each(_DESTINATION, DestinationSettings, data.get("destinations"), reading),
+        _each(_INTERVAL, TimeIntervalSettings, data.get("time_intervals"), reading),
         None if tree.value is None else Tree(tree.value, tree.left_out),
         None if folder is None else folder.directory,
     )
@@ -148,24 +155,24 @@ def names(items: Items[T]) -> list[str]:
     return [item.name for item in items if item.name is not None]
 
 
-def _whole(values: Iterable[T], called: str | None = "name") -> list[Item[T]]:
+def _whole(values: Sequence[T], called: Sequence[str | None]) -> list[Item[T]]:
+    pairs = enumerate(zip(values, called, strict=True))
+    return [Item(index, name, value, is_whole=True) for index, (value, name) in pairs]
+
+
+def _each(
+    adapter: TypeAdapter[T], annotation: Annotation, data: Plain, reading: ReadingContext, key: str = "name"
+) -> list[Item[T]]:
+    found = [(index, _left(adapter, annotation, item, reading)) for index, item in maps(data)]
     return [
-        Item(index, None if called is None else getattr(value, called), value, is_whole=True)
-        for index, value in enumerate(values)
+        Item(index, name, left.value, is_whole=left.value is not None and not left.left_out)
+        for (index, left), name in zip(found, _called(data, key), strict=True)
     ]
 
 
-def _items(
-    adapter: TypeAdapter[T], annotation: Annotation, data: Plain, reading: ReadingContext, called: str | None = "name"
-) -> Iterator[Item[T]]:
-    for index, item in maps(data):
-        left = _left(adapter, annotation, item, reading)
-        name = None if called is None else _text(item.get(called))
-        yield Item(index, name, left.value, is_whole=left.value is not None and not left.left_out)
-
-
-def _text(value: Plain) -> str | None:
-    return value if isinstance(value, str) else None
+def _called(data: Plain, key: str = "name") -> list[str | None]:
+    """What the items of a list are called there; None for one that has no name."""
+    return [name if isinstance(name := item.get(key), str) else None for _, item in maps(data)]
 
 
 @dataclass(frozen=True, slots=True)

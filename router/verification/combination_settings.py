@@ -4,7 +4,7 @@ Rules:
 (1) Members are verifiers that look at evidence, by name: at most eight, each once. A combination may be a member, if
     its own members are none: that is two levels, and so no verifier can be a member of itself.
 (2) Members are looked up when the whole configuration is there. What does not fit stays unknown here, since
-    `router.settings.combinations` tells of it with its place; nothing can be proven with it.
+    `router.verification.checks` tells of it with its place; nothing can be proven with it.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.settings.meanings import meanings_in
 from router.verification import Verifier, VerifierSettings
-from router.verification.catalogue import BUILT_IN, KINDS_WITHOUT_EVIDENCE, SCHEMES, AnySettings
+from router.verification.catalogue import BUILT_IN, SCHEMES, AnySettings
 from router.verification.cosign.settings import CosignSettings, KeySettings
 from tests.verification.world import DATA, MemorySource, cosign, pem_of, pen, rule
 
@@ -122,7 +122,6 @@ def test_one_key_and_none_are_told_in_words_too() -> None:
 
 def test_whoever_wants_to_know_more_of_a_scheme_asks_its_settings() -> None:
     """Nobody else needs to list the schemes."""
-    assert KINDS_WITHOUT_EVIDENCE == ("static",)
     assert [entry.ruling for entry in (cosign("release"), *BUILT_IN)] == [None, True, False]
     (signer,) = cosign("release").signers
 

@@ -37,7 +37,7 @@ from router.verification.evidence import SIGN_PREDICATE
 from router.verification.keys import PublicKey, distinct_keys
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.scheme import AnyScheme, Demands
-from router.verification.settings import DeclaredSigner, SchemeSettings, annotated
+from router.verification.settings import DeclaredSigner, Demandable, SchemeSettings, annotated
 from router.verification.sigstore.proof import Asked
 from router.verification.sources import Reading, Source
 from router.verification.trust_roots import (
@@ -177,6 +177,16 @@ class CosignSettings(SchemeSettings):
         """Look up the trust root that is used, if one is."""
         if self.uses_root:
             self._root = root_by_choice(self.trust_root, roots)
+
+    @property
+    def named_root(self) -> str | None:
+        """The trust root, where it is named and is no file."""
+        return self.trust_root if isinstance(self.trust_root, str) else None
+
+    @property
+    def demandable(self) -> Demandable:
+        """Every key and every identity."""
+        return Demandable(tuple(one.name for one in self.keys), tuple(one.name for one in self.keyless))
 
     @property
     def uses_root(self) -> bool:

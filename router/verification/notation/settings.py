@@ -32,7 +32,7 @@ from router.verification.notation.trust import CHECKS, Check, Level, Policy, Sto
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.pki.certificates import Certificate, certificates_in
 from router.verification.scheme import Demands
-from router.verification.settings import SchemeSettings, annotated
+from router.verification.settings import Demandable, SchemeSettings, annotated
 from router.verification.sources import Reading, Source
 from router.verification.trust import Trust
 
@@ -190,12 +190,20 @@ class NotationSettings(SchemeSettings):
             return "no signature: every image passes"
         count = demands.threshold or 1
         said = "a signature of Notation" if count == 1 else f"signatures of Notation by {count} signers"
-        names = [store.name for store in self.trust_stores if store.type is not StoreType.TSA]
         if Check.AUTHENTICITY not in self.override.applied(self.level):
             return f"{said} by anybody{annotated(demands)}"
         whose = "" if WILDCARD in self.identities else f" to {_either(self.identities)}"
         including = f", including {' and '.join(demands.required)}" if demands.required else ""
-        return f"{said} with a certificate issued{whose} by {_either(names)}{including}{annotated(demands)}"
+        return f"{said} with a certificate issued{whose} by {_either(self._vouching)}{including}{annotated(demands)}"
+
+    @property
+    def demandable(self) -> Demandable:
+        """The stores that vouch for signers."""
+        return Demandable(authorities=self._vouching)
+
+    @property
+    def _vouching(self) -> tuple[str, ...]:
+        return tuple(store.name for store in self.trust_stores if store.type is not StoreType.TSA)
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:
