@@ -42,7 +42,7 @@ from router.settings.document import Document
 from router.settings.plain import Item
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
-from router.settings.sections import Judging, Telling, judging_items, telling_items
+from router.settings.sections import Judging, Telling, judging_items, our_own, telling_items
 from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import Settings
 from router.settings.validating import validated
@@ -123,17 +123,17 @@ def checked(reading: Reading) -> Loaded | Refused:
     result = validated(_WHOLE, Settings, data, context)
     invalid = result if isinstance(result, list) else []
     told_of = {finding.path for finding in invalid}
-    telling = telling_items(data, result, context)
+    ours, telling = our_own(data, result, context), telling_items(data, result, context)
     templates, mistaken = surroundings.gathered(surroundings.templates(telling, reading))
     crossed = [
         *judging_checks(judging_items(data, result, context)),
         *telling_checks(telling, has_routes="routes" in data),
-        *surroundings.listening(data),
-        *surroundings.forbidden_addresses(data, reading),
-        *surroundings.certificates(data, reading),
+        *surroundings.listening(ours),
+        *surroundings.forbidden_addresses(telling),
+        *surroundings.certificates(ours, telling, reading),
         *mistaken,
     ]
-    crossed += own_files.overwritten(data, reading)  # last: by now everything has been read
+    crossed += own_files.overwritten(ours, telling, reading)  # last: by now everything has been read
     found += [placed(document, data, finding) for finding in invalid]
     found += [placed(document, data, finding) for finding in crossed if finding.path not in told_of]
     if found or isinstance(result, list):
@@ -148,7 +148,7 @@ def checked(reading: Reading) -> Loaded | Refused:
         templates,
         Policy(result.policy),
         data,
-        told(_warnings(data, result, reading)),
+        told(_warnings(result)),
         told((*routes.unheard(result), *cautions.without_fallback(result))),
         reading.snapshot(),
         reading.watched,
@@ -172,10 +172,10 @@ def telling_checks(telling: Telling, *, has_routes: bool) -> Iterator[Finding]:
     yield from routes.routes(telling, is_missing=not has_routes)
 
 
-def _warnings(data: Item, settings: Settings, reading: Reading) -> Iterator[Finding]:
+def _warnings(settings: Settings) -> Iterator[Finding]:
     yield from names.unused(settings)
     yield from routes.unused(settings)
-    yield from surroundings.private_addresses(data, reading)
+    yield from surroundings.private_addresses(settings)
     yield from signers.aliases(settings)
     yield from signers.too_few(settings)
     yield from cautions.unpinned(settings)

@@ -18,18 +18,21 @@ from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter
 
+from router.admission.settings import WebhookSettings
 from router.destinations.catalogue import AnyDestination, DestinationSettings
 from router.fields import ReadingContext
+from router.outbox.settings import OutboxSettings
 from router.policy.settings import RuleSettings
 from router.registry.settings import RegistrySettings
 from router.rendering.settings import TemplatesSettings
 from router.routing import RouteSettings, TimeIntervalSettings
+from router.server.settings import OperationsSettings
 from router.settings.plain import Item as Data
 from router.settings.plain import maps
 from router.settings.problems import Finding, Plain
 from router.settings.problems import Path as Place
 from router.settings.shape import Annotation
-from router.settings.tree import JudgingSettings, KeeperSettings
+from router.settings.tree import JudgingSettings, KeeperSettings, Settings
 from router.settings.validating import Mistakes, valid_or_mistakes, without
 from router.verification.catalogue import AnySettings as AnyVerifier
 from router.verification.catalogue import VerifierSettings
@@ -37,6 +40,9 @@ from router.verification.trust_roots import TrustRootSettings
 
 T = TypeVar("T")
 
+_WEBHOOK = TypeAdapter(WebhookSettings)
+_OPERATIONS = TypeAdapter(OperationsSettings)
+_OUTBOX = TypeAdapter(OutboxSettings)
 _REGISTRY = TypeAdapter(RegistrySettings)
 _TRUST_ROOT = TypeAdapter(TrustRootSettings)
 _VERIFIER: TypeAdapter[AnyVerifier] = TypeAdapter(VerifierSettings)
@@ -103,6 +109,26 @@ class Telling:
     """None where nothing stands there, or nothing that is a tree."""
     templates: Path | None
     """The operator's folder of templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """Where we listen, and what we keep; None where nothing valid says it."""
+
+    webhook: WebhookSettings | None
+    operations: OperationsSettings | None
+    outbox: OutboxSettings | None
+
+
+def our_own(data: Data, result: Settings | list[Finding], reading: ReadingContext) -> Ours:
+    """Where we listen, and what we keep."""
+    if isinstance(result, Settings):
+        return Ours(result.webhook, result.operations, result.outbox)
+    return Ours(
+        _left(_WEBHOOK, WebhookSettings, data.get("webhook"), reading).value,
+        _left(_OPERATIONS, OperationsSettings, data.get("operations"), reading).value,
+        _left(_OUTBOX, OutboxSettings, data.get("outbox"), reading).value,
+    )
 
 
 def judging_items(data: Data, result: JudgingSettings | list[Finding], reading: ReadingContext) -> Judging:

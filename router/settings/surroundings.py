@@ -1,75 +1,74 @@
 """Cross-checks against the world around the configuration: templates, certificates, addresses.
 
-What has the wrong type is passed over here, because the validation tells of it. Files are read by the one `Reading`;
+Files are read by the one `Reading`;
 the folders of templates are looked into only to say which there would have been. Binds nothing.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from yarl import URL
-
 from router.by_reference import SECRET_LIMIT
 from router.destinations.catalogue import AnyDestination, default_template, markup_of
-from router.destinations.egress import EgressSettings
+from router.destinations.literal import literal_addresses
+from router.destinations.settings import HttpSettings
 from router.destinations.webhook import WebhookSettings
 from router.errors import ConfigurationError, TemplateError
-from router.outbound.addresses import Address, address_of, is_forbidden
-from router.pem import Pair
+from router.outbound.addresses import Address, is_forbidden
+from router.pem import Pair, PairSettings
 from router.rendering.library import Library, Templates
 from router.rendering.markup import Markup
 from router.rendering.rehearsal import OF_INCIDENTS, OF_NOTICES
 from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
 from router.routing.checks import nodes
-from router.settings.plain import Item, maps
-from router.settings.problems import Finding, Plain, inside
+from router.settings.problems import Finding
 from router.settings.problems import Path as DataPath
-from router.settings.sections import Telling, Tree
+from router.settings.sections import Ours, Telling, Tree, telling_of
 from router.settings.snapshot import Reading
+from router.settings.tree import Settings
 from router.text import advice, shown
 from router.tls import show
 
 T = TypeVar("T")
-_EVERYWHERE = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 - these are compared, not bound
+_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - these are compared, not bound
 
 
-def listening(data: Item) -> Iterator[Finding]:
+def listening(ours: Ours) -> Iterator[Finding]:
     """Two servers at one address: the second could not start."""
-    ours = inside(data.get("webhook"), "listen"), inside(data.get("operations"), "listen")
-    webhook, operations = (value.rpartition(":") if isinstance(value, str) else ("", "", "") for value in ours)
-    same_host = webhook[0] == operations[0] or _EVERYWHERE & {webhook[0], operations[0]}
-    if webhook[2] and webhook[2] == operations[2] and same_host:
-        text = f"port {operations[2]} is webhook.listen's already; choose another"
+    if ours.webhook is None or ours.operations is None:
+        return
+    webhook, operations = ours.webhook.listen, ours.operations.listen
+    same_host = webhook.host == operations.host or _EVERYWHERE & {webhook.host, operations.host}
+    if webhook.port == operations.port and same_host:
+        text = f"port {operations.port} is webhook.listen's already; choose another"
         yield Finding(("operations", "listen"), text)
 
 
-def certificates(data: Item, reading: Reading) -> Iterator[Finding]:
+def certificates(ours: Ours, telling: Telling, reading: Reading) -> Iterator[Finding]:
     """Certificates and keys that do not fit each other, or that OpenSSL does not take."""
-    yield from _pair(inside(data.get("webhook"), "tls"), ("webhook", "tls"), reading)
-    for index, destination in maps(data.get("destinations")):
-        here: DataPath = ("destinations", index, "client_certificate")
-        yield from _pair(destination.get("client_certificate"), here, reading)
+    if ours.webhook is not None and isinstance(ours.webhook.tls, PairSettings):
+        yield from _pair(ours.webhook.tls, ("webhook", "tls"), reading)
+    for item in telling.destinations:
+        if isinstance(item.value, HttpSettings) and item.value.client_certificate is not None:
+            here: DataPath = ("destinations", item.index, "client_certificate")
+            yield from _pair(item.value.client_certificate, here, reading)
 
 
-def _pair(pair: Plain, path: DataPath, reading: Reading) -> Iterator[Finding]:
-    names = [inside(pair, key) for key in ("certificate", "key")]
-    files = [reading.folder / name for name in names if isinstance(name, str)]
+def _pair(pair: PairSettings, path: DataPath, reading: Reading) -> Iterator[Finding]:
     try:
-        certificate, key = (reading.read(file, SECRET_LIMIT) for file in files)
-    except (OSError, ValueError):  # one is not named, can't be read or is too large: the validation tells of it
+        certificate, key = (reading.read(file, SECRET_LIMIT) for file in (pair.certificate, pair.key))
+    except (OSError, ValueError):  # one can't be read or is too large: the validation tells of it
         return
     from router.server.certificates import new_context  # noqa: PLC0415 - most configurations need it not
 
     try:
         show(new_context(), Pair(certificate, key))
     except ConfigurationError as error:
-        yield Finding(path, f"{files[0]} and {files[1]} are {error}")
+        yield Finding(path, f"{pair.certificate} and {pair.key} are {error}")
 
 
 def templates(telling: Telling, reading: Reading) -> Generator[Finding, None, Mapping[str, Templates]]:
@@ -172,60 +171,26 @@ def _is_file(path: Path, reading: Reading) -> bool:
     return True
 
 
-def forbidden_addresses(data: Item, reading: Reading) -> Iterator[Finding]:
+def forbidden_addresses(telling: Telling) -> Iterator[Finding]:
     """Destinations, and proxies, at a literal address to which nothing is ever sent."""
-    for path, address, what in _addresses(data, reading):
+    for path, address, what in _addresses(telling):
         if is_forbidden(address):
             text = f"{what} is a link-local or metadata address, to which nothing is ever sent; name another"
             yield Finding(path, text)
 
 
-def private_addresses(data: Item, reading: Reading) -> Iterator[Finding]:
+def private_addresses(settings: Settings) -> Iterator[Finding]:
     """Warnings: destinations, and proxies, at a literal private or loopback address that `egress.allow` lacks."""
-    networks = tuple(_networks(inside(data.get("egress"), "allow")))
-    guard = EgressSettings.model_construct(allow=networks).guard()
-    for path, address, what in _addresses(data, reading):
+    guard = settings.egress.guard()
+    for path, address, what in _addresses(telling_of(settings)):
         if not guard.allows(address):
             text = f"{what} is not a public address; add its network to egress.allow, or nothing is sent there"
             yield Finding(path, text)
 
 
-def _addresses(data: Item, reading: Reading) -> Iterator[tuple[DataPath, Address, str]]:
+def _addresses(telling: Telling) -> Iterator[tuple[DataPath, Address, str]]:
     """Every literal address that something is sent to, and what it is called: of a secret URL nothing is shown."""
-    for index, destination in maps(data.get("destinations")):
-        for key in ("url", "proxy"):
-            value = destination.get(key)
-            url = value if isinstance(value, str) else _referenced(value, reading)
-            if url is not None and (address := _address(url)) is not None:
-                shown = str(address) if isinstance(value, str) else f"the host of the {key} that is referenced"
-                yield ("destinations", index, key), address, shown
-
-
-def _referenced(reference: Plain, reading: Reading) -> str | None:
-    """The text that a reference leads to; None where there is none, since the validation tells of it."""
-    match reference:
-        case {"env": str(name)}:
-            return reading.get(name, "").strip()
-        case {"file": str(name)} if name and "\0" not in name:
-            try:
-                return reading.read(reading.folder / name, SECRET_LIMIT).decode().strip()
-            except (OSError, ValueError):
-                return None
-        case _:
-            return None
-
-
-def _address(url: str) -> Address | None:
-    try:
-        return address_of(URL(url).raw_host or "")
-    except ValueError:
-        return None
-
-
-def _networks(allow: Plain) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    for text in allow if isinstance(allow, list) else ():
-        if isinstance(text, str):
-            try:
-                yield ipaddress.ip_network(text)
-            except ValueError:
-                continue  # the validation tells of it
+    for item in telling.destinations:
+        for found in () if item.value is None else literal_addresses(item.value):
+            what = f"the host of the {found.key} that is referenced" if found.is_referenced else str(found.address)
+            yield ("destinations", item.index, found.key), found.address, what
