@@ -26,11 +26,10 @@ from router.admission.decisions import Decisions
 from router.admission.draft import Draft
 from router.admission.gate import Gate, decided
 from router.admission.judging import Judging
-from router.admission.places import Place
 from router.admission.review import read_review
 from router.admission.telling import Telling
 from router.assembly.observing import Observing
-from router.decision import Finding
+from router.decision import Finding, Place
 from router.errors import OutboxError, ReviewError
 from router.events import Origin
 from router.images import ImageReference

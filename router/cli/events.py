@@ -173,7 +173,7 @@ def _text(events: Sequence[StoredEvent], nothing: str) -> str:
 
 def _cells(event: Mapping[str, object]) -> Sequence[str]:
     """An event on one line, whatever kind of event it is."""
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+    from router.text import one_line  # noqa: PLC0415 - as above
 
     data = inside(event, "data")
     decision, images = inside(data, "decision"), data.get("images")

@@ -141,7 +141,7 @@ def step_object(step: Step) -> Object:
 
 
 def _lines(told: _Told) -> Iterator[str]:
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+    from router.text import one_line  # noqa: PLC0415 - as above
 
     event = told.event
     yield one_line(f"event {event['id']}, {event['subject']}, {event['time']}")

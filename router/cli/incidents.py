@@ -167,7 +167,7 @@ def as_object(one: Incident) -> Object:
 
 def lines_of(one: Incident) -> Iterator[str]:
     """An incident, for people."""
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+    from router.text import one_line  # noqa: PLC0415 - as above
 
     yield one_line(f"incident {one.number} ({one.id}): {_state(one)}, severity {one.severity}")
     yield one_line(f"  {who(one)} in cluster {one.cluster}, first asked by {one.user}")
@@ -196,7 +196,7 @@ def _state(one: Incident) -> str:
 
 
 def _cells(one: Incident) -> Sequence[str]:
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+    from router.text import one_line  # noqa: PLC0415 - as above
 
     verdicts = " ".join(dict.fromkeys(image.verdict for image in one.images)) or "-"
     cells = (

@@ -171,7 +171,7 @@ def _text(
     told: Sequence[_Told],
     missed: Mapping[str, Sequence[str]],
 ) -> str:
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
+    from router.text import one_line  # noqa: PLC0415 - as above
 
     decision = inside(inside(event, "data"), "decision") or inside(inside(event, "data"), "notice")
     about = [str(decision[key]) for key in ("outcome", "mode", "severity") if key in decision]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
@@ -15,6 +16,7 @@ from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
 from router.pem import PairSettings, read_authorities
 from router.routing.settings import ReceiverSettings
+from router.text import shown
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
@@ -91,6 +93,16 @@ class CommonSettings(ReceiverSettings):
     rate: RateSetting | None = None
     """At most so many requests in a time, such as `20/1m`. In the events lane the rest waits; in the incidents lane it
     becomes one summary, shared fairly between namespaces, but for what is critical or must be heard."""
+
+    @property
+    def fallback(self) -> str | None:
+        """Name of the template that makes its payloads where the other fails; None where there is none."""
+        return None
+
+    @property
+    def written(self) -> tuple[str, Path] | None:
+        """The key that names a file on this machine which is written to, and the file; None where none is."""
+        return None
 
     @property
     def note(self) -> tuple[str, str] | None:
@@ -172,7 +184,7 @@ def checked_headers(headers: dict[str, str | Secret]) -> dict[str, str | Secret]
         raise ValueError("a header is named twice; names differ by more than their case")
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name[:100]!r} is not a valid name of a header")
+            raise ValueError(f"{shown(name, 100)} is not a valid name of a header")
         if name.lower() in _OURS or name.lower().startswith("webhook-"):
             raise ValueError(f"the header {name!r} is set by Gatecrier")
         if name.lower() in _OF_A_CONNECTION:

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias, get_args
 
 from pydantic import Field
 
-from router.verification.combination_settings import AllOfSettings, AnyOfSettings, CombinationSettings
+from router.verification.combination_settings import AllOfSettings, AnyOfSettings
 from router.verification.cosign.settings import CosignSettings
 from router.verification.notation.settings import NotationSettings
 from router.verification.settings import SchemeSettings
@@ -19,15 +19,4 @@ VerifierSettings: TypeAlias = Annotated[AnySettings, Field(discriminator="kind")
 SCHEMES: tuple[type[SchemeSettings], ...] = get_args(AnySettings)
 """The settings of every scheme."""
 
-
-def _kind(settings: type[SchemeSettings]) -> str:
-    kind: str = get_args(settings.model_fields["kind"].annotation)[0]
-    return kind
-
-
-KINDS_WITHOUT_EVIDENCE = tuple(_kind(settings) for settings in SCHEMES if not settings.looks_at_evidence)
-"""Values of `kind` of whose verifiers nothing can be demanded."""
-COMBINING_KINDS = tuple(_kind(settings) for settings in SCHEMES if issubclass(settings, CombinationSettings))
-"""Values of `kind` of verifiers that are combined of others."""
-
-__all__ = ["BUILT_IN", "COMBINING_KINDS", "KINDS_WITHOUT_EVIDENCE", "SCHEMES", "AnySettings", "VerifierSettings"]
+__all__ = ["BUILT_IN", "SCHEMES", "AnySettings", "VerifierSettings"]

@@ -97,6 +97,23 @@ def overloaded(*, had_a_turn: bool) -> Judgement:
     return refused(OverloadedError(f"too many images were waiting to be verified: {had} within the deadline"), None)
 
 
+def denied(reason: Denial, detail: str) -> Judgement:
+    """The judgement about an image that is refused without asking anybody."""
+    return Judgement(Verdict.DENIED, reason, detail, None, (), cached=False)
+
+
+def unasked() -> Judgement:
+    """The judgement about an image of a request that nobody waits for any more."""
+    detail = "nobody waited for a verdict"
+    return Judgement(Verdict.UNVERIFIABLE, Obstacle.UNANSWERED, detail, None, (), cached=False)
+
+
+def failed(error: BaseException) -> Judgement:
+    """The judgement about an image at which the verifier itself failed."""
+    detail = f"the verifier failed ({type(error).__name__})"
+    return Judgement(Verdict.UNVERIFIABLE, Obstacle.INTERNAL_ERROR, detail, None, (), cached=False)
+
+
 def told(judgement: Judgement, *, is_pinned: bool, by: str) -> Judgement:
     """The judgement as one image's author should read it: an image given by digest may be a platform of an index.
 

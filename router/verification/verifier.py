@@ -27,6 +27,7 @@ from router.errors import ConfigurationError, NotVerifiedError, TimedOutError
 from router.images import Digest, ImageReference
 from router.policy import Rule
 from router.slices import Slices
+from router.text import shown
 from router.verification.account import Account, Notes
 from router.verification.catalogue import BUILT_IN
 from router.verification.combination import Case as CombinedCase
@@ -113,7 +114,7 @@ class Verifier:
         """
         scheme = self._schemes.get(rule.verifier)
         if scheme is None:
-            raise ConfigurationError(f"there is no verifier {rule.verifier!r}")
+            raise ConfigurationError(f"there is no verifier {shown(rule.verifier)}")
         if not isinstance(scheme, Combination) and not scheme.needs_evidence:  # (1)
             return self._unseen(scheme, image, rule)
         digest = image.digest

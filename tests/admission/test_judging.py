@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from router.admission.judging import Judging
-from router.admission.places import Place
-from router.decision import Finding
+from router.decision import Finding, Place
 from router.images import ImageReference
 from router.policy import Policy, Rule, RuleSettings
 from router.reasons import Obstacle
@@ -84,10 +83,10 @@ def judged(
 def test_a_timeout_is_the_registrys_doing_where_it_was_asked_for_half_of_the_time() -> None:
     long, short = judged(Slow({"a": (3.9, 100.0), "b": (4.1, 100.0)}), ["r.example/a", "r.example/b"])
 
-    assert (long.reason, long.is_registrys_doing, long.is_failing) == ("timeout", True, False)
-    assert (short.reason, short.is_registrys_doing, short.is_failing) == ("timeout", False, True)
-    assert "4.1 of 8.0 s" in long.detail
-    assert "3.9 of 8.0 s" in short.detail
+    assert (long.reason, long.judgement.is_registrys_doing, long.is_failing) == ("timeout", True, False)
+    assert (short.reason, short.judgement.is_registrys_doing, short.is_failing) == ("timeout", False, True)
+    assert "4.1 of 8.0 s" in long.judgement.detail
+    assert "3.9 of 8.0 s" in short.judgement.detail
 
 
 def test_what_never_got_its_turn_is_overloaded_and_never_tolerated() -> None:
@@ -138,15 +137,15 @@ def test_a_crowd_of_one_namespace_does_not_delay_the_image_of_another() -> None:
 def test_a_deadline_that_has_passed_makes_nothing_tolerable() -> None:
     (finding,) = judged(Slow(otherwise=(0.0, 100.0)), ["r.example/a"], within=0.0)
 
-    assert (finding.is_registrys_doing, finding.is_failing) == (False, True)
+    assert (finding.judgement.is_registrys_doing, finding.is_failing) == (False, True)
 
 
 def test_what_waited_before_it_was_judged_is_not_tolerated_for_a_moment_of_silence() -> None:
     """Whoever fills the room before an unsigned image leaves it a tenth of a second, and no registry is so quick."""
     (finding,) = judged(Slow(otherwise=(0.0, 0.15)), ["r.example/evil"], within=0.1, came=-7.9)
 
-    assert (finding.reason, finding.is_registrys_doing, finding.is_failing) == ("timeout", False, True)
-    assert "0.1 of 8.0 s" in finding.detail
+    assert (finding.reason, finding.judgement.is_registrys_doing, finding.is_failing) == ("timeout", False, True)
+    assert "0.1 of 8.0 s" in finding.judgement.detail
 
 
 def test_a_busy_loop_makes_no_registry_silent() -> None:
@@ -172,7 +171,7 @@ def test_a_busy_loop_makes_no_registry_silent() -> None:
 def test_without_tolerance_a_long_timeout_fails_too() -> None:
     (finding,) = judged(Slow(otherwise=(0.0, 100.0)), ["r.example/a"], policy=REJECTING)
 
-    assert (finding.is_registrys_doing, finding.is_failing) == (True, True)
+    assert (finding.judgement.is_registrys_doing, finding.is_failing) == (True, True)
 
 
 async def test_a_thousand_known_images_leave_the_loop_to_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,7 +148,7 @@ async def bare(url: str, bodies: list[bytes]) -> float:
 def rendered(renderer: Renderer, event_id: str, body: bytes) -> Document:
     """What a channel sends of an event."""
     made = renderer.render(body)
-    return Document(event_id, made.body, made.content_type, made.is_fallback)
+    return Document(event_id, made.body, made.content_type, made.value, made.is_fallback)
 
 
 async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = False) -> float:

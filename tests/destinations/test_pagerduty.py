@@ -238,6 +238,28 @@ def test_whatever_a_template_makes_is_taken(made: object) -> None:
     assert event["routing_key"] == KEY
 
 
+@given(JSON | NEARLY)
+def test_a_value_is_sent_as_its_body_would_be_and_stays_as_it_is(value: object) -> None:
+    """What was parsed to be checked is not parsed again, and whoever holds it needs it for the next attempt."""
+    try:
+        body = orjson.dumps(value)
+    except TypeError:  # as above
+        return
+    dialect = PagerdutyDialect(settings())
+    parsed, unparsed = (Document("1", body, value=one) for one in (value, None))
+
+    assert dialect.compose([parsed], 0.0) == dialect.compose([unparsed], 0.0)
+    assert orjson.dumps(value) == body
+
+
+def test_a_shorter_form_does_not_speak_of_what_it_was_made_of() -> None:
+    value = {"payload": {"summary": "s", "custom_details": {"long": "x" * 5000}}}
+    short = PagerdutyDialect(settings()).shorter(Document("1", orjson.dumps(value), value=value))
+
+    assert short is not None
+    assert short.parsed() == orjson.loads(short.body)
+
+
 def test_a_text_that_is_no_event_becomes_a_summary() -> None:
     events = [sent(body) for body in (b'"web is unsigned"', b"no json at all", b'{"text": "x"}', b'{"payload": 1}')]
 

@@ -58,7 +58,7 @@ def test_any_values_make_one_line_of_utf_8(form: Form, values: dict[str, object]
 def test_problems_stand_beneath_their_line_each_on_its_own() -> None:
     line = COLUMNS({"event": "x", "level": "error", "timestamp": "t", "problems": ["one is wrong", "so is \x1b[2J"]})
 
-    assert line.decode().splitlines()[1:] == ["    | one is wrong", "    | so is \\x1b[2J"]
+    assert line.decode().splitlines()[1:] == ["    | one is wrong", "    | so is \\u001b[2J"]
 
 
 @given(value=VALUES)

@@ -383,7 +383,7 @@ async def test_payloads_are_fetched_at_once() -> None:
 
 async def test_a_rule_without_its_verifier_is_a_mistake_and_no_verdict() -> None:
     verifier = Verifier(MemorySource(), [])
-    with pytest.raises(ConfigurationError, match="no verifier 'keys'"):
+    with pytest.raises(ConfigurationError, match='no verifier "keys"'):
         await verifier.judge(image(), rule(), FAR)
 
     assert verifier.knows(image(), rule()) is None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -43,6 +44,11 @@ class FileSettings(CommonSettings):
     """How many events are flushed to the disk together; as many may be repeated after a crash."""
     give_up_after: Duration = 86400.0
     """How long after its first attempt an event is set aside that could not be written."""
+
+    @property
+    def written(self) -> tuple[str, Path]:
+        """The key that names the file, and the file."""
+        return "path", self.path
 
 
 class FileDestination:

@@ -100,6 +100,11 @@ class WebhookSettings(HttpSettings):
         return revealed(self.url)
 
     @property
+    def fallback(self) -> str | None:
+        """Name of the template that makes its payloads where the other fails."""
+        return self.fallback_template
+
+    @property
     def note(self) -> tuple[str, str] | None:
         """Where it has a template and would get a CloudEvent where that fails."""
         if self.template is None or self.fallback_template is not None:

@@ -129,7 +129,7 @@ class WebApiDialect:
     def exchange(self, documents: Sequence[Document], now: float) -> Exchange:  # noqa: ARG002 - no signature, no time
         """Change the first message, or post, or both: rules (1) to (4)."""
         (document,) = documents
-        message = block_kit.message_of(document.body)
+        message = block_kit.message_of(document)
         head = None if self._updates == "post" else self._head(document.receipt)
         if head is not None and not document.is_late:
             changed = answered((yield self._changing(head, message)))
