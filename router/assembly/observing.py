@@ -15,7 +15,7 @@ LATE = 900.0
 _NOTHING = Waiting(0, None, 0)
 
 
-class Observing:
+class MetricsObserver:
     """Counts what admission, delivery and the server report, and passes on what is wrong.
 
     Args:
