@@ -110,7 +110,7 @@ def failed(error: BaseException) -> Judgement:
     return Judgement(Verdict.UNVERIFIABLE, Obstacle.INTERNAL_ERROR, detail, None, (), cached=False)
 
 
-def told(judgement: Judgement, *, is_pinned: bool) -> Judgement:
+def with_hint(judgement: Judgement, *, is_pinned: bool) -> Judgement:
     """The judgement as one image's author should read it: an image given by digest may be a platform of an index."""
     if judgement.verdict is not Verdict.UNSIGNED or not is_pinned:
         return judgement

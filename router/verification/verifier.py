@@ -34,7 +34,7 @@ from router.verification.combination import Case as CombinedCase
 from router.verification.combination import Combination
 from router.verification.examination import Case, Examination
 from router.verification.flights import Flights
-from router.verification.judgement import Judgement, refused, ruled, told
+from router.verification.judgement import Judgement, refused, ruled, with_hint
 from router.verification.lasting import Known, Lasting
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.places import ProvenPlaces
@@ -132,7 +132,7 @@ class Verifier:
         else:
             found = await self._flights.join(key, deadline, lambda until: self._verified(image, case, key, until))
             judgement = found or refused(TimedOutError("no verdict within the deadline of the request"), digest)
-        return told(judgement, is_pinned=image.digest is not None)
+        return with_hint(judgement, is_pinned=image.digest is not None)
 
     def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:
         """The judgement, where it can be had without asking anybody: a static one, or a remembered one by digest.
@@ -156,7 +156,7 @@ class Verifier:
         judgement = kept.judgement
         valid_until = math.inf if judgement.valid_until is None else judgement.valid_until
         lasting = Lasting(min(until, kept.until), valid_until, frozenset(((rule.verifier, trust),)))
-        return Known(told(judgement, is_pinned=image.digest is not None), lasting)
+        return Known(with_hint(judgement, is_pinned=image.digest is not None), lasting)
 
     def holds(self, lasting: Lasting) -> bool:
         """Whether what was known still holds, the clocks and all trust considered."""
