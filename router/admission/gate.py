@@ -45,7 +45,7 @@ from router.admission.judging import Found
 from router.admission.observer import Observer
 from router.admission.reading.tolerant import UnreadableJsonError
 from router.admission.review import AdmissionRequest, Objects
-from router.admission.telling import Telling
+from router.admission.telling import EventRecorder
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import SKIPPED, Workload, read_workload
 from router.decision import Failure, Finding, decide, last_word, unanswered
@@ -62,7 +62,7 @@ log = logger()
 class Gate:
     """Answers admission requests by the rules in force; `rules` may be replaced at any time."""
 
-    def __init__(self, rules: GateRules, telling: Telling, observer: Observer) -> None:
+    def __init__(self, rules: GateRules, telling: EventRecorder, observer: Observer) -> None:
         self.rules = rules
         self.slices = Slices()
         self._telling = telling

@@ -67,7 +67,7 @@ class Knowing(Protocol):
     async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:
         """What is known about the image under this rule; asks its registry."""
 
-    def knows(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:
+    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:
         """The same where it can be had without asking; whether what a tag meant a moment ago will do."""
 
     def holds(self, lasting: Lasting) -> bool:
@@ -87,7 +87,7 @@ class Pause:
             self._until = time.perf_counter() + SLICE_SECONDS
 
 
-class Judging:
+class ImageJudge:
     """Judges images by a policy and its verifier."""
 
     def __init__(
@@ -168,7 +168,7 @@ class Judging:
         rule = self._policy.match(reference)
         if rule is None:
             return Judged(str(reference), None, denied(Denial.NO_RULE, "no rule of the policy names this image"))
-        known = self._verifier.knows(reference, rule, is_recent_enough=is_recent_enough)
+        known = self._verifier.remembered(reference, rule, is_recent_enough=is_recent_enough)
         if known is None:
             return reference, rule
         return Judged(str(reference), rule, known.judgement, lasting=known.lasting)

@@ -1,4 +1,4 @@
-"""Addresses that a destination's settings have written out: no name stands between them and where one connects."""
+"""Addresses that the settings of a destination have written out, in place of a name. Pure."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import assert_never
 
 from router.expressions import full_match
@@ -82,6 +83,7 @@ class Matcher:
                 assert_never(self.operator)
 
 
+@lru_cache(maxsize=4096)  # a configuration is read several times: as a whole, as parts, by each process
 def parse_matcher(text: str) -> Matcher:
     """The matcher that an operator wrote.
 

@@ -42,7 +42,7 @@ from router.settings.document import Document
 from router.settings.plain import Item
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
-from router.settings.sections import Judging, Telling, judging_items, our_own, telling_items
+from router.settings.sections import JudgingItems, TellingItems, judging_items, our_own, telling_items
 from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import Settings
 from router.settings.validating import validated
@@ -155,7 +155,7 @@ def checked(reading: Reading) -> Loaded | Refused:
     )
 
 
-def judging_checks(judging: Judging) -> Iterator[Finding]:
+def judging_checks(judging: JudgingItems) -> Iterator[Finding]:
     """Cross-checks of the part that images are judged by."""
     yield from names.repeated_registries(judging)
     yield from names.repeated(judging.trust_roots, "trust_roots")
@@ -166,7 +166,7 @@ def judging_checks(judging: Judging) -> Iterator[Finding]:
     yield from rules.never_winning(judging)
 
 
-def telling_checks(telling: Telling, *, has_routes: bool) -> Iterator[Finding]:
+def telling_checks(telling: TellingItems, *, has_routes: bool) -> Iterator[Finding]:
     """Cross-checks of who is told of what."""
     yield from names.repeated(telling.destinations, "destinations")
     yield from routes.routes(telling, is_missing=not has_routes)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from router.errors import InvalidReferenceError
 from router.hosts import canonical_registry
 from router.settings.problems import Finding, Path
-from router.settings.sections import Items, Judging, T, names
+from router.settings.sections import Items, JudgingItems, T, names
 from router.settings.tree import Settings
 from router.text import advice, shown
 from router.verification.catalogue import BUILT_IN
@@ -38,7 +38,7 @@ def repeated(items: Items[T], section: str, key: str = "name") -> Iterator[Findi
     yield from _repeated(items, section, key, str.casefold)
 
 
-def repeated_registries(judging: Judging) -> Iterator[Finding]:
+def repeated_registries(judging: JudgingItems) -> Iterator[Finding]:
     """The same of hosts, however they are spelt."""
     yield from _repeated(judging.registries, "registries", "host", _host)
 
@@ -61,12 +61,12 @@ def _repeated(items: Items[T], section: str, key: str, compared: Callable[[str],
             yield Finding((section, item.index, key), text)
 
 
-def declared_in(judging: Judging) -> Declared:
+def declared_in(judging: JudgingItems) -> Declared:
     """The verifiers by name, as far as they may be held against others."""
     return {item.name: item.sound for item in judging.verifiers if item.name is not None}
 
 
-def trust_roots(judging: Judging) -> Iterator[Finding]:
+def trust_roots(judging: JudgingItems) -> Iterator[Finding]:
     """Verifiers that name no trust root."""
     known = [PUBLIC_GOOD, *names(judging.trust_roots)]
     for item in judging.verifiers:
@@ -76,7 +76,7 @@ def trust_roots(judging: Judging) -> Iterator[Finding]:
             yield Finding(("verifiers", item.index, "trust_root"), text)
 
 
-def members(judging: Judging) -> Iterator[Finding]:
+def members(judging: JudgingItems) -> Iterator[Finding]:
     """Members of combinations that can't be ones."""
     declared = declared_in(judging)
     for item in judging.verifiers:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from router.settings.problems import Finding
-from router.settings.sections import Ours, Telling
+from router.settings.sections import Ours, TellingItems
 from router.settings.snapshot import Reading
 from router.text import shown
 
@@ -22,7 +22,7 @@ BESIDE_THE_OUTBOX = ("", "-wal", "-shm", "-journal", ".lock", "-reserve")
 """Endings of the files that an outbox consists of (SQLite, "Temporary Files Used By SQLite")."""
 
 
-def overwritten(ours: Ours, telling: Telling, reading: Reading) -> Iterator[Finding]:
+def overwritten(ours: Ours, telling: TellingItems, reading: Reading) -> Iterator[Finding]:
     """Destinations that would write into one of our own files."""
     own: dict[object, str] = {}
     for path, what in _own(ours, reading):

@@ -22,14 +22,14 @@ from router.rendering.examples import NOTICES, SUMMARIES, TROUBLES, UNMATCHED
 from router.routing import RouteSettings, RoutingTree
 from router.routing.checks import Node, nodes, told_of_incidents_only, unreachable, without_incidents
 from router.settings.problems import Finding, Path, path_text
-from router.settings.sections import Telling, Tree, names
+from router.settings.sections import TellingItems, Tree, names
 from router.settings.tree import Settings
 from router.text import advice, shown
 
 ROOT: Path = ("routes",)
 
 
-def routes(telling: Telling, *, is_missing: bool) -> Iterator[Finding]:
+def routes(telling: TellingItems, *, is_missing: bool) -> Iterator[Finding]:
     """Everything that is wrong with the tree of routes; `is_missing` where there is none."""
     if is_missing and names(telling.destinations):
         yield Finding(ROOT, "is missing; expected the destinations that are told, such as `destinations: [...]`")
@@ -81,7 +81,7 @@ def _unreachable(tree: Tree) -> Iterator[Finding]:
             yield Finding((*ROOT, *place), text)
 
 
-def _never_told_alone(telling: Telling, tree: Tree) -> Iterator[Finding]:
+def _never_told_alone(telling: TellingItems, tree: Tree) -> Iterator[Finding]:
     only = told_of_incidents_only(tree.root)
     for item in telling.destinations:
         if item.value is not None and item.value.must_deliver and item.name in only:

@@ -8,7 +8,7 @@ from router.policy import unreachable_rules
 from router.policy.settings import RuleDemands, RuleSettings
 from router.settings.names import declared_in
 from router.settings.problems import Finding, Path
-from router.settings.sections import Item, Judging
+from router.settings.sections import Item, JudgingItems
 from router.text import advice, shown
 from router.verification.catalogue import BUILT_IN
 from router.verification.checks import Declared, demandable, looks_at_nothing
@@ -17,7 +17,7 @@ from router.verification.settings import Demandable
 _BUILT_IN = frozenset(entry.name for entry in BUILT_IN)
 
 
-def checks(judging: Judging) -> Iterator[Finding]:
+def checks(judging: JudgingItems) -> Iterator[Finding]:
     """Rules that name no verifier, or demand what their verifier can't give."""
     declared = declared_in(judging)
     for item in judging.rules:
@@ -56,7 +56,7 @@ def _unmet(here: Path, demands: RuleDemands, verifier: str, who: Demandable) -> 
             yield Finding((*here, "required", index), text)
 
 
-def never_winning(judging: Judging) -> Iterator[Finding]:
+def never_winning(judging: JudgingItems) -> Iterator[Finding]:
     """Rules of which another one takes all that they match."""
     sound = [(item.index, item.sound) for item in judging.rules]
     rules = [(index, rule) for index, rule in sound if rule is not None]

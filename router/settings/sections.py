@@ -90,7 +90,7 @@ Items = Sequence[Item[T]]
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
+class JudgingItems:
     """What images are judged by."""
 
     registries: Items[RegistrySettings]
@@ -100,7 +100,7 @@ class Judging:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class TellingItems:
     """Who is told, and of what."""
 
     destinations: Items[DestinationSettings]
@@ -131,17 +131,17 @@ def our_own(data: Data, result: Settings | list[Finding], reading: ReadingContex
     )
 
 
-def judging_items(data: Data, result: JudgingSettings | list[Finding], reading: ReadingContext) -> Judging:
+def judging_items(data: Data, result: JudgingSettings | list[Finding], reading: ReadingContext) -> JudgingItems:
     """The items that images are judged by, called as they are written."""
     registries, roots, verifiers = (data.get(key) for key in ("registries", "trust_roots", "verifiers"))
     if isinstance(result, JudgingSettings):
-        return Judging(
+        return JudgingItems(
             _whole(result.registries, _called(registries, "host")),
             _whole(result.trust_roots, _called(roots)),
             _whole(result.verifiers, _called(verifiers)),
             _whole(result.policy, [None] * len(result.policy)),
         )
-    return Judging(
+    return JudgingItems(
         _each(_REGISTRY, RegistrySettings, registries, reading, "host"),
         _each(_TRUST_ROOT, TrustRootSettings, roots, reading),
         _each(_VERIFIER, VerifierSettings, verifiers, reading),
@@ -149,12 +149,12 @@ def judging_items(data: Data, result: JudgingSettings | list[Finding], reading: 
     )
 
 
-def telling_of(settings: KeeperSettings) -> Telling:
+def telling_of(settings: KeeperSettings) -> TellingItems:
     """The same of settings that are valid."""
     tree = Tree(settings.routes, frozenset()) if "routes" in settings.model_fields_set else None
     directory = settings.templates.directory
     destinations, intervals = settings.destinations, settings.time_intervals
-    return Telling(
+    return TellingItems(
         _whole(destinations, [one.name for one in destinations]),
         _whole(intervals, [one.name for one in intervals]),
         tree,
@@ -162,13 +162,13 @@ def telling_of(settings: KeeperSettings) -> Telling:
     )
 
 
-def telling_items(data: Data, result: KeeperSettings | list[Finding], reading: ReadingContext) -> Telling:
+def telling_items(data: Data, result: KeeperSettings | list[Finding], reading: ReadingContext) -> TellingItems:
     """The items that say who is told of what."""
     if isinstance(result, KeeperSettings):
         return telling_of(result)
     folder = _left(_TEMPLATES, TemplatesSettings, data.get("templates", {}), reading).value
     tree = _left(_ROUTE, RouteSettings, data.get("routes"), reading)
-    return Telling(
+    return TellingItems(
         _each(_DESTINATION, DestinationSettings, data.get("destinations"), reading),
         _each(_INTERVAL, TimeIntervalSettings, data.get("time_intervals"), reading),
         None if tree.value is None else Tree(tree.value, tree.left_out),

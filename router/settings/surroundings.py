@@ -26,7 +26,7 @@ from router.rendering.template import Template
 from router.routing.checks import nodes
 from router.settings.problems import Finding
 from router.settings.problems import Path as DataPath
-from router.settings.sections import Ours, Telling, Tree, telling_of
+from router.settings.sections import Ours, TellingItems, Tree, telling_of
 from router.settings.snapshot import Reading
 from router.settings.tree import Settings
 from router.text import advice, shown
@@ -47,7 +47,7 @@ def listening(ours: Ours) -> Iterator[Finding]:
         yield Finding(("operations", "listen"), text)
 
 
-def certificates(ours: Ours, telling: Telling, reading: Reading) -> Iterator[Finding]:
+def certificates(ours: Ours, telling: TellingItems, reading: Reading) -> Iterator[Finding]:
     """Certificates and keys that do not fit each other, or that OpenSSL does not take."""
     if ours.webhook is not None and isinstance(ours.webhook.tls, PairSettings):
         yield from _pair(ours.webhook.tls, ("webhook", "tls"), reading)
@@ -70,7 +70,7 @@ def _pair(pair: PairSettings, path: DataPath, reading: Reading) -> Iterator[Find
         yield Finding(path, f"{pair.certificate} and {pair.key} are {error}")
 
 
-def templates(telling: Telling, reading: Reading) -> Generator[Finding, None, Mapping[str, Templates]]:
+def templates(telling: TellingItems, reading: Reading) -> Generator[Finding, None, Mapping[str, Templates]]:
     """Templates that are nowhere or can't be used, and a folder of templates that is none.
 
     Returns:
@@ -169,7 +169,7 @@ def _is_file(path: Path, reading: Reading) -> bool:
     return True
 
 
-def forbidden_addresses(telling: Telling) -> Iterator[Finding]:
+def forbidden_addresses(telling: TellingItems) -> Iterator[Finding]:
     """Destinations, and proxies, at a literal address to which nothing is ever sent."""
     for path, address, what in _addresses(telling):
         if is_forbidden(address):
@@ -186,7 +186,7 @@ def private_addresses(settings: Settings) -> Iterator[Finding]:
             yield Finding(path, text)
 
 
-def _addresses(telling: Telling) -> Iterator[tuple[DataPath, Address, str]]:
+def _addresses(telling: TellingItems) -> Iterator[tuple[DataPath, Address, str]]:
     """Every literal address that something is sent to, and what it is called: of a secret URL nothing is shown."""
     for item in telling.destinations:
         for found in () if item.value is None else literal_addresses(item.value):

@@ -114,14 +114,11 @@ def failed(error: BaseException) -> Judgement:
     return Judgement(Verdict.UNVERIFIABLE, Obstacle.INTERNAL_ERROR, detail, None, (), cached=False)
 
 
-def told(judgement: Judgement, *, is_pinned: bool, by: str) -> Judgement:
-    """The judgement as one image's author should read it: an image given by digest may be a platform of an index.
-
-    `by` is the id of what it was judged by.
-    """
-    is_hinted = judgement.verdict is Verdict.UNSIGNED and is_pinned
-    detail = judgement.detail + _PINNED_HINT if is_hinted else judgement.detail
-    return replace(judgement, detail=detail, judged_by=by)
+def with_hint(judgement: Judgement, *, is_pinned: bool) -> Judgement:
+    """The judgement as one image's author should read it: an image given by digest may be a platform of an index."""
+    if judgement.verdict is not Verdict.UNSIGNED or not is_pinned:
+        return judgement
+    return replace(judgement, detail=judgement.detail + _PINNED_HINT)
 
 
 @lru_cache(maxsize=1024)

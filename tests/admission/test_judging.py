@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from router.admission.judging import Judging
+from router.admission.judging import ImageJudge
 from router.decision import Finding, Place
 from router.images import ImageReference
 from router.policy import Policy, Rule, RuleSettings
@@ -48,7 +48,7 @@ class Slow:
             self.now -= 1
         return UNSIGNED
 
-    def knows(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - a double
+    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - a double
         """What is known of all."""
         return None if self.known is None else Known(self.known)
 
@@ -71,7 +71,7 @@ def judged(
     verifier: Slow, images: Sequence[str], within: float = 8.0, policy: Policy = POLICY, *, came: float = 0.0
 ) -> list[Finding]:
     async def story() -> list[Finding]:
-        judging = Judging(policy, verifier, verifier.wants, Facts(), Turnstile())
+        judging = ImageJudge(policy, verifier, verifier.wants, Facts(), Turnstile())
         found, _ = await judging.findings(places(*images), came, within, Asker("shop", is_dry_run=False))
         await asyncio.sleep(0.1)
         assert verifier.now == 0
@@ -109,7 +109,7 @@ def test_no_unsigned_image_passes_behind_many_others() -> None:
 def test_a_crowd_of_one_namespace_does_not_delay_the_image_of_another() -> None:
     async def story() -> tuple[list[Finding], float]:
         verifier, loop = Slow(), asyncio.get_running_loop()
-        judging = Judging(POLICY, verifier, verifier.wants, Facts(), Turnstile())
+        judging = ImageJudge(POLICY, verifier, verifier.wants, Facts(), Turnstile())
         crowd = [
             asyncio.create_task(
                 judging.findings(
@@ -154,7 +154,7 @@ def test_a_busy_loop_makes_no_registry_silent() -> None:
     async def story() -> Finding:
         verifier, loop = Slow(otherwise=(0.0, 100.0)), asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        judging = Judging(POLICY, verifier, verifier.wants, Facts(), Turnstile())
+        judging = ImageJudge(POLICY, verifier, verifier.wants, Facts(), Turnstile())
         asking = asyncio.create_task(
             judging.findings(places("r.example/evil"), 0.0, 0.8, Asker("strict", is_dry_run=False))
         )
@@ -191,7 +191,7 @@ async def test_a_thousand_known_images_leave_the_loop_to_others(monkeypatch: pyt
 
     monkeypatch.setattr(time, "perf_counter", perf_counter)
     verifier = Slow(known=SIGNED)
-    judging = Judging(POLICY, verifier, verifier.wants, Facts(), Turnstile())
+    judging = ImageJudge(POLICY, verifier, verifier.wants, Facts(), Turnstile())
     beside = asyncio.create_task(others())
     deadline = asyncio.get_running_loop().time() + 60
     images = [f"r.example/a{number}" for number in range(1000)]

@@ -20,7 +20,7 @@ from router.admission import webhook
 from router.admission.gate import Gate
 from router.admission.receiving import Receiving, Room
 from router.admission.settings import WebhookSettings
-from router.admission.telling import Telling
+from router.admission.telling import EventRecorder
 from router.admission.unreadable import UnreadableBodies
 from router.admission.webhook import Webhook, last_review
 from router.images import ImageReference
@@ -247,9 +247,9 @@ async def test_what_has_no_image_waits_for_no_room() -> None:
 
 
 BREAKING = [
-    (Telling, "store"),
-    (Telling, "count"),
-    (Telling, "_event"),
+    (EventRecorder, "store"),
+    (EventRecorder, "count"),
+    (EventRecorder, "_event"),
     (webhook, "allowance"),
     (webhook, "read_review"),
     (Gate, "validate"),

@@ -20,7 +20,7 @@ from router.rendering.rehearsal import OF_NOTICES
 from router.rendering.renderer import Renderer
 from router.rendering.shipped import notices_folder
 from router.rendering.template import Template
-from router.settings.sections import Item, Telling
+from router.settings.sections import Item, TellingItems
 from router.settings.snapshot import Reading, read_file
 from router.settings.surroundings import gathered, templates
 
@@ -90,7 +90,7 @@ def test_no_template_of_an_operator_takes_the_place_of_a_notice_s(tmp_path: Path
     for file in ("slack.json", "notices/slack.json"):
         (tmp_path / "templates" / file).write_text('{"text": "mine"}')
     slack = SlackSettings(kind="slack", name="s", url=Secret(env="SLACK_URL"))
-    telling = Telling([Item(0, "s", slack, is_whole=True)], [], None, tmp_path / "templates")
+    telling = TellingItems([Item(0, "s", slack, is_whole=True)], [], None, tmp_path / "templates")
     found, problems = gathered(templates(telling, Reading(tmp_path / "gatecrier.yaml", {})))
 
     assert not problems

@@ -12,7 +12,7 @@ from router.errors import ConfigurationError
 from router.fields import ReadingContext
 from router.policy import RuleSettings
 from router.settings.rules import checks
-from router.settings.sections import Item, Judging
+from router.settings.sections import Item, JudgingItems
 from router.verification.catalogue import AnySettings
 from router.verification.notation.settings import NotationSettings
 from router.verification.notation.trust import Check
@@ -194,7 +194,9 @@ def test_a_rule_that_requires_a_store_which_vouches_for_nobody_is_refused(requir
     asking = RuleSettings.model_validate(
         {"pattern": "**", "verifier": "suppliers", "with": {"required": [required], "threshold": 2}}
     )
-    judging = Judging([], [], [Item(0, "suppliers", suppliers, is_whole=True)], [Item(0, None, asking, is_whole=True)])
+    judging = JudgingItems(
+        [], [], [Item(0, "suppliers", suppliers, is_whole=True)], [Item(0, None, asking, is_whole=True)]
+    )
     told = [finding.text for finding in checks(judging)]
 
     assert bool(told) is is_told
