@@ -34,7 +34,6 @@ from router.settings.problems import Path as Place
 from router.settings.shape import Annotation
 from router.settings.tree import JudgingSettings, KeeperSettings, Settings
 from router.settings.validating import Mistakes, valid_or_mistakes, without
-from router.verification.catalogue import AnySettings as AnyVerifier
 from router.verification.catalogue import VerifierSettings
 from router.verification.trust_roots import TrustRootSettings
 
@@ -45,7 +44,7 @@ _OPERATIONS = TypeAdapter(OperationsSettings)
 _OUTBOX = TypeAdapter(OutboxSettings)
 _REGISTRY = TypeAdapter(RegistrySettings)
 _TRUST_ROOT = TypeAdapter(TrustRootSettings)
-_VERIFIER: TypeAdapter[AnyVerifier] = TypeAdapter(VerifierSettings)
+_VERIFIER: TypeAdapter[VerifierSettings] = TypeAdapter(VerifierSettings)
 _RULE = TypeAdapter(RuleSettings)
 _DESTINATION: TypeAdapter[DestinationSettings] = TypeAdapter(DestinationSettings)
 _INTERVAL = TypeAdapter(TimeIntervalSettings)
@@ -95,7 +94,7 @@ class JudgingItems:
 
     registries: Items[RegistrySettings]
     trust_roots: Items[TrustRootSettings]
-    verifiers: Items[AnyVerifier]
+    verifiers: Items[VerifierSettings]
     rules: Items[RuleSettings]
 
 

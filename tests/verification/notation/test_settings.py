@@ -13,7 +13,6 @@ from router.fields import ReadingContext
 from router.policy import RuleSettings
 from router.settings.rules import checks
 from router.settings.sections import Item, JudgingItems
-from router.verification.catalogue import AnySettings
 from router.verification.notation.settings import NotationSettings
 from router.verification.notation.trust import Check
 from tests.verification.notation.world import key, notation, pem, root, signatory, store
@@ -190,7 +189,7 @@ def test_level_skip_says_that_it_lets_everything_pass() -> None:
 def test_a_rule_that_requires_a_store_which_vouches_for_nobody_is_refused(required: str, *, is_told: bool) -> None:
     """It could never be met; the stores of clocks vouch for no signer."""
     stores: list[dict[str, str]] = [store(), store("clock", "tsa")]
-    suppliers: AnySettings = notation(*stores)
+    suppliers = notation(*stores)
     asking = RuleSettings.model_validate(
         {"pattern": "**", "verifier": "suppliers", "with": {"required": [required], "threshold": 2}}
     )
