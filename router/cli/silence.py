@@ -15,7 +15,7 @@ from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, duration, group
 from router.cli.tables import table
 from router.errors import MisusedError
-from router.text import shown
+from router.text import one_line, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,8 +172,6 @@ def _cells(one: Silence) -> Sequence[str]:
 
 
 def _shown(texts: Sequence[str]) -> list[str]:
-    from router.text import one_line  # noqa: PLC0415 - as above
-
     return [one_line(text) for text in texts]
 
 
