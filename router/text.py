@@ -17,8 +17,10 @@ import difflib
 import hashlib
 import json
 import re
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
 
 SHOWN = 200
 """Characters of a refused text that an error repeats: whoever deploys chooses it."""
@@ -29,23 +31,43 @@ LISTED = 30
 _NEAR_ENOUGH = 0.6
 _LAST_OF_BMP = 0xFFFF
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_SHOWS_NOTHING = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
-"""Printable and empty: Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), and the blank of Braille."""
-_HIDES = (
-    "\u0334-\u0338\u0488\u0489\u1abe\u1cd4\u1ce2-\u1ce8\u20d2\u20d3\u20d8-\u20da\u20dd-\u20e0\u20e2-\u20e6\u20ea\u20eb"
-    "\ua670-\ua672\U00010a39\U00016af0-\U00016af4\U0001bc9e\U0001d167-\U0001d169"
-)
-"""Marks drawn over what they stand on: of combining class 1 (Overlay), or enclosing it (UnicodeData.txt)."""
-_PRINTABLE_UNSEEN = re.compile(f"[{_SHOWS_NOTHING}{_HIDES}]")
 _BEYOND_ASCII = re.compile("[^ -~]+")
 _EMOJI_LOOKS = frozenset("\ufe0e\ufe0f")
+_Ranges = Sequence[tuple[int, int]]
+_SHOWS_NOTHING: _Ranges = (
+    *((0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2800, 0x2800), (0x3164, 0x3164)),
+    *((0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xE0100, 0xE01EF)),
+)
+"""Printable and empty: Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), and the blank of Braille."""
+_HIDES: _Ranges = (
+    *((0x0334, 0x0338), (0x0488, 0x0489), (0x1ABE, 0x1ABE), (0x1CD4, 0x1CD4), (0x1CE2, 0x1CE8), (0x20D2, 0x20D3)),
+    *((0x20D8, 0x20DA), (0x20DD, 0x20E0), (0x20E2, 0x20E6), (0x20EA, 0x20EB), (0xA670, 0xA672), (0x10A39, 0x10A39)),
+    *((0x16AF0, 0x16AF4), (0x1BC9E, 0x1BC9E), (0x1D167, 0x1D169)),
+)
+"""Marks drawn over what they stand on: of combining class 1 (Overlay), or enclosing it (UnicodeData.txt)."""
+
+
+def _all_but(ranges: _Ranges) -> str:
+    """A class of a regular expression with every character that is in none of these ranges."""
+    ends = [-1, *(end for pair in sorted(ranges) for end in pair), sys.maxunicode + 1]
+    return "".join(rf"\U{last + 1:08x}-\U{first - 1:08x}" for last, first in zip(ends[::2], ends[1::2], strict=True))
+
+
+@cache
+def _printable_unseen() -> re.Pattern[str]:
+    """As what is not seen: of most characters the engine knows at its first look that they are.
+
+    Made when it is first needed: that takes milliseconds, and most commands see no other text than ASCII.
+    """
+    return re.compile(f"[^{_all_but((*_SHOWS_NOTHING, *_HIDES))}]")
 
 
 def is_seen(text: str) -> bool:
     """Whether people see that every character is there, and none does anything to what stands around it."""
-    return text.isprintable() and (text.isascii() or _PRINTABLE_UNSEEN.search(text) is None)
+    return text.isprintable() and (text.isascii() or _printable_unseen().search(text) is None)
 
 
+@lru_cache(maxsize=4096)
 def escape_of(character: str) -> str:
     """The escape that stands for a character."""
     if (short := _SHORT_ESCAPES.get(character)) is not None:
@@ -54,6 +76,7 @@ def escape_of(character: str) -> str:
     return f"\\u{code:04x}" if code <= _LAST_OF_BMP else f"\\U{code:08x}"
 
 
+@lru_cache(maxsize=4096)
 def escape_in_json(character: str) -> str:
     """The same as JSON and YAML have it within quotes: beyond U+FFFF, two escapes."""
     code = ord(character)
@@ -69,14 +92,19 @@ def one_line(text: str, escape: Callable[[str], str] = escape_of) -> str:
 
 
 def _escaped_run(run: str, escape: Callable[[str], str]) -> str:
+    if len(run) == 1:
+        return run if _is_seen_alone(run) else escape(run)
     if is_seen(run):
         return run
     parts, before = list[str](), " "
     for character in run:
         is_look = character in _EMOJI_LOOKS and unicodedata.category(before) == "So"
-        parts.append(character if is_look or is_seen(character) else escape(character))
+        parts.append(character if is_look or _is_seen_alone(character) else escape(character))
         before = character
     return "".join(parts)
+
+
+_is_seen_alone = lru_cache(maxsize=4096)(is_seen)  # strangers can send a text of hidden characters alone
 
 
 def cut(text: str, limit: int) -> str:

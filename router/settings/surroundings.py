@@ -1,7 +1,7 @@
 """Cross-checks against the world around the configuration: templates, certificates, addresses.
 
-Files are read by the one `Reading`;
-the folders of templates are looked into only to say which there would have been. Binds nothing.
+Files are read by the one `Reading`; the folders of templates are looked into only to say which there would have been.
+Binds nothing.
 """
 
 from __future__ import annotations
