@@ -27,7 +27,8 @@ event and never sends a patch that could fail to apply.
 
 Invariant: whatever fails in any stage, the API server gets an answer: in detect an admission with a warning and an
 event, in enforce a refusal with its reason. The boundary that catches what nobody expected is in `validate`; what
-follows it uses no stage that could have failed, and the webhook has the last word. Nothing here talks HTTP.
+follows it judges nothing, telling has a way out for each of its parts (`router.admission.telling`), and the webhook has
+the last word. Nothing here talks HTTP.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Rules:
     made once: whoever hears of it hears the same bytes under the same id, whether told first or by the outbox.
 (2) Routes name the destinations; if the routes themselves fail, everybody is told.
 (3) `store` never raises: an event that the outbox does not take, for whatever cause, stands whole in the log and is
-    counted. It takes no longer than what is kept back for it of the call's timeout.
+    counted. It takes no longer than what is kept back for it of the call's timeout. Nor does counting.
 (4) The log gets its line per decision from whoever keeps events (`router.assembly.decision_log`).
 
 When somebody may have heard another decision than the one that holds:
@@ -30,6 +30,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import ParamSpec
 
 from msgspec import structs
 
@@ -39,13 +40,23 @@ from router.admission.observer import Observer
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload
 from router.errors import OutboxError
-from router.events import CloudEvent, WorkloadData, decision_event, decode, encode, top_owner, unreadable_event
+from router.events import (
+    CloudEvent,
+    DecisionParts,
+    WorkloadData,
+    decision_event,
+    decode,
+    encode,
+    top_owner,
+    unreadable_event,
+)
 from router.outbox import Intake, NewEvent
 from router.routing import Routed
 from router.telemetry.logs import logger, write_event
 from router.verdict import RequestOutcome, Severity
 
 log = logger()
+P = ParamSpec("P")
 
 PATIENCE = 10.0
 """Seconds that storing an event may take for which no answer waits."""
@@ -123,15 +134,15 @@ class Telling:
                 bare = {"uid": asked.request.uid, "decision": asdict(draft.decision)}
                 self._not_stored(error, new.id if new else asked.request.uid, decode(new.body) if new else bare)
             return False
-        self._observer.stored()
+        self._counted(self._observer.stored)
         return True
 
     def _new(self, asked: Asked, draft: Draft, *, is_attempt: bool = False) -> NewEvent:
-        event = self._event(asked, draft, is_attempt=is_attempt)
+        event, parts = self._event(asked, draft, is_attempt=is_attempt)
         routed, to = _who(asked.rules, event), asked.told.to
         if to:
             routed = Routed(tuple(dict.fromkeys((*to, *routed.destinations))), routed.incidents)
-        return _to_store(event, encode(event, draft.parts), self._now(), routed)
+        return _to_store(event, encode(event, parts), self._now(), routed)
 
     async def store_unreadable(self, rules: GateRules, bodies: Unreadable) -> None:
         """Have the event about bodies that are no review stored, or whole in the log."""
@@ -151,27 +162,34 @@ class Telling:
         except Exception as error:  # noqa: BLE001 - as an event of a request: else it is lost
             self._not_stored(error, event["id"], event)
         else:
-            self._observer.stored()
+            self._counted(self._observer.stored)
 
     def count(self, draft: Draft) -> None:
         """Count the decision; never fails, since the answer is made by now."""
+        decision = draft.decision
+        self._counted(self._observer.decided, decision.outcome, decision.mode, draft.verdicts)
+
+    def _counted(self, count: Callable[P, None], *facts: P.args, **more: P.kwargs) -> None:
         try:
-            self._observer.decided(draft.decision.outcome, draft.decision.mode, draft.verdicts)
+            count(*facts, **more)
         except Exception:  # the decision is stored by now; the boundary would make another one of it
             log.exception("decision_not_counted")
 
     def _not_stored(self, error: Exception, event_id: str, told_instead: Mapping[str, object]) -> None:
-        self._observer.unstored()
+        self._counted(self._observer.unstored)
         log.error("event_not_stored", event_id=event_id, **_cause(error))
         write_event(event_id, told_instead)
 
-    def _event(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> CloudEvent:
+    def _event(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> tuple[CloudEvent, DecisionParts]:
+        """The event, and what it was made of."""
         try:
-            return self._event_about(asked, draft, is_attempt=is_attempt)
+            return self._event_about(asked, draft, is_attempt=is_attempt), draft.parts
         except Exception:  # (1): else it would only stand in the log, and be delivered to nobody
             log.exception("event_incomplete", uid=asked.request.uid)
-            bare = structs.replace(asked, workload=Workload())
-            return self._event_about(bare, Draft(draft.decision, ()), is_attempt=is_attempt)
+            bare = Draft(draft.decision, ())
+            return self._event_about(
+                structs.replace(asked, workload=Workload()), bare, is_attempt=is_attempt
+            ), bare.parts
 
     def _event_about(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> CloudEvent:
         request, workload, before = asked.request, asked.workload, asked.told.last

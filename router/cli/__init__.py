@@ -1,8 +1,8 @@
 """The command `gatecrier`: one module per subcommand, each thin: parse, call, print.
 
 Exit codes are those of `router.cli.exit_codes`; whatever we raise on purpose is told on standard error, and means that
-it could not be told (3), or that the command line is wrong (2). Whoever reads our output and has seen enough closes it:
-that is no trouble.
+it could not be told (3), or that the command line is wrong (2). So does a mistake of ours, with its traceback (3).
+Whoever reads our output and has seen enough closes it: that is no trouble.
 A module of this package offers `add(subcommands)`, which registers its parser with `run` as the default to call.
 Modules are imported when the command line is parsed, and what they need only when they run, so that `--help` and
 the short commands stay quick.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from router import __version__
@@ -97,6 +98,11 @@ def _run(argv: Sequence[str] | None) -> int:
         return MISUSED if isinstance(error, MisusedError) else UNKNOWN
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception:  # noqa: BLE001 - the interpreter would end with 1, which a pipeline takes for a no
+        _complain(traceback.format_exc())
+        return UNKNOWN
     return code
 
 

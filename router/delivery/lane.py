@@ -225,8 +225,6 @@ class Lane:
         if self._news.is_set():
             return
         due = await self._queue.next_due(self._name)
-        if self._news.is_set():
-            return
         await self._rest(None if due is None else max(LEAST_REST, due))
 
     async def _rest(self, seconds: float | None) -> None:

@@ -10,9 +10,9 @@ Rules that every implementation keeps:
 (2) An event and its deliveries, one per destination, are appended in one transaction. An event whose id is there
     already, and was decided within `SAME_WITHIN` seconds of it, is the same event: nothing is added, and its number is
     returned. So whoever does not know whether it was stored appends it again.
-(3) An event's number is `(replica, sequence)`. Sequences begin at 1, without a gap, in the order of appending.
-(4) A delivery is `pending` until it is settled as `delivered` or `set_aside`, or an operator discards it. State is per
-    destination: nothing that happens to one touches another.
+(3) An event's number is `(replica, sequence)`. Sequences begin at 1, in the order of appending; a gap means a loss.
+(4) A delivery is `pending` until it is settled as `delivered` or `set_aside`, is discarded by an operator, or set aside
+    by `retention`. State is per destination: nothing that happens to one touches another.
 (5) What is claimed first is what is most urgent, and among that what was appended first; but every eighth
     (`Wanted.turn` counts them) is the oldest of all that may be tried, so that nothing starves. Never tried is
     due at once; what was postponed, when its delay has passed.
@@ -23,7 +23,7 @@ Rules that every implementation keeps:
     reports it, and all else is for the new owner to say.
 (8) Who subscribed is told whenever `next_due` may have come nearer, whoever did it: nobody has to ask again and again.
 (9) An event is withdrawn only if nobody can have heard of it or relies on it: it was appended once, no delivery of it
-    is claimed or was tried, and it is the last that was numbered, for a gap would say that an event was lost.
+    is claimed or was tried, no incident was made of it, and it is the last that was numbered (3).
 (10) Pending deliveries are never forgotten.
 (11) Of the messages about one incident, a destination is given the oldest that waits, and the next when that is
     settled: what it answered to the first (`Accepted.receipt`) goes along with every later one. They are as urgent as

@@ -1,7 +1,7 @@
 """The intake of an outbox that another process has.
 
 Whoever appends asks over a line, as often as that process dies meanwhile: appending twice and withdrawing twice are as
-good as once (`router.outbox.protocol`, rules 2 and 8), so that whoever does not know whether it was done asks again.
+good as once (`router.outbox.protocol`, rules 2 and 9), so that whoever does not know whether it was done asks again.
 """
 
 from __future__ import annotations

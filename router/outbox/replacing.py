@@ -141,7 +141,7 @@ class Replacing:
                 await self._taken_over(before, last)
             finally:
                 await before.close()
-        except Exception:  # nobody waits for this task: it would look as if it went on for ever
+        except Exception:  # nobody waits for this task, so nobody would hear; the next look begins again
             log.exception("outbox_not_replaced", path=str(self._path))
         finally:
             self._task = None

@@ -4,7 +4,7 @@ Rules:
 (1) Taken over is what somebody waits for or can replay: open deliveries with their events, under the numbers that they
     have. What everybody has received stays behind.
 (2) What can't be read is narrowed down to single events, and left out.
-(3) What became of a delivery while this goes on is true in both.
+(3) What became of a delivery while this goes on holds: it is written once more over what is taken over.
 (4) What incidents are kept in is taken over whole before anything is written to the other file, table by table, so that
     nobody is told twice of what he knows. Where the numbers given to messages can't be read, it is counted on far
     beyond them.

@@ -189,6 +189,8 @@ def public_good() -> TrustedRoot:
 def public_good_source() -> RootSource:
     """The same with where it is renewed from."""
     as_of = dt.datetime.combine(PUBLIC_GOOD_AS_OF, dt.time(), dt.UTC).timestamp()
+    # Byte for byte what Sigstore's root keys have signed. Its own notes in there can't be changed: whose each key is
+    # (`x-tuf-on-ci-keyowner`), and where Sigstore keeps its online key (`gcpkms:...`), which nothing here asks.
     beginning = _shipped("public_good_root.json")
     repository = Repository(PUBLIC_GOOD, PUBLIC_GOOD_URL, beginning, _DAY, shipped_at=as_of)
     return RootSource(PUBLIC_GOOD_URL, public_good(), repository)

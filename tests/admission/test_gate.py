@@ -474,6 +474,7 @@ STAGES = [
     (telling, "decision_event"),
     (telling, "encode"),
     (Facts, "decided"),
+    (Facts, "stored"),
     (RoutingTree, "routed"),
 ]
 

@@ -239,3 +239,20 @@ async def test_an_event_about_them_that_is_not_stored_stands_in_the_log(log: Log
     (event,) = last_resort(log)
     assert event["data"]["unreadable"]["count"] == 3
     assert log.named("event_not_stored")
+
+
+async def test_an_event_whose_parts_can_not_be_read_is_told_without_them(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_finding: object) -> None:
+        raise RuntimeError("injected")
+
+    made = world()
+    monkeypatch.setattr("router.events.parts.image_data", broken)
+    answer = await made.ask(pod("r.example/shop/bad:1"))
+
+    (event,) = made.outbox.events
+    assert (answer["allowed"], outcome(event)) == (False, "rejected")
+    assert event["data"]["images"] == []
+    assert "pager" in made.outbox.stored[0].destinations
+    assert "injected" in log.named("event_incomplete")[0]["exception"]

@@ -75,6 +75,21 @@ def test_a_missing_configuration_is_named(capsys: pytest.CaptureFixture[str], tm
         assert "none.yaml" in err
 
 
+def test_a_mistake_of_ours_is_no_answer(
+    capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipeline that builds on exit codes must not take it for one."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr("router.cli.deliveries._selection", broken)
+    code, out, err = said(capsys, "deliveries", "list", "--config", config)
+
+    assert (code, out) == (3, "")
+    assert "ZeroDivisionError: a defect" in err
+
+
 def served(config: Path, form: str) -> list[str]:
     """What a start says that fails, in a process of its own: it forks, which a process with threads must not."""
     command = [sys.executable, "-m", "router", "serve", "--config", str(config), "--log", form]

@@ -209,6 +209,7 @@ NEARLY = st.fixed_dictionaries(
         "event_action": st.sampled_from(["trigger", "resolve", "acknowledge", "page"]) | JSON,
         "dedup_key": st.text(max_size=400) | JSON,
         "routing_key": JSON,
+        "links": JSON,
         "payload": JSON
         | st.fixed_dictionaries(
             {},
@@ -216,6 +217,9 @@ NEARLY = st.fixed_dictionaries(
                 "summary": ANY_TEXT | JSON,
                 "source": JSON,
                 "severity": st.sampled_from(["high", "error"]) | JSON,
+                "timestamp": JSON,
+                "class": JSON,
+                "custom_details": JSON,
             },
         ),
     },
@@ -283,10 +287,23 @@ def test_what_is_too_large_is_shrunk_and_told(details: dict[str, object]) -> Non
     assert event["dedup_key"] == "k"
 
 
-def test_what_is_nested_too_deeply_to_be_written_again_is_told() -> None:
-    nested = b'{"payload": {"summary": "web", "custom_details": ' + b"[" * 900 + b"]" * 900 + b"}}"
+@pytest.mark.parametrize("place", ["event", "payload"])
+def test_what_pagerduty_needs_stays_whatever_stands_before_it(place: str) -> None:
+    many = {f"key {number}": "x" * 400 for number in range(2000)}
+    payload = {**(many if place == "payload" else {}), "summary": "web", "source": "c", "severity": "error"}
+    event = sent(orjson.dumps({**(many if place == "event" else {}), "dedup_key": "k", "payload": payload}))
+
+    assert [event["payload"][key] for key in ("summary", "source", "severity")] == ["web", "c", "error"]
+    assert event["dedup_key"] == "k"
+
+
+@pytest.mark.parametrize("depth", [300, 900])
+def test_what_is_nested_too_deeply_to_be_written_again_is_told(depth: int) -> None:
+    nested = b'{"payload": {"summary": "web", "custom_details": ' + b"[" * depth + b"]" * depth + b"}}"
+    short = PagerdutyDialect(settings()).shorter(Document("event-1", nested))
 
     assert sent(nested)["payload"]["summary"] == "web"
+    assert short is None or sent(short.body)["payload"]["summary"] == "web"
 
 
 def test_what_pagerduty_finds_too_large_all_the_same_is_sent_without_details() -> None:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import re
 import sqlite3
+from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.events import ImageData
 from router.incidents import ledger
+from router.incidents.messages import linked
 from router.routing import IncidentRoute
 from tests.incidents.stage import DEPLOYMENT_CONTROLLER, PEOPLE, REPLICASET_CONTROLLER, World, found, owner
 
@@ -335,6 +340,15 @@ def test_messages_leave_the_numbers_of_decisions_without_a_gap(world: World) -> 
         3,
     ]
     assert world.states() == ["opened", "repeated", "repeated"]
+
+
+@given(st.text())
+def test_a_value_in_a_link_is_a_part_of_a_path_and_nothing_else(name: str) -> None:
+    made = linked("https://wiki.example/{{ incident.owner.name }}/runbook", {"owner": {"name": name}})
+    part = made.removeprefix("https://wiki.example/").removesuffix("/runbook")
+
+    assert unquote(part) == name
+    assert re.fullmatch(r"([A-Za-z0-9._~-]|%[0-9A-F]{2})*", part)
 
 
 def test_the_message_has_the_event_that_made_it(world: World) -> None:

@@ -20,6 +20,7 @@ from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Append
 from router.telemetry.causes import Cause
 from tests.outbox.stage import ME, NOW, REPLICA, new, sequences, stored
+from tests.simulators.log import Log
 
 
 class Heard(Unobserved):
@@ -235,6 +236,27 @@ async def test_a_folder_that_can_not_be_written_is_tried_again(
     kept = await stored(outbox)
     await outbox.close()
 
+    assert kept == [(1, "a")]
+
+
+async def test_a_mistake_of_ours_is_told_and_the_next_look_begins_again(
+    path: Path, heard: Heard, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = await opened(path, heard)
+    await outbox.append(new("a"))
+    remove_all(path)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("injected")
+
+    with monkeypatch.context() as once:
+        once.setattr(schema, "prepare", broken)
+        await looked_after(outbox)
+    await looked_after(outbox)
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert "injected" in log.named("outbox_not_replaced")[0]["exception"]
     assert kept == [(1, "a")]
 
 

@@ -80,6 +80,16 @@ async def test_what_was_acknowledged_survives_kills_in_the_middle_of_appends(pat
     assert [number for number, _ in found] == list(range(1, len(found) + 1))
 
 
+async def test_numbers_go_on_when_the_name_of_the_replica_changes(path: Path) -> None:
+    numbers = []
+    for name in ("first", "second"):
+        outbox = await SqliteOutbox.open(path, name)
+        numbers.append(await outbox.append(new(name)))
+        await outbox.close()
+
+    assert numbers == [("first", 1), ("second", 2)]
+
+
 async def test_a_second_owner_is_refused_until_the_first_has_closed(path: Path) -> None:
     first = await SqliteOutbox.open(path, REPLICA)
     with pytest.raises(OutboxError, match="is in use by another router; give each its own file"):

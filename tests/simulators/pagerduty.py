@@ -87,6 +87,7 @@ def refusals(event: object, body: bytes) -> list[str]:
     dedup = event.get("dedup_key")
     if not isinstance(dedup, str) or not 0 < len(dedup) <= 255:
         found.append("dedup_key")
+    found += [name for name in ("links", "images") if not isinstance(event.get(name, []), list)]
     return found + (_of_payload(event.get("payload")) if event.get("event_action") == "trigger" else [])
 
 
@@ -94,8 +95,13 @@ def _of_payload(payload: object) -> list[str]:
     if not isinstance(payload, dict):
         return ["payload"]
     summary, source = payload.get("summary"), payload.get("source")
+    texts = [
+        name for name in ("timestamp", "component", "group", "class") if not isinstance(payload.get(name, ""), str)
+    ]
     return [
         *([] if isinstance(summary, str) and 0 < len(summary) <= 1024 else ["summary"]),
         *([] if isinstance(source, str) and source else ["source"]),
         *([] if payload.get("severity") in LEVELS else ["severity"]),
+        *([] if isinstance(payload.get("custom_details") or {}, dict) else ["custom_details"]),
+        *texts,
     ]

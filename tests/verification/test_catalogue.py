@@ -11,11 +11,11 @@ from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.settings.meanings import meanings_in
 from router.verification import Verifier, VerifierSettings
-from router.verification.catalogue import BUILT_IN, KINDS_WITHOUT_EVIDENCE, SCHEMES, AnySettings
+from router.verification.catalogue import BUILT_IN, KINDS_WITHOUT_EVIDENCE, SCHEMES
 from router.verification.cosign.settings import CosignSettings, KeySettings
 from tests.verification.world import DATA, MemorySource, cosign, pem_of, pen, rule
 
-ADAPTER: TypeAdapter[AnySettings] = TypeAdapter(VerifierSettings)
+ADAPTER: TypeAdapter[VerifierSettings] = TypeAdapter(VerifierSettings)
 PEM = pem_of(pen("release").private).decode()
 
 

@@ -11,8 +11,9 @@ Rules:
     the event's id, the same on every attempt. One that is too long is made short by its digest, and stays one of a
     kind.
 (3) What PagerDuty would refuse for ever is mended, for it would be a lost alert: an unknown action is `trigger`, an
-    unknown severity is mapped from ours, a missing summary or source is filled in, a document that is no event becomes
-    the summary of one. Summaries are of one line.
+    unknown severity is mapped from ours, a missing summary or source is filled in, details that are no object become
+    one, what has another type than PagerDuty wants is left out, a document that is no event becomes the summary of one.
+    Summaries are of one line.
 (4) What is too large is shrunk in steps (`_STEPS`), in the end to what PagerDuty cannot do without.
 """
 
@@ -53,6 +54,11 @@ _OVER = frozenset({"resolved", "expired"})
 _STEPS = ((4000, 200), (500, 20))
 """Characters of a text and members of a list that are kept, step by step, until the whole fits."""
 _NEEDED = ("summary", "source", "severity", "timestamp")
+_TYPES: Mapping[str, type] = {
+    **dict.fromkeys(("client", "client_url", "timestamp", "component", "group", "class"), str),
+    **dict.fromkeys(("links", "images"), list),
+}
+"""What a member must be where it is there."""
 _HEADERS = {"Content-Type": "application/json"}
 
 
@@ -102,9 +108,8 @@ class PagerdutyDialect(OneRequest):
 
     def shorter(self, document: Document) -> Document | None:
         """What PagerDuty cannot do without; None where there is no more in it."""
-        event = mended(document)
-        whole, bare = orjson.dumps(event), orjson.dumps(_bare(event))
-        return replace(document, body=bare) if len(bare) < len(whole) else None
+        bodies = [*_smaller(mended(document))]
+        return replace(document, body=bodies[-1]) if len(bodies[-1]) < len(bodies[0]) else None
 
     def judge(self, reply: Reply) -> Outcome:
         """202 is a receipt, and no other 2xx is."""
@@ -117,8 +122,8 @@ def mended(document: Document) -> dict[str, object]:
     """The event that a template made, so that PagerDuty takes it; without the key, and however large."""
     event = _event(document.body)
     action, payload = event.get("event_action"), event.pop("payload", None)
-    kept = {
-        **event,
+    kept: dict[str, object] = {
+        **_of_their_types(event),
         "event_action": action if isinstance(action, str) and action in ACTIONS else "trigger",
         "dedup_key": _dedup_key(event.get("dedup_key"), document.event_id),
     }
@@ -150,14 +155,19 @@ def _dedup_key(given: object, event_id: str) -> str:
 
 
 def _payload(payload: Mapping[str, object]) -> dict[str, object]:
-    severity = payload.get("severity")
+    severity, details = payload.get("severity"), payload.get("custom_details")
     is_level = isinstance(severity, str) and severity in LEVELS
-    return {
-        **payload,
+    kept = {
+        **_of_their_types(payload),
         "summary": _text(payload.get("summary"), SUMMARY_LIMIT),
         "source": _text(payload.get("source"), TEXT_LIMIT),
         "severity": severity if is_level else map_severity(severity if isinstance(severity, str) else "", "pagerduty"),
     }
+    return kept if details is None or isinstance(details, dict) else {**kept, "custom_details": {"details": details}}
+
+
+def _of_their_types(members: Mapping[str, object]) -> dict[str, object]:
+    return {name: one for name, one in members.items() if isinstance(one, _TYPES.get(name, object))}
 
 
 def _text(value: object, limit: int) -> str:
@@ -168,12 +178,19 @@ def _text(value: object, limit: int) -> str:
 
 def _smaller(event: Mapping[str, object]) -> Iterator[bytes]:
     """The event, encoded in ever smaller forms; the last one always fits."""
+    bare = _bare(event)
     for step in (None, *_STEPS):
         try:
-            yield orjson.dumps(event if step is None else _shrunk(event, *step))
+            yield orjson.dumps(event if step is None else _merged(_shrunk(event, *step), bare))
         except (TypeError, RecursionError):  # nested more deeply than it can be written again
             continue
-    yield orjson.dumps(_bare(event))
+    yield orjson.dumps(bare)
+
+
+def _merged(value: object, more: Mapping[str, object]) -> dict[str, object]:
+    """A mapping with more members, and so within it."""
+    kept: dict[str, object] = dict(value) if isinstance(value, dict) else {}
+    return kept | {name: _merged(kept.get(name), one) if isinstance(one, dict) else one for name, one in more.items()}
 
 
 def _shrunk(value: object, characters: int, members: int) -> object:
@@ -189,7 +206,7 @@ def _shrunk(value: object, characters: int, members: int) -> object:
 
 
 def _bare(event: Mapping[str, object]) -> dict[str, object]:
-    """What PagerDuty can not do without."""
+    """What PagerDuty cannot do without."""
     kept = {name: event[name] for name in ("routing_key", "event_action", "dedup_key") if name in event}
     payload = event.get("payload")
     if isinstance(payload, dict):
@@ -203,8 +220,8 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     data = cloudevent.get("data") or {}
     incident, notice = data.get("incident") or {}, data.get("notice") or {}
     is_over = incident.get("state") in _OVER or notice.get("event_type") == ENDED
-    place = (cloudevent.get("source", ""), cloudevent.get("subject", ""))
-    of_trouble = "/".join(place) if notice.get("event_type") in {BEGAN, ENDED} else ""
+    is_trouble = notice.get("event_type") in {BEGAN, ENDED}
+    of_trouble = f"{cloudevent.get('source')}/{cloudevent.get('subject')}" if is_trouble else ""
     event = {
         "event_action": "resolve" if is_over else "trigger",
         "dedup_key": incident.get("id") or of_trouble or data.get("corrects") or cloudevent.get("id") or "",
