@@ -140,7 +140,7 @@ def traceback_text(error: BaseException, room: int) -> str:
     """The traceback within so many characters; cut in its middle, since its end names the cause."""
     try:
         text = "".join(traceback.format_exception(error, limit=-FRAMES)).rstrip("\n")
-    except Exception:  # noqa: BLE001 - an exception whose own text fails is told by its name
+    except Exception:  # noqa: BLE001 - a foreign exception may be odd: its line would lose every value
         return f"{type(error).__name__} (its traceback can't be shown)"
     if len(text) <= room:
         return text

@@ -271,8 +271,8 @@ async def test_nothing_that_breaks_below_the_webhook_becomes_an_http_error(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("injected")
 
+    monkeypatch.setattr(holder, part, broken)  # before the endpoint keeps a method of it
     async with Endpoint().running() as endpoint:
-        monkeypatch.setattr(holder, part, broken)
         if part == "read_review":  # then nobody knows whose request it is
             status, _, headers = await endpoint.post(json.dumps(pod(WEB, namespace=namespace)).encode())
             assert (status, headers.get("Retry-After")) == (503, "1")
@@ -287,9 +287,9 @@ async def test_the_last_word_needs_no_log(monkeypatch: pytest.MonkeyPatch) -> No
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("injected")
 
+    monkeypatch.setattr(Gate, "validate", broken)  # before the endpoint keeps it
+    monkeypatch.setattr(webhook, "log", SimpleNamespace(error=broken))
     async with Endpoint().running() as endpoint:
-        monkeypatch.setattr(Gate, "validate", broken)
-        monkeypatch.setattr(webhook, "log", SimpleNamespace(error=broken))
         answer = await endpoint.ask(pod(WEB))
 
     assert answer["allowed"] is False

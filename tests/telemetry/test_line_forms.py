@@ -173,6 +173,15 @@ def test_an_exception_that_can_not_be_shown_is_told_by_its_name() -> None:
     assert "ValueError" in line["exception"]
 
 
+def test_an_exception_that_python_itself_can_not_show_costs_no_value_of_its_line() -> None:
+    """`traceback` fails for a mistake of syntax whose place is none, as libraries make it."""
+    odd = SyntaxError("odd", ("file", 1, "no column", "text"))  # type: ignore[arg-type]  # that is what is odd
+    line = json.loads(JSON({"event": "failed", "uid": "one", "exc_info": odd}))
+
+    assert (line["event"], line["uid"]) == ("failed", "one")
+    assert line["exception"] == "SyntaxError (its traceback can't be shown)"
+
+
 def test_a_form_that_fails_is_told_in_place_of_the_line() -> None:
     def failing(_: object) -> bytes:
         raise MemoryError
