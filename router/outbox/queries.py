@@ -24,6 +24,7 @@ from router.outbox.protocol import (
     Selection,
     Waiting,
 )
+from router.outbox.runs import Held
 
 OPEN = (DeliveryState.SET_ASIDE, DeliveryState.PENDING)
 """What an operator can still decide about."""
@@ -39,15 +40,18 @@ PERIOD = SAME_WITHIN
 _READY = """
     SELECT json_group_array(sequence) FROM (
         SELECT * FROM (
-            SELECT sequence FROM deliveries
-            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0 ORDER BY sequence LIMIT ?4
+            SELECT sequence FROM json_each(?4) AS gap CROSS JOIN deliveries
+            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0
+            AND sequence > gap.value ->> 0 AND sequence < gap.value ->> 1 LIMIT ?5
         ) UNION ALL SELECT * FROM (
             SELECT sequence FROM deliveries
             WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts > 0 AND due_at <= ?3
-            ORDER BY due_at LIMIT ?4
+            ORDER BY due_at LIMIT ?6
         )
     )
 """
+"""Each gap (JSON array of the numbers before and after it) is one look into the index, in order: a cross join is done
+from the left to the right (SQLite, "The SQLite Query Optimizer Overview", clause 7.3)."""
 
 _NEWEST = """
     SELECT json_group_array(sequence) FROM (
@@ -80,11 +84,12 @@ _WHOLE = """
 _NEXT_DUE = """
     SELECT json_group_array(json_array(sequence, due)) FROM (
         SELECT * FROM (
-            SELECT sequence, 0 AS due FROM deliveries
-            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0 ORDER BY sequence LIMIT ?3
+            SELECT sequence, 0 AS due FROM json_each(?3) AS gap CROSS JOIN deliveries
+            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0
+            AND sequence > gap.value ->> 0 AND sequence < gap.value ->> 1 LIMIT 1
         ) UNION ALL SELECT * FROM (
             SELECT sequence, due_at FROM deliveries
-            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts > 0 ORDER BY due_at LIMIT ?3
+            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts > 0 ORDER BY due_at LIMIT ?4
         )
     )
 """
@@ -123,13 +128,16 @@ class Sized(NamedTuple):
     """Bytes of the event."""
 
 
-def ready(connection: sqlite3.Connection, destination: str, urgency: int, now: float, limit: int) -> list[int]:
-    """Numbers of what may be tried at that (own) time, the oldest first.
+def ready(
+    connection: sqlite3.Connection, destination: str, urgency: int, now: float, limit: int, held: Held
+) -> list[int]:
+    """Numbers of what may be tried at that (own) time and is not held, the oldest first.
 
     Where more than `limit` are to be tried again, they are those that are due the longest.
     """
-    found: list[int] = _list(connection, _READY, destination, urgency, now, limit)
-    return sorted(found)[:limit]
+    gaps, again = orjson.dumps(held.gaps()).decode(), limit + len(held)
+    found: list[int] = _list(connection, _READY, destination, urgency, now, gaps, limit, again)
+    return sorted(one for one in found if one not in held)[:limit]
 
 
 def probes(connection: sqlite3.Connection, destination: str, now: float, limit: int) -> list[int]:
@@ -140,12 +148,16 @@ def probes(connection: sqlite3.Connection, destination: str, now: float, limit: 
     return [*sorted(untried, reverse=True), *(sequence for _, sequence in sorted(again, key=lambda one: one[0]))]
 
 
-def next_due(connection: sqlite3.Connection, destination: str, limit: int) -> list[tuple[int, float]]:
-    """(number, own time when it is due; 0 where it was never tried), the first of every urgency."""
+def next_due(connection: sqlite3.Connection, destination: str, held: Held) -> list[tuple[int, float]]:
+    """(number, own time when it is due; 0 where it was never tried), the first of every urgency that is not held.
+
+    Held ones that are to be tried again are among them.
+    """
+    gaps, again = orjson.dumps(held.gaps()).decode(), len(held) + 1
     return [
         (sequence, due_at)
         for rank in range(len(URGENCY))
-        for sequence, due_at in _list(connection, _NEXT_DUE, destination, rank, limit)
+        for sequence, due_at in _list(connection, _NEXT_DUE, destination, rank, gaps, again)
     ]
 
 
