@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Sequence
 from typing import Annotated, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
@@ -154,9 +156,19 @@ class HttpSettings(CommonSettings):
         raise NotImplementedError
 
     @property
+    def endpoints(self) -> Sequence[str]:
+        """Every URL that leads to the service; where one fails the next is tried."""
+        return (self.endpoint,)
+
+    @property
     def most_documents(self) -> int:
         """How many documents one request may carry."""
         return 1
+
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes of documents one request may carry, where it carries more than one."""
+        return sys.maxsize
 
 
 def revealed(value: str | Secret | None) -> str:

@@ -13,7 +13,7 @@ from router.destinations.catalogue import DestinationSettings, kind_named
 from router.destinations.dialect import Dialect, Reply
 from router.destinations.document import Document
 from router.destinations.kind import AnyKind
-from router.destinations.outcome import Outcome
+from router.destinations.outcome import Outcome, gist
 from router.fields import ReadingContext
 from router.settings import shape
 
@@ -67,8 +67,7 @@ def outcome_of(dialect: Dialect, reply: Reply) -> Outcome:
     try:
         attempt.send(reply)
     except StopIteration as ended:
-        outcome: Outcome = ended.value
-        return outcome
+        return gist(ended.value)
     raise AssertionError("one request is not all of it")
 
 
