@@ -13,6 +13,7 @@ from router.destinations.kinds import (
     file,
     pagerduty,
     slack,
+    splunk_hec,
     sysdig,
     webhook,
 )
@@ -24,6 +25,7 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     slack.KIND,
     pagerduty.KIND,
     webhook.KIND,
+    splunk_hec.KIND,
     file.KIND,
 )
 """In the order in which they are documented."""

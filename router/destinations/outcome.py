@@ -23,7 +23,7 @@ REASONS: Final[Mapping[str, str]] = {
     "rate_limited": "the receiver wants fewer requests (429)",
     "receiver_failed": "the receiver says that it has trouble, in a reply of success (Slack's Web API: `error`)",
     "redirected": "the receiver points elsewhere, where nothing is sent; tried again for an hour",
-    "refused_here": "the receiver refuses us at this address: channel, app or webhook have gone, or we are not in it",
+    "refused_here": "the receiver refuses us at this address: channel, app, webhook or index is gone, or not ours",
     "timeout": "no reply within `timeout`",
     "tls_failed": "no TLS connection: certificate, name or protocol",
     "unacknowledged": "the receiver has it, and does not say that it keeps it (Splunk: `acknowledge`)",
@@ -82,11 +82,10 @@ class Pending:
 
     after: float
     """Seconds until then."""
-    reason: str = "unacknowledged"
-    words: str = ""
-    """The receiver's own."""
     status: int | None = field(default=None, compare=False)
     """As in `Delivered`."""
+    reason: ClassVar = "unacknowledged"
+    words: ClassVar = ""
     label: ClassVar = "pending"
 
 

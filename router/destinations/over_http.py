@@ -32,7 +32,7 @@ from yarl import URL
 
 from router.destinations.dialect import PROXY_REFUSES_US, RATE_LIMITED, Dialect, Post, Reply, is_success
 from router.destinations.document import Document
-from router.destinations.outcome import Answer, Delivered, Each, Outcome, TryAgain, Undeliverable, gist
+from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable, gist
 from router.destinations.settings import HttpSettings
 from router.destinations.words import READ_LIMIT, Words, secrets_of
 from router.errors import ForbiddenAddressError
@@ -125,7 +125,7 @@ class HttpDestination:
                 return self._shown(outcome, reply.status, reply.text)
 
     def _shown(self, outcome: Outcome, status: int, words: str) -> Outcome:
-        if isinstance(outcome, Delivered):
+        if isinstance(outcome, Delivered | Pending):
             return replace(outcome, status=status)
         return replace(outcome, status=status, words=self._words.shown(words))
 

@@ -12,7 +12,7 @@ from yarl import URL
 
 from router.by_reference import RelativePath, Secret
 from router.errors import ConfigurationError
-from router.fields import Duration, Name, RateSetting
+from router.fields import Duration, Name, RateSetting, Size
 from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
 from router.pem import PairSettings, read_authorities
@@ -169,6 +169,25 @@ class HttpSettings(CommonSettings):
     def most_bytes(self) -> int:
         """How many bytes of documents one request may carry, where it carries more than one."""
         return sys.maxsize
+
+
+class BatchSettings(HttpSettings):
+    """Of destinations over HTTP that take several documents in one request."""
+
+    batch_size: Annotated[int, Field(ge=1, le=1000)] = 100
+    """How many events one request may carry; as many may be repeated after a crash."""
+    batch_bytes: Annotated[Size, Field(le=64 * 2**20)] = 2**20
+    """How many bytes of events one request may carry; one that is larger alone goes alone."""
+
+    @property
+    def most_documents(self) -> int:
+        """As many as an operator says."""
+        return self.batch_size
+
+    @property
+    def most_bytes(self) -> int:
+        """As many as an operator says."""
+        return self.batch_bytes
 
 
 def revealed(value: str | Secret | None) -> str:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from router.delivery import Channel, Dispatcher
-from router.destinations.document import Document
+from router.destinations.document import Destination, Document
 from router.destinations.outcome import Answer, Delivered, Each
 from router.outbox import Accepted, Delivery, DeliveryState, NewEvent, Postponed, SetAside, Settlement, Wanted
 from router.telemetry.causes import Cause
@@ -195,7 +195,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    *receivers: Receiver,
+    *receivers: Destination,
     outbox: StagedOutbox | None = None,
     rendering: Callable[[str, bytes, str], Document] = render,
     seed: int = 7,
