@@ -10,7 +10,9 @@ from router.destinations.document import Destination
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind, HttpKind, OwnKind
 from router.destinations.kinds import (
+    elasticsearch,
     file,
+    opensearch,
     pagerduty,
     slack,
     splunk_hec,
@@ -26,6 +28,8 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     pagerduty.KIND,
     webhook.KIND,
     splunk_hec.KIND,
+    elasticsearch.KIND,
+    opensearch.KIND,
     file.KIND,
 )
 """In the order in which they are documented."""

@@ -47,6 +47,8 @@ class Post:
     method: str = ""
     """Which method of the service it asks for: the last part of the path, behind the URL of the destination; empty
     where that is the whole."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """What is added to the query of the URL."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class HttpDestination:
 
     async def _reply(self, url: URL, post: Post, now: float) -> Reply | TryAgain:  # noqa: PLR0911 - one per cause
         try:
-            return await self._posted(url / post.method if post.method else url, post, now)
+            return await self._posted(_address(url, post), post, now)
         except ForbiddenAddressError:
             return TryAgain("forbidden_address")  # no fault of the event: names and `egress.allow` can change
         except TimeoutError:
@@ -198,6 +198,10 @@ class HttpDestination:
             self._resolver, self._timeout, connections=self.concurrency, keep_alive=KEEP_ALIVE, tls=self._tls
         )
         return self._session
+
+
+def _address(url: URL, post: Post) -> URL:
+    return (url / post.method if post.method else url).update_query(post.query)
 
 
 def _words_of(outcome: Outcome) -> str:

@@ -47,7 +47,12 @@ KINDS: Mapping[str, Mapping[str, object]] = {
 }
 KEY = {"KEY": "whsec_" + base64.b64encode(b"k" * 32).decode()}
 SECRETS = {**{name: value for one in KINDS.values() for name, value in variables_of(one, "-").items()}, **KEY}
-RECEIPTS = (("200 OK", b"ok"), ("202 Accepted", b"ok"), ("200 OK", b'{"ok":true}'))
+RECEIPTS = (
+    ("200 OK", b"ok"),
+    ("202 Accepted", b"ok"),
+    ("200 OK", b'{"ok":true}'),
+    ("200 OK", b'{"errors":false,"items":[{"create":{"status":201}}]}'),
+)
 DOCUMENT = Document("event-1", b'{"text":"hello"}')
 BAD: list[tuple[str, bytes | None, Outcome]] = [
     ("500", answer("500 Oops"), TryAgain("http_500")),
