@@ -10,6 +10,7 @@ from router.destinations.document import Destination
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind, HttpKind, OwnKind
 from router.destinations.kinds import (
+    datadog,
     elasticsearch,
     file,
     opensearch,
@@ -30,6 +31,7 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     splunk_hec.KIND,
     elasticsearch.KIND,
     opensearch.KIND,
+    datadog.KIND,
     file.KIND,
 )
 """In the order in which they are documented."""
