@@ -10,9 +10,13 @@ from router.destinations.document import Destination
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind, HttpKind, OwnKind
 from router.destinations.kinds import (
+    datadog,
+    elasticsearch,
     file,
+    opensearch,
     pagerduty,
     slack,
+    splunk_hec,
     sysdig,
     webhook,
 )
@@ -24,6 +28,10 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     slack.KIND,
     pagerduty.KIND,
     webhook.KIND,
+    splunk_hec.KIND,
+    elasticsearch.KIND,
+    opensearch.KIND,
+    datadog.KIND,
     file.KIND,
 )
 """In the order in which they are documented."""

@@ -25,10 +25,11 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
 from router.outbound.retry_after import seconds_asked
 
 PROXY_REFUSES_US, TOO_LARGE = 407, 413
+RATE_LIMITED = "rate_limited"
 MOVED_FOR = 3600.0
 """Seconds that an event is tried at an address that is not there."""
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
@@ -46,6 +47,8 @@ class Post:
     method: str = ""
     """Which method of the service it asks for: the last part of the path, behind the URL of the destination; empty
     where that is the whole."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """What is added to the query of the URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,9 @@ class Reply:
         return seconds_asked(self.retry_after, self.now)
 
 
-Exchange: TypeAlias = Generator[Post, Reply, Outcome]
-"""One attempt: it yields what is to be sent, is given what came back, and returns what became of the attempt. Where
-nothing came back, the attempt ends, and so does it."""
+Exchange: TypeAlias = Generator[Post, Reply, Answer]
+"""One attempt: it yields what is to be sent, is given what came back, and returns what became of the attempt, for all
+documents or for each. Where nothing came back, the attempt ends, and so does it. It need not send anything."""
 
 
 class Dialect(Protocol):
@@ -100,7 +103,7 @@ class OneRequest(ABC):
         """None."""
         return None
 
-    def judge(self, reply: Reply) -> Outcome:
+    def judge(self, reply: Reply) -> Answer:
         """Everything is said by the status."""
         return judge_by_status(reply)
 
@@ -116,7 +119,7 @@ def judge_by_status(reply: Reply) -> Outcome:
     if is_success(status):
         return Delivered()
     if status in _WORTH_ANOTHER_TRY:
-        reason = "rate_limited" if status == 429 else f"http_{status}"  # noqa: PLR2004 - Too Many Requests
+        reason = RATE_LIMITED if status == 429 else f"http_{status}"  # noqa: PLR2004 - Too Many Requests
         return TryAgain(reason, after=reply.asked_to_wait())
     if status in _REFUSES_US:
         return TryAgain("unauthorised", pauses=True)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import orjson
 
-from router.destinations.outcome import Outcome
+from router.destinations.outcome import Answer
 from router.events import CONTENT_TYPE
 
 
@@ -66,11 +66,15 @@ class Destination(Protocol):
         """How many documents one attempt may carry."""
 
     @property
+    def batch_bytes(self) -> int:
+        """How many bytes of documents one attempt may carry, where it carries more than one."""
+
+    @property
     def give_up_after(self) -> float:
         """Seconds after which an event that could not be delivered is set aside."""
 
-    async def deliver(self, documents: Sequence[Document]) -> Outcome:
-        """One attempt with these documents, which share its fate. Raises nothing that is the receiver's doing."""
+    async def deliver(self, documents: Sequence[Document]) -> Answer:
+        """One attempt with these documents; one alone has one outcome. Raises nothing that is the receiver's doing."""
 
     async def close(self) -> None:
         """Let go of connections and files."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -11,7 +13,7 @@ from yarl import URL
 
 from router.by_reference import RelativePath, Secret
 from router.errors import ConfigurationError
-from router.fields import Duration, Name, RateSetting
+from router.fields import Duration, Name, RateSetting, Size
 from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
 from router.pem import PairSettings, read_authorities
@@ -166,9 +168,38 @@ class HttpSettings(CommonSettings):
         raise NotImplementedError
 
     @property
+    def endpoints(self) -> Sequence[str]:
+        """Every URL that leads to the service; where one fails the next is tried."""
+        return (self.endpoint,)
+
+    @property
     def most_documents(self) -> int:
         """How many documents one request may carry."""
         return 1
+
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes of documents one request may carry, where it carries more than one."""
+        return sys.maxsize
+
+
+class BatchSettings(HttpSettings):
+    """Of destinations over HTTP that take several documents in one request."""
+
+    batch_size: Annotated[int, Field(ge=1, le=1000)] = 100
+    """How many events one request may carry; as many may be repeated after a crash."""
+    batch_bytes: Annotated[Size, Field(le=64 * 2**20)] = 2**20
+    """How many bytes of events one request may carry; one that is larger alone goes alone."""
+
+    @property
+    def most_documents(self) -> int:
+        """As many as an operator says."""
+        return self.batch_size
+
+    @property
+    def most_bytes(self) -> int:
+        """As many as an operator says."""
+        return self.batch_bytes
 
 
 def revealed(value: str | Secret | None) -> str:

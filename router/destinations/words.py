@@ -27,8 +27,7 @@ REDACTED = "[redacted]"
 
 def secrets_of(settings: HttpSettings) -> frozenset[str]:
     """What the receiver may have been sent and nobody else may see: path and query of the URL, and every reference."""
-    _, _, rest = settings.endpoint.partition("://")
-    found = {rest.partition("/")[2], revealed(settings.proxy)}
+    found = {url.partition("://")[2].partition("/")[2] for url in settings.endpoints} | {revealed(settings.proxy)}
     for value in dict(settings).values():
         for one in value.values() if isinstance(value, dict) else (value,):
             if isinstance(one, Secret):

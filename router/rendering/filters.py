@@ -79,6 +79,9 @@ def _epoch(per_second: int) -> Callable[[object], int]:
     return epoch
 
 
+epoch_ms = _epoch(1_000)
+
+
 def map_severity(value: object, service: str) -> str | int:
     """What a service calls a severity (or a priority 1..5 of Connaisseur's); unknown ones are medium."""
     names = SEVERITIES.get(service)
@@ -125,7 +128,7 @@ def all_filters() -> dict[str, Callable[..., object]]:
     own: dict[str, Callable[..., object]] = {
         "rfc3339": rfc3339,
         "epoch_s": _epoch(1),
-        "epoch_ms": _epoch(1_000),
+        "epoch_ms": epoch_ms,
         "epoch_us": _epoch(1_000_000),
         "epoch_ns": _epoch(1_000_000_000),
         "map_severity": map_severity,

@@ -18,7 +18,7 @@ from router.destinations.dialect import Reply
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.pagerduty import KIND, SIZE_LIMIT, PagerdutyDialect, PagerdutySettings
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable, gist
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES, WHOLE
@@ -70,7 +70,7 @@ async def paged(all_documents: Sequence[Document], pager: PagerDuty) -> list[Out
     """Deliver them to PagerDuty."""
     async with Sink(behave=pager.behave).running() as sink:
         destination = open_destination(settings(url=sink.url("/"), plain_http=True), LOOPBACK)
-        outcomes = [await destination.deliver([document]) for document in all_documents]
+        outcomes = [gist(await destination.deliver([document])) for document in all_documents]
         await destination.close()
 
     assert {receipt.path for receipt in sink.got} == {"/v2/enqueue"}

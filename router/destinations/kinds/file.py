@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -59,7 +60,7 @@ class FileDestination:
 
     def __init__(self, settings: FileSettings) -> None:
         self.name = settings.name
-        self.batch_size = settings.batch_size
+        self.batch_size, self.batch_bytes = settings.batch_size, sys.maxsize
         self.give_up_after = settings.give_up_after
         self._lines = Lines(settings.path)
         self._thread = OwnThread(f"file-{settings.name}")
