@@ -14,6 +14,7 @@ from router.destinations.kinds import (
     pagerduty,
     slack,
     sysdig,
+    teams,
     webhook,
 )
 from router.destinations.over_http import HttpDestination
@@ -22,6 +23,7 @@ from router.destinations.settings import CommonSettings
 KINDS: Final[tuple[AnyKind, ...]] = (
     sysdig.KIND,
     slack.KIND,
+    teams.KIND,
     pagerduty.KIND,
     webhook.KIND,
     file.KIND,

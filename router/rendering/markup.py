@@ -9,11 +9,20 @@ Rules for Slack:
 (3) Nothing is escaped twice: `Escaped` says what was. A text that loses that mark on its way is escaped once more,
     which is ugly but safe; none can gain it without having been escaped, or having been let through by `raw`.
 (4) Cutting comes after escaping and never ends inside an entity or an escape.
+
+Rules for Adaptive Cards:
+(5) A TextBlock and a Fact read a subset of Markdown, a TextRun reads none (Adaptive Cards, "Text features"). No client
+    needs to honour an escape by a backslash (microsoft/AdaptiveCards, issues 5590 and 5758), so that none is made: what
+    others wrote belongs into a TextRun, where every name stands as it is.
+(6) What would do harm in a TextBlock, too, is shown as an escape such as `\u0028`, of which no name has any: a link's
+    text over another target (`](`, or `(` where a text begins, and `]:`, without which `[x][y]` is none), `<at>` that
+    mentions, `{{DATE(...)}}`, and entities, which look like other characters.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import Enum
 
 
@@ -24,6 +33,8 @@ class Markup(Enum):
     """Nothing: they are data."""
     SLACK = "slack"
     """Slack's mrkdwn."""
+    ADAPTIVE_CARD = "adaptive_card"
+    """The Markdown of Adaptive Cards in Microsoft Teams."""
 
 
 class Escaped(str):
@@ -43,8 +54,15 @@ _UNSEEN = (
     "\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000110bd\U000110cd"
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_SPECIAL = re.compile(f"[&<>{_UNSEEN}]")
-_SHOWN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_SPECIAL = {
+    Markup.SLACK: re.compile(f"[&<>{_UNSEEN}]"),
+    Markup.ADAPTIVE_CARD: re.compile(
+        rf"[{_UNSEEN}]|(?:(?<=\])|\A)\(|(?<=\]):(?![0-9])|<(?=/?(?:at\b|\Z))|\{{(?=\{{|\Z)|&(?=#|[a-z0-9]+;)",
+        re.IGNORECASE,
+    ),
+}
+_LINES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_SHOWN = {Markup.SLACK: {"&": "&amp;", "<": "&lt;", ">": "&gt;", **_LINES}, Markup.ADAPTIVE_CARD: _LINES}
 _BROKEN_END = re.compile(r"(?:&[a-z]{0,4}|\\(?:u[0-9a-f]{0,3}|U[0-9a-f]{0,7})?)\Z")
 _LAST_OF_BMP = 0xFFFF
 
@@ -53,21 +71,20 @@ def escape(text: str, markup: Markup) -> str:
     """The text so that the service shows it as it is."""
     if markup is Markup.NONE or isinstance(text, Escaped):
         return text
-    if (text.isalnum() and text.isascii()) or not _SPECIAL.search(text):
+    special = _SPECIAL[markup]
+    if (text.isalnum() and text.isascii()) or not special.search(text):
         return text
-    return Escaped(_SPECIAL.sub(_shown_in_lines if isinstance(text, Lines) else _shown, text))
+    shown, keeps_lines = _SHOWN[markup], isinstance(text, Lines)
+    return Escaped(special.sub(lambda match: _as_seen(match[0], shown, keeps_lines=keeps_lines), text))
 
 
-def _shown(match: re.Match[str]) -> str:
-    character = match[0]
-    if (short := _SHOWN.get(character)) is not None:
+def _as_seen(character: str, shown: Mapping[str, str], *, keeps_lines: bool) -> str:
+    if keeps_lines and character == "\n":
+        return character
+    if (short := shown.get(character)) is not None:
         return short
     code = ord(character)
     return f"\\u{code:04x}" if code <= _LAST_OF_BMP else f"\\U{code:08x}"
-
-
-def _shown_in_lines(match: re.Match[str]) -> str:
-    return "\n" if match[0] == "\n" else _shown(match)
 
 
 def cut_chars(text: str, limit: int) -> str:
