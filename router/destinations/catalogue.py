@@ -10,6 +10,7 @@ from router.destinations.document import Destination
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind, HttpKind, OwnKind
 from router.destinations.kinds import (
+    alertmanager,
     file,
     pagerduty,
     slack,
@@ -25,6 +26,7 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     slack.KIND,
     teams.KIND,
     pagerduty.KIND,
+    alertmanager.KIND,
     webhook.KIND,
     file.KIND,
 )

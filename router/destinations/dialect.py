@@ -26,6 +26,7 @@ from typing import Protocol, TypeAlias
 
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.errors import GatecrierError
 from router.outbound.retry_after import seconds_asked
 
 PROXY_REFUSES_US, TOO_LARGE = 407, 413
@@ -46,6 +47,8 @@ class Post:
     method: str = ""
     """Which method of the service it asks for: the last part of the path, behind the URL of the destination; empty
     where that is the whole."""
+    url: str = ""
+    """The whole URL, where the service is told at more than one; empty where it is the destination's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,22 @@ class Reply:
         return seconds_asked(self.retry_after, self.now)
 
 
+class UnansweredError(GatecrierError):
+    """Nothing came back from what an exchange has sent.
+
+    Args:
+        outcome: What becomes of the attempt, if that is all.
+    """
+
+    def __init__(self, outcome: TryAgain) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
 Exchange: TypeAlias = Generator[Post, Reply, Outcome]
-"""One attempt: it yields what is to be sent, is given what came back, and returns what became of the attempt. Where
-nothing came back, the attempt ends, and so does it."""
+"""One attempt: it yields what is to be sent, is given what came back, and returns what became of the attempt; it may
+return at once. Where nothing came back, `UnansweredError` is raised in it, which ends it and the attempt, unless it
+catches that to go on."""
 
 
 class Dialect(Protocol):

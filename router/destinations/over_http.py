@@ -27,7 +27,7 @@ from dataclasses import replace
 import aiohttp
 from yarl import URL
 
-from router.destinations.dialect import PROXY_REFUSES_US, Dialect, Post, Reply, is_success
+from router.destinations.dialect import PROXY_REFUSES_US, Dialect, Post, Reply, UnansweredError, is_success
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.destinations.settings import HttpSettings
@@ -91,16 +91,24 @@ class HttpDestination:
     async def _attempt(self, documents: Sequence[Document]) -> Outcome:
         now = self._clock()
         exchange = self._dialect.exchange(documents, now)
-        post = next(exchange)
-        while isinstance(reply := await self._reply(post, now), Reply):
-            try:
-                post = exchange.send(reply)
-            except StopIteration as ended:
-                return self._seen(ended.value, reply)
-        return reply
+        seen: Reply | None = None
+        try:
+            post = next(exchange)
+            while True:
+                if isinstance(reply := await self._reply(post, now), Reply):
+                    seen = reply
+                    post = exchange.send(reply)
+                else:
+                    post = exchange.throw(UnansweredError(reply))
+        except StopIteration as ended:
+            return self._seen(ended.value, seen)
+        except UnansweredError as error:
+            return error.outcome
 
-    def _seen(self, outcome: Outcome, reply: Reply) -> Outcome:
+    def _seen(self, outcome: Outcome, reply: Reply | None) -> Outcome:
         """The outcome, with what is shown of the reply that was the last."""
+        if reply is None:
+            return outcome
         if isinstance(outcome, Delivered):
             return replace(outcome, status=reply.status)
         return replace(outcome, status=reply.status, words=self._words.shown(reply.text))
@@ -143,10 +151,12 @@ class HttpDestination:
 
     async def _posted(self, post: Post, now: float) -> Reply:
         session, proxy = self._session or self._opened(), self._proxy
+        url = URL(post.url) if post.url else self._url
+        self._guard.check(url.raw_host or "")
         async with session.post(
-            self._url / post.method if post.method else self._url,
+            url / post.method if post.method else url,
             data=post.body,
-            headers=post.headers if proxy is None else {**post.headers, **proxy.headers_for(self._url)},
+            headers=post.headers if proxy is None else {**post.headers, **proxy.headers_for(url)},
             allow_redirects=False,
             proxy=None if proxy is None else proxy.url,
             proxy_headers=None if proxy is None else proxy.introduction(),
@@ -165,7 +175,6 @@ class HttpDestination:
         return bytes(text)
 
     def _opened(self) -> aiohttp.ClientSession:
-        self._guard.check(self._url.raw_host or "")
         if self._proxy is not None:
             self._guard.check(self._proxy.url.raw_host or "")
         self._resolver = GuardedResolver(self._guard)

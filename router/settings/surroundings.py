@@ -206,12 +206,19 @@ def private_addresses(data: Item, reading: Reading) -> Iterator[Finding]:
 def _addresses(data: Item, reading: Reading) -> Iterator[tuple[DataPath, Address, str]]:
     """Every literal address that something is sent to, and what it is called: of a secret URL nothing is shown."""
     for index, destination in maps(data.get("destinations")):
-        for key in ("url", "api", "proxy"):
-            value = destination.get(key)
+        for path, value in _told_at(destination):
             url = value if isinstance(value, str) else _referenced(value, reading)
             if url is not None and (address := _address(url)) is not None:
-                shown = str(address) if isinstance(value, str) else f"the host of the {key} that is referenced"
-                yield ("destinations", index, key), address, shown
+                shown = str(address) if isinstance(value, str) else f"the host of the {path[0]} that is referenced"
+                yield ("destinations", index, *path), address, shown
+
+
+def _told_at(destination: Item) -> Iterator[tuple[DataPath, Plain]]:
+    for key in ("url", "api", "proxy"):
+        yield (key,), destination.get(key)
+    several = destination.get("urls")
+    for number, one in enumerate(several if isinstance(several, list) else ()):
+        yield ("urls", number), one
 
 
 def _referenced(reference: Plain, reading: Reading) -> str | None:
