@@ -22,7 +22,7 @@ URL = "http://127.0.0.1:9/T000/url-secret"
 
 
 def least(kind: AnyKind) -> dict[str, object]:
-    """As little as an operator can say so that all is told: what is required, and where it goes; secrets by variables."""
+    """As little as an operator can say so that all is told: what is required, where it goes, secrets by variables."""
     written: dict[str, object] = {"name": "it", "kind": kind.name}
     if "admitted" in kind.settings.model_fields:
         written["admitted"] = "change"
