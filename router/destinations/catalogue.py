@@ -10,6 +10,7 @@ from router.destinations.document import Destination
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind, HttpKind, OwnKind
 from router.destinations.kinds import (
+    alertmanager,
     datadog,
     elasticsearch,
     file,
@@ -18,6 +19,7 @@ from router.destinations.kinds import (
     slack,
     splunk_hec,
     sysdig,
+    teams,
     webhook,
 )
 from router.destinations.over_http import HttpDestination
@@ -26,7 +28,9 @@ from router.destinations.settings import CommonSettings
 KINDS: Final[tuple[AnyKind, ...]] = (
     sysdig.KIND,
     slack.KIND,
+    teams.KIND,
     pagerduty.KIND,
+    alertmanager.KIND,
     webhook.KIND,
     splunk_hec.KIND,
     elasticsearch.KIND,

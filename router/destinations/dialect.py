@@ -26,6 +26,7 @@ from typing import Protocol, TypeAlias
 
 from router.destinations.document import Document
 from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
+from router.errors import GatecrierError
 from router.outbound.retry_after import seconds_asked
 
 PROXY_REFUSES_US, TOO_LARGE = 407, 413
@@ -49,6 +50,8 @@ class Post:
     where that is the whole."""
     query: Mapping[str, str] = field(default_factory=dict)
     """What is added to the query of the URL."""
+    url: str = ""
+    """The whole URL, where the service is told at more than one; empty where it is the destination's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,22 @@ class Reply:
         return seconds_asked(self.retry_after, self.now)
 
 
+class UnansweredError(GatecrierError):
+    """Nothing came back from what an exchange has sent.
+
+    Args:
+        outcome: What becomes of the attempt, if that is all.
+    """
+
+    def __init__(self, outcome: TryAgain) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
 Exchange: TypeAlias = Generator[Post, Reply, Answer]
 """One attempt: it yields what is to be sent, is given what came back, and returns what became of the attempt, for all
-documents or for each. Where nothing came back, the attempt ends, and so does it. It need not send anything."""
+documents or for each; it may return at once. Where nothing came back, `UnansweredError` is raised in it, which ends it
+and the attempt, unless it catches that to go on."""
 
 
 class Dialect(Protocol):

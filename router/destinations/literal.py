@@ -11,14 +11,14 @@ from router.by_reference import Secret
 from router.destinations.settings import CommonSettings, revealed
 from router.outbound.addresses import Address, address_of
 
-_KEYS = ("url", "api", "proxy")
+_KEYS = ("url", "urls", "api", "proxy")
 
 
 class Literal(NamedTuple):
     """An address in a URL."""
 
-    key: str
-    """Of the settings: `url`, `api` or `proxy`."""
+    path: tuple[str | int, ...]
+    """In the settings."""
     address: Address
     is_referenced: bool
     """Whether the URL is a secret, of which nothing may be shown."""
@@ -27,8 +27,16 @@ class Literal(NamedTuple):
 def literal_addresses(settings: CommonSettings) -> Iterator[Literal]:
     """Every address that something would be sent to, as far as it is known without asking for a name."""
     for key, value in settings:
-        if key in _KEYS and isinstance(value, str | Secret) and (address := _address(revealed(value))) is not None:
-            yield Literal(key, address, isinstance(value, Secret))
+        for path, one in _urls(key, value) if key in _KEYS else ():
+            if isinstance(one, str | Secret) and (address := _address(revealed(one))) is not None:
+                yield Literal(path, address, isinstance(one, Secret))
+
+
+def _urls(key: str, value: object) -> Iterator[tuple[tuple[str | int, ...], object]]:
+    if isinstance(value, tuple):
+        yield from (((key, number), one) for number, one in enumerate(value))
+    else:
+        yield (key,), value
 
 
 def _address(url: str) -> Address | None:

@@ -30,7 +30,15 @@ from dataclasses import replace
 import aiohttp
 from yarl import URL
 
-from router.destinations.dialect import PROXY_REFUSES_US, RATE_LIMITED, Dialect, Post, Reply, is_success
+from router.destinations.dialect import (
+    PROXY_REFUSES_US,
+    RATE_LIMITED,
+    Dialect,
+    Post,
+    Reply,
+    UnansweredError,
+    is_success,
+)
 from router.destinations.document import Document
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable, gist
 from router.destinations.settings import HttpSettings
@@ -108,13 +116,17 @@ class HttpDestination:
         exchange = self._dialect.exchange(documents, now)
         try:
             post = next(exchange)
-            while isinstance(reply := await self._reply(url, post, now), Reply):
-                last = reply
-                post = exchange.send(reply)
+            while True:
+                if isinstance(reply := await self._reply(url, post, now), Reply):
+                    last = reply
+                    post = exchange.send(reply)
+                else:
+                    post = exchange.throw(UnansweredError(reply))
         except StopIteration as ended:
             answer: Answer = ended.value
             return answer if last is None else self._seen(answer, last)
-        return reply
+        except UnansweredError as error:
+            return error.outcome
 
     def _seen(self, answer: Answer, reply: Reply) -> Answer:
         """The answer, with what is shown of the reply that was the last."""
@@ -167,6 +179,7 @@ class HttpDestination:
 
     async def _posted(self, url: URL, post: Post, now: float) -> Reply:
         session, proxy = self._session or self._opened(), self._proxy
+        self._guard.check(url.raw_host or "")
         async with session.post(
             url,
             data=post.body,
@@ -189,8 +202,6 @@ class HttpDestination:
         return bytes(text)
 
     def _opened(self) -> aiohttp.ClientSession:
-        for url in self._urls:
-            self._guard.check(url.raw_host or "")
         if self._proxy is not None:
             self._guard.check(self._proxy.url.raw_host or "")
         self._resolver = GuardedResolver(self._guard)
@@ -201,7 +212,8 @@ class HttpDestination:
 
 
 def _address(url: URL, post: Post) -> URL:
-    return (url / post.method if post.method else url).update_query(post.query)
+    base = URL(post.url) if post.url else url
+    return (base / post.method if post.method else base).update_query(post.query)
 
 
 def _words_of(outcome: Outcome) -> str:

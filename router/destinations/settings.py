@@ -96,6 +96,9 @@ class CommonSettings(ReceiverSettings):
     """At most so many requests in a time, such as `20/1m`. In the events lane the rest waits; in the incidents lane it
     becomes one summary, shared fairly between namespaces, but for what is critical or must be heard."""
 
+    def bind(self, forget_after: float) -> None:
+        """Be told after how many seconds an incident is over of which nothing is heard; most kinds need not know."""
+
     @property
     def fallback(self) -> str | None:
         """Name of the template that makes its payloads where the other fails; None where there is none."""
@@ -119,7 +122,7 @@ class HttpSettings(CommonSettings):
     """Allow a URL without TLS."""
     timeout: Duration = 10.0
     """How long one request may take. An attempt is one, or a few: smaller ones where the receiver refuses the form, two
-    where a message in Slack is changed and answered."""
+    where a message in Slack is changed and answered, one for each replica of Alertmanager."""
     give_up_after: Duration = 86400.0
     """How long after its first attempt an event is set aside that could not be delivered."""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 16

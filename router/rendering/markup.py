@@ -8,6 +8,14 @@ Rules for Slack:
 (3) Nothing is escaped twice: `Escaped` says what was. A text that loses that mark on its way is escaped once more,
     which is ugly but safe; none can gain it without having been escaped, or having been let through by `raw`.
 (4) Cutting comes after escaping and never ends inside an entity or an escape.
+
+Rules for Adaptive Cards:
+(5) A TextBlock and a Fact read a subset of Markdown, a TextRun reads none (Adaptive Cards, "Text features"). No client
+    needs to honour an escape by a backslash (microsoft/AdaptiveCards, issues 5590 and 5758), so that none is made: what
+    others wrote belongs into a TextRun, where every name stands as it is.
+(6) What would do harm in a TextBlock, too, is shown as an escape such as `\u0028`, of which no name has any: a link's
+    text over another target (`](`, or `(` where a text begins, and `]:`, without which `[x][y]` is none), `<at>` that
+    mentions, `{{DATE(...)}}`, and entities, which look like other characters.
 """
 
 from __future__ import annotations
@@ -15,7 +23,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from router.text import one_line
+from router.text import escape_of, one_line
 
 
 class Markup(Enum):
@@ -25,6 +33,8 @@ class Markup(Enum):
     """Nothing: they are data."""
     SLACK = "slack"
     """Slack's mrkdwn."""
+    ADAPTIVE_CARD = "adaptive_card"
+    """The Markdown of Adaptive Cards in Microsoft Teams."""
 
 
 class Escaped(str):
@@ -39,7 +49,12 @@ class Lines(str):
     __slots__ = ()
 
 
-_MARKUP = re.compile("[&<>]")
+_SPECIAL = {
+    Markup.SLACK: re.compile("[&<>]"),
+    Markup.ADAPTIVE_CARD: re.compile(
+        r"(?:(?<=\])|\A)\(|(?<=\]):(?![0-9])|<(?=/?(?:at\b|\Z))|\{(?=\{|\Z)|&(?=#|[a-z0-9]+;)", re.IGNORECASE
+    ),
+}
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _BROKEN_END = re.compile(r"(?:&[a-z]{0,4}|\\(?:u[0-9a-f]{0,3}|U[0-9a-f]{0,7})?)\Z")
 
@@ -50,8 +65,9 @@ def escape(text: str, markup: Markup) -> str:
         return text
     lines = text.split("\n") if isinstance(text, Lines) else (text,)
     seen = "\n".join(map(one_line, lines))
-    if _MARKUP.search(seen):
-        seen = _MARKUP.sub(lambda match: _ENTITIES[match[0]], seen)
+    if (special := _SPECIAL[markup]).search(seen):
+        shown = _ENTITIES.__getitem__ if markup is Markup.SLACK else escape_of
+        seen = special.sub(lambda match: shown(match[0]), seen)
     return text if seen == text else Escaped(seen)
 
 

@@ -190,5 +190,5 @@ def _addresses(telling: TellingItems) -> Iterator[tuple[DataPath, Address, str]]
     """Every literal address that something is sent to, and what it is called: of a secret URL nothing is shown."""
     for item in telling.destinations:
         for found in () if item.value is None else literal_addresses(item.value):
-            what = f"the host of the {found.key} that is referenced" if found.is_referenced else str(found.address)
-            yield ("destinations", item.index, found.key), found.address, what
+            what = f"the host of the {found.path[0]} that is referenced" if found.is_referenced else str(found.address)
+            yield ("destinations", item.index, *found.path), found.address, what

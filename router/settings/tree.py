@@ -103,6 +103,12 @@ class KeeperSettings(ClusterSettings):
     time_intervals: tuple[TimeIntervalSettings, ...] = ()
     """Times by name, which `active` and `mute` of routes name."""
 
+    @model_validator(mode="after")
+    def _destinations_know_how_long_incidents_last(self) -> Self:
+        for destination in self.destinations:
+            destination.bind(self.incidents.forget_after)
+        return self
+
 
 class Settings(KeeperSettings, GateSettings):
     """The configuration of one Gatecrier."""

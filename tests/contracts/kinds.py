@@ -24,8 +24,10 @@ URL = "http://127.0.0.1:9/T000/url-secret"
 
 
 def least(kind: AnyKind) -> dict[str, object]:
-    """As little as an operator can say: what is required, and where events go, secrets by variables."""
+    """As little as an operator can say so that all is told: what is required, where it goes, secrets by variables."""
     written: dict[str, object] = {"name": "it", "kind": kind.name}
+    if "admitted" in kind.settings.model_fields:
+        written["admitted"] = "change"
     for key, field in kind.settings.model_fields.items():
         allowed = set(shape.alternatives(field.annotation))
         if key in written or not (field.is_required() or key in USUAL):
@@ -34,6 +36,8 @@ def least(kind: AnyKind) -> dict[str, object]:
             written[key] = URL if key == "url" else "x"
         elif Secret in allowed:
             written[key] = {"env": key.upper()}
+        elif key == "urls":
+            written[key] = [URL]
         else:
             assert Path in allowed, f"the tests know no value for {key} of {kind.name}: teach them one here"
             written[key] = "x"

@@ -85,6 +85,8 @@ def opened(kind: str, url: str, folder: Path, **more: object) -> HttpDestination
     for key in ("url", "api"):
         if isinstance(written.get(key), str):
             written[key] = url
+    if "urls" in written:
+        written["urls"] = [url]
     destination = open_destination(read(written, folder, {**SECRETS, "URL": url}), LOOPBACK)
     assert isinstance(destination, HttpDestination)
     destination._clock = lambda: 1000.0

@@ -58,3 +58,29 @@ def test_a_cut_keeps_its_measure(text: str, limit: int) -> None:
 
 def test_a_cut_text_of_lines_is_still_one() -> None:
     assert isinstance(cut_chars(Lines("a\nb\nc"), 3), Lines)
+
+
+def test_what_would_do_harm_in_a_card_is_shown_and_names_are_not() -> None:
+    shown = {
+        "[a](b)": "[a]\\u0028b)",
+        "(b)": "\\u0028b)",
+        "[a]: https://evil.example": "[a]\\u003a https://evil.example",
+        "<at>SOC</AT>": "\\u003cat>SOC\\u003c/AT>",
+        "a<": "a\\u003c",
+        "{{DATE(x)}}": "\\u007b{DATE(x)}}",
+        "a&#47;b&lt;": "a\\u0026#47;b\\u0026lt;",
+        "a\u202e\nb": "a\\u202e\\nb",
+    }
+    names = [
+        "[a][b]",
+        "[::1]:5000/a_b__c*d~e",
+        "a/b:c@sha256:0",
+        "x (container web)",
+        "<none>",
+        "a & b",
+        "['a', 'b']",
+        "1 < 2",
+    ]
+
+    assert {text: escape(text, Markup.ADAPTIVE_CARD) for text in shown} == shown
+    assert [escape(name, Markup.ADAPTIVE_CARD) for name in names] == names
