@@ -14,6 +14,7 @@ from router.destinations.kinds import (
     elasticsearch,
     file,
     opensearch,
+    otlp,
     pagerduty,
     slack,
     splunk_hec,
@@ -32,6 +33,7 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     elasticsearch.KIND,
     opensearch.KIND,
     datadog.KIND,
+    otlp.KIND,
     file.KIND,
 )
 """In the order in which they are documented."""
