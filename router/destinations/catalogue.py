@@ -15,6 +15,7 @@ from router.destinations.kinds import (
     elasticsearch,
     file,
     opensearch,
+    otlp,
     pagerduty,
     slack,
     splunk_hec,
@@ -36,6 +37,7 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     elasticsearch.KIND,
     opensearch.KIND,
     datadog.KIND,
+    otlp.KIND,
     file.KIND,
 )
 """In the order in which they are documented."""

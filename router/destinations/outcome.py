@@ -17,7 +17,7 @@ REASONS: Final[Mapping[str, str]] = {
     "forbidden_address": "the name leads to an address that egress.allow does not name, or that is never connected to",
     "internal_error": "a mistake of ours: `rendering_failed` or `delivery_failed` in the log has it",
     "io_error": "the file could not be written",
-    "message_refused": "the receiver refuses this message, in a reply of success (Slack's Web API: `error`)",
+    "message_refused": "the receiver refuses this, in a reply of success (Slack's Web API: `error`; OTLP: some of it)",
     "malformed_reply": "what came back is not a reply, half a reply, or no receipt",
     "proxy_failed": "the proxy could not or would not connect us",
     "rate_limited": "the receiver wants fewer requests (429)",

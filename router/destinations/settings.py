@@ -6,9 +6,9 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeAlias
 
-from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
 from router.by_reference import RelativePath, Secret
@@ -226,3 +226,7 @@ def checked_headers(headers: dict[str, str | Secret]) -> dict[str, str | Secret]
         if not _HEADER_VALUE.fullmatch(revealed(value)):
             raise ValueError(f"the value of the header {name!r} has characters that headers can't have")
     return headers
+
+
+Headers: TypeAlias = Annotated[dict[str, str | Secret], AfterValidator(checked_headers), Field(max_length=50)]
+"""Headers that an operator adds; a value may be a reference."""
