@@ -12,6 +12,7 @@ from router.destinations.kind import AnyKind, HttpKind, OwnKind
 from router.destinations.kinds import (
     alertmanager,
     file,
+    jira,
     pagerduty,
     slack,
     sysdig,
@@ -27,6 +28,7 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     teams.KIND,
     pagerduty.KIND,
     alertmanager.KIND,
+    jira.KIND,
     webhook.KIND,
     file.KIND,
 )

@@ -153,9 +153,10 @@ class HttpDestination:
         session, proxy = self._session or self._opened(), self._proxy
         url = URL(post.url) if post.url else self._url
         self._guard.check(url.raw_host or "")
-        async with session.post(
+        async with session.request(
+            post.verb,
             url / post.method if post.method else url,
-            data=post.body,
+            data=post.body or None,
             headers=post.headers if proxy is None else {**post.headers, **proxy.headers_for(url)},
             allow_redirects=False,
             proxy=None if proxy is None else proxy.url,

@@ -35,6 +35,8 @@ class Markup(Enum):
     """Slack's mrkdwn."""
     ADAPTIVE_CARD = "adaptive_card"
     """The Markdown of Adaptive Cards in Microsoft Teams."""
+    ADF = "adf"
+    """Documents of Jira, of which texts are no markup."""
 
 
 class Escaped(str):
@@ -60,9 +62,14 @@ _SPECIAL = {
         rf"[{_UNSEEN}]|(?:(?<=\])|\A)\(|(?<=\]):(?![0-9])|<(?=/?(?:at\b|\Z))|\{{(?=\{{|\Z)|&(?=#|[a-z0-9]+;)",
         re.IGNORECASE,
     ),
+    Markup.ADF: re.compile(f"[{_UNSEEN}]"),
 }
 _LINES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_SHOWN = {Markup.SLACK: {"&": "&amp;", "<": "&lt;", ">": "&gt;", **_LINES}, Markup.ADAPTIVE_CARD: _LINES}
+_SHOWN = {
+    Markup.SLACK: {"&": "&amp;", "<": "&lt;", ">": "&gt;", **_LINES},
+    Markup.ADAPTIVE_CARD: _LINES,
+    Markup.ADF: _LINES,
+}
 _BROKEN_END = re.compile(r"(?:&[a-z]{0,4}|\\(?:u[0-9a-f]{0,3}|U[0-9a-f]{0,7})?)\Z")
 _LAST_OF_BMP = 0xFFFF
 
