@@ -22,7 +22,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from router.destinations.document import Document
 from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
@@ -53,6 +53,8 @@ class Post:
     """What is added to the query of the URL."""
     url: str = ""
     """The whole URL, where the service is told at more than one; empty where it is the destination's."""
+    verb: Literal["POST", "GET"] = "POST"
+    """GET where the service is only asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,9 +180,10 @@ class HttpDestination:
     async def _posted(self, url: URL, post: Post, now: float) -> Reply:
         session, proxy = self._session or self._opened(), self._proxy
         self._guard.check(url.raw_host or "")
-        async with session.post(
+        async with session.request(
+            post.verb,
             url,
-            data=post.body,
+            data=post.body or None,
             headers=post.headers if proxy is None else {**post.headers, **proxy.headers_for(url)},
             allow_redirects=False,
             proxy=None if proxy is None else proxy.url,

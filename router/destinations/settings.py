@@ -122,7 +122,8 @@ class HttpSettings(CommonSettings):
     """Allow a URL without TLS."""
     timeout: Duration = 10.0
     """How long one request may take. An attempt is one, or a few: smaller ones where the receiver refuses the form, two
-    where a message in Slack is changed and answered, one for each replica of Alertmanager."""
+    where a message in Slack is changed and answered, one for each replica of Alertmanager, up to five
+    of a ticket in Jira."""
     give_up_after: Duration = 86400.0
     """How long after its first attempt an event is set aside that could not be delivered."""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 16

@@ -35,6 +35,8 @@ class Markup(Enum):
     """Slack's mrkdwn."""
     ADAPTIVE_CARD = "adaptive_card"
     """The Markdown of Adaptive Cards in Microsoft Teams."""
+    ADF = "adf"
+    """Documents of Jira, of which texts are no markup."""
 
 
 class Escaped(str):
@@ -65,7 +67,7 @@ def escape(text: str, markup: Markup) -> str:
         return text
     lines = text.split("\n") if isinstance(text, Lines) else (text,)
     seen = "\n".join(map(one_line, lines))
-    if (special := _SPECIAL[markup]).search(seen):
+    if (special := _SPECIAL.get(markup)) is not None and special.search(seen):
         shown = _ENTITIES.__getitem__ if markup is Markup.SLACK else escape_of
         seen = special.sub(lambda match: shown(match[0]), seen)
     return text if seen == text else Escaped(seen)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from router.by_reference import Secret
 from router.destinations.catalogue import DestinationSettings, kind_named
-from router.destinations.dialect import Dialect, Reply
+from router.destinations.dialect import Dialect, Exchange, Post, Reply
 from router.destinations.document import Document
 from router.destinations.kind import AnyKind
 from router.destinations.outcome import Outcome, gist
@@ -18,7 +18,7 @@ from router.fields import ReadingContext
 from router.settings import shape
 
 ADAPTER: TypeAdapter[DestinationSettings] = TypeAdapter(DestinationSettings)
-USUAL = frozenset({"url", "api_key"})
+USUAL = frozenset({"url", "email", "api_key"})
 """Keys that are said here although the same can be said by others: where events go, and who tells them."""
 URL = "http://127.0.0.1:9/T000/url-secret"
 
@@ -33,7 +33,7 @@ def least(kind: AnyKind) -> dict[str, object]:
         if key in written or not (field.is_required() or key in USUAL):
             continue
         if str in allowed:
-            written[key] = URL if key == "url" else "x"
+            written[key] = {"url": URL, "email": "it@x.example"}.get(key, "x")
         elif Secret in allowed:
             written[key] = {"env": key.upper()}
         elif key == "urls":
@@ -66,10 +66,24 @@ def _all_values(written: Mapping[str, object]) -> list[object]:
     return [*written.values(), *inner]
 
 
+def beforehand(path: str) -> str | None:
+    """What a service answers to a question that comes before what is told; None where it is no question."""
+    there = '{"key":"IT-1","fields":{"status":{"statusCategory":{"key":"new"}}}}'
+    return f'{{"issues":[{there}],"transitions":[]}}' if path.endswith(("/search/jql", "/transitions")) else None
+
+
+def told_with(exchange: Exchange) -> Post:
+    """What tells the service, after what it is asked before."""
+    post = next(exchange)
+    while (answer := beforehand(f"/{post.method}")) is not None:
+        post = exchange.send(Reply(200, answer, None, 0.0))
+    return post
+
+
 def outcome_of(dialect: Dialect, reply: Reply) -> Outcome:
     """What becomes of an attempt to which this is answered; it must be the only request."""
     attempt = dialect.exchange([Document("event-1", b'{"text":"hello"}')], 0.0)
-    next(attempt)
+    told_with(attempt)
     try:
         attempt.send(reply)
     except StopIteration as ended:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from router.destinations.egress import EgressSettings
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import REASONS, Delivered, Outcome, TryAgain, Undeliverable, gist
 from router.destinations.over_http import HttpDestination
-from tests.contracts.kinds import kind_of_name, least, outcome_of, read, variables_of
+from tests.contracts.kinds import beforehand, kind_of_name, least, outcome_of, read, variables_of
 from tests.simulators.sinks import (
     BAD_CHUNKS,
     ENDLESS_HEAD,
@@ -26,11 +27,12 @@ from tests.simulators.sinks import (
     HANG,
     NOTHING,
     RESET,
-    Sink,
     answer,
     chunked,
 )
+from tests.simulators.sinks import Sink as AnySink
 
+Sink = partial(AnySink, beforehand=beforehand)
 LOOPBACK = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
 WEBHOOK = least(kind_of_name("webhook"))
 KINDS: Mapping[str, Mapping[str, object]] = {

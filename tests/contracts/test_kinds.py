@@ -31,7 +31,7 @@ from router.rendering.template import Template
 from router.settings.reference import reference
 from router.settings.schema import schema_text
 from router.settings.snapshot import read_file
-from tests.contracts.kinds import least, read, variables_of
+from tests.contracts.kinds import least, read, told_with, variables_of
 from tests.rendering.hostile import EVENT, HOSTILE, event_with, shape_of
 
 EACH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -73,7 +73,7 @@ def composed(kind: AnyKind, folder: Path, body: bytes) -> bytes:
     settings = read(written, folder, variables_of(written))
     if not isinstance(kind, HttpKind):
         return body
-    return next(kind.dialect(kind.own(settings)).exchange([Document("event-1", body)], 0.0)).body
+    return told_with(kind.dialect(kind.own(settings)).exchange([Document("event-1", body)], 0.0)).body
 
 
 def documents_in(body: bytes) -> list[object]:
