@@ -14,6 +14,7 @@ from router.destinations.kinds import (
     pagerduty,
     slack,
     sysdig,
+    syslog,
     webhook,
 )
 from router.destinations.over_http import HttpDestination
@@ -24,6 +25,7 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     slack.KIND,
     pagerduty.KIND,
     webhook.KIND,
+    syslog.KIND,
     file.KIND,
 )
 """In the order in which they are documented."""
@@ -57,6 +59,6 @@ def open_destination(settings: CommonSettings, egress: EgressSettings) -> Destin
             own = kind.own(settings)
             return HttpDestination(own, kind.dialect(own), egress.guard())
         case OwnKind() as kind:
-            return kind.destination(kind.own(settings))
+            return kind.destination(kind.own(settings), egress.guard())
         case _ as never:
             assert_never(never)

@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.rendering.markup import Escaped, Lines, Markup, cut_bytes, cut_chars, escape
+from router.rendering.markup import Escaped, Lines, Markup, cut_bytes, cut_chars, escape, escape_within
 from tests.rendering.hostile import ANY_TEXT
 
 UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0")
@@ -70,3 +70,35 @@ def test_a_cut_keeps_its_measure(text: str, limit: int) -> None:
 
 def test_a_cut_text_of_lines_is_still_one() -> None:
     assert isinstance(cut_chars(Lines("a\nb\nc"), 3), Lines)
+
+
+LOGS = (Markup.SYSLOG, Markup.CEF, Markup.LEEF, Markup.QUOTED, Markup.LINE)
+UNESCAPED = {
+    Markup.SYSLOG: re.compile(r'[^"\\\]]|\\["\\\]]'),
+    Markup.CEF: re.compile(r"[^=\\]|\\[=\\n]"),
+    Markup.LEEF: re.compile(r"[^|^\t]"),
+    Markup.QUOTED: re.compile(r'[^"\\]|\\["\\n]'),
+    Markup.LINE: re.compile("."),
+}
+"""What a value is made of, so that none ends before it should."""
+
+
+@given(ANY_TEXT, st.sampled_from(LOGS))
+def test_a_value_in_a_log_is_of_one_line_and_ends_where_it_should(text: str, markup: Markup) -> None:
+    for value in (escape(text, markup), escape(Lines(text), markup)):
+        assert "".join(UNESCAPED[markup].findall(value)) == value
+        assert not [character for character in value if not is_seen(character)]
+
+
+@given(st.text(st.sampled_from('"\\]|=^\n\u202e\U000e0041é🔐a')), st.sampled_from(LOGS), st.integers(0, 60))
+def test_what_is_cut_while_it_is_escaped_is_cut_between_characters(text: str, markup: Markup, limit: int) -> None:
+    whole, short = escape(text, markup), escape_within(text, markup, limit)
+
+    assert len(short.encode()) <= limit
+    if short != whole:
+        kept = {escape(text[:end], markup) + "…" for end in range(len(text))}
+        assert short in kept or (short == "" and limit < 3)
+
+
+def test_html_ends_no_element_and_no_attribute() -> None:
+    assert escape('<b a="\'">&', Markup.HTML) == "&lt;b a=&quot;&apos;&quot;&gt;&amp;"
