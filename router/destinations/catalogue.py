@@ -21,6 +21,7 @@ from router.destinations.kinds import (
     slack,
     splunk_hec,
     sysdig,
+    syslog,
     teams,
     webhook,
 )
@@ -40,6 +41,7 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     opensearch.KIND,
     datadog.KIND,
     otlp.KIND,
+    syslog.KIND,
     file.KIND,
 )
 """In the order in which they are documented."""
@@ -73,6 +75,6 @@ def open_destination(settings: CommonSettings, egress: EgressSettings) -> Destin
             own = kind.own(settings)
             return HttpDestination(own, kind.dialect(own), egress.guard())
         case OwnKind() as kind:
-            return kind.destination(kind.own(settings))
+            return kind.destination(kind.own(settings), egress.guard())
         case _ as never:
             assert_never(never)

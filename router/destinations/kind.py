@@ -20,6 +20,7 @@ from typing import Generic, TypeAlias, TypeVar, get_args
 from router.destinations.dialect import Dialect
 from router.destinations.document import Destination
 from router.destinations.settings import CommonSettings, HttpSettings
+from router.outbound.addresses import AddressGuard
 from router.rendering.markup import Markup
 from router.rendering.minimal import Minimal, minimal_event
 
@@ -77,8 +78,8 @@ class HttpKind(Kind[Http_co]):
 class OwnKind(Kind[Common_co]):
     """A kind that is told by other means."""
 
-    destination: Callable[[Common_co], Destination]
-    """The receiver of these settings; connects to nothing yet."""
+    destination: Callable[[Common_co, AddressGuard], Destination]
+    """The receiver of these settings, at addresses that are allowed; connects to nothing yet."""
 
 
 AnyKind: TypeAlias = HttpKind[HttpSettings] | OwnKind[CommonSettings]

@@ -16,11 +16,21 @@ Rules for Adaptive Cards:
 (6) What would do harm in a TextBlock, too, is shown as an escape such as `\u0028`, of which no name has any: a link's
     text over another target (`](`, or `(` where a text begins, and `]:`, without which `[x][y]` is none), `<at>` that
     mentions, `{{DATE(...)}}`, and entities, which look like other characters.
+
+Rules for lines of logs, which end where a line break is, and whose fields end at a character of their own:
+(7) Syslog (RFC 5424, clause 6.3.3): `"`, `\` and `]` have a backslash before them. CEF (OpenText, "CEF Implementation
+    Standard"): in an extension `\` and `=` have one, and `|` means nothing. LEEF (IBM, "LEEF event components") has no
+    escape: what it delimits by (`|`, `^`, tab) is shown as rule 2 shows what nobody sees.
+(8) Rule 2 holds for all of them, and its backslash is escaped as any other where backslashes mean something: what
+    arrives unescaped reads alike everywhere. The line breaks of `Lines` become escapes where there are such for them.
+(9) They are cut while they are escaped (`escape_within`): a backslash at a cut would escape what comes next.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Mapping
 from enum import Enum
 
 from router.text import escape_of, one_line
@@ -37,6 +47,18 @@ class Markup(Enum):
     """The Markdown of Adaptive Cards in Microsoft Teams."""
     ADF = "adf"
     """Documents of Jira, of which texts are no markup."""
+    HTML = "html"
+    """HTML, inside elements and quoted attributes."""
+    SYSLOG = "syslog"
+    """Values of parameters in syslog's structured data."""
+    CEF = "cef"
+    """Values in the extension of CEF."""
+    LEEF = "leef"
+    """Values of LEEF's attributes."""
+    QUOTED = "quoted"
+    """Texts in double quotes, as in JSON and logfmt."""
+    LINE = "line"
+    """A line that is a text and nothing else."""
 
 
 class Escaped(str):
@@ -51,13 +73,31 @@ class Lines(str):
     __slots__ = ()
 
 
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_SHOWN: Mapping[Markup, Mapping[str, str]] = {
+    Markup.SLACK: _ENTITIES,
+    Markup.HTML: {**_ENTITIES, '"': "&quot;", "'": "&apos;"},
+    Markup.SYSLOG: {character: f"\\{character}" for character in '"\\]'},
+    Markup.CEF: {"\\": "\\\\", "=": "\\="},
+    Markup.LEEF: {"|": "\\u007c", "^": "\\u005e"},
+    Markup.QUOTED: {"\\": "\\\\", '"': '\\"'},
+}
+"""What each reads as markup, and how it is written."""
 _SPECIAL = {
-    Markup.SLACK: re.compile("[&<>]"),
+    **{markup: re.compile(f"[{re.escape(''.join(shown))}]") for markup, shown in _SHOWN.items()},
     Markup.ADAPTIVE_CARD: re.compile(
         r"(?:(?<=\])|\A)\(|(?<=\]):(?![0-9])|<(?=/?(?:at\b|\Z))|\{(?=\{|\Z)|&(?=#|[a-z0-9]+;)", re.IGNORECASE
     ),
 }
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_LINE_BREAKS = {
+    Markup.SLACK: "\n",
+    Markup.ADAPTIVE_CARD: "\n",
+    Markup.ADF: "\n",
+    Markup.HTML: "\n",
+    Markup.CEF: "\\n",
+    Markup.QUOTED: "\\n",
+}
+"""A line break of `Lines`, where there can be one."""
 _BROKEN_END = re.compile(r"(?:&[a-z]{0,4}|\\(?:u[0-9a-f]{0,3}|U[0-9a-f]{0,7})?)\Z")
 
 
@@ -65,12 +105,34 @@ def escape(text: str, markup: Markup) -> str:
     """The text so that the service shows it as it is."""
     if markup is Markup.NONE or isinstance(text, Escaped):
         return text
-    lines = text.split("\n") if isinstance(text, Lines) else (text,)
-    seen = "\n".join(map(one_line, lines))
-    if (special := _SPECIAL.get(markup)) is not None and special.search(seen):
-        shown = _ENTITIES.__getitem__ if markup is Markup.SLACK else escape_of
-        seen = special.sub(lambda match: shown(match[0]), seen)
+    line_break = _LINE_BREAKS.get(markup)
+    lines = text.split("\n") if isinstance(text, Lines) and line_break is not None else (text,)
+    seen = (line_break or "").join([_shown(line, markup) for line in lines])
     return text if seen == text else Escaped(seen)
+
+
+def escape_within(text: str, markup: Markup, limit: int) -> str:
+    """The same in at most so many bytes of UTF-8, with an ellipsis where something is missing; nothing is cut apart."""
+    if _size(whole := escape(text, markup)) <= limit:
+        return whole
+    if isinstance(text, Escaped):
+        return cut_bytes(text, limit)
+    room = limit - len("…".encode())
+    ends = range(len(text) + 1)
+    count = bisect_right(ends, room, key=lambda end: _size(escape(type(text)(text[:end]), markup)))
+    return Escaped(escape(type(text)(text[: count - 1]), markup) + "…" if count else "")
+
+
+def _size(text: str) -> int:
+    return len(text.encode(errors="replace"))
+
+
+def _shown(line: str, markup: Markup) -> str:
+    seen = one_line(line)
+    if (special := _SPECIAL.get(markup)) is None or not special.search(seen):
+        return seen
+    shown = _SHOWN.get(markup, {})
+    return special.sub(lambda match: shown.get(match[0]) or escape_of(match[0]), seen)
 
 
 def cut_chars(text: str, limit: int) -> str:

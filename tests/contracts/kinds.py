@@ -14,6 +14,7 @@ from router.destinations.dialect import Dialect, Exchange, Post, Reply
 from router.destinations.document import Document
 from router.destinations.kind import AnyKind
 from router.destinations.outcome import Outcome, gist
+from router.destinations.socket_settings import Endpoint
 from router.fields import ReadingContext
 from router.settings import shape
 
@@ -34,6 +35,8 @@ def least(kind: AnyKind) -> dict[str, object]:
             continue
         if str in allowed:
             written[key] = {"url": URL, "email": "it@x.example"}.get(key, "x")
+        elif Endpoint in allowed:
+            written[key] = "127.0.0.1:9"
         elif Secret in allowed:
             written[key] = {"env": key.upper()}
         elif key == "urls":

@@ -5,7 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.rendering.markup import Escaped, Lines, Markup, cut_bytes, cut_chars, escape
+from router.rendering.markup import Escaped, Lines, Markup, cut_bytes, cut_chars, escape, escape_within
+from router.text import one_line
 from tests.rendering.hostile import ANY_TEXT
 
 SPECIAL = st.text(st.sampled_from("<>&\n\u202e\U000e0041aé "))
@@ -84,3 +85,35 @@ def test_what_would_do_harm_in_a_card_is_shown_and_names_are_not() -> None:
 
     assert {text: escape(text, Markup.ADAPTIVE_CARD) for text in shown} == shown
     assert [escape(name, Markup.ADAPTIVE_CARD) for name in names] == names
+
+
+LOGS = (Markup.SYSLOG, Markup.CEF, Markup.LEEF, Markup.QUOTED, Markup.LINE)
+UNESCAPED = {
+    Markup.SYSLOG: re.compile(r'[^"\\\]]|\\["\\\]]'),
+    Markup.CEF: re.compile(r"[^=\\]|\\[=\\n]"),
+    Markup.LEEF: re.compile(r"[^|^\t]"),
+    Markup.QUOTED: re.compile(r'[^"\\]|\\["\\n]'),
+    Markup.LINE: re.compile("."),
+}
+"""What a value is made of, so that none ends before it should."""
+
+
+@given(ANY_TEXT, st.sampled_from(LOGS))
+def test_a_value_in_a_log_is_of_one_line_and_ends_where_it_should(text: str, markup: Markup) -> None:
+    for value in (escape(text, markup), escape(Lines(text), markup)):
+        assert "".join(UNESCAPED[markup].findall(value)) == value
+        assert one_line(value) == value
+
+
+@given(st.text(st.sampled_from('"\\]|=^\n\u202e\U000e0041é🔐a')), st.sampled_from(LOGS), st.integers(0, 60))
+def test_what_is_cut_while_it_is_escaped_is_cut_between_characters(text: str, markup: Markup, limit: int) -> None:
+    whole, short = escape(text, markup), escape_within(text, markup, limit)
+
+    assert len(short.encode()) <= limit
+    if short != whole:
+        kept = {escape(text[:end], markup) + "…" for end in range(len(text))}
+        assert short in kept or (short == "" and limit < 3)
+
+
+def test_html_ends_no_element_and_no_attribute() -> None:
+    assert escape('<b a="\'">&', Markup.HTML) == "&lt;b a=&quot;&apos;&quot;&gt;&amp;"

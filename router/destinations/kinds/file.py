@@ -86,4 +86,6 @@ class FileDestination:
             log.warning("file_left_open", destination=self.name)
 
 
-KIND = OwnKind(settings=FileSettings, destination=FileDestination, has_templates=False)
+KIND = OwnKind(
+    settings=FileSettings, destination=lambda settings, _guard: FileDestination(settings), has_templates=False
+)
