@@ -100,7 +100,7 @@ def _value(value: Mapping[str, Any]) -> Iterator[str]:
             ((name, one),) = value.items()
             if name not in VALUES or not isinstance(one, VALUES[name]):
                 yield f"AnyValue: {name}"
-            elif name == "intValue" and not one.removeprefix("-").isdecimal():
+            elif name == "intValue" and not str(one).removeprefix("-").isdecimal():
                 yield "intValue"
         case _:
             yield "AnyValue"
