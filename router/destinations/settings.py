@@ -158,6 +158,11 @@ class HttpSettings(CommonSettings):
         raise NotImplementedError
 
     @property
+    def made_of_secrets(self) -> tuple[str, ...]:
+        """What is sent in another form than it was given in, and is as secret: a password as Basic encodes it."""
+        return ()
+
+    @property
     def most_documents(self) -> int:
         """How many documents one request may carry."""
         return 1

@@ -27,9 +27,12 @@ REDACTED = "[redacted]"
 
 
 def secrets_of(settings: HttpSettings) -> frozenset[str]:
-    """What the receiver may have been sent and nobody else may see: path and query of the URL, and every reference."""
+    """What the receiver may have been sent and nobody else may see.
+
+    Path and query of the URL, every reference, and what is made of one.
+    """
     _, _, rest = settings.endpoint.partition("://")
-    found = {rest.partition("/")[2], revealed(settings.proxy)}
+    found = {rest.partition("/")[2], revealed(settings.proxy), *settings.made_of_secrets}
     for value in dict(settings).values():
         for one in value.values() if isinstance(value, dict) else (value,):
             if isinstance(one, Secret):
