@@ -11,10 +11,15 @@ from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind, HttpKind, OwnKind
 from router.destinations.kinds import (
     alertmanager,
+    datadog,
+    elasticsearch,
     file,
     jira,
+    opensearch,
+    otlp,
     pagerduty,
     slack,
+    splunk_hec,
     sysdig,
     teams,
     webhook,
@@ -30,6 +35,11 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     alertmanager.KIND,
     jira.KIND,
     webhook.KIND,
+    splunk_hec.KIND,
+    elasticsearch.KIND,
+    opensearch.KIND,
+    datadog.KIND,
+    otlp.KIND,
     file.KIND,
 )
 """In the order in which they are documented."""

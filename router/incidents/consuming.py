@@ -14,6 +14,7 @@ Invariants: an event opens nothing if it is older than the last end of the same 
 of that end it was only found to be of that owner. `resolved` and `expired` go to whoever was told, whatever routes,
 silences and intervals say by then. Everything is in one transaction with the number of the last event, so that a crash
 repeats all of it or nothing. One event that can't be understood is logged and passed over: it keeps nobody from others.
+Where there is one, the events of its transaction are consumed once more, each by itself.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from router.events import BEGINNING, EventData, decode
-from router.incidents import images, ledger, proven
+from router.incidents import images, ledger
 from router.incidents.facts import Facts, facts, shows
 from router.incidents.folding import (
     OF_ITSELF,
@@ -30,7 +31,6 @@ from router.incidents.folding import (
     answered,
     closing,
     count,
-    due,
     end_due,
     ends,
     find,
@@ -39,16 +39,18 @@ from router.incidents.folding import (
 from router.incidents.incident import Ended, How, Incident
 from router.incidents.ledger import Stored
 from router.incidents.messages import incident_id
+from router.incidents.proven import Proven, name_of
 from router.incidents.subjects import Subject, image_key, overflow, registry_key, subjects
 from router.incidents.telling import Teller
 from router.incidents.work import Work
+from router.incidents.working import Working
 from router.routing import stored_routes
 from router.telemetry.logs import logger
 
 log = logger()
 
 _OF_ADMISSION = BEGINNING + b"admission."
-AT_ONCE = 32
+AT_ONCE = 64
 """Events of one transaction: the event loop stands still while they are consumed."""
 
 
@@ -58,23 +60,42 @@ class Consuming:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._teller = Teller(work)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._incidents = Working(self._work.connection, self._work.rules.settings, self._work.now)
+        self._proven = Proven(self._work.connection)
 
     def events(self) -> int:
         """Consume the next events; returns how many."""
         found = ledger.unconsumed(self._work.connection, AT_ONCE)
-        for stored in found:
-            self._work.connection.execute("SAVEPOINT event")
-            try:
-                self._event(stored)
-            except sqlite3.Error:
-                raise
-            except Exception:  # it would be first again for ever, and nobody be told of any other
-                log.exception("incident_event_failed", event_id=stored.id)
-                self._work.connection.execute("ROLLBACK TO event")
-            self._work.connection.execute("RELEASE event")
-        if found:
-            ledger.note_consumed(self._work.connection, found[-1].sequence)
+        if not found:
+            return 0
+        if not self._are_consumed(found) and len(found) > 1:
+            for stored in found:
+                self._are_consumed([stored])
+        ledger.note_consumed(self._work.connection, found[-1].sequence)
         return len(found)
+
+    def _are_consumed(self, events: Sequence[Stored]) -> bool:
+        """Consume all of these, or none where we make a mistake about one."""
+        self._work.connection.execute("SAVEPOINT events")
+        try:
+            for stored in events:
+                self._event(stored)
+            self._incidents.flush()
+            self._proven.flush()
+        except sqlite3.Error:
+            raise
+        except Exception:  # a mistake of ours about one event keeps nobody from others
+            if len(events) == 1:  # else each of them comes again by itself
+                log.exception("incident_event_failed", event_id=stored.id)
+            self._work.connection.execute("ROLLBACK TO events")
+            self._begin()
+            return False
+        finally:
+            self._work.connection.execute("RELEASE events")
+        return True
 
     def time(self) -> int:
         """Do what is due without an event; returns how many incidents changed."""
@@ -86,46 +107,47 @@ class Consuming:
                 self._end(incident, "quiet" if is_rejected else "forgotten", incident.last_seen)
             else:
                 self._teller.tell_what_waited(incident)
-            self._save(incident, None)
+            self._incidents.save(incident)
         return len(found)
 
     def close(self, incident: Incident, author: str, reason: str) -> None:
         """End an open incident because a person says so."""
         self._end(incident, "closed", self._work.time_of_day, author, reason)
-        self._save(incident, None)
+        self._incidents.save(incident)
+        self._incidents.flush()
 
     def tell_again(self, number: int, destination: str, events: int) -> None:
         """Tell a destination of an incident of which events were held back from it, where that is still news."""
-        incident = ledger.by_number(self._work.connection, number)
+        incident = self._incidents.by_number(number)
         telling = None if incident is None else incident.tellings.get(destination)
         if incident is None or telling is None or not incident.is_open:
             return
         if (state := next_state(incident, telling, self._work.now)) is not None:
             self._teller.tell_again(incident, Message(destination, state), events)
-        self._save(incident, None)
+        self._incidents.save(incident)
+        self._incidents.flush()
 
     def _event(self, stored: Stored) -> None:
         if not stored.body.startswith(_OF_ADMISSION):
             return
         data = decode(stored.body)["data"]
-        connection, one = self._work.connection, self._read(stored, data)
+        one = self._read(stored, data)
         self._note(one)
         touched = dict[int, Incident]()
-        replaced = {found.number: found.outcome for found in ledger.counted(connection, data.get("corrects", ""))}
-        replaced |= {found.number: found.outcome for found in ledger.counted(connection, stored.id)}
+        corrects = data.get("corrects")
+        before = (*([corrects] if corrects else ()), *([stored.id] if corrects or one.routes else ()))
+        replaced = {
+            found.number: found.outcome for one in before for found in ledger.counted(self._work.connection, one)
+        }
         if one.routes:
             self._take(one, stored.body, replaced, touched)
         self._uncount(one, replaced, touched)
         self._end_what_is_over(one, stored.body, touched)
         for incident in touched.values():
-            self._save(incident, None)
+            self._incidents.save(incident)
 
     def _read(self, stored: Stored, data: EventData) -> Facts:
         connection, cluster = self._work.connection, data["cluster"]
-
-        def blames(name: str, judged_by: str) -> bool:
-            is_proven = proven.is_known(connection, proven.name_of(cluster, name, judged_by), stored.at)
-            return is_proven or ledger.is_open(connection, image_key(cluster, name))
 
         return facts(
             stored.sequence,
@@ -134,7 +156,7 @@ class Consuming:
             data,
             stored_routes(stored.routes),
             seen=lambda within, uid: ledger.seen(connection, within, uid),
-            blames=blames,
+            blames=lambda names, by: self._proven.to_blame(cluster, names, by, stored.at),
             controllers=self._work.rules.settings.controllers,
         )
 
@@ -142,19 +164,14 @@ class Consuming:
         cluster, namespace = one.data["cluster"], one.data["request"]["namespace"]
         if (shown := shows(one.data, one.whose)) is not None:
             ledger.remember(self._work.connection, namespace, shown[0], shown[1], self._work.now)
-        names = [
-            proven.name_of(cluster, name, image["judged_by"])
-            for image in filter(images.is_proven, one.passing)
-            for name in images.names(image)
-            if image.get("judged_by")
-        ]
-        if names:
-            proven.note(self._work.connection, namespace, list(dict.fromkeys(names)), one.at)
+        for image in filter(images.is_proven, one.passing):
+            if by := image.get("judged_by"):
+                self._proven.note(namespace, [name_of(cluster, name, by) for name in images.names(image)], one.at)
 
     def _take(self, one: Facts, body: bytes, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
         silence = self._teller.silence_of(one)
         for subject in subjects(one):
-            incident = ledger.open_of(self._work.connection, subject.key) or self._opened(one, subject, replaced)
+            incident = self._incidents.open_of(subject.key) or self._opened(one, subject, replaced)
             if incident is None:
                 continue
             touched[incident.number] = incident
@@ -174,7 +191,7 @@ class Consuming:
         namespace = one.data["request"]["namespace"]
         if subject.kind != "namespace" and ledger.is_full(self._work.connection, namespace):
             full = overflow(one, subject)
-            return ledger.open_of(self._work.connection, full.key) or self._opened(one, full, replaced)
+            return self._incidents.open_of(full.key) or self._opened(one, full, replaced)
         incident = Incident(
             id=incident_id(subject.key, one.id),
             number=ledger.next_number(self._work.connection),
@@ -188,7 +205,7 @@ class Consuming:
             last_seen=one.at,
             heard_at=self._work.now,
         )
-        self._save(incident, (subject.key, namespace))
+        self._incidents.save(incident, subject.key, namespace)
         return incident
 
     def _is_late(self, one: Facts, subject: Subject) -> bool:
@@ -204,33 +221,27 @@ class Consuming:
     def _uncount(self, one: Facts, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
         """Let a correction take the place of what it corrects where it was counted before, and not again."""
         for number, outcome in replaced.items():
-            incident = None if number in touched else ledger.by_number(self._work.connection, number)
+            incident = None if number in touched else self._incidents.by_number(number)
             if incident is not None:
                 incident.outcomes[outcome] -= 1
                 incident.outcomes[one.outcome] += 1
                 ledger.note_counted(self._work.connection, one.id, number, one.outcome)
-                self._save(incident, None)
+                self._incidents.save(incident)
 
     def _end_what_is_over(self, one: Facts, body: bytes, touched: dict[int, Incident]) -> None:
-        for found in ledger.concerned(self._work.connection, one.whose.key):
-            touched.setdefault(found.number, found)
+        cluster, whose = one.data["cluster"], one.whose.key
+        answering = {registry_key(cluster, host) for host in one.answering}
+        passing = {image_key(cluster, name): image for image in one.passing for name in images.names(image)}
+        found = self._incidents.concerned({whose, *answering, *passing})
+        touched |= {incident.number: incident for _, incident in found}
         for incident in touched.values():
             if incident.is_open and incident.kind not in OF_ITSELF and ends(incident, one):
                 self._end(incident, "passing", one.at, body=body)
-        cluster = one.data["cluster"]
-        for host in one.answering:
-            for incident in self._concerned(registry_key(cluster, host), touched):
-                if answered(incident, one.at):
-                    self._end(incident, "passing", one.at, body=body)
-        for shown, name in [(image, name) for image in one.passing for name in images.names(image)]:
-            for incident in self._concerned(image_key(cluster, name), touched):
-                if images.passes_again(incident, shown, one.at):
-                    self._end(incident, "passing", one.at, body=body)
-
-    def _concerned(self, subject: str, touched: dict[int, Incident]) -> Sequence[Incident]:
-        """Incidents with a finding of this subject that are open still, as far as this event has brought them."""
-        found = [touched.setdefault(one.number, one) for one in ledger.concerned(self._work.connection, subject)]
-        return [incident for incident in found if incident.is_open]
+        for owner, incident in found:
+            is_over = owner in answering and answered(incident, one.at)
+            is_over |= owner in passing and images.passes_again(incident, passing[owner], one.at)
+            if is_over and incident.is_open:
+                self._end(incident, "passing", one.at, body=body)
 
     def _end(
         self,
@@ -246,12 +257,6 @@ class Consuming:
         body = body or ledger.event_body(self._work.connection, incident.last_event)
         for said in closing(incident):
             self._teller.send(incident, said, body)
-
-    def _save(self, incident: Incident, of: tuple[str, str] | None) -> None:
-        settings = self._work.rules.settings
-        subject, namespace = of or ("", "")
-        when = due(incident, settings.quiet_after, settings.forget_after)
-        ledger.save(self._work.connection, incident, subject, namespace, self._work.now, when)
 
 
 def _is_alarming(one: Facts) -> bool:

@@ -108,13 +108,13 @@ def facts(  # noqa: PLR0913 - an event has these independent parts
     routes: Sequence[IncidentRoute],
     *,
     seen: Callable[[str, str], Seen | None],
-    blames: Callable[[str, str], bool],
+    blames: Callable[[Sequence[str], str], str | None],
     controllers: tuple[str, ...],
 ) -> Facts:
     """What is known of an event.
 
-    `seen` gives what was seen under a namespace and uid, `blames` whether an image of that name, which was judged by
-    these rules, is to blame for failing.
+    `seen` gives what was seen under a namespace and uid, `blames` by which of its names an image is to blame for
+    failing by these rules, if any.
     """
     failing = [image for image in data["images"] if not Verdict(image["verdict"]).is_pass]
     passing = [image for image in data["images"] if Verdict(image["verdict"]).is_pass]
@@ -122,11 +122,13 @@ def facts(  # noqa: PLR0913 - an event has these independent parts
     return Facts(sequence, event_id, at, data, whose(data, seen, controllers), routes, failing, passing, blamed)
 
 
-def _blamed(failing: Sequence[ImageData], blames: Callable[[str, str], bool]) -> Mapping[str, Sequence[ImageData]]:
+def _blamed(
+    failing: Sequence[ImageData], blames: Callable[[Sequence[str], str], str | None]
+) -> Mapping[str, Sequence[ImageData]]:
     found: dict[str, list[ImageData]] = {}
     for image in filter(images.is_wrong, failing):
-        by = image.get("judged_by", "")
-        name = next((name for name in images.names(image) if by and blames(name, by)), None)
+        names, by = images.names(image), image.get("judged_by", "")
+        name = blames(names, by) if names and by else None
         if name is not None and (name in found or len(found) < BLAMED_LIMIT):
             found.setdefault(name, []).append(image)
     return found

@@ -74,19 +74,6 @@ def event_body(connection: sqlite3.Connection, sequence: int) -> bytes | None:
     return None if found is None else bytes(found[0])
 
 
-def open_of(connection: sqlite3.Connection, subject: str) -> Incident | None:
-    """The open incident of this subject."""
-    found = connection.execute("SELECT body FROM incidents WHERE subject = ? AND is_open", (subject,)).fetchone()
-    return None if found is None else decoded(found[0])
-
-
-def is_open(connection: sqlite3.Connection, subject: str) -> bool:
-    """Whether this subject has an open incident."""
-    return (
-        connection.execute("SELECT 1 FROM incidents WHERE subject = ? AND is_open", (subject,)).fetchone() is not None
-    )
-
-
 def last_ended(connection: sqlite3.Connection, subject: str) -> tuple[Incident, float] | None:
     """The last incident of this subject that has ended, and the own time when it did."""
     found = connection.execute(
@@ -100,15 +87,6 @@ def by_number(connection: sqlite3.Connection, number: int) -> Incident | None:
     """The incident with this number, open or not."""
     found = connection.execute("SELECT body FROM incidents WHERE number = ?", (number,)).fetchone()
     return None if found is None else decoded(found[0])
-
-
-def concerned(connection: sqlite3.Connection, owner: str) -> Sequence[Incident]:
-    """Open incidents in which this owner has findings."""
-    found = connection.execute(
-        "SELECT body FROM incidents WHERE number IN (SELECT incident FROM incident_owners WHERE owner = ?) AND is_open",
-        (owner,),
-    )
-    return [decoded(body) for (body,) in found]
 
 
 def is_full(connection: sqlite3.Connection, namespace: str) -> bool:

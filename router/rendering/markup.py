@@ -3,9 +3,8 @@ r"""How a service reads texts, and how values are kept from being read as its ma
 Rules for Slack:
 (1) It reads `&`, `<` and `>` as markup: `<!channel>` mentions everybody, `<URL|TEXT>` is a link. Exactly these three
     are escaped, as entities (Slack, "Formatting text for app surfaces").
-(2) Characters that people can not see (control, format, those that reorder text) are shown as escapes such as
-    `\u202e`, line breaks as `\n`: a name can neither forge a line nor look like another. Only texts of our own making
-    (`Lines`), whose parts are guarded already, keep their line breaks.
+(2) What people can not see is shown as escapes (`router.text`): a name can neither forge a line nor look like another.
+    Only texts of our own making (`Lines`), whose parts are guarded already, keep their line breaks.
 (3) Nothing is escaped twice: `Escaped` says what was. A text that loses that mark on its way is escaped once more,
     which is ugly but safe; none can gain it without having been escaped, or having been let through by `raw`.
 (4) Cutting comes after escaping and never ends inside an entity or an escape.
@@ -22,8 +21,9 @@ Rules for Adaptive Cards:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from enum import Enum
+
+from router.text import escape_of, one_line
 
 
 class Markup(Enum):
@@ -51,54 +51,33 @@ class Lines(str):
     __slots__ = ()
 
 
-_UNSEEN = (
-    "\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f"
-    "\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000110bd\U000110cd"
-    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
 _SPECIAL = {
-    Markup.SLACK: re.compile(f"[&<>{_UNSEEN}]"),
+    Markup.SLACK: re.compile("[&<>]"),
     Markup.ADAPTIVE_CARD: re.compile(
-        rf"[{_UNSEEN}]|(?:(?<=\])|\A)\(|(?<=\]):(?![0-9])|<(?=/?(?:at\b|\Z))|\{{(?=\{{|\Z)|&(?=#|[a-z0-9]+;)",
-        re.IGNORECASE,
+        r"(?:(?<=\])|\A)\(|(?<=\]):(?![0-9])|<(?=/?(?:at\b|\Z))|\{(?=\{|\Z)|&(?=#|[a-z0-9]+;)", re.IGNORECASE
     ),
-    Markup.ADF: re.compile(f"[{_UNSEEN}]"),
 }
-_LINES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_SHOWN = {
-    Markup.SLACK: {"&": "&amp;", "<": "&lt;", ">": "&gt;", **_LINES},
-    Markup.ADAPTIVE_CARD: _LINES,
-    Markup.ADF: _LINES,
-}
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _BROKEN_END = re.compile(r"(?:&[a-z]{0,4}|\\(?:u[0-9a-f]{0,3}|U[0-9a-f]{0,7})?)\Z")
-_LAST_OF_BMP = 0xFFFF
 
 
 def escape(text: str, markup: Markup) -> str:
     """The text so that the service shows it as it is."""
     if markup is Markup.NONE or isinstance(text, Escaped):
         return text
-    special = _SPECIAL[markup]
-    if (text.isalnum() and text.isascii()) or not special.search(text):
-        return text
-    shown, keeps_lines = _SHOWN[markup], isinstance(text, Lines)
-    return Escaped(special.sub(lambda match: _as_seen(match[0], shown, keeps_lines=keeps_lines), text))
-
-
-def _as_seen(character: str, shown: Mapping[str, str], *, keeps_lines: bool) -> str:
-    if keeps_lines and character == "\n":
-        return character
-    if (short := shown.get(character)) is not None:
-        return short
-    code = ord(character)
-    return f"\\u{code:04x}" if code <= _LAST_OF_BMP else f"\\U{code:08x}"
+    lines = text.split("\n") if isinstance(text, Lines) else (text,)
+    seen = "\n".join(map(one_line, lines))
+    if (special := _SPECIAL.get(markup)) is not None and special.search(seen):
+        shown = _ENTITIES.__getitem__ if markup is Markup.SLACK else escape_of
+        seen = special.sub(lambda match: shown(match[0]), seen)
+    return text if seen == text else Escaped(seen)
 
 
 def cut_chars(text: str, limit: int) -> str:
     """At most so many characters, with an ellipsis where something is missing, never ending inside an entity."""
     if len(text) <= limit:
         return text
-    return _marked(text, text[: limit - 1] if limit > 0 else "", "…" if limit > 0 else "")
+    return _marked(text, text[: max(0, limit - 1)], "…" if limit > 0 else "")
 
 
 def cut_bytes(text: str, limit: int) -> str:
@@ -111,11 +90,16 @@ def cut_bytes(text: str, limit: int) -> str:
     return _marked(text, short, ellipsis)
 
 
+def whole_at_end(text: str) -> str:
+    """An escaped text that was cut, without the entity or the escape that the cut went through."""
+    return _BROKEN_END.sub("", text)
+
+
 def _marked(text: str, short: str, ellipsis: str) -> str:
     """The short text with the mark of the whole."""
     match text:
         case Escaped():
-            return Escaped(_BROKEN_END.sub("", short) + ellipsis)
+            return Escaped(whole_at_end(short) + ellipsis)
         case Lines():
             return Lines(short + ellipsis)
         case _:

@@ -1,33 +1,29 @@
-"""The union of what can stand beneath `verifiers`: one settings class per scheme, and the one line that you add."""
+"""Every kind of verifier: the one line that a new scheme adds, and what follows from the list."""
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, Union
 
 from pydantic import Field
 
-from router.verification.combination_settings import AllOfSettings, AnyOfSettings, CombinationSettings
+from router.verification.combination_settings import AllOfSettings, AnyOfSettings
 from router.verification.cosign.settings import CosignSettings
 from router.verification.notation.settings import NotationSettings
 from router.verification.settings import SchemeSettings
 from router.verification.static import BUILT_IN, StaticSettings
 
-AnySettings: TypeAlias = CosignSettings | NotationSettings | StaticSettings | AllOfSettings | AnyOfSettings
-VerifierSettings: TypeAlias = Annotated[AnySettings, Field(discriminator="kind")]
-"""What can stand beneath `verifiers`. A new scheme adds its settings class to the line above."""
+SCHEMES: Final[tuple[type[SchemeSettings], ...]] = (
+    CosignSettings,
+    NotationSettings,
+    StaticSettings,
+    AllOfSettings,
+    AnyOfSettings,
+)
+"""The settings of every scheme, in the order in which they are documented."""
 
-SCHEMES: tuple[type[SchemeSettings], ...] = get_args(AnySettings)
-"""The settings of every scheme."""
+if TYPE_CHECKING:  # a checker of types can't know what the list makes of it at run time
+    VerifierSettings: TypeAlias = SchemeSettings
+else:
+    VerifierSettings = Annotated[Union[SCHEMES], Field(discriminator="kind")]  # noqa: UP007 - of a list
 
-
-def _kind(settings: type[SchemeSettings]) -> str:
-    kind: str = get_args(settings.model_fields["kind"].annotation)[0]
-    return kind
-
-
-KINDS_WITHOUT_EVIDENCE = tuple(_kind(settings) for settings in SCHEMES if not settings.looks_at_evidence)
-"""Values of `kind` of whose verifiers nothing can be demanded."""
-COMBINING_KINDS = tuple(_kind(settings) for settings in SCHEMES if issubclass(settings, CombinationSettings))
-"""Values of `kind` of verifiers that are combined of others."""
-
-__all__ = ["BUILT_IN", "COMBINING_KINDS", "KINDS_WITHOUT_EVIDENCE", "SCHEMES", "AnySettings", "VerifierSettings"]
+__all__ = ["BUILT_IN", "SCHEMES", "VerifierSettings"]

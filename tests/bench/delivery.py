@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -29,6 +28,7 @@ import aiohttp
 import uvloop
 
 from router.delivery import Channel, Dispatcher
+from router.delivery.channel import Render
 from router.destinations.catalogue import open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
@@ -145,10 +145,29 @@ async def bare(url: str, bodies: list[bytes]) -> float:
         return len(bodies) / (time.perf_counter() - began)
 
 
-def rendered(renderer: Renderer, event_id: str, body: bytes) -> Document:
-    """What a channel sends of an event."""
-    made = renderer.render(body)
-    return Document(event_id, made.body, made.content_type, made.is_fallback)
+def rendering() -> Render:
+    """How a channel renders an event for a webhook."""
+    renderer = Renderer(Templates(None), kind="webhook", name="sink")
+
+    def rendered(event_id: str, body: bytes, _template: str) -> Document:
+        made = renderer.render(body)
+        return Document(event_id, made.body, made.content_type, made.value, made.is_fallback)
+
+    return rendered
+
+
+async def drained(outbox: SqliteOutbox, url: str, count: int, batch: int) -> None:
+    """Deliver so many events, until the last settlement is durable."""
+    settings = WebhookSettings(
+        name="sink", kind="webhook", url=url, plain_http=True, concurrency=CONCURRENCY, batch_size=batch
+    )
+    egress = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
+    channel = Channel(open_destination(settings, egress), rendering())
+    counts = _Counting(count)
+    dispatcher = Dispatcher(outbox.queue("owner-1"), counts)
+    await dispatcher.replace({"sink": channel})
+    await counts.all_delivered.wait()
+    await dispatcher.stop(10.0)
 
 
 async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = False) -> float:
@@ -158,23 +177,11 @@ async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = Fal
         now = time.time()
         events = [NewEvent(f"event-{number}", body, now, ["sink"]) for number, body in enumerate(bodies)]
         await asyncio.gather(*(outbox.append(event) for event in events))
-        settings = WebhookSettings(
-            name="sink", kind="webhook", url=url, plain_http=True, concurrency=CONCURRENCY, batch_size=batch
-        )
-        egress = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
-        channel = Channel(
-            open_destination(settings, egress),
-            partial(rendered, Renderer(Templates(None), kind="webhook", name="sink")),
-        )
-        counts = _Counting(len(bodies))
-        dispatcher = Dispatcher(outbox.queue("owner-1"), counts)
         profiler = cProfile.Profile()
         if profile:
             profiler.enable()
         began = time.perf_counter()
-        await dispatcher.replace({"sink": channel})
-        await counts.all_delivered.wait()
-        await dispatcher.stop(10.0)
+        await drained(outbox, url, len(bodies), batch)
         seconds = time.perf_counter() - began
         if profile:
             profiler.disable()

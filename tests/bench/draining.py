@@ -13,7 +13,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -24,10 +23,8 @@ from router.destinations.egress import EgressSettings
 from router.destinations.kinds.webhook import WebhookSettings
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
-from router.rendering.library import Templates
-from router.rendering.renderer import Renderer
 from router.verdict import Severity
-from tests.bench.delivery import CONCURRENCY, encoded_events, ours, receiver, rendered
+from tests.bench.delivery import CONCURRENCY, encoded_events, ours, receiver, rendering
 from tests.bench.table import Row, as_text
 from tests.delivery.stage import Counts
 
@@ -61,11 +58,10 @@ async def _drained(url: str, bodies: Sequence[bytes]) -> tuple[float, float]:
             await asyncio.gather(*(outbox.append(NewEvent(f"event-{n}", body, at, ["sink"])) for n, body in some))
         settings = WebhookSettings(name="sink", kind="webhook", url=url, plain_http=True, concurrency=CONCURRENCY)
         egress = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
-        renderer = Renderer(Templates(None), kind="webhook", name="sink")
         arrivals = _Arrivals()
         dispatcher = Dispatcher(outbox.queue("owner-1"), arrivals)
         began = time.perf_counter()
-        await dispatcher.replace({"sink": Channel(open_destination(settings, egress), partial(rendered, renderer))})
+        await dispatcher.replace({"sink": Channel(open_destination(settings, egress), rendering())})
         stored = 0
         while not arrivals.all_arrived.is_set():
             await outbox.append(NewEvent(f"fresh-{stored}", bodies[0], time.time(), ["sink"], severity=Severity.HIGH))

@@ -13,11 +13,13 @@ from router.destinations.catalogue import DestinationSettings, kind_named
 from router.destinations.dialect import Dialect, Exchange, Post, Reply
 from router.destinations.document import Document
 from router.destinations.kind import AnyKind
-from router.destinations.outcome import Outcome
+from router.destinations.outcome import Outcome, gist
 from router.fields import ReadingContext
 from router.settings import shape
 
 ADAPTER: TypeAdapter[DestinationSettings] = TypeAdapter(DestinationSettings)
+USUAL = frozenset({"url", "email", "api_key"})
+"""Keys that are said here although the same can be said by others: where events go, and who tells them."""
 URL = "http://127.0.0.1:9/T000/url-secret"
 
 
@@ -28,7 +30,7 @@ def least(kind: AnyKind) -> dict[str, object]:
         written["admitted"] = "change"
     for key, field in kind.settings.model_fields.items():
         allowed = set(shape.alternatives(field.annotation))
-        if key in written or not (field.is_required() or key in {"url", "email"}):
+        if key in written or not (field.is_required() or key in USUAL):
             continue
         if str in allowed:
             written[key] = {"url": URL, "email": "it@x.example"}.get(key, "x")
@@ -85,8 +87,7 @@ def outcome_of(dialect: Dialect, reply: Reply) -> Outcome:
     try:
         attempt.send(reply)
     except StopIteration as ended:
-        outcome: Outcome = ended.value
-        return outcome
+        return gist(ended.value)
     raise AssertionError("one request is not all of it")
 
 

@@ -19,7 +19,7 @@ from router.destinations.catalogue import open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.alertmanager import KIND, AlertmanagerDialect, AlertmanagerSettings
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable, gist
 from router.events import as_json, encode, timestamp
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES, WHOLE
@@ -88,7 +88,7 @@ async def told(all_documents: Sequence[Document], *urls: str, **written: object)
     outcomes = list[Outcome]()
     receipt = ""
     for document in all_documents:
-        outcomes.append(await destination.deliver([replace(document, receipt=receipt)]))
+        outcomes.append(gist(await destination.deliver([replace(document, receipt=receipt)])))
         receipt = getattr(outcomes[-1], "receipt", "") or receipt
     await destination.close()
     return outcomes

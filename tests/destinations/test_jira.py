@@ -19,7 +19,7 @@ from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.jira import KIND, JiraSettings, dialect_of
 from router.destinations.kinds.jira.told import in_adf, in_wiki, told_by
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable, gist
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES, WHOLE
@@ -68,7 +68,7 @@ async def told(jira: Jira, all_documents: Sequence[Document], **written: object)
         where = {"url": sink.url(""), "plain_http": True}
         destination = open_destination(settings(**where, **written), LOOPBACK)
         for document in all_documents:
-            outcomes.append(await destination.deliver([replace(document, receipt=document.receipt or receipt)]))
+            outcomes.append(gist(await destination.deliver([replace(document, receipt=document.receipt or receipt)])))
             receipt = getattr(outcomes[-1], "receipt", "") or receipt
         await destination.close()
     return outcomes

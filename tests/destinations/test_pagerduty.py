@@ -18,7 +18,7 @@ from router.destinations.dialect import Reply
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.pagerduty import KIND, SIZE_LIMIT, PagerdutyDialect, PagerdutySettings
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable, gist
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES, WHOLE
@@ -70,7 +70,7 @@ async def paged(all_documents: Sequence[Document], pager: PagerDuty, **written: 
     """Deliver them to PagerDuty."""
     async with Sink(behave=pager.behave).running() as sink:
         destination = open_destination(settings(KEY, url=sink.url("/"), plain_http=True, **written), LOOPBACK)
-        outcomes = [await destination.deliver([document]) for document in all_documents]
+        outcomes = [gist(await destination.deliver([document])) for document in all_documents]
         await destination.close()
 
     assert {receipt.path for receipt in sink.got} <= {"/v2/enqueue", "/v2/change/enqueue"}
@@ -277,6 +277,28 @@ def test_whatever_a_template_makes_is_taken(made: object) -> None:
     event = sent(body)
 
     assert event["routing_key"] == KEY
+
+
+@given(JSON | NEARLY)
+def test_a_value_is_sent_as_its_body_would_be_and_stays_as_it_is(value: object) -> None:
+    """What was parsed to be checked is not parsed again, and whoever holds it needs it for the next attempt."""
+    try:
+        body = orjson.dumps(value)
+    except TypeError:  # as above
+        return
+    dialect = PagerdutyDialect(settings())
+    parsed, unparsed = (Document("1", body, value=one) for one in (value, None))
+
+    assert dialect.compose([parsed], 0.0) == dialect.compose([unparsed], 0.0)
+    assert orjson.dumps(value) == body
+
+
+def test_a_shorter_form_does_not_speak_of_what_it_was_made_of() -> None:
+    value = {"payload": {"summary": "s", "custom_details": {"long": "x" * 5000}}}
+    short = PagerdutyDialect(settings()).shorter(Document("1", orjson.dumps(value), value=value))
+
+    assert short is not None
+    assert short.parsed() == orjson.loads(short.body)
 
 
 def test_a_text_that_is_no_event_becomes_a_summary() -> None:

@@ -42,7 +42,7 @@ from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.settings import HttpSettings, checked_token, checked_url, revealed
 from router.events import BEGAN, ENDED, timestamp
 from router.fields import Duration
-from router.outbound.basic import basic_authorization, basic_credentials
+from router.outbound.basic import basic_authorization
 from router.rendering.markup import cut_chars
 from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of, severity_of
 from router.rendering.values import as_json, as_text
@@ -120,11 +120,6 @@ class AlertmanagerSettings(HttpSettings):
     def endpoint(self) -> str:
         """The whole URL of the first replica."""
         return self.replicas[0]
-
-    @property
-    def made_of_secrets(self) -> tuple[str, ...]:
-        """User and password, as Basic encodes them."""
-        return () if self.username is None else (basic_credentials(self.username, revealed(self.password)),)
 
     @property
     def lasts(self) -> float:

@@ -137,7 +137,7 @@ class PagerdutyDialect(OneRequest):
     def shorter(self, document: Document) -> Document | None:
         """What PagerDuty cannot do without; None where there is no more in it."""
         bodies = [*_smaller(mended(document))]
-        return replace(document, body=bodies[-1]) if len(bodies[-1]) < len(bodies[0]) else None
+        return replace(document, body=bodies[-1], value=None) if len(bodies[-1]) < len(bodies[0]) else None
 
     def judge(self, reply: Reply) -> Outcome:
         """202 is a receipt, and no other 2xx is."""
@@ -148,7 +148,7 @@ class PagerdutyDialect(OneRequest):
 
 def mended(document: Document) -> dict[str, object]:
     """The event that a template made, so that PagerDuty takes it; without the key, and however large."""
-    event = _event(document.body)
+    event = _event(document)
     action, payload = event.get("event_action"), event.pop("payload", None)
     kept: dict[str, object] = {
         **_of_their_types(event),
@@ -167,17 +167,17 @@ def _change(event: Mapping[str, object]) -> dict[str, object]:
     return {**{name: event[name] for name in ("routing_key", "links") if name in event}, "payload": kept}
 
 
-def _event(body: bytes) -> dict[str, object]:
+def _event(document: Document) -> dict[str, object]:
     """What the document is; where it can be no event, one with its text."""
     try:
-        made = orjson.loads(body)
+        made = document.parsed()
     except ValueError:
-        made = body.decode(errors="replace")
+        made = document.body.decode(errors="replace")
     if isinstance(made, dict):
         needs_payload = made.get("event_action") not in ("acknowledge", "resolve")
         if isinstance(made.get("payload"), dict) or not needs_payload:
-            return made
-    text = made if isinstance(made, str) else body.decode(errors="replace")
+            return dict(made)
+    text = made if isinstance(made, str) else document.body.decode(errors="replace")
     return {"payload": {"summary": text}}
 
 

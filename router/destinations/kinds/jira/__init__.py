@@ -19,7 +19,7 @@ from router.destinations.kind import HttpKind
 from router.destinations.kinds.jira.web import COMMENT, JiraDialect, Way
 from router.destinations.settings import HttpSettings, checked_token, checked_url
 from router.events import BEGAN, ENDED
-from router.outbound.basic import basic_authorization, basic_credentials
+from router.outbound.basic import basic_authorization
 from router.rendering.markup import Lines, Markup, cut_chars, escape
 from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of, severity_of
 from router.rendering.values import as_json
@@ -87,11 +87,6 @@ class JiraSettings(HttpSettings):
     def endpoint(self) -> str:
         """The URL below which the API is."""
         return f"{self.url.rstrip('/')}/rest/api/{3 if self.deployment == 'cloud' else 2}"
-
-    @property
-    def made_of_secrets(self) -> tuple[str, ...]:
-        """Token and email, as Basic encodes them."""
-        return () if self.email is None else (basic_credentials(self.email, self.token.reveal()),)
 
 
 def dialect_of(settings: JiraSettings) -> JiraDialect:

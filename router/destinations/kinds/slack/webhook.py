@@ -8,16 +8,15 @@ incoming webhooks" (400 is about the message; 403 `action_prohibited`, 404 `chan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import orjson
 
 from router.destinations.dialect import OneRequest, Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.kinds.slack import block_kit
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, Outcome, TryAgain
 
-_TAKEN, _REFUSES_THIS = 200, 400
+_TAKEN = 200
 _REFUSES_US_HERE = frozenset({403, 404, 410})
 _HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
@@ -29,7 +28,7 @@ class IncomingWebhookDialect(OneRequest):
 
     def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - no signature, no time
         """One message per request, within Slack's limits."""
-        return Post(orjson.dumps(block_kit.message_of(documents[0].body)), _HEADERS)
+        return Post(orjson.dumps(block_kit.message_of(documents[0])), _HEADERS)
 
     def shorter(self, document: Document) -> Document | None:
         """With texts of an eighth of their limits; None where there is nothing to cut."""
@@ -41,8 +40,6 @@ class IncomingWebhookDialect(OneRequest):
         match outcome:
             case Delivered() if reply.status != _TAKEN or reply.text.strip() != "ok":
                 return TryAgain("malformed_reply")
-            case Undeliverable() if reply.status == _REFUSES_THIS:
-                return replace(outcome, is_of_form=True)
             case _ if reply.status in _REFUSES_US_HERE:
                 return TryAgain("refused_here", pauses=True)
             case _:
