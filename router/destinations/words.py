@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from router.by_reference import Secret
 from router.destinations.settings import HttpSettings, revealed
+from router.outbound.basic import basic_credentials
 from router.text import is_seen
 
 WORDS_LIMIT = 200
@@ -26,12 +27,18 @@ REDACTED = "[redacted]"
 
 
 def secrets_of(settings: HttpSettings) -> frozenset[str]:
-    """What the receiver may have been sent and nobody else may see: path and query of the URL, and every reference."""
+    """What the receiver may have been sent and nobody else may see.
+
+    Path and query of every URL, every reference, and each with every other text of the settings as Basic encodes them:
+    one of those is the user.
+    """
     found = {url.partition("://")[2].partition("/")[2] for url in settings.endpoints} | {revealed(settings.proxy)}
-    for value in dict(settings).values():
-        for one in value.values() if isinstance(value, dict) else (value,):
-            if isinstance(one, Secret):
-                found.add(one.reveal())
+    values = [
+        one for value in dict(settings).values() for one in (value.values() if isinstance(value, dict) else (value,))
+    ]
+    secrets = {one.reveal() for one in values if isinstance(one, Secret)}
+    found |= secrets
+    found |= {basic_credentials(user, secret) for user in values if isinstance(user, str) for secret in secrets}
     return frozenset(text for one in found for text in (one, unquote(one)) if len(text) >= GRAM)
 
 

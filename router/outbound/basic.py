@@ -7,4 +7,9 @@ import base64
 
 def basic_authorization(user: str, password: str) -> str:
     """The value of `Authorization` or `Proxy-Authorization`."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+    return f"Basic {basic_credentials(user, password)}"
+
+
+def basic_credentials(user: str, password: str) -> str:
+    """The part of it that is secret."""
+    return base64.b64encode(f"{user}:{password}".encode()).decode("ascii")

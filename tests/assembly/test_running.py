@@ -20,10 +20,13 @@ from router.server.certificates import self_signed
 from router.settings.loading import attempt
 from tests.admission.world import pod
 from tests.assembly.small import Place
+from tests.simulators.alertmanager import Alertmanager, alertmanager
 from tests.simulators.log import Log
 from tests.simulators.pagerduty import PagerDuty
 from tests.simulators.registry import DATA, LAYOUTS, RegistrySimulator
 from tests.simulators.sinks import OK, Receipt, Sink, answer
+
+__all__ = ["alertmanager"]
 
 ENFORCED = {"enforcement": {"namespaces": {"strict": "enforce"}}}
 
@@ -64,6 +67,30 @@ async def test_an_incident_is_an_alert_of_pagerduty_until_its_image_passes(tmp_p
 
     assert [(one.is_open, one.severity) for one in opened] == [(True, "warning")]
     assert [one.is_open for one in resolved] == [False]
+
+
+async def test_an_incident_fires_in_alertmanager_until_its_image_passes(
+    tmp_path: Path, alertmanager: Alertmanager
+) -> None:
+    people = {"lane": "incidents", "match": ["decision.would_reject = true"], "destinations": ["alerts"]}
+    place = Place(
+        tmp_path,
+        cluster="product",
+        egress={"allow": ["127.0.0.0/8"]},
+        destinations=[
+            {"name": "archive", "kind": "file", "path": "events.jsonl"},
+            {"name": "alerts", "kind": "alertmanager", "urls": [alertmanager.url], "plain_http": True},
+        ],
+        routes={"destinations": ["archive"], "routes": [{"destinations": ["archive"], "continue": True}, people]},
+    )
+    async with place.running():
+        await place.ask("r.example/other/app:1")
+        (fired,) = await alertmanager.until(1, cluster="product")
+        await place.post(json.dumps(pod("r.example/free/app:1", uid="another")).encode())
+        over = await alertmanager.until(0, cluster="product")
+
+    assert (fired["labels"]["alertname"], fired["labels"]["severity"]) == ("GatecrierIncident", "medium")
+    assert over == []
 
 
 async def test_readiness_begins_with_the_start_and_ends_with_the_drain(tmp_path: Path) -> None:

@@ -361,3 +361,12 @@ def test_what_is_too_large_is_sent_with_short_annotations() -> None:
     assert len(alert(short.body)["annotations"]["summary"]) == 500
     assert alert(short.body)["labels"] == alert(large.body)["labels"]
     assert dialect.shorter(short) is None
+
+
+async def test_what_a_replica_repeats_of_our_credentials_is_not_shown() -> None:
+    says = {"username": "x", "password": {"env": "PASSWORD"}}
+    async with Sink().running() as sink:
+        sink.behave = lambda got: answer("400 Bad", got.headers["authorization"].encode())
+        (outcome,) = await told(documents([as_json(INCIDENTS[0])]), sink.url(), **says)
+
+    assert outcome == Undeliverable("http_400", "Basic [redacted]")

@@ -336,3 +336,11 @@ def test_what_is_too_large_is_sent_shorter() -> None:
     assert short is not None
     assert (told_by(short).key, len(told_by(short).text)) == ("k", 1000)
     assert dialect.shorter(short) is None
+
+
+async def test_what_jira_repeats_of_our_credentials_is_not_shown() -> None:
+    """A page of an error may show the request, header by header."""
+    said = b"Authorization: Basic Ym90QHNob3AuZXhhbXBsZTp0b2tlbi1zZWNyZXQ= is wrong"
+    (outcome,) = await told(Jira(answers={"search/jql": answer("400 Bad", said)}), documents([OPENED]))
+
+    assert outcome == Undeliverable("http_400", "Authorization: Basic [redacted] is wrong")

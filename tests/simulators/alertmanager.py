@@ -5,6 +5,7 @@ It keeps alerts in memory and notifies nobody.
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import re
@@ -13,6 +14,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,14 @@ class Alertmanager:
         """The alerts that fire now and have these labels."""
         _, found = self._asked("GET", "/api/v2/alerts")
         return [one for one in json.loads(found) if labels.items() <= one["labels"].items()]
+
+    async def until(self, count: int, **labels: str) -> list[dict[str, Any]]:
+        """The same, as soon as there are so many."""
+        async with asyncio.timeout(10):
+            asked = partial(self.active, **labels)
+            while len(found := await asyncio.to_thread(asked)) != count:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.02)
+        return found
 
     def refusal(self, body: bytes) -> str:
         """What it says against some alerts; empty where it takes them."""
