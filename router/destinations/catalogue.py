@@ -13,6 +13,7 @@ from router.destinations.kinds import (
     file,
     pagerduty,
     slack,
+    smtp,
     sysdig,
     syslog,
     webhook,
@@ -25,6 +26,7 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     slack.KIND,
     pagerduty.KIND,
     webhook.KIND,
+    smtp.KIND,
     syslog.KIND,
     file.KIND,
 )

@@ -29,7 +29,9 @@ def least(kind: AnyKind) -> dict[str, object]:
         allowed = set(shape.alternatives(field.annotation))
         if key in written or not (field.is_required() or key == "url"):
             continue
-        if str in allowed:
+        if field.examples:
+            written[field.alias or key] = field.examples[0]
+        elif str in allowed:
             written[key] = URL if key == "url" else "x"
         elif Endpoint in allowed:
             written[key] = "127.0.0.1:9"
