@@ -34,13 +34,13 @@ receives, never who comes next. From the outside in:
     by_reference   what the configuration names instead of holding it: paths, files, secrets
     expressions    regular expressions that operators write, in linear time
     telemetry      logs and metrics
-    shortening     texts that are too long to be kept
     slices         work in slices, so that nobody else waits for it
     fields         what a value in the configuration can be
     errors         everything we raise on purpose
     reasons        why an image has its verdict: public codes, meanings, remedies
     verdict        the closed vocabulary of a decision
     steps          work that may be laid down at any step
+    text           texts that others wrote, as people may read them
 """
 
 __version__ = "0.1.0"

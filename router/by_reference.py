@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from router.fields import SettingsModel, reading_context
+from router.text import shown
 
 SECRET_LIMIT = 64 * 1024
 """Bytes of a secret or key file: far more than any token, far less than a mistake such as /dev/zero."""
@@ -110,7 +111,7 @@ def shown_variable(name: str) -> str:
 
 def _shown_name(text: str, form: re.Pattern[str], what: str) -> str:
     if form.fullmatch(text) is not None and not text.startswith(_TOKENS):
-        return repr(text)
+        return shown(text)
     return f"(a text of {len(text)} characters that is no {what})"
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import re2  # type: ignore[import-untyped]  # neither google-re2 nor anybody else publishes its types
 
-from router.shortening import shown
+from router.text import shown
 
 LENGTH = 1000
 """Characters of an expression."""

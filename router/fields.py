@@ -27,6 +27,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from router.text import cut, shown
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MILLISECONDS = {unit: size * 1000 for unit, size in _UNITS.items()}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)", re.ASCII)
@@ -81,8 +83,7 @@ class SettingsModel(BaseModel):
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return shown(value, _SHOWN) if isinstance(value, str) else cut(repr(value), _SHOWN)
 
 
 def _seconds(value: object, info: ValidationInfo) -> object:

@@ -22,7 +22,7 @@ import ipaddress
 import re
 
 from router.errors import InvalidReferenceError
-from router.shortening import shown
+from router.text import shown
 
 HOST_LIMIT = 253
 """Characters of a host without its port: what a name in DNS can have (RFC 1035, clause 2.3.4)."""

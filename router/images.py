@@ -34,7 +34,7 @@ from typing import Self
 
 from router.errors import InvalidReferenceError
 from router.hosts import HUB, canonical_registry, is_host
-from router.shortening import shown
+from router.text import shown
 
 TEXT_LIMIT = 1024
 """Characters of a reference: 255 of a host and its port, 255 of a path, 128 of a tag, 135 of a digest, and some."""
@@ -168,7 +168,7 @@ def _check_id(text: str, first: str, *, is_alone: bool) -> None:
     """Rule 1."""
     if _IDENTIFIER.fullmatch(text):
         raise InvalidReferenceError(
-            f"{text!r} is not a valid image reference: 64 hexadecimal digits alone are an image ID"
+            f"{shown(text)} is not a valid image reference: 64 hexadecimal digits alone are an image ID"
         )
     name = first.partition("@")[0].partition(":")[0]
     if is_alone and name in _ALGORITHMS:

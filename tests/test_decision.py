@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import dataclasses
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,39 +9,18 @@ from hypothesis import strategies as st
 
 from router.decision import Decision, Failure, Finding, audit_annotations, decide, wording
 from router.decision.deciding import ANNOTATION_LIMIT
-from router.decision.wording import MESSAGE_LIMIT, SHOWN_IMAGES, WARNING_LIMIT, WARNINGS_LIMIT, one_line
-from router.reasons import REASONS, Absence, Denial, Distrust, Flaw, Obstacle, Proof
+from router.decision.wording import MESSAGE_LIMIT, SHOWN_IMAGES, WARNING_LIMIT, WARNINGS_LIMIT
+from router.reasons import REASONS, Denial, Distrust, Flaw, Obstacle, Proof
+from router.text import one_line
 from router.verdict import Mode, RequestOutcome, Severity, Verdict
+from tests.findings import DIGEST, RULE, UNSIGNED, like
 
-DIGEST = "sha256:" + "9f" * 32
-UNSIGNED = Finding(
-    container="web",
-    container_kind="container",
-    image="registry.example/shop/web:1.4",
-    reference="registry.example/shop/web:1.4",
-    digest=DIGEST,
-    rule="registry.example/shop/*",
-    rule_mode=Mode.ENFORCE,
-    on_unverifiable="reject",
-    verifier="shop-keys",
-    verdict=Verdict.UNSIGNED,
-    reason=Absence.NO_SIGNATURE,
-    detail="neither a .sig tag nor a referrer holds a signature",
-    signers=(),
-    cached=False,
-    milliseconds=5.1,
-    wanted='a signature by key "release"',
-)
-SIGNED = dataclasses.replace(UNSIGNED, verdict=Verdict.VERIFIED, reason=Proof.SIGNED, detail='signed by "release"')
-DOWN = dataclasses.replace(
-    UNSIGNED, verdict=Verdict.UNVERIFIABLE, reason=Obstacle.TIMEOUT, detail="no answer", digest=None
-)
-TOLERATED = dataclasses.replace(DOWN, on_unverifiable="admit", is_registrys_doing=True)
-BROKEN = dataclasses.replace(
-    UNSIGNED, verdict=Verdict.INVALID, reason=Flaw.DIGEST_MISMATCH, detail="about another digest"
-)
-WATCHED = dataclasses.replace(UNSIGNED, rule_mode=Mode.DETECT)
-NO_RULE = dataclasses.replace(
+SIGNED = like(UNSIGNED, verdict=Verdict.VERIFIED, reason=Proof.SIGNED, detail='signed by "release"')
+DOWN = like(UNSIGNED, verdict=Verdict.UNVERIFIABLE, reason=Obstacle.TIMEOUT, detail="no answer", digest=None)
+TOLERATED = like(DOWN, on_unverifiable="admit", is_registrys_doing=True)
+BROKEN = like(UNSIGNED, verdict=Verdict.INVALID, reason=Flaw.DIGEST_MISMATCH, detail="about another digest")
+WATCHED = like(UNSIGNED, mode=Mode.DETECT)
+NO_RULE = like(
     UNSIGNED,
     verdict=Verdict.DENIED,
     reason=Denial.NO_RULE,
@@ -49,6 +28,7 @@ NO_RULE = dataclasses.replace(
     rule=None,
     wanted="",
 )
+REFUSED = like(UNSIGNED, verdict=Verdict.DENIED, pattern="**", wanted="")
 UNDELIVERED = Failure("undelivered", "no receipt from siem")
 
 
@@ -66,7 +46,7 @@ def test_what_is_not_shown_of_a_name_is_not_escaped_either(monkeypatch: pytest.M
         return one_line(text)
 
     monkeypatch.setattr(wording, "one_line", counting)
-    long = dataclasses.replace(UNSIGNED, image="\u202e" * 1000, container="\u202e" * 250, detail="\u202e" * 5000)
+    long = like(UNSIGNED, image="\u202e" * 1000, container="\u202e" * 250, detail="\u202e" * 5000)
     decide([long] * 20, Mode.DETECT)
 
     assert max(escaped) <= max(wording.NAME_LIMIT, wording.DETAIL_LIMIT)
@@ -77,18 +57,18 @@ def test_what_is_not_shown_of_a_name_is_not_escaped_either(monkeypatch: pytest.M
     [
         ([SIGNED, SIGNED], ("admitted", False, "info")),
         ([], ("admitted", False, "info")),
-        ([dataclasses.replace(SIGNED, verdict=Verdict.EXEMPT)], ("admitted", False, "info")),
-        ([dataclasses.replace(SIGNED, verdict=Verdict.INHERITED)], ("admitted", False, "info")),
+        ([like(SIGNED, verdict=Verdict.EXEMPT)], ("admitted", False, "info")),
+        ([like(SIGNED, verdict=Verdict.INHERITED)], ("admitted", False, "info")),
         ([SIGNED, UNSIGNED], ("rejected", True, "high")),
         ([UNSIGNED, BROKEN], ("rejected", True, "critical")),
-        ([dataclasses.replace(UNSIGNED, verdict=Verdict.UNTRUSTED)], ("rejected", True, "high")),
+        ([like(UNSIGNED, verdict=Verdict.UNTRUSTED)], ("rejected", True, "high")),
         ([NO_RULE], ("rejected", True, "high")),
         ([DOWN], ("rejected", True, "high")),
         ([TOLERATED], ("admitted", False, "medium")),
         ([TOLERATED, UNSIGNED], ("rejected", True, "high")),
         ([WATCHED], ("admitted", True, "medium")),
         ([WATCHED, UNSIGNED], ("rejected", True, "high")),
-        ([dataclasses.replace(BROKEN, rule_mode=Mode.DETECT)], ("admitted", True, "medium")),
+        ([like(BROKEN, mode=Mode.DETECT)], ("admitted", True, "medium")),
     ],
 )
 def test_where_the_namespace_enforces_a_failing_image_of_an_enforcing_rule_rejects(
@@ -133,28 +113,31 @@ def test_a_refusal_names_image_container_rule_and_the_next_step() -> None:
 @pytest.mark.parametrize(
     ("finding", "words"),
     [
-        (dataclasses.replace(UNSIGNED, digest=None), "cosign sign --key ... registry.example/shop/web:1.4"),
+        (like(UNSIGNED, digest=None), "cosign sign --key ... registry.example/shop/web:1.4"),
         (
-            dataclasses.replace(UNSIGNED, reference="r.example:5000/web", image="r.example:5000/web"),
+            like(UNSIGNED, reference="r.example:5000/web", image="r.example:5000/web"),
             f"... r.example:5000/web@{DIGEST}",
         ),
         (
-            dataclasses.replace(UNSIGNED, image=f"web@{DIGEST}", detail="perhaps only the index is signed"),
+            like(UNSIGNED, image=f"web@{DIGEST}", detail="perhaps only the index is signed"),
             "unsigned (no_signature: perhaps only the index is signed). ",
         ),
-        (dataclasses.replace(UNSIGNED, verdict=Verdict.UNTRUSTED, reason=Distrust.TOO_FEW_SIGNERS), "cosign sign"),
+        (like(UNSIGNED, verdict=Verdict.UNTRUSTED, reason=Distrust.TOO_FEW_SIGNERS), "cosign sign"),
         (BROKEN, "invalid (digest_mismatch: about another digest). "),
         (BROKEN, "Find out who pushed that signature"),
         (DOWN, "unverifiable (timeout: no answer). "),
         (DOWN, "Try again; if it stays so, ask whoever runs the registry."),
-        (dataclasses.replace(DOWN, reason=Obstacle.NOT_FOUND, detail=""), "unverifiable (not_found). "),
-        (dataclasses.replace(DOWN, reason=Obstacle.NOT_FOUND), "that the image was pushed"),
-        (dataclasses.replace(DOWN, reason=Obstacle.UNAUTHORISED), "credentials"),
+        (like(DOWN, reason=Obstacle.NOT_FOUND, detail=""), "unverifiable (not_found). "),
+        (like(DOWN, reason=Obstacle.NOT_FOUND), "that the image was pushed"),
+        (like(DOWN, reason=Obstacle.UNAUTHORISED), "credentials"),
         (NO_RULE, "denied (no_rule: no rule of the policy names this image). Add a rule to the policy"),
-        (dataclasses.replace(NO_RULE, reason=Denial.INVALID_REFERENCE), "Write REGISTRY/REPOSITORY:TAG"),
-        (dataclasses.replace(NO_RULE, image=""), "(no image) (container web): denied"),
-        (dataclasses.replace(NO_RULE, rule="**", reason=Denial.STATIC_DENY), 'Rule "**" refuses it. Use an image that'),
-        (dataclasses.replace(UNSIGNED, container_kind="image_volume", container="model"), "(volume model)"),
+        (like(NO_RULE, reason=Denial.INVALID_REFERENCE), "Write REGISTRY/REPOSITORY:TAG"),
+        (like(NO_RULE, image=""), "(no image) (container web): denied"),
+        (
+            like(REFUSED, reason=Denial.STATIC_DENY),
+            'Rule "**" refuses it. Use an image that',
+        ),
+        (like(UNSIGNED, container_kind="image_volume", container="model"), "(volume model)"),
     ],
 )
 def test_a_refusal_says_what_to_do(finding: Finding, words: str) -> None:
@@ -162,7 +145,7 @@ def test_a_refusal_says_what_to_do(finding: Finding, words: str) -> None:
 
 
 def test_every_failing_image_has_its_line() -> None:
-    images = [dataclasses.replace(UNSIGNED, image=f"registry.example/shop/web:{number}") for number in range(25)]
+    images = [like(UNSIGNED, image=f"registry.example/shop/web:{number}") for number in range(25)]
     refusal = decide(images, Mode.ENFORCE).refusal
 
     assert all(f"shop/web:{number} (" in refusal for number in range(SHOWN_IMAGES))
@@ -171,8 +154,8 @@ def test_every_failing_image_has_its_line() -> None:
 
 
 def test_lines_lose_their_explanation_before_an_image_loses_its_line() -> None:
-    long = dataclasses.replace(UNSIGNED, image="r.example/" + "x" * 4000 + ":tag", detail="y" * 5000)
-    findings = [dataclasses.replace(long, container=f"c{number}" * 40) for number in range(SHOWN_IMAGES)]
+    long = like(UNSIGNED, image="r.example/" + "x" * 4000 + ":tag", detail="y" * 5000)
+    findings = [like(long, container=f"c{number}" * 40) for number in range(SHOWN_IMAGES)]
     refusal = decide(findings, Mode.ENFORCE).refusal
 
     assert len(refusal.splitlines()) == SHOWN_IMAGES
@@ -181,13 +164,13 @@ def test_lines_lose_their_explanation_before_an_image_loses_its_line() -> None:
 
 
 def test_a_name_that_is_cut_keeps_its_registry_and_its_tag() -> None:
-    finding = dataclasses.replace(UNSIGNED, image="r.example/" + "x" * 900 + ":1.4")
+    finding = like(UNSIGNED, image="r.example/" + "x" * 900 + ":1.4")
 
     assert re.match(r"r\.example/x+…x+:1\.4 \(container web\)", decide([finding], Mode.ENFORCE).refusal)
 
 
 def test_a_clean_admission_says_how_many_images_passed() -> None:
-    exempt = dataclasses.replace(SIGNED, verdict=Verdict.EXEMPT)
+    exempt = like(SIGNED, verdict=Verdict.EXEMPT)
 
     assert decide([SIGNED, SIGNED, exempt], Mode.ENFORCE).message == "2 images verified, 1 image exempt"
     assert decide([], Mode.ENFORCE).message == "no images to judge"
@@ -212,7 +195,7 @@ def test_a_warning_in_detect_says_so() -> None:
 
 def test_half_a_command_is_not_told() -> None:
     """A digest that was cut off would sign nothing."""
-    short = dataclasses.replace(UNSIGNED, image="a", rule="b", wanted="c", reference="r.example/d:1")
+    short = like(UNSIGNED, image="a", pattern="b", wanted="c", reference="r.example/d:1")
 
     assert decide([short], Mode.DETECT).warnings[0].endswith(DIGEST)
     assert "cosign" not in decide([UNSIGNED], Mode.DETECT).warnings[0]
@@ -230,7 +213,7 @@ def test_what_a_rule_tolerates_is_told() -> None:
 @pytest.mark.parametrize("reason", list(Obstacle))
 def test_what_is_not_the_registrys_doing_is_refused_and_says_why(reason: Obstacle) -> None:
     """Whoever deploys chooses a tag that is not there; a rule that admits must not admit that."""
-    chosen = dataclasses.replace(TOLERATED, reason=reason, is_registrys_doing=False)
+    chosen = like(TOLERATED, reason=reason, is_registrys_doing=False)
     decision = decide([chosen], Mode.ENFORCE)
 
     assert decision.outcome is RequestOutcome.REJECTED
@@ -239,13 +222,13 @@ def test_what_is_not_the_registrys_doing_is_refused_and_says_why(reason: Obstacl
 
 def test_only_unverifiable_is_ever_tolerated() -> None:
     for verdict in Verdict:
-        finding = dataclasses.replace(TOLERATED, verdict=verdict)
+        finding = like(TOLERATED, verdict=verdict)
 
         assert finding.is_tolerated == (verdict is Verdict.UNVERIFIABLE)
 
 
 def test_who_waits_too_long_is_told_what_to_do() -> None:
-    waiting = dataclasses.replace(DOWN, reason=Obstacle.OVERLOADED)
+    waiting = like(DOWN, reason=Obstacle.OVERLOADED)
 
     assert "ask for fewer images at once" in decide([waiting], Mode.ENFORCE).message
 
@@ -255,8 +238,8 @@ def test_notices_are_told_and_refuse_nothing() -> None:
 
     assert decision.outcome is RequestOutcome.ADMITTED
     assert decision.would_reject is False
-    assert decision.warnings == ("gatecrier: this kind\\u000acan't be read",)
-    assert decision.message == "no images to judge\nthis kind\\u000acan't be read"
+    assert decision.warnings == ("gatecrier: this kind\\ncan't be read",)
+    assert decision.message == "no images to judge\nthis kind\\ncan't be read"
 
 
 def test_a_failure_tells_its_reason_and_never_says_refused_of_an_admission() -> None:
@@ -273,14 +256,14 @@ def test_equal_warnings_are_told_once() -> None:
 
 
 def test_more_images_than_are_shown_are_counted_in_warnings() -> None:
-    many = [dataclasses.replace(UNSIGNED, image=f"a:{number}", rule="b", wanted="c") for number in range(30)]
+    many = [like(UNSIGNED, image=f"a:{number}", pattern="b", wanted="c") for number in range(30)]
 
     assert decide(many, Mode.DETECT).warnings[-1] == "gatecrier (detect): and 10 more images"
 
 
 def test_warnings_that_do_not_fit_are_counted() -> None:
     """Beyond 4,096 characters the API server cuts what others warn of, too."""
-    many = [dataclasses.replace(UNSIGNED, image=f"r.example/{'x' * 200}:{number}") for number in range(SHOWN_IMAGES)]
+    many = [like(UNSIGNED, image=f"r.example/{'x' * 200}:{number}") for number in range(SHOWN_IMAGES)]
     warnings = decide(many, Mode.DETECT).warnings
 
     assert sum(map(len, warnings)) <= WARNINGS_LIMIT
@@ -290,34 +273,8 @@ def test_warnings_that_do_not_fit_are_counted() -> None:
     assert noted.warnings[-1].startswith("gatecrier: and ")
 
 
-@pytest.mark.parametrize(
-    ("written", "shown"),
-    [
-        ("registry.example/shop/web:1.4", "registry.example/shop/web:1.4"),
-        ("a\nb\tc\x1b[31m", r"a\u000ab\u0009c\u001b[31m"),
-        ("\u202egpj.exe", r"\u202egpj.exe"),
-        ("a\u200bb\ufeff\xa0", r"a\u200bb\ufeff\u00a0"),
-        ("\ud800", r"\ud800"),
-        ("x\U000e0041", r"x\U000e0041"),
-        ("o\u0308\u3164", r"o\u0308\u3164"),
-        ("名前 é", "名前 é"),
-    ],
-)
-def test_what_others_wrote_is_shown_on_one_line(written: str, shown: str) -> None:
-    assert one_line(written) == shown
-
-
-@given(st.text())
-def test_no_text_hides_or_breaks_a_line(text: str) -> None:
-    shown = one_line(text)
-
-    assert shown.isprintable()
-    assert shown.encode().decode() == shown
-    assert len(shown.splitlines()) <= 1
-
-
 def test_audit_annotations_are_such_that_the_api_server_keeps_them() -> None:
-    findings = [dataclasses.replace(UNSIGNED, rule="x" * 900 + str(number)) for number in range(30)]
+    findings = [like(UNSIGNED, pattern="x" * 900 + str(number)) for number in range(30)]
     decision = decide(findings, Mode.ENFORCE)
     annotations = audit_annotations(decision, findings)
 
@@ -342,22 +299,26 @@ def test_audit_annotations_say_verdicts_and_rules() -> None:
 ANY_TEXT = st.text(max_size=40) | st.text(min_size=250, max_size=600)
 FINDINGS = st.lists(
     st.builds(
-        Finding,
+        like,
+        st.just(UNSIGNED),
         container=ANY_TEXT,
         container_kind=st.sampled_from(["container", "image_volume"]),
         image=ANY_TEXT,
         reference=st.none() | st.just("r.example/a:1"),
-        digest=st.none() | st.just(DIGEST),
-        rule=st.none() | st.just("r.example/*") | st.just("r" * 1024),
-        rule_mode=st.sampled_from(Mode),
-        on_unverifiable=st.sampled_from(["reject", "admit"]),
-        verifier=st.none() | st.just("keys"),
+        digest=st.none() | st.just(UNSIGNED.judgement.digest),
+        rule=st.none()
+        | st.builds(
+            replace,
+            st.just(RULE),
+            pattern=st.just("r.example/*") | st.just("r" * 1024),
+            mode=st.sampled_from(Mode),
+            on_unverifiable=st.sampled_from(["reject", "admit"]),
+        ),
         verdict=st.sampled_from(Verdict),
         reason=st.sampled_from([code for codes in REASONS.values() for code in codes]),
         detail=ANY_TEXT,
-        signers=st.just(()),
         cached=st.booleans(),
-        milliseconds=st.just(0.1),
+        is_registrys_doing=st.booleans(),
         wanted=st.just("") | st.just("a signature") | ANY_TEXT.map(one_line),
     ),
     max_size=25,
@@ -383,7 +344,7 @@ def test_whatever_was_found_a_decision_keeps_its_promises(
     is_rejected = decision.outcome is RequestOutcome.REJECTED
     failing = [finding for finding in findings if finding.is_failing]
     enforced = decide(
-        [dataclasses.replace(finding, rule_mode=Mode.ENFORCE) for finding in findings],
+        [finding if finding.rule is None else like(finding, mode=Mode.ENFORCE) for finding in findings],
         Mode.ENFORCE,
         failure=failure,
     )

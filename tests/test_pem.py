@@ -79,5 +79,5 @@ def test_a_file_without_a_certificate_is_told_by_its_name(content: bytes, tmp_pa
     """A context without any would trust nobody, and the cause would show only when an alert fails."""
     (tmp_path / "ca.pem").write_bytes(content)
 
-    with pytest.raises(ValidationError, match=r"ca\.pem' holds no certificate that can be read"):
+    with pytest.raises(ValidationError, match=r"ca\.pem\" holds no certificate that can be read"):
         Trusting.model_validate({"ca": "ca.pem"}, context={"reading": ReadingContext(tmp_path, {}, read_file)})

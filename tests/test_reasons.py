@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import router
 from router.decision.wording import next_step
 from router.reasons import REASONS, TARGET, Reason
 from router.verdict import Verdict
-from tests.test_decision import UNSIGNED
+from tests.findings import UNSIGNED, like
 
 EVERY = [pytest.param(verdict, code, id=f"{verdict}-{code}") for verdict, codes in REASONS.items() for code in codes]
 
@@ -35,7 +34,7 @@ def test_messages_take_the_remedy_from_the_code() -> None:
     """One place: what documentation says is what the person at the terminal reads."""
     for verdict, codes in REASONS.items():
         for code in codes:
-            finding = dataclasses.replace(UNSIGNED, verdict=verdict, reason=code)
+            finding = like(UNSIGNED, verdict=verdict, reason=code)
 
             assert next_step(finding) == code.remedy.replace(TARGET, f"registry.example/shop/web@{UNSIGNED.digest}")
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from router.admission.decisions import Decisions
-from router.admission.judging import Judging
+from router.admission.judging import ImageJudge
 from router.admission.review import AdmissionRequest
 from router.admission.workloads import Workload
 from router.events import Origin
@@ -36,7 +36,7 @@ class GateRules:
 
     origin: Origin
     enforcement: Enforcement
-    judging: Judging
+    judging: ImageJudge
     decisions: Decisions
     """What was decided by these rules and still holds."""
     routes: RoutingTree

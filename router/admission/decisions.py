@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from router.admission.draft import Draft
-from router.admission.places import Place
+from router.decision import Place
 from router.verdict import Mode
 from router.verification.lasting import Lasting
 

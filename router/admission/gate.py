@@ -36,7 +36,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import replace
 
 from router.admission import pinning, review
 from router.admission.asked import Asked, GateRules, Times
@@ -46,15 +45,15 @@ from router.admission.judging import Found
 from router.admission.observer import Observer
 from router.admission.reading.tolerant import UnreadableJsonError
 from router.admission.review import AdmissionRequest, Objects
-from router.admission.telling import Telling
+from router.admission.telling import EventRecorder
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import SKIPPED, Workload, read_workload
-from router.decision import Decision, Failure, Finding, decide
+from router.decision import Failure, Finding, decide, last_word, unanswered
 from router.events import event_id
 from router.outbox import NewEvent
 from router.slices import OutOfTimeError, Slices
 from router.telemetry.logs import logger
-from router.verdict import Mode, RequestOutcome, Severity, Skip
+from router.verdict import RequestOutcome, Skip
 from router.verification import Asker
 
 log = logger()
@@ -63,7 +62,7 @@ log = logger()
 class Gate:
     """Answers admission requests by the rules in force; `rules` may be replaced at any time."""
 
-    def __init__(self, rules: GateRules, telling: Telling, observer: Observer) -> None:
+    def __init__(self, rules: GateRules, telling: EventRecorder, observer: Observer) -> None:
         self.rules = rules
         self.slices = Slices()
         self._telling = telling
@@ -141,19 +140,20 @@ class Gate:
         if asked.blocks and draft.is_admission and asked.rules.must_deliver:
             first, missing = await self._telling.tell_first(asked, draft)
             if missing:
-                draft = _failed(draft.findings, asked, "undelivered", f"no receipt from {', '.join(missing)}")
+                draft = _failed(draft.findings, asked, Failure.undelivered(missing))
                 first = None
         reply = _reply(asked, draft)
         is_stored = await self._store(asked, draft, first)
         if not is_stored and draft.is_admission and asked.needs_outbox:
-            draft = _failed(draft.findings, asked, "event_not_stored", "the event of this decision can't be stored")
+            draft = _failed(draft.findings, asked, Failure.event_not_stored())
             reply = _reply(asked, draft)
             self._in_background(self._telling.take_back(asked, draft))
         self._telling.count(draft)
         return reply
 
     async def _told_of_failure(self, asked: Asked, error_name: str) -> bytes:
-        decision = _last_word(asked, f"an internal error ({error_name}); the cause is in Gatecrier's log")
+        problem = f"an internal error ({error_name}); the cause is in Gatecrier's log"
+        decision = last_word(problem, blocks=asked.blocks)
         draft = Draft(decision, ())
         is_rejection = decision.outcome is RequestOutcome.REJECTED
         reply = review.reply(
@@ -166,13 +166,11 @@ class Gate:
 
     async def _told_unanswered(self, asked: Asked) -> None:
         findings = await pinning.held_against(asked, await asked.rules.judging.known(asked.workload.places))
-        failure = Failure("unreadable", asked.problem) if asked.problem else None
-        judged = decide(
+        failure = Failure.unreadable(asked.problem) if asked.problem else None
+        decision = decide(
             findings, asked.mode, never_block=asked.never_block, failure=failure, notices=asked.workload.notices
         )
-        message = f"the API server went away before it was answered\n{judged.message}"
-        decision = replace(judged, outcome=RequestOutcome.UNANSWERED, severity=Severity.MEDIUM, message=message)
-        draft = Draft(decision, findings)
+        draft = Draft(unanswered(decision), findings)
         await self._store(asked, draft)
         self._telling.count(draft)
 
@@ -196,7 +194,7 @@ class Gate:
 async def decided(asked: Asked) -> Draft:
     """What is decided about a request that brings images: as it was decided before, while that holds."""
     if asked.problem:
-        return _failed((), asked, "unreadable", asked.problem)
+        return _failed((), asked, Failure.unreadable(asked.problem))
     workload, decisions = asked.workload, asked.rules.decisions
     key = Alike(workload.places, workload.notices, asked.mode, asked.never_block)
     if (remembered := decisions.get(key)) is not None:
@@ -228,30 +226,5 @@ def _reply(asked: Asked, draft: Draft) -> bytes:
     )
 
 
-def _failed(findings: Sequence[Finding], asked: Asked, reason: str, detail: str) -> Draft:
-    decision = decide(findings, asked.mode, never_block=asked.never_block, failure=Failure(reason, detail))
-    return Draft(decision, findings)
-
-
-def _last_word(asked: Asked, problem: str) -> Decision:
-    """The decision when a stage failed, made without any stage."""
-    if asked.blocks:
-        refusal = f"the images could not be judged: {problem}"
-        return Decision(
-            outcome=RequestOutcome.REJECTED,
-            mode=Mode.ENFORCE,
-            would_reject=True,
-            severity=Severity.HIGH,
-            message=refusal,
-            warnings=(),
-            refusal=refusal,
-        )
-    return Decision(
-        outcome=RequestOutcome.ADMITTED,
-        mode=Mode.DETECT,
-        would_reject=True,
-        severity=Severity.MEDIUM,
-        message=f"admitted although the images could not be judged: {problem}",
-        warnings=(f"gatecrier (detect): the images could not be judged: {problem}"[:256],),
-        refusal="",
-    )
+def _failed(findings: Sequence[Finding], asked: Asked, failure: Failure) -> Draft:
+    return Draft(decide(findings, asked.mode, never_block=asked.never_block, failure=failure), findings)

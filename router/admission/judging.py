@@ -22,17 +22,15 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, assert_never
 
 from router.admission.observer import Observer
-from router.admission.places import Place
-from router.decision import Finding
+from router.decision import Finding, Place
 from router.errors import InvalidReferenceError
 from router.images import Digest, ImageReference, parse_reference
 from router.policy import Policy, Rule
-from router.reasons import Denial, Obstacle, Reason
+from router.reasons import Denial
 from router.registry.wire import Wire
 from router.telemetry.logs import logger
-from router.verdict import Mode, Verdict
 from router.verification import Asker, Judgement, Turnstile
-from router.verification.judgement import overloaded, timed_out
+from router.verification.judgement import denied, failed, overloaded, timed_out, unasked
 from router.verification.lasting import FOR_EVER, Known, Lasting
 from router.verification.turnstile import Answer, Answered, CutOff, Failed, Unasked
 
@@ -69,7 +67,7 @@ class Knowing(Protocol):
     async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:
         """What is known about the image under this rule; asks its registry."""
 
-    def knows(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:
+    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:
         """The same where it can be had without asking; whether what a tag meant a moment ago will do."""
 
     def holds(self, lasting: Lasting) -> bool:
@@ -89,7 +87,7 @@ class Pause:
             self._until = time.perf_counter() + SLICE_SECONDS
 
 
-class Judging:
+class ImageJudge:
     """Judges images by a policy and its verifier."""
 
     def __init__(
@@ -145,16 +143,13 @@ class Judging:
 
     async def known(self, places: Sequence[Place]) -> list[Finding]:
         """One finding per place, in order, with what can be said without asking anybody."""
-        unasked = Judgement(
-            Verdict.UNVERIFIABLE, Obstacle.UNANSWERED, "nobody waited for a verdict", None, (), cached=False
-        )
         judged: dict[str, Judged] = {}
         found = []
         pause = Pause()
         for place in places:
             if place.image not in judged:
                 known = self._at_once(place.image)
-                judged[place.image] = known if isinstance(known, Judged) else Judged(str(known[0]), known[1], unasked)
+                judged[place.image] = known if isinstance(known, Judged) else Judged(str(known[0]), known[1], unasked())
             found.append(self._finding(place, judged[place.image]))
             await pause.if_due()
         return found
@@ -169,11 +164,11 @@ class Judging:
         try:
             reference = parse_reference(image)
         except InvalidReferenceError as error:
-            return Judged(None, None, _denied(Denial.INVALID_REFERENCE, str(error)))
+            return Judged(None, None, denied(Denial.INVALID_REFERENCE, str(error)))
         rule = self._policy.match(reference)
         if rule is None:
-            return Judged(str(reference), None, _denied(Denial.NO_RULE, "no rule of the policy names this image"))
-        known = self._verifier.knows(reference, rule, is_recent_enough=is_recent_enough)
+            return Judged(str(reference), None, denied(Denial.NO_RULE, "no rule of the policy names this image"))
+        known = self._verifier.remembered(reference, rule, is_recent_enough=is_recent_enough)
         if known is None:
             return reference, rule
         return Judged(str(reference), rule, known.judgement, lasting=known.lasting)
@@ -203,28 +198,8 @@ class Judging:
         return found
 
     def _finding(self, place: Place, judged: Judged) -> Finding:
-        judgement, rule = judged.judgement, judged.rule
-        return Finding(
-            container=place.container,
-            container_kind=place.container_kind,
-            image=place.image,
-            reference=judged.reference,
-            digest=None if judgement.digest is None else str(judgement.digest),
-            rule=None if rule is None else rule.pattern,
-            rule_mode=Mode.ENFORCE if rule is None else rule.mode,
-            on_unverifiable="reject" if rule is None else rule.on_unverifiable,
-            verifier=None if rule is None else rule.verifier,
-            verdict=judgement.verdict,
-            reason=judgement.reason,
-            detail=judgement.detail,
-            signers=judgement.signers,
-            cached=judgement.cached,
-            milliseconds=judged.milliseconds,
-            wanted="" if rule is None else self._wanted(rule),
-            is_new=place.is_new,
-            is_registrys_doing=judgement.is_registrys_doing,
-            judged_by=judgement.judged_by,
-        )
+        wanted = "" if judged.rule is None else self._wanted(judged.rule)
+        return Finding(place, judged.reference, judged.rule, judged.judgement, wanted, judged.milliseconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +226,7 @@ def _result(answer: Answer[tuple[Judgement, float]], times: _Times) -> tuple[Jud
             return times.timed_out(None, since, wire, held_up), times.ended - since
         case Failed(error, _):
             log.error("verifier_failed", exc_info=error)
-            failed = f"the verifier failed ({type(error).__name__})"
-            return Judgement(Verdict.UNVERIFIABLE, Obstacle.INTERNAL_ERROR, failed, None, (), cached=False), 0.0
+            return failed(error), 0.0
         case Unasked(had_a_turn):
             return overloaded(had_a_turn=had_a_turn), times.ended - times.began
         case _:
@@ -267,7 +241,3 @@ def _shortest(judged: Iterable[Judged]) -> Lasting | None:
         if one.lasting is not FOR_EVER:
             lasting = lasting.both(one.lasting)
     return lasting
-
-
-def _denied(reason: Reason, detail: str) -> Judgement:
-    return Judgement(Verdict.DENIED, reason, detail, None, (), cached=False)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from router.admission.places import Place
+from router.decision import Place
 
 
 def pin(proven: Sequence[tuple[Place, str]]) -> bytes | None:

@@ -9,23 +9,20 @@ what a tag means later. A thousand images are looked at in slices.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from router.admission import patches
 from router.admission.asked import Asked
 from router.admission.judging import Pause
-from router.admission.places import Place
 from router.decision import Finding
-from router.reasons import Denial
-from router.verdict import Mode, Verdict
+from router.verdict import Verdict
 
 
 async def pins(asked: Asked, findings: Sequence[Finding]) -> bytes | None:
     """The patch that pins what is to be pinned, or None."""
     proven, pause = [], Pause()
-    for place, finding in zip(asked.workload.places, findings, strict=True):
-        if finding.digest is not None and _is_to_be_pinned(asked, place, finding):
-            proven.append((place, finding.digest))
+    for finding in findings:
+        if (digest := _to_be_pinned(asked, finding)) is not None:
+            proven.append((finding.place, digest))
         await pause.if_due()
     return patches.pin(proven)
 
@@ -35,27 +32,16 @@ async def held_against(asked: Asked, findings: Sequence[Finding]) -> list[Findin
     if not (asked.rules.pin_digests and asked.blocks):
         return list(findings)
     held, pause = [], Pause()
-    for place, finding in zip(asked.workload.places, findings, strict=True):
-        held.append(_not_pinned(finding) if _is_to_be_pinned(asked, place, finding) else finding)
+    for finding in findings:
+        held.append(finding if _to_be_pinned(asked, finding) is None else finding.not_pinned())
         await pause.if_due()
     return held
 
 
-def _is_to_be_pinned(asked: Asked, place: Place, finding: Finding) -> bool:
-    return (
-        place.is_pinnable
-        and "@" not in place.image
-        and finding.verdict is Verdict.VERIFIED
-        and finding.rule_mode is Mode.ENFORCE
-        and finding.digest is not None
-        and asked.rules.judging.speaks_for_pinned(place.image, finding.digest)
-    )
-
-
-def _not_pinned(finding: Finding) -> Finding:
-    return replace(
-        finding,
-        verdict=Verdict.DENIED,
-        reason=Denial.NOT_PINNED,
-        detail=f"it is proven as {finding.digest}, but a tag may mean something else when it is pulled",
-    )
+def _to_be_pinned(asked: Asked, finding: Finding) -> str | None:
+    """The digest that is to be written behind the tag; None where nothing is."""
+    place, digest = finding.place, finding.digest
+    is_proven = finding.verdict is Verdict.VERIFIED and finding.is_enforced
+    if digest is None or not (place.is_pinnable and "@" not in place.image and is_proven):
+        return None
+    return digest if asked.rules.judging.speaks_for_pinned(place.image, digest) else None

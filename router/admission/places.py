@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from msgspec import Struct
-
 from router.admission.foreign import Found
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_entries
 from router.admission.review import NAME_LIMIT
+from router.decision import Place
 from router.images import TEXT_LIMIT
-from router.shortening import shortened
 from router.steps import Steps
+from router.text import shortened
 
 PLACES_LIMIT = 1000
 """Images of one object; an API server's limit of 3 MiB leaves room for more, no workload needs it."""
@@ -32,23 +31,6 @@ LISTS = (
     ("ephemeral_containers", "ephemeralContainers", "ephemeral_container"),
 )
 """Lists of containers: in the shape, in the object, and as a kind of container."""
-
-
-class Place(Struct, frozen=True):
-    """Where an image stands."""
-
-    container: str
-    """Name of the container or volume."""
-    container_kind: str
-    """container, init_container, ephemeral_container, image_volume or csi_volume."""
-    image: str
-    """As written; empty where there is none."""
-    pointer: str
-    """JSON Pointer (RFC 6901) to the text, from the object's root."""
-    is_new: bool = True
-    """Whether it decides, rule (5)."""
-    is_pinnable: bool = True
-    """Whether a digest may be written there, rule (6)."""
 
 
 @dataclass(slots=True)
@@ -140,9 +122,7 @@ class Taking:
             self._add(volume.name, "csi_volume", attributes.image, f"{pointer}/csi/volumeAttributes/image")
 
     def _add(self, name: str | None, kind: str, image: str | None, pointer: str) -> None:
-        text = image or ""
-        if len(text) > TEXT_LIMIT:
-            text = shortened(text)
+        text = shortened(image or "", TEXT_LIMIT)
         if self._images is not None:
             if len(self._images) < IMAGES_BEFORE_LIMIT:
                 self._images.add(text)

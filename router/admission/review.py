@@ -28,6 +28,7 @@ from router.admission.reading.tolerant import UnreadableJsonError
 from router.errors import ReviewError
 from router.events import as_json
 from router.steps import Steps
+from router.text import shown
 
 API_VERSION, KIND = "admission.k8s.io/v1", "AdmissionReview"
 OPERATIONS = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
@@ -39,8 +40,6 @@ USER_LIMIT = 1024
 """Characters of a user's name: an identity provider chooses it."""
 GROUPS_LIMIT = 100
 """Groups of a user that are told."""
-SHOWN = 100
-"""Characters of a text from outside that an error repeats."""
 _OBJECT, _NULL = b"{", b"null"
 
 
@@ -105,7 +104,7 @@ def read_review(body: memoryview) -> Steps[tuple[AdmissionRequest, Objects]]:
 
 
 def _shown(value: str | None) -> str:
-    return "missing or no text" if value is None else repr(value[:SHOWN])
+    return "missing or no text" if value is None else shown(value)
 
 
 def _request(request: shapes.Request, uid: str) -> Steps[AdmissionRequest]:

@@ -64,7 +64,7 @@ HEARING = 5.0
 """Seconds that those who heard an attempt may take to hear what corrects it."""
 
 
-class Telling:
+class EventRecorder:
     """Makes events and has them stored."""
 
     def __init__(self, outbox: Intake, observer: Observer, *, now: Callable[[], float] = time.time) -> None:

@@ -33,6 +33,7 @@ from router.errors import ReviewError
 from router.slices import OutOfTimeError
 from router.telemetry.logs import logger
 from router.telemetry.seldom import Seldom
+from router.text import shown
 from router.verdict import Mode
 
 log = logger()
@@ -177,10 +178,10 @@ def _review(body: bytes) -> web.Response:
 
 def _check_head(request: web.BaseRequest) -> None:
     if request.content_type != CONTENT_TYPE:
-        raise BodyRefusedError(415, f"content type {request.content_type[:100]!r}; expected {CONTENT_TYPE}")
+        raise BodyRefusedError(415, f"content type {shown(request.content_type, 100)}; expected {CONTENT_TYPE}")
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if coding != "identity":
-        raise BodyRefusedError(415, f"content coding {coding[:100]!r}; expected none")
+        raise BodyRefusedError(415, f"content coding {shown(coding, 100)}; expected none")
 
 
 def _say(event: str, error: BaseException | None = None) -> None:

@@ -35,10 +35,11 @@ from msgspec import Raw, Struct
 from router.admission import kinds
 from router.admission.foreign import search
 from router.admission.kinds import WorkloadKind, is_foreign, workload_kind
-from router.admission.places import LISTS, PLACE_COST, Contents, Place, Taking
+from router.admission.places import LISTS, PLACE_COST, Contents, Taking
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_document, read_entries
 from router.admission.review import NAME_LIMIT, AdmissionRequest, Objects
+from router.decision import Place
 from router.events import OwnerData
 from router.steps import Steps
 from router.verdict import Skip

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from router.admission.settings import TlsFiles
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.errors import OutboxError
 from router.events import NoticeEvent, Origin, as_json, timestamp, trouble_notice
 from router.outbox import Intake, NewEvent
@@ -76,7 +76,7 @@ class Attention:
                 self._certificate = validity(tls.pair.certificate)
         self.book.keep_destinations([destination.name for destination in settings.destinations])
 
-    async def run(self, intake: Intake, observing: Observing) -> None:
+    async def run(self, intake: Intake, observing: MetricsObserver) -> None:
         """Look, and tell, for ever; after the first `take`."""
         loop = asyncio.get_running_loop()
         offered_again = 0.0
@@ -91,7 +91,7 @@ class Attention:
                 async with asyncio.timeout(LOOK):
                     await self._news.wait()
 
-    async def close(self, intake: Intake, observing: Observing) -> None:
+    async def close(self, intake: Intake, observing: MetricsObserver) -> None:
         """Store what is due, or leave it in the log."""
         self._make(self._pace.due(asyncio.get_running_loop().time()))
         if not await self._are_stored(intake, observing, LAST_PATIENCE):
@@ -102,7 +102,7 @@ class Attention:
         self._pace.heard(trouble)
         self._news.set()
 
-    def _look_around(self, observing: Observing) -> None:
+    def _look_around(self, observing: MetricsObserver) -> None:
         if (dropped := sum(logs.dropped().values())) > self._dropped:
             observing.trouble_began(Cause.LOG_LINES_DROPPED, "", f"{dropped - self._dropped} more")
             self._dropped = dropped
@@ -133,7 +133,7 @@ class Attention:
             at=self._now(),
         )
 
-    async def _are_stored(self, intake: Intake, observing: Observing, patience: float) -> bool:
+    async def _are_stored(self, intake: Intake, observing: MetricsObserver, patience: float) -> bool:
         while len(self._waiting) > WAITING:
             self._leave_in_the_log(observing, f"more than {WAITING} wait for the outbox")
         until = asyncio.get_running_loop().time() + patience
@@ -150,7 +150,7 @@ class Attention:
                 observing.stored()
         return True
 
-    def _leave_in_the_log(self, observing: Observing, cause: str) -> None:
+    def _leave_in_the_log(self, observing: MetricsObserver, cause: str) -> None:
         event, _ = self._waiting.popleft()
         observing.unstored()
         log.error("event_not_stored", event_id=event["id"], cause=cause)

@@ -58,10 +58,18 @@ def _rendered(renderer: Renderer, fell_back: Callable[[], None], event_id: str, 
     if rendered.problem is not None:
         log.warning("template_failed", event_id=event_id, problem=rendered.problem)
     minimal = None if rendered.is_fallback else partial(_minimal, renderer, fell_back, event_id, body)
-    return Document(event_id, rendered.body, rendered.content_type, rendered.is_fallback, minimal, type_of(body))
+    return Document(
+        event_id,
+        rendered.body,
+        rendered.content_type,
+        rendered.value,
+        rendered.is_fallback,
+        minimal,
+        type_of(body),
+    )
 
 
 def _minimal(renderer: Renderer, fell_back: Callable[[], None], event_id: str, body: bytes) -> Document:
     fell_back()
     rendered = renderer.minimal(body)
-    return Document(event_id, rendered.body, rendered.content_type, rendered.is_fallback)
+    return Document(event_id, rendered.body, rendered.content_type, rendered.value, rendered.is_fallback)

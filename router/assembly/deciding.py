@@ -10,9 +10,9 @@ from typing import Self
 from router.admission.asked import GateRules, ObtainReceipts
 from router.admission.decisions import LIMIT as DECISION_BYTES
 from router.admission.decisions import Decisions
-from router.admission.judging import Judging
+from router.admission.judging import ImageJudge
 from router.assembly.door import entrance
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.events import Origin
 from router.pem import Pair
 from router.policy import Enforcement
@@ -65,7 +65,7 @@ def deciding(
     part: GatePart,
     receipts: ObtainReceipts,
     replica: str,
-    observing: Observing,
+    observing: MetricsObserver,
     memory: Memory,
     *,
     trial: Pair | None,
@@ -82,11 +82,11 @@ def deciding(
         registry,
         settings.verifiers,
         time.monotonic,
-        remembered=memory.remembered,
+        cache=memory.remembered,
         outside=outside,
         resolve_every=every,
     )
-    judging = Judging(part.policy, verifier, verifier.wants, observing, memory.turnstile)
+    judging = ImageJudge(part.policy, verifier, verifier.wants, observing, memory.turnstile)
     rules = GateRules(
         origin=Origin(settings.cluster, replica),
         enforcement=Enforcement(settings.enforcement),

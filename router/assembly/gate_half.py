@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 
 from router.admission.asked import ObtainReceipts
 from router.admission.gate import Gate
-from router.admission.telling import Telling
+from router.admission.telling import EventRecorder
 from router.admission.unreadable import UnreadableBodies
 from router.admission.webhook import Webhook
 from router.assembly.deciding import Deciding, Memory, deciding
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.assembly.opening import open_files
 from router.assembly.tending import Tending
 from router.outbox import Intake
@@ -46,7 +46,9 @@ class GateHalf:
         gates: How many gates there are: each gets its share of what all of them may hold.
     """
 
-    def __init__(self, intake: Intake, observing: Observing, replica: str, tending: Tending, *, gates: int = 1) -> None:
+    def __init__(
+        self, intake: Intake, observing: MetricsObserver, replica: str, tending: Tending, *, gates: int = 1
+    ) -> None:
         self._intake = intake
         self._observing = observing
         self._replica = replica
@@ -76,7 +78,7 @@ class GateHalf:
     async def listen(self, sockets: Sequence[socket.socket]) -> None:
         """Answer on these sockets, which are listening already; after the first `commit`."""
         first = self._deciding
-        gate = self._gate = Gate(first.rules, Telling(self._intake, self._observing), self._observing)
+        gate = self._gate = Gate(first.rules, EventRecorder(self._intake, self._observing), self._observing)
         self._unreadable = UnreadableBodies(gate.unreadable)
         webhook = Webhook(gate, first.settings.webhook.max_body, self._observing, self._unreadable, share=self._gates)
         most = min(WEBHOOK.most // self._gates, open_files() // 2)

@@ -12,7 +12,7 @@ from router.assembly import messages
 from router.assembly.deciding import Deciding
 from router.assembly.gate_half import GateHalf
 from router.assembly.member import Tell, member
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.assembly.opening import new_event_loop
 from router.assembly.tending import Tending
 from router.errors import ConfigurationError
@@ -33,7 +33,7 @@ class GateWork:
     failure = ""
 
     def __init__(
-        self, introduction: messages.Introduction, observing: Observing, tending: Tending, sockets: Sequence[int]
+        self, introduction: messages.Introduction, observing: MetricsObserver, tending: Tending, sockets: Sequence[int]
     ) -> None:
         self._line = Line(introduction.keeper)
         intake = RemoteIntake(self._line)
@@ -98,7 +98,7 @@ def receipts_over(line: Line, generation: int) -> ObtainReceipts:
 def gate(descriptors: Sequence[int]) -> int:
     """The role of a gate process: its socket to the supervisor, then those on which it listens."""
 
-    def make(introduction: messages.Introduction, observing: Observing, tending: Tending, _: Tell) -> GateWork:
+    def make(introduction: messages.Introduction, observing: MetricsObserver, tending: Tending, _: Tell) -> GateWork:
         return GateWork(introduction, observing, tending, descriptors[1:])
 
     return live("gate", descriptors[0], member(make), new_event_loop)

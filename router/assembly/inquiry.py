@@ -25,12 +25,11 @@ from router.admission.asked import Asked, GateRules, Times
 from router.admission.decisions import Decisions
 from router.admission.draft import Draft
 from router.admission.gate import Gate, decided
-from router.admission.judging import Judging
-from router.admission.places import Place
+from router.admission.judging import ImageJudge
 from router.admission.review import read_review
-from router.admission.telling import Telling
-from router.assembly.observing import Observing
-from router.decision import Finding
+from router.admission.telling import EventRecorder
+from router.assembly.observing import MetricsObserver
+from router.decision import Finding, Place
 from router.errors import OutboxError, ReviewError
 from router.events import Origin
 from router.images import ImageReference
@@ -74,7 +73,7 @@ class _Accounting:
         self.account = Account()  # whoever had to make room for others begins anew
         return await self.verifier.judge(image, rule, deadline, self.account)
 
-    def knows(self, _image: ImageReference, _rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - nothing is
+    def remembered(self, _image: ImageReference, _rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - nothing is
         return None
 
     def holds(self, _lasting: Lasting) -> bool:
@@ -118,7 +117,7 @@ class Inquiry(Closing):
         """
         settings = judged_by.settings
         counted = metrics.create(__version__)  # nobody reads it
-        observing = Observing(counted, TroubleBook(counted.show_trouble).held_by("inquiry"))
+        observing = MetricsObserver(counted, TroubleBook(counted.show_trouble).held_by("inquiry"))
         self._seconds = seconds
         self._observing = observing
         self._policy = judged_by.policy
@@ -127,7 +126,7 @@ class Inquiry(Closing):
         outside = Outside(_kept_roots(settings), self._revocations)
         self._verifier = Verifier(self._registry, settings.verifiers, outside=outside)
         self._turnstile = Turnstile()
-        judging = Judging(self._policy, self._verifier, self._verifier.wants, observing, self._turnstile)
+        judging = ImageJudge(self._policy, self._verifier, self._verifier.wants, observing, self._turnstile)
         rules = GateRules(
             origin=Origin(settings.cluster, ""),
             enforcement=Enforcement(settings.enforcement),
@@ -142,7 +141,7 @@ class Inquiry(Closing):
             csi_drivers=frozenset(settings.webhook.csi_image_drivers),
             longest=seconds,
         )
-        self._gate = Gate(rules, Telling(_Nowhere(), observing), observing)
+        self._gate = Gate(rules, EventRecorder(_Nowhere(), observing), observing)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -152,7 +151,7 @@ class Inquiry(Closing):
     async def image(self, text: str) -> Told:
         """What is known about an image, as it is written, by the rule that names it."""
         accounting = _Accounting(self._verifier)
-        judging = Judging(self._policy, accounting, self._verifier.wants, self._observing, self._turnstile)
+        judging = ImageJudge(self._policy, accounting, self._verifier.wants, self._observing, self._turnstile)
         times, asker = self._times(), Asker("", is_dry_run=False)
         found = await judging.findings([Place("", "container", text, "")], times.came, times.deadline, asker)
         return Told(found.findings[0], accounting.account)

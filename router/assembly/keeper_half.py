@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 
 from router.assembly.channels import Made, channels
 from router.assembly.decision_log import LoggedIntake
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.assembly.tending import Tending
 from router.delivery import Dispatcher, Receipts
 from router.errors import OutboxError
@@ -53,7 +53,7 @@ class KeeperHalf:
         tending: Keeps what goes on beside deliveries.
     """
 
-    def __init__(self, outbox: SqliteOutbox, observing: Observing, replica: str, tending: Tending) -> None:
+    def __init__(self, outbox: SqliteOutbox, observing: MetricsObserver, replica: str, tending: Tending) -> None:
         self._outbox = outbox
         self._intake = LoggedIntake(outbox)
         self._observing = observing
@@ -66,7 +66,7 @@ class KeeperHalf:
         self._incidents = IncidentsDriver(outbox)
 
     @classmethod
-    async def open(cls, part: KeeperPart, observing: Observing, replica: str, tending: Tending) -> KeeperHalf:
+    async def open(cls, part: KeeperPart, observing: MetricsObserver, replica: str, tending: Tending) -> KeeperHalf:
         """Open the outbox; raises OutboxError."""
         outbox = await SqliteOutbox.open(part.settings.outbox.path, replica, observer=observing)
         half = cls(outbox, observing, replica, tending)

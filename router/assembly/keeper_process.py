@@ -12,7 +12,7 @@ from router.assembly import messages
 from router.assembly.channels import Made
 from router.assembly.keeper_half import KeeperHalf
 from router.assembly.member import Tell, member
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.assembly.opening import new_event_loop
 from router.assembly.tending import Tending
 from router.errors import OutboxError
@@ -28,7 +28,12 @@ class KeeperWork:
     """Implements `router.assembly.member.Work`."""
 
     def __init__(
-        self, introduction: messages.Introduction, observing: Observing, tending: Tending, tell: Tell, listening: int
+        self,
+        introduction: messages.Introduction,
+        observing: MetricsObserver,
+        tending: Tending,
+        tell: Tell,
+        listening: int,
     ) -> None:
         self._replica = introduction.replica
         self._observing = observing
@@ -118,7 +123,9 @@ class KeeperWork:
 def keeper(descriptors: Sequence[int]) -> int:
     """The role of the keeper process: its socket to the supervisor, then the one at which gates call."""
 
-    def make(introduction: messages.Introduction, observing: Observing, tending: Tending, tell: Tell) -> KeeperWork:
+    def make(
+        introduction: messages.Introduction, observing: MetricsObserver, tending: Tending, tell: Tell
+    ) -> KeeperWork:
         return KeeperWork(introduction, observing, tending, tell, descriptors[1])
 
     return live("keeper", descriptors[0], member(make), new_event_loop)

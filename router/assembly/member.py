@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from router.assembly import messages
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.assembly.opening import COLLECTING
 from router.assembly.tending import Tending
 from router.ipc import Peer, PeerRefusedError
@@ -59,7 +59,7 @@ class Work(Protocol):
 
 Tell = Callable[[str, bytes], bool]
 """Tells the supervisor something that wants no answer, by topic; whether that was sent."""
-Make = Callable[[messages.Introduction, Observing, Tending, Tell], Work]
+Make = Callable[[messages.Introduction, MetricsObserver, Tending, Tell], Work]
 """Makes the work of a member that was introduced."""
 
 
@@ -70,7 +70,7 @@ class Member:
         self._peer = peer
         self._make = make
         self._facts = Facts(lambda facts: peer.tell(messages.FACTS, facts))
-        self._observing = forwarding(Observing, self._facts)
+        self._observing = forwarding(MetricsObserver, self._facts)
         self._tending = Tending()
         self._work: Work | None = None
         self._dropped: Mapping[str, int] = {}

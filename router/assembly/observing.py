@@ -19,7 +19,7 @@ SET_ASIDE_LABELS = (*REASONS, *retaining.REASONS, *_OF_STATUS)
 """Why deliveries are set aside, as the metric says it: a closed set, since a receiver may choose any status."""
 
 
-class Observing:
+class MetricsObserver:
     """Counts what admission, delivery and the server report, and passes on what is wrong.
 
     Args:

@@ -33,7 +33,7 @@ from router.assembly import messages
 from router.assembly.attention import Attention
 from router.assembly.gate_half import FINISH
 from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from, take_root
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
 from router.errors import ConfigurationError
@@ -77,9 +77,9 @@ class Product:
         self._replica = environment.get("HOSTNAME") or socket.gethostname()
         self._metrics = metrics.create(__version__)
         self._attention = Attention(self._metrics, self._replica)
-        self._observing = Observing(self._metrics, self._attention.book.held_by("supervisor"))
+        self._observing = MetricsObserver(self._metrics, self._attention.book.held_by("supervisor"))
         self._reloading = Reloading(config, environment, self._observing, self._replace)
-        self._replays: Mapping[Seat, Replay[Observing]] = {}
+        self._replays: Mapping[Seat, Replay[MetricsObserver]] = {}
         self._tending = Tending()
         self._health = Health(failure=self._failure)
         self._opened = contextlib.AsyncExitStack()
@@ -147,7 +147,7 @@ class Product:
             GATE: [listening.fileno() for listening in self._webhook],
         }
         self._replays = {
-            seat: Replay(Observing(self._metrics, self._attention.book.held_by(seat.name))) for seat in seats
+            seat: Replay(MetricsObserver(self._metrics, self._attention.book.held_by(seat.name))) for seat in seats
         }
         introduction = messages.Introduction(self._replica, str(self._folder / KEEPER), gates, self._is_log_readable)
 

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.errors import GatecrierError
 from router.settings.loading import Loaded, attempt, load
 from router.settings.restarting import in_force
@@ -43,7 +43,7 @@ class Reloading:
         take: Takes every configuration but the first.
     """
 
-    def __init__(self, config: Path, environment: Mapping[str, str], observing: Observing, take: Take) -> None:
+    def __init__(self, config: Path, environment: Mapping[str, str], observing: MetricsObserver, take: Take) -> None:
         self._config = config
         self._environment = environment
         self._observing = observing

@@ -25,7 +25,7 @@ from router.assembly.attention import Attention
 from router.assembly.door import trial_for
 from router.assembly.gate_half import FINISH, GateHalf
 from router.assembly.keeper_half import DRAIN, KeeperHalf
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
 from router.errors import OutboxError
@@ -50,7 +50,7 @@ class Router:
         self._replica = environment.get("HOSTNAME") or socket.gethostname()
         self._metrics = metrics.create(__version__)
         self._attention = Attention(self._metrics, self._replica)
-        self._observing = Observing(self._metrics, self._attention.book.held_by("router"))
+        self._observing = MetricsObserver(self._metrics, self._attention.book.held_by("router"))
         self._reloading = Reloading(config, environment, self._observing, self._replace)
         self._health = Health(failure=self._failure)
         self._tending = Tending()

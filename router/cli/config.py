@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from router.cli.exit_codes import NO, YES
 from router.cli.parsing import DEFAULT_CONFIG, command, group
+from router.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,8 +99,8 @@ async def _left_behind(loaded: Loaded) -> Sequence[str]:
     finally:
         await records.close()
     return [
-        f"{one.pending + one.set_aside} deliveries are left for {name!r}, which is not a destination here; name it "
-        f"again, or send them elsewhere: gatecrier deliveries replay --destination {name} --to NAME"
+        f"{one.pending + one.set_aside} deliveries are left for {shown(name)}, which is not a destination here; name "
+        f"it again, or send them elsewhere: gatecrier deliveries replay --destination {name} --to NAME"
         for name, one in sorted(waiting.items())
         if name not in names and one.pending + one.set_aside
     ]

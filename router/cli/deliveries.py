@@ -14,6 +14,7 @@ from router.cli.exit_codes import YES
 from router.cli.parsing import command, configured, group, limited
 from router.cli.tables import table
 from router.errors import MisusedError
+from router.text import advice, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -86,13 +87,12 @@ def _selection(arguments: argparse.Namespace) -> Selection:
 async def _records(arguments: argparse.Namespace) -> AsyncIterator[Records]:
     """The outbox, where the destination that is meant is one; raises GatecrierError."""
     from router.settings.part import destination_names  # noqa: PLC0415 - imported only where it is needed
-    from router.settings.problems import advice  # noqa: PLC0415 - the same
 
     async with opened(arguments.config) as records:
         known = destination_names(arguments.config)
         for name, is_new in ((arguments.destination, False), (getattr(arguments, "to", None), True)):
             if name is not None and name not in known and (is_new or not await records.knows(name)):
-                raise MisusedError(f"there is no destination {name!r}; {advice(name, known)}")
+                raise MisusedError(f"there is no destination {shown(name)}; {advice(name, known)}")
         yield records
 
 

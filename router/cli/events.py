@@ -14,6 +14,7 @@ from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, group, limited, recent
 from router.cli.tables import table
 from router.errors import MisusedError
+from router.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -173,8 +174,6 @@ def _text(events: Sequence[StoredEvent], nothing: str) -> str:
 
 def _cells(event: Mapping[str, object]) -> Sequence[str]:
     """An event on one line, whatever kind of event it is."""
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
-
     data = inside(event, "data")
     decision, images = inside(data, "decision"), data.get("images")
     verdicts = [str(one["verdict"]) for one in images] if isinstance(images, list) else []

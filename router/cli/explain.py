@@ -15,6 +15,7 @@ from router.cli.answering import Answer, Object, answered, forms, moment
 from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, limited, recent
 from router.errors import MisusedError
+from router.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -141,8 +142,6 @@ def step_object(step: Step) -> Object:
 
 
 def _lines(told: _Told) -> Iterator[str]:
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
-
     event = told.event
     yield one_line(f"event {event['id']}, {event['subject']}, {event['time']}")
     yield from (f"  {one_line(line)}" for line in _decided(event))

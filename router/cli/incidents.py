@@ -14,6 +14,7 @@ from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, group, limited
 from router.cli.tables import table
 from router.errors import MisusedError
+from router.text import one_line
 
 if TYPE_CHECKING:
     import sqlite3
@@ -167,8 +168,6 @@ def as_object(one: Incident) -> Object:
 
 def lines_of(one: Incident) -> Iterator[str]:
     """An incident, for people."""
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
-
     yield one_line(f"incident {one.number} ({one.id}): {_state(one)}, severity {one.severity}")
     yield one_line(f"  {who(one)} in cluster {one.cluster}, first asked by {one.user}")
     if one.claimed_owner is not None:
@@ -196,8 +195,6 @@ def _state(one: Incident) -> str:
 
 
 def _cells(one: Incident) -> Sequence[str]:
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
-
     verdicts = " ".join(dict.fromkeys(image.verdict for image in one.images)) or "-"
     cells = (
         str(one.number),

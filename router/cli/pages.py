@@ -2,7 +2,7 @@
 
 Rules:
 (1) What others wrote is shown on one line, with escapes for whatever could steer a terminal
-    (`router.decision.wording`).
+    (`router.text`).
 (2) Lines are filled up to 80 columns, and never broken within a word: names, digests and commands can be copied.
 (3) Colour only on a terminal that has it, and where NO_COLOR is not set (no-color.org).
 (4) Progress goes to standard error, begins when the work has taken a second, and is redrawn on a terminal; elsewhere
@@ -21,7 +21,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
+from router.text import cut, one_line
+
 WIDTH = 80
+PARAGRAPH_LIMIT = 8192
+"""Characters of a paragraph."""
 _COLOURS = {"good": "32", "bad": "31", "unknown": "33", "faint": "2", "strong": "1"}
 _PATIENCE = 1.0
 _REDRAWN, _REPEATED = 0.1, 10.0
@@ -65,9 +69,7 @@ class Page:
 
 
 def _filled(text: str, indent: int) -> list[str]:
-    from router.decision.wording import MESSAGE_LIMIT, cut, one_line  # noqa: PLC0415 - only those wait for it who use it
-
-    shown = cut(one_line(text), MESSAGE_LIMIT)
+    shown = cut(one_line(cut(text, PARAGRAPH_LIMIT)), PARAGRAPH_LIMIT)
     margin = " " * indent
     filler = textwrap.TextWrapper(
         WIDTH,

@@ -15,6 +15,7 @@ from router.cli.parsing import command, configured, group
 from router.cli.supposed import SUPPOSABLE, event_meant, supposing
 from router.cli.tables import table
 from router.errors import MisusedError
+from router.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -171,8 +172,6 @@ def _text(
     told: Sequence[_Told],
     missed: Mapping[str, Sequence[str]],
 ) -> str:
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
-
     decision = inside(inside(event, "data"), "decision") or inside(inside(event, "data"), "notice")
     about = [str(decision[key]) for key in ("outcome", "mode", "severity") if key in decision]
     rows = [(one.destination, one.lane, one.severity, one.template or "(the event)", one.step.path) for one in told]

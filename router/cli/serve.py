@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured
+from router.text import more
 
 if TYPE_CHECKING:
     from router.cli.parsing import Subcommands
@@ -62,8 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _shortened(problems: Sequence[str]) -> list[str]:
     """As many as a line of the log holds; whoever has more has one cause for most of them."""
-    more = [f"and {len(problems) - MOST} more; see `gatecrier config check`"] if len(problems) > MOST else []
-    return [*problems[:MOST], *more]
+    return [*problems[:MOST], *more(len(problems), MOST, "; see `gatecrier config check`")]
 
 
 def _on_signals(ending: Callable[[int, FrameType | None], object] | signal.Handlers, reading: signal.Handlers) -> None:

@@ -15,6 +15,7 @@ from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, duration, group
 from router.cli.tables import table
 from router.errors import MisusedError
+from router.text import one_line, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ def _time(text: str) -> float:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 2026-11-23T18:00:00Z") from None
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no time; write 2026-11-23T18:00:00Z") from None
     return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
@@ -171,8 +172,6 @@ def _cells(one: Silence) -> Sequence[str]:
 
 
 def _shown(texts: Sequence[str]) -> list[str]:
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
-
     return [one_line(text) for text in texts]
 
 

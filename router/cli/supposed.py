@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.reasons import REASONS
+from router.text import shown
 from router.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _supposed(arguments: argparse.Namespace, part: RoutesPart) -> CloudEvent:
     if arguments.owner is not None:
         owner_kind, slash, owner_name = arguments.owner.partition("/")
         if not (owner_kind and slash and owner_name):
-            raise ValueError(f"--owner {arguments.owner!r}: write KIND/NAME, such as Deployment/web")
+            raise ValueError(f"--owner {shown(arguments.owner)}: write KIND/NAME, such as Deployment/web")
         owner = {"api_version": api_version(owner_kind), "kind": owner_kind, "name": owner_name, "uid": ""}
     supposition = Supposition(
         namespace=arguments.namespace or "default",

@@ -15,7 +15,7 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from router.telemetry.line_forms import seen
+from router.text import one_line
 
 _BETWEEN = "  "
 _BENEATH = "    "
@@ -43,7 +43,7 @@ def table(
         return indent + nothing
     if width is None:
         width = shutil.get_terminal_size().columns
-    cells = [[seen(cell) for cell in row] for row in (heads, *rows)]
+    cells = [[one_line(cell) for cell in row] for row in (heads, *rows)]
     room = width - len(indent)
     columns = list(zip(*cells, strict=True))
     widths, least = [max(map(len, column)) for column in columns], [_longest(column) for column in columns]

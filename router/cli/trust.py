@@ -11,6 +11,7 @@ from router.cli.answering import Answer, Object, answered, forms, moment, moment
 from router.cli.exit_codes import NO, UNKNOWN, YES, worst
 from router.cli.parsing import command, configured, group
 from router.errors import TrustRefreshError
+from router.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,8 +104,6 @@ def _ended(anchors: Sequence[Anchor], now: float) -> bool:
 
 
 def _root_lines(report: RootReport) -> Iterator[str]:
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
-
     known = "unknown" if report.id is None else f"sha256:{report.id}"
     since = "" if report.since is None else f", as of {moment(report.since)}"
     until = "" if report.until is None else f", the repository's word holds until {moment(report.until)}"
@@ -130,8 +129,6 @@ def _verifier_lines(verifier: SchemeSettings) -> Iterator[str]:
 
 def _anchor_line(anchor: Anchor) -> str:
     """On one line, and nothing that a terminal would obey: names in certificates are written by others."""
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
-
     kind = anchor.kind.replace("_", " ")
     named = f" {anchor.name}" if anchor.name else ""
     since = "" if anchor.since is None else f", since {moment(anchor.since)}"
@@ -220,8 +217,6 @@ def _code(outcome: Outcome) -> int:
 
 
 def _problem(repository: Repository, why: TrustRefreshError) -> str:
-    from router.decision.wording import one_line  # noqa: PLC0415 - as above
-
     return one_line(f"{repository.name}: {why.cause}: {why}")
 
 

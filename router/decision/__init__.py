@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from router.decision.deciding import Decision, audit_annotations, decide
-from router.decision.finding import Failure, Finding
+from router.decision.deciding import Decision, audit_annotations, decide, last_word, of_unreadable, unanswered
+from router.decision.finding import Failure, Finding, Place
 
-__all__ = ["Decision", "Failure", "Finding", "audit_annotations", "decide"]
+__all__ = [
+    "Decision",
+    "Failure",
+    "Finding",
+    "Place",
+    "audit_annotations",
+    "decide",
+    "last_word",
+    "of_unreadable",
+    "unanswered",
+]

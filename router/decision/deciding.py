@@ -14,7 +14,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.decision import wording
 from router.decision.finding import Failure, Finding
@@ -52,9 +52,9 @@ def decide(
     failing = [finding for finding in findings if finding.is_failing]
     in_force = Mode.DETECT if never_block else mode
     would_reject = bool(failing) or failure is not None
-    blocks = failure is not None or any(finding.rule_mode is Mode.ENFORCE for finding in failing)
+    blocks = failure is not None or any(finding.is_enforced for finding in failing)
     is_rejected = in_force is Mode.ENFORCE and blocks
-    besides = [*wording.tolerated(findings), *map(wording.one_line, notices)]
+    besides = [*wording.tolerated(findings), *map(wording.noted, notices)]
     message = wording.message(findings, failing, failure, besides)
     warned = () if is_rejected or not would_reject else wording.reproaches(failing, failure)
     return Decision(
@@ -66,6 +66,28 @@ def decide(
         warnings=wording.warnings(warned, besides) if warned or besides else (),
         refusal=message if is_rejected else "",
     )
+
+
+def unanswered(decision: Decision) -> Decision:
+    """The same of a request whose answer nobody waited for: neither admitted nor refused."""
+    message = f"the API server went away before it was answered\n{decision.message}"
+    return replace(decision, outcome=RequestOutcome.UNANSWERED, severity=Severity.MEDIUM, message=message)
+
+
+def of_unreadable(count: int, problem: str) -> Decision:
+    """What is told of so many bodies that were no review; `problem` is the first one's."""
+    first = wording.noted(problem)
+    message = f"{count} request{'s' * (count > 1)} could not be read; the first: {first}"
+    return Decision(RequestOutcome.UNANSWERED, Mode.DETECT, False, Severity.MEDIUM, message, (), "")
+
+
+def last_word(problem: str, *, blocks: bool) -> Decision:
+    """The decision when a stage of the gate failed: of constants alone, so that it can't fail."""
+    said = f"the images could not be judged: {problem}"
+    if blocks:
+        return Decision(RequestOutcome.REJECTED, Mode.ENFORCE, True, Severity.HIGH, said, (), said)
+    admitted, warned = f"admitted although {said}", f"gatecrier (detect): {said}"[: wording.WARNING_LIMIT]
+    return Decision(RequestOutcome.ADMITTED, Mode.DETECT, True, Severity.MEDIUM, admitted, (warned,), "")
 
 
 def _severity(findings: Sequence[Finding], *, is_rejected: bool, would_reject: bool) -> Severity:
@@ -81,7 +103,7 @@ def audit_annotations(decision: Decision, findings: Sequence[Finding]) -> dict[s
     """What the API server's audit log keeps, beside the event's id; keys are at most 63 of A-Z a-z 0-9 . _ - ."""
     shown = sorted(findings, key=lambda finding: not finding.is_failing)[: wording.SHOWN_IMAGES]
     verdicts = " ".join(f"{finding.verdict.value}({finding.reason})" for finding in shown)
-    rules = " ".join(dict.fromkeys(finding.rule for finding in findings if finding.rule))
+    rules = " ".join(dict.fromkeys(finding.rule.pattern for finding in findings if finding.rule is not None))
     return {
         "outcome": decision.outcome.value,
         "mode": decision.mode.value,

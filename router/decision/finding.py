@@ -1,56 +1,97 @@
-"""What a decision is made of: what was found out about each image, and whether the gate itself failed. Pure."""
+"""What a decision is made of: what was found out about each image, and whether the gate itself failed. Pure.
+
+A finding is composed of values that others made: the place that was read, the rule of the policy, the verifier's
+judgement. It copies nothing of them, so that a place and a rule are kept once however many findings name them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
-from router.reasons import Reason
+from msgspec import Struct
+
+from router.policy import Rule
+from router.reasons import Denial, Reason
 from router.verdict import Mode, Verdict
-from router.verification.scheme import Signer
+from router.verification.judgement import Judgement
+
+
+class Place(Struct, frozen=True):
+    """Where an image stands."""
+
+    container: str
+    """Name of the container or volume."""
+    container_kind: str
+    """container, init_container, ephemeral_container, image_volume or csi_volume."""
+    image: str
+    """As written; empty where there is none."""
+    pointer: str
+    """JSON Pointer (RFC 6901) to the text, from the object's root."""
+    is_new: bool = True
+    """Whether it decides: in an update of a Pod, only images that were not there before do."""
+    is_pinnable: bool = True
+    """Whether a digest may be written there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What was found out about one place of an image."""
 
-    container: str
-    container_kind: str
-    image: str
-    """As written."""
+    place: Place
     reference: str | None
-    """Normalised; None where the text is no reference."""
-    digest: str | None
-    rule: str | None
-    """Pattern of the rule; None where none matched."""
-    rule_mode: Mode
-    on_unverifiable: str
-    """`reject` or `admit`."""
-    verifier: str | None
-    verdict: Verdict
-    reason: Reason
-    detail: str
-    signers: tuple[Signer, ...]
-    cached: bool
-    milliseconds: float
-    wanted: str
+    """Its image, normalised; None where the text is no reference."""
+    rule: Rule | None
+    """The rule that names it; None where none does."""
+    judgement: Judgement
+    wanted: str = ""
     """What the rule asks for, in words."""
-    is_registrys_doing: bool = False
-    """Where `unverifiable`: as in `router.verification.Judgement`; nothing else is ever tolerated."""
-    is_new: bool = True
-    """Whether it decides: in an update of a Pod, only images that were not there before do."""
-    judged_by: str = ""
-    """As in `router.verification.Judgement`."""
+    milliseconds: float = 0.0
+    """How long it took to be judged."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is known about the image."""
+        return self.judgement.verdict
+
+    @property
+    def reason(self) -> Reason:
+        """Why."""
+        return self.judgement.reason
+
+    @property
+    def digest(self) -> str | None:
+        """What the image is, where that is known."""
+        return None if self.judgement.digest is None else str(self.judgement.digest)
+
+    @property
+    def is_enforced(self) -> bool:
+        """Whether its rule enforces; what no rule names is refused wherever the namespace enforces."""
+        return self.rule is None or self.rule.mode is Mode.ENFORCE
+
+    @property
+    def may_be_unchecked(self) -> bool:
+        """Whether its rule lets an image pass that the registry keeps from being checked (`on_unverifiable: admit`)."""
+        return self.rule is not None and self.rule.on_unverifiable == "admit"
 
     @property
     def is_failing(self) -> bool:
         """Whether enforcement would refuse for it."""
-        return self.is_new and not (self.verdict.is_pass or self.is_tolerated)
+        return self.place.is_new and not (self.verdict.is_pass or self.is_tolerated)
 
     @property
     def is_tolerated(self) -> bool:
         """Whether it could not be checked, its registry is the reason, and its rule lets that pass."""
-        is_unchecked = self.verdict is Verdict.UNVERIFIABLE
-        return self.is_new and is_unchecked and self.is_registrys_doing and self.on_unverifiable == "admit"
+        is_unchecked = self.verdict is Verdict.UNVERIFIABLE and self.judgement.is_registrys_doing
+        return self.place.is_new and is_unchecked and self.may_be_unchecked
+
+    def not_pinned(self) -> Finding:
+        """The same of an image that should have been pinned, and is not: it fails although it is proven."""
+        detail = f"it is proven as {self.digest}, but a tag may mean something else when it is pulled"
+        return replace(
+            self, judgement=replace(self.judgement, verdict=Verdict.DENIED, reason=Denial.NOT_PINNED, detail=detail)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +101,18 @@ class Failure:
     reason: str
     """A code: undelivered, event_not_stored, unreadable, internal_error."""
     detail: str
+
+    @classmethod
+    def unreadable(cls, problem: str) -> Self:
+        """What is asked can't be read."""
+        return cls("unreadable", problem)
+
+    @classmethod
+    def undelivered(cls, missing: Sequence[str]) -> Self:
+        """Destinations that must be told before an admission gave no receipt."""
+        return cls("undelivered", f"no receipt from {', '.join(missing)}")
+
+    @classmethod
+    def event_not_stored(cls) -> Self:
+        """The outbox did not take the event in time."""
+        return cls("event_not_stored", "the event of this decision can't be stored")

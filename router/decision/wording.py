@@ -3,7 +3,7 @@
 Rules:
 (1) Texts name the image as written, the container, what was found, what the rule wants and the next step, a line per
     failing image. Where the whole would be too long, lines lose their explanation before an image loses its line.
-(2) What others wrote stands on one line: control, bidi and other invisible characters are shown as escapes.
+(2) What others wrote stands on one line, and nothing in it is hidden (`router.text`).
 (3) Warnings are for the person at the terminal: single lines, at most 256 characters each and 4,096 together
     (Kubernetes, "Dynamic Admission Control", "Response": larger ones are cut), starting with `gatecrier (detect):`
     where enforcement would have refused.
@@ -12,12 +12,11 @@ Rules:
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
 
 from router.decision.finding import Failure, Finding
 from router.reasons import TARGET, Reason
+from router.text import cut, cut_middle, more, one_line
 from router.verdict import Verdict
 
 SHOWN_IMAGES = 20
@@ -30,8 +29,6 @@ SHORT_NAME_LIMIT = 120
 """Characters of an image name in a warning, and where a message has many lines."""
 
 _DETECT, _PLAIN = "gatecrier (detect): ", "gatecrier: "
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols that show nothing."""
 
 
 def message(
@@ -55,14 +52,14 @@ def _of_images(failing: Sequence[Finding], room: int) -> list[str]:
     room -= sum(map(len, lines)) + len(lines) + len("and 1000 more images")
     for index, finding in enumerate(shown):
         whole = _line(finding, NAME_LIMIT)
-        if (more := len(whole) - len(lines[index])) <= room:
-            room -= more
+        if (longer := len(whole) - len(lines[index])) <= room:
+            room -= longer
             lines[index] = whole
     return _counted(lines, failing)
 
 
 def _counted(lines: list[str], failing: Sequence[Finding]) -> list[str]:
-    return [*lines, f"and {len(failing) - SHOWN_IMAGES} more images"] if len(failing) > SHOWN_IMAGES else lines
+    return [*lines, *more(len(failing), SHOWN_IMAGES, " images")]
 
 
 def _passed(findings: Sequence[Finding]) -> str:
@@ -109,7 +106,7 @@ def warnings(blamed: Sequence[str], besides: Sequence[str]) -> tuple[str, ...]:
 
 
 def _of_failure(failure: Failure) -> str:
-    detail = cut(one_line(failure.detail), DETAIL_LIMIT)
+    detail = _detail(failure.detail)
     if failure.reason == "unreadable":
         return f"The images of this object can't be read: {detail}. Where it is enforced, such an object is refused."
     return (
@@ -126,29 +123,33 @@ def _found(finding: Finding, name_limit: int) -> str:
     if finding.rule is None:
         return found
     wants = f" wants {finding.wanted}" if finding.wanted else " refuses it"
-    return f'{found} Rule "{cut(finding.rule, NAME_LIMIT)}"{cut(wants, DETAIL_LIMIT)}.'
+    return f'{found} Rule "{cut(finding.rule.pattern, NAME_LIMIT)}"{cut(wants, DETAIL_LIMIT)}.'
 
 
 def _cause(finding: Finding) -> str:
     # A plain "unsigned" says it all, unless the image is given by digest: then the detail has a hint.
-    if finding.verdict is Verdict.UNSIGNED and "@" not in finding.image:
+    if finding.verdict is Verdict.UNSIGNED and "@" not in finding.place.image:
         return ""
-    detail = cut(one_line(cut(finding.detail, DETAIL_LIMIT)), DETAIL_LIMIT).rstrip(".")
+    detail = _detail(finding.judgement.detail).rstrip(".")
     cause = f"{finding.reason}: {detail}" if detail else finding.reason
-    if finding.verdict is Verdict.UNVERIFIABLE and finding.on_unverifiable == "admit" and not finding.is_tolerated:
+    if finding.verdict is Verdict.UNVERIFIABLE and finding.may_be_unchecked and not finding.is_tolerated:
         cause += "; `on_unverifiable: admit` tolerates only what the registry did to a question that was sent"
     return f" ({cause})"
 
 
+def _detail(text: str) -> str:
+    return cut(one_line(cut(text, DETAIL_LIMIT)), DETAIL_LIMIT)
+
+
 def _subject(finding: Finding, name_limit: int) -> str:
-    image = _short_line(finding.image, name_limit) or "(no image)"
-    kind = "volume" if finding.container_kind.endswith("volume") else "container"
-    return f"{image} ({kind} {_short_line(finding.container, CONTAINER_LIMIT)})"
+    image = _short_line(finding.place.image, name_limit) or "(no image)"
+    kind = "volume" if finding.place.container_kind.endswith("volume") else "container"
+    return f"{image} ({kind} {_short_line(finding.place.container, CONTAINER_LIMIT)})"
 
 
 def next_step(finding: Finding) -> str:
     """What whoever deploys the image can do about it."""
-    return remedy(finding.reason, finding.reference or "", None if finding.digest is None else str(finding.digest))
+    return remedy(finding.reason, finding.reference or "", finding.digest)
 
 
 def remedy(reason: Reason, reference: str, digest: str | None) -> str:
@@ -164,47 +165,11 @@ def _target(reference: str, digest: str | None) -> str:
     return f"{path}{slash}{last.partition(':')[0]}@{digest}"
 
 
-def cut(text: str, limit: int) -> str:
-    """At most so many characters; the last one shows that there were more."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _shortened(text: str, limit: int) -> str:
-    """Without its middle: an image is known by its registry and by its tag."""
-    if len(text) <= limit:
-        return text
-    tail = limit // 3
-    return f"{text[: limit - tail - 1]}…{text[-tail:]}"
-
-
 def _short_line(text: str, limit: int) -> str:
     """On one line and within the limit; what will not be shown is not looked at, since escaping is slow."""
-    return _shortened(one_line(_shortened(text, limit)), limit)
+    return cut_middle(one_line(cut_middle(text, limit)), limit)
 
 
-def one_line(text: str) -> str:
-    r"""What others wrote, so that it can neither break a line nor hide or reorder characters.
-
-    Every control, format, private, unassigned or combining character, lone surrogate, and every space but U+0020
-    becomes an escape such as `\u202e`. At most `MESSAGE_LIMIT` characters of the text are looked at.
-    """
-    text = text[:MESSAGE_LIMIT]
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(map(_visible, text))
-
-
-@lru_cache(maxsize=4096)
-def _visible(character: str) -> str:
-    return character if _is_visible(character) else _escape(character)
-
-
-def _is_visible(character: str) -> bool:
-    if character == " ":
-        return True
-    return unicodedata.category(character)[0] not in "CMZ" and character not in _BLANK
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - as in Python and JSON
+def noted(notice: str) -> str:
+    """What is to be told besides, on one line."""
+    return one_line(cut(notice, MESSAGE_LIMIT))

@@ -1,8 +1,10 @@
 """One attempt: render, deliver, and what follows from the answer.
 
 Rules:
-(1) An attempt carries a batch of events that share its fate. A batch that is refused for good is tried again event by
-    event, so that one bad event dooms no other; one that fails is halved with each attempt (`ready`).
+(1) An attempt carries a batch of events, as many as the destination takes by count and by bytes. Its answer is one
+    outcome for all of them, or one for each. A batch that is refused for good is tried again event by event, so that
+    one bad event dooms no other; one that is refused for its form, which may be its size, is halved, and so is one that
+    fails, with each attempt (`ready`).
 (2) A failure that may pass is tried again after `backoff.delay`, until `give_up_after` since the event's first attempt
     here (or the answer's own, shorter, time), in the outbox's own time: one last attempt is at that time, and then it
     is set aside with its cause.
@@ -11,24 +13,27 @@ Rules:
     however long, and `give_up_after` does not count. Where an event that was sent alone was refused `REFUSED_ALONE`
     times, and each time another was accepted afterwards, it is the event that is refused: it is set aside.
 (4) What is refused for good is set aside at once.
-(5) Here is the boundary for what nobody expected. It is logged with its traceback and counts as a failure that may
+(5) What is taken, and gets its receipt later (`Pending`), is asked for again when its destination says. That is no
+    failure, and no further attempt in the count; `give_up_after` holds.
+(6) Here is the boundary for what nobody expected. It is logged with its traceback and counts as a failure that may
     pass, `internal_error`; an event that can't be rendered does not count against the destination.
-(6) Every attempt goes with its settlement, to be kept for people who ask for it (`router.outbox.attempt`).
-(7) What the receiver calls a message about an incident is kept with its settlement, and goes along with the next one
+(7) Every attempt goes with its settlement, to be kept for people who ask for it (`router.outbox.attempt`).
+(8) What the receiver calls a message about an incident is kept with its settlement, and goes along with the next one
     about it, which is not claimed before (`router.outbox.protocol`, rule 11).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from router.delivery.backoff import delay
 from router.delivery.channel import Channel, Surroundings
 from router.delivery.standing import MISTAKE
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable
 from router.outbox import Accepted, Attempt, Delivery, Postponed, SetAside, Settlement
 from router.telemetry.logs import logger
 
@@ -38,6 +43,22 @@ RENDERED_AT_ONCE = 8
 """Documents of a batch that are rendered before others get their turn: the gate shares this event loop."""
 REFUSED_ALONE = 3
 """Refusals, each followed by the acceptance of another event, after which an event is set aside."""
+
+
+_Sent: TypeAlias = tuple[Delivery, Document]
+
+
+def parts(sent: Sequence[_Sent], most: int) -> Iterator[Sequence[_Sent]]:
+    """These in order, in parts of at most so many bytes of documents; what is larger alone goes alone."""
+    part, size = list[_Sent](), 0
+    for one in sent:
+        if part and size + len(one[1].body) > most:
+            yield part
+            part, size = [], 0
+        part.append(one)
+        size += len(one[1].body)
+    if part:
+        yield part
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +75,7 @@ class _Made:
         match self.outcome:
             case Delivered(status=status):
                 return Attempt(self.at, self.seconds, status=status)
-            case TryAgain() | Undeliverable() as failure:
+            case TryAgain() | Undeliverable() | Pending() as failure:
                 return Attempt(self.at, self.seconds, failure.reason, failure.status, failure.words)
 
 
@@ -70,28 +91,37 @@ class Attempts:
 
     async def make(self, batch: Sequence[Delivery], record: Callable[[Settlement], None]) -> None:
         """Try to deliver these; `record` is told what becomes of each as soon as it is known."""
-        documents: list[Document] = []
-        sent: list[Delivery] = []
+        sent: list[_Sent] = []
         for number, delivery in enumerate(batch, 1):
             if self._refusals(delivery) >= REFUSED_ALONE:
                 record(self._given_up(delivery, delivery.attempts, Undeliverable("unauthorised"), None))
             elif (document := self._document(delivery)) is None:
                 record(self._settlement(delivery, _Made(MISTAKE, self._around.clock(), 0.0), is_alone=True))
             else:
-                documents.append(document)
-                sent.append(delivery)
+                sent.append((delivery, document))
             if number % RENDERED_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        if not sent:
-            return
-        made = await self._made(sent, documents)
-        if len(sent) == 1 or not isinstance(made.outcome, Undeliverable):
-            for delivery in sent:
-                record(self._settlement(delivery, made, is_alone=len(sent) == 1))
-            return
-        for delivery, document in zip(sent, documents, strict=True):
+        for number, part in enumerate(parts(sent, self._destination.batch_bytes)):
+            await self._send(part, record, is_first=number == 0)
+
+    async def _send(self, part: Sequence[_Sent], record: Callable[[Settlement], None], *, is_first: bool) -> None:
+        """Rule (1); whoever took the batch has counted the first request of it."""
+        if not is_first:
             self._standing.pace.began(asyncio.get_running_loop().time())
-            record(self._settlement(delivery, await self._made([delivery], [document]), is_alone=True))
+        answer, at, seconds = await self._answered(part)
+        outcomes = answer.outcomes if isinstance(answer, Each) else (answer,) * len(part)
+        is_alone, again = len(part) == 1 or isinstance(answer, Each), list[Sequence[_Sent]]()
+        if not is_alone and isinstance(answer, Undeliverable):
+            middle = len(part) // 2
+            again = [part[:middle], part[middle:]] if answer.is_of_form else [[one] for one in part]
+            outcomes = part = ()
+        for one, outcome in zip(part, outcomes, strict=True):
+            if len(part) > 1 and isinstance(outcome, Undeliverable) and outcome.is_of_form:
+                again.append([one])
+            else:
+                record(self._settlement(one[0], _Made(outcome, at, seconds), is_alone=is_alone))
+        for smaller in again:
+            await self._send(smaller, record, is_first=False)
 
     def _refusals(self, delivery: Delivery) -> int:
         """How often it was refused and another accepted afterwards."""
@@ -101,21 +131,20 @@ class Attempts:
     def _document(self, delivery: Delivery) -> Document | None:
         try:
             document = self._render(delivery.event_id, delivery.body, delivery.template)
-        except Exception:  # (5): the slot would give it back, and begin again with it every second
+        except Exception:  # (6): the slot would give it back, and begin again with it every second
             log.exception("rendering_failed", destination=self._name, event_id=delivery.event_id)
             return None
         if document.is_fallback:
             self._around.observer.fell_back(self._name)
         return replace(document, receipt=delivery.receipt, is_late=delivery.is_late)
 
-    async def _made(self, sent: Sequence[Delivery], documents: Sequence[Document]) -> _Made:
-        around, is_new = self._around, not any(one.attempts for one in sent)
-        at, clock = around.clock(), asyncio.get_running_loop().time
+    async def _answered(self, part: Sequence[_Sent]) -> tuple[Answer, float, float]:
+        """What is answered to these, when they were sent, and how many seconds that took."""
+        around, is_new = self._around, not any(delivery.attempts for delivery, _ in part)
+        at, clock, documents = around.clock(), asyncio.get_running_loop().time, [document for _, document in part]
         began = clock()
-        outcome = await self._standing.attempt(
-            self._destination, documents, around.observer, around.dice, is_new=is_new
-        )
-        return _Made(outcome, at, clock() - began)
+        answer = await self._standing.attempt(self._destination, documents, around.observer, around.dice, is_new=is_new)
+        return answer, at, clock() - began
 
     def _settlement(self, delivery: Delivery, made: _Made, *, is_alone: bool) -> Settlement:
         attempts = delivery.attempts + 1
@@ -126,8 +155,18 @@ class Attempts:
                 return Accepted(self._name, delivery.event_id, now, attempts, made.kept, receipt)
             case TryAgain() as failure:
                 return self._postponed(delivery, failure, made.kept, is_alone=is_alone)
+            case Pending() as pending:
+                return self._awaited(delivery, pending, made.kept)
             case Undeliverable() as failure:
                 return self._given_up(delivery, attempts, failure, made.kept)
+
+    def _awaited(self, delivery: Delivery, pending: Pending, attempt: Attempt) -> Postponed | SetAside:
+        attempts = max(1, delivery.attempts)  # what was never tried is due at once
+        left = self._destination.give_up_after - delivery.tried_for
+        if left <= 0:
+            return self._given_up(delivery, attempts, pending, attempt)
+        wait = min(pending.after, left)
+        return Postponed(self._name, delivery.event_id, wait, attempts, pending.reason, pending.words, attempt=attempt)
 
     def _postponed(
         self, delivery: Delivery, failure: TryAgain, attempt: Attempt, *, is_alone: bool
@@ -153,7 +192,7 @@ class Attempts:
         )
 
     def _given_up(
-        self, delivery: Delivery, attempts: int, failure: TryAgain | Undeliverable, attempt: Attempt | None
+        self, delivery: Delivery, attempts: int, failure: TryAgain | Undeliverable | Pending, attempt: Attempt | None
     ) -> SetAside:
         event_id, reason, now = delivery.event_id, failure.reason, self._around.clock()
         log.error("delivery_set_aside", destination=self._name, event_id=event_id, reason=reason, attempts=attempts)

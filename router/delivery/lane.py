@@ -33,7 +33,7 @@ from router.delivery.budget import LANE_BYTES, URGENT_BYTES
 from router.delivery.calls import Calls
 from router.delivery.channel import Channel, Surroundings
 from router.delivery.ready import Ready
-from router.delivery.settling import Settling
+from router.delivery.settling import SettlementWriter
 from router.errors import OutboxError
 from router.outbox import Delivery, Settlement, Wanted
 from router.outbox.protocol import OLDEST_EVERY
@@ -70,7 +70,7 @@ class Lane:
         self._queue, self._budget, self._observer = around.queue, around.budget, around.observer
         self._attempts = Attempts(channel, around)
         self._breaker = channel.standing.breaker
-        self._settling = Settling(self._name, around.queue, self._settled)
+        self._settling = SettlementWriter(self._name, around.queue, self._settled)
         self._batch = destination.batch_size
         self._round = destination.concurrency * destination.batch_size
         self._chunk = max(min(max(AHEAD * self._round, LEAST_CHUNK), CHUNK), self._round)

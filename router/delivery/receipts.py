@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from router.delivery.channel import Channel
 from router.delivery.observer import Observer
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, Outcome, Pending, TryAgain, Undeliverable, gist
 from router.events import with_sequence
 from router.telemetry.logs import logger
 
@@ -57,7 +57,7 @@ class Receipts:
                     match await self._attempt(channel, document, is_first=is_first):
                         case Delivered():
                             return True
-                        case Undeliverable():
+                        case Undeliverable() | Pending():  # a receipt that comes later comes too late
                             return False
                         case TryAgain(after=after):
                             wait = max(pause, after or 0.0)
@@ -73,6 +73,7 @@ class Receipts:
 
     async def _attempt(self, channel: Channel, document: Document, *, is_first: bool) -> Outcome:
         channel.standing.pace.began(asyncio.get_running_loop().time())
-        return await channel.standing.attempt(
+        answer = await channel.standing.attempt(
             channel.destination, [document], self._observer, self._dice, is_new=is_first
         )
+        return gist(answer)

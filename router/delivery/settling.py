@@ -21,7 +21,7 @@ SETTLE_AGAIN = 1.0
 """Seconds before settlements that the outbox could not take are tried again."""
 
 
-class Settling:
+class SettlementWriter:
     """Records the settlements of one destination; `settled` is called when some have become durable."""
 
     def __init__(self, destination: str, queue: Queue, settled: Callable[[], None]) -> None:

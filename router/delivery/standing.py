@@ -14,7 +14,7 @@ from router.delivery.breaker import Breaker
 from router.delivery.observer import Observer
 from router.delivery.pace import Pace
 from router.destinations.document import Destination, Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Answer, Delivered, Outcome, Pending, TryAgain, Undeliverable, gist
 from router.fields import Rate
 from router.telemetry.causes import Cause
 from router.telemetry.logs import logger
@@ -47,17 +47,18 @@ class Standing:
         dice: Callable[[], float],
         *,
         is_new: bool,
-    ) -> Outcome:
-        """Deliver these, which share their fate; `is_new` if they were never tried. Raises nothing of the receiver."""
-        outcome: Outcome
+    ) -> Answer:
+        """Deliver these; `is_new` if they were never tried. Raises nothing of the receiver."""
+        answer: Answer
         try:
-            outcome = await destination.deliver(documents)
+            answer = await destination.deliver(documents)
         except Exception:  # the attempt would be counted nowhere, teach nothing, and be made again at once
             log.exception("delivery_failed", destination=destination.name)
-            outcome = MISTAKE
+            answer = MISTAKE
+        outcome = gist(answer)
         observer.attempted(destination.name, outcome.label)
         self._learn(destination.name, documents[0].event_id, outcome, observer, dice, is_new=is_new)
-        return outcome
+        return answer
 
     def _learn(
         self,
@@ -75,7 +76,7 @@ class Standing:
             case Delivered():
                 self._accepted_at = now
                 breaker.answered()
-            case Undeliverable():  # who refuses one event for good is not down
+            case Pending() | Undeliverable():  # who refuses one event for good is not down
                 breaker.answered()
             case TryAgain(after=after, pauses=True):
                 breaker.refused(event_id, now, dice(), after=after)

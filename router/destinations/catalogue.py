@@ -10,12 +10,20 @@ from router.destinations.document import Destination
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind, HttpKind, OwnKind
 from router.destinations.kinds import (
+    alertmanager,
+    datadog,
+    elasticsearch,
     file,
+    jira,
+    opensearch,
+    otlp,
     pagerduty,
     slack,
     smtp,
+    splunk_hec,
     sysdig,
     syslog,
+    teams,
     webhook,
 )
 from router.destinations.over_http import HttpDestination
@@ -24,8 +32,16 @@ from router.destinations.settings import CommonSettings
 KINDS: Final[tuple[AnyKind, ...]] = (
     sysdig.KIND,
     slack.KIND,
+    teams.KIND,
     pagerduty.KIND,
+    alertmanager.KIND,
+    jira.KIND,
     webhook.KIND,
+    splunk_hec.KIND,
+    elasticsearch.KIND,
+    opensearch.KIND,
+    datadog.KIND,
+    otlp.KIND,
     smtp.KIND,
     syslog.KIND,
     file.KIND,

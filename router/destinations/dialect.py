@@ -22,16 +22,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
+from router.errors import GatecrierError
 from router.outbound.retry_after import seconds_asked
 
 PROXY_REFUSES_US, TOO_LARGE = 407, 413
+RATE_LIMITED = "rate_limited"
 MOVED_FOR = 3600.0
 """Seconds that an event is tried at an address that is not there."""
-_WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
+WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
+"""Statuses that speak of the receiver's state (rule 2)."""
 _REFUSES_US = frozenset({401, 403, PROXY_REFUSES_US})
 _REDIRECTIONS = frozenset(range(300, 400))
 _NOT_HERE = frozenset({404, 405, 410, 421, *_REDIRECTIONS})
@@ -46,6 +49,12 @@ class Post:
     method: str = ""
     """Which method of the service it asks for: the last part of the path, behind the URL of the destination; empty
     where that is the whole."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """What is added to the query of the URL."""
+    url: str = ""
+    """The whole URL, where the service is told at more than one; empty where it is the destination's."""
+    verb: Literal["POST", "GET"] = "POST"
+    """GET where the service is only asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +73,22 @@ class Reply:
         return seconds_asked(self.retry_after, self.now)
 
 
-Exchange: TypeAlias = Generator[Post, Reply, Outcome]
-"""One attempt: it yields what is to be sent, is given what came back, and returns what became of the attempt. Where
-nothing came back, the attempt ends, and so does it."""
+class UnansweredError(GatecrierError):
+    """Nothing came back from what an exchange has sent.
+
+    Args:
+        outcome: What becomes of the attempt, if that is all.
+    """
+
+    def __init__(self, outcome: TryAgain) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+Exchange: TypeAlias = Generator[Post, Reply, Answer]
+"""One attempt: it yields what is to be sent, is given what came back, and returns what became of the attempt, for all
+documents or for each; it may return at once. Where nothing came back, `UnansweredError` is raised in it, which ends it
+and the attempt, unless it catches that to go on."""
 
 
 class Dialect(Protocol):
@@ -87,6 +109,8 @@ class OneRequest(ABC):
     """A service that is told by one request; unless its dialect says more, the status says all, and one size fits."""
 
     receipt_bytes = 0
+    worth_another_try = WORTH_ANOTHER_TRY
+    """Statuses that may pass, of those that speak of the receiver's state."""
 
     @abstractmethod
     def compose(self, documents: Sequence[Document], now: float) -> Post:
@@ -100,9 +124,9 @@ class OneRequest(ABC):
         """None."""
         return None
 
-    def judge(self, reply: Reply) -> Outcome:
+    def judge(self, reply: Reply) -> Answer:
         """Everything is said by the status."""
-        return judge_by_status(reply)
+        return judge_by_status(reply, self.worth_another_try)
 
 
 def is_success(status: int) -> bool:
@@ -110,19 +134,24 @@ def is_success(status: int) -> bool:
     return 200 <= status < 300  # noqa: PLR2004 - successful
 
 
-def judge_by_status(reply: Reply) -> Outcome:
-    """What a reply means to a service that says everything by its status."""
+def judge_by_status(reply: Reply, worth_another_try: frozenset[int] = WORTH_ANOTHER_TRY) -> Outcome:
+    """What a reply means to a service that says everything by its status.
+
+    Args:
+        reply: What came back.
+        worth_another_try: Of the statuses of rule (2), those that may pass; the others are refusals for good.
+    """
     status = reply.status
     if is_success(status):
         return Delivered()
-    if status in _WORTH_ANOTHER_TRY:
-        reason = "rate_limited" if status == 429 else f"http_{status}"  # noqa: PLR2004 - Too Many Requests
+    if status in worth_another_try:
+        reason = RATE_LIMITED if status == 429 else f"http_{status}"  # noqa: PLR2004 - Too Many Requests
         return TryAgain(reason, after=reply.asked_to_wait())
     if status in _REFUSES_US:
         return TryAgain("unauthorised", pauses=True)
     if status in _NOT_HERE:
         reason = "redirected" if status in _REDIRECTIONS else f"http_{status}"
         return TryAgain(reason, after=reply.asked_to_wait(), within=MOVED_FOR)
-    if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, clause 15.5: client error
+    if 400 <= status < 600:  # noqa: PLR2004 - RFC 9110, clause 15.5: client error; or a service that means it for good
         return Undeliverable(f"http_{status}", is_of_form=status == TOO_LARGE)
     return TryAgain("malformed_reply")

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from router.destinations.outcome import Outcome
+import orjson
+
+from router.destinations.outcome import Answer
 from router.events import CONTENT_TYPE
 
 
@@ -18,6 +20,8 @@ class Document:
     """The same on every attempt: receivers recognise repetitions by it."""
     body: bytes
     content_type: str = "application/json"
+    value: object = field(default=None, compare=False, repr=False)
+    """What the body says, for dialects that read it (`parsed`); None where whoever rendered it has not parsed it."""
     is_fallback: bool = False
     """Whether this is the built-in minimal payload."""
     minimal: Callable[[], Document] | None = field(default=None, compare=False)
@@ -29,6 +33,10 @@ class Document:
     is not known."""
     is_late: bool = False
     """Whether the receiver has taken a later message about that incident already."""
+
+    def parsed(self) -> object:
+        """What the body says, which nobody may change; raises ValueError where it is no JSON."""
+        return orjson.loads(self.body) if self.value is None else self.value
 
     def smallest(self) -> Document | None:
         """The built-in minimal payload in its place; None where this is it."""
@@ -58,11 +66,15 @@ class Destination(Protocol):
         """How many documents one attempt may carry."""
 
     @property
+    def batch_bytes(self) -> int:
+        """How many bytes of documents one attempt may carry, where it carries more than one."""
+
+    @property
     def give_up_after(self) -> float:
         """Seconds after which an event that could not be delivered is set aside."""
 
-    async def deliver(self, documents: Sequence[Document]) -> Outcome:
-        """One attempt with these documents, which share its fate. Raises nothing that is the receiver's doing."""
+    async def deliver(self, documents: Sequence[Document]) -> Answer:
+        """One attempt with these documents; one alone has one outcome. Raises nothing that is the receiver's doing."""
 
     async def close(self) -> None:
         """Let go of connections and files."""

@@ -6,7 +6,8 @@ Rules:
     payload that goes out where no template can (`minimal`). Whoever needs one of these asks the kind; nobody asks for
     its name.
 (2) A kind is called what its settings say beneath `kind`, and so are its templates: NAME for decisions, NAME-incident
-    for incidents, and `notices/NAME` for what is told of Gatecrier itself.
+    for incidents, and `notices/NAME` for what is told of Gatecrier itself. Kinds whose services read one format share
+    templates, which are called as the format (`format`).
 (3) A kind makes a destination of its own settings alone: others are a mistake of ours.
 """
 
@@ -37,6 +38,8 @@ class Kind(Generic[Common_co]):
     """How the service reads texts."""
     has_templates: bool = True
     """Whether payloads are made by templates of the kind's name where none is named; else the event itself is sent."""
+    format: str = ""
+    """What the templates are called, where other kinds have the same."""
     minimal: Minimal = minimal_event
     """Makes the payload that goes out where a template fails, or where the receiver finds another too large."""
 
@@ -49,12 +52,12 @@ class Kind(Generic[Common_co]):
     @property
     def template(self) -> str | None:
         """The template of decisions where none is named; None where the event itself is sent."""
-        return self.name if self.has_templates else None
+        return (self.format or self.name) if self.has_templates else None
 
     @property
     def incident_template(self) -> str | None:
         """The same of messages about incidents."""
-        return f"{self.name}-incident" if self.has_templates else None
+        return f"{self.template}-incident" if self.has_templates else None
 
     def own(self, settings: CommonSettings) -> Common_co:
         """The settings, which are of this kind; raises TypeError where they are of another."""

@@ -1,4 +1,4 @@
-"""What became of an attempt to deliver: a closed set. Pure.
+"""What became of an attempt to deliver: a closed set, for a document or for each of a batch. Pure.
 
 `reason` is a public code: it labels metrics and stands in `deliveries list`. It is one of `REASONS`, or `http_` and the
 status where nothing more is known. It never holds anything that a receiver said, and no address. What a receiver said
@@ -17,16 +17,17 @@ REASONS: Final[Mapping[str, str]] = {
     "forbidden_address": "the name leads to an address that egress.allow does not name, or that is never connected to",
     "internal_error": "a mistake of ours: `rendering_failed` or `delivery_failed` in the log has it",
     "io_error": "the file could not be written",
-    "message_refused": "the receiver refuses this message (Slack's Web API: `error`; SMTP: 5yz to the mail)",
+    "message_refused": "the receiver refuses this (Slack's Web API: `error`; OTLP: some of it; SMTP: 5yz to the mail)",
     "malformed_reply": "what came back is not a reply, half a reply, or no receipt",
     "proxy_failed": "the proxy could not or would not connect us",
     "rate_limited": "the receiver wants fewer requests (429)",
     "receiver_failed": "the receiver says that it has trouble (Slack's Web API: `error`; SMTP: 4yz)",
     "recipient_refused": "the receiver refuses somebody whom the message is for, for good; all others have it",
     "redirected": "the receiver points elsewhere, where nothing is sent; tried again for an hour",
-    "refused_here": "the receiver refuses us at this address: channel, app or webhook have gone, or we are not in it",
+    "refused_here": "the receiver refuses us at this address: channel, app, webhook or index is gone, or not ours",
     "timeout": "no reply within `timeout`",
     "tls_failed": "no TLS connection: certificate, name or protocol",
+    "unacknowledged": "the receiver has it, and does not say that it keeps it (Splunk: `acknowledge`)",
     "unauthorised": "our credentials are refused (401, 403; 407 by the proxy)",
 }
 """Every code but `http_<status>`, and what it means."""
@@ -76,5 +77,37 @@ class Undeliverable:
     label: ClassVar = "undeliverable"
 
 
-Outcome: TypeAlias = Delivered | TryAgain | Undeliverable
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The receiver has it, and gives its receipt later: the next attempt asks for that. No failure."""
+
+    after: float
+    """Seconds until then."""
+    status: int | None = field(default=None, compare=False)
+    """As in `Delivered`."""
+    reason: ClassVar = "unacknowledged"
+    words: ClassVar = ""
+    label: ClassVar = "pending"
+
+
+Outcome: TypeAlias = Delivered | TryAgain | Undeliverable | Pending
 """`label` is how metrics call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """One outcome for each document of a batch, in order. One that is refused here for its form is tried alone."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+Answer: TypeAlias = Outcome | Each
+"""What became of an attempt: all of its documents share one outcome, or each has its own."""
+
+
+def gist(answer: Answer) -> Outcome:
+    """What an answer says about the receiver: who takes one of many, or judges it, is there."""
+    if not isinstance(answer, Each):
+        return answer
+    ranks = (Delivered, Pending, Undeliverable, TryAgain)
+    return min(answer.outcomes, key=lambda one: ranks.index(type(one)))

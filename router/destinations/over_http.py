@@ -13,7 +13,10 @@ Rules:
     within the same attempt in a shorter form, if the dialect knows one, and then as the minimal payload.
 (6) Outcomes name a cause by its code and the receiver's own words (`words`). URLs, headers and tokens stand in no
     outcome, log line or error.
-(7) No variable of the environment changes where anything is sent.
+(7) Where a service has several URLs, each is tried in turn, in one attempt, until one answers with anything but trouble
+    that may pass; that one comes first in the next attempt. Refused credentials, and a receiver that wants fewer
+    requests, are the service's word at any of them.
+(8) No variable of the environment changes where anything is sent.
 """
 
 from __future__ import annotations
@@ -27,9 +30,17 @@ from dataclasses import replace
 import aiohttp
 from yarl import URL
 
-from router.destinations.dialect import PROXY_REFUSES_US, Dialect, Post, Reply, is_success
+from router.destinations.dialect import (
+    PROXY_REFUSES_US,
+    RATE_LIMITED,
+    Dialect,
+    Post,
+    Reply,
+    UnansweredError,
+    is_success,
+)
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable, gist
 from router.destinations.settings import HttpSettings
 from router.destinations.words import READ_LIMIT, Words, secrets_of
 from router.errors import ForbiddenAddressError
@@ -63,11 +74,12 @@ class HttpDestination:
         self.name = settings.name
         self.concurrency = settings.concurrency
         self.batch_size = settings.most_documents
+        self.batch_bytes = settings.most_bytes
         self.give_up_after = settings.give_up_after
         self._dialect = dialect
         self._guard = guard
         self._clock = clock
-        self._url = URL(settings.endpoint)
+        self._urls = [URL(url) for url in settings.endpoints]
         self._proxy = settings.way()
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
         self._words = Words(secrets_of(settings))
@@ -78,32 +90,56 @@ class HttpDestination:
     def __repr__(self) -> str:
         return f"HttpDestination({self.name!r})"
 
-    async def deliver(self, documents: Sequence[Document]) -> Outcome:
+    async def deliver(self, documents: Sequence[Document]) -> Answer:
         """One attempt with these documents."""
-        smaller = self._smaller(documents[0]) if len(documents) == 1 else iter(())  # a batch is split first
+        if len(documents) > 1:  # a batch is split before anything in it is made smaller
+            return await self._attempt(documents)
+        smaller = self._smaller(documents[0])
         while True:
-            outcome = await self._attempt(documents)
+            outcome = gist(await self._attempt(documents))
             is_of_form = isinstance(outcome, Undeliverable) and outcome.is_of_form
             if not is_of_form or (document := next(smaller, None)) is None:
                 return outcome
             documents = [document]
 
-    async def _attempt(self, documents: Sequence[Document]) -> Outcome:
-        now = self._clock()
-        exchange = self._dialect.exchange(documents, now)
-        post = next(exchange)
-        while isinstance(reply := await self._reply(post, now), Reply):
-            try:
-                post = exchange.send(reply)
-            except StopIteration as ended:
-                return self._seen(ended.value, reply)
-        return reply
+    async def _attempt(self, documents: Sequence[Document]) -> Answer:
+        for url in [*self._urls]:
+            answer = await self._attempt_at(url, documents)
+            if not isinstance(answer, TryAgain) or answer.pauses or answer.reason == RATE_LIMITED:
+                break
+            if self._urls[0] == url:  # (7): nobody else has put it last meanwhile
+                self._urls.append(self._urls.pop(0))
+        return answer
 
-    def _seen(self, outcome: Outcome, reply: Reply) -> Outcome:
-        """The outcome, with what is shown of the reply that was the last."""
-        if isinstance(outcome, Delivered):
-            return replace(outcome, status=reply.status)
-        return replace(outcome, status=reply.status, words=self._words.shown(reply.text))
+    async def _attempt_at(self, url: URL, documents: Sequence[Document]) -> Answer:
+        now, last = self._clock(), None
+        exchange = self._dialect.exchange(documents, now)
+        try:
+            post = next(exchange)
+            while True:
+                if isinstance(reply := await self._reply(url, post, now), Reply):
+                    last = reply
+                    post = exchange.send(reply)
+                else:
+                    post = exchange.throw(UnansweredError(reply))
+        except StopIteration as ended:
+            answer: Answer = ended.value
+            return answer if last is None else self._seen(answer, last)
+        except UnansweredError as error:
+            return error.outcome
+
+    def _seen(self, answer: Answer, reply: Reply) -> Answer:
+        """The answer, with what is shown of the reply that was the last."""
+        match answer:
+            case Each(outcomes):
+                return Each(tuple(self._shown(one, reply.status, _words_of(one)) for one in outcomes))
+            case outcome:
+                return self._shown(outcome, reply.status, reply.text)
+
+    def _shown(self, outcome: Outcome, status: int, words: str) -> Outcome:
+        if isinstance(outcome, Delivered | Pending):
+            return replace(outcome, status=status)
+        return replace(outcome, status=status, words=self._words.shown(words))
 
     def _smaller(self, document: Document) -> Iterator[Document]:
         if (short := self._dialect.shorter(document)) is not None:
@@ -122,9 +158,9 @@ class HttpDestination:
             resolver, self._resolver = self._resolver, None
             await resolver.close()
 
-    async def _reply(self, post: Post, now: float) -> Reply | TryAgain:  # noqa: PLR0911 - one per cause
+    async def _reply(self, url: URL, post: Post, now: float) -> Reply | TryAgain:  # noqa: PLR0911 - one per cause
         try:
-            return await self._posted(post, now)
+            return await self._posted(_address(url, post), post, now)
         except ForbiddenAddressError:
             return TryAgain("forbidden_address")  # no fault of the event: names and `egress.allow` can change
         except TimeoutError:
@@ -141,12 +177,14 @@ class HttpDestination:
         except (aiohttp.ClientError, OSError):
             return TryAgain("connection_failed")
 
-    async def _posted(self, post: Post, now: float) -> Reply:
+    async def _posted(self, url: URL, post: Post, now: float) -> Reply:
         session, proxy = self._session or self._opened(), self._proxy
-        async with session.post(
-            self._url / post.method if post.method else self._url,
-            data=post.body,
-            headers=post.headers if proxy is None else {**post.headers, **proxy.headers_for(self._url)},
+        self._guard.check(url.raw_host or "")
+        async with session.request(
+            post.verb,
+            url,
+            data=post.body or None,
+            headers=post.headers if proxy is None else {**post.headers, **proxy.headers_for(url)},
             allow_redirects=False,
             proxy=None if proxy is None else proxy.url,
             proxy_headers=None if proxy is None else proxy.introduction(),
@@ -165,7 +203,6 @@ class HttpDestination:
         return bytes(text)
 
     def _opened(self) -> aiohttp.ClientSession:
-        self._guard.check(self._url.raw_host or "")
         if self._proxy is not None:
             self._guard.check(self._proxy.url.raw_host or "")
         self._resolver = GuardedResolver(self._guard)
@@ -173,6 +210,15 @@ class HttpDestination:
             self._resolver, self._timeout, connections=self.concurrency, keep_alive=KEEP_ALIVE, tls=self._tls
         )
         return self._session
+
+
+def _address(url: URL, post: Post) -> URL:
+    base = URL(post.url) if post.url else url
+    return (base / post.method if post.method else base).update_query(post.query)
+
+
+def _words_of(outcome: Outcome) -> str:
+    return "" if isinstance(outcome, Delivered) else outcome.words
 
 
 async def _read(content: aiohttp.StreamReader, text: bytearray, limit: int, patience: float) -> bool:

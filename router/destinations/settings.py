@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Self, TypeAlias
 
-from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
 from router.by_reference import RelativePath, Secret
 from router.errors import ConfigurationError
-from router.fields import Duration, Name, RateSetting
+from router.fields import Duration, Name, RateSetting, Size
 from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
 from router.pem import PairSettings, read_authorities
 from router.routing.settings import ReceiverSettings
+from router.text import shown
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
@@ -92,6 +96,19 @@ class CommonSettings(ReceiverSettings):
     """At most so many requests in a time, such as `20/1m`. In the events lane the rest waits; in the incidents lane it
     becomes one summary, shared fairly between namespaces, but for what is critical or must be heard."""
 
+    def bind(self, forget_after: float) -> None:
+        """Be told after how many seconds an incident is over of which nothing is heard; most kinds need not know."""
+
+    @property
+    def fallback(self) -> str | None:
+        """Name of the template that makes its payloads where the other fails; None where there is none."""
+        return None
+
+    @property
+    def written(self) -> tuple[str, Path] | None:
+        """The key that names a file on this machine which is written to, and the file; None where none is."""
+        return None
+
     @property
     def note(self) -> tuple[str, str] | None:
         """The key that may not be meant so, and why, for whoever checks the configuration."""
@@ -105,7 +122,8 @@ class HttpSettings(CommonSettings):
     """Allow a URL without TLS."""
     timeout: Duration = 10.0
     """How long one request may take. An attempt is one, or a few: smaller ones where the receiver refuses the form, two
-    where a message in Slack is changed and answered."""
+    where a message in Slack is changed and answered, one for each replica of Alertmanager, up to five
+    of a ticket in Jira."""
     give_up_after: Duration = 86400.0
     """How long after its first attempt an event is set aside that could not be delivered."""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 16
@@ -154,9 +172,38 @@ class HttpSettings(CommonSettings):
         raise NotImplementedError
 
     @property
+    def endpoints(self) -> Sequence[str]:
+        """Every URL that leads to the service; where one fails the next is tried."""
+        return (self.endpoint,)
+
+    @property
     def most_documents(self) -> int:
         """How many documents one request may carry."""
         return 1
+
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes of documents one request may carry, where it carries more than one."""
+        return sys.maxsize
+
+
+class BatchSettings(HttpSettings):
+    """Of destinations over HTTP that take several documents in one request."""
+
+    batch_size: Annotated[int, Field(ge=1, le=1000)] = 100
+    """How many events one request may carry; as many may be repeated after a crash."""
+    batch_bytes: Annotated[Size, Field(le=64 * 2**20)] = 2**20
+    """How many bytes of events one request may carry; one that is larger alone goes alone."""
+
+    @property
+    def most_documents(self) -> int:
+        """As many as an operator says."""
+        return self.batch_size
+
+    @property
+    def most_bytes(self) -> int:
+        """As many as an operator says."""
+        return self.batch_bytes
 
 
 def revealed(value: str | Secret | None) -> str:
@@ -172,7 +219,7 @@ def checked_headers(headers: dict[str, str | Secret]) -> dict[str, str | Secret]
         raise ValueError("a header is named twice; names differ by more than their case")
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name[:100]!r} is not a valid name of a header")
+            raise ValueError(f"{shown(name, 100)} is not a valid name of a header")
         if name.lower() in _OURS or name.lower().startswith("webhook-"):
             raise ValueError(f"the header {name!r} is set by Gatecrier")
         if name.lower() in _OF_A_CONNECTION:
@@ -180,3 +227,7 @@ def checked_headers(headers: dict[str, str | Secret]) -> dict[str, str | Secret]
         if not _HEADER_VALUE.fullmatch(revealed(value)):
             raise ValueError(f"the value of the header {name!r} has characters that headers can't have")
     return headers
+
+
+Headers: TypeAlias = Annotated[dict[str, str | Secret], AfterValidator(checked_headers), Field(max_length=50)]
+"""Headers that an operator adds; a value may be a reference."""

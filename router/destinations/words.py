@@ -1,8 +1,7 @@
 """What a receiver said, as it may be shown: it may repeat what it was sent, and choose every byte. Pure.
 
 Rules:
-(1) Of one line, without control characters and what changes the direction of a text, and at most `WORDS_LIMIT`
-    characters.
+(1) Of one line, without what can't be seen (`router.text`), and at most `WORDS_LIMIT` characters.
 (2) Wherever `GRAM` characters in a row are also in a secret of its destination, they are left out, in whatever case,
     so that half a token is not shown either. That comes before the cut, which would hide where a secret begins. What
     is shorter than `GRAM` is found everywhere and keeps nothing secret.
@@ -10,12 +9,12 @@ Rules:
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from urllib.parse import unquote
 
 from router.by_reference import Secret
 from router.destinations.settings import HttpSettings, revealed
+from router.text import is_seen
 
 WORDS_LIMIT = 200
 """Characters that are kept."""
@@ -28,8 +27,7 @@ REDACTED = "[redacted]"
 
 def secrets_of(settings: HttpSettings) -> frozenset[str]:
     """What the receiver may have been sent and nobody else may see: path and query of the URL, and every reference."""
-    _, _, rest = settings.endpoint.partition("://")
-    found = {rest.partition("/")[2], revealed(settings.proxy)}
+    found = {url.partition("://")[2].partition("/")[2] for url in settings.endpoints} | {revealed(settings.proxy)}
     for value in dict(settings).values():
         for one in value.values() if isinstance(value, dict) else (value,):
             if isinstance(one, Secret):
@@ -47,7 +45,7 @@ class Words:
 
     def shown(self, text: str) -> str:
         """What may be shown of it."""
-        text = " ".join("".join(one if _is_plain(one) else " " for one in text[:READ_LIMIT]).split())
+        text = " ".join("".join(one if is_seen(one) else " " for one in text[:READ_LIMIT]).split())
         return self._redacted(text)[:WORDS_LIMIT]
 
     def _redacted(self, text: str) -> str:
@@ -63,7 +61,3 @@ class Words:
             elif not (index and is_secret[index - 1]):
                 parts.append(REDACTED)
         return "".join(parts)
-
-
-def _is_plain(character: str) -> bool:
-    return not unicodedata.category(character).startswith("C")

@@ -23,7 +23,7 @@ import orjson
 from router.events.json_text import as_json
 from router.events.parts import DecisionParts
 from router.events.schema import CloudEvent, EventData, ImageData, UserData
-from router.shortening import HEAD, TAIL, shortened
+from router.text import HEAD, TAIL, shortened
 from router.verdict import Verdict
 
 EVENT_LIMIT = 256 * 1024 - 64
@@ -95,7 +95,7 @@ def decode(body: bytes) -> CloudEvent:
 
 
 def _name(text: str) -> str:
-    return shortened(text) if len(text) > NAME_LIMIT else text
+    return shortened(text, NAME_LIMIT)
 
 
 def _with_short_names(event: CloudEvent) -> CloudEvent:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from router.decision.wording import one_line
-from router.events.parts import DecisionParts
+from router.decision import of_unreadable
+from router.events.parts import DecisionParts, decision_data
 from router.events.schema import (
     DECISION_TYPE,
     UNREADABLE_TYPE,
@@ -105,7 +105,6 @@ def unreadable_event(origin: Origin, unreadable: UnreadableData, problem: str, *
 
     `at` is in seconds since 1970.
     """
-    count = unreadable["count"]
     return {
         "specversion": "1.0",
         "type": UNREADABLE_TYPE,
@@ -115,14 +114,7 @@ def unreadable_event(origin: Origin, unreadable: UnreadableData, problem: str, *
         "time": timestamp(at),
         "datacontenttype": "application/json",
         "data": {
-            "decision": {
-                "outcome": "unanswered",
-                "mode": "detect",
-                "would_reject": False,
-                "severity": "medium",
-                "message": f"{count} request{'s' * (count > 1)} could not be read; the first: {one_line(problem)}",
-                "break_glass": None,
-            },
+            "decision": decision_data(of_unreadable(unreadable["count"], problem)),
             "request": _NOTHING_ASKED,
             "workload": {"api_version": "", "kind": "", "name": "", "owner": None},
             "images": [],

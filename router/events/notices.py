@@ -18,10 +18,10 @@ from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from router.decision.wording import one_line
 from router.events.making import Origin, event_id, timestamp
 from router.events.schema import STRICT
 from router.telemetry.causes import Cause
+from router.text import cut, more, one_line
 from router.verdict import Severity
 
 NOTICE_TYPE: Final = "dev.gatecrier.notice.v1"
@@ -192,8 +192,13 @@ def held_notice(  # noqa: PLR0913 - a summary has these independent parts
     """The event about what `source` has held back from a destination; `at` is its end."""
     title, event_type = _HELD_BY[of]
     lines = [one_line(owner) for owner in owners]
-    more = [f"and {incidents - len(owners)} more"] if incidents > len(owners) else []
-    text = "\n".join((f"Held back by {one_line(why)}: {events} events of {incidents} incidents.", *lines, *more))
+    text = "\n".join(
+        (
+            f"Held back by {one_line(why)}: {events} events of {incidents} incidents.",
+            *lines,
+            *more(incidents, len(owners)),
+        )
+    )
     return _event(
         origin,
         f"{source}/{destination}/{at}/held",
@@ -201,7 +206,7 @@ def held_notice(  # noqa: PLR0913 - a summary has these independent parts
         at,
         {
             "title": f"{title}: {incidents} incidents were held back, {still_open} go on",
-            "text": text[:TEXT_LIMIT],
+            "text": cut(text, TEXT_LIMIT),
             "severity": "medium" if still_open else "info",
             "facts": {
                 "destination": destination,
@@ -237,7 +242,7 @@ def unmatched_notice(  # noqa: PLR0913 - a silence has these independent parts
         at,
         {
             "title": "A silence has matched nothing for a week",
-            "text": text[:TEXT_LIMIT],
+            "text": cut(text, TEXT_LIMIT),
             "severity": "info",
             "facts": {"silence": silence, "began": timestamp(since), "advice": advice},
             "event_type": SILENCE_UNMATCHED,

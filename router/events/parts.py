@@ -30,15 +30,7 @@ class DecisionParts:
     @classmethod
     def of(cls, decision: Decision, findings: Sequence[Finding]) -> Self:
         """The parts of every event about this decision."""
-        told: DecisionData = {
-            "outcome": decision.outcome.value,
-            "mode": decision.mode.value,
-            "would_reject": decision.would_reject,
-            "severity": decision.severity.value,
-            "message": decision.message,
-            "break_glass": None,
-        }
-        return cls(told, [image_data(finding) for finding in findings])
+        return cls(decision_data(decision), [image_data(finding) for finding in findings])
 
     @cached_property
     def encoded(self) -> tuple[orjson.Fragment, orjson.Fragment]:
@@ -56,19 +48,32 @@ class DecisionParts:
         return as_json(self.decision), as_json(self.images)
 
 
+def decision_data(decision: Decision) -> DecisionData:
+    """A decision as events tell it."""
+    return {
+        "outcome": decision.outcome.value,
+        "mode": decision.mode.value,
+        "would_reject": decision.would_reject,
+        "severity": decision.severity.value,
+        "message": decision.message,
+        "break_glass": None,
+    }
+
+
 def image_data(finding: Finding) -> ImageData:
     """A place of an image and what was found out about it, as events and commands tell it."""
+    place, rule, judgement = finding.place, finding.rule, finding.judgement
     return {
-        "container": finding.container,
-        "container_kind": finding.container_kind,
-        "image": finding.image,
+        "container": place.container,
+        "container_kind": place.container_kind,
+        "image": place.image,
         "reference": finding.reference,
         "digest": finding.digest,
-        "rule": finding.rule,
-        "verifier": finding.verifier,
-        "verdict": finding.verdict.value,
-        "reason": finding.reason,
-        "detail": finding.detail,
+        "rule": None if rule is None else rule.pattern,
+        "verifier": None if rule is None else rule.verifier,
+        "verdict": judgement.verdict.value,
+        "reason": judgement.reason,
+        "detail": judgement.detail,
         "signers": [
             {
                 "name": signer.name,
@@ -76,11 +81,11 @@ def image_data(finding: Finding) -> ImageData:
                 "issuer": signer.issuer,
                 "fingerprint": signer.fingerprint,
             }
-            for signer in finding.signers
+            for signer in judgement.signers
         ],
-        "cached": finding.cached,
+        "cached": judgement.cached,
         "milliseconds": round(finding.milliseconds, 3),
-        "is_new": finding.is_new,
+        "is_new": place.is_new,
         "wanted": finding.wanted,
-        "judged_by": finding.judged_by,
+        "judged_by": judgement.judged_by,
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from router.decision import Finding, decide
+from router.decision import Finding, Place, decide
 from router.errors import InvalidReferenceError, NotVerifiedError
 from router.events.making import Origin, decision_event
 from router.events.parts import DecisionParts
@@ -19,7 +19,8 @@ from router.images import parse_reference
 from router.policy import Enforcement, Policy
 from router.policy.rules import Rule
 from router.reasons import REASONS, Denial, Proof, Reason
-from router.verdict import Mode, Verdict
+from router.verdict import Verdict
+from router.verification.judgement import Judgement
 
 SUPPOSED_IMAGE = "supposed.example/app:1"
 """An image that nobody has named: no verdict of it rests on a rule, unless a rule is for every image."""
@@ -92,25 +93,16 @@ def _verdict(rule: Rule | None) -> Verdict:
 
 def _finding(supposed: Supposition, rule: Rule | None, verdict: Verdict, number: int) -> Finding:
     image = supposed.image or SUPPOSED_IMAGE
-    return Finding(
-        container=f"container-{number}",
-        container_kind="container",
-        image=image,
-        reference=image,
-        digest=None,
-        rule=None if rule is None else rule.pattern,
-        rule_mode=Mode.ENFORCE if rule is None else rule.mode,
-        on_unverifiable="reject" if rule is None else rule.on_unverifiable,
-        verifier=None if rule is None else rule.verifier,
-        verdict=verdict,
-        reason=_reason(supposed, rule, verdict),
-        detail="",
-        signers=(),
+    judgement = Judgement(
+        verdict,
+        _reason(supposed, rule, verdict),
+        "",
+        None,
+        (),
         cached=False,
-        milliseconds=0.0,
-        wanted="",
         is_registrys_doing=supposed.reason in {"unreachable", "rate_limited", "timeout"},
     )
+    return Finding(Place(f"container-{number}", "container", image, ""), image, rule, judgement)
 
 
 def _reason(supposed: Supposition, rule: Rule | None, verdict: Verdict) -> Reason:

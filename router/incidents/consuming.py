@@ -71,10 +71,9 @@ class Consuming:
         found = ledger.unconsumed(self._work.connection, AT_ONCE)
         if not found:
             return 0
-        if not self._are_consumed(found):
+        if not self._are_consumed(found) and len(found) > 1:
             for stored in found:
-                if not self._are_consumed([stored]):
-                    log.error("incident_event_passed_over", event_id=stored.id)
+                self._are_consumed([stored])
         ledger.note_consumed(self._work.connection, found[-1].sequence)
         return len(found)
 
@@ -89,7 +88,8 @@ class Consuming:
         except sqlite3.Error:
             raise
         except Exception:  # a mistake of ours about one event keeps nobody from others
-            log.exception("incident_event_failed", event_id=stored.id)
+            if len(events) == 1:  # else each of them comes again by itself
+                log.exception("incident_event_failed", event_id=stored.id)
             self._work.connection.execute("ROLLBACK TO events")
             self._begin()
             return False

@@ -5,7 +5,7 @@ Rules:
     events, with which verdicts, and what still goes on. It opens nothing: the next event does.
 (2) When intervals let telling begin again, each incident that is still open is told to whom it was held back from, as
     `opened` where he was never told, where that is still news to him, and within his rate; what has ended meanwhile is
-    in a summary.
+    in a summary. What a silence holds back by then is in its own.
 (3) Summaries are notices: rendered by the kind's own template. They go to whoever something was held back from, and to
     whoever hears of Gatecrier itself; once each.
 (4) At the end of a period in which a destination's rate was used up it gets one summary of whom it was not told of.

@@ -26,7 +26,7 @@ import orjson
 from router.errors import ConfigurationError
 from router.routing import parse_matcher
 from router.routing.matchers import Test
-from router.shortening import shown
+from router.text import shown
 
 LONGEST: Final = 90 * 86400.0
 """Seconds that a silence lasts at most."""

@@ -54,8 +54,7 @@ class Teller:
     def tell_what_waited(self, incident: Incident) -> None:
         """News whose time has come, unless a silence holds back what brought them, or an interval all of it."""
         body = ledger.event_body(self._work.connection, incident.last_event)
-        data = None if body is None else decode(body)["data"]
-        is_silenced = data is not None and self._work.rules.silenced_by(data, self._in_force()) is not None
+        is_silenced = self._silence_of(body) is not None
         for name, telling in incident.tellings.items():
             if telling.due is None or telling.due > self._work.now:
                 continue
@@ -66,8 +65,13 @@ class Teller:
             telling.due = None  # what was not told now is news of the next event
 
     def tell_again(self, incident: Incident, said: Message, events: int) -> None:
-        """Tell of so many events that were held back until now."""
-        self._send_within_rate(incident, said, ledger.event_body(self._work.connection, incident.last_event), events)
+        """Tell of so many events that an interval has held back until now, unless a silence holds them back."""
+        body = ledger.event_body(self._work.connection, incident.last_event)
+        silence = self._silence_of(body)
+        if silence is None:
+            self._send_within_rate(incident, said, body, events)
+        else:
+            withheld.hold(self._work.connection, silence.id, said.destination, incident.number, events)
 
     def send(self, incident: Incident, said: Message, body: bytes | None) -> None:
         """Append a message; `body` is the event that made it, None where that is gone."""
@@ -94,6 +98,10 @@ class Teller:
             self.send(incident, said, body)
         else:
             withheld.hold(self._work.connection, period, said.destination, incident.number, events)
+
+    def _silence_of(self, body: bytes | None) -> Silence | None:
+        """The silence that would hold this event back now."""
+        return None if body is None else self._work.rules.silenced_by(decode(body)["data"], self._in_force())
 
     def _in_force(self) -> Sequence[Silence]:
         if self._silences is None:

@@ -19,7 +19,18 @@ def hold(connection: sqlite3.Connection, source: str, destination: str, number: 
 
 def held_sources(connection: sqlite3.Connection) -> Sequence[str]:
     """Silences, intervals and periods that hold anything back."""
-    return [source for (source,) in connection.execute("SELECT DISTINCT source FROM held_back")]
+    return [source for (source,) in connection.execute(_SOURCES)]
+
+
+_SOURCES = """
+    WITH RECURSIVE sources(source) AS (
+        SELECT min(source) FROM held_back
+        UNION ALL
+        SELECT (SELECT min(source) FROM held_back WHERE source > sources.source) FROM sources WHERE source IS NOT NULL
+    )
+    SELECT source FROM sources WHERE source IS NOT NULL
+"""
+"""One look into the index for each of them, however much they hold back."""
 
 
 def sent(connection: sqlite3.Connection, destination: str, period: str, namespace: str) -> tuple[int, int]:

@@ -3,8 +3,8 @@
 All owners reach the file through the one process that has it, so that claims are in memory (`claims`) and cost no
 flush: when that process ends they end, and what was not settled is due again.
 
-A claim reads the front of each urgency, never more than it takes and what is held already, so that it costs the same
-before a million rows as before ten.
+A claim reads the front of each urgency beside what is held already (`runs`), never more than it takes, so that it costs
+the same before a million rows as before ten, and with a thousand held as with one.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class SqliteQueue:
         oldest = -(-limit // OLDEST_EVERY)
         urgent, missing = list[list[int]](), limit
         for urgency in range(len(URGENCY) if wanted.above is None else URGENCY[wanted.above]):
-            many = max(missing, oldest) + len(kept)
-            ready = self._file.look(queries.ready, destination, urgency, self._now(), many)
+            many = max(missing, oldest)
+            ready = self._file.look(queries.ready, destination, urgency, self._now(), many, kept)
             urgent.append([one for one in ready if one not in kept])
             missing = max(0, missing - len(urgent[-1]))
         return list(_mixed([one for some in urgent for one in some], wanted.turn))[:limit]
@@ -109,7 +109,7 @@ class SqliteQueue:
     async def next_due(self, destination: str) -> float | None:
         """Seconds until the next delivery that nobody holds is due; None where nothing waits."""
         kept, now = self._claims.kept(self._owner, destination), self._now()
-        found = await self._file.read(queries.next_due, destination, len(kept) + 1)
+        found = await self._file.read(queries.next_due, destination, kept)
         return min((max(0.0, due_at - now) for sequence, due_at in found if sequence not in kept), default=None)
 
     def subscribe(self, told: Told) -> None:

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from router.outbox.protocol import LEASE
+from router.outbox.runs import Held, Runs
 
 
 class Claims:
@@ -26,17 +27,17 @@ class Claims:
         self._until: dict[str, float] = {}
         self._owners: defaultdict[str, dict[str, str]] = defaultdict(dict)
         self._sequences: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self._runs: defaultdict[str, defaultdict[str, Runs]] = defaultdict(lambda: defaultdict(Runs))
         self._barred: Counter[str] = Counter()
 
     def renew(self, owner: str) -> None:
         """This owner was heard of."""
         self._until[owner] = self._clock() + LEASE
 
-    def kept(self, owner: str, destination: str) -> frozenset[int]:
+    def kept(self, owner: str, destination: str) -> Held:
         """Numbers of those that this owner may not take: held by itself or another."""
-        sequences = self._sequences[destination]
-        held = self._owners[destination].items()
-        return frozenset(sequences[one] for one, holder in held if self._is_kept_from(owner, holder))
+        held = self._runs[destination].items()
+        return Held([runs for holder, runs in held if self._is_kept_from(owner, holder)])
 
     def is_barred(self, event_id: str) -> bool:
         """Whether it is being withdrawn."""
@@ -44,7 +45,12 @@ class Claims:
 
     def take(self, owner: str, destination: str, taken: Mapping[str, int]) -> None:
         """They are this owner's now: event ids with their numbers."""
-        self._owners[destination].update(dict.fromkeys(taken, owner))
+        owners, runs = self._owners[destination], self._runs[destination]
+        for event_id, sequence in taken.items():
+            if (before := owners.get(event_id)) is not None:
+                runs[before].remove(sequence)
+            owners[event_id] = owner
+            runs[owner].add(sequence)
         self._sequences[destination].update(taken)
 
     def sequence(self, destination: str, event_id: str) -> int | None:
@@ -60,13 +66,15 @@ class Claims:
         held = self._owners[destination]
         for one in event_ids:
             if held.get(one) == owner:
-                del held[one], self._sequences[destination][one]
+                del held[one]
+                self._runs[destination][owner].remove(self._sequences[destination].pop(one))
 
     def rescue(self, owner: str) -> frozenset[str]:
         """Give all of an owner's claims back; returns their destinations."""
         self._until.pop(owner, None)
         found = set[str]()
         for destination, held in self._owners.items():
+            self._runs[destination].pop(owner, None)
             for event_id in [one for one, holder in held.items() if holder == owner]:
                 del held[event_id], self._sequences[destination][event_id]
                 found.add(destination)

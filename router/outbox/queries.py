@@ -1,4 +1,4 @@
-"""What is read from the SQLite outbox, and how an operator's selection becomes a condition.
+"""What is read from the SQLite outbox.
 
 Readings of many rows come back as one JSON text (SQLite, "JSON Functions": json_group_array): one step of a statement,
 not one for each row, each of which gives up Python's global lock.
@@ -13,22 +13,17 @@ from typing import Any, NamedTuple
 import orjson
 
 from router.events import with_sequence
-from router.outbox.attempt import Attempt
 from router.outbox.protocol import (
     HOLDS_UP,
     SAME_WITHIN,
     URGENCY,
     Delivery,
-    DeliveryRow,
-    DeliveryState,
     Number,
-    Selection,
     Waiting,
 )
+from router.outbox.runs import Held
 from router.outbox.schema import MESSAGES_END
 
-OPEN = (DeliveryState.SET_ASIDE, DeliveryState.PENDING)
-"""What an operator can still decide about."""
 FORGETTABLE_ROWS = 100_000
 """Events that one look for forgettable ones finds at most."""
 
@@ -48,17 +43,19 @@ _IN_TURN = f"""(sequence > {MESSAGES_END} OR NOT EXISTS (
 _READY = f"""
     SELECT json_group_array(sequence) FROM (
         SELECT * FROM (
-            SELECT sequence FROM deliveries
-            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0 AND {_IN_TURN}
-            ORDER BY sequence LIMIT ?4
+            SELECT sequence FROM json_each(?4) AS gap CROSS JOIN deliveries
+            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0
+            AND sequence > gap.value ->> 0 AND sequence < gap.value ->> 1 AND {_IN_TURN} LIMIT ?5
         ) UNION ALL SELECT * FROM (
             SELECT sequence FROM deliveries
             WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts > 0 AND due_at <= ?3
                 AND {_IN_TURN}
-            ORDER BY due_at LIMIT ?4
+            ORDER BY due_at LIMIT ?6
         )
     )
 """  # noqa: S608 - of our own
+"""Each gap (JSON array of the numbers before and after it) is one look into the index, in order: a cross join is done
+from the left to the right (SQLite, "The SQLite Query Optimizer Overview", clause 7.3)."""
 
 _NEWEST = f"""
     SELECT json_group_array(sequence) FROM (
@@ -95,13 +92,13 @@ _WHOLE = """
 _NEXT_DUE = f"""
     SELECT json_group_array(json_array(sequence, due)) FROM (
         SELECT * FROM (
-            SELECT sequence, 0 AS due FROM deliveries
-            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0 AND {_IN_TURN}
-            ORDER BY sequence LIMIT ?3
+            SELECT sequence, 0 AS due FROM json_each(?3) AS gap CROSS JOIN deliveries
+            WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts = 0
+            AND sequence > gap.value ->> 0 AND sequence < gap.value ->> 1 AND {_IN_TURN} LIMIT 1
         ) UNION ALL SELECT * FROM (
             SELECT sequence, due_at FROM deliveries
             WHERE destination = ?1 AND urgency = ?2 AND state = 'pending' AND attempts > 0 AND {_IN_TURN}
-            ORDER BY due_at LIMIT ?3
+            ORDER BY due_at LIMIT ?4
         )
     )
 """  # noqa: S608 - of our own
@@ -140,13 +137,16 @@ class Sized(NamedTuple):
     """Bytes of the event."""
 
 
-def ready(connection: sqlite3.Connection, destination: str, urgency: int, now: float, limit: int) -> list[int]:
-    """Numbers of what may be tried at that (own) time, the oldest first.
+def ready(
+    connection: sqlite3.Connection, destination: str, urgency: int, now: float, limit: int, held: Held
+) -> list[int]:
+    """Numbers of what may be tried at that (own) time and is not held, the oldest first.
 
     Where more than `limit` are to be tried again, they are those that are due the longest.
     """
-    found: list[int] = _list(connection, _READY, destination, urgency, now, limit)
-    return sorted(found)[:limit]
+    gaps, again = orjson.dumps(held.gaps()).decode(), limit + len(held)
+    found: list[int] = _list(connection, _READY, destination, urgency, now, gaps, limit, again)
+    return sorted(one for one in found if one not in held)[:limit]
 
 
 def probes(connection: sqlite3.Connection, destination: str, now: float, limit: int) -> list[int]:
@@ -157,12 +157,16 @@ def probes(connection: sqlite3.Connection, destination: str, now: float, limit: 
     return [*sorted(untried, reverse=True), *(sequence for _, sequence in sorted(again, key=lambda one: one[0]))]
 
 
-def next_due(connection: sqlite3.Connection, destination: str, limit: int) -> list[tuple[int, float]]:
-    """(number, own time when it is due; 0 where it was never tried), the first of every urgency."""
+def next_due(connection: sqlite3.Connection, destination: str, held: Held) -> list[tuple[int, float]]:
+    """(number, own time when it is due; 0 where it was never tried), the first of every urgency that is not held.
+
+    Held ones that are to be tried again are among them.
+    """
+    gaps, again = orjson.dumps(held.gaps()).decode(), len(held) + 1
     return [
         (sequence, due_at)
         for rank in range(len(URGENCY))
-        for sequence, due_at in _list(connection, _NEXT_DUE, destination, rank, limit)
+        for sequence, due_at in _list(connection, _NEXT_DUE, destination, rank, gaps, again)
     ]
 
 
@@ -237,62 +241,3 @@ def forgettable(connection: sqlite3.Connection, before: float, before_aside: flo
         ).fetchone()[0]
     )
     return found
-
-
-def where(selection: Selection, states: Sequence[DeliveryState]) -> tuple[str, list[object]]:
-    """The condition for deliveries that are selected and in one of these states, with its values."""
-    wanted = [state for state in states if selection.state in (None, state)]
-    conditions = ["state IN (SELECT value FROM json_each(?))"]
-    values: list[object] = [orjson.dumps(wanted).decode()]
-    if selection.destination is not None:
-        conditions.append("destination = ?")
-        values.append(selection.destination)
-    if selection.events:
-        conditions.append(f"sequence IN ({SEQUENCES.replace('?1', '?')})")
-        values.append(orjson.dumps(list(selection.events)).decode())
-        values.append(orjson.dumps(list(selection.events)).decode())
-    return " AND ".join(conditions), values
-
-
-def selected(
-    connection: sqlite3.Connection, selection: Selection, after: Sequence[object], limit: int
-) -> list[tuple[int, str]]:
-    """(number, destination) of what an operator can decide about, in that order, beyond a place in it."""
-    condition, values = where(selection, OPEN)
-    return connection.execute(
-        f"SELECT sequence, destination FROM deliveries WHERE {condition} AND (sequence, destination) > (?, ?)"  # noqa: S608 - conditions of our own
-        " ORDER BY sequence, destination LIMIT ?",
-        [*values, *after, limit],
-    ).fetchall()
-
-
-def knows(connection: sqlite3.Connection, destination: str) -> bool:
-    """Whether there is any delivery to it."""
-    statement = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE destination = ?)"
-    return bool(connection.execute(statement, (destination,)).fetchone()[0])
-
-
-def rows(
-    connection: sqlite3.Connection,
-    selection: Selection,
-    limit: int,
-    is_open: bool,  # noqa: FBT001 - passed on by position to another thread
-) -> list[DeliveryRow]:
-    """What an operator asks for, newest first."""
-    condition, values = where(selection, OPEN if is_open else list(DeliveryState))
-    found = connection.execute(
-        "SELECT replica, sequence, id, destination, state, attempts, reason, appended_at,"  # noqa: S608 - conditions of our own
-        " due_at + (SELECT time_of_day - now FROM own_time), settled_at, urgency, words, tried"
-        f" FROM deliveries JOIN events USING (sequence) WHERE {condition} ORDER BY sequence DESC, destination LIMIT ?",
-        [*values, limit],
-    ).fetchall()
-    severities = tuple(URGENCY)
-    return [
-        DeliveryRow(
-            Number(replica, sequence), event_id, destination, DeliveryState(state), attempts, reason, appended_at,
-            due_at if state == DeliveryState.PENDING and attempts else None, settled_at, severities[urgency], words,
-            tuple(Attempt(*one) for one in orjson.loads(tried)),
-        )
-        for replica, sequence, event_id, destination, state, attempts, reason, appended_at, due_at, settled_at, urgency,
-        words, tried in found
-    ]  # fmt: skip

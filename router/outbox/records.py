@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import TypeVar, cast
 
 from router.errors import OutboxError
-from router.outbox import changes, queries, schema
+from router.outbox import changes, queries, schema, selecting
 from router.outbox.file import SqliteFile
 from router.outbox.observer import UNOBSERVED, Observer
 from router.outbox.own_time import OwnTime
@@ -42,7 +42,7 @@ class SqliteRecords:
 
     async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""
-        return await self._file.read(queries.rows, selection, limit, is_open)
+        return await self._file.read(selecting.rows, selection, limit, is_open)
 
     async def events(self, stretch: Stretch, limit: int) -> Sequence[StoredEvent]:
         """Stored events, newest first unless the stretch says otherwise. Raises OutboxError."""
@@ -73,7 +73,7 @@ class SqliteRecords:
 
     async def knows(self, destination: str) -> bool:
         """Whether there is any delivery to it."""
-        return await self._file.read(queries.knows, destination)
+        return await self._file.read(selecting.knows, destination)
 
     async def waiting(self) -> Mapping[str, Waiting]:
         """What waits, by destination."""
@@ -94,7 +94,7 @@ class SqliteRecords:
         and then, and would meet the next portion again and again.
         """
         total, after = 0, (schema.MESSAGES_BEGIN, "")
-        while keys := await self._file.read(queries.selected, selection, after, changes.DECIDED_ROWS):
+        while keys := await self._file.read(selecting.selected, selection, after, changes.DECIDED_ROWS):
             began = perf_counter()
             changed = await self._file.write(Change(partial(apply, keys=keys), makes_due=True))
             total += changed if isinstance(changed, int) else 0

@@ -2,7 +2,7 @@
 
 Order:
 (1) It is noticed by whoever reads or writes, by a look at the files every second, or by the check of the whole file,
-    which runs beside everything else after the start.
+    which runs beside everything else after the start, and gets of the processor what nobody else wants (`STEP_BACK`).
 (2) It is told (`outbox_damaged`, `outbox_replaced`). What is asked from then on waits.
 (3) What is left of the file is moved aside, never deleted. A new one takes its place, whose numbers go on; a gap of
     `UNKNOWN` says that the last number could not be read. What waited is written to it: alerts go on.
@@ -17,9 +17,13 @@ then, and appending fails until that ends.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -40,6 +44,9 @@ AGAIN = 5.0
 LIMIT = 20
 UNKNOWN = 10_000
 """Numbers that are left out where it is not known which was the last."""
+STEP_BACK = 10
+"""Niceness of the thread that checks the whole file: a tenth of the share of a thread that appends. Not less, since the
+log can't be emptied while it reads."""
 LASTS = 3600.0
 """Seconds that it is told that a file has gone."""
 CLOSING = 5.0
@@ -202,14 +209,19 @@ class Replacing:
         return () if found is None else _portions(*found)
 
     async def _checked(self) -> None:
-        wrong = await asyncio.to_thread(self._wrong)
+        own = ThreadPoolExecutor(1, thread_name_prefix="outbox-check", initializer=_step_back)
+        try:
+            wrong = await asyncio.get_running_loop().run_in_executor(own, self._wrong)
+        finally:
+            own.shutdown(wait=False)
         if wrong:
             self._begin(Cause.OUTBOX_DAMAGED, wrong)
 
     def _wrong(self) -> str:
         """What a reading of the whole file finds; runs in a thread."""
         try:
-            with closing(schema.connect(self._path)) as connection:
+            uri = f"{self._path.absolute().as_uri()}?mode=rw"  # where the file has gone meanwhile, none is made
+            with closing(sqlite3.connect(uri, uri=True, timeout=10.0, check_same_thread=False)) as connection:
                 self._checking = connection
                 found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         except sqlite3.Error as error:
@@ -224,6 +236,12 @@ class Replacing:
         if left := damage.left_aside(self._path):
             names = ", ".join(file.name for file in left[:3])
             self._troubles.trouble_began(Cause.OUTBOX_DAMAGED, "", f"moved aside in {self._path.parent}: {names}")
+
+
+def _step_back() -> None:
+    if sys.platform == "linux":  # elsewhere it would be the priority of the whole process
+        with suppress(OSError):  # where it may not be changed, the check takes its share
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), STEP_BACK)
 
 
 def _portions(first: int, last: int) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ValidationInfo
 
 from router.fields import Duration, OnlyAtStart, SettingsModel, Size, reading_context
+from router.text import shown
 
 SCHEME = "sqlite:///"
 
@@ -15,8 +16,8 @@ SCHEME = "sqlite:///"
 def _is_sqlite(url: str, info: ValidationInfo) -> str:
     scheme, found, _ = url.partition("://")
     if not url.startswith(SCHEME) or len(url) == len(SCHEME):
-        shown = repr(scheme) if found else f"a text of {len(url)} characters"  # which may hold a password
-        raise ValueError(f"{shown} is not an outbox that we know; write sqlite:///PATH, such as sqlite:///outbox.db")
+        said = shown(scheme) if found else f"a text of {len(url)} characters"  # which may hold a password
+        raise ValueError(f"{said} is not an outbox that we know; write sqlite:///PATH, such as sqlite:///outbox.db")
     context = reading_context(info)
     return url if context is None else f"{SCHEME}{context.folder / url.removeprefix(SCHEME)}"
 

@@ -1,7 +1,7 @@
 """Which rule applies to which image, and whether it may block (pure)."""
 
 from router.policy.enforcement import Enforcement
-from router.policy.laxity import lax_tag_rules
+from router.policy.laxity import lax_tag_rules, tolerant_anywhere
 from router.policy.pattern import Pattern
 from router.policy.rules import Policy, Rule, proof_key, unreachable_rules
 from router.policy.settings import EnforcementSettings, RuleDemands, RuleSettings
@@ -16,5 +16,6 @@ __all__ = [
     "RuleSettings",
     "lax_tag_rules",
     "proof_key",
+    "tolerant_anywhere",
     "unreachable_rules",
 ]

@@ -78,3 +78,12 @@ def _fewer(mine: RuleDemands, theirs: RuleDemands) -> str:
 def _asks(rule: RuleSettings, statics: Mapping[str, bool]) -> int:
     allows = statics.get(rule.verifier)
     return _SIGNATURES if allows is None else _ALLOW if allows else _DENY
+
+
+def tolerant_anywhere(rules: Sequence[RuleSettings]) -> list[int]:
+    """The indexes of rules that tolerate what a registry does, and name none."""
+    return [
+        index
+        for index, rule in enumerate(rules)
+        if rule.on_unverifiable == "admit" and Pattern.parse(rule.pattern).registry is None
+    ]

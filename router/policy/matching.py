@@ -23,6 +23,8 @@ from typing import TypeAlias
 
 import re2  # type: ignore[import-untyped]  # neither google-re2 nor anybody else publishes its types
 
+from router.text import shown
+
 Shape: TypeAlias = tuple[str, str]
 """A glob, and the regular expression of what must follow it."""
 
@@ -124,6 +126,6 @@ def _compiled(expression: str, memory: int | None) -> Callable[[bytes], object]:
         except re2.error as error:
             options.max_mem *= 2
             if options.max_mem > _MOST_MEMORY:
-                raise ValueError(f"{expression[:100]!r} and so on can't be matched: {error}") from error
+                raise ValueError(f"{shown(expression, 100)} and so on can't be matched: {error}") from error
         else:
             return matches

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from router.errors import MalformedAnswerError
+from router.text import shown
 
 HEADER_LIMIT = 8192
 """Characters of all such headers of one answer."""
@@ -87,7 +88,7 @@ def _parameters(header: str, at: int, parameters: dict[str, str]) -> int:
     while match := _PARAMETER.match(header, at):
         name = match[1].lower()
         if name in parameters:
-            raise MalformedAnswerError(f"a WWW-Authenticate header with {name!r} twice")
+            raise MalformedAnswerError(f"a WWW-Authenticate header with {shown(name)} twice")
         parameters[name] = match[3] if match[2] is None else re.sub(r"\\(.)", r"\1", match[2])
         at = match.end()
         comma = _COMMAS.match(header, at)

@@ -29,6 +29,7 @@ import orjson
 from router.errors import InvalidReferenceError
 from router.hosts import canonical_registry
 from router.outbound.basic import basic_authorization
+from router.text import shown
 
 HUB_API = "registry-1.docker.io"
 """Where Docker Hub answers the distribution API."""
@@ -100,7 +101,7 @@ def _entry(key: str, credential: Credential) -> _Entry:
     match = _KEY.fullmatch(key)
     if match is None:
         raise ValueError(
-            f"{key[:100]!r} under `auths` is not a valid registry; write HOST, HOST/PATH or https://HOST/v1/"
+            f"{shown(key, 100)} under `auths` is not a valid registry; write HOST, HOST/PATH or https://HOST/v1/"
         )
     host, path = _registry(match[1]), match[2].strip("/")
     if path in {"v1", "v2"}:
@@ -144,7 +145,7 @@ def _has_helper(document: Mapping[str, object]) -> bool:
 
 def _credential(key: str, entry: object) -> Credential | None:
     """One entry; None where it is empty, as `docker login` leaves it with a credential helper."""
-    place = f"the entry {key[:100]!r}"
+    place = f"the entry {shown(key, 100)}"
     if not isinstance(entry, dict):
         raise ValueError(f"{place} is not an object")  # noqa: TRY004 - pydantic reports ValueError
     known = ("auth", "username", "password", "identitytoken", "registrytoken")

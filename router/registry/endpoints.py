@@ -23,6 +23,7 @@ from router.outbound.authorities import client_context
 from router.outbound.urls import sound_url
 from router.registry.credentials import HUB_API, Credentials
 from router.registry.settings import RegistrySettings
+from router.text import shown
 
 _REMEMBERED = 4096
 
@@ -57,7 +58,7 @@ class Endpoints:
         self._named: dict[str, RegistrySettings] = {}
         for one in settings:
             if one.host in self._named:
-                raise ConfigurationError(f"registries: {one.host!r} stands there twice; join the two entries")
+                raise ConfigurationError(f"registries: {shown(one.host)} stands there twice; join the two entries")
             self._named[one.host] = one
         self._system = client_context()
         self._known = {host: self._endpoint(host) for host in self._named}

@@ -16,6 +16,7 @@ from router.fields import SettingsModel
 from router.hosts import canonical_registry, is_registry
 from router.pem import read_authorities
 from router.registry.credentials import Credentials, parse_docker_config
+from router.text import shown
 
 
 def _host(value: str) -> str:
@@ -70,7 +71,7 @@ class RegistrySettings(SettingsModel):
         except ValueError as error:
             raise ValueError(f"the credentials file {file}: {error}") from error
         if credentials and not credentials.speaks_of(self.host):  # an empty file is how tools write "anonymous"
-            raise ValueError(f'the credentials file {file} has no entry under "auths" for {self.host!r}')
+            raise ValueError(f'the credentials file {file} has no entry under "auths" for {shown(self.host)}')
         return credentials
 
     def authorities(self) -> str | None:
@@ -80,7 +81,7 @@ class RegistrySettings(SettingsModel):
             ConfigurationError: The file was not read with a configuration.
         """
         if self.ca is not None and self._ca is None:
-            raise ConfigurationError(f"registry {self.host}: the CA file {str(self.ca)!r} was not read")
+            raise ConfigurationError(f"registry {self.host}: the CA file {shown(str(self.ca))} was not read")
         return self._ca
 
     def known_credentials(self) -> Credentials:
@@ -92,5 +93,5 @@ class RegistrySettings(SettingsModel):
         if self.credentials is None:
             return Credentials()
         if self._credentials is None:
-            raise ConfigurationError(f"registry {self.host}: the file {str(self.credentials.file)!r} was not read")
+            raise ConfigurationError(f"registry {self.host}: the file {shown(str(self.credentials.file))} was not read")
         return self._credentials

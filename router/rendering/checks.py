@@ -20,6 +20,7 @@ from jinja2 import nodes
 
 from router.errors import TemplateError
 from router.rendering.sandbox import Sandbox, hint
+from router.text import shown
 
 _ALWAYS = frozenset({"range", "loop"})
 _ASKING_FILTERS = frozenset({"default", "d"})
@@ -41,7 +42,7 @@ def check_lists(template: nodes.Template, sandbox: Sandbox) -> None:
         _listed(test, "test", test.name, sandbox.tests)
     for name in template.find_all(nodes.Name):
         if name.name.startswith("_"):
-            refuse(name, f"{name.name!r}: no name starts with an underscore")
+            refuse(name, f"{shown(name.name)}: no name starts with an underscore")
 
 
 def check_names(template: nodes.Template, known: Mapping[str, object]) -> None:
@@ -67,13 +68,13 @@ def _names(template: nodes.Template, context: Mapping[str, object], asked: Colle
     known = {*context, *_ALWAYS, *stored}
     for name in names:
         if name.name not in known and id(name) not in asked:
-            refuse(name, f"there is no {name.name!r}; {hint(name.name, known)}")
+            refuse(name, f"there is no {shown(name.name)}; {hint(name.name, known)}")
     return stored
 
 
 def _listed(node: nodes.Node, kind: str, name: str, known: Collection[str]) -> None:
     if name not in known or name.startswith("_"):
-        refuse(node, f"there is no {kind} {name!r}; {hint(name, known)}")
+        refuse(node, f"there is no {kind} {shown(name)}; {hint(name, known)}")
 
 
 def _asked(template: nodes.Template) -> frozenset[int]:
@@ -109,7 +110,7 @@ def _part(node: nodes.Node, key: object, whole: object, asked: Collection[int]) 
         case dict() as mapping, str():
             if key in mapping:
                 return mapping[key]
-            return _UNKNOWN if id(node) in asked else refuse(node, f"there is no {key!r}; {hint(key, mapping)}")
+            return _UNKNOWN if id(node) in asked else refuse(node, f"there is no {shown(key)}; {hint(key, mapping)}")
         case [first, *_], int():
             return first
         case _:

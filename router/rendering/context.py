@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from router.decision.wording import one_line, remedy
+from router.decision.wording import remedy
 from router.reasons import REASONS, Reason
 from router.rendering.filters import SEVERITIES
 from router.rendering.markup import Lines
+from router.text import one_line
 
 _PRIORITIES = {severity: str(number) for severity, number in SEVERITIES["connaisseur"].items()}
 

@@ -15,6 +15,7 @@ from router.images import parse_reference
 from router.rendering.jinja_filters import jinja_filters
 from router.rendering.markup import Escaped, Markup, cut_bytes, cut_chars, escape
 from router.rendering.values import Json, as_text
+from router.text import shown
 
 _LEVELS = ("critical", "high", "medium", "low", "info")
 
@@ -56,7 +57,7 @@ def _moment(value: object) -> datetime:
         else:
             return moment
     raise TemplateError(
-        f"{as_text(value)[:100]!r} is not a valid time; time filters take RFC 3339 texts such as event.time"
+        f"{shown(as_text(value), 100)} is not a valid time; time filters take RFC 3339 texts such as event.time"
     )
 
 
@@ -78,11 +79,14 @@ def _epoch(per_second: int) -> Callable[[object], int]:
     return epoch
 
 
+epoch_ms = _epoch(1_000)
+
+
 def map_severity(value: object, service: str) -> str | int:
     """What a service calls a severity (or a priority 1..5 of Connaisseur's); unknown ones are medium."""
     names = SEVERITIES.get(service)
     if names is None:
-        raise TemplateError(f"map_severity knows no {as_text(service)!r}; it knows {', '.join(SEVERITIES)}")
+        raise TemplateError(f"map_severity knows no {shown(as_text(service))}; it knows {', '.join(SEVERITIES)}")
     level = as_text(value)
     return names.get(_BY_PRIORITY.get(level, level), names["medium"])
 
@@ -124,7 +128,7 @@ def all_filters() -> dict[str, Callable[..., object]]:
     own: dict[str, Callable[..., object]] = {
         "rfc3339": rfc3339,
         "epoch_s": _epoch(1),
-        "epoch_ms": _epoch(1_000),
+        "epoch_ms": epoch_ms,
         "epoch_us": _epoch(1_000_000),
         "epoch_ns": _epoch(1_000_000_000),
         "map_severity": map_severity,

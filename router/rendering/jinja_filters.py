@@ -20,6 +20,7 @@ from jinja2.runtime import Context
 from router.errors import TemplateError
 from router.rendering.budget import SIZE
 from router.rendering.values import as_text
+from router.text import shown
 
 _AS_THEY_ARE = (
     "abs", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "last", "length", "list", "max",
@@ -78,7 +79,7 @@ def _sum(environment: Environment, value: Iterable[object], attribute: str | Non
     """The sum of numbers."""
     for item in value if attribute is None else map(make_attrgetter(environment, attribute), value):
         if not isinstance(item, int | float):
-            raise TemplateError(f"`sum` adds numbers, not {as_text(item)[:40]!r}")
+            raise TemplateError(f"`sum` adds numbers, not {shown(as_text(item), 40)}")
         start += item
     return start
 

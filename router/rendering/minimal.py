@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, TypeAlias, cast
 
+from router.errors import TemplateError
 from router.events import CONTENT_TYPE, CloudEvent, reduced
 from router.rendering.context import alert_message, incident_message
+from router.rendering.filters import epoch_ms
 from router.rendering.values import as_json
 
 MESSAGE_LIMIT = 2000
@@ -55,6 +57,20 @@ def message_of(cloudevent: Mapping[str, Any]) -> str:
         return f"{notice.get('title', '')}. {notice.get('text', '')}"
     decision = {"outcome": "", "would_reject": False, "message": "", **(data.get("decision") or {})}
     return alert_message(decision, is_correction="corrects" in data)
+
+
+def milliseconds_of(cloudevent: Mapping[str, Any]) -> int | None:
+    """When it was, since 1970; None where it does not say."""
+    try:
+        return epoch_ms(cloudevent.get("time"))
+    except TemplateError:
+        return None
+
+
+def cluster_of(cloudevent: Mapping[str, Any]) -> str:
+    """In which cluster; empty where it does not say."""
+    data = cloudevent.get("data") or {}
+    return str(data.get("cluster") or (data.get("incident") or {}).get("cluster") or "")
 
 
 def severity_of(cloudevent: Mapping[str, Any]) -> str | None:

@@ -28,6 +28,8 @@ class Rendered:
 
     body: bytes
     content_type: str
+    value: object = None
+    """What the body says, where it was parsed to be checked; None where it was not."""
     problem: str | None = None
     """Why this is a fallback or the minimal payload, where it is."""
 
@@ -74,9 +76,10 @@ class Renderer:
         if template is None:
             return Rendered(body, CONTENT_TYPE)
         try:
-            return Rendered(template.render(context(cloudevent, self._destination)), "application/json")
+            made = template.render(context(cloudevent, self._destination))
         except Exception as error:  # noqa: BLE001 - an older release's event may lack a field: its alert would wait in vain
             return self._small(cloudevent, Because.TEMPLATE_FAILED, str(error) or type(error).__name__)
+        return Rendered(made.body, "application/json", made.value)
 
     def minimal(self, body: bytes) -> Rendered:
         """The smallest payload of an encoded event, for a receiver that finds every other too large."""
@@ -86,12 +89,12 @@ class Renderer:
         """The destination's own fallback, or else the minimal payload of its kind."""
         if self._fallback is not None and cloudevent.get("type") != NOTICE_TYPE:
             try:
-                body = self._fallback.render(context_of(cloudevent, self._destination))
-                return Rendered(body, "application/json", problem)
+                made = self._fallback.render(context_of(cloudevent, self._destination))
+                return Rendered(made.body, "application/json", made.value, problem)
             except Exception as error:  # noqa: BLE001 - the same: the smallest payload goes out then
                 problem = f"{problem}; and its fallback: {error}"
         payload, content_type = self._minimal(cloudevent, because)
-        return Rendered(payload, content_type, problem)
+        return Rendered(payload, content_type, problem=problem)
 
 
 def _needed(template: Template | None) -> Template | None:

@@ -14,7 +14,6 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from itertools import islice
 
 from jinja2 import StrictUndefined, Undefined
@@ -24,6 +23,7 @@ from jinja2.tests import TESTS
 
 from router.errors import TemplateError
 from router.rendering.budget import BUDGET, SIZE, Budget, bounded, charged, joined, paid, weighed, within
+from router.text import listed, nearest, shown
 
 RANGE = 10_000
 """Numbers that `range` makes."""
@@ -126,15 +126,15 @@ class Sandbox(ImmutableSandboxedEnvironment):
             case Undefined():
                 return obj
             case dict():
-                return self.undefined(f"there is no {name!r}; {hint(name, obj)}")
+                return self.undefined(f"there is no {shown(name)}; {hint(name, obj)}")
             case None:
-                return self.undefined(f"there is no {name!r} in null; ask first: {{% if ... %}}")
+                return self.undefined(f"there is no {shown(name)} in null; ask first: {{% if ... %}}")
             case _:
-                return self.undefined(f"there is no {name!r}: a {type(obj).__name__} has no fields; use a filter")
+                return self.undefined(f"there is no {shown(name)}: a {type(obj).__name__} has no fields; use a filter")
 
 
 def hint(name: str, known: Iterable[object]) -> str:
     """The nearest name, or those that there are."""
     names = sorted(key for key in known if isinstance(key, str) and not key.startswith("_"))
-    near = get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there is: {', '.join(names[:60])}"
+    near = nearest(name, names)
+    return f"did you mean {shown(near)}?" if near else f"there is: {listed(names, 60)}"

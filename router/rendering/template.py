@@ -34,9 +34,20 @@ from router.rendering.positions import line_at, repeated_key
 from router.rendering.sandbox import Sandbox
 from router.rendering.skeleton import Skeleton
 from router.rendering.values import Json, as_json, as_text, without_surrogates
+from router.text import shown
 
 SOURCE_LIMIT = 256 * 1024
 """Characters of a template, and bytes of its file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A document that was checked."""
+
+    body: bytes
+    """As JSON."""
+    value: object
+    """What that says."""
 
 
 def _escaped(value: object, markup: Markup) -> object:
@@ -116,8 +127,8 @@ class Template:
             raise TemplateError(f"template {name}: nested too deep") from error
         return cls(name, source, markup, parsed)
 
-    def render(self, context: Mapping[str, object]) -> bytes:
-        """The document as JSON.
+    def render(self, context: Mapping[str, object]) -> Made:
+        """The document as JSON, and as the value that it was parsed to in order to be checked.
 
         Raises:
             TemplateError: The template asks for what is not there or takes too long, or its skeleton is no JSON.
@@ -135,28 +146,28 @@ class Template:
             cause = str(error) if is_told else f"{type(error).__name__}: {error}"
             raise TemplateError(f"template {self.name}: {line}{cause}") from error
 
-    def check(self, text: str, context: Mapping[str, object], *, keys: bool) -> bytes:
-        """What it made of the context, in bytes, if that is JSON and small enough, and if `keys`, has no equal ones."""
+    def check(self, text: str, context: Mapping[str, object], *, keys: bool) -> Made:
+        """What it made of the context, if that is JSON and small enough, and if `keys`, has no equal ones."""
         try:
             body = text.encode()
-            orjson.loads(body)
+            value: object = orjson.loads(body)
             if keys:
                 json.loads(text, object_pairs_hook=_with_different_keys)
         except _EqualKeysError as error:
             position, key = repeated_key(text) or (0, "")
             line = self._line_of(position, context)
-            told = f"template {self.name}: {line}two keys of an object are {key[:100]!r}; make keys that differ"
+            told = f"template {self.name}: {line}two keys of an object are {shown(key, 100)}; make keys that differ"
             raise TemplateError(told) from error
         except orjson.JSONDecodeError as error:
             line = self._line_of(error.pos, context)
-            near = "" if line else f", near {text[max(0, error.pos - 40) : error.pos + 1]!r}"
+            near = "" if line else f", near {shown(text[max(0, error.pos - 40) : error.pos + 1])}"
             told = f"template {self.name}: {line}what it makes is not valid JSON: {error.msg}{near}"
             raise TemplateError(told) from error
         except (ValueError, RecursionError) as error:
             raise TemplateError(f"template {self.name}: what it makes is not valid JSON: {error}") from error
         if len(body) > SIZE:
             raise TemplateError(f"template {self.name}: the document is larger than {SIZE} bytes; truncate its texts")
-        return body
+        return Made(body, value)
 
     def _line_of(self, position: int, context: Mapping[str, object]) -> str:
         """The line that made this character of the document, as errors begin; nothing where that can't be told."""

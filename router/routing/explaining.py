@@ -15,7 +15,7 @@ from router.routing.incident_settings import IncidentSettings
 from router.routing.matchers import Matcher, parse_matcher
 from router.routing.settings import About, RouteSettings
 from router.routing.tree import Said
-from router.shortening import shown
+from router.text import listed, shown
 
 VALUES = 5
 """Values of a field that are shown."""
@@ -111,6 +111,5 @@ class _Walk:
 
 def _mismatch(matcher: Matcher, data: Mapping[str, object]) -> str:
     values = list(dict.fromkeys(reader(matcher.field)(data)))
-    listed = ", ".join(shown(value) for value in values[:VALUES]) or "absent"
-    more = f" and {len(values) - VALUES} more" if len(values) > VALUES else ""
-    return f"{matcher} does not hold: {matcher.field} is {listed}{more}"
+    found = listed([shown(value) for value in values], VALUES) or "absent"
+    return f"{matcher} does not hold: {matcher.field} is {found}"

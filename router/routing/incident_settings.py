@@ -11,8 +11,11 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 
 from router.fields import Duration, Name, SettingsModel
-from router.routing.matchers import parse_matcher
+from router.routing.matchers import checked_matcher
+from router.text import shown
 
+_LINK = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/.*|\?.*)?", re.ASCII | re.DOTALL)
+"""Scheme and host written out, so that nobody who names an image chooses where people are led."""
 _CLOCK = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])", re.ASCII)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS = (
@@ -37,7 +40,7 @@ def minutes(text: str) -> int:
     found = _CLOCK.fullmatch(text)
     count = _DAY + 1 if found is None else int(found[1]) * 60 + int(found[2])
     if count > _DAY:
-        raise ValueError(f"{text[:20]!r} is no time of day; write HH:MM, from 00:00 to 24:00, in quotes")
+        raise ValueError(f"{shown(text, 20)} is no time of day; write HH:MM, from 00:00 to 24:00, in quotes")
     return count
 
 
@@ -46,7 +49,7 @@ def span(text: str, names: tuple[str, ...], lowest: int, highest: int) -> tuple[
     first, _, last = text.strip().lower().partition(":")
     found = tuple(_number(one.strip(), names, lowest, highest) for one in (first, last or first))
     if found[0] > found[1] and (found[0] > 0) == (found[1] > 0):
-        raise ValueError(f"{text[:60]!r} ends before it begins")
+        raise ValueError(f"{shown(text, 60)} ends before it begins")
     return found[0], found[1]
 
 
@@ -59,7 +62,7 @@ def _number(text: str, names: tuple[str, ...], lowest: int, highest: int) -> int
         number = highest + 1
     if number == 0 < lowest + highest or not lowest <= number <= highest or (names and lowest == 0):
         expected = f"one of {', '.join(names)}" if names else f"a number from {lowest} to {highest}"
-        raise ValueError(f"{text[:60]!r} is none; expected {expected}, or a range FIRST:LAST")
+        raise ValueError(f"{shown(text, 60)} is none; expected {expected}, or a range FIRST:LAST")
     return number
 
 
@@ -98,12 +101,22 @@ def location(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
     except (ValueError, OSError, KeyError) as error:
-        raise ValueError(f"{text[:60]!r} is no time zone; write an IANA name, such as Europe/Berlin or UTC") from error
+        raise ValueError(
+            f"{shown(text, 60)} is no time zone; write an IANA name, such as Europe/Berlin or UTC"
+        ) from error
+
+
+def _checked_link(text: str) -> str:
+    if _LINK.fullmatch(text) is None:
+        raise ValueError(
+            "is no link; write https://HOST/PATH with the host written out, and {{ incident.NAME }} in the path"
+        )
+    return text
 
 
 def _checked_controller(text: str) -> str:
     if not text.strip() or text.strip("*") == "":
-        raise ValueError(f"{text[:60]!r} would believe everybody; name users, with * for a part of a name")
+        raise ValueError(f"{shown(text, 60)} would believe everybody; name users, with * for a part of a name")
     return text
 
 
@@ -112,7 +125,6 @@ _Weekdays = Annotated[str, _read_by(weekdays)]
 _DaysOfMonth = Annotated[str, _read_by(days_of_month)]
 _Months = Annotated[str, _read_by(months)]
 _Years = Annotated[str, _read_by(years)]
-_Matcher = Annotated[str, _read_by(parse_matcher)]
 _Location = Annotated[str, _read_by(location)]
 
 
@@ -178,7 +190,7 @@ class TimeIntervalSettings(SettingsModel):
         return any(one.holds(at) for one in self.time_intervals)
 
 
-_Link = Annotated[str, Field(max_length=2000)]
+_Link = Annotated[str, Field(max_length=2000), AfterValidator(_checked_link)]
 
 
 class IncidentSettings(SettingsModel):
@@ -193,7 +205,7 @@ class IncidentSettings(SettingsModel):
     """An incident of which everything was rejected is over after so long without another event."""
     forget_after: Duration = 604800.0
     """One of which something was admitted, after so long."""
-    unsilenceable: tuple[_Matcher, ...] = ("decision.severity = critical",)
+    unsilenceable: tuple[Annotated[str, AfterValidator(checked_matcher)], ...] = ("decision.severity = critical",)
     """Matchers of events that no silence holds back; one that holds is enough."""
     controllers: tuple[Annotated[str, AfterValidator(_checked_controller)], ...] = (
         "system:serviceaccount:kube-system:*-controller",

@@ -18,16 +18,16 @@ Rules:
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import assert_never
 
 from router.expressions import full_match
 from router.routing.fields import field_paths, fields, reader
-from router.shortening import shown
+from router.text import listed, nearest, shown
 
 _FORM = re.compile(r"\s*(?P<field>[^\s=!~\"']*)\s*(?P<operator>[=!~<>]*)\s*(?P<value>.*?)\s*", re.DOTALL)
 _QUOTED = re.compile(r'"(?P<inner>(?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -83,6 +83,7 @@ class Matcher:
                 assert_never(self.operator)
 
 
+@lru_cache(maxsize=4096)  # a configuration is read several times: as a whole, as parts, by each process
 def parse_matcher(text: str) -> Matcher:
     """The matcher that an operator wrote.
 
@@ -101,6 +102,12 @@ def parse_matcher(text: str) -> Matcher:
     else:
         _expect_possible(matcher)
     return matcher
+
+
+def checked_matcher(text: str) -> str:
+    """The text, if it is a matcher; raises ValueError as `parse_matcher` does."""
+    parse_matcher(text)
+    return text
 
 
 def _operator(text: str, found: str) -> Operator:
@@ -125,23 +132,24 @@ def _value(text: str, written: str) -> str:
 def _expect_possible(matcher: Matcher) -> None:
     possible = fields()[matcher.field]
     if possible is not None and matcher.value not in possible:
-        advice = _nearest(matcher.value, possible) or f"expected one of {_listed(possible)}"
+        advice = _near_or(matcher.value, possible, f"expected one of {_in_order(possible)}")
         raise ValueError(f"{matcher.field} is never {shown(matcher.value)}; {advice}")
 
 
 def _field_advice(found: str) -> str:
     inner = sorted(path for path in field_paths() if path.startswith(f"{found}."))
-    return f"expected one of {_listed(inner)}" if inner else _nearest(found, field_paths()) or _fields_advice()
+    return f"expected one of {_in_order(inner)}" if inner else _near_or(found, field_paths(), _fields_advice())
 
 
 def _fields_advice() -> str:
-    return f"the fields are {_listed(field_paths())}"
+    return f"the fields are {_in_order(field_paths())}"
 
 
-def _nearest(found: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(found.lower(), sorted(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else ""
+def _near_or(found: str, known: Iterable[str], otherwise: str) -> str:
+    near = nearest(found, known)
+    return otherwise if near is None else f"did you mean {shown(near)}?"
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(name or '""' for name in sorted(names))
+def _in_order(names: Iterable[str]) -> str:
+    every = [name or '""' for name in sorted(names)]
+    return listed(every, len(every))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from router.fields import Duration, Name, SettingsModel
+from router.routing.matchers import checked_matcher
 
 Lane: TypeAlias = Literal["events", "incidents"]
 """How an event is told: every one by itself, or once as part of an incident."""
@@ -46,7 +47,7 @@ class RouteSettings(SettingsModel):
             "group_wait": "nothing is waited for here: the first event is told at once",
         }
 
-    match: tuple[str, ...] = ()
+    match: tuple[Annotated[str, AfterValidator(checked_matcher)], ...] = ()
     """Matchers on the event's data, all of which must hold: `decision.would_reject = true`,
     `request.namespace =~ "team-.*"`; operators are `=`, `!=`, `=~` and `!~`, and patterns (RE2, without
     lookaround and back-references) match the whole value. An empty list counts as the empty text. None:

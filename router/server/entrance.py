@@ -24,6 +24,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from router.errors import ConfigurationError
+from router.text import listed, shown
 
 _SHOWN = 5
 """Names of a refused certificate that are told."""
@@ -53,8 +54,8 @@ class Clients:
             return ""
         if {name.lower() for name in self.names} & {name.lower() for name in dns}:
             return ""
-        shown = ", ".join(repr(name[:100]) for name in [*common, *dns][:_SHOWN]) or "none"
-        return f"the names of the client certificate ({shown}) are not among webhook.clients.names"
+        names = listed([shown(name, 100) for name in (*common, *dns)], _SHOWN) or "none"
+        return f"the names of the client certificate ({names}) are not among webhook.clients.names"
 
 
 def _names(certificate: x509.Certificate) -> tuple[list[str], list[str]]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from router.policy import lax_tag_rules
-from router.settings.problems import Finding, Path, quoted
+from router.policy import lax_tag_rules, tolerant_anywhere
+from router.settings.problems import Finding, Path
 from router.settings.tree import Settings
+from router.text import shown
 from router.verdict import Mode
 from router.verification.catalogue import BUILT_IN
 
@@ -46,11 +47,21 @@ def lax_tags(settings: Settings) -> Iterator[Finding]:
     statics = {verifier.name: ruling for verifier in verifiers if (ruling := verifier.ruling) is not None}
     for index, neighbour, how in lax_tag_rules(settings.policy, statics):
         text = (
-            f"this rule for a tag is laxer than policy[{neighbour}] ({quoted(settings.policy[neighbour].pattern)}), "
+            f"this rule for a tag is laxer than policy[{neighbour}] ({shown(settings.policy[neighbour].pattern)}), "
             f"which is for the other tags: it {how}, and whoever may push decides what the tag means; "
             "name a digest (@sha256:...) instead, or ask for as much"
         )
         yield Finding(("policy", index, "pattern"), text)
+
+
+def admitted_anywhere(settings: Settings) -> Iterator[Finding]:
+    """Every rule that tolerates what the registry does, and lets whoever deploys choose the registry."""
+    for index in tolerant_anywhere(settings.policy):
+        text = (
+            "`admit` on a pattern that names no registry: whoever deploys may choose one that never answers, and "
+            "its images pass; name the registry in the pattern, or write `reject`"
+        )
+        yield Finding(("policy", index, "on_unverifiable"), text)
 
 
 def of_destinations(settings: Settings) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ from router.settings.loading import judging_checks, placed
 from router.settings.plain import Item
 from router.settings.problems import Plain
 from router.settings.reading import LARGEST, read_document
+from router.settings.sections import judging_items
 from router.settings.snapshot import Reading, read_file
 from router.settings.tree import JudgingSettings
 from router.settings.validating import validated
@@ -94,7 +95,7 @@ def _read(reading: Reading) -> JudgedBy:
     told_of = {finding.path for finding in findings}
     findings = [
         *findings,
-        *(finding for finding in judging_checks(data, result, context) if finding.path not in told_of),
+        *(finding for finding in judging_checks(judging_items(data, result, context)) if finding.path not in told_of),
     ]
     if findings or found or isinstance(result, list):
         found += [placed(document, data, finding) for finding in findings]

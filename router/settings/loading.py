@@ -3,8 +3,9 @@
 Order:
 (1) The file is read and its YAML composed (`reading`). Without a document there is nothing to check further.
 (2) The tree is validated as a whole (`validating`); secrets, keys, certificates and CAs are read on the way.
-(3) Cross-checks look at the plain data (`names`, `routes`), so that an error of (2) hides no dangling name.
-(4) Cross-checks of what is valid: rules that can never win; and of what only other files can tell (`surroundings`).
+(3) Cross-checks look at items, each by itself (`sections`), so that an error of (2) hides no dangling name: `names`,
+    `rules` and `routes` word what policy, verification and routing find.
+(4) Cross-checks of what only other files can tell (`surroundings`).
 (5) All problems are told together, in the order of the file; a cross-check repeats no path that the validation told of.
     There are settings only where there is no problem.
 (6) Templates are parsed with the markup that they will have, and rules are compiled: from what is `Loaded` a router is
@@ -24,32 +25,30 @@ from pydantic import TypeAdapter
 
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
-from router.policy import Policy, unreachable_rules
-from router.policy.pattern import Pattern
-from router.policy.settings import RuleSettings
+from router.policy import Policy
 from router.rendering.library import Templates
 from router.rendering.shipped import shipped_folder
 from router.settings import (
     cautions,
-    combinations,
-    incident_routes,
     names,
     own_files,
     problems,
     routes,
+    rules,
     signers,
     surroundings,
 )
 from router.settings.document import Document
-from router.settings.plain import Item, maps
+from router.settings.plain import Item
 from router.settings.problems import Finding, Problem
 from router.settings.reading import LARGEST, read_document
+from router.settings.sections import JudgingItems, TellingItems, judging_items, our_own, telling_items
 from router.settings.snapshot import Reading, Snapshot
-from router.settings.tree import JudgingSettings, Settings
+from router.settings.tree import Settings
 from router.settings.validating import validated
+from router.text import SHOWN, cut
 
 _WHOLE = TypeAdapter(Settings)
-_RULE = TypeAdapter(RuleSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +123,17 @@ def checked(reading: Reading) -> Loaded | Refused:
     result = validated(_WHOLE, Settings, data, context)
     invalid = result if isinstance(result, list) else []
     told_of = {finding.path for finding in invalid}
-    templates, mistaken = surroundings.gathered(surroundings.templates(data, reading))
-    crossed = [*_cross_checks(data, result, context, reading), *surroundings.certificates(data, reading), *mistaken]
-    crossed += own_files.overwritten(data, reading)  # last: by now everything has been read
+    ours, telling = our_own(data, result, context), telling_items(data, result, context)
+    templates, mistaken = surroundings.gathered(surroundings.templates(telling, reading))
+    crossed = [
+        *judging_checks(judging_items(data, result, context)),
+        *telling_checks(telling, has_routes="routes" in data),
+        *surroundings.listening(ours),
+        *surroundings.forbidden_addresses(telling),
+        *surroundings.certificates(ours, telling, reading),
+        *mistaken,
+    ]
+    crossed += own_files.overwritten(ours, telling, reading)  # last: by now everything has been read
     found += [placed(document, data, finding) for finding in invalid]
     found += [placed(document, data, finding) for finding in crossed if finding.path not in told_of]
     if found or isinstance(result, list):
@@ -141,73 +148,41 @@ def checked(reading: Reading) -> Loaded | Refused:
         templates,
         Policy(result.policy),
         data,
-        told(_warnings(data, result, reading)),
+        told(_warnings(result)),
         told((*routes.deaf(result), *cautions.of_destinations(result))),
         reading.snapshot(),
         reading.watched,
     )
 
 
-def judging_checks(data: Item, result: JudgingSettings | list[Finding], reading: ReadingContext) -> Iterator[Finding]:
+def judging_checks(judging: JudgingItems) -> Iterator[Finding]:
     """Cross-checks of the part that images are judged by."""
-    yield from names.repeated(data)
-    yield from names.rules(data)
-    yield from combinations.combined(data)
-    yield from names.trust_roots(data)
-    yield from _rules_that_never_win(data, result, reading)
+    yield from names.repeated_registries(judging)
+    yield from names.repeated(judging.trust_roots, "trust_roots")
+    yield from names.repeated(judging.verifiers, "verifiers")
+    yield from names.trust_roots(judging)
+    yield from names.members(judging)
+    yield from rules.checks(judging)
+    yield from rules.never_winning(judging)
 
 
-def _cross_checks(
-    data: Item, result: Settings | list[Finding], context: ReadingContext, reading: Reading
-) -> list[Finding]:
-    return [
-        *judging_checks(data, result, context),
-        *routes.routes(data),
-        *incident_routes.incidents(data),
-        *surroundings.listening(data),
-        *surroundings.forbidden_addresses(data, reading),
-    ]
+def telling_checks(telling: TellingItems, *, has_routes: bool) -> Iterator[Finding]:
+    """Cross-checks of who is told of what."""
+    yield from names.repeated(telling.destinations, "destinations")
+    yield from routes.routes(telling, is_missing=not has_routes)
 
 
-def _warnings(data: Item, settings: Settings, reading: Reading) -> Iterator[Finding]:
-    yield from names.unused(data)
-    yield from routes.unused(data)
+def _warnings(settings: Settings) -> Iterator[Finding]:
+    yield from names.unused(settings)
+    yield from routes.unused(settings)
     yield from routes.unheard(settings)
-    yield from surroundings.private_addresses(data, reading)
+    yield from surroundings.private_addresses(settings)
     yield from signers.aliases(settings)
     yield from signers.too_few(settings)
     yield from cautions.unpinned(settings)
     yield from cautions.lax_verifiers(settings)
     yield from cautions.lax_tags(settings)
-    yield from _admitted_anywhere(settings)
-
-
-def _admitted_anywhere(settings: Settings) -> Iterator[Finding]:
-    for index, rule in enumerate(settings.policy):
-        if rule.on_unverifiable == "admit" and Pattern.parse(rule.pattern).registry is None:
-            text = (
-                "`admit` on a pattern that names no registry: whoever deploys may choose one that never answers, and "
-                "its images pass; name the registry in the pattern, or write `reject`"
-            )
-            yield Finding(("policy", index, "on_unverifiable"), text)
-
-
-def _rules_that_never_win(
-    data: Item, result: JudgingSettings | list[Finding], reading: ReadingContext
-) -> Iterator[Finding]:
-    rules: dict[int, RuleSettings] = {}
-    if isinstance(result, JudgingSettings):
-        rules.update(enumerate(result.policy))
-    else:
-        for index, item in maps(data.get("policy")):
-            rule = validated(_RULE, RuleSettings, item, reading)
-            if not isinstance(rule, list):
-                rules[index] = rule
-    numbers = list(rules)
-    for loser, winner in unreachable_rules(list(rules.values())):
-        pattern = problems.quoted(rules[numbers[winner]].pattern)
-        text = f"this rule can never win: policy[{numbers[winner]}] ({pattern}) takes all that it matches; drop one"
-        yield Finding(("policy", numbers[loser]), text)
+    yield from cautions.admitted_anywhere(settings)
 
 
 def placed(document: Document, data: Item, finding: Finding) -> Problem:
@@ -217,6 +192,6 @@ def placed(document: Document, data: Item, finding: Finding) -> Problem:
     for part in finding.path:
         value = problems.inside(value, part)
         if isinstance(part, int) and isinstance(found := problems.inside(value, "name"), str):
-            name = f" ({found[: problems.TEXT_SHOWN]})"
+            name = f" ({cut(found, SHOWN)})"
     place = document.place(finding.path, at_key=finding.at_key)
     return Problem(place, problems.path_text(finding.path) + name, finding.text)

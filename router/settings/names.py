@@ -1,50 +1,46 @@
-"""Cross-checks of names: what a rule or route names must be declared, once. Pure.
+"""Cross-checks of names, in words: what is named must be declared, once. Pure.
 
 Rules:
-(1) Names are taken from the plain data, so that a mistake elsewhere in an item hides no dangling name; whatever has
-    the wrong type is passed over here, because the validation tells of it.
-(2) A name is declared once, a registry under one of its spellings (`Registry.example:443` is `registry.example`);
+(1) A name is declared once, a registry under one of its spellings (`Registry.example:443` is `registry.example`);
     `allow` and `deny` are built in.
-(3) What a rule demands (`threshold`, `required`) can be met by the signers of its verifier, or of all members of a
-    combined one, where one name counts once; a static verifier looks at no signature, so nothing can be demanded of it.
-(4) A destination's template, its own or its kind's, is there.
-(5) What is declared and never used is a warning.
+(2) A verifier names a trust root; a combination names members that can be ones (`router.verification.checks`).
+(3) What is declared and never used is a warning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from router.errors import InvalidReferenceError
 from router.hosts import canonical_registry
-from router.settings.combinations import declared, looks_at_nothing, singles, used
-from router.settings.plain import Item, maps, names, texts
-from router.settings.problems import Finding, Path, Plain, advice, quoted
+from router.settings.problems import Finding, Path
+from router.settings.sections import Items, JudgingItems, T, names
+from router.settings.tree import Settings
+from router.text import advice, shown
 from router.verification.catalogue import BUILT_IN
+from router.verification.checks import (
+    Declared,
+    Unfit,
+    Why,
+    looks_at_nothing,
+    unfit_members,
+    used,
+)
+from router.verification.combination import LEVEL_LIMIT
+from router.verification.combination_settings import CombinationSettings
 from router.verification.trust_roots import PUBLIC_GOOD
 
 _BUILT_IN = frozenset(entry.name for entry in BUILT_IN)
 
 
-def repeated(data: Item) -> Iterator[Finding]:
-    """Names of verifiers, of their keys, and of destinations, and hosts of registries, that stand twice."""
-    yield from _repeated(data.get("verifiers"), ("verifiers",), "name")
-    yield from _repeated(data.get("destinations"), ("destinations",), "name")
-    yield from _repeated(data.get("registries"), ("registries",), "host", _host)
-    yield from _repeated(data.get("trust_roots"), ("trust_roots",), "name")
-    for index, verifier in maps(data.get("verifiers")):
-        yield from _repeated(verifier.get("keys"), ("verifiers", index, "keys"), "name")
-        yield from _repeated(verifier.get("keyless"), ("verifiers", index, "keyless"), "name")
+def repeated(items: Items[T], section: str, key: str = "name") -> Iterator[Finding]:
+    """Items of a section whose name another one has already."""
+    yield from _repeated(items, section, key, str.casefold)
 
 
-def trust_roots(data: Item) -> Iterator[Finding]:
-    """Verifiers that name no trust root."""
-    known = [PUBLIC_GOOD, *names(data.get("trust_roots"))]
-    for index, verifier in maps(data.get("verifiers")):
-        name = verifier.get("trust_root")
-        if isinstance(name, str) and name not in known:
-            text = f"{quoted(name)} names no trust root; {advice(name, known)}"
-            yield Finding(("verifiers", index, "trust_root"), text)
+def repeated_registries(judging: JudgingItems) -> Iterator[Finding]:
+    """The same of hosts, however they are spelt."""
+    yield from _repeated(judging.registries, "registries", "host", _host)
 
 
 def _host(text: str) -> str | None:
@@ -55,79 +51,62 @@ def _host(text: str) -> str | None:
         return None
 
 
-def _repeated(
-    value: Plain, path: Path, key: str, compared: Callable[[str], str | None] = str.casefold
-) -> Iterator[Finding]:
+def _repeated(items: Items[T], section: str, key: str, compared: Callable[[str], str | None]) -> Iterator[Finding]:
     first: dict[str, int] = {}
-    for index, item in maps(value):
-        name = item.get(key)
-        if not isinstance(name, str):
+    for item in items:
+        if item.name is None or (same := compared(item.name)) is None:
             continue
-        if (same := compared(name)) is None:
-            continue
-        if same in first:
-            other = f"{path[-1]}[{first[same]}]"
-            yield Finding((*path, index, key), f"{quoted(name)} is the {key} of {other} already; choose another")
-        else:
-            first[same] = index
+        if (other := first.setdefault(same, item.index)) != item.index:
+            text = f"{shown(item.name)} is the {key} of {section}[{other}] already; choose another"
+            yield Finding((section, item.index, key), text)
 
 
-def rules(data: Item) -> Iterator[Finding]:
-    """Rules that name no verifier, or demand what their verifier can't give."""
-    known = declared(data)
-    for index, rule in maps(data.get("policy")):
-        here: Path = ("policy", index)
-        verifier = rule.get("verifier")
-        if not isinstance(verifier, str):
-            continue
-        if looks_at_nothing(verifier, known.get(verifier)):
-            yield from _no_demands(rule.get("with"), here, verifier)
-        elif verifier in known:
-            members = [known[name] for name in singles(verifier, known)]
-            yield from _demands(rule.get("with"), here, verifier, members)
-        else:
-            there = advice(verifier, sorted({*_BUILT_IN, *known}))
-            yield Finding((*here, "verifier"), f"{quoted(verifier)} names no verifier; {there}")
+def declared_in(judging: JudgingItems) -> Declared:
+    """The verifiers by name, as far as they may be held against others."""
+    return {item.name: item.sound for item in judging.verifiers if item.name is not None}
 
 
-def _no_demands(demands: Plain, here: Path, verifier: str) -> Iterator[Finding]:
-    for key in ("threshold", "required", "annotations"):
-        if isinstance(demands, dict) and key in demands:
-            text = f"the verifier {quoted(verifier)} looks at no signature; drop {key}"
-            yield Finding((*here, "with", key), text, at_key=True)
+def trust_roots(judging: JudgingItems) -> Iterator[Finding]:
+    """Verifiers that name no trust root."""
+    known = [PUBLIC_GOOD, *names(judging.trust_roots)]
+    for item in judging.verifiers:
+        name = None if item.value is None else item.value.named_root
+        if name is not None and name not in known:
+            text = f"{shown(name)} names no trust root; {advice(name, known)}"
+            yield Finding(("verifiers", item.index, "trust_root"), text)
 
 
-def _demands(demands: Plain, here: Path, verifier: str, members: Sequence[Item]) -> Iterator[Finding]:
-    """What signers of all members together can never meet."""
-    fields = ("keys", "keyless")
-    signers = [entry for one in members for field in fields for _, entry in maps(one.get(field))]
-    stores = [entry for one in members for _, entry in maps(one.get("trust_stores")) if entry.get("type") != "tsa"]
-    if not isinstance(demands, dict) or not (signers or stores):
-        return
-    kind, kinds = ("signer", "signers") if any(one.get("keyless") for one in members) or stores else ("key", "keys")
-    kind = kind if signers else "trust store that vouches for signers"
-    known = list(dict.fromkeys(name for entry in (*signers, *stores) if isinstance(name := entry.get("name"), str)))
-    threshold, most = demands.get("threshold"), len(known)
-    if not stores and isinstance(threshold, int) and not isinstance(threshold, bool) and threshold > most:
-        has = f"{most} {kinds if most > 1 else kind}"
-        text = f"threshold {threshold} can never be met: {quoted(verifier)} has {has}; expected at most {most}"
-        yield Finding((*here, "with", "threshold"), text)
-    for index, name in texts(demands.get("required")):
-        if name not in known:
-            text = f"{quoted(name)} names no {kind} of {quoted(verifier)}; {advice(name, known)}"
-            yield Finding((*here, "with", "required", index), text)
+def members(judging: JudgingItems) -> Iterator[Finding]:
+    """Members of combinations that can't be ones."""
+    declared = declared_in(judging)
+    for item in judging.verifiers:
+        if isinstance(item.value, CombinationSettings):
+            for unfit in unfit_members(item.value, declared):
+                path: Path = ("verifiers", item.index, "verifiers", unfit.index)
+                yield Finding(path, _in_words(unfit, declared))
 
 
-def missing_template(where: Path, name: str, available: Iterable[str]) -> Finding:
-    """A destination whose template is not there."""
-    text = f"{quoted(name)} names no template; {advice(name, sorted(available))}; or add it to templates.directory"
-    return Finding(where, text)
+def _in_words(unfit: Unfit, declared: Declared) -> str:
+    name = shown(unfit.name)
+    match unfit.why:
+        case Why.TWICE:
+            return f"{name} stands twice; a member counts once"
+        case Why.LOOKS_AT_NOTHING:
+            return f"{name} looks at no signature and can't be a member; name it in a rule of its own"
+        case Why.UNKNOWN:
+            there = sorted(one for one in declared if not looks_at_nothing(one, declared))
+            return f"{name} names no verifier; {advice(unfit.name, there)}"
+        case Why.CYCLE:
+            return f"is a cycle: {' -> '.join(map(shown, unfit.way))}; leave one of them out"
+        case Why.TOO_DEEP:
+            limit = f"expected at most {LEVEL_LIMIT} levels: name the single verifiers instead"
+            return f"{name} is combined of combinations itself; {limit}"
 
 
-def unused(data: Item) -> Iterator[Finding]:
+def unused(settings: Settings) -> Iterator[Finding]:
     """Warnings: verifiers that no rule uses, by itself or as a member of another."""
-    wanted = used(data)
-    for index, verifier in maps(data.get("verifiers")):
-        name = verifier.get("name")
-        if isinstance(name, str) and name not in wanted:
-            yield Finding(("verifiers", index, "name"), f"no rule uses the verifier {quoted(name)}")
+    declared: Declared = {verifier.name: verifier for verifier in settings.verifiers}
+    wanted = used((rule.verifier for rule in settings.policy), declared)
+    for index, verifier in enumerate(settings.verifiers):
+        if verifier.name not in wanted:
+            yield Finding(("verifiers", index, "name"), f"no rule uses the verifier {shown(verifier.name)}")

@@ -12,47 +12,45 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeGuard
 
-from router.outbox.settings import SCHEME
-from router.settings.plain import Item, maps
-from router.settings.problems import Finding, inside, quoted
+from router.settings.problems import Finding
+from router.settings.sections import Ours, TellingItems
 from router.settings.snapshot import Reading
+from router.text import shown
 
 BESIDE_THE_OUTBOX = ("", "-wal", "-shm", "-journal", ".lock", "-reserve")
 """Endings of the files that an outbox consists of (SQLite, "Temporary Files Used By SQLite")."""
 
 
-def overwritten(data: Item, reading: Reading) -> Iterator[Finding]:
+def overwritten(ours: Ours, telling: TellingItems, reading: Reading) -> Iterator[Finding]:
     """Destinations that would write into one of our own files."""
-    ours: dict[object, str] = {}
-    for path, what in _own(data, reading):
+    own: dict[object, str] = {}
+    for path, what in _own(ours, reading):
         for mark in _marks(path):
-            ours.setdefault(mark, what)
-    folder = inside(data.get("templates"), "directory")
-    templates = _real(reading.folder / folder) if _is_path(folder) else None
-    for index, destination in maps(data.get("destinations")):
-        name = destination.get("path")
-        if destination.get("kind") != "file" or not _is_path(name):
+            own.setdefault(mark, what)
+    templates = None if telling.templates is None else _real(telling.templates)
+    for item in telling.destinations:
+        written = None if item.value is None else item.value.written
+        if written is None:
             continue
-        path = reading.folder / name
-        found = next((ours[mark] for mark in _marks(path) if mark in ours), None)
+        key, path = written
+        found = next((own[mark] for mark in _marks(path) if mark in own), None)
         if found is None and templates is not None and _real(path).parent == templates:
             found = "in the folder of templates"
         if found is not None:
-            text = f"{quoted(name)} is {found}, which would be overwritten; name a file that nothing else uses"
-            yield Finding(("destinations", index, "path"), text)
+            name = path.relative_to(reading.folder) if path.is_relative_to(reading.folder) else path
+            text = f"{shown(str(name))} is {found}, which would be overwritten; name a file that nothing else uses"
+            yield Finding(("destinations", item.index, key), text)
 
 
-def _own(data: Item, reading: Reading) -> Iterator[tuple[Path | int, str]]:
+def _own(ours: Ours, reading: Reading) -> Iterator[tuple[Path | int, str]]:
     yield reading.path, "the configuration itself"
-    url = inside(data.get("outbox"), "url")
-    if isinstance(url, str) and url.startswith(SCHEME) and _is_path(url.removeprefix(SCHEME)):
-        outbox = reading.folder / url.removeprefix(SCHEME)
+    if ours.outbox is not None:
+        outbox = ours.outbox.path
         for ending in BESIDE_THE_OUTBOX:
             yield outbox.with_name(outbox.name + ending), "the outbox" if not ending else "a part of the outbox"
-    for path in reading.watched:
-        yield path, "a file that the configuration names"
+    for watched in reading.watched:
+        yield watched, "a file that the configuration names"
     with suppress(OSError, ValueError, AttributeError):  # there may be no standard error
         log = sys.stderr.fileno()
         if stat.S_ISREG(os.fstat(log).st_mode):
@@ -70,7 +68,3 @@ def _marks(file: Path | int) -> Iterator[object]:
 
 def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
-
-
-def _is_path(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and bool(value) and "\0" not in value

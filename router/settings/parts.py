@@ -28,6 +28,7 @@ from router.settings import shape, surroundings
 from router.settings.loading import Loaded
 from router.settings.plain import Item
 from router.settings.problems import Plain
+from router.settings.sections import telling_of
 from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import GateSettings, KeeperSettings, Settings
 from router.settings.validating import validated
@@ -66,8 +67,7 @@ def for_gate(whole: Loaded) -> Snapshot:
 def for_keeper(whole: Loaded) -> Snapshot:
     """What a keeper needs of a configuration."""
     reading, document = Reading.of(whole.snapshot), _known(whole.data, KeeperSettings)
-    _settings(KeeperSettings, document, reading)
-    _templates(document, reading)
+    _templates(_settings(KeeperSettings, document, reading), reading)
     return _of_part(reading, document)
 
 
@@ -80,7 +80,8 @@ def gate_part(part: Snapshot) -> GatePart:
 def keeper_part(part: Snapshot) -> KeeperPart:
     """The keeper's part, read; raises ConfigurationError where it is none."""
     document, reading = _document(part), Reading.of(part)
-    return KeeperPart(_settings(KeeperSettings, document, reading), _templates(document, reading))
+    settings = _settings(KeeperSettings, document, reading)
+    return KeeperPart(settings, _templates(settings, reading))
 
 
 def _known(data: Item, tree: type[SettingsModel]) -> Item:
@@ -128,8 +129,8 @@ def _settings(tree: type[Tree], document: Item, reading: Reading) -> Tree:
     return found
 
 
-def _templates(document: Item, reading: Reading) -> Mapping[str, Templates]:
-    templates, found = surroundings.gathered(surroundings.templates(document, reading))
+def _templates(settings: KeeperSettings, reading: Reading) -> Mapping[str, Templates]:
+    templates, found = surroundings.gathered(surroundings.templates(telling_of(settings), reading))
     if found:
         raise ConfigurationError("; ".join(finding.text for finding in found))
     return templates

@@ -17,14 +17,6 @@ def maps(value: Plain) -> Iterator[tuple[int, Item]]:
                 yield index, item
 
 
-def texts(value: Plain) -> Iterator[tuple[int, str]]:
-    """The items of a list that are texts, with their indexes; none of anything else."""
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, str):
-                yield index, item
-
-
 def names(value: Plain) -> list[str]:
     """The names of a list's items, as they stand."""
     return [name for _, item in maps(value) if isinstance(name := item.get("name"), str)]

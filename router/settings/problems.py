@@ -8,18 +8,15 @@ Rules:
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from router.text import more, one_line, shown
+
 MOST_SHOWN = 100
 """Problems that are told in one run: whoever has more has one cause for most of them."""
-TEXT_SHOWN = 120
-"""Characters of a found text that a problem repeats."""
-_NEAR_ENOUGH = 0.6
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
@@ -56,21 +53,14 @@ class Problem:
     def told(self, file: str) -> str:
         """One line: FILE:LINE:COLUMN: PATH: TEXT; the document itself has no PATH."""
         where = f"{file}:{self.place.line}:{self.place.column}: "
-        return where + _on_one_line(f"{self.path}: {self.text}" if self.path else self.text)
-
-
-def _on_one_line(text: str) -> str:
-    """Without what would end the line or steer a terminal: whoever wrote the file may not be who reads this."""
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
+        return where + one_line(f"{self.path}: {self.text}" if self.path else self.text)
 
 
 def told(file: str, problems: Iterable[Problem]) -> str:
     """All problems, a line each, in the order of the file and without repeats."""
     ordered = sorted(set(problems))
     lines = [problem.told(file) for problem in ordered[:MOST_SHOWN]]
-    if len(ordered) > MOST_SHOWN:
-        lines.append(f"{file}: and {len(ordered) - MOST_SHOWN} more")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"{file}: {one}" for one in more(len(ordered), MOST_SHOWN))])
 
 
 def path_text(path: Path) -> str:
@@ -82,14 +72,8 @@ def path_text(path: Path) -> str:
         elif _PLAIN_KEY.fullmatch(part):
             text += f".{part}" if text else part
         else:
-            text += f"[{quoted(part)}]"
+            text += f"[{shown(part)}]"
     return text
-
-
-def quoted(text: str) -> str:
-    """The text in quotes on one line, cut where it is long."""
-    cut = text if len(text) <= TEXT_SHOWN else text[:TEXT_SHOWN] + "..."
-    return json.dumps(cut, ensure_ascii=not cut.isprintable())
 
 
 def in_words(value: Plain) -> str:
@@ -100,7 +84,7 @@ def in_words(value: Plain) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return quoted(value)
+            return shown(value)
         case list():
             return "a list" if value else "an empty list"
         case dict():
@@ -120,29 +104,6 @@ def kind_in_words(value: Plain) -> str:
             return "a number"
         case _:
             return in_words(value)
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant."""
-    by_folded = {text.casefold(): text for text in known}
-    found = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=_NEAR_ENOUGH)
-    return by_folded[found[0]] if found else None
-
-
-def listed(names: Sequence[str]) -> str:
-    """The names as a remedy lists them."""
-    most = 30
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def advice(name: str, known: Iterable[str]) -> str:
-    """`did you mean "shop-keys"? (known: allow, deny, shop-keys)`, or what is expected where nothing is near."""
-    names = list(dict.fromkeys(known))
-    if not names:
-        return "there is none to name"
-    if (near := nearest(name, names)) is not None:
-        return f"did you mean {quoted(near)}? (known: {listed(names)})"
-    return f"expected {'one of ' if len(names) > 1 else ''}{listed(names)}"
 
 
 def inside(value: Plain, part: str | int) -> Plain:

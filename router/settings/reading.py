@@ -27,8 +27,9 @@ import yaml
 
 from router.settings.bounds import Bounds
 from router.settings.document import Document, Items, Members, Node, Scalar
-from router.settings.problems import Path, Place, Problem, in_words, kind_in_words, path_text, quoted
+from router.settings.problems import Path, Place, Problem, in_words, kind_in_words, path_text
 from router.settings.scalars import core_value
+from router.text import shown
 
 LARGEST = 2**20
 """Bytes of a configuration file."""
@@ -207,8 +208,7 @@ class _Builder:
         if anchor not in self.anchors:
             self._note(place, path, f"the alias *{anchor} names no anchor before it; write &{anchor} where it is meant")
             return Scalar(None, place)
-        known = self.anchors[anchor]
-        if known is None:
+        if (known := self.anchors[anchor]) is None:
             self._note(place, path, f"the alias *{anchor} stands within its own anchor")
             return Scalar(None, place)
         node, nodes, characters = known
@@ -247,7 +247,7 @@ class _Builder:
                 merged.append(node)
             elif key in members:
                 first = members[key][0].line
-                self._note(place, (*path, key), f"the key {quoted(key)} stands twice, first on line {first}; drop one")
+                self._note(place, (*path, key), f"the key {shown(key)} stands twice, first on line {first}; drop one")
             else:
                 members[key] = place, node
         for node in merged:
@@ -284,7 +284,7 @@ class _Builder:
 
     def _check_tag(self, tag: str | None, wanted: str, place: Place, path: Path) -> None:
         if tag not in (None, "!", _CORE + wanted):
-            self._note(place, path, f"the tag {quoted(tag or '')} is not allowed here; drop it")
+            self._note(place, path, f"the tag {shown(tag or '')} is not allowed here; drop it")
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place, path: Path) -> bool | int | float | str | None:
         text: str = event.value

@@ -1,16 +1,16 @@
-"""Cross-checks of routes: names, matchers, and routes that no event can reach. Pure.
+"""Cross-checks of routes, in words: names that lead nowhere, and what could never be. Pure.
 
 Rules:
 (1) The root takes every event: it has no matchers and nothing to `continue` to. One without destinations of its own
     tells nobody of what no route takes, which is a warning.
-(2) A route is unreachable where a sibling before it takes all that it would take and does not `continue`: one whose
-    matchers are all among its own (one without matchers takes everything), and that tells of all that it or a route
-    beneath it tells of (`about`).
-(3) Where nobody is told of Gatecrier itself (`about: [gatecrier]`), that is a note: a destination that fails can't say
+(2) `destinations` and `templates` name destinations, `active` and `mute` name `time_intervals`.
+(3) What the tree itself can't mean is said in `router.routing.checks`. A route of which something was left out
+    (`sections`) is held against no other one: what was meant is not known.
+(4) A destination whose receipt an admission waits for (`must_deliver`) is told of events by themselves.
+(5) Where nobody is told of Gatecrier itself (`about: [gatecrier]`), that is a note: a destination that fails can't say
     so itself. It is a warning where the configuration relies on what nobody would hear of: silences, which only the
     incidents lane has, a `rate`, and a destination that requests wait for (`must_deliver`). Whether anybody is told is
     asked of the tree, with examples of what would be told.
-(4) Whatever has the wrong type is passed over here, because the validation tells of it.
 """
 
 from __future__ import annotations
@@ -20,110 +20,89 @@ from collections.abc import Iterator, Sequence
 from router.events import NoticeEvent
 from router.rendering.examples import NOTICES, SUMMARIES, TROUBLES, UNMATCHED
 from router.routing import RouteSettings, RoutingTree
-from router.routing.matchers import Matcher, parse_matcher
-from router.settings.plain import Item, maps, names, texts
-from router.settings.problems import Finding, Path, Plain, advice, path_text, quoted
+from router.routing.checks import Node, nodes, told_of_incidents_only, unreachable, without_incidents
+from router.settings.problems import Finding, Path, path_text
+from router.settings.sections import TellingItems, Tree, names
 from router.settings.tree import Settings
+from router.text import advice, shown
 
 ROOT: Path = ("routes",)
-_OF_ROOT = frozenset({"decisions"})
 
 
-def routes(data: Item) -> Iterator[Finding]:
-    """Everything that is wrong with the tree of routes."""
-    root, declared = data.get("routes"), names(data.get("destinations"))
-    if declared and root is None:
+def routes(telling: TellingItems, *, is_missing: bool) -> Iterator[Finding]:
+    """Everything that is wrong with the tree of routes; `is_missing` where there is none."""
+    if is_missing and names(telling.destinations):
         yield Finding(ROOT, "is missing; expected the destinations that are told, such as `destinations: [...]`")
-    if not isinstance(root, dict):
+    if (tree := telling.routes) is None:
         return
-    if root.get("match"):
-        yield Finding(
-            (*ROOT, "match"), "the root takes every event; move its matchers to a route beneath it", at_key=True
-        )
-    if root.get("continue"):
+    yield from _root(tree.root)
+    declared, intervals = names(telling.destinations), names(telling.time_intervals)
+    for node in nodes(tree.root):
+        yield from _dangling(node, declared, intervals)
+    yield from _unreachable(tree)
+    for place in filter(tree.is_whole, without_incidents(tree.root)):
+        text = "is for messages about incidents; say `lane: incidents`, or name the template at the destination"
+        yield Finding((*ROOT, *place, "templates"), text, at_key=True)
+    if tree.is_whole(()):
+        yield from _never_told_alone(telling, tree)
+
+
+def _root(root: RouteSettings) -> Iterator[Finding]:
+    if root.match:
+        text = "the root takes every event; move its matchers to a route beneath it"
+        yield Finding((*ROOT, "match"), text, at_key=True)
+    if root.continue_:
         yield Finding((*ROOT, "continue"), "the root has no siblings to continue to; drop it", at_key=True)
-    for path, node, about in nodes(root, ROOT):
-        yield from _dangling(node, path, declared)
-        yield from _matchers(node, path)
-        yield from _unreachable(node, path, about)
 
 
-def nodes(node: Item, path: Path, inherited: frozenset[str] = _OF_ROOT) -> Iterator[tuple[Path, Item, frozenset[str]]]:
-    """The node and every node beneath it, in the order of the file, each with what it tells of."""
-    about = _about(node, inherited)
-    yield path, node, about
-    for index, child in maps(node.get("routes")):
-        yield from nodes(child, (*path, "routes", index), about)
-
-
-def _dangling(node: Item, path: Path, declared: list[str]) -> Iterator[Finding]:
-    for index, name in texts(node.get("destinations")):
+def _dangling(node: Node, declared: Sequence[str], intervals: Sequence[str]) -> Iterator[Finding]:
+    here, route = (*ROOT, *node.place), node.route
+    for index, name in enumerate(route.destinations):
         if name not in declared:
-            text = f"{quoted(name)} names no destination; {advice(name, declared)}"
-            yield Finding((*path, "destinations", index), text)
+            text = f"{shown(name)} names no destination; {advice(name, declared)}"
+            yield Finding((*here, "destinations", index), text)
+    for key, named in (("active", route.active), ("mute", route.mute)):
+        for index, name in enumerate(named or ()):
+            if name not in intervals:
+                text = f"{shown(name)} names none of time_intervals; {advice(name, intervals)}"
+                yield Finding((*here, key, index), text)
+    for name in route.templates:
+        if name not in declared:
+            text = f"{shown(name)} names no destination; {advice(name, declared)}"
+            yield Finding((*here, "templates", name), text, at_key=True)
 
 
-def _matchers(node: Item, path: Path) -> Iterator[Finding]:
-    for index, text in texts(node.get("match")):
-        try:
-            parse_matcher(text)
-        except ValueError as error:
-            yield Finding((*path, "match", index), str(error))
-
-
-def _about(node: Item, inherited: frozenset[str]) -> frozenset[str]:
-    return frozenset(text for _, text in texts(node.get("about"))) or inherited
-
-
-def _about_within(node: Item, inherited: frozenset[str]) -> frozenset[str]:
-    """What this node or any beneath it tells of."""
-    own = _about(node, inherited)
-    return own.union(*(_about_within(child, own) for _, child in maps(node.get("routes"))))
-
-
-def _unreachable(node: Item, path: Path, about: frozenset[str]) -> Iterator[Finding]:
-    taken: list[tuple[int, frozenset[Matcher], frozenset[str]]] = []
-    for index, child in maps(node.get("routes")):
-        wanted, told = _parsed(child.get("match", [])), _about_within(child, about)
-        if wanted is None:
-            continue
-        winner = next((earlier for earlier, matchers, of in taken if matchers <= wanted and told <= of), None)
-        if winner is not None:
-            before = path_text((*path, "routes", winner))
+def _unreachable(tree: Tree) -> Iterator[Finding]:
+    for place, winner in unreachable(tree.root):
+        if tree.is_whole(place) and tree.is_whole(winner):
+            before = path_text((*ROOT, *winner))
             remedy = f"move this one before it, or let {before} `continue`"
             text = f"no event reaches this route, because {before} takes all of it; {remedy}"
-            yield Finding((*path, "routes", index), text)
-        if child.get("continue") is not True:
-            taken.append((index, wanted, _about(child, about)))
+            yield Finding((*ROOT, *place), text)
 
 
-def _parsed(match: Plain) -> frozenset[Matcher] | None:
-    """The matchers, or None where one of them is none."""
-    if not isinstance(match, list) or not all(isinstance(text, str) for text in match):
-        return None
-    try:
-        return frozenset(parse_matcher(text) for _, text in texts(match))
-    except ValueError:
-        return None
+def _never_told_alone(telling: TellingItems, tree: Tree) -> Iterator[Finding]:
+    only = told_of_incidents_only(tree.root)
+    for item in telling.destinations:
+        if item.value is not None and item.value.must_deliver and item.name in only:
+            text = (
+                "only routes of the incidents lane tell it, so that there is no receipt to wait for; "
+                "drop it, or add a route of the events lane"
+            )
+            yield Finding(("destinations", item.index, "must_deliver"), text)
 
 
-def unused(data: Item) -> Iterator[Finding]:
+def unused(settings: Settings) -> Iterator[Finding]:
     """Warnings: destinations that no route names, or none at all."""
-    declared = data.get("destinations")
-    if not declared:
+    if not settings.destinations:
         yield Finding(("destinations",), "there is no destination: events are only kept in the outbox")
-    root = data.get("routes")
-    if declared and isinstance(root, dict) and not root.get("destinations"):
+    elif not settings.routes.destinations:
         yield Finding(ROOT, "the root names no destinations: nobody is told of events that no route takes")
-    told = {
-        name
-        for _, node, _ in (nodes(root, ROOT) if isinstance(root, dict) else ())
-        for _, name in texts(node.get("destinations"))
-    }
-    for index, destination in maps(declared):
-        name = destination.get("name")
-        if isinstance(name, str) and name not in told:
-            yield Finding(("destinations", index, "name"), f"no route tells the destination {quoted(name)}")
+    told = {name for node in nodes(settings.routes) for name in node.route.destinations}
+    for index, destination in enumerate(settings.destinations):
+        if destination.name not in told:
+            text = f"no route tells the destination {shown(destination.name)}"
+            yield Finding(("destinations", index, "name"), text)
 
 
 def unheard(settings: Settings) -> Iterator[Finding]:
@@ -145,11 +124,11 @@ _HEARING = "add a route that says `about: [gatecrier]` and names a destination"
 
 def _unheard_of(settings: Settings) -> Sequence[str]:
     """What the configuration relies on and nobody would be told of, in words."""
-    limited = [quoted(one.name) for one in settings.destinations if one.rate is not None]
-    awaited = [quoted(one.name) for one in settings.destinations if one.must_deliver]
+    limited = [shown(one.name) for one in settings.destinations if one.rate is not None]
+    awaited = [shown(one.name) for one in settings.destinations if one.must_deliver]
     failing = [one for one in TROUBLES if one["data"]["notice"]["facts"]["cause"].of == "destination"]
     lost = []
-    if _has_incidents(settings.routes) and not _is_heard(settings, [UNMATCHED]):
+    if any(node.route.lane == "incidents" for node in nodes(settings.routes)) and not _is_heard(settings, [UNMATCHED]):
         lost.append("a silence that matches nothing")
     if limited and not _is_heard(settings, [SUMMARIES["rate"]]):
         lost.append(f"what is beyond the rate of {' and '.join(limited)}")
@@ -163,7 +142,3 @@ def _is_heard(settings: Settings, notices: Sequence[NoticeEvent]) -> bool:
     """Whether anybody is told of any of these."""
     tree = RoutingTree(settings.routes)
     return any(tree.of_gatecrier(notice["data"], None) for notice in notices)
-
-
-def _has_incidents(route: RouteSettings) -> bool:
-    return route.lane == "incidents" or any(_has_incidents(child) for child in route.routes)

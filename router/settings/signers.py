@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from router.settings.problems import Finding, quoted
+from router.settings.problems import Finding
 from router.settings.tree import Settings
+from router.text import shown
 from router.verification.settings import DeclaredSigner
 
 
@@ -25,13 +26,13 @@ def too_few(settings: Settings) -> Iterator[Finding]:
         distinct = len({entry.who for entry in verifier.signers})
         if distinct < threshold <= len(verifier.signers):
             same = "; ".join(
-                f"{quoted(entry.name)} is the same {entry.kind} as {quoted(other)}"
+                f"{shown(entry.name)} is the same {entry.kind} as {shown(other)}"
                 for entry, other in _same(verifier.signers)
             )
             kind = "signer" if len(kinds := {entry.kind for entry in verifier.signers}) > 1 else next(iter(kinds))
             plural = {"key": "keys", "identity": "identities", "signer": "signers"}[kind]
             text = (
-                f"threshold {threshold} can never be met: {quoted(verifier.name)} has {distinct} distinct "
+                f"threshold {threshold} can never be met: {shown(verifier.name)} has {distinct} distinct "
                 f"{plural if distinct > 1 else kind}, since {same}; add another, or expect at most {distinct}"
             )
             yield Finding(("policy", index, "with", "threshold"), text)
@@ -41,7 +42,7 @@ def aliases(settings: Settings) -> Iterator[Finding]:
     """Signers that stand under another name already."""
     for index, verifier in enumerate(settings.verifiers):
         for entry, other in _same(verifier.signers):
-            text = f"is the same {entry.kind} as {quoted(other)}; a threshold counts it once"
+            text = f"is the same {entry.kind} as {shown(other)}; a threshold counts it once"
             yield Finding(("verifiers", index, *entry.place), text)
 
 

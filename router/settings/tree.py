@@ -21,6 +21,7 @@ from router.rendering.settings import TemplatesSettings
 from router.routing import IncidentSettings, TimeIntervalSettings
 from router.routing.settings import ReceiverSettings, RouteSettings
 from router.server.settings import OperationsSettings
+from router.text import shown
 from router.verification.catalogue import VerifierSettings
 from router.verification.trust_roots import TrustRootSettings
 
@@ -30,7 +31,7 @@ _CLUSTER = r"[A-Za-z0-9]([A-Za-z0-9._:/@-]{0,251}[A-Za-z0-9])?"
 def _cluster(value: str) -> str:
     if re.fullmatch(_CLUSTER, value, re.ASCII) is None:
         raise ValueError(
-            f"{value[:300]!r} is not a valid name of a cluster; write letters, digits and . _ : / @ -, "
+            f"{shown(value, 300)} is not a valid name of a cluster; write letters, digits and . _ : / @ -, "
             "such as production-eu"
         )
     return value
@@ -101,6 +102,12 @@ class KeeperSettings(ClusterSettings):
     """How events become incidents, of which people are told."""
     time_intervals: tuple[TimeIntervalSettings, ...] = ()
     """Times by name, which `active` and `mute` of routes name."""
+
+    @model_validator(mode="after")
+    def _destinations_know_how_long_incidents_last(self) -> Self:
+        for destination in self.destinations:
+            destination.bind(self.incidents.forget_after)
+        return self
 
 
 class Settings(KeeperSettings, GateSettings):

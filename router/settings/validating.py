@@ -24,8 +24,9 @@ from pydantic_core import ErrorDetails, to_json
 from router.by_reference import Secret
 from router.fields import ReadingContext, SettingsModel
 from router.settings import shape
-from router.settings.problems import Finding, Path, Plain, advice, in_words, inside, listed, nearest, quoted
+from router.settings.problems import Finding, Path, Plain, in_words, inside
 from router.settings.wording import worded
+from router.text import advice, listed, nearest, shown
 
 T = TypeVar("T")
 
@@ -73,6 +74,28 @@ def validated(
 
 
 @dataclass(frozen=True, slots=True)
+class Mistakes:
+    """Where what is not valid stands."""
+
+    places: Sequence[Path]
+    """Of each mistake the value that is wrong, or that lacks something."""
+
+
+def valid_or_mistakes(
+    adapter: TypeAdapter[T], root: shape.Annotation, data: Plain, reading: ReadingContext
+) -> T | Mistakes:
+    """The settings, or only where they are wrong, kinds that are nearly known aside; `root` is the adapter's type."""
+    result = _tried(adapter, data, reading)
+    if not isinstance(result, _Errors):
+        return result
+    found = [_located(root, data, error) for error in result.errors]
+    supposed, prefixes = _with_nearest_kinds(data, found)
+    if prefixes:
+        return valid_or_mistakes(adapter, root, supposed, reading)
+    return Mistakes([one.path[:-1] if one.type == "missing" else one.path for one in found])
+
+
+@dataclass(frozen=True, slots=True)
 class _Errors:
     errors: list[ErrorDetails]
 
@@ -113,6 +136,19 @@ def _replaced(data: Plain, path: Path, value: Plain) -> Plain:
             return data | {key: _replaced(data.get(key), path[1:], value)}
         case list(), int() as index:
             return [*data[:index], _replaced(data[index], path[1:], value), *data[index + 1 :]]
+        case _:
+            return data
+
+
+def without(data: Plain, path: Path) -> Plain:
+    """A copy of the data without the key that stands at the end of the path."""
+    match data, path[0]:
+        case dict(), str() as key if len(path) == 1:
+            return {name: value for name, value in data.items() if name != key}
+        case dict(), str() as key if key in data:
+            return data | {key: without(data[key], path[1:])}
+        case list(), int() as index if index < len(data):
+            return [*data[:index], without(data[index], path[1:]), *data[index + 1 :]]
         case _:
             return data
 
@@ -183,7 +219,7 @@ def _finding(located: Located) -> Finding:
             return Finding(path, f"is missing; expected {_purpose(located)}")
         case "union_tag_invalid":
             tag = _given_tag(located)
-            words = f"{quoted(tag)} is not a known {shape.TAG}" if isinstance(tag, str) else f"found {in_words(tag)}"
+            words = f"{shown(tag)} is not a known {shape.TAG}" if isinstance(tag, str) else f"found {in_words(tag)}"
             return Finding((*path, shape.TAG), f"{words}; {advice(str(tag), _tags_of(located.annotation))}")
         case "union_tag_not_found":
             return Finding((*path, shape.TAG), f"is missing; expected one of {listed(_tags_of(located.annotation))}")

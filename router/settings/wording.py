@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 
 from router.by_reference import Secret
 from router.settings import shape
-from router.settings.problems import Path, Plain, advice, in_words, kind_in_words, listed
+from router.settings.problems import Path, Plain, in_words, kind_in_words
+from router.text import advice, listed
 
 _EXPECTED = {
     "string_type": "a text",

@@ -3,23 +3,22 @@ r"""The two forms of a line: JSON for machines, columns for people at a terminal
 Rules:
 (1) JSON is one line of UTF-8, of at most `LINE_LIMIT` bytes. What is too long is made again with less room for each
     value, and in the end told by its name alone.
-(2) Nothing that others chose may shape a line or a terminal: characters that can't be seen (control, format, those
-    that reorder text, separators of lines) are written as escapes, in JSON as `\u202e`, which a reader of JSON turns
-    back. In columns a value that is more than a plain word stands in quotes (structlog's renderer does that), so that
-    it can't look like a value beside it, and a traceback is indented, so that it can't look like lines. So are
-    `problems`, sentences that nobody could read beside each other.
+(2) Nothing that others chose may shape a line or a terminal: characters that can't be seen are written as escapes
+    (`router.text`), in JSON as JSON's own, which a reader turns back. In columns a value that is more than a plain word
+    stands in quotes (structlog's renderer does that), so that it can't look like a value beside it, and a traceback is
+    indented, so that it can't look like lines. So are `problems`, sentences that nobody could read beside each other.
 (3) Nothing here raises: in place of a line that can't be made stands one that says so.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, MutableMapping
 
 import orjson
 import structlog
 
-from router.telemetry.line_values import bounded, failure, shown, traceback_text
+from router.telemetry.line_values import as_text, bounded, failure, traceback_text
+from router.text import escape_in_json, one_line
 
 LINE_LIMIT = 16 * 1024
 """Bytes of a line with its end: container runtimes (CRI, Docker) split longer ones."""
@@ -28,8 +27,6 @@ ROOMS = (6000, 1500, 300, 50)
 PROBLEMS = "problems"
 """The name of values that are told beneath a line for people, each on its own."""
 _TRACEBACK = 8000
-_BEYOND_ASCII = re.compile(r"[^ -~]+")
-_LAST_OF_BMP = 0xFFFF
 
 Form = Callable[[MutableMapping[str, object]], bytes]
 """Makes a line, with its end, of the values that are to stand in it; changes the mapping."""
@@ -64,8 +61,7 @@ def seen_in_json(made: bytes) -> bytes:
     """JSON with escapes in place of what can't be seen; what it says to a reader stays the same."""
     if made.isascii() and b"\x7f" not in made:
         return made
-    text = made.decode()
-    return made if text.isprintable() else _BEYOND_ASCII.sub(_escaped_in_json, text).encode()
+    return one_line(made.decode(), escape_in_json).encode()
 
 
 def _encodable(value: object) -> object:
@@ -80,30 +76,6 @@ def _encodable(value: object) -> object:
             return value
 
 
-def _escaped_in_json(match: re.Match[str]) -> str:
-    found = match[0]
-    return found if found.isprintable() else "".join(map(_escape_in_json, found))
-
-
-def _escape_in_json(character: str) -> str:
-    if character.isprintable():
-        return character
-    code = ord(character)
-    if code <= _LAST_OF_BMP:
-        return f"\\u{code:04x}"
-    code -= _LAST_OF_BMP + 1
-    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
-
-
-def seen(text: str) -> str:
-    """The text with escapes in place of what can't be seen."""
-    return text if text.isprintable() else "".join(map(_seen, text))
-
-
-def _seen(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()
-
-
 class Columns:
     """Makes lines for people, in colours where they are wanted."""
 
@@ -114,13 +86,13 @@ class Columns:
         """The line; a traceback follows it, indented."""
         error = failure(event.pop("exc_info", None))
         for room in ROOMS:
-            values = {seen(key): _all_seen(value) for key, value in bounded(event, room).items()}
+            values = {one_line(key): _all_seen(value) for key, value in bounded(event, room).items()}
             problems = values.pop(PROBLEMS, [])
             line = self._rendered(values)
             line += "".join(f"\n    | {one}" for one in (problems if isinstance(problems, list) else [problems]))
             if error is not None:
                 told = traceback_text(error, min(_TRACEBACK, room * 2))
-                line += "".join(f"\n    | {seen(part)}" for part in told.split("\n"))
+                line += "".join(f"\n    | {one_line(part)}" for part in told.split("\n"))
             made = line.encode()
             if len(made) < LINE_LIMIT:
                 return made + b"\n"
@@ -133,9 +105,9 @@ class Columns:
 def _all_seen(value: object) -> object:
     match value:
         case str():
-            return seen(value)
+            return one_line(value)
         case dict():
-            return {seen(key): _all_seen(item) for key, item in value.items()}
+            return {one_line(key): _all_seen(item) for key, item in value.items()}
         case list():
             return [_all_seen(item) for item in value]
         case _:
@@ -155,7 +127,7 @@ def unfailing(form: Form) -> Form:
 
 
 def _told_by_name(event: Mapping[str, object], cause: str) -> bytes:
-    name, stamp = (shown(event.get(key, ""), KEPT)[:KEPT] for key in ("event", "timestamp"))
+    name, stamp = (as_text(event.get(key, ""), KEPT)[:KEPT] for key in ("event", "timestamp"))
     told = {"line": name, "cause": cause, "event": "log_line_failed", "level": "error", "timestamp": stamp}
     return dumped(told) + b"\n"
 

@@ -79,7 +79,7 @@ class _Room:
             if depth == 0:
                 return self._fitted_text(f"... (a {type(value).__name__} of {len(value)} items)")
             return self._fitted_mapping(value, depth) if isinstance(value, dict) else self._fitted_items(value, depth)
-        return self._fitted_text(shown(value, self.left))
+        return self._fitted_text(as_text(value, self.left))
 
     def _fitted_text(self, text: str) -> str:
         fitted = _text(text, max(0, self.left))
@@ -99,7 +99,7 @@ class _Room:
         for count, (key, value) in enumerate(found.items()):
             if self.left <= 0:
                 return {**fitted, "...": f"({len(found) - count} more)"}
-            name = _text(key if isinstance(key, str) else shown(key, KEY_LIMIT), KEY_LIMIT)
+            name = _text(key if isinstance(key, str) else as_text(key, KEY_LIMIT), KEY_LIMIT)
             self.left -= len(name)
             fitted[name] = REDACTED if key in CREDENTIAL_KEYS else self.fitted(value, depth - 1)
         return fitted
@@ -109,7 +109,7 @@ def _text(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
 
 
-def shown(value: object, most: int) -> str:
+def as_text(value: object, most: int) -> str:
     """Any other value as text; secrets never."""
     if isinstance(value, SecretStr | SecretBytes):
         return REDACTED
@@ -140,7 +140,7 @@ def traceback_text(error: BaseException, room: int) -> str:
     """The traceback within so many characters; cut in its middle, since its end names the cause."""
     try:
         text = "".join(traceback.format_exception(error, limit=-FRAMES)).rstrip("\n")
-    except Exception:  # noqa: BLE001 - an exception whose own text fails is told by its name
+    except Exception:  # noqa: BLE001 - a foreign exception may be odd: its line would lose every value
         return f"{type(error).__name__} (its traceback can't be shown)"
     if len(text) <= room:
         return text

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, Union, get_args
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, Union
 
 from pydantic import Field
 
-from router.verification.combination_settings import AllOfSettings, AnyOfSettings, CombinationSettings
+from router.verification.combination_settings import AllOfSettings, AnyOfSettings
 from router.verification.cosign.settings import CosignSettings
 from router.verification.notation.settings import NotationSettings
 from router.verification.settings import SchemeSettings
@@ -26,15 +26,4 @@ if TYPE_CHECKING:  # a checker of types can't know what the list makes of it at 
 else:
     VerifierSettings = Annotated[Union[SCHEMES], Field(discriminator="kind")]  # noqa: UP007 - of a list
 
-
-def _kind(settings: type[SchemeSettings]) -> str:
-    kind: str = get_args(settings.model_fields["kind"].annotation)[0]
-    return kind
-
-
-KINDS_WITHOUT_EVIDENCE = tuple(_kind(settings) for settings in SCHEMES if not settings.looks_at_evidence)
-"""Values of `kind` of whose verifiers nothing can be demanded."""
-COMBINING_KINDS = tuple(_kind(settings) for settings in SCHEMES if issubclass(settings, CombinationSettings))
-"""Values of `kind` of verifiers that are combined of others."""
-
-__all__ = ["BUILT_IN", "COMBINING_KINDS", "KINDS_WITHOUT_EVIDENCE", "SCHEMES", "VerifierSettings"]
+__all__ = ["BUILT_IN", "SCHEMES", "VerifierSettings"]

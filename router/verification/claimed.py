@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from router.errors import InvalidSignatureError
 from router.verification.evidence import Evidence
 from router.verification.notation.envelopes import read_envelope
-from router.verification.notation.trust import shown
+from router.verification.notation.trust import subject_text
 from router.verification.pki.certificates import Certificate
 from router.verification.sigstore.identities import identity_of
 from router.verification.sigstore.material import signer_beside, signer_in
@@ -28,7 +28,7 @@ def claimed_signer(piece: Evidence) -> str:
 def _claimed(piece: Evidence) -> Iterator[str]:
     for envelope in piece.notations:
         leaf = Certificate.from_der(read_envelope(envelope.media_type, envelope.body).chain[0])
-        yield shown(leaf.subject)
+        yield subject_text(leaf.subject)
     certificates = [
         *(signer_beside(signing.beside) for signing in piece.simple_signings),
         *(signer_beside(layer.beside) for layer in piece.attestation_layers),

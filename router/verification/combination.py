@@ -23,7 +23,7 @@ from typing import TypeAlias
 
 from router.errors import InvalidSignatureError, NotVerifiedError, UnverifiableError
 from router.images import Digest
-from router.shortening import HEAD, shortened
+from router.text import shortened
 from router.verdict import Verdict
 from router.verification.judgement import Judgement, refused, ruled
 from router.verification.scheme import AnyScheme, Demands, Findings, Signer, Verified
@@ -99,8 +99,8 @@ class Combination:
         if len(parts) == 1:
             return told
         if self.kind is Kind.ALL_OF:
-            return replace(told, detail=f'"{name}": {_short(told.detail)}')
-        details = "; ".join(f'"{name}": {_short(part.detail)}' for name, part in parts)
+            return replace(told, detail=f'"{name}": {shortened(told.detail)}')
+        details = "; ".join(f'"{name}": {shortened(part.detail)}' for name, part in parts)
         return replace(told, detail=f"proven by none of several: {details}")
 
     def proving(self, judgements: Mapping[str, Judgement]) -> Iterator[str]:
@@ -184,7 +184,3 @@ def _proven(parts: Sequence[Judgement]) -> Judgement:
         cached=all(part.cached for part in parts),
         valid_until=min(ends, default=None),
     )
-
-
-def _short(detail: str) -> str:
-    return detail if len(detail) <= HEAD else shortened(detail)

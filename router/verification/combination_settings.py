@@ -4,7 +4,7 @@ Rules:
 (1) Members are verifiers that look at evidence, by name: at most eight, each once. A combination may be a member, if
     its own members are none: that is two levels, and so no verifier can be a member of itself.
 (2) Members are looked up when the whole configuration is there. What does not fit stays unknown here, since
-    `router.settings.combinations` tells of it with its place; nothing can be proven with it.
+    `router.verification.checks` tells of it with its place; nothing can be proven with it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr
 
 from router.errors import ConfigurationError
 from router.fields import Name
+from router.text import shown
 from router.verification.combination import LEVEL_LIMIT, MEMBER_LIMIT, Combination, Kind, Single
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.scheme import Demands
@@ -45,7 +46,7 @@ class CombinationSettings(SchemeSettings, ABC):
     def members(self) -> tuple[SchemeSettings, ...]:
         """The settings of the members; raises ConfigurationError where they don't fit."""
         if self._members is None:
-            raise ConfigurationError(f"the members of the verifier {self.name!r} are not known")
+            raise ConfigurationError(f"the members of the verifier {shown(self.name)} are not known")
         return self._members
 
     def scheme(self, outside: Outside = NOTHING_KNOWN) -> Combination:

@@ -97,14 +97,28 @@ def overloaded(*, had_a_turn: bool) -> Judgement:
     return refused(OverloadedError(f"too many images were waiting to be verified: {had} within the deadline"), None)
 
 
-def told(judgement: Judgement, *, is_pinned: bool, by: str) -> Judgement:
-    """The judgement as one image's author should read it: an image given by digest may be a platform of an index.
+def denied(reason: Denial, detail: str) -> Judgement:
+    """The judgement about an image that is refused without asking anybody."""
+    return Judgement(Verdict.DENIED, reason, detail, None, (), cached=False)
 
-    `by` is the id of what it was judged by.
-    """
-    is_hinted = judgement.verdict is Verdict.UNSIGNED and is_pinned
-    detail = judgement.detail + _PINNED_HINT if is_hinted else judgement.detail
-    return replace(judgement, detail=detail, judged_by=by)
+
+def unasked() -> Judgement:
+    """The judgement about an image of a request that nobody waits for any more."""
+    detail = "nobody waited for a verdict"
+    return Judgement(Verdict.UNVERIFIABLE, Obstacle.UNANSWERED, detail, None, (), cached=False)
+
+
+def failed(error: BaseException) -> Judgement:
+    """The judgement about an image at which the verifier itself failed."""
+    detail = f"the verifier failed ({type(error).__name__})"
+    return Judgement(Verdict.UNVERIFIABLE, Obstacle.INTERNAL_ERROR, detail, None, (), cached=False)
+
+
+def with_hint(judgement: Judgement, *, is_pinned: bool) -> Judgement:
+    """The judgement as one image's author should read it: an image given by digest may be a platform of an index."""
+    if judgement.verdict is not Verdict.UNSIGNED or not is_pinned:
+        return judgement
+    return replace(judgement, detail=judgement.detail + _PINNED_HINT)
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
@@ -62,11 +62,29 @@ class DeclaredSigner:
     """Where it stands beneath its verifier."""
 
 
+@dataclass(frozen=True, slots=True)
+class Demandable:
+    """Whom a rule may ask for by name (`required`), and who counts towards its `threshold`."""
+
+    keys: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
+    authorities: tuple[str, ...] = ()
+    """Those who vouch for signers whom nobody has named: how many those are is not known."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((*self.keys, *self.identities, *self.authorities)))
+
+    def and_also(self, other: Demandable) -> Demandable:
+        """Those of both."""
+        return Demandable(
+            self.keys + other.keys, self.identities + other.identities, self.authorities + other.authorities
+        )
+
+
 class SchemeSettings(SettingsModel, ABC):
     """One verifier: what rules call it, and how it proves."""
-
-    looks_at_evidence: ClassVar[bool] = True
-    """Whether its rules can demand anything of signers."""
 
     name: VerifierName
     """What rules call this verifier."""
@@ -90,6 +108,16 @@ class SchemeSettings(SettingsModel, ABC):
     def root_source(self) -> RootSource | None:
         """Where the trusted root stands that it uses; None where it uses none."""
         return None
+
+    @property
+    def named_root(self) -> str | None:
+        """The name of the trust root that it is to use; None where it names none."""
+        return None
+
+    @property
+    def demandable(self) -> Demandable:
+        """Whom rules may ask for, as far as these settings name them."""
+        return Demandable()
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:

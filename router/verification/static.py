@@ -6,7 +6,7 @@ An image that passes here is `exempt`, never `verified`: nothing was checked, an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -59,8 +59,6 @@ class StaticScheme:
 
 class StaticSettings(SchemeSettings):
     """A verifier that looks at nothing: lets every image pass, or none."""
-
-    looks_at_evidence: ClassVar[bool] = False
 
     kind: Literal["static"]
     """The scheme."""

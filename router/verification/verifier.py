@@ -22,18 +22,20 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from router.errors import ConfigurationError, NotVerifiedError, TimedOutError
 from router.images import Digest, ImageReference
 from router.policy import Rule
 from router.slices import Slices
+from router.text import shown
 from router.verification.account import Account, Notes
 from router.verification.catalogue import BUILT_IN
 from router.verification.combination import Case as CombinedCase
 from router.verification.combination import Combination
 from router.verification.examination import Case, Examination
 from router.verification.flights import Flights
-from router.verification.judgement import Judgement, judged_by, refused, ruled, told
+from router.verification.judgement import Judgement, judged_by, refused, ruled, with_hint
 from router.verification.lasting import Known, Lasting
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.places import ProvenPlaces
@@ -55,6 +57,12 @@ def _loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 
+def _addressed(judgement: Judgement, image: ImageReference, rule: Rule, trust: str) -> Judgement:
+    """The judgement as it is given to whoever asked about this image by this rule; `trust` is the id of the trust."""
+    known = replace(judgement, judged_by=judged_by(rule.key, trust))
+    return with_hint(known, is_pinned=image.digest is not None)
+
+
 class Verifier:
     """Judges images by rules. One instance per configuration; a new one may take the memory of the old one along."""
 
@@ -65,7 +73,7 @@ class Verifier:
         clock: Callable[[], float] = _loop_time,
         *,
         now: Callable[[], float] = time.time,
-        remembered: VerdictCache | None = None,
+        cache: VerdictCache | None = None,
         outside: Outside = NOTHING_KNOWN,
         resolve_every: float = 0.0,
     ) -> None:
@@ -76,7 +84,7 @@ class Verifier:
             settings: The verifiers that rules may name.
             clock: Seconds, for how long something is remembered.
             now: Unix time in seconds, until when something is trusted.
-            remembered: The memory of another verifier: proofs are keyed by trust, so what still holds stays.
+            cache: The memory of another verifier: proofs are keyed by trust, so what still holds stays.
             outside: What is known beside the configuration.
             resolve_every: Seconds for which it is remembered what a tag pointed to.
 
@@ -90,7 +98,7 @@ class Verifier:
         }
         self._clock = clock
         self._now = now
-        self.remembered = VerdictCache(clock, now) if remembered is None else remembered
+        self.cache = VerdictCache(clock, now) if cache is None else cache
         self._slices = Slices(_SLICES_AT_ONCE)
         self._flights: Flights[Key, Judgement] = Flights(lambda judgement: judgement.is_timeout)
         self._tags = RecentTags(registry, clock, resolve_every)
@@ -113,7 +121,7 @@ class Verifier:
         """
         scheme = self._schemes.get(rule.verifier)
         if scheme is None:
-            raise ConfigurationError(f"there is no verifier {rule.verifier!r}")
+            raise ConfigurationError(f"there is no verifier {shown(rule.verifier)}")
         if not isinstance(scheme, Combination) and not scheme.needs_evidence:  # (1)
             return self._unseen(scheme, image, rule)
         digest = image.digest
@@ -126,14 +134,14 @@ class Verifier:
         key: Key = image.registry, image.repository, digest, rule.key, case.trust.id
         if account is not None:
             judgement = await self._verified(image, case, key, deadline, account.by(rule.verifier))
-        elif (kept := self.remembered.get(key)) is not None:
+        elif (kept := self.cache.get(key)) is not None:
             judgement = kept.judgement
         else:
             found = await self._flights.join(key, deadline, lambda until: self._verified(image, case, key, until))
             judgement = found or refused(TimedOutError("no verdict within the deadline of the request"), digest)
-        return told(judgement, is_pinned=image.digest is not None, by=judged_by(rule.key, case.trust.id))
+        return _addressed(judgement, image, rule, case.trust.id)
 
-    def knows(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:
+    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:
         """The judgement, where it can be had without asking anybody: a static one, or a remembered one by digest.
 
         With `is_recent_enough` what a tag pointed to a moment ago will do.
@@ -149,13 +157,13 @@ class Verifier:
                 return None
             digest, until = recent
         trust = scheme.trust.id
-        kept = self.remembered.get((image.registry, image.repository, digest, rule.key, trust))
+        kept = self.cache.get((image.registry, image.repository, digest, rule.key, trust))
         if kept is None:
             return None
         judgement = kept.judgement
         valid_until = math.inf if judgement.valid_until is None else judgement.valid_until
         lasting = Lasting(min(until, kept.until), valid_until, frozenset(((rule.verifier, trust),)))
-        return Known(told(judgement, is_pinned=image.digest is not None, by=judged_by(rule.key, trust)), lasting)
+        return Known(_addressed(judgement, image, rule, trust), lasting)
 
     def holds(self, lasting: Lasting) -> bool:
         """Whether what was known still holds, the clocks and all trust considered."""
@@ -189,10 +197,10 @@ class Verifier:
         notes: Notes | None = None,
     ) -> Judgement:
         if isinstance(case, CombinedCase):
-            around = Surroundings(self._registry, self._proven_places, self._slices, self.remembered)
+            around = Surroundings(self._registry, self._proven_places, self._slices, self.cache)
             together = Together(case, image, around, deadline, None if notes is None else notes.account)
             judgement = await together.verified()
-            self.remembered.put(key, judgement, together.until)
+            self.cache.put(key, judgement, together.until)
             return judgement
         sought = case.scheme.sought
         examination = Examination(case, self._slices, deadline, notes=notes)
@@ -200,5 +208,5 @@ class Verifier:
         async with Questions(self._registry, where, deadline) as questions:
             search = Search(questions, self._proven_places, where, case.digest)
             await search.run(sought, examination.is_enough)  # (4)
-        self.remembered.put(key, examination.judgement)  # (5)
+        self.cache.put(key, examination.judgement)  # (5)
         return examination.judgement

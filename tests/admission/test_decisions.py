@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from router.admission.decisions import Alike, Decisions
 from router.admission.draft import Draft
-from router.admission.places import PLACE_COST, Place
-from router.decision import Finding, decide
+from router.admission.places import PLACE_COST
+from router.decision import Finding, Place, decide
+from router.images import Digest
 from router.reasons import Proof
 from router.verdict import Mode, Verdict
 from router.verification import Judgement, Signer
 from router.verification.lasting import Lasting
 from tests.admission.world import BROKEN, SIGNED, UNSIGNED, MemoryVerifier, World, asked, pod
+from tests.findings import RULE
 
 IMAGES = ["r.example/shop/web:1", "r.example/soft/db", "r.example/watched/a@sha256:" + "cd" * 32, "nobody/knows", "a b"]
 NOTED = [SIGNED, UNSIGNED, BROKEN]
@@ -84,24 +86,15 @@ async def test_forty_pods_of_one_replica_set_are_decided_once() -> None:
 
 
 def finding(place: Place) -> Finding:
-    return Finding(
-        container=place.container,
-        container_kind=place.container_kind,
-        image=place.image,
-        reference=place.image + ":latest",
-        digest="sha256:" + "ab" * 32,
-        rule="**",
-        rule_mode=Mode.ENFORCE,
-        on_unverifiable="reject",
-        verifier="keys",
-        verdict=Verdict.VERIFIED,
-        reason=Proof.SIGNED,
-        detail="signed by " + place.container,
-        signers=(Signer("release", "SHA256:" + "ab" * 22, None, None),),
+    judgement = Judgement(
+        Verdict.VERIFIED,
+        Proof.SIGNED,
+        "signed by " + place.container,
+        Digest.parse("sha256:" + "ab" * 32),
+        (Signer("release", "SHA256:" + "ab" * 22, None, None),),
         cached=True,
-        milliseconds=0.0,
-        wanted="a signature",
     )
+    return Finding(place, place.image + ":latest", RULE, judgement, "a signature")
 
 
 def alike(number: int, images: int) -> Alike:

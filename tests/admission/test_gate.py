@@ -12,7 +12,7 @@ from router import slices
 from router.admission import draft, patches, pinning, telling
 from router.admission import gate as gate_module
 from router.admission.asked import Asked
-from router.admission.judging import Judging
+from router.admission.judging import ImageJudge
 from router.admission.unreadable import Unreadable
 from router.decision import Finding
 from router.events import event_id
@@ -464,10 +464,10 @@ STAGES = [
     (Enforcement, "mode"),
     (Enforcement, "never_blocks"),
     (gate_module, "read_workload"),
-    (Judging, "findings"),
-    (Judging, "_at_once"),
-    (Judging, "_judged"),
-    (Judging, "_finding"),
+    (ImageJudge, "findings"),
+    (ImageJudge, "_at_once"),
+    (ImageJudge, "_judged"),
+    (ImageJudge, "_finding"),
     (pinning, "held_against"),
     (gate_module, "decide"),
     (draft, "audit_annotations"),

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from router.admission.judging import Judging
-from router.admission.places import Place
-from router.decision import Finding
+from router.admission.judging import ImageJudge
+from router.decision import Finding, Place
 from router.images import ImageReference
 from router.policy import Policy, Rule, RuleSettings
 from router.reasons import Obstacle
@@ -49,7 +48,7 @@ class Slow:
             self.now -= 1
         return UNSIGNED
 
-    def knows(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - a double
+    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - a double
         """What is known of all."""
         return None if self.known is None else Known(self.known)
 
@@ -72,7 +71,7 @@ def judged(
     verifier: Slow, images: Sequence[str], within: float = 8.0, policy: Policy = POLICY, *, came: float = 0.0
 ) -> list[Finding]:
     async def story() -> list[Finding]:
-        judging = Judging(policy, verifier, verifier.wants, Facts(), Turnstile())
+        judging = ImageJudge(policy, verifier, verifier.wants, Facts(), Turnstile())
         found, _ = await judging.findings(places(*images), came, within, Asker("shop", is_dry_run=False))
         await asyncio.sleep(0.1)
         assert verifier.now == 0
@@ -84,10 +83,10 @@ def judged(
 def test_a_timeout_is_the_registrys_doing_where_it_was_asked_for_half_of_the_time() -> None:
     long, short = judged(Slow({"a": (3.9, 100.0), "b": (4.1, 100.0)}), ["r.example/a", "r.example/b"])
 
-    assert (long.reason, long.is_registrys_doing, long.is_failing) == ("timeout", True, False)
-    assert (short.reason, short.is_registrys_doing, short.is_failing) == ("timeout", False, True)
-    assert "4.1 of 8.0 s" in long.detail
-    assert "3.9 of 8.0 s" in short.detail
+    assert (long.reason, long.judgement.is_registrys_doing, long.is_failing) == ("timeout", True, False)
+    assert (short.reason, short.judgement.is_registrys_doing, short.is_failing) == ("timeout", False, True)
+    assert "4.1 of 8.0 s" in long.judgement.detail
+    assert "3.9 of 8.0 s" in short.judgement.detail
 
 
 def test_what_never_got_its_turn_is_overloaded_and_never_tolerated() -> None:
@@ -110,7 +109,7 @@ def test_no_unsigned_image_passes_behind_many_others() -> None:
 def test_a_crowd_of_one_namespace_does_not_delay_the_image_of_another() -> None:
     async def story() -> tuple[list[Finding], float]:
         verifier, loop = Slow(), asyncio.get_running_loop()
-        judging = Judging(POLICY, verifier, verifier.wants, Facts(), Turnstile())
+        judging = ImageJudge(POLICY, verifier, verifier.wants, Facts(), Turnstile())
         crowd = [
             asyncio.create_task(
                 judging.findings(
@@ -138,15 +137,15 @@ def test_a_crowd_of_one_namespace_does_not_delay_the_image_of_another() -> None:
 def test_a_deadline_that_has_passed_makes_nothing_tolerable() -> None:
     (finding,) = judged(Slow(otherwise=(0.0, 100.0)), ["r.example/a"], within=0.0)
 
-    assert (finding.is_registrys_doing, finding.is_failing) == (False, True)
+    assert (finding.judgement.is_registrys_doing, finding.is_failing) == (False, True)
 
 
 def test_what_waited_before_it_was_judged_is_not_tolerated_for_a_moment_of_silence() -> None:
     """Whoever fills the room before an unsigned image leaves it a tenth of a second, and no registry is so quick."""
     (finding,) = judged(Slow(otherwise=(0.0, 0.15)), ["r.example/evil"], within=0.1, came=-7.9)
 
-    assert (finding.reason, finding.is_registrys_doing, finding.is_failing) == ("timeout", False, True)
-    assert "0.1 of 8.0 s" in finding.detail
+    assert (finding.reason, finding.judgement.is_registrys_doing, finding.is_failing) == ("timeout", False, True)
+    assert "0.1 of 8.0 s" in finding.judgement.detail
 
 
 def test_a_busy_loop_makes_no_registry_silent() -> None:
@@ -155,7 +154,7 @@ def test_a_busy_loop_makes_no_registry_silent() -> None:
     async def story() -> Finding:
         verifier, loop = Slow(otherwise=(0.0, 100.0)), asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        judging = Judging(POLICY, verifier, verifier.wants, Facts(), Turnstile())
+        judging = ImageJudge(POLICY, verifier, verifier.wants, Facts(), Turnstile())
         asking = asyncio.create_task(
             judging.findings(places("r.example/evil"), 0.0, 0.8, Asker("strict", is_dry_run=False))
         )
@@ -172,7 +171,7 @@ def test_a_busy_loop_makes_no_registry_silent() -> None:
 def test_without_tolerance_a_long_timeout_fails_too() -> None:
     (finding,) = judged(Slow(otherwise=(0.0, 100.0)), ["r.example/a"], policy=REJECTING)
 
-    assert (finding.is_registrys_doing, finding.is_failing) == (True, True)
+    assert (finding.judgement.is_registrys_doing, finding.is_failing) == (True, True)
 
 
 async def test_a_thousand_known_images_leave_the_loop_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +191,7 @@ async def test_a_thousand_known_images_leave_the_loop_to_others(monkeypatch: pyt
 
     monkeypatch.setattr(time, "perf_counter", perf_counter)
     verifier = Slow(known=SIGNED)
-    judging = Judging(POLICY, verifier, verifier.wants, Facts(), Turnstile())
+    judging = ImageJudge(POLICY, verifier, verifier.wants, Facts(), Turnstile())
     beside = asyncio.create_task(others())
     deadline = asyncio.get_running_loop().time() + 60
     images = [f"r.example/a{number}" for number in range(1000)]

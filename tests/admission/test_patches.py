@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from router.admission.patches import pin
-from router.admission.places import Place
+from router.decision import Place
 from router.errors import InvalidReferenceError
 from router.images import Digest, parse_reference
 from tests.admission import recorded

@@ -108,7 +108,7 @@ def test_what_is_no_review_with_a_uid_is_refused_with_its_cause(body: bytes, cau
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"operation": "PATCH"}, "'PATCH'; expected one of CONNECT, CREATE, DELETE, UPDATE"),
+        ({"operation": "PATCH"}, '"PATCH"; expected one of CONNECT, CREATE, DELETE, UPDATE'),
         ({"operation": None}, "missing or no text"),
         ({"operation": ["CREATE"]}, "missing or no text"),
         ({"object": []}, "request.object is not an object"),

@@ -20,7 +20,7 @@ from router.admission import webhook
 from router.admission.gate import Gate
 from router.admission.receiving import Receiving, Room
 from router.admission.settings import WebhookSettings
-from router.admission.telling import Telling
+from router.admission.telling import EventRecorder
 from router.admission.unreadable import UnreadableBodies
 from router.admission.webhook import Webhook, last_review
 from router.images import ImageReference
@@ -247,9 +247,9 @@ async def test_what_has_no_image_waits_for_no_room() -> None:
 
 
 BREAKING = [
-    (Telling, "store"),
-    (Telling, "count"),
-    (Telling, "_event"),
+    (EventRecorder, "store"),
+    (EventRecorder, "count"),
+    (EventRecorder, "_event"),
     (webhook, "allowance"),
     (webhook, "read_review"),
     (Gate, "validate"),
@@ -271,8 +271,8 @@ async def test_nothing_that_breaks_below_the_webhook_becomes_an_http_error(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("injected")
 
+    monkeypatch.setattr(holder, part, broken)  # before the endpoint keeps a method of it
     async with Endpoint().running() as endpoint:
-        monkeypatch.setattr(holder, part, broken)
         if part == "read_review":  # then nobody knows whose request it is
             status, _, headers = await endpoint.post(json.dumps(pod(WEB, namespace=namespace)).encode())
             assert (status, headers.get("Retry-After")) == (503, "1")
@@ -287,9 +287,9 @@ async def test_the_last_word_needs_no_log(monkeypatch: pytest.MonkeyPatch) -> No
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("injected")
 
+    monkeypatch.setattr(Gate, "validate", broken)  # before the endpoint keeps it
+    monkeypatch.setattr(webhook, "log", SimpleNamespace(error=broken))
     async with Endpoint().running() as endpoint:
-        monkeypatch.setattr(Gate, "validate", broken)
-        monkeypatch.setattr(webhook, "log", SimpleNamespace(error=broken))
         answer = await endpoint.ask(pod(WEB))
 
     assert answer["allowed"] is False

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.admission import foreign
-from router.admission.places import PLACES_LIMIT, Place
+from router.admission.places import PLACES_LIMIT
 from router.admission.workloads import Workload, read_workload
+from router.decision import Place
 from tests.admission import recorded
 from tests.admission.recorded import workload as images_of
 from tests.admission.world import pod

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from router.admission.asked import Asked, GateRules, Times
 from router.admission.decisions import Decisions
 from router.admission.gate import Gate
-from router.admission.judging import Judging
-from router.admission.telling import Telling
+from router.admission.judging import ImageJudge
+from router.admission.telling import EventRecorder
 from router.errors import OutboxError
 from router.events import CloudEvent, Origin, decode
 from router.images import Digest, ImageReference
@@ -58,7 +58,7 @@ class MemoryVerifier:
             raise verdict
         return verdict
 
-    def knows(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - a double
+    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - a double
         """What is remembered, until `known` says something else."""
         judgement = self.known.get(image.repository)
         return None if judgement is None else Known(judgement, Lasting(until=self.changes + 1.0))
@@ -193,13 +193,13 @@ class World:
 
     def gate(self) -> Gate:
         """The gate with this world's rules."""
-        return Gate(self.gate_rules(), Telling(self.outbox, self.facts, now=lambda: 1767312000.0), self.facts)
+        return Gate(self.gate_rules(), EventRecorder(self.outbox, self.facts, now=lambda: 1767312000.0), self.facts)
 
     def gate_rules(self) -> GateRules:
         """What this world's configuration says."""
         enforcement = {"namespaces": {"strict": "enforce"}, "never_block": ["kube-system"]}
         policy = Policy([RuleSettings.model_validate(rule) for rule in self.rules])
-        judging = Judging(policy, self.verifier, self.verifier.wants, self.facts, Turnstile())
+        judging = ImageJudge(policy, self.verifier, self.verifier.wants, self.facts, Turnstile())
         return GateRules(
             origin=Origin("test", "gatecrier-0"),
             enforcement=Enforcement(EnforcementSettings.model_validate(enforcement)),

@@ -26,6 +26,7 @@ from router.telemetry import metrics
 from router.telemetry.causes import Cause
 from router.verdict import Severity
 from tests.architecture.alert import rendered_alert
+from tests.architecture.arriving import arriving_parts
 from tests.architecture.budgets import budget_list
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -216,6 +217,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("SECURITY.md", "budgets"): budget_list,
     ("README.md", "alert"): rendered_alert,
     ("config/monitoring/alerts.yaml", "troubles"): trouble_alerts,
+    **arriving_parts((ROOT / "docs" / "destinations.md").read_text()),
 }
 
 

@@ -16,7 +16,7 @@ import pytest
 from router.admission.settings import TlsFiles, WebhookSettings
 from router.assembly import attention
 from router.assembly.attention import WAITING, Attention
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.errors import OutboxError
 from router.outbox import NewEvent, Number
 from router.pem import Pair
@@ -75,7 +75,7 @@ class Scene:
         self.intake = Intake()
         loop = asyncio.get_running_loop()
         self.attention = Attention(self.metrics, "gatecrier-0", now=lambda: NOW + loop.time())
-        self.observing = Observing(self.metrics, self.attention.book.held_by("keeper-0"))
+        self.observing = MetricsObserver(self.metrics, self.attention.book.held_by("keeper-0"))
         self.settings = GateSettings.model_validate(
             {
                 "cluster": "production-eu",

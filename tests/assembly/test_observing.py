@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from router.assembly.observing import LATE, Observing
+from router.assembly.observing import LATE, MetricsObserver
 from router.destinations.outcome import Delivered, TryAgain, Undeliverable
 from router.outbox import Waiting
 from router.telemetry import logs
@@ -12,7 +12,7 @@ from router.verdict import Mode, RequestOutcome, Skip, Verdict
 def test_what_stages_report_is_counted() -> None:
     metrics = create("0")
     book = TroubleBook(metrics.show_trouble)
-    observing = Observing(metrics, book.held_by("keeper-0"))
+    observing = MetricsObserver(metrics, book.held_by("keeper-0"))
     observing.expect_destinations(["siem"])
     for outcome in (Delivered(), TryAgain("http_500"), Undeliverable("http_400")):
         observing.attempted("siem", outcome.label)
@@ -93,7 +93,7 @@ def troubles(metrics: Metrics) -> set[str]:
 def test_what_waits_for_long_or_was_set_aside_is_trouble_until_it_is_gone() -> None:
     """Also of a destination that left the configuration, and of one that has nothing to be told of any more."""
     metrics = create("0")
-    observing = Observing(metrics, TroubleBook(metrics.show_trouble).held_by("keeper-0"))
+    observing = MetricsObserver(metrics, TroubleBook(metrics.show_trouble).held_by("keeper-0"))
     seen = []
     for found in (
         {"siem": Waiting(2, 1000.0 - LATE, 0)},
@@ -116,7 +116,7 @@ def test_what_waits_for_long_or_was_set_aside_is_trouble_until_it_is_gone() -> N
 
 def test_a_destination_that_refuses_us_is_trouble_until_it_does_not() -> None:
     metrics = create("0")
-    observing = Observing(metrics, TroubleBook(metrics.show_trouble).held_by("keeper-0"))
+    observing = MetricsObserver(metrics, TroubleBook(metrics.show_trouble).held_by("keeper-0"))
     observing.refused("siem", is_refused=True)
     during = troubles(metrics)
     observing.refused("siem", is_refused=False)
@@ -127,7 +127,7 @@ def test_a_destination_that_refuses_us_is_trouble_until_it_does_not() -> None:
 def test_whatever_a_receiver_answers_the_reasons_of_the_metric_are_a_closed_set() -> None:
     """Else a receiver could make a series of each status that it thinks of."""
     metrics = create("0")
-    observing = Observing(metrics, TroubleBook(metrics.show_trouble).held_by("keeper-0"))
+    observing = MetricsObserver(metrics, TroubleBook(metrics.show_trouble).held_by("keeper-0"))
     observing.expect_destinations(["siem"])
     before = metrics.exposed().decode().count("gatecrier_deliveries_set_aside_total{")
     for status in range(100, 1000):

@@ -151,7 +151,7 @@ def rendering() -> Render:
 
     def rendered(event_id: str, body: bytes, _template: str) -> Document:
         made = renderer.render(body)
-        return Document(event_id, made.body, made.content_type, made.is_fallback)
+        return Document(event_id, made.body, made.content_type, made.value, made.is_fallback)
 
     return rendered
 

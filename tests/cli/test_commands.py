@@ -154,7 +154,7 @@ def test_an_unknown_destination_is_told_with_the_nearest(
     code, out, err = said(capsys, "deliveries", command, "--config", config, "--destination", "archve")
 
     assert (code, out) == (2, "")
-    assert "there is no destination 'archve'; did you mean \"archive\"?" in err
+    assert 'there is no destination "archve"; did you mean "archive"?' in err
 
 
 def test_a_destination_that_was_removed_is_known_while_it_has_deliveries(
@@ -165,7 +165,7 @@ def test_a_destination_that_was_removed_is_known_while_it_has_deliveries(
 
     assert code == 0
     assert "event-1" in out
-    assert "1 deliveries are left for 'siem', which is not a destination here" in warnings
+    assert '1 deliveries are left for "siem", which is not a destination here' in warnings
     assert "replay --destination siem --to NAME" in warnings
 
 
@@ -193,7 +193,7 @@ def test_deliveries_are_sent_elsewhere(capsys: pytest.CaptureFixture[str], confi
         ("discarded", "siem", "0", "replayed_elsewhere:"),
     }
     assert wrong == 2
-    assert "there is no destination 'siem'" in err
+    assert 'there is no destination "siem"' in err
 
 
 def test_a_delivery_is_replayed(capsys: pytest.CaptureFixture[str], config: str) -> None:

@@ -229,7 +229,7 @@ def test_events_are_searched_by_matchers(capsys: pytest.CaptureFixture[str], con
     assert (code, [one["id"] for one in json.loads(out)]) == (0, ["event-1"])
     assert none == 1
     assert wrong == 2
-    assert "did you mean 'images.verdict'" in err
+    assert 'did you mean "images.verdict"' in err
 
 
 def test_the_tree_of_routes_is_drawn(capsys: pytest.CaptureFixture[str], config: str) -> None:

@@ -32,7 +32,7 @@ def test_columns_that_do_not_fit_beside_the_others_go_beneath_them() -> None:
 
 
 def test_what_can_not_be_seen_is_shown_as_an_escape() -> None:
-    assert table(["A"], [["\x1b[2J\n"]], width=80) == "A\n\\x1b[2J\\n"
+    assert table(["A"], [["\x1b[2J\n"]], width=80) == "A\n\\u001b[2J\\n"
 
 
 def test_without_a_terminal_the_width_is_80(monkeypatch: pytest.MonkeyPatch) -> None:

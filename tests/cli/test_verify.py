@@ -311,7 +311,7 @@ def test_a_demand_that_is_misspelt_is_refused_and_not_passed_over(capsys: Captur
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--key=none.pub"], "'none.pub' can't be read"),
+        (["--key=none.pub"], '"none.pub" can\'t be read'),
         (["--issuer=https://x"], "exactly one of subject and subject_regex"),
         (["--threshold=2"], "nobody is trusted yet"),
         ([RELEASE, "--threshold=2"], "threshold 2 can never be met"),
@@ -376,7 +376,7 @@ def test_nothing_that_others_wrote_steers_the_terminal(capsys: Captured) -> None
     _, as_json, _ = said(capsys, RELEASE, "--jsonl", "x\x1b[2J\u202e/y:1\n")
 
     assert code == 1
-    assert out.splitlines()[0] == "x\\u001b[2J\\u202e/y:1\\u000a"
+    assert out.splitlines()[0] == "x\\u001b[2J\\u202e/y:1\\n"
     assert out.replace("\n", "").isprintable()
     assert as_json.count("\n") == 1
     assert as_json.rstrip("\n").isprintable()

@@ -10,33 +10,39 @@ from pydantic import TypeAdapter
 
 from router.by_reference import Secret
 from router.destinations.catalogue import DestinationSettings, kind_named
-from router.destinations.dialect import Dialect, Reply
+from router.destinations.dialect import Dialect, Exchange, Post, Reply
 from router.destinations.document import Document
 from router.destinations.kind import AnyKind
-from router.destinations.outcome import Outcome
+from router.destinations.outcome import Outcome, gist
 from router.destinations.socket_settings import Endpoint
 from router.fields import ReadingContext
 from router.settings import shape
 
 ADAPTER: TypeAdapter[DestinationSettings] = TypeAdapter(DestinationSettings)
+USUAL = frozenset({"url", "email", "api_key"})
+"""Keys that are said here although the same can be said by others: where events go, and who tells them."""
 URL = "http://127.0.0.1:9/T000/url-secret"
 
 
 def least(kind: AnyKind) -> dict[str, object]:
-    """As little as an operator can say: what is required, and where events go, secrets by variables."""
+    """As little as an operator can say so that all is told: what is required, where it goes, secrets by variables."""
     written: dict[str, object] = {"name": "it", "kind": kind.name}
+    if "admitted" in kind.settings.model_fields:
+        written["admitted"] = "change"
     for key, field in kind.settings.model_fields.items():
         allowed = set(shape.alternatives(field.annotation))
-        if key in written or not (field.is_required() or key == "url"):
+        if key in written or not (field.is_required() or key in USUAL):
             continue
         if field.examples:
             written[field.alias or key] = field.examples[0]
         elif str in allowed:
-            written[key] = URL if key == "url" else "x"
+            written[key] = {"url": URL, "email": "it@x.example"}.get(key, "x")
         elif Endpoint in allowed:
             written[key] = "127.0.0.1:9"
         elif Secret in allowed:
             written[key] = {"env": key.upper()}
+        elif key == "urls":
+            written[key] = [URL]
         else:
             assert Path in allowed, f"the tests know no value for {key} of {kind.name}: teach them one here"
             written[key] = "x"
@@ -65,15 +71,28 @@ def _all_values(written: Mapping[str, object]) -> list[object]:
     return [*written.values(), *inner]
 
 
+def beforehand(path: str) -> str | None:
+    """What a service answers to a question that comes before what is told; None where it is no question."""
+    there = '{"key":"IT-1","fields":{"status":{"statusCategory":{"key":"new"}}}}'
+    return f'{{"issues":[{there}],"transitions":[]}}' if path.endswith(("/search/jql", "/transitions")) else None
+
+
+def told_with(exchange: Exchange) -> Post:
+    """What tells the service, after what it is asked before."""
+    post = next(exchange)
+    while (answer := beforehand(f"/{post.method}")) is not None:
+        post = exchange.send(Reply(200, answer, None, 0.0))
+    return post
+
+
 def outcome_of(dialect: Dialect, reply: Reply) -> Outcome:
     """What becomes of an attempt to which this is answered; it must be the only request."""
     attempt = dialect.exchange([Document("event-1", b'{"text":"hello"}')], 0.0)
-    next(attempt)
+    told_with(attempt)
     try:
         attempt.send(reply)
     except StopIteration as ended:
-        outcome: Outcome = ended.value
-        return outcome
+        return gist(ended.value)
     raise AssertionError("one request is not all of it")
 
 

@@ -31,7 +31,7 @@ from router.rendering.template import Template
 from router.settings.reference import reference
 from router.settings.schema import schema_text
 from router.settings.snapshot import read_file
-from tests.contracts.kinds import least, read, variables_of
+from tests.contracts.kinds import least, read, told_with, variables_of
 from tests.rendering.hostile import EVENT, HOSTILE, event_with, shape_of
 
 EACH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -56,7 +56,10 @@ def shipped(kind: AnyKind) -> Templates:
         shelf(name).template(str(name), kind.markup) for name in (kind.template, kind.incident_template)
     )
     return Templates(
-        decisions, Library([notices_folder()], read_file, OF_NOTICES).template(kind.name, kind.markup), None, incidents
+        decisions,
+        Library([notices_folder()], read_file, OF_NOTICES).template(str(kind.template), kind.markup),
+        None,
+        incidents,
     )
 
 
@@ -70,7 +73,12 @@ def composed(kind: AnyKind, folder: Path, body: bytes) -> bytes:
     settings = read(written, folder, variables_of(written))
     if not isinstance(kind, HttpKind):
         return body
-    return next(kind.dialect(kind.own(settings)).exchange([Document("event-1", body)], 0.0)).body
+    return told_with(kind.dialect(kind.own(settings)).exchange([Document("event-1", body)], 0.0)).body
+
+
+def documents_in(body: bytes) -> list[object]:
+    """The JSON documents of a request, one a line."""
+    return [json.loads(line) for line in body.splitlines()]
 
 
 def test_every_module_of_a_kind_is_in_the_catalogue_once() -> None:
@@ -147,14 +155,14 @@ def test_no_value_changes_the_shape_of_a_kind_s_payload(kind: AnyKind, text: str
 
     assert hostile.problem is None
     assert shape_of(json.loads(hostile.body)) == shape_of(json.loads(plain.body))
-    assert shape_of(json.loads(as_sent)) == shape_of(json.loads(sent))
+    assert shape_of(documents_in(as_sent)) == shape_of(documents_in(sent))
 
 
 @WITH_TEMPLATES
 @pytest.mark.parametrize("body", STORED, ids=lambda body: orjson.loads(body)["id"])
 def test_what_is_told_is_in_what_is_sent(kind: AnyKind, body: bytes, tmp_path: Path) -> None:
     """The sentence of a decision or an incident, the title of a notice."""
-    sent = texts(json.loads(composed(kind, tmp_path, renderer(kind, shipped(kind)).render(body).body)))
+    sent = texts(documents_in(composed(kind, tmp_path, renderer(kind, shipped(kind)).render(body).body)))
     data = orjson.loads(body)["data"]
     match data:
         case {"notice": {"title": str(title)}}:
@@ -202,7 +210,7 @@ def test_a_minimal_payload_loses_no_alert(kind: AnyKind, occasion: Occasion, bod
     made = occasion.make(kind, body)
     sent = composed(kind, tmp_path, made)
 
-    assert json.loads(sent)
+    assert all(documents_in(sent))
     assert len(sent) < max(20_000, 2 * len(body))
 
 
@@ -211,7 +219,7 @@ def test_a_minimal_payload_says_what_happened_and_is_read_as_no_markup(kind: Any
     body = event_with("<!channel> & <https://evil.example|click>")
     said = alert_message(orjson.loads(body)["data"]["decision"])
     for occasion in OCCASIONS:
-        sent = texts(json.loads(composed(kind, tmp_path, occasion.make(kind, body))))
+        sent = texts(documents_in(composed(kind, tmp_path, occasion.make(kind, body))))
 
         assert str(escape(Lines(said), kind.markup)) in sent
 

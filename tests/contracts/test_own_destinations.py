@@ -59,4 +59,5 @@ def test_it_says_what_delivery_asks(kind: AnyKind, tmp_path: Path) -> None:
     assert destination.name == "it"
     assert destination.concurrency >= 1
     assert destination.batch_size >= 1
+    assert destination.batch_bytes >= 1
     assert destination.give_up_after > 0

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from router.delivery import Channel, Dispatcher
-from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome
+from router.destinations.document import Destination, Document
+from router.destinations.outcome import Answer, Delivered, Each
 from router.outbox import Accepted, Delivery, DeliveryState, NewEvent, Postponed, SetAside, Settlement, Wanted
 from router.telemetry.causes import Cause
 from tests.outbox.memory import Key, MemoryOutbox, MemoryQueue
@@ -89,20 +90,18 @@ class StagedQueue(MemoryQueue):
         self.outbox.change.set()
 
 
-Answer = Callable[[Sequence[Document]], Awaitable[Outcome]]
-
-
 @dataclass
 class Receiver:
     """A destination that answers as it is told, and remembers everything."""
 
     name: str = "sink"
-    answer: Callable[[int, Sequence[str]], Outcome | Exception] = lambda _number, _ids: Delivered()
+    answer: Callable[[int, Sequence[str]], Answer | Exception] = lambda _number, _ids: Delivered()
     """(number of the attempt, event ids) -> what becomes of it."""
     seconds: float = 0.001
     """How long an attempt takes."""
     concurrency: int = 4
     batch_size: int = 1
+    batch_bytes: int = sys.maxsize
     give_up_after: float = 86400.0
     attempts: list[tuple[float, tuple[str, ...]]] = field(default_factory=list)
     accepted: Counter[str] = field(default_factory=Counter)
@@ -110,7 +109,7 @@ class Receiver:
     most_under_way: int = 0
     is_closed: bool = False
 
-    async def deliver(self, documents: Sequence[Document]) -> Outcome:
+    async def deliver(self, documents: Sequence[Document]) -> Answer:
         """Answer as told, after `seconds`."""
         ids = tuple(document.event_id for document in documents)
         self.attempts.append((asyncio.get_running_loop().time(), ids))
@@ -124,8 +123,8 @@ class Receiver:
         outcome = self.answer(number, ids)
         if isinstance(outcome, Exception):
             raise outcome
-        if isinstance(outcome, Delivered):
-            self.accepted.update(ids)
+        each = outcome.outcomes if isinstance(outcome, Each) else [outcome] * len(ids)
+        self.accepted.update(one for one, of in zip(ids, each, strict=True) if isinstance(of, Delivered))
         return outcome
 
     async def close(self) -> None:
@@ -196,7 +195,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    *receivers: Receiver,
+    *receivers: Destination,
     outbox: StagedOutbox | None = None,
     rendering: Callable[[str, bytes, str], Document] = render,
     seed: int = 7,

@@ -12,7 +12,7 @@ from router.delivery.breaker import FAILURES, LAST_PAUSE, PROBES
 from router.delivery.budget import ALL_BYTES, LANE_BYTES
 from router.delivery.lane import CHUNK, QUIET
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
 from router.errors import OutboxError
 from router.outbox import Accepted, Delivery, NewEvent, Selection, SetAside, Settlement
 from router.verdict import Severity
@@ -213,7 +213,7 @@ def test_a_late_success_ends_the_pause() -> None:
 
     async def story() -> None:
         class Slow(Receiver):
-            async def deliver(self, documents: Sequence[Document]) -> Outcome:
+            async def deliver(self, documents: Sequence[Document]) -> Answer:
                 if documents[0].event_id == "event-1":
                     await asyncio.sleep(0.5)
                     return Delivered()

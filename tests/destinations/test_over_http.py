@@ -18,7 +18,7 @@ from router.destinations.dialect import MOVED_FOR, OneRequest, Post
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.webhook import WebhookSettings
-from router.destinations.outcome import Delivered, Outcome, TryAgain
+from router.destinations.outcome import Delivered, Outcome, TryAgain, gist
 from router.destinations.over_http import HttpDestination
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
@@ -41,7 +41,7 @@ def settings(url: str, **more: object) -> WebhookSettings:
 
 async def told(url: str, egress: EgressSettings = LOOPBACK, **more: object) -> Outcome:
     destination = open_destination(settings(url, **more), egress)
-    outcome = await destination.deliver([DOCUMENT])
+    outcome = gist(await destination.deliver([DOCUMENT]))
     await destination.close()
     return outcome
 

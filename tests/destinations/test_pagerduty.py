@@ -18,7 +18,7 @@ from router.destinations.dialect import Reply
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.pagerduty import KIND, SIZE_LIMIT, PagerdutyDialect, PagerdutySettings
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable, gist
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES, WHOLE
@@ -30,7 +30,7 @@ from router.rendering.template import Template
 from router.settings.snapshot import read_file
 from tests.incidents.stage import World, found
 from tests.rendering.hostile import ANY_TEXT
-from tests.simulators.pagerduty import PagerDuty, refusals
+from tests.simulators.pagerduty import PagerDuty, refusals, refusals_of_change
 from tests.simulators.sinks import Sink
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -59,21 +59,21 @@ def documents(bodies: Sequence[bytes], templates: Templates = SHIPPED) -> list[D
 
 def sent(body: bytes, event_id: str = "event-1") -> dict[str, Any]:
     """The event that PagerDuty gets for a payload, which it takes."""
-    post = PagerdutyDialect(settings()).compose([Document(event_id, body)], 0.0)
+    post = next(PagerdutyDialect(settings(KEY, admitted="change")).exchange([Document(event_id, body)], 0.0))
     made: dict[str, Any] = json.loads(post.body)
 
-    assert refusals(made, post.body) == []
+    assert (refusals_of_change if post.url else refusals)(made, post.body) == []
     return made
 
 
-async def paged(all_documents: Sequence[Document], pager: PagerDuty) -> list[Outcome]:
+async def paged(all_documents: Sequence[Document], pager: PagerDuty, **written: object) -> list[Outcome]:
     """Deliver them to PagerDuty."""
     async with Sink(behave=pager.behave).running() as sink:
-        destination = open_destination(settings(url=sink.url("/"), plain_http=True), LOOPBACK)
-        outcomes = [await destination.deliver([document]) for document in all_documents]
+        destination = open_destination(settings(KEY, url=sink.url("/"), plain_http=True, **written), LOOPBACK)
+        outcomes = [gist(await destination.deliver([document])) for document in all_documents]
         await destination.close()
 
-    assert {receipt.path for receipt in sink.got} == {"/v2/enqueue"}
+    assert {receipt.path for receipt in sink.got} <= {"/v2/enqueue", "/v2/change/enqueue"}
     return outcomes
 
 
@@ -96,6 +96,7 @@ def test_events_go_to_the_region_or_to_a_url(written: dict[str, object], endpoin
     [
         (KEY, {"region": "eu", "url": "https://a.example"}, "name `region` or `url`, not both"),
         (KEY, {"region": "mars"}, "'us' or 'eu'"),
+        (KEY, {"admitted": "page"}, "'skip' or 'change'"),
         (KEY, {"url": "http://a.example"}, "the url is http"),
         (KEY, {"routing_key": "literal"}, "never a literal"),
         ("secret-that-is-too-short", {}, "has 24 characters; an integration key of PagerDuty has 32"),
@@ -171,6 +172,46 @@ async def test_trouble_of_gatecrier_is_an_alert_until_it_is_over() -> None:
     assert len(first.alerts) == len(began)
 
 
+@pytest.mark.parametrize("templates", [SHIPPED, Templates(BAD)], ids=["shipped", "minimal"])
+async def test_what_was_admitted_is_no_alert(templates: Templates) -> None:
+    """But what would have been rejected is, and what was let in by break-glass."""
+    told = documents(
+        [encode(EXAMPLES[f"{one}-owner"]) for one in ("would-reject-one-image-no", "break-glass-two-images-no")],
+        templates,
+    )
+    admitted = documents([encode(EXAMPLES["admitted-one-image"])], templates)
+    skipping, changing = PagerDuty(KEY), PagerDuty(KEY)
+    outcomes = await paged([*admitted, *told], skipping)
+    outcomes += await paged([*admitted, *told], changing, admitted="change")
+
+    assert outcomes == [Delivered()] * 6
+    assert [skipping.taken, changing.taken] == [2, 3]
+    assert skipping.changes == []
+    assert [one[:28] for one in changing.changes] == ["Gatecrier admitted a request"]
+
+
+def test_what_corrects_an_alert_goes_to_it() -> None:
+    """Even if what was told as rejected turns out to be admitted."""
+    event = json.loads(encode(EXAMPLES["admitted-one-image"]))
+    event["data"]["corrects"] = "earlier"
+    (document,) = documents([as_json(event)])
+    made = sent(document.body)
+
+    assert (made["event_action"], made["dedup_key"]) == ("trigger", "earlier")
+
+
+def test_a_change_that_is_too_large_is_shrunk() -> None:
+    payload = {"summary": "web", "source": "c", "severity": "info", "custom_details": {"text": ["x" * 1000] * 700}}
+    made = sent(orjson.dumps({"event_action": "change", "payload": payload, "client": "c", "links": []}))
+    short = PagerdutyDialect(settings()).shorter(
+        Document("1", orjson.dumps({"event_action": "change", "payload": payload}))
+    )
+
+    assert (made["payload"]["summary"], made["payload"]["source"]) == ("web", "c")
+    assert short is not None
+    assert "event_action" not in sent(short.body)
+
+
 @pytest.mark.parametrize(
     ("severity", "level"), [("critical", "critical"), ("high", "error"), ("medium", "warning"), ("info", "info")]
 )
@@ -191,10 +232,10 @@ def test_where_a_template_fails_the_same_is_done_to_the_same_alert(body: bytes) 
     (whole,), (small,) = documents([body]), documents([body], Templates(BAD, BAD, None, BAD))
     first, second = (sent(one.body) for one in (whole, small))
 
-    assert [first[key] for key in ("event_action", "dedup_key")] == [
-        second[key] for key in ("event_action", "dedup_key")
+    assert [first.get(key) for key in ("event_action", "dedup_key")] == [
+        second.get(key) for key in ("event_action", "dedup_key")
     ]
-    assert first["payload"]["severity"] == second["payload"]["severity"]
+    assert first["payload"].get("severity") == second["payload"].get("severity")
     assert first["payload"]["source"] == second["payload"]["source"]
 
 
@@ -206,7 +247,7 @@ JSON = st.recursive(
 NEARLY = st.fixed_dictionaries(
     {},
     optional={
-        "event_action": st.sampled_from(["trigger", "resolve", "acknowledge", "page"]) | JSON,
+        "event_action": st.sampled_from(["trigger", "resolve", "acknowledge", "change", "page"]) | JSON,
         "dedup_key": st.text(max_size=400) | JSON,
         "routing_key": JSON,
         "links": JSON,
@@ -236,6 +277,28 @@ def test_whatever_a_template_makes_is_taken(made: object) -> None:
     event = sent(body)
 
     assert event["routing_key"] == KEY
+
+
+@given(JSON | NEARLY)
+def test_a_value_is_sent_as_its_body_would_be_and_stays_as_it_is(value: object) -> None:
+    """What was parsed to be checked is not parsed again, and whoever holds it needs it for the next attempt."""
+    try:
+        body = orjson.dumps(value)
+    except TypeError:  # as above
+        return
+    dialect = PagerdutyDialect(settings())
+    parsed, unparsed = (Document("1", body, value=one) for one in (value, None))
+
+    assert dialect.compose([parsed], 0.0) == dialect.compose([unparsed], 0.0)
+    assert orjson.dumps(value) == body
+
+
+def test_a_shorter_form_does_not_speak_of_what_it_was_made_of() -> None:
+    value = {"payload": {"summary": "s", "custom_details": {"long": "x" * 5000}}}
+    short = PagerdutyDialect(settings()).shorter(Document("1", orjson.dumps(value), value=value))
+
+    assert short is not None
+    assert short.parsed() == orjson.loads(short.body)
 
 
 def test_a_text_that_is_no_event_becomes_a_summary() -> None:

@@ -216,6 +216,28 @@ def test_every_body_is_sent_as_a_message(body: bytes) -> None:
     assert sent["text"].strip()
 
 
+def test_what_was_parsed_is_not_parsed_again() -> None:
+    """A rendered document was parsed to be checked; a message may have a quarter of a megabyte."""
+    document = Document("1", b"no JSON, and nobody reads it", value={"text": "hello"})
+
+    assert json.loads(IncomingWebhookDialect().compose([document], 0.0).body) == {"text": "hello"}
+
+
+def test_a_shorter_form_does_not_speak_of_what_it_was_made_of() -> None:
+    value = {"text": "x" * TEXT_LIMIT}
+    short = IncomingWebhookDialect().shorter(Document("1", orjson.dumps(value), value=value))
+
+    assert short is not None
+    assert short.parsed() == orjson.loads(short.body)
+
+
+@given(JSON)
+def test_a_value_is_sent_as_its_body_would_be(value: object) -> None:
+    parsed, unparsed = (Document("1", orjson.dumps(value), value=one) for one in (value, None))
+
+    assert IncomingWebhookDialect().compose([parsed], 0.0) == IncomingWebhookDialect().compose([unparsed], 0.0)
+
+
 @pytest.mark.parametrize("body", [b"[" * 400 + b"]" * 400, b'{"text":1,"a":' + b"[" * 400 + b"]" * 400 + b"}"])
 def test_what_can_not_be_written_again_is_sent_as_text(body: bytes) -> None:
     assert json.loads(IncomingWebhookDialect().compose([Document("1", body)], 0.0).body) == {"text": body.decode()}

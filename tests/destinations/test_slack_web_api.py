@@ -176,7 +176,7 @@ async def test_a_first_message_that_goes_meanwhile_is_posted_anew(error: str) ->
     assert first != second
 
 
-@pytest.mark.parametrize("error", ["edit_window_closed", "cant_update_message", "block_mismatch", "who_knows"])
+@pytest.mark.parametrize("error", ["edit_window_closed", "cant_update_message", "update_failed", "who_knows"])
 @pytest.mark.parametrize("updates", ["thread", "edit"])
 async def test_where_the_first_message_can_not_be_changed_its_thread_is_told(updates: str, error: str) -> None:
     async with Slack().running() as slack:
@@ -198,13 +198,13 @@ async def test_what_comes_late_changes_nothing_that_is_shown(updates: str) -> No
     async with Slack().running() as slack:
         destination = opened(slack, updates=updates)
         receipt = await told(destination, message("resolved", of=RESOLVED))
-        again = await told(destination, message("opened", receipt, is_late=True))
+        again = await told(destination, message("changed", receipt, CHANGED, is_late=True))
         await destination.close()
     (head,) = slack.heads
 
     assert again == receipt
     assert (head.body["text"], head.edits) == ("resolved", 0)
-    assert [one.body["text"] for one in slack.thread(head)] == ["opened"]
+    assert [(one.body["text"], one.is_broadcast) for one in slack.thread(head)] == [("changed", False)]
 
 
 @pytest.mark.parametrize(

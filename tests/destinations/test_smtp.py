@@ -16,7 +16,7 @@ from router.destinations.catalogue import open_destination
 from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.smtp import KIND, SmtpSettings, mail_of
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS
@@ -54,7 +54,7 @@ def opened(server: MailServer, **written: object) -> Destination:
     return open_destination(settings(address=f"127.0.0.1:{server.port}", **{**PLAIN, **written}), LOOPBACK)
 
 
-async def told(server: MailServer, written: Mapping[str, object] = PLAIN, document: Document = DOCUMENT) -> Outcome:
+async def told(server: MailServer, written: Mapping[str, object] = PLAIN, document: Document = DOCUMENT) -> Answer:
     """What comes of one delivery."""
     destination = opened(server, **written)
     outcome = await destination.deliver([document])

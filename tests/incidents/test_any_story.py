@@ -103,6 +103,27 @@ class Story(RuleBasedStateMachine):
                 del self.blamed[one]
                 self.passed[one] = at
 
+    @rule(
+        many=st.lists(
+            st.tuples(st.sampled_from(OWNERS), st.sets(st.sampled_from(CONTAINERS)), st.sampled_from([0.0, 1.0, 30.0])),
+            min_size=2,
+            max_size=6,
+        ),
+        is_mistaken=st.booleans(),
+    )
+    def decide_together(self, many: list[tuple[str, set[str], float]], *, is_mistaken: bool) -> None:
+        """Events of one transaction; with one among them that can't be understood, each is consumed by itself."""
+        now = self.world.of_day
+        for number, (name, bad, late) in enumerate(many):
+            images = [found("unsigned" if one in bad else "verified", one) for one in CONTAINERS]
+            self.world.decide(*images, kind="StatefulSet", name=name, at=now - late)
+            self.ids.append((f"event-{self.world.number}", now - late))
+            if is_mistaken and number == len(many) // 2:
+                self.world.decide(found("nonsense"), name="mistaken")
+        self.world.consume(crash=not is_mistaken)
+        for name, bad, late in many:
+            self._specify(name, bad, now - late, is_itself=True)
+
     def _is_to_blame(self, name: str, rules: str, at: float) -> bool:
         return name in self.blamed or 0.0 <= at - self.proven.get((name, rules), float("inf")) <= 3600.0
 

@@ -305,10 +305,17 @@ def test_a_flood_of_owners_leaves_other_namespaces_alone(world: World, monkeypat
 
 def test_an_event_that_can_not_be_understood_keeps_nobody_from_others(world: World) -> None:
     """A mistake about one event must not stop all that come after it."""
+    world.tell(BAD, name="before")
+    for _ in range(3):
+        world.decide(BAD, name="before")
     world.decide(found("nonsense"))
-    world.tell(BAD)
+    world.decide(BAD)
+    world.look()
+    alone = world.tell(found("nonsense"))
 
-    assert world.states() == ["opened"]
+    assert world.states() == ["opened", "opened"]
+    assert world.rows("SELECT json_extract(body, '$.count') FROM incidents ORDER BY number") == [(4,), (1,)]
+    assert (alone,) not in world.rows("SELECT event FROM incident_events")
     assert world.rows("SELECT consumed = (SELECT last FROM numbering) FROM incident_progress") == [(1,)]
 
 

@@ -230,6 +230,23 @@ def test_news_of_a_night_that_come_too_soon_in_the_morning_wait_for_their_time(t
     assert told == ["opened", "changed"]
 
 
+def test_a_silence_holds_back_what_an_interval_has_held_back(tmp_path: Path) -> None:
+    """Whoever silences something at night is not told of it in the morning, but in the silence's summary."""
+    world = World(tmp_path / "outbox.db", intervals=[office()])
+    route = IncidentRoute("people", severity="high", active=("office",))
+    world.of_day += 23 * 3600.0 - world.of_day % 86400.0  # 23:00 UTC
+    world.tell(BAD, routes=[route])
+    world.silence('request.namespace = "shop"', seconds=12 * 3600.0)
+    world.pass_time(9.5 * 3600.0)
+    in_the_morning = world.bodies()
+    world.pass_time(3 * 3600.0)
+    (summary,) = world.bodies()
+    world.close()
+
+    assert in_the_morning == []
+    assert summary["data"]["notice"]["facts"]["events"] == 1
+
+
 def test_news_that_wait_are_held_back_by_an_interval_too(tmp_path: Path) -> None:
     world = World(tmp_path / "outbox.db", intervals=[office()])
     route = IncidentRoute("people", severity="high", active=("office",), group_interval=60.0)

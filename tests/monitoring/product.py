@@ -14,7 +14,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.telemetry.metrics import create
 from router.telemetry.troubles import TroubleBook
 
@@ -36,7 +36,7 @@ _MATCHED = re.compile(r"([a-z_]+)\s*(?:=~|!~|!=|=)\s*\"")
 def series() -> Mapping[tuple[str, tuple[tuple[str, str], ...]], str]:
     """The type of every series of a product with one destination, by name and labels."""
     metrics = create("1.2.3")
-    observing = Observing(metrics, TroubleBook(metrics.show_trouble).held_by("keeper-0"))
+    observing = MetricsObserver(metrics, TroubleBook(metrics.show_trouble).held_by("keeper-0"))
     observing.expect_destinations(["siem"])
     observing.asked_registry("registry.example", "manifest", "ok")  # whose labels are known when it is asked
     return {

@@ -6,6 +6,8 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -334,3 +336,41 @@ async def test_a_log_that_is_damaged_in_its_middle_is_told_and_kept(path: Path, 
     assert 0 < len(kept) < 10
     assert [file.read_bytes() for file in damage.left_aside(copy)] == [damaged]
     assert Cause.OUTBOX_DAMAGED in heard.there
+
+
+async def test_a_check_that_begins_when_the_file_has_gone_makes_none(path: Path, heard: Heard) -> None:
+    """An empty one in its place would be taken for the outbox."""
+    outbox = await opened(path, heard)
+    await looked_after(outbox)
+    remove_all(path)
+    found = outbox._replacing._wrong()
+    is_there = await asyncio.to_thread(path.exists)
+    await outbox.close()
+
+    assert (found, is_there) == ("", False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities are of threads there")
+async def test_the_check_of_the_whole_file_steps_back_and_nothing_else_does(
+    path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads all of a million rows after each start; to append meanwhile must not wait for it."""
+
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    seen: list[int] = []
+
+    def nothing_wrong(_: replacing.Replacing) -> str:
+        seen.append(niceness())
+        return ""
+
+    monkeypatch.setattr(replacing.Replacing, "_wrong", nothing_wrong)
+    before = niceness()
+    outbox = await opened(path, heard)
+    await looked_after(outbox)
+    others = [niceness(), await asyncio.to_thread(niceness)]
+    await outbox.close()
+
+    assert seen == [max(before, replacing.STEP_BACK)]
+    assert others == [before, before]

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from router.errors import OutboxError
 from router.outbox import Accepted, NewEvent, Number, Selection, Wanted, damage, older, queries, schema, statements
+from router.outbox.protocol import URGENCY
 from router.outbox.records import SqliteRecords, beside
+from router.outbox.runs import Held, Runs
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Append
 from tests.outbox.stage import BODY, NOW, REPLICA, Clock, new, stored
@@ -230,6 +232,9 @@ async def test_a_file_that_another_program_keeps_is_told(path: Path) -> None:
             schema.connect(path, busy=0.0)
 
 
+HELD = Held([Runs()])
+
+
 def plans(path: Path, ask: Callable[[sqlite3.Connection], object]) -> list[str]:
     """How SQLite does what is asked."""
     with closing(schema.connect(path)) as connection:
@@ -246,9 +251,9 @@ def plans(path: Path, ask: Callable[[sqlite3.Connection], object]) -> list[str]:
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda connection: queries.ready(connection, "slack", 1, NOW, 10),
+        lambda connection: queries.ready(connection, "slack", 1, NOW, 10, HELD),
         lambda connection: queries.probes(connection, "slack", NOW, 10),
-        lambda connection: queries.next_due(connection, "slack", 10),
+        lambda connection: queries.next_due(connection, "slack", HELD),
         lambda connection: queries.sized(connection, [1]),
         lambda connection: queries.whole(connection, "slack", [1], NOW),
         lambda connection: queries.forgettable(connection, NOW),
@@ -270,6 +275,29 @@ async def test_the_indexes_serve_what_is_asked_all_the_time(
 
     assert any("INDEX" in plan or "PRIMARY KEY" in plan for plan in found)
     assert not [plan for plan in found if "SCAN events" in plan or "SCAN deliveries" in plan or "B-TREE" in plan]
+
+
+async def test_what_is_due_is_found_in_the_same_time_however_many_are_held(path: Path, outbox: SqliteOutbox) -> None:
+    """A thousand that are under way would be passed over again and again, in the event loop."""
+    await asyncio.gather(*(outbox.append(new(f"event-{number}")) for number in range(2000)))
+    with closing(schema.connect(path)) as connection:
+
+        def steps(held: int) -> tuple[int, object, object]:
+            runs, taken = Runs(), [0]
+            for number in range(1, held + 1):
+                runs.add(number)
+            connection.set_progress_handler(lambda: taken.__setitem__(0, taken[0] + 1), 1)
+            due = queries.next_due(connection, "slack", Held([runs]))
+            found = queries.ready(connection, "slack", URGENCY[new("").severity], NOW, 5, Held([runs]))
+            connection.set_progress_handler(None, 1)
+            return taken[0], due, found
+
+        few, many, every = steps(10), steps(1990), steps(2000)
+
+    assert (few[1], few[2]) == ([(11, 0)], [11, 12, 13, 14, 15])
+    assert (many[1], many[2]) == ([(1991, 0)], [1991, 1992, 1993, 1994, 1995])
+    assert (every[1], every[2]) == ([], [])
+    assert max(many[0], every[0]) <= few[0] + 50
 
 
 def previous(path: Path) -> None:

@@ -26,5 +26,5 @@ def test_a_refused_scheme_is_named_without_what_follows() -> None:
     with pytest.raises(ValidationError) as refused:
         OutboxSettings(url="postgresql://gatecrier:hunter2@db/events")
 
-    assert "'postgresql' is not an outbox" in refused.value.errors(include_input=False)[0]["msg"]
+    assert '"postgresql" is not an outbox' in refused.value.errors(include_input=False)[0]["msg"]
     assert "hunter2" not in refused.value.errors(include_input=False)[0]["msg"]

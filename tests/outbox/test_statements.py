@@ -23,6 +23,7 @@ from router.outbox import (
     Settlement,
     queries,
     schema,
+    selecting,
 )
 from router.outbox.claiming import CLAIM_BYTES, _within_bytes
 from router.outbox.queries import Sized
@@ -51,7 +52,7 @@ def test_results_come_in_the_order_of_what_was_asked(connection: sqlite3.Connect
     one, two = Number(REPLICA, 1), Number(REPLICA, 2)
 
     assert perform(connection, asked) == [77, one, None, two, one]
-    assert [row.state for row in queries.rows(connection, Selection(), 10, False)] == [
+    assert [row.state for row in selecting.rows(connection, Selection(), 10, False)] == [
         DeliveryState.PENDING,
         DeliveryState.DELIVERED,
     ]
@@ -103,7 +104,7 @@ def test_any_text_and_time_of_a_settlement_arrives_as_it_is(
         SetAside(destination, "b", at, 4, reason, reason),
     ]
     perform(connection, [Settle(settlements, [1, None], first)])
-    aside, postponed = queries.rows(connection, Selection(destination), 10, False)
+    aside, postponed = selecting.rows(connection, Selection(destination), 10, False)
     (delivery,) = queries.whole(connection, destination, [1], first + 5.0)
     (due_at,) = connection.execute("SELECT due_at FROM deliveries WHERE sequence = 1").fetchone()
     connection.execute("ROLLBACK")

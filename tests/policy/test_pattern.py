@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from router.images import Digest, ImageReference, parse_reference
 from router.policy.pattern import TEXT_LIMIT, Pattern
-from router.shortening import SHOWN
+from router.text import SHOWN
 
 HEX = "ab" * 32
 

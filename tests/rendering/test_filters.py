@@ -18,7 +18,7 @@ IMAGE = "registry.example:5000/shop/web:1.4@sha256:" + "ab" * 32
 
 
 def shown(expression: str, **context: object) -> object:
-    return json.loads(Template.parse("t", f"{{{{ {expression} }}}}").render(context))
+    return json.loads(Template.parse("t", f"{{{{ {expression} }}}}").render(context).body)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,6 @@ def test_the_guide_s_example_is_a_template() -> None:
     example = PAGE.partition("<!-- example -->\n```json\n")[2].partition("```")[0]
     template = Template.parse("mine", example, known=OF_DECISIONS.known)
     OF_DECISIONS.rehearse(template)
-    document = json.loads(template.render(OF_DECISIONS.known))
+    document = json.loads(template.render(OF_DECISIONS.known).body)
 
     assert document["count"] == len(document["images"]) > len(document["failing"]) > 0

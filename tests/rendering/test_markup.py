@@ -1,37 +1,26 @@
 from __future__ import annotations
 
 import re
-import sys
-import unicodedata
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.rendering.markup import Escaped, Lines, Markup, cut_bytes, cut_chars, escape, escape_within
+from router.text import one_line
 from tests.rendering.hostile import ANY_TEXT
 
-UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 SPECIAL = st.text(st.sampled_from("<>&\n\u202e\U000e0041aé "))
 
 
-def is_seen(character: str) -> bool:
-    return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} and character not in UNSEEN
-
-
-def test_every_character_that_nobody_sees_is_shown() -> None:
-    """By the Unicode data that this Python has: control, format, surrogate, line and paragraph separator, fillers."""
-    left = [
-        f"{code:x}" for code in range(sys.maxunicode + 1)
-        if not is_seen(chr(code)) and escape(chr(code), Markup.SLACK) == chr(code)
-    ]  # fmt: skip
-
-    assert left == []
-
-
 def test_what_people_read_stays_as_it_is() -> None:
-    text = "Grüße, 名前 שלום 🔐 e\u0301 \u00a0*_`~"
+    text = "Grüße, 名前 שלום 🔐 e\u0301 *_`~"
 
     assert escape(text, Markup.SLACK) == text
+
+
+def test_what_nobody_sees_is_shown() -> None:
+    """Which characters that are is said in one place for everything that people read (`router.text`)."""
+    assert escape("a\u202e\u00a0<", Markup.SLACK) == "a\\u202e\\u00a0&lt;"
 
 
 def test_line_breaks_are_shown_unless_they_are_ours() -> None:
@@ -72,6 +61,32 @@ def test_a_cut_text_of_lines_is_still_one() -> None:
     assert isinstance(cut_chars(Lines("a\nb\nc"), 3), Lines)
 
 
+def test_what_would_do_harm_in_a_card_is_shown_and_names_are_not() -> None:
+    shown = {
+        "[a](b)": "[a]\\u0028b)",
+        "(b)": "\\u0028b)",
+        "[a]: https://evil.example": "[a]\\u003a https://evil.example",
+        "<at>SOC</AT>": "\\u003cat>SOC\\u003c/AT>",
+        "a<": "a\\u003c",
+        "{{DATE(x)}}": "\\u007b{DATE(x)}}",
+        "a&#47;b&lt;": "a\\u0026#47;b\\u0026lt;",
+        "a\u202e\nb": "a\\u202e\\nb",
+    }
+    names = [
+        "[a][b]",
+        "[::1]:5000/a_b__c*d~e",
+        "a/b:c@sha256:0",
+        "x (container web)",
+        "<none>",
+        "a & b",
+        "['a', 'b']",
+        "1 < 2",
+    ]
+
+    assert {text: escape(text, Markup.ADAPTIVE_CARD) for text in shown} == shown
+    assert [escape(name, Markup.ADAPTIVE_CARD) for name in names] == names
+
+
 LOGS = (Markup.SYSLOG, Markup.CEF, Markup.LEEF, Markup.QUOTED, Markup.LINE)
 UNESCAPED = {
     Markup.SYSLOG: re.compile(r'[^"\\\]]|\\["\\\]]'),
@@ -87,7 +102,7 @@ UNESCAPED = {
 def test_a_value_in_a_log_is_of_one_line_and_ends_where_it_should(text: str, markup: Markup) -> None:
     for value in (escape(text, markup), escape(Lines(text), markup)):
         assert "".join(UNESCAPED[markup].findall(value)) == value
-        assert not [character for character in value if not is_seen(character)]
+        assert one_line(value) == value
 
 
 @given(st.text(st.sampled_from('"\\]|=^\n\u202e\U000e0041é🔐a')), st.sampled_from(LOGS), st.integers(0, 60))

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from router.by_reference import Secret
 from router.destinations.catalogue import KINDS
 from router.destinations.kind import AnyKind
+from router.destinations.kinds.slack import SlackSettings
 from router.destinations.kinds.slack.block_kit import within_limits
 from router.events import CONTENT_TYPE, NoticeEvent, as_json
 from router.rendering.examples import NOTICES
@@ -19,7 +21,7 @@ from router.rendering.rehearsal import OF_NOTICES
 from router.rendering.renderer import Renderer
 from router.rendering.shipped import notices_folder
 from router.rendering.template import Template
-from router.settings.plain import Item
+from router.settings.sections import Item, TellingItems
 from router.settings.snapshot import Reading, read_file
 from router.settings.surroundings import gathered, templates
 
@@ -88,10 +90,11 @@ def test_no_template_of_an_operator_takes_the_place_of_a_notice_s(tmp_path: Path
     (tmp_path / "templates" / "notices").mkdir(parents=True)
     for file in ("slack.json", "notices/slack.json"):
         (tmp_path / "templates" / file).write_text('{"text": "mine"}')
-    data: Item = {"templates": {"directory": "templates"}, "destinations": [{"name": "s", "kind": "slack"}]}
-    found, problems = gathered(templates(data, Reading(tmp_path / "gatecrier.yaml", {})))
+    slack = SlackSettings(kind="slack", name="s", url=Secret(env="SLACK_URL"))
+    telling = TellingItems([Item(0, "s", slack, is_whole=True)], [], None, tmp_path / "templates")
+    found, problems = gathered(templates(telling, Reading(tmp_path / "gatecrier.yaml", {})))
 
     assert not problems
     assert found["s"].of_decisions is not None
-    assert found["s"].of_decisions.render({}) == b'{"text":"mine"}'
+    assert found["s"].of_decisions.render({}).body == b'{"text":"mine"}'
     assert found["s"].of_notices is notices_of(BY_NAME["slack"])

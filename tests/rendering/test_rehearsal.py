@@ -34,19 +34,19 @@ def test_the_first_example_has_every_verdict_and_every_field() -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("[\n{{ alert_mesage }}]", "template mine: line 2: there is no 'alert_mesage'; did you mean 'alert_message'?"),
-        ("{{ event.decision.outcom }}", "there is no 'outcom'; did you mean 'outcome'?"),
-        ("{{ event['decision']['zzz'] }}", "there is no 'zzz'; there is: break_glass, is_attempt, message"),
-        ("{% if event.decision.break_glass %}{{ event.typo }}{% else %}1{% endif %}", "there is no 'typo'"),
-        ("[{% for i in event.images[1:] %}{% if loop.first %}{{ i.typo }}{% endif %}{% endfor %}]", "no 'typo'"),
-        ("{{ event.images[0].signers[0].nam }}", "did you mean 'name'?"),
-        ("{{ cloudevent.data.request.user.nane }}", "did you mean 'name'?"),
-        ("{{ destination.nam }}", "did you mean 'name'?"),
-        ("{{ 'x' | uper }}", "there is no filter 'uper'; did you mean 'upper'?"),
-        ("{{ 'x' is deffined }}", "there is no test 'deffined'; did you mean 'defined'?"),
-        ("{{ self }}", "there is no 'self'"),
-        ("{{ dict() }}", "there is no 'dict'"),
-        ("{{ event.images | map(attribute='typo') | list }}", "there is no 'typo'"),
+        ("[\n{{ alert_mesage }}]", 'template mine: line 2: there is no "alert_mesage"; did you mean "alert_message"?'),
+        ("{{ event.decision.outcom }}", 'there is no "outcom"; did you mean "outcome"?'),
+        ("{{ event['decision']['zzz'] }}", 'there is no "zzz"; there is: break_glass, is_attempt, message'),
+        ("{% if event.decision.break_glass %}{{ event.typo }}{% else %}1{% endif %}", 'there is no "typo"'),
+        ("[{% for i in event.images[1:] %}{% if loop.first %}{{ i.typo }}{% endif %}{% endfor %}]", 'no "typo"'),
+        ("{{ event.images[0].signers[0].nam }}", 'did you mean "name"?'),
+        ("{{ cloudevent.data.request.user.nane }}", 'did you mean "name"?'),
+        ("{{ destination.nam }}", 'did you mean "name"?'),
+        ("{{ 'x' | uper }}", 'there is no filter "uper"; did you mean "upper"?'),
+        ("{{ 'x' is deffined }}", 'there is no test "deffined"; did you mean "defined"?'),
+        ("{{ self }}", 'there is no "self"'),
+        ("{{ dict() }}", 'there is no "dict"'),
+        ("{{ event.images | map(attribute='typo') | list }}", 'there is no "typo"'),
         ("{{ event.id | truncate_chars }}", "truncate_chars"),
     ],
 )
@@ -79,7 +79,7 @@ def test_a_skeleton_that_is_no_json_for_some_event_is_refused_when_it_is_loaded(
     [
         ('[\n"{{ event.images[0].image }}"]', "line 2: there is no item 0; there are 0 (for the example event unan"),
         ("{{ event.images[1].image }}", "there are 1 (for the example events would-reject-one-im"),
-        ("[\n\n{{ event.workload.owner.name }}]", "line 3: there is no 'name' in null; ask first: {% if ... %} (for"),
+        ("[\n\n{{ event.workload.owner.name }}]", 'line 3: there is no "name" in null; ask first: {% if ... %} (for'),
         ("{{ event.workload.owner.name }}", "one-image-no-owner, break-glass-two-images-no-owner, unanswered-no"),
         ("{{ event.images[0].signers[0].name }}", "there is no item 0; there are 0 (for"),
         ("{{ event.images[9].image }}", "there is no item 9; there are 9"),
@@ -100,7 +100,7 @@ def test_several_mistakes_are_told_together(tmp_path: Path) -> None:
         load(tmp_path, source)
 
     assert "line 2: what it makes is not valid JSON" in str(caught.value)
-    assert "; template mine: line 3: there is no 'name' in null" in str(caught.value)
+    assert '; template mine: line 3: there is no "name" in null' in str(caught.value)
 
 
 @pytest.mark.parametrize(

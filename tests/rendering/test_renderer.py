@@ -319,7 +319,7 @@ def test_the_message_says_what_is_not_sure_and_what_corrects(
 def test_an_operator_s_template_is_found_before_the_shipped_one(tmp_path: Path) -> None:
     (tmp_path / "sysdig.json").write_text('"mine"')
 
-    assert found(Library([tmp_path, shipped_folder()], read_file), "sysdig").render({}) == b'"mine"'
+    assert found(Library([tmp_path, shipped_folder()], read_file), "sysdig").render({}).body == b'"mine"'
 
 
 def found(library: Library, name: str) -> Template:
@@ -356,7 +356,7 @@ def test_a_byte_order_mark_is_no_part_of_a_template(tmp_path: Path) -> None:
     """Some editors write one."""
     (tmp_path / "mine.json").write_bytes(b"\xef\xbb\xbf1")
 
-    assert found(Library([tmp_path], read_file), "mine").render({}) == b"1"
+    assert found(Library([tmp_path], read_file), "mine").render({}).body == b"1"
 
 
 @pytest.mark.parametrize("name", ["../sysdig", "a/b", "", ".", "..", "\0", "/etc/passwd", "x" * 5000])

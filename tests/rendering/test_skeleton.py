@@ -62,7 +62,10 @@ def test_the_shape_of_a_document_depends_on_no_text(source: str, value: str, mar
     """Whatever the template's skeleton and whatever the text: strings stay strings, lists keep their length."""
     template = Template.parse("t", source, markup)
 
-    assert shape_of(json.loads(template.render(context(value)))) == shape_of(json.loads(template.render(context("a"))))
+    made, plain = template.render(context(value)), template.render(context("a"))
+
+    assert shape_of(json.loads(made.body)) == shape_of(json.loads(plain.body))
+    assert json.loads(made.body) == made.value
 
 
 @given(st.text(st.sampled_from('{}%#"\\:,[] \n\tuav01.|=-'), max_size=60) | st.text(max_size=40))
@@ -71,7 +74,7 @@ def test_any_text_at_all_is_a_template_or_refused(source: str) -> None:
     """What an editor left half-written must never end the program."""
     body = b"null"
     with suppress(TemplateError):
-        body = Template.parse("t", source).render(context("x"))
+        body = Template.parse("t", source).render(context("x")).body
 
     json.loads(body)
 
@@ -116,14 +119,14 @@ def test_a_number_never_grows_together_with_what_stands_beside_it(source: str) -
     ],
 )
 def test_space_outside_quotes_is_dropped_and_inside_kept(source: str, document: str) -> None:
-    assert Template.parse("t", source).render(context("x")).decode() == document
+    assert Template.parse("t", source).render(context("x")).body.decode() == document
 
 
 def test_a_document_is_one_line() -> None:
     """Files of JSON lines and services of NDJSON need no encoder of their own."""
     source = '{\n "a": [\n{% for i in v.items %}\n"{{ i }}"{% if not loop.last %},\n{% endif %}\n{% endfor %}\n]\n}\n'
 
-    assert b"\n" not in Template.parse("t", source).render(context("a\nb"))
+    assert b"\n" not in Template.parse("t", source).render(context("a\nb")).body
 
 
 def test_literals_that_are_kept_apart_stay_apart() -> None:

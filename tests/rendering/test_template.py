@@ -23,7 +23,7 @@ VALUES = st.recursive(
 
 
 def rendered(source: str, markup: Markup = Markup.NONE, **context: object) -> object:
-    return json.loads(Template.parse("t", source, markup).render(context))
+    return json.loads(Template.parse("t", source, markup).render(context).body)
 
 
 @given(ANY_TEXT, st.sampled_from(list(Markup)))
@@ -114,7 +114,7 @@ def test_slack_markup_is_escaped_unless_the_author_says_otherwise() -> None:
         ("{% block b %}1{% endblock %}", "block"),
         ("{% set x %}1{% endset %}{{ x }}", "{% set %} with a body"),
         ("{% for a in v recursive %}1{% endfor %}", "recursive"),
-        ("{{ v | attr('x') }}", "there is no filter 'attr'"),
+        ("{{ v | attr('x') }}", 'there is no filter "attr"'),
         ("{{ v | __text }}", "there is no filter"),
         ("{{ __budget }}", "no name starts with an underscore"),
         ("{% set __budget = 1 %}1", "no name starts with an underscore"),
@@ -134,15 +134,15 @@ def test_what_can_not_be_a_template_is_refused_when_it_is_read(source: str, word
     ("source", "words"),
     [
         ("{{ nothing }}", "'nothing' is undefined"),
-        ("{{ v.image }}", "did you mean 'images'"),
+        ("{{ v.image }}", 'did you mean "images"'),
         ("{{ v.zzz }}", "there is: a, b, images"),
         ("{{ v.images.name.more }}", "has no fields"),
-        ("{{ v['zzz'] }}", "there is no 'zzz'"),
+        ("{{ v['zzz'] }}", 'there is no "zzz"'),
         ("{{ v.images[7] }}", "there is no"),
         ("{{ v.images.append(1) }}", "has no fields"),
-        ("{{ v.keys() }}", "there is no 'keys'"),
+        ("{{ v.keys() }}", 'there is no "keys"'),
         ("{{ ''.format() }}", "has no fields"),
-        ("{{ v.__class__ }}", "there is no '__class__'"),
+        ("{{ v.__class__ }}", 'there is no "__class__"'),
         ("{% for a in v.images %}{{ loop.__class__ }}{% endfor %}", "has no fields"),
         ("{{ v.images | map(attribute='__class__') | list }}", "has no fields"),
         ("{{ v() }}", "safely callable"),
@@ -161,7 +161,7 @@ def test_what_can_not_be_a_template_is_refused_when_it_is_read(source: str, word
         ("{{ 'a' + 1 }}", "TypeError"),
         ("{{ 'today' | rfc3339 }}", "is not a valid time"),
         ("{{ 7 | epoch_s }}", "is not a valid time"),
-        ("{{ 'high' | map_severity('fax') }}", "knows no 'fax'"),
+        ("{{ 'high' | map_severity('fax') }}", 'knows no "fax"'),
         ('{"{{ v.a }}": 1, "{{ v.b }}": 2}', "two keys"),
     ],
 )  # fmt: skip

@@ -48,7 +48,7 @@ def test_each_route_says_why() -> None:
         (
             "routes.routes[0]",
             Answered.NO_MATCH,
-            "request.namespace = \"shop\" does not hold: request.namespace is 'payments'",
+            'request.namespace = "shop" does not hold: request.namespace is "payments"',
         ),
         ("routes.routes[1]", Answered.NOT_ABOUT, "tells of gatecrier only"),
         ("routes.routes[2]", Answered.TELLS, "matches"),
@@ -66,4 +66,4 @@ def test_many_values_are_counted() -> None:
     data = {"images": [{"verdict": f"v{number}"} for number in range(9)]}
     (root,) = steps(ROUTE.validate_python({"match": ["images.verdict = unsigned"]}), data)
 
-    assert root.why.endswith("'v4' and 4 more")
+    assert root.why.endswith('"v4" and 4 more')

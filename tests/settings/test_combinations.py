@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from router.settings import combinations
 from router.settings.parts import for_gate, gate_part
-from router.settings.plain import Item
-from router.verification import Verifier
+from router.verification import Verifier, checks
+from router.verification.combination_settings import AllOfSettings
 from tests.settings.configurations import SMALL, loaded, refused
 from tests.verification.world import MemorySource
 
@@ -114,25 +112,22 @@ def test_one_signer_under_two_names_in_two_members_is_a_warning(tmp_path: Path) 
     assert 'verifiers[4].verifiers[1] (both): is the same key as "release"' in warnings
 
 
-def test_a_member_of_a_combination_that_no_rule_uses_is_unused_too() -> None:
-    data: Item = {
-        "policy": [{"verifier": "both"}],
-        "verifiers": [
-            {"name": "both", "kind": "all_of", "verifiers": ["a", "both"]},
-            {"name": "idle", "kind": "all_of", "verifiers": ["b"]},
-        ],
-    }
+def combined(name: str, *members: str) -> AllOfSettings:
+    """As it stands, however many members there are."""
+    return AllOfSettings.model_construct(name=name, kind="all_of", verifiers=members)
 
-    assert combinations.used(data) == {"both", "a"}
+
+def test_a_member_of_a_combination_that_no_rule_uses_is_unused_too() -> None:
+    declared = {"both": combined("both", "a", "both"), "idle": combined("idle", "b")}
+
+    assert checks.used(["both"], declared) == {"both", "a"}
 
 
 def test_many_combinations_of_each_other_are_told_in_no_time() -> None:
     """Ways through them are countless; levels are few."""
-    names: list[object] = [f"v{number}" for number in range(60)]
-    data: Item = json.loads(
-        json.dumps({"verifiers": [{"name": name, "kind": "all_of", "verifiers": names} for name in names]})
-    )
-    found = list(combinations.combined(data))
+    names = [f"v{number}" for number in range(60)]
+    declared = {name: combined(name, *names) for name in names}
+    found = [unfit for one in declared.values() for unfit in checks.unfit_members(one, declared)]
 
     assert len(found) == 3600
-    assert all("cycle" in finding.text for finding in found)
+    assert all(unfit.why is checks.Why.CYCLE for unfit in found)

@@ -1,17 +1,27 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from router.routing import RouteSettings
-from router.settings.incident_routes import incidents
+from router.fields import ReadingContext
+from router.routing import IncidentSettings, RouteSettings
+from router.settings.routes import routes as wrong_routes
+from router.settings.sections import telling_items
+from router.settings.snapshot import read_file
 
 
 def wrong(**data: Any) -> list[str]:  # noqa: ANN401 - plain data, as it is read
     """What is found wrong, with its place."""
-    destinations: list[Any] = [{"name": "people"}, {"name": "siem", "must_deliver": True}]
-    found = incidents({"destinations": destinations, "time_intervals": [{"name": "office"}], **data})
+    destinations: list[Any] = [
+        {"name": "people", "kind": "file", "path": "people.jsonl"},
+        {"name": "siem", "kind": "file", "path": "siem.jsonl", "must_deliver": True},
+    ]
+    office = {"name": "office", "time_intervals": [{"weekdays": ["monday:friday"]}]}
+    whole = {"destinations": destinations, "time_intervals": [office], **data}
+    found = wrong_routes(telling_items(whole, [], ReadingContext(Path(), {}, read_file)), is_missing=False)
     return [f"{'.'.join(map(str, finding.path))}: {finding.text}" for finding in found]
 
 
@@ -45,16 +55,14 @@ def test_what_leads_nowhere_is_told_with_its_place(routes: dict[str, Any], text:
     "link", ["https://{{ incident.images[0].image }}/x", "javascript:x", "//x", "https://u@h/", "x"]
 )
 def test_nobody_who_deploys_chooses_where_a_link_leads(link: str) -> None:
-    assert wrong(incidents={"links": {"runbook": link}}) != []
+    with pytest.raises(ValidationError, match="is no link; write https://HOST/PATH"):
+        IncidentSettings(links={"runbook": link})
 
 
 def test_a_link_may_have_values_in_its_path() -> None:
-    assert (
-        wrong(
-            incidents={"links": {"runbook": "https://wiki.example:8443/{{ incident.owner.name }}?a={{ incident.id }}"}}
-        )
-        == []
-    )
+    link = "https://wiki.example:8443/{{ incident.owner.name }}?a={{ incident.id }}"
+
+    assert IncidentSettings(links={"runbook": link}).links == {"runbook": link}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from router.destinations.kinds.alertmanager import AlertmanagerSettings
 from router.errors import ConfigurationError
 from router.fields import ListenAddress
 from router.rendering.shipped import shipped_folder
@@ -261,6 +262,28 @@ def test_the_address_of_an_api_is_judged_as_that_of_a_url_is(tmp_path: Path) -> 
 
     assert [one for one in warnings if "destinations[0].api (archive): 10.1.2.3 is not a public address" in one]
     assert "link-local" in refused(tmp_path, text.replace("HOST", "169.254.169.254"))
+
+
+def test_each_of_several_addresses_is_judged(tmp_path: Path) -> None:
+    """Replicas of Alertmanager."""
+    several = 'kind: alertmanager, urls: ["https://alerts.example", "https://HOST"]'
+    text = SMALL.replace("kind: file, path: events.jsonl", several)
+    warnings = loaded(tmp_path, text.replace("HOST", "10.1.2.3")).warnings
+
+    assert [one for one in warnings if "destinations[0].urls[1] (archive): 10.1.2.3 is not a public address" in one]
+    assert "link-local" in refused(tmp_path, text.replace("HOST", "169.254.169.254"))
+
+
+def test_a_destination_knows_how_long_incidents_are_remembered(tmp_path: Path) -> None:
+    """An alert of Alertmanager is open for as long."""
+    text = SMALL.replace("kind: file, path: events.jsonl", 'kind: alertmanager, urls: ["https://alerts.example"]')
+    (default,), (own,) = (
+        loaded(tmp_path, text + more).settings.destinations for more in ("", "incidents: {forget_after: 2d}\n")
+    )
+
+    assert isinstance(default, AlertmanagerSettings)
+    assert isinstance(own, AlertmanagerSettings)
+    assert (default.lasts, own.lasts) == (7 * 86_400.0, 2 * 86_400.0)
 
 
 def test_every_file_that_is_read_is_known_so_that_it_can_be_watched(tmp_path: Path) -> None:

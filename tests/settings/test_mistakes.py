@@ -136,7 +136,7 @@ FILES_AND_SECRETS: list[Mistake] = [
         ["destinations[1].url", "{file: PATH}"],
     ),
     ("url: {file: slack-url}", "url: {file: slack-url, env: SLACK}", ["destinations[1].url", "exactly one"]),
-    ("url: {file: slack-url}", "url: {file: gone}", ["destinations[1].url.file", "'gone' can't be read"]),
+    ("url: {file: slack-url}", "url: {file: gone}", ["destinations[1].url.file", '"gone" can\'t be read']),
     ("token: {env: SYSDIG_TOKEN}", "token: {env: SYSDIG_TOKEM}", ["SYSDIG_TOKEM", "not set"]),
     (
         "token: {env: SYSDIG_TOKEN}",

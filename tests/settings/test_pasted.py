@@ -49,9 +49,9 @@ def test_a_secret_that_was_pasted_where_its_name_belongs_is_not_repeated(
 @pytest.mark.parametrize(
     ("found", "written_instead", "words"),
     [
-        ("{file: slack-url}", "{file: secrets/slack-url.v2}", "'secrets/slack-url.v2' can't be read"),
-        ("{env: SYSDIG_TOKEN}", "{env: _Token_7}", "'_Token_7' is not set"),
-        ("ca: registry-ca.pem", "ca: gone.pem", "the CA file 'gone.pem' can't be read"),
+        ("{file: slack-url}", "{file: secrets/slack-url.v2}", '"secrets/slack-url.v2" can\'t be read'),
+        ("{env: SYSDIG_TOKEN}", "{env: _Token_7}", '"_Token_7" is not set'),
+        ("ca: registry-ca.pem", "ca: gone.pem", 'the CA file "gone.pem" can\'t be read'),
     ],
 )
 def test_what_looks_like_a_name_is_repeated(found: str, written_instead: str, words: str, tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,13 +10,10 @@ from router.settings.problems import (
     Place,
     Plain,
     Problem,
-    advice,
     in_words,
     inside,
     kind_in_words,
-    nearest,
     path_text,
-    quoted,
     told,
 )
 
@@ -38,16 +33,6 @@ def test_a_path_is_written_as_one_would_say_it(path: Path, text: str) -> None:
     assert path_text(path) == text
 
 
-@given(st.text())
-def test_quoted_texts_are_short_and_on_one_line(text: str) -> None:
-    line = quoted(text)
-
-    assert len(line.splitlines()) == 1
-    assert line.isprintable()
-    assert len(line) < 1500
-    assert json.loads(line).removesuffix("...") in text
-
-
 @pytest.mark.parametrize(
     ("value", "words", "kind"),
     [
@@ -65,28 +50,6 @@ def test_quoted_texts_are_short_and_on_one_line(text: str) -> None:
 )
 def test_values_are_told_in_words(value: Plain, words: str, kind: str) -> None:
     assert (in_words(value), kind_in_words(value)) == (words, kind)
-
-
-@pytest.mark.parametrize(
-    ("name", "known", "near"),
-    [
-        ("shop-kees", ["allow", "deny", "shop-keys"], "shop-keys"),
-        ("Cluster", ["cluster"], "cluster"),
-        ("on_unverified", ["on_unverifiable", "mode"], "on_unverifiable"),
-        ("zzz", ["cluster"], None),
-        ("a", [], None),
-    ],
-)
-def test_the_nearest_name_is_one_that_was_probably_meant(name: str, known: list[str], near: str | None) -> None:
-    assert nearest(name, known) == near
-
-
-def test_advice_names_what_is_near_or_what_there_is() -> None:
-    assert advice("alow", ["allow", "deny"]) == 'did you mean "allow"? (known: allow, deny)'
-    assert advice("zzz", ["allow", "deny"]) == "expected one of allow, deny"
-    assert advice("zzz", ["allow"]) == "expected allow"
-    assert advice("zzz", []) == "there is none to name"
-    assert advice("zzz", [f"name{n}" for n in range(40)]).endswith("name29 and 10 more")
 
 
 def test_problems_are_told_in_order_once_and_within_a_limit() -> None:

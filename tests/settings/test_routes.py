@@ -63,7 +63,7 @@ def test_what_a_route_can_t_be_about_is_refused_with_its_place(about: str, words
 def test_matchers_know_the_closed_sets_of_notices(tmp_path: Path) -> None:
     text = refused(tmp_path, with_routes("{about: [gatecrier], match: ['notice.facts.cause = destination_dwn']}"))
 
-    assert "did you mean 'destination_down'?" in text
+    assert 'did you mean "destination_down"?' in text
 
 
 ARCHIVE = "{name: archive, kind: file, path: events.jsonl}"

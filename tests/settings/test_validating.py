@@ -126,7 +126,7 @@ def found(data: Plain) -> list[str]:
             'token.fiel: there is no such key; did you mean "file"? (known: file, env)',
         ),
         ({"by_name": {"a": {"sise": 3}}}, "by_name.a.sise: there is no such key; did you mean"),
-        ({"by_name": {"A b": {}}}, "by_name[\"A b\"]: 'A b' is not a valid name"),
+        ({"by_name": {"A b": {}}}, 'by_name["A b"]: "A b" is not a valid name'),
         (
             {"fruits": [{"kind": "aple", "weight": 1}]},
             'fruits[0].kind: "aple" is not a known kind; did you mean "apple"?',

@@ -1,7 +1,8 @@
 """PagerDuty's Events API v2, as far as its documentation says: what it refuses, and which alerts it has.
 
-Source: "Events API v2" ("Send an alert event", "Overview"). It knows an alert by its `dedup_key`; an event about one
-that is open is added to it, and one that resolves what is not there does nothing.
+Source: "Events API v2" ("Send an alert event", "Send a change event", "Overview"). It knows an alert
+by its `dedup_key`; an event about one that is open is added to it, and one that resolves what is not there does
+nothing.
 """
 
 from __future__ import annotations
@@ -34,15 +35,22 @@ class PagerDuty:
     routing_key: str
     alerts: dict[str, list[Alert]] = field(default_factory=dict)
     """By `dedup_key`, the newest last."""
+    changes: list[str] = field(default_factory=list)
+    """The summaries of change events."""
     taken: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def behave(self, receipt: Receipt) -> bytes:
         """What it answers to a request."""
         event = json.loads(receipt.body)
-        if found := refusals(event, receipt.body) or [*self._of_key(event)]:
+        is_change = receipt.path.endswith("/v2/change/enqueue")
+        refused = refusals_of_change(event, receipt.body) if is_change else refusals(event, receipt.body)
+        if found := refused or [*self._of_key(event)]:
             return answer("400 Bad Request", json.dumps({"status": "invalid event", "errors": found}).encode())
-        self._take(event)
+        if is_change:
+            self.changes.append(event["payload"]["summary"])
+        else:
+            self._take(event)
         self.taken += 1
         self._news.set()
         return TAKEN
@@ -70,6 +78,17 @@ class PagerDuty:
                 newest.events += 1
             case "resolve", Alert():
                 newest.is_open = False
+
+
+def refusals_of_change(event: object, body: bytes) -> list[str]:
+    """What is wrong with a change event."""
+    payload = event.get("payload") if isinstance(event, dict) else None
+    if not isinstance(event, dict) or not isinstance(payload, dict):
+        return ["payload"]
+    unknown = [*(event.keys() - {"routing_key", "payload", "links", "images"})]
+    unknown += [*(payload.keys() - {"summary", "source", "timestamp", "custom_details"})]
+    of_alert = {"event_action": "trigger", "dedup_key": "-", **event, "payload": {**payload, "severity": "info"}}
+    return unknown + refusals(of_alert, body)
 
 
 def refusals(event: object, body: bytes) -> list[str]:

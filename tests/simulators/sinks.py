@@ -53,6 +53,8 @@ class Sink:
     got: list[Receipt] = field(default_factory=list)
     connections: int = 0
     behave: Callable[[Receipt], bytes | None] | None = None
+    beforehand: Callable[[str], str | None] | None = None
+    """What it answers by itself to a path, before what it is told; None where that is no such question."""
     pause: float = 0.0
     """Seconds that it takes for each answer."""
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -88,6 +90,9 @@ class Sink:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             while True:
                 receipt = await self._received(reader)
+                if self.beforehand is not None and (asked := self.beforehand(receipt.path)) is not None:
+                    writer.write(answer("200 OK", asked.encode()))
+                    continue
                 self.got.append(receipt)
                 await asyncio.sleep(self.pause)
                 says = self.says if self.behave is None else self.behave(receipt)

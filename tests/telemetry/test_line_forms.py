@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.telemetry.line_forms import LINE_LIMIT, Columns, Form, as_json, unfailing
+from router.telemetry.line_forms import LINE_LIMIT, PROBLEMS, Columns, Form, as_json, unfailing
 
 JSON, COLUMNS = unfailing(as_json), unfailing(Columns(colours=False))
 FORMS = [JSON, COLUMNS]
@@ -20,6 +20,8 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ODD_TEXTS | st.integers(), inner, max_size=4),
     max_leaves=12,
 )
+NAMES = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1).filter(lambda name: name != PROBLEMS)
+"""Of values that stand within their line."""
 BAD = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 ESCAPE, OVERRIDE, LINE_SEPARATOR = "\x1b[2J", "\u202e", "\u2028"
 
@@ -44,7 +46,7 @@ def big_number_in_a_message() -> Exception:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@given(values=st.dictionaries(st.text(st.characters(codec="ascii", categories=["L"]), min_size=1), VALUES, max_size=5))
+@given(values=st.dictionaries(NAMES, VALUES, max_size=5))
 def test_any_values_make_one_line_of_utf_8(form: Form, values: dict[str, object]) -> None:
     """Collectors cut at line feeds; one that an attacker wrote would be a line of theirs."""
     line = form({"event": "x", "level": "info", "timestamp": "t", **values})
@@ -58,7 +60,7 @@ def test_any_values_make_one_line_of_utf_8(form: Form, values: dict[str, object]
 def test_problems_stand_beneath_their_line_each_on_its_own() -> None:
     line = COLUMNS({"event": "x", "level": "error", "timestamp": "t", "problems": ["one is wrong", "so is \x1b[2J"]})
 
-    assert line.decode().splitlines()[1:] == ["    | one is wrong", "    | so is \\x1b[2J"]
+    assert line.decode().splitlines()[1:] == ["    | one is wrong", "    | so is \\u001b[2J"]
 
 
 @given(value=VALUES)
@@ -169,6 +171,15 @@ def test_an_exception_that_can_not_be_shown_is_told_by_its_name() -> None:
     line = json.loads(JSON({"event": "failed", "exc_info": raised(big_number_in_a_message())}))
 
     assert "ValueError" in line["exception"]
+
+
+def test_an_exception_that_python_itself_can_not_show_costs_no_value_of_its_line() -> None:
+    """`traceback` fails for a mistake of syntax whose place is none, as libraries make it."""
+    odd = SyntaxError("odd", ("file", 1, "no column", "text"))  # type: ignore[arg-type]  # that is what is odd
+    line = json.loads(JSON({"event": "failed", "uid": "one", "exc_info": odd}))
+
+    assert (line["event"], line["uid"]) == ("failed", "one")
+    assert line["exception"] == "SyntaxError (its traceback can't be shown)"
 
 
 def test_a_form_that_fails_is_told_in_place_of_the_line() -> None:

@@ -11,7 +11,7 @@ from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.settings.meanings import meanings_in
 from router.verification import Verifier, VerifierSettings
-from router.verification.catalogue import BUILT_IN, KINDS_WITHOUT_EVIDENCE, SCHEMES
+from router.verification.catalogue import BUILT_IN, SCHEMES
 from router.verification.cosign.settings import CosignSettings, KeySettings
 from tests.verification.world import DATA, MemorySource, cosign, pem_of, pen, rule
 
@@ -38,7 +38,7 @@ def test_keys_stand_inline_or_in_files_relative_to_the_configuration() -> None:
 
 def test_without_a_reading_context_a_file_stays_unread_and_nothing_can_be_proven_with_it() -> None:
     settings = CosignSettings.model_validate(verifier(keys=[{"name": "release", "file": "release.pub"}]))
-    with pytest.raises(ConfigurationError, match="'release' stands in a file that was not read"):
+    with pytest.raises(ConfigurationError, match='"release" stands in a file that was not read'):
         Verifier(MemorySource(), [settings])
 
 
@@ -49,7 +49,7 @@ REFUSED: list[tuple[dict[str, object], tuple[object, ...], str]] = [
     (
         verifier(keys=[{"name": "a", "file": "release.key"}]),
         ("cosign", "keys", 0, "file"),
-        "'release.key' is a private",
+        '"release.key" is a private',
     ),
     (verifier(keys=[{"name": "a", "file": "gone.pub"}]), ("cosign", "keys", 0, "file"), "gone.pub.*can't be read"),
     (verifier(keys=[{"name": "a", "file": ""}]), ("cosign", "keys", 0, "file"), "name the file"),
@@ -122,7 +122,6 @@ def test_one_key_and_none_are_told_in_words_too() -> None:
 
 def test_whoever_wants_to_know_more_of_a_scheme_asks_its_settings() -> None:
     """Nobody else needs to list the schemes."""
-    assert KINDS_WITHOUT_EVIDENCE == ("static",)
     assert [entry.ruling for entry in (cosign("release"), *BUILT_IN)] == [None, True, False]
     (signer,) = cosign("release").signers
 

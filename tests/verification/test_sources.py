@@ -56,8 +56,8 @@ def test_a_text_is_read_where_it_stands() -> None:
     [
         (INLINE, "x", "the text holds no number"),
         (INLINE, 7, "write a number"),
-        (FILE, "letters", "the number file 'letters' holds no number"),
-        (FILE, "absent", "the number file 'absent' can't be read: No such file or directory"),
+        (FILE, "letters", 'the number file "letters" holds no number'),
+        (FILE, "absent", 'the number file "absent" can\'t be read: No such file or directory'),
         (FILE, "", "name a file"),
         (FILE, ["seven"], "name a file"),
     ],

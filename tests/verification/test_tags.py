@@ -25,17 +25,17 @@ async def test_what_a_tag_pointed_to_a_moment_ago_serves_who_may_do_with_that() 
     await verifier.judge(image(), rule(), FAR)
     asked = len(source.asked)
 
-    known = verifier.knows(image(), rule(), is_recent_enough=True)
+    known = verifier.remembered(image(), rule(), is_recent_enough=True)
     assert known is not None
     assert known.judgement.digest == digest
     assert known.lasting.until == 5.0
     assert verifier.holds(known.lasting)
-    assert verifier.knows(image(), rule()) is None
+    assert verifier.remembered(image(), rule()) is None
     assert len(source.asked) == asked
 
     now[0] = 5.0
     assert not verifier.holds(known.lasting)
-    assert verifier.knows(image(), rule(), is_recent_enough=True) is None
+    assert verifier.remembered(image(), rule(), is_recent_enough=True) is None
 
 
 async def test_whoever_judges_asks_anew() -> None:
@@ -52,7 +52,7 @@ async def test_nothing_is_remembered_where_every_request_asks() -> None:
     verifier = Verifier(source, [cosign("release")])
     await verifier.judge(image(), rule(), FAR)
 
-    assert verifier.knows(image(), rule(), is_recent_enough=True) is None
+    assert verifier.remembered(image(), rule(), is_recent_enough=True) is None
 
 
 def test_equal_questions_under_way_are_one() -> None:

@@ -93,7 +93,7 @@ async def test_a_proof_of_a_member_is_remembered_as_if_it_stood_alone() -> None:
     alone = await verifier.judge(image(digest=digest), rule("first"), FAR)
 
     assert (alone.verdict, alone.cached, source.asked) == (Verdict.VERIFIED, True, [])
-    assert verifier.knows(image(digest=digest), rule("both")) is not None
+    assert verifier.remembered(image(digest=digest), rule("both")) is not None
 
 
 async def test_what_is_remembered_of_members_makes_a_proof_without_a_question() -> None:

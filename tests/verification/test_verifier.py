@@ -87,7 +87,7 @@ async def test_what_judged_an_image_has_one_id_for_equal_demands_and_an_equal_tr
     verifier, restarted = (Verifier(source, [cosign("release"), cosign("release", verifier="two")]) for _ in "ab")
     other = Verifier(source, [cosign("release", "security")])
     by_tag = await verifier.judge(image(), rule(), FAR)
-    by_digest = known_of(verifier.knows(image(digest=digest), rule()))
+    by_digest = known_of(verifier.remembered(image(digest=digest), rule()))
     others = [
         await verifier.judge(image(), rule("two"), FAR),
         await verifier.judge(image(), rule(threshold=2), FAR),
@@ -134,7 +134,7 @@ async def test_an_unsigned_image_by_digest_may_be_a_platform_of_a_signed_index()
     verifier = Verifier(source, [cosign("release", "security")])
     by_tag = await verifier.judge(image(), rule(), FAR)
     by_digest = await verifier.judge(image(digest=digest), rule(), FAR)
-    known = known_of(verifier.knows(image(digest=digest), rule()))
+    known = known_of(verifier.remembered(image(digest=digest), rule()))
 
     assert by_tag.detail == "neither a .sig tag nor a referrer holds a signature"
     assert "perhaps only the index is signed" in by_digest.detail
@@ -168,7 +168,7 @@ async def test_a_proof_is_not_good_for_longer_than_the_trust_that_it_was_made_un
     verifier._schemes["keys"] = CosignScheme(replace(scheme.trust, valid_until=1100.0))
     proven = await verifier.judge(image(), rule(), FAR)
     now = 1099.0
-    still = known_of(verifier.knows(image(digest=digest), rule()))
+    still = known_of(verifier.remembered(image(digest=digest), rule()))
     now = 1100.0
     ended = await verifier.judge(image(digest=digest), rule(), FAR)
 
@@ -189,7 +189,7 @@ async def test_whom_to_trust_is_read_for_every_judgement() -> None:
     verifier._schemes["keys"] = rotating = CosignScheme(trust_in([("release", pen("release").public)]))
     before = await verifier.judge(image(), rule(), FAR)
     rotating.trust = trust_in([("security", pen("security").public)])
-    known = known_of(verifier.knows(image(digest=digest), rule()))
+    known = known_of(verifier.remembered(image(digest=digest), rule()))
     after = await verifier.judge(image(), rule(), FAR)
 
     assert (before.verdict, known, after.verdict) == (Verdict.VERIFIED, None, Verdict.UNTRUSTED)
@@ -204,14 +204,17 @@ async def test_static_verifiers_ask_nobody(*, by_digest: bool) -> None:
         Verdict.EXEMPT, Exemption.STATIC_ALLOW, "vetted elsewhere", digest if by_digest else None, (), cached=False
     )
 
-    assert known_of(verifier.knows(named, rule("fixed"))) == exempt
+    assert known_of(verifier.remembered(named, rule("fixed"))) == exempt
     assert await verifier.judge(named, rule("fixed"), FAR) == exempt
     assert source.asked == []
 
 
 def test_allow_and_deny_are_built_in() -> None:
     verifier = Verifier(MemorySource(), [])
-    allowed, denied = known_of(verifier.knows(image(), rule("allow"))), known_of(verifier.knows(image(), rule("deny")))
+    allowed, denied = (
+        known_of(verifier.remembered(image(), rule("allow"))),
+        known_of(verifier.remembered(image(), rule("deny"))),
+    )
 
     assert allowed is not None
     assert denied is not None
@@ -228,8 +231,8 @@ async def test_a_proof_is_remembered_and_a_tag_is_asked_for_anew() -> None:
 
     assert (first.cached, second.cached) == (False, True)
     assert source.asked == ["HEAD v1"]
-    assert verifier.knows(image(), rule()) is None
-    assert known_of(verifier.knows(image(digest=digest), rule())) == second
+    assert verifier.remembered(image(), rule()) is None
+    assert known_of(verifier.remembered(image(digest=digest), rule())) == second
 
 
 async def test_a_moved_tag_is_another_image() -> None:
@@ -254,12 +257,12 @@ async def test_verdicts_are_remembered_for_as_long_as_they_are_good(
     verifier = Verifier(source, [cosign("release")], lambda: now)
     judgement = await verifier.judge(image(), rule(), FAR)
     now = seconds - 1
-    still = known_of(verifier.knows(image(digest=digest), rule()))
+    still = known_of(verifier.remembered(image(digest=digest), rule()))
     now = seconds
 
     assert judgement.verdict == verdict
     assert still is not None
-    assert verifier.knows(image(digest=digest), rule()) is None
+    assert verifier.remembered(image(digest=digest), rule()) is None
 
 
 async def test_what_could_not_be_checked_is_never_remembered() -> None:
@@ -268,7 +271,7 @@ async def test_what_could_not_be_checked_is_never_remembered() -> None:
     source.faults["GET sha256-"] = UnreachableError("503")
     first = await verifier.judge(image(), rule(), FAR)
     source.faults.clear()
-    known = known_of(verifier.knows(image(digest=digest), rule()))
+    known = known_of(verifier.remembered(image(digest=digest), rule()))
     second = await verifier.judge(image(), rule(), FAR)
 
     assert first.verdict is Verdict.UNVERIFIABLE
@@ -281,16 +284,16 @@ async def test_a_proof_for_one_rule_is_none_for_another() -> None:
     verifier = Verifier(source, [cosign("release", "security"), cosign("security", verifier="other")])
     await verifier.judge(image(), rule(), FAR)
 
-    assert verifier.knows(image(digest=digest), rule(threshold=2)) is None
-    assert verifier.knows(image(digest=digest), rule(required=["security"])) is None
-    assert verifier.knows(image(digest=digest), rule("other")) is None
+    assert verifier.remembered(image(digest=digest), rule(threshold=2)) is None
+    assert verifier.remembered(image(digest=digest), rule(required=["security"])) is None
+    assert verifier.remembered(image(digest=digest), rule("other")) is None
 
 
 async def test_a_proof_survives_a_reload_unless_the_trust_changed() -> None:
     """A key that was taken out must stop counting at once, though its proofs are remembered for a day."""
 
     def reloaded(settings: CosignSettings) -> Verifier:
-        return Verifier(source, [settings], remembered=before.remembered)
+        return Verifier(source, [settings], cache=before.cache)
 
     source, digest = signed_by("release")
     before = Verifier(source, [cosign("release")])
@@ -300,9 +303,9 @@ async def test_a_proof_survives_a_reload_unless_the_trust_changed() -> None:
         cosign("security").model_dump() | {"keys": [cosign("security").model_dump()["keys"][0] | {"name": "release"}]}
     )
 
-    assert same.knows(image(digest=digest), rule()) is not None
-    assert changed.knows(image(digest=digest), rule()) is None
-    assert reloaded(renamed).knows(image(digest=digest), rule()) is None
+    assert same.remembered(image(digest=digest), rule()) is not None
+    assert changed.remembered(image(digest=digest), rule()) is None
+    assert reloaded(renamed).remembered(image(digest=digest), rule()) is None
 
 
 async def test_a_proof_in_one_repository_is_none_in_another() -> None:
@@ -311,7 +314,7 @@ async def test_a_proof_in_one_repository_is_none_in_another() -> None:
     await verifier.judge(image(), rule(), FAR)
     elsewhere = type(image())("registry.example", "shop/other", None, digest)
 
-    assert verifier.knows(elsewhere, rule()) is None
+    assert verifier.remembered(elsewhere, rule()) is None
 
 
 async def test_only_so_many_repositories_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -383,10 +386,10 @@ async def test_payloads_are_fetched_at_once() -> None:
 
 async def test_a_rule_without_its_verifier_is_a_mistake_and_no_verdict() -> None:
     verifier = Verifier(MemorySource(), [])
-    with pytest.raises(ConfigurationError, match="no verifier 'keys'"):
+    with pytest.raises(ConfigurationError, match='no verifier "keys"'):
         await verifier.judge(image(), rule(), FAR)
 
-    assert verifier.knows(image(), rule()) is None
+    assert verifier.remembered(image(), rule()) is None
 
 
 async def test_a_bug_goes_to_the_caller_and_is_not_remembered() -> None:
@@ -401,7 +404,7 @@ async def test_a_bug_goes_to_the_caller_and_is_not_remembered() -> None:
     with pytest.raises(ZeroDivisionError):
         await verifier.judge(image(), rule(), FAR)
 
-    assert verifier.knows(image(digest=digest), rule()) is None
+    assert verifier.remembered(image(digest=digest), rule()) is None
 
 
 def test_wants_says_what_a_rule_asks_for() -> None:

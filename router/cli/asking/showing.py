@@ -25,12 +25,14 @@ def colour(exit_code: int) -> str:
 
 def show_verdict(page: Page, finding: Finding, indent: int) -> None:
     """Verdict, digest and rule."""
-    page.line(f"{finding.verdict} ({finding.reason}): {finding.detail}", indent, colour(code(finding.verdict)))
+    page.line(
+        f"{finding.verdict} ({finding.reason}): {finding.judgement.detail}", indent, colour(code(finding.verdict))
+    )
     if finding.digest is not None:
         page.line(f"digest {finding.digest}", indent)
     if finding.rule is not None:
         wants = f" wants {finding.wanted}" if finding.wanted else ""
-        page.line(f'rule "{finding.rule}", verifier "{finding.verifier}"{wants}', indent)
+        page.line(f'rule "{finding.rule.pattern}", verifier "{finding.rule.verifier}"{wants}', indent)
 
 
 def show_remedy(page: Page, finding: Finding, indent: int) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from router.cli.answering import forms
 from router.cli.parsing import DEFAULT_CONFIG, duration
 from router.errors import ConfigurationError, MisusedError
+from router.text import shown
 
 if TYPE_CHECKING:
     from router.settings.judging import JudgedBy
@@ -192,11 +193,11 @@ def _named(files: list[str]) -> Iterator[tuple[str, str]]:
 def _pair(text: str) -> tuple[str, str]:
     name, found, value = text.partition("=")
     if not found or not name:
-        raise argparse.ArgumentTypeError(f"{text[:100]!r} is no NAME=VALUE")
+        raise argparse.ArgumentTypeError(f"{shown(text, 100)} is no NAME=VALUE")
     return name, value
 
 
 def _timeout(text: str) -> float:
     if (seconds := duration(text)) > LONGEST:
-        raise argparse.ArgumentTypeError(f"{text[:100]!r} is more than 1h")
+        raise argparse.ArgumentTypeError(f"{shown(text, 100)} is more than 1h")
     return seconds

@@ -34,6 +34,7 @@ from router.settings.bounds import Bounds
 from router.settings.document import plain
 from router.settings.problems import Problem
 from router.settings.reading import read_documents
+from router.text import shown
 
 SIZE_LIMIT = 64 * 2**20
 """Bytes of a file."""
@@ -101,7 +102,7 @@ def files(names: Sequence[str]) -> list[Path | str]:
         elif path.exists():
             found.append(path)
         else:
-            raise MisusedError(f"there is no file or folder {name!r}")
+            raise MisusedError(f"there is no file or folder {shown(name)}")
         if len(found) > FILES_LIMIT:
             raise MisusedError(f"there are more than {FILES_LIMIT} files; give fewer at once")
     return list(dict.fromkeys(found))

@@ -20,7 +20,7 @@ from router.cli.pages import Page
 from router.decision import Finding
 from router.errors import ReviewError
 from router.events import image_data
-from router.verdict import Mode, RequestOutcome, Verdict
+from router.verdict import RequestOutcome, Verdict
 
 NOTHING = UNKNOWN
 """The exit code where there was no object at all: nothing was found to be fine."""
@@ -74,7 +74,7 @@ def _code(draft: Draft, *, in_force: bool) -> int:
         return YES
     failing = [finding for finding in draft.findings if finding.is_failing]
     if in_force:
-        failing = [finding for finding in failing if finding.rule_mode is Mode.ENFORCE]
+        failing = [finding for finding in failing if finding.is_enforced]
     # Without any, it is the object itself that can't be read, and is refused for that.
     is_unknown = bool(failing) and all(finding.verdict is Verdict.UNVERIFIABLE for finding in failing)
     return UNKNOWN if is_unknown else NO
@@ -138,12 +138,12 @@ def _told(answer: Answer) -> str:
 
 
 def _show_image(page: Page, finding: Finding) -> None:
-    where = f"{finding.container_kind.replace('_', ' ')} {finding.container}"
+    where = f"{finding.place.container_kind.replace('_', ' ')} {finding.place.container}"
     if not finding.is_failing:
         tolerated = ", tolerated" if finding.is_tolerated else ""
-        page.line(f"{where}: {finding.image}: {finding.verdict} ({finding.reason}{tolerated})", 2)
+        page.line(f"{where}: {finding.place.image}: {finding.verdict} ({finding.reason}{tolerated})", 2)
         return
-    page.line(f"{where}: {finding.image}", 2)
+    page.line(f"{where}: {finding.place.image}", 2)
     show_verdict(page, finding, 4)
     show_remedy(page, finding, 4)
 

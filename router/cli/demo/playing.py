@@ -16,7 +16,7 @@ import aiohttp
 
 from router import __version__
 from router.assembly import Router
-from router.assembly.observing import Observing
+from router.assembly.observing import MetricsObserver
 from router.cli.demo import report
 from router.cli.demo.images import Images, Signer
 from router.cli.demo.story import SCENES, Scene, configuration, fill, review
@@ -48,7 +48,7 @@ async def play(*, keep: bool, show_all: bool) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatecrier-demo-")))
         receivers, images, signer = Receivers(), Images(), Signer("release")
         counted = create_metrics(__version__)
-        observing = Observing(counted, TroubleBook(counted.show_trouble).held_by("demo"))
+        observing = MetricsObserver(counted, TroubleBook(counted.show_trouble).held_by("demo"))
         fill(images, signer, Signer("stranger"))
         registry_port, receivers_port, listen = free_port(), free_port(), (free_port(), free_port())
         for application, port in (

@@ -51,7 +51,7 @@ def as_object(told: Told) -> Mapping[str, object]:
             "fingerprint": signer.fingerprint,
             **_witnessed(_witnesses(signer, account.pieces)),
         }
-        for signer in finding.signers
+        for signer in finding.judgement.signers
     ]
     return image | {
         "wanted": finding.wanted,
@@ -123,12 +123,13 @@ def _meaning(piece: Piece) -> tuple[Verdict, Reason, str]:
 def show(page: Page, told: Told) -> None:
     """Everything, for people."""
     finding, account = told.finding, told.account
-    page.line(finding.image, colour="strong")
+    page.line(finding.place.image, colour="strong")
     show_verdict(page, finding, 2)
-    for signer in finding.signers:
+    for signer in finding.judgement.signers:
         _show_signer(page, signer, _witnesses(signer, account.pieces))
+    verifier = None if finding.rule is None else finding.rule.verifier
     for place in account.places:
-        _show_place(page, place, [one for one in account.in_order if one[0].place is place], finding.verifier)
+        _show_place(page, place, [one for one in account.in_order if one[0].place is place], verifier)
     show_remedy(page, finding, 2)
     page.raw()
 

@@ -10,8 +10,10 @@ Rules:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -44,6 +46,11 @@ class FileSettings(CommonSettings):
     give_up_after: Duration = 86400.0
     """How long after its first attempt an event is set aside that could not be written."""
 
+    @property
+    def written(self) -> tuple[str, Path]:
+        """The key that names the file, and the file."""
+        return "path", self.path
+
 
 class FileDestination:
     """Appends to a file."""
@@ -53,7 +60,7 @@ class FileDestination:
 
     def __init__(self, settings: FileSettings) -> None:
         self.name = settings.name
-        self.batch_size = settings.batch_size
+        self.batch_size, self.batch_bytes = settings.batch_size, sys.maxsize
         self.give_up_after = settings.give_up_after
         self._lines = Lines(settings.path)
         self._thread = OwnThread(f"file-{settings.name}")

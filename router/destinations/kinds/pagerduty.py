@@ -1,7 +1,8 @@
 """PagerDuty: alerts by the Events API v2; one alert for each incident, resolved when it is over.
 
 Sources: PagerDuty, "Events API v2": "Overview" (202 is a receipt; 400 refuses the event; 429 and 5xx are worth another
-try), "Send an alert event" (fields and limits), "Rate limits" (about 120 events a minute and key; an event that was
+try), "Send an alert event" (fields and limits), "Send a change event" (no notification, no key to know it by), "Rate
+limits" (about 120 events a minute and key; an event that was
 refused so was not taken). Not confirmed: the host of the EU region, whether 512 KB are 512,000 bytes, whether
 `Retry-After` is ever sent, and by what a refused key differs from a refused event, so that both are set aside.
 
@@ -14,7 +15,9 @@ Rules:
     unknown severity is mapped from ours, a missing summary or source is filled in, details that are no object become
     one, what has another type than PagerDuty wants is left out, a document that is no event becomes the summary of one.
     Summaries are of one line.
-(4) What is too large is shrunk in steps (`_STEPS`), in the end to what PagerDuty cannot do without.
+(4) What was admitted, with nothing to say against it, is no alert. The action `change`, which is ours, says so: it is
+    not sent (`admitted: skip`), or is a change event.
+(5) What is too large is shrunk in steps (`_STEPS`), in the end to what PagerDuty cannot do without.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ import orjson
 from pydantic import Field, model_validator
 
 from router.by_reference import Secret
-from router.destinations.dialect import OneRequest, Post, Reply, judge_by_status
+from router.destinations.dialect import Exchange, OneRequest, Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
@@ -39,13 +42,15 @@ from router.rendering.markup import cut_chars
 from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of, severity_of
 from router.rendering.values import as_json
 
-PATH = "/v2/enqueue"
+PATH, CHANGE_PATH = "/v2/enqueue", "/v2/change/enqueue"
 REGIONS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
 KEY_LENGTH, SUMMARY_LIMIT, DEDUP_LIMIT, TEXT_LIMIT = 32, 1024, 255, 1024
 """Characters; the last is ours, for `source` and what stands beside it."""
 SIZE_LIMIT = 512_000
 """Bytes of a request."""
-ACTIONS = frozenset({"trigger", "acknowledge", "resolve"})
+CHANGE = "change"
+"""The action of what is no alert; PagerDuty knows it by its own path."""
+ACTIONS = frozenset({"trigger", "acknowledge", "resolve", CHANGE})
 LEVELS = frozenset(SEVERITIES["pagerduty"].values())
 UNSAID = "Gatecrier"
 """What stands for a missing summary or source."""
@@ -59,6 +64,7 @@ _TYPES: Mapping[str, type] = {
     **dict.fromkeys(("links", "images"), list),
 }
 """What a member must be where it is there."""
+_OF_CHANGES = ("summary", "source", "timestamp", "custom_details")
 _HEADERS = {"Content-Type": "application/json"}
 
 
@@ -72,7 +78,11 @@ class PagerdutySettings(HttpSettings):
     region: Literal["us", "eu"] = "us"
     """Where the account lives; or give `url`."""
     url: str | None = None
-    """Where the Events API is instead, such as a proxy of one's own: `/v2/enqueue` is added."""
+    """Where the Events API is instead, such as a proxy of one's own: `/v2/enqueue` and
+    `/v2/change/enqueue` are added."""
+    admitted: Literal["skip", "change"] = "skip"
+    """In the events lane, what becomes of a decision that admitted and has nothing to say against it: nothing is sent,
+    or a change event, which notifies nobody."""
     concurrency: Annotated[int, Field(ge=1, le=16)] = 1
     """How many events may be under way at once; those of one incident are one after the other, however many."""
 
@@ -92,7 +102,16 @@ class PagerdutySettings(HttpSettings):
     @property
     def endpoint(self) -> str:
         """The whole URL."""
-        return (self.url or REGIONS[self.region]).removesuffix(PATH).rstrip("/") + PATH
+        return self._base + PATH
+
+    @property
+    def change_endpoint(self) -> str | None:
+        """The whole URL of change events; None where there are none."""
+        return self._base + CHANGE_PATH if self.admitted == CHANGE else None
+
+    @property
+    def _base(self) -> str:
+        return (self.url or REGIONS[self.region]).removesuffix(PATH).rstrip("/")
 
 
 class PagerdutyDialect(OneRequest):
@@ -100,16 +119,25 @@ class PagerdutyDialect(OneRequest):
 
     def __init__(self, settings: PagerdutySettings) -> None:
         self._key = settings.routing_key.reveal()
+        self._change_endpoint = settings.change_endpoint
+
+    def exchange(self, documents: Sequence[Document], now: float) -> Exchange:
+        """One request, or none."""
+        if self._change_endpoint is None and mended(documents[0])["event_action"] == CHANGE:
+            return Delivered()
+        return (yield from super().exchange(documents, now))
 
     def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - no signature, no time
         """One event per request, with the key, within PagerDuty's limits."""
         event = {**mended(documents[0]), "routing_key": self._key}
-        return Post(next(body for body in _smaller(event) if len(body) <= SIZE_LIMIT), _HEADERS)
+        is_change = event["event_action"] == CHANGE
+        body = next(body for body in _smaller(_change(event) if is_change else event) if len(body) <= SIZE_LIMIT)
+        return Post(body, _HEADERS, url=(self._change_endpoint or "") if is_change else "")
 
     def shorter(self, document: Document) -> Document | None:
         """What PagerDuty cannot do without; None where there is no more in it."""
         bodies = [*_smaller(mended(document))]
-        return replace(document, body=bodies[-1]) if len(bodies[-1]) < len(bodies[0]) else None
+        return replace(document, body=bodies[-1], value=None) if len(bodies[-1]) < len(bodies[0]) else None
 
     def judge(self, reply: Reply) -> Outcome:
         """202 is a receipt, and no other 2xx is."""
@@ -120,7 +148,7 @@ class PagerdutyDialect(OneRequest):
 
 def mended(document: Document) -> dict[str, object]:
     """The event that a template made, so that PagerDuty takes it; without the key, and however large."""
-    event = _event(document.body)
+    event = _event(document)
     action, payload = event.get("event_action"), event.pop("payload", None)
     kept: dict[str, object] = {
         **_of_their_types(event),
@@ -132,17 +160,24 @@ def mended(document: Document) -> dict[str, object]:
     return kept
 
 
-def _event(body: bytes) -> dict[str, object]:
+def _change(event: Mapping[str, object]) -> dict[str, object]:
+    payload = event.get("payload")
+    told = payload if isinstance(payload, dict) else {}
+    kept = {name: told[name] for name in _OF_CHANGES if name in told}
+    return {**{name: event[name] for name in ("routing_key", "links") if name in event}, "payload": kept}
+
+
+def _event(document: Document) -> dict[str, object]:
     """What the document is; where it can be no event, one with its text."""
     try:
-        made = orjson.loads(body)
+        made = document.parsed()
     except ValueError:
-        made = body.decode(errors="replace")
+        made = document.body.decode(errors="replace")
     if isinstance(made, dict):
         needs_payload = made.get("event_action") not in ("acknowledge", "resolve")
         if isinstance(made.get("payload"), dict) or not needs_payload:
-            return made
-    text = made if isinstance(made, str) else body.decode(errors="replace")
+            return dict(made)
+    text = made if isinstance(made, str) else document.body.decode(errors="replace")
     return {"payload": {"summary": text}}
 
 
@@ -220,10 +255,13 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     data = cloudevent.get("data") or {}
     incident, notice = data.get("incident") or {}, data.get("notice") or {}
     is_over = incident.get("state") in _OVER or notice.get("event_type") == ENDED
+    decision = {"would_reject": False, **(data.get("decision") or {})}
+    is_info = decision.get("outcome") == "admitted" and decision.get("severity") == "info"
+    is_plain = is_info and not decision["would_reject"] and not data.get("corrects")
     is_trouble = notice.get("event_type") in {BEGAN, ENDED}
     of_trouble = f"{cloudevent.get('source')}/{cloudevent.get('subject')}" if is_trouble else ""
     event = {
-        "event_action": "resolve" if is_over else "trigger",
+        "event_action": "resolve" if is_over else CHANGE if is_plain else "trigger",
         "dedup_key": incident.get("id") or of_trouble or data.get("corrects") or cloudevent.get("id") or "",
         "payload": {
             "summary": cut_chars(message_of(cloudevent), MESSAGE_LIMIT),

@@ -22,6 +22,7 @@ import base64
 import html
 import re
 import smtplib
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -113,6 +114,7 @@ class SmtpDestination:
 
     concurrency = 1
     batch_size = 1
+    batch_bytes = sys.maxsize
 
     def __init__(self, settings: SmtpSettings, guard: AddressGuard) -> None:
         password = "" if settings.password is None else settings.password.reveal()

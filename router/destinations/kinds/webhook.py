@@ -19,13 +19,13 @@ import hmac
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from router.by_reference import Secret
 from router.destinations.dialect import OneRequest, Post
 from router.destinations.document import Document
 from router.destinations.kind import HttpKind
-from router.destinations.settings import HttpSettings, checked_headers, checked_url, revealed
+from router.destinations.settings import Headers, HttpSettings, checked_url, revealed
 from router.fields import Name
 
 STRUCTURED = "application/cloudevents+json; charset=UTF-8"
@@ -72,9 +72,7 @@ class WebhookSettings(HttpSettings):
     """Where events are posted; a reference if it is a secret."""
     signing_secret: Secret | None = None
     """Sign every request as Standard Webhooks says; `whsec_` and the base64 of 24 to 64 bytes."""
-    headers: Annotated[dict[str, str | Secret], AfterValidator(checked_headers), Field(max_length=50)] = Field(
-        default_factory=dict
-    )
+    headers: Headers = Field(default_factory=dict)
     """Headers that are sent besides; a value may be a reference."""
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 1
     """How many events one request may carry, as a CloudEvents batch; only without a template."""
@@ -98,6 +96,11 @@ class WebhookSettings(HttpSettings):
     def endpoint(self) -> str:
         """The whole URL."""
         return revealed(self.url)
+
+    @property
+    def fallback(self) -> str | None:
+        """Name of the template that makes its payloads where the other fails."""
+        return self.fallback_template
 
     @property
     def note(self) -> tuple[str, str] | None:

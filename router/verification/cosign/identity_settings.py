@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from router.expressions import LENGTH
 from router.fields import Name, SettingsModel
+from router.text import shown
 from router.verification.evidence import SIGN_PREDICATE
 from router.verification.sigstore.conditions import EXPRESSION_LIMIT, Condition
 from router.verification.sigstore.identities import EXTENSIONS, Pattern, WantedIdentity
@@ -28,7 +29,7 @@ def _expression(text: str) -> str:
 
 def _extension(name: str) -> str:
     if name not in EXTENSIONS:
-        raise ValueError(f"{name[:100]!r} is not an extension of Fulcio's; there are {', '.join(EXTENSIONS)}")
+        raise ValueError(f"{shown(name, 100)} is not an extension of Fulcio's; there are {', '.join(EXTENSIONS)}")
     return name
 
 

@@ -27,7 +27,7 @@ from pydantic import (
 from router.errors import ConfigurationError, InvalidReferenceError
 from router.fields import Name, SettingsModel
 from router.images import parse_reference
-from router.shortening import HEAD, shortened
+from router.text import shortened, shown
 from router.verification.anchors import Anchor
 from router.verification.awaiting import AwaitingRoot
 from router.verification.cosign.identity_settings import AttestationSettings, IdentitySettings
@@ -37,7 +37,7 @@ from router.verification.evidence import SIGN_PREDICATE
 from router.verification.keys import PublicKey, distinct_keys
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.scheme import AnyScheme, Demands
-from router.verification.settings import DeclaredSigner, SchemeSettings, annotated
+from router.verification.settings import DeclaredSigner, Demandable, SchemeSettings, annotated
 from router.verification.sigstore.proof import Asked
 from router.verification.sources import Reading, Source
 from router.verification.trust_roots import (
@@ -115,17 +115,17 @@ class KeySettings(SettingsModel):
             ConfigurationError: It stands in a file that was not read with the configuration.
         """
         if (key := self.key) is None:
-            raise ConfigurationError(f"the key {self.name!r} stands in a file that was not read")
+            raise ConfigurationError(f"the key {shown(self.name)} stands in a file that was not read")
         return key
 
 
 def _repository(text: str) -> str:
     if not re.fullmatch(r"[^:@]+(:[0-9]+/[^:@]+)?", text, re.ASCII):
-        raise ValueError(f"{text[:200]!r} names more than a repository; leave tag and digest out")
+        raise ValueError(f"{shown(text, 200)} names more than a repository; leave tag and digest out")
     try:
         parse_reference(text)
     except InvalidReferenceError as error:
-        raise ValueError(f"{text[:200]!r} is not a valid repository: {error}") from error
+        raise ValueError(f"{shown(text, 200)} is not a valid repository: {error}") from error
     return text
 
 
@@ -179,6 +179,16 @@ class CosignSettings(SchemeSettings):
             self._root = root_by_choice(self.trust_root, roots)
 
     @property
+    def named_root(self) -> str | None:
+        """The trust root, where it is named and is no file."""
+        return self.trust_root if isinstance(self.trust_root, str) else None
+
+    @property
+    def demandable(self) -> Demandable:
+        """Every key and every identity."""
+        return Demandable(tuple(one.name for one in self.keys), tuple(one.name for one in self.keyless))
+
+    @property
     def uses_root(self) -> bool:
         """Whether anything is asked for that only a trust root can prove."""
         return bool(self.keyless) or self.transparency_log == "required" or self.timestamp == "required"
@@ -194,7 +204,7 @@ class CosignSettings(SchemeSettings):
         if self.uses_root and root is None:
             if self._root is not None and self._root.repository is not None:
                 return AwaitingRoot(self._root.repository.name)
-            raise ConfigurationError(f"the trust root of the verifier {self.name!r} was not read")
+            raise ConfigurationError(f"the trust root of the verifier {shown(self.name)} was not read")
         keys = distinct_keys((entry.name, entry.loaded()) for entry in self.keys)
         is_timed = self.timestamp == "required"
         who = Signatories(
@@ -224,7 +234,7 @@ class CosignSettings(SchemeSettings):
     def _besides(self) -> Iterator[str]:
         """What else is asked of a signature, as far as it does not go without saying."""
         if self.attestation is not None and (where := self.attestation.where) is not None:
-            yield f" where {shortened(where) if len(where) > HEAD else where}"
+            yield f" where {shortened(where)}"
         if self.transparency_log == "required":
             yield ", in a transparency log"
         if self.timestamp == "required":

@@ -22,6 +22,8 @@ from typing import Self
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from router.text import shown
+
 WILDCARD = "*"
 _PREFIX = "x509.subject:"
 _TYPES = {
@@ -61,14 +63,14 @@ class Subject:
         while position < len(text):
             part = _PART.match(text, position)
             if part is None or part[2].startswith("#") or (part[3] and part.end() == len(text)):
-                raise ValueError(f"can't be read as parts TYPE=VALUE separated by commas (RFC 4514): {written!r}")
+                raise ValueError(f"can't be read as parts TYPE=VALUE separated by commas (RFC 4514): {shown(written)}")
             kind = _TYPES.get(part[1].upper())
             if kind is None:
-                raise ValueError(f"has a part of unknown type {part[1]!r}; known are {', '.join(_TYPES)}")
+                raise ValueError(f"has a part of unknown type {shown(part[1])}; known are {', '.join(_TYPES)}")
             if kind in found:
-                raise ValueError(f"has two parts of type {part[1]!r}")
+                raise ValueError(f"has two parts of type {shown(part[1])}")
             if not (value := _unescaped(part[2])):
-                raise ValueError(f"has no value for {part[1]!r}")
+                raise ValueError(f"has no value for {shown(part[1])}")
             found[kind] = value
             position = part.end()
         if not all(kind in found for kind in _MANDATORY):
@@ -127,4 +129,4 @@ def _unescaped(value: str) -> str:
     try:
         return _ESCAPED.sub(plain, text.encode()).decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"has a value that is not valid UTF-8: {value!r}") from error
+        raise ValueError(f"has a value that is not valid UTF-8: {shown(value)}") from error

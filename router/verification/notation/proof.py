@@ -42,7 +42,7 @@ from router.verification.notation.certificates import Chain, read_certificate
 from router.verification.notation.envelopes import Envelope, expect_one_meaning, read_envelope
 from router.verification.notation.payload import Target, read_target
 from router.verification.notation.timestamps import stamped_range
-from router.verification.notation.trust import Check, Policy, StoreType, Timestamps, shown
+from router.verification.notation.trust import Check, Policy, StoreType, Timestamps, subject_text
 from router.verification.pki.certificates import Certificate
 from router.verification.scheme import Endorsement, Signer
 from router.verification.sigstore.proof import Witnesses
@@ -132,7 +132,7 @@ def _times(opened: _Opened, chain: Chain, policy: Policy, now: float) -> Steps[_
 
 def _endorsement(opened: _Opened, names: Sequence[str], policy: Policy, times: _Times) -> Endorsement:
     first, *others = names or (_UNKNOWN,)
-    who = shown(opened.subject)
+    who = subject_text(opened.subject)
     return Endorsement(
         Signer(first, None, who, _issuer(opened, policy)),
         opened.signed,
@@ -147,7 +147,7 @@ def _endorsement(opened: _Opened, names: Sequence[str], policy: Policy, times: _
 def _issuer(opened: _Opened, policy: Policy) -> str:
     above = opened.envelope.chain[1:2]
     known = policy.names.get(above[0]) if above else None
-    return shown(opened.leaf.issuer) if known is None else known
+    return subject_text(opened.leaf.issuer) if known is None else known
 
 
 def _opened(envelope: Envelope, digest: Digest, leaf: Certificate) -> _Opened:

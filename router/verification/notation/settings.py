@@ -23,15 +23,16 @@ from pydantic import (
 
 from router.errors import ConfigurationError, InvalidSignatureError
 from router.fields import Name, SettingsModel
+from router.text import shown
 from router.verification.anchors import Anchor
 from router.verification.notation.certificates import read_certificate
 from router.verification.notation.identities import WILDCARD, Identities
 from router.verification.notation.scheme import NotationScheme
-from router.verification.notation.trust import CHECKS, Check, Level, Policy, Store, StoreType, Timestamps, shown
+from router.verification.notation.trust import CHECKS, Check, Level, Policy, Store, StoreType, Timestamps, subject_text
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.pki.certificates import Certificate, certificates_in
 from router.verification.scheme import Demands
-from router.verification.settings import SchemeSettings, annotated
+from router.verification.settings import Demandable, SchemeSettings, annotated
 from router.verification.sources import Reading, Source
 from router.verification.trust import Trust
 
@@ -51,7 +52,7 @@ def _certificates(pem: bytes) -> tuple[Certificate, ...]:
         if not (certificate.is_authority or certificate.is_self_signed):
             subject = certificate.subject.rfc4514_string()
             raise ValueError(
-                f"holds the certificate of {subject!r}, which is not an authority's: whoever issued it belongs here"
+                f"holds the certificate of {shown(subject)}, which is no authority's: whoever issued it belongs here"
             )
     return found
 
@@ -101,7 +102,7 @@ class TrustStoreSettings(SettingsModel):
         """The store; raises ConfigurationError where a file was not read with the configuration."""
         source = self.pem or self.file
         if source is None or source.value is None:
-            raise ConfigurationError(f"the trust store {self.name!r} stands in a file that was not read")
+            raise ConfigurationError(f"the trust store {shown(self.name)} stands in a file that was not read")
         return Store(self.name, self.type, source.value)
 
 
@@ -189,18 +190,26 @@ class NotationSettings(SchemeSettings):
             return "no signature: every image passes"
         count = demands.threshold or 1
         said = "a signature of Notation" if count == 1 else f"signatures of Notation by {count} signers"
-        names = [store.name for store in self.trust_stores if store.type is not StoreType.TSA]
         if Check.AUTHENTICITY not in self.override.applied(self.level):
             return f"{said} by anybody{annotated(demands)}"
-        whose = "" if WILDCARD in self.identities else f" to {_listed(self.identities)}"
+        whose = "" if WILDCARD in self.identities else f" to {_either(self.identities)}"
         including = f", including {' and '.join(demands.required)}" if demands.required else ""
-        return f"{said} with a certificate issued{whose} by {_listed(names)}{including}{annotated(demands)}"
+        return f"{said} with a certificate issued{whose} by {_either(self._vouching)}{including}{annotated(demands)}"
+
+    @property
+    def demandable(self) -> Demandable:
+        """The stores that vouch for signers."""
+        return Demandable(authorities=self._vouching)
+
+    @property
+    def _vouching(self) -> tuple[str, ...]:
+        return tuple(store.name for store in self.trust_stores if store.type is not StoreType.TSA)
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:
         """The certificates of its stores."""
         return tuple(
-            Anchor("certificate", store.name, shown(entry.subject), entry.period.begin, entry.period.end)
+            Anchor("certificate", store.name, subject_text(entry.subject), entry.period.begin, entry.period.end)
             for store in (each.loaded() for each in self.trust_stores)
             for entry in store.certificates
         )
@@ -218,5 +227,5 @@ class NotationSettings(SchemeSettings):
         return True if self.level is Level.SKIP else None
 
 
-def _listed(names: Iterable[str]) -> str:
+def _either(names: Iterable[str]) -> str:
     return " or ".join(f'"{name}"' for name in names)

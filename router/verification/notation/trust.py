@@ -19,7 +19,7 @@ from enum import StrEnum
 
 from cryptography import x509
 
-from router.shortening import shortened
+from router.text import shortened
 from router.verification.notation.certificates import Chains
 from router.verification.notation.identities import Identities
 from router.verification.pki.certificates import Certificate
@@ -83,10 +83,9 @@ CHECKS: Mapping[Level, frozenset[Check]] = {
 """What binds at each level. Revocation binds at none: it asks others on the way to an answer."""
 
 
-def shown(name: x509.Name) -> str:
+def subject_text(name: x509.Name) -> str:
     """A distinguished name as events tell it; a long one still differs from every other."""
-    text = name.rfc4514_string()
-    return text if len(text) <= _NAME_LIMIT else shortened(text)
+    return shortened(name.rfc4514_string(), _NAME_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ class Policy:
         known = {entry.der: entry for store in self.stores for entry in store.certificates}
         object.__setattr__(self, "known", known)
         object.__setattr__(self, "roots", frozenset(der for der, entry in known.items() if entry.is_self_signed))
-        object.__setattr__(self, "names", {der: shown(entry.subject) for der, entry in known.items()})
+        object.__setattr__(self, "names", {der: subject_text(entry.subject) for der, entry in known.items()})
 
     def names_of(self, type_: StoreType, chain: Sequence[bytes]) -> tuple[str, ...]:
         """Which stores of this type hold a certificate of the chain, byte for byte, in the order of the stores."""

@@ -25,6 +25,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from router.errors import InvalidSignatureError
+from router.text import shown
 from router.verification.documents import malformed, object_at, objects_at, protobuf_base64, read_object, text_at
 from router.verification.keys import PublicKey, UnusableKeyError
 from router.verification.pki.certificates import Certificate, Period
@@ -128,7 +129,7 @@ def _logs(document: Mapping[str, object], name: str, unusable: list[str]) -> Map
             parsed = load_der_public_key(protobuf_base64(text_at(written, "rawBytes", _WHAT), _WHAT))
             key = PublicKey.of(parsed)
         except (ValueError, TypeError, UnsupportedAlgorithm, UnusableKeyError) as error:
-            unusable.append(f"the key of the log {origin[:100]!r}: {error}")
+            unusable.append(f"the key of the log {shown(origin, 100)}: {error}")
             continue
         if not identifier or identifier in found:
             raise malformed(_WHAT, "has two logs of one id, or one without")

@@ -10,7 +10,9 @@ from pydantic import ValidationError
 
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
-from router.settings.names import rules
+from router.policy import RuleSettings
+from router.settings.rules import checks
+from router.settings.sections import Item, JudgingItems
 from router.verification.notation.settings import NotationSettings
 from router.verification.notation.trust import Check
 from tests.verification.notation.world import key, notation, pem, root, signatory, store
@@ -56,7 +58,7 @@ def test_a_store_may_hold_several_certificates() -> None:
     ("written", "said"),
     [
         ({"pem": "not valid PEM"}, "can't be used"),
-        ({"pem": pem(signatory().chain[0])}, "not an authority's"),
+        ({"pem": pem(signatory().chain[0])}, "no authority's"),
         ({"pem": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}, "can't be used"),
         ({}, "exactly one of"),
         ({"pem": pem(root("supplier")), "file": "x.pem"}, "exactly one of"),
@@ -187,11 +189,14 @@ def test_level_skip_says_that_it_lets_everything_pass() -> None:
 def test_a_rule_that_requires_a_store_which_vouches_for_nobody_is_refused(required: str, *, is_told: bool) -> None:
     """It could never be met; the stores of clocks vouch for no signer."""
     stores: list[dict[str, str]] = [store(), store("clock", "tsa")]
-    document = {
-        "verifiers": [{"name": "suppliers", "kind": "notation", "trust_stores": stores}],
-        "policy": [{"pattern": "**", "verifier": "suppliers", "with": {"required": [required], "threshold": 2}}],
-    }
-    told = [finding.text for finding in rules(document)]  # type: ignore[arg-type]  # plain data, as a document holds it
+    suppliers = notation(*stores)
+    asking = RuleSettings.model_validate(
+        {"pattern": "**", "verifier": "suppliers", "with": {"required": [required], "threshold": 2}}
+    )
+    judging = JudgingItems(
+        [], [], [Item(0, "suppliers", suppliers, is_whole=True)], [Item(0, None, asking, is_whole=True)]
+    )
+    told = [finding.text for finding in checks(judging)]
 
     assert bool(told) is is_told
     assert all("trust store" in text for text in told)

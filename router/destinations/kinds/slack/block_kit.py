@@ -17,6 +17,7 @@ from typing import TypeAlias
 import orjson
 
 from router.destinations.document import Document
+from router.rendering.markup import whole_at_end
 
 Message: TypeAlias = dict[str, object]
 """What Slack is sent: `text`, and perhaps `blocks`, `attachments` and more."""
@@ -40,26 +41,25 @@ _COUNT_LIMITS = {
     ("actions", "elements"): ACTIONS_LIMIT,
 }
 _LEFT_OUT = {"type": "context", "elements": [{"type": "plain_text", "text": "… more than Slack can take"}]}
-_LONGEST_ENTITY = len("&quot;")
 
 
-def message_of(body: bytes, part: int = 1) -> Message:
+def message_of(document: Document, part: int = 1) -> Message:
     """The message that a template made, within Slack's limits; what is no JSON is its text.
 
     Texts may use one part in so many of their limits.
     """
     try:
-        message = within_limits(orjson.loads(body), part)
+        message = within_limits(document.parsed(), part)
         orjson.dumps(message)
     except (ValueError, TypeError, RecursionError):  # no JSON, or nested more deeply than it can be written again
-        message = within_limits(body.decode(errors="replace"), part)
+        message = within_limits(document.body.decode(errors="replace"), part)
     return message
 
 
 def shorter(document: Document) -> Document | None:
     """With texts of an eighth of their limits; None where there is nothing to cut."""
-    short, whole = (orjson.dumps(message_of(document.body, part)) for part in (_SHORT, 1))
-    return replace(document, body=short) if len(short) < len(whole) else None
+    short, whole = (orjson.dumps(message_of(document, part)) for part in (_SHORT, 1))
+    return replace(document, body=short, value=None) if len(short) < len(whole) else None
 
 
 def within_limits(message: object, part: int = 1) -> Message:
@@ -93,10 +93,7 @@ def cut(text: str, limit: int) -> str:
     if limit <= 0:
         return ""
     short = text.encode("utf-16-le", "surrogatepass")[: 2 * (limit - 1)].decode("utf-16-le", "ignore")
-    ampersand = short.rfind("&", max(0, len(short) - _LONGEST_ENTITY))
-    if ampersand >= 0 and ";" not in short[ampersand:]:
-        short = short[:ampersand]
-    return f"{short}…"
+    return f"{whole_at_end(short)}…"
 
 
 def length(text: str) -> int:

@@ -56,7 +56,7 @@ _CHANNEL_ID, _TS = re.compile(r"[A-Z0-9]{1,40}", re.ASCII), re.compile(r"[0-9]{1
 _LIMITS_US = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 _FAILS = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
-    | {"external_channel_migrating", "update_failed"}
+    | {"external_channel_migrating"}
 )
 _REFUSES_US = frozenset(
     {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope"}
@@ -129,7 +129,7 @@ class WebApiDialect:
     def exchange(self, documents: Sequence[Document], now: float) -> Exchange:  # noqa: ARG002 - no signature, no time
         """Change the first message, or post, or both: rules (1) to (4)."""
         (document,) = documents
-        message = block_kit.message_of(document.body)
+        message = block_kit.message_of(document)
         head = None if self._updates == "post" else self._head(document.receipt)
         if head is not None and not document.is_late:
             changed = answered((yield self._changing(head, message)))
@@ -140,7 +140,8 @@ class WebApiDialect:
             elif isinstance(changed.outcome, TryAgain) or changed.is_of_form:
                 return changed.outcome
         if head is not None:
-            replied = answered((yield self._replying(head, message, is_news=document.type == _NEWS)))
+            is_news = document.type == _NEWS and not document.is_late
+            replied = answered((yield self._replying(head, message, is_news=is_news)))
             if isinstance(replied.outcome, Delivered):
                 return Delivered(receipt=document.receipt)
             if replied.error not in _GONE:

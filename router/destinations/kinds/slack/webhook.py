@@ -28,7 +28,7 @@ class IncomingWebhookDialect(OneRequest):
 
     def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - no signature, no time
         """One message per request, within Slack's limits."""
-        return Post(orjson.dumps(block_kit.message_of(documents[0].body)), _HEADERS)
+        return Post(orjson.dumps(block_kit.message_of(documents[0])), _HEADERS)
 
     def shorter(self, document: Document) -> Document | None:
         """With texts of an eighth of their limits; None where there is nothing to cut."""

@@ -14,6 +14,7 @@ Rules:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -117,6 +118,7 @@ class SyslogDestination:
     concurrency = 16
     """How many records may be on their way at once; they share one connection."""
     batch_size = 1
+    batch_bytes = sys.maxsize
 
     def __init__(self, settings: SyslogSettings, guard: AddressGuard) -> None:
         self.name = settings.name
