@@ -19,6 +19,7 @@ from router.destinations.kinds import (
     otlp,
     pagerduty,
     slack,
+    smtp,
     splunk_hec,
     sysdig,
     syslog,
@@ -41,6 +42,7 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     opensearch.KIND,
     datadog.KIND,
     otlp.KIND,
+    smtp.KIND,
     syslog.KIND,
     file.KIND,
 )

@@ -19,10 +19,10 @@ import socket
 import ssl
 import struct
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Protocol
 
-from router.destinations.outcome import TryAgain
+from router.destinations.outcome import Outcome, TryAgain
 from router.destinations.socket_settings import Endpoint
 from router.errors import ForbiddenAddressError
 from router.outbound.connecting import Connector
@@ -39,11 +39,11 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
 """Seconds between two looks at what was acknowledged."""
 
 
-async def attempted(attempt: Callable[[], Awaitable[None]], timeout: float) -> TryAgain | None:  # noqa: ASYNC109 - as said by operators
-    """What became of an attempt that has so many seconds; None where it succeeded."""
+async def attempted(attempt: Awaitable[Outcome], patience: float) -> Outcome:
+    """What became of an attempt that has so many seconds, whatever the network does."""
     try:
-        async with asyncio.timeout(timeout):
-            await attempt()
+        async with asyncio.timeout(patience):
+            return await attempt
     except ForbiddenAddressError:
         return TryAgain("forbidden_address")  # no fault of the event: names and `egress.allow` can change
     except TimeoutError:
@@ -52,7 +52,6 @@ async def attempted(attempt: Callable[[], Awaitable[None]], timeout: float) -> T
         return TryAgain("tls_failed")
     except OSError:
         return TryAgain("connection_failed")
-    return None
 
 
 class Wire(Protocol):

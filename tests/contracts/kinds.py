@@ -33,7 +33,9 @@ def least(kind: AnyKind) -> dict[str, object]:
         allowed = set(shape.alternatives(field.annotation))
         if key in written or not (field.is_required() or key in USUAL):
             continue
-        if str in allowed:
+        if field.examples:
+            written[field.alias or key] = field.examples[0]
+        elif str in allowed:
             written[key] = {"url": URL, "email": "it@x.example"}.get(key, "x")
         elif Endpoint in allowed:
             written[key] = "127.0.0.1:9"

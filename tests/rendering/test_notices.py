@@ -16,6 +16,7 @@ from router.destinations.kinds.slack.block_kit import within_limits
 from router.events import CONTENT_TYPE, NoticeEvent, as_json
 from router.rendering.examples import NOTICES
 from router.rendering.library import Library, Templates
+from router.rendering.markup import escape
 from router.rendering.rehearsal import OF_NOTICES
 from router.rendering.renderer import Renderer
 from router.rendering.shipped import notices_folder
@@ -57,7 +58,7 @@ def test_every_kind_tells_every_notice_by_a_template_of_its_own(
                 name: str(value) for name, value in told["facts"].items()
             }
         case _ if kind.has_templates:
-            assert told["title"] in "".join(map(str, values_of(json.loads(rendered.body))))
+            assert escape(told["title"], kind.markup) in "".join(map(str, values_of(json.loads(rendered.body))))
         case _:
             assert rendered.body is body
             assert rendered.content_type == CONTENT_TYPE

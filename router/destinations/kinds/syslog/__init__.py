@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -140,8 +139,11 @@ class SyslogDestination:
     async def deliver(self, documents: Sequence[Document]) -> Outcome:
         """Send the record of this document."""
         record = line_of(Record.of(documents[0].body), self._sender, self._format)
-        failure = await attempted(partial(self._wire.send, self._frame(record)), self._timeout)
-        return failure or Delivered()
+        return await attempted(self._sent(self._frame(record)), self._timeout)
+
+    async def _sent(self, message: bytes) -> Outcome:
+        await self._wire.send(message)
+        return Delivered()
 
     async def close(self) -> None:
         """End the connection."""
