@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from router.by_reference import Secret
-from router.destinations.settings import HttpSettings, revealed
+from router.destinations.settings import CommonSettings, HttpSettings, revealed
 from router.text import is_seen
 
 WORDS_LIMIT = 200
@@ -28,11 +28,15 @@ REDACTED = "[redacted]"
 def secrets_of(settings: HttpSettings) -> frozenset[str]:
     """What the receiver may have been sent and nobody else may see: path and query of the URL, and every reference."""
     found = {url.partition("://")[2].partition("/")[2] for url in settings.endpoints} | {revealed(settings.proxy)}
-    for value in dict(settings).values():
-        for one in value.values() if isinstance(value, dict) else (value,):
-            if isinstance(one, Secret):
-                found.add(one.reveal())
+    found |= references_of(settings)
     return frozenset(text for one in found for text in (one, unquote(one)) if len(text) >= GRAM)
+
+
+def references_of(settings: CommonSettings) -> frozenset[str]:
+    """What the settings hold by reference."""
+    values = dict(settings).values()
+    members = [one for value in values for one in (value.values() if isinstance(value, dict) else (value,))]
+    return frozenset(one.reveal() for one in members if isinstance(one, Secret))
 
 
 class Words:
