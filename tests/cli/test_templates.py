@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import pytest
 
 from router.cli import main
 from router.destinations.catalogue import KINDS
-from router.rendering.examples import BY_NAME
+from router.events import encode
+from router.outbox import NewEvent
+from router.outbox.sqlite import SqliteOutbox
+from router.rendering.examples import BY_NAME, EXAMPLES
 from router.verdict import Mode, RequestOutcome, Verdict
 
 Captured = pytest.CaptureFixture[str]
@@ -95,7 +99,7 @@ def test_a_template_is_shown_as_it_stands(capsys: Captured, config: Path) -> Non
     assert said(capsys, "show", "sysdig")[1] != GOOD
 
 
-@pytest.mark.parametrize("what", [("show", "slakc")])
+@pytest.mark.parametrize("what", [("show", "slakc"), ("render", "slakc"), ("lint", "slakc")])
 def test_a_template_that_is_not_there_is_a_wrong_command_line(capsys: Captured, what: tuple[str, str]) -> None:
     code, out, err = said(capsys, *what)
 
@@ -124,3 +128,140 @@ def test_examples_have_every_verdict_outcome_and_mode() -> None:
     assert {data["workload"]["owner"] is None for data in decisions} == {True, False}
     assert {min(2, len(data["images"])) for data in decisions} == {0, 1, 2}
     assert any("\u202e" in image["image"] for data in decisions for image in data["images"])
+
+
+def test_a_document_alone_is_on_standard_output(capsys: Captured, config: Path) -> None:
+    code, out, err = said(capsys, "render", "mine", "--config", config, "--event", "unanswered-no-images-no-owner")
+
+    assert code == 0
+    assert json.loads(out)["count"] == 0
+    assert err == f"{len(out.encode()) - 1} bytes; a document has at most 1048576\n"
+
+
+def test_an_event_may_be_in_a_file_or_an_example_but_not_nowhere(capsys: Captured, config: Path) -> None:
+    file = config.parent / "event.json"
+    file.write_text(said(capsys, "examples", "admitted-one-image")[1])
+    ours = said(capsys, "render", "sysdig", "--event", "admitted-one-image")
+
+    assert said(capsys, "render", "sysdig", "--event", file) == ours
+    file.write_text('{"type": "x", "data": {}}')
+    assert said(capsys, "render", "sysdig", "--event", file)[::2] == (
+        1,
+        "the event is not whole: 'decision' is missing\n",
+    )
+    code, _, err = said(capsys, "render", "mine", "--config", config, "--event", "incident-opened")
+    assert (code, err) == (
+        2,
+        'the template mine is for decisions; "incident-opened" is about an incident\n',
+    )
+
+
+def test_without_a_configuration_there_are_no_stored_events(capsys: Captured) -> None:
+    assert said(capsys, "render", "slack", "--event", "admited-one-image")[0] == 2
+
+
+def test_a_stored_event_is_rendered_by_its_id(capsys: Captured, config: Path) -> None:
+    async def store() -> None:
+        outbox = await SqliteOutbox.open(config.parent / "outbox.db", "replica-1", time_of_day=lambda: 1.0)
+        body = encode({**EXAMPLES["would-reject-one-image-no-owner"], "id": "event-1"})
+        await outbox.append(NewEvent("event-1", body, 1.0, ()))
+        await outbox.close()
+
+    code, _, err = said(capsys, "render", "mine", "--config", config, "--event", "event-1")
+    assert code == 3
+    assert err.startswith('"event-1" is no example and no file, and stored events can\'t be asked for: ')
+    asyncio.run(store())
+
+    assert json.loads(said(capsys, "render", "mine", "--config", config, "--event", "event-1")[1])["count"] == 1
+    code, _, err = said(capsys, "render", "mine", "--config", config, "--event", "event-2")
+    assert code == 2
+    assert err.startswith('"event-2" is no example, no file and no stored event; expected rejected-many-images,')
+
+
+def test_what_a_destination_is_sent_has_its_own_form_and_no_secret(capsys: Captured, config: Path) -> None:
+    code, out, err = said(capsys, "render", "pagerduty", "--config", config, "--destination", "pager")
+
+    assert code == 0
+    assert json.loads(out)["routing_key"] == "[redacted]"
+    assert "bytes as pager (pagerduty) is sent them; at most 512000 bytes of an event;" in err
+    assert ROUTING_KEY not in out + err
+
+
+def test_what_a_destination_does_not_want_is_not_sent(capsys: Captured, config: Path) -> None:
+    arguments = ("render", "pagerduty", "--config", config, "--destination", "pager", "--event", "admitted-one-image")
+
+    assert said(capsys, *arguments) == (0, "", "nothing is sent: pager does not want such an event\n")
+
+
+def test_what_is_cut_for_a_service_is_told(capsys: Captured, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOBODY_HAS_THIS", "https://hooks.slack.com/services/T0/B0/secret")
+    long = '{"text": "x", "blocks": [{"type": "header", "text": {"type": "plain_text", "text": "%s"}}]}' % ("y" * 200)
+    (config.parent / "templates" / "long.json").write_text(long)
+    code, out, err = said(capsys, "render", "long", "--config", config, "--destination", "chat")
+
+    assert code == 0
+    assert "y" * 149 + "…" in out
+    assert err.splitlines()[1:] == ["/0/blocks/0/text/text: cut from 200 to 150 characters"]
+
+
+def test_a_secret_that_is_not_there_and_a_destination_that_is_not_there_are_told(
+    capsys: Captured, config: Path
+) -> None:
+    code, out, err = said(capsys, "render", "mine", "--config", config, "--destination", "chat")
+    assert (code, out) == (3, "")
+    assert "NOBODY_HAS_THIS" in err
+
+    code, _, err = said(capsys, "render", "mine", "--config", config, "--destination", "pagr")
+    assert code == 3
+    assert err.startswith('"pagr" names no destination of')
+
+
+def test_two_templates_are_compared(capsys: Captured, config: Path) -> None:
+    (config.parent / "templates" / "other.json").write_text(GOOD.replace("count", "images"))
+    code, out, _ = said(capsys, "render", "other", "--config", config, "--diff", "mine")
+    changed = [line for line in out.splitlines() if line[0] in "+-"]
+
+    assert code == 1
+    assert changed == ["--- mine", "+++ other", '-  "count": 9', '+  "images": 9']
+    assert said(capsys, "render", "sysdig", "--config", config, "--diff", "mine")[:2] == (0, "")
+
+
+def test_a_template_that_fails_renders_nothing(capsys: Captured, config: Path) -> None:
+    (config.parent / "templates" / "mine.json").write_text('[\n"{{ event.workload.owner.name }}"]')
+    arguments = ("render", "mine", "--config", config)
+
+    assert said(capsys, *arguments)[:2] == (0, '["web-7d4b9c"]\n')
+    code, out, err = said(capsys, *arguments, "--event", "would-reject-one-image-no-owner")
+    assert (code, out) == (1, "")
+    assert err.startswith("template mine: line 2: ")
+
+
+def test_the_shipped_templates_are_sound(capsys: Captured) -> None:
+    code, out, _ = said(capsys, "lint")
+
+    assert code == 0
+    assert out.endswith(" templates, none of which fail\n")
+
+
+def test_a_flaw_is_told_with_its_line_and_the_examples_that_show_it(capsys: Captured, config: Path) -> None:
+    file = config.parent / "templates" / "mine.json"
+    file.write_text('[\n"{{ event.workload.owner.name }}"]')
+    code, out, _ = said(capsys, "lint", "mine", "sysdig", "--config", config)
+
+    assert code == 1
+    assert out.splitlines()[0].startswith(f"{file}:2: ")
+    assert out.splitlines()[0].endswith(
+        "(for would-reject-one-image-no-owner, break-glass-two-images-no-owner, unanswered-no-images-no-owner)"
+    )
+    assert out.splitlines()[1:] == ["2 templates, 1 of which fail"]
+    _, out, _ = said(capsys, "lint", "mine", "--config", config, "--json")
+    (found,) = json.loads(out)
+    assert (found["is_sound"], found["flaws"][0]["line"]) == (False, 2)
+
+
+def test_a_template_that_can_not_be_read_is_a_flaw_for_every_example(capsys: Captured, config: Path) -> None:
+    (config.parent / "templates" / "mine.json").write_text('[\n\n"{{ alert_mesage }}"]')
+    code, out, _ = said(capsys, "lint", "mine", "--config", config)
+
+    assert code == 1
+    assert ':3: there is no "alert_mesage"; did you mean "alert_message"? (for every decision)\n' in out

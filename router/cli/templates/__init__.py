@@ -11,6 +11,7 @@ from router.cli.exit_codes import YES
 from router.cli.pages import Page
 from router.cli.parsing import command, configured, group
 from router.cli.tables import table
+from router.cli.templates import rendering
 from router.errors import MisusedError
 from router.text import advice, one_line, shown
 
@@ -24,11 +25,12 @@ def add(subcommands: Subcommands) -> None:
         subcommands,
         "templates",
         brief="write templates: show, render, lint and test them",
-        examples="gatecrier templates list\ngatecrier templates show slack",
+        examples="gatecrier templates list\ngatecrier templates render slack --event rejected-many-images",
     )
     _add_list(inner)
     _add_show(inner)
     _add_examples(inner)
+    rendering.add(inner)
 
 
 def _add_list(inner: Subcommands) -> None:
