@@ -29,6 +29,7 @@ from router.cli import (
     routes,
     serve,
     silence,
+    templates,
     trust,
     verify,
 )
@@ -47,6 +48,7 @@ COMMANDS = (
     explain,
     incidents,
     silence,
+    templates,
     deliveries,
     demo,
     completion,

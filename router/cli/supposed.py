@@ -55,11 +55,17 @@ def event_meant(arguments: argparse.Namespace, part: RoutesPart) -> Mapping[str,
     """The event that is meant; None where it is nowhere. Raises ValueError where a file or an option is wrong."""
     if arguments.event is None:
         return {**_supposed(arguments, part)}
-    path = Path(arguments.event)
-    return _of_file(path) if path.is_file() else _stored(arguments)
+    return event_named(arguments.event, arguments.config)
 
 
-def _of_file(path: Path) -> Mapping[str, object]:
+def event_named(name: str, config: Path) -> Mapping[str, object] | None:
+    """The event in a file, or the stored one of this id; None where it is nowhere. Raises ValueError as above."""
+    path = Path(name)
+    return event_in(path) if path.is_file() else _stored(name, config)
+
+
+def event_in(path: Path) -> Mapping[str, object]:
+    """The event in a file; raises ValueError where there is none in it, OSError where it can't be read."""
     with path.open("rb") as file:
         text = file.read(FILE_LIMIT + 1)
     if len(text) > FILE_LIMIT:
@@ -73,15 +79,15 @@ def _of_file(path: Path) -> Mapping[str, object]:
     return event
 
 
-def _stored(arguments: argparse.Namespace) -> Mapping[str, object] | None:
+def _stored(event_id: str, config: Path) -> Mapping[str, object] | None:
     import asyncio  # noqa: PLC0415 - needed only here
 
     from router.cli import events  # noqa: PLC0415 - needed only here
     from router.outbox.stored import Stretch  # noqa: PLC0415 - needed only here
 
     async def found() -> Mapping[str, object] | None:
-        async with events.opened(arguments.config) as records:
-            some = await records.events(Stretch(ids=[arguments.event]), 1)
+        async with events.opened(config) as records:
+            some = await records.events(Stretch(ids=[event_id]), 1)
             return json.loads(some[0].body) if some else None
 
     return asyncio.run(found())

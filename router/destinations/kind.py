@@ -13,8 +13,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar, get_args
 
 from router.destinations.dialect import Dialect
@@ -40,6 +40,8 @@ class Kind(Generic[Common_co]):
     """Whether payloads are made by templates of the kind's name where none is named; else the event itself is sent."""
     format: str = ""
     """What the templates are called, where other kinds have the same."""
+    limits: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """What the service takes at most, by what is counted: to be told to whoever writes a template for it."""
     minimal: Minimal = minimal_event
     """Makes the payload that goes out where a template fails, or where the receiver finds another too large."""
 

@@ -9,11 +9,11 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import unquote
 
 from router.by_reference import Secret
-from router.destinations.settings import HttpSettings, revealed
+from router.destinations.settings import CommonSettings, HttpSettings, revealed
 from router.outbound.basic import basic_credentials
 from router.text import is_seen
 
@@ -33,13 +33,22 @@ def secrets_of(settings: HttpSettings) -> frozenset[str]:
     one of those is the user.
     """
     found = {url.partition("://")[2].partition("/")[2] for url in settings.endpoints} | {revealed(settings.proxy)}
-    values = [
-        one for value in dict(settings).values() for one in (value.values() if isinstance(value, dict) else (value,))
-    ]
-    secrets = {one.reveal() for one in values if isinstance(one, Secret)}
+    secrets = references_of(settings)
     found |= secrets
-    found |= {basic_credentials(user, secret) for user in values if isinstance(user, str) for secret in secrets}
+    found |= {
+        basic_credentials(user, secret) for user in _values(settings) if isinstance(user, str) for secret in secrets
+    }
     return frozenset(text for one in found for text in (one, unquote(one)) if len(text) >= GRAM)
+
+
+def references_of(settings: CommonSettings) -> frozenset[str]:
+    """What the settings hold by reference."""
+    return frozenset(one.reveal() for one in _values(settings) if isinstance(one, Secret))
+
+
+def _values(settings: CommonSettings) -> Sequence[object]:
+    values = dict(settings).values()
+    return [one for value in values for one in (value.values() if isinstance(value, dict) else (value,))]
 
 
 class Words:

@@ -7,15 +7,18 @@ so that those run unchanged (Connaisseur, "Alerting": all of them are texts ther
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
 
 from router.decision.wording import remedy
+from router.events import INCIDENT_TYPES, NOTICE_TYPE
 from router.reasons import REASONS, Reason
 from router.rendering.filters import SEVERITIES
 from router.rendering.markup import Lines
 from router.text import one_line
 
+Purpose: TypeAlias = Literal["decision", "incident", "notice"]
+"""What a template can be for."""
 _PRIORITIES = {severity: str(number) for severity, number in SEVERITIES["connaisseur"].items()}
 
 
@@ -147,3 +150,22 @@ def alert_message(decision: Mapping[str, Any], *, is_correction: bool = False) -
             told = "did not answer a request"
     correction = " (which corrects what it told before)" if is_correction else ""
     return f"Gatecrier {told}{correction}: {decision['message']}"
+
+
+CONTEXTS: Mapping[Purpose, Callable[[Mapping[str, Any], Mapping[str, str]], dict[str, object]]] = {
+    "decision": context_of,
+    "incident": incident_context,
+    "notice": notice_context,
+}
+"""(event, destination) -> the names of a template, by what it is for."""
+
+
+def purpose_of(cloudevent: Mapping[str, Any]) -> Purpose:
+    """What a template must be for to render this event."""
+    match str(cloudevent.get("type", "")):
+        case of if of == NOTICE_TYPE:
+            return "notice"
+        case of if of.startswith(INCIDENT_TYPES):
+            return "incident"
+        case _:
+            return "decision"

@@ -1,13 +1,15 @@
 """Events as they can be, for rehearsing a template before any real event needs it. Pure.
 
-Together they have every outcome, every verdict, every kind of null and list, and text that people really write. Each
-has a name that says what is special about it. The first one has every field that an event can have.
+Together they have every outcome, every verdict, every kind of null and list, text that people really write, and names
+that nobody writes without bad intent; every state of an incident, and whatever is told of Gatecrier itself. Each has a
+name that says what is special about it (`BY_NAME`). The first of each purpose has every field that there can be.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from router.events import (
     DECISION_TYPE,
@@ -23,6 +25,7 @@ from router.events import (
     trouble_notice,
     unmatched_notice,
 )
+from router.rendering.context import Purpose
 from router.telemetry.causes import Cause
 from router.verdict import Verdict
 
@@ -129,6 +132,14 @@ WHOLE["data"]["decision"]["is_attempt"] = True
 WHOLE["data"]["corrects"] = "0c1f2f7f-9a53-5f0a-9a53-7c0e9d0b6d5f"
 WHOLE["data"]["images_omitted"] = {"count": 300, "verdicts": {"verified": 300}}
 WHOLE["data"]["unreadable"] = {"cause": "no_uid", "count": 3, "first_peer": "192.0.2.1", "first_sha256": "ab" * 32}
+_HOSTILE_NAME = 'web"},{\\ <!channel> [x](https://evil.example) <at>all</at> {{ 1 }}\u202e\n\x1b[2J'
+"""No API server would take it; what the gate is asked about has not passed one yet."""
+_HOSTILE = _event(
+    _decision("rejected", "high", would_reject=True),
+    [{**_image(Verdict.DENIED), "image": _HOSTILE_NAME, "container": _HOSTILE_NAME}],
+    {**_OWNER, "name": _HOSTILE_NAME},
+)
+_HOSTILE["data"]["request"] |= {"namespace": _HOSTILE_NAME, "user": {"name": _HOSTILE_NAME, "groups": [_HOSTILE_NAME]}}
 EXAMPLES: Mapping[str, CloudEvent] = {
     "rejected-many-images": WHOLE,
     "would-reject-one-image-no-owner": _event(
@@ -136,6 +147,7 @@ EXAMPLES: Mapping[str, CloudEvent] = {
     ),
     "admitted-one-image": _event(_decision("admitted", "info", would_reject=False), [_image(Verdict.VERIFIED)], _OWNER),
     "break-glass-two-images-no-owner": _event(_BROKEN_GLASS, [_image(Verdict.DENIED), _image(Verdict.UNVERIFIABLE, 2)]),
+    "rejected-hostile-names": _HOSTILE,
     "unanswered-no-images-no-owner": _event(_decision("unanswered", "medium", would_reject=False), []),
 }
 """By name; the last one is a request that could not be read."""
@@ -247,3 +259,25 @@ INCIDENTS = (
     _incident("expired", "namespace", "info", is_over=True),
 )
 """Every state of a message about an incident; the first one has every field."""
+_STATE = re.compile(r"\.([a-z]+)\.v1\Z")
+
+
+def _state(event_type: object) -> str:
+    found = _STATE.search(str(event_type))
+    return found[1] if found else ""
+
+
+_TROUBLE_NAMES = [
+    f"notice-{one['facts'].get('cause')}-{_state(one['event_type'])}"
+    for one in (event["data"]["notice"] for event in TROUBLES)
+]
+BY_NAME: Mapping[Purpose, Mapping[str, Mapping[str, Any]]] = {
+    "decision": EXAMPLES,
+    "incident": {f"incident-{_state(message['type'])}": message for message in INCIDENTS},
+    "notice": {
+        **dict(zip(_TROUBLE_NAMES, TROUBLES, strict=True)),
+        **{f"notice-held-back-by-{of}": notice for of, notice in SUMMARIES.items()},
+        "notice-silence-unmatched": UNMATCHED,
+    },
+}
+"""Every example, by what a template is for and then by its name; no name is there twice."""

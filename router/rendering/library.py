@@ -60,14 +60,15 @@ class Library:
         Raises:
             TemplateError: It can't be read, or can't be used.
         """
-        source = self._source(name)
+        source = self.source(name)
         return None if source is None else _rehearsed(name, source, markup, self._rehearsal)
 
     def names(self) -> frozenset[str]:
         """Those that there are, for whoever has named none of them."""
         return frozenset(path.stem for folder in self._folders for path in folder.glob(f"*{SUFFIX}"))
 
-    def _source(self, name: str) -> str | None:
+    def source(self, name: str) -> str | None:
+        """The text of the template of this name; None where there is none; raises TemplateError as `template` does."""
         file = f"{name}{SUFFIX}"
         if "/" in file or "\0" in file or len(file.encode(errors="replace")) > _LONGEST:
             return None

@@ -9,12 +9,12 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router.errors import TemplateError
-from router.rendering.context import context_of, incident_context, notice_context
-from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
+from router.rendering.context import CONTEXTS, Purpose
+from router.rendering.examples import BY_NAME
 from router.rendering.template import Template
 
 _DESTINATION = {"name": "example", "kind": "webhook"}
@@ -34,23 +34,28 @@ class Rehearsal:
 
     def rehearse(self, template: Template) -> None:
         """Render the template for every example; raises TemplateError with every mistake that shows."""
+        if mistakes := self.mistakes(template):
+            raise TemplateError("; ".join(f"{text} ({self._which(names)})" for text, names in mistakes.items()))
+
+    def mistakes(self, template: Template) -> Mapping[str, Sequence[str]]:
+        """What the template fails with, each with the names of the examples that show it; nothing where it is sound."""
         mistakes: dict[str, list[str]] = {}
         for name, context in self.contexts.items():
             try:
                 template.check(template.text(context), context, keys=True)
             except TemplateError as error:
                 mistakes.setdefault(str(error), []).append(name)
-        if mistakes:
-            raise TemplateError("; ".join(f"{text} ({self._which(names)})" for text, names in mistakes.items()))
+        return mistakes
 
-    def _which(self, names: list[str]) -> str:
+    def _which(self, names: Sequence[str]) -> str:
         if len(names) == len(self.contexts):
             return "for every example event"
         return f"for the example event{'s' if len(names) > 1 else ''} {', '.join(names)}"
 
 
-OF_DECISIONS = Rehearsal({name: context_of(event, _DESTINATION) for name, event in EXAMPLES.items()})
-OF_NOTICES = Rehearsal({f"{event['subject']} {event['id']}": notice_context(event, _DESTINATION) for event in NOTICES})
-OF_INCIDENTS = Rehearsal(
-    {f"{message['type']} {message['id']}": incident_context(message, _DESTINATION) for message in INCIDENTS}
-)
+REHEARSALS: Mapping[Purpose, Rehearsal] = {
+    purpose: Rehearsal({name: CONTEXTS[purpose](event, _DESTINATION) for name, event in examples.items()})
+    for purpose, examples in BY_NAME.items()
+}
+"""By what a template is for."""
+OF_DECISIONS, OF_INCIDENTS, OF_NOTICES = (REHEARSALS[of] for of in ("decision", "incident", "notice"))

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from router.events import CONTENT_TYPE, INCIDENT_TYPES, NOTICE_TYPE
-from router.rendering.context import context_of, incident_context, notice_context
+from router.events import CONTENT_TYPE, NOTICE_TYPE
+from router.rendering.context import CONTEXTS, context_of, purpose_of
 from router.rendering.library import Templates
 from router.rendering.markup import Markup
 from router.rendering.minimal import Because, Minimal, minimal_event
@@ -66,17 +66,18 @@ class Renderer:
         if self._of_decisions is self._of_notices is self._of_incidents is None and not name:
             return Rendered(body, CONTENT_TYPE)
         cloudevent = orjson.loads(body)
-        match str(cloudevent.get("type", "")):
-            case of if of == NOTICE_TYPE:
-                template, context = self._of_notices, notice_context
-            case of if of.startswith(INCIDENT_TYPES):
-                template, context = self._by_name.get(name, self._of_incidents), incident_context
-            case _:
-                template, context = self._of_decisions, context_of
+        purpose = purpose_of(cloudevent)
+        match purpose:
+            case "notice":
+                template = self._of_notices
+            case "incident":
+                template = self._by_name.get(name, self._of_incidents)
+            case "decision":
+                template = self._of_decisions
         if template is None:
             return Rendered(body, CONTENT_TYPE)
         try:
-            made = template.render(context(cloudevent, self._destination))
+            made = template.render(CONTEXTS[purpose](cloudevent, self._destination))
         except Exception as error:  # noqa: BLE001 - an older release's event may lack a field: its alert would wait in vain
             return self._small(cloudevent, Because.TEMPLATE_FAILED, str(error) or type(error).__name__)
         return Rendered(made.body, "application/json", made.value)

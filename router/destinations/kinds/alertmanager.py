@@ -256,4 +256,9 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(alert), "application/json"
 
 
-KIND = HttpKind(settings=AlertmanagerSettings, dialect=AlertmanagerDialect, minimal=minimal)
+KIND = HttpKind(
+    settings=AlertmanagerSettings,
+    dialect=AlertmanagerDialect,
+    limits={"characters of an annotation": ANNOTATION_LIMIT},
+    minimal=minimal,
+)

@@ -166,4 +166,4 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(log), "application/json"
 
 
-KIND = HttpKind(settings=DatadogSettings, dialect=DatadogDialect, minimal=minimal)
+KIND = HttpKind(settings=DatadogSettings, dialect=DatadogDialect, limits={"bytes of a log": LOG_BYTES}, minimal=minimal)

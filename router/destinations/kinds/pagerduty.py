@@ -273,4 +273,13 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(event), "application/json"
 
 
-KIND = HttpKind(settings=PagerdutySettings, dialect=PagerdutyDialect, minimal=minimal)
+KIND = HttpKind(
+    settings=PagerdutySettings,
+    dialect=PagerdutyDialect,
+    limits={
+        "bytes of an event": SIZE_LIMIT,
+        "characters of a summary": SUMMARY_LIMIT,
+        "characters of another text": TEXT_LIMIT,
+    },
+    minimal=minimal,
+)

@@ -207,4 +207,10 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(text_card(text)), "application/json"
 
 
-KIND = HttpKind(settings=TeamsSettings, dialect=TeamsDialect, markup=Markup.ADAPTIVE_CARD, minimal=minimal)
+KIND = HttpKind(
+    settings=TeamsSettings,
+    dialect=TeamsDialect,
+    markup=Markup.ADAPTIVE_CARD,
+    limits={"bytes of a message": SIZE_LIMIT},
+    minimal=minimal,
+)

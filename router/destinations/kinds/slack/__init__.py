@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints, model_validator
 from router.by_reference import Secret
 from router.destinations.dialect import Dialect
 from router.destinations.kind import HttpKind
+from router.destinations.kinds.slack.block_kit import LIMITS
 from router.destinations.kinds.slack.web_api import Updates, WebApiDialect
 from router.destinations.kinds.slack.webhook import IncomingWebhookDialect
 from router.destinations.settings import HttpSettings, checked_token, checked_url
@@ -80,4 +81,4 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json({"text": text}), "application/json"
 
 
-KIND = HttpKind(settings=SlackSettings, dialect=dialect_of, markup=Markup.SLACK, minimal=minimal)
+KIND = HttpKind(settings=SlackSettings, dialect=dialect_of, markup=Markup.SLACK, limits=LIMITS, minimal=minimal)

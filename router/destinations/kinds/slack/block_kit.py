@@ -31,6 +31,8 @@ UNSAID, EMPTY = "Gatecrier", "-"
 """What stands for a message's missing text, and for an empty text in a block: Slack refuses both."""
 _LADDER = (1, 2, 4, 8, 20)
 """Which part of their limits texts may use, step by step, until the whole fits."""
+LIMITS = {"blocks": BLOCKS_LIMIT, "characters of a section": SECTION_LIMIT, "characters of all blocks": TOTAL_LIMIT}
+"""The ones that templates meet."""
 _SHORT = 8
 """Which part they may use of a message that was too large as a whole."""
 _TEXT_LIMITS = {"header": HEADER_LIMIT, "button": BUTTON_LIMIT}

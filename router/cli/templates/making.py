@@ -1,0 +1,137 @@
+"""What a template makes of an event, and what of that is sent to a destination.
+
+Order:
+(1) The event: an example by its name, one in a file, or a stored one by its id; the template must be for its like.
+(2) The template renders it, as in production (`rendering.renderer`); where it fails, that is the answer, and not the
+    minimal payload that would go out.
+(3) Where a destination is named, its own dialect makes a request of the document, and nobody sends it. What the
+    settings hold by reference is replaced by `MASK` in what is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from router.cli.supposed import event_named
+from router.cli.templates.cuts import cuts, values_of
+from router.cli.templates.shelf import Entry, config_of
+from router.destinations.catalogue import kind_of
+from router.destinations.document import Document
+from router.destinations.kind import HttpKind
+from router.destinations.settings import CommonSettings
+from router.destinations.words import references_of
+from router.errors import MisusedError, OutboxError, TemplateError
+from router.events import as_json
+from router.rendering.budget import SIZE
+from router.rendering.context import purpose_of
+from router.rendering.examples import BY_NAME
+from router.rendering.library import Templates
+from router.rendering.markup import Markup
+from router.rendering.renderer import Rendered, Renderer
+from router.settings.templates_part import destination_of
+from router.text import listed, more, shown
+
+MASK = "[redacted]"
+_CUTS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What becomes of an event."""
+
+    body: bytes
+    """What is sent, without secrets; empty where nothing is."""
+    notes: tuple[str, ...]
+    """Its size, the limits that hold, and what was cut, a line each."""
+
+
+def event_meant(name: str | None, template: Entry, config: Path) -> Mapping[str, object]:
+    """The event of this name, id or file (1); the first example of what the template is for where it is None.
+
+    Raises:
+        MisusedError: There is none, or the template is for others.
+        OutboxError: It may be a stored one, and they can't be looked at.
+    """
+    examples = {one: event for events in BY_NAME.values() for one, event in events.items()}
+    if name is None:
+        return next(iter(BY_NAME[template.purposes[0]].values()))
+    try:
+        is_askable = Path(name).is_file() or config_of(config) is not None
+        event = examples.get(name) or (event_named(name, config) if is_askable else None)
+    except (OSError, ValueError) as error:
+        raise MisusedError(str(error)) from error
+    except OutboxError as error:
+        told = f"{shown(name)} is no example and no file, and stored events can't be asked for: {error}"
+        raise OutboxError(told) from error
+    if event is None:
+        raise MisusedError(f"{shown(name)} is no example, no file and no stored event; expected {listed([*examples])}")
+    if (purpose := purpose_of(event)) not in template.purposes:
+        raise MisusedError(
+            f"the template {template.name} is for {' and '.join(f'{one}s' for one in template.purposes)}; "
+            f"{shown(name)} is about a{'n' * (purpose == 'incident')} {purpose}"
+        )
+    return event
+
+
+def rendered(template: Entry, event: Mapping[str, object], markup: Markup, name: str, kind: str) -> Rendered:
+    """What the template makes of it for a destination; raises TemplateError where it fails."""
+    parsed = template.parsed(markup)
+    templates = Templates(of_decisions=parsed, of_notices=parsed, of_incidents=parsed)
+    found = Renderer(templates, kind=kind, name=name).render(as_json(event))
+    if found.problem is not None:
+        is_ours = found.problem.startswith("template ")
+        raise TemplateError(found.problem if is_ours else f"the event is not whole: {found.problem} is missing")
+    return found
+
+
+def made(template: Entry, event: Mapping[str, object], destination: tuple[Path, str] | None) -> Made:
+    """What is sent of it, to nobody in particular or to the destination of a configuration.
+
+    Raises:
+        TemplateError: The template fails.
+        ConfigurationError: The destination is not there, or can't be used.
+    """
+    if destination is None:
+        found = rendered(template, event, template.markups[0], "example", "webhook")
+        return Made(found.body, (f"{len(found.body)} bytes; a document has at most {SIZE}",))
+    settings = destination_of(*destination, os.environ)
+    kind = kind_of(settings)
+    found = rendered(template, event, kind.markup, settings.name, kind.name)
+    event_type, event_id = (str(event.get(key, "")) for key in ("type", "id"))
+    sent = _sent(settings, Document(event_id, found.body, found.content_type, found.value, type=event_type))
+    if sent is None:
+        return Made(b"", (f"nothing is sent: {settings.name} does not want such an event",))
+    limits = "".join(f"; at most {most} {what}" for what, most in kind.limits.items())
+    size = f"{len(sent)} bytes as {settings.name} ({kind.name}) is sent them{limits}"
+    lost = [*cuts([*values_of(found.body)], [*values_of(sent)])]
+    return Made(_masked(sent, settings), (size, *lost[:_CUTS_SHOWN], *more(len(lost), _CUTS_SHOWN)))
+
+
+def _sent(settings: CommonSettings, document: Document) -> bytes | None:
+    match kind_of(settings):
+        case HttpKind() as kind:
+            exchange = kind.dialect(kind.own(settings)).exchange([document], time.time())
+            try:
+                return next(exchange).body
+            except StopIteration:
+                return None
+        case _:
+            return document.body
+
+
+def _masked(body: bytes, settings: CommonSettings) -> bytes:
+    for secret in sorted(references_of(settings), key=len, reverse=True):
+        for form in (secret, json.dumps(secret)[1:-1]):
+            body = body.replace(form.encode(), MASK.encode()) if form else body
+    return body
+
+
+def pretty(body: bytes) -> Iterator[str]:
+    """A body as lines that can be compared."""
+    for value in values_of(body):
+        yield from json.dumps(value, indent=2, ensure_ascii=False).splitlines()

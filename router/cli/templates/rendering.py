@@ -1,0 +1,150 @@
+"""`gatecrier templates render` and `lint`: what a template makes of an event, and whether it does of every one."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import dataclass
+from difflib import unified_diff
+from typing import TYPE_CHECKING
+
+from router.cli.answering import Answer, Object, answered, forms
+from router.cli.exit_codes import NO, YES
+from router.cli.pages import Page
+from router.cli.parsing import command, configured
+from router.errors import TemplateError
+from router.text import listed, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from router.cli.parsing import Subcommands
+    from router.cli.templates.shelf import Entry
+    from router.rendering.context import Purpose
+    from router.rendering.markup import Markup
+
+
+def add(inner: Subcommands) -> None:
+    """Register the commands."""
+    render = command(
+        inner,
+        "render",
+        brief="print what a template makes of an event",
+        text="Prints what a template makes of an event: an example, one in a file, or a stored one; the first example "
+        "where none is named. With a destination it is what would be sent there, in the service's own form, without "
+        "secrets. Size, limits, and what was cut are told on standard error. Sends nothing. Exit code 1 if the "
+        "template fails, or if --diff finds a difference.",
+        examples="gatecrier templates render slack --event rejected-hostile-names\n"
+        "gatecrier templates render mine --destination soc --diff slack",
+    )
+    render.add_argument("template", metavar="NAME", help="as `templates list` calls it")
+    render.add_argument("--event", metavar="FILE|ID|EXAMPLE", help="what is rendered")
+    render.add_argument("--destination", metavar="D", help="who would be sent it")
+    render.add_argument("--diff", metavar="OTHER", help="show what differs from what this template makes")
+    configured(render, _render)
+    lint = command(
+        inner,
+        "lint",
+        brief="say for which example events a template fails",
+        text="Renders templates for every example event, as `config check` does with those that are used, and says "
+        "where they fail and for which. All that there are where none is named. Exit code 1 if one fails.",
+        examples="gatecrier templates lint\ngatecrier templates lint mine --config gatecrier.yaml",
+    )
+    lint.add_argument("templates", metavar="NAME", nargs="*", help="as `templates list` calls them")
+    configured(lint, _lint)
+    forms(lint, is_live=False)
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from router.cli.templates.making import event_meant, made, pretty  # noqa: PLC0415 - imported only where it is needed
+    from router.cli.templates.shelf import wanted  # noqa: PLC0415 - the same
+
+    destination = None if arguments.destination is None else (arguments.config, arguments.destination)
+    template = wanted(arguments.config, arguments.template)
+    others = [] if arguments.diff is None else [wanted(arguments.config, arguments.diff)]
+    event = event_meant(arguments.event, template, arguments.config)
+    try:
+        bodies = [made(one, event, destination) for one in (*others, template)]
+    except TemplateError as error:
+        print(one_line(str(error)), file=sys.stderr)
+        return NO
+    for note in bodies[-1].notes:
+        print(one_line(note), file=sys.stderr)
+    if not others:
+        _print(bodies[0].body.decode(errors="replace").splitlines())
+        return YES
+    before, after = ([*pretty(one.body)] for one in bodies)
+    differences = [*unified_diff(before, after, others[0].name, template.name, lineterm="")]
+    _print(differences)
+    return NO if differences else YES
+
+
+def _print(lines: Sequence[str]) -> None:
+    page = Page()
+    for line in lines:
+        page.raw(one_line(line) if page.is_terminal else line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Flaw:
+    """What is wrong with a template."""
+
+    purpose: Purpose
+    line: int | None
+    text: str
+    examples: Sequence[str]
+    """For which it shows; none where it shows for all."""
+
+
+def _lint(arguments: argparse.Namespace) -> int:
+    from router.cli.templates.shelf import shelf, wanted  # noqa: PLC0415 - as above
+
+    def ask() -> Answer:
+        named = [wanted(arguments.config, name) for name in arguments.templates]
+        found = [(one, [*dict.fromkeys(_flaws(one))]) for one in named or shelf(arguments.config).values()]
+        count = sum(1 for _, flaws in found if flaws)
+        lines = [_line(one, flaw) for one, flaws in found for flaw in flaws]
+        lines.append(f"{len(found)} template{'s' * (len(found) != 1)}, {count or 'none'} of which fail")
+        return Answer([_object(*one) for one in found], "\n".join(lines), NO if count else YES)
+
+    return answered(arguments, ask)
+
+
+def _flaws(template: Entry) -> Iterator[_Flaw]:
+    for purpose in template.purposes:
+        for markup in template.markups:
+            yield from _flaws_of(template, purpose, markup)
+
+
+def _flaws_of(template: Entry, purpose: Purpose, markup: Markup) -> Iterator[_Flaw]:
+    from router.rendering.rehearsal import REHEARSALS  # noqa: PLC0415 - as above
+
+    rehearsal = REHEARSALS[purpose]
+    try:
+        mistakes = rehearsal.mistakes(template.parsed(markup, rehearsal.known))
+    except TemplateError as error:
+        mistakes = {str(error): ()}
+    for told, examples in mistakes.items():
+        beginning = re.match(rf"template {re.escape(template.name)}: (?:line ([0-9]+): )?", told)
+        text, line = (told[beginning.end() :], beginning[1]) if beginning else (told, None)
+        is_of_all = len(examples) == len(rehearsal.contexts)
+        yield _Flaw(purpose, int(line) if line else None, text, () if is_of_all else tuple(examples))
+
+
+def _line(template: Entry, flaw: _Flaw) -> str:
+    place = template.path if flaw.line is None else f"{template.path}:{flaw.line}"
+    whose = f"for {listed(flaw.examples)}" if flaw.examples else f"for every {flaw.purpose}"
+    return one_line(f"{place}: {flaw.text} ({whose})")
+
+
+def _object(template: Entry, flaws: Sequence[_Flaw]) -> Object:
+    return {
+        "template": template.name,
+        "file": str(template.path),
+        "is_sound": not flaws,
+        "flaws": [
+            {"purpose": one.purpose, "line": one.line, "text": one.text, "examples": list(one.examples)}
+            for one in flaws
+        ],
+    }

@@ -1,0 +1,121 @@
+"""The templates that there are: those that are shipped, and those in the folder of a configuration.
+
+Rules:
+(1) The operator's folder comes first: one of its templates hides a shipped one of that name. Those of notices
+    (`notices/NAME`) are hidden by none.
+(2) What a template is for, and how its texts are read, is said by the destinations that use it. One that nobody uses is
+    for what its name says: that of a kind, `NAME-incident` for incidents, anything else for decisions; its texts are
+    data where no kind says more.
+(3) Without a configuration at its usual place, there are the shipped ones alone. One that is named must be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from router.cli.parsing import DEFAULT_CONFIG
+from router.destinations.catalogue import KINDS
+from router.errors import MisusedError, TemplateError
+from router.rendering.context import Purpose
+from router.rendering.library import SUFFIX, Library
+from router.rendering.markup import Markup
+from router.rendering.shipped import notices_folder, shipped_folder
+from router.rendering.template import Template
+from router.settings.snapshot import read_file
+from router.settings.templates_part import Use, directory_of, uses_of
+from router.text import advice, shown
+
+NOTICES = "notices/"
+"""What the names of templates of notices begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A template that there is."""
+
+    name: str
+    path: Path
+    is_shipped: bool
+    purposes: Sequence[Purpose]
+    """What it is for; one or more."""
+    markups: Sequence[Markup]
+    """How its texts are read; one or more."""
+    used_by: Sequence[str] = ()
+    """Names of destinations."""
+
+    @property
+    def source(self) -> str:
+        """Its text; raises TemplateError where it can't be read."""
+        found = Library([self.path.parent], read_file).source(self.path.name.removesuffix(SUFFIX))
+        if found is None:
+            raise TemplateError(f"the template {self.path} is not there")
+        return found
+
+    def parsed(self, markup: Markup, known: Mapping[str, object] | None = None) -> Template:
+        """It, ready to be rendered; raises TemplateError where it can't be used."""
+        return Template.parse(self.name, self.source, markup, known=known)
+
+
+def config_of(path: Path) -> Path | None:
+    """The configuration; None where there is none at its usual place (3)."""
+    return None if path == DEFAULT_CONFIG and not path.exists() else path
+
+
+def shelf(path: Path) -> Mapping[str, Entry]:
+    """Every template by its name; raises ConfigurationError where the configuration can't be read."""
+    config = config_of(path)
+    directory = None if config is None else directory_of(config)
+    uses = [] if config is None else [*uses_of(config)]
+    found = {f"{NOTICES}{one.stem}": one for one in _files(notices_folder())}
+    found |= {one.stem: one for one in _files(shipped_folder())}
+    own = {} if directory is None else {one.stem: one for one in _files(directory)}
+    return {
+        name: entry(name, path, [use for use in uses if use.template == name], is_shipped=name not in own)
+        for name, path in sorted((found | own).items())
+    }
+
+
+def entry(name: str, path: Path, uses: Iterable[Use] = (), *, is_shipped: bool = False) -> Entry:
+    """The template in this file, as whoever uses it needs it, or as its name says (2)."""
+    uses = list(uses)
+    told = uses or [*_of_kinds(name)] or [Use(name, "", "incident" if _is_of_incidents(name) else "decision", _DATA)]
+    return Entry(
+        name,
+        path,
+        is_shipped,
+        tuple(dict.fromkeys(use.purpose for use in told)),
+        tuple(dict.fromkeys(use.markup for use in told)),
+        tuple(dict.fromkeys(use.destination for use in uses)),
+    )
+
+
+_DATA = Markup.NONE
+
+
+def _is_of_incidents(name: str) -> bool:
+    return name.endswith("-incident")
+
+
+def _of_kinds(name: str) -> Iterable[Use]:
+    for kind in KINDS:
+        if kind.template is not None:
+            if name == kind.template:
+                yield Use(name, "", "decision", kind.markup)
+            if name == kind.incident_template:
+                yield Use(name, "", "incident", kind.markup)
+            if name == f"{NOTICES}{kind.template}":
+                yield Use(name, "", "notice", kind.markup)
+
+
+def wanted(path: Path, name: str) -> Entry:
+    """The template of this name; raises MisusedError where there is none."""
+    found = shelf(path)
+    if name not in found:
+        raise MisusedError(f"{shown(name)} names no template; {advice(name, found)}")
+    return found[name]
+
+
+def _files(folder: Path) -> Sequence[Path]:
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_file())

@@ -1,0 +1,267 @@
+"""A workshop for those who write templates, as they use it: at the terminal, with a folder of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from router.cli import main
+from router.destinations.catalogue import KINDS
+from router.events import encode
+from router.outbox import NewEvent
+from router.outbox.sqlite import SqliteOutbox
+from router.rendering.examples import BY_NAME, EXAMPLES
+from router.verdict import Mode, RequestOutcome, Verdict
+
+Captured = pytest.CaptureFixture[str]
+GOOD = '{\n  "text": "{{ alert_message }}",\n  "count": {{ event.images | length }}\n}\n'
+ROUTING_KEY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in which no row is folded."""
+    monkeypatch.setenv("COLUMNS", "250")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration with a template of one's own, and one that hides a shipped one."""
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / "mine.json").write_text(GOOD)
+    (folder / "sysdig.json").write_text(GOOD)
+    path = tmp_path / "gatecrier.yaml"
+    (tmp_path / "key").write_text(ROUTING_KEY)
+    settings = {
+        "templates": {"directory": "templates"},
+        "outbox": {"url": "sqlite:///outbox.db"},
+        "destinations": [
+            {"name": "hook", "kind": "webhook", "url": "https://hook.example/secret-path", "template": "mine"},
+            {"name": "chat", "kind": "slack", "url": {"env": "NOBODY_HAS_THIS"}},
+            {"name": "pager", "kind": "pagerduty", "routing_key": {"file": "key"}},
+            {"name": "archive", "kind": "file", "path": "events.jsonl"},
+        ],
+        "routes": {
+            "destinations": ["hook"],
+            "routes": [{"lane": "incidents", "destinations": ["chat"], "templates": {"chat": "teams-incident"}}],
+        },
+    }
+    path.write_text(json.dumps(settings))
+    return path
+
+
+def said(capsys: Captured, *arguments: object) -> tuple[int, str, str]:
+    """`gatecrier templates ARGUMENTS`."""
+    code = main(["templates", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_the_shipped_templates_are_listed_without_a_configuration(capsys: Captured) -> None:
+    code, out, _ = said(capsys, "list", "--json")
+    found = {one["template"]: one for one in json.loads(out)}
+
+    assert code == 0
+    for kind in KINDS:
+        if kind.template is not None and kind.incident_template is not None:
+            assert found[kind.template]["purposes"] == ["decision"]
+            assert found[kind.incident_template]["purposes"] == ["incident"]
+            assert found[f"notices/{kind.template}"]["purposes"] == ["notice"]
+    assert {one["origin"] for one in found.values()} == {"shipped"}
+
+
+def test_a_configuration_says_where_templates_come_from_and_who_uses_them(capsys: Captured, config: Path) -> None:
+    """None of its secrets is asked for: an author has none."""
+    code, out, _ = said(capsys, "list", "--config", config, "--jsonl")
+    found = {one["template"]: one for one in map(json.loads, out.splitlines())}
+
+    assert code == 0
+    assert (found["mine"]["origin"], found["mine"]["used_by"]) == ("directory", ["hook"])
+    assert found["sysdig"]["file"] == str(config.parent / "templates" / "sysdig.json")
+    assert found["slack"]["used_by"] == found["teams-incident"]["used_by"] == ["chat"]
+    assert found["notices/pagerduty"]["used_by"] == ["pager"]
+    assert "mine                   directory  decision  hook" in said(capsys, "list", "--config", config)[1]
+
+
+def test_a_configuration_that_is_named_must_be_there(capsys: Captured, tmp_path: Path) -> None:
+    code, _, err = said(capsys, "list", "--config", tmp_path / "none.yaml")
+
+    assert code == 3
+    assert "the configuration can't be read: No such file or directory" in err
+
+
+def test_a_template_is_shown_as_it_stands(capsys: Captured, config: Path) -> None:
+    assert said(capsys, "show", "sysdig", "--config", config) == (0, GOOD, "")
+    assert said(capsys, "show", "sysdig")[1] != GOOD
+
+
+@pytest.mark.parametrize("what", [("show", "slakc"), ("render", "slakc"), ("lint", "slakc")])
+def test_a_template_that_is_not_there_is_a_wrong_command_line(capsys: Captured, what: tuple[str, str]) -> None:
+    code, out, err = said(capsys, *what)
+
+    assert (code, out) == (2, "")
+    assert err.startswith('"slakc" names no template; did you mean "slack"?')
+
+
+def test_examples_are_listed_and_printed(capsys: Captured) -> None:
+    _, out, _ = said(capsys, "examples", "--json")
+    names = [one["example"] for one in json.loads(out)]
+    code, printed, _ = said(capsys, "examples", "incident-resolved")
+
+    assert names == [name for events in BY_NAME.values() for name in events]
+    assert len(set(names)) == len(names)
+    assert code == 0
+    assert json.loads(printed)["type"] == "dev.gatecrier.incident.resolved.v1"
+    assert said(capsys, "examples", "incident-resloved")[0] == 2
+
+
+def test_examples_have_every_verdict_outcome_and_mode() -> None:
+    decisions = [event["data"] for event in BY_NAME["decision"].values()]
+
+    assert {image["verdict"] for data in decisions for image in data["images"]} == set(Verdict)
+    assert {data["decision"]["outcome"] for data in decisions} == set(RequestOutcome)
+    assert {data["decision"]["mode"] for data in decisions} == set(Mode)
+    assert {data["workload"]["owner"] is None for data in decisions} == {True, False}
+    assert {min(2, len(data["images"])) for data in decisions} == {0, 1, 2}
+    assert any("\u202e" in image["image"] for data in decisions for image in data["images"])
+
+
+def test_a_document_alone_is_on_standard_output(capsys: Captured, config: Path) -> None:
+    code, out, err = said(capsys, "render", "mine", "--config", config, "--event", "unanswered-no-images-no-owner")
+
+    assert code == 0
+    assert json.loads(out)["count"] == 0
+    assert err == f"{len(out.encode()) - 1} bytes; a document has at most 1048576\n"
+
+
+def test_an_event_may_be_in_a_file_or_an_example_but_not_nowhere(capsys: Captured, config: Path) -> None:
+    file = config.parent / "event.json"
+    file.write_text(said(capsys, "examples", "admitted-one-image")[1])
+    ours = said(capsys, "render", "sysdig", "--event", "admitted-one-image")
+
+    assert said(capsys, "render", "sysdig", "--event", file) == ours
+    file.write_text('{"type": "x", "data": {}}')
+    assert said(capsys, "render", "sysdig", "--event", file)[::2] == (
+        1,
+        "the event is not whole: 'decision' is missing\n",
+    )
+    code, _, err = said(capsys, "render", "mine", "--config", config, "--event", "incident-opened")
+    assert (code, err) == (
+        2,
+        'the template mine is for decisions; "incident-opened" is about an incident\n',
+    )
+
+
+def test_without_a_configuration_there_are_no_stored_events(capsys: Captured) -> None:
+    assert said(capsys, "render", "slack", "--event", "admited-one-image")[0] == 2
+
+
+def test_a_stored_event_is_rendered_by_its_id(capsys: Captured, config: Path) -> None:
+    async def store() -> None:
+        outbox = await SqliteOutbox.open(config.parent / "outbox.db", "replica-1", time_of_day=lambda: 1.0)
+        body = encode({**EXAMPLES["would-reject-one-image-no-owner"], "id": "event-1"})
+        await outbox.append(NewEvent("event-1", body, 1.0, ()))
+        await outbox.close()
+
+    code, _, err = said(capsys, "render", "mine", "--config", config, "--event", "event-1")
+    assert code == 3
+    assert err.startswith('"event-1" is no example and no file, and stored events can\'t be asked for: ')
+    asyncio.run(store())
+
+    assert json.loads(said(capsys, "render", "mine", "--config", config, "--event", "event-1")[1])["count"] == 1
+    code, _, err = said(capsys, "render", "mine", "--config", config, "--event", "event-2")
+    assert code == 2
+    assert err.startswith('"event-2" is no example, no file and no stored event; expected rejected-many-images,')
+
+
+def test_what_a_destination_is_sent_has_its_own_form_and_no_secret(capsys: Captured, config: Path) -> None:
+    code, out, err = said(capsys, "render", "pagerduty", "--config", config, "--destination", "pager")
+
+    assert code == 0
+    assert json.loads(out)["routing_key"] == "[redacted]"
+    assert "bytes as pager (pagerduty) is sent them; at most 512000 bytes of an event;" in err
+    assert ROUTING_KEY not in out + err
+
+
+def test_what_a_destination_does_not_want_is_not_sent(capsys: Captured, config: Path) -> None:
+    arguments = ("render", "pagerduty", "--config", config, "--destination", "pager", "--event", "admitted-one-image")
+
+    assert said(capsys, *arguments) == (0, "", "nothing is sent: pager does not want such an event\n")
+
+
+def test_what_is_cut_for_a_service_is_told(capsys: Captured, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOBODY_HAS_THIS", "https://hooks.slack.com/services/T0/B0/secret")
+    long = '{"text": "x", "blocks": [{"type": "header", "text": {"type": "plain_text", "text": "%s"}}]}' % ("y" * 200)
+    (config.parent / "templates" / "long.json").write_text(long)
+    code, out, err = said(capsys, "render", "long", "--config", config, "--destination", "chat")
+
+    assert code == 0
+    assert "y" * 149 + "…" in out
+    assert err.splitlines()[1:] == ["/0/blocks/0/text/text: cut from 200 to 150 characters"]
+
+
+def test_a_secret_that_is_not_there_and_a_destination_that_is_not_there_are_told(
+    capsys: Captured, config: Path
+) -> None:
+    code, out, err = said(capsys, "render", "mine", "--config", config, "--destination", "chat")
+    assert (code, out) == (3, "")
+    assert "NOBODY_HAS_THIS" in err
+
+    code, _, err = said(capsys, "render", "mine", "--config", config, "--destination", "pagr")
+    assert code == 3
+    assert err.startswith('"pagr" names no destination of')
+
+
+def test_two_templates_are_compared(capsys: Captured, config: Path) -> None:
+    (config.parent / "templates" / "other.json").write_text(GOOD.replace("count", "images"))
+    code, out, _ = said(capsys, "render", "other", "--config", config, "--diff", "mine")
+    changed = [line for line in out.splitlines() if line[0] in "+-"]
+
+    assert code == 1
+    assert changed == ["--- mine", "+++ other", '-  "count": 9', '+  "images": 9']
+    assert said(capsys, "render", "sysdig", "--config", config, "--diff", "mine")[:2] == (0, "")
+
+
+def test_a_template_that_fails_renders_nothing(capsys: Captured, config: Path) -> None:
+    (config.parent / "templates" / "mine.json").write_text('[\n"{{ event.workload.owner.name }}"]')
+    arguments = ("render", "mine", "--config", config)
+
+    assert said(capsys, *arguments)[:2] == (0, '["web-7d4b9c"]\n')
+    code, out, err = said(capsys, *arguments, "--event", "would-reject-one-image-no-owner")
+    assert (code, out) == (1, "")
+    assert err.startswith("template mine: line 2: ")
+
+
+def test_the_shipped_templates_are_sound(capsys: Captured) -> None:
+    code, out, _ = said(capsys, "lint")
+
+    assert code == 0
+    assert out.endswith(" templates, none of which fail\n")
+
+
+def test_a_flaw_is_told_with_its_line_and_the_examples_that_show_it(capsys: Captured, config: Path) -> None:
+    file = config.parent / "templates" / "mine.json"
+    file.write_text('[\n"{{ event.workload.owner.name }}"]')
+    code, out, _ = said(capsys, "lint", "mine", "sysdig", "--config", config)
+
+    assert code == 1
+    assert out.splitlines()[0].startswith(f"{file}:2: ")
+    assert out.splitlines()[0].endswith(
+        "(for would-reject-one-image-no-owner, break-glass-two-images-no-owner, unanswered-no-images-no-owner)"
+    )
+    assert out.splitlines()[1:] == ["2 templates, 1 of which fail"]
+    _, out, _ = said(capsys, "lint", "mine", "--config", config, "--json")
+    (found,) = json.loads(out)
+    assert (found["is_sound"], found["flaws"][0]["line"]) == (False, 2)
+
+
+def test_a_template_that_can_not_be_read_is_a_flaw_for_every_example(capsys: Captured, config: Path) -> None:
+    (config.parent / "templates" / "mine.json").write_text('[\n\n"{{ alert_mesage }}"]')
+    code, out, _ = said(capsys, "lint", "mine", "--config", config)
+
+    assert code == 1
+    assert ':3: there is no "alert_mesage"; did you mean "alert_message"? (for every decision)\n' in out
