@@ -34,7 +34,7 @@ def test_templates_and_schemas_travel_inside_the_wheel(wheel: Path) -> None:
         f"{name}.json"
         for kind in KINDS
         if kind.has_templates
-        for name in (kind.template, kind.incident_template, f"notices/{kind.name}")
+        for name in (kind.template, kind.incident_template, f"notices/{kind.template}")
     }
 
     assert {f"router/shipped/templates/{name}" for name in {*of_kinds, "webhook.json"}} <= names
