@@ -218,6 +218,28 @@ def test_a_secret_that_is_not_there_and_a_destination_that_is_not_there_are_told
     assert err.startswith('"pagr" names no destination of')
 
 
+@pytest.mark.parametrize(
+    ("destination", "words"),
+    [
+        ({"kind": "slack", "url": "https://hooks.slack.com/services/T/B/hush"}, "url: a secret is a reference"),
+        ({"kind": "webhook", "url": "https://u:hush@h.example/x"}, "a url has no user"),
+        ({"kind": "webhok", "url": "https://hush.example/x"}, 'kind: "webhok" is not a known kind'),
+    ],
+)
+def test_a_destination_that_can_not_be_used_is_told_without_what_may_be_secret(
+    capsys: Captured, config: Path, destination: dict[str, object], words: str
+) -> None:
+    """A secret that somebody wrote as it is must not come back in an error."""
+    settings = json.loads(config.read_text())
+    config.write_text(json.dumps({**settings, "destinations": [{"name": "it", **destination}]}))
+    code, out, err = said(capsys, "render", "mine", "--config", config, "--destination", "it")
+
+    assert (code, out) == (3, "")
+    assert err.startswith(f"{config}: it: ")
+    assert words in err
+    assert "hush" not in err
+
+
 def test_two_templates_are_compared(capsys: Captured, config: Path) -> None:
     (config.parent / "templates" / "other.json").write_text(GOOD.replace("count", "images"))
     code, out, _ = said(capsys, "render", "other", "--config", config, "--diff", "mine")
