@@ -17,9 +17,11 @@ from router.rendering.settings import TemplatesSettings
 from router.routing.checks import nodes
 from router.routing.settings import RouteSettings
 from router.settings.part import destination_items, read_part
+from router.settings.problems import path_text
 from router.settings.routes_part import incident_templates_of, templates_of
 from router.settings.shape import TAG
 from router.settings.snapshot import Reading
+from router.settings.validating import validated
 from router.text import advice, shown
 
 
@@ -76,7 +78,8 @@ def destination_of(path: Path, name: str, environment: Mapping[str, str]) -> Des
     reading = Reading(path, environment)
     context = ReadingContext(reading.folder, reading, reading.read)
     adapter: TypeAdapter[DestinationSettings] = TypeAdapter(DestinationSettings)
-    try:
-        return adapter.validate_python(items[name], context={"reading": context})
-    except ValueError as error:
-        raise ConfigurationError(f"{path}: {error}; `gatecrier config check` says more") from error
+    found = validated(adapter, DestinationSettings, items[name], context)
+    if isinstance(found, list):
+        told = "; ".join(f"{path_text(one.path)}: {one.text}" for one in found)
+        raise ConfigurationError(f"{path}: {name}: {told}")
+    return found

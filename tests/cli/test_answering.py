@@ -39,6 +39,11 @@ def command_line(name: str) -> list[str]:
     return [word for word in shlex.split(lines[0].partition(" > ")[0])[1:] if word not in {"--json", "--watch"}]
 
 
+def configuration(name: str) -> list[str]:
+    """The option that names the one in the folder, where a command has it."""
+    return ["--config=gatecrier.yaml"] if name in CONFIGURED else []
+
+
 def timeless(text: str) -> object:
     """What JSON says, but for how long a question took."""
     return json.loads(text, parse_float=lambda _: 0.0)
@@ -84,7 +89,7 @@ def test_only_what_asks_others_can_not_be_watched() -> None:
 @pytest.mark.usefixtures("_place")
 @pytest.mark.parametrize("name", ANSWERING)
 def test_the_lines_are_the_members_of_the_array(name: str, capsys: Captured) -> None:
-    asked = [*command_line(name), "--config=gatecrier.yaml"]
+    asked = [*command_line(name), *configuration(name)]
     code, array, _ = said(capsys, *asked, "--json")
     same, lines, _ = said(capsys, *asked, "--jsonl")
 
@@ -98,7 +103,7 @@ def test_the_lines_are_the_members_of_the_array(name: str, capsys: Captured) -> 
 @pytest.mark.usefixtures("_place")
 @pytest.mark.parametrize("name", ANSWERING)
 def test_one_form_at_a_time(name: str, capsys: Captured) -> None:
-    asked = [*command_line(name), "--config=gatecrier.yaml", "--json"]
+    asked = [*command_line(name), *configuration(name), "--json"]
     with pytest.raises(SystemExit) as ended:
         main([*asked, "--jsonl"])
 
@@ -123,7 +128,7 @@ def test_what_is_watched_goes_on_until_it_is_interrupted(
             raise end
 
     monkeypatch.setattr("router.cli.answering.time.sleep", pause)
-    asked = [*command_line(name), "--config=gatecrier.yaml", "--jsonl"]
+    asked = [*command_line(name), *configuration(name), "--jsonl"]
     _, once, _ = said(capsys, *asked)
     code, watched, _ = said(capsys, *asked, "--watch")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -216,6 +218,28 @@ def test_a_secret_that_is_not_there_and_a_destination_that_is_not_there_are_told
     assert err.startswith('"pagr" names no destination of')
 
 
+@pytest.mark.parametrize(
+    ("destination", "words"),
+    [
+        ({"kind": "slack", "url": "https://hooks.slack.com/services/T/B/hush"}, "url: a secret is a reference"),
+        ({"kind": "webhook", "url": "https://u:hush@h.example/x"}, "a url has no user"),
+        ({"kind": "webhok", "url": "https://hush.example/x"}, 'kind: "webhok" is not a known kind'),
+    ],
+)
+def test_a_destination_that_can_not_be_used_is_told_without_what_may_be_secret(
+    capsys: Captured, config: Path, destination: dict[str, object], words: str
+) -> None:
+    """A secret that somebody wrote as it is must not come back in an error."""
+    settings = json.loads(config.read_text())
+    config.write_text(json.dumps({**settings, "destinations": [{"name": "it", **destination}]}))
+    code, out, err = said(capsys, "render", "mine", "--config", config, "--destination", "it")
+
+    assert (code, out) == (3, "")
+    assert err.startswith(f"{config}: it: ")
+    assert words in err
+    assert "hush" not in err
+
+
 def test_two_templates_are_compared(capsys: Captured, config: Path) -> None:
     (config.parent / "templates" / "other.json").write_text(GOOD.replace("count", "images"))
     code, out, _ = said(capsys, "render", "other", "--config", config, "--diff", "mine")
@@ -240,7 +264,7 @@ def test_the_shipped_templates_are_sound(capsys: Captured) -> None:
     code, out, _ = said(capsys, "lint")
 
     assert code == 0
-    assert out.endswith(" templates, none of which fail\n")
+    assert out.endswith(" templates, all sound\n")
 
 
 def test_a_flaw_is_told_with_its_line_and_the_examples_that_show_it(capsys: Captured, config: Path) -> None:
@@ -253,7 +277,7 @@ def test_a_flaw_is_told_with_its_line_and_the_examples_that_show_it(capsys: Capt
     assert out.splitlines()[0].endswith(
         "(for would-reject-one-image-no-owner, break-glass-two-images-no-owner, unanswered-no-images-no-owner)"
     )
-    assert out.splitlines()[1:] == ["2 templates, 1 of which fail"]
+    assert out.splitlines()[1:] == ["2 templates, 1 with flaws"]
     _, out, _ = said(capsys, "lint", "mine", "--config", config, "--json")
     (found,) = json.loads(out)
     assert (found["is_sound"], found["flaws"][0]["line"]) == (False, 2)
@@ -265,3 +289,120 @@ def test_a_template_that_can_not_be_read_is_a_flaw_for_every_example(capsys: Cap
 
     assert code == 1
     assert ':3: there is no "alert_mesage"; did you mean "alert_message"? (for every decision)\n' in out
+
+
+EXPECTATIONS = """
+- event: rejected-many-images
+  equals: {count: 9}
+  contains: {/text: rejected}
+  absent: [user, text.0, /count/0]
+- event: admitted.json
+  equals: {/count: 1}
+"""
+
+
+def expecting(config: Path, text: str) -> Path:
+    """A file of expectations beside the template."""
+    file = config.parent / "templates" / "mine.test.yaml"
+    file.write_text(text)
+    (file.parent / "admitted.json").write_text(json.dumps(EXAMPLES["admitted-one-image"]))
+    return file
+
+
+def test_expectations_that_are_met_are_counted(capsys: Captured, config: Path) -> None:
+    file = expecting(config, EXPECTATIONS)
+
+    everything = (0, "2 expectations, all met\n", "")
+    assert said(capsys, "test", "--config", config) == everything
+    assert said(capsys, "test", file) == everything  # the template beside it needs no configuration
+
+
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        ("equals: {count: 8}", "count is 9; expected 8"),
+        ("equals: {count: '9'}", 'count is 9; expected "9"'),
+        ("equals: {count: true}", "count is 9; expected true"),
+        ("equals: {counts: 9}", "counts is not there; expected 9"),
+        ("equals: {text.zzz: 9}", "text.zzz is not there; expected 9"),
+        ("contains: {count: 9}", "count is 9; expected it to contain 9"),
+        ("contains: {/a~1b: x}", '/a~1b is not there; expected it to contain "x"'),
+        ("absent: [count]", "count is 9; expected nothing there"),
+        ("absent: ['']", ' is {"text": '),
+    ],
+)
+def test_what_is_not_met_is_told_with_its_line(capsys: Captured, config: Path, expected: str, words: str) -> None:
+    file = expecting(config, f"- event: rejected-many-images\n  {expected}\n")
+    code, out, _ = said(capsys, "test", "--config", config)
+    _, objects, _ = said(capsys, "test", "--config", config, "--json")
+
+    assert code == 1
+    assert out.startswith(f"{file}:1: rejected-many-images: {words}")
+    assert [(one["line"], one["is_met"], len(one["unmet"])) for one in json.loads(objects)] == [(1, False, 1)]
+
+
+def test_lists_contain_items_and_places_lead_into_them(capsys: Captured, config: Path) -> None:
+    (config.parent / "templates" / "mine.json").write_text('{"a/b": [{"x.y": null}, "{{ namespace }}"]}')
+    expecting(config, "- {event: rejected-many-images, contains: {/a~1b: payments}, equals: {/a~1b/0/x.y: null}}\n")
+
+    assert said(capsys, "test", "--config", config)[0] == 0
+
+
+def test_a_template_that_fails_meets_nothing(capsys: Captured, config: Path) -> None:
+    (config.parent / "templates" / "mine.json").write_text('[\n"{{ event.workload.owner.name }}"]')
+    expecting(config, "- {event: would-reject-one-image-no-owner, absent: [x]}\n- {event: nowhere, absent: [x]}\n")
+    code, out, _ = said(capsys, "test", "--config", config)
+
+    assert code == 1
+    assert ":1: would-reject-one-image-no-owner: template mine: line 2: " in out
+    assert ':2: nowhere: "nowhere" is no example, no file and no stored event' in out
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- {event: rejected-many-images}\n", ":1:3: nothing is expected; say `equals`, `contains` or `absent`"),
+        ("- event: x\n  equal: {a: 1}\n", ':2:3: equal: there is no such key; did you mean "equals"?'),
+        ("- absent: [x]\n", ":1:3: event: "),
+        ("- {event: [x], absent: [x]}\n", ":1:11: event: "),
+        ("event: x\n", ": expected a list of 1 to 1000 maps, each with `event`"),
+        ("", ": expected a list of 1 to 1000 maps, each with `event`"),
+        ("- {event: x, absent: [a]\n", ":2:1: "),
+    ],
+)
+def test_a_file_that_holds_no_expectations_could_not_be_told(
+    capsys: Captured, config: Path, text: str, words: str
+) -> None:
+    file = expecting(config, text)
+    code, out, err = said(capsys, "test", "--config", config)
+
+    assert (code, out) == (3, "")
+    assert err.startswith(f"{file}{words}")
+
+
+def test_a_pipeline_that_tests_nothing_fails(capsys: Captured, config: Path) -> None:
+    assert said(capsys, "test", "--config", config)[0] == 1
+    (config.parent / "templates" / "gone.test.yaml").write_text(EXPECTATIONS)
+    code, _, err = said(capsys, "test", "--config", config)
+
+    assert code == 2
+    assert "expected NAME.test.yaml beside NAME.json" in err
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "templates.md").read_text()
+
+
+def test_the_worked_example_of_the_page_works(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever copies it gets what the page says."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "templates").mkdir()
+    for found in re.finditer(r"<!-- file: (\S+) -->\n```[a-z]+\n(.*?)```\n", PAGE, re.DOTALL):
+        (tmp_path / found[1]).write_text(found[2])
+    _, _, session = PAGE.partition("<!-- session -->\n```text\n")
+    for one in session.partition("```\n")[0].removeprefix("$ gatecrier ").split("$ gatecrier "):
+        line, _, shown = one.partition("\n")
+        main(shlex.split(line))
+        out, err = capsys.readouterr()
+        assert (err + out).replace(f"{tmp_path}/", "") == shown

@@ -11,7 +11,7 @@ from router.cli.exit_codes import YES
 from router.cli.pages import Page
 from router.cli.parsing import command, configured, group
 from router.cli.tables import table
-from router.cli.templates import rendering
+from router.cli.templates import rendering, testing
 from router.errors import MisusedError
 from router.text import advice, one_line, shown
 
@@ -31,6 +31,7 @@ def add(subcommands: Subcommands) -> None:
     _add_show(inner)
     _add_examples(inner)
     rendering.add(inner)
+    testing.add(inner)
 
 
 def _add_list(inner: Subcommands) -> None:
@@ -43,7 +44,7 @@ def _add_list(inner: Subcommands) -> None:
         examples="gatecrier templates list\ngatecrier templates list --config gatecrier.yaml --json",
     )
     configured(listing, _list)
-    forms(listing, is_live=False)
+    forms(listing)
 
 
 def _add_show(inner: Subcommands) -> None:
@@ -68,7 +69,7 @@ def _add_examples(inner: Subcommands) -> None:
     )
     examples.add_argument("event", metavar="NAME", nargs="?", help="which to print")
     examples.set_defaults(run=_examples)
-    forms(examples, is_live=False)
+    forms(examples)
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.cli.supposed import event_named
+from router.cli.supposed import event_in, event_named
 from router.cli.templates.cuts import cuts, values_of
-from router.cli.templates.shelf import Entry, config_of
+from router.cli.templates.shelf import Entry
 from router.destinations.catalogue import kind_of
 from router.destinations.document import Document
 from router.destinations.kind import HttpKind
@@ -50,24 +50,23 @@ class Made:
     """Its size, the limits that hold, and what was cut, a line each."""
 
 
-def event_meant(name: str | None, template: Entry, config: Path) -> Mapping[str, object]:
+def event_meant(name: str | None, template: Entry, config: Path | None, folder: Path = Path()) -> Mapping[str, object]:
     """The event of this name, id or file (1); the first example of what the template is for where it is None.
+
+    Args:
+        name: What it is called.
+        template: What it is for.
+        config: Whose stored events may be meant.
+        folder: Where its file may be.
 
     Raises:
         MisusedError: There is none, or the template is for others.
         OutboxError: It may be a stored one, and they can't be looked at.
     """
-    examples = {one: event for events in BY_NAME.values() for one, event in events.items()}
     if name is None:
         return next(iter(BY_NAME[template.purposes[0]].values()))
-    try:
-        is_askable = Path(name).is_file() or config_of(config) is not None
-        event = examples.get(name) or (event_named(name, config) if is_askable else None)
-    except (OSError, ValueError) as error:
-        raise MisusedError(str(error)) from error
-    except OutboxError as error:
-        told = f"{shown(name)} is no example and no file, and stored events can't be asked for: {error}"
-        raise OutboxError(told) from error
+    examples = {one: event for events in BY_NAME.values() for one, event in events.items()}
+    event = examples.get(name) or _elsewhere(name, config, folder)
     if event is None:
         raise MisusedError(f"{shown(name)} is no example, no file and no stored event; expected {listed([*examples])}")
     if (purpose := purpose_of(event)) not in template.purposes:
@@ -76,6 +75,18 @@ def event_meant(name: str | None, template: Entry, config: Path) -> Mapping[str,
             f"{shown(name)} is about a{'n' * (purpose == 'incident')} {purpose}"
         )
     return event
+
+
+def _elsewhere(name: str, config: Path | None, folder: Path) -> Mapping[str, object] | None:
+    try:
+        if (folder / name).is_file():
+            return event_in(folder / name)
+        return None if config is None else event_named(name, config)
+    except (OSError, ValueError) as error:
+        raise MisusedError(str(error)) from error
+    except OutboxError as error:
+        told = f"{shown(name)} is no example and no file, and stored events can't be asked for: {error}"
+        raise OutboxError(told) from error
 
 
 def rendered(template: Entry, event: Mapping[str, object], markup: Markup, name: str, kind: str) -> Rendered:

@@ -53,17 +53,17 @@ def add(inner: Subcommands) -> None:
     )
     lint.add_argument("templates", metavar="NAME", nargs="*", help="as `templates list` calls them")
     configured(lint, _lint)
-    forms(lint, is_live=False)
+    forms(lint)
 
 
 def _render(arguments: argparse.Namespace) -> int:
     from router.cli.templates.making import event_meant, made, pretty  # noqa: PLC0415 - imported only where it is needed
-    from router.cli.templates.shelf import wanted  # noqa: PLC0415 - the same
+    from router.cli.templates.shelf import config_of, wanted  # noqa: PLC0415 - the same
 
     destination = None if arguments.destination is None else (arguments.config, arguments.destination)
     template = wanted(arguments.config, arguments.template)
     others = [] if arguments.diff is None else [wanted(arguments.config, arguments.diff)]
-    event = event_meant(arguments.event, template, arguments.config)
+    event = event_meant(arguments.event, template, config_of(arguments.config))
     try:
         bodies = [made(one, event, destination) for one in (*others, template)]
     except TemplateError as error:
@@ -105,7 +105,9 @@ def _lint(arguments: argparse.Namespace) -> int:
         found = [(one, [*dict.fromkeys(_flaws(one))]) for one in named or shelf(arguments.config).values()]
         count = sum(1 for _, flaws in found if flaws)
         lines = [_line(one, flaw) for one, flaws in found for flaw in flaws]
-        lines.append(f"{len(found)} template{'s' * (len(found) != 1)}, {count or 'none'} of which fail")
+        lines.append(
+            f"{len(found)} template{'s' * (len(found) != 1)}, {f'{count} with flaws' if count else 'all sound'}"
+        )
         return Answer([_object(*one) for one in found], "\n".join(lines), NO if count else YES)
 
     return answered(arguments, ask)
