@@ -25,6 +25,7 @@ from router.cli import (
     demo,
     events,
     explain,
+    importing,
     incidents,
     routes,
     serve,
@@ -49,6 +50,7 @@ COMMANDS = (
     silence,
     deliveries,
     demo,
+    importing,
     completion,
 )
 
