@@ -63,7 +63,7 @@ def converted_alerts(
         names = list[Tree]()
         for receiver in (*section.sections("receivers"), *section.sections("templates")):  # the latter in 2.x
             taken = {str(one.value["name"]) for one in made.destinations if isinstance(one.value, dict)}
-            one = _Receiver(receiver, name_of(f"{receiver.text('template')}-{short}", taken), [], account)
+            one = _Receiver(receiver, name_of(f"{receiver.text('template') or 'webhook'}-{short}", taken), [], account)
             made.destinations.append(_destination(one, template, made, is_admitting=short == "admit"))
             names.append(one.name)
         if names:
@@ -162,5 +162,7 @@ def _template(one: _Receiver, template: Callable[[str], str | None], made: Alert
         except NotMergedError:
             one.gap(one.section.at("payloadFields"), "write them into the template, which is no JSON as it stands")
     used = wanted if changed == source else one.name
+    if made.templates.get(used, changed) != changed:
+        used = name_of(used, made.templates)
     made.templates[used] = changed
     return used

@@ -54,7 +54,7 @@ def converted_values(values: Section, template: Callable[[str], str | None]) -> 
     alerting = values.section("alerting")
     is_detecting = features.flag("detectionMode") or False
     validators = read_validators(list(application.sections("validators")), account)
-    rules = converted_rules(application.sections("policy"), validators, account)
+    rules = converted_rules(application.sections("policy"), validators, account, is_second=application is values)
     alerts = converted_alerts(alerting, template, account, is_detecting=is_detecting)
     registries = _registries(validators, rules, made)
     above = [_REMARK, *_features(features, account), *_chart(values, application, account)]

@@ -40,9 +40,11 @@ class Rules:
     """Comments about rules that are left out."""
 
 
-def converted_rules(sections: Sequence[Section], validators: Mapping[str, Validator], account: Account) -> Rules:
-    """The rules, with the verifiers that they need."""
-    made, verifiers = Rules(), Verifiers(account)
+def converted_rules(
+    sections: Sequence[Section], validators: Mapping[str, Validator], account: Account, *, is_second: bool
+) -> Rules:
+    """The rules, with the verifiers that they need; `is_second` says that they are of 2.x."""
+    made, verifiers = Rules(), Verifiers(account, is_log_asked=not is_second)
     unpinned = list[bool]()
     kept = list[tuple[Section, str, Converted]]()
     for section in sections:
@@ -52,10 +54,11 @@ def converted_rules(sections: Sequence[Section], validators: Mapping[str, Valida
         comments = list[str]()
         verifier, demands = _judged(one, asked, section, verifiers, comments)
         try:
-            pattern = converted(written, is_verifying=verifier not in (_DENY, _ALLOW))
+            pattern = converted(written, is_verifying=verifier not in (_DENY, _ALLOW), is_open=not is_second)
         except ValueError as error:
             made.lost.append(account.gap(section.at("pattern"), f"this rule is left out: {error}"))
             continue
+        _drop_equal(kept, made, pattern, account)
         kept.append((section, written, pattern))
         if pattern.is_narrower:
             told = "theirs matched behind any registry and path, too; name each registry that is meant"
@@ -71,6 +74,16 @@ def converted_rules(sections: Sequence[Section], validators: Mapping[str, Valida
     _pin(made, unpinned, kept, account)
     made.verifiers = list(verifiers.made.values())
     return made
+
+
+def _drop_equal(kept: list[tuple[Section, str, Converted]], made: Rules, pattern: Converted, account: Account) -> None:
+    """Of rules with the same pattern the last one counts there, and no second one may stand here."""
+    for number, (section, _, before) in enumerate(kept):
+        if before.pattern.key == pattern.pattern.key:
+            told = "left out: a later rule speaks for the same images"
+            made.lost.append(account.gap(section.at("pattern"), told))
+            del kept[number], made.rules[number]
+            return
 
 
 def _judged(
@@ -109,10 +122,11 @@ def _demands(one: Validator, asked: Section, comments: list[str], account: Accou
     demands: dict[str, Tree] = {}
     if root == "*" and one.kind == "cosign":
         count = threshold or (0 if required else len(one.signers))
-        demands = {"threshold": count} if count > 1 else {}
         if count > len(one.signers):
-            told = f"{count} signers are asked for, and there are {len(one.signers)}: signatures were counted there"
+            told = f"signatures were counted there, signers are here: all {len(one.signers)} are asked for, not {count}"
             comments.append(account.gap(asked.at("threshold"), told))
+            count = len(one.signers)
+        demands = {"threshold": count} if count > 1 else {}
     if names and (root == "*" or len(one.signers) > 1):
         demands["required"] = names
     return demands

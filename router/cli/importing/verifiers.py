@@ -45,6 +45,7 @@ class Validator:
     """What all verifiers that are made of it say."""
     comments: list[str] = field(default_factory=list)
     has_identities: bool = False
+    names_log: bool = False
 
     @property
     def can_verify(self) -> bool:
@@ -136,6 +137,7 @@ def _read_instance(one: Validator, account: Account) -> None:
         path = host.at("rekor")
     else:
         rekor, path = one.section.text("host"), one.section.at("host")
+    one.names_log = bool(rekor)
     if rekor and not _REKOR.fullmatch(rekor):
         own.insert(0, path)
     if own:
@@ -175,15 +177,19 @@ class Verifiers:
     """The verifiers that rules need, in the order in which they needed them."""
 
     account: Account
+    is_log_asked: bool = True
+    """Whether signatures must be in a log where nothing is said: in 3.x; in 2.x only where a host is named."""
     made: dict[str, Noted] = field(default_factory=dict)
 
     def cosign(self, one: Validator, asked: Section) -> str:
         """The verifier of a validator of type cosign for a rule."""
-        log, sct = asked.flag("verifyInTransparencyLog"), asked.flag("verifySCT")
+        said, sct = asked.flag("verifyInTransparencyLog"), asked.flag("verifySCT")
+        usual = self.is_log_asked or one.names_log
+        log = usual if said is None else said
         name, parts = one.name, dict(one.parts)
-        parts["transparency_log"] = "required" if log is not False else "ignore"
-        if log is False:
-            name += "-no-log"
+        parts["transparency_log"] = "required" if log else "ignore"
+        if log != usual:
+            name += "-log" if log else "-no-log"
         if sct is False and one.has_identities:
             name, parts["sct"] = f"{name}-no-sct", "ignore"
         return self._named(one, name, {"kind": "cosign", **parts})

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ import yaml
 from router.cli import main
 from router.rendering.library import Library, Templates
 from router.rendering.renderer import Renderer
-from router.settings.loading import Loaded, attempt_offline
+from router.settings.loading import Loaded, attempt, attempt_offline
 from router.settings.snapshot import read_file
 from router.verification.cosign.settings import CosignSettings
 from tests.rendering.hostile import EVENT
@@ -172,7 +173,16 @@ def test_the_second_version_s_values_are_read_by_their_own_names(tmp_path: Path,
     assert (code, [line for line in told.splitlines() if line.startswith("gap")]) == (0, [])
     assert config["cluster"] == "staging"
     assert config["enforcement"] == {"default": "detect"}
-    assert config["policy"][0] == {"pattern": "registry.example/shop/**", "verifier": "default-no-log"}
+    assert config["policy"][:3] == [
+        {"pattern": "registry.example/shop/**", "verifier": "default-no-log"},
+        {"pattern": "registry.example/lab/app", "verifier": "default"},
+        {"pattern": "registry.example/old/app:v1", "verifier": "no-log"},
+    ]
+    assert {one["name"]: one["transparency_log"] for one in config["verifiers"]} == {
+        "default-no-log": "ignore",
+        "default": "required",  # a host is named
+        "no-log": "ignore",
+    }
     assert config["destinations"][0]["name"] == "slack-reject"
 
 
@@ -261,6 +271,205 @@ def test_a_template_s_name_leads_to_no_other_file(name: str, tmp_path: Path, cap
     assert code == 1
     assert "no name of a template" in told
     assert [file for file in files if file.startswith("templates")] == []
+
+
+def made_of(
+    folder: Path,
+    capsys: Captured,
+    validator: dict[str, object] | None = None,
+    rule: dict[str, object] | None = None,
+    receiver: dict[str, object] | None = None,
+    **features: object,
+) -> tuple[dict[str, Any], list[str]]:
+    """The configuration of one validator, one rule and one receiver, and the gaps."""
+    key = (DATA / "keys" / "release.pub").read_text()
+    usual = {"name": "default", "type": "cosign", "trustRoots": [{"name": "default", "key": key}]}
+    tree: dict[str, object] = {
+        "application": {
+            "validators": [usual | (validator or {})],
+            "policy": [{"pattern": "registry.example/shop/*:*"} | (rule or {})],
+            "features": features,
+        },
+        "alerting": {"clusterIdentifier": "c", "admitRequest": {"receivers": [receiver] if receiver else []}},
+    }
+    _, told, files = imported(capsys, values(folder, yaml.safe_dump(tree)))
+    written = files["gatecrier.yaml"]
+    assert isinstance(attempt_offline(folder / "out" / "gatecrier.yaml"), Loaded), told
+    return yaml.safe_load(written), [line for line in told.splitlines() if line.startswith("gap: ")]
+
+
+CERTIFICATE = (DATA / "keys" / "notation-ec-ca.pem").read_text()
+KEY = (DATA / "keys" / "security.pub").read_text()
+
+
+@pytest.mark.parametrize(
+    ("validator", "rule", "gap", "judged"),
+    [
+        ({"trustRoots": [{"name": "default", "key": "awskms:///alias/x"}]}, {}, "KMS", {"verifier": "default"}),
+        ({"host": {"rekor": "https://rekor.example"}}, {}, "trusted-root-default.json", {"verifier": "default"}),
+        ({"host": {"rekorPubkey": KEY}}, {}, "host.rekorPubkey", {"verifier": "default"}),
+        ({"host": "rekor.sigstore.dev"}, {}, None, {"verifier": "default"}),
+        ({"auth": {"useKeychain": True}}, {}, "useKeychain", {"verifier": "default"}),
+        ({"cert": "hush"}, {}, "no certificate", {"verifier": "default"}),
+        ({"cert": CERTIFICATE}, {"pattern": "*:*"}, "no registry", {"verifier": "default"}),
+        ({"type": "novel"}, {}, "this type", {"verifier": "deny"}),
+        ({"type": "notation", "trustRoots": [{"name": "default"}]}, {}, "no certificate", {"verifier": "deny"}),
+        (
+            {"type": "notation", "trustRoots": [{"name": "default", "cert": CERTIFICATE}]},
+            {},
+            None,
+            {"verifier": "default"},
+        ),
+        ({}, {"validator": "nobody"}, "no such validator", {"verifier": "deny"}),
+        ({}, {"with": {"trustRoot": "nobody"}}, "no trust root", {"verifier": "deny"}),
+        ({}, {"with": {"trustRoot": "*"}}, None, {"verifier": "default"}),
+        (
+            {},
+            {"with": {"trustRoot": "*", "threshold": 3}},
+            "not 3",
+            {"verifier": "default"},
+        ),
+        ({}, {"with": {"mode": "insecureValidateOnly"}}, None, {"verifier": "default"}),
+        ({}, {"with": {"delegations": ["x"]}}, "delegations", {"verifier": "default"}),
+        (
+            {"trustRoots": [{"name": "default", "keyless": {"issuerRegex": "x.*", "subject": "y"}}]},
+            {},
+            "match the whole",
+            {"verifier": "default"},
+        ),
+    ],
+)
+def test_a_validator_and_its_rule_become_what_is_as_strict(
+    validator: dict[str, object],
+    rule: dict[str, object],
+    gap: str | None,
+    judged: dict[str, object],
+    tmp_path: Path,
+    capsys: Captured,
+) -> None:
+    config, gaps = made_of(tmp_path, capsys, validator, rule)
+
+    assert {key: value for key, value in config["policy"][0].items() if key != "pattern"} == judged
+    assert (gaps == []) is (gap is None)
+    assert gap is None or any(gap in line for line in gaps), gaps
+    pins = rule.get("with") != {"mode": "insecureValidateOnly"}
+    assert config["webhook"]["pin_digests"] is pins
+
+
+@pytest.mark.parametrize(
+    ("receiver", "gap", "settings"),
+    [
+        ({}, None, {"kind": "webhook", "template": "slack"}),
+        ({"receiverUrl": "https://hooks.slack.com/x", "customHeaders": ["X-A: b"]}, None, {"kind": "webhook"}),
+        ({"receiverUrl": None}, "there is none", {}),
+        ({"receiverUrl": "https://["}, "egress.allow", {}),
+        ({"receiverUrl": "https://x.webhook.office.com/y"}, "retired", {"kind": "webhook"}),
+        ({"customHeaders": ["nothing"]}, "no header", {}),
+        ({"customHeaders": ["Content-Type: text/plain"]}, "sent as JSON", {}),
+        ({"customHeaders": ["A: 1", "a: 2"]}, "named twice", {"headers": {"A": {"file": "secrets/slack-admit-a"}}}),
+        ({"payloadFields": [1]}, "a map is expected", {}),
+        ({"template": "absent", "priority": 1}, "payloadFields and priority", {"template": "absent"}),
+        ({"customheader": []}, None, {}),
+        ({"customheader": ["x"]}, "customheader", {}),
+    ],
+)
+def test_a_receiver_becomes_what_tells_the_same(
+    receiver: dict[str, object], gap: str | None, settings: dict[str, object], tmp_path: Path, capsys: Captured
+) -> None:
+    whole = {"template": "slack", "receiverUrl": "https://chat.example/hook"} | receiver
+    config, gaps = made_of(tmp_path, capsys, receiver=whole)
+
+    assert settings.items() <= config["destinations"][0].items()
+    assert (gaps == []) is (gap is None), gaps
+    assert gap is None or any(gap in line for line in gaps), gaps
+
+
+def test_to_refuse_what_nobody_was_told_of_is_not_kept_in_detect_mode(tmp_path: Path, capsys: Captured) -> None:
+    receiver = {"template": "slack", "receiverUrl": "https://x.example", "failIfAlertSendingFails": True}
+    config, gaps = made_of(tmp_path, capsys, receiver=receiver, detectionMode=True)
+
+    assert config["destinations"][0]["must_deliver"] is True
+    assert any("failIfAlertSendingFails" in line for line in gaps)
+
+
+def test_rules_that_change_places_are_told(tmp_path: Path, capsys: Captured) -> None:
+    """Theirs count all parts of a path, ours those without wildcards."""
+    text = """
+application:
+  validators: [{name: a, type: static, approve: true}, {name: d, type: static, approve: false}]
+  policy:
+    - {pattern: "registry.example/shop*:*", validator: a}
+    - {pattern: "*/*/*:*", validator: d}
+    - {pattern: "other.example/*/*/*:*", validator: d}
+"""
+    _, told, _ = imported(capsys, values(tmp_path, text))
+
+    assert "gap: application.policy[1].pattern: for images that match application.policy[0].pattern" in told
+    assert "application.policy[2]" not in told
+
+
+def test_of_two_rules_for_the_same_images_the_last_one_counts(tmp_path: Path, capsys: Captured) -> None:
+    text = """
+application:
+  validators: [{name: a, type: static, approve: true}, {name: d, type: static, approve: false}]
+  policy:
+    - {pattern: "registry.example/shop/app", validator: a}
+    - {pattern: "registry.example/shop/*:1", validator: a}
+    - {pattern: "registry.example/shop/app*", validator: d}
+    - {pattern: "registry.example/{a,b}", validator: d}
+"""
+    code, told, files = imported(capsys, values(tmp_path, text))
+
+    assert code == 1
+    assert yaml.safe_load(files["gatecrier.yaml"])["policy"] == [
+        {"pattern": "registry.example/shop/**:1*", "verifier": "allow"},
+        {"pattern": "registry.example/shop/app**", "verifier": "deny"},
+    ]
+    assert "policy[0].pattern: left out: a later rule" in told
+    assert "policy[3].pattern: this rule is left out: patterns have no wildcards but `*`" in told
+    assert "not valid" not in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [("a map", "features: 7"), ("true or false", "features: {detectionMode: 7}"), ("a text", "logLevel: x")],
+)
+def test_a_value_of_a_wrong_kind_is_told_by_its_path(kind: str, key: str, tmp_path: Path, capsys: Captured) -> None:
+    text = f"application: {{validators: [], policy: [], {key}}}"
+    if kind == "a text":
+        text += "\nalerting: {clusterIdentifier: [hush]}"
+    code, told, _ = imported(capsys, values(tmp_path, text))
+
+    assert code == 3
+    assert f"{kind} is expected" in told
+    assert "hush" not in told
+
+
+def test_what_can_not_be_read_or_written_is_named(tmp_path: Path, capsys: Captured) -> None:
+    source = values(tmp_path, STATIC + "\nalerting: {admitRequest: {receivers: [{template: slack}]}}")
+    template = tmp_path / "alert_payload_templates" / "slack.json"
+    for content in (b"\xff", b"x" * 300_000):
+        template.write_bytes(content)
+        assert imported(capsys, source)[0] == 3
+    (tmp_path / "out").write_text("a file")
+
+    assert main(["import", "connaisseur", str(source), "--output", str(tmp_path / "out"), "--templates", "none"]) == 3
+    assert "can't be written" in capsys.readouterr().err
+
+
+def test_a_configuration_is_complete_once_its_files_are_made(third: Third, tmp_path: Path) -> None:
+    """What comments ask for is all that is missing."""
+    out = tmp_path / "out"
+    held = {"config.json": '{"auths": {}}', "tls.crt": CERTIFICATE}
+    (out / "tls").mkdir()
+    for name in ("tls.crt", "tls.key"):
+        shutil.copy(DATA / "config" / name, out / "tls" / name)
+    for name in re.findall(r"\{ file: (\S+) \}", third[2]["gatecrier.yaml"]):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(held.get(Path(name).name, "https://receiver.example/x"))
+
+    result = attempt(out / "gatecrier.yaml", {})
+    assert isinstance(result, Loaded), result.text
 
 
 def test_the_page_shows_what_the_command_writes(tmp_path: Path, capsys: Captured) -> None:

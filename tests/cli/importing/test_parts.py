@@ -38,6 +38,19 @@ def test_a_pattern_says_what_theirs_means(theirs: str, ours: str) -> None:
     assert converted(theirs, is_verifying=True).pattern.text == ours
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("*:*", "**"),
+        ("registry.example/app", "registry.example/app"),
+        ("registry.example/app:v1", "registry.example/app:v1"),
+        ("registry.example/*/app:v*", "registry.example/**/app:v*@*"),
+    ],
+)
+def test_the_second_version_adds_no_star_but_the_tag_s(theirs: str, ours: str) -> None:
+    assert converted(theirs, is_verifying=True, is_open=False).pattern.text == ours
+
+
 def test_what_passes_unseen_passes_under_no_digest_beside_its_tag() -> None:
     assert converted("registry.example/app:v1", is_verifying=False).pattern.text == "registry.example/app:v1*"
 
