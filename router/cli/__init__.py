@@ -25,6 +25,7 @@ from router.cli import (
     demo,
     events,
     explain,
+    importing,
     incidents,
     routes,
     serve,
@@ -51,6 +52,7 @@ COMMANDS = (
     templates,
     deliveries,
     demo,
+    importing,
     completion,
 )
 

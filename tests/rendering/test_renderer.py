@@ -33,6 +33,7 @@ TEMPLATES = {
     "connaisseur-opsgenie": Markup.NONE,
     "connaisseur-keybase": Markup.NONE,
     "connaisseur-ecs": Markup.NONE,
+    "connaisseur-msteams": Markup.NONE,
 }
 RENDERERS = {
     name: Renderer(Templates(LIBRARY.template(name, markup)), kind=name, name=name)
