@@ -34,6 +34,9 @@ _REMARK = (
     "Converted from the values of Connaisseur. Every GAP needs a hand. Patterns have no star at the beginning that "
     "nobody wrote. Make the files that are named below: secrets/ and credentials/ hold what the values have in clear."
 )
+_NO_RULE = Noted(
+    {"pattern": "**", "verifier": "deny"}, ["there is no rule: what no rule matches is denied, there and here"]
+)
 
 
 @dataclass(slots=True)
@@ -68,7 +71,7 @@ def converted_values(values: Section, template: Callable[[str], str | None]) -> 
         "outbox": {"url": "sqlite:///outbox.db"},
         "registries": registries,
         "verifiers": rules.verifiers,
-        "policy": Noted(rules.rules, rules.lost),
+        "policy": Noted(rules.rules or [_NO_RULE], rules.lost),
         **_telling(alerts),
     }
     made.files = {

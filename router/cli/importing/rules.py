@@ -56,7 +56,9 @@ def converted_rules(
         try:
             pattern = converted(written, is_verifying=verifier not in (_DENY, _ALLOW), is_open=not is_second)
         except ValueError as error:
-            made.lost.append(account.gap(section.at("pattern"), f"this rule is left out: {error}"))
+            made.lost.append(
+                account.gap(section.at("pattern"), f"this rule is left out, and others take its images: {error}")
+            )
             continue
         _drop_equal(kept, made, pattern, account)
         kept.append((section, written, pattern))

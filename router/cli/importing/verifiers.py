@@ -19,12 +19,14 @@ from router.cli.importing.naming import name_of, quoted
 from router.cli.importing.values import Section
 from router.cli.importing.writing import File, Noted, Tree
 from router.errors import GatecrierError
+from router.expressions import full_match
 from router.verification.keys import PublicKey
 
 _KEY = re.compile(r"-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _REKOR = re.compile(r"(https://)?rekor\.sigstore\.dev/?")
 _INSTANCE = ("rekorPubkey", "fulcioCert", "ctLogPubkey")
+_LEVELS = ("strict", "permissive", "audit")
 _KMS = re.compile(r"[a-z0-9]+://")
 
 
@@ -82,7 +84,9 @@ def _read_cosign(one: Validator, account: Account) -> None:
         written = root.text("name") or "default"
         name = name_of(written, one.signers.values())
         if "keyless" in root:
-            identities.append(_identity(root.section("keyless"), name, account))
+            if (identity := _identity(one, root.section("keyless"), name, account)) is None:
+                continue
+            identities.append(identity)
         elif (key := _key(one, root, name, account)) is not None:
             keys.append(key)
         else:
@@ -111,19 +115,31 @@ def _key(one: Validator, root: Section, name: str, account: Account) -> Tree | N
     return None
 
 
-def _identity(keyless: Section, name: str, account: Account) -> Tree:
+def _identity(one: Validator, keyless: Section, name: str, account: Account) -> Tree | None:
     made: dict[str, Tree] = {"name": name}
     comments = list[str]()
     for theirs, ours in (("issuer", "issuer"), ("subject", "subject")):
         pattern, text = keyless.text(f"{theirs}Regex"), keyless.text(theirs)
-        if text is not None:
+        if text:
             made[ours] = text
-        elif pattern is not None:
+        elif pattern and _is_expression(pattern):
             made[f"{ours}_regex"] = pattern
             if not (pattern.startswith("^") and pattern.endswith("$")):
                 told = "an expression must match the whole here; write .* where something may stand before or after"
                 comments.append(account.gap(keyless.at(f"{theirs}Regex"), told))
+        else:
+            told = f"there is no {theirs} that can be compared; the identity is left out"
+            one.comments.append(account.gap(keyless.path, told))
+            return None
     return Noted(made, comments)
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        full_match(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_instance(one: Validator, account: Account) -> None:
@@ -197,6 +213,10 @@ class Verifiers:
     def notation(self, one: Validator, asked: Section) -> str:
         """The verifier of a validator of type notation for a rule."""
         level = asked.text("verificationLevel") or "strict"
+        if level not in _LEVELS:
+            told = "this is no level; all checks bind"
+            one.comments.append(self.account.gap(asked.at("verificationLevel"), told))
+            level = "strict"
         after_expiry = asked.text("verifyTimestamp") == "afterCertExpiry"
         parts: dict[str, Tree] = {"kind": "notation", **one.parts, "level": level}
         if level == "strict":

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from router.cli import main
+from router.cli.importing.converting import converted_values
+from router.cli.importing.values import read_values
+from router.errors import ConfigurationError
 from router.rendering.library import Library, Templates
 from router.rendering.renderer import Renderer
 from router.settings.loading import Loaded, attempt, attempt_offline
+from router.settings.problems import Plain
+from router.settings.reading import read_document
 from router.settings.snapshot import read_file
 from router.verification.cosign.settings import CosignSettings
 from tests.rendering.hostile import EVENT
@@ -320,6 +329,25 @@ KEY = (DATA / "keys" / "security.pub").read_text()
             None,
             {"verifier": "default"},
         ),
+        (
+            {"trustRoots": [{"name": "default", "keyless": {"issuer": "x"}}]},
+            {},
+            "no subject that can be compared",
+            {"verifier": "deny"},
+        ),
+        (
+            {"trustRoots": [{"name": "default", "keyless": {"issuer": "x", "subjectRegex": "^(?=y)$"}}]},
+            {},
+            "no subject that can be compared",
+            {"verifier": "deny"},
+        ),
+        ({}, {"pattern": "?"}, "left out", {"verifier": "deny"}),
+        (
+            {"type": "notation", "trustRoots": [{"name": "default", "cert": CERTIFICATE}]},
+            {"with": {"verificationLevel": "skip"}},
+            "no level",
+            {"verifier": "default"},
+        ),
         ({}, {"validator": "nobody"}, "no such validator", {"verifier": "deny"}),
         ({}, {"with": {"trustRoot": "nobody"}}, "no trust root", {"verifier": "deny"}),
         ({}, {"with": {"trustRoot": "*"}}, None, {"verifier": "default"}),
@@ -426,7 +454,10 @@ application:
         {"pattern": "registry.example/shop/app**", "verifier": "deny"},
     ]
     assert "policy[0].pattern: left out: a later rule" in told
-    assert "policy[3].pattern: this rule is left out: patterns have no wildcards but `*`" in told
+    assert (
+        "policy[3].pattern: this rule is left out, and others take its images: patterns have no wildcards but `*`"
+        in told
+    )
     assert "not valid" not in told
 
 
@@ -470,6 +501,46 @@ def test_a_configuration_is_complete_once_its_files_are_made(third: Third, tmp_p
 
     result = attempt(out / "gatecrier.yaml", {})
     assert isinstance(result, Loaded), result.text
+
+
+def places(value: Plain, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every place in the values."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield (*path, key)
+        yield from places(one, (*path, key))
+
+
+WHOLE = [yaml.safe_load(filled((DATA / "connaisseur" / name).read_text())) for name in ("values.yaml", "values-2.yaml")]
+EVERYWHERE = [(number, path) for number, whole in enumerate(WHOLE) for path in places(whole)]
+PLAIN: st.SearchStrategy[Plain] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from(EVERYWHERE), PLAIN)
+@settings(max_examples=100, deadline=None)
+def test_whatever_stands_anywhere_is_converted_or_told(place: tuple[int, tuple[str | int, ...]], value: Plain) -> None:
+    """No mistake in somebody's values is a mistake of ours, and what is written is YAML."""
+    whole = copy.deepcopy(WHOLE[place[0]])
+    within: Any = whole
+    for key in place[1][:-1]:
+        within = within[key]
+    within[place[1][-1]] = value
+    content = json.dumps(whole).encode()
+
+    try:
+        made = converted_values(read_values("values.yaml", content), lambda _: '{"a": "{{ priority }}"}')
+    except ConfigurationError as error:
+        told = str(error)
+        assert "hush" not in told
+        return
+    document, problems = read_document(made.files["gatecrier.yaml"].encode())
+    assert document is not None
+    assert not problems
+    assert "hush" not in "".join((*made.files.values(), *made.account.gaps, *made.account.notes))
 
 
 def test_the_page_shows_what_the_command_writes(tmp_path: Path, capsys: Captured) -> None:
