@@ -131,8 +131,7 @@ def test_it_says_who_it_is() -> None:
     assert [post.headers.get("Authorization", "")[:12] for post in posts] == ["", "Bearer token", "Basic eDphIH"]
 
 
-async def test_an_incident_fires_until_it_is_over(tmp_path: Path, alertmanager: Alertmanager) -> None:
-    world = World(tmp_path / "outbox.db")
+async def test_an_incident_fires_until_it_is_over(world: World, alertmanager: Alertmanager) -> None:
     world.tell(found(), name="fires")
     world.pass_time(301.0)
     world.tell(found(), found("untrusted", container="c1"), name="fires")

@@ -97,8 +97,7 @@ def test_a_mistake_is_told(written: dict[str, object], words: str) -> None:
     assert words in str(caught.value)
 
 
-async def test_an_incident_is_one_ticket_from_its_beginning_to_its_end(tmp_path: Path) -> None:
-    world = World(tmp_path / "outbox.db")
+async def test_an_incident_is_one_ticket_from_its_beginning_to_its_end(world: World) -> None:
     world.tell(found())
     world.pass_time(301.0)
     world.tell(found(), found("untrusted", container="c1"))

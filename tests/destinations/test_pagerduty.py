@@ -111,9 +111,8 @@ def test_a_mistake_is_told_without_the_key(key: str, written: dict[str, object],
     assert "secret" not in str(caught.value).replace("a secret is a reference", "")
 
 
-async def test_an_incident_is_one_alert_from_its_first_message_to_its_last(tmp_path: Path) -> None:
+async def test_an_incident_is_one_alert_from_its_first_message_to_its_last(world: World) -> None:
     """Opened, changed, repeated and resolved."""
-    world = World(tmp_path / "outbox.db")
     world.tell(found())
     world.pass_time(61.0)
     world.tell(found(), found("untrusted", container="c1"))
@@ -135,8 +134,7 @@ async def test_an_incident_is_one_alert_from_its_first_message_to_its_last(tmp_p
     assert alert.summary.startswith("Gatecrier: incident opened, Deployment web in shop: unsigned")
 
 
-async def test_another_incident_is_another_alert_and_a_repetition_is_none(tmp_path: Path) -> None:
-    world = World(tmp_path / "outbox.db")
+async def test_another_incident_is_another_alert_and_a_repetition_is_none(world: World) -> None:
     world.tell(found())
     world.tell(found(), name="api")
     told = documents([as_json(body) for body in world.bodies()])

@@ -100,8 +100,7 @@ def test_other_hosts_are_taken(host: str) -> None:
     assert settings(f"https://{host}/x").endpoint == f"https://{host}/x"
 
 
-async def test_an_incident_is_told_from_its_beginning_to_its_end(tmp_path: Path) -> None:
-    world = World(tmp_path / "outbox.db")
+async def test_an_incident_is_told_from_its_beginning_to_its_end(world: World) -> None:
     world.tell(found())
     world.pass_time(301.0)
     world.tell(found(), found("untrusted", container="c1"))
