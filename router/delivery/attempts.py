@@ -136,6 +136,8 @@ class Attempts:
             return None
         if document.is_fallback:
             self._around.observer.fell_back(self._name)
+        if delivery.incident is None:
+            return document
         return replace(document, receipt=delivery.receipt, is_late=delivery.is_late)
 
     async def _answered(self, part: Sequence[_Sent]) -> tuple[Answer, float, float]:

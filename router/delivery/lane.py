@@ -16,8 +16,8 @@ Rules:
 (7) What is more urgent than all that was claimed is claimed beyond it, and goes first: it waits for attempts under way,
     not for what was only claimed ahead.
 (8) What is claimed is bounded in bytes, for this lane and for all together (`budget`).
-(9) After a claim that found nothing but new events, and less than there was room for, the next one waits for `GATHER`:
-    a claim has a price of its own, and what comes meanwhile is one claim.
+(9) After a claim that found a few new events and nothing else, the next one waits for `GATHER`: a claim has a price of
+    its own, and what comes meanwhile is one claim. Where many wait, they do not wait for that.
 """
 
 from __future__ import annotations
@@ -190,9 +190,15 @@ class Lane:
         self._claimed += len(claimed)
         self._put(claimed)
         if not claimed or (len(claimed) < wanted.limit and wanted.room >= LANE_BYTES // 2):
-            if claimed and not any(one.attempts for one in claimed):
+            if self._are_few_and_new(claimed, wanted.room):
                 await asyncio.sleep(GATHER)  # (9)
             await self._rest_until_due()
+
+    @staticmethod
+    def _are_few_and_new(claimed: Sequence[Delivery], room: int) -> bool:
+        """Whether a claim was hardly worth its price, and nothing is due by time: none of these was tried before."""
+        are_few = 0 < len(claimed) < LEAST_CHUNK and sum(len(one.body) for one in claimed) <= room // 2
+        return are_few and not any(one.attempts for one in claimed)
 
     async def _claim_more_urgent(self) -> None:
         """Rule (7), one event where all lanes together hold enough; then wait for news."""

@@ -68,8 +68,7 @@ class SqliteQueue:
         urgent, missing = list[list[int]](), limit
         for urgency in range(len(URGENCY) if wanted.above is None else URGENCY[wanted.above]):
             many = max(missing, oldest)
-            ready = self._file.look(queries.ready, destination, urgency, self._now(), many, kept)
-            urgent.append([one for one in ready if one not in kept])
+            urgent.append(self._file.look(queries.ready, destination, urgency, self._now(), many, kept))
             missing = max(0, missing - len(urgent[-1]))
         return list(_mixed([one for some in urgent for one in some], wanted.turn))[:limit]
 

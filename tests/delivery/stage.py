@@ -8,7 +8,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from router.delivery import Channel, Dispatcher
 from router.destinations.document import Destination, Document
@@ -34,6 +34,8 @@ class StagedOutbox(MemoryOutbox):
     clock: Callable[[], float] = lambda: asyncio.get_running_loop().time()
     flush: float = 0.0
     """Seconds until a settlement is durable."""
+    most: int = sys.maxsize
+    """Deliveries of one claim, whatever is asked for."""
     settled: list[Accepted | SetAside] = field(default_factory=list)
     postponed: list[Postponed] = field(default_factory=list)
     looks: list[tuple[str, Wanted]] = field(default_factory=list)
@@ -76,7 +78,7 @@ class StagedQueue(MemoryQueue):
         if self.outbox.claim_errors:
             raise self.outbox.claim_errors.pop(0)
         self.outbox.looks.append((destination, wanted))
-        return await super().claim(destination, wanted)
+        return await super().claim(destination, replace(wanted, limit=min(wanted.limit, self.outbox.most)))
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Durable after `flush` seconds."""

@@ -10,7 +10,7 @@ import pytest
 from router.delivery.attempts import Attempts
 from router.delivery.breaker import FAILURES, LAST_PAUSE, PROBES
 from router.delivery.budget import ALL_BYTES, LANE_BYTES
-from router.delivery.lane import CHUNK, QUIET
+from router.delivery.lane import CHUNK, GATHER, QUIET
 from router.destinations.document import Document
 from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
 from router.errors import OutboxError
@@ -291,6 +291,36 @@ def test_no_more_events_are_held_in_memory_than_a_few_rounds_need() -> None:
             assert len(on.outbox.claims) <= 2 * CHUNK
             on.outbox.rows.clear()
             await on.dispatcher.stop(0.0)
+
+    virtually(story())
+
+
+@pytest.mark.parametrize(("count", "size"), [(1000, 1), (200, 200_000)])
+def test_where_many_wait_no_claim_waits_for_more(count: int, size: int) -> None:
+    """An outbox gives 128 at most at once, and fewer where they are large: that is no sign that there are no more."""
+
+    async def story() -> float:
+        outbox, began = StagedOutbox(most=128), clock()
+        for number in range(count):
+            outbox.store(NewEvent(f"e{number}", b'{"data":{"a":"%b"}}' % (b"x" * size), clock(), ("sink",)))
+        async with stage(Receiver(batch_size=100, concurrency=16, seconds=0.0), outbox=outbox):
+            await outbox.until_settled()
+            return clock() - began
+
+    assert virtually(story()) < GATHER
+
+
+def test_few_new_events_are_claimed_together() -> None:
+    """While they come one by one, each claim finds what has come meanwhile."""
+
+    async def story() -> None:
+        async with stage(Receiver()) as on:
+            for _ in range(1000):
+                on.outbox.put("sink")
+                await asyncio.sleep(0.0005)
+            await on.outbox.until_settled()
+
+            assert len(on.outbox.looks) < 250
 
     virtually(story())
 
