@@ -21,7 +21,7 @@
 `decided` is (2) and (3) alone, for whoever asks what would be decided and tells nobody.
 
 `mutate` pins tags to digests that were proven, only where a refusal would be in force. It refuses nothing, makes no
-event and never sends a patch that could fail to apply.
+event and never sends a patch that could fail to apply. Where it fails, the webhook's last word admits.
 
 `abandon` tells that nobody waits for the answer any more.
 
@@ -111,11 +111,8 @@ class Gate:
     async def mutate(self, asked: Asked) -> bytes:
         """The reply to a mutating call: an admission, with a patch where tags are to be pinned."""
         patch = None
-        try:
-            if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
-                patch = await pinning.pins(asked, (await _found(asked)).findings)
-        except Exception:  # the last word would refuse; without a patch nothing is lost, since /validate looks again
-            log.exception("pinning_failed", uid=asked.request.uid)
+        if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
+            patch = await pinning.pins(asked, (await _found(asked)).findings)
         return review.reply(asked.request.uid, allowed=True, patch=patch)
 
     def abandon(self, asked: Asked) -> None:

@@ -7,7 +7,7 @@ Rules:
     `Retry-After`, and no event: the API server asks again.
 (2) Everything else gets 200 and a review, whatever happens inside: any other status would mean "failed calling
     webhook" to the API server. When everything below has failed, the last word stands ready here, and uses nothing
-    that could have failed.
+    that could have failed. It never refuses a call of `/mutate`: `/validate` looks again.
 (3) A body is held only until it is read; then the room that its images take is held until they are answered. Where
     there is none until the deadline, it is told as what can't be judged.
 (4) When the API server gives up, the connection closes, our work for it is cancelled, and the event says so.
@@ -89,7 +89,7 @@ class Webhook:
         except ReviewError as error:
             return self._refused(web.HTTPBadRequest.status_code, str(error))
         except Exception as error:  # noqa: BLE001 - the last boundary: the API server would get an HTTP error
-            return _last_word(rules, found, error)
+            return _last_word(rules, found, error, may_refuse=answering == self._gate.validate)
         except asyncio.CancelledError:  # the client has gone
             if found and answering == self._gate.validate:
                 self._gate.abandon(asked or self._gate.unread(rules, found[0]))
@@ -151,12 +151,15 @@ def _allowance(request: web.BaseRequest, longest: float) -> Allowance:
         return Allowance(longest, longest + LARGEST_KEPT / 2)
 
 
-def _last_word(rules: GateRules, found: Sequence[AdmissionRequest], error: Exception) -> web.Response:
+def _last_word(
+    rules: GateRules, found: Sequence[AdmissionRequest], error: Exception, *, may_refuse: bool
+) -> web.Response:
     _say("request_failed", error)
     if not found:
         return web.Response(status=503, text="internal error\n", headers={"Retry-After": "1"})
     mode, never_block = rules.mode(found[0].namespace)
-    return _review(last_review(found[0].uid, is_allowed=never_block or mode is not Mode.ENFORCE))
+    blocks = mode is Mode.ENFORCE and not never_block
+    return _review(last_review(found[0].uid, is_allowed=not (blocks and may_refuse), blocks=blocks))
 
 
 _LAST = (
@@ -166,9 +169,9 @@ _LAST = (
 _PROBLEM = "the request could not be judged, since Gatecrier itself failed; tell whoever runs Gatecrier"
 
 
-def last_review(uid: str, *, is_allowed: bool) -> bytes:
-    """The answer when everything else has failed; nothing is looked up for it."""
-    told = json.dumps(uid), "true" if is_allowed else "false", _PROBLEM, " (detect)" if is_allowed else "", _PROBLEM
+def last_review(uid: str, *, is_allowed: bool, blocks: bool) -> bytes:
+    """The answer when everything else has failed, where a refusal is in force or not; nothing is looked up for it."""
+    told = json.dumps(uid), "true" if is_allowed else "false", _PROBLEM, "" if blocks else " (detect)", _PROBLEM
     return (_LAST % told).encode(errors="replace")
 
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from router import slices
-from router.admission import draft, patches, pinning, telling
+from router.admission import draft, pinning, telling
 from router.admission import gate as gate_module
 from router.admission.asked import Asked
 from router.admission.judging import ImageJudge
@@ -528,15 +528,3 @@ async def test_whatever_stage_breaks_there_is_an_event(
     (event,) = made.outbox.events
     assert event["data"]["request"]["uid"] == "705ab4f5-6393-11e8-b7cc-42010a800002"
     assert event["data"]["decision"]["outcome"] == "admitted"
-
-
-async def test_a_broken_patch_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("injected")
-
-    monkeypatch.setattr(patches, "pin", broken)
-
-    made = world(web=SIGNED)
-    made.pin_digests = True
-
-    assert (await made.mutate(pod(WEB)))["allowed"] is True

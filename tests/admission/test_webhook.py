@@ -295,10 +295,24 @@ async def test_the_last_word_needs_no_log(monkeypatch: pytest.MonkeyPatch) -> No
     assert answer["allowed"] is False
 
 
+@pytest.mark.parametrize(("namespace", "prefix"), [("strict", "gatecrier: "), ("watched", "gatecrier (detect): ")])
+async def test_pinning_that_fails_refuses_nothing(namespace: str, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("injected")
+
+    monkeypatch.setattr(Gate, "mutate", broken)
+    async with Endpoint().running() as endpoint:
+        answer = await endpoint.ask(pod(WEB, namespace=namespace), "/mutate")
+
+    assert answer["allowed"] is True
+    assert "patch" not in answer
+    assert str(answer["warnings"]).startswith(f"['{prefix}")
+
+
 @pytest.mark.parametrize("is_allowed", [True, False])
 @pytest.mark.parametrize("uid", ["4711", 'a"b\\', "\ud800", "\x00é"])
 def test_the_last_word_is_a_review_whatever_the_uid_is(uid: str, is_allowed: bool) -> None:  # noqa: FBT001 - a case
-    response = json.loads(last_review(uid, is_allowed=is_allowed))["response"]
+    response = json.loads(last_review(uid, is_allowed=is_allowed, blocks=not is_allowed))["response"]
 
     assert (response["uid"], response["allowed"]) == (uid, is_allowed)
     assert response["status"]["code"] == 403
