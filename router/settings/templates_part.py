@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from router.destinations.catalogue import DestinationSettings, kind_named
+from router.destinations.egress import EgressSettings
 from router.destinations.uses import Use, Written, uses_of
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
@@ -28,6 +29,17 @@ class TemplatesPart(SettingsModel):
 
     templates: TemplatesSettings = TemplatesSettings()
     routes: RouteSettings = RouteSettings()
+
+
+class EgressPart(SettingsModel):
+    """Which addresses something may be sent to."""
+
+    egress: EgressSettings = EgressSettings()
+
+
+def egress_of(path: Path) -> EgressSettings:
+    """Which addresses something may be sent to; raises ConfigurationError where the configuration can't be read."""
+    return read_part(path, EgressPart).egress
 
 
 def directory_of(path: Path) -> Path | None:
