@@ -69,12 +69,17 @@ def event_meant(name: str | None, template: Entry, config: Path | None, folder: 
     event = examples.get(name) or _elsewhere(name, config, folder)
     if event is None:
         raise MisusedError(f"{shown(name)} is no example, no file and no stored event; expected {listed([*examples])}")
+    check_purpose(template, event, shown(name))
+    return event
+
+
+def check_purpose(template: Entry, event: Mapping[str, object], name: str) -> None:
+    """Raise MisusedError where the template is for others than this event, which is called so."""
     if (purpose := purpose_of(event)) not in template.purposes:
         raise MisusedError(
             f"the template {template.name} is for {' and '.join(f'{one}s' for one in template.purposes)}; "
-            f"{shown(name)} is about a{'n' * (purpose == 'incident')} {purpose}"
+            f"{name} is about a{'n' * (purpose == 'incident')} {purpose}"
         )
-    return event
 
 
 def _elsewhere(name: str, config: Path | None, folder: Path) -> Mapping[str, object] | None:
