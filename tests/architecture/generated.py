@@ -28,6 +28,7 @@ from router.verdict import Severity
 from tests.architecture.alert import rendered_alert
 from tests.architecture.arriving import arriving_parts
 from tests.architecture.budgets import budget_list
+from tests.chart.values_schema import MADE, values_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -205,6 +206,7 @@ def notice_schema() -> str:
 WHOLE: dict[str, Callable[[], str]] = {
     "config/schema/event.schema.json": event_schema,
     "config/schema/notice.schema.json": notice_schema,
+    MADE: values_schema,
 }
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/architecture.md", "map"): module_map,
