@@ -26,7 +26,7 @@ from router.destinations.kinds import (
     teams,
     webhook,
 )
-from router.destinations.over_http import HttpDestination
+from router.destinations.over_http import Heard, HttpDestination
 from router.destinations.settings import CommonSettings
 
 KINDS: Final[tuple[AnyKind, ...]] = (
@@ -66,8 +66,8 @@ def kind_of(settings: CommonSettings) -> AnyKind:
     return _BY_NAME[settings.kind]
 
 
-def open_destination(settings: CommonSettings, egress: EgressSettings) -> Destination:
-    """The destination; connects to nothing yet.
+def open_destination(settings: CommonSettings, egress: EgressSettings, heard: Heard | None = None) -> Destination:
+    """The destination; connects to nothing yet. `heard` is told what comes back over HTTP.
 
     Raises:
         ConfigurationError: Its certificates were not read with a configuration.
@@ -75,7 +75,7 @@ def open_destination(settings: CommonSettings, egress: EgressSettings) -> Destin
     match kind_of(settings):
         case HttpKind() as kind:
             own = kind.own(settings)
-            return HttpDestination(own, kind.dialect(own), egress.guard())
+            return HttpDestination(own, kind.dialect(own), egress.guard(), heard=heard)
         case OwnKind() as kind:
             return kind.destination(kind.own(settings), egress.guard())
         case _ as never:

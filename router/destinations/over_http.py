@@ -26,6 +26,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import aiohttp
 from yarl import URL
@@ -59,6 +60,9 @@ BODY_PATIENCE, DRAIN = 2.0, 0.25
 """Seconds."""
 KEEP_ALIVE = 60.0
 
+Heard: TypeAlias = Callable[[int, str], None]
+"""(status, beginning of the body): what came back from one request, fit to be shown (`words`)."""
+
 
 class HttpDestination:
     """A receiver that is told over HTTP in its own dialect."""
@@ -70,6 +74,7 @@ class HttpDestination:
         guard: AddressGuard,
         *,
         clock: Callable[[], float] = time.time,
+        heard: Heard | None = None,
     ) -> None:
         self.name = settings.name
         self.concurrency = settings.concurrency
@@ -79,6 +84,7 @@ class HttpDestination:
         self._dialect = dialect
         self._guard = guard
         self._clock = clock
+        self._heard = heard
         self._urls = [URL(url) for url in settings.endpoints]
         self._proxy = settings.way()
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
@@ -190,6 +196,8 @@ class HttpDestination:
             proxy_headers=None if proxy is None else proxy.introduction(),
         ) as reply:
             text = await self._body(reply)
+            if self._heard is not None:
+                self._heard(reply.status, self._words.shown(text.decode(errors="replace")))
             if not reply.content.at_eof():
                 reply.close()  # the connection can't be used again without reading what we do not want
             return Reply(reply.status, text.decode(errors="replace"), reply.headers.get("Retry-After"), now)

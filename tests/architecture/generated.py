@@ -29,6 +29,7 @@ from tests.architecture.alert import rendered_alert
 from tests.architecture.arriving import arriving_parts
 from tests.architecture.budgets import budget_list
 from tests.chart.values_schema import MADE, values_schema
+from tests.architecture.gallery import gallery
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -204,6 +205,7 @@ def notice_schema() -> str:
 
 
 WHOLE: dict[str, Callable[[], str]] = {
+    "docs/gallery.md": gallery,
     "config/schema/event.schema.json": event_schema,
     "config/schema/notice.schema.json": notice_schema,
     MADE: values_schema,
