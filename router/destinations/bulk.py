@@ -35,6 +35,7 @@ from router.rendering.minimal import MESSAGE_LIMIT, Because, cluster_of, message
 from router.rendering.values import as_json
 
 FORMAT = "ecs"
+DEDUPLICATES = "`_id`, until the next rollover"
 ECS_VERSION = "9.4.0"
 REPLY_BYTES = 2**20
 _BAD_REQUEST, _ALREADY_THERE = 400, 409

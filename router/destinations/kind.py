@@ -40,6 +40,10 @@ class Kind(Generic[Common_co]):
     """Whether payloads are made by templates of the kind's name where none is named; else the event itself is sent."""
     format: str = ""
     """What the templates are called, where other kinds have the same."""
+    deduplicates: str = ""
+    """By what the service knows what was sent again, and what becomes of that; empty where it has it twice."""
+    updates: str = ""
+    """What becomes of later messages about an incident; empty where each stands for itself."""
     limits: Mapping[str, int] = field(default_factory=dict, hash=False)
     """What the service takes at most, by what is counted: to be told to whoever writes a template for it."""
     minimal: Minimal = minimal_event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Self, TypeAlias
 
@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_v
 from yarl import URL
 
 from router.by_reference import RelativePath, Secret
+from router.destinations.to_come import named_to_come
 from router.errors import ConfigurationError
 from router.fields import Duration, Name, RateSetting, Size
 from router.outbound.proxies import Proxy
@@ -95,6 +96,11 @@ class CommonSettings(ReceiverSettings):
     rate: RateSetting | None = None
     """At most so many requests in a time, such as `20/1m`. In the events lane the rest waits; in the incidents lane it
     becomes one summary, shared fairly between namespaces, but for what is critical or must be heard."""
+
+    @classmethod
+    def kinds_to_come(cls) -> Mapping[str, str]:
+        """Services that are told by other means meanwhile."""
+        return named_to_come()
 
     def bind(self, forget_after: float) -> None:
         """Be told after how many seconds an incident is over of which nothing is heard; most kinds need not know."""

@@ -259,6 +259,8 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
 KIND = HttpKind(
     settings=AlertmanagerSettings,
     dialect=AlertmanagerDialect,
+    deduplicates="labels: the same alert",
+    updates="the same alert; ended when it is over",
     limits={"characters of an annotation": ANNOTATION_LIMIT},
     minimal=minimal,
 )

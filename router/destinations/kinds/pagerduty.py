@@ -276,6 +276,8 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
 KIND = HttpKind(
     settings=PagerdutySettings,
     dialect=PagerdutyDialect,
+    deduplicates="`dedup_key`: the same alert",
+    updates="the same alert; resolved when it is over",
     limits={
         "bytes of an event": SIZE_LIMIT,
         "characters of a summary": SUMMARY_LIMIT,

@@ -146,4 +146,9 @@ class WebhookDialect(OneRequest):
         return Post(body, headers | signed)
 
 
-KIND = HttpKind(settings=WebhookSettings, dialect=WebhookDialect, has_templates=False)
+KIND = HttpKind(
+    settings=WebhookSettings,
+    dialect=WebhookDialect,
+    has_templates=False,
+    deduplicates="`webhook-id`, by whoever receives it",
+)
