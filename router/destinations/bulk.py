@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import Field, model_validator
@@ -54,6 +54,9 @@ class BulkSettings(BatchSettings):
     """How many documents one request may carry."""
     batch_bytes: Annotated[Size, Field(le=64 * 2**20)] = 5 * 2**20
     """How many bytes of documents one request may carry; one that is larger alone goes alone."""
+
+    compression: Literal["none", "gzip"] = "gzip"
+    """How the body of a request is compressed; limits count what it is before."""
 
     @model_validator(mode="after")
     def _has_endpoints(self) -> Self:

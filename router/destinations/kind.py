@@ -19,6 +19,7 @@ from typing import Generic, TypeAlias, TypeVar, get_args
 
 from router.destinations.dialect import Dialect
 from router.destinations.document import Destination
+from router.destinations.grants import ClientCredentials
 from router.destinations.settings import CommonSettings, HttpSettings
 from router.outbound.addresses import AddressGuard
 from router.rendering.markup import Markup
@@ -78,6 +79,8 @@ class HttpKind(Kind[Http_co]):
 
     dialect: Callable[[Http_co], Dialect]
     """How the service of these settings is talked to."""
+    credentials: Callable[[Http_co], ClientCredentials] | None = None
+    """What access tokens are granted for, where the service wants such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
@@ -141,6 +141,8 @@ class HttpSettings(CommonSettings):
     proxy: str | Secret | None = None
     """URL of an HTTP proxy, `http://HOST:PORT`; a reference if it holds a password. Its address, too, must be public or
     in `egress.allow`. Variables of the environment such as HTTPS_PROXY do not count."""
+    compression: Literal["none", "gzip"] = "none"
+    """How the body of a request is compressed; `gzip` for a receiver that takes it (`Content-Encoding`)."""
     _authorities: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")

@@ -7,7 +7,6 @@ from typing import Final
 
 KINDS_TO_COME: Final = (
     "sysdig_monitor",
-    "sentinel",
     "google_secops",
     "datadog_events",
     "sumo_logic",
