@@ -86,6 +86,8 @@ class WebhookSettings(HttpSettings):
             raise ValueError("`batch_size` goes with CloudEvents only; drop it or `template`")
         if self.fallback_template is not None and self.template is None:
             raise ValueError("`fallback_template` is for where `template` fails; name one, or drop it")
+        if self.compression != "none" and self.signing_secret is not None:
+            raise ValueError("a signature is over the bytes that are sent; drop `compression` or `signing_secret`")
         if isinstance(self.url, str) or self.url.is_read:
             checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
         if self.signing_secret is not None and self.signing_secret.is_read:
@@ -146,4 +148,9 @@ class WebhookDialect(OneRequest):
         return Post(body, headers | signed)
 
 
-KIND = HttpKind(settings=WebhookSettings, dialect=WebhookDialect, has_templates=False)
+KIND = HttpKind(
+    settings=WebhookSettings,
+    dialect=WebhookDialect,
+    has_templates=False,
+    deduplicates="`webhook-id`, by whoever receives it",
+)
