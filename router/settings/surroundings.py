@@ -113,9 +113,10 @@ def _of_destination(
     here: DataPath, destination: DestinationSettings, routes: Tree | None, shelves: _Shelves
 ) -> Generator[Finding, None, Templates]:
     kind = kind_of(destination)
+    markup = kind.markup_by(destination.reads)
 
     def made(path: DataPath, name: str | None, library: Library) -> Generator[Finding, None, Template | None]:
-        return _template(path, name, library, kind.markup, shelves.known)
+        return _template(path, name, library, markup, shelves.known)
 
     of_decisions = yield from made((*here, "template"), destination.template or kind.template, shelves.decisions)
     fallback = yield from made((*here, "fallback_template"), destination.fallback, shelves.decisions)
@@ -127,7 +128,7 @@ def _of_destination(
             path: DataPath = ("routes", *node.place, "templates", destination.name)
             found = yield from made(path, other, shelves.incidents)
             by_name |= {} if found is None else {other: found}
-    of_notices = None if kind.template is None else shelves.notices.template(kind.template, kind.markup)
+    of_notices = None if kind.template is None else shelves.notices.template(kind.template, markup)
     return Templates(of_decisions, of_notices, fallback, of_incidents, by_name)
 
 

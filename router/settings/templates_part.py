@@ -55,15 +55,16 @@ def uses_of(path: Path) -> Iterator[Use]:
         name, kind, fallback = str(item["name"]), kind_named(item.get(TAG)), item.get("fallback_template")
         if kind is None:
             continue
+        markup = kind.markup_by(item.get("markup"))
         if (of_decisions := decisions[name]) is not None:
-            yield Use(of_decisions, name, "decision", kind.markup)
+            yield Use(of_decisions, name, "decision", markup)
         if isinstance(fallback, str):
-            yield Use(fallback, name, "decision", kind.markup)
+            yield Use(fallback, name, "decision", markup)
         for of_incidents in (incidents[name], *(templates.get(name) for templates in routed)):
             if of_incidents is not None:
-                yield Use(of_incidents, name, "incident", kind.markup)
+                yield Use(of_incidents, name, "incident", markup)
         if kind.template is not None:
-            yield Use(f"notices/{kind.template}", name, "notice", kind.markup)
+            yield Use(f"notices/{kind.template}", name, "notice", markup)
 
 
 def destination_of(path: Path, name: str, environment: Mapping[str, str]) -> DestinationSettings:

@@ -41,6 +41,7 @@ class Receipt:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
 
 @dataclass
@@ -113,4 +114,5 @@ class Sink:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        return Receipt(head[0].split(" ")[1], headers, body)
+        method, path, *_ = head[0].split(" ")
+        return Receipt(path, headers, body, method)
