@@ -39,17 +39,18 @@ class Enforcement:
 
     def mode(self, namespace: str) -> Mode:
         """What holds there, `never_block` aside; the namespace of a cluster-scoped object is empty."""
-        if not _is_namespace(namespace):
+        if not is_namespace(namespace):
             return self._elsewhere
         found = self._named.find(namespace)
         return self.default if found is None else self._modes[found]
 
     def never_blocks(self, namespace: str) -> bool:
         """Whether nothing there may ever be refused."""
-        return self._never.find(namespace) is not None if _is_namespace(namespace) else self._never_elsewhere
+        return self._never.find(namespace) is not None if is_namespace(namespace) else self._never_elsewhere
 
 
-def _is_namespace(text: str) -> bool:
+def is_namespace(text: str) -> bool:
+    """Whether this can be the name of a namespace; cluster-scoped objects have the empty one."""
     return len(text) <= NAMESPACE_LIMIT and _NAMESPACE.fullmatch(text) is not None
 
 
