@@ -18,6 +18,7 @@ from router.destinations.kinds import (
     opensearch,
     otlp,
     pagerduty,
+    sentinel,
     slack,
     smtp,
     splunk_hec,
@@ -40,6 +41,7 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     splunk_hec.KIND,
     elasticsearch.KIND,
     opensearch.KIND,
+    sentinel.KIND,
     datadog.KIND,
     otlp.KIND,
     smtp.KIND,
@@ -75,7 +77,8 @@ def open_destination(settings: CommonSettings, egress: EgressSettings, heard: He
     match kind_of(settings):
         case HttpKind() as kind:
             own = kind.own(settings)
-            return HttpDestination(own, kind.dialect(own), egress.guard(), heard=heard)
+            credentials = None if kind.credentials is None else kind.credentials(own)
+            return HttpDestination(own, kind.dialect(own), egress.guard(), credentials, heard=heard)
         case OwnKind() as kind:
             return kind.destination(kind.own(settings), egress.guard())
         case _ as never:

@@ -72,7 +72,8 @@ def told_by(path: Path) -> Mapping[str, ToldBy]:
     for item in destination_items(path):
         kind, written = kind_named(item.get(TAG)), _written(item)
         uses = () if kind is None else tuple(uses_of(written, kind, routes))
-        found[written.name] = ToldBy(kind, uses, Markup.NONE if kind is None else kind.markup)
+        markup = Markup.NONE if kind is None else kind.markup_by(item.get("markup"))
+        found[written.name] = ToldBy(kind, uses, markup)
     return found
 
 

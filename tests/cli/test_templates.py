@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -187,6 +188,37 @@ def test_what_a_destination_is_sent_has_its_own_form_and_no_secret(capsys: Captu
     assert json.loads(out)["routing_key"] == "[redacted]"
     assert "bytes as pager (pagerduty) is sent them; at most 512000 bytes of an event;" in err
     assert ROUTING_KEY not in out + err
+
+
+def test_a_webhook_is_shown_what_it_would_be_sent_in_its_encoding_and_markup(capsys: Captured, config: Path) -> None:
+    settings = json.loads(config.read_text())
+    (config.parent / "templates" / "form.json").write_text('{"text": "{{ images }}", "more": [1, null]}')
+    hook = {"name": "it", "kind": "webhook", "url": "https://hook.example/x", "template": "form"}
+    arguments = ("--config", config, "--destination", "it", "--event", "rejected-hostile-names")
+    config.write_text(json.dumps({**settings, "destinations": [{**hook, "encoding": "form", "markup": "markdown"}]}))
+    code, out, err = said(capsys, "render", "form", *arguments)
+    (text, more) = parse_qsl(out.removesuffix("\n"))
+
+    assert code == 0
+    assert text[1].startswith("\\['")
+    assert "](" not in text[1].replace("\\](", "")
+    assert more == ("more", "[1,null]")
+    assert re.fullmatch(r"[0-9]+ bytes as it \(webhook\) is sent them\n", err)
+
+
+def test_what_is_asked_beforehand_is_not_what_is_sent(
+    capsys: Captured, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jira is asked whether there is a ticket: an author wants to see the one that would be made."""
+    monkeypatch.setenv("JIRA", "token")
+    jira = {"name": "desk", "kind": "jira", "url": "https://x.example", "email": "a@b.example", "project": "SEC"}
+    settings = json.loads(config.read_text())
+    config.write_text(json.dumps({**settings, "destinations": [{**jira, "token": {"env": "JIRA"}}]}))
+    _, made, _ = said(capsys, "render", "jira-incident", "--config", config, "--destination", "desk")
+    over = ("render", "jira-incident", "--config", config, "--destination", "desk", "--event", "incident-resolved")
+
+    assert json.loads(made)["fields"]["summary"] == "Deployment web in payments: would be rejected"
+    assert said(capsys, *over) == (0, "", "nothing is sent: desk does not want such an event\n")
 
 
 def test_what_a_destination_does_not_want_is_not_sent(capsys: Captured, config: Path) -> None:

@@ -267,6 +267,8 @@ def ending(document: Document) -> Document | None:
 KIND = HttpKind(
     settings=AlertmanagerSettings,
     dialect=AlertmanagerDialect,
+    deduplicates="labels: the same alert",
+    updates="the same alert; ended when it is over",
     limits={"characters of an annotation": ANNOTATION_LIMIT},
     minimal=minimal,
     ending=ending,

@@ -285,6 +285,8 @@ def ending(document: Document) -> Document | None:
 KIND = HttpKind(
     settings=PagerdutySettings,
     dialect=PagerdutyDialect,
+    deduplicates="`dedup_key`: the same alert",
+    updates="the same alert; resolved when it is over",
     limits={
         "bytes of an event": SIZE_LIMIT,
         "characters of a summary": SUMMARY_LIMIT,

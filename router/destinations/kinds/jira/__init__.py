@@ -132,4 +132,12 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(made), "application/json"
 
 
-KIND = HttpKind(settings=JiraSettings, dialect=dialect_of, markup=Markup.ADF, minimal=minimal, ending=ending)
+KIND = HttpKind(
+    settings=JiraSettings,
+    dialect=dialect_of,
+    markup=Markup.ADF,
+    deduplicates="a label of the ticket: a second comment",
+    updates="a comment; a transition when it is over, where one is named",
+    minimal=minimal,
+    ending=ending,
+)

@@ -143,12 +143,15 @@ const LEVELS = new Set(["critical", "error", "high", "warning", "medium", "low",
 const level = (severity) => (LEVELS.has(severity) ? severity : "");
 const badge = (severity) => element("span", `badge ${level(severity)}`, asText(severity ?? "") || "no severity");
 
+// A document of Jira's (ADF): its blocks, each a paragraph.
+const adf = (block) => (typeof object(block).text === "string" ? block.text : list(object(block).content).map(adf).join("\n"));
+
 function jira(ticket) {
   const told = object(ticket.fields ?? ticket);
   return element("article", "ticket",
     element("div", "large", told.summary ?? ""),
-    line(told.severity ? badge(told.severity) : "", told.is_over ? " over" : ""),
-    element("div", "verbatim", told.text ?? told.description ?? told.jql ?? ""),
+    line(told.severity ? badge(told.severity) : object(told.priority).name ?? "", told.is_over ? " over" : ""),
+    element("div", "verbatim", told.text ?? (typeof told.description === "string" ? told.description : adf(told.description))),
     ...entries(told.links).map(([name, url]) => line(link(name, url))),
     told.key ? facts([["Found again by", told.key]]) : null);
 }
