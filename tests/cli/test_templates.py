@@ -206,6 +206,36 @@ def test_a_webhook_is_shown_what_it_would_be_sent_in_its_encoding_and_markup(cap
     assert re.fullmatch(r"[0-9]+ bytes as it \(webhook\) is sent them\n", err)
 
 
+@pytest.mark.parametrize(
+    ("destination", "beginning", "words"),
+    [
+        (
+            {"kind": "syslog", "address": "siem.example:514", "transport": "udp", "format": "cef"},
+            "<",
+            "CEF:0|Gatecrier|",
+        ),
+        (
+            {"kind": "smtp", "address": "mail.example:25", "from": "g@shop.example", "to": ["soc@shop.example"]},
+            "From: g@shop.example",
+            "Subject: ",
+        ),
+        ({"kind": "file", "path": "events"}, '{"specversion":', '"dev.gatecrier.admission'),
+    ],
+    ids=lambda one: one.get("kind") if isinstance(one, dict) else "",
+)
+def test_what_is_not_sent_over_http_is_shown_as_it_goes_out(
+    capsys: Captured, config: Path, destination: dict[str, object], beginning: str, words: str
+) -> None:
+    settings = json.loads(config.read_text())
+    config.write_text(json.dumps({**settings, "destinations": [{"name": "it", **destination}]}))
+    template = "webhook" if destination["kind"] == "file" else str(destination["kind"])
+    code, out, _ = said(capsys, "render", template, "--config", config, "--destination", "it")
+
+    assert code == 0
+    assert out.startswith(beginning)
+    assert words in out
+
+
 def test_what_is_asked_beforehand_is_not_what_is_sent(
     capsys: Captured, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
