@@ -137,6 +137,18 @@ async def test_every_shipped_template_has_a_look(config: Path) -> None:
     assert page.complaints == []
 
 
+async def test_a_text_that_was_not_saved_is_still_there(config: Path) -> None:
+    async with studio(config) as (page, _):
+        await after(page, page.write("#source", '{"mine": "{{ namespace }}"}'))
+        await after(page, page.choose("#template", "slack"))
+        other = await page.run("document.querySelector('#source').value")
+        await after(page, page.choose("#template", "mine"))
+        again = await page.run("document.querySelector('#source').value")
+
+    assert other.startswith("{")
+    assert again == '{"mine": "{{ namespace }}"}'
+
+
 async def test_a_template_is_saved_under_the_name_that_is_typed(config: Path) -> None:
     file = config.parent / "templates" / "mine-too.json"
     async with studio(config) as (page, _):
