@@ -15,18 +15,20 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from router.assembly.channels import Made, channels
 from router.assembly.cluster import ClusterInForce
 from router.assembly.decision_log import LoggedIntake
 from router.assembly.observing import MetricsObserver
 from router.assembly.tending import Tending
+from router.decision import Grant
 from router.delivery import Dispatcher, Receipts
 from router.errors import OutboxError
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
 from router.object_events.telling import ObjectEvents
-from router.outbox import Intake
+from router.outbox import Intake, grants
 from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox
 from router.settings.parts import KeeperPart
@@ -140,6 +142,10 @@ class KeeperHalf:
         """
         known = self._receipts.get(generation) or self._receipts[max(self._receipts)]
         return await known.obtain(body, event_id, destinations, deadline)
+
+    async def grants(self, namespace: str) -> Sequence[Grant]:
+        """What break-glass lets in at this moment in a namespace; raises OutboxError."""
+        return await self._outbox.read(partial(grants.in_force, namespace=namespace, now=time.time()))
 
     async def report_waiting(self) -> None:
         """Report what waits; raises OutboxError."""

@@ -9,7 +9,14 @@ from functools import lru_cache
 from router.fields import Rate
 from router.incidents.silences import Silence
 from router.policy import ExemptionSettings
-from router.routing import IncidentSettings, RouteSettings, RoutingTree, TimeIntervalSettings, parse_matcher
+from router.routing import (
+    IncidentSettings,
+    RouteSettings,
+    RoutingTree,
+    TimeIntervalSettings,
+    is_break_glass,
+    parse_matcher,
+)
 from router.routing.matchers import Test
 
 
@@ -64,7 +71,8 @@ class Rules:
     def silenced_by(self, data: Mapping[str, object], silences: Sequence[Silence]) -> Silence | None:
         """The first of these silences that holds an event back."""
         found = self.matching(data, silences)
-        return None if not found or any(test(data) for test in self.unsilenceable) else found[0]
+        must = is_break_glass(data) or any(test(data) for test in self.unsilenceable)
+        return None if not found or must else found[0]
 
     @staticmethod
     def matching(data: Mapping[str, object], silences: Sequence[Silence]) -> Sequence[Silence]:

@@ -16,6 +16,7 @@ from router.destinations.egress import EgressSettings
 from router.fields import SettingsModel
 from router.kubernetes.settings import KubernetesSettings
 from router.outbox.settings import OutboxSettings
+from router.policy import BreakGlassSettings
 from router.policy.settings import EnforcementSettings, ExemptionSettings, RuleSettings
 from router.registry.settings import RegistrySettings
 from router.rendering.settings import TemplatesSettings
@@ -69,6 +70,8 @@ class JudgingSettings(ClusterSettings):
     exemptions: _Exemptions = ()
     """What is let in although it fails, for a time. Every admission by one is told, and so are a week before its end
     and its end."""
+    break_glass: BreakGlassSettings | None = None
+    """How somebody has an object let in, in an emergency, whatever its images are; absent: nobody has."""
 
     @model_validator(mode="after")
     def _verifiers_know_their_roots(self) -> Self:
