@@ -11,6 +11,7 @@ from router.delivery.standing import Standing
 from router.destinations.catalogue import DestinationSettings, kind_of, open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
+from router.destinations.secrets import places_of
 from router.events import type_of
 from router.rendering.library import Templates
 from router.rendering.renderer import Renderer
@@ -42,7 +43,7 @@ def channels(part: KeeperPart, before: Mapping[str, Made], fell_back: Callable[[
     for destination in part.settings.destinations:
         name, templates = destination.name, part.templates[destination.name]
         kind = kind_of(destination)
-        renderer = Renderer(templates, kind=kind.name, name=name, minimal=kind.minimal)
+        renderer = Renderer(templates, kind=kind.name, name=name, minimal=kind.minimal, secrets=places_of(destination))
         channel = Channel(
             open_destination(destination, part.settings.egress),
             partial(_rendered, renderer, partial(fell_back, name)),

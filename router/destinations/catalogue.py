@@ -27,6 +27,7 @@ from router.destinations.kinds import (
     webhook,
 )
 from router.destinations.over_http import HttpDestination
+from router.destinations.secrets import FilledDestination, Filling
 from router.destinations.settings import CommonSettings
 
 KINDS: Final[tuple[AnyKind, ...]] = (
@@ -77,6 +78,7 @@ def open_destination(settings: CommonSettings, egress: EgressSettings) -> Destin
             own = kind.own(settings)
             return HttpDestination(own, kind.dialect(own), egress.guard())
         case OwnKind() as kind:
-            return kind.destination(kind.own(settings), egress.guard())
+            told = kind.destination(kind.own(settings), egress.guard())
+            return FilledDestination(told, Filling(settings)) if settings.secrets else told
         case _ as never:
             assert_never(never)

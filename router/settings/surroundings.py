@@ -21,6 +21,7 @@ from router.pem import Pair, PairSettings
 from router.rendering.library import Library, Templates
 from router.rendering.markup import Markup
 from router.rendering.rehearsal import OF_INCIDENTS, OF_NOTICES
+from router.rendering.secrets import missing
 from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
 from router.routing.checks import nodes
@@ -116,7 +117,9 @@ def _of_destination(
     markup = kind.markup_by(destination.reads)
 
     def made(path: DataPath, name: str | None, library: Library) -> Generator[Finding, None, Template | None]:
-        return _template(path, name, library, markup, shelves.known)
+        template = yield from _template(path, name, library, markup, shelves.known)
+        yield from _secrets(path, template, destination)
+        return template
 
     of_decisions = yield from made((*here, "template"), destination.template or kind.template, shelves.decisions)
     fallback = yield from made((*here, "fallback_template"), destination.fallback, shelves.decisions)
@@ -130,6 +133,13 @@ def _of_destination(
             by_name |= {} if found is None else {other: found}
     of_notices = None if kind.template is None else shelves.notices.template(kind.template, markup)
     return Templates(of_decisions, of_notices, fallback, of_incidents, by_name)
+
+
+def _secrets(path: DataPath, template: Template | None, destination: DestinationSettings) -> Iterator[Finding]:
+    """Secrets that a template has and its destination has not."""
+    for name, line in () if template is None else template.secrets.items():
+        if template is not None and name not in destination.secrets:
+            yield Finding(path, f"template {template.name}: line {line}: {missing(name, destination.secrets)}")
 
 
 def _template(
