@@ -21,8 +21,8 @@ from router.destinations.kind import AnyKind, HttpKind, OwnKind
 from router.destinations.outcome import Answer, Delivered, Outcome, Pending, TryAgain
 from router.destinations.uses import Written, uses_of
 from router.rendering.examples import BY_NAME, EXAMPLES, INCIDENTS, WHOLE
+from tests.contracts.http_dialects import taken
 from tests.contracts.kinds import beforehand, least, secret, variables_of
-from tests.contracts.test_destinations import taken
 from tests.simulators.alertmanager import Alertmanager, alertmanager
 from tests.simulators.jira import Jira
 from tests.simulators.mail import MailServer
