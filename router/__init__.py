@@ -43,6 +43,7 @@ receives, never who comes next. From the outside in:
     verdict        the closed vocabulary of a decision
     steps          work that may be laid down at any step
     text           texts that others wrote, as people may read them
+    whole_files    a whole file in place of another
 """
 
 __version__ = "0.1.0"
