@@ -83,6 +83,7 @@ class HttpDestination:
         self.concurrency = settings.concurrency
         self.batch_size = settings.most_documents
         self.batch_bytes = settings.most_bytes
+        self.linger = settings.lingers
         self.give_up_after = settings.give_up_after
         self._dialect = dialect
         self._guard = guard

@@ -25,8 +25,8 @@ from router.by_reference import Secret
 from router.destinations.dialect import OneRequest, Post
 from router.destinations.document import Document
 from router.destinations.kind import HttpKind
-from router.destinations.settings import Headers, HttpSettings, checked_url, revealed
-from router.fields import Name
+from router.destinations.settings import USUAL_LINGER, Headers, HttpSettings, checked_url, revealed
+from router.fields import Name, Wait
 
 STRUCTURED = "application/cloudevents+json; charset=UTF-8"
 BATCHED = "application/cloudevents-batch+json; charset=UTF-8"
@@ -76,6 +76,8 @@ class WebhookSettings(HttpSettings):
     """Headers that are sent besides; a value may be a reference."""
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 1
     """How many events one request may carry, as a CloudEvents batch; only without a template."""
+    linger: Wait | None = None
+    """How long events wait for others, until `batch_size` are there: 200ms where nothing is said."""
     fallback_template: Name | None = None
     """Name of the template that makes the payload where `template` fails: a small one that the receiver takes. Without
     it a CloudEvent goes out."""
@@ -84,6 +86,8 @@ class WebhookSettings(HttpSettings):
     def _is_complete(self) -> Self:
         if self.batch_size > 1 and self.template is not None:
             raise ValueError("`batch_size` goes with CloudEvents only; drop it or `template`")
+        if self.linger and (self.batch_size == 1 or self.must_deliver):
+            raise ValueError("`linger` goes with a `batch_size` of more than 1, and not with `must_deliver`; drop it")
         if self.fallback_template is not None and self.template is None:
             raise ValueError("`fallback_template` is for where `template` fails; name one, or drop it")
         if self.compression != "none" and self.signing_secret is not None:
@@ -116,6 +120,12 @@ class WebhookSettings(HttpSettings):
     def most_documents(self) -> int:
         """As many as an operator says."""
         return self.batch_size
+
+    @property
+    def lingers(self) -> float:
+        """As long as an operator says, but where an admission waits."""
+        usual = 0.0 if self.must_deliver or self.batch_size == 1 else USUAL_LINGER
+        return usual if self.linger is None else self.linger
 
 
 class WebhookDialect(OneRequest):
