@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar, get_args
 
 from router.destinations.dialect import Dialect
-from router.destinations.document import Destination
+from router.destinations.document import Destination, Document
 from router.destinations.grants import ClientCredentials
 from router.destinations.settings import CommonSettings, HttpSettings
 from router.outbound.addresses import AddressGuard
@@ -49,6 +49,9 @@ class Kind(Generic[Common_co]):
     """What the service takes at most, by what is counted: to be told to whoever writes a template for it."""
     minimal: Minimal = minimal_event
     """Makes the payload that goes out where a template fails, or where the receiver finds another too large."""
+    ending: Callable[[Document], Document | None] | None = None
+    """Where the service keeps open what it is told (an alert that wakes somebody, a ticket): makes of a document the
+    one that ends what it has opened; None where it has opened nothing. For whoever tries a template."""
 
     @property
     def name(self) -> str:

@@ -29,6 +29,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import aiohttp
 from yarl import URL
@@ -66,6 +67,9 @@ BODY_PATIENCE, DRAIN = 2.0, 0.25
 """Seconds."""
 KEEP_ALIVE = 60.0
 
+Heard: TypeAlias = Callable[[int, str], None]
+"""(status, beginning of the body): what came back from one request, fit to be shown (`words`)."""
+
 
 class HttpDestination:
     """A receiver that is told over HTTP in its own dialect."""
@@ -78,6 +82,7 @@ class HttpDestination:
         credentials: ClientCredentials | None = None,
         *,
         clock: Callable[[], float] = time.time,
+        heard: Heard | None = None,
     ) -> None:
         self.name = settings.name
         self.concurrency = settings.concurrency
@@ -88,6 +93,7 @@ class HttpDestination:
         self._dialect = dialect
         self._guard = guard
         self._clock = clock
+        self._heard = heard
         self._urls = [URL(url) for url in settings.endpoints]
         self._proxy = settings.way()
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
@@ -133,6 +139,8 @@ class HttpDestination:
             while True:
                 if isinstance(reply := await self._authorised(url, post, now), Reply):
                     last = reply
+                    if self._heard is not None:
+                        self._heard(reply.status, self._words.shown(reply.text))
                     post = exchange.send(reply)
                 else:
                     post = exchange.throw(UnansweredError(reply))

@@ -14,6 +14,7 @@ from router.admission.settings import DrivenSettings, WebhookSettings
 from router.destinations.catalogue import DestinationSettings
 from router.destinations.egress import EgressSettings
 from router.fields import SettingsModel
+from router.kubernetes.settings import KubernetesSettings
 from router.outbox.settings import OutboxSettings
 from router.policy.settings import EnforcementSettings, RuleSettings
 from router.registry.settings import RegistrySettings
@@ -102,6 +103,8 @@ class KeeperSettings(ClusterSettings):
     """How events become incidents, of which people are told."""
     time_intervals: tuple[TimeIntervalSettings, ...] = ()
     """Times by name, which `active` and `mute` of routes name."""
+    kubernetes: KubernetesSettings | None = None
+    """How the cluster's API is asked. Absent: it never is, and what needs it is refused."""
 
     @model_validator(mode="after")
     def _destinations_know_how_long_incidents_last(self) -> Self:

@@ -27,7 +27,9 @@ from router.verdict import Severity
 from tests.architecture.alert import rendered_alert
 from tests.architecture.arriving import arriving_parts
 from tests.architecture.budgets import budget_list
+from tests.architecture.gallery import gallery
 from tests.architecture.kinds_table import kind_list, to_come
+from tests.chart.values_schema import MADE, values_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 DESTINATIONS = ROOT / "docs" / "destinations.md"
@@ -194,8 +196,10 @@ def notice_schema() -> str:
 
 
 WHOLE: dict[str, Callable[[], str]] = {
+    "docs/gallery.md": gallery,
     "config/schema/event.schema.json": event_schema,
     "config/schema/notice.schema.json": notice_schema,
+    MADE: values_schema,
 }
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/architecture.md", "map"): module_map,

@@ -18,7 +18,7 @@ from router.destinations.egress import EgressSettings
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import REASONS, Delivered, Outcome, TryAgain, Undeliverable, gist
 from router.destinations.over_http import HttpDestination
-from tests.contracts.kinds import beforehand, kind_of_name, least, outcome_of, read, variables_of
+from tests.contracts.kinds import beforehand, kind_of_name, least, outcome_of, read, told_at, variables_of
 from tests.simulators.sinks import (
     BAD_CHUNKS,
     ENDLESS_HEAD,
@@ -83,12 +83,7 @@ BAD: list[tuple[str, bytes | None, TryAgain | Undeliverable]] = [
 
 
 def opened(kind: str, url: str, folder: Path, **more: object) -> HttpDestination:
-    written = {**KINDS[kind], "timeout": "30s", **more}
-    for key in ("url", "api", "authority"):
-        if isinstance(written.get(key), str):
-            written[key] = url
-    if "urls" in written:
-        written["urls"] = [url]
+    written = told_at({**KINDS[kind], "timeout": "30s", **more}, url)
     destination = open_destination(read(written, folder, {**SECRETS, "URL": url}), LOOPBACK)
     assert isinstance(destination, HttpDestination)
     destination._clock = lambda: 1000.0

@@ -273,6 +273,15 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(event), "application/json"
 
 
+def ending(document: Document) -> Document | None:
+    """Resolves the alert."""
+    event = mended(document)
+    if event["event_action"] != "trigger":
+        return None
+    body = orjson.dumps({"event_action": "resolve", "dedup_key": event["dedup_key"]})
+    return replace(document, body=body, value=None, minimal=None)
+
+
 KIND = HttpKind(
     settings=PagerdutySettings,
     dialect=PagerdutyDialect,
@@ -284,4 +293,5 @@ KIND = HttpKind(
         "characters of another text": TEXT_LIMIT,
     },
     minimal=minimal,
+    ending=ending,
 )
