@@ -113,6 +113,11 @@ class CommonSettings(ReceiverSettings):
         return None
 
     @property
+    def resends(self) -> float | None:
+        """Seconds after which a service that keeps nothing is told once more of what goes on; None for most."""
+        return None
+
+    @property
     def written(self) -> tuple[str, Path] | None:
         """The key that names a file on this machine which is written to, and the file; None where none is."""
         return None
