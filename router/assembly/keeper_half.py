@@ -112,6 +112,7 @@ class KeeperHalf:
             self._replica,
             outbox.keep,
             rates={one.name: one.rate for one in settings.destinations if one.rate is not None},
+            resend_every={one.name: one.resends for one in settings.destinations if one.resends is not None},
             cluster=settings.cluster,
             exemptions=settings.exemptions,
         )

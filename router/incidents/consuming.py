@@ -8,7 +8,8 @@ Order, for each event, by its number:
 (3) Whatever it is: findings that it shows to be over are taken away, and incidents without findings end.
 (4) What it `corrects` was counted in its place.
 Time ends incidents of which nothing is heard any more and those of grants that have ended, tells of news that had to
-wait, and tells what intervals have held back when telling begins again.
+wait, has destinations that forget be told once more (`resend_every`), and tells what intervals have held back when
+telling begins again.
 
 Invariants: an event opens nothing if it is older than the last end of the same trouble, or if within `group_interval`
 of that end it was only found to be of that owner. `resolved` and `expired` go to whoever was told, whatever routes,
@@ -64,7 +65,7 @@ class Consuming:
         self._begin()
 
     def _begin(self) -> None:
-        self._incidents = Working(self._work.connection, self._work.rules.settings, self._work.now)
+        self._incidents = Working(self._work.connection, self._work.rules, self._work.now)
         self._proven = Proven(self._work.connection)
 
     def events(self) -> int:
@@ -107,6 +108,7 @@ class Consuming:
                 self._end_by_time(incident)
             else:
                 self._teller.tell_what_waited(incident)
+                self._teller.resend(incident)
             self._incidents.save(incident)
         return len(found)
 

@@ -22,7 +22,7 @@ from router.destinations.outcome import Answer, Delivered, Outcome, Pending, Try
 from router.destinations.uses import Written, uses_of
 from router.rendering.examples import BY_NAME, EXAMPLES, INCIDENTS, WHOLE
 from tests.contracts.http_dialects import taken
-from tests.contracts.kinds import beforehand, least, secret, variables_of
+from tests.contracts.kinds import beforehand, least, secret, told_at, variables_of
 from tests.simulators.alertmanager import Alertmanager, alertmanager
 from tests.simulators.jira import Jira
 from tests.simulators.mail import MailServer
@@ -52,8 +52,7 @@ class Desk:
         (self.folder / "templates").mkdir(exist_ok=True)
         for name, text in templates.items():
             (self.folder / "templates" / f"{name}.json").write_text(text)
-        at = {key: url for key in ("url", "api", "authority") if url and isinstance(destination.get(key), str)}
-        self.written = {**destination, **at, **({"urls": [url]} if "urls" in destination else {})}
+        self.written = told_at(destination, url) if url else dict(destination)
         for name, value in variables_of(destination, url).items():
             self.variables.setenv(name, value)
         settings = {
@@ -387,7 +386,7 @@ async def test_an_answer_that_repeats_a_secret_is_shown_without_it(desk: Desk) -
 class _Scripted:
     """A destination that answers as it is told."""
 
-    name, concurrency, batch_size, batch_bytes, give_up_after = "it", 1, 1, 1, 1.0
+    name, concurrency, batch_size, batch_bytes, linger, give_up_after = "it", 1, 1, 1, 0.0, 1.0
 
     def __init__(self, *answers: Outcome) -> None:
         self._answers = list(answers)
