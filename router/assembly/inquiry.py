@@ -32,7 +32,7 @@ from router.assembly.observing import MetricsObserver
 from router.decision import Finding, Place
 from router.errors import OutboxError, ReviewError
 from router.events import Origin
-from router.images import ImageReference
+from router.images import Digest, ImageReference
 from router.outbound.closing import Closing
 from router.outbox import NewEvent, Number
 from router.policy import Enforcement, Rule
@@ -127,6 +127,7 @@ class Inquiry(Closing):
         self._verifier = Verifier(self._registry, settings.verifiers, outside=outside)
         self._turnstile = Turnstile()
         judging = ImageJudge(self._policy, self._verifier, self._verifier.wants, observing, self._turnstile)
+        self._judging = judging
         rules = GateRules(
             origin=Origin(settings.cluster, ""),
             enforcement=Enforcement(settings.enforcement),
@@ -155,6 +156,17 @@ class Inquiry(Closing):
         times, asker = self._times(), Asker("", is_dry_run=False)
         found = await judging.findings([Place("", "container", text, "")], times.came, times.deadline, asker)
         return Told(found.findings[0], accounting.account)
+
+    async def digest(self, text: str, digest: str | None) -> Finding:
+        """What is known about the digest that an image, as it is written, was seen to mean; of equal ones once.
+
+        Where no digest was seen, it is what the image means now.
+        """
+        times, asker, place = self._times(), Asker("", is_dry_run=False), Place("", "container", text, "")
+        if digest is None:
+            found = await self._judging.findings([place], times.came, times.deadline, asker)
+            return found.findings[0]
+        return await self._judging.of_digest(place, Digest.parse(digest), times.came, times.deadline, asker)
 
     async def review(self, body: bytes) -> tuple[Asked, Draft | None]:
         """What is asked in an AdmissionReview, and what would be decided; None where there is nothing to judge.

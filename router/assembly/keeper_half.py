@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from router.assembly.channels import Made, channels
 from router.assembly.decision_log import LoggedIntake
@@ -26,6 +26,8 @@ from router.incidents.rules import Rules
 from router.outbox import Intake
 from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox
+from router.readiness import grouping
+from router.readiness.driver import Readiness, ReadinessDriver
 from router.settings.parts import KeeperPart
 from router.telemetry.logs import logger
 
@@ -63,7 +65,8 @@ class KeeperHalf:
         self._keeping = Keeping(math.inf, math.inf, None)
         self._receipts: dict[int, Receipts] = {}
         self._replica = replica
-        self._incidents = IncidentsDriver(outbox)
+        self._incidents = IncidentsDriver(outbox, seen=grouping.note)
+        self._readiness = ReadinessDriver(outbox, observing)
 
     @classmethod
     async def open(cls, part: KeeperPart, observing: MetricsObserver, replica: str, tending: Tending) -> KeeperHalf:
@@ -88,6 +91,10 @@ class KeeperHalf:
         """Which lanes have ended although nobody has stopped them; empty while none has."""
         return self._dispatcher.failure
 
+    def watch_while(self, is_watching: Callable[[], bool]) -> None:
+        """Take it from this whether requests of the API server can reach a gate of ours now."""
+        self._readiness.is_watching = is_watching
+
     def prepare(self, part: KeeperPart) -> Mapping[str, Made]:
         """What a configuration makes; nothing is changed yet. Raises ConfigurationError."""
         return channels(part, self._made, self._observing.fell_back)
@@ -107,6 +114,7 @@ class KeeperHalf:
             rates={one.name: one.rate for one in settings.destinations if one.rate is not None},
             cluster=settings.cluster,
         )
+        self._readiness.by = Readiness(settings.readiness, self._incidents.rules)
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:
             self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))
@@ -120,6 +128,7 @@ class KeeperHalf:
         self._tending.keep("make room in the outbox", self._making_room())
         self._tending.keep("report what waits", self._reporting_what_waits())
         self._tending.keep("make incidents of events", self._incidents.run())
+        self._tending.keep("watch over readiness", self._readiness.run())
         self._tending.let_end("give older deliveries their severity", self._giving_severities())
 
     async def receipts(

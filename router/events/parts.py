@@ -63,7 +63,7 @@ def decision_data(decision: Decision) -> DecisionData:
 def image_data(finding: Finding) -> ImageData:
     """A place of an image and what was found out about it, as events and commands tell it."""
     place, rule, judgement = finding.place, finding.rule, finding.judgement
-    return {
+    data: ImageData = {
         "container": place.container,
         "container_kind": place.container_kind,
         "image": place.image,
@@ -89,3 +89,6 @@ def image_data(finding: Finding) -> ImageData:
         "wanted": finding.wanted,
         "judged_by": judgement.judged_by,
     }
+    if not finding.is_enforced:
+        data["is_enforced"] = False
+    return data

@@ -39,6 +39,10 @@ _LEDGER = (
     "sent_messages",
     "incident_receipts",
     "proven_images",
+    "seen_namespaces",
+    "seen_days",
+    "seen_images",
+    "watching",
 )
 UNKNOWN = 1_000_000
 """How far the numbers of messages are counted on where they are not known."""

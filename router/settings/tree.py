@@ -16,6 +16,7 @@ from router.destinations.egress import EgressSettings
 from router.fields import SettingsModel
 from router.outbox.settings import OutboxSettings
 from router.policy.settings import EnforcementSettings, RuleSettings
+from router.readiness.settings import ReadinessSettings
 from router.registry.settings import RegistrySettings
 from router.rendering.settings import TemplatesSettings
 from router.routing import IncidentSettings, TimeIntervalSettings
@@ -102,6 +103,8 @@ class KeeperSettings(ClusterSettings):
     """How events become incidents, of which people are told."""
     time_intervals: tuple[TimeIntervalSettings, ...] = ()
     """Times by name, which `active` and `mute` of routes name."""
+    readiness: ReadinessSettings = ReadinessSettings()
+    """When a namespace is ready to be enforced."""
 
     @model_validator(mode="after")
     def _destinations_know_how_long_incidents_last(self) -> Self:
