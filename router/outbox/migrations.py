@@ -145,9 +145,11 @@ MIGRATIONS = (
         last_at   REAL NOT NULL,
         times     INTEGER NOT NULL,
         rejected  INTEGER NOT NULL,
-        body      BLOB NOT NULL,
         PRIMARY KEY (namespace, key)
     ) WITHOUT ROWID;
+    CREATE TABLE seen_bodies (
+        namespace TEXT NOT NULL, key BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (namespace, key)
+    );
     CREATE INDEX open_images ON seen_images (namespace, owner, standing, last_at) WHERE is_open;
     CREATE TABLE watching (began_at REAL NOT NULL, beat_at REAL NOT NULL, gaps TEXT NOT NULL);
     """,

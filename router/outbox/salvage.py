@@ -42,6 +42,7 @@ _LEDGER = (
     "seen_namespaces",
     "seen_days",
     "seen_images",
+    "seen_bodies",
     "watching",
 )
 UNKNOWN = 1_000_000

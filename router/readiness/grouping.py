@@ -47,6 +47,7 @@ class Group:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._owners: dict[tuple[str, bytes], _Owner] = {}
+        self._has_open: dict[str, bool] = {}
         self._days: dict[tuple[str, int], Day] = {}
 
     def note(self, one: Facts) -> None:
@@ -87,7 +88,9 @@ class Group:
     def _owner(self, namespace: str, whose: Whose) -> _Owner:
         key = _owner_key(whose)
         if (known := self._owners.get((namespace, key))) is None:
-            found = ledger.open_of(self._connection, namespace, key)
+            if (has_open := self._has_open.get(namespace)) is None:
+                has_open = self._has_open[namespace] = ledger.has_open(self._connection, namespace)
+            found = ledger.open_of(self._connection, namespace, key) if has_open else {}
             known = self._owners[namespace, key] = _Owner(found, frozenset(found))
         return known
 

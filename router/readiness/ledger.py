@@ -4,8 +4,9 @@
                       overflowed_at (when something open was forgotten), state (that was told last), and of the last
                       full scan: scanned_at (when it began), pods, unknown_pods
     seen_days         namespace, day (since 1970), requests, would_reject
-    seen_images       namespace, key (`Sighting.key`), owner (hash), kinds (of objects in which it was seen), standing,
-                      is_open, first_at, last_at, times, rejected, body (`Seen`)
+    seen_images       namespace, key (`Sighting.key`), owner (hash), kinds (of objects in which it was seen, where it is
+                      open), standing, is_open, first_at, last_at, times, rejected
+    seen_bodies       namespace, key, body (`Seen`): apart, since it is written once, and the other row each time
 
     watching          one row: began_at, beat_at, gaps (`watching.Watch`)
 
@@ -84,10 +85,17 @@ class Day:
     last_at: float = 0.0
 
 
+def has_open(connection: sqlite3.Connection, namespace: str) -> bool:
+    """Whether anything of a namespace is open."""
+    statement = "SELECT 1 FROM seen_images WHERE namespace = ? AND is_open LIMIT 1"
+    return connection.execute(statement, (namespace,)).fetchone() is not None
+
+
 def open_of(connection: sqlite3.Connection, namespace: str, owner: bytes) -> dict[bytes, Open]:
     """What is open of an owner, by key."""
     found = connection.execute(
-        "SELECT key, kinds, last_at, body FROM seen_images WHERE namespace = ? AND owner = ? AND is_open",
+        "SELECT key, kinds, last_at, body FROM seen_images JOIN seen_bodies USING (namespace, key)"
+        " WHERE namespace = ? AND owner = ? AND is_open",
         (namespace, owner),
     )
     return {key: Open(_decode(body).sighting.place, set(orjson.loads(kinds)), at) for key, kinds, at, body in found}
@@ -140,10 +148,13 @@ _ADD_DAY = """
 def write_rows(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Write what was seen; of too much the least is forgotten."""
     new: dict[str, int] = {}
+    bodies = list[tuple[str, bytes, bytes]]()
     for row in rows:
         (times,) = connection.execute(_ADD_ROW, _values(row)).fetchone()
         if times == row.times:
             new[row.namespace] = new.get(row.namespace, 0) + 1
+            bodies.append((row.namespace, row.key, _encode(row.seen)))
+    connection.executemany("INSERT OR REPLACE INTO seen_bodies VALUES (?, ?, ?)", bodies)
     for namespace, count in new.items():
         (images,) = connection.execute(_COUNT, (count, namespace)).fetchone()
         if images > IMAGES_KEPT:
@@ -152,8 +163,8 @@ def write_rows(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
 
 _ADD_ROW = f"""
     INSERT INTO seen_images (
-        namespace, key, owner, kinds, standing, is_open, first_at, last_at, times, rejected, body
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+        namespace, key, owner, kinds, standing, is_open, first_at, last_at, times, rejected
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
         kinds = CASE WHEN kinds = excluded.kinds OR length(kinds) > {KINDS_LIMIT} THEN kinds ELSE (
             SELECT json_group_array(value) FROM (
                 SELECT value FROM json_each(seen_images.kinds) UNION SELECT value FROM json_each(excluded.kinds)
@@ -161,14 +172,14 @@ _ADD_ROW = f"""
         ) END,
         is_open = excluded.is_open, first_at = min(first_at, excluded.first_at),
         last_at = max(last_at, excluded.last_at), times = times + excluded.times,
-        rejected = rejected + excluded.rejected, body = excluded.body
+        rejected = rejected + excluded.rejected
     RETURNING times
 """  # noqa: S608 - of our own
 _COUNT = "UPDATE seen_namespaces SET images = images + ? WHERE namespace = ? RETURNING images"
 
 
 def _values(row: Row) -> tuple[object, ...]:
-    kinds = orjson.dumps(sorted(row.kinds)).decode()
+    kinds = orjson.dumps(sorted(row.kinds)).decode() if row.seen.sighting.is_open else ""
     return (
         row.namespace,
         row.key,
@@ -180,7 +191,6 @@ def _values(row: Row) -> tuple[object, ...]:
         row.last_at,
         row.times,
         row.rejected,
-        _encode(row.seen),
     )
 
 
@@ -190,13 +200,17 @@ def _trim(connection: sqlite3.Connection, namespace: str, many: int) -> None:
         (namespace, many),
     ).fetchall()
     lost = [last_at for _, is_open, last_at in found if is_open]
-    statement = "DELETE FROM seen_images WHERE namespace = ? AND key = ?"
-    connection.executemany(statement, [(namespace, key) for key, _, _ in found])
+    _delete(connection, [(namespace, key) for key, _, _ in found])
     connection.execute(
         "UPDATE seen_namespaces SET images = images - ?, overflowed_at = coalesce(?, overflowed_at)"
         " WHERE namespace = ?",
         (len(found), max(lost, default=None), namespace),
     )
+
+
+def _delete(connection: sqlite3.Connection, rows: Sequence[tuple[str, bytes]]) -> None:
+    for table in ("seen_images", "seen_bodies"):
+        connection.executemany(f"DELETE FROM {table} WHERE namespace = ? AND key = ?", rows)  # noqa: S608 - of our own
 
 
 def forgettable(connection: sqlite3.Connection, before: float, many: int) -> Sequence[tuple[str, bytes]]:
@@ -208,7 +222,7 @@ def forgettable(connection: sqlite3.Connection, before: float, many: int) -> Seq
 
 def forget(connection: sqlite3.Connection, before: float, rows: Sequence[tuple[str, bytes]]) -> int:
     """Forget these rows, and days and namespaces of before that time; returns how many rows."""
-    connection.executemany("DELETE FROM seen_images WHERE namespace = ? AND key = ?", rows)
+    _delete(connection, rows)
     connection.executemany(_COUNT, [(-1, namespace) for namespace, _ in rows])
     connection.execute("DELETE FROM seen_days WHERE day < ?", (int(before // 86400),))
     connection.execute("DELETE FROM seen_namespaces WHERE last_at < ? AND images <= 0", (before,))

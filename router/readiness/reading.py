@@ -84,6 +84,7 @@ def images(
     """Images of a namespace that were seen since that time, those that were seen last first."""
     found = connection.execute(
         "SELECT body, is_open, first_at, last_at, times, rejected FROM seen_images"  # noqa: S608 - of our own
+        " JOIN seen_bodies USING (namespace, key)"
         f" WHERE namespace = ? AND last_at >= ? {'AND is_open' if is_open else ''} ORDER BY last_at DESC LIMIT ?",
         (namespace, since, limit),
     )

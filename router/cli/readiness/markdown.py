@@ -63,7 +63,8 @@ def _section(report: Report) -> Iterator[str]:
 
 
 def _image(image: Image, namespace: str) -> Iterator[str]:
-    yield f"- **{as_text(owner_of(image))}**: {as_text(what_of(image))}; {image.times} times, last {moment(image.last_at)}"
+    found = f"{as_text(what_of(image))}; {image.times} times, last {moment(image.last_at)}"
+    yield f"- **{as_text(owner_of(image))}**: {found}"
     for step in next_steps(image, namespace):
         yield f"    - {as_text(step)}"
 
