@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from router import __version__
+from router.admission import exempting
 from router.admission.asked import Asked, GateRules, Times
 from router.admission.decisions import Decisions
 from router.admission.draft import Draft
@@ -35,7 +37,7 @@ from router.events import Origin
 from router.images import Digest, ImageReference
 from router.outbound.closing import Closing
 from router.outbox import NewEvent, Number
-from router.policy import Enforcement, Rule
+from router.policy import Enforcement, Exemptions, Rule
 from router.registry import RegistryClient
 from router.routing import RouteSettings, RoutingTree
 from router.settings.judging import AskingSettings, JudgedBy
@@ -128,9 +130,11 @@ class Inquiry(Closing):
         self._turnstile = Turnstile()
         judging = ImageJudge(self._policy, self._verifier, self._verifier.wants, observing, self._turnstile)
         self._judging = judging
+        self._exemptions = Exemptions(settings.exemptions, time.time)
         rules = GateRules(
             origin=Origin(settings.cluster, ""),
             enforcement=Enforcement(settings.enforcement),
+            exemptions=self._exemptions,
             judging=judging,
             decisions=Decisions(judging.holds),
             routes=RoutingTree(RouteSettings()),
@@ -167,6 +171,10 @@ class Inquiry(Closing):
             found = await self._judging.findings([place], times.came, times.deadline, asker)
             return found.findings[0]
         return await self._judging.of_digest(place, Digest.parse(digest), times.came, times.deadline, asker)
+
+    def exempt(self, finding: Finding, namespace: str) -> Finding:
+        """The same in a namespace, where an exemption may let it in."""
+        return exempting.exempt_in(self._exemptions, namespace, finding)
 
     async def review(self, body: bytes) -> tuple[Asked, Draft | None]:
         """What is asked in an AdmissionReview, and what would be decided; None where there is nothing to judge.

@@ -113,6 +113,7 @@ class KeeperHalf:
             outbox.keep,
             rates={one.name: one.rate for one in settings.destinations if one.rate is not None},
             cluster=settings.cluster,
+            exemptions=settings.exemptions,
         )
         self._readiness.by = Readiness(settings.readiness, self._incidents.rules)
         by_name = {name: one.channel for name, one in made.items()}

@@ -32,6 +32,8 @@ SILENCE_UNMATCHED: Final = "dev.gatecrier.silence.unmatched.v1"
 INTERVAL_ENDED: Final = "dev.gatecrier.interval.ended.v1"
 RATE_EXCEEDED: Final = "dev.gatecrier.rate.exceeded.v1"
 READINESS_CHANGED: Final = "dev.gatecrier.readiness.changed.v1"
+EXEMPTION_ENDING: Final = "dev.gatecrier.exemption.ending.v1"
+EXEMPTION_ENDED: Final = "dev.gatecrier.exemption.ended.v1"
 HeldBy: TypeAlias = Literal["silence", "interval", "rate"]
 """What can hold back what a destination would be told of incidents."""
 TEXT_LIMIT = 8000
@@ -70,6 +72,12 @@ class FactsData(TypedDict):
     """Their names, with a comma between them; of very many the first ones."""
     count: NotRequired[int]
     """How many there are."""
+    until: NotRequired[str]
+    """When the exemption ends, or has ended: RFC 3339, UTC."""
+    exemption: NotRequired[str]
+    """The pattern of the exemption that ends, or has ended."""
+    images: NotRequired[int]
+    """How many images of owners it has let in, as far as that is known."""
 
 
 @with_config(STRICT)
@@ -92,6 +100,8 @@ class NoticeData(TypedDict):
         "dev.gatecrier.interval.ended.v1",
         "dev.gatecrier.rate.exceeded.v1",
         "dev.gatecrier.readiness.changed.v1",
+        "dev.gatecrier.exemption.ending.v1",
+        "dev.gatecrier.exemption.ended.v1",
     ]
     """What the notice is about."""
 

@@ -18,6 +18,7 @@ import orjson
 from router.decision import Decision, Finding
 from router.events.json_text import as_json
 from router.events.schema import DecisionData, ImageData
+from router.policy.ends import end_text
 
 
 @dataclass(frozen=True)
@@ -91,4 +92,12 @@ def image_data(finding: Finding) -> ImageData:
     }
     if not finding.is_enforced:
         data["is_enforced"] = False
+    if (exempted := finding.exempted) is not None:
+        data["exemption"] = {
+            "pattern": exempted.by.pattern,
+            "reason": exempted.by.reason,
+            "until": end_text(exempted.by.until),
+            "true_verdict": exempted.verdict.value,
+            "true_reason": exempted.reason,
+        }
     return data

@@ -118,6 +118,16 @@ MIGRATIONS = (
     CREATE INDEX proven_images_of_namespace ON proven_images (namespace, proven_at);
     """,
     """
+    CREATE TABLE exempt_images (
+        pattern TEXT NOT NULL, namespace TEXT NOT NULL, owner TEXT NOT NULL, image TEXT NOT NULL,
+        found TEXT NOT NULL, last_at REAL NOT NULL, PRIMARY KEY (pattern, namespace, owner, image)
+    ) WITHOUT ROWID;
+    CREATE INDEX exempt_images_by_time ON exempt_images (pattern, namespace, last_at);
+    CREATE TABLE told_exemptions (
+        exemption TEXT NOT NULL, until REAL NOT NULL, state TEXT NOT NULL, PRIMARY KEY (exemption, until, state)
+    ) WITHOUT ROWID;
+    """,
+    """
     CREATE TABLE seen_namespaces (
         namespace     TEXT PRIMARY KEY,
         mode          TEXT NOT NULL,

@@ -39,6 +39,8 @@ _LEDGER = (
     "sent_messages",
     "incident_receipts",
     "proven_images",
+    "exempt_images",
+    "told_exemptions",
     "seen_namespaces",
     "seen_days",
     "seen_images",

@@ -30,6 +30,8 @@ What `router.incidents` keeps, in the same file, since a message is appended in 
     sent_messages       destination, period, namespace, messages: how far a destination's rate is used up
     incident_receipts   incident, destination, receipt, sequence: what a destination answered when it was told of an
                         incident, and the last message that it has taken; as long as the incident
+    exempt_images       pattern (of an exemption), namespace, owner, image, found (its true verdict), last_at
+    told_exemptions     exemption, until, state: which ends of exemptions were told
 
 What `router.readiness` keeps stands in `seen_namespaces`, `seen_days`, `seen_images` and `watching`
 (`readiness.ledger`).

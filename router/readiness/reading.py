@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from router.readiness import ledger
 from router.readiness.judging import UNREACHABLE_FOR, Judged, Known, Scan, judged
@@ -76,6 +77,30 @@ _COUNT = """
 
 def _by_namespace(connection: sqlite3.Connection, statement: str, *values: object) -> Mapping[str, int]:
     return dict(connection.execute(statement, values).fetchall())
+
+
+class Exempted(NamedTuple):
+    """An image of an owner that an exemption has let in."""
+
+    pattern: str
+    """Of the exemption."""
+    owner: str
+    """KIND/NAME."""
+    image: str
+    found: str
+    """What is true of it."""
+    last_at: float
+    """When it was let in last, in seconds since 1970."""
+
+
+def exempted(connection: sqlite3.Connection, namespace: str, since: float, limit: int) -> Sequence[Exempted]:
+    """What exemptions have let in since that time (`router.incidents.exempt`), what was let in last first."""
+    found = connection.execute(
+        "SELECT pattern, owner, image, found, last_at FROM exempt_images"
+        " WHERE namespace = ? AND last_at >= ? ORDER BY last_at DESC LIMIT ?",
+        (namespace, since, limit),
+    )
+    return [Exempted(*row) for row in found]
 
 
 def images(

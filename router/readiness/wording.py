@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from router.decision.wording import remedy
+from router.errors import InvalidReferenceError
 from router.fields import duration_text
+from router.images import parse_reference
 from router.readiness.judging import Missing
 from router.readiness.settings import ReadinessSettings
 from router.readiness.sighting import NOT_JUDGED, Image
@@ -42,7 +44,10 @@ _MISSING: Mapping[Missing, tuple[str, str]] = {
         "mend what is listed, and look at the events: gatecrier events search 'request.namespace = \"{namespace}\"'",
     ),
 }
-_RULE_STEP = "Or let it in until then: a rule of its own with `mode: detect`."
+_EXEMPT = (
+    "Or let it in until then: exemptions: [{{pattern: {pattern}, namespaces: [{namespace}], until: DATE, reason: WHY}}]"
+)
+_NEVER_EXEMPT = frozenset({Verdict.UNVERIFIABLE.value, Verdict.INVALID.value})
 _FAILED = "See its events: gatecrier events search 'request.namespace = \"{namespace}\"'"
 
 
@@ -65,7 +70,17 @@ def next_steps(image: Image, namespace: str) -> Sequence[str]:
         return (_FAILED.format(namespace=namespace),)
     reason = _reason(sighting.verdict, sighting.reason)
     mending = () if reason is None else (remedy(reason, sighting.reference or sighting.image, sighting.digest),)
-    return (*mending, *((_RULE_STEP,) if sighting.verdict != Verdict.UNVERIFIABLE.value else ()))
+    if sighting.verdict in _NEVER_EXEMPT or (pattern := _pattern(sighting.reference)) is None:
+        return mending
+    return (*mending, _EXEMPT.format(pattern=pattern, namespace=namespace))
+
+
+def _pattern(reference: str | None) -> str | None:
+    """The name of an image without tag and digest; None where there is none."""
+    try:
+        return None if reference is None else parse_reference(reference).name
+    except InvalidReferenceError:  # it was shortened
+        return None
 
 
 def _reason(verdict: str, code: str) -> Reason | None:

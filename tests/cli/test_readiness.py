@@ -95,6 +95,7 @@ def test_what_would_break_is_told_by_owner_with_the_next_step(ask: Ask) -> None:
     (one,) = json.loads(ask("shop", "--json")[1])
 
     assert "Deployment web: r.example/shop/web:1 (container web): unsigned (no_signature)" in out
+    assert "exemptions: [{pattern: r.example/shop/web, namespaces: [shop], until: DATE, reason: WHY}]" in out
     assert f"Sign it with: cosign sign --key ... r.example/shop/web@{DIGEST}" in out
     assert one["would_break"][0]["owner"] == {"api_version": "apps/v1", "kind": "Deployment", "name": "web"}
     assert one["would_break"][0]["next_steps"][0].startswith("Sign it with")

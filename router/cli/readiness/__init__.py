@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from router.cli.parsing import Subcommands
     from router.cli.readiness.report import Report
-    from router.readiness.settings import ReadinessSettings
+    from router.settings.readiness_part import ReadinessPart
 
 _TEXT = """\
 Tells of each namespace that was seen, or of one, whether it can be enforced now: what would be refused, by owner, \
@@ -66,43 +66,50 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if arguments.markdown and (arguments.json or arguments.jsonl):
         raise MisusedError("--markdown and --json exclude each other: one is for people, the other for programs")
-    settings = readiness_of(arguments.config)
+    part = readiness_of(arguments.config)
     if arguments.since is not None:
-        settings = settings.model_copy(update={"window": arguments.since})
+        part = part.model_copy(update={"readiness": part.readiness.model_copy(update={"window": arguments.since})})
 
     def ask() -> Answer:
-        found = asyncio.run(_found(arguments, settings))
+        found = asyncio.run(_found(arguments, part))
         codes = [report.code_of(one) for one in found] or [UNKNOWN]
         return Answer([report.as_object(one) for one in found], _text(arguments, found), worst(codes))
 
     return answered(arguments, ask)
 
 
-async def _found(arguments: argparse.Namespace, settings: ReadinessSettings) -> Sequence[Report]:
+async def _found(arguments: argparse.Namespace, part: ReadinessPart) -> Sequence[Report]:
     if arguments.what_if is None:
         async with events.opened(arguments.config) as records:
-            return await records.read(partial(_reports, settings=settings, namespace=arguments.namespace))
+            return await records.read(partial(_reports, part=part, namespace=arguments.namespace))
     from router.cli.readiness import supposing  # noqa: PLC0415 - the verifier is imported only where it is run
     from router.settings import judging  # noqa: PLC0415 - the same
     from router.telemetry import logs  # noqa: PLC0415 - the same
 
     logs.configure(least="ERROR")
     judged_by = judging.load(arguments.what_if, os.environ)
-    query = partial(supposing.last_seen, settings=settings, namespace=arguments.namespace, now=time.time())
+    query = partial(supposing.last_seen, settings=part.readiness, namespace=arguments.namespace, now=time.time())
     async with events.opened(arguments.config) as records:
         seen = await records.read(query)
-    return await supposing.supposed(seen, settings, judged_by)
+    return await supposing.supposed(seen, part.readiness, judged_by)
 
 
-def _reports(connection: sqlite3.Connection, settings: ReadinessSettings, namespace: str | None) -> Sequence[Report]:
+def _reports(connection: sqlite3.Connection, part: ReadinessPart, namespace: str | None) -> Sequence[Report]:
     from router.cli.readiness.report import LISTED, Report  # noqa: PLC0415 - as above
     from router.readiness import reading  # noqa: PLC0415 - the same
 
-    now = time.time()
+    settings, now = part.readiness, time.time()
     found = reading.overviews(connection, settings, now, namespace)
-    since = now - settings.window
+    since, ends = now - settings.window, {one.pattern: one.until for one in part.exemptions}
     return [
-        Report(one, settings, reading.images(connection, one.namespace, since, LISTED, is_open=True)) for one in found
+        Report(
+            one,
+            settings,
+            reading.images(connection, one.namespace, since, LISTED, is_open=True),
+            reading.exempted(connection, one.namespace, since, LISTED),
+            ends,
+        )
+        for one in found
     ]
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from router.cli.answering import moment
-from router.cli.readiness.report import LISTED, Report, owner_of, what_of
+from router.cli.readiness.report import LISTED, Report, exemption_of, owner_of, what_of
 from router.readiness.sighting import Image
 from router.readiness.wording import missing_words, next_steps
 from router.text import more, one_line
@@ -53,6 +53,11 @@ def _section(report: Report) -> Iterator[str]:
             for image in images:
                 yield from _image(image, one.namespace)
     yield from more(one.known.failing, max(len(report.failing), LISTED), " images that would be refused")
+    if report.exempted:
+        yield ""
+        yield "### Let in by exemptions"
+        yield ""
+        yield from (f"- {as_text(exemption_of(exempted, report))}" for exempted in report.exempted)
     if one.judged.missing:
         yield ""
         yield "### Not known"

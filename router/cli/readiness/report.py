@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from router.cli.answering import Object, moment, moment_or_none
 from router.cli.exit_codes import NO, UNKNOWN, YES
 from router.cli.tables import table
 from router.readiness.judging import State
-from router.readiness.reading import Overview
+from router.readiness.reading import Exempted, Overview
 from router.readiness.settings import ReadinessSettings
 from router.readiness.sighting import Image
 from router.readiness.wording import missing_words, next_steps
@@ -28,6 +28,14 @@ class Report:
     settings: ReadinessSettings
     open: Sequence[Image]
     """What would be refused or could not be looked at, those that were seen last first."""
+    exempted: Sequence[Exempted] = ()
+    """What exemptions have let in."""
+    ends: Mapping[str, float] = field(default_factory=dict)
+    """When exemptions end, in seconds since 1970, by their pattern; what ended or was taken away is not among them."""
+
+    def end_of(self, exempted: Exempted) -> str | None:
+        """When what has let that in ends; None where it is not there any more."""
+        return moment_or_none(self.ends.get(exempted.pattern))
 
     @property
     def failing(self) -> Sequence[Image]:
@@ -80,6 +88,9 @@ def lines_of(report: Report) -> Iterator[str]:
             yield f"  {heading}:"
             yield from (f"    {line}" for image in images for line in _image_lines(image, overview.namespace))
     yield from more(overview.known.failing, max(len(report.failing), LISTED), " images that would be refused")
+    if report.exempted:
+        yield "  let in by exemptions:"
+        yield from (f"    {exemption_of(one, report)}" for one in report.exempted)
     if overview.judged.missing:
         yield "  not known:"
     for one in overview.judged.missing:
@@ -93,6 +104,13 @@ def _image_lines(image: Image, namespace: str) -> Iterator[str]:
     yield f"  seen {image.times} times, from {moment(image.first_at)} to {moment(image.last_at)}"
     for step in next_steps(image, namespace):
         yield one_line(f"  {step}")
+
+
+def exemption_of(one: Exempted, report: Report) -> str:
+    """What an exemption has let in, and until when."""
+    end = report.end_of(one)
+    until = "which is not in the configuration any more" if end is None else f"until {end}"
+    return one_line(f"{one.owner}: {one.image}: {one.found}, by {one.pattern} {until}")
 
 
 def owner_of(image: Image) -> str:
@@ -124,6 +142,17 @@ def as_object(report: Report) -> Object:
         "would_break_count": overview.known.failing,
         "would_break": [_image_object(one, overview.namespace) for one in report.failing],
         "could_not_be_looked_at": [_image_object(one, overview.namespace) for one in report.unreachable],
+        "exempted": [
+            {
+                "exemption": one.pattern,
+                "until": report.end_of(one),
+                "owner": one.owner,
+                "image": one.image,
+                "found": one.found,
+                "last_seen": moment(one.last_at),
+            }
+            for one in report.exempted
+        ],
         "not_known": [{"code": one.value, "meaning": meaning, "what_to_do": step} for one, (meaning, step) in words],
     }
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from router.assembly.inquiry import Inquiry
@@ -63,8 +63,12 @@ async def supposed(seen: Known, settings: ReadinessSettings, by: JudgedBy) -> Se
             return await inquiry.digest(*question)
 
         answers = [one async for one in in_order(questions, ask, Progress(len(questions), "images"))]
-    by_image = dict(zip(questions, answers, strict=True))
-    return [_report(overview, images, settings, by_image) for overview, images in seen]
+        by_image = dict(zip(questions, answers, strict=True))
+
+        def found(image: Image, namespace: str) -> Finding:
+            return inquiry.exempt(by_image[_question(image)], namespace)
+
+        return [_report(overview, images, settings, found) for overview, images in seen]
 
 
 def _question(image: Image) -> _Question:
@@ -72,9 +76,10 @@ def _question(image: Image) -> _Question:
 
 
 def _report(
-    overview: Overview, images: Sequence[Image], settings: ReadinessSettings, found: Mapping[_Question, Finding]
+    overview: Overview, images: Sequence[Image], settings: ReadinessSettings, found: Callable[[Image, str], Finding]
 ) -> Report:
-    again = [_again(image, found[_question(image)]) for image in images if image.seen.sighting.image]
+    seen = [image for image in images if image.seen.sighting.image]
+    again = [_again(image, found(image, overview.namespace)) for image in seen]
     open_ = [image for image in again if image.is_open]
     failing = sum(image.seen.sighting.standing == "failing" for image in open_)
     known = dataclasses.replace(overview.known, failing=failing, unreachable=len(open_) - failing, overflowed_at=None)
