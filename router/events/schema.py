@@ -204,6 +204,8 @@ class ImageData(TypedDict):
     """How long this image's verdict took."""
     is_new: NotRequired[bool]
     """Whether it was among those that decided: in an update of a Pod only images that were not there before do."""
+    is_enforced: NotRequired[bool]
+    """False where its rule is in `detect`, so that it is refused in no namespace; else it is not there."""
     wanted: NotRequired[str]
     """What the rule asks for, in words; empty where no rule matched."""
     judged_by: NotRequired[str]
