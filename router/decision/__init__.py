@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from router.decision.deciding import Decision, audit_annotations, decide, last_word, of_unreadable, unanswered
+from router.decision.deciding import (
+    Decision,
+    audit_annotations,
+    decide,
+    last_word,
+    of_unread,
+    of_unreadable,
+    unanswered,
+)
 from router.decision.finding import Failure, Finding, Place
 
 __all__ = [
@@ -13,6 +21,7 @@ __all__ = [
     "audit_annotations",
     "decide",
     "last_word",
+    "of_unread",
     "of_unreadable",
     "unanswered",
 ]
