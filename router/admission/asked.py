@@ -19,7 +19,7 @@ from router.admission.review import AdmissionRequest
 from router.admission.workloads import Workload
 from router.events import Origin
 from router.outbox import NewEvent
-from router.policy import Enforcement
+from router.policy import Enforcement, Exemptions
 from router.routing import RoutingTree
 from router.telemetry.logs import logger
 from router.verdict import Mode
@@ -36,6 +36,8 @@ class GateRules:
 
     origin: Origin
     enforcement: Enforcement
+    exemptions: Exemptions
+    """What is let in although it fails."""
     judging: ImageJudge
     decisions: Decisions
     """What was decided by these rules and still holds."""

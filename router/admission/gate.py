@@ -9,8 +9,8 @@ tells of; they hold for all of it.
     unverifiable(timeout). Remembered proofs cost no task and no await, and what was decided about the same places is
     not decided again while it holds (`router.admission.decisions`). Where nothing is refused, what a tag meant a moment
     ago will do.
-(3) The decision follows from the findings and the mode of the namespace (`router.decision`). What can't be read is
-    refused in enforce and let in with a warning in detect.
+(3) What fails may be exempt (`router.admission.exempting`). The decision follows from the findings and the mode of the
+    namespace (`router.decision`). What can't be read is refused in enforce and let in with a warning in detect.
 (4) A dry run ends here: same answer, no event.
 (5) A destination that must be told gives its receipt before an admission in enforce mode; without it the request is
     refused. In detect nothing waits.
@@ -38,7 +38,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Sequence
 
-from router.admission import pinning, review
+from router.admission import exempting, pinning, review
 from router.admission.asked import Asked, GateRules, Times
 from router.admission.decisions import Alike
 from router.admission.draft import Draft
@@ -168,7 +168,7 @@ class Gate:
         return reply
 
     async def _told_unanswered(self, asked: Asked) -> None:
-        findings = await pinning.held_against(asked, await asked.rules.judging.known(asked.workload.places))
+        findings = await _settled(asked, await asked.rules.judging.known(asked.workload.places))
         failure = Failure.unreadable(asked.problem) if asked.problem else None
         decision = decide(
             findings, asked.mode, never_block=asked.never_block, failure=failure, notices=asked.workload.notices
@@ -199,16 +199,23 @@ async def decided(asked: Asked) -> Draft:
     if asked.problem:
         return _failed((), asked, Failure.unreadable(asked.problem))
     workload, decisions = asked.workload, asked.rules.decisions
-    key = Alike(workload.places, workload.notices, asked.mode, asked.never_block)
+    namespace = asked.request.namespace
+    exempt_in = namespace if asked.rules.exemptions.concern(namespace) else None
+    key = Alike(workload.places, workload.notices, asked.mode, asked.never_block, exempt_in)
     if (remembered := decisions.get(key)) is not None:
         return remembered
     found = await _found(asked, is_recent_enough=not asked.blocks)
-    findings = await pinning.held_against(asked, found.findings)
+    findings = await _settled(asked, found.findings)
     decision = decide(findings, asked.mode, never_block=asked.never_block, notices=workload.notices)
     draft = Draft(decision, findings)
     if found.lasting is not None:
-        decisions.put(key, draft, found.lasting, workload.cost)
+        decisions.put(key, draft, found.lasting.both(exempting.lasting(findings)), workload.cost)
     return draft
+
+
+async def _settled(asked: Asked, findings: Sequence[Finding]) -> list[Finding]:
+    """What was found out about the images, and what else holds for them: pins that are missing, and exemptions."""
+    return await exempting.exempt(asked, await pinning.held_against(asked, findings))
 
 
 async def _found(asked: Asked, *, is_recent_enough: bool = False) -> Found:

@@ -11,10 +11,11 @@ from router.decision.deciding import (
     of_unreadable,
     unanswered,
 )
-from router.decision.finding import Failure, Finding, Place
+from router.decision.finding import Exempted, Failure, Finding, Place
 
 __all__ = [
     "Decision",
+    "Exempted",
     "Failure",
     "Finding",
     "Place",

@@ -5,6 +5,7 @@ Rules:
 (2) Where the file enforces and webhooks call by a label: those do not know the file.
 (3) Verifiers that prove less than their kind does (each says so itself).
 (4) A rule for a tag that is laxer than the rule for the other tags (`router.policy.laxity`).
+(5) Exemptions that have ended.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from router.policy import EnforcementSettings, lax_tag_rules, tolerant_anywhere
+from router.policy.ends import end_text
 from router.settings.problems import Finding, Path
 from router.settings.tree import Settings
 from router.text import shown
@@ -90,6 +92,14 @@ def admitted_anywhere(settings: Settings) -> Iterator[Finding]:
             "its images pass; name the registry in the pattern, or write `reject`"
         )
         yield Finding(("policy", index, "on_unverifiable"), text)
+
+
+def ended_exemptions(settings: Settings, now: float) -> Iterator[Finding]:
+    """Every exemption that has ended at that time of day."""
+    for index, exemption in enumerate(settings.exemptions):
+        if exemption.until <= now:
+            text = f"it has ended at {end_text(exemption.until)} and lets in nothing; remove it, or set a later end"
+            yield Finding(("exemptions", index, "until"), text)
 
 
 def of_destinations(settings: Settings) -> Iterator[Finding]:
