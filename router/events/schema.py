@@ -229,14 +229,14 @@ class OmittedData(TypedDict):
 class UnreadableData(TypedDict):
     """Bodies of one cause that came within a minute."""
 
-    cause: Literal["no_json", "no_review", "no_uid"]
-    """No JSON object; no AdmissionReview v1; no uid in it."""
+    cause: Literal["no_json", "no_review", "no_uid", "unread"]
+    """No JSON object; no AdmissionReview v1; no uid in it; only its beginning was read, and it was let in."""
     count: int
     """How many."""
     first_peer: str
     """Address that sent the first."""
     first_sha256: str
-    """SHA-256 of the first, in hexadecimal."""
+    """SHA-256 of the first, or of what was read of it, in hexadecimal."""
 
 
 @with_config(STRICT)
