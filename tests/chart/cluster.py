@@ -25,7 +25,7 @@ import yaml
 from router.outbound.authorities import client_context
 from router.tls import show
 from tests.chart.helm import CHART, IMAGE
-from tests.simulators.kube_apiserver import ApiServer, api_server, program
+from tests.simulators.kube_apiserver import ApiServer, program, started
 
 Json = dict[str, Any]
 PATIENCE = 30.0
@@ -110,7 +110,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     """An empty one, but for the namespace that ours is to be."""
     (folder / "audit.yaml").write_text(AUDIT)
     extra = [f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}"]
-    with api_server(folder, extra=[*extra, "--audit-log-mode=blocking"]) as server:
+    with started(folder, extra=[*extra, "--audit-log-mode=blocking"]) as server:
         made = Cluster(server)
         made.namespace("gatecrier", **{"pod-security.kubernetes.io/enforce": "restricted"})
         yield made

@@ -106,7 +106,11 @@ def test_as_it_stands_it_blocks_nothing() -> None:
         for webhook in found["webhooks"]
     }
 
-    assert config["enforcement"] == {"default": "detect", "never_block": ["kube-system", "gatecrier"]}
+    assert config["enforcement"] == {
+        "default": "detect",
+        "label": "gatecrier.dev/mode",
+        "never_block": ["kube-system", "gatecrier"],
+    }
     assert {name: webhook["failurePolicy"] for name, webhook in webhooks.items()} == {
         "enforce.validate.gatecrier.dev": "Fail",
         "detect.validate.gatecrier.dev": "Ignore",
@@ -143,6 +147,17 @@ def test_a_namespace_that_is_only_watched_waits_for_one_call() -> None:
         ["enforce.mutate.gatecrier.dev"],
         ["enforce.mutate.gatecrier.dev", "detect.mutate.gatecrier.dev"],
     ]
+
+
+def test_another_label_is_meant_everywhere() -> None:
+    """By the configuration, by both selectors, and by the policy that guards it."""
+    text = helm(
+        *("template", "gatecrier", CHART, "--namespace", "gatecrier", "--kube-version", "1.35.0"),
+        values={"config": {"enforcement": {"label": "example.com/images"}}},
+    ).stdout
+
+    assert "gatecrier.dev/mode" not in text
+    assert text.count("example.com/images") > 8
 
 
 def test_the_release_says_what_everything_is_called() -> None:
