@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,6 +46,8 @@ class Answer(NamedTuple):
 
     status: int
     body: Json
+    warnings: Sequence[str] = ()
+    """As headers hold them."""
 
     @property
     def message(self) -> str:
@@ -71,7 +73,8 @@ class Cluster:
         with contextlib.closing(asking):
             asking.request(method, path, None if body is None else json.dumps(body), headers)
             answer = asking.getresponse()
-            return Answer(answer.status, json.loads(answer.read()))
+            warnings = answer.headers.get_all("Warning", [])
+            return Answer(answer.status, json.loads(answer.read()), warnings)
 
     def must(self, method: str, path: str, body: Json | None = None) -> Json:
         """The same, which has to succeed."""
@@ -114,6 +117,18 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         made = Cluster(server)
         made.namespace("gatecrier", **{"pod-security.kubernetes.io/enforce": "restricted"})
         yield made
+
+
+def lead(made: Cluster, port: int) -> None:
+    """Let the webhooks of the chart lead to a port of loopback: there is nobody who would know a Service."""
+    authority = base64.b64encode(made.server.authority.certificate).decode()
+    for kind in ("validating", "mutating"):
+        path = f"{ADMISSION}/{kind}webhookconfigurations/gatecrier"
+        found = made.must("GET", path)
+        for webhook in found["webhooks"]:
+            asked = webhook["clientConfig"].pop("service")["path"]
+            webhook["clientConfig"] = {"url": f"https://127.0.0.1:{port}{asked}", "caBundle": authority}
+        made.must("PUT", path, found)
 
 
 def until(check: Callable[[], object]) -> None:
@@ -173,19 +188,9 @@ class Witness:
         thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            self._take_place(self._server.server_address[1])
+            lead(self.cluster, self._server.server_address[1])
             yield
         finally:
             self._server.shutdown()
             self._server.server_close()
             thread.join()
-
-    def _take_place(self, port: int) -> None:
-        authority = base64.b64encode(self.cluster.server.authority.certificate).decode()
-        for kind in ("validating", "mutating"):
-            path = f"{ADMISSION}/{kind}webhookconfigurations/gatecrier"
-            found = self.cluster.must("GET", path)
-            for webhook in found["webhooks"]:
-                asked = webhook["clientConfig"].pop("service")["path"]
-                webhook["clientConfig"] = {"url": f"https://127.0.0.1:{port}{asked}", "caBundle": authority}
-            self.cluster.must("PUT", path, found)

@@ -47,6 +47,7 @@ VARIANTS: dict[str, Json] = {
     "everything": EVERYTHING,
     "own certificate": {"tls": {"mode": "secret", "secret": {"name": "mine", "caBundle": CA}}},
     "managed": {"tls": {"mode": "managed"}},
+    "told on objects": {"config": {"kubernetes": {"api": "in-cluster", "events": True}}},
     "OpenShift": {"openshift": True, "priorityClass": {"create": False}},
     "by Service": {"monitoring": {"serviceMonitor": {"enabled": True}}},
     "one replica on the host's network": {"replicas": 1, "hostNetwork": True},
@@ -227,6 +228,17 @@ def test_the_right_to_write_is_about_named_objects_only() -> None:
     assert of_kind(managed, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     assert not [found for found in rendered() if found["kind"].endswith("RoleBinding")]
     assert of_kind(rendered(), "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+
+
+def test_what_the_configuration_asks_of_the_cluster_is_allowed_and_no_more() -> None:
+    objects = rendered(VARIANTS["told on objects"])
+    rules = of_kind(objects, "ClusterRole", "gatecrier")["rules"]
+
+    assert rules == [{"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}]
+    assert of_kind(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "gatecrier"
+    assert of_kind(objects, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+    ports = [port["port"] for rule in of_kind(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
+    assert 6443 in ports
 
 
 @pytest.mark.parametrize(
