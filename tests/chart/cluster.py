@@ -25,6 +25,7 @@ import yaml
 from router.outbound.authorities import client_context
 from router.tls import show
 from tests.chart.helm import CHART, IMAGE
+from tests.chart.schemas import CRDS
 from tests.simulators.kube_apiserver import ApiServer, program, started
 
 Json = dict[str, Any]
@@ -98,6 +99,13 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def define(self) -> None:
+        """Let it know the kinds of cert-manager and of Prometheus' operator."""
+        for crd in CRDS:
+            self.must("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+        served = [f"/apis/{crd['spec']['group']}/v1/{crd['spec']['names']['plural']}" for crd in CRDS]
+        until(lambda: all(self.ask("GET", path).status == 200 for path in served))
+
     def install(self, values: Mapping[str, Any] | None = None, verb: str = "install") -> str:
         """Install the chart, or upgrade it."""
         return self.helm(verb, "gatecrier", str(CHART), "--values", "-", values=values)
@@ -110,11 +118,17 @@ class Cluster:
 
 @contextlib.contextmanager
 def cluster(folder: Path) -> Iterator[Cluster]:
-    """An empty one, but for the namespace that ours is to be."""
+    """An empty one."""
     (folder / "audit.yaml").write_text(AUDIT)
     extra = [f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}"]
     with started(folder, extra=[*extra, "--audit-log-mode=blocking"]) as server:
-        made = Cluster(server)
+        yield Cluster(server)
+
+
+@contextlib.contextmanager
+def ours(folder: Path) -> Iterator[Cluster]:
+    """One with the namespace that ours is to be."""
+    with cluster(folder) as made:
         made.namespace("gatecrier", **{"pod-security.kubernetes.io/enforce": "restricted"})
         yield made
 

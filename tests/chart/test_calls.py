@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.cluster import ADMISSION, Answer, Witness, cluster, until
+from tests.chart.cluster import ADMISSION, Answer, Witness, ours, until
 from tests.chart.helm import needs_helm
 from tests.simulators.kube_apiserver import needs_api_server
 
@@ -46,7 +46,7 @@ SCALED = {"ReplicationController", "Deployment", "ReplicaSet", "StatefulSet"}
 @pytest.fixture(scope="module")
 def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
     """Somebody who is asked in Gatecrier's place, in a cluster with a namespace of each mode."""
-    with cluster(tmp_path_factory.mktemp("kube")) as made:
+    with ours(tmp_path_factory.mktemp("kube")) as made:
         made.install(OWN)
         for mode in ("enforce", "detect", "off"):
             made.namespace(f"in-{mode}", mode=mode)
@@ -151,7 +151,7 @@ def test_what_is_being_deleted_can_go(witness: Witness, kind: str) -> None:
 
 def test_where_nobody_answers_only_what_is_enforced_is_refused(tmp_path: Path) -> None:
     """The Service leads nowhere here: there is no Pod, as after a fault that takes every replica."""
-    with cluster(tmp_path) as made:
+    with ours(tmp_path) as made:
         made.install({**OWN, "webhooks": {"timeoutSeconds": 1}, "config": {"webhook": {"deadline": "500ms"}}})
         nobody = Witness(made)
         made.namespace("in-enforce", mode="enforce")
@@ -166,7 +166,7 @@ def test_where_nobody_answers_only_what_is_enforced_is_refused(tmp_path: Path) -
 
 def test_webhooks_go_before_whoever_answers_them(tmp_path: Path) -> None:
     """Else every namespace that enforces would refuse everything meanwhile, for good if the removal stopped there."""
-    with cluster(tmp_path) as made:
+    with ours(tmp_path) as made:
         made.install(OWN)
         made.helm("uninstall", "gatecrier")
         deleted = [path for verb, path in made.done() if verb == "delete"]
@@ -181,7 +181,7 @@ def test_webhooks_go_before_whoever_answers_them(tmp_path: Path) -> None:
 
 def test_an_upgrade_leaves_what_the_program_has_written(tmp_path: Path) -> None:
     """The managed certificate and its CA: to lose them would be an outage."""
-    with cluster(tmp_path) as made:
+    with ours(tmp_path) as made:
         managed: dict[str, Any] = {"tls": {"mode": "managed"}}
         made.install(managed)
         made.must("PATCH", "/api/v1/namespaces/gatecrier/secrets/gatecrier-tls", {"data": {"tls.crt": "YQ=="}})

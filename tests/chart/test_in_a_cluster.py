@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.chart.cluster import Answer, Cluster, cluster, until
+from tests.chart.cluster import Answer, Cluster, ours, until
 from tests.chart.helm import needs_helm
-from tests.chart.schemas import CRDS
 from tests.simulators.kube_apiserver import needs_api_server
 
 pytestmark = [needs_helm, needs_api_server]
@@ -27,11 +26,8 @@ RBAC = f"/apis/{GROUP}/v1"
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster with the chart in it as it stands, but for monitoring, and with those who may do this or that."""
-    with cluster(tmp_path_factory.mktemp("kube")) as made:
-        for crd in CRDS:
-            made.must("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
-        served = [f"/apis/{crd['spec']['group']}/v1/{crd['spec']['names']['plural']}" for crd in CRDS]
-        until(lambda: all(made.ask("GET", path).status == 200 for path in served))
+    with ours(tmp_path_factory.mktemp("kube")) as made:
+        made.define()
         made.install(MONITORED)
         people(made)
         refused = {"metadata": {"name": "probe", "labels": {LABEL: "nonsense"}}}

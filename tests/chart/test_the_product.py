@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chart.cluster import Answer, Cluster, cluster, until
+from tests.chart.cluster import Answer, Cluster, ours, until
 from tests.chart.helm import needs_helm
 from tests.chart.product import Product, product
 from tests.simulators.kube_apiserver import needs_api_server
@@ -27,7 +27,7 @@ VALUES = {
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[tuple[Cluster, Product]]:
     """A cluster whose API server asks a product."""
-    with cluster(tmp_path) as made:
+    with ours(tmp_path) as made:
         made.install(VALUES)
         with product(made, tmp_path) as found:
             made.namespace("shop")
