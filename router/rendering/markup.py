@@ -7,7 +7,7 @@ Rules for Slack:
     Only texts of our own making (`Lines`), whose parts are guarded already, keep their line breaks.
 (3) Nothing is escaped twice: `Escaped` says what was. A text that loses that mark on its way is escaped once more,
     which is ugly but safe; none can gain it without having been escaped, or having been let through by `raw`.
-(4) Cutting comes after escaping and never ends inside an entity or an escape.
+(4) Cutting comes after escaping and never ends inside an entity, an escape or the place of a secret.
 
 Rules for Adaptive Cards:
 (5) A TextBlock and a Fact read a subset of Markdown, a TextRun reads none (Adaptive Cards, "Text features"). No client
@@ -43,6 +43,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from enum import Enum
 
+from router.rendering.secret_places import end_before
 from router.text import escape_of, one_line
 
 
@@ -197,7 +198,7 @@ def cut_chars(text: str, limit: int) -> str:
     """At most so many characters, with an ellipsis where something is missing, never ending inside an entity."""
     if len(text) <= limit:
         return text
-    return _marked(text, text[: max(0, limit - 1)], "…" if limit > 0 else "")
+    return _marked(text, text[: end_before(text, max(0, limit - 1))], "…" if limit > 0 else "")
 
 
 def cut_bytes(text: str, limit: int) -> str:
@@ -207,7 +208,7 @@ def cut_bytes(text: str, limit: int) -> str:
         return text
     ellipsis = "…" if limit >= len("…".encode()) else ""
     short = data[: max(0, limit - len(ellipsis.encode()))].decode(errors="ignore")
-    return _marked(text, short, ellipsis)
+    return _marked(text, short[: end_before(text, len(short))], ellipsis)
 
 
 def whole_at_end(text: str) -> str:
