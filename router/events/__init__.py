@@ -25,6 +25,7 @@ from router.events.notices import (
     trouble_notice,
     unmatched_notice,
 )
+from router.events.overrides import GrantData
 from router.events.parts import DecisionParts, image_data
 from router.events.schema import (
     CONTENT_TYPE,
@@ -34,7 +35,6 @@ from router.events.schema import (
     CloudEvent,
     DecisionData,
     EventData,
-    GrantData,
     ImageData,
     OmittedData,
     OwnerData,
