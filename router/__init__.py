@@ -15,6 +15,7 @@ receives, never who comes next. From the outside in:
     admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
     delivery       from the outbox to the receivers: claim, render, deliver, settle
     incidents      what people are told once, when it changes, goes on and ends: the third driver; silences
+    object_events  Kubernetes Events on what was refused or would be, for those who describe it
     trust          trusted roots that change while we run: taken from their repositories, kept, told
     destinations   how each service wants to be told, and what its answers mean
     outbox         nothing is lost between the two halves
@@ -24,6 +25,7 @@ receives, never who comes next. From the outside in:
     decision       findings and mode make an answer with reasons
     verification   what can be proven about an image
     registry       the OCI distribution API: manifests, referrers, blobs, tokens, limits
+    kubernetes     what the cluster's API is asked: a thin client, in the keeper only
     outbound       what both need to send over HTTP: address guard, names, URLs, proxies, TLS, sessions
     policy         which rule applies to which image, and whether it may block
     images         image references and digests

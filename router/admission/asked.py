@@ -68,17 +68,17 @@ class GateRules:
     now: Callable[[], float]
     """The time of day, in seconds since 1970."""
 
-    def mode(self, namespace: str) -> tuple[Mode, bool]:
-        """Whether a failing image blocks there, and whether nothing ever does.
+    def mode(self, namespace: str, label: Mode | None) -> tuple[Mode, bool]:
+        """Whether a failing image blocks there, where the label says this, and whether nothing ever does.
 
         Never fails: the last word about a request that broke whatever it touched needs a mode, too.
         """
         try:
             never_block = self.enforcement.never_blocks(namespace)
-            return (Mode.DETECT if never_block else self.enforcement.mode(namespace)), never_block
-        except Exception:  # the last word would have no mode either, and fail; it is that of namespaces nobody named
+            return (Mode.DETECT if never_block else self.enforcement.mode(namespace, label)), never_block
+        except Exception:  # the last word would have no mode either, and fail: it is the label's, else nobody's
             log.exception("mode_unknown", namespace=namespace)
-            return self.enforcement.default, False
+            return label or self.enforcement.default, False
 
 
 class Times(NamedTuple):

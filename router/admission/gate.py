@@ -1,6 +1,7 @@
 """The first half of the sentence, in order: review, images, policy, verdict, decision, event.
 
-`read` finds out what is asked, under the rules that were in force when the request came; they hold for all of it.
+`read` finds out what is asked, under the rules that were in force when the request came, and the label that its path
+tells of; they hold for all of it.
 
 `validate` decides and tells:
 (1) What brings no image (a deletion, a status update, an update that brings none) is admitted, and only counted.
@@ -54,7 +55,7 @@ from router.events import event_id
 from router.outbox import NewEvent
 from router.slices import OutOfTimeError, Slices
 from router.telemetry.logs import logger
-from router.verdict import RequestOutcome, Skip
+from router.verdict import Mode, RequestOutcome, Skip
 from router.verification import Asker
 
 log = logger()
@@ -70,10 +71,15 @@ class Gate:
         self._observer = observer
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def read(self, rules: GateRules, request: AdmissionRequest, objects: Objects, times: Times) -> Asked:
-        """What is asked under these rules. Never fails: what can't be read is told."""
+    async def read(
+        self, rules: GateRules, request: AdmissionRequest, objects: Objects, times: Times, label: Mode | None = None
+    ) -> Asked:
+        """What is asked under these rules, where the namespace's label says this.
+
+        Never fails: what can't be read is told.
+        """
         began = time.perf_counter()
-        mode, never_block = rules.mode(request.namespace)
+        mode, never_block = rules.mode(request.namespace, label)
         workload, problem = Workload(), request.problem
         if not problem:
             try:
@@ -92,9 +98,9 @@ class Gate:
         never_block |= workload.never_blocks
         return Asked(request, workload, rules, mode, never_block, times, began, problem, claim)
 
-    def unread(self, rules: GateRules, request: AdmissionRequest) -> Asked:
+    def unread(self, rules: GateRules, request: AdmissionRequest, label: Mode | None = None) -> Asked:
         """A request whose client went away while it was being read."""
-        mode, never_block = rules.mode(request.namespace)
+        mode, never_block = rules.mode(request.namespace, label)
         workload, now = Workload(skip=SKIPPED.get(request.operation)), asyncio.get_running_loop().time()
         times, began = Times(now, now, now), time.perf_counter()
         return Asked(request, workload, rules, mode, never_block, times, began, "nobody waited for it")

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
 from router.by_reference import RelativePath, Secret
+from router.destinations.to_come import named_to_come
 from router.errors import ConfigurationError
 from router.fields import Duration, Name, RateSetting, Size
 from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
 from router.pem import PairSettings, read_authorities
+from router.rendering.secret_places import MOST
 from router.routing.settings import ReceiverSettings
 from router.text import shown
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]*", re.ASCII)
+_SECRET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _VISIBLE = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _OURS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "accept-encoding"}
@@ -79,6 +82,18 @@ def _check_proxy(url: str, *, is_literal: bool) -> None:
         raise ValueError("a proxy with user and password is a secret: a reference, {file: PATH} or {env: NAME}")
 
 
+def _secret_name(name: str) -> str:
+    if _SECRET_NAME.fullmatch(name) is None:
+        raise ValueError(
+            f"{shown(name, 80)} is not a valid name of a secret; write small letters, digits and _, such as api_key"
+        )
+    return name
+
+
+SecretName: TypeAlias = Annotated[str, AfterValidator(_secret_name)]
+"""As a template can write it."""
+
+
 class ClientCertificate(PairSettings):
     """Who we are to a receiver that asks for it."""
 
@@ -96,8 +111,22 @@ class CommonSettings(ReceiverSettings):
     """At most so many requests in a time, such as `20/1m`. In the events lane the rest waits; in the incidents lane it
     becomes one summary, shared fairly between namespaces, but for what is critical or must be heard."""
 
+    @classmethod
+    def kinds_to_come(cls) -> Mapping[str, str]:
+        """Services that are told by other means meanwhile."""
+        return named_to_come()
+
     def bind(self, forget_after: float) -> None:
         """Be told after how many seconds an incident is over of which nothing is heard; most kinds need not know."""
+
+    secrets: Annotated[dict[SecretName, Secret], Field(max_length=MOST)] = {}  # noqa: RUF012 - pydantic copies it
+    """Secrets by name, of which a template has the places: `{{ destination.secrets.NAME }}`. They are filled in when a
+    document is sent, and stand nowhere else."""
+
+    @property
+    def reads(self) -> str | None:
+        """The markup that whoever receives reads, where that is the operator's to say; None: what the kind says."""
+        return None
 
     @property
     def fallback(self) -> str | None:
@@ -135,6 +164,8 @@ class HttpSettings(CommonSettings):
     proxy: str | Secret | None = None
     """URL of an HTTP proxy, `http://HOST:PORT`; a reference if it holds a password. Its address, too, must be public or
     in `egress.allow`. Variables of the environment such as HTTPS_PROXY do not count."""
+    compression: Literal["none", "gzip"] = "none"
+    """How the body of a request is compressed; `gzip` for a receiver that takes it (`Content-Encoding`)."""
     _authorities: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")

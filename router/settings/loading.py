@@ -181,6 +181,7 @@ def _warnings(settings: Settings) -> Iterator[Finding]:
     yield from signers.aliases(settings)
     yield from signers.too_few(settings)
     yield from cautions.unpinned(settings)
+    yield from cautions.unlabelled(settings)
     yield from cautions.lax_verifiers(settings)
     yield from cautions.lax_tags(settings)
     yield from cautions.admitted_anywhere(settings)

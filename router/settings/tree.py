@@ -14,6 +14,7 @@ from router.admission.settings import DrivenSettings, WebhookSettings
 from router.destinations.catalogue import DestinationSettings
 from router.destinations.egress import EgressSettings
 from router.fields import SettingsModel
+from router.kubernetes.settings import KubernetesSettings
 from router.outbox.settings import OutboxSettings
 from router.policy import BreakGlassSettings
 from router.policy.settings import EnforcementSettings, ExemptionSettings, RuleSettings
@@ -111,6 +112,8 @@ class KeeperSettings(ClusterSettings):
     """How events become incidents, of which people are told."""
     time_intervals: tuple[TimeIntervalSettings, ...] = ()
     """Times by name, which `active` and `mute` of routes name."""
+    kubernetes: KubernetesSettings | None = None
+    """How the cluster's API is asked. Absent: it never is, and what needs it is refused."""
     exemptions: _Exemptions = ()
     """What is let in although it fails, for a time. Every admission by one is told, and so are a week before its end
     and its end."""

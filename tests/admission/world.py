@@ -224,7 +224,12 @@ class World:
 
     def gate_rules(self) -> GateRules:
         """What this world's configuration says."""
-        enforcement = {"namespaces": dict.fromkeys(self.strict, "enforce"), "never_block": ["kube-system"]}
+        enforcement = {
+            "namespaces": dict.fromkeys((*self.strict, "lowered"), "enforce"),
+            "never_block": ["kube-system"],
+            "label": "gatecrier.dev/mode",
+            "label_may_lower": ["lowered"],
+        }
         policy = Policy([RuleSettings.model_validate(rule) for rule in self.rules])
         judging = ImageJudge(policy, self.verifier, self.verifier.wants, self.facts, Turnstile())
         return GateRules(

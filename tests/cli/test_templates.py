@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -187,6 +188,46 @@ def test_what_a_destination_is_sent_has_its_own_form_and_no_secret(capsys: Captu
     assert json.loads(out)["routing_key"] == "[redacted]"
     assert "bytes as pager (pagerduty) is sent them; at most 512000 bytes of an event;" in err
     assert ROUTING_KEY not in out + err
+
+
+def test_a_webhook_is_shown_what_it_would_be_sent_in_its_encoding_and_markup(capsys: Captured, config: Path) -> None:
+    settings = json.loads(config.read_text())
+    (config.parent / "templates" / "form.json").write_text('{"text": "{{ images }}", "more": [1, null]}')
+    hook = {"name": "it", "kind": "webhook", "url": "https://hook.example/x", "template": "form"}
+    arguments = ("--config", config, "--destination", "it", "--event", "rejected-hostile-names")
+    config.write_text(json.dumps({**settings, "destinations": [{**hook, "encoding": "form", "markup": "markdown"}]}))
+    code, out, err = said(capsys, "render", "form", *arguments)
+    (text, more) = parse_qsl(out.removesuffix("\n"))
+
+    assert code == 0
+    assert text[1].startswith("\\['")
+    assert "](" not in text[1].replace("\\](", "")
+    assert more == ("more", "[1,null]")
+    assert re.fullmatch(r"[0-9]+ bytes as it \(webhook\) is sent them\n", err)
+
+
+def test_a_secret_of_the_destination_is_masked_wherever_a_template_is_tried(capsys: Captured, config: Path) -> None:
+    settings = json.loads(config.read_text())
+    (config.parent / "templates" / "own.json").write_text('{"token": "{{ destination.secrets.token }}"}')
+    (config.parent / "templates" / "own.test.yaml").write_text(
+        "- {event: admitted-one-image, contains: {token: redacted}}"
+    )
+    hook = {"name": "it", "kind": "webhook", "url": "https://hook.example/x", "template": "own"}
+    secrets = {"token": {"file": "key"}}
+    config.write_text(json.dumps({**settings, "destinations": [{**hook, "secrets": secrets}]}))
+    masked = '{"token":"[redacted]"}\n'
+
+    assert said(capsys, "render", "own", "--config", config)[:2] == (0, masked)
+    code, out, err = said(capsys, "render", "own", "--config", config, "--destination", "it")
+    assert (code, out) == (0, masked)
+    assert ROUTING_KEY not in err
+    assert said(capsys, "lint", "own", "--config", config)[:2] == (0, "1 template, all sound\n")
+    assert said(capsys, "test", "--config", config)[:2] == (0, "1 expectation, all met\n")
+
+    config.write_text(json.dumps({**settings, "destinations": [{**hook, "secrets": {"tokn": {"file": "key"}}}]}))
+    code, out, err = said(capsys, "render", "own", "--config", config, "--destination", "it")
+    assert (code, out) == (1, "")
+    assert err.startswith('template own: line 1: the destination has no secret "token"; did you mean "tokn"?')
 
 
 def test_what_a_destination_does_not_want_is_not_sent(capsys: Captured, config: Path) -> None:
@@ -400,8 +441,8 @@ def test_the_worked_example_of_the_page_works(
     (tmp_path / "templates").mkdir()
     for found in re.finditer(r"<!-- file: (\S+) -->\n```[a-z]+\n(.*?)```\n", PAGE, re.DOTALL):
         (tmp_path / found[1]).write_text(found[2])
-    _, _, session = PAGE.partition("<!-- session -->\n```text\n")
-    for one in session.partition("```\n")[0].removeprefix("$ gatecrier ").split("$ gatecrier "):
+    sessions = re.findall(r"<!-- session -->\n```text\n\$ gatecrier (.*?)```\n", PAGE, re.DOTALL)
+    for one in "$ gatecrier ".join(sessions).split("$ gatecrier "):
         line, _, shown = one.partition("\n")
         main(shlex.split(line))
         out, err = capsys.readouterr()

@@ -19,52 +19,21 @@ from router.destinations.catalogue import KINDS, kind_named, kind_of, open_desti
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind, HttpKind
-from router.events import CONTENT_TYPE, as_json, encode
+from router.events import CONTENT_TYPE
 from router.rendering.context import alert_message
-from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
-from router.rendering.library import Library, Templates
+from router.rendering.library import Templates
 from router.rendering.markup import Lines, escape
-from router.rendering.rehearsal import OF_DECISIONS, OF_INCIDENTS, OF_NOTICES
-from router.rendering.renderer import Renderer
-from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
 from router.settings.reference import reference
 from router.settings.schema import schema_text
-from router.settings.snapshot import read_file
-from tests.contracts.kinds import least, read, told_with, variables_of
+from tests.contracts.kinds import STORED, least, read, renderer, shipped, told_with, variables_of
 from tests.rendering.hostile import EVENT, HOSTILE, event_with, shape_of
 
 EACH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 WITH_TEMPLATES = pytest.mark.parametrize(
     "kind", [kind for kind in KINDS if kind.has_templates], ids=lambda kind: kind.name
 )
-STORED = [*map(encode, EXAMPLES.values()), *map(as_json, INCIDENTS), *map(as_json, NOTICES)]
-"""Whatever can be told, as it is stored."""
 BAD = Template.parse("bad", "{{ nothing }}")
-
-
-def shelf(name: str | None) -> Library:
-    """Where the templates of such a name lie."""
-    return Library([shipped_folder()], read_file, OF_INCIDENTS if str(name).endswith("-incident") else OF_DECISIONS)
-
-
-def shipped(kind: AnyKind) -> Templates:
-    """The kind's own templates."""
-    if not kind.has_templates:
-        return Templates(None)
-    decisions, incidents = (
-        shelf(name).template(str(name), kind.markup) for name in (kind.template, kind.incident_template)
-    )
-    return Templates(
-        decisions,
-        Library([notices_folder()], read_file, OF_NOTICES).template(str(kind.template), kind.markup),
-        None,
-        incidents,
-    )
-
-
-def renderer(kind: AnyKind, templates: Templates) -> Renderer:
-    return Renderer(templates, kind=kind.name, name="it", minimal=kind.minimal)
 
 
 def composed(kind: AnyKind, folder: Path, body: bytes) -> bytes:

@@ -437,3 +437,29 @@ def test_whoever_admits_what_any_registry_leaves_unanswered_is_warned(
     warnings = loaded(tmp_path, SMALL.replace('[{pattern: "**", verifier: deny}]', rule)).warnings
 
     assert any("names no registry" in warning for warning in warnings) == is_warned_of
+
+
+def test_what_the_file_enforces_and_the_api_server_knows_by_a_label_is_a_warning(tmp_path: Path) -> None:
+    """Its webhook for namespaces without the label lets everything in while nobody answers."""
+    by_label = example().replace("  default: detect", "  label: gatecrier.dev/mode\n  default: detect")
+    (warning,) = loaded(tmp_path, by_label).warnings
+
+    assert "enforcement.namespaces.payments: is enforced by this file, which the API server does not know" in warning
+    assert "kubectl label namespace payments gatecrier.dev/mode=enforce" in warning
+
+
+@pytest.mark.parametrize(
+    "spared", ["never_block: [payments]\n  #", "label_may_lower: [payments]\n  #", "label_may_lower: ['*']\n  #"]
+)
+def test_what_the_file_does_not_enforce_after_all_needs_no_label(tmp_path: Path, spared: str) -> None:
+    by_label = example().replace("  default: detect", "  label: gatecrier.dev/mode\n  default: detect")
+
+    assert not loaded(tmp_path, by_label.replace("never_block:", spared)).warnings
+
+
+def test_a_default_that_enforces_needs_labels_everywhere(tmp_path: Path) -> None:
+    by_label = example().replace("  default: detect", "  label: gatecrier.dev/mode\n  default: enforce")
+
+    first, second = loaded(tmp_path, by_label).warnings
+    assert "enforcement.default: is enforced by this file" in first
+    assert "enforcement.namespaces.payments: is enforced by this file" in second
