@@ -14,6 +14,7 @@ To it:
 Of a gate to the keeper:
     receipts    tell these destinations now, and say who has given a receipt
     grants      what break-glass lets in at this moment in a namespace
+    watching    requests are taken here, every `WATCHING_EVERY` seconds
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from router.verification.repositories import Repository
 
 INTRODUCE, PREPARE, COMMIT, START, LEAVE, STOP = "introduce", "prepare", "commit", "start", "leave", "stop"
 COUNTS, FACTS, RECEIPTS, GRANTS, ROOT = "counts", "facts", "receipts", "grants", "root"
+WATCHING = "watching"
+WATCHING_EVERY = 30.0
+"""Seconds."""
 
 _M = TypeVar("_M")
 

@@ -174,6 +174,8 @@ class ImageData(TypedDict):
     """How long this image's verdict took."""
     is_new: NotRequired[bool]
     """Whether it was among those that decided: in an update of a Pod only images that were not there before do."""
+    is_enforced: NotRequired[bool]
+    """False where its rule is in `detect`, so that it is refused in no namespace; else it is not there."""
     wanted: NotRequired[str]
     """What the rule asks for, in words; empty where no rule matched."""
     judged_by: NotRequired[str]
@@ -197,14 +199,14 @@ class OmittedData(TypedDict):
 class UnreadableData(TypedDict):
     """Bodies of one cause that came within a minute."""
 
-    cause: Literal["no_json", "no_review", "no_uid"]
-    """No JSON object; no AdmissionReview v1; no uid in it."""
+    cause: Literal["no_json", "no_review", "no_uid", "unread"]
+    """No JSON object; no AdmissionReview v1; no uid in it; only its beginning was read, and it was let in."""
     count: int
     """How many."""
     first_peer: str
     """Address that sent the first."""
     first_sha256: str
-    """SHA-256 of the first, in hexadecimal."""
+    """SHA-256 of the first, or of what was read of it, in hexadecimal."""
 
 
 @with_config(STRICT)

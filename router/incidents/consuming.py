@@ -8,7 +8,8 @@ Order, for each event, by its number:
 (3) Whatever it is: findings that it shows to be over are taken away, and incidents without findings end.
 (4) What it `corrects` was counted in its place.
 Time ends incidents of which nothing is heard any more and those of grants that have ended, tells of news that had to
-wait, and tells what intervals have held back when telling begins again.
+wait, has destinations that forget be told once more (`resend_every`), and tells what intervals have held back when
+telling begins again.
 
 Invariants: an event opens nothing if it is older than the last end of the same trouble, or if within `group_interval`
 of that end it was only found to be of that owner. `resolved` and `expired` go to whoever was told, whatever routes,
@@ -20,7 +21,7 @@ Where there is one, the events of its transaction are consumed once more, each b
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from router.events import BEGINNING, EventData, decode
@@ -56,15 +57,16 @@ AT_ONCE = 64
 
 
 class Consuming:
-    """One transaction's work."""
+    """One transaction's work; `seen` is told of the events of a group, as they were read, before its end."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, seen: Callable[[sqlite3.Connection, Sequence[Facts]], None] | None = None) -> None:
         self._work = work
+        self._seen = seen
         self._teller = Teller(work)
         self._begin()
 
     def _begin(self) -> None:
-        self._incidents = Working(self._work.connection, self._work.rules.settings, self._work.now)
+        self._incidents = Working(self._work.connection, self._work.rules, self._work.now)
         self._proven = Proven(self._work.connection)
 
     def events(self) -> int:
@@ -82,15 +84,16 @@ class Consuming:
         """Consume all of these, or none where we make a mistake about one."""
         self._work.connection.execute("SAVEPOINT events")
         try:
-            for stored in events:
-                self._event(stored)
+            read = [one for stored in events if (one := self._event(stored)) is not None]
             self._incidents.flush()
             self._proven.flush()
+            if self._seen is not None:
+                self._seen(self._work.connection, read)
         except sqlite3.Error:
             raise
         except Exception:  # a mistake of ours about one event keeps nobody from others
             if len(events) == 1:  # else each of them comes again by itself
-                log.exception("incident_event_failed", event_id=stored.id)
+                log.exception("incident_event_failed", event_id=events[0].id)
             self._work.connection.execute("ROLLBACK TO events")
             self._begin()
             return False
@@ -107,6 +110,7 @@ class Consuming:
                 self._end_by_time(incident)
             else:
                 self._teller.tell_what_waited(incident)
+                self._teller.resend(incident)
             self._incidents.save(incident)
         return len(found)
 
@@ -134,9 +138,9 @@ class Consuming:
         self._incidents.save(incident)
         self._incidents.flush()
 
-    def _event(self, stored: Stored) -> None:
+    def _event(self, stored: Stored) -> Facts | None:
         if not stored.body.startswith(_OF_ADMISSION):
-            return
+            return None
         data = decode(stored.body)["data"]
         one = self._read(stored, data)
         self._note(one)
@@ -152,6 +156,7 @@ class Consuming:
         self._end_what_is_over(one, stored.body, touched)
         for incident in touched.values():
             self._incidents.save(incident)
+        return one
 
     def _read(self, stored: Stored, data: EventData) -> Facts:
         connection, cluster = self._work.connection, data["cluster"]

@@ -93,6 +93,10 @@ class Telling(msgspec.Struct):
     """Whether there are news that it is not told of yet."""
     due: float | None = None
     """When it is told of what awaits it, in own time."""
+    message: int = 0
+    """Number of the message that told it last."""
+    repeated_at: float = 0.0
+    """When that was delivered once more, in own time; 0 where it never was."""
     template: str = ""
     active: list[str] = msgspec.field(default_factory=list)
     mute: list[str] = msgspec.field(default_factory=list)

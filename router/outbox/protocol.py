@@ -127,6 +127,8 @@ class Delivery:
     """What the destination answered when it was told of that incident before; empty where nothing is kept."""
     is_late: bool = False
     """Whether the destination has taken a later message about it already."""
+    is_again: bool = False
+    """Whether it has taken this one already, and is told of it once more."""
 
     @property
     def order(self) -> tuple[int, int]:

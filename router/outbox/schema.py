@@ -34,6 +34,9 @@ What `router.incidents` keeps, in the same file, since a message is appended in 
     grants              id (of the event that made it), namespace, until (time of day), body: what break-glass lets in
     told_exemptions     exemption, until, state: which ends of exemptions were told
 
+What `router.readiness` keeps stands in `seen_namespaces`, `seen_days`, `seen_images` and `watching`
+(`readiness.ledger`).
+
 `opened_at`, `ended_at`, `due_at` and `seen_at` are of the own time, those of silences of the time of day.
 
 `due_at`, `first_attempt_at`, `refused_at` and `kept_since` are of the outbox's own time; `appended_at` and `settled_at`
