@@ -30,13 +30,13 @@ from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Un
 from router.errors import GatecrierError
 from router.outbound.retry_after import seconds_asked
 
-PROXY_REFUSES_US, TOO_LARGE = 407, 413
+UNAUTHORISED, PROXY_REFUSES_US, TOO_LARGE = 401, 407, 413
 RATE_LIMITED = "rate_limited"
 MOVED_FOR = 3600.0
 """Seconds that an event is tried at an address that is not there."""
 WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
 """Statuses that speak of the receiver's state (rule 2)."""
-_REFUSES_US = frozenset({401, 403, PROXY_REFUSES_US})
+_REFUSES_US = frozenset({UNAUTHORISED, 403, PROXY_REFUSES_US})
 _REDIRECTIONS = frozenset(range(300, 400))
 _NOT_HERE = frozenset({404, 405, 410, 421, *_REDIRECTIONS})
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar, get_args
 
 from router.destinations.dialect import Dialect
-from router.destinations.document import Destination
+from router.destinations.document import Destination, Document
+from router.destinations.grants import ClientCredentials
 from router.destinations.settings import CommonSettings, HttpSettings
 from router.outbound.addresses import AddressGuard
 from router.rendering.markup import Markup
@@ -40,10 +41,17 @@ class Kind(Generic[Common_co]):
     """Whether payloads are made by templates of the kind's name where none is named; else the event itself is sent."""
     format: str = ""
     """What the templates are called, where other kinds have the same."""
+    deduplicates: str = ""
+    """By what the service knows what was sent again, and what becomes of that; empty where it has it twice."""
+    updates: str = ""
+    """What becomes of later messages about an incident; empty where each stands for itself."""
     limits: Mapping[str, int] = field(default_factory=dict, hash=False)
     """What the service takes at most, by what is counted: to be told to whoever writes a template for it."""
     minimal: Minimal = minimal_event
     """Makes the payload that goes out where a template fails, or where the receiver finds another too large."""
+    ending: Callable[[Document], Document | None] | None = None
+    """Where the service keeps open what it is told (an alert that wakes somebody, a ticket): makes of a document the
+    one that ends what it has opened; None where it has opened nothing. For whoever tries a template."""
 
     @property
     def name(self) -> str:
@@ -79,6 +87,8 @@ class HttpKind(Kind[Http_co]):
 
     dialect: Callable[[Http_co], Dialect]
     """How the service of these settings is talked to."""
+    credentials: Callable[[Http_co], ClientCredentials] | None = None
+    """What access tokens are granted for, where the service wants such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

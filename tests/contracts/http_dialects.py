@@ -60,7 +60,7 @@ DOCUMENT = Document("event-1", b'{"text":"hello"}')
 
 def settings_of(kind: str, url: str, folder: Path, **more: object) -> DestinationSettings:
     written = {**KINDS[kind], "timeout": "30s", **more}
-    for key in ("url", "api"):
+    for key in ("url", "api", "authority"):
         if isinstance(written.get(key), str):
             written[key] = url
     if "urls" in written:

@@ -173,6 +173,8 @@ class WebhookSettings(HttpSettings):
                 raise ValueError(f"`{key}` is for what a template makes; name one (`template: NAME`), or drop it")
         if self.fallback_template is not None and self.template is None:
             raise ValueError("`fallback_template` is for where `template` fails; name one, or drop it")
+        if self.compression != "none" and self.signing_secret is not None:
+            raise ValueError("a signature is over the bytes that are sent; drop `compression` or `signing_secret`")
         if isinstance(self.url, str) or self.url.is_read:
             checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
         if self.signing_secret is not None and self.signing_secret.is_read:
@@ -256,4 +258,9 @@ class WebhookDialect(OneRequest):
         return TryAgain("malformed_reply") if isinstance(outcome, Delivered) else outcome
 
 
-KIND = HttpKind(settings=WebhookSettings, dialect=WebhookDialect, has_templates=False)
+KIND = HttpKind(
+    settings=WebhookSettings,
+    dialect=WebhookDialect,
+    has_templates=False,
+    deduplicates="`webhook-id`, by whoever receives it",
+)
