@@ -18,7 +18,7 @@ from router.cli.templates.trial import MARK, PATIENCE, _answer, _may_pass, marke
 from router.destinations.catalogue import KINDS
 from router.destinations.document import Destination, Document
 from router.destinations.kind import AnyKind, HttpKind, OwnKind
-from router.destinations.outcome import Answer, Delivered, Outcome, Pending, TryAgain
+from router.destinations.outcome import REASONS, Answer, Delivered, Outcome, Pending, TryAgain
 from router.destinations.uses import Written, uses_of
 from router.rendering.examples import BY_NAME, EXAMPLES, INCIDENTS, WHOLE
 from tests.contracts.http_dialects import taken
@@ -55,6 +55,8 @@ class Desk:
         self.written = {**destination, **({"urls": [url]} if url and "urls" in destination else {})}
         if url and isinstance(self.written.get("url", {} if "urls" in destination else ""), str):
             self.written["url"] = url
+        if url and "authority" in destination:
+            self.written["authority"] = url
         for name, value in variables_of(destination, url).items():
             self.variables.setenv(name, value)
         settings = {
@@ -346,7 +348,7 @@ async def test_a_template_that_fails_sends_nothing(desk: Desk) -> None:
     [
         ("200 OK", 0, "delivered"),
         ("400 Bad", 1, "not delivered: http_400"),
-        ("401 No", 1, "not delivered: unauthorised (our credentials are refused (401, 403; 407 by the proxy))"),
+        ("401 No", 1, f"not delivered: unauthorised ({REASONS['unauthorised']})"),
         ("429 Slow", 3, "not delivered: rate_limited (the receiver wants fewer requests (429)); it may be taken later"),
         ("500 Oops", 3, "not delivered: http_500; it may be taken later"),
     ],
