@@ -59,11 +59,7 @@ def channel_of(
     """The channel of one destination; `fell_back` and errors as above, `heard` is told what comes back over HTTP."""
     kind = kind_of(destination)
     renderer = Renderer(
-        templates,
-        kind=kind.name,
-        name=destination.name,
-        minimal=kind.minimal,
-        secrets=places_of(destination),
+        templates, kind=kind.name, name=destination.name, minimal=kind.minimal, secrets=places_of(destination)
     )
     return Channel(
         open_destination(destination, egress, heard),

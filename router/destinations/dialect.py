@@ -62,6 +62,9 @@ class Post:
     """GET where the service is only asked."""
     encoding: Encoding = "json"
     """Of the body: how secrets are escaped that are filled in."""
+    if_nothing: str = ""
+    """Where the service is asked before it is told: what it answers while it knows nothing of this, for whoever wants
+    to see what it would be told then, and asks nobody; empty where this tells it."""
     seal: Seal | None = None
     """Makes headers of the body when it is what is sent."""
 

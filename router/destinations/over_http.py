@@ -89,6 +89,7 @@ class HttpDestination:
         self.concurrency = settings.concurrency
         self.batch_size = settings.most_documents
         self.batch_bytes = settings.most_bytes
+        self.linger = settings.lingers
         self.give_up_after = settings.give_up_after
         self._dialect = dialect
         self._guard = guard
@@ -140,6 +141,8 @@ class HttpDestination:
             while True:
                 if isinstance(reply := await self._authorised(url, self._whole(post), now), Reply):
                     last = reply
+                    if self._heard is not None:
+                        self._heard(reply.status, self._words.shown(reply.text))
                     post = exchange.send(reply)
                 else:
                     post = exchange.throw(UnansweredError(reply))
@@ -243,8 +246,6 @@ class HttpDestination:
             proxy_headers=None if proxy is None else proxy.introduction(),
         ) as reply:
             text = await _body(reply, wanted if is_success(reply.status) else READ_LIMIT)
-            if self._heard is not None:
-                self._heard(reply.status, self._words.shown(text.decode(errors="replace")))
             if not reply.content.at_eof():
                 reply.close()  # the connection can't be used again without reading what we do not want
             return Reply(reply.status, text.decode(errors="replace"), reply.headers.get("Retry-After"), now)

@@ -66,7 +66,7 @@ class FilledDestination:
         self._filling = filling
         self.name, self.concurrency = inner.name, inner.concurrency
         self.batch_size, self.batch_bytes = inner.batch_size, inner.batch_bytes
-        self.give_up_after = inner.give_up_after
+        self.give_up_after, self.linger = inner.give_up_after, inner.linger
 
     async def deliver(self, documents: Sequence[Document]) -> Answer:
         """One attempt with these documents."""

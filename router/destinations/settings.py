@@ -14,7 +14,7 @@ from yarl import URL
 from router.by_reference import RelativePath, Secret
 from router.destinations.to_come import named_to_come
 from router.errors import ConfigurationError
-from router.fields import Duration, Name, RateSetting, Size
+from router.fields import Duration, Name, RateSetting, Size, Wait
 from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
 from router.pem import PairSettings, read_authorities
@@ -33,6 +33,8 @@ _OURS = frozenset(
 _OF_A_CONNECTION = frozenset({"connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect"})
 """Headers that would change how the exchange itself works (RFC 9110, clauses 7.6.1 and 10.1)."""
 URL_LIMIT = 4096
+USUAL_LINGER = 0.2
+"""Seconds."""
 
 
 def checked_url(url: str, *, plain_http: bool, name: str) -> str:
@@ -134,6 +136,11 @@ class CommonSettings(ReceiverSettings):
         return None
 
     @property
+    def resends(self) -> float | None:
+        """Seconds after which a service that keeps nothing is told once more of what goes on; None for most."""
+        return None
+
+    @property
     def written(self) -> tuple[str, Path] | None:
         """The key that names a file on this machine which is written to, and the file; None where none is."""
         return None
@@ -217,6 +224,11 @@ class HttpSettings(CommonSettings):
         """How many bytes of documents one request may carry, where it carries more than one."""
         return sys.maxsize
 
+    @property
+    def lingers(self) -> float:
+        """Seconds that an incomplete batch waits for more."""
+        return 0.0
+
 
 class BatchSettings(HttpSettings):
     """Of destinations over HTTP that take several documents in one request."""
@@ -225,6 +237,15 @@ class BatchSettings(HttpSettings):
     """How many events one request may carry; as many may be repeated after a crash."""
     batch_bytes: Annotated[Size, Field(le=64 * 2**20)] = 2**20
     """How many bytes of events one request may carry; one that is larger alone goes alone."""
+    linger: Wait = USUAL_LINGER
+    """How long events wait for others, until as many are there as one request may carry; `0ms` where an admission waits
+    for the receipt (`must_deliver`)."""
+
+    @model_validator(mode="after")
+    def _keeps_no_admission_waiting(self) -> Self:
+        if self.must_deliver and self.linger and "linger" in self.model_fields_set:
+            raise ValueError("an admission would wait as long as `linger` says; drop it, or drop `must_deliver`")
+        return self
 
     @property
     def most_documents(self) -> int:
@@ -235,6 +256,11 @@ class BatchSettings(HttpSettings):
     def most_bytes(self) -> int:
         """As many as an operator says."""
         return self.batch_bytes
+
+    @property
+    def lingers(self) -> float:
+        """As long as an operator says, but where an admission waits."""
+        return 0.0 if self.must_deliver or self.batch_size == 1 else self.linger
 
 
 def revealed(value: str | Secret | None) -> str:

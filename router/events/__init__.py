@@ -26,6 +26,7 @@ from router.events.notices import (
     unmatched_notice,
 )
 from router.events.parts import DecisionParts, image_data
+from router.events.readiness import readiness_notice
 from router.events.schema import (
     CONTENT_TYPE,
     DECISION_TYPE,
@@ -34,6 +35,7 @@ from router.events.schema import (
     CloudEvent,
     DecisionData,
     EventData,
+    GrantData,
     ImageData,
     OmittedData,
     OwnerData,
@@ -61,6 +63,7 @@ __all__ = [
     "DecisionData",
     "DecisionParts",
     "EventData",
+    "GrantData",
     "HeldBy",
     "ImageData",
     "NoticeEvent",
@@ -85,6 +88,7 @@ __all__ = [
     "held_notice",
     "image_data",
     "notice_schema",
+    "readiness_notice",
     "reduced",
     "timestamp",
     "top_owner",

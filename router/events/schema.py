@@ -22,6 +22,20 @@ STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 @with_config(STRICT)
+class GrantData(TypedDict):
+    """What a broken glass lets in, and by whom."""
+
+    id: str
+    """The id of the event of the request that has broken it."""
+    by: str
+    """The user who has."""
+    until: str
+    """Until when controllers' objects with its images are let in in its namespace: RFC 3339, UTC."""
+    is_new: bool
+    """Whether this very request has broken it."""
+
+
+@with_config(STRICT)
 class DecisionData(TypedDict):
     """What the API server was told, and what it would have been told."""
 
@@ -37,7 +51,9 @@ class DecisionData(TypedDict):
     message: str
     """What the person at the terminal is told, a line per failing image."""
     break_glass: str | None
-    """The justification of whoever overrode a refusal; null where nobody did."""
+    """The justification of whoever had this let in, whatever its images are; null where nobody did."""
+    grant: NotRequired[GrantData]
+    """Where `break_glass` says why: by whom and for how long."""
     is_attempt: NotRequired[bool]
     """True where it was told before it was sure, since a receipt was waited for (`must_deliver`). If the API server was
     then told something else, an event that `corrects` this one follows to whoever was told."""
@@ -188,6 +204,8 @@ class ImageData(TypedDict):
     """How long this image's verdict took."""
     is_new: NotRequired[bool]
     """Whether it was among those that decided: in an update of a Pod only images that were not there before do."""
+    is_enforced: NotRequired[bool]
+    """False where its rule is in `detect`, so that it is refused in no namespace; else it is not there."""
     wanted: NotRequired[str]
     """What the rule asks for, in words; empty where no rule matched."""
     judged_by: NotRequired[str]

@@ -230,6 +230,21 @@ def test_a_secret_of_the_destination_is_masked_wherever_a_template_is_tried(caps
     assert err.startswith('template own: line 1: the destination has no secret "token"; did you mean "tokn"?')
 
 
+def test_what_is_asked_beforehand_is_not_what_is_sent(
+    capsys: Captured, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jira is asked whether there is a ticket: an author wants to see the one that would be made."""
+    monkeypatch.setenv("JIRA", "token")
+    jira = {"name": "desk", "kind": "jira", "url": "https://x.example", "email": "a@b.example", "project": "SEC"}
+    settings = json.loads(config.read_text())
+    config.write_text(json.dumps({**settings, "destinations": [{**jira, "token": {"env": "JIRA"}}]}))
+    _, made, _ = said(capsys, "render", "jira-incident", "--config", config, "--destination", "desk")
+    over = ("render", "jira-incident", "--config", config, "--destination", "desk", "--event", "incident-resolved")
+
+    assert json.loads(made)["fields"]["summary"] == "Deployment web in payments: would be rejected"
+    assert said(capsys, *over) == (0, "", "nothing is sent: desk does not want such an event\n")
+
+
 def test_what_a_destination_does_not_want_is_not_sent(capsys: Captured, config: Path) -> None:
     arguments = ("render", "pagerduty", "--config", config, "--destination", "pager", "--event", "admitted-one-image")
 

@@ -23,6 +23,7 @@ from tests.contracts.kinds import (
     read,
     renderer,
     shipped,
+    told_at,
     variables_of,
 )
 from tests.rendering.hostile import event_with
@@ -59,12 +60,7 @@ DOCUMENT = Document("event-1", b'{"text":"hello"}')
 
 
 def settings_of(kind: str, url: str, folder: Path, **more: object) -> DestinationSettings:
-    written = {**KINDS[kind], "timeout": "30s", **more}
-    for key in ("url", "api", "authority"):
-        if isinstance(written.get(key), str):
-            written[key] = url
-    if "urls" in written:
-        written["urls"] = [url]
+    written = told_at({**KINDS[kind], "timeout": "30s", **more}, url)
     return read(written, folder, {**SECRETS, "URL": url})
 
 

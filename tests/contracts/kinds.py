@@ -60,6 +60,12 @@ def least(kind: AnyKind) -> dict[str, object]:
     return written | ({"plain_http": True} if "plain_http" in kind.settings.model_fields else {})
 
 
+def told_at(written: Mapping[str, object], url: str) -> dict[str, object]:
+    """The same where everything that stands as a URL is this one."""
+    found = {key: url for key in ("url", "api", "authority") if isinstance(written.get(key), str)}
+    return {**written, **found, **({"urls": [url]} if "urls" in written else {})}
+
+
 def secret(variable: str) -> str:
     """The content of a variable: of the length and the characters that most services give their keys.
 

@@ -100,16 +100,16 @@ async def test_a_receipt_in_chunks_is_one(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "signed webhook"])
 async def test_a_body_is_compressed_where_an_operator_says_so(kind: str, tmp_path: Path) -> None:
-    told = []
+    bodies = []
     for compression in ("none", "gzip"):
         async with Sink(taken(kind, tmp_path)).running() as sink:
             destination = opened(kind, sink.url(), tmp_path, compression=compression)
             assert await destination.deliver([DOCUMENT]) == Delivered()
             await destination.close()
-        told.append(sink.got[-1])
+        bodies.append(sink.got[-1])
 
-    assert [one.headers.get("content-encoding") for one in told] == [None, "gzip"]
-    assert told[0].body == told[1].body != b""
+    assert [one.headers.get("content-encoding") for one in bodies] == [None, "gzip"]
+    assert bodies[0].body == bodies[1].body != b""
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,4 @@
-"""By which ways every HTTP service is told: certificates, proxies, no redirects, headers of our own, batches in order."""
+"""By which ways every HTTP service is told: certificates, proxies, no redirects, our own headers, batches in order."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from router.cli.supposed import event_in, event_named
 from router.cli.templates.cuts import cuts, values_of
 from router.cli.templates.shelf import Entry
 from router.destinations.catalogue import kind_of
+from router.destinations.dialect import Reply
 from router.destinations.document import Document
 from router.destinations.kind import HttpKind
 from router.destinations.settings import CommonSettings
@@ -69,12 +70,17 @@ def event_meant(name: str | None, template: Entry, config: Path | None, folder: 
     event = examples.get(name) or _elsewhere(name, config, folder)
     if event is None:
         raise MisusedError(f"{shown(name)} is no example, no file and no stored event; expected {listed([*examples])}")
+    check_purpose(template, event, shown(name))
+    return event
+
+
+def check_purpose(template: Entry, event: Mapping[str, object], name: str) -> None:
+    """Raise MisusedError where the template is for others than this event, which is called so."""
     if (purpose := purpose_of(event)) not in template.purposes:
         raise MisusedError(
             f"the template {template.name} is for {' and '.join(f'{one}s' for one in template.purposes)}; "
-            f"{shown(name)} is about a{'n' * (purpose == 'incident')} {purpose}"
+            f"{name} is about a{'n' * (purpose == 'incident')} {purpose}"
         )
-    return event
 
 
 def _elsewhere(name: str, config: Path | None, folder: Path) -> Mapping[str, object] | None:
@@ -136,9 +142,11 @@ def _sent(settings: CommonSettings, document: Document) -> tuple[bytes, str] | N
     """The body, and its media type."""
     match kind_of(settings):
         case HttpKind() as kind:
-            exchange = kind.dialect(kind.own(settings)).exchange([document], time.time())
+            exchange = kind.dialect(kind.own(settings)).exchange([document], now := time.time())
             try:
                 post = next(exchange)
+                while post.if_nothing:
+                    post = exchange.send(Reply(200, post.if_nothing, None, now))
             except StopIteration:
                 return None
             return post.body, post.headers.get("Content-Type", "")

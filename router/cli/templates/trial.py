@@ -84,7 +84,9 @@ class Trial:
         now: str,
     ) -> None:
         kind = kind_of(destination)
-        markup = kind.markup_by(destination.reads)
+        markup, event = kind.markup_by(destination.reads), marked(event, now)
+        # Raises, where a minimal payload would go out.
+        rendered(template, event, markup, destination.name, kind.name, destination.secrets)
         parsed = template.parsed(markup)
         templates = Templates(of_decisions=parsed, of_notices=parsed, of_incidents=parsed)
         is_of_decisions = purpose_of(event) == "decision" and kind.template != template.name
@@ -94,9 +96,6 @@ class Trial:
             self._settings, templates, egress, lambda: None, lambda *one: self._heard.append(Heard(*one))
         )
         self._ending, self._is_over_http = kind.ending, isinstance(kind, HttpKind)
-        event = marked(event, now)
-        # Raises where a minimal payload would go out.
-        rendered(template, event, markup, destination.name, kind.name, destination.secrets)
         self.document = self._channel.render(str(event["id"]), as_json(event), "")
         """What is sent."""
 

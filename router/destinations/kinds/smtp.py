@@ -114,6 +114,7 @@ class SmtpDestination:
 
     concurrency = 1
     batch_size = 1
+    linger = 0.0
     batch_bytes = sys.maxsize
 
     def __init__(self, settings: SmtpSettings, guard: AddressGuard) -> None:
