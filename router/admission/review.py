@@ -38,8 +38,8 @@ NAME_LIMIT = 256
 """Characters of names, kinds, namespaces and groups: Kubernetes allows 253 at most."""
 USER_LIMIT = 1024
 """Characters of a user's name: an identity provider chooses it."""
-GROUPS_LIMIT = 100
-"""Groups of a user that are told."""
+GROUPS_LIMIT = 1000
+"""Groups of a user that are known."""
 _OBJECT, _NULL = b"{", b"null"
 
 
@@ -110,7 +110,7 @@ def _shown(value: str | None) -> str:
 def _request(request: shapes.Request, uid: str) -> Steps[AdmissionRequest]:
     kind, user = request.kind or shapes.GroupVersionKind(), request.user_info or shapes.UserInfo()
     groups: list[str] = []
-    with suppress(UnreadableJsonError):  # the groups are told, nothing follows from them
+    with suppress(UnreadableJsonError):  # nobody is refused for them; who has none may less
         groups = yield from read_texts(user.groups, GROUPS_LIMIT)
     return AdmissionRequest(
         uid=uid,

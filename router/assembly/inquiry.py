@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -29,13 +30,13 @@ from router.admission.judging import ImageJudge
 from router.admission.review import read_review
 from router.admission.telling import EventRecorder
 from router.assembly.observing import MetricsObserver
-from router.decision import Finding, Place
+from router.decision import Finding, Grant, Place
 from router.errors import OutboxError, ReviewError
 from router.events import Origin
 from router.images import ImageReference
 from router.outbound.closing import Closing
 from router.outbox import NewEvent, Number
-from router.policy import Enforcement, Rule
+from router.policy import BreakGlass, Enforcement, Exemptions, Rule
 from router.registry import RegistryClient
 from router.routing import RouteSettings, RoutingTree
 from router.settings.judging import AskingSettings, JudgedBy
@@ -94,6 +95,10 @@ async def _nobody(_body: bytes, _id: str, _wanted: Sequence[str], _deadline: flo
     return frozenset()
 
 
+async def _none(_namespace: str, _deadline: float) -> Sequence[Grant]:
+    return ()
+
+
 def _kept_roots(settings: AskingSettings) -> Roots:
     if settings.outbox is None or not repositories_of(settings.verifiers):
         return NO_ROOTS
@@ -130,6 +135,10 @@ class Inquiry(Closing):
         rules = GateRules(
             origin=Origin(settings.cluster, ""),
             enforcement=Enforcement(settings.enforcement),
+            exemptions=Exemptions(settings.exemptions, time.time),
+            break_glass=BreakGlass(settings.break_glass),
+            grants=_none,
+            controllers=(),
             judging=judging,
             decisions=Decisions(judging.holds),
             routes=RoutingTree(RouteSettings()),
@@ -140,6 +149,7 @@ class Inquiry(Closing):
             pin_digests=False,
             csi_drivers=frozenset(settings.webhook.csi_image_drivers),
             longest=seconds,
+            now=time.time,
         )
         self._gate = Gate(rules, EventRecorder(_Nowhere(), observing), observing)
 

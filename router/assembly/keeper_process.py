@@ -80,7 +80,7 @@ class KeeperWork:
 
     async def start(self) -> None:
         """Answer gates, and forget old events now and then."""
-        topics = {**answers(self._keeping.intake), messages.RECEIPTS: self._receipts}
+        topics = {**answers(self._keeping.intake), messages.RECEIPTS: self._receipts, messages.GRANTS: self._grants}
 
         async def answer(topic: str, body: bytes) -> bytes:
             if (answering := topics.get(topic)) is None:
@@ -118,6 +118,9 @@ class KeeperWork:
         deadline = asyncio.get_running_loop().time() + asked.seconds
         given = await self._keeping.receipts(asked.generation, asked.body, asked.event_id, asked.destinations, deadline)
         return messages.pack(given)
+
+    async def _grants(self, body: bytes) -> bytes:
+        return messages.pack(await self._keeping.grants(messages.unpack(body, str)))
 
 
 def keeper(descriptors: Sequence[int]) -> int:

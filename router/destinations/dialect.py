@@ -20,7 +20,7 @@ are told by one request (`OneRequest`). What this module decides for all (facts 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -40,6 +40,10 @@ _REDIRECTIONS = frozenset(range(300, 400))
 _NOT_HERE = frozenset({404, 405, 410, 421, *_REDIRECTIONS})
 
 
+Seal: TypeAlias = Callable[[bytes], Mapping[str, str]]
+"""Headers that are made of a body as it is sent, such as its signature."""
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
     """What is sent."""
@@ -53,8 +57,10 @@ class Post:
     """What is added to the query of the URL."""
     url: str = ""
     """The whole URL, where the service is told at more than one; empty where it is the destination's."""
-    verb: Literal["POST", "GET"] = "POST"
+    verb: Literal["POST", "PUT", "PATCH", "GET"] = "POST"
     """GET where the service is only asked."""
+    seal: Seal | None = None
+    """Makes headers of the body when it is what is sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 Rules:
 (1) A kind is what an operator may say (`settings`), how its service is talked to (a dialect, or a destination of its
-    own where that is not HTTP), how the service reads texts (`markup`), whether templates make its payloads, and the
-    payload that goes out where no template can (`minimal`). Whoever needs one of these asks the kind; nobody asks for
-    its name.
+    own where that is not HTTP), how the service reads texts (`markup`, unless that is the operator's to say), whether
+    templates make its payloads, and the payload that goes out where no template can (`minimal`). Whoever needs one of
+    these asks the kind; nobody asks for its name.
 (2) A kind is called what its settings say beneath `kind`, and so are its templates: NAME for decisions, NAME-incident
     for incidents, and `notices/NAME` for what is told of Gatecrier itself. Kinds whose services read one format share
     templates, which are called as the format (`format`).
@@ -68,6 +68,11 @@ class Kind(Generic[Common_co]):
     def incident_template(self) -> str | None:
         """The same of messages about incidents."""
         return f"{self.template}-incident" if self.has_templates else None
+
+    def markup_by(self, said: object) -> Markup:
+        """How the service reads texts, of whose markup an operator says this; the kind's own where that is none."""
+        is_theirs = "markup" in self.settings.model_fields
+        return next((one for one in Markup if is_theirs and one.value == said), self.markup)
 
     def own(self, settings: CommonSettings) -> Common_co:
         """The settings, which are of this kind; raises TypeError where they are of another."""

@@ -137,7 +137,7 @@ class HttpDestination:
         try:
             post = next(exchange)
             while True:
-                if isinstance(reply := await self._authorised(url, post, now), Reply):
+                if isinstance(reply := await self._authorised(url, _sealed(post), now), Reply):
                     last = reply
                     if self._heard is not None:
                         self._heard(reply.status, self._words.shown(reply.text))
@@ -255,6 +255,10 @@ class HttpDestination:
 def _address(url: URL, post: Post) -> URL:
     base = URL(post.url) if post.url else url
     return (base / post.method if post.method else base).update_query(post.query)
+
+
+def _sealed(post: Post) -> Post:
+    return post if post.seal is None else replace(post, headers={**post.headers, **post.seal(post.body)})
 
 
 def _words_of(outcome: Outcome) -> str:

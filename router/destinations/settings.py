@@ -108,6 +108,11 @@ class CommonSettings(ReceiverSettings):
         """Be told after how many seconds an incident is over of which nothing is heard; most kinds need not know."""
 
     @property
+    def reads(self) -> str | None:
+        """The markup that whoever receives reads, where that is the operator's to say; None: what the kind says."""
+        return None
+
+    @property
     def fallback(self) -> str | None:
         """Name of the template that makes its payloads where the other fails; None where there is none."""
         return None

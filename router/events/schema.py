@@ -22,6 +22,20 @@ STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 @with_config(STRICT)
+class GrantData(TypedDict):
+    """What a broken glass lets in, and by whom."""
+
+    id: str
+    """The id of the event of the request that has broken it."""
+    by: str
+    """The user who has."""
+    until: str
+    """Until when controllers' objects with its images are let in in its namespace: RFC 3339, UTC."""
+    is_new: bool
+    """Whether this very request has broken it."""
+
+
+@with_config(STRICT)
 class DecisionData(TypedDict):
     """What the API server was told, and what it would have been told."""
 
@@ -37,7 +51,9 @@ class DecisionData(TypedDict):
     message: str
     """What the person at the terminal is told, a line per failing image."""
     break_glass: str | None
-    """The justification of whoever overrode a refusal; null where nobody did."""
+    """The justification of whoever had this let in, whatever its images are; null where nobody did."""
+    grant: NotRequired[GrantData]
+    """Where `break_glass` says why: by whom and for how long."""
     is_attempt: NotRequired[bool]
     """True where it was told before it was sure, since a receipt was waited for (`must_deliver`). If the API server was
     then told something else, an event that `corrects` this one follows to whoever was told."""
@@ -141,6 +157,22 @@ class SignerData(TypedDict):
 
 
 @with_config(STRICT)
+class ExemptionData(TypedDict):
+    """By what an image that fails is let in, and what is true of it."""
+
+    pattern: str
+    """Pattern of the exemption."""
+    reason: str
+    """Who allowed it and why."""
+    until: str
+    """When it ends: RFC 3339, UTC."""
+    true_verdict: str
+    """The verdict that the image has without it."""
+    true_reason: str
+    """The code for the cause of that."""
+
+
+@with_config(STRICT)
 class ImageData(TypedDict):
     """One place of an image, and what was found out about it."""
 
@@ -177,6 +209,8 @@ class ImageData(TypedDict):
     judged_by: NotRequired[str]
     """Id of what it was judged by: what the rule demands, and whom its verifier trusts. Equal ids: equal rules; empty
     where nothing was held against evidence."""
+    exemption: NotRequired[ExemptionData]
+    """Where it fails and an exemption lets it in: verdict `exempt`, reason `exemption`."""
 
 
 @with_config(STRICT)

@@ -207,6 +207,8 @@ def resend_due(telling: Telling, every: float | None) -> float:
 
 
 def end_due(incident: Incident, quiet_after: float, forget_after: float) -> float:
-    """When it is over if nothing is heard of it any more."""
+    """When it is over if nothing is heard of it any more; for a grant, whatever is heard."""
+    if incident.ends_at is not None:
+        return incident.ends_at
     is_rejected = incident.outcomes["rejected"] == incident.count
     return incident.heard_at + (quiet_after if is_rejected else forget_after)

@@ -8,7 +8,15 @@ from functools import lru_cache
 
 from router.fields import Rate
 from router.incidents.silences import Silence
-from router.routing import IncidentSettings, RouteSettings, RoutingTree, TimeIntervalSettings, parse_matcher
+from router.policy import ExemptionSettings
+from router.routing import (
+    IncidentSettings,
+    RouteSettings,
+    RoutingTree,
+    TimeIntervalSettings,
+    is_break_glass,
+    parse_matcher,
+)
 from router.routing.matchers import Test
 
 
@@ -29,6 +37,8 @@ class Rules:
     resend_every: Mapping[str, float] = field(default_factory=dict)
     """Seconds after which a destination that keeps nothing is told once more of what goes on, by its name."""
     cluster: str = ""
+    exemptions: Sequence[ExemptionSettings] = ()
+    """Those of the configuration, of whose ends people are told."""
 
     @classmethod
     def of(  # noqa: PLR0913 - a configuration has these independent parts
@@ -42,12 +52,13 @@ class Rules:
         rates: Mapping[str, Rate] | None = None,
         resend_every: Mapping[str, float] | None = None,
         cluster: str = "",
+        exemptions: Sequence[ExemptionSettings] = (),
     ) -> Rules:
         """Compile the configuration."""
         tests = tuple(parse_matcher(text).compiled() for text in settings.unsilenceable)
         by_name = {one.name: one for one in intervals}
         tree = RoutingTree(routes, settings)
-        return cls(settings, by_name, tree, tests, replica, keep, rates or {}, resend_every or {}, cluster)
+        return cls(settings, by_name, tree, tests, replica, keep, rates or {}, resend_every or {}, cluster, exemptions)
 
     def is_quiet(self, active: Sequence[str], mute: Sequence[str], time_of_day: float) -> bool:
         """Whether intervals hold back now; a name that is gone holds nothing."""
@@ -63,7 +74,8 @@ class Rules:
     def silenced_by(self, data: Mapping[str, object], silences: Sequence[Silence]) -> Silence | None:
         """The first of these silences that holds an event back."""
         found = self.matching(data, silences)
-        return None if not found or any(test(data) for test in self.unsilenceable) else found[0]
+        must = is_break_glass(data) or any(test(data) for test in self.unsilenceable)
+        return None if not found or must else found[0]
 
     @staticmethod
     def matching(data: Mapping[str, object], silences: Sequence[Silence]) -> Sequence[Silence]:

@@ -3,7 +3,7 @@
 Order, for an event and one of its routes: a silence holds back, then an interval, then the destination's rate; what
 none of them holds is appended. What is held back is counted for the destination, and kept until whatever holds it back
 ends (`holding`). What had to wait goes through the same: news that were put off, and what an interval held back. Only
-the end of an incident is told whatever holds back, to whoever was told of it.
+the end of an incident is told whatever holds back, to whoever was told of it, and what was let in by break-glass.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Teller:
     def tell(self, incident: Incident, route: IncidentRoute, one: Facts, body: bytes, silence: Silence | None) -> None:
         """Tell the route's destination of an event that was just taken into an incident, or hold that back."""
         source = silence.id if silence is not None else self._interval(route)
+        if incident.must_be_heard:
+            source = None
         said = tell(incident, route, one, self._work.now, is_held=source is not None)
         if said is not None:
             must = self._work.rules.must_be_heard(one.data, route.severity or "")
@@ -57,10 +59,11 @@ class Teller:
         now = self._work.now
         waited = [(name, one) for name, one in incident.tellings.items() if one.due is not None and one.due <= now]
         body = ledger.event_body(self._work.connection, incident.last_event) if waited else None
-        is_silenced = self._silence_of(body) is not None
+        must = incident.must_be_heard
+        is_silenced = not must and self._silence_of(body) is not None
         for name, telling in waited:
             telling.due = None
-            is_quiet = self._work.rules.is_quiet(telling.active, telling.mute, self._work.time_of_day)
+            is_quiet = not must and self._work.rules.is_quiet(telling.active, telling.mute, self._work.time_of_day)
             if not (is_silenced or is_quiet) and next_state(incident, telling, self._work.now) == "changed":
                 self._send_within_rate(incident, Message(name, "changed"), body, 1)
             telling.due = None  # what was not told now is news of the next event

@@ -57,20 +57,21 @@ class Enforcement:
         return label if label is Mode.ENFORCE or self._may_be_lowered(namespace) else said
 
     def _said(self, namespace: str) -> Mode:
-        if not _is_namespace(namespace):
+        if not is_namespace(namespace):
             return self._elsewhere
         found = self._named.find(namespace)
         return self.default if found is None else self._modes[found]
 
     def never_blocks(self, namespace: str) -> bool:
         """Whether nothing there may ever be refused."""
-        return self._never.find(namespace) is not None if _is_namespace(namespace) else self._never_elsewhere
+        return self._never.find(namespace) is not None if is_namespace(namespace) else self._never_elsewhere
 
     def _may_be_lowered(self, namespace: str) -> bool:
-        return self._lowered.find(namespace) is not None if _is_namespace(namespace) else self._lowered_elsewhere
+        return self._lowered.find(namespace) is not None if is_namespace(namespace) else self._lowered_elsewhere
 
 
-def _is_namespace(text: str) -> bool:
+def is_namespace(text: str) -> bool:
+    """Whether this can be the name of a namespace; cluster-scoped objects have the empty one."""
     return len(text) <= NAMESPACE_LIMIT and _NAMESPACE.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""What an operator says about images and namespaces."""
+"""What an operator says about images and namespaces, and what is let in all the same."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from router.fields import Name, SettingsModel
+from router.policy.ends import End
 from router.policy.pattern import Pattern
 from router.text import shown
 from router.verdict import Mode
 
 AnnotationName = Annotated[str, Field(min_length=1, max_length=200)]
+REASON_LIMIT = 500
+"""Characters."""
 NAMESPACE_GLOB = r"^[a-z0-9*]([a-z0-9*-]{0,61}[a-z0-9*])?$"
 
 Namespaces = tuple[Annotated[str, Field(pattern=NAMESPACE_GLOB)], ...]
@@ -57,6 +60,12 @@ def _offered(value: str) -> str:
             "write `transparency_log: required` beside its keys or keyless identities"
         )
     return value
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError('it says nothing; write who allowed it and why, such as "SEC-4711: signed from 1.8 on"')
+    return text
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -124,3 +133,20 @@ class EnforcementSettings(SettingsModel):
         if self.label_may_lower and self.label is None:
             raise ValueError("`label_may_lower` is about a label that is not named; add `label: gatecrier.dev/mode`")
         return self
+
+
+class ExemptionSettings(SettingsModel):
+    """Images that are let in although what they have to be fails, for a time, by somebody who says why."""
+
+    pattern: Annotated[str, AfterValidator(_is_pattern)]
+    """Which images: a pattern as a rule has one."""
+    namespaces: Annotated[
+        tuple[Annotated[str, Field(pattern=NAMESPACE_GLOB)], ...], Field(min_length=1, max_length=100)
+    ]
+    """Where; `*` stands for any characters."""
+    until: End
+    """When it ends: a date (the end of that day in UTC) or an RFC 3339 time. It is told a week before, and then."""
+    reason: Annotated[str, Field(min_length=1, max_length=REASON_LIMIT), AfterValidator(_said)]
+    """Who allowed it and why: it stands in every event and every warning that comes of it."""
+    even_invalid: bool = False
+    """Whether an image with an `invalid` signature is let in, too: that is the sign of an attack."""

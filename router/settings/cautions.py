@@ -5,6 +5,8 @@ Rules:
 (2) Where the file enforces and webhooks call by a label: those do not know the file.
 (3) Verifiers that prove less than their kind does (each says so itself).
 (4) A rule for a tag that is laxer than the rule for the other tags (`router.policy.laxity`).
+(5) Exemptions that have ended.
+(6) Programs, and everybody, among those who may break the glass; and that whoever reaches the port could say who he is.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from router.policy import EnforcementSettings, lax_tag_rules, tolerant_anywhere
+from router.policy.ends import end_text
 from router.settings.problems import Finding, Path
 from router.settings.tree import Settings
 from router.text import shown
@@ -90,6 +93,32 @@ def admitted_anywhere(settings: Settings) -> Iterator[Finding]:
             "its images pass; name the registry in the pattern, or write `reject`"
         )
         yield Finding(("policy", index, "on_unverifiable"), text)
+
+
+def ended_exemptions(settings: Settings, now: float) -> Iterator[Finding]:
+    """Every exemption that has ended at that time of day."""
+    for index, exemption in enumerate(settings.exemptions):
+        if exemption.until <= now:
+            text = f"it has ended at {end_text(exemption.until)} and lets in nothing; remove it, or set a later end"
+            yield Finding(("exemptions", index, "until"), text)
+
+
+def loose_break_glass(settings: Settings) -> Iterator[Finding]:
+    """Whoever may break the glass and is no person in an emergency."""
+    if (glass := settings.break_glass) is None:
+        return
+    for key, index, name in glass.allowed.doubtful:
+        text = (
+            f"{shown(name)} stands for programs: what a pipeline or a controller does by itself is no emergency, and "
+            "whoever takes it over brings in any image; name people"
+        )
+        yield Finding(("break_glass", "allowed", key, index), text)
+    if settings.webhook.clients is None:
+        text = (
+            "whoever reaches the webhook can claim to be one of these users, since it asks for no client certificate "
+            "(webhook.clients): a grant could be made that lets in what controllers bring; ask for the API server's"
+        )
+        yield Finding(("break_glass", "allowed"), text)
 
 
 def of_destinations(settings: Settings) -> Iterator[Finding]:

@@ -107,9 +107,10 @@ def _of_destination(
 ) -> Generator[Finding, None, Templates]:
     """Its templates; `known` are those that there are, or None where that can't be told."""
     kind, found = kind_of(destination), dict[Use, Template]()
+    markup = kind.markup_by(destination.reads)
     for use in uses_of(destination, kind, None if routes is None else routes.root):
         path = use.place if use.is_of_route else (*here, *use.place)
-        template = yield from _template(path, use.template, shelves[use.purpose], kind.markup, known)
+        template = yield from _template(path, use.template, shelves[use.purpose], markup, known)
         found |= {} if template is None else {use: template}
     plain = {use.purpose: one for use, one in found.items() if not (use.is_of_route or use.is_fallback)}
     return Templates(

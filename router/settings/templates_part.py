@@ -60,7 +60,7 @@ def told_by(path: Path) -> Mapping[str, tuple[Sequence[Use], Markup]]:
     for item in destination_items(path):
         kind, written = kind_named(item.get(TAG)), _written(item)
         uses = () if kind is None else tuple(uses_of(written, kind, routes))
-        found[written.name] = uses, Markup.NONE if kind is None else kind.markup
+        found[written.name] = uses, Markup.NONE if kind is None else kind.markup_by(item.get("markup"))
     return found
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from router.events import EventData, ImageData, OwnerData, as_json, top_owner
-from router.incidents import silences
+from router.events import EventData, GrantData, ImageData, OwnerData, as_json, top_owner
+from router.incidents import exempt, silences
 from router.incidents.consuming import Consuming
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
@@ -84,6 +84,7 @@ class World:
         routes: Sequence[IncidentRoute] | None = None,
         corrects: str | None = None,
         event_id: str | None = None,
+        grant: GrantData | None = None,
     ) -> str:
         """Append an event about an object; a route of people takes what fails, unless others are named."""
         self.number += 1
@@ -122,6 +123,8 @@ class World:
             "cluster": "c",
             "replica": "r",
         }
+        if grant is not None:
+            data["decision"] |= {"break_glass": "the registry is down", "grant": grant}
         if corrects is not None:
             data["corrects"] = corrects
         one, time = event_id or f"event-{self.number}", self.of_day if at is None else at
@@ -154,24 +157,25 @@ class World:
         """Consume what is there; with `crash` the first transaction is lost before its commit, and made again."""
         if crash:
             self.connection.execute("BEGIN IMMEDIATE")
-            Consuming(self._work()).events()
+            Consuming(self.work()).events()
             self.connection.execute("ROLLBACK")
         many = 1
         while many:
             self.connection.execute("BEGIN IMMEDIATE")
-            many = Consuming(self._work()).events()
+            many = Consuming(self.work()).events()
             self.connection.execute("COMMIT")
 
     def look(self) -> None:
         """Consume, and do what is due by time."""
         self.consume()
         self.connection.execute("BEGIN IMMEDIATE")
-        while Consuming(self._work()).time():
+        while Consuming(self.work()).time():
             pass
-        holding = Holding(self._work())
+        holding = Holding(self.work())
         if holding.has_ended():
             holding.end()
-        tell_of_unmatched(self._work())
+        tell_of_unmatched(self.work())
+        exempt.tell(self.work())
         self.connection.execute("COMMIT")
 
     def tell(self, *images: ImageData, **more: object) -> str:
@@ -212,5 +216,6 @@ class World:
         """Close the file."""
         self.connection.close()
 
-    def _work(self) -> Work:
+    def work(self) -> Work:
+        """What a transaction works with now."""
         return Work(self.connection, self.rules, self.own, self.of_day)

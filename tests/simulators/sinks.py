@@ -43,6 +43,7 @@ class Receipt:
     headers: dict[str, str]
     body: bytes
     """As it was before it was compressed, if it was."""
+    method: str = "POST"
 
 
 @dataclass
@@ -117,4 +118,5 @@ class Sink:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
-        return Receipt(head[0].split(" ")[1], headers, body)
+        method, path, *_ = head[0].split(" ")
+        return Receipt(path, headers, body, method)
