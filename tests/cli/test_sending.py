@@ -21,8 +21,8 @@ from router.destinations.kind import AnyKind, HttpKind, OwnKind
 from router.destinations.outcome import Answer, Delivered, Outcome, Pending, TryAgain
 from router.destinations.uses import Written, uses_of
 from router.rendering.examples import BY_NAME, EXAMPLES, INCIDENTS, WHOLE
-from tests.contracts.kinds import beforehand, least, secret, variables_of
-from tests.contracts.test_destinations import taken
+from tests.contracts.http_dialects import taken
+from tests.contracts.kinds import beforehand, least, secret, told_at, variables_of
 from tests.simulators.alertmanager import Alertmanager, alertmanager
 from tests.simulators.jira import Jira
 from tests.simulators.mail import MailServer
@@ -52,8 +52,7 @@ class Desk:
         (self.folder / "templates").mkdir(exist_ok=True)
         for name, text in templates.items():
             (self.folder / "templates" / f"{name}.json").write_text(text)
-        at = {key: url for key in ("url", "api", "authority") if url and isinstance(destination.get(key), str)}
-        self.written = {**destination, **at, **({"urls": [url]} if "urls" in destination else {})}
+        self.written = told_at(destination, url) if url else dict(destination)
         for name, value in variables_of(destination, url).items():
             self.variables.setenv(name, value)
         settings = {
@@ -373,6 +372,23 @@ async def test_nobody_there_may_be_there_later(desk: Desk) -> None:
     assert "not delivered: connection_failed (no connection" in out
 
 
+async def test_a_secret_of_a_template_is_sent_and_not_shown(desk: Desk) -> None:
+    own = '{"text": "{{ alert_message }}", "token": "{{ destination.secrets.token }}"}'
+    hook = {"name": "it", "kind": "webhook", "url": {"env": "URL"}, "plain_http": True}
+    async with Sink(behave=lambda got: answer("200 OK", got.body[-60:])).running() as sink:
+        desk.has({**hook, "secrets": {"token": {"env": "TOKEN"}}}, sink.url(), mine=own)
+        code, out, err = await desk.sends("mine")
+        desk.has({**hook, "secrets": {"other": {"env": "TOKEN"}}}, sink.url(), mine=own)
+        undeclared = await desk.sends("mine")
+    (got,) = sink.got
+
+    assert code == 0
+    assert json.loads(got.body)["token"] == secret("TOKEN")
+    assert secret("TOKEN")[:8] not in out + err
+    assert undeclared[0] == 1
+    assert 'the destination has no secret "token"' in undeclared[2]
+
+
 async def test_an_answer_that_repeats_a_secret_is_shown_without_it(desk: Desk) -> None:
     told = b"\x1b[2Jbad key " + KEY.encode() + b" in /x/url-secret"
     async with Sink(answer("400 Bad", told)).running() as sink:
@@ -387,7 +403,7 @@ async def test_an_answer_that_repeats_a_secret_is_shown_without_it(desk: Desk) -
 class _Scripted:
     """A destination that answers as it is told."""
 
-    name, concurrency, batch_size, batch_bytes, give_up_after = "it", 1, 1, 1, 1.0
+    name, concurrency, batch_size, batch_bytes, linger, give_up_after = "it", 1, 1, 1, 0.0, 1.0
 
     def __init__(self, *answers: Outcome) -> None:
         self._answers = list(answers)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +34,10 @@ from router.rendering.examples import BY_NAME
 from router.rendering.library import Templates
 from router.rendering.markup import Markup
 from router.rendering.renderer import Rendered, Renderer
+from router.rendering.secret_places import MASK
 from router.settings.templates_part import destination_of
 from router.text import listed, more, shown
 
-MASK = "[redacted]"
 _CUTS_SHOWN = 20
 
 
@@ -97,11 +97,19 @@ def _elsewhere(name: str, config: Path | None, folder: Path) -> Mapping[str, obj
         raise OutboxError(told) from error
 
 
-def rendered(template: Entry, event: Mapping[str, object], markup: Markup, name: str, kind: str) -> Rendered:
-    """What the template makes of it for a destination; raises TemplateError where it fails."""
+def rendered(
+    template: Entry,
+    event: Mapping[str, object],
+    markup: Markup,
+    name: str,
+    kind: str,
+    secrets: Iterable[str] | None = None,
+) -> Rendered:
+    """What the template makes of it for a destination with such secrets, masked; raises TemplateError if it fails."""
     parsed = template.parsed(markup)
     templates = Templates(of_decisions=parsed, of_notices=parsed, of_incidents=parsed)
-    found = Renderer(templates, kind=kind, name=name).render(as_json(event))
+    masked = None if secrets is None else dict.fromkeys(secrets, MASK)
+    found = Renderer(templates, kind=kind, name=name, secrets=masked).render(as_json(event))
     if found.problem is not None:
         is_ours = found.problem.startswith("template ")
         raise TemplateError(found.problem if is_ours else f"the event is not whole: {found.problem} is missing")
@@ -120,7 +128,7 @@ def made(template: Entry, event: Mapping[str, object], destination: tuple[Path, 
         return Made(found.body, (f"{len(found.body)} bytes; a document has at most {SIZE}",), found.body)
     settings = destination_of(*destination, os.environ)
     kind = kind_of(settings)
-    found = rendered(template, event, kind.markup_by(settings.reads), settings.name, kind.name)
+    found = rendered(template, event, kind.markup_by(settings.reads), settings.name, kind.name, settings.secrets)
     event_type, event_id = (str(event.get(key, "")) for key in ("type", "id"))
     sent = _sent(settings, Document(event_id, found.body, found.content_type, found.value, type=event_type))
     if sent is None:

@@ -117,6 +117,7 @@ class SyslogDestination:
     concurrency = 16
     """How many records may be on their way at once; they share one connection."""
     batch_size = 1
+    linger = 0.0
     batch_bytes = sys.maxsize
 
     def __init__(self, settings: SyslogSettings, guard: AddressGuard) -> None:
