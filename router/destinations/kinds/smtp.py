@@ -291,5 +291,7 @@ KIND = OwnKind(
     deduplicates="`Message-ID`, by whoever reads it",
     updates="a mail in the same thread",
     minimal=minimal,
-    sent=lambda settings, document: mail_of(document, settings.from_, settings.to).as_bytes(policy=SMTP),
+    sent=lambda settings, document: mail_of(document, settings.from_, [*dict.fromkeys(settings.to)]).as_bytes(
+        policy=SMTP
+    ),
 )
