@@ -144,7 +144,7 @@ async def test_what_fails_is_told_at_its_line(config: Path) -> None:
 @pytest.mark.parametrize(
     ("event", "line", "words"),
     [
-        ('{\n"data": {},\n}', 3, "the event is no JSON: "),
+        ('{\n"data": {}\n"x": 1}', 3, "the event is no JSON: "),
         ("[" * 100_000, None, "the event is no JSON: "),
         ('{"data": 1}', None, "the event is no event; "),
         ('{"data": {}}', None, "the event is not whole: "),

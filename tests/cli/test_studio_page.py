@@ -113,7 +113,7 @@ async def test_what_is_wrong_shows_at_its_line_while_one_types(config: Path) -> 
 
 async def test_what_is_wrong_with_the_event_shows_beside_it(config: Path) -> None:
     async with studio(config) as (page, _):
-        await after(page, page.write("#event", '{\n"data": {},\n}'))
+        await after(page, page.write("#event", '{\n"data": {}\n"x": 1}'))
         told = await page.text("#problems")
         marked = await page.run("[...document.querySelectorAll('#event-lines .bad')].map((one) => one.innerText)")
 
