@@ -32,7 +32,7 @@ def add(inner: Subcommands) -> None:
         "as the destination's settings let it.\n\n"
         "Exit code 1 if the receiver refuses it, the template fails or the answer to the question is no; 3 if it may "
         "be taken later.",
-        examples="gatecrier templates send slack --destination soc-chat\n"
+        examples="gatecrier templates send slack --destination slack\n"
         "gatecrier templates send pagerduty-incident --destination pager --event incident-opened --yes",
     )
     send.add_argument("template", metavar="NAME", help="as `templates list` calls it")
@@ -134,7 +134,6 @@ def _object(arguments: argparse.Namespace, told: Told) -> Object:
     return {
         "template": arguments.template,
         "destination": arguments.destination,
-        "event": told.document.event_id,
         "is_sent": told.is_sent,
         "answers": [{"status": one.status, "words": one.words} for one in told.heard],
         "outcome": told.outcome.label,
