@@ -14,7 +14,9 @@ import contextlib
 import math
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from router.assembly.among_replicas import AmongReplicas
 from router.assembly.channels import Made, channels
 from router.assembly.decision_log import LoggedIntake
 from router.assembly.observing import MetricsObserver
@@ -26,6 +28,7 @@ from router.incidents.rules import Rules
 from router.outbox import Intake
 from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox
+from router.replicas.identity import Identity
 from router.settings.parts import KeeperPart
 from router.telemetry.logs import logger
 
@@ -51,9 +54,17 @@ class KeeperHalf:
         observing: Who counts.
         replica: The name of this product among those of its cluster.
         tending: Keeps what goes on beside deliveries.
+        replicas: What there is to do with others of them.
     """
 
-    def __init__(self, outbox: SqliteOutbox, observing: MetricsObserver, replica: str, tending: Tending) -> None:
+    def __init__(
+        self,
+        outbox: SqliteOutbox,
+        observing: MetricsObserver,
+        replica: str,
+        tending: Tending,
+        replicas: AmongReplicas | None,
+    ) -> None:
         self._outbox = outbox
         self._intake = LoggedIntake(outbox)
         self._observing = observing
@@ -63,13 +74,18 @@ class KeeperHalf:
         self._keeping = Keeping(math.inf, math.inf, None)
         self._receipts: dict[int, Receipts] = {}
         self._replica = replica
-        self._incidents = IncidentsDriver(outbox)
+        self._replicas = replicas
+        self._incidents = IncidentsDriver(outbox, consumes=replicas is None or replicas.is_collector)
 
     @classmethod
-    async def open(cls, part: KeeperPart, observing: MetricsObserver, replica: str, tending: Tending) -> KeeperHalf:
-        """Open the outbox; raises OutboxError."""
+    async def open(
+        cls, part: KeeperPart, observing: MetricsObserver, replica: str, tending: Tending, config: Path
+    ) -> KeeperHalf:
+        """Open the outbox, with what the file `config` says; raises OutboxError."""
         outbox = await SqliteOutbox.open(part.settings.outbox.path, replica, observer=observing)
-        half = cls(outbox, observing, replica, tending)
+        collector = part.settings.incidents.collector
+        replicas = None if collector is None else AmongReplicas(outbox, replica, collector, observing, config)
+        half = cls(outbox, observing, replica, tending, replicas)
         await half._incidents.begin()
         return half
 
@@ -92,8 +108,13 @@ class KeeperHalf:
         """What a configuration makes; nothing is changed yet. Raises ConfigurationError."""
         return channels(part, self._made, self._observing.fell_back)
 
-    async def commit(self, part: KeeperPart, made: Mapping[str, Made], generation: int) -> None:
-        """Deliver by this from now on; `generation` is the configuration's number."""
+    async def commit(
+        self, part: KeeperPart, made: Mapping[str, Made], generation: int, identity: Identity | None
+    ) -> None:
+        """Deliver by this from now on.
+
+        `generation` is the configuration's number, `identity` what other replicas know us by.
+        """
         before, self._made = self._made, made
         outbox = part.settings.outbox
         self._keeping = Keeping(outbox.keep, outbox.keep_set_aside, outbox.max_size)
@@ -112,6 +133,8 @@ class KeeperHalf:
             self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))
         self._receipts[generation] = Receipts(by_name, self._observing)
         await self._dispatcher.replace(by_name)
+        if self._replicas is not None and identity is not None:
+            await self._replicas.show(identity, self._incidents.wake)
         self._tending.let_end("notice removed destinations", self._noticing_removed())
 
     def keep_house(self) -> None:
@@ -120,6 +143,8 @@ class KeeperHalf:
         self._tending.keep("make room in the outbox", self._making_room())
         self._tending.keep("report what waits", self._reporting_what_waits())
         self._tending.keep("make incidents of events", self._incidents.run())
+        if self._replicas is not None and not self._replicas.is_collector:
+            self._tending.keep("hand over events to the collector", self._replicas.hand_over())
         self._tending.let_end("give older deliveries their severity", self._giving_severities())
 
     async def receipts(
@@ -138,6 +163,8 @@ class KeeperHalf:
 
     async def close(self, patience: float) -> None:
         """Give attempts under way so many seconds, and end."""
+        if self._replicas is not None:
+            await self._replicas.close()
         self._incidents.stop()
         await self._dispatcher.stop(patience)
         await self._outbox.close()

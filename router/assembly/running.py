@@ -14,7 +14,6 @@ delivered stays in it. What was opened is closed in the other order, and a start
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from pathlib import Path
 from router import __version__
 from router.admission.asked import ObtainReceipts
 from router.assembly.attention import Attention
-from router.assembly.door import trial_for
+from router.assembly.door import identity_for, trial_for
 from router.assembly.gate_half import FINISH, GateHalf
 from router.assembly.keeper_half import DRAIN, KeeperHalf
 from router.assembly.observing import MetricsObserver
@@ -30,6 +29,7 @@ from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
 from router.errors import OutboxError
 from router.pem import Pair
+from router.replicas.naming import own_name
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
 from router.server.operations import Health, Unhealthy, Unready, operations_application
@@ -47,7 +47,7 @@ class Router:
     """One router with one configuration file."""
 
     def __init__(self, config: Path, environment: Mapping[str, str]) -> None:
-        self._replica = environment.get("HOSTNAME") or socket.gethostname()
+        self._replica = own_name(environment)
         self._metrics = metrics.create(__version__)
         self._attention = Attention(self._metrics, self._replica)
         self._observing = MetricsObserver(self._metrics, self._attention.book.held_by("router"))
@@ -85,7 +85,9 @@ class Router:
         operations = Listener(application, settings.operations.listen, self._observing, limits=OPERATIONS)
         opened.push_async_callback(operations.close, FINISH)
         keeping = KeeperPart(settings, loaded.templates)
-        self.keeper = await KeeperHalf.open(keeping, self._observing, self._replica, self._tending)
+        self.keeper = await KeeperHalf.open(
+            keeping, self._observing, self._replica, self._tending, loaded.snapshot.path
+        )
         opened.push_async_callback(self._stop_keeping)
         self.gate = GateHalf(self.keeper.intake, self._observing, self._replica, self._tending)
         await self._replace(loaded)
@@ -120,6 +122,7 @@ class Router:
         keeping = KeeperPart(settings, loaded.templates)
         made = self.keeper.prepare(keeping)
         receipts: ObtainReceipts = partial(self.keeper.receipts, generation)
+        replicas = identity_for(settings)
         self._trial = trial_for(settings.webhook, self._trial)
         decided_by = self.gate.prepare(GatePart(settings, loaded.policy), receipts, trial=self._trial)
         # All that could be refused has been done; from here to the first await is one turn of the loop.
@@ -127,7 +130,7 @@ class Router:
         self.gate.commit(decided_by)
         self._observing.expect_destinations(list(made))
         self._attention.take(settings)
-        await self.keeper.commit(keeping, made, generation)
+        await self.keeper.commit(keeping, made, generation, replicas)
 
     async def _exposed(self) -> bytes:
         self._observing.connections(self.gate.connections())
