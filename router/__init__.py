@@ -24,6 +24,7 @@ receives, never who comes next. From the outside in:
     decision       findings and mode make an answer with reasons
     verification   what can be proven about an image
     registry       the OCI distribution API: manifests, referrers, blobs, tokens, limits
+    kubernetes     what the cluster's API is asked: a thin client, in the keeper only
     outbound       what both need to send over HTTP: address guard, names, URLs, proxies, TLS, sessions
     policy         which rule applies to which image, and whether it may block
     images         image references and digests

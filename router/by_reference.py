@@ -78,8 +78,8 @@ RelativePath = Annotated[
 """A path; a relative one is relative to the configuration file."""
 
 
-def read_reference(path: Path, info: ValidationInfo, what: str) -> bytes | None:
-    """The content of a file that the configuration names, or None without a reading context.
+def read_reference(path: Path, info: ValidationInfo, what: str, limit: int = SECRET_LIMIT) -> bytes | None:
+    """The content of a file that the configuration names, of at most `limit` bytes; None without a reading context.
 
     Raises:
         ValueError: The file can't be read; the text names it and what it was wanted for.
@@ -90,7 +90,7 @@ def read_reference(path: Path, info: ValidationInfo, what: str) -> bytes | None:
     if context.is_offline:
         return None
     try:
-        return context.read(context.folder / path, SECRET_LIMIT)
+        return context.read(context.folder / path, limit)
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else str(error)
         raise ValueError(f"{what} {shown_file(path, info)} can't be read: {cause}") from error

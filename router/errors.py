@@ -6,6 +6,7 @@
     ├── ReviewError                   a body is no AdmissionReview v1 that we can answer
     ├── TemplateError                 a payload template can't be loaded or rendered
     ├── TrustRefreshError             a trusted root can't be taken from its repository
+    ├── ClusterError                  the cluster's API did not do what it was asked
     ├── MisusedError                  a command line asks for what there is not
     ├── OutboxError                   the outbox can't take, find or change what it was asked to
     ├── ReplicaError                  another replica can't be asked, or has answered that it can't
@@ -44,6 +45,25 @@ RefreshCause: TypeAlias = Literal["unreachable", "refused", "unkept", "internal_
 date, an older one or no trusted root; it can't be kept on our disk; or by a mistake of ours, which the log has."""
 
 
+ClusterCause: TypeAlias = Literal[
+    "unconfigured",
+    "unreachable",
+    "timeout",
+    "unauthorised",
+    "forbidden",
+    "not_found",
+    "conflict",
+    "gone",
+    "rate_limited",
+    "too_large",
+    "malformed",
+    "refused",
+]
+"""Why the cluster's API did not do what it was asked: we do not know how to ask; nobody answers, or with 5xx; not in
+time; 401; 403; 404; 409, it exists or has changed meanwhile; 410, what was asked for is too old; 429; an answer beyond
+our limits; one that is none of Kubernetes; any other 4xx."""
+
+
 class GatecrierError(Exception):
     """Whatever this program raises on purpose."""
 
@@ -74,6 +94,18 @@ class TrustRefreshError(GatecrierError):
     def __init__(self, message: str, *, cause: RefreshCause) -> None:
         super().__init__(message)
         self.cause: RefreshCause = cause
+
+
+class ClusterError(GatecrierError):
+    """The cluster's API did not do what it was asked; `cause` says in which sense.
+
+    `after` are the seconds that it asks us to wait, where it does.
+    """
+
+    def __init__(self, message: str, *, cause: ClusterCause, after: float | None = None) -> None:
+        super().__init__(message)
+        self.cause: ClusterCause = cause
+        self.after = after
 
 
 class MisusedError(GatecrierError):

@@ -81,6 +81,11 @@ class SettingsModel(BaseModel):
         """Keys that others' configurations have here, each with what to write instead."""
         return {}
 
+    @classmethod
+    def kinds_to_come(cls) -> Mapping[str, str]:
+        """Kinds that nobody can choose yet beside this one, each with what to do meanwhile."""
+        return {}
+
 
 def _shown(value: object) -> str:
     return shown(value, _SHOWN) if isinstance(value, str) else cut(repr(value), _SHOWN)

@@ -19,7 +19,7 @@ from router.admission.review import AdmissionRequest
 from router.admission.workloads import Workload
 from router.events import Origin
 from router.outbox import NewEvent
-from router.policy import Enforcement
+from router.policy import Enforcement, Exemptions
 from router.routing import RoutingTree
 from router.telemetry.logs import logger
 from router.verdict import Mode
@@ -36,6 +36,8 @@ class GateRules:
 
     origin: Origin
     enforcement: Enforcement
+    exemptions: Exemptions
+    """What is let in although it fails."""
     judging: ImageJudge
     decisions: Decisions
     """What was decided by these rules and still holds."""
@@ -53,17 +55,17 @@ class GateRules:
     longest: float
     """Seconds that judging may take at most."""
 
-    def mode(self, namespace: str) -> tuple[Mode, bool]:
-        """Whether a failing image blocks there, and whether nothing ever does.
+    def mode(self, namespace: str, label: Mode | None) -> tuple[Mode, bool]:
+        """Whether a failing image blocks there, where the label says this, and whether nothing ever does.
 
         Never fails: the last word about a request that broke whatever it touched needs a mode, too.
         """
         try:
             never_block = self.enforcement.never_blocks(namespace)
-            return (Mode.DETECT if never_block else self.enforcement.mode(namespace)), never_block
-        except Exception:  # the last word would have no mode either, and fail; it is that of namespaces nobody named
+            return (Mode.DETECT if never_block else self.enforcement.mode(namespace, label)), never_block
+        except Exception:  # the last word would have no mode either, and fail: it is the label's, else nobody's
             log.exception("mode_unknown", namespace=namespace)
-            return self.enforcement.default, False
+            return label or self.enforcement.default, False
 
 
 class Times(NamedTuple):

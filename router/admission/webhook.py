@@ -1,13 +1,14 @@
 """HTTP in and out: what is refused by its head, how a body comes in, and that every review is answered.
 
-Rules:
+Rules (`router.admission.paths` says what each path means):
 (1) Refused with a status and a short text that says why: another content type or a content coding (415), a body
     beyond `max_body` (413) or too slow (408), and what is no AdmissionReview v1 with a uid (400, told by
     `router.admission.unreadable`). Where there is no room for a body, or no time to read whose it is, 503 with
     `Retry-After`, and no event: the API server asks again.
 (2) Everything else gets 200 and a review, whatever happens inside: any other status would mean "failed calling
     webhook" to the API server. When everything below has failed, the last word stands ready here, and uses nothing
-    that could have failed. It never refuses a call of `/mutate`: `/validate` looks again.
+    that could have failed. It goes by the label that the path tells of, as everything else does, and never refuses a
+    call of `/mutate`: `/validate` looks again.
 (3) A body is held only until it is read; then the room that its images take is held until they are answered. Where
     there is none until the deadline, it is told as what can't be judged.
 (4) When the API server gives up, the connection closes, our work for it is cancelled, and the event says so.
@@ -26,6 +27,7 @@ from router.admission.asked import Asked, GateRules, Times
 from router.admission.deadlines import LARGEST_KEPT, Allowance, allowance
 from router.admission.gate import Gate
 from router.admission.observer import Observer
+from router.admission.paths import PATHS, Call, Endpoint
 from router.admission.receiving import KEPT_FOR_TINY, ROOM, SLOTS, TINY, BodyRefusedError, Receiving, Room, Slots
 from router.admission.review import AdmissionRequest, read_review
 from router.admission.unreadable import UnreadableBodies
@@ -48,14 +50,14 @@ Answering = Callable[[Asked], Awaitable[bytes]]
 
 
 class Webhook:
-    """The endpoints `/validate` and `/mutate`."""
+    """The endpoints `/validate` and `/mutate`, and what stands below them."""
 
     def __init__(
         self, gate: Gate, max_body: int, observer: Observer, unreadable: UnreadableBodies, *, share: int = 1
     ) -> None:
         """`share` is how many webhooks there are: each holds its part of what all may hold together."""
         self._gate = gate
-        self._endpoints: Mapping[str, Answering] = {"/validate": gate.validate, "/mutate": gate.mutate}
+        self._endpoints: Mapping[Endpoint, Answering] = {"validate": gate.validate, "mutate": gate.mutate}
         self._clock = asyncio.get_running_loop().time
         self._max_body = max_body
         self._observer = observer
@@ -65,34 +67,34 @@ class Webhook:
         self._judging = Room(JUDGING_ROOM // share, JUDGING_ROOM // 4 // share, WAITING_ROOM // share)
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
-        """The answer to any request; for a server without routes of its own, since there are two paths."""
-        answering = self._endpoints.get(request.path)
-        if answering is None:
-            return web.Response(status=404, text="there are /validate and /mutate\n")
+        """The answer to any request; for a server without routes of its own, since there are few paths."""
+        call = PATHS.get(request.path)
+        if call is None:
+            return web.Response(status=404, text=f"there are {' '.join(PATHS)}\n")
         if request.method != "POST":
             return web.Response(status=405, text="send a POST\n", headers={"Allow": "POST"})
         began = self._clock()
-        response = await self._answer(request, answering, began)
-        self._observer.answered(request.path[1:], self._clock() - began)
+        response = await self._answer(request, call, began)
+        self._observer.answered(call.endpoint, self._clock() - began)
         return response
 
-    async def _answer(self, request: web.BaseRequest, answering: Answering, began: float) -> web.Response:
+    async def _answer(self, request: web.BaseRequest, call: Call, began: float) -> web.Response:
         rules = self._gate.rules  # once: a reload while the request is in hand changes nothing for it
         found: list[AdmissionRequest] = []
         asked: Asked | None = None
         try:
             _check_head(request)
-            asked = await self._read(request, rules, began, found)
-            return _review(await self._answered(asked, answering))
+            asked = await self._read(request, call, rules, began, found)
+            return _review(await self._answered(asked, self._endpoints[call.endpoint]))
         except BodyRefusedError as refused:
             return self._refused(refused.status, str(refused))
         except ReviewError as error:
             return self._refused(web.HTTPBadRequest.status_code, str(error))
         except Exception as error:  # noqa: BLE001 - the last boundary: the API server would get an HTTP error
-            return _last_word(rules, found, error, may_refuse=answering == self._gate.validate)
+            return _last_word(rules, call, found, error)
         except asyncio.CancelledError:  # the client has gone
-            if found and answering == self._gate.validate:
-                self._gate.abandon(asked or self._gate.unread(rules, found[0]))
+            if found and call.endpoint == "validate":
+                self._gate.abandon(asked or self._gate.unread(rules, found[0], call.label))
             raise
 
     async def _answered(self, asked: Asked, answering: Answering) -> bytes:
@@ -109,7 +111,7 @@ class Webhook:
             self._judging.give_back(cost)
 
     async def _read(
-        self, request: web.BaseRequest, rules: GateRules, began: float, found: list[AdmissionRequest]
+        self, request: web.BaseRequest, call: Call, rules: GateRules, began: float, found: list[AdmissionRequest]
     ) -> Asked:
         """What is asked; the body is let go of when it has been read."""
         allowed, peer = _allowance(request, rules.longest), request.remote or ""
@@ -126,7 +128,7 @@ class Webhook:
             except OutOfTimeError as error:
                 raise BodyRefusedError(503, "there was no time to read the request; ask again") from error
             found.append(review)
-            return await self._gate.read(rules, review, objects, times)
+            return await self._gate.read(rules, review, objects, times, call.label)
         finally:
             body.let_go()
 
@@ -151,15 +153,14 @@ def _allowance(request: web.BaseRequest, longest: float) -> Allowance:
         return Allowance(longest, longest + LARGEST_KEPT / 2)
 
 
-def _last_word(
-    rules: GateRules, found: Sequence[AdmissionRequest], error: Exception, *, may_refuse: bool
-) -> web.Response:
+def _last_word(rules: GateRules, call: Call, found: Sequence[AdmissionRequest], error: Exception) -> web.Response:
     _say("request_failed", error)
     if not found:
         return web.Response(status=503, text="internal error\n", headers={"Retry-After": "1"})
-    mode, never_block = rules.mode(found[0].namespace)
+    mode, never_block = rules.mode(found[0].namespace, call.label)
     blocks = mode is Mode.ENFORCE and not never_block
-    return _review(last_review(found[0].uid, is_allowed=not (blocks and may_refuse), blocks=blocks))
+    is_refused = blocks and call.endpoint == "validate"
+    return _review(last_review(found[0].uid, is_allowed=not is_refused, blocks=blocks))
 
 
 _LAST = (

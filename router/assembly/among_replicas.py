@@ -61,3 +61,4 @@ class AmongReplicas:
         """Take nothing more."""
         if self._collecting is not None:
             await self._collecting.close()
+        await self._handing_over.close()

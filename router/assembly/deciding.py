@@ -15,7 +15,7 @@ from router.assembly.door import entrance
 from router.assembly.observing import MetricsObserver
 from router.events import Origin
 from router.pem import Pair
-from router.policy import Enforcement
+from router.policy import Enforcement, Exemptions
 from router.registry import RegistryClient
 from router.routing import RoutingTree
 from router.server.entrance import Entrance
@@ -90,6 +90,7 @@ def deciding(
     rules = GateRules(
         origin=Origin(settings.cluster, replica),
         enforcement=Enforcement(settings.enforcement),
+        exemptions=Exemptions(settings.exemptions, time.time),
         judging=judging,
         decisions=Decisions(judging.holds, memory.decision_bytes),
         routes=RoutingTree(settings.routes, settings.incidents),

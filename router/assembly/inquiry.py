@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ from router.events import Origin
 from router.images import ImageReference
 from router.outbound.closing import Closing
 from router.outbox import NewEvent, Number
-from router.policy import Enforcement, Rule
+from router.policy import Enforcement, Exemptions, Rule
 from router.registry import RegistryClient
 from router.routing import RouteSettings, RoutingTree
 from router.settings.judging import AskingSettings, JudgedBy
@@ -130,6 +131,7 @@ class Inquiry(Closing):
         rules = GateRules(
             origin=Origin(settings.cluster, ""),
             enforcement=Enforcement(settings.enforcement),
+            exemptions=Exemptions(settings.exemptions, time.time),
             judging=judging,
             decisions=Decisions(judging.holds),
             routes=RoutingTree(RouteSettings()),

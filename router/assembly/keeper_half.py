@@ -127,6 +127,7 @@ class KeeperHalf:
             outbox.keep,
             rates={one.name: one.rate for one in settings.destinations if one.rate is not None},
             cluster=settings.cluster,
+            exemptions=settings.exemptions,
         )
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:

@@ -86,7 +86,7 @@ class Router:
         opened.push_async_callback(operations.close, FINISH)
         keeping = KeeperPart(settings, loaded.templates)
         self.keeper = await KeeperHalf.open(
-            keeping, self._observing, self._replica, self._tending, loaded.snapshot.path
+            keeping, self._observing, self._replica, self._tending, Path(loaded.snapshot.path)
         )
         opened.push_async_callback(self._stop_keeping)
         self.gate = GateHalf(self.keeper.intake, self._observing, self._replica, self._tending)

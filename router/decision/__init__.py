@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from router.decision.deciding import Decision, audit_annotations, decide, last_word, of_unreadable, unanswered
-from router.decision.finding import Failure, Finding, Place
+from router.decision.finding import Exempted, Failure, Finding, Place
 
 __all__ = [
     "Decision",
+    "Exempted",
     "Failure",
     "Finding",
     "Place",

@@ -3,6 +3,7 @@
 Rules:
 (1) A finding fails when its verdict is none that passes, and it is not an `unverifiable` that is the registry's doing
     and that the rule tolerates (`on_unverifiable: admit`). What is the registry's doing was decided in verification.
+    One that an exemption lets in does not fail; that it is let in so is told with every decision.
 (2) `would_reject`: a finding fails, or the gate itself did; whatever the mode of namespace and rule.
 (3) A request is rejected only where its namespace enforces, it is not in a namespace that is never blocked, and a
     failing finding's rule enforces, too (or the gate itself failed).
@@ -54,7 +55,7 @@ def decide(
     would_reject = bool(failing) or failure is not None
     blocks = failure is not None or any(finding.is_enforced for finding in failing)
     is_rejected = in_force is Mode.ENFORCE and blocks
-    besides = [*wording.tolerated(findings), *map(wording.noted, notices)]
+    besides = [*wording.tolerated(findings), *wording.exempted(findings), *map(wording.noted, notices)]
     message = wording.message(findings, failing, failure, besides)
     warned = () if is_rejected or not would_reject else wording.reproaches(failing, failure)
     return Decision(

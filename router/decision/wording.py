@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.decision.finding import Failure, Finding
+from router.policy.ends import end_text
 from router.reasons import TARGET, Reason
 from router.text import cut, cut_middle, more, one_line
 from router.verdict import Verdict
@@ -78,6 +79,17 @@ def tolerated(findings: Sequence[Finding]) -> list[str]:
         for finding in findings
         if finding.is_tolerated
     ]
+
+
+def exempted(findings: Sequence[Finding]) -> list[str]:
+    """A line per image that fails and is let in by an exemption; further ones are counted."""
+    told = [(finding, one) for finding in findings if (one := finding.exempted) is not None]
+    lines = [
+        f"{_subject(finding, SHORT_NAME_LIMIT)}: {one.verdict.value} ({one.reason}), let in until "
+        f"{end_text(one.by.until)} by an exemption: {one_line(one.by.reason)}"
+        for finding, one in told[:SHOWN_IMAGES]
+    ]
+    return [*lines, *more(len(told), SHOWN_IMAGES, " images that are exempt")]
 
 
 def reproaches(failing: Sequence[Finding], failure: Failure | None) -> list[str]:

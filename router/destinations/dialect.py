@@ -20,7 +20,7 @@ are told by one request (`OneRequest`). What this module decides for all (facts 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -29,15 +29,19 @@ from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Un
 from router.errors import GatecrierError
 from router.outbound.retry_after import seconds_asked
 
-PROXY_REFUSES_US, TOO_LARGE = 407, 413
+UNAUTHORISED, PROXY_REFUSES_US, TOO_LARGE = 401, 407, 413
 RATE_LIMITED = "rate_limited"
 MOVED_FOR = 3600.0
 """Seconds that an event is tried at an address that is not there."""
 WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
 """Statuses that speak of the receiver's state (rule 2)."""
-_REFUSES_US = frozenset({401, 403, PROXY_REFUSES_US})
+_REFUSES_US = frozenset({UNAUTHORISED, 403, PROXY_REFUSES_US})
 _REDIRECTIONS = frozenset(range(300, 400))
 _NOT_HERE = frozenset({404, 405, 410, 421, *_REDIRECTIONS})
+
+
+Seal: TypeAlias = Callable[[bytes], Mapping[str, str]]
+"""Headers that are made of a body as it is sent, such as its signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,10 @@ class Post:
     """What is added to the query of the URL."""
     url: str = ""
     """The whole URL, where the service is told at more than one; empty where it is the destination's."""
-    verb: Literal["POST", "GET"] = "POST"
+    verb: Literal["POST", "PUT", "PATCH", "GET"] = "POST"
     """GET where the service is only asked."""
+    seal: Seal | None = None
+    """Makes headers of the body when it is what is sent."""
 
 
 @dataclass(frozen=True, slots=True)

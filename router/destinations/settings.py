@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
 from router.by_reference import RelativePath, Secret
+from router.destinations.to_come import named_to_come
 from router.errors import ConfigurationError
 from router.fields import Duration, Name, RateSetting, Size
 from router.outbound.proxies import Proxy
@@ -96,8 +97,18 @@ class CommonSettings(ReceiverSettings):
     """At most so many requests in a time, such as `20/1m`. In the events lane the rest waits; in the incidents lane it
     becomes one summary, shared fairly between namespaces, but for what is critical or must be heard."""
 
+    @classmethod
+    def kinds_to_come(cls) -> Mapping[str, str]:
+        """Services that are told by other means meanwhile."""
+        return named_to_come()
+
     def bind(self, forget_after: float) -> None:
         """Be told after how many seconds an incident is over of which nothing is heard; most kinds need not know."""
+
+    @property
+    def reads(self) -> str | None:
+        """The markup that whoever receives reads, where that is the operator's to say; None: what the kind says."""
+        return None
 
     @property
     def fallback(self) -> str | None:
@@ -135,6 +146,8 @@ class HttpSettings(CommonSettings):
     proxy: str | Secret | None = None
     """URL of an HTTP proxy, `http://HOST:PORT`; a reference if it holds a password. Its address, too, must be public or
     in `egress.allow`. Variables of the environment such as HTTPS_PROXY do not count."""
+    compression: Literal["none", "gzip"] = "none"
+    """How the body of a request is compressed; `gzip` for a receiver that takes it (`Content-Encoding`)."""
     _authorities: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")

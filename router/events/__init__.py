@@ -10,6 +10,7 @@ from router.events.encoding import (
     with_sequence,
     without_sequence,
 )
+from router.events.exemption_notices import Used, exemption_notice
 from router.events.json_text import as_json
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
 from router.events.notices import (
@@ -71,6 +72,7 @@ __all__ = [
     "SignerData",
     "TopOwnerData",
     "UnreadableData",
+    "Used",
     "UserData",
     "WorkloadData",
     "as_json",
@@ -79,6 +81,7 @@ __all__ = [
     "encode",
     "event_id",
     "event_schema",
+    "exemption_notice",
     "held_notice",
     "image_data",
     "notice_schema",

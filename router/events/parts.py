@@ -18,6 +18,7 @@ import orjson
 from router.decision import Decision, Finding
 from router.events.json_text import as_json
 from router.events.schema import DecisionData, ImageData
+from router.policy.ends import end_text
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def decision_data(decision: Decision) -> DecisionData:
 def image_data(finding: Finding) -> ImageData:
     """A place of an image and what was found out about it, as events and commands tell it."""
     place, rule, judgement = finding.place, finding.rule, finding.judgement
-    return {
+    data: ImageData = {
         "container": place.container,
         "container_kind": place.container_kind,
         "image": place.image,
@@ -89,3 +90,12 @@ def image_data(finding: Finding) -> ImageData:
         "wanted": finding.wanted,
         "judged_by": judgement.judged_by,
     }
+    if (exempted := finding.exempted) is not None:
+        data["exemption"] = {
+            "pattern": exempted.by.pattern,
+            "reason": exempted.by.reason,
+            "until": end_text(exempted.by.until),
+            "true_verdict": exempted.verdict.value,
+            "true_reason": exempted.reason,
+        }
+    return data

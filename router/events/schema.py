@@ -141,6 +141,22 @@ class SignerData(TypedDict):
 
 
 @with_config(STRICT)
+class ExemptionData(TypedDict):
+    """By what an image that fails is let in, and what is true of it."""
+
+    pattern: str
+    """Pattern of the exemption."""
+    reason: str
+    """Who allowed it and why."""
+    until: str
+    """When it ends: RFC 3339, UTC."""
+    true_verdict: str
+    """The verdict that the image has without it."""
+    true_reason: str
+    """The code for the cause of that."""
+
+
+@with_config(STRICT)
 class ImageData(TypedDict):
     """One place of an image, and what was found out about it."""
 
@@ -177,6 +193,8 @@ class ImageData(TypedDict):
     judged_by: NotRequired[str]
     """Id of what it was judged by: what the rule demands, and whom its verifier trusts. Equal ids: equal rules; empty
     where nothing was held against evidence."""
+    exemption: NotRequired[ExemptionData]
+    """Where it fails and an exemption lets it in: verdict `exempt`, reason `exemption`."""
 
 
 @with_config(STRICT)

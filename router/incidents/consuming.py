@@ -1,8 +1,8 @@
 """Consumes stored events, and lets time pass: incidents are opened, told and ended in the transaction that does so.
 
 Order, for each event, by its number:
-(1) What it shows of an object that can have others is noted (`facts`), and which images it shows to be proven, after
-    it is known which of those that fail in it were (`images`).
+(1) What it shows of an object that can have others is noted (`facts`), what exemptions let in (`exempt`), and which
+    images it shows to be proven, after it is known which of those that fail in it were (`images`).
 (2) Where routes took it: each incident that it belongs to is found or opened, counts it, takes what fails in it, and
     each destination is told, or what it would be told is held back by a silence or an interval.
 (3) Whatever it is: findings that it shows to be over are taken away, and incidents without findings end.
@@ -23,7 +23,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from router.events import BEGINNING, EventData, decode
-from router.incidents import images, ledger
+from router.incidents import exempt, images, ledger
 from router.incidents.facts import Facts, facts, shows
 from router.incidents.folding import (
     OF_ITSELF,
@@ -164,6 +164,7 @@ class Consuming:
         cluster, namespace = one.data["cluster"], one.data["request"]["namespace"]
         if (shown := shows(one.data, one.whose)) is not None:
             ledger.remember(self._work.connection, namespace, shown[0], shown[1], self._work.now)
+        exempt.note(self._work, one.data, f"{one.whose.owner['kind']}/{one.whose.owner['name']}", one.at)
         for image in filter(images.is_proven, one.passing):
             if by := image.get("judged_by"):
                 self._proven.note(namespace, [name_of(cluster, name, by) for name in images.names(image)], one.at)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from router.errors import OutboxError
-from router.incidents import ledger, proven, silences
+from router.incidents import exempt, ledger, proven, silences
 from router.incidents.consuming import AT_ONCE, Consuming
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
@@ -102,6 +102,9 @@ class IncidentsDriver:
         held = await self._outbox.change(self._release) if await self._outbox.read(self._has_released) else 0
         if await self._outbox.read(self._unmatched):
             await self._outbox.change(self._tell_of_unmatched)
+        untold = await self._outbox.read(self._untold_exemptions) if self.rules.exemptions else ()
+        if untold:
+            await self._outbox.change(self._tell_of_exemptions)
         if self._outbox.own_time() >= self._forget_at:
             self._forget_at = self._outbox.own_time() + FORGET
             while await self._outbox.change(self._forget) >= FORGOTTEN_AT_ONCE:
@@ -129,7 +132,14 @@ class IncidentsDriver:
     def _tell_of_unmatched(self, connection: sqlite3.Connection) -> int:
         return tell_of_unmatched(self._work(connection))
 
+    def _untold_exemptions(self, connection: sqlite3.Connection) -> Sequence[exempt.End]:
+        return exempt.untold(self._work(connection))
+
+    def _tell_of_exemptions(self, connection: sqlite3.Connection) -> int:
+        return exempt.tell(self._work(connection))
+
     def _forget(self, connection: sqlite3.Connection) -> int:
+        exempt.forget(self._work(connection))
         proven.forget(connection, self._time_of_day())
         return ledger.forget(connection, self._outbox.own_time() - self._in_force.keep, FORGOTTEN_AT_ONCE)
 

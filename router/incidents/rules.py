@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from router.fields import Rate
 from router.incidents.silences import Silence
+from router.policy import ExemptionSettings
 from router.routing import IncidentSettings, RouteSettings, RoutingTree, TimeIntervalSettings, parse_matcher
 from router.routing.matchers import Test
 
@@ -27,6 +28,8 @@ class Rules:
     rates: Mapping[str, Rate] = field(default_factory=dict)
     """How often a destination is told, by its name."""
     cluster: str = ""
+    exemptions: Sequence[ExemptionSettings] = ()
+    """Those of the configuration, of whose ends people are told."""
 
     @classmethod
     def of(  # noqa: PLR0913 - a configuration has these independent parts
@@ -39,11 +42,13 @@ class Rules:
         *,
         rates: Mapping[str, Rate] | None = None,
         cluster: str = "",
+        exemptions: Sequence[ExemptionSettings] = (),
     ) -> Rules:
         """Compile the configuration."""
         tests = tuple(parse_matcher(text).compiled() for text in settings.unsilenceable)
         by_name = {one.name: one for one in intervals}
-        return cls(settings, by_name, RoutingTree(routes, settings), tests, replica, keep, rates or {}, cluster)
+        tree = RoutingTree(routes, settings)
+        return cls(settings, by_name, tree, tests, replica, keep, rates or {}, cluster, exemptions)
 
     def is_quiet(self, active: Sequence[str], mute: Sequence[str], time_of_day: float) -> bool:
         """Whether intervals hold back now; a name that is gone holds nothing."""

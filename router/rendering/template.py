@@ -80,7 +80,7 @@ def _environment(markup: Markup) -> Sandbox:
         made = as_json(value if markup is Markup.NONE else _escaped(value, markup)).decode()
         return made if made[0] in '{["' else f" {made} "
 
-    return Sandbox(all_filters() | {"__text": text, "__value": whole})
+    return Sandbox(all_filters(markup) | {"__text": text, "__value": whole})
 
 
 _ENVIRONMENTS = {markup: _environment(markup) for markup in Markup}

@@ -19,7 +19,7 @@ from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
 from router.replicas.exchange import CONTENT_TYPE, LARGEST
 from router.replicas.identity import NAME, Identity
-from router.text import shown
+from router.text import one_line
 
 KEEP_ALIVE = 60.0
 """Seconds that an idle connection is kept."""
@@ -52,9 +52,7 @@ class Calling:
             return await self._asked(path, body)
         except TimeoutError as error:
             raise self._trouble("it does not answer in time") from error
-        except ssl.SSLError as error:
-            raise self._trouble(f"it is no replica of ours by its certificate ({error.reason})") from error
-        except aiohttp.ClientSSLError as error:
+        except (aiohttp.ClientSSLError, ssl.SSLError) as error:
             advice = "do both have the same certificate in webhook.tls?"
             raise self._trouble(f"it is no replica of ours by its certificate; {advice}") from error
         except (aiohttp.ClientError, OSError, ForbiddenAddressError) as error:
@@ -79,7 +77,7 @@ class Calling:
                 if len(answer) > LARGEST:
                     raise self._trouble(f"its answer is larger than {LARGEST} bytes")
             if reply.status != OK:
-                text = shown(answer.decode(errors="replace").strip(), 200)
+                text = one_line(answer.decode(errors="replace").strip()[:200])
                 raise self._trouble(f"it answers {reply.status}, {text}")
             return bytes(answer)
 

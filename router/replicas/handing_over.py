@@ -37,7 +37,7 @@ from router.telemetry.logs import logger
 log = logger()
 
 AT_ONCE = 256
-BATCH_BYTES = 4 * 2**20
+BATCH_BYTES = 768 * 1024
 """Of bodies; one event has at most 256 KiB."""
 GATHER = 0.05
 """Seconds between two batches, at least."""
@@ -85,26 +85,23 @@ class HandingOver:
         """Hand over what is there, then what comes, until cancelled."""
         failures, failing_since = 0, 0.0
         now = asyncio.get_running_loop().time
-        try:
-            while True:
-                self._news.clear()
-                try:
-                    count = await self.step()
-                except (ReplicaError, OutboxError) as error:
-                    failing_since = failing_since if failures else now()
-                    failures += 1
-                    self._troubles.trouble_began(Cause.COLLECTOR_UNREACHABLE, "", str(error))
-                    wait = delay(failures, now() - failing_since, self._dice())
-                    await asyncio.sleep(min(wait, AGAIN_WITHIN))
-                    continue
-                if count:
-                    failures = 0
-                    self._troubles.trouble_ended(Cause.COLLECTOR_UNREACHABLE, "")
-                    await asyncio.sleep(GATHER)
-                else:
-                    await self._news.wait()
-        finally:
-            await self._close()
+        while True:
+            self._news.clear()
+            try:
+                count = await self.step()
+            except (ReplicaError, OutboxError) as error:
+                failing_since = failing_since if failures else now()
+                failures += 1
+                self._troubles.trouble_began(Cause.COLLECTOR_UNREACHABLE, "", str(error))
+                wait = delay(failures, now() - failing_since, self._dice())
+                await asyncio.sleep(min(wait, AGAIN_WITHIN))
+                continue
+            if count:
+                failures = 0
+                self._troubles.trouble_ended(Cause.COLLECTOR_UNREACHABLE, "")
+                await asyncio.sleep(GATHER)
+            else:
+                await self._news.wait()
 
     async def step(self) -> int:
         """Hand over the next events; returns how many.
@@ -124,18 +121,19 @@ class HandingOver:
         await self._outbox.change(partial(_consumed, batch=batch))
         return len(batch)
 
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._calling is not None:
+            calling, self._calling = self._calling, None
+            await calling.close()
+
     async def _connected(self) -> Calling:
         if self._identity is not None:
-            await self._close()
+            await self.close()
             self._calling, self._identity = Calling(self._collector, self._identity, PATIENCE), None
         if self._calling is None:
             raise ReplicaError("there is nothing yet that another replica would know us by")
         return self._calling
-
-    async def _close(self) -> None:
-        if self._calling is not None:
-            calling, self._calling = self._calling, None
-            await calling.close()
 
 
 def _offered(connection: sqlite3.Connection, batch: list[Stored]) -> int:

@@ -17,7 +17,15 @@ from router.errors import OutboxError
 from router.events import CloudEvent, Origin, decode
 from router.images import Digest, ImageReference
 from router.outbox import NewEvent, Number
-from router.policy import Enforcement, EnforcementSettings, Policy, Rule, RuleSettings
+from router.policy import (
+    Enforcement,
+    EnforcementSettings,
+    Exemptions,
+    ExemptionSettings,
+    Policy,
+    Rule,
+    RuleSettings,
+)
 from router.reasons import Absence, Flaw, Obstacle, Proof
 from router.routing import RouteSettings, RoutingTree
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
@@ -45,6 +53,8 @@ class MemoryVerifier:
     asked: list[str] = field(default_factory=list)
     changes: int = 0
     """Count up what `known` says otherwise than before."""
+    now: float = 0.0
+    """The time of day."""
 
     async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:  # noqa: ARG002 - a double
         """A verdict."""
@@ -65,7 +75,7 @@ class MemoryVerifier:
 
     def holds(self, lasting: Lasting) -> bool:
         """Whether nothing has changed."""
-        return lasting.until > self.changes
+        return lasting.until > self.changes and self.now < lasting.valid_until
 
     def wants(self, _rule: Rule) -> str:
         """In words."""
@@ -185,6 +195,7 @@ class World:
     must_deliver: frozenset[str] = frozenset()
     outbox_required: bool = False
     pin_digests: bool = False
+    exemptions: Sequence[Mapping[str, object]] = ()
     rules: Sequence[Mapping[str, object]] = (
         {"pattern": "r.example/shop/*", "verifier": "keys"},
         {"pattern": "r.example/soft/*", "verifier": "keys", "on_unverifiable": "admit"},
@@ -197,12 +208,20 @@ class World:
 
     def gate_rules(self) -> GateRules:
         """What this world's configuration says."""
-        enforcement = {"namespaces": {"strict": "enforce"}, "never_block": ["kube-system"]}
+        enforcement = {
+            "namespaces": {"strict": "enforce", "lowered": "enforce"},
+            "never_block": ["kube-system"],
+            "label": "gatecrier.dev/mode",
+            "label_may_lower": ["lowered"],
+        }
         policy = Policy([RuleSettings.model_validate(rule) for rule in self.rules])
         judging = ImageJudge(policy, self.verifier, self.verifier.wants, self.facts, Turnstile())
         return GateRules(
             origin=Origin("test", "gatecrier-0"),
             enforcement=Enforcement(EnforcementSettings.model_validate(enforcement)),
+            exemptions=Exemptions(
+                [ExemptionSettings.model_validate(one) for one in self.exemptions], lambda: self.verifier.now
+            ),
             judging=judging,
             decisions=Decisions(judging.holds),
             routes=RoutingTree(self.routes),

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -187,6 +188,22 @@ def test_what_a_destination_is_sent_has_its_own_form_and_no_secret(capsys: Captu
     assert json.loads(out)["routing_key"] == "[redacted]"
     assert "bytes as pager (pagerduty) is sent them; at most 512000 bytes of an event;" in err
     assert ROUTING_KEY not in out + err
+
+
+def test_a_webhook_is_shown_what_it_would_be_sent_in_its_encoding_and_markup(capsys: Captured, config: Path) -> None:
+    settings = json.loads(config.read_text())
+    (config.parent / "templates" / "form.json").write_text('{"text": "{{ images }}", "more": [1, null]}')
+    hook = {"name": "it", "kind": "webhook", "url": "https://hook.example/x", "template": "form"}
+    arguments = ("--config", config, "--destination", "it", "--event", "rejected-hostile-names")
+    config.write_text(json.dumps({**settings, "destinations": [{**hook, "encoding": "form", "markup": "markdown"}]}))
+    code, out, err = said(capsys, "render", "form", *arguments)
+    (text, more) = parse_qsl(out.removesuffix("\n"))
+
+    assert code == 0
+    assert text[1].startswith("\\['")
+    assert "](" not in text[1].replace("\\](", "")
+    assert more == ("more", "[1,null]")
+    assert re.fullmatch(r"[0-9]+ bytes as it \(webhook\) is sent them\n", err)
 
 
 def test_what_a_destination_does_not_want_is_not_sent(capsys: Captured, config: Path) -> None:

@@ -19,7 +19,7 @@ from router.fields import ReadingContext
 from router.settings import shape
 
 ADAPTER: TypeAdapter[DestinationSettings] = TypeAdapter(DestinationSettings)
-USUAL = frozenset({"url", "email", "api_key"})
+USUAL = frozenset({"url", "email", "api_key", "client_secret", "authority"})
 """Keys that are said here although the same can be said by others: where events go, and who tells them."""
 URL = "http://127.0.0.1:9/T000/url-secret"
 
@@ -36,7 +36,7 @@ def least(kind: AnyKind) -> dict[str, object]:
         if field.examples:
             written[field.alias or key] = field.examples[0]
         elif str in allowed:
-            written[key] = {"url": URL, "email": "it@x.example"}.get(key, "x")
+            written[key] = {"url": URL, "authority": URL, "email": "it@x.example"}.get(key, "x")
         elif Endpoint in allowed:
             written[key] = "127.0.0.1:9"
         elif Secret in allowed:
@@ -74,6 +74,8 @@ def _all_values(written: Mapping[str, object]) -> list[object]:
 def beforehand(path: str) -> str | None:
     """What a service answers to a question that comes before what is told; None where it is no question."""
     there = '{"key":"IT-1","fields":{"status":{"statusCategory":{"key":"new"}}}}'
+    if path.endswith("/oauth2/v2.0/token"):
+        return f'{{"token_type":"Bearer","expires_in":3599,"access_token":"{secret("TOKEN")}"}}'
     return f'{{"issues":[{there}],"transitions":[]}}' if path.endswith(("/search/jql", "/transitions")) else None
 
 

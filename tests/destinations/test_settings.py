@@ -66,6 +66,10 @@ def test_every_region_has_its_own_host(region: str) -> None:
         ({"kind": "webhook", "url": "https://a/x", "headers": {"a": "b\r\nc: d"}}, "headers can't have"),
         ({"kind": "webhook", "url": "https://a/x", "signing_secret": {"env": "SHORT"}}, "1 bytes"),
         ({"kind": "webhook", "url": "https://a/x", "signing_secret": {"env": "WORD"}}, "not valid base64"),
+        (
+            {"kind": "webhook", "url": "https://a/x", "signing_secret": {"env": "KEY"}, "compression": "gzip"},
+            "drop `compression` or `signing_secret`",
+        ),
         ({"kind": "webhook", "url": "https://a/x", "batch_size": 2, "template": "x"}, "CloudEvents only"),
         ({"kind": "webhook", "url": "https://a/x", "concurrency": 100}, "64"),
         ({"kind": "webhook", "url": "https://a/x", "headers": {"X-A": "1", "x-a": "2"}}, "named twice"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from router.events import EventData, ImageData, OwnerData, as_json, top_owner
-from router.incidents import silences
+from router.incidents import exempt, silences
 from router.incidents.consuming import Consuming
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
@@ -154,24 +154,25 @@ class World:
         """Consume what is there; with `crash` the first transaction is lost before its commit, and made again."""
         if crash:
             self.connection.execute("BEGIN IMMEDIATE")
-            Consuming(self._work()).events()
+            Consuming(self.work()).events()
             self.connection.execute("ROLLBACK")
         many = 1
         while many:
             self.connection.execute("BEGIN IMMEDIATE")
-            many = Consuming(self._work()).events()
+            many = Consuming(self.work()).events()
             self.connection.execute("COMMIT")
 
     def look(self) -> None:
         """Consume, and do what is due by time."""
         self.consume()
         self.connection.execute("BEGIN IMMEDIATE")
-        while Consuming(self._work()).time():
+        while Consuming(self.work()).time():
             pass
-        holding = Holding(self._work())
+        holding = Holding(self.work())
         if holding.has_ended():
             holding.end()
-        tell_of_unmatched(self._work())
+        tell_of_unmatched(self.work())
+        exempt.tell(self.work())
         self.connection.execute("COMMIT")
 
     def tell(self, *images: ImageData, **more: object) -> str:
@@ -212,5 +213,6 @@ class World:
         """Close the file."""
         self.connection.close()
 
-    def _work(self) -> Work:
+    def work(self) -> Work:
+        """What a transaction works with now."""
         return Work(self.connection, self.rules, self.own, self.of_day)

@@ -112,27 +112,30 @@ def made(template: Entry, event: Mapping[str, object], destination: tuple[Path, 
         return Made(found.body, (f"{len(found.body)} bytes; a document has at most {SIZE}",))
     settings = destination_of(*destination, os.environ)
     kind = kind_of(settings)
-    found = rendered(template, event, kind.markup, settings.name, kind.name)
+    found = rendered(template, event, kind.markup_by(settings.reads), settings.name, kind.name)
     event_type, event_id = (str(event.get(key, "")) for key in ("type", "id"))
     sent = _sent(settings, Document(event_id, found.body, found.content_type, found.value, type=event_type))
     if sent is None:
         return Made(b"", (f"nothing is sent: {settings.name} does not want such an event",))
     limits = "".join(f"; at most {most} {what}" for what, most in kind.limits.items())
-    size = f"{len(sent)} bytes as {settings.name} ({kind.name}) is sent them{limits}"
-    lost = [*cuts([*values_of(found.body)], [*values_of(sent)])]
-    return Made(_masked(sent, settings), (size, *lost[:_CUTS_SHOWN], *more(len(lost), _CUTS_SHOWN)))
+    body, content_type = sent
+    size = f"{len(body)} bytes as {settings.name} ({kind.name}) is sent them{limits}"
+    lost = [*cuts([*values_of(found.body)], [*values_of(body)])] if "json" in content_type else []
+    return Made(_masked(body, settings), (size, *lost[:_CUTS_SHOWN], *more(len(lost), _CUTS_SHOWN)))
 
 
-def _sent(settings: CommonSettings, document: Document) -> bytes | None:
+def _sent(settings: CommonSettings, document: Document) -> tuple[bytes, str] | None:
+    """The body, and its media type."""
     match kind_of(settings):
         case HttpKind() as kind:
             exchange = kind.dialect(kind.own(settings)).exchange([document], time.time())
             try:
-                return next(exchange).body
+                post = next(exchange)
             except StopIteration:
                 return None
+            return post.body, post.headers.get("Content-Type", "")
         case _:
-            return document.body
+            return document.body, document.content_type
 
 
 def _masked(body: bytes, settings: CommonSettings) -> bytes:

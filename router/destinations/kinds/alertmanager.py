@@ -256,9 +256,20 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(alert), "application/json"
 
 
+def ending(document: Document) -> Document | None:
+    """Ends the alert."""
+    made = alert_of(document.body)
+    if made.get("endsAt") is not None:
+        return None
+    return replace(document, body=orjson.dumps({**made, "endsAt": "now"}), value=None, minimal=None)
+
+
 KIND = HttpKind(
     settings=AlertmanagerSettings,
     dialect=AlertmanagerDialect,
+    deduplicates="labels: the same alert",
+    updates="the same alert; ended when it is over",
     limits={"characters of an annotation": ANNOTATION_LIMIT},
     minimal=minimal,
+    ending=ending,
 )

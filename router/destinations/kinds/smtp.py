@@ -283,4 +283,11 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(mail), "application/json"
 
 
-KIND = OwnKind(settings=SmtpSettings, destination=SmtpDestination, markup=Markup.HTML, minimal=minimal)
+KIND = OwnKind(
+    settings=SmtpSettings,
+    destination=SmtpDestination,
+    markup=Markup.HTML,
+    deduplicates="`Message-ID`, by whoever reads it",
+    updates="a mail in the same thread",
+    minimal=minimal,
+)

@@ -69,8 +69,7 @@ class SyslogSettings(SocketSettings):
     hostname: Annotated[str, Field(pattern=rf"^[\x21-\x7e]{{1,{HOST_LIMIT}}}$")] | None = None
     """The host that records say that they come from; the cluster where it is absent."""
     structured_data: (
-        Annotated[str, Field(pattern=rf'^[^\x00-\x20="\]@\x7f-\U0010ffff]{{1,{CODE_LIMIT - 2}}}@[0-9.]{{1,30}}$')]
-        | None
+        Annotated[str, Field(pattern=rf"^[!#-<>?A-\\^-~]{{1,{CODE_LIMIT - 2}}}@[0-9.]{{1,30}}$")] | None
     ) = None
     """The id of the element that holds the fields, NAME@NUMBER with an enterprise number of your own; where it is
     absent they stand behind the message."""

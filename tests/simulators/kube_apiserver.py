@@ -1,0 +1,245 @@
+"""A real API server on loopback: etcd and kube-apiserver, and on request kube-controller-manager, as programs.
+
+    with api_server(folder) as server:
+        ... server.kubeconfig, server.url ...
+
+etcd is Debian's `etcd-server`. The Kubernetes programs are looked for in GATECRIER_KUBE, in ~/.cache/gatecrier-kube and
+on PATH; tests that need them are skipped where there are none (`needs_api_server`). There is no kubelet and no
+scheduler: Pods are stored and stay Pending. Whoever runs as `admin` may do everything; RBAC is on.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime as dt
+import http.client
+import ipaddress
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from router.outbound.authorities import client_context
+from router.pem import Pair
+from router.tls import show
+
+READY = 90.0
+"""Seconds until the API server must be ready."""
+_FOLDERS = (os.environ.get("GATECRIER_KUBE", ""), str(Path.home() / ".cache" / "gatecrier-kube"))
+
+
+def program(name: str) -> str | None:
+    """Where a program is; None where it is not there."""
+    return shutil.which(name, path=os.pathsep.join((*_FOLDERS, os.environ.get("PATH", ""))))
+
+
+needs_api_server = pytest.mark.skipif(
+    program("kube-apiserver") is None or program("etcd") is None,
+    reason="no kube-apiserver and etcd: build Kubernetes 1.35 into ~/.cache/gatecrier-kube, apt install etcd-server",
+)
+
+
+class Authority:
+    """A CA that vouches for everybody in the cluster."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
+        certificate = (
+            self._begun(self._name, self._key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
+
+    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+        now = dt.datetime.now(dt.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(hours=1))
+            .not_valid_after(now + dt.timedelta(days=2))
+        )
+
+    def pair(self, name: str, group: str | None = None) -> Pair:
+        """Of a user in a group, who is a server on loopback, too."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        names = [] if group is None else [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group)]
+        subject = x509.Name([*names, x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        certificate = (
+            self._begun(subject, key.public_key())
+            .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        return Pair(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
+
+
+def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+@dataclass
+class ApiServer:
+    """One that runs, in a folder of its own."""
+
+    folder: Path
+    authority: Authority = field(default_factory=Authority)
+    port: int = 0
+    etcd: int = 0
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where it is asked."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """That of the administrator."""
+        return self.folder / "admin.kubeconfig"
+
+    def write_kubeconfig(self, name: str, group: str | None = None) -> Path:
+        """The kubeconfig of a user in a group."""
+        pair = self.authority.pair(name, group)
+        cluster = {"server": self.url, "certificate-authority-data": _base64(self.authority.certificate)}
+        user = {"client-certificate-data": _base64(pair.certificate), "client-key-data": _base64(pair.key)}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "here",
+            "clusters": [{"name": "here", "cluster": cluster}],
+            "contexts": [{"name": "here", "context": {"cluster": "here", "user": name}}],
+            "users": [{"name": name, "user": user}],
+        }
+        path = self.folder / f"{name}.kubeconfig"
+        path.write_text(json.dumps(document))
+        return path
+
+    def log(self, name: str = "kube-apiserver") -> str:
+        """What a program has written."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def start_etcd(self) -> None:
+        """Start what it keeps everything in."""
+        peer, client = (f"http://127.0.0.1:{port}" for port in (free_port(), self.etcd))
+        self._start(
+            "etcd",
+            *(f"--data-dir={self.folder / 'etcd'}", f"--listen-client-urls={client}"),
+            *(f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}"),
+            *(f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}", "--logger=zap"),
+        )
+
+    def start(self, extra: Sequence[str] = ()) -> None:
+        """Start the API server itself."""
+        serving, accounts = self.authority.pair("kube-apiserver"), self.folder / "accounts.key"
+        for name, content in (("tls.crt", serving.certificate), ("tls.key", serving.key)):
+            (self.folder / name).write_bytes(content)
+        (self.folder / "ca.crt").write_bytes(self.authority.certificate)
+        if not accounts.exists():
+            accounts.write_bytes(_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
+        self._start(
+            "kube-apiserver",
+            f"--etcd-servers=http://127.0.0.1:{self.etcd}",
+            *("--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"),
+            *(f"--secure-port={self.port}", f"--tls-cert-file={self.folder / 'tls.crt'}"),
+            *(f"--tls-private-key-file={self.folder / 'tls.key'}", f"--client-ca-file={self.folder / 'ca.crt'}"),
+            *("--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/24"),
+            *("--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={accounts}"),
+            f"--service-account-signing-key-file={accounts}",
+            *extra,
+        )
+
+    def start_controllers(self) -> None:
+        """Start what makes ReplicaSets of Deployments, Pods of those, and the like."""
+        name = "system:kube-controller-manager"
+        self._start(
+            "kube-controller-manager",
+            f"--kubeconfig={self.write_kubeconfig(name)}",
+            *("--leader-elect=false", "--bind-address=127.0.0.1", f"--secure-port={free_port()}"),
+            *("--use-service-account-credentials=true", f"--root-ca-file={self.folder / 'ca.crt'}"),
+            f"--service-account-private-key-file={self.folder / 'accounts.key'}",
+        )
+
+    def _start(self, name: str, *arguments: str) -> None:
+        # They end with this process, even where that is killed (setpriv of util-linux).
+        tied = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [*tied, "nice", "-n", "10", program(name) or name, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=self.folder,
+            )
+
+    def stop(self, name: str | None = None) -> None:
+        """End a program, or all, the newest first."""
+        for one in [name] if name is not None else list(reversed(self._processes)):
+            process = self._processes.pop(one)
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def until_ready(self) -> None:
+        """Wait until it answers; raises AssertionError with the end of its log."""
+        context = client_context(self.authority.certificate.decode())
+        show(context, self.authority.pair("admin", "system:masters"))
+        until = time.monotonic() + READY
+        while self._processes["kube-apiserver"].poll() is None and time.monotonic() < until:
+            asking = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=context)
+            with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(asking):
+                asking.request("GET", "/readyz")
+                if asking.getresponse().status == http.HTTPStatus.OK:
+                    return
+            time.sleep(0.2)
+        raise AssertionError(f"kube-apiserver is not ready:\n{self.log()[-3000:]}")
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def api_server(folder: Path, *, has_controllers: bool = False, extra: Sequence[str] = ()) -> Iterator[ApiServer]:
+    """A server with an empty cluster; `extra` are more arguments of kube-apiserver."""
+    server = ApiServer(folder, port=free_port(), etcd=free_port())
+    server.write_kubeconfig("admin", "system:masters")
+    try:
+        server.start_etcd()
+        server.start([*extra, *([] if has_controllers else ["--disable-admission-plugins=ServiceAccount"])])
+        server.until_ready()
+        if has_controllers:
+            server.start_controllers()
+        yield server
+    finally:
+        server.stop()
