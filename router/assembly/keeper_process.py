@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ class KeeperWork:
         self._server: asyncio.Server | None = None
         self._patience = 0.0
         self._refreshing: Refreshing | None = None
+        self._watched_at = -math.inf
 
     @property
     def failure(self) -> str:
@@ -57,6 +59,7 @@ class KeeperWork:
         if self._half is None:
             config = Path(configuration.part.path)
             self._half = await KeeperHalf.open(part, self._observing, self._replica, self._tending, config)
+            self._half.watch_while(self._is_watching)
         self._prepared = part, self._half.prepare(part), configuration
 
     async def commit(self) -> None:
@@ -81,7 +84,12 @@ class KeeperWork:
 
     async def start(self) -> None:
         """Answer gates, and forget old events now and then."""
-        topics = {**answers(self._keeping.intake), messages.RECEIPTS: self._receipts}
+        topics = {
+            **answers(self._keeping.intake),
+            messages.RECEIPTS: self._receipts,
+            messages.GRANTS: self._grants,
+            messages.WATCHING: self._hear_of_watching,
+        }
 
         async def answer(topic: str, body: bytes) -> bytes:
             if (answering := topics.get(topic)) is None:
@@ -114,11 +122,22 @@ class KeeperWork:
             raise PeerRefusedError("prepare a configuration first")
         return self._half
 
+    async def _hear_of_watching(self, _: bytes) -> bytes:
+        self._watched_at = asyncio.get_running_loop().time()
+        return b""
+
+    def _is_watching(self) -> bool:
+        """Whether a gate was heard of within the last times that one should have been."""
+        return asyncio.get_running_loop().time() - self._watched_at < 3 * messages.WATCHING_EVERY
+
     async def _receipts(self, body: bytes) -> bytes:
         asked = messages.unpack(body, messages.Receivers)
         deadline = asyncio.get_running_loop().time() + asked.seconds
         given = await self._keeping.receipts(asked.generation, asked.body, asked.event_id, asked.destinations, deadline)
         return messages.pack(given)
+
+    async def _grants(self, body: bytes) -> bytes:
+        return messages.pack(await self._keeping.grants(messages.unpack(body, str)))
 
 
 def keeper(descriptors: Sequence[int]) -> int:

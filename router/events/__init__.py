@@ -25,7 +25,9 @@ from router.events.notices import (
     trouble_notice,
     unmatched_notice,
 )
+from router.events.overrides import GrantData
 from router.events.parts import DecisionParts, image_data
+from router.events.readiness import readiness_notice
 from router.events.schema import (
     CONTENT_TYPE,
     DECISION_TYPE,
@@ -61,6 +63,7 @@ __all__ = [
     "DecisionData",
     "DecisionParts",
     "EventData",
+    "GrantData",
     "HeldBy",
     "ImageData",
     "NoticeEvent",
@@ -85,6 +88,7 @@ __all__ = [
     "held_notice",
     "image_data",
     "notice_schema",
+    "readiness_notice",
     "reduced",
     "timestamp",
     "top_owner",

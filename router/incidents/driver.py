@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from router.errors import OutboxError
 from router.incidents import exempt, ledger, proven, silences
 from router.incidents.consuming import AT_ONCE, Consuming
+from router.incidents.facts import Facts
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
 from router.incidents.silences import Silence
@@ -45,11 +46,18 @@ class IncidentsDriver:
         consumes: Whether it does; otherwise another replica makes incidents of events, and here only those end that
             were made before.
         time_of_day: Seconds since 1970.
+        seen: Who else hears of the events that are consumed, in the same transaction: of each exactly once.
     """
 
     def __init__(
-        self, outbox: SqliteOutbox, *, consumes: bool = True, time_of_day: Callable[[], float] = time.time
+        self,
+        outbox: SqliteOutbox,
+        *,
+        consumes: bool = True,
+        time_of_day: Callable[[], float] = time.time,
+        seen: Callable[[sqlite3.Connection, Sequence[Facts]], None] | None = None,
     ) -> None:
+        self._seen = seen
         self._outbox = outbox
         self._consumes = consumes
         self._time_of_day = time_of_day
@@ -115,7 +123,7 @@ class IncidentsDriver:
         return Work(connection, self._in_force, self._outbox.own_time(), self._time_of_day())
 
     def _consume(self, connection: sqlite3.Connection) -> int:
-        return Consuming(self._work(connection)).events()
+        return Consuming(self._work(connection), self._seen).events()
 
     def _pass_time(self, connection: sqlite3.Connection) -> int:
         return Consuming(self._work(connection)).time()

@@ -16,7 +16,9 @@ from router.destinations.egress import EgressSettings
 from router.fields import SettingsModel
 from router.kubernetes.settings import KubernetesSettings
 from router.outbox.settings import OutboxSettings
+from router.policy import BreakGlassSettings
 from router.policy.settings import EnforcementSettings, ExemptionSettings, RuleSettings
+from router.readiness.settings import ReadinessSettings
 from router.registry.settings import RegistrySettings
 from router.rendering.settings import TemplatesSettings
 from router.routing import IncidentSettings, TimeIntervalSettings
@@ -69,6 +71,8 @@ class JudgingSettings(ClusterSettings):
     exemptions: _Exemptions = ()
     """What is let in although it fails, for a time. Every admission by one is told, and so are a week before its end
     and its end."""
+    break_glass: BreakGlassSettings | None = None
+    """How somebody has an object let in, in an emergency, whatever its images are; absent: nobody has."""
 
     @model_validator(mode="after")
     def _verifiers_know_their_roots(self) -> Self:
@@ -109,6 +113,8 @@ class KeeperSettings(ClusterSettings):
     """How events become incidents, of which people are told."""
     time_intervals: tuple[TimeIntervalSettings, ...] = ()
     """Times by name, which `active` and `mute` of routes name."""
+    readiness: ReadinessSettings = ReadinessSettings()
+    """When a namespace is ready to be enforced."""
     kubernetes: KubernetesSettings | None = None
     """How the cluster's API is asked. Absent: it never is, and what needs it is refused."""
     exemptions: _Exemptions = ()
