@@ -26,7 +26,7 @@ from router.assembly.observing import MetricsObserver
 from router.assembly.tending import Tending
 from router.decision import Grant
 from router.delivery import Dispatcher, Receipts
-from router.errors import OutboxError
+from router.errors import OutboxError, ReplicaError
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
 from router.object_events.telling import ObjectEvents
@@ -181,7 +181,15 @@ class KeeperHalf:
 
     async def grants(self, namespace: str) -> Sequence[Grant]:
         """What break-glass lets in at this moment in a namespace; raises OutboxError."""
-        return await self._outbox.read(partial(grants.in_force, namespace=namespace, now=time.time()))
+        own = await self._outbox.read(partial(grants.in_force, namespace=namespace, now=time.time()))
+        if self._replicas is None:
+            return own
+        try:
+            others = await self._replicas.grants(namespace)
+        except ReplicaError as error:
+            log.warning("grants_of_others_unknown", namespace=namespace, cause=str(error))
+            return own
+        return [*own, *(one for one in others if one not in own)]
 
     async def report_waiting(self) -> None:
         """Report what waits; raises OutboxError."""

@@ -4,7 +4,7 @@ Rules:
 (1) Such a command says so of itself (`configured(..., of_collector=True)`). Where the configuration names another
     replica as the collector, the command line is sent there, and what it prints is printed here.
 (2) There is no second meaning: the collector runs the very command (`router.replicas.collecting`).
-(3) What goes on (`--watch`) is not sent: it is asked at the collector itself.
+(3) What goes on (`--watch`), or reads a file of here, is not sent: it is asked at the collector itself.
 (4) For another replica runs nothing else.
 """
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from router.replicas.identity import Identity
 
 FOR_REPLICA = "--for-replica"
+_STAYS = ("--watch", "--what-if")
 PATIENCE = 75.0
 """Seconds that the collector may take: more than it gives a command."""
 
@@ -34,10 +35,11 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> int:
     """Run a command, here or at the collector; returns its exit code."""
     is_of_collector = getattr(arguments, "of_collector", False)
     if arguments.for_replica and not is_of_collector:
-        raise MisusedError(f"{FOR_REPLICA} is for commands about incidents and silences")
+        raise MisusedError(f"{FOR_REPLICA} is for commands about what the collector keeps")
     if is_of_collector and not arguments.for_replica and (there := _collector(arguments)) is not None:
-        if getattr(arguments, "watch", False):
-            raise MisusedError(f"--watch is not passed on; ask at the collector itself, {there[0].host}")
+        for option in _STAYS:
+            if getattr(arguments, option.lstrip("-").replace("-", "_"), None):
+                raise MisusedError(f"{option} is not passed on; ask at the collector itself, {there[0].host}")
         return _printed(asyncio.run(_asked(*there, argv)))
     code: int = arguments.run(arguments)
     return code

@@ -110,7 +110,7 @@ class IncidentsDriver:
         held = await self._outbox.change(self._release) if await self._outbox.read(self._has_released) else 0
         if await self._outbox.read(self._unmatched):
             await self._outbox.change(self._tell_of_unmatched)
-        untold = await self._outbox.read(self._untold_exemptions) if self.rules.exemptions else ()
+        untold = await self._outbox.read(self._untold_exemptions) if self._consumes and self.rules.exemptions else ()
         if untold:
             await self._outbox.change(self._tell_of_exemptions)
         if self._outbox.own_time() >= self._forget_at:

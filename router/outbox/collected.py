@@ -7,6 +7,7 @@ Rules:
 (1) One is taken once, whoever sends it how often: an event whose id is there already, and was decided within
     `SAME_WITHIN` seconds of it, is the same (`protocol`, rule 2), also where it is one of this replica's own.
 (2) They keep the order in which they came.
+(3) What they grant is in force here, too: whoever is asked next, by any replica, finds it here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import NamedTuple
 
 import orjson
 
+from router.decision import Grant
+from router.outbox import grants
 from router.outbox.queries import key, keys
 
 
@@ -30,6 +33,10 @@ class Collected(NamedTuple):
     """The whole, with the sequence number that it has there."""
     incident_routes: str
     """As `NewEvent.incident_routes`."""
+    grant: Grant | None = None
+    """What it lets in, where it has broken the glass."""
+    corrects: str = ""
+    """The event that it corrects; empty where it corrects none."""
 
 
 def collect(connection: sqlite3.Connection, replica: str, events: Iterable[Collected]) -> int:
@@ -44,6 +51,7 @@ def collect(connection: sqlite3.Connection, replica: str, events: Iterable[Colle
         ],
     )
     connection.execute("UPDATE incident_progress SET collected = ?", (last + len(new),))
+    grants.keep(connection, new)
     return len(new)
 
 

@@ -2,7 +2,7 @@
 
 Rules:
 (1) Only who has the key of our webhook's certificate is asked, and is shown ours (`identity`).
-(2) One exchange at a time; no proxy, no redirect, an answer of at most `LARGEST` bytes.
+(2) No proxy, no redirect, an answer of at most `LARGEST` bytes.
 (3) What comes of it is a body, or a ReplicaError that says what is wrong and where.
 """
 
@@ -33,15 +33,16 @@ class Calling:
         collector: Where it answers.
         identity: What we show.
         patience: Seconds that an answer may take.
+        at_once: How many questions may be asked at the same time; others wait for their turn.
     """
 
-    def __init__(self, collector: ListenAddress, identity: Identity, patience: float) -> None:
+    def __init__(self, collector: ListenAddress, identity: Identity, patience: float, *, at_once: int = 1) -> None:
         self._collector = collector
         self._resolver = GuardedResolver(AddressGuard())  # an operator has named it: it may be anywhere
         self._session = open_session(
             self._resolver,
             aiohttp.ClientTimeout(total=patience),
-            connections=1,
+            connections=at_once,
             keep_alive=KEEP_ALIVE,
             tls=identity.asking(),
         )

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,16 +23,20 @@ from aiohttp import web
 
 from router.errors import OutboxError, ReplicaError
 from router.fields import ListenAddress
+from router.outbox import grants
 from router.outbox.collected import collect
 from router.outbox.sqlite import SqliteOutbox
 from router.replicas.exchange import (
     COMMAND,
     CONTENT_TYPE,
     EVENTS,
+    GRANTS,
     LARGEST,
     Command,
+    Granted,
     HandedOver,
     Printed,
+    Where,
     packed,
     unpacked,
 )
@@ -80,7 +85,8 @@ class Collecting:
         self._commands = asyncio.Semaphore(COMMANDS_AT_ONCE)
         self._entrance = Entrance(identity.serving())
         application = web.Application(client_max_size=LARGEST)
-        application.add_routes([web.post(EVENTS, self._events), web.post(COMMAND, self._command)])
+        answers = {EVENTS: self._events, GRANTS: self._grants, COMMAND: self._command}
+        application.add_routes([web.post(path, answer) for path, answer in answers.items()])
         self._listener = Listener(application, address, observer, entrance=lambda: self._entrance, limits=LIMITS)
 
     async def start(self) -> None:
@@ -108,6 +114,16 @@ class Collecting:
         if new:
             self._woken()
         return web.Response()
+
+    async def _grants(self, request: web.Request) -> web.Response:
+        try:
+            where = unpacked(await request.read(), Where)
+            found = await self._outbox.read(partial(grants.in_force, namespace=where.namespace, now=time.time()))
+        except ReplicaError as error:
+            return web.Response(status=400, text=f"{error}\n")
+        except OutboxError as error:
+            return web.Response(status=503, text=f"{error}\n")
+        return web.Response(body=packed(Granted(found)), content_type=CONTENT_TYPE)
 
     async def _command(self, request: web.Request) -> web.Response:
         try:

@@ -1,6 +1,7 @@
 """What one replica sends another over HTTPS, as MessagePack. Pure.
 
     POST /events    `HandedOver`: the next stored events, in their order; answered 200 when they are durable there
+    POST /grants    `Where`: what break-glass lets in there at this moment; answered with `Granted`
     POST /command   `Command`: a command line about what the collector keeps; answered with `Printed`
 
 Anything else than 200 has a short text that says why. Both ends may be of different releases while one is replaced by
@@ -14,11 +15,12 @@ from typing import TypeVar
 
 import msgspec
 
+from router.decision import Grant
 from router.errors import ReplicaError
 from router.outbox.collected import Collected
 
 FORMAT = 1
-EVENTS, COMMAND = "/events", "/command"
+EVENTS, GRANTS, COMMAND = "/events", "/grants", "/command"
 CONTENT_TYPE = "application/msgpack"
 LARGEST = 8 * 2**20
 """Bytes of anything that is sent."""
@@ -32,6 +34,19 @@ class HandedOver(msgspec.Struct, frozen=True):
     replica: str
     events: Sequence[Collected]
     format: int = FORMAT
+
+
+class Where(msgspec.Struct, frozen=True):
+    """A namespace."""
+
+    namespace: str
+    format: int = FORMAT
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """What break-glass lets in."""
+
+    grants: Sequence[Grant]
 
 
 class Command(msgspec.Struct, frozen=True):

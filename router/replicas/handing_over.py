@@ -20,12 +20,14 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from router.decision import Grant
 from router.delivery.backoff import delay
 from router.errors import OutboxError, ReplicaError
-from router.events import with_sequence
+from router.events import decode, with_sequence
 from router.fields import ListenAddress
 from router.incidents import ledger
 from router.incidents.ledger import Stored
+from router.outbox import grants
 from router.outbox.collected import Collected
 from router.outbox.sqlite import SqliteOutbox
 from router.replicas.calling import Calling
@@ -45,6 +47,10 @@ PATIENCE = 10.0
 """Seconds that the collector may take for one."""
 AGAIN_WITHIN = 30.0
 """Seconds between two attempts, at most."""
+
+
+_CORRECTS = b'"corrects":'
+"""Stands in what corrects another event, and may stand in others."""
 
 
 class HandingOver:
@@ -116,8 +122,10 @@ class HandingOver:
         await self._outbox.change(partial(_offered, batch=batch))
         if not batch:
             return 0
+        granted = await self._outbox.read(partial(grants.of_events, ids=[one.id for one in batch]))
+        events = [_collected(one, granted.get(one.id)) for one in batch]
         calling = await self._connected()
-        await calling.ask(EVENTS, packed(HandedOver(self._replica, [_collected(one) for one in batch])))
+        await calling.ask(EVENTS, packed(HandedOver(self._replica, events)))
         await self._outbox.change(partial(_consumed, batch=batch))
         return len(batch)
 
@@ -159,5 +167,6 @@ def _within(events: Sequence[Stored]) -> Sequence[Stored]:
     return events
 
 
-def _collected(one: Stored) -> Collected:
-    return Collected(one.id, one.at, with_sequence(one.body, one.sequence), one.routes)
+def _collected(one: Stored, grant: Grant | None) -> Collected:
+    corrects = decode(one.body)["data"].get("corrects", "") if _CORRECTS in one.body else ""
+    return Collected(one.id, one.at, with_sequence(one.body, one.sequence), one.routes, grant, corrects)

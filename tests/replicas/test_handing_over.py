@@ -6,17 +6,32 @@ import asyncio
 import datetime as dt
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from router.decision import Grant, GrantedImage
 from router.errors import OutboxError, ReplicaError
 from router.incidents import ledger
+from router.outbox import NewEvent
 from router.replicas import collecting, handing_over
 from router.replicas.calling import Calling
-from router.replicas.exchange import COMMAND, EVENTS, Command, HandedOver, Printed, packed, unpacked
+from router.replicas.exchange import (
+    COMMAND,
+    EVENTS,
+    GRANTS,
+    Command,
+    Granted,
+    HandedOver,
+    Printed,
+    Where,
+    packed,
+    unpacked,
+)
 from router.server.certificates import self_signed
 from router.telemetry.causes import Cause
 from tests.incidents.test_driver import bad
@@ -115,6 +130,32 @@ async def test_without_an_identity_nothing_is_sent(tmp_path: Path) -> None:
             await both.handing_over.step()
 
 
+def granting(event_id: str, grant: Grant | None, corrects: str = "") -> NewEvent:
+    """An event that has broken the glass, or corrects one that has."""
+    event = bad(event_id)
+    said = b'"data":{"corrects":"%b",' % corrects.encode() if corrects else b'"data":{'
+    return replace(event, body=event.body.replace(b'"data":{', said, 1), grant=grant, corrects=corrects)
+
+
+async def test_what_breaks_the_glass_at_one_is_let_in_by_all(both: Replicas) -> None:
+    def grant(event_id: str) -> Grant:
+        return Grant(event_id, "shop", (GrantedImage("r.example/a:1", None),), "alice", "on fire", time.time() + 60)
+
+    async with both.collecting(), calling(both) as ask:
+
+        async def in_force() -> Sequence[str]:
+            found = unpacked(await ask(GRANTS, packed(Where("shop"))), Granted)
+            return [one.id for one in found.grants]
+
+        await both.other.append(granting("e0", grant("e0")))
+        await both.collector.append(granting("own", grant("own")))
+        await both.handing_over.step()
+        assert sorted(await in_force()) == ["e0", "own"]
+        await both.other.append(granting("e1", None, corrects="e0"))
+        await both.handing_over.step()
+        assert await in_force() == ["own"]
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -166,7 +207,7 @@ async def test_only_commands_about_what_the_collector_keeps_are_run(both: Replic
     assert (listed.exit_code, json.loads(listed.output)) == (0, [])
     assert refused.exit_code == 2
     assert refused.output == b""
-    assert b"about incidents and silences" in refused.errors
+    assert b"about what the collector keeps" in refused.errors
     assert added.exit_code == 0
     assert await both.collector.read(_silences) == [added.output.decode().strip()]
 
