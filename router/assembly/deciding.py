@@ -68,7 +68,7 @@ def deciding(
     observing: MetricsObserver,
     memory: Memory,
     *,
-    trial: Pair | None,
+    pair: Pair | None,
 ) -> Deciding:
     """What a gate decides by; touches no file.
 
@@ -101,4 +101,4 @@ def deciding(
         csi_drivers=frozenset(settings.webhook.csi_image_drivers),
         longest=settings.webhook.deadline,
     )
-    return Deciding(settings, registry, rules, entrance(settings.webhook, trial))
+    return Deciding(settings, registry, rules, entrance(settings.webhook, pair))

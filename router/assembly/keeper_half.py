@@ -79,6 +79,11 @@ class KeeperHalf:
         return half
 
     @property
+    def cluster(self) -> ClusterInForce:
+        """The cluster's API."""
+        return self._cluster
+
+    @property
     def intake(self) -> Intake:
         """Where events come in."""
         return self._intake

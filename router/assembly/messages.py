@@ -10,6 +10,7 @@ Of the supervisor:
     counts      send what was observed until now, and say how many connections of each state there are
 To it:
     root        of the keeper, as a notice: what a repository of a trusted root holds now
+    held        of the keeper, as a notice: the certificate that is to be shown from now on (`webhook.tls: managed`)
     facts       what was observed, as a notice (and lines of the log: `router.supervision.child`)
 Of a gate to the keeper:
     receipts    tell these destinations now, and say who has given a receipt
@@ -22,12 +23,13 @@ from typing import TypeVar
 
 import msgspec
 
+from router.certificates.making import Held
 from router.pem import Pair
 from router.settings.snapshot import Snapshot
 from router.verification.repositories import Repository
 
 INTRODUCE, PREPARE, COMMIT, START, LEAVE, STOP = "introduce", "prepare", "commit", "start", "leave", "stop"
-COUNTS, FACTS, RECEIPTS, ROOT = "counts", "facts", "receipts", "root"
+COUNTS, FACTS, RECEIPTS, ROOT, HELD = "counts", "facts", "receipts", "root", "held"
 
 _M = TypeVar("_M")
 
@@ -53,8 +55,12 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
     """Of what is in force: what is read at the start only has its running value."""
     patience: float
     """Seconds that attempts to deliver get to end when it is stopped."""
-    trial: Pair | None = None
-    """Certificate and key for trials; nothing for the keeper."""
+    pair: Pair | None = None
+    """What the webhook shows where the configuration names no files; nothing for the keeper."""
+    is_managed: bool = False
+    """Whether the keeper looks after the webhook's certificate."""
+    held: Held | None = None
+    """What is shown of what it has told; nothing for gates."""
     repositories: Sequence[Repository] = ()
     """What trusted roots are renewed from; nothing for gates."""
     roots: Mapping[str, bytes] = {}

@@ -28,7 +28,7 @@ from router.assembly.keeper_half import DRAIN, KeeperHalf
 from router.assembly.observing import MetricsObserver
 from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
-from router.errors import OutboxError
+from router.errors import ConfigurationError, OutboxError
 from router.pem import Pair
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
@@ -117,11 +117,13 @@ class Router:
 
     async def _replace(self, loaded: Loaded) -> None:
         settings, generation = loaded.settings, self._generation + 1
+        if settings.webhook.tls == "managed":
+            raise ConfigurationError("webhook.tls: managed is for `gatecrier serve`, whose keeper looks after it")
         keeping = KeeperPart(settings, loaded.templates)
         made = self.keeper.prepare(keeping)
         receipts: ObtainReceipts = partial(self.keeper.receipts, generation)
         self._trial = trial_for(settings.webhook, self._trial)
-        decided_by = self.gate.prepare(GatePart(settings, loaded.policy), receipts, trial=self._trial)
+        decided_by = self.gate.prepare(GatePart(settings, loaded.policy), receipts, pair=self._trial)
         # All that could be refused has been done; from here to the first await is one turn of the loop.
         self._generation = generation
         self.gate.commit(decided_by)
