@@ -87,8 +87,7 @@ class GateSettings(JudgingSettings):
 
 
 class KeeperSettings(ClusterSettings):
-    """What whoever delivers must know: no credential of a registry is among it, and no key of the webhook: a managed one
-    is no part of the configuration."""
+    """What whoever delivers must know: no credential of a registry is among it, and no key of the webhook."""
 
     outbox: OutboxSettings
     """Where events are kept until every destination has them."""

@@ -242,7 +242,7 @@ def test_an_api_server_that_is_away_is_a_trouble_until_it_is_back() -> None:
     assert not played(World(), story).broken
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.integers(0, 2**32),
     st.integers(1, 4),
