@@ -22,7 +22,7 @@ from router.verdict import Mode, RequestOutcome, Skip, Verdict
 
 GATE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAG_BUCKETS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 86400.0)
-ENDPOINTS = ("validate", "mutate")
+ENDPOINTS = ("validate", "mutate", "modes")
 ATTEMPT_OUTCOMES = ("delivered", "try_again", "undeliverable", "pending")
 CONNECTION_STATES = ("handshake", "silent", "in_hand")
 CONNECTION_ENDINGS = ("head_late", "head_too_large", "silent", "crowded_out", "answer_not_taken", "request_late")
