@@ -161,6 +161,14 @@ def test_another_label_is_meant_everywhere() -> None:
     assert text.count("example.com/images") > 8
 
 
+def test_an_annotation_that_overrides_brings_a_request_to_the_gate() -> None:
+    """By whatever name it goes."""
+    allowed = {"annotation": "example.com/let-in", "allowed": {"users": ["alice@example.com"]}}
+    webhook = of_kind(rendered({"config": {"break_glass": allowed}}), "ValidatingWebhookConfiguration")["webhooks"][0]
+
+    assert webhook["matchConditions"][1]["expression"].count("annotations[?'example.com/let-in']") == 2
+
+
 def test_the_release_says_what_everything_is_called() -> None:
     for found in rendered(release="gate"):
         assert found["metadata"]["name"].startswith("gate-gatecrier")
