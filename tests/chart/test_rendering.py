@@ -234,6 +234,8 @@ def test_the_right_to_write_is_about_named_objects_only() -> None:
     assert all(rule["resourceNames"] for rule in rules)
     assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "update", "patch", "set"}
     assert of_kind(managed, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+    config = yaml.safe_load(of_kind(managed, "ConfigMap")["data"]["gatecrier.yaml"])
+    assert (config["webhook"]["tls"], config["kubernetes"]) == ("managed", {"api": "in-cluster"})
     assert not [found for found in rendered() if found["kind"].endswith("RoleBinding")]
     assert of_kind(rendered(), "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
