@@ -23,8 +23,9 @@ Rules for Markdown (CommonMark with GitHub's tables, as Mattermost has it), Disc
 (8) What is looked for before Markdown is read, or not everywhere undone by a backslash, is shown as an escape such as
     `\u003c`: `<` (elements, links and mentions as Slack writes them, `<users/all>`), entities, and an `@` that mentions
     somebody; that before a digest does not, and stays.
-(9) Names stand as they are in a code span (`code`), where none of the others means anything but a backtick; which is
-    shown as an escape, for a backslash does nothing there. So is what may be looked for before Markdown is read.
+(9) Names stand as they are in a code span (`code`), where nothing means anything but a backtick, and `|` in a table
+    (GFM, clause 4.10); which are shown as escapes, for a backslash does nothing there. So is what may be looked for
+    before Markdown is read.
 
 Rules for lines of logs, which end where a line break is, and whose fields end at a character of their own:
 (10) Syslog (RFC 5424, clause 6.3.3): `"`, `\` and `]` have a backslash before them. CEF (OpenText, "CEF Implementation
@@ -130,8 +131,8 @@ _SPECIAL = {
 }
 _SPECIAL_IN_CODE = {
     Markup.SLACK: re.compile("[&<>`]"),
-    Markup.MARKDOWN: re.compile(f"`|{_BEFORE_MARKDOWN}|{_MENTION}"),
-    Markup.DISCORD: re.compile(f"`|{_BEFORE_MARKDOWN}|{_MENTION_IN_DISCORD}"),
+    Markup.MARKDOWN: re.compile(rf"`|\||{_BEFORE_MARKDOWN}|{_MENTION}"),
+    Markup.DISCORD: re.compile(rf"`|\||{_BEFORE_MARKDOWN}|{_MENTION_IN_DISCORD}"),
     Markup.GOOGLE_CHAT: re.compile(f"`|{_BEFORE_MARKDOWN}"),
 }
 """Of those that have spans of code."""

@@ -372,6 +372,23 @@ async def test_nobody_there_may_be_there_later(desk: Desk) -> None:
     assert "not delivered: connection_failed (no connection" in out
 
 
+async def test_a_secret_of_a_template_is_sent_and_not_shown(desk: Desk) -> None:
+    own = '{"text": "{{ alert_message }}", "token": "{{ destination.secrets.token }}"}'
+    hook = {"name": "it", "kind": "webhook", "url": {"env": "URL"}, "plain_http": True}
+    async with Sink(behave=lambda got: answer("200 OK", got.body[-60:])).running() as sink:
+        desk.has({**hook, "secrets": {"token": {"env": "TOKEN"}}}, sink.url(), mine=own)
+        code, out, err = await desk.sends("mine")
+        desk.has({**hook, "secrets": {"other": {"env": "TOKEN"}}}, sink.url(), mine=own)
+        undeclared = await desk.sends("mine")
+    (got,) = sink.got
+
+    assert code == 0
+    assert json.loads(got.body)["token"] == secret("TOKEN")
+    assert secret("TOKEN")[:8] not in out + err
+    assert undeclared[0] == 1
+    assert 'the destination has no secret "token"' in undeclared[2]
+
+
 async def test_an_answer_that_repeats_a_secret_is_shown_without_it(desk: Desk) -> None:
     told = b"\x1b[2Jbad key " + KEY.encode() + b" in /x/url-secret"
     async with Sink(answer("400 Bad", told)).running() as sink:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from router.by_reference import Secret
 from router.destinations.catalogue import DestinationSettings, kind_named
 from router.destinations.dialect import Dialect, Exchange, Post, Reply
 from router.destinations.document import Document
-from router.destinations.kind import AnyKind
+from router.destinations.kind import AnyKind, HttpKind
 from router.destinations.outcome import Outcome, gist
 from router.destinations.socket_settings import Endpoint
 from router.events import as_json, encode
@@ -148,3 +149,17 @@ def shipped(kind: AnyKind) -> Templates:
 
 def renderer(kind: AnyKind, templates: Templates) -> Renderer:
     return Renderer(templates, kind=kind.name, name="it", minimal=kind.minimal)
+
+
+def composed(kind: AnyKind, folder: Path, body: bytes) -> bytes:
+    """What is sent for a payload; the payload itself where it is no HTTP that carries it."""
+    written = least(kind)
+    settings = read(written, folder, variables_of(written))
+    if not isinstance(kind, HttpKind):
+        return body
+    return told_with(kind.dialect(kind.own(settings)).exchange([Document("event-1", body)], 0.0)).body
+
+
+def documents_in(body: bytes) -> list[object]:
+    """The JSON documents of a request, one a line."""
+    return [json.loads(line) for line in body.splitlines()]

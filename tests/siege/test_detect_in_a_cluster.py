@@ -25,7 +25,7 @@ from tests.admission import recorded
 from tests.assembly.program import Served, served
 from tests.assembly.small import Place
 from tests.chart.helm import needs_helm, of_kind, rendered
-from tests.simulators.kube_apiserver import ApiServer, api_server, needs_api_server
+from tests.simulators.kube_apiserver import ApiServer, needs_api_server, started
 from tests.simulators.registry import DATA
 
 pytestmark = [needs_helm, needs_api_server]
@@ -94,7 +94,7 @@ class Cluster:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """One for all; namespaces and webhooks are each test's own."""
-    with api_server(tmp_path_factory.mktemp("kube")) as made:
+    with started(tmp_path_factory.mktemp("kube")) as made:
         yield made
 
 

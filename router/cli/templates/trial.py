@@ -85,7 +85,8 @@ class Trial:
     ) -> None:
         kind = kind_of(destination)
         markup, event = kind.markup_by(destination.reads), marked(event, now)
-        rendered(template, event, markup, destination.name, kind.name)  # raises, where a minimal payload would go out
+        # Raises, where a minimal payload would go out.
+        rendered(template, event, markup, destination.name, kind.name, destination.secrets)
         parsed = template.parsed(markup)
         templates = Templates(of_decisions=parsed, of_notices=parsed, of_incidents=parsed)
         is_of_decisions = purpose_of(event) == "decision" and kind.template != template.name
