@@ -25,6 +25,7 @@ from router.events.notices import (
     trouble_notice,
     unmatched_notice,
 )
+from router.events.overrides import GrantData
 from router.events.parts import DecisionParts, image_data
 from router.events.readiness import readiness_notice
 from router.events.schema import (
@@ -35,7 +36,6 @@ from router.events.schema import (
     CloudEvent,
     DecisionData,
     EventData,
-    GrantData,
     ImageData,
     OmittedData,
     OwnerData,

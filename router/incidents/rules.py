@@ -58,8 +58,7 @@ class Rules:
         tests = tuple(parse_matcher(text).compiled() for text in settings.unsilenceable)
         by_name = {one.name: one for one in intervals}
         tree = RoutingTree(routes, settings)
-        often = rates or {}, resend_every or {}
-        return cls(settings, by_name, tree, tests, replica, keep, *often, cluster, exemptions)
+        return cls(settings, by_name, tree, tests, replica, keep, rates or {}, resend_every or {}, cluster, exemptions)
 
     def is_quiet(self, active: Sequence[str], mute: Sequence[str], time_of_day: float) -> bool:
         """Whether intervals hold back now; a name that is gone holds nothing."""

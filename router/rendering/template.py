@@ -38,6 +38,11 @@ from router.rendering.skeleton import Skeleton
 from router.rendering.values import Json, as_json, as_text, without_surrogates
 from router.text import shown
 
+_ADVICE = {
+    "\\": "; inside {{ }} write single quotes",
+    "end of print statement": "; two braces begin a value: write a blank between those of JSON",
+}
+"""What to do about what Jinja says, by what stands in that."""
 SOURCE_LIMIT = 256 * 1024
 """Characters of a template, and bytes of its file."""
 
@@ -123,7 +128,7 @@ class Template:
         try:
             parsed = _parsed(name, source, _ENVIRONMENTS[markup], known)
         except TemplateSyntaxError as error:
-            advice = "; inside {{ }} write single quotes" if "\\" in str(error.message) else ""
+            advice = next((advice for sign, advice in _ADVICE.items() if sign in str(error.message)), "")
             raise TemplateError(f"template {name}: line {error.lineno}: {error.message}{advice}") from error
         except TemplateError as error:
             raise TemplateError(f"template {name}: {error}") from error

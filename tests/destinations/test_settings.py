@@ -76,7 +76,7 @@ def test_every_region_has_its_own_host(region: str) -> None:
             "an admission would wait as long as `linger` says",
         ),
         ({"kind": "otlp", "url": "https://a/x", "linger": "2m"}, "less than or equal to 60"),
-        ({"kind": "webhook", "url": "https://a/x", "batch_size": 2, "template": "x"}, "say `encoding: ndjson`"),
+        ({"kind": "webhook", "url": "https://a/x", "batch_size": 2, "template": "x"}, "`encoding: ndjson`"),
         ({"kind": "webhook", "url": "https://a/x", "concurrency": 100}, "64"),
         ({"kind": "webhook", "url": "https://a/x", "headers": {"X-A": "1", "x-a": "2"}}, "named twice"),
         ({"kind": "webhook", "url": "https://a/x", "headers": {"Expect": "100-continue"}}, "belongs to the connection"),

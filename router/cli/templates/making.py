@@ -23,7 +23,7 @@ from router.cli.templates.shelf import Entry
 from router.destinations.catalogue import kind_of
 from router.destinations.dialect import Reply
 from router.destinations.document import Document
-from router.destinations.kind import HttpKind
+from router.destinations.kind import HttpKind, OwnKind
 from router.destinations.settings import CommonSettings
 from router.destinations.words import references_of
 from router.errors import MisusedError, OutboxError, TemplateError
@@ -49,6 +49,8 @@ class Made:
     """What is sent, without secrets; empty where nothing is."""
     notes: tuple[str, ...]
     """Its size, the limits that hold, and what was cut, a line each."""
+    document: bytes
+    """What the template makes, before anything was made of that."""
 
 
 def event_meant(name: str | None, template: Entry, config: Path | None, folder: Path = Path()) -> Mapping[str, object]:
@@ -123,19 +125,20 @@ def made(template: Entry, event: Mapping[str, object], destination: tuple[Path, 
     """
     if destination is None:
         found = rendered(template, event, template.markups[0], "example", "webhook")
-        return Made(found.body, (f"{len(found.body)} bytes; a document has at most {SIZE}",))
+        return Made(found.body, (f"{len(found.body)} bytes; a document has at most {SIZE}",), found.body)
     settings = destination_of(*destination, os.environ)
     kind = kind_of(settings)
     found = rendered(template, event, kind.markup_by(settings.reads), settings.name, kind.name, settings.secrets)
     event_type, event_id = (str(event.get(key, "")) for key in ("type", "id"))
     sent = _sent(settings, Document(event_id, found.body, found.content_type, found.value, type=event_type))
     if sent is None:
-        return Made(b"", (f"nothing is sent: {settings.name} does not want such an event",))
+        return Made(b"", (f"nothing is sent: {settings.name} does not want such an event",), found.body)
     limits = "".join(f"; at most {most} {what}" for what, most in kind.limits.items())
     body, content_type = sent
     size = f"{len(body)} bytes as {settings.name} ({kind.name}) is sent them{limits}"
     lost = [*cuts([*values_of(found.body)], [*values_of(body)])] if "json" in content_type else []
-    return Made(_masked(body, settings), (size, *lost[:_CUTS_SHOWN], *more(len(lost), _CUTS_SHOWN)))
+    notes = (size, *lost[:_CUTS_SHOWN], *more(len(lost), _CUTS_SHOWN))
+    return Made(_masked(body, settings), notes, _masked(found.body, settings))
 
 
 def _sent(settings: CommonSettings, document: Document) -> tuple[bytes, str] | None:
@@ -150,6 +153,8 @@ def _sent(settings: CommonSettings, document: Document) -> tuple[bytes, str] | N
             except StopIteration:
                 return None
             return post.body, post.headers.get("Content-Type", "")
+        case OwnKind() as kind if kind.sent is not None:
+            return kind.sent(kind.own(settings), document), ""
         case _:
             return document.body, document.content_type
 

@@ -280,6 +280,11 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(mail), "application/json"
 
 
+def sent(settings: SmtpSettings, document: Document) -> bytes:
+    """The mail as a server is given it."""
+    return mail_of(document, settings.from_, tuple(dict.fromkeys(settings.to))).as_bytes(policy=SMTP)
+
+
 KIND = OwnKind(
     settings=SmtpSettings,
     destination=SmtpDestination,
@@ -287,4 +292,5 @@ KIND = OwnKind(
     deduplicates="`Message-ID`, by whoever reads it",
     updates="a mail in the same thread",
     minimal=minimal,
+    sent=sent,
 )

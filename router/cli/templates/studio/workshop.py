@@ -104,7 +104,7 @@ class Workshop:
     def rendered(self, asked: RenderAsked) -> Object:
         """The document, what is to be said about it, and what is wrong; a mistake of the author is no error here."""
         template = replace(wanted(self._config, asked.template), draft=asked.source)
-        answer: dict[str, object] = {"kind": _kind(template), "body": None, "values": [], "notes": []}
+        answer: dict[str, object] = {"kind": _kind(template), "body": None, "values": [], "look": [], "notes": []}
         problems = [*_problems(template)]
         try:
             event = event_of(asked.event, "the event")
@@ -130,7 +130,9 @@ class Workshop:
             done, told = made(template, event, (config, destination)), told_by(config).get(destination)
             kind = told.kind.name if told is not None and told.kind is not None else ""
         body = done.body.decode(errors="replace")
-        return {"kind": kind, "body": body, "values": [*values_of(done.body)], "notes": done.notes}
+        values = [*values_of(done.body)]
+        look = values or [*values_of(done.document)]
+        return {"kind": kind, "body": body, "values": values, "look": look, "notes": done.notes}
 
     def saved(self, asked: SaveAsked) -> Object:
         """Keep a template; raises MisusedError where there is no folder, or the file has changed (2)."""

@@ -96,7 +96,7 @@ function show(found) {
   if (isOld) return;
   const texts = found.values.map((one) => JSON.stringify(one, null, 2));
   at("document").textContent = texts.length ? texts.join("\n") : found.body;
-  at("look").replaceChildren(...(texts.length ? drawn(found.kind, found.values) : [element("div", "verbatim", found.body)]));
+  at("look").replaceChildren(...drawn(found.kind, found.look));
 }
 
 async function render() {
