@@ -9,6 +9,7 @@
     ├── ClusterError                  the cluster's API did not do what it was asked
     ├── MisusedError                  a command line asks for what there is not
     ├── OutboxError                   the outbox can't take, find or change what it was asked to
+    ├── ReplicaError                  another replica can't be asked, or has answered that it can't
     └── NotVerifiedError              an image is not proven; `verdict` says in which sense
         ├── UnsignedError             no signature there
         ├── UntrustedSignatureError   signed, but not by those whom the rule asks for
@@ -36,8 +37,9 @@ from typing import ClassVar, Literal, TypeAlias
 from router.reasons import Absence, Distrust, Flaw, Obstacle, Reason
 from router.verdict import Verdict
 
-UnreadableCause: TypeAlias = Literal["no_json", "no_review", "no_uid"]
-"""Why a body can't be answered as a review: it is no JSON object, no AdmissionReview v1, or without a uid."""
+UnreadableCause: TypeAlias = Literal["no_json", "no_review", "no_uid", "unread"]
+"""Why a body can't be answered as a review: it is no JSON object, no AdmissionReview v1, or without a uid. Or why it is
+answered without being judged: only its beginning was read."""
 
 RefreshCause: TypeAlias = Literal["unreachable", "refused", "unkept", "internal_error"]
 """Why a trusted root was not renewed: nobody answered as a repository does; what came is not vouched for, is out of
@@ -113,6 +115,10 @@ class MisusedError(GatecrierError):
 
 class OutboxError(GatecrierError):
     """The outbox can't take, find or change what it was asked to."""
+
+
+class ReplicaError(GatecrierError):
+    """Another replica can't be asked, or has answered that it can't."""
 
 
 class NotVerifiedError(GatecrierError):

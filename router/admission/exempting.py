@@ -15,6 +15,7 @@ from router.admission.asked import Asked
 from router.admission.judging import Pause
 from router.decision import Finding
 from router.images import parse_reference
+from router.policy import Exemptions
 from router.verdict import Verdict
 from router.verification.lasting import Lasting
 
@@ -26,13 +27,18 @@ async def exempt(asked: Asked, findings: Sequence[Finding]) -> list[Finding]:
         return list(findings)
     found, pause = [], Pause()
     for finding in findings:
-        by = None
-        if finding.is_failing and finding.reference is not None:
-            is_invalid = finding.verdict is Verdict.INVALID
-            by = exemptions.find(parse_reference(finding.reference), namespace, is_invalid=is_invalid)
-        found.append(finding if by is None else finding.exempt(by))
+        found.append(exempt_in(exemptions, namespace, finding))
         await pause.if_due()
     return found
+
+
+def exempt_in(exemptions: Exemptions, namespace: str, finding: Finding) -> Finding:
+    """The finding, exempt where an exemption in force lets it in there."""
+    if not finding.is_failing or finding.reference is None:
+        return finding
+    is_invalid = finding.verdict is Verdict.INVALID
+    by = exemptions.find(parse_reference(finding.reference), namespace, is_invalid=is_invalid)
+    return finding if by is None else finding.exempt(by)
 
 
 def lasting(findings: Sequence[Finding]) -> Lasting:

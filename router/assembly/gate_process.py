@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -39,6 +40,7 @@ class GateWork:
         self._line = Line(introduction.keeper)
         intake = RemoteIntake(self._line)
         self._half = GateHalf(intake, observing, introduction.replica, tending, gates=introduction.gates)
+        self._tending = tending
         self._sockets = sockets
         self._prepared: Deciding | None = None
 
@@ -57,6 +59,13 @@ class GateWork:
     async def start(self) -> None:
         """Listen."""
         await self._half.listen([socket.socket(fileno=descriptor) for descriptor in self._sockets])
+        self._tending.keep("say that requests are taken", self._saying_that_we_watch())
+
+    async def _saying_that_we_watch(self) -> None:
+        while True:
+            with contextlib.suppress(PeerError):  # the next word will do
+                await self._line.ask(messages.WATCHING)
+            await asyncio.sleep(messages.WATCHING_EVERY)
 
     async def counts(self) -> Mapping[str, int]:
         """How many connections of each state there are."""

@@ -22,6 +22,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from router import __version__
+from router.admission import exempting
 from router.admission.asked import Asked, GateRules, Times
 from router.admission.decisions import Decisions
 from router.admission.draft import Draft
@@ -33,7 +34,7 @@ from router.assembly.observing import MetricsObserver
 from router.decision import Finding, Grant, Place
 from router.errors import OutboxError, ReviewError
 from router.events import Origin
-from router.images import ImageReference
+from router.images import Digest, ImageReference
 from router.outbound.closing import Closing
 from router.outbox import NewEvent, Number
 from router.policy import BreakGlass, Enforcement, Exemptions, Rule
@@ -132,10 +133,12 @@ class Inquiry(Closing):
         self._verifier = Verifier(self._registry, settings.verifiers, outside=outside)
         self._turnstile = Turnstile()
         judging = ImageJudge(self._policy, self._verifier, self._verifier.wants, observing, self._turnstile)
+        self._judging = judging
+        self._exemptions = Exemptions(settings.exemptions, time.time)
         rules = GateRules(
             origin=Origin(settings.cluster, ""),
             enforcement=Enforcement(settings.enforcement),
-            exemptions=Exemptions(settings.exemptions, time.time),
+            exemptions=self._exemptions,
             break_glass=BreakGlass(settings.break_glass),
             grants=_none,
             controllers=(),
@@ -165,6 +168,21 @@ class Inquiry(Closing):
         times, asker = self._times(), Asker("", is_dry_run=False)
         found = await judging.findings([Place("", "container", text, "")], times.came, times.deadline, asker)
         return Told(found.findings[0], accounting.account)
+
+    async def digest(self, text: str, digest: str | None) -> Finding:
+        """What is known about the digest that an image, as it is written, was seen to mean; of equal ones once.
+
+        Where no digest was seen, it is what the image means now.
+        """
+        times, asker, place = self._times(), Asker("", is_dry_run=False), Place("", "container", text, "")
+        if digest is None:
+            found = await self._judging.findings([place], times.came, times.deadline, asker)
+            return found.findings[0]
+        return await self._judging.of_digest(place, Digest.parse(digest), times.came, times.deadline, asker)
+
+    def exempt(self, finding: Finding, namespace: str) -> Finding:
+        """The same in a namespace, where an exemption may let it in."""
+        return exempting.exempt_in(self._exemptions, namespace, finding)
 
     async def review(self, body: bytes) -> tuple[Asked, Draft | None]:
         """What is asked in an AdmissionReview, and what would be decided; None where there is nothing to judge.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ class KeeperWork:
         self._server: asyncio.Server | None = None
         self._patience = 0.0
         self._refreshing: Refreshing | None = None
+        self._watched_at = -math.inf
 
     @property
     def failure(self) -> str:
@@ -55,7 +57,9 @@ class KeeperWork:
         """Make what it asks for, and change nothing but that the outbox is open."""
         part = await asyncio.to_thread(keeper_part, configuration.part)
         if self._half is None:
-            self._half = await KeeperHalf.open(part, self._observing, self._replica, self._tending)
+            config = Path(configuration.part.path)
+            self._half = await KeeperHalf.open(part, self._observing, self._replica, self._tending, config)
+            self._half.watch_while(self._is_watching)
         self._prepared = part, self._half.prepare(part), configuration
 
     async def commit(self) -> None:
@@ -64,7 +68,7 @@ class KeeperWork:
             part, made, configuration = self._prepared
             self._observing.expect_destinations(list(made))
             self._patience = configuration.patience
-            await self._keeping.commit(part, made, configuration.generation)
+            await self._keeping.commit(part, made, configuration.generation, configuration.identity)
             self._look_after(configuration.repositories, part.settings.outbox.path.parent / TRUST)
 
     def _look_after(self, repositories: Sequence[Repository], folder: Path) -> None:
@@ -80,7 +84,12 @@ class KeeperWork:
 
     async def start(self) -> None:
         """Answer gates, and forget old events now and then."""
-        topics = {**answers(self._keeping.intake), messages.RECEIPTS: self._receipts, messages.GRANTS: self._grants}
+        topics = {
+            **answers(self._keeping.intake),
+            messages.RECEIPTS: self._receipts,
+            messages.GRANTS: self._grants,
+            messages.WATCHING: self._hear_of_watching,
+        }
 
         async def answer(topic: str, body: bytes) -> bytes:
             if (answering := topics.get(topic)) is None:
@@ -112,6 +121,14 @@ class KeeperWork:
         if self._half is None:
             raise PeerRefusedError("prepare a configuration first")
         return self._half
+
+    async def _hear_of_watching(self, _: bytes) -> bytes:
+        self._watched_at = asyncio.get_running_loop().time()
+        return b""
+
+    def _is_watching(self) -> bool:
+        """Whether a gate was heard of within the last times that one should have been."""
+        return asyncio.get_running_loop().time() - self._watched_at < 3 * messages.WATCHING_EVERY
 
     async def _receipts(self, body: bytes) -> bytes:
         asked = messages.unpack(body, messages.Receivers)

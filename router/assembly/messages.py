@@ -14,6 +14,7 @@ To it:
 Of a gate to the keeper:
     receipts    tell these destinations now, and say who has given a receipt
     grants      what break-glass lets in at this moment in a namespace
+    watching    requests are taken here, every `WATCHING_EVERY` seconds
 """
 
 from __future__ import annotations
@@ -24,11 +25,15 @@ from typing import TypeVar
 import msgspec
 
 from router.pem import Pair
+from router.replicas.identity import Identity
 from router.settings.snapshot import Snapshot
 from router.verification.repositories import Repository
 
 INTRODUCE, PREPARE, COMMIT, START, LEAVE, STOP = "introduce", "prepare", "commit", "start", "leave", "stop"
 COUNTS, FACTS, RECEIPTS, GRANTS, ROOT = "counts", "facts", "receipts", "grants", "root"
+WATCHING = "watching"
+WATCHING_EVERY = 30.0
+"""Seconds."""
 
 _M = TypeVar("_M")
 
@@ -60,6 +65,8 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
     """What trusted roots are renewed from; nothing for gates."""
     roots: Mapping[str, bytes] = {}
     """What those are known to hold, by their ids, as Sigstore's trusted_root JSON."""
+    identity: Identity | None = None
+    """By what other replicas know us, where one collects events; nothing for gates."""
 
 
 class RefreshedRoot(msgspec.Struct, frozen=True, array_like=True):

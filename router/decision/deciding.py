@@ -106,6 +106,12 @@ def without_grant(decision: Decision) -> Decision:
     return replace(decision, warnings=(*decision.warnings, wording.NO_GRANT))
 
 
+def of_unread(count: int, problem: str) -> Decision:
+    """What is told of so many requests that were let in unread, where nothing blocks; `problem` is the first one's."""
+    message = f"{count} request{'s' * (count > 1)} let in unread; the first: {wording.noted(problem)}"
+    return Decision(RequestOutcome.ADMITTED, Mode.DETECT, True, Severity.MEDIUM, message, (), "")
+
+
 def last_word(problem: str, *, blocks: bool) -> Decision:
     """The decision when a stage of the gate failed: of constants alone, so that it can't fail."""
     said = f"the images could not be judged: {problem}"

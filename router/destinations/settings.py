@@ -18,12 +18,14 @@ from router.fields import Duration, Name, RateSetting, Size, Wait
 from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
 from router.pem import PairSettings, read_authorities
+from router.rendering.secret_places import MOST
 from router.routing.settings import ReceiverSettings
 from router.text import shown
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]*", re.ASCII)
+_SECRET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _VISIBLE = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _OURS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "accept-encoding"}
@@ -82,6 +84,18 @@ def _check_proxy(url: str, *, is_literal: bool) -> None:
         raise ValueError("a proxy with user and password is a secret: a reference, {file: PATH} or {env: NAME}")
 
 
+def _secret_name(name: str) -> str:
+    if _SECRET_NAME.fullmatch(name) is None:
+        raise ValueError(
+            f"{shown(name, 80)} is not a valid name of a secret; write small letters, digits and _, such as api_key"
+        )
+    return name
+
+
+SecretName: TypeAlias = Annotated[str, AfterValidator(_secret_name)]
+"""As a template can write it."""
+
+
 class ClientCertificate(PairSettings):
     """Who we are to a receiver that asks for it."""
 
@@ -106,6 +120,10 @@ class CommonSettings(ReceiverSettings):
 
     def bind(self, forget_after: float) -> None:
         """Be told after how many seconds an incident is over of which nothing is heard; most kinds need not know."""
+
+    secrets: Annotated[dict[SecretName, Secret], Field(max_length=MOST)] = {}  # noqa: RUF012 - pydantic copies it
+    """Secrets by name, of which a template has the places: `{{ destination.secrets.NAME }}`. They are filled in when a
+    document is sent, and stand nowhere else."""
 
     @property
     def reads(self) -> str | None:

@@ -25,7 +25,9 @@ from router.events.notices import (
     trouble_notice,
     unmatched_notice,
 )
+from router.events.overrides import GrantData
 from router.events.parts import DecisionParts, image_data
+from router.events.readiness import readiness_notice
 from router.events.schema import (
     CONTENT_TYPE,
     DECISION_TYPE,
@@ -34,7 +36,6 @@ from router.events.schema import (
     CloudEvent,
     DecisionData,
     EventData,
-    GrantData,
     ImageData,
     OmittedData,
     OwnerData,
@@ -87,6 +88,7 @@ __all__ = [
     "held_notice",
     "image_data",
     "notice_schema",
+    "readiness_notice",
     "reduced",
     "timestamp",
     "top_owner",

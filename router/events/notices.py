@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from router.events.making import Origin, event_id, timestamp
-from router.events.schema import STRICT
+from router.events.overrides import STRICT
 from router.telemetry.causes import Cause
 from router.text import cut, more, one_line
 from router.verdict import Severity
@@ -31,6 +31,7 @@ SILENCE_ENDED: Final = "dev.gatecrier.silence.ended.v1"
 SILENCE_UNMATCHED: Final = "dev.gatecrier.silence.unmatched.v1"
 INTERVAL_ENDED: Final = "dev.gatecrier.interval.ended.v1"
 RATE_EXCEEDED: Final = "dev.gatecrier.rate.exceeded.v1"
+READINESS_CHANGED: Final = "dev.gatecrier.readiness.changed.v1"
 EXEMPTION_ENDING: Final = "dev.gatecrier.exemption.ending.v1"
 EXEMPTION_ENDED: Final = "dev.gatecrier.exemption.ended.v1"
 HeldBy: TypeAlias = Literal["silence", "interval", "rate"]
@@ -65,6 +66,12 @@ class FactsData(TypedDict):
     """How many events."""
     still_open: NotRequired[int]
     """How many of the incidents go on."""
+    is_ready: NotRequired[bool]
+    """Whether namespaces can be enforced now, or can't any more."""
+    namespaces: NotRequired[str]
+    """Their names, with a comma between them; of very many the first ones."""
+    count: NotRequired[int]
+    """How many there are."""
     until: NotRequired[str]
     """When the exemption ends, or has ended: RFC 3339, UTC."""
     exemption: NotRequired[str]
@@ -92,6 +99,7 @@ class NoticeData(TypedDict):
         "dev.gatecrier.silence.unmatched.v1",
         "dev.gatecrier.interval.ended.v1",
         "dev.gatecrier.rate.exceeded.v1",
+        "dev.gatecrier.readiness.changed.v1",
         "dev.gatecrier.exemption.ending.v1",
         "dev.gatecrier.exemption.ended.v1",
     ]

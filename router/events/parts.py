@@ -100,6 +100,8 @@ def image_data(finding: Finding) -> ImageData:
         "wanted": finding.wanted,
         "judged_by": judgement.judged_by,
     }
+    if not finding.is_enforced:
+        data["is_enforced"] = False
     if (exempted := finding.exempted) is not None:
         data["exemption"] = {
             "pattern": exempted.by.pattern,

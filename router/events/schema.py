@@ -9,30 +9,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Annotated, Final, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from router.events.overrides import STRICT, ExemptionData, GrantData
 
 DECISION_TYPE: Final = "dev.gatecrier.admission.decision.v1"
 UNREADABLE_TYPE: Final = "dev.gatecrier.admission.unreadable.v1"
 INCIDENT_TYPES: Final = ("dev.gatecrier.incident.",)
 """What the types of messages about incidents begin with; the state and the version follow."""
 CONTENT_TYPE = "application/cloudevents+json"
-
-STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-
-@with_config(STRICT)
-class GrantData(TypedDict):
-    """What a broken glass lets in, and by whom."""
-
-    id: str
-    """The id of the event of the request that has broken it."""
-    by: str
-    """The user who has."""
-    until: str
-    """Until when controllers' objects with its images are let in in its namespace: RFC 3339, UTC."""
-    is_new: bool
-    """Whether this very request has broken it."""
 
 
 @with_config(STRICT)
@@ -157,22 +143,6 @@ class SignerData(TypedDict):
 
 
 @with_config(STRICT)
-class ExemptionData(TypedDict):
-    """By what an image that fails is let in, and what is true of it."""
-
-    pattern: str
-    """Pattern of the exemption."""
-    reason: str
-    """Who allowed it and why."""
-    until: str
-    """When it ends: RFC 3339, UTC."""
-    true_verdict: str
-    """The verdict that the image has without it."""
-    true_reason: str
-    """The code for the cause of that."""
-
-
-@with_config(STRICT)
 class ImageData(TypedDict):
     """One place of an image, and what was found out about it."""
 
@@ -204,6 +174,8 @@ class ImageData(TypedDict):
     """How long this image's verdict took."""
     is_new: NotRequired[bool]
     """Whether it was among those that decided: in an update of a Pod only images that were not there before do."""
+    is_enforced: NotRequired[bool]
+    """False where its rule is in `detect`, so that it is refused in no namespace; else it is not there."""
     wanted: NotRequired[str]
     """What the rule asks for, in words; empty where no rule matched."""
     judged_by: NotRequired[str]
@@ -227,14 +199,14 @@ class OmittedData(TypedDict):
 class UnreadableData(TypedDict):
     """Bodies of one cause that came within a minute."""
 
-    cause: Literal["no_json", "no_review", "no_uid"]
-    """No JSON object; no AdmissionReview v1; no uid in it."""
+    cause: Literal["no_json", "no_review", "no_uid", "unread"]
+    """No JSON object; no AdmissionReview v1; no uid in it; only its beginning was read, and it was let in."""
     count: int
     """How many."""
     first_peer: str
     """Address that sent the first."""
     first_sha256: str
-    """SHA-256 of the first, in hexadecimal."""
+    """SHA-256 of the first, or of what was read of it, in hexadecimal."""
 
 
 @with_config(STRICT)

@@ -21,7 +21,7 @@ Where there is one, the events of its transaction are consumed once more, each b
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from router.events import BEGINNING, EventData, decode
@@ -57,10 +57,11 @@ AT_ONCE = 64
 
 
 class Consuming:
-    """One transaction's work."""
+    """One transaction's work; `seen` is told of the events of a group, as they were read, before its end."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, seen: Callable[[sqlite3.Connection, Sequence[Facts]], None] | None = None) -> None:
         self._work = work
+        self._seen = seen
         self._teller = Teller(work)
         self._begin()
 
@@ -76,22 +77,23 @@ class Consuming:
         if not self._are_consumed(found) and len(found) > 1:
             for stored in found:
                 self._are_consumed([stored])
-        ledger.note_consumed(self._work.connection, found[-1].sequence)
+        ledger.note_consumed(self._work.connection, found)
         return len(found)
 
     def _are_consumed(self, events: Sequence[Stored]) -> bool:
         """Consume all of these, or none where we make a mistake about one."""
         self._work.connection.execute("SAVEPOINT events")
         try:
-            for stored in events:
-                self._event(stored)
+            read = [one for stored in events if (one := self._event(stored)) is not None]
             self._incidents.flush()
             self._proven.flush()
+            if self._seen is not None:
+                self._seen(self._work.connection, read)
         except sqlite3.Error:
             raise
         except Exception:  # a mistake of ours about one event keeps nobody from others
             if len(events) == 1:  # else each of them comes again by itself
-                log.exception("incident_event_failed", event_id=stored.id)
+                log.exception("incident_event_failed", event_id=events[0].id)
             self._work.connection.execute("ROLLBACK TO events")
             self._begin()
             return False
@@ -136,9 +138,9 @@ class Consuming:
         self._incidents.save(incident)
         self._incidents.flush()
 
-    def _event(self, stored: Stored) -> None:
+    def _event(self, stored: Stored) -> Facts | None:
         if not stored.body.startswith(_OF_ADMISSION):
-            return
+            return None
         data = decode(stored.body)["data"]
         one = self._read(stored, data)
         self._note(one)
@@ -154,6 +156,7 @@ class Consuming:
         self._end_what_is_over(one, stored.body, touched)
         for incident in touched.values():
             self._incidents.save(incident)
+        return one
 
     def _read(self, stored: Stored, data: EventData) -> Facts:
         connection, cluster = self._work.connection, data["cluster"]

@@ -129,5 +129,46 @@ MIGRATIONS = (
         exemption TEXT NOT NULL, until REAL NOT NULL, state TEXT NOT NULL, PRIMARY KEY (exemption, until, state)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE incident_progress ADD COLUMN collected INTEGER NOT NULL DEFAULT -2251799813685248;
+    ALTER TABLE incident_progress ADD COLUMN collected_consumed INTEGER NOT NULL DEFAULT -2251799813685248;
+    ALTER TABLE incident_progress ADD COLUMN offered INTEGER NOT NULL DEFAULT 0;
+    """,
+    """
+    CREATE TABLE seen_namespaces (
+        namespace     TEXT PRIMARY KEY,
+        mode          TEXT NOT NULL,
+        first_at      REAL NOT NULL,
+        last_at       REAL NOT NULL,
+        images        INTEGER NOT NULL DEFAULT 0,
+        overflowed_at REAL,
+        state         TEXT NOT NULL DEFAULT '',
+        scanned_at    REAL,
+        pods          INTEGER NOT NULL DEFAULT 0,
+        unknown_pods  INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE seen_days (
+        namespace TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL, would_reject INTEGER NOT NULL,
+        PRIMARY KEY (namespace, day)
+    ) WITHOUT ROWID;
+    CREATE TABLE seen_images (
+        namespace TEXT NOT NULL,
+        key       BLOB NOT NULL,
+        owner     BLOB NOT NULL,
+        kinds     TEXT NOT NULL,
+        standing  TEXT NOT NULL,
+        is_open   INTEGER NOT NULL,
+        first_at  REAL NOT NULL,
+        last_at   REAL NOT NULL,
+        times     INTEGER NOT NULL,
+        rejected  INTEGER NOT NULL,
+        PRIMARY KEY (namespace, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE seen_bodies (
+        namespace TEXT NOT NULL, key BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (namespace, key)
+    );
+    CREATE INDEX open_images ON seen_images (namespace, owner, standing, last_at) WHERE is_open;
+    CREATE TABLE watching (began_at REAL NOT NULL, beat_at REAL NOT NULL, gaps TEXT NOT NULL);
+    """,
 )
 """What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""

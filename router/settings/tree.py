@@ -18,6 +18,7 @@ from router.kubernetes.settings import KubernetesSettings
 from router.outbox.settings import OutboxSettings
 from router.policy import BreakGlassSettings
 from router.policy.settings import EnforcementSettings, ExemptionSettings, RuleSettings
+from router.readiness.settings import ReadinessSettings
 from router.registry.settings import RegistrySettings
 from router.rendering.settings import TemplatesSettings
 from router.routing import IncidentSettings, TimeIntervalSettings
@@ -112,6 +113,8 @@ class KeeperSettings(ClusterSettings):
     """How events become incidents, of which people are told."""
     time_intervals: tuple[TimeIntervalSettings, ...] = ()
     """Times by name, which `active` and `mute` of routes name."""
+    readiness: ReadinessSettings = ReadinessSettings()
+    """When a namespace is ready to be enforced."""
     kubernetes: KubernetesSettings | None = None
     """How the cluster's API is asked. Absent: it never is, and what needs it is refused."""
     exemptions: _Exemptions = ()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from router.events import EventData, GrantData, ImageData, OwnerData, as_json, top_owner
 from router.incidents import exempt, silences
 from router.incidents.consuming import Consuming
+from router.incidents.facts import Facts
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
 from router.incidents.unmatched import tell_of_unmatched
@@ -44,6 +46,9 @@ def owner(kind: str, name: str, uid: str = "") -> OwnerData:
 
 class World:
     """One outbox's file with its ledger."""
+
+    seen: Callable[[sqlite3.Connection, Sequence[Facts]], None] | None = None
+    """Who else hears of what is consumed."""
 
     def __init__(
         self,
@@ -85,6 +90,7 @@ class World:
         corrects: str | None = None,
         event_id: str | None = None,
         grant: GrantData | None = None,
+        would_reject: bool | None = None,
     ) -> str:
         """Append an event about an object; a route of people takes what fails, unless others are named."""
         self.number += 1
@@ -94,7 +100,7 @@ class World:
             "decision": {
                 "outcome": outcome,
                 "mode": "detect",
-                "would_reject": is_failing,
+                "would_reject": is_failing if would_reject is None else would_reject,
                 "severity": severity,
                 "message": "",
                 "break_glass": None,
@@ -157,12 +163,12 @@ class World:
         """Consume what is there; with `crash` the first transaction is lost before its commit, and made again."""
         if crash:
             self.connection.execute("BEGIN IMMEDIATE")
-            Consuming(self.work()).events()
+            Consuming(self.work(), self.seen).events()
             self.connection.execute("ROLLBACK")
         many = 1
         while many:
             self.connection.execute("BEGIN IMMEDIATE")
-            many = Consuming(self.work()).events()
+            many = Consuming(self.work(), self.seen).events()
             self.connection.execute("COMMIT")
 
     def look(self) -> None:

@@ -237,18 +237,18 @@ class WebhookDialect(OneRequest):
         """One document, or a batch of them."""
         ids = [one.event_id for one in documents]
         event_id = ids[0] if len(ids) == 1 else batch_id(ids)
-        body, content_type = self._body(documents)
+        body, content_type, encoding = self._body(documents)
         headers = {**self._extra, "Content-Type": content_type, "webhook-id": event_id}
-        return Post(body, headers, verb=self._method, seal=self._seal(event_id, int(now)))
+        return Post(body, headers, verb=self._method, encoding=encoding, seal=self._seal(event_id, int(now)))
 
-    def _body(self, documents: Sequence[Document]) -> tuple[bytes, str]:
-        """And its media type."""
+    def _body(self, documents: Sequence[Document]) -> tuple[bytes, str, Encoding]:
+        """With its media type and encoding."""
         are_events = all(one.is_event for one in documents)
         if are_events and self._batches_events:
-            return b"[%b]" % b",".join(one.body for one in documents), BATCHED
+            return b"[%b]" % b",".join(one.body for one in documents), BATCHED, "json"
         if are_events and len(documents) == 1:
-            return documents[0].body, STRUCTURED
-        return encoded(documents, self._encoding), self._content_type
+            return documents[0].body, STRUCTURED, "json"
+        return encoded(documents, self._encoding), self._content_type, self._encoding
 
     def _seal(self, event_id: str, timestamp: int) -> Seal | None:
         if (key := self._key) is None:
