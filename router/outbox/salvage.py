@@ -45,6 +45,7 @@ _LEDGER = (
     "seen_days",
     "seen_images",
     "seen_bodies",
+    "told_findings",
     "watching",
 )
 UNKNOWN = 1_000_000
