@@ -17,6 +17,7 @@ receives, never who comes next. From the outside in:
     admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
     delivery       from the outbox to the receivers: claim, render, deliver, settle
     incidents      what people are told once, when it changes, goes on and ends: the third driver; silences
+    object_events  Kubernetes Events on what was refused or would be, for those who describe it
     trust          trusted roots that change while we run: taken from their repositories, kept, told
     destinations   how each service wants to be told, and what its answers mean
     outbox         nothing is lost between the two halves
@@ -44,6 +45,7 @@ receives, never who comes next. From the outside in:
     verdict        the closed vocabulary of a decision
     steps          work that may be laid down at any step
     text           texts that others wrote, as people may read them
+    whole_files    a whole file in place of another
 """
 
 __version__ = "0.1.0"

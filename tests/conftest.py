@@ -20,6 +20,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from router.telemetry import logs
+from tests.simulators.kube_apiserver import ApiServer, started
 from tests.simulators.log import Log, collected
 from tests.surroundings import log_plainly, trust_nobody
 
@@ -49,3 +50,10 @@ def log() -> Iterator[Log]:
     """What the test makes the program log, as JSON."""
     with collected() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """A real API server, one for all tests of a run: each makes namespaces of its own."""
+    with started(tmp_path_factory.mktemp("kube")) as server:
+        yield server

@@ -11,6 +11,7 @@ tells of; they hold for all of it.
     ago will do.
 (3) What fails may be exempt (`router.admission.exempting`). The decision follows from the findings and the mode of the
     namespace (`router.decision`). What can't be read is refused in enforce and let in with a warning in detect.
+    Where the glass was broken it is let in all the same (`router.admission.breaking`).
 (4) A dry run ends here: same answer, no event.
 (5) A destination that must be told gives its receipt before an admission in enforce mode; without it the request is
     refused. In detect nothing waits.
@@ -38,7 +39,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Sequence
 
-from router.admission import exempting, pinning, review
+from router.admission import breaking, exempting, pinning, review
 from router.admission.asked import Asked, GateRules, Times
 from router.admission.decisions import Alike
 from router.admission.draft import Draft
@@ -49,7 +50,7 @@ from router.admission.review import AdmissionRequest, Objects
 from router.admission.telling import EventRecorder
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import SKIPPED, Workload, read_workload
-from router.decision import Failure, Finding, decide, last_word, unanswered
+from router.decision import Failure, Finding, decide, last_word, unanswered, unjudged, without_grant
 from router.events import event_id
 from router.outbox import NewEvent
 from router.slices import OutOfTimeError, Slices
@@ -82,7 +83,8 @@ class Gate:
         workload, problem = Workload(), request.problem
         if not problem:
             try:
-                workload = await self.slices.run(read_workload(request, objects, rules.csi_drivers), times.deadline)
+                reading = read_workload(request, objects, rules.csi_drivers, rules.break_glass.annotation)
+                workload = await self.slices.run(reading, times.deadline)
             except OutOfTimeError:
                 problem = "there was no time to read the object"
             except UnreadableJsonError as error:
@@ -92,8 +94,9 @@ class Gate:
             ) as error:  # whoever writes an object could else bring about a last word, which tells nobody
                 log.exception("object_not_read", uid=request.uid, namespace=request.namespace)
                 problem = f"reading the object failed ({type(error).__name__})"
+        workload, claim = breaking.claimed(rules, request, workload)
         never_block |= workload.never_blocks
-        return Asked(request, workload, rules, mode, never_block, times, began, problem)
+        return Asked(request, workload, rules, mode, never_block, times, began, problem, claim)
 
     def unread(self, rules: GateRules, request: AdmissionRequest, label: Mode | None = None) -> Asked:
         """A request whose client went away while it was being read."""
@@ -108,7 +111,7 @@ class Gate:
         try:
             if workload.skip is not None:
                 self._observer.skipped(workload.skip)
-                return review.reply(asked.request.uid, allowed=True)
+                return review.reply(asked.request.uid, allowed=True, warnings=unjudged(workload.notices))
             return await self._told(asked, await decided(asked))
         except Exception as error:  # the one boundary: without it the webhook has the last word, which makes no event
             log.exception("gate_stage_failed", uid=asked.request.uid, namespace=asked.request.namespace)
@@ -147,6 +150,8 @@ class Gate:
                 first = None
         reply = _reply(asked, draft)
         is_stored = await self._store(asked, draft, first)
+        if not is_stored and draft.has_grant:
+            reply = _reply(asked, Draft(without_grant(draft.decision), draft.findings))
         if not is_stored and draft.is_admission and asked.needs_outbox:
             draft = _failed(draft.findings, asked, Failure.event_not_stored())
             reply = _reply(asked, draft)
@@ -195,9 +200,14 @@ class Gate:
 
 
 async def decided(asked: Asked) -> Draft:
-    """What is decided about a request that brings images: as it was decided before, while that holds."""
+    """What is decided about a request that brings images."""
     if asked.problem:
         return _failed((), asked, Failure.unreadable(asked.problem))
+    return await breaking.broken(asked, await _judged(asked))
+
+
+async def _judged(asked: Asked) -> Draft:
+    """What follows from its images: as it was decided before, while that holds."""
     workload, decisions = asked.workload, asked.rules.decisions
     namespace = asked.request.namespace
     exempt_in = namespace if asked.rules.exemptions.concern(namespace) else None

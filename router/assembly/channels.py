@@ -12,6 +12,7 @@ from router.destinations.catalogue import DestinationSettings, kind_of, open_des
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.over_http import Heard
+from router.destinations.secrets import places_of
 from router.events import type_of
 from router.rendering.library import Templates
 from router.rendering.renderer import Renderer
@@ -57,7 +58,9 @@ def channel_of(
 ) -> Channel:
     """The channel of one destination; `fell_back` and errors as above, `heard` is told what comes back over HTTP."""
     kind = kind_of(destination)
-    renderer = Renderer(templates, kind=kind.name, name=destination.name, minimal=kind.minimal)
+    renderer = Renderer(
+        templates, kind=kind.name, name=destination.name, minimal=kind.minimal, secrets=places_of(destination)
+    )
     return Channel(
         open_destination(destination, egress, heard),
         partial(_rendered, renderer, fell_back),

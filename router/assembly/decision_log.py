@@ -6,7 +6,7 @@ The gate writes none: a line costs about as much as deciding. What could not be 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 
 from router.events import DECISION_TYPE, EventData, ImageData, decode
@@ -23,16 +23,22 @@ SHOWN_CHARACTERS = 200
 
 
 class LoggedIntake:
-    """Implements `Intake` by another, and logs each decision that it has stored."""
+    """Implements `Intake` by another, and logs each decision that it has stored.
 
-    def __init__(self, intake: Intake) -> None:
+    Args:
+        intake: Stores events.
+        hear: Is told each decision that was stored, too.
+    """
+
+    def __init__(self, intake: Intake, hear: Callable[[EventData], None] = lambda _: None) -> None:
         self._intake = intake
+        self._hear = hear
 
     async def append(self, event: NewEvent) -> Number:
         """Store an event, and log the decision that it tells of."""
         number = await self._intake.append(event)
         try:
-            _log(event)
+            self._tell(event)
         except Exception:  # it is stored; the gate would take it for not stored, and may refuse
             log.exception("decision_not_logged", event_id=event.id)
         return number
@@ -41,12 +47,14 @@ class LoggedIntake:
         """Take events back."""
         return await self._intake.withdraw(ids)
 
+    def _tell(self, stored: NewEvent) -> None:
+        event = decode(stored.body)
+        if event["type"] == DECISION_TYPE:
+            _log(stored.id, event["data"])
+            self._hear(event["data"])
 
-def _log(stored: NewEvent) -> None:
-    event = decode(stored.body)
-    if event["type"] != DECISION_TYPE:
-        return
-    data: EventData = event["data"]
+
+def _log(event_id: str, data: EventData) -> None:
     decision, request, workload = data["decision"], data["request"], data["workload"]
     log.info(
         "request_decided",
@@ -58,7 +66,7 @@ def _log(stored: NewEvent) -> None:
         would_reject=decision["would_reject"],
         verdicts=[_verdict(image) for image in _shown(data["images"])],
         milliseconds=round(data["timings"]["gate_milliseconds"], 2),
-        event_id=stored.id,
+        event_id=event_id,
     )
 
 

@@ -32,13 +32,13 @@ from router.admission.review import read_review
 from router.admission.telling import EventRecorder
 from router.assembly.observing import MetricsObserver
 from router.assembly.running_judge import RunningJudge
-from router.decision import Finding, Place
+from router.decision import Finding, Grant, Place
 from router.errors import OutboxError, ReviewError
 from router.events import Origin
 from router.images import ImageReference
 from router.outbound.closing import Closing
 from router.outbox import NewEvent, Number
-from router.policy import Enforcement, Exemptions, Rule
+from router.policy import BreakGlass, Enforcement, Exemptions, Rule
 from router.registry import RegistryClient
 from router.routing import RouteSettings, RoutingTree
 from router.settings.judging import AskingSettings, JudgedBy
@@ -97,6 +97,10 @@ async def _nobody(_body: bytes, _id: str, _wanted: Sequence[str], _deadline: flo
     return frozenset()
 
 
+async def _none(_namespace: str, _deadline: float) -> Sequence[Grant]:
+    return ()
+
+
 def _kept_roots(settings: AskingSettings) -> Roots:
     if settings.outbox is None or not repositories_of(settings.verifiers):
         return NO_ROOTS
@@ -138,6 +142,9 @@ class Inquiry(Closing):
             origin=Origin(settings.cluster, ""),
             enforcement=Enforcement(settings.enforcement),
             exemptions=self._exemptions,
+            break_glass=BreakGlass(settings.break_glass),
+            grants=_none,
+            controllers=(),
             judging=judging,
             decisions=Decisions(judging.holds),
             routes=RoutingTree(RouteSettings()),
@@ -148,6 +155,7 @@ class Inquiry(Closing):
             pin_digests=False,
             csi_drivers=frozenset(settings.webhook.csi_image_drivers),
             longest=seconds,
+            now=time.time,
         )
         self._gate = Gate(rules, EventRecorder(_Nowhere(), observing), observing)
 

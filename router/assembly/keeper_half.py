@@ -12,18 +12,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from router.assembly.channels import Made, channels
+from router.assembly.cluster import ClusterInForce
 from router.assembly.decision_log import LoggedIntake
 from router.assembly.observing import MetricsObserver
 from router.assembly.tending import Tending
+from router.decision import Grant
 from router.delivery import Dispatcher, Receipts
 from router.errors import OutboxError
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
-from router.outbox import Intake
+from router.object_events.telling import ObjectEvents
+from router.outbox import Intake, grants
 from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox
 from router.readiness import grouping
@@ -57,7 +62,9 @@ class KeeperHalf:
 
     def __init__(self, outbox: SqliteOutbox, observing: MetricsObserver, replica: str, tending: Tending) -> None:
         self._outbox = outbox
-        self._intake = LoggedIntake(outbox)
+        self._cluster = ClusterInForce(os.environ)
+        self._object_events = ObjectEvents(self._cluster.get, replica)
+        self._intake = LoggedIntake(outbox, self._object_events.hear)
         self._observing = observing
         self._tending = tending
         self._dispatcher = Dispatcher(outbox.queue(replica), observing)
@@ -112,9 +119,12 @@ class KeeperHalf:
             self._replica,
             outbox.keep,
             rates={one.name: one.rate for one in settings.destinations if one.rate is not None},
+            resend_every={one.name: one.resends for one in settings.destinations if one.resends is not None},
             cluster=settings.cluster,
             exemptions=settings.exemptions,
         )
+        await self._cluster.replace(settings.kubernetes)
+        self._object_events.is_on = settings.kubernetes is not None and settings.kubernetes.events
         self._readiness.by = Readiness(settings.readiness, self._incidents.rules)
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:
@@ -129,6 +139,7 @@ class KeeperHalf:
         self._tending.keep("make room in the outbox", self._making_room())
         self._tending.keep("report what waits", self._reporting_what_waits())
         self._tending.keep("make incidents of events", self._incidents.run())
+        self._tending.keep("tell of refusals on objects of the cluster", self._object_events.run())
         self._tending.keep("watch over readiness", self._readiness.run())
         self._tending.let_end("give older deliveries their severity", self._giving_severities())
 
@@ -142,6 +153,10 @@ class KeeperHalf:
         known = self._receipts.get(generation) or self._receipts[max(self._receipts)]
         return await known.obtain(body, event_id, destinations, deadline)
 
+    async def grants(self, namespace: str) -> Sequence[Grant]:
+        """What break-glass lets in at this moment in a namespace; raises OutboxError."""
+        return await self._outbox.read(partial(grants.in_force, namespace=namespace, now=time.time()))
+
     async def report_waiting(self) -> None:
         """Report what waits; raises OutboxError."""
         self._observing.waiting(await self._outbox.waiting(), time.time())
@@ -151,6 +166,7 @@ class KeeperHalf:
         self._incidents.stop()
         await self._dispatcher.stop(patience)
         await self._outbox.close()
+        await self._cluster.close()
 
     async def _forgotten_later(self, generation: int, before: Mapping[str, Made], after: Mapping[str, Made]) -> None:
         try:

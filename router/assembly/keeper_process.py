@@ -15,6 +15,7 @@ from router.assembly.keeper_half import KeeperHalf
 from router.assembly.member import Tell, member
 from router.assembly.observing import MetricsObserver
 from router.assembly.opening import new_event_loop
+from router.assembly.scans import Scans
 from router.assembly.tending import Tending
 from router.errors import OutboxError
 from router.ipc import Peer, PeerRefusedError
@@ -47,6 +48,7 @@ class KeeperWork:
         self._patience = 0.0
         self._refreshing: Refreshing | None = None
         self._watched_at = -math.inf
+        self._scans = Scans()
 
     @property
     def failure(self) -> str:
@@ -68,6 +70,7 @@ class KeeperWork:
             self._observing.expect_destinations(list(made))
             self._patience = configuration.patience
             await self._keeping.commit(part, made, configuration.generation)
+            self._scans.take(part.settings.scan, configuration.part.path)
             self._look_after(configuration.repositories, part.settings.outbox.path.parent / TRUST)
 
     def _look_after(self, repositories: Sequence[Repository], folder: Path) -> None:
@@ -86,6 +89,7 @@ class KeeperWork:
         topics = {
             **answers(self._keeping.intake),
             messages.RECEIPTS: self._receipts,
+            messages.GRANTS: self._grants,
             messages.WATCHING: self._hear_of_watching,
         }
 
@@ -97,6 +101,7 @@ class KeeperWork:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: Peer(answer), sock=socket.socket(fileno=self._listening))
         self._keeping.keep_house()
+        self._tending.keep("scan what runs", self._scans.run())
 
     async def counts(self) -> Mapping[str, int]:
         """No connections of clients; reports what waits."""
@@ -133,6 +138,9 @@ class KeeperWork:
         deadline = asyncio.get_running_loop().time() + asked.seconds
         given = await self._keeping.receipts(asked.generation, asked.body, asked.event_id, asked.destinations, deadline)
         return messages.pack(given)
+
+    async def _grants(self, body: bytes) -> bytes:
+        return messages.pack(await self._keeping.grants(messages.unpack(body, str)))
 
 
 def keeper(descriptors: Sequence[int]) -> int:

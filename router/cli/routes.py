@@ -98,7 +98,7 @@ def _test(arguments: argparse.Namespace) -> int:
         raise MisusedError("say an event by its id or file, or suppose one: --namespace N --verdict V ...")
 
     def ask() -> Answer:
-        part, uses = routes_of(arguments.config), {name: one for name, (one, _) in told_by(arguments.config).items()}
+        part, uses = routes_of(arguments.config), {name: one.uses for name, one in told_by(arguments.config).items()}
         try:
             event = event_meant(arguments, part)
         except ValueError as error:

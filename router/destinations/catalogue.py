@@ -28,6 +28,7 @@ from router.destinations.kinds import (
     webhook,
 )
 from router.destinations.over_http import Heard, HttpDestination
+from router.destinations.secrets import FilledDestination, Filling
 from router.destinations.settings import CommonSettings
 
 KINDS: Final[tuple[AnyKind, ...]] = (
@@ -80,6 +81,7 @@ def open_destination(settings: CommonSettings, egress: EgressSettings, heard: He
             credentials = None if kind.credentials is None else kind.credentials(own)
             return HttpDestination(own, kind.dialect(own), egress.guard(), credentials, heard=heard)
         case OwnKind() as kind:
-            return kind.destination(kind.own(settings), egress.guard())
+            told = kind.destination(kind.own(settings), egress.guard())
+            return FilledDestination(told, Filling(settings)) if settings.secrets else told
         case _ as never:
             assert_never(never)

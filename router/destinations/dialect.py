@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from router.destinations.document import Document
+from router.destinations.encodings import Encoding
 from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
 from router.errors import GatecrierError
 from router.outbound.retry_after import seconds_asked
@@ -59,6 +60,11 @@ class Post:
     """The whole URL, where the service is told at more than one; empty where it is the destination's."""
     verb: Literal["POST", "PUT", "PATCH", "GET"] = "POST"
     """GET where the service is only asked."""
+    encoding: Encoding = "json"
+    """Of the body: how secrets are escaped that are filled in."""
+    if_nothing: str = ""
+    """Where the service is asked before it is told: what it answers while it knows nothing of this, for whoever wants
+    to see what it would be told then, and asks nobody; empty where this tells it."""
     seal: Seal | None = None
     """Makes headers of the body when it is what is sent."""
 

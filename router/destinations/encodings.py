@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from router.destinations.document import Document
 from router.rendering.values import as_json, as_text
@@ -30,6 +30,16 @@ CONTENT_TYPES: Mapping[Encoding, str] = {
 """The media type of each, where no other is said."""
 PAYLOAD = "payload"
 """The field of a form for what is no object."""
+
+
+def in_json(text: str) -> str:
+    """A text as JSON has it within quotes."""
+    return as_json(text)[1:-1].decode()
+
+
+def forms(text: str) -> Sequence[str]:
+    """A text, and as it may stand in a body."""
+    return text, in_json(text), quote_plus(text)
 
 
 def encoded(documents: Sequence[Document], encoding: Encoding) -> bytes:

@@ -97,6 +97,8 @@ class OwnKind(Kind[Common_co]):
 
     destination: Callable[[Common_co, AddressGuard], Destination]
     """The receiver of these settings, at addresses that are allowed; connects to nothing yet."""
+    sent: Callable[[Common_co, Document], bytes] | None = None
+    """What goes out of a document, for whoever wants to see it and sends nothing; None: the document as it is."""
 
 
 AnyKind: TypeAlias = HttpKind[HttpSettings] | OwnKind[CommonSettings]

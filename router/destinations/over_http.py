@@ -11,8 +11,8 @@ Rules:
     `REPLY_LIMIT`, so that the connection can be used again; what is longer or slower costs the receiver its connection.
 (5) A document of which the receiver refuses the form alone (413, and what means the same in its dialect) is sent again
     within the same attempt in a shorter form, if the dialect knows one, and then as the minimal payload.
-(6) Outcomes name a cause by its code and the receiver's own words (`words`). URLs, headers and tokens stand in no
-    outcome, log line or error.
+(6) Outcomes name a cause by its code and the receiver's own words (`words`). URLs, headers, tokens and the secrets that
+    are filled in last (`secrets`) stand in no outcome, log line or error.
 (7) Where a service has several URLs, each is tried in turn, in one attempt, until one answers with anything but trouble
     that may pass; that one comes first in the next attempt. Refused credentials, and a receiver that wants fewer
     requests, are the service's word at any of them.
@@ -49,6 +49,7 @@ from router.destinations.document import Document
 from router.destinations.grants import AccessToken, ClientCredentials
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable, gist
 from router.destinations.packing import packed
+from router.destinations.secrets import Filling
 from router.destinations.settings import HttpSettings
 from router.destinations.words import READ_LIMIT, Words, secrets_of
 from router.errors import ForbiddenAddressError
@@ -88,6 +89,7 @@ class HttpDestination:
         self.concurrency = settings.concurrency
         self.batch_size = settings.most_documents
         self.batch_bytes = settings.most_bytes
+        self.linger = settings.lingers
         self.give_up_after = settings.give_up_after
         self._dialect = dialect
         self._guard = guard
@@ -96,6 +98,7 @@ class HttpDestination:
         self._urls = [URL(url) for url in settings.endpoints]
         self._proxy = settings.way()
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
+        self._filling = Filling(settings)
         self._secrets = secrets_of(settings)
         self._words = Words(self._secrets)
         self._is_packed = settings.compression == "gzip"
@@ -136,8 +139,10 @@ class HttpDestination:
         try:
             post = next(exchange)
             while True:
-                if isinstance(reply := await self._authorised(url, _sealed(post), now), Reply):
+                if isinstance(reply := await self._authorised(url, self._whole(post), now), Reply):
                     last = reply
+                    if self._heard is not None:
+                        self._heard(reply.status, self._words.shown(reply.text))
                     post = exchange.send(reply)
                 else:
                     post = exchange.throw(UnansweredError(reply))
@@ -178,6 +183,12 @@ class HttpDestination:
         if self._resolver is not None:
             resolver, self._resolver = self._resolver, None
             await resolver.close()
+
+    def _whole(self, post: Post) -> Post:
+        """As it is sent: with every secret in its place, and what is said of the body."""
+        body = self._filling.filled(post.body, post.encoding)
+        said = {} if post.seal is None else post.seal(body)
+        return replace(post, body=body, headers={**post.headers, **said})
 
     async def _authorised(self, url: URL, post: Post, now: float) -> Reply | TryAgain:
         """What comes back to what is sent: rules (8) and (9)."""
@@ -235,8 +246,6 @@ class HttpDestination:
             proxy_headers=None if proxy is None else proxy.introduction(),
         ) as reply:
             text = await _body(reply, wanted if is_success(reply.status) else READ_LIMIT)
-            if self._heard is not None:
-                self._heard(reply.status, self._words.shown(text.decode(errors="replace")))
             if not reply.content.at_eof():
                 reply.close()  # the connection can't be used again without reading what we do not want
             return Reply(reply.status, text.decode(errors="replace"), reply.headers.get("Retry-After"), now)
@@ -254,10 +263,6 @@ class HttpDestination:
 def _address(url: URL, post: Post) -> URL:
     base = URL(post.url) if post.url else url
     return (base / post.method if post.method else base).update_query(post.query)
-
-
-def _sealed(post: Post) -> Post:
-    return post if post.seal is None else replace(post, headers={**post.headers, **post.seal(post.body)})
 
 
 def _words_of(outcome: Outcome) -> str:

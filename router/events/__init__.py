@@ -25,6 +25,7 @@ from router.events.notices import (
     trouble_notice,
     unmatched_notice,
 )
+from router.events.overrides import GrantData
 from router.events.parts import DecisionParts, image_data
 from router.events.readiness import readiness_notice
 from router.events.schema import (
@@ -62,6 +63,7 @@ __all__ = [
     "DecisionData",
     "DecisionParts",
     "EventData",
+    "GrantData",
     "HeldBy",
     "ImageData",
     "NoticeEvent",

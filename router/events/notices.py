@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from router.events.making import Origin, event_id, timestamp
-from router.events.scan import STRICT
+from router.events.overrides import STRICT
 from router.telemetry.causes import Cause
 from router.text import cut, more, one_line
 from router.verdict import Severity

@@ -51,7 +51,7 @@ class DecisionParts:
 
 def decision_data(decision: Decision) -> DecisionData:
     """A decision as events tell it."""
-    return {
+    data: DecisionData = {
         "outcome": decision.outcome.value,
         "mode": decision.mode.value,
         "would_reject": decision.would_reject,
@@ -59,6 +59,16 @@ def decision_data(decision: Decision) -> DecisionData:
         "message": decision.message,
         "break_glass": None,
     }
+    if decision.glass is not None:
+        grant = decision.glass.grant
+        data["break_glass"] = grant.justification
+        data["grant"] = {
+            "id": grant.id,
+            "by": grant.by,
+            "until": end_text(grant.until),
+            "is_new": decision.glass.is_new,
+        }
+    return data
 
 
 def image_data(finding: Finding) -> ImageData:

@@ -1,11 +1,11 @@
-"""What an event says beside a decision where a scan has found it, and how strict shapes of events are. Pure."""
+"""What an event says beside a decision where a scan has found it. Pure."""
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, with_config
+from pydantic import with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+from router.events.overrides import STRICT
 
 
 @with_config(STRICT)

@@ -12,7 +12,8 @@ from typing import Annotated, Final, Literal, NotRequired
 from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from router.events.scan import STRICT, ScanData
+from router.events.overrides import STRICT, ExemptionData, GrantData
+from router.events.scan import ScanData
 
 DECISION_TYPE: Final = "dev.gatecrier.admission.decision.v1"
 UNREADABLE_TYPE: Final = "dev.gatecrier.admission.unreadable.v1"
@@ -38,7 +39,9 @@ class DecisionData(TypedDict):
     message: str
     """What the person at the terminal is told, a line per failing image."""
     break_glass: str | None
-    """The justification of whoever overrode a refusal; null where nobody did."""
+    """The justification of whoever had this let in, whatever its images are; null where nobody did."""
+    grant: NotRequired[GrantData]
+    """Where `break_glass` says why: by whom and for how long."""
     is_attempt: NotRequired[bool]
     """True where it was told before it was sure, since a receipt was waited for (`must_deliver`). If the API server was
     then told something else, an event that `corrects` this one follows to whoever was told."""
@@ -142,22 +145,6 @@ class SignerData(TypedDict):
 
 
 @with_config(STRICT)
-class ExemptionData(TypedDict):
-    """By what an image that fails is let in, and what is true of it."""
-
-    pattern: str
-    """Pattern of the exemption."""
-    reason: str
-    """Who allowed it and why."""
-    until: str
-    """When it ends: RFC 3339, UTC."""
-    true_verdict: str
-    """The verdict that the image has without it."""
-    true_reason: str
-    """The code for the cause of that."""
-
-
-@with_config(STRICT)
 class ImageData(TypedDict):
     """One place of an image, and what was found out about it."""
 
@@ -214,14 +201,14 @@ class OmittedData(TypedDict):
 class UnreadableData(TypedDict):
     """Bodies of one cause that came within a minute."""
 
-    cause: Literal["no_json", "no_review", "no_uid"]
-    """No JSON object; no AdmissionReview v1; no uid in it."""
+    cause: Literal["no_json", "no_review", "no_uid", "unread"]
+    """No JSON object; no AdmissionReview v1; no uid in it; only its beginning was read, and it was let in."""
     count: int
     """How many."""
     first_peer: str
     """Address that sent the first."""
     first_sha256: str
-    """SHA-256 of the first, in hexadecimal."""
+    """SHA-256 of the first, or of what was read of it, in hexadecimal."""
 
 
 @with_config(STRICT)

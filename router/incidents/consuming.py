@@ -7,8 +7,9 @@ Order, for each event, by its number:
     each destination is told, or what it would be told is held back by a silence or an interval.
 (3) Whatever it is: findings that it shows to be over are taken away, and incidents without findings end.
 (4) What it `corrects` was counted in its place.
-Time ends incidents of which nothing is heard any more, tells of news that had to wait, and tells what intervals have
-held back when telling begins again.
+Time ends incidents of which nothing is heard any more and those of grants that have ended, tells of news that had to
+wait, has destinations that forget be told once more (`resend_every`), and tells what intervals have held back when
+telling begins again.
 
 Invariants: an event opens nothing if it is older than the last end of the same trouble, or if within `group_interval`
 of that end it was only found to be of that owner. `resolved` and `expired` go to whoever was told, whatever routes,
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from router.events import BEGINNING, EventData, decode
 from router.incidents import exempt, images, ledger
@@ -64,7 +66,7 @@ class Consuming:
         self._begin()
 
     def _begin(self) -> None:
-        self._incidents = Working(self._work.connection, self._work.rules.settings, self._work.now)
+        self._incidents = Working(self._work.connection, self._work.rules, self._work.now)
         self._proven = Proven(self._work.connection)
 
     def events(self) -> int:
@@ -105,12 +107,19 @@ class Consuming:
         found = ledger.due(self._work.connection, self._work.now, AT_ONCE)
         for incident in found:
             if self._work.now >= end_due(incident, settings.quiet_after, settings.forget_after):
-                is_rejected = incident.outcomes["rejected"] == incident.count
-                self._end(incident, "quiet" if is_rejected else "forgotten", incident.last_seen)
+                self._end_by_time(incident)
             else:
                 self._teller.tell_what_waited(incident)
+                self._teller.resend(incident)
             self._incidents.save(incident)
         return len(found)
+
+    def _end_by_time(self, incident: Incident) -> None:
+        is_rejected = incident.outcomes["rejected"] == incident.count
+        if incident.ends_at is not None:
+            self._end(incident, "lapsed", self._work.time_of_day)
+        else:
+            self._end(incident, "quiet" if is_rejected else "forgotten", incident.last_seen)
 
     def close(self, incident: Incident, author: str, reason: str) -> None:
         """End an open incident because a person says so."""
@@ -187,13 +196,15 @@ class Consuming:
                 continue
             for route in subject.routes:
                 self._teller.tell(incident, route, one, body, silence)
+            if incident.kind == "break_glass" and not incident.findings:  # its images are fine: it is over at once
+                self._end(incident, "passing", one.at, body=body)
 
     def _opened(self, one: Facts, subject: Subject, replaced: dict[int, str]) -> Incident | None:
         """A new incident, or the namespace's where there are too many; None where this opens none."""
         if replaced or not (subject.failing or _is_alarming(one)) or self._is_late(one, subject):
             return None
         namespace = one.data["request"]["namespace"]
-        if subject.kind != "namespace" and ledger.is_full(self._work.connection, namespace):
+        if subject.kind not in {"namespace", "break_glass"} and ledger.is_full(self._work.connection, namespace):
             full = overflow(one, subject)
             return self._incidents.open_of(full.key) or self._opened(one, full, replaced)
         incident = Incident(
@@ -208,9 +219,17 @@ class Consuming:
             first_seen=one.at,
             last_seen=one.at,
             heard_at=self._work.now,
+            ends_at=self._end_of_grant(one, subject),
         )
         self._incidents.save(incident, subject.key, namespace)
         return incident
+
+    def _end_of_grant(self, one: Facts, subject: Subject) -> float | None:
+        """In own time."""
+        grant = one.data["decision"].get("grant")
+        if grant is None or subject.kind != "break_glass":
+            return None
+        return self._work.now + datetime.fromisoformat(grant["until"]).timestamp() - self._work.time_of_day
 
     def _is_late(self, one: Facts, subject: Subject) -> bool:
         ended = ledger.last_ended(self._work.connection, subject.key)

@@ -52,6 +52,8 @@ class KubernetesSettings(SettingsModel):
 
     api: Literal["in-cluster"] | KubeconfigSettings = "in-cluster"
     """As the service account of our Pod, or by a kubeconfig."""
+    events: bool = False
+    """Whether Kubernetes Events tell, on an object or its controller, that its images were refused or would be."""
 
     def access(self, environment: Mapping[str, str]) -> Access:
         """Where the API server is, and who we are; raises ClusterError where this is no Pod although it should be."""

@@ -123,6 +123,8 @@ MIGRATIONS = (
         found TEXT NOT NULL, last_at REAL NOT NULL, PRIMARY KEY (pattern, namespace, owner, image)
     ) WITHOUT ROWID;
     CREATE INDEX exempt_images_by_time ON exempt_images (pattern, namespace, last_at);
+    CREATE TABLE grants (id TEXT PRIMARY KEY, namespace TEXT NOT NULL, until REAL NOT NULL, body TEXT NOT NULL);
+    CREATE INDEX grants_of_namespace ON grants (namespace, until);
     CREATE TABLE told_exemptions (
         exemption TEXT NOT NULL, until REAL NOT NULL, state TEXT NOT NULL, PRIMARY KEY (exemption, until, state)
     ) WITHOUT ROWID;

@@ -41,6 +41,7 @@ _LEDGER = (
     "proven_images",
     "exempt_images",
     "told_exemptions",
+    "grants",
     "seen_namespaces",
     "seen_days",
     "seen_images",

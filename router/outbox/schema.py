@@ -31,6 +31,7 @@ What `router.incidents` keeps, in the same file, since a message is appended in 
     incident_receipts   incident, destination, receipt, sequence: what a destination answered when it was told of an
                         incident, and the last message that it has taken; as long as the incident
     exempt_images       pattern (of an exemption), namespace, owner, image, found (its true verdict), last_at
+    grants              id (of the event that made it), namespace, until (time of day), body: what break-glass lets in
     told_exemptions     exemption, until, state: which ends of exemptions were told
 
 What `router.readiness` keeps stands in `seen_namespaces`, `seen_days`, `seen_images` and `watching`

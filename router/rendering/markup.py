@@ -7,7 +7,7 @@ Rules for Slack:
     Only texts of our own making (`Lines`), whose parts are guarded already, keep their line breaks.
 (3) Nothing is escaped twice: `Escaped` says what was. A text that loses that mark on its way is escaped once more,
     which is ugly but safe; none can gain it without having been escaped, or having been let through by `raw`.
-(4) Cutting comes after escaping and never ends inside an entity or an escape.
+(4) Cutting comes after escaping and never ends inside an entity, an escape or the place of a secret.
 
 Rules for Adaptive Cards:
 (5) A TextBlock and a Fact read a subset of Markdown, a TextRun reads none (Adaptive Cards, "Text features"). No client
@@ -23,8 +23,9 @@ Rules for Markdown (CommonMark with GitHub's tables, as Mattermost has it), Disc
 (8) What is looked for before Markdown is read, or not everywhere undone by a backslash, is shown as an escape such as
     `\u003c`: `<` (elements, links and mentions as Slack writes them, `<users/all>`), entities, and an `@` that mentions
     somebody; that before a digest does not, and stays.
-(9) Names stand as they are in a code span (`code`), where none of the others means anything but a backtick; which is
-    shown as an escape, for a backslash does nothing there. So is what may be looked for before Markdown is read.
+(9) Names stand as they are in a code span (`code`), where nothing means anything but a backtick, and `|` in a table
+    (GFM, clause 4.10); which are shown as escapes, for a backslash does nothing there. So is what may be looked for
+    before Markdown is read.
 
 Rules for lines of logs, which end where a line break is, and whose fields end at a character of their own:
 (10) Syslog (RFC 5424, clause 6.3.3): `"`, `\` and `]` have a backslash before them. CEF (OpenText, "CEF Implementation
@@ -43,6 +44,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from enum import Enum
 
+from router.rendering.secret_places import end_before
 from router.text import escape_of, one_line
 
 
@@ -129,8 +131,8 @@ _SPECIAL = {
 }
 _SPECIAL_IN_CODE = {
     Markup.SLACK: re.compile("[&<>`]"),
-    Markup.MARKDOWN: re.compile(f"`|{_BEFORE_MARKDOWN}|{_MENTION}"),
-    Markup.DISCORD: re.compile(f"`|{_BEFORE_MARKDOWN}|{_MENTION_IN_DISCORD}"),
+    Markup.MARKDOWN: re.compile(rf"`|\||{_BEFORE_MARKDOWN}|{_MENTION}"),
+    Markup.DISCORD: re.compile(rf"`|\||{_BEFORE_MARKDOWN}|{_MENTION_IN_DISCORD}"),
     Markup.GOOGLE_CHAT: re.compile(f"`|{_BEFORE_MARKDOWN}"),
 }
 """Of those that have spans of code."""
@@ -197,7 +199,7 @@ def cut_chars(text: str, limit: int) -> str:
     """At most so many characters, with an ellipsis where something is missing, never ending inside an entity."""
     if len(text) <= limit:
         return text
-    return _marked(text, text[: max(0, limit - 1)], "…" if limit > 0 else "")
+    return _marked(text, text[: end_before(text, max(0, limit - 1))], "…" if limit > 0 else "")
 
 
 def cut_bytes(text: str, limit: int) -> str:
@@ -207,7 +209,7 @@ def cut_bytes(text: str, limit: int) -> str:
         return text
     ellipsis = "…" if limit >= len("…".encode()) else ""
     short = data[: max(0, limit - len(ellipsis.encode()))].decode(errors="ignore")
-    return _marked(text, short, ellipsis)
+    return _marked(text, short[: end_before(text, len(short))], ellipsis)
 
 
 def whole_at_end(text: str) -> str:

@@ -17,7 +17,7 @@ Source: Kubernetes, API reference of Pod v1 (`status.containerStatuses[].imageID
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -137,6 +137,12 @@ class Census:
                 where.pods += 1
                 if pod.spec.node_name and len(where.nodes) < NODES_NAMED:
                     where.nodes[pod.spec.node_name] = None
+
+    def keep(self, is_meant: Callable[[str], bool]) -> None:
+        """Keep only what runs in these namespaces."""
+        self.running = {running: where for running, where in self.running.items() if is_meant(running.namespace)}
+        self.pods = {namespace: count for namespace, count in self.pods.items() if is_meant(namespace)}
+        self.alike = {namespace: alike for namespace, alike in self.alike.items() if is_meant(namespace)}
 
     def add(self, part: Census) -> None:
         """Count in what was counted of other namespaces."""

@@ -11,7 +11,7 @@ Everything is written in portions, so that nobody waits long.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from router.events import Origin, as_json
@@ -61,11 +61,15 @@ def write(connection: sqlite3.Connection, found: Sequence[Found], telling: Telli
 
 
 def write_full(
-    connection: sqlite3.Connection, scans: Mapping[str, Scan], began_at: float, only: Sequence[str] | None
+    connection: sqlite3.Connection,
+    scans: Mapping[str, Scan],
+    began_at: float,
+    only: Sequence[str] | None,
+    is_meant: Callable[[str], bool] = lambda _: True,
 ) -> int:
-    """A full scan has ended, of these namespaces only or of all; returns of how many that is known."""
+    """A full scan has ended, of these namespaces only, or of all that are meant; returns of how many that is known."""
     nothing = Scan(began_at, 0, 0)
-    known = ledger.namespaces(connection) if only is None else only
+    known = filter(is_meant, ledger.namespaces(connection)) if only is None else only
     return ledger.note_scanned(connection, {**dict.fromkeys(known, nothing), **scans})
 
 

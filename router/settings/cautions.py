@@ -6,6 +6,7 @@ Rules:
 (3) Verifiers that prove less than their kind does (each says so itself).
 (4) A rule for a tag that is laxer than the rule for the other tags (`router.policy.laxity`).
 (5) Exemptions that have ended.
+(6) Programs, and everybody, among those who may break the glass; and that whoever reaches the port could say who he is.
 """
 
 from __future__ import annotations
@@ -100,6 +101,24 @@ def ended_exemptions(settings: Settings, now: float) -> Iterator[Finding]:
         if exemption.until <= now:
             text = f"it has ended at {end_text(exemption.until)} and lets in nothing; remove it, or set a later end"
             yield Finding(("exemptions", index, "until"), text)
+
+
+def loose_break_glass(settings: Settings) -> Iterator[Finding]:
+    """Whoever may break the glass and is no person in an emergency."""
+    if (glass := settings.break_glass) is None:
+        return
+    for key, index, name in glass.allowed.doubtful:
+        text = (
+            f"{shown(name)} stands for programs: what a pipeline or a controller does by itself is no emergency, and "
+            "whoever takes it over brings in any image; name people"
+        )
+        yield Finding(("break_glass", "allowed", key, index), text)
+    if settings.webhook.clients is None:
+        text = (
+            "whoever reaches the webhook can claim to be one of these users, since it asks for no client certificate "
+            "(webhook.clients): a grant could be made that lets in what controllers bring; ask for the API server's"
+        )
+        yield Finding(("break_glass", "allowed"), text)
 
 
 def of_destinations(settings: Settings) -> Iterator[Finding]:

@@ -186,6 +186,7 @@ def _warnings(settings: Settings) -> Iterator[Finding]:
     yield from cautions.lax_tags(settings)
     yield from cautions.admitted_anywhere(settings)
     yield from cautions.ended_exemptions(settings, time.time())
+    yield from cautions.loose_break_glass(settings)
 
 
 def placed(document: Document, data: Item, finding: Finding) -> Problem:

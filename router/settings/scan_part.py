@@ -8,6 +8,7 @@ from router.fields import SettingsModel
 from router.kubernetes.settings import KubernetesSettings
 from router.outbox import OutboxSettings
 from router.routing.settings import RouteSettings
+from router.scanning.settings import ScanSettings
 from router.settings.part import read_part
 
 
@@ -16,6 +17,7 @@ class ScanPart(SettingsModel):
 
     cluster: str = ""
     kubernetes: KubernetesSettings | None = None
+    scan: ScanSettings = ScanSettings()
     outbox: OutboxSettings
     routes: RouteSettings = RouteSettings()
 

@@ -22,6 +22,7 @@ from router.rendering.context import Purpose
 from router.rendering.library import NOTICES, Library, Templates
 from router.rendering.markup import Markup
 from router.rendering.rehearsal import OF_INCIDENTS, OF_NOTICES
+from router.rendering.secrets import missing
 from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
 from router.settings.problems import Finding
@@ -111,6 +112,7 @@ def _of_destination(
     for use in uses_of(destination, kind, None if routes is None else routes.root):
         path = use.place if use.is_of_route else (*here, *use.place)
         template = yield from _template(path, use.template, shelves[use.purpose], markup, known)
+        yield from _secrets(path, template, destination)
         found |= {} if template is None else {use: template}
     plain = {use.purpose: one for use, one in found.items() if not (use.is_of_route or use.is_fallback)}
     return Templates(
@@ -120,6 +122,13 @@ def _of_destination(
         plain.get("incident"),
         {use.template: one for use, one in found.items() if use.is_of_route},
     )
+
+
+def _secrets(path: DataPath, template: Template | None, destination: DestinationSettings) -> Iterator[Finding]:
+    """Secrets that a template has and its destination has not."""
+    for name, line in () if template is None else template.secrets.items():
+        if template is not None and name not in destination.secrets:
+            yield Finding(path, f"template {template.name}: line {line}: {missing(name, destination.secrets)}")
 
 
 def _template(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
 from router.destinations.catalogue import DestinationSettings, kind_named
 from router.destinations.egress import EgressSettings
+from router.destinations.kind import AnyKind
 from router.destinations.uses import Use, Written, uses_of
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
@@ -47,20 +49,31 @@ def directory_of(path: Path) -> Path | None:
     return read_part(path, TemplatesPart).templates.directory
 
 
-def told_by(path: Path) -> Mapping[str, tuple[Sequence[Use], Markup]]:
-    """By which templates each destination is told, and how their texts are read; none where its kind is not there.
+class ToldBy(NamedTuple):
+    """By what a destination is told."""
+
+    kind: AnyKind | None
+    """None where there is no such."""
+    uses: Sequence[Use]
+    markup: Markup
+    """How its texts are read."""
+
+
+def told_by(path: Path) -> Mapping[str, ToldBy]:
+    """By which templates each destination is told, by its name.
 
     No secret is asked for, and nothing else of a destination need be right.
 
     Raises:
         ConfigurationError: The configuration can't be read.
     """
-    found: dict[str, tuple[Sequence[Use], Markup]] = {}
+    found: dict[str, ToldBy] = {}
     routes = read_part(path, TemplatesPart).routes
     for item in destination_items(path):
         kind, written = kind_named(item.get(TAG)), _written(item)
         uses = () if kind is None else tuple(uses_of(written, kind, routes))
-        found[written.name] = uses, Markup.NONE if kind is None else kind.markup_by(item.get("markup"))
+        markup = Markup.NONE if kind is None else kind.markup_by(item.get("markup"))
+        found[written.name] = ToldBy(kind, uses, markup)
     return found
 
 

@@ -16,12 +16,14 @@ from router.destinations.egress import EgressSettings
 from router.fields import SettingsModel
 from router.kubernetes.settings import KubernetesSettings
 from router.outbox.settings import OutboxSettings
+from router.policy import BreakGlassSettings
 from router.policy.settings import EnforcementSettings, ExemptionSettings, RuleSettings
 from router.readiness.settings import ReadinessSettings
 from router.registry.settings import RegistrySettings
 from router.rendering.settings import TemplatesSettings
 from router.routing import IncidentSettings, TimeIntervalSettings
 from router.routing.settings import ReceiverSettings, RouteSettings
+from router.scanning.settings import ScanSettings
 from router.server.settings import OperationsSettings
 from router.text import shown
 from router.verification.catalogue import VerifierSettings
@@ -70,6 +72,8 @@ class JudgingSettings(ClusterSettings):
     exemptions: _Exemptions = ()
     """What is let in although it fails, for a time. Every admission by one is told, and so are a week before its end
     and its end."""
+    break_glass: BreakGlassSettings | None = None
+    """How somebody has an object let in, in an emergency, whatever its images are; absent: nobody has."""
 
     @model_validator(mode="after")
     def _verifiers_know_their_roots(self) -> Self:
@@ -114,9 +118,17 @@ class KeeperSettings(ClusterSettings):
     """When a namespace is ready to be enforced."""
     kubernetes: KubernetesSettings | None = None
     """How the cluster's API is asked. Absent: it never is, and what needs it is refused."""
+    scan: ScanSettings | None = None
+    """When what runs already is judged. Absent: only where somebody asks (`gatecrier scan`)."""
     exemptions: _Exemptions = ()
     """What is let in although it fails, for a time. Every admission by one is told, and so are a week before its end
     and its end."""
+
+    @model_validator(mode="after")
+    def _scans_can_ask(self) -> Self:
+        if self.scan is not None and self.kubernetes is None:
+            raise ValueError("`scan` asks the cluster's API which Pods run; write `kubernetes: {api: in-cluster}`, too")
+        return self
 
     @model_validator(mode="after")
     def _destinations_know_how_long_incidents_last(self) -> Self:

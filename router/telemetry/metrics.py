@@ -159,7 +159,7 @@ def create(version: str) -> Metrics:
         registry=registry,
         requests=counter("requests", "Admission requests that were decided", ["outcome", "mode"]),
         requests_skipped=counter("requests_skipped", "Requests that bring no image to judge", ["reason"]),
-        requests_malformed=counter("requests_malformed", "Calls answered by an HTTP error, not a review", ["status"]),
+        requests_malformed=counter("requests_malformed", "Calls with an HTTP error, or let in unread", ["status"]),
         image_verdicts=counter("image_verdicts", "Verdicts about images", ["verdict"]),
         gate_seconds=histogram("gate_duration_seconds", "From request to reply", ["endpoint"], GATE_BUCKETS),
         verification_seconds=histogram(

@@ -13,11 +13,14 @@ from router.admission.decisions import Decisions
 from router.admission.gate import Gate
 from router.admission.judging import ImageJudge
 from router.admission.telling import EventRecorder
+from router.decision import Grant
 from router.errors import OutboxError
 from router.events import CloudEvent, Origin, decode
 from router.images import Digest, ImageReference
 from router.outbox import NewEvent, Number
 from router.policy import (
+    BreakGlass,
+    BreakGlassSettings,
     Enforcement,
     EnforcementSettings,
     Exemptions,
@@ -27,7 +30,7 @@ from router.policy import (
     RuleSettings,
 )
 from router.reasons import Absence, Flaw, Obstacle, Proof
-from router.routing import RouteSettings, RoutingTree
+from router.routing import IncidentSettings, RouteSettings, RoutingTree
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
 from router.verification import Judgement, Signer, Turnstile
 from router.verification.lasting import Known, Lasting
@@ -93,6 +96,7 @@ class MemoryOutbox:
     """Whether the first event is stored although its appender is told that it took too long."""
     heard: set[str] = field(default_factory=set)
     """Ids of events that somebody has heard of: they can't be withdrawn."""
+    asked_for_grants: int = 0
 
     async def append(self, event: NewEvent) -> Number:
         """Keep it."""
@@ -116,6 +120,16 @@ class MemoryOutbox:
         gone = {one for one in ids if one not in self.heard}
         self.stored = [one for one in self.stored if one.id not in gone]
         return gone
+
+    async def grants(self, namespace: str, _deadline: float) -> Sequence[Grant]:
+        """What was granted there, in force or not."""
+        self.asked_for_grants += 1
+        corrected = {event.corrects for event in self.stored}
+        return [
+            grant
+            for event in self.stored
+            if (grant := event.grant) is not None and grant.namespace == namespace and event.id not in corrected
+        ]
 
     @property
     def events(self) -> list[CloudEvent]:
@@ -196,6 +210,8 @@ class World:
     outbox_required: bool = False
     pin_digests: bool = False
     exemptions: Sequence[Mapping[str, object]] = ()
+    break_glass: Mapping[str, object] | None = None
+    strict: Sequence[str] = ("strict",)
     rules: Sequence[Mapping[str, object]] = (
         {"pattern": "r.example/shop/*", "verifier": "keys"},
         {"pattern": "r.example/soft/*", "verifier": "keys", "on_unverifiable": "admit"},
@@ -209,7 +225,7 @@ class World:
     def gate_rules(self) -> GateRules:
         """What this world's configuration says."""
         enforcement = {
-            "namespaces": {"strict": "enforce", "lowered": "enforce"},
+            "namespaces": dict.fromkeys((*self.strict, "lowered"), "enforce"),
             "never_block": ["kube-system"],
             "label": "gatecrier.dev/mode",
             "label_may_lower": ["lowered"],
@@ -222,6 +238,11 @@ class World:
             exemptions=Exemptions(
                 [ExemptionSettings.model_validate(one) for one in self.exemptions], lambda: self.verifier.now
             ),
+            break_glass=BreakGlass(
+                None if self.break_glass is None else BreakGlassSettings.model_validate(self.break_glass)
+            ),
+            grants=self.outbox.grants,
+            controllers=IncidentSettings().controllers,
             judging=judging,
             decisions=Decisions(judging.holds),
             routes=RoutingTree(self.routes),
@@ -232,6 +253,7 @@ class World:
             pin_digests=self.pin_digests,
             csi_drivers=recorded.CSI_DRIVERS,
             longest=8.0,
+            now=lambda: self.verifier.now,
         )
 
     async def ask(self, review: Mapping[str, object], *, within: float = 5.0) -> dict[str, object]:

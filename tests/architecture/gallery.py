@@ -23,7 +23,7 @@ _HEAD = """# Gallery
 
 What each template that comes with Gatecrier makes of an example event, as `gatecrier templates render` prints it but
 over several lines. What its service is sent of that stands, for each kind, in [Destinations](destinations.md); how to
-write one of your own, in [Templates](templates.md).
+write one of your own, in [Templates](templates.md); how they look to their readers, `gatecrier templates studio` shows.
 """
 
 

@@ -29,6 +29,7 @@ from tests.architecture.arriving import arriving_parts
 from tests.architecture.budgets import budget_list
 from tests.architecture.gallery import gallery
 from tests.architecture.kinds_table import kind_list, to_come
+from tests.architecture.mistakes import mistake_list
 from tests.chart.values_schema import MADE, values_schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -212,6 +213,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/reasons.md", "reasons"): reason_list,
     ("SECURITY.md", "budgets"): budget_list,
     ("README.md", "alert"): rendered_alert,
+    ("docs/templates.md", "mistakes"): mistake_list,
     ("config/monitoring/alerts.yaml", "troubles"): trouble_alerts,
     **arriving_parts(DESTINATIONS.read_text()),
 }

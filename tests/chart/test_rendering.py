@@ -47,6 +47,7 @@ VARIANTS: dict[str, Json] = {
     "everything": EVERYTHING,
     "own certificate": {"tls": {"mode": "secret", "secret": {"name": "mine", "caBundle": CA}}},
     "managed": {"tls": {"mode": "managed"}},
+    "told on objects": {"config": {"kubernetes": {"api": "in-cluster", "events": True}}},
     "OpenShift": {"openshift": True, "priorityClass": {"create": False}},
     "by Service": {"monitoring": {"serviceMonitor": {"enabled": True}}},
     "one replica on the host's network": {"replicas": 1, "hostNetwork": True},
@@ -106,7 +107,11 @@ def test_as_it_stands_it_blocks_nothing() -> None:
         for webhook in found["webhooks"]
     }
 
-    assert config["enforcement"] == {"default": "detect", "never_block": ["kube-system", "gatecrier"]}
+    assert config["enforcement"] == {
+        "default": "detect",
+        "label": "gatecrier.dev/mode",
+        "never_block": ["kube-system", "gatecrier"],
+    }
     assert {name: webhook["failurePolicy"] for name, webhook in webhooks.items()} == {
         "enforce.validate.gatecrier.dev": "Fail",
         "detect.validate.gatecrier.dev": "Ignore",
@@ -143,6 +148,17 @@ def test_a_namespace_that_is_only_watched_waits_for_one_call() -> None:
         ["enforce.mutate.gatecrier.dev"],
         ["enforce.mutate.gatecrier.dev", "detect.mutate.gatecrier.dev"],
     ]
+
+
+def test_another_label_is_meant_everywhere() -> None:
+    """By the configuration, by both selectors, and by the policy that guards it."""
+    text = helm(
+        *("template", "gatecrier", CHART, "--namespace", "gatecrier", "--kube-version", "1.35.0"),
+        values={"config": {"enforcement": {"label": "example.com/images"}}},
+    ).stdout
+
+    assert "gatecrier.dev/mode" not in text
+    assert text.count("example.com/images") > 8
 
 
 def test_the_release_says_what_everything_is_called() -> None:
@@ -212,6 +228,17 @@ def test_the_right_to_write_is_about_named_objects_only() -> None:
     assert of_kind(managed, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     assert not [found for found in rendered() if found["kind"].endswith("RoleBinding")]
     assert of_kind(rendered(), "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+
+
+def test_what_the_configuration_asks_of_the_cluster_is_allowed_and_no_more() -> None:
+    objects = rendered(VARIANTS["told on objects"])
+    rules = of_kind(objects, "ClusterRole", "gatecrier")["rules"]
+
+    assert rules == [{"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}]
+    assert of_kind(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "gatecrier"
+    assert of_kind(objects, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+    ports = [port["port"] for rule in of_kind(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
+    assert 6443 in ports
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from router.events import EventData, ImageData, OwnerData, as_json, top_owner
+from router.events import EventData, GrantData, ImageData, OwnerData, as_json, top_owner
 from router.incidents import exempt, silences
 from router.incidents.consuming import Consuming
 from router.incidents.facts import Facts
@@ -89,6 +89,7 @@ class World:
         routes: Sequence[IncidentRoute] | None = None,
         corrects: str | None = None,
         event_id: str | None = None,
+        grant: GrantData | None = None,
         would_reject: bool | None = None,
     ) -> str:
         """Append an event about an object; a route of people takes what fails, unless others are named."""
@@ -128,6 +129,8 @@ class World:
             "cluster": "c",
             "replica": "r",
         }
+        if grant is not None:
+            data["decision"] |= {"break_glass": "the registry is down", "grant": grant}
         if corrects is not None:
             data["corrects"] = corrects
         one, time = event_id or f"event-{self.number}", self.of_day if at is None else at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -162,8 +163,6 @@ def test_what_was_not_let_in_for_long_is_forgotten(world: World) -> None:
 @settings(max_examples=30, deadline=None)
 def test_however_the_clock_goes_and_we_restart_each_end_is_told_once(steps: list[float], data: st.DataObject) -> None:
     """Also where a transaction is lost before its commit."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "outbox.db"
         one = exemption(NOW + 2 * WEEK)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from router.kubernetes.settings import KubeconfigSettings
 from router.kubernetes.watching import Gone, Listed, Listing, Present, changes
 from router.settings.snapshot import read_file
 from tests.kubernetes.shapes import CONFIG_MAPS, NAMESPACES, lowest
-from tests.simulators.kube_apiserver import ApiServer, api_server, needs_api_server
+from tests.simulators.kube_apiserver import ApiServer, needs_api_server
 
 pytestmark = needs_api_server
 
@@ -34,15 +34,9 @@ SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", Object)
 TOKENS = Resource("", "v1", "serviceaccounts/gatecrier/token", Token)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    with api_server(tmp_path_factory.mktemp("kube")) as started:
-        yield started
-
-
 @pytest.fixture
-async def cluster(server: ApiServer) -> AsyncIterator[Cluster]:
-    async with Cluster(access_by(server.kubeconfig), dice=lowest) as opened:
+async def cluster(api_server: ApiServer) -> AsyncIterator[Cluster]:
+    async with Cluster(access_by(api_server.kubeconfig), dice=lowest) as opened:
         yield opened
 
 
@@ -135,7 +129,7 @@ async def test_refusals_have_their_causes(cluster: Cluster) -> None:
     assert found == {cause: cause for cause in asked}
 
 
-async def test_nothing_is_missed_while_the_api_server_is_away(cluster: Cluster, server: ApiServer) -> None:
+async def test_nothing_is_missed_while_the_api_server_is_away(cluster: Cluster, api_server: ApiServer) -> None:
     """A new one knows nothing of versions of before its start: the watch is told 410, or goes on."""
     await cluster.create(NAMESPACES, named("anew"))
     await cluster.create(CONFIG_MAPS, named("stays"), "anew")
@@ -151,9 +145,9 @@ async def test_nothing_is_missed_while_the_api_server_is_away(cluster: Cluster, 
                     pass
             if isinstance(change, Listed) and not restarted:
                 restarted = True
-                await asyncio.to_thread(server.stop, "kube-apiserver")
-                server.start(["--disable-admission-plugins=ServiceAccount"])
-                await asyncio.to_thread(server.until_ready)
+                await asyncio.to_thread(api_server.stop, "kube-apiserver")
+                api_server.start(["--disable-admission-plugins=ServiceAccount"])
+                await asyncio.to_thread(api_server.until_ready)
                 await cluster.create(CONFIG_MAPS, named("new"), "anew")
             if known == {"stays", "new"}:
                 break
@@ -161,14 +155,16 @@ async def test_nothing_is_missed_while_the_api_server_is_away(cluster: Cluster, 
     assert restarted
 
 
-async def test_a_service_account_is_let_in_by_its_token(cluster: Cluster, server: ApiServer, tmp_path: Path) -> None:
+async def test_a_service_account_is_let_in_by_its_token(
+    cluster: Cluster, api_server: ApiServer, tmp_path: Path
+) -> None:
     await cluster.create(NAMESPACES, named("gatecrier"))
     await cluster.create(SERVICE_ACCOUNTS, named("gatecrier"), "gatecrier")
     asked: Json = {"spec": {"expirationSeconds": 600}}
     token = (await cluster.create(TOKENS, asked, "gatecrier")).status["token"]
-    (tmp_path / "ca.crt").write_bytes(server.authority.certificate)
+    (tmp_path / "ca.crt").write_bytes(api_server.authority.certificate)
     (tmp_path / "token").write_text("a-token-of-before")
-    environment = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(server.port)}
+    environment = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(api_server.port)}
     async with Cluster(in_cluster(environment, tmp_path), dice=lowest) as ours:
         with pytest.raises(ClusterError) as stranger:
             await ours.get(NAMESPACES, "gatecrier")

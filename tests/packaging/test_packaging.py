@@ -40,6 +40,8 @@ def test_templates_and_schemas_travel_inside_the_wheel(wheel: Path) -> None:
 
     assert {f"router/shipped/templates/{name}" for name in {*of_kinds, "webhook.json"}} <= names
     assert {f"router/shipped/schema/{name}.schema.json" for name in ("gatecrier", "event")} <= names
+    page = Path("router/cli/templates/studio/page")
+    assert {f"{page}/{one.name}" for one in (ROOT / page).iterdir()} <= names
     assert "router/py.typed" in names
     assert not [name for name in names if name.startswith(("tests/", "templates/"))]
 

@@ -3,16 +3,15 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
 from router.rendering.markup import Escaped, Lines, Markup, code, cut_bytes, cut_chars, escape, escape_within
 from router.text import one_line
 from tests.rendering.hostile import ANY_TEXT, HOSTILE
+from tests.rendering.readers import Elements, in_markdown
 
 SPECIAL = st.text(st.sampled_from("<>&\n\u202e\U000e0041aé "))
 
@@ -126,7 +125,6 @@ def test_html_ends_no_element_and_no_attribute() -> None:
 
 
 MARKDOWNS = (Markup.MARKDOWN, Markup.DISCORD)
-READER = MarkdownIt("gfm-like", {"linkify": False})
 PLACES = (
     "{}",
     "a {} b",
@@ -147,15 +145,6 @@ ANY_MARKUP = st.one_of(
 )
 
 
-def seen_in(markdown: str) -> tuple[list[str], str]:
-    """What a reader of CommonMark with GitHub's tables makes of it: the elements, and the text that people see."""
-    tokens = READER.parse(markdown)
-    inner = [one for token in tokens for one in token.children or ()]
-    kinds = [one.type for one in (*tokens, *inner) if one.type != "text_special"]
-    texts = [one.content if one.type in {"text", "code_inline", "text_special"} else " " for one in inner]
-    return [kind for kind in kinds if kind not in {"text", "softbreak"}], "".join(texts)
-
-
 def shown_without_harm(text: str) -> str:
     """What people read of it, whichever characters stand there as escapes."""
     return re.sub(r"\s+", "", re.sub(r"\\u00([0-9a-f]{2})", lambda one: chr(int(one[1], 16)), text))
@@ -164,8 +153,8 @@ def shown_without_harm(text: str) -> str:
 @given(ANY_MARKUP, st.sampled_from(MARKDOWNS), st.sampled_from(PLACES))
 def test_a_value_makes_nothing_in_markdown(text: str, markup: Markup, place: str) -> None:
     """No element but those that the template has, wherever it stands, as its reader sees it; and it is seen whole."""
-    elements, seen = seen_in(place.replace("{}", escape(text, markup)))
-    expected, _ = seen_in(place.replace("{}", "x" if text.strip() or "{}{}" in place else text))
+    elements, seen = in_markdown(place.replace("{}", escape(text, markup)))
+    expected, _ = in_markdown(place.replace("{}", "x" if text.strip() or "{}{}" in place else text))
 
     if text.strip():
         assert elements == expected
@@ -174,7 +163,7 @@ def test_a_value_makes_nothing_in_markdown(text: str, markup: Markup, place: str
 
 @given(ANY_MARKUP, st.sampled_from((*MARKDOWNS, Markup.GOOGLE_CHAT)))
 def test_a_value_in_a_span_of_code_stays_there(text: str, markup: Markup) -> None:
-    elements, seen = seen_in(f"a {code(text, markup)} b")
+    elements, seen = in_markdown(f"a {code(text, markup)} b")
 
     assert elements == [*EMPTY, *(["code_inline"] if text else [])]
     assert shown_without_harm(one_line(text)) in shown_without_harm(seen)
@@ -209,25 +198,6 @@ def test_only_services_that_have_spans_of_code_get_them() -> None:
         Markup.HTML: "a",
         Markup.ADAPTIVE_CARD: "a",
     }
-
-
-class Elements(HTMLParser):
-    """What stands in a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.found: list[object] = []
-        self.text = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """An element begins."""
-        self.found.append((tag, attrs))
-
-    def handle_data(self, data: str) -> None:
-        """Text."""
-        self.text += data
 
 
 @given(ANY_MARKUP)

@@ -243,6 +243,25 @@ def test_an_exemption_without_reason_or_end_is_refused(tmp_path: Path, what: str
     assert told in refused(tmp_path, SMALL + EXEMPTION.replace(what, instead))
 
 
+def test_programs_that_may_break_the_glass_are_a_warning_and_so_is_a_port_that_asks_nobody_who_he_is(
+    tmp_path: Path,
+) -> None:
+    glass = "break_glass: {allowed: {users: [alice, 'system:serviceaccount:ci:deployer'], groups: [sre]}, for: 1h}\n"
+    settings, warnings = loaded(tmp_path, SMALL + glass).settings, loaded(tmp_path, SMALL + glass).warnings
+
+    assert settings.break_glass is not None
+    assert settings.break_glass.for_ == 3600.0
+    assert len(warnings) == 2
+    assert "break_glass.allowed: whoever reaches the webhook can claim" in warnings[0]
+    assert "break_glass.allowed.users[1]: " in warnings[1]
+    assert "stands for programs" in warnings[1]
+
+
+@pytest.mark.parametrize("mistake", ["{}", "{allowed: {}}", "{allowed: {users: [a]}, for: 30d}", "{users: [a]}"])
+def test_a_glass_that_nobody_or_anybody_may_break_is_refused(tmp_path: Path, mistake: str) -> None:
+    assert "break_glass" in refused(tmp_path, SMALL + f"break_glass: {mistake}\n")
+
+
 def test_a_rule_for_a_tag_that_is_laxer_than_its_neighbour_is_a_warning(tmp_path: Path) -> None:
     rules = """policy:
   - {pattern: "registry.k8s.io/pause:debug", verifier: open}

@@ -1,11 +1,12 @@
 """A real API server on loopback: etcd and kube-apiserver, and on request kube-controller-manager, as programs.
 
-    with api_server(folder) as server:
+    with started(folder) as server:
         ... server.kubeconfig, server.url ...
 
-etcd is Debian's `etcd-server`. The Kubernetes programs are looked for in GATECRIER_KUBE, in ~/.cache/gatecrier-kube and
-on PATH; tests that need them are skipped where there are none (`needs_api_server`). There is no kubelet and no
-scheduler: Pods are stored and stay Pending. Whoever runs as `admin` may do everything; RBAC is on.
+The fixture `api_server` of `tests/conftest.py` is one for all tests of a run. etcd is Debian's `etcd-server`; the
+programs of Kubernetes are looked for in GATECRIER_KUBE, in ~/.cache/gatecrier-kube and on PATH. Tests are skipped where
+there are none (`needs_api_server`). There is no kubelet and no scheduler: Pods are stored and stay Pending. Who runs
+as `admin` may do everything; RBAC is on.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from router.kubernetes.access import Access
 from router.outbound.authorities import client_context
 from router.pem import Pair
 from router.tls import show
@@ -115,6 +117,10 @@ class ApiServer:
     def kubeconfig(self) -> Path:
         """That of the administrator."""
         return self.folder / "admin.kubeconfig"
+
+    def access(self, name: str = "admin", group: str | None = "system:masters") -> Access:
+        """How a user in a group finds it."""
+        return Access(self.url, self.authority.certificate.decode(), pair=self.authority.pair(name, group))
 
     def write_kubeconfig(self, name: str, group: str | None = None) -> Path:
         """The kubeconfig of a user in a group."""
@@ -230,7 +236,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def api_server(folder: Path, *, has_controllers: bool = False, extra: Sequence[str] = ()) -> Iterator[ApiServer]:
+def started(folder: Path, *, has_controllers: bool = False, extra: Sequence[str] = ()) -> Iterator[ApiServer]:
     """A server with an empty cluster; `extra` are more arguments of kube-apiserver."""
     server = ApiServer(folder, port=free_port(), etcd=free_port())
     server.write_kubeconfig("admin", "system:masters")

@@ -16,6 +16,8 @@ from router.cli.parsing import command, configured
 from router.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from router.cli.parsing import Subcommands
     from router.kubernetes.access import Access
     from router.scanning.scan import Scanned
@@ -88,6 +90,8 @@ async def _scanned(arguments: argparse.Namespace, part: ScanPart, access: Access
     began_at = time.time()
     async with Cluster(access) as cluster:
         counted = await scan.census(cluster, arguments.namespace)
+    if arguments.namespace is None:
+        counted.keep(_meant_by(part))
     questions = len({(one.image, one.digest) for one in counted.running})
     progress = Progress(questions, "images")
     async with Inquiry(judged_by, SECONDS) as inquiry:
@@ -96,6 +100,14 @@ async def _scanned(arguments: argparse.Namespace, part: ScanPart, access: Access
     if not arguments.no_record:
         await _recorded(found, arguments.namespace, part)
     return found
+
+
+def _meant_by(part: ScanPart) -> Callable[[str], bool]:
+    """Whether `scan.namespaces` means a namespace."""
+    from router.policy.matching import FirstMatch  # noqa: PLC0415 - as above
+
+    meant = FirstMatch([(glob, "") for glob in part.scan.namespaces])
+    return lambda namespace: meant.find(namespace) is not None
 
 
 async def _recorded(found: Scanned, namespaces: list[str] | None, part: ScanPart) -> None:
@@ -115,7 +127,13 @@ async def _recorded(found: Scanned, namespaces: list[str] | None, part: ScanPart
             some = found.found[start : start + recording.PORTION]
             await records.change(partial(recording.write, found=some, telling=telling))
         await records.change(
-            partial(recording.write_full, scans=found.by_namespace, began_at=found.began_at, only=namespaces)
+            partial(
+                recording.write_full,
+                scans=found.by_namespace,
+                began_at=found.began_at,
+                only=namespaces,
+                is_meant=_meant_by(part),
+            )
         )
     finally:
         await records.close()

@@ -43,10 +43,16 @@ class Entry:
     """How its texts are read; one or more."""
     used_by: Sequence[str] = ()
     """Names of destinations."""
+    kinds: Sequence[str] = ()
+    """Names of the kinds of those, or of those that it is shipped for."""
+    draft: str | None = None
+    """Its text where somebody is writing it; else its file has that."""
 
     @property
     def source(self) -> str:
         """Its text; raises TemplateError where it can't be read."""
+        if self.draft is not None:
+            return self.draft
         found = Library([self.path.parent], read_file).source(self.path.name.removesuffix(SUFFIX))
         if found is None:
             raise TemplateError(f"the template {self.path} is not there")
@@ -79,7 +85,7 @@ def shelf(path: Path) -> Mapping[str, Entry]:
 def entry(name: str, path: Path, uses: Iterable[_Use] = (), *, is_shipped: bool = False) -> Entry:
     """The template in this file, as whoever uses it needs it, or as its name says (2)."""
     uses = list(uses)
-    by_name = _Use(name, "", "incident" if name.endswith("-incident") else "decision", Markup.NONE)
+    by_name = _Use(name, "", "incident" if name.endswith("-incident") else "decision", Markup.NONE, "")
     told = uses or [use for use in _of_kinds() if use.template == name] or [by_name]
     return Entry(
         name,
@@ -88,6 +94,7 @@ def entry(name: str, path: Path, uses: Iterable[_Use] = (), *, is_shipped: bool 
         tuple(dict.fromkeys(use.purpose for use in told)),
         tuple(dict.fromkeys(use.markup for use in told)),
         tuple(dict.fromkeys(use.destination for use in uses)),
+        tuple(dict.fromkeys(use.kind for use in told if use.kind)),
     )
 
 
@@ -96,18 +103,19 @@ class _Use(NamedTuple):
     destination: str
     purpose: Purpose
     markup: Markup
+    kind: str
 
 
 def _uses(config: Path) -> Iterator[_Use]:
-    for destination, (uses, markup) in told_by(config).items():
-        for use in uses:
-            yield _Use(use.template, destination, use.purpose, markup)
+    for destination, told in told_by(config).items():
+        for use in told.uses:
+            yield _Use(use.template, destination, use.purpose, told.markup, told.kind.name if told.kind else "")
 
 
 def _of_kinds() -> Iterator[_Use]:
     for kind in KINDS:
         for use in uses_of(Written(), kind, None):
-            yield _Use(use.template, "", use.purpose, kind.markup)
+            yield _Use(use.template, "", use.purpose, kind.markup, kind.name)
 
 
 def wanted(path: Path, name: str) -> Entry:

@@ -84,7 +84,10 @@ class Trial:
         now: str,
     ) -> None:
         kind = kind_of(destination)
-        parsed = template.parsed(kind.markup)
+        markup, event = kind.markup_by(destination.reads), marked(event, now)
+        # Raises, where a minimal payload would go out.
+        rendered(template, event, markup, destination.name, kind.name, destination.secrets)
+        parsed = template.parsed(markup)
         templates = Templates(of_decisions=parsed, of_notices=parsed, of_incidents=parsed)
         is_of_decisions = purpose_of(event) == "decision" and kind.template != template.name
         self._settings = destination.model_copy(update={"template": template.name}) if is_of_decisions else destination
@@ -93,10 +96,6 @@ class Trial:
             self._settings, templates, egress, lambda: None, lambda *one: self._heard.append(Heard(*one))
         )
         self._ending, self._is_over_http = kind.ending, isinstance(kind, HttpKind)
-        event = marked(event, now)
-        rendered(
-            template, event, kind.markup, destination.name, kind.name
-        )  # raises where a minimal payload would go out
         self.document = self._channel.render(str(event["id"]), as_json(event), "")
         """What is sent."""
 

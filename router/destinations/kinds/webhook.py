@@ -35,8 +35,8 @@ from router.destinations.document import Document
 from router.destinations.encodings import CONTENT_TYPES, Encoding, encoded
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
-from router.destinations.settings import Headers, HttpSettings, checked_url, revealed
-from router.fields import Name, SettingsModel
+from router.destinations.settings import USUAL_LINGER, Headers, HttpSettings, checked_url, revealed
+from router.fields import Name, SettingsModel, Wait
 from router.text import shown
 
 STRUCTURED = "application/cloudevents+json; charset=UTF-8"
@@ -160,6 +160,8 @@ class WebhookSettings(HttpSettings):
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 1
     """How many events one request may carry: as a CloudEvents batch, or with a template as lines
     (`encoding: ndjson`)."""
+    linger: Wait | None = None
+    """How long events wait for others, until `batch_size` are there: 200ms where nothing is said."""
     fallback_template: Name | None = None
     """Name of the template that makes the payload where `template` fails: a small one that the receiver takes. Without
     it a CloudEvent goes out."""
@@ -168,6 +170,8 @@ class WebhookSettings(HttpSettings):
     def _is_complete(self) -> Self:
         if self.batch_size > 1 and self.encoding != "ndjson" and (self.template is not None or self.encoding != "json"):
             raise ValueError("`batch_size` is for CloudEvents and for lines; drop it, or say `encoding: ndjson`")
+        if self.linger and (self.batch_size == 1 or self.must_deliver):
+            raise ValueError("`linger` goes with a `batch_size` of more than 1, and not with `must_deliver`; drop it")
         if self.template is self.incident_template is None:
             for key in sorted({"encoding", "content_type", "markup"} & self.model_fields_set):
                 raise ValueError(f"`{key}` is for what a template makes; name one (`template: NAME`), or drop it")
@@ -209,6 +213,12 @@ class WebhookSettings(HttpSettings):
         """As many as an operator says."""
         return self.batch_size
 
+    @property
+    def lingers(self) -> float:
+        """As long as an operator says, but where an admission waits."""
+        usual = 0.0 if self.must_deliver or self.batch_size == 1 else USUAL_LINGER
+        return usual if self.linger is None else self.linger
+
 
 class WebhookDialect(OneRequest):
     """How a generic endpoint is told."""
@@ -227,18 +237,18 @@ class WebhookDialect(OneRequest):
         """One document, or a batch of them."""
         ids = [one.event_id for one in documents]
         event_id = ids[0] if len(ids) == 1 else batch_id(ids)
-        body, content_type = self._body(documents)
+        body, content_type, encoding = self._body(documents)
         headers = {**self._extra, "Content-Type": content_type, "webhook-id": event_id}
-        return Post(body, headers, verb=self._method, seal=self._seal(event_id, int(now)))
+        return Post(body, headers, verb=self._method, encoding=encoding, seal=self._seal(event_id, int(now)))
 
-    def _body(self, documents: Sequence[Document]) -> tuple[bytes, str]:
-        """And its media type."""
+    def _body(self, documents: Sequence[Document]) -> tuple[bytes, str, Encoding]:
+        """With its media type and encoding."""
         are_events = all(one.is_event for one in documents)
         if are_events and self._batches_events:
-            return b"[%b]" % b",".join(one.body for one in documents), BATCHED
+            return b"[%b]" % b",".join(one.body for one in documents), BATCHED, "json"
         if are_events and len(documents) == 1:
-            return documents[0].body, STRUCTURED
-        return encoded(documents, self._encoding), self._content_type
+            return documents[0].body, STRUCTURED, "json"
+        return encoded(documents, self._encoding), self._content_type, self._encoding
 
     def _seal(self, event_id: str, timestamp: int) -> Seal | None:
         if (key := self._key) is None:

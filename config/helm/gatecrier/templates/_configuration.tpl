@@ -46,6 +46,7 @@
 {{- $_ := set $config.webhook "tls" (dict "certificate" "/run/secrets/tls/tls.crt" "key" "/run/secrets/tls/tls.key") -}}
 {{- end -}}
 {{- $enforcement := $config.enforcement | default dict -}}
+{{- $_ := set $enforcement "label" (include "gatecrier.modeLabel" .) -}}
 {{- $_ := set $enforcement "never_block" (concat (list "kube-system" .Release.Namespace) ($enforcement.never_block | default list) | uniq) -}}
 {{- $_ := set $config "enforcement" $enforcement -}}
 {{- if .Values.templates -}}

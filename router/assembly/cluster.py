@@ -1,0 +1,56 @@
+"""The cluster's API as the configuration in force finds it, for whatever in the keeper asks it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+
+from router.errors import ClusterError
+from router.kubernetes.access import Access
+from router.kubernetes.client import Cluster
+from router.kubernetes.settings import KubernetesSettings
+
+
+class ClusterInForce:
+    """One client at a time, made when somebody first asks.
+
+    Args:
+        environment: Says where the API server of a Pod is.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._settings: KubernetesSettings | None = None
+        self._opened: Cluster | None = None
+        self._access: Access | None = None
+        """Of what is open."""
+
+    async def replace(self, settings: KubernetesSettings | None) -> None:
+        """Ask by these from now on; what is under way ends where they differ."""
+        self._settings = settings
+        with contextlib.suppress(ClusterError):
+            if self._opened is None or self._wanted() == self._access:
+                return
+        await self.close()
+
+    def get(self) -> Cluster:
+        """The API server.
+
+        Raises:
+            ClusterError: The configuration does not say how it is asked, or not here.
+        """
+        if self._opened is None:
+            self._access = self._wanted()
+            self._opened = Cluster(self._access)
+        return self._opened
+
+    def _wanted(self) -> Access:
+        if self._settings is None:
+            raise ClusterError("there is no `kubernetes` in the configuration", cause="unconfigured")
+        return self._settings.access(self._environment)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if (opened := self._opened) is not None:
+            self._opened = None
+            await opened.close()
