@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from router.cli import main
 from router.cli.readiness.markdown import as_text
+from router.decision.glass import Grant, GrantedImage
 from router.events import as_json
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
@@ -30,6 +34,7 @@ Ask = Callable[..., tuple[int, str, str]]
 _SEEN = {
     "shop": ("unsigned", "no_signature", "r.example/shop/web:1"),
     "clean": ("verified", "signed", "r.example/free/x:1"),
+    "old": ("exempt", "exemption", "r.example/old/x:1"),
     "slow": ("unverifiable", "unreachable", "r.example/slow/x:1"),
 }
 
@@ -37,7 +42,10 @@ _SEEN = {
 @pytest.fixture
 def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
     """A command about an outbox in which three namespaces were watched and scanned for a day."""
-    place, now = Place(tmp_path, readiness={"window": "1d"}), time.time()
+    exemption = {"pattern": "r.example/old/*", "namespaces": ["*"], "until": "2999-12-31", "reason": "SEC-1"}
+    place, now = Place(tmp_path, readiness={"window": "1d"}, exemptions=[exemption]), time.time()
+    let_in = {**exemption, "true_verdict": "unsigned", "true_reason": "no_signature"}
+    del let_in["namespaces"]
 
     async def fill() -> None:
         outbox = await SqliteOutbox.open(tmp_path / "outbox.db", "r")
@@ -46,7 +54,9 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
         await driver.begin()
         for namespace, (verdict, reason, name) in _SEEN.items():
             found = image(verdict, reason=reason, image=name, reference=name, digest=DIGEST, wanted="a signature")
-            data = event(found, namespace=namespace, would_reject=verdict != "verified")
+            if verdict == "exempt":
+                found["exemption"] = let_in  # type: ignore[typeddict-item]  # texts
+            data = event(found, namespace=namespace, would_reject=verdict not in {"verified", "exempt"})
             envelope = {"specversion": "1.0", "type": "dev.gatecrier.admission.decision.v1", "id": namespace}
             await outbox.append(NewEvent(namespace, as_json({**envelope, "data": data}), now, ("archive",)))
         while await driver.step():
@@ -145,6 +155,21 @@ def test_a_rule_in_detect_breaks_nothing_in_another_configuration(ask: Ask, tmp_
     changed = Place(other, policy=[{"pattern": "**", "verifier": "deny", "mode": "detect"}])
 
     assert ask("shop", "--what-if", str(changed.config))[0] == 0
+
+
+def test_what_is_let_in_for_a_time_is_told_with_its_end(ask: Ask, tmp_path: Path) -> None:
+    """It is ready, and what breaks at the end is known before."""
+    grant = Grant("g", "old", (GrantedImage("r.example/old/y:1", DIGEST),), "alice", "it burns", 32503679999.0)
+    with closing(sqlite3.connect(tmp_path / "outbox.db")) as connection, connection:
+        row = (grant.id, grant.namespace, grant.until, msgspec.json.encode(grant).decode())
+        connection.execute("INSERT INTO grants VALUES (?, ?, ?, ?)", row)
+    code, out, _ = ask("old", "--json")
+    (one,) = json.loads(out)
+    texts = [ask("old")[1], ask("old", "--markdown")[1]]
+
+    assert (code, one["exempted"][0]["until"]) == (0, "3000-01-01T00:00:00Z")
+    assert (one["granted"][0]["by"], one["granted"][0]["until"]) == ("alice", "2999-12-31T23:59:59Z")
+    assert all("unsigned (no_signature)" in text.replace("\\", "") and "it burns" in text for text in texts)
 
 
 @pytest.mark.parametrize("text", ["[a](https://evil)", "www.evil", "@team", "<b>", "a|b", "*x*", "a\n# b", "`x`"])

@@ -96,6 +96,7 @@ async def _found(arguments: argparse.Namespace, part: ReadinessPart) -> Sequence
 
 def _reports(connection: sqlite3.Connection, part: ReadinessPart, namespace: str | None) -> Sequence[Report]:
     from router.cli.readiness.report import LISTED, Report  # noqa: PLC0415 - as above
+    from router.outbox import grants  # noqa: PLC0415 - the same
     from router.readiness import reading  # noqa: PLC0415 - the same
 
     settings, now = part.readiness, time.time()
@@ -108,6 +109,7 @@ def _reports(connection: sqlite3.Connection, part: ReadinessPart, namespace: str
             reading.images(connection, one.namespace, since, LISTED, is_open=True),
             reading.exempted(connection, one.namespace, since, LISTED),
             ends,
+            grants.in_force(connection, one.namespace, now),
         )
         for one in found
     ]
