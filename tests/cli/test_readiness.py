@@ -11,8 +11,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import msgspec
 import pytest
+import yaml
 
 from router.cli import main
 from router.cli.readiness.markdown import as_text
@@ -30,6 +32,44 @@ from tests.routing.event import event, image
 
 DAY = 86400.0
 DIGEST = "sha256:" + "a" * 64
+_REFERENCE = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("apiVersion", "kind", "name", "namespace")},
+    "additionalProperties": False,
+}
+_TIMESTAMP = {
+    "type": "object",
+    "required": ["seconds", "nanos"],
+    "properties": {"seconds": {"type": "integer"}, "nanos": {"type": "integer"}},
+}
+_RESULT = {
+    "type": "object",
+    "required": ["policy"],
+    "properties": {
+        **{name: {"type": "string"} for name in ("source", "policy", "rule", "category", "message")},
+        "severity": {"enum": ["high", "medium", "low"]},
+        "result": {"enum": ["pass", "fail", "warn", "error", "skip"]},
+        "scored": {"type": "boolean"},
+        "timestamp": _TIMESTAMP,
+        "resources": {"type": "array", "items": _REFERENCE},
+        "properties": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "additionalProperties": False,
+}
+REPORT = {
+    "type": "object",
+    "required": ["apiVersion", "kind", "metadata", "results", "summary"],
+    "properties": {
+        **{name: {"type": "string"} for name in ("apiVersion", "kind")},
+        "metadata": {"type": "object"},
+        "scope": _REFERENCE,
+        "summary": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "results": {"type": "array", "items": _RESULT},
+    },
+    "additionalProperties": False,
+}
+"""What both custom resources take, as far as it is used; written by their CRDs (`router.cli.readiness.policy_reports`):
+what these do not name, an API server drops."""
 Ask = Callable[..., tuple[int, str, str]]
 _SEEN = {
     "shop": ("unsigned", "no_signature", "r.example/shop/web:1"),
@@ -178,6 +218,24 @@ def test_what_others_wrote_is_text_in_markdown(text: str) -> None:
     written = as_text(text)
 
     assert not re.search(r"(?<!\\)[\[\]<>|*`@]|(?<!\\):(?=//)|www\.|\n", written)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "result"), [("clean", "pass"), ("shop", "fail"), ("slow", "error"), ("never-seen", "warn")]
+)
+def test_tools_for_policy_reports_are_told_in_their_own_form(ask: Ask, namespace: str, result: str) -> None:
+    _, out, _ = ask(namespace, "--policy-report")
+    documents = list(yaml.safe_load_all(out))
+
+    assert [(one["apiVersion"], one["kind"]) for one in documents] == [
+        ("wgpolicyk8s.io/v1alpha2", "PolicyReport"),
+        ("openreports.io/v1alpha1", "Report"),
+    ]
+    for one in documents:
+        jsonschema.validate(one, REPORT)
+        assert one["metadata"]["namespace"] == namespace
+        assert one["results"][0]["result"] == result
+        assert sum(one["summary"].values()) == len(one["results"])
 
 
 def test_one_form_is_asked_for(ask: Ask) -> None:
