@@ -12,6 +12,7 @@ receives, never who comes next. From the outside in:
     settings       the whole configuration as one frozen tree, checked with line and remedy
     server         listens with TLS within limits, lets clients in, answers probes and metrics
     supervision    which processes there are: made by fork, watched, started again
+    scanning       what runs now, judged like what comes
     readiness      whether a namespace can be enforced now: what was seen, since when, and what would break
     admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
     delivery       from the outbox to the receivers: claim, render, deliver, settle

@@ -114,6 +114,11 @@ class KeeperHalf:
         return self._intake
 
     @property
+    def is_collector(self) -> bool:
+        """Whether what people ask about all replicas is kept here."""
+        return self._replicas is None or self._replicas.is_collector
+
+    @property
     def failure(self) -> str:
         """Why it can't do its work any more; empty while it can."""
         return "" if self._outbox.is_alive else "the outbox's writer has ended"

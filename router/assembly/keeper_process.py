@@ -17,6 +17,7 @@ from router.assembly.keeper_half import KeeperHalf
 from router.assembly.member import Tell, member
 from router.assembly.observing import MetricsObserver
 from router.assembly.opening import new_event_loop
+from router.assembly.scans import Scans
 from router.assembly.tending import Tending
 from router.certificates.keeping import Keeping
 from router.certificates.making import Held
@@ -53,6 +54,7 @@ class KeeperWork:
         self._refreshing: Refreshing | None = None
         self._watched_at = -math.inf
         self._managing: Keeping | None = None
+        self._scans = Scans()
 
     @property
     def failure(self) -> str:
@@ -79,6 +81,8 @@ class KeeperWork:
                 known_by = identity(configuration.held.pair, dt.datetime.now(dt.UTC))
             await self._keeping.commit(part, made, configuration.generation, known_by)
             self._manage(configuration)
+            if self._keeping.is_collector:
+                self._scans.take(part.settings.scan, configuration.part.path)
             self._look_after(configuration.repositories, part.settings.outbox.path.parent / TRUST)
 
     def _manage(self, configuration: messages.Configuration) -> None:
@@ -122,6 +126,7 @@ class KeeperWork:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: Peer(answer), sock=socket.socket(fileno=self._listening))
         self._keeping.keep_house()
+        self._tending.keep("scan what runs", self._scans.run())
 
     async def counts(self) -> Mapping[str, int]:
         """No connections of clients; reports what waits."""
