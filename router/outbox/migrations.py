@@ -130,6 +130,11 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
     """
+    ALTER TABLE incident_progress ADD COLUMN collected INTEGER NOT NULL DEFAULT -2251799813685248;
+    ALTER TABLE incident_progress ADD COLUMN collected_consumed INTEGER NOT NULL DEFAULT -2251799813685248;
+    ALTER TABLE incident_progress ADD COLUMN offered INTEGER NOT NULL DEFAULT 0;
+    """,
+    """
     CREATE TABLE seen_namespaces (
         namespace     TEXT PRIMARY KEY,
         mode          TEXT NOT NULL,
@@ -163,6 +168,7 @@ MIGRATIONS = (
         namespace TEXT NOT NULL, key BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (namespace, key)
     );
     CREATE INDEX open_images ON seen_images (namespace, owner, standing, last_at) WHERE is_open;
+    CREATE TABLE told_findings (id TEXT PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE watching (began_at REAL NOT NULL, beat_at REAL NOT NULL, gaps TEXT NOT NULL);
     """,
 )

@@ -31,11 +31,10 @@ from email.policy import SMTP
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 
-import orjson
 from pydantic import Field, model_validator
 
 from router.by_reference import Secret
-from router.destinations.document import Document
+from router.destinations.document import Document, said_by
 from router.destinations.kind import OwnKind
 from router.destinations.mail import TAKEN, Account, Answers, GreetingError, Posting, TlsMissingError
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
@@ -243,10 +242,7 @@ def mail_of(document: Document, sender: str, recipients: Sequence[str]) -> Email
 
 
 def _object(body: bytes) -> Mapping[str, object]:
-    try:
-        made = orjson.loads(body)
-    except ValueError:
-        made = body.decode(errors="replace")
+    made = said_by(body)
     return made if isinstance(made, dict) else {"text": as_text(made)}
 
 
