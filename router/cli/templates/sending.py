@@ -33,7 +33,7 @@ def add(inner: Subcommands) -> None:
         "Exit code 1 if the receiver refuses it, the template fails or the answer to the question is no; 3 if it may "
         "be taken later.",
         examples="gatecrier templates send slack --destination slack\n"
-        "gatecrier templates send pagerduty-incident --destination pager --event incident-opened --yes",
+        "gatecrier templates send pagerduty-incident --destination pager --yes",
     )
     send.add_argument("template", metavar="NAME", help="as `templates list` calls it")
     send.add_argument("--destination", metavar="D", required=True, help="who is told")
