@@ -12,6 +12,7 @@ receives, never who comes next. From the outside in:
     settings       the whole configuration as one frozen tree, checked with line and remedy
     server         listens with TLS within limits, lets clients in, answers probes and metrics
     supervision    which processes there are: made by fork, watched, started again
+    readiness      whether a namespace can be enforced now: what was seen, since when, and what would break
     admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
     delivery       from the outbox to the receivers: claim, render, deliver, settle
     incidents      what people are told once, when it changes, goes on and ends: the third driver; silences
@@ -44,6 +45,7 @@ receives, never who comes next. From the outside in:
     verdict        the closed vocabulary of a decision
     steps          work that may be laid down at any step
     text           texts that others wrote, as people may read them
+    whole_files    a whole file in place of another
 """
 
 __version__ = "0.1.0"

@@ -36,8 +36,9 @@ from typing import ClassVar, Literal, TypeAlias
 from router.reasons import Absence, Distrust, Flaw, Obstacle, Reason
 from router.verdict import Verdict
 
-UnreadableCause: TypeAlias = Literal["no_json", "no_review", "no_uid"]
-"""Why a body can't be answered as a review: it is no JSON object, no AdmissionReview v1, or without a uid."""
+UnreadableCause: TypeAlias = Literal["no_json", "no_review", "no_uid", "unread"]
+"""Why a body can't be answered as a review: it is no JSON object, no AdmissionReview v1, or without a uid. Or why it is
+answered without being judged: only its beginning was read."""
 
 RefreshCause: TypeAlias = Literal["unreachable", "refused", "unkept", "internal_error"]
 """Why a trusted root was not renewed: nobody answered as a repository does; what came is not vouched for, is out of

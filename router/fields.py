@@ -81,6 +81,11 @@ class SettingsModel(BaseModel):
         """Keys that others' configurations have here, each with what to write instead."""
         return {}
 
+    @classmethod
+    def kinds_to_come(cls) -> Mapping[str, str]:
+        """Kinds that nobody can choose yet beside this one, each with what to do meanwhile."""
+        return {}
+
 
 def _shown(value: object) -> str:
     return shown(value, _SHOWN) if isinstance(value, str) else cut(repr(value), _SHOWN)
@@ -133,6 +138,22 @@ Duration = Annotated[
     ),
 ]
 """Seconds, written as a number and a unit: 500ms, 8s, 5m, 4h, 30d."""
+
+Wait = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(ge=0, le=60),
+    PlainSerializer(duration_text, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "title": "wait",
+            "type": "string",
+            "pattern": r"^[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d)$",
+            "examples": ["200ms"],
+        }
+    ),
+]
+"""The same of a wait, which may be none: 0ms; a minute at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,6 +252,17 @@ def test_bodies_that_are_no_review_make_an_event_like_any_other() -> None:
     assert event["data"]["decision"]["message"] == "2 requests could not be read; the first: a\\nb"
 
 
+def test_what_was_let_in_unread_is_told_as_let_in() -> None:
+    """Where it is enforced it would have been refused: whoever routes by that must hear of it."""
+    told: events.UnreadableData = {"cause": "unread", "count": 1, "first_peer": "192.0.2.1", "first_sha256": "00"}
+    event = unreadable_event(ORIGIN, told, "no room", at=0.0)
+
+    jsonschema.Draft202012Validator(event_schema()).validate(event)
+    decision = event["data"]["decision"]
+    assert (decision["outcome"], decision["mode"], decision["would_reject"]) == ("admitted", "detect", True)
+    assert decision["message"] == "1 request let in unread; the first: no room"
+
+
 @given(st.integers(min_value=1, max_value=2**53))
 def test_a_number_is_put_in_without_touching_the_rest(sequence: int) -> None:
     body = encode(an_event())

@@ -17,9 +17,10 @@ from router.admission.decisions import Decisions
 from router.admission.judging import ImageJudge
 from router.admission.review import AdmissionRequest
 from router.admission.workloads import Workload
+from router.decision import Grant
 from router.events import Origin
 from router.outbox import NewEvent
-from router.policy import Enforcement
+from router.policy import BreakGlass, Claim, Enforcement, Exemptions
 from router.routing import RoutingTree
 from router.telemetry.logs import logger
 from router.verdict import Mode
@@ -30,12 +31,24 @@ ObtainReceipts: TypeAlias = Callable[[bytes, str, Sequence[str], float], Awaitab
 """(event body, event id, destinations, deadline in loop time) -> those that gave their receipt."""
 
 
+ObtainGrants: TypeAlias = Callable[[str, float], Awaitable[Sequence[Grant]]]
+"""(namespace, deadline in loop time) -> the grants that are in force there; none where nobody could be asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class GateRules:
     """What one configuration says; a reload replaces the whole."""
 
     origin: Origin
     enforcement: Enforcement
+    exemptions: Exemptions
+    """What is let in although it fails."""
+    break_glass: BreakGlass
+    """Who may have an object let in whatever its images are."""
+    grants: ObtainGrants
+    """What was let in so, and lasts."""
+    controllers: tuple[str, ...]
+    """Users whose objects are made of others: patterns, as `incidents.controllers` has them."""
     judging: ImageJudge
     decisions: Decisions
     """What was decided by these rules and still holds."""
@@ -52,18 +65,20 @@ class GateRules:
     """CSI drivers whose inline volumes are images."""
     longest: float
     """Seconds that judging may take at most."""
+    now: Callable[[], float]
+    """The time of day, in seconds since 1970."""
 
-    def mode(self, namespace: str) -> tuple[Mode, bool]:
-        """Whether a failing image blocks there, and whether nothing ever does.
+    def mode(self, namespace: str, label: Mode | None) -> tuple[Mode, bool]:
+        """Whether a failing image blocks there, where the label says this, and whether nothing ever does.
 
         Never fails: the last word about a request that broke whatever it touched needs a mode, too.
         """
         try:
             never_block = self.enforcement.never_blocks(namespace)
-            return (Mode.DETECT if never_block else self.enforcement.mode(namespace)), never_block
-        except Exception:  # the last word would have no mode either, and fail; it is that of namespaces nobody named
+            return (Mode.DETECT if never_block else self.enforcement.mode(namespace, label)), never_block
+        except Exception:  # the last word would have no mode either, and fail: it is the label's, else nobody's
             log.exception("mode_unknown", namespace=namespace)
-            return self.enforcement.default, False
+            return label or self.enforcement.default, False
 
 
 class Times(NamedTuple):
@@ -119,6 +134,8 @@ class Asked(Struct, frozen=True):
     """In `time.perf_counter`'s time."""
     problem: str = ""
     """Why its images could not be read; empty where they could."""
+    claim: Claim | None = None
+    """That it breaks the glass."""
     told: Told = msgspec.field(default_factory=Told)
     """What was told about it."""
 

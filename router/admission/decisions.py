@@ -5,7 +5,8 @@ Forty Pods of one ReplicaSet are forty requests with the same images at the same
 Rules:
 (1) Exact: what is remembered is what would be made anew, byte for byte. A decision follows from what stands in `Alike`
     and from what is known about the images; so it is remembered only where all of that was known without asking, and
-    only for as long as that holds: until a proof, a refusal or the time for a tag ends, or a verifier trusts others.
+    only for as long as that holds: until a proof, a refusal, the time for a tag or an exemption that it rests on ends,
+    or a verifier trusts others.
 (2) One memory belongs to one configuration, and goes with it.
 (3) Bounded by bytes: what was unused for longest makes room. What is too large for the rest is not remembered.
 """
@@ -36,6 +37,8 @@ class Alike(NamedTuple):
     notices: tuple[str, ...]
     mode: Mode
     never_block: bool
+    exempt_in: str | None = None
+    """The namespace, where exemptions are about it."""
 
 
 class _Decided(NamedTuple):

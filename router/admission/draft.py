@@ -26,6 +26,12 @@ class Draft:
         """Whether the request is let in."""
         return self.decision.outcome is RequestOutcome.ADMITTED
 
+    @property
+    def has_grant(self) -> bool:
+        """Whether it lets in what controllers make of the object: it is told and stored with that."""
+        glass = self.decision.glass
+        return self.is_admission and glass is not None and glass.is_new
+
     @cached_property
     def parts(self) -> DecisionParts:
         """What every event about it has in common."""

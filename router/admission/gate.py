@@ -1,6 +1,7 @@
 """The first half of the sentence, in order: review, images, policy, verdict, decision, event.
 
-`read` finds out what is asked, under the rules that were in force when the request came; they hold for all of it.
+`read` finds out what is asked, under the rules that were in force when the request came, and the label that its path
+tells of; they hold for all of it.
 
 `validate` decides and tells:
 (1) What brings no image (a deletion, a status update, an update that brings none) is admitted, and only counted.
@@ -8,8 +9,9 @@
     unverifiable(timeout). Remembered proofs cost no task and no await, and what was decided about the same places is
     not decided again while it holds (`router.admission.decisions`). Where nothing is refused, what a tag meant a moment
     ago will do.
-(3) The decision follows from the findings and the mode of the namespace (`router.decision`). What can't be read is
-    refused in enforce and let in with a warning in detect.
+(3) What fails may be exempt (`router.admission.exempting`). The decision follows from the findings and the mode of the
+    namespace (`router.decision`). What can't be read is refused in enforce and let in with a warning in detect.
+    Where the glass was broken it is let in all the same (`router.admission.breaking`).
 (4) A dry run ends here: same answer, no event.
 (5) A destination that must be told gives its receipt before an admission in enforce mode; without it the request is
     refused. In detect nothing waits.
@@ -37,7 +39,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Sequence
 
-from router.admission import pinning, review
+from router.admission import breaking, exempting, pinning, review
 from router.admission.asked import Asked, GateRules, Times
 from router.admission.decisions import Alike
 from router.admission.draft import Draft
@@ -48,12 +50,12 @@ from router.admission.review import AdmissionRequest, Objects
 from router.admission.telling import EventRecorder
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import SKIPPED, Workload, read_workload
-from router.decision import Failure, Finding, decide, last_word, unanswered
+from router.decision import Failure, Finding, decide, last_word, unanswered, unjudged, without_grant
 from router.events import event_id
 from router.outbox import NewEvent
 from router.slices import OutOfTimeError, Slices
 from router.telemetry.logs import logger
-from router.verdict import RequestOutcome, Skip
+from router.verdict import Mode, RequestOutcome, Skip
 from router.verification import Asker
 
 log = logger()
@@ -69,14 +71,20 @@ class Gate:
         self._observer = observer
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def read(self, rules: GateRules, request: AdmissionRequest, objects: Objects, times: Times) -> Asked:
-        """What is asked under these rules. Never fails: what can't be read is told."""
+    async def read(
+        self, rules: GateRules, request: AdmissionRequest, objects: Objects, times: Times, label: Mode | None = None
+    ) -> Asked:
+        """What is asked under these rules, where the namespace's label says this.
+
+        Never fails: what can't be read is told.
+        """
         began = time.perf_counter()
-        mode, never_block = rules.mode(request.namespace)
+        mode, never_block = rules.mode(request.namespace, label)
         workload, problem = Workload(), request.problem
         if not problem:
             try:
-                workload = await self.slices.run(read_workload(request, objects, rules.csi_drivers), times.deadline)
+                reading = read_workload(request, objects, rules.csi_drivers, rules.break_glass.annotation)
+                workload = await self.slices.run(reading, times.deadline)
             except OutOfTimeError:
                 problem = "there was no time to read the object"
             except UnreadableJsonError as error:
@@ -86,12 +94,13 @@ class Gate:
             ) as error:  # whoever writes an object could else bring about a last word, which tells nobody
                 log.exception("object_not_read", uid=request.uid, namespace=request.namespace)
                 problem = f"reading the object failed ({type(error).__name__})"
+        workload, claim = breaking.claimed(rules, request, workload)
         never_block |= workload.never_blocks
-        return Asked(request, workload, rules, mode, never_block, times, began, problem)
+        return Asked(request, workload, rules, mode, never_block, times, began, problem, claim)
 
-    def unread(self, rules: GateRules, request: AdmissionRequest) -> Asked:
+    def unread(self, rules: GateRules, request: AdmissionRequest, label: Mode | None = None) -> Asked:
         """A request whose client went away while it was being read."""
-        mode, never_block = rules.mode(request.namespace)
+        mode, never_block = rules.mode(request.namespace, label)
         workload, now = Workload(skip=SKIPPED.get(request.operation)), asyncio.get_running_loop().time()
         times, began = Times(now, now, now), time.perf_counter()
         return Asked(request, workload, rules, mode, never_block, times, began, "nobody waited for it")
@@ -102,7 +111,7 @@ class Gate:
         try:
             if workload.skip is not None:
                 self._observer.skipped(workload.skip)
-                return review.reply(asked.request.uid, allowed=True)
+                return review.reply(asked.request.uid, allowed=True, warnings=unjudged(workload.notices))
             return await self._told(asked, await decided(asked))
         except Exception as error:  # the one boundary: without it the webhook has the last word, which makes no event
             log.exception("gate_stage_failed", uid=asked.request.uid, namespace=asked.request.namespace)
@@ -141,6 +150,8 @@ class Gate:
                 first = None
         reply = _reply(asked, draft)
         is_stored = await self._store(asked, draft, first)
+        if not is_stored and draft.has_grant:
+            reply = _reply(asked, Draft(without_grant(draft.decision), draft.findings))
         if not is_stored and draft.is_admission and asked.needs_outbox:
             draft = _failed(draft.findings, asked, Failure.event_not_stored())
             reply = _reply(asked, draft)
@@ -162,7 +173,7 @@ class Gate:
         return reply
 
     async def _told_unanswered(self, asked: Asked) -> None:
-        findings = await pinning.held_against(asked, await asked.rules.judging.known(asked.workload.places))
+        findings = await _settled(asked, await asked.rules.judging.known(asked.workload.places))
         failure = Failure.unreadable(asked.problem) if asked.problem else None
         decision = decide(
             findings, asked.mode, never_block=asked.never_block, failure=failure, notices=asked.workload.notices
@@ -189,20 +200,32 @@ class Gate:
 
 
 async def decided(asked: Asked) -> Draft:
-    """What is decided about a request that brings images: as it was decided before, while that holds."""
+    """What is decided about a request that brings images."""
     if asked.problem:
         return _failed((), asked, Failure.unreadable(asked.problem))
+    return await breaking.broken(asked, await _judged(asked))
+
+
+async def _judged(asked: Asked) -> Draft:
+    """What follows from its images: as it was decided before, while that holds."""
     workload, decisions = asked.workload, asked.rules.decisions
-    key = Alike(workload.places, workload.notices, asked.mode, asked.never_block)
+    namespace = asked.request.namespace
+    exempt_in = namespace if asked.rules.exemptions.concern(namespace) else None
+    key = Alike(workload.places, workload.notices, asked.mode, asked.never_block, exempt_in)
     if (remembered := decisions.get(key)) is not None:
         return remembered
     found = await _found(asked, is_recent_enough=not asked.blocks)
-    findings = await pinning.held_against(asked, found.findings)
+    findings = await _settled(asked, found.findings)
     decision = decide(findings, asked.mode, never_block=asked.never_block, notices=workload.notices)
     draft = Draft(decision, findings)
     if found.lasting is not None:
-        decisions.put(key, draft, found.lasting, workload.cost)
+        decisions.put(key, draft, found.lasting.both(exempting.lasting(findings)), workload.cost)
     return draft
+
+
+async def _settled(asked: Asked, findings: Sequence[Finding]) -> list[Finding]:
+    """What was found out about the images, and what else holds for them: pins that are missing, and exemptions."""
+    return await exempting.exempt(asked, await pinning.held_against(asked, findings))
 
 
 async def _found(asked: Asked, *, is_recent_enough: bool = False) -> Found:

@@ -154,6 +154,18 @@ class ImageJudge:
             await pause.if_due()
         return found
 
+    async def of_digest(self, place: Place, digest: Digest, came: float, deadline: float, asker: Asker) -> Finding:
+        """What is found about the digest that an image, as it is written, was seen to mean.
+
+        Its rule is that of the text, and nobody is asked what a tag means today.
+        """
+        known = self._at_once(place.image)
+        if isinstance(known, Judged):
+            return self._finding(place, known)
+        reference, rule = known
+        judged = await self._judged({place.image: (replace(reference, digest=digest), rule)}, came, deadline, asker)
+        return self._finding(place, replace(judged[place.image], reference=str(reference)))
+
     def speaks_for_pinned(self, image: str, digest: str) -> bool:
         """Whether the rule of this image, written with a tag, is also the rule of the same name with the digest."""
         tagged = parse_reference(image)

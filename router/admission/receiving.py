@@ -10,6 +10,7 @@ Rules:
     does not count.
 (5) Who finds neither until the deadline gets 503 with `Retry-After`: an API server asks again with the same uid.
 (6) What was taken is given back when the body has been read, whatever happened.
+(7) The beginning of every body is kept, also of one that is refused: it says whose it is.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ ROOM = 64 * 2**20
 """Bytes of bodies without a slot that are held at once."""
 KEPT_FOR_TINY = 16 * 2**20
 """Bytes of it that only bodies up to `TINY` get."""
+BEGINNING = 4 * 2**10
+"""Bytes that say whose a body is: an API server writes what it asks before the object."""
 SLOTS = 2
 """Large bodies that are read at once."""
 RATE = 2**20
@@ -160,23 +163,24 @@ class Receiving:
         self._slots = slots or Slots()
 
     def body(self, *, length: int | None, most: int, peer: str) -> Body:
-        """What receives one body; raises BodyRefusedError, 413, where its length says that it is too large."""
-        if length is not None and length > most:
-            raise BodyRefusedError(413, f"a body of {length} bytes; the limit (webhook.max_body) is {most}")
-        return Body(self._room, self._slots, peer, most, is_tiny=(length or SMALL) <= TINY)
+        """What receives one body of this length, as far as it is told."""
+        return Body(self._room, self._slots, peer, most, length)
 
 
 class Body:
     """One body, and the room that it has until it is let go of."""
 
-    __slots__ = ("_bytes", "_has_slot", "_is_tiny", "_most", "_peer", "_room", "_slots")
+    __slots__ = ("_bytes", "_has_slot", "_is_tiny", "_length", "_most", "_peer", "_room", "_slots", "beginning")
 
-    def __init__(self, room: Room, slots: Slots, peer: str, most: int, *, is_tiny: bool) -> None:
+    def __init__(self, room: Room, slots: Slots, peer: str, most: int, length: int | None) -> None:
+        self.beginning = b""
+        """As much of it as has come, at most `BEGINNING` bytes."""
         self._room = room
         self._slots = slots
         self._peer = peer
         self._most = most
-        self._is_tiny = is_tiny
+        self._length = length
+        self._is_tiny = (length or SMALL) <= TINY
         self._bytes = 0
         self._has_slot = False
 
@@ -200,8 +204,10 @@ class Body:
         while not content.at_eof():
             chunk = await _next_chunk(content, min(behind_at, deadline), whole)
             whole += chunk
-            if len(whole) > self._most:
-                raise BodyRefusedError(413, f"a body beyond the limit (webhook.max_body) of {self._most} bytes")
+            if len(self.beginning) < BEGINNING:
+                self.beginning = bytes(whole[:BEGINNING])
+            if (size := max(len(whole), self._length or 0)) > self._most:
+                raise BodyRefusedError(413, f"a body of {size} bytes or more; the limit is {self._most}")
             waited = loop.time()
             await self._hold(len(whole), len(chunk), deadline)
             behind_at += len(chunk) / RATE + loop.time() - waited

@@ -10,6 +10,8 @@ Rules:
 (5) An answer has `apiVersion`, `kind`, `response.uid` and `response.allowed`. A refusal has a message and is 403
     Forbidden (without `code` it would be 400). `patch` and `patchType` come together or not at all.
 (6) Texts in an answer are UTF-8; what others wrote and UTF-8 can't hold becomes U+FFFD.
+(7) The beginning of a body says whose it is where it is written as API servers write it, what is asked before who asks
+    and the objects. No text in it can end it: a quotation mark within a text stands behind a backslash.
 
 Source: Kubernetes API reference, admission.k8s.io/v1; "Dynamic Admission Control".
 """
@@ -17,8 +19,11 @@ Source: Kubernetes API reference, admission.k8s.io/v1; "Dynamic Admission Contro
 from __future__ import annotations
 
 import base64
+import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from msgspec import Raw, Struct
 
@@ -38,8 +43,8 @@ NAME_LIMIT = 256
 """Characters of names, kinds, namespaces and groups: Kubernetes allows 253 at most."""
 USER_LIMIT = 1024
 """Characters of a user's name: an identity provider chooses it."""
-GROUPS_LIMIT = 100
-"""Groups of a user that are told."""
+GROUPS_LIMIT = 1000
+"""Groups of a user that are known."""
 _OBJECT, _NULL = b"{", b"null"
 
 
@@ -103,6 +108,34 @@ def read_review(body: memoryview) -> Steps[tuple[AdmissionRequest, Objects]]:
     return (yield from _request(request, request.uid)), Objects(request.object, request.old_object)
 
 
+class Beginning(NamedTuple):
+    """What the beginning of a body says."""
+
+    uid: str
+    namespace: str
+    """Empty for cluster-scoped objects."""
+
+
+_ASKED = re.compile(rb',\s*"(?:userInfo|object)"\s*:\s*[{n]')
+
+
+def read_beginning(beginning: bytes) -> Beginning | None:
+    """Whose request a body is by its beginning; None where that does not say so.
+
+    It uses nothing of what reads a whole one: that may be what has failed.
+    """
+    end = _ASKED.search(beginning)
+    try:
+        match json.loads(beginning[: end.start()] + b"}}" if end else b"{}"):
+            case {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": str(uid), **more}}:
+                namespace = more.get("namespace", "")
+                return Beginning(uid, namespace) if isinstance(namespace, str) and 0 < len(uid) <= UID_LIMIT else None
+            case _:
+                return None
+    except (ValueError, RecursionError):
+        return None
+
+
 def _shown(value: str | None) -> str:
     return "missing or no text" if value is None else shown(value)
 
@@ -110,7 +143,7 @@ def _shown(value: str | None) -> str:
 def _request(request: shapes.Request, uid: str) -> Steps[AdmissionRequest]:
     kind, user = request.kind or shapes.GroupVersionKind(), request.user_info or shapes.UserInfo()
     groups: list[str] = []
-    with suppress(UnreadableJsonError):  # the groups are told, nothing follows from them
+    with suppress(UnreadableJsonError):  # nobody is refused for them; who has none may less
         groups = yield from read_texts(user.groups, GROUPS_LIMIT)
     return AdmissionRequest(
         uid=uid,

@@ -60,6 +60,8 @@ P = ParamSpec("P")
 
 PATIENCE = 10.0
 """Seconds that storing an event may take for which no answer waits."""
+GROUPS_TOLD = 100
+"""Groups of a user that an event names."""
 HEARING = 5.0
 """Seconds that those who heard an attempt may take to hear what corrects it."""
 
@@ -142,7 +144,9 @@ class EventRecorder:
         routed, to = _who(asked.rules, event), asked.told.to
         if to:
             routed = Routed(tuple(dict.fromkeys((*to, *routed.destinations))), routed.incidents)
-        return _to_store(event, encode(event, parts), self._now(), routed)
+        new = _to_store(event, encode(event, parts), self._now(), routed)
+        glass = draft.decision.glass
+        return replace(new, grant=glass.grant if glass is not None and draft.has_grant else None)
 
     async def store_unreadable(self, rules: GateRules, bodies: Unreadable) -> None:
         """Have the event about bodies that are no review stored, or whole in the log."""
@@ -204,7 +208,7 @@ class EventRecorder:
                 "namespace": request.namespace,
                 "name": request.name or workload.name,
                 "generate_name": workload.generate_name,
-                "user": {"name": request.user, "groups": list(request.groups)},
+                "user": {"name": request.user, "groups": list(request.groups[:GROUPS_TOLD])},
                 "dry_run": request.dry_run,
             },
             _workload(asked),
@@ -243,7 +247,16 @@ def _name(asked: Asked) -> str:
 
 def _to_store(event: CloudEvent, body: bytes, at: float, routed: Routed) -> NewEvent:
     severity = Severity(event["data"]["decision"]["severity"])
-    return NewEvent(event["id"], body, at, routed.destinations, severity=severity, incident_routes=routed.stored)
+    corrected = event["data"].get("corrects", "")
+    return NewEvent(
+        event["id"],
+        body,
+        at,
+        routed.destinations,
+        severity=severity,
+        incident_routes=routed.stored,
+        corrects=corrected,
+    )
 
 
 def _who(rules: GateRules, event: CloudEvent) -> Routed:

@@ -5,6 +5,8 @@ Rules:
     next minute begins.
 (2) An event says how many there were, from where the first of them came, and the SHA-256 of its body.
 (3) What is counted when the router stops is told then.
+(4) Reviews of which only the beginning was read, and which were let in, are told in the same way: nobody knows whether
+    they were dry runs, so none gets an event of its own.
 """
 
 from __future__ import annotations

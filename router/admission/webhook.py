@@ -1,13 +1,16 @@
 """HTTP in and out: what is refused by its head, how a body comes in, and that every review is answered.
 
-Rules:
+Rules (`router.admission.paths` says what each path means):
 (1) Refused with a status and a short text that says why: another content type or a content coding (415), a body
     beyond `max_body` (413) or too slow (408), and what is no AdmissionReview v1 with a uid (400, told by
     `router.admission.unreadable`). Where there is no room for a body, or no time to read whose it is, 503 with
-    `Retry-After`, and no event: the API server asks again.
+    `Retry-After`, and no event: the API server asks again. But where nothing blocks, a body whose beginning says whose
+    it is gets a review, for a status would block under `failurePolicy: Fail`: it is let in unread, with a warning, and
+    told together with others like it.
 (2) Everything else gets 200 and a review, whatever happens inside: any other status would mean "failed calling
     webhook" to the API server. When everything below has failed, the last word stands ready here, and uses nothing
-    that could have failed. It never refuses a call of `/mutate`: `/validate` looks again.
+    that could have failed. It goes by the label that the path tells of, as everything else does, and never refuses a
+    call of `/mutate`: `/validate` looks again.
 (3) A body is held only until it is read; then the room that its images take is held until they are answered. Where
     there is none until the deadline, it is told as what can't be judged.
 (4) When the API server gives up, the connection closes, our work for it is cancelled, and the event says so.
@@ -18,7 +21,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -26,8 +30,19 @@ from router.admission.asked import Asked, GateRules, Times
 from router.admission.deadlines import LARGEST_KEPT, Allowance, allowance
 from router.admission.gate import Gate
 from router.admission.observer import Observer
-from router.admission.receiving import KEPT_FOR_TINY, ROOM, SLOTS, TINY, BodyRefusedError, Receiving, Room, Slots
-from router.admission.review import AdmissionRequest, read_review
+from router.admission.paths import PATHS, Call, Endpoint
+from router.admission.receiving import (
+    BEGINNING,
+    KEPT_FOR_TINY,
+    ROOM,
+    SLOTS,
+    TINY,
+    BodyRefusedError,
+    Receiving,
+    Room,
+    Slots,
+)
+from router.admission.review import AdmissionRequest, read_beginning, read_review
 from router.admission.unreadable import UnreadableBodies
 from router.errors import ReviewError
 from router.slices import OutOfTimeError
@@ -47,15 +62,37 @@ CONTENT_TYPE = "application/json"
 Answering = Callable[[Asked], Awaitable[bytes]]
 
 
+@dataclass(slots=True)
+class _Known:
+    """What is known of a call so far."""
+
+    rules: GateRules
+    call: Call
+    peer: str
+    beginning: bytes = b""
+    """Of its body."""
+    request: AdmissionRequest | None = None
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether it may be answered by a refusal at all."""
+        return self.call.endpoint == "validate"
+
+    def blocks(self, namespace: str) -> bool:
+        """Whether a refusal is in force there."""
+        mode, never_block = self.rules.mode(namespace, self.call.label)
+        return mode is Mode.ENFORCE and not never_block
+
+
 class Webhook:
-    """The endpoints `/validate` and `/mutate`."""
+    """The endpoints `/validate` and `/mutate`, and what stands below them."""
 
     def __init__(
         self, gate: Gate, max_body: int, observer: Observer, unreadable: UnreadableBodies, *, share: int = 1
     ) -> None:
         """`share` is how many webhooks there are: each holds its part of what all may hold together."""
         self._gate = gate
-        self._endpoints: Mapping[str, Answering] = {"/validate": gate.validate, "/mutate": gate.mutate}
+        self._endpoints: Mapping[Endpoint, Answering] = {"validate": gate.validate, "mutate": gate.mutate}
         self._clock = asyncio.get_running_loop().time
         self._max_body = max_body
         self._observer = observer
@@ -65,34 +102,36 @@ class Webhook:
         self._judging = Room(JUDGING_ROOM // share, JUDGING_ROOM // 4 // share, WAITING_ROOM // share)
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
-        """The answer to any request; for a server without routes of its own, since there are two paths."""
-        answering = self._endpoints.get(request.path)
-        if answering is None:
-            return web.Response(status=404, text="there are /validate and /mutate\n")
+        """The answer to any request; for a server without routes of its own, since there are few paths."""
+        call = PATHS.get(request.path)
+        if call is None:
+            return web.Response(status=404, text=f"there are {' '.join(PATHS)}\n")
         if request.method != "POST":
             return web.Response(status=405, text="send a POST\n", headers={"Allow": "POST"})
         began = self._clock()
-        response = await self._answer(request, answering, began)
-        self._observer.answered(request.path[1:], self._clock() - began)
+        response = await self._answer(request, call, began)
+        self._observer.answered(call.endpoint, self._clock() - began)
         return response
 
-    async def _answer(self, request: web.BaseRequest, answering: Answering, began: float) -> web.Response:
-        rules = self._gate.rules  # once: a reload while the request is in hand changes nothing for it
-        found: list[AdmissionRequest] = []
+    async def _answer(self, request: web.BaseRequest, call: Call, began: float) -> web.Response:
+        known = _Known(self._gate.rules, call, request.remote or "")  # once: a reload meanwhile changes nothing for it
         asked: Asked | None = None
         try:
             _check_head(request)
-            asked = await self._read(request, rules, began, found)
-            return _review(await self._answered(asked, answering))
+            asked = await self._read(request, known, began)
+            return _review(await self._answered(asked, self._endpoints[call.endpoint]))
         except BodyRefusedError as refused:
-            return self._refused(refused.status, str(refused))
+            let_in = self._let_in(known, str(refused))
+            self._turned_away(refused.status, str(refused), "call_refused" if let_in is None else "call_let_in_unread")
+            return let_in or _refused(refused.status, str(refused))
         except ReviewError as error:
-            return self._refused(web.HTTPBadRequest.status_code, str(error))
+            self._turned_away(web.HTTPBadRequest.status_code, str(error))
+            return _refused(web.HTTPBadRequest.status_code, str(error))
         except Exception as error:  # noqa: BLE001 - the last boundary: the API server would get an HTTP error
-            return _last_word(rules, found, error, may_refuse=answering == self._gate.validate)
+            return await self._last_word(request, known, error)
         except asyncio.CancelledError:  # the client has gone
-            if found and answering == self._gate.validate:
-                self._gate.abandon(asked or self._gate.unread(rules, found[0]))
+            if known.request is not None and known.may_refuse:
+                self._gate.abandon(asked or self._gate.unread(known.rules, known.request, call.label))
             raise
 
     async def _answered(self, asked: Asked, answering: Answering) -> bytes:
@@ -108,39 +147,63 @@ class Webhook:
         finally:
             self._judging.give_back(cost)
 
-    async def _read(
-        self, request: web.BaseRequest, rules: GateRules, began: float, found: list[AdmissionRequest]
-    ) -> Asked:
+    async def _read(self, request: web.BaseRequest, known: _Known, began: float) -> Asked:
         """What is asked; the body is let go of when it has been read."""
-        allowed, peer = _allowance(request, rules.longest), request.remote or ""
+        allowed = _allowance(request, known.rules.longest)
         times = Times(began, began + allowed.judging, began + allowed.storing)
-        body = self._receiving.body(length=request.content_length, most=self._max_body, peer=peer)
+        body = self._receiving.body(length=request.content_length, most=self._max_body, peer=known.peer)
         try:
             whole = await body.received(request.content, times.deadline)
             try:
                 review, objects = await self._gate.slices.run(read_review(whole), times.deadline)
             except ReviewError as error:
                 await asyncio.sleep(0)  # the hash of a large body takes about as long as a step may
-                self._unreadable.add(error.cause, str(error), peer, whole)
+                self._unreadable.add(error.cause, str(error), known.peer, whole)
                 raise
             except OutOfTimeError as error:
                 raise BodyRefusedError(503, "there was no time to read the request; ask again") from error
-            found.append(review)
-            return await self._gate.read(rules, review, objects, times)
+            known.request = review
+            return await self._gate.read(known.rules, review, objects, times, known.call.label)
         finally:
+            known.beginning = body.beginning
             body.let_go()
 
-    def _refused(self, status: int, problem: str) -> web.Response:
+    def _turned_away(self, status: int, problem: str, event: str = "call_refused") -> None:
         self._observer.turned_away(status)
-        held_back = self._seldom.turn(f"call_refused {status}")
+        held_back = self._seldom.turn(f"{event} {status}")
         if held_back is not None:
-            log.warning("call_refused", status=status, problem=problem[:500], held_back=held_back)
-        response = web.Response(status=status, text=problem + "\n")
-        if status == web.HTTPServiceUnavailable.status_code:
-            response.headers["Retry-After"] = "1"
-        elif status != web.HTTPBadRequest.status_code:
-            response.force_close()  # what was not read stands in the way of the next request
+            log.warning(event, status=status, problem=problem[:500], held_back=held_back)
+
+    def _let_in(self, known: _Known, problem: str) -> web.Response | None:
+        """An admission of what was not read, where nothing blocks and its beginning says whose it is."""
+        said = read_beginning(known.beginning)
+        if said is None:
+            return None
+        blocks = known.blocks(said.namespace)
+        if blocks and known.may_refuse:
+            return None
+        warned = f"the request was let in unread: {problem}"
+        response = _review(last_review(said.uid, warned, is_allowed=True, blocks=blocks))
+        response.force_close()  # what was not read stands in the way of the next request
+        if known.may_refuse:  # of a call of `/mutate` nothing is told
+            self._tell_unread(known, f"namespace {shown(said.namespace)}: {problem}")
         return response
+
+    def _tell_unread(self, known: _Known, told: str) -> None:
+        try:
+            self._unreadable.add("unread", told, known.peer, memoryview(known.beginning))
+        except Exception as error:  # noqa: BLE001 - the answer would be lost for it
+            _say("unread_not_told", error)
+
+    async def _last_word(self, request: web.BaseRequest, known: _Known, error: Exception) -> web.Response:
+        _say("request_failed", error)
+        if known.request is None:
+            known.beginning = known.beginning or await _beginning(request)
+            let_in = self._let_in(known, _PROBLEM)
+            return let_in or _refused(web.HTTPServiceUnavailable.status_code, "internal error")
+        blocks = known.blocks(known.request.namespace)
+        is_allowed = not (blocks and known.may_refuse)
+        return _review(last_review(known.request.uid, _PROBLEM, is_allowed=is_allowed, blocks=blocks))
 
 
 def _allowance(request: web.BaseRequest, longest: float) -> Allowance:
@@ -151,27 +214,34 @@ def _allowance(request: web.BaseRequest, longest: float) -> Allowance:
         return Allowance(longest, longest + LARGEST_KEPT / 2)
 
 
-def _last_word(
-    rules: GateRules, found: Sequence[AdmissionRequest], error: Exception, *, may_refuse: bool
-) -> web.Response:
-    _say("request_failed", error)
-    if not found:
-        return web.Response(status=503, text="internal error\n", headers={"Retry-After": "1"})
-    mode, never_block = rules.mode(found[0].namespace)
-    blocks = mode is Mode.ENFORCE and not never_block
-    return _review(last_review(found[0].uid, is_allowed=not (blocks and may_refuse), blocks=blocks))
+async def _beginning(request: web.BaseRequest) -> bytes:
+    """What has come of a body that nobody began to read."""
+    with contextlib.suppress(Exception):  # whatever it is: there is none then
+        async with asyncio.timeout(LARGEST_KEPT / 2):
+            return (await request.content.readany())[:BEGINNING]
+    return b""
+
+
+def _refused(status: int, problem: str) -> web.Response:
+    response = web.Response(status=status, text=problem + "\n")
+    if status == web.HTTPServiceUnavailable.status_code:
+        response.headers["Retry-After"] = "1"
+    elif status != web.HTTPBadRequest.status_code:
+        response.force_close()  # what was not read stands in the way of the next request
+    return response
 
 
 _LAST = (
     '{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":%s,"allowed":%s,'
-    '"status":{"status":"Failure","code":403,"reason":"Forbidden","message":"%s"},"warnings":["gatecrier%s: %s"]}}'
+    '"status":{"status":"Failure","code":403,"reason":"Forbidden","message":%s},"warnings":[%s]}}'
 )
 _PROBLEM = "the request could not be judged, since Gatecrier itself failed; tell whoever runs Gatecrier"
 
 
-def last_review(uid: str, *, is_allowed: bool, blocks: bool) -> bytes:
+def last_review(uid: str, problem: str = _PROBLEM, *, is_allowed: bool, blocks: bool) -> bytes:
     """The answer when everything else has failed, where a refusal is in force or not; nothing is looked up for it."""
-    told = json.dumps(uid), "true" if is_allowed else "false", _PROBLEM, "" if blocks else " (detect)", _PROBLEM
+    warned = f"gatecrier{'' if blocks else ' (detect)'}: {problem}"
+    told = json.dumps(uid), "true" if is_allowed else "false", json.dumps(problem), json.dumps(warned)
     return (_LAST % told).encode(errors="replace")
 
 

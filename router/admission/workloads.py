@@ -11,7 +11,8 @@ Rules:
     place with an empty image, which the policy then denies as invalid. So is what stands beyond `PLACES_LIMIT`.
 (4) Nothing is judged of a deletion, a connection, a subresource that runs no image, an update of an object that is
     being deleted, or an update that brings no image, whatever else it changes and however many images there are: there
-    are no places then, and `Workload.skip` says why.
+    are no places then, and `Workload.skip` says why. Only an update that adds or changes the annotation that breaks
+    the glass has its places all the same, since it may have to be judged (`router.admission.breaking`).
 (5) Of an update of a Pod, each image that was not there before decides (`Place.is_new`); of any other kind all do,
     since a controller will make new Pods of it. An image is the text that names it. An update to zero replicas decides
     nothing (`Workload.never_blocks`): it is judged and told.
@@ -67,6 +68,8 @@ class Workload(Struct, frozen=True):
     uid: str = ""
     template_hash: str = ""
     """What it says of the template that a Deployment has made it of."""
+    break_glass: str | None = None
+    """What this very request sets the annotation to that breaks the glass; None where it does not."""
 
     @property
     def cost(self) -> int:
@@ -74,8 +77,12 @@ class Workload(Struct, frozen=True):
         return sum(PLACE_COST + 4 * len(place.image) for place in self.places)
 
 
-def read_workload(request: AdmissionRequest, objects: Objects, csi_drivers: AbstractSet[str]) -> Steps[Workload]:
+def read_workload(
+    request: AdmissionRequest, objects: Objects, csi_drivers: AbstractSet[str], annotation: str = ""
+) -> Steps[Workload]:
     """Every image of the object, in the order of the specification; none where nothing is to be judged.
+
+    `annotation` is the one that breaks the glass; empty: none does.
 
     Raises:
         UnreadableJsonError: The object is no JSON where it must be read.
@@ -99,10 +106,15 @@ def read_workload(request: AdmissionRequest, objects: Objects, csi_drivers: Abst
     notices = _notices(request, new)
     if not taking.count and not notices:
         return Workload(skip=Skip.NO_IMAGES)
-    if old is not None and not taking.has_news(new, old, before):
-        return Workload(skip=Skip.UNCHANGED)
+    said = yield from _annotation(new, annotation)
+    break_glass = None if old is not None and said == (yield from _annotation(old, annotation)) else said
+    skip = Skip.UNCHANGED if old is not None and not taking.has_news(new, old, before) else None
+    if skip is not None and break_glass is None:
+        return Workload(skip=skip)
     metadata, whole = new.found.metadata or shapes.Metadata(), new.found.spec
     return Workload(
+        skip=skip,
+        break_glass=break_glass,
         places=taking.places(),
         notices=notices,
         never_blocks=old is not None and not _is_pod(request) and whole is not None and whole.replicas == 0,
@@ -151,6 +163,15 @@ def _owner(metadata: shapes.Metadata | None) -> Steps[OwnerData | None]:
             "uid": (owner.uid or "")[:NAME_LIMIT],
         }
     return None
+
+
+def _annotation(contents: Contents, name: str) -> Steps[str | None]:
+    """The value of this annotation of the object."""
+    metadata = contents.found.metadata
+    if not name or metadata is None or not metadata.annotations:
+        return None
+    found = yield from read_document(memoryview(metadata.annotations), shapes.annotation(name))
+    return None if found is None else found.value
 
 
 def _pinning(request: AdmissionRequest, owner: OwnerData | None) -> bool:

@@ -11,6 +11,8 @@ from router.delivery.standing import Standing
 from router.destinations.catalogue import DestinationSettings, kind_of, open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
+from router.destinations.over_http import Heard
+from router.destinations.secrets import places_of
 from router.events import type_of
 from router.rendering.library import Templates
 from router.rendering.renderer import Renderer
@@ -40,17 +42,30 @@ def channels(part: KeeperPart, before: Mapping[str, Made], fell_back: Callable[[
     """
     made = {}
     for destination in part.settings.destinations:
-        name, templates = destination.name, part.templates[destination.name]
-        kind = kind_of(destination)
-        renderer = Renderer(templates, kind=kind.name, name=name, minimal=kind.minimal)
-        channel = Channel(
-            open_destination(destination, part.settings.egress),
-            partial(_rendered, renderer, partial(fell_back, name)),
-            Standing(destination.rate),
-        )
-        one = Made(destination, part.settings.egress, templates, channel)
+        name, templates, egress = destination.name, part.templates[destination.name], part.settings.egress
+        channel = channel_of(destination, templates, egress, partial(fell_back, name))
+        one = Made(destination, egress, templates, channel)
         made[name] = before[name] if before.get(name) == one else one
     return made
+
+
+def channel_of(
+    destination: DestinationSettings,
+    templates: Templates,
+    egress: EgressSettings,
+    fell_back: Callable[[], None],
+    heard: Heard | None = None,
+) -> Channel:
+    """The channel of one destination; `fell_back` and errors as above, `heard` is told what comes back over HTTP."""
+    kind = kind_of(destination)
+    renderer = Renderer(
+        templates, kind=kind.name, name=destination.name, minimal=kind.minimal, secrets=places_of(destination)
+    )
+    return Channel(
+        open_destination(destination, egress, heard),
+        partial(_rendered, renderer, fell_back),
+        Standing(destination.rate),
+    )
 
 
 def _rendered(renderer: Renderer, fell_back: Callable[[], None], event_id: str, body: bytes, template: str) -> Document:

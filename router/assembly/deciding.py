@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
-from router.admission.asked import GateRules, ObtainReceipts
+from router.admission.asked import GateRules, ObtainGrants, ObtainReceipts
 from router.admission.decisions import LIMIT as DECISION_BYTES
 from router.admission.decisions import Decisions
 from router.admission.judging import ImageJudge
@@ -15,7 +15,7 @@ from router.assembly.door import entrance
 from router.assembly.observing import MetricsObserver
 from router.events import Origin
 from router.pem import Pair
-from router.policy import Enforcement
+from router.policy import BreakGlass, Enforcement, Exemptions
 from router.registry import RegistryClient
 from router.routing import RoutingTree
 from router.server.entrance import Entrance
@@ -61,9 +61,10 @@ class Deciding:
     entrance: Entrance
 
 
-def deciding(
+def deciding(  # noqa: PLR0913 - a gate has these independent neighbours
     part: GatePart,
     receipts: ObtainReceipts,
+    grants: ObtainGrants,
     replica: str,
     observing: MetricsObserver,
     memory: Memory,
@@ -90,6 +91,10 @@ def deciding(
     rules = GateRules(
         origin=Origin(settings.cluster, replica),
         enforcement=Enforcement(settings.enforcement),
+        exemptions=Exemptions(settings.exemptions, time.time),
+        break_glass=BreakGlass(settings.break_glass),
+        grants=grants,
+        controllers=settings.incidents.controllers,
         judging=judging,
         decisions=Decisions(judging.holds, memory.decision_bytes),
         routes=RoutingTree(settings.routes, settings.incidents),
@@ -100,5 +105,6 @@ def deciding(
         pin_digests=settings.webhook.pin_digests,
         csi_drivers=frozenset(settings.webhook.csi_image_drivers),
         longest=settings.webhook.deadline,
+        now=time.time,
     )
     return Deciding(settings, registry, rules, entrance(settings.webhook, pair))

@@ -14,7 +14,7 @@ import dataclasses
 import socket
 from collections.abc import Mapping, Sequence
 
-from router.admission.asked import ObtainReceipts
+from router.admission.asked import ObtainGrants, ObtainReceipts
 from router.admission.gate import Gate
 from router.admission.telling import EventRecorder
 from router.admission.unreadable import UnreadableBodies
@@ -60,9 +60,9 @@ class GateHalf:
         self._unreadable: UnreadableBodies | None = None
         self._listener: Listener | None = None
 
-    def prepare(self, part: GatePart, receipts: ObtainReceipts, *, pair: Pair | None) -> Deciding:
+    def prepare(self, part: GatePart, receipts: ObtainReceipts, grants: ObtainGrants, *, pair: Pair | None) -> Deciding:
         """What a configuration makes; nothing is changed yet. Raises ConfigurationError."""
-        return deciding(part, receipts, self._replica, self._observing, self._memory, pair=pair)
+        return deciding(part, receipts, grants, self._replica, self._observing, self._memory, pair=pair)
 
     def commit(self, prepared: Deciding) -> None:
         """Decide by this from now on."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from router.admission.asked import ObtainReceipts
+from router.admission.asked import ObtainGrants, ObtainReceipts
 from router.assembly import messages
 from router.assembly.deciding import Deciding
 from router.assembly.gate_half import GateHalf
@@ -15,6 +16,7 @@ from router.assembly.member import Tell, member
 from router.assembly.observing import MetricsObserver
 from router.assembly.opening import new_event_loop
 from router.assembly.tending import Tending
+from router.decision import Grant
 from router.errors import ConfigurationError
 from router.ipc import Line, PeerError
 from router.outbox.remote import RemoteIntake
@@ -38,6 +40,7 @@ class GateWork:
         self._line = Line(introduction.keeper)
         intake = RemoteIntake(self._line)
         self._half = GateHalf(intake, observing, introduction.replica, tending, gates=introduction.gates)
+        self._tending = tending
         self._sockets = sockets
         self._prepared: Deciding | None = None
 
@@ -46,7 +49,7 @@ class GateWork:
         part = await asyncio.to_thread(gate_part, configuration.part)
         receipts = receipts_over(self._line, configuration.generation)
         part = replace(part, roots=_roots(configuration.roots))
-        self._prepared = self._half.prepare(part, receipts, pair=configuration.pair)
+        self._prepared = self._half.prepare(part, receipts, grants_over(self._line), pair=configuration.pair)
 
     async def commit(self) -> None:
         """Work by what was prepared last."""
@@ -56,6 +59,13 @@ class GateWork:
     async def start(self) -> None:
         """Listen."""
         await self._half.listen([socket.socket(fileno=descriptor) for descriptor in self._sockets])
+        self._tending.keep("say that requests are taken", self._saying_that_we_watch())
+
+    async def _saying_that_we_watch(self) -> None:
+        while True:
+            with contextlib.suppress(PeerError):  # the next word will do
+                await self._line.ask(messages.WATCHING)
+            await asyncio.sleep(messages.WATCHING_EVERY)
 
     async def counts(self) -> Mapping[str, int]:
         """How many connections of each state there are."""
@@ -91,6 +101,21 @@ def receipts_over(line: Line, generation: int) -> ObtainReceipts:
             log.warning("receipts_not_obtained", event_id=event_id, cause=str(error) or "no time was left")
             return frozenset()
         return messages.unpack(answer, frozenset[str])
+
+    return obtain
+
+
+def grants_over(line: Line) -> ObtainGrants:
+    """Obtains grants by asking the keeper; whoever can't be asked has none."""
+
+    async def obtain(namespace: str, deadline: float) -> Sequence[Grant]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                answer = await line.ask(messages.GRANTS, messages.pack(namespace))
+        except (TimeoutError, PeerError) as error:
+            log.warning("grants_not_obtained", namespace=namespace, cause=str(error) or "no time was left")
+            return ()
+        return messages.unpack(answer, tuple[Grant, ...])
 
     return obtain
 

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from router import __version__
+from router.admission import exempting
 from router.admission.asked import Asked, GateRules, Times
 from router.admission.decisions import Decisions
 from router.admission.draft import Draft
@@ -29,13 +31,13 @@ from router.admission.judging import ImageJudge
 from router.admission.review import read_review
 from router.admission.telling import EventRecorder
 from router.assembly.observing import MetricsObserver
-from router.decision import Finding, Place
+from router.decision import Finding, Grant, Place
 from router.errors import OutboxError, ReviewError
 from router.events import Origin
-from router.images import ImageReference
+from router.images import Digest, ImageReference
 from router.outbound.closing import Closing
 from router.outbox import NewEvent, Number
-from router.policy import Enforcement, Rule
+from router.policy import BreakGlass, Enforcement, Exemptions, Rule
 from router.registry import RegistryClient
 from router.routing import RouteSettings, RoutingTree
 from router.settings.judging import AskingSettings, JudgedBy
@@ -94,6 +96,10 @@ async def _nobody(_body: bytes, _id: str, _wanted: Sequence[str], _deadline: flo
     return frozenset()
 
 
+async def _none(_namespace: str, _deadline: float) -> Sequence[Grant]:
+    return ()
+
+
 def _kept_roots(settings: AskingSettings) -> Roots:
     if settings.outbox is None or not repositories_of(settings.verifiers):
         return NO_ROOTS
@@ -127,9 +133,15 @@ class Inquiry(Closing):
         self._verifier = Verifier(self._registry, settings.verifiers, outside=outside)
         self._turnstile = Turnstile()
         judging = ImageJudge(self._policy, self._verifier, self._verifier.wants, observing, self._turnstile)
+        self._judging = judging
+        self._exemptions = Exemptions(settings.exemptions, time.time)
         rules = GateRules(
             origin=Origin(settings.cluster, ""),
             enforcement=Enforcement(settings.enforcement),
+            exemptions=self._exemptions,
+            break_glass=BreakGlass(settings.break_glass),
+            grants=_none,
+            controllers=(),
             judging=judging,
             decisions=Decisions(judging.holds),
             routes=RoutingTree(RouteSettings()),
@@ -140,6 +152,7 @@ class Inquiry(Closing):
             pin_digests=False,
             csi_drivers=frozenset(settings.webhook.csi_image_drivers),
             longest=seconds,
+            now=time.time,
         )
         self._gate = Gate(rules, EventRecorder(_Nowhere(), observing), observing)
 
@@ -155,6 +168,21 @@ class Inquiry(Closing):
         times, asker = self._times(), Asker("", is_dry_run=False)
         found = await judging.findings([Place("", "container", text, "")], times.came, times.deadline, asker)
         return Told(found.findings[0], accounting.account)
+
+    async def digest(self, text: str, digest: str | None) -> Finding:
+        """What is known about the digest that an image, as it is written, was seen to mean; of equal ones once.
+
+        Where no digest was seen, it is what the image means now.
+        """
+        times, asker, place = self._times(), Asker("", is_dry_run=False), Place("", "container", text, "")
+        if digest is None:
+            found = await self._judging.findings([place], times.came, times.deadline, asker)
+            return found.findings[0]
+        return await self._judging.of_digest(place, Digest.parse(digest), times.came, times.deadline, asker)
+
+    def exempt(self, finding: Finding, namespace: str) -> Finding:
+        """The same in a namespace, where an exemption may let it in."""
+        return exempting.exempt_in(self._exemptions, namespace, finding)
 
     async def review(self, body: bytes) -> tuple[Asked, Draft | None]:
         """What is asked in an AdmissionReview, and what would be decided; None where there is nothing to judge.

@@ -14,21 +14,25 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from router.assembly.channels import Made, channels
 from router.assembly.cluster import ClusterInForce
 from router.assembly.decision_log import LoggedIntake
 from router.assembly.observing import MetricsObserver
 from router.assembly.tending import Tending
+from router.decision import Grant
 from router.delivery import Dispatcher, Receipts
 from router.errors import OutboxError
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
 from router.object_events.telling import ObjectEvents
-from router.outbox import Intake
+from router.outbox import Intake, grants
 from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox
+from router.readiness import grouping
+from router.readiness.driver import Readiness, ReadinessDriver
 from router.settings.parts import KeeperPart
 from router.telemetry.logs import logger
 
@@ -68,7 +72,8 @@ class KeeperHalf:
         self._keeping = Keeping(math.inf, math.inf, None)
         self._receipts: dict[int, Receipts] = {}
         self._replica = replica
-        self._incidents = IncidentsDriver(outbox)
+        self._incidents = IncidentsDriver(outbox, seen=grouping.note)
+        self._readiness = ReadinessDriver(outbox, observing)
 
     @classmethod
     async def open(cls, part: KeeperPart, observing: MetricsObserver, replica: str, tending: Tending) -> KeeperHalf:
@@ -98,6 +103,10 @@ class KeeperHalf:
         """Which lanes have ended although nobody has stopped them; empty while none has."""
         return self._dispatcher.failure
 
+    def watch_while(self, is_watching: Callable[[], bool]) -> None:
+        """Take it from this whether requests of the API server can reach a gate of ours now."""
+        self._readiness.is_watching = is_watching
+
     def prepare(self, part: KeeperPart) -> Mapping[str, Made]:
         """What a configuration makes; nothing is changed yet. Raises ConfigurationError."""
         return channels(part, self._made, self._observing.fell_back)
@@ -115,10 +124,13 @@ class KeeperHalf:
             self._replica,
             outbox.keep,
             rates={one.name: one.rate for one in settings.destinations if one.rate is not None},
+            resend_every={one.name: one.resends for one in settings.destinations if one.resends is not None},
             cluster=settings.cluster,
+            exemptions=settings.exemptions,
         )
         await self._cluster.replace(settings.kubernetes)
         self._object_events.is_on = settings.kubernetes is not None and settings.kubernetes.events
+        self._readiness.by = Readiness(settings.readiness, self._incidents.rules)
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:
             self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))
@@ -133,6 +145,7 @@ class KeeperHalf:
         self._tending.keep("report what waits", self._reporting_what_waits())
         self._tending.keep("make incidents of events", self._incidents.run())
         self._tending.keep("tell of refusals on objects of the cluster", self._object_events.run())
+        self._tending.keep("watch over readiness", self._readiness.run())
         self._tending.let_end("give older deliveries their severity", self._giving_severities())
 
     async def receipts(
@@ -144,6 +157,10 @@ class KeeperHalf:
         """
         known = self._receipts.get(generation) or self._receipts[max(self._receipts)]
         return await known.obtain(body, event_id, destinations, deadline)
+
+    async def grants(self, namespace: str) -> Sequence[Grant]:
+        """What break-glass lets in at this moment in a namespace; raises OutboxError."""
+        return await self._outbox.read(partial(grants.in_force, namespace=namespace, now=time.time()))
 
     async def report_waiting(self) -> None:
         """Report what waits; raises OutboxError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -49,6 +50,7 @@ class KeeperWork:
         self._patience = 0.0
         self._refreshing: Refreshing | None = None
         self._managing: Keeping | None = None
+        self._watched_at = -math.inf
 
     @property
     def failure(self) -> str:
@@ -60,6 +62,7 @@ class KeeperWork:
         part = await asyncio.to_thread(keeper_part, configuration.part)
         if self._half is None:
             self._half = await KeeperHalf.open(part, self._observing, self._replica, self._tending)
+            self._half.watch_while(self._is_watching)
         self._prepared = part, self._half.prepare(part), configuration
 
     async def commit(self) -> None:
@@ -98,7 +101,12 @@ class KeeperWork:
 
     async def start(self) -> None:
         """Answer gates, and forget old events now and then."""
-        topics = {**answers(self._keeping.intake), messages.RECEIPTS: self._receipts}
+        topics = {
+            **answers(self._keeping.intake),
+            messages.RECEIPTS: self._receipts,
+            messages.GRANTS: self._grants,
+            messages.WATCHING: self._hear_of_watching,
+        }
 
         async def answer(topic: str, body: bytes) -> bytes:
             if (answering := topics.get(topic)) is None:
@@ -131,11 +139,22 @@ class KeeperWork:
             raise PeerRefusedError("prepare a configuration first")
         return self._half
 
+    async def _hear_of_watching(self, _: bytes) -> bytes:
+        self._watched_at = asyncio.get_running_loop().time()
+        return b""
+
+    def _is_watching(self) -> bool:
+        """Whether a gate was heard of within the last times that one should have been."""
+        return asyncio.get_running_loop().time() - self._watched_at < 3 * messages.WATCHING_EVERY
+
     async def _receipts(self, body: bytes) -> bytes:
         asked = messages.unpack(body, messages.Receivers)
         deadline = asyncio.get_running_loop().time() + asked.seconds
         given = await self._keeping.receipts(asked.generation, asked.body, asked.event_id, asked.destinations, deadline)
         return messages.pack(given)
+
+    async def _grants(self, body: bytes) -> bytes:
+        return messages.pack(await self._keeping.grants(messages.unpack(body, str)))
 
 
 def keeper(descriptors: Sequence[int]) -> int:

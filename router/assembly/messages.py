@@ -14,6 +14,8 @@ To it:
     facts       what was observed, as a notice (and lines of the log: `router.supervision.child`)
 Of a gate to the keeper:
     receipts    tell these destinations now, and say who has given a receipt
+    grants      what break-glass lets in at this moment in a namespace
+    watching    requests are taken here, every `WATCHING_EVERY` seconds
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ from router.settings.snapshot import Snapshot
 from router.verification.repositories import Repository
 
 INTRODUCE, PREPARE, COMMIT, START, LEAVE, STOP = "introduce", "prepare", "commit", "start", "leave", "stop"
-COUNTS, FACTS, RECEIPTS, ROOT, HELD = "counts", "facts", "receipts", "root", "held"
+COUNTS, FACTS, RECEIPTS, GRANTS, ROOT, HELD = "counts", "facts", "receipts", "grants", "root", "held"
+WATCHING = "watching"
+WATCHING_EVERY = 30.0
+"""Seconds."""
 
 _M = TypeVar("_M")
 

@@ -163,6 +163,10 @@ class MetricsObserver:
             }
         )
 
+    def namespaces(self, counts: Mapping[str, int], states: Mapping[str, str]) -> None:
+        """How many namespaces there are by `MODE/STATE`, and the state of those that have series of their own."""
+        self._metrics.show_namespaces(counts, states)
+
     def expect_destinations(self, names: Sequence[str]) -> None:
         """These destinations are delivered to: their series start at 0."""
         self._metrics.expect_destinations(names, SET_ASIDE_LABELS)

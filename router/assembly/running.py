@@ -13,9 +13,10 @@ delivered stays in it. What was opened is closed in the other order, and a start
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from router.assembly.keeper_half import DRAIN, KeeperHalf
 from router.assembly.observing import MetricsObserver
 from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
+from router.decision import Grant
 from router.errors import ConfigurationError, OutboxError
 from router.pem import Pair
 from router.server.limits import OPERATIONS
@@ -123,13 +125,22 @@ class Router:
         made = self.keeper.prepare(keeping)
         receipts: ObtainReceipts = partial(self.keeper.receipts, generation)
         self._trial = trial_for(settings.webhook, self._trial)
-        decided_by = self.gate.prepare(GatePart(settings, loaded.policy), receipts, pair=self._trial)
+        part = GatePart(settings, loaded.policy)
+        decided_by = self.gate.prepare(part, receipts, self._grants, pair=self._trial)
         # All that could be refused has been done; from here to the first await is one turn of the loop.
         self._generation = generation
         self.gate.commit(decided_by)
         self._observing.expect_destinations(list(made))
         self._attention.take(settings)
         await self.keeper.commit(keeping, made, generation)
+
+    async def _grants(self, namespace: str, deadline: float) -> Sequence[Grant]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self.keeper.grants(namespace)
+        except (OutboxError, TimeoutError) as error:
+            log.warning("grants_not_obtained", namespace=namespace, cause=str(error) or "no time was left")
+            return ()
 
     async def _exposed(self) -> bytes:
         self._observing.connections(self.gate.connections())

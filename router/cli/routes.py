@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from router.cli.parsing import Subcommands
+    from router.destinations.uses import Use
     from router.routing import RouteSettings, Step
 
 
@@ -89,14 +90,15 @@ def _said(route: RouteSettings) -> str:
 
 def _test(arguments: argparse.Namespace) -> int:
     from router.routing import steps  # noqa: PLC0415 - as above
-    from router.settings.routes_part import incident_templates_of, routes_of, templates_of  # noqa: PLC0415 - the same
+    from router.settings.routes_part import routes_of  # noqa: PLC0415 - the same
+    from router.settings.templates_part import told_by  # noqa: PLC0415 - the same
 
     supposed = [name for name in SUPPOSABLE if getattr(arguments, name) is not None]
     if (arguments.event is not None) is bool(supposed):
         raise MisusedError("say an event by its id or file, or suppose one: --namespace N --verdict V ...")
 
     def ask() -> Answer:
-        part, templates = routes_of(arguments.config), templates_of(arguments.config)
+        part, uses = routes_of(arguments.config), {name: one.uses for name, one in told_by(arguments.config).items()}
         try:
             event = event_meant(arguments, part)
         except ValueError as error:
@@ -104,9 +106,9 @@ def _test(arguments: argparse.Namespace) -> int:
         if event is None:
             return Answer((), f"no event {arguments.event} is stored here, and there is no such file", NO)
         asked = steps(part.routes, inside(event, "data"), part.incidents)
-        told = _by_lane(asked, event, {"events": templates, "incidents": incident_templates_of(arguments.config)})
+        told = _by_lane(asked, event, uses)
         names = {one.destination for one in told}
-        missed = {name: _why_not(name, asked) for name in templates if name not in names}
+        missed = {name: _why_not(name, asked) for name in uses if name not in names}
         objects: list[Object] = [one.as_object() for one in told]
         objects += [{"destination": name, "is_told": False, "because": why} for name, why in missed.items()]
         return Answer(objects, _text(event, asked, told, missed), YES if told else NO)
@@ -136,19 +138,20 @@ class _Told:
         }
 
 
-def _by_lane(
-    asked: Sequence[Step], event: Mapping[str, object], templates: Mapping[str, Mapping[str, str | None]]
-) -> Sequence[_Told]:
+def _by_lane(asked: Sequence[Step], event: Mapping[str, object], uses: Mapping[str, Sequence[Use]]) -> Sequence[_Told]:
     """Who is told in which lane, none twice in one; what is told of Gatecrier itself is in the events lane."""
+    from router.destinations.uses import own  # noqa: PLC0415 - as above
+
     data = inside(event, "data")
-    own = str((inside(data, "decision") or inside(data, "notice")).get("severity", ""))
+    of_event = str((inside(data, "decision") or inside(data, "notice")).get("severity", ""))
     told: dict[tuple[str, str], _Told] = {}
     for step in asked:
         lane = "events" if "notice" in data else step.of.lane
         for name in step.told:
             named = step.of.templates.get(name) if lane == "incidents" else None
-            severity = (step.of.how.severity if lane == "incidents" else None) or own
-            told.setdefault((name, lane), _Told(name, lane, named or templates[lane].get(name), severity, step))
+            severity = (step.of.how.severity if lane == "incidents" else None) or of_event
+            template = named or own(uses.get(name, ()), "incident" if lane == "incidents" else "decision")
+            told.setdefault((name, lane), _Told(name, lane, template, severity, step))
     return list(told.values())
 
 

@@ -70,12 +70,17 @@ def event_in(path: Path) -> Mapping[str, object]:
         text = file.read(FILE_LIMIT + 1)
     if len(text) > FILE_LIMIT:
         raise ValueError(f"{path} has more than {FILE_LIMIT} bytes; an event has at most 256 KiB")
+    return event_of(text, str(path))
+
+
+def event_of(text: bytes | str, name: str) -> Mapping[str, object]:
+    """The event that a text is, which is called so in errors; raises ValueError where it is none."""
     try:
         event = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} is no JSON: {error}") from error
     if not isinstance(event, dict) or not isinstance(event.get("data"), dict):
-        raise ValueError(f'{path} is no event; expected a CloudEvent, a JSON object with "data"')  # noqa: TRY004 - told like the others
+        raise ValueError(f'{name} is no event; expected a CloudEvent, a JSON object with "data"')  # noqa: TRY004 - told like the others
     return event
 
 

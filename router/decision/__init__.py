@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from router.decision.deciding import Decision, audit_annotations, decide, last_word, of_unreadable, unanswered
-from router.decision.finding import Failure, Finding, Place
+from router.decision.deciding import (
+    Decision,
+    audit_annotations,
+    decide,
+    last_word,
+    of_unread,
+    of_unreadable,
+    unanswered,
+    without_grant,
+)
+from router.decision.finding import Exempted, Failure, Finding, Place
+from router.decision.glass import Glass, Grant, GrantedImage, granted_images
+from router.decision.wording import notices as unjudged
 
 __all__ = [
     "Decision",
+    "Exempted",
     "Failure",
     "Finding",
+    "Glass",
+    "Grant",
+    "GrantedImage",
     "Place",
     "audit_annotations",
     "decide",
+    "granted_images",
     "last_word",
+    "of_unread",
     "of_unreadable",
     "unanswered",
+    "unjudged",
+    "without_grant",
 ]

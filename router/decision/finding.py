@@ -12,8 +12,9 @@ from typing import Self
 
 from msgspec import Struct
 
-from router.policy import Rule
-from router.reasons import Denial, Reason
+from router.policy import ExemptionSettings, Rule
+from router.policy.ends import end_text
+from router.reasons import Denial, Exemption, Reason
 from router.verdict import Mode, Verdict
 from router.verification.judgement import Judgement
 
@@ -36,6 +37,15 @@ class Place(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Exempted:
+    """By what an image that fails is let in, and what is true of it."""
+
+    by: ExemptionSettings
+    verdict: Verdict
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What was found out about one place of an image."""
 
@@ -49,6 +59,8 @@ class Finding:
     """What the rule asks for, in words."""
     milliseconds: float = 0.0
     """How long it took to be judged."""
+    exempted: Exempted | None = None
+    """Where it fails and is let in by an exemption."""
 
     @property
     def verdict(self) -> Verdict:
@@ -85,6 +97,18 @@ class Finding:
         """Whether it could not be checked, its registry is the reason, and its rule lets that pass."""
         is_unchecked = self.verdict is Verdict.UNVERIFIABLE and self.judgement.is_registrys_doing
         return self.place.is_new and is_unchecked and self.may_be_unchecked
+
+    def exempt(self, by: ExemptionSettings) -> Finding:
+        """The same of an image that fails and is let in by an exemption: the true verdict is in the detail."""
+        true = self.judgement
+        found = f"{true.verdict.value} ({true.reason})" + (f": {true.detail}" if true.detail else "")
+        judgement = replace(
+            true,
+            verdict=Verdict.EXEMPT,
+            reason=Exemption.EXEMPTION,
+            detail=f'{found}; let in until {end_text(by.until)} by the exemption "{by.pattern}": {by.reason}',
+        )
+        return replace(self, judgement=judgement, exempted=Exempted(by, true.verdict, true.reason))
 
     def not_pinned(self) -> Finding:
         """The same of an image that should have been pinned, and is not: it fails although it is proven."""

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.decision.finding import Failure, Finding
+from router.decision.glass import Glass
+from router.policy.ends import end_text
 from router.reasons import TARGET, Reason
 from router.text import cut, cut_middle, more, one_line
 from router.verdict import Verdict
@@ -78,6 +80,37 @@ def tolerated(findings: Sequence[Finding]) -> list[str]:
         for finding in findings
         if finding.is_tolerated
     ]
+
+
+def exempted(findings: Sequence[Finding]) -> list[str]:
+    """A line per image that fails and is let in by an exemption; further ones are counted."""
+    told = [(finding, one) for finding in findings if (one := finding.exempted) is not None]
+    lines = [
+        f"{_subject(finding, SHORT_NAME_LIMIT)}: {one.verdict.value} ({one.reason}), let in until "
+        f"{end_text(one.by.until)} by an exemption: {one_line(one.by.reason)}"
+        for finding, one in told[:SHOWN_IMAGES]
+    ]
+    return [*lines, *more(len(told), SHOWN_IMAGES, " images that are exempt")]
+
+
+def broken(glass: Glass) -> str:
+    """That the glass was broken: by whom and why, and for how long these images are let in."""
+    grant = glass.grant
+    until = end_text(grant.until)
+    what = f"these images are let in there until {until}" if glass.is_new else f"it was broken before, until {until}"
+    by, why = cut(grant.by, SHORT_NAME_LIMIT), cut(grant.justification, DETAIL_LIMIT)
+    return f"let in by break-glass of {by}; {what}: {why}"
+
+
+NO_GRANT = (
+    f"{_PLAIN}this could not be stored: what controllers make of the object will not be let in by break-glass; "
+    "change the annotation to try again"
+)
+
+
+def notices(texts: Sequence[str]) -> tuple[str, ...]:
+    """What the person at the terminal is told where nothing was judged."""
+    return warnings((), [noted(text) for text in texts]) if texts else ()
 
 
 def reproaches(failing: Sequence[Finding], failure: Failure | None) -> list[str]:

@@ -153,7 +153,8 @@ class Attempts:
         match made.outcome:
             case Delivered(receipt=receipt):
                 now = self._around.clock()
-                self._around.observer.delivered(self._name, max(0.0, now - delivery.appended_at))
+                if not delivery.is_again:  # what was told in time is not late because it is told again
+                    self._around.observer.delivered(self._name, max(0.0, now - delivery.appended_at))
                 return Accepted(self._name, delivery.event_id, now, attempts, made.kept, receipt)
             case TryAgain() as failure:
                 return self._postponed(delivery, failure, made.kept, is_alone=is_alone)

@@ -1,9 +1,13 @@
-"""Who waits until there is something to do: called in the order in which they came, each once."""
+"""Who waits until there is something to do: called in the order in which they came, each once; and how tasks end."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
+from typing import TypeAlias
+
+Tasks: TypeAlias = Sequence[asyncio.Task[None]]
 
 
 class Calls:
@@ -26,3 +30,10 @@ class Calls:
             if not waiting.done():
                 waiting.set_result(None)
                 left -= 1
+
+
+async def cancelled(tasks: Tasks) -> None:
+    """Cancel these and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -16,7 +16,8 @@ Rules:
 (7) What is more urgent than all that was claimed is claimed beyond it, and goes first: it waits for attempts under way,
     not for what was only claimed ahead.
 (8) What is claimed is bounded in bytes, for this lane and for all together (`budget`).
-(9) After a claim that found a few new events and nothing else, the next one waits for `GATHER`: a claim has a price of
+(9) An incomplete batch waits for more where the destination says so (`linger`), but not where one probes.
+(10) After a claim that found a few new events and nothing else, the next one waits for `GATHER`: a claim has a price of
     its own, and what comes meanwhile is one claim. Where many wait, they do not wait for that.
 """
 
@@ -26,12 +27,12 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 
 from router.delivery.attempts import Attempts
 from router.delivery.budget import LANE_BYTES, URGENT_BYTES
-from router.delivery.calls import Calls
+from router.delivery.calls import Calls, Tasks, cancelled
 from router.delivery.channel import Channel, Surroundings
+from router.delivery.linger import Linger
 from router.delivery.ready import Ready
 from router.delivery.settling import SettlementWriter
 from router.errors import OutboxError
@@ -56,8 +57,6 @@ GATHER = 0.005
 QUIET = 0.05
 """Seconds without news after which a lane asks when the next is due: while there is news it will look anyway."""
 
-Tasks: TypeAlias = Sequence[asyncio.Task[None]]
-
 
 class Lane:
     """Delivers to one destination until it is stopped."""
@@ -79,6 +78,7 @@ class Lane:
         self._underway: dict[str, Delivery] = {}
         self._repeats = self._held = self._claimed = 0
         self._idle = Calls()
+        self._linger = Linger(destination, self._call_for_ready)
         self._news = asyncio.Event()
         self._is_stopping = False
         self._feeder: Tasks = ()
@@ -119,7 +119,7 @@ class Lane:
         except TimeoutError:
             log.warning("attempts_cut", destination=self._name, count=len(self._underway) + self._settling.count)
         finally:
-            await _ended([*self._feeder, *self._slots, *self._recorder])
+            await cancelled([*self._feeder, *self._slots, *self._recorder])
             await self._give_back([*self._ready.clear(), *self._underway.values(), *self._settling.undurable])
             self._underway.clear()
             self._hold(-self._held)
@@ -191,7 +191,7 @@ class Lane:
         self._put(claimed)
         if not claimed or (len(claimed) < wanted.limit and wanted.room >= LANE_BYTES // 2):
             if self._are_few_and_new(claimed, wanted.room):
-                await asyncio.sleep(GATHER)  # (9)
+                await asyncio.sleep(GATHER)  # (10)
             await self._rest_until_due()
 
     @staticmethod
@@ -274,6 +274,8 @@ class Lane:
         count = min(self._batch, len(ready))
         if count == 0 or self._pause() or len(self._underway) + self._settling.count + count > self._round:
             return ()
+        if self._linger.holds(ready, is_probing=not self._breaker.is_closed):
+            return ()
         batch = ready.take(is_repeat_allowed=2 * self._repeats < self._round)
         self.channel.standing.pace.began(asyncio.get_running_loop().time())
         for delivery in batch:
@@ -289,10 +291,3 @@ class Lane:
     def _settled(self) -> None:
         """Something is durable now: there is room for new attempts."""
         self._call_for_ready()
-
-
-async def _ended(tasks: Tasks) -> None:
-    """Cancel these and wait until they have ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -23,12 +23,15 @@ class Ready:
 
     Args:
         batch: How many one attempt may carry.
+
+    Attributes:
+        size: Bytes of the events that wait.
     """
 
     def __init__(self, batch: int) -> None:
         self._batch = batch
         self._waiting: list[Delivery] = []
-        self._new = 0
+        self._new = self.size = 0
         self._turn = 0
         self._was_repeat = False
 
@@ -45,6 +48,7 @@ class Ready:
         for one in claimed:
             insort(self._waiting, one, key=lambda one: one.order)
             self._new += not one.attempts
+            self.size += len(one.body)
 
     def take(self, *, is_repeat_allowed: bool) -> Sequence[Delivery]:
         """The next batch; nothing only where nothing waits."""
@@ -59,7 +63,7 @@ class Ready:
 
     def clear(self) -> Sequence[Delivery]:
         """All that waits, which does no longer."""
-        waiting, self._waiting, self._new = self._waiting, [], 0
+        waiting, self._waiting, self._new, self.size = self._waiting, [], 0, 0
         return waiting
 
     def _next(self, *, is_new: bool | None) -> Delivery:
@@ -74,4 +78,5 @@ class Ready:
             place = min(places, key=lambda one: self._waiting[one].number.sequence)
         taken = self._waiting.pop(place)
         self._new -= not taken.attempts
+        self.size -= len(taken.body)
         return taken

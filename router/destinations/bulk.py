@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import Field, model_validator
@@ -35,6 +35,7 @@ from router.rendering.minimal import MESSAGE_LIMIT, Because, cluster_of, message
 from router.rendering.values import as_json
 
 FORMAT = "ecs"
+DEDUPLICATES = "`_id`, until the next rollover"
 ECS_VERSION = "9.4.0"
 REPLY_BYTES = 2**20
 _BAD_REQUEST, _ALREADY_THERE = 400, 409
@@ -53,6 +54,9 @@ class BulkSettings(BatchSettings):
     """How many documents one request may carry."""
     batch_bytes: Annotated[Size, Field(le=64 * 2**20)] = 5 * 2**20
     """How many bytes of documents one request may carry; one that is larger alone goes alone."""
+
+    compression: Literal["none", "gzip"] = "gzip"
+    """How the body of a request is compressed; limits count what it is before."""
 
     @model_validator(mode="after")
     def _has_endpoints(self) -> Self:

@@ -18,6 +18,7 @@ from router.destinations.kinds import (
     opensearch,
     otlp,
     pagerduty,
+    sentinel,
     slack,
     smtp,
     splunk_hec,
@@ -26,7 +27,8 @@ from router.destinations.kinds import (
     teams,
     webhook,
 )
-from router.destinations.over_http import HttpDestination
+from router.destinations.over_http import Heard, HttpDestination
+from router.destinations.secrets import FilledDestination, Filling
 from router.destinations.settings import CommonSettings
 
 KINDS: Final[tuple[AnyKind, ...]] = (
@@ -40,6 +42,7 @@ KINDS: Final[tuple[AnyKind, ...]] = (
     splunk_hec.KIND,
     elasticsearch.KIND,
     opensearch.KIND,
+    sentinel.KIND,
     datadog.KIND,
     otlp.KIND,
     smtp.KIND,
@@ -66,8 +69,8 @@ def kind_of(settings: CommonSettings) -> AnyKind:
     return _BY_NAME[settings.kind]
 
 
-def open_destination(settings: CommonSettings, egress: EgressSettings) -> Destination:
-    """The destination; connects to nothing yet.
+def open_destination(settings: CommonSettings, egress: EgressSettings, heard: Heard | None = None) -> Destination:
+    """The destination; connects to nothing yet. `heard` is told what comes back over HTTP.
 
     Raises:
         ConfigurationError: Its certificates were not read with a configuration.
@@ -75,8 +78,10 @@ def open_destination(settings: CommonSettings, egress: EgressSettings) -> Destin
     match kind_of(settings):
         case HttpKind() as kind:
             own = kind.own(settings)
-            return HttpDestination(own, kind.dialect(own), egress.guard())
+            credentials = None if kind.credentials is None else kind.credentials(own)
+            return HttpDestination(own, kind.dialect(own), egress.guard(), credentials, heard=heard)
         case OwnKind() as kind:
-            return kind.destination(kind.own(settings), egress.guard())
+            told = kind.destination(kind.own(settings), egress.guard())
+            return FilledDestination(told, Filling(settings)) if settings.secrets else told
         case _ as never:
             assert_never(never)

@@ -20,24 +20,29 @@ are told by one request (`OneRequest`). What this module decides for all (facts 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from router.destinations.document import Document
+from router.destinations.encodings import Encoding
 from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
 from router.errors import GatecrierError
 from router.outbound.retry_after import seconds_asked
 
-PROXY_REFUSES_US, TOO_LARGE = 407, 413
+UNAUTHORISED, PROXY_REFUSES_US, TOO_LARGE = 401, 407, 413
 RATE_LIMITED = "rate_limited"
 MOVED_FOR = 3600.0
 """Seconds that an event is tried at an address that is not there."""
 WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
 """Statuses that speak of the receiver's state (rule 2)."""
-_REFUSES_US = frozenset({401, 403, PROXY_REFUSES_US})
+_REFUSES_US = frozenset({UNAUTHORISED, 403, PROXY_REFUSES_US})
 _REDIRECTIONS = frozenset(range(300, 400))
 _NOT_HERE = frozenset({404, 405, 410, 421, *_REDIRECTIONS})
+
+
+Seal: TypeAlias = Callable[[bytes], Mapping[str, str]]
+"""Headers that are made of a body as it is sent, such as its signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,15 @@ class Post:
     """What is added to the query of the URL."""
     url: str = ""
     """The whole URL, where the service is told at more than one; empty where it is the destination's."""
-    verb: Literal["POST", "GET"] = "POST"
+    verb: Literal["POST", "PUT", "PATCH", "GET"] = "POST"
     """GET where the service is only asked."""
+    encoding: Encoding = "json"
+    """Of the body: how secrets are escaped that are filled in."""
+    if_nothing: str = ""
+    """Where the service is asked before it is told: what it answers while it knows nothing of this, for whoever wants
+    to see what it would be told then, and asks nobody; empty where this tells it."""
+    seal: Seal | None = None
+    """Makes headers of the body when it is what is sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,10 @@ class Destination(Protocol):
         """How many bytes of documents one attempt may carry, where it carries more than one."""
 
     @property
+    def linger(self) -> float:
+        """Seconds that an incomplete batch waits for more."""
+
+    @property
     def give_up_after(self) -> float:
         """Seconds after which an event that could not be delivered is set aside."""
 

@@ -19,6 +19,7 @@ REASONS: Final[Mapping[str, str]] = {
     "io_error": "the file could not be written",
     "message_refused": "the receiver refuses this (Slack's Web API: `error`; OTLP: some of it; SMTP: 5yz to the mail)",
     "malformed_reply": "what came back is not a reply, half a reply, or no receipt",
+    "no_token": "the authorization server that grants access tokens fails, or answers with none",
     "proxy_failed": "the proxy could not or would not connect us",
     "rate_limited": "the receiver wants fewer requests (429)",
     "receiver_failed": "the receiver says that it has trouble (Slack's Web API: `error`; SMTP: 4yz)",
@@ -28,7 +29,7 @@ REASONS: Final[Mapping[str, str]] = {
     "timeout": "no reply within `timeout`",
     "tls_failed": "no TLS connection: certificate, name or protocol",
     "unacknowledged": "the receiver has it, and does not say that it keeps it (Splunk: `acknowledge`)",
-    "unauthorised": "our credentials are refused (401, 403; 407 by the proxy)",
+    "unauthorised": "our credentials are refused (401, 403; 407 by the proxy; 4xx by the authorization server)",
 }
 """Every code but `http_<status>`, and what it means."""
 

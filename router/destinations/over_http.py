@@ -11,12 +11,15 @@ Rules:
     `REPLY_LIMIT`, so that the connection can be used again; what is longer or slower costs the receiver its connection.
 (5) A document of which the receiver refuses the form alone (413, and what means the same in its dialect) is sent again
     within the same attempt in a shorter form, if the dialect knows one, and then as the minimal payload.
-(6) Outcomes name a cause by its code and the receiver's own words (`words`). URLs, headers and tokens stand in no
-    outcome, log line or error.
+(6) Outcomes name a cause by its code and the receiver's own words (`words`). URLs, headers, tokens and the secrets that
+    are filled in last (`secrets`) stand in no outcome, log line or error.
 (7) Where a service has several URLs, each is tried in turn, in one attempt, until one answers with anything but trouble
     that may pass; that one comes first in the next attempt. Refused credentials, and a receiver that wants fewer
     requests, are the service's word at any of them.
-(8) No variable of the environment changes where anything is sent.
+(8) Where the service wants access tokens, each request has one; what is refused with it (401) is sent once more with a
+    new one (`access_tokens`). The authorization server is asked as the service is: by the same proxy, guard and CAs.
+(9) Bodies are compressed where the settings say so; limits of the service count what they are before.
+(10) No variable of the environment changes where anything is sent.
 """
 
 from __future__ import annotations
@@ -26,13 +29,16 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import aiohttp
 from yarl import URL
 
+from router.destinations.access_tokens import AccessTokens
 from router.destinations.dialect import (
     PROXY_REFUSES_US,
     RATE_LIMITED,
+    UNAUTHORISED,
     Dialect,
     Post,
     Reply,
@@ -40,7 +46,10 @@ from router.destinations.dialect import (
     is_success,
 )
 from router.destinations.document import Document
+from router.destinations.grants import AccessToken, ClientCredentials
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable, gist
+from router.destinations.packing import packed
+from router.destinations.secrets import Filling
 from router.destinations.settings import HttpSettings
 from router.destinations.words import READ_LIMIT, Words, secrets_of
 from router.errors import ForbiddenAddressError
@@ -59,6 +68,9 @@ BODY_PATIENCE, DRAIN = 2.0, 0.25
 """Seconds."""
 KEEP_ALIVE = 60.0
 
+Heard: TypeAlias = Callable[[int, str], None]
+"""(status, beginning of the body): what came back from one request, fit to be shown (`words`)."""
+
 
 class HttpDestination:
     """A receiver that is told over HTTP in its own dialect."""
@@ -68,21 +80,31 @@ class HttpDestination:
         settings: HttpSettings,
         dialect: Dialect,
         guard: AddressGuard,
+        credentials: ClientCredentials | None = None,
         *,
         clock: Callable[[], float] = time.time,
+        heard: Heard | None = None,
     ) -> None:
         self.name = settings.name
         self.concurrency = settings.concurrency
         self.batch_size = settings.most_documents
         self.batch_bytes = settings.most_bytes
+        self.linger = settings.lingers
         self.give_up_after = settings.give_up_after
         self._dialect = dialect
         self._guard = guard
         self._clock = clock
+        self._heard = heard
         self._urls = [URL(url) for url in settings.endpoints]
         self._proxy = settings.way()
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
-        self._words = Words(secrets_of(settings))
+        self._filling = Filling(settings)
+        self._secrets = secrets_of(settings)
+        self._words = Words(self._secrets)
+        self._is_packed = settings.compression == "gzip"
+        self._tokens: AccessTokens | None = None
+        if credentials is not None:
+            self._tokens = AccessTokens(credentials, self._from_authority, lambda: self._clock())  # noqa: PLW0108 - tests set it
         self._tls = _context(settings)
         self._session: aiohttp.ClientSession | None = None
         self._resolver: GuardedResolver | None = None
@@ -117,8 +139,10 @@ class HttpDestination:
         try:
             post = next(exchange)
             while True:
-                if isinstance(reply := await self._reply(url, post, now), Reply):
+                if isinstance(reply := await self._authorised(url, self._whole(post), now), Reply):
                     last = reply
+                    if self._heard is not None:
+                        self._heard(reply.status, self._words.shown(reply.text))
                     post = exchange.send(reply)
                 else:
                     post = exchange.throw(UnansweredError(reply))
@@ -151,6 +175,8 @@ class HttpDestination:
 
     async def close(self) -> None:
         """Close connections."""
+        if self._tokens is not None:
+            await self._tokens.close()
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
@@ -158,9 +184,39 @@ class HttpDestination:
             resolver, self._resolver = self._resolver, None
             await resolver.close()
 
-    async def _reply(self, url: URL, post: Post, now: float) -> Reply | TryAgain:  # noqa: PLR0911 - one per cause
+    def _whole(self, post: Post) -> Post:
+        """As it is sent: with every secret in its place, and what is said of the body."""
+        body = self._filling.filled(post.body, post.encoding)
+        said = {} if post.seal is None else post.seal(body)
+        return replace(post, body=body, headers={**post.headers, **said})
+
+    async def _authorised(self, url: URL, post: Post, now: float) -> Reply | TryAgain:
+        """What comes back to what is sent: rules (8) and (9)."""
+        if self._is_packed:
+            post = await packed(post)
+        if self._tokens is None:
+            return await self._reply(url, post, now)
+        for is_last in (False, True):
+            if not isinstance(token := await self._tokens.token(), AccessToken):
+                return replace(token, words=self._words.shown(token.words))
+            self._words = Words({*self._secrets, token.value})
+            headers = {**post.headers, "Authorization": f"Bearer {token.value}"}
+            reply = await self._reply(url, replace(post, headers=headers), now)
+            if is_last or not isinstance(reply, Reply) or reply.status != UNAUTHORISED:
+                break
+            self._tokens.drop(token)
+        return reply
+
+    async def _from_authority(self, post: Post) -> Reply | TryAgain:
+        return await self._reply(URL(post.url), post, self._clock(), REPLY_LIMIT)
+
+    async def _reply(  # noqa: PLR0911 - one per cause
+        self, url: URL, post: Post, now: float, wanted: int | None = None
+    ) -> Reply | TryAgain:
+        """What comes back; of a success so many bytes are wanted, where that is not said by the dialect."""
+        wanted = self._dialect.receipt_bytes if wanted is None else wanted
         try:
-            return await self._posted(_address(url, post), post, now)
+            return await self._posted(_address(url, post), post, now, wanted)
         except ForbiddenAddressError:
             return TryAgain("forbidden_address")  # no fault of the event: names and `egress.allow` can change
         except TimeoutError:
@@ -177,7 +233,7 @@ class HttpDestination:
         except (aiohttp.ClientError, OSError):
             return TryAgain("connection_failed")
 
-    async def _posted(self, url: URL, post: Post, now: float) -> Reply:
+    async def _posted(self, url: URL, post: Post, now: float, wanted: int) -> Reply:
         session, proxy = self._session or self._opened(), self._proxy
         self._guard.check(url.raw_host or "")
         async with session.request(
@@ -189,18 +245,10 @@ class HttpDestination:
             proxy=None if proxy is None else proxy.url,
             proxy_headers=None if proxy is None else proxy.introduction(),
         ) as reply:
-            text = await self._body(reply)
+            text = await _body(reply, wanted if is_success(reply.status) else READ_LIMIT)
             if not reply.content.at_eof():
                 reply.close()  # the connection can't be used again without reading what we do not want
             return Reply(reply.status, text.decode(errors="replace"), reply.headers.get("Retry-After"), now)
-
-    async def _body(self, reply: aiohttp.ClientResponse) -> bytes:
-        wanted = self._dialect.receipt_bytes if is_success(reply.status) else READ_LIMIT
-        text = bytearray()
-        is_whole = await _read(reply.content, text, wanted, BODY_PATIENCE)
-        if not is_whole and len(text) >= wanted:
-            await _read(reply.content, text, REPLY_LIMIT, DRAIN)
-        return bytes(text)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._proxy is not None:
@@ -219,6 +267,14 @@ def _address(url: URL, post: Post) -> URL:
 
 def _words_of(outcome: Outcome) -> str:
     return "" if isinstance(outcome, Delivered) else outcome.words
+
+
+async def _body(reply: aiohttp.ClientResponse, wanted: int) -> bytes:
+    text = bytearray()
+    is_whole = await _read(reply.content, text, wanted, BODY_PATIENCE)
+    if not is_whole and len(text) >= wanted:
+        await _read(reply.content, text, REPLY_LIMIT, DRAIN)
+    return bytes(text)
 
 
 async def _read(content: aiohttp.StreamReader, text: bytearray, limit: int, patience: float) -> bool:

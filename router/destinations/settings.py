@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
 from router.by_reference import RelativePath, Secret
+from router.destinations.to_come import named_to_come
 from router.errors import ConfigurationError
-from router.fields import Duration, Name, RateSetting, Size
+from router.fields import Duration, Name, RateSetting, Size, Wait
 from router.outbound.proxies import Proxy
 from router.outbound.urls import sound_url
 from router.pem import PairSettings, read_authorities
+from router.rendering.secret_places import MOST
 from router.routing.settings import ReceiverSettings
 from router.text import shown
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]*", re.ASCII)
+_SECRET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _VISIBLE = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _OURS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "accept-encoding"}
@@ -30,6 +33,8 @@ _OURS = frozenset(
 _OF_A_CONNECTION = frozenset({"connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect"})
 """Headers that would change how the exchange itself works (RFC 9110, clauses 7.6.1 and 10.1)."""
 URL_LIMIT = 4096
+USUAL_LINGER = 0.2
+"""Seconds."""
 
 
 def checked_url(url: str, *, plain_http: bool, name: str) -> str:
@@ -79,6 +84,18 @@ def _check_proxy(url: str, *, is_literal: bool) -> None:
         raise ValueError("a proxy with user and password is a secret: a reference, {file: PATH} or {env: NAME}")
 
 
+def _secret_name(name: str) -> str:
+    if _SECRET_NAME.fullmatch(name) is None:
+        raise ValueError(
+            f"{shown(name, 80)} is not a valid name of a secret; write small letters, digits and _, such as api_key"
+        )
+    return name
+
+
+SecretName: TypeAlias = Annotated[str, AfterValidator(_secret_name)]
+"""As a template can write it."""
+
+
 class ClientCertificate(PairSettings):
     """Who we are to a receiver that asks for it."""
 
@@ -96,12 +113,31 @@ class CommonSettings(ReceiverSettings):
     """At most so many requests in a time, such as `20/1m`. In the events lane the rest waits; in the incidents lane it
     becomes one summary, shared fairly between namespaces, but for what is critical or must be heard."""
 
+    @classmethod
+    def kinds_to_come(cls) -> Mapping[str, str]:
+        """Services that are told by other means meanwhile."""
+        return named_to_come()
+
     def bind(self, forget_after: float) -> None:
         """Be told after how many seconds an incident is over of which nothing is heard; most kinds need not know."""
+
+    secrets: Annotated[dict[SecretName, Secret], Field(max_length=MOST)] = {}  # noqa: RUF012 - pydantic copies it
+    """Secrets by name, of which a template has the places: `{{ destination.secrets.NAME }}`. They are filled in when a
+    document is sent, and stand nowhere else."""
+
+    @property
+    def reads(self) -> str | None:
+        """The markup that whoever receives reads, where that is the operator's to say; None: what the kind says."""
+        return None
 
     @property
     def fallback(self) -> str | None:
         """Name of the template that makes its payloads where the other fails; None where there is none."""
+        return None
+
+    @property
+    def resends(self) -> float | None:
+        """Seconds after which a service that keeps nothing is told once more of what goes on; None for most."""
         return None
 
     @property
@@ -135,6 +171,8 @@ class HttpSettings(CommonSettings):
     proxy: str | Secret | None = None
     """URL of an HTTP proxy, `http://HOST:PORT`; a reference if it holds a password. Its address, too, must be public or
     in `egress.allow`. Variables of the environment such as HTTPS_PROXY do not count."""
+    compression: Literal["none", "gzip"] = "none"
+    """How the body of a request is compressed; `gzip` for a receiver that takes it (`Content-Encoding`)."""
     _authorities: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
@@ -186,6 +224,11 @@ class HttpSettings(CommonSettings):
         """How many bytes of documents one request may carry, where it carries more than one."""
         return sys.maxsize
 
+    @property
+    def lingers(self) -> float:
+        """Seconds that an incomplete batch waits for more."""
+        return 0.0
+
 
 class BatchSettings(HttpSettings):
     """Of destinations over HTTP that take several documents in one request."""
@@ -194,6 +237,15 @@ class BatchSettings(HttpSettings):
     """How many events one request may carry; as many may be repeated after a crash."""
     batch_bytes: Annotated[Size, Field(le=64 * 2**20)] = 2**20
     """How many bytes of events one request may carry; one that is larger alone goes alone."""
+    linger: Wait = USUAL_LINGER
+    """How long events wait for others, until as many are there as one request may carry; `0ms` where an admission waits
+    for the receipt (`must_deliver`)."""
+
+    @model_validator(mode="after")
+    def _keeps_no_admission_waiting(self) -> Self:
+        if self.must_deliver and self.linger and "linger" in self.model_fields_set:
+            raise ValueError("an admission would wait as long as `linger` says; drop it, or drop `must_deliver`")
+        return self
 
     @property
     def most_documents(self) -> int:
@@ -204,6 +256,11 @@ class BatchSettings(HttpSettings):
     def most_bytes(self) -> int:
         """As many as an operator says."""
         return self.batch_bytes
+
+    @property
+    def lingers(self) -> float:
+        """As long as an operator says, but where an admission waits."""
+        return 0.0 if self.must_deliver or self.batch_size == 1 else self.linger
 
 
 def revealed(value: str | Secret | None) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import unquote
 
 from router.by_reference import Secret
+from router.destinations.encodings import forms
 from router.destinations.settings import CommonSettings, HttpSettings, revealed
 from router.outbound.basic import basic_credentials
 from router.text import is_seen
@@ -38,6 +39,7 @@ def secrets_of(settings: HttpSettings) -> frozenset[str]:
     found |= {
         basic_credentials(user, secret) for user in _values(settings) if isinstance(user, str) for secret in secrets
     }
+    found |= {form for one in settings.secrets.values() for form in forms(one.reveal())}
     return frozenset(text for one in found for text in (one, unquote(one)) if len(text) >= GRAM)
 
 

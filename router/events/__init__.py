@@ -10,6 +10,7 @@ from router.events.encoding import (
     with_sequence,
     without_sequence,
 )
+from router.events.exemption_notices import Used, exemption_notice
 from router.events.json_text import as_json
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
 from router.events.notices import (
@@ -24,7 +25,9 @@ from router.events.notices import (
     trouble_notice,
     unmatched_notice,
 )
+from router.events.overrides import GrantData
 from router.events.parts import DecisionParts, image_data
+from router.events.readiness import readiness_notice
 from router.events.schema import (
     CONTENT_TYPE,
     DECISION_TYPE,
@@ -60,6 +63,7 @@ __all__ = [
     "DecisionData",
     "DecisionParts",
     "EventData",
+    "GrantData",
     "HeldBy",
     "ImageData",
     "NoticeEvent",
@@ -71,6 +75,7 @@ __all__ = [
     "SignerData",
     "TopOwnerData",
     "UnreadableData",
+    "Used",
     "UserData",
     "WorkloadData",
     "as_json",
@@ -79,9 +84,11 @@ __all__ = [
     "encode",
     "event_id",
     "event_schema",
+    "exemption_notice",
     "held_notice",
     "image_data",
     "notice_schema",
+    "readiness_notice",
     "reduced",
     "timestamp",
     "top_owner",

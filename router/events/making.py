@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from router.decision import of_unreadable
+from router.decision import of_unread, of_unreadable
 from router.events.parts import DecisionParts, decision_data
 from router.events.schema import (
     DECISION_TYPE,
@@ -105,6 +105,7 @@ def unreadable_event(origin: Origin, unreadable: UnreadableData, problem: str, *
 
     `at` is in seconds since 1970.
     """
+    told = of_unread if unreadable["cause"] == "unread" else of_unreadable
     return {
         "specversion": "1.0",
         "type": UNREADABLE_TYPE,
@@ -114,7 +115,7 @@ def unreadable_event(origin: Origin, unreadable: UnreadableData, problem: str, *
         "time": timestamp(at),
         "datacontenttype": "application/json",
         "data": {
-            "decision": decision_data(of_unreadable(unreadable["count"], problem)),
+            "decision": decision_data(told(unreadable["count"], problem)),
             "request": _NOTHING_ASKED,
             "workload": {"api_version": "", "kind": "", "name": "", "owner": None},
             "images": [],

@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from router.events.making import Origin, event_id, timestamp
-from router.events.schema import STRICT
+from router.events.overrides import STRICT
 from router.telemetry.causes import Cause
 from router.text import cut, more, one_line
 from router.verdict import Severity
@@ -31,6 +31,9 @@ SILENCE_ENDED: Final = "dev.gatecrier.silence.ended.v1"
 SILENCE_UNMATCHED: Final = "dev.gatecrier.silence.unmatched.v1"
 INTERVAL_ENDED: Final = "dev.gatecrier.interval.ended.v1"
 RATE_EXCEEDED: Final = "dev.gatecrier.rate.exceeded.v1"
+READINESS_CHANGED: Final = "dev.gatecrier.readiness.changed.v1"
+EXEMPTION_ENDING: Final = "dev.gatecrier.exemption.ending.v1"
+EXEMPTION_ENDED: Final = "dev.gatecrier.exemption.ended.v1"
 HeldBy: TypeAlias = Literal["silence", "interval", "rate"]
 """What can hold back what a destination would be told of incidents."""
 TEXT_LIMIT = 8000
@@ -63,6 +66,18 @@ class FactsData(TypedDict):
     """How many events."""
     still_open: NotRequired[int]
     """How many of the incidents go on."""
+    is_ready: NotRequired[bool]
+    """Whether namespaces can be enforced now, or can't any more."""
+    namespaces: NotRequired[str]
+    """Their names, with a comma between them; of very many the first ones."""
+    count: NotRequired[int]
+    """How many there are."""
+    until: NotRequired[str]
+    """When the exemption ends, or has ended: RFC 3339, UTC."""
+    exemption: NotRequired[str]
+    """The pattern of the exemption that ends, or has ended."""
+    images: NotRequired[int]
+    """How many images of owners it has let in, as far as that is known."""
 
 
 @with_config(STRICT)
@@ -84,6 +99,9 @@ class NoticeData(TypedDict):
         "dev.gatecrier.silence.unmatched.v1",
         "dev.gatecrier.interval.ended.v1",
         "dev.gatecrier.rate.exceeded.v1",
+        "dev.gatecrier.readiness.changed.v1",
+        "dev.gatecrier.exemption.ending.v1",
+        "dev.gatecrier.exemption.ended.v1",
     ]
     """What the notice is about."""
 
@@ -148,7 +166,7 @@ def trouble_notice(  # noqa: PLR0913 - a trouble has these independent parts
     if times > 1:
         sentences.append(f"It came and went {times} times since this was told last.")
     state = "began" if ended is None else "ended"
-    return _event(
+    return notice_event(
         origin,
         f"{cause}/{subject}/{began}/{state}/{at}",
         (cause.value, subject),
@@ -199,7 +217,7 @@ def held_notice(  # noqa: PLR0913 - a summary has these independent parts
             *more(incidents, len(owners)),
         )
     )
-    return _event(
+    return notice_event(
         origin,
         f"{source}/{destination}/{at}/held",
         ("held_back", destination),
@@ -235,7 +253,7 @@ def unmatched_notice(  # noqa: PLR0913 - a silence has these independent parts
         f"The silence {silence} of {one_line(why)} has matched no event since {timestamp(since)}, and is in force "
         f"until {timestamp(ends)}. Its matchers: {one_line(' and '.join(matchers))}. What to do: {advice}."
     )
-    return _event(
+    return notice_event(
         origin,
         f"{silence}/{since}/unmatched",
         ("silence", silence),
@@ -250,7 +268,7 @@ def unmatched_notice(  # noqa: PLR0913 - a silence has these independent parts
     )
 
 
-def _event(origin: Origin, identity: str, subject: tuple[str, str], at: float, notice: NoticeData) -> NoticeEvent:
+def notice_event(origin: Origin, identity: str, subject: tuple[str, str], at: float, notice: NoticeData) -> NoticeEvent:
     """The envelope around a notice; `identity` tells it from every other of this replica."""
     return {
         "specversion": "1.0",

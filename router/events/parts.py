@@ -18,6 +18,7 @@ import orjson
 from router.decision import Decision, Finding
 from router.events.json_text import as_json
 from router.events.schema import DecisionData, ImageData
+from router.policy.ends import end_text
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class DecisionParts:
 
 def decision_data(decision: Decision) -> DecisionData:
     """A decision as events tell it."""
-    return {
+    data: DecisionData = {
         "outcome": decision.outcome.value,
         "mode": decision.mode.value,
         "would_reject": decision.would_reject,
@@ -58,12 +59,22 @@ def decision_data(decision: Decision) -> DecisionData:
         "message": decision.message,
         "break_glass": None,
     }
+    if decision.glass is not None:
+        grant = decision.glass.grant
+        data["break_glass"] = grant.justification
+        data["grant"] = {
+            "id": grant.id,
+            "by": grant.by,
+            "until": end_text(grant.until),
+            "is_new": decision.glass.is_new,
+        }
+    return data
 
 
 def image_data(finding: Finding) -> ImageData:
     """A place of an image and what was found out about it, as events and commands tell it."""
     place, rule, judgement = finding.place, finding.rule, finding.judgement
-    return {
+    data: ImageData = {
         "container": place.container,
         "container_kind": place.container_kind,
         "image": place.image,
@@ -89,3 +100,14 @@ def image_data(finding: Finding) -> ImageData:
         "wanted": finding.wanted,
         "judged_by": judgement.judged_by,
     }
+    if not finding.is_enforced:
+        data["is_enforced"] = False
+    if (exempted := finding.exempted) is not None:
+        data["exemption"] = {
+            "pattern": exempted.by.pattern,
+            "reason": exempted.by.reason,
+            "until": end_text(exempted.by.until),
+            "true_verdict": exempted.verdict.value,
+            "true_reason": exempted.reason,
+        }
+    return data

@@ -9,16 +9,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Annotated, Final, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from router.events.overrides import STRICT, ExemptionData, GrantData
 
 DECISION_TYPE: Final = "dev.gatecrier.admission.decision.v1"
 UNREADABLE_TYPE: Final = "dev.gatecrier.admission.unreadable.v1"
 INCIDENT_TYPES: Final = ("dev.gatecrier.incident.",)
 """What the types of messages about incidents begin with; the state and the version follow."""
 CONTENT_TYPE = "application/cloudevents+json"
-
-STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 @with_config(STRICT)
@@ -37,7 +37,9 @@ class DecisionData(TypedDict):
     message: str
     """What the person at the terminal is told, a line per failing image."""
     break_glass: str | None
-    """The justification of whoever overrode a refusal; null where nobody did."""
+    """The justification of whoever had this let in, whatever its images are; null where nobody did."""
+    grant: NotRequired[GrantData]
+    """Where `break_glass` says why: by whom and for how long."""
     is_attempt: NotRequired[bool]
     """True where it was told before it was sure, since a receipt was waited for (`must_deliver`). If the API server was
     then told something else, an event that `corrects` this one follows to whoever was told."""
@@ -172,11 +174,15 @@ class ImageData(TypedDict):
     """How long this image's verdict took."""
     is_new: NotRequired[bool]
     """Whether it was among those that decided: in an update of a Pod only images that were not there before do."""
+    is_enforced: NotRequired[bool]
+    """False where its rule is in `detect`, so that it is refused in no namespace; else it is not there."""
     wanted: NotRequired[str]
     """What the rule asks for, in words; empty where no rule matched."""
     judged_by: NotRequired[str]
     """Id of what it was judged by: what the rule demands, and whom its verifier trusts. Equal ids: equal rules; empty
     where nothing was held against evidence."""
+    exemption: NotRequired[ExemptionData]
+    """Where it fails and an exemption lets it in: verdict `exempt`, reason `exemption`."""
 
 
 @with_config(STRICT)
@@ -193,14 +199,14 @@ class OmittedData(TypedDict):
 class UnreadableData(TypedDict):
     """Bodies of one cause that came within a minute."""
 
-    cause: Literal["no_json", "no_review", "no_uid"]
-    """No JSON object; no AdmissionReview v1; no uid in it."""
+    cause: Literal["no_json", "no_review", "no_uid", "unread"]
+    """No JSON object; no AdmissionReview v1; no uid in it; only its beginning was read, and it was let in."""
     count: int
     """How many."""
     first_peer: str
     """Address that sent the first."""
     first_sha256: str
-    """SHA-256 of the first, in hexadecimal."""
+    """SHA-256 of the first, or of what was read of it, in hexadecimal."""
 
 
 @with_config(STRICT)

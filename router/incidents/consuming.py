@@ -1,14 +1,15 @@
 """Consumes stored events, and lets time pass: incidents are opened, told and ended in the transaction that does so.
 
 Order, for each event, by its number:
-(1) What it shows of an object that can have others is noted (`facts`), and which images it shows to be proven, after
-    it is known which of those that fail in it were (`images`).
+(1) What it shows of an object that can have others is noted (`facts`), what exemptions let in (`exempt`), and which
+    images it shows to be proven, after it is known which of those that fail in it were (`images`).
 (2) Where routes took it: each incident that it belongs to is found or opened, counts it, takes what fails in it, and
     each destination is told, or what it would be told is held back by a silence or an interval.
 (3) Whatever it is: findings that it shows to be over are taken away, and incidents without findings end.
 (4) What it `corrects` was counted in its place.
-Time ends incidents of which nothing is heard any more, tells of news that had to wait, and tells what intervals have
-held back when telling begins again.
+Time ends incidents of which nothing is heard any more and those of grants that have ended, tells of news that had to
+wait, has destinations that forget be told once more (`resend_every`), and tells what intervals have held back when
+telling begins again.
 
 Invariants: an event opens nothing if it is older than the last end of the same trouble, or if within `group_interval`
 of that end it was only found to be of that owner. `resolved` and `expired` go to whoever was told, whatever routes,
@@ -20,10 +21,11 @@ Where there is one, the events of its transaction are consumed once more, each b
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from router.events import BEGINNING, EventData, decode
-from router.incidents import images, ledger
+from router.incidents import exempt, images, ledger
 from router.incidents.facts import Facts, facts, shows
 from router.incidents.folding import (
     OF_ITSELF,
@@ -55,15 +57,16 @@ AT_ONCE = 64
 
 
 class Consuming:
-    """One transaction's work."""
+    """One transaction's work; `seen` is told of the events of a group, as they were read, before its end."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, seen: Callable[[sqlite3.Connection, Sequence[Facts]], None] | None = None) -> None:
         self._work = work
+        self._seen = seen
         self._teller = Teller(work)
         self._begin()
 
     def _begin(self) -> None:
-        self._incidents = Working(self._work.connection, self._work.rules.settings, self._work.now)
+        self._incidents = Working(self._work.connection, self._work.rules, self._work.now)
         self._proven = Proven(self._work.connection)
 
     def events(self) -> int:
@@ -81,15 +84,16 @@ class Consuming:
         """Consume all of these, or none where we make a mistake about one."""
         self._work.connection.execute("SAVEPOINT events")
         try:
-            for stored in events:
-                self._event(stored)
+            read = [one for stored in events if (one := self._event(stored)) is not None]
             self._incidents.flush()
             self._proven.flush()
+            if self._seen is not None:
+                self._seen(self._work.connection, read)
         except sqlite3.Error:
             raise
         except Exception:  # a mistake of ours about one event keeps nobody from others
             if len(events) == 1:  # else each of them comes again by itself
-                log.exception("incident_event_failed", event_id=stored.id)
+                log.exception("incident_event_failed", event_id=events[0].id)
             self._work.connection.execute("ROLLBACK TO events")
             self._begin()
             return False
@@ -103,12 +107,19 @@ class Consuming:
         found = ledger.due(self._work.connection, self._work.now, AT_ONCE)
         for incident in found:
             if self._work.now >= end_due(incident, settings.quiet_after, settings.forget_after):
-                is_rejected = incident.outcomes["rejected"] == incident.count
-                self._end(incident, "quiet" if is_rejected else "forgotten", incident.last_seen)
+                self._end_by_time(incident)
             else:
                 self._teller.tell_what_waited(incident)
+                self._teller.resend(incident)
             self._incidents.save(incident)
         return len(found)
+
+    def _end_by_time(self, incident: Incident) -> None:
+        is_rejected = incident.outcomes["rejected"] == incident.count
+        if incident.ends_at is not None:
+            self._end(incident, "lapsed", self._work.time_of_day)
+        else:
+            self._end(incident, "quiet" if is_rejected else "forgotten", incident.last_seen)
 
     def close(self, incident: Incident, author: str, reason: str) -> None:
         """End an open incident because a person says so."""
@@ -127,9 +138,9 @@ class Consuming:
         self._incidents.save(incident)
         self._incidents.flush()
 
-    def _event(self, stored: Stored) -> None:
+    def _event(self, stored: Stored) -> Facts | None:
         if not stored.body.startswith(_OF_ADMISSION):
-            return
+            return None
         data = decode(stored.body)["data"]
         one = self._read(stored, data)
         self._note(one)
@@ -145,6 +156,7 @@ class Consuming:
         self._end_what_is_over(one, stored.body, touched)
         for incident in touched.values():
             self._incidents.save(incident)
+        return one
 
     def _read(self, stored: Stored, data: EventData) -> Facts:
         connection, cluster = self._work.connection, data["cluster"]
@@ -164,6 +176,7 @@ class Consuming:
         cluster, namespace = one.data["cluster"], one.data["request"]["namespace"]
         if (shown := shows(one.data, one.whose)) is not None:
             ledger.remember(self._work.connection, namespace, shown[0], shown[1], self._work.now)
+        exempt.note(self._work, one.data, f"{one.whose.owner['kind']}/{one.whose.owner['name']}", one.at)
         for image in filter(images.is_proven, one.passing):
             if by := image.get("judged_by"):
                 self._proven.note(namespace, [name_of(cluster, name, by) for name in images.names(image)], one.at)
@@ -183,13 +196,15 @@ class Consuming:
                 continue
             for route in subject.routes:
                 self._teller.tell(incident, route, one, body, silence)
+            if incident.kind == "break_glass" and not incident.findings:  # its images are fine: it is over at once
+                self._end(incident, "passing", one.at, body=body)
 
     def _opened(self, one: Facts, subject: Subject, replaced: dict[int, str]) -> Incident | None:
         """A new incident, or the namespace's where there are too many; None where this opens none."""
         if replaced or not (subject.failing or _is_alarming(one)) or self._is_late(one, subject):
             return None
         namespace = one.data["request"]["namespace"]
-        if subject.kind != "namespace" and ledger.is_full(self._work.connection, namespace):
+        if subject.kind not in {"namespace", "break_glass"} and ledger.is_full(self._work.connection, namespace):
             full = overflow(one, subject)
             return self._incidents.open_of(full.key) or self._opened(one, full, replaced)
         incident = Incident(
@@ -204,9 +219,17 @@ class Consuming:
             first_seen=one.at,
             last_seen=one.at,
             heard_at=self._work.now,
+            ends_at=self._end_of_grant(one, subject),
         )
         self._incidents.save(incident, subject.key, namespace)
         return incident
+
+    def _end_of_grant(self, one: Facts, subject: Subject) -> float | None:
+        """In own time."""
+        grant = one.data["decision"].get("grant")
+        if grant is None or subject.kind != "break_glass":
+            return None
+        return self._work.now + datetime.fromisoformat(grant["until"]).timestamp() - self._work.time_of_day
 
     def _is_late(self, one: Facts, subject: Subject) -> bool:
         ended = ledger.last_ended(self._work.connection, subject.key)

@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from router.errors import OutboxError
-from router.incidents import ledger, proven, silences
+from router.incidents import exempt, ledger, proven, silences
 from router.incidents.consuming import AT_ONCE, Consuming
+from router.incidents.facts import Facts
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
 from router.incidents.silences import Silence
@@ -43,9 +44,17 @@ class IncidentsDriver:
     Args:
         outbox: Where events are, and where messages go.
         time_of_day: Seconds since 1970.
+        seen: Who else hears of the events that are consumed, in the same transaction: of each exactly once.
     """
 
-    def __init__(self, outbox: SqliteOutbox, *, time_of_day: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        outbox: SqliteOutbox,
+        *,
+        time_of_day: Callable[[], float] = time.time,
+        seen: Callable[[sqlite3.Connection, Sequence[Facts]], None] | None = None,
+    ) -> None:
+        self._seen = seen
         self._outbox = outbox
         self._time_of_day = time_of_day
         self._news = asyncio.Event()
@@ -92,6 +101,9 @@ class IncidentsDriver:
         held = await self._outbox.change(self._release) if await self._outbox.read(self._has_released) else 0
         if await self._outbox.read(self._unmatched):
             await self._outbox.change(self._tell_of_unmatched)
+        untold = await self._outbox.read(self._untold_exemptions) if self.rules.exemptions else ()
+        if untold:
+            await self._outbox.change(self._tell_of_exemptions)
         if self._outbox.own_time() >= self._forget_at:
             self._forget_at = self._outbox.own_time() + FORGET
             while await self._outbox.change(self._forget) >= FORGOTTEN_AT_ONCE:
@@ -102,7 +114,7 @@ class IncidentsDriver:
         return Work(connection, self._in_force, self._outbox.own_time(), self._time_of_day())
 
     def _consume(self, connection: sqlite3.Connection) -> int:
-        return Consuming(self._work(connection)).events()
+        return Consuming(self._work(connection), self._seen).events()
 
     def _pass_time(self, connection: sqlite3.Connection) -> int:
         return Consuming(self._work(connection)).time()
@@ -119,7 +131,14 @@ class IncidentsDriver:
     def _tell_of_unmatched(self, connection: sqlite3.Connection) -> int:
         return tell_of_unmatched(self._work(connection))
 
+    def _untold_exemptions(self, connection: sqlite3.Connection) -> Sequence[exempt.End]:
+        return exempt.untold(self._work(connection))
+
+    def _tell_of_exemptions(self, connection: sqlite3.Connection) -> int:
+        return exempt.tell(self._work(connection))
+
     def _forget(self, connection: sqlite3.Connection) -> int:
+        exempt.forget(self._work(connection))
         proven.forget(connection, self._time_of_day())
         return ledger.forget(connection, self._outbox.own_time() - self._in_force.keep, FORGOTTEN_AT_ONCE)
 

@@ -14,10 +14,8 @@ Seen are objects that can have others of theirs, but are not owners by themselve
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -25,7 +23,7 @@ import orjson
 from router.events import EventData, ImageData, top_owner
 from router.events.top_owners import claimed, group_of, is_owner_by_itself
 from router.incidents import images
-from router.routing import IncidentRoute
+from router.routing import IncidentRoute, is_believed
 from router.verdict import Verdict
 
 BLAMED_LIMIT = 20
@@ -177,17 +175,6 @@ def owner_key(data: EventData, owner: Mapping[str, str], *more: str) -> str:
 def key(*parts: str) -> str:
     """Texts that others chose, as one text that no other texts make."""
     return orjson.dumps(parts).decode()
-
-
-def is_believed(user: str, controllers: tuple[str, ...]) -> bool:
-    """Whether this user's word about owners counts."""
-    return _believed(controllers).fullmatch(user) is not None
-
-
-@lru_cache(maxsize=4)
-def _believed(controllers: tuple[str, ...]) -> re.Pattern[str]:
-    texts = (".*".join(map(re.escape, pattern.split("*"))) for pattern in controllers)
-    return re.compile("|".join(f"(?:{text})" for text in texts) or r"(?!)", re.DOTALL)
 
 
 def _is_registry_fault(image: ImageData) -> bool:

@@ -15,7 +15,8 @@ news twice. News are images that were not told of, a higher severity, and the fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router.events import ImageData
@@ -189,16 +190,25 @@ def closing(incident: Incident) -> Sequence[Message]:
     return [Message(name, state) for name, telling in incident.tellings.items() if telling.told]
 
 
-def due(incident: Incident, quiet_after: float, forget_after: float) -> float | None:
-    """When it changes without an event, in own time; None where it has ended."""
+def due(incident: Incident, quiet_after: float, forget_after: float, resend_every: Mapping[str, float]) -> float | None:
+    """When something is to be done about it without an event, in own time; None where it has ended."""
     if not incident.is_open:
         return None
-    return min(
-        end_due(incident, quiet_after, forget_after), *(t.due for t in incident.tellings.values() if t.due), 9e15
-    )
+    news = (one.due for one in incident.tellings.values() if one.due)
+    again = (resend_due(one, resend_every.get(name)) for name, one in incident.tellings.items())
+    return min((end_due(incident, quiet_after, forget_after), *news, *again))
+
+
+def resend_due(telling: Telling, every: float | None) -> float:
+    """When what a destination was told last is delivered once more, in own time; never for most of them."""
+    if every is None or not telling.message:
+        return math.inf
+    return max(telling.at, telling.repeated_at) + every
 
 
 def end_due(incident: Incident, quiet_after: float, forget_after: float) -> float:
-    """When it is over if nothing is heard of it any more."""
+    """When it is over if nothing is heard of it any more; for a grant, whatever is heard."""
+    if incident.ends_at is not None:
+        return incident.ends_at
     is_rejected = incident.outcomes["rejected"] == incident.count
     return incident.heard_at + (quiet_after if is_rejected else forget_after)

@@ -18,10 +18,10 @@ FINDINGS_KEPT = 500
 IMAGES_KEPT = 50
 """Different images of one incident that are kept at most; beyond them they are counted."""
 
-Kind: TypeAlias = Literal["workload", "group", "registry", "image", "namespace"]
+Kind: TypeAlias = Literal["workload", "group", "registry", "image", "namespace", "break_glass"]
 """Whose trouble it is: one owner's; of all that a route has grouped; a registry's; an image's; a namespace's of too
-many owners."""
-How: TypeAlias = Literal["passing", "closed", "quiet", "forgotten"]
+many owners; of what is let in by one grant."""
+How: TypeAlias = Literal["passing", "closed", "quiet", "forgotten", "lapsed"]
 """How an incident ended."""
 State: TypeAlias = Literal["opened", "changed", "repeated", "resolved", "expired"]
 """What a message says of one."""
@@ -93,6 +93,10 @@ class Telling(msgspec.Struct):
     """Whether there are news that it is not told of yet."""
     due: float | None = None
     """When it is told of what awaits it, in own time."""
+    message: int = 0
+    """Number of the message that told it last."""
+    repeated_at: float = 0.0
+    """When that was delivered once more, in own time; 0 where it never was."""
     template: str = ""
     active: list[str] = msgspec.field(default_factory=list)
     mute: list[str] = msgspec.field(default_factory=list)
@@ -136,8 +140,15 @@ class Incident(msgspec.Struct):
     """Time of the event that ended it."""
     last_event: int = 0
     """Number of the last event that concerned it."""
+    ends_at: float | None = None
+    """When it ends whatever is heard of it, in own time: the end of its grant."""
     is_overfull: bool = False
     """Whether there are more findings than are kept: then nobody can see that all are over."""
+
+    @property
+    def must_be_heard(self) -> bool:
+        """Whether nothing holds back what is told of it."""
+        return self.kind == "break_glass"
 
     @property
     def is_open(self) -> bool:

@@ -173,15 +173,15 @@ def append(  # noqa: PLR0913 - a message has these independent parts
     at: float,
     now: float,
     incident: int | None = None,
-) -> None:
-    """Append a message; it is rendered, delivered, tried again and replayed like any other event.
+) -> int:
+    """Append a message, and return its number; it is rendered, delivered, tried again and replayed like any event.
 
     Where it tells of one incident, what waits and goes before it becomes as urgent as it is.
     """
     event_id, body = message
     urgency = URGENCY[Severity(severity)]
     (number,) = connection.execute("UPDATE incident_progress SET messages = messages + 1 RETURNING messages").fetchone()
-    sequence = MESSAGES_BEGIN + number
+    sequence = MESSAGES_BEGIN + int(number)
     connection.execute(
         "INSERT INTO events (sequence, key, appended_at, body, replica) VALUES (?, ?, ?, ?, ?)",
         (sequence, key(event_id, at), at, body, replica),
@@ -192,6 +192,7 @@ def append(  # noqa: PLR0913 - a message has these independent parts
         [(name, sequence, now, urgency, template, incident) for name in destinations],
     )
     connection.executemany(_HURRY, [(urgency, name, incident) for name in destinations if incident is not None])
+    return sequence
 
 
 _HURRY = """
@@ -201,7 +202,7 @@ _HURRY = """
 
 
 def due(connection: sqlite3.Connection, now: float, limit: int) -> Sequence[Incident]:
-    """Incidents that change by time alone now."""
+    """Incidents about which something is to be done by time alone now."""
     found = connection.execute("SELECT body FROM incidents WHERE due_at <= ? ORDER BY due_at LIMIT ?", (now, limit))
     return [decoded(body) for (body,) in found]
 

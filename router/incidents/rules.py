@@ -8,7 +8,15 @@ from functools import lru_cache
 
 from router.fields import Rate
 from router.incidents.silences import Silence
-from router.routing import IncidentSettings, RouteSettings, RoutingTree, TimeIntervalSettings, parse_matcher
+from router.policy import ExemptionSettings
+from router.routing import (
+    IncidentSettings,
+    RouteSettings,
+    RoutingTree,
+    TimeIntervalSettings,
+    is_break_glass,
+    parse_matcher,
+)
 from router.routing.matchers import Test
 
 
@@ -26,7 +34,11 @@ class Rules:
     """Seconds that an incident is known after its end."""
     rates: Mapping[str, Rate] = field(default_factory=dict)
     """How often a destination is told, by its name."""
+    resend_every: Mapping[str, float] = field(default_factory=dict)
+    """Seconds after which a destination that keeps nothing is told once more of what goes on, by its name."""
     cluster: str = ""
+    exemptions: Sequence[ExemptionSettings] = ()
+    """Those of the configuration, of whose ends people are told."""
 
     @classmethod
     def of(  # noqa: PLR0913 - a configuration has these independent parts
@@ -38,12 +50,15 @@ class Rules:
         keep: float,
         *,
         rates: Mapping[str, Rate] | None = None,
+        resend_every: Mapping[str, float] | None = None,
         cluster: str = "",
+        exemptions: Sequence[ExemptionSettings] = (),
     ) -> Rules:
         """Compile the configuration."""
         tests = tuple(parse_matcher(text).compiled() for text in settings.unsilenceable)
         by_name = {one.name: one for one in intervals}
-        return cls(settings, by_name, RoutingTree(routes, settings), tests, replica, keep, rates or {}, cluster)
+        tree = RoutingTree(routes, settings)
+        return cls(settings, by_name, tree, tests, replica, keep, rates or {}, resend_every or {}, cluster, exemptions)
 
     def is_quiet(self, active: Sequence[str], mute: Sequence[str], time_of_day: float) -> bool:
         """Whether intervals hold back now; a name that is gone holds nothing."""
@@ -59,7 +74,8 @@ class Rules:
     def silenced_by(self, data: Mapping[str, object], silences: Sequence[Silence]) -> Silence | None:
         """The first of these silences that holds an event back."""
         found = self.matching(data, silences)
-        return None if not found or any(test(data) for test in self.unsilenceable) else found[0]
+        must = is_break_glass(data) or any(test(data) for test in self.unsilenceable)
+        return None if not found or must else found[0]
 
     @staticmethod
     def matching(data: Mapping[str, object], silences: Sequence[Silence]) -> Sequence[Silence]:

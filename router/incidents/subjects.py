@@ -1,6 +1,8 @@
 """Which incidents an event belongs to: whose trouble each of them is. Pure.
 
 Rules:
+(0) What was let in by break-glass is the trouble of that grant, whatever fails and whatever routes group by: one for
+    the object of the request that has broken it, and for all that controllers make of it.
 (1) Where all that fails is unverifiable because a registry gave no answer, it is the trouble of that registry, whatever
     routes group by, one for all owners.
 (2) An image that is to blame itself (`router.incidents.images`) is a trouble of its own, whatever routes group by, one
@@ -41,6 +43,10 @@ class Subject:
 def subjects(facts: Facts) -> Sequence[Subject]:
     """Of an event that routes of the incidents lane took."""
     cluster = facts.data["cluster"]
+    if (grant := facts.data["decision"].get("grant")) is not None:
+        whose, namespace = facts.whose, facts.data["request"]["namespace"]
+        of = key("break_glass", cluster, grant["id"])
+        return [Subject(of, "break_glass", namespace, dict(whose.owner), None, whose.key, facts.failing, facts.routes)]
     if (host := facts.registry_at_fault) is not None:
         owner = {"api_version": "", "kind": "Registry", "name": host}
         of = registry_key(cluster, host)

@@ -3,7 +3,7 @@
 Order, for an event and one of its routes: a silence holds back, then an interval, then the destination's rate; what
 none of them holds is appended. What is held back is counted for the destination, and kept until whatever holds it back
 ends (`holding`). What had to wait goes through the same: news that were put off, and what an interval held back. Only
-the end of an incident is told whatever holds back, to whoever was told of it.
+the end of an incident is told whatever holds back, to whoever was told of it, and what was let in by break-glass.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from router.events import decode
 from router.incidents import ledger, silences, withheld
 from router.incidents.facts import Facts
 from router.incidents.fairness import may_tell, period_of
-from router.incidents.folding import Message, next_state, suppress, tell, told
+from router.incidents.folding import Message, next_state, resend_due, suppress, tell, told
 from router.incidents.incident import Incident
 from router.incidents.messages import message
 from router.incidents.silences import Silence
 from router.incidents.work import Work
+from router.outbox.changes import deliver_again
 from router.routing import IncidentRoute
 
 
@@ -32,6 +33,8 @@ class Teller:
     def tell(self, incident: Incident, route: IncidentRoute, one: Facts, body: bytes, silence: Silence | None) -> None:
         """Tell the route's destination of an event that was just taken into an incident, or hold that back."""
         source = silence.id if silence is not None else self._interval(route)
+        if incident.must_be_heard:
+            source = None
         said = tell(incident, route, one, self._work.now, is_held=source is not None)
         if said is not None:
             must = self._work.rules.must_be_heard(one.data, route.severity or "")
@@ -53,16 +56,28 @@ class Teller:
 
     def tell_what_waited(self, incident: Incident) -> None:
         """News whose time has come, unless a silence holds back what brought them, or an interval all of it."""
-        body = ledger.event_body(self._work.connection, incident.last_event)
-        is_silenced = self._silence_of(body) is not None
-        for name, telling in incident.tellings.items():
-            if telling.due is None or telling.due > self._work.now:
-                continue
+        now = self._work.now
+        waited = [(name, one) for name, one in incident.tellings.items() if one.due is not None and one.due <= now]
+        body = ledger.event_body(self._work.connection, incident.last_event) if waited else None
+        must = incident.must_be_heard
+        is_silenced = not must and self._silence_of(body) is not None
+        for name, telling in waited:
             telling.due = None
-            is_quiet = self._work.rules.is_quiet(telling.active, telling.mute, self._work.time_of_day)
+            is_quiet = not must and self._work.rules.is_quiet(telling.active, telling.mute, self._work.time_of_day)
             if not (is_silenced or is_quiet) and next_state(incident, telling, self._work.now) == "changed":
                 self._send_within_rate(incident, Message(name, "changed"), body, 1)
             telling.due = None  # what was not told now is news of the next event
+
+    def resend(self, incident: Incident) -> None:
+        """Have destinations that keep nothing be told once more of what they were told last, if its time has come.
+
+        The same message is delivered again: it is no news, is told nobody else, and nothing of it is counted. What a
+        destination has not taken yet is on its way anyway.
+        """
+        for name, telling in incident.tellings.items():
+            if incident.is_open and resend_due(telling, self._work.rules.resend_every.get(name)) <= self._work.now:
+                deliver_again(self._work.connection, name, telling.message, self._work.now)
+                telling.repeated_at = self._work.now
 
     def tell_again(self, incident: Incident, said: Message, events: int) -> None:
         """Tell of so many events that an interval has held back until now, unless a silence holds them back."""
@@ -78,7 +93,7 @@ class Teller:
         told(incident, said, self._work.now)
         telling = incident.tellings[said.destination]
         links = self._work.rules.settings.links
-        ledger.append(
+        telling.message = ledger.append(
             self._work.connection,
             message(incident, said.state, said.destination, links, body, self._work.time_of_day),
             (said.destination,),

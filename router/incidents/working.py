@@ -17,7 +17,7 @@ from operator import itemgetter
 from router.incidents import ledger
 from router.incidents.folding import due
 from router.incidents.incident import Incident, decoded, encoded
-from router.routing import IncidentSettings
+from router.incidents.rules import Rules
 
 
 @dataclass(slots=True)
@@ -32,9 +32,9 @@ class _Kept:
 class Working:
     """Incidents of one transaction; `now` is own time."""
 
-    def __init__(self, connection: sqlite3.Connection, settings: IncidentSettings, now: float) -> None:
+    def __init__(self, connection: sqlite3.Connection, rules: Rules, now: float) -> None:
         self._connection = connection
-        self._settings = settings
+        self._rules = rules
         self._now = now
         self._kept: dict[int, _Kept] = {}
         self._changed = set[int]()
@@ -88,7 +88,8 @@ class Working:
         return kept.incident
 
     def _due(self, incident: Incident) -> float | None:
-        return due(incident, self._settings.quiet_after, self._settings.forget_after)
+        settings = self._rules.settings
+        return due(incident, settings.quiet_after, settings.forget_after, self._rules.resend_every)
 
 
 def _owners(incident: Incident) -> frozenset[str]:

@@ -42,6 +42,14 @@ def replay(connection: sqlite3.Connection, keys: Sequence[Key]) -> int:
     return connection.execute(statement, (orjson.dumps(keys).decode(),)).rowcount
 
 
+def deliver_again(connection: sqlite3.Connection, destination: str, sequence: int, now: float) -> int:
+    """Make what was delivered due once more, at that own time; what still waits, or was given up, stays as it is."""
+    return connection.execute(
+        f"UPDATE deliveries SET {_DUE_NOW}, due_at = ? WHERE sequence = ? AND destination = ? AND state = 'delivered'",  # noqa: S608 - of our own
+        (now, sequence, destination),
+    ).rowcount
+
+
 def redirect(connection: sqlite3.Connection, keys: Sequence[Key], to: str, at: float, now: float) -> int:
     """Make their events due at another destination, and give them up, at that time of day and that own time.
 

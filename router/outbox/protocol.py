@@ -24,6 +24,7 @@ Rules that every implementation keeps:
 (8) Who subscribed is told whenever `next_due` may have come nearer, whoever did it: nobody has to ask again and again.
 (9) An event is withdrawn only if nobody can have heard of it or relies on it: it was appended once, no delivery of it
     is claimed or was tried, no incident was made of it, and it is the last that was numbered (3).
+    What it grants goes with it; an event that corrects another ends what that one granted.
 (10) Pending deliveries are never forgotten.
 (11) Of the messages about one incident, a destination is given the oldest that waits, and the next when that is
     settled: what it answered to the first (`Accepted.receipt`) goes along with every later one. They are as urgent as
@@ -39,6 +40,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
+from router.decision import Grant
 from router.outbox.attempt import Attempt
 from router.outbox.settlement import Settlement
 from router.verdict import Severity
@@ -91,6 +93,10 @@ class NewEvent:
     """How urgent it is."""
     incident_routes: str = ""
     """What routes of the incidents lane said of it (`router.routing.lanes`), as JSON; empty where none took it."""
+    grant: Grant | None = None
+    """What it lets in from the moment on at which it is durable, until that ends or the event is withdrawn."""
+    corrects: str = ""
+    """Id of an event whose grant does not hold any more; empty where it corrects none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,8 @@ class Delivery:
     """What the destination answered when it was told of that incident before; empty where nothing is kept."""
     is_late: bool = False
     """Whether the destination has taken a later message about it already."""
+    is_again: bool = False
+    """Whether it has taken this one already, and is told of it once more."""
 
     @property
     def order(self) -> tuple[int, int]:

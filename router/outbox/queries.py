@@ -82,7 +82,8 @@ _WHOLE = """
     SELECT json_group_array(json_array(
         deliveries.sequence, replica, id, appended_at, CAST(body AS TEXT),
         attempts, max(0, ?1 - coalesce(first_attempt_at, ?1)), urgency, refusals, ?1 - refused_at, template,
-        deliveries.incident, coalesce(receipt, ''), json(iif(told.sequence > deliveries.sequence, 'true', 'false'))
+        deliveries.incident, coalesce(receipt, ''), json(iif(told.sequence > deliveries.sequence, 'true', 'false')),
+        json(iif(told.sequence = deliveries.sequence, 'true', 'false'))
     )) FROM deliveries JOIN events USING (sequence)
     LEFT JOIN incident_receipts AS told
         ON told.incident = deliveries.incident AND told.destination = deliveries.destination
@@ -196,10 +197,11 @@ def whole(connection: sqlite3.Connection, destination: str, sequences: Sequence[
             incident,
             receipt,
             is_late,
+            is_again,
         )
         for (
             sequence, replica, event_id, at, body, attempts, tried_for, urgency, refusals, refused_for, template,
-            incident, receipt, is_late,
+            incident, receipt, is_late, is_again,
         ) in rows
     ]  # fmt: skip
 

@@ -39,6 +39,13 @@ _LEDGER = (
     "sent_messages",
     "incident_receipts",
     "proven_images",
+    "exempt_images",
+    "told_exemptions",
+    "seen_namespaces",
+    "seen_days",
+    "seen_images",
+    "seen_bodies",
+    "watching",
 )
 UNKNOWN = 1_000_000
 """How far the numbers of messages are counted on where they are not known."""

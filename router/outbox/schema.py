@@ -30,6 +30,12 @@ What `router.incidents` keeps, in the same file, since a message is appended in 
     sent_messages       destination, period, namespace, messages: how far a destination's rate is used up
     incident_receipts   incident, destination, receipt, sequence: what a destination answered when it was told of an
                         incident, and the last message that it has taken; as long as the incident
+    exempt_images       pattern (of an exemption), namespace, owner, image, found (its true verdict), last_at
+    grants              id (of the event that made it), namespace, until (time of day), body: what break-glass lets in
+    told_exemptions     exemption, until, state: which ends of exemptions were told
+
+What `router.readiness` keeps stands in `seen_namespaces`, `seen_days`, `seen_images` and `watching`
+(`readiness.ledger`).
 
 `opened_at`, `ended_at`, `due_at` and `seen_at` are of the own time, those of silences of the time of day.
 
@@ -56,124 +62,7 @@ from pathlib import Path
 from router.errors import OutboxError
 from router.outbox import own_time
 from router.outbox.damage import DamagedError, is_damage
-
-MIGRATIONS = (
-    """
-    CREATE TABLE events (
-        sequence    INTEGER PRIMARY KEY,
-        id          TEXT NOT NULL UNIQUE,
-        appended_at REAL NOT NULL,
-        body        BLOB NOT NULL
-    );
-    CREATE TABLE deliveries (
-        destination      TEXT NOT NULL,
-        sequence         INTEGER NOT NULL REFERENCES events (sequence),
-        state            TEXT NOT NULL,
-        attempts         INTEGER NOT NULL,
-        due_at           REAL NOT NULL,
-        first_attempt_at REAL,
-        settled_at       REAL,
-        reason           TEXT NOT NULL,
-        PRIMARY KEY (sequence, destination)
-    ) WITHOUT ROWID;
-    CREATE INDEX pending ON deliveries (destination, due_at, sequence) WHERE state = 'pending';
-    CREATE INDEX set_aside ON deliveries (destination, sequence) WHERE state = 'set_aside';
-    CREATE TABLE numbering (last INTEGER NOT NULL);
-    INSERT INTO numbering VALUES (0);
-    """,
-    "CREATE INDEX stored ON events (appended_at);",
-    """
-    ALTER TABLE events ADD COLUMN replica TEXT NOT NULL DEFAULT '';
-    ALTER TABLE events ADD COLUMN is_repeated INTEGER NOT NULL DEFAULT 0;
-    """,
-    """
-    ALTER TABLE events RENAME COLUMN id TO key;
-    ALTER TABLE events ADD COLUMN id TEXT GENERATED ALWAYS AS
-        (CASE WHEN key >= '~' THEN substr(key, 11) ELSE key END) VIRTUAL;
-    ALTER TABLE deliveries ADD COLUMN urgency INTEGER NOT NULL DEFAULT 2;
-    ALTER TABLE deliveries ADD COLUMN words TEXT NOT NULL DEFAULT '';
-    ALTER TABLE deliveries ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE deliveries ADD COLUMN refused_at REAL;
-    ALTER TABLE deliveries ADD COLUMN kept_since REAL;
-    DROP INDEX pending;
-    CREATE INDEX untried ON deliveries (destination, urgency, sequence) WHERE state = 'pending' AND attempts = 0;
-    CREATE INDEX again ON deliveries (destination, urgency, due_at) WHERE state = 'pending' AND attempts > 0;
-    CREATE TABLE removed_destinations (name TEXT PRIMARY KEY, since REAL NOT NULL);
-    CREATE TABLE own_time (now REAL NOT NULL, time_of_day REAL NOT NULL);
-    """,
-    """
-    ALTER TABLE events ADD COLUMN incident_routes TEXT NOT NULL DEFAULT '';
-    ALTER TABLE deliveries ADD COLUMN template TEXT NOT NULL DEFAULT '';
-    CREATE TABLE incident_progress (consumed INTEGER, messages INTEGER NOT NULL, incidents INTEGER NOT NULL);
-    INSERT INTO incident_progress VALUES (NULL, 0, 0);
-    CREATE TABLE incidents (
-        number    INTEGER PRIMARY KEY,
-        id        TEXT NOT NULL UNIQUE,
-        subject   TEXT NOT NULL,
-        namespace TEXT NOT NULL,
-        is_open   INTEGER NOT NULL,
-        opened_at REAL NOT NULL,
-        ended_at  REAL,
-        due_at    REAL,
-        body      TEXT NOT NULL
-    );
-    CREATE UNIQUE INDEX open_incidents ON incidents (subject) WHERE is_open;
-    CREATE INDEX ended_incidents ON incidents (subject, number) WHERE NOT is_open;
-    CREATE INDEX old_incidents ON incidents (ended_at) WHERE NOT is_open;
-    CREATE INDEX incidents_of_namespace ON incidents (namespace) WHERE is_open;
-    CREATE INDEX due_incidents ON incidents (due_at) WHERE due_at IS NOT NULL;
-    CREATE TABLE incident_owners (
-        owner TEXT NOT NULL, incident INTEGER NOT NULL, PRIMARY KEY (owner, incident)
-    ) WITHOUT ROWID;
-    CREATE INDEX owners_of_incident ON incident_owners (incident);
-    CREATE TABLE incident_events (
-        event TEXT NOT NULL, incident INTEGER NOT NULL, outcome TEXT NOT NULL, PRIMARY KEY (event, incident)
-    ) WITHOUT ROWID;
-    CREATE INDEX events_of_incident ON incident_events (incident);
-    CREATE TABLE seen_controllers (
-        namespace TEXT NOT NULL, uid TEXT NOT NULL, body TEXT NOT NULL, seen_at REAL NOT NULL,
-        PRIMARY KEY (namespace, uid)
-    ) WITHOUT ROWID;
-    CREATE TABLE silences (
-        id         TEXT PRIMARY KEY,
-        author     TEXT NOT NULL,
-        reason     TEXT NOT NULL,
-        matchers   TEXT NOT NULL,
-        created_at REAL NOT NULL,
-        ends_at    REAL NOT NULL,
-        ended_by   TEXT NOT NULL DEFAULT '',
-        is_over    INTEGER NOT NULL DEFAULT 0,
-        matched_at REAL,
-        suppressed INTEGER NOT NULL DEFAULT 0
-    );
-    CREATE TABLE held_back (
-        source TEXT NOT NULL, destination TEXT NOT NULL, incident INTEGER NOT NULL, events INTEGER NOT NULL,
-        PRIMARY KEY (source, destination, incident)
-    ) WITHOUT ROWID;
-    """,
-    "ALTER TABLE deliveries ADD COLUMN tried TEXT NOT NULL DEFAULT '[]';",
-    """
-    CREATE TABLE sent_messages (
-        destination TEXT NOT NULL, period TEXT NOT NULL, namespace TEXT NOT NULL, messages INTEGER NOT NULL,
-        PRIMARY KEY (destination, period, namespace)
-    ) WITHOUT ROWID;
-    """,
-    """
-    ALTER TABLE deliveries ADD COLUMN incident INTEGER;
-    CREATE INDEX pending_of_incident ON deliveries (destination, incident, sequence)
-        WHERE state = 'pending' AND incident IS NOT NULL;
-    CREATE TABLE incident_receipts (
-        incident INTEGER NOT NULL, destination TEXT NOT NULL, receipt TEXT NOT NULL, sequence INTEGER NOT NULL,
-        PRIMARY KEY (incident, destination)
-    ) WITHOUT ROWID;
-    ALTER TABLE silences ADD COLUMN unmatched_told REAL;
-    CREATE TABLE proven_images (
-        name BLOB NOT NULL, namespace TEXT NOT NULL, proven_at REAL NOT NULL, PRIMARY KEY (name, namespace)
-    ) WITHOUT ROWID;
-    CREATE INDEX proven_images_of_namespace ON proven_images (namespace, proven_at);
-    """,
-)
-"""What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""
+from router.outbox.migrations import MIGRATIONS
 
 MESSAGES_BEGIN, MESSAGES_END = -(2**52), 0
 """Message n has the number MESSAGES_BEGIN + n: exact in JSON, in the order of appending, and apart from decisions."""

@@ -18,7 +18,7 @@ from typing import TypeAlias, assert_never
 import orjson
 
 from router.errors import OutboxError
-from router.outbox import receipts
+from router.outbox import grants, receipts
 from router.outbox.attempt import KEPT, as_values
 from router.outbox.protocol import (
     URGENCY,
@@ -124,6 +124,7 @@ def _append(connection: sqlite3.Connection, appends: Sequence[Append]) -> dict[s
         _insert(connection, _EVENTS, [value for number, one in new for value in _event(number, one)])
         _insert(connection, _DELIVERIES, [value for number, one in new for value in _deliveries(number, one)])
         connection.execute("UPDATE numbering SET last = ?", (last,))
+        grants.keep(connection, [one.event for _, one in new])
     if repeated:
         connection.execute(_REPEATED, (orjson.dumps(repeated).decode(),))
     return numbers
@@ -168,6 +169,7 @@ def _remove(connection: sqlite3.Connection, ids: Collection[str]) -> None:
             break
         first -= 1
     if first != last:
+        grants.withdraw(connection, first)
         connection.execute("DELETE FROM deliveries WHERE sequence > ?", (first,))
         connection.execute("DELETE FROM events WHERE sequence > ?", (first,))
         connection.execute("UPDATE numbering SET last = ?", (first,))

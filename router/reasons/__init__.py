@@ -218,6 +218,11 @@ class Exemption(Reason):
         "The rule's verifier lets every image pass unseen.",
         "There is nothing to do.",
     )
+    EXEMPTION = (
+        "exemption",
+        "It fails, and an exemption (`exemptions`) lets it in until its end; the detail has the true verdict.",
+        "Mend what the detail says before the exemption ends.",
+    )
 
 
 REASONS: Mapping[Verdict, type[Reason]] = {

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from router.errors import InvalidReferenceError, TemplateError
 from router.images import parse_reference
 from router.rendering.jinja_filters import jinja_filters
-from router.rendering.markup import Escaped, Markup, cut_bytes, cut_chars, escape
+from router.rendering.markup import Escaped, Markup, code, cut_bytes, cut_chars, escape
 from router.rendering.values import Json, as_text
 from router.text import shown
 
@@ -123,8 +123,16 @@ def _image_part(part: str) -> Callable[[object], str]:
     return found
 
 
-def all_filters() -> dict[str, Callable[..., object]]:
-    """Every filter by name."""
+def _code_for(markup: Markup) -> Callable[[object], str]:
+    def as_code(value: object) -> str:
+        """A text as a span of code, where the service has such."""
+        return code(as_text(value), markup)
+
+    return as_code
+
+
+def all_filters(markup: Markup = Markup.NONE) -> dict[str, Callable[..., object]]:
+    """Every filter by name, for templates of which texts are read so."""
     own: dict[str, Callable[..., object]] = {
         "rfc3339": rfc3339,
         "epoch_s": _epoch(1),
@@ -133,6 +141,7 @@ def all_filters() -> dict[str, Callable[..., object]]:
         "epoch_ns": _epoch(1_000_000_000),
         "map_severity": map_severity,
         "tojson": Json.of,
+        "code": _code_for(markup),
         "slack_escape": slack_escape,
         "raw": raw,
         "truncate_chars": truncate_chars,

@@ -16,6 +16,8 @@ from router.rendering.rehearsal import OF_DECISIONS, Rehearsal
 from router.rendering.template import SOURCE_LIMIT, Template
 
 SUFFIX = ".json"
+NOTICES = "notices/"
+"""What the names of templates begin with that are for what is told of Gatecrier itself."""
 _LONGEST = 255
 """Bytes that a file's name can have."""
 

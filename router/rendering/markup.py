@@ -7,7 +7,7 @@ Rules for Slack:
     Only texts of our own making (`Lines`), whose parts are guarded already, keep their line breaks.
 (3) Nothing is escaped twice: `Escaped` says what was. A text that loses that mark on its way is escaped once more,
     which is ugly but safe; none can gain it without having been escaped, or having been let through by `raw`.
-(4) Cutting comes after escaping and never ends inside an entity or an escape.
+(4) Cutting comes after escaping and never ends inside an entity, an escape or the place of a secret.
 
 Rules for Adaptive Cards:
 (5) A TextBlock and a Fact read a subset of Markdown, a TextRun reads none (Adaptive Cards, "Text features"). No client
@@ -17,13 +17,24 @@ Rules for Adaptive Cards:
     text over another target (`](`, or `(` where a text begins, and `]:`, without which `[x][y]` is none), `<at>` that
     mentions, `{{DATE(...)}}`, and entities, which look like other characters.
 
+Rules for Markdown (CommonMark with GitHub's tables, as Mattermost has it), Discord and Google Chat:
+(7) In Markdown and Discord a backslash goes before what would emphasise, link, quote, list, head, hide or fence, where
+    it would (CommonMark 0.31, clause 2.4). Google Chat, like Slack, has no escape for `*`, `_`, `~` and backticks.
+(8) What is looked for before Markdown is read, or not everywhere undone by a backslash, is shown as an escape such as
+    `\u003c`: `<` (elements, links and mentions as Slack writes them, `<users/all>`), entities, and an `@` that mentions
+    somebody; that before a digest does not, and stays.
+(9) Names stand as they are in a code span (`code`), where nothing means anything but a backtick, and `|` in a table
+    (GFM, clause 4.10); which are shown as escapes, for a backslash does nothing there. So is what may be looked for
+    before Markdown is read.
+
 Rules for lines of logs, which end where a line break is, and whose fields end at a character of their own:
-(7) Syslog (RFC 5424, clause 6.3.3): `"`, `\` and `]` have a backslash before them. CEF (OpenText, "CEF Implementation
-    Standard"): in an extension `\` and `=` have one, and `|` means nothing. LEEF (IBM, "LEEF event components") has no
-    escape: what it delimits by (`|`, `^`, tab) is shown as rule 2 shows what nobody sees.
-(8) Rule 2 holds for all of them, and its backslash is escaped as any other where backslashes mean something: what
+(10) Syslog (RFC 5424, clause 6.3.3): `"`, `\` and `]` have a backslash before them. CEF (OpenText, "CEF Implementation
+    Standard"): in an extension `\` and `=` have one, and `|` means nothing; where a value may stand in the header, too,
+    `|` is shown as rule 2 shows what nobody sees. LEEF (IBM, "LEEF event components") has no
+    escape: what it delimits by (`|`, `^`, tab) is shown so, too.
+(11) Rule 2 holds for all of them, and its backslash is escaped as any other where backslashes mean something: what
     arrives unescaped reads alike everywhere. The line breaks of `Lines` become escapes where there are such for them.
-(9) They are cut while they are escaped (`escape_within`): a backslash at a cut would escape what comes next.
+(12) They are cut while they are escaped (`escape_within`): a backslash at a cut would escape what comes next.
 """
 
 from __future__ import annotations
@@ -33,6 +44,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from enum import Enum
 
+from router.rendering.secret_places import end_before
 from router.text import escape_of, one_line
 
 
@@ -45,6 +57,12 @@ class Markup(Enum):
     """Slack's mrkdwn."""
     ADAPTIVE_CARD = "adaptive_card"
     """The Markdown of Adaptive Cards in Microsoft Teams."""
+    MARKDOWN = "markdown"
+    """Markdown, as CommonMark, GitHub and Mattermost read it."""
+    DISCORD = "discord"
+    """Discord's Markdown."""
+    GOOGLE_CHAT = "google_chat"
+    """Google Chat's messages and cards."""
     ADF = "adf"
     """Documents of Jira, of which texts are no markup."""
     HTML = "html"
@@ -52,6 +70,8 @@ class Markup(Enum):
     SYSLOG = "syslog"
     """Values of parameters in syslog's structured data."""
     CEF = "cef"
+    """Values anywhere in CEF."""
+    CEF_EXTENSION = "cef_extension"
     """Values in the extension of CEF."""
     LEEF = "leef"
     """Values of LEEF's attributes."""
@@ -74,27 +94,58 @@ class Lines(str):
 
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_BACKSLASHED = {character: f"\\{character}" for character in "\\`*_[]~|$-+=>#.):("}
 _SHOWN: Mapping[Markup, Mapping[str, str]] = {
     Markup.SLACK: _ENTITIES,
     Markup.HTML: {**_ENTITIES, '"': "&quot;", "'": "&apos;"},
     Markup.SYSLOG: {character: f"\\{character}" for character in '"\\]'},
-    Markup.CEF: {"\\": "\\\\", "=": "\\="},
+    Markup.CEF: {"\\": "\\\\", "=": "\\=", "|": "\\\\u007c"},
+    Markup.CEF_EXTENSION: {"\\": "\\\\", "=": "\\="},
     Markup.LEEF: {"|": "\\u007c", "^": "\\u005e"},
     Markup.QUOTED: {"\\": "\\\\", '"': '\\"'},
+    Markup.MARKDOWN: _BACKSLASHED,
+    Markup.DISCORD: _BACKSLASHED,
 }
-"""What each reads as markup, and how it is written."""
+"""What each reads as markup, and how it is written; what is special and not here is shown as an escape."""
+_BEFORE_MARKDOWN = r"<(?=\S|\Z)"
+_ENTITY = "&(?=#|[A-Za-z0-9]+;)"
+_MENTION = r"(?<!\w)@(?=\w|\Z)"
+_MENTION_IN_DISCORD = rf"{_MENTION}|@(?=everyone|here|\Z)"
+_MARKDOWN = (
+    r"[\\`*_\[\]~|$]"
+    r"|(?<!\S)[-+=>#]"  # lists, headings, quotes and lines of their own
+    r"|(?<=[0-9])[.)](?=\s|\Z)"  # an ordered list
+    r"|\A[:(]"  # behind a `]` of the template's
+    r"|\A[ ](?=[ ]{3})"  # a block of code
+    r"|:(?=[A-Za-z0-9_+-]+:)"  # the name of an emoji
+    rf"|{_ENTITY}|{_BEFORE_MARKDOWN}"
+)
 _SPECIAL = {
     **{markup: re.compile(f"[{re.escape(''.join(shown))}]") for markup, shown in _SHOWN.items()},
     Markup.ADAPTIVE_CARD: re.compile(
         r"(?:(?<=\])|\A)\(|(?<=\]):(?![0-9])|<(?=/?(?:at\b|\Z))|\{(?=\{|\Z)|&(?=#|[a-z0-9]+;)", re.IGNORECASE
     ),
+    Markup.MARKDOWN: re.compile(f"{_MARKDOWN}|{_MENTION}"),
+    Markup.DISCORD: re.compile(f"{_MARKDOWN}|{_MENTION_IN_DISCORD}"),
+    Markup.GOOGLE_CHAT: re.compile(rf"(?:(?<=\])|\A)\(|{_BEFORE_MARKDOWN}|{_ENTITY}"),
 }
+_SPECIAL_IN_CODE = {
+    Markup.SLACK: re.compile("[&<>`]"),
+    Markup.MARKDOWN: re.compile(rf"`|\||{_BEFORE_MARKDOWN}|{_MENTION}"),
+    Markup.DISCORD: re.compile(rf"`|\||{_BEFORE_MARKDOWN}|{_MENTION_IN_DISCORD}"),
+    Markup.GOOGLE_CHAT: re.compile(f"`|{_BEFORE_MARKDOWN}"),
+}
+"""Of those that have spans of code."""
 _LINE_BREAKS = {
     Markup.SLACK: "\n",
     Markup.ADAPTIVE_CARD: "\n",
     Markup.ADF: "\n",
     Markup.HTML: "\n",
+    Markup.MARKDOWN: "  \n",
+    Markup.DISCORD: "\n",
+    Markup.GOOGLE_CHAT: "\n",
     Markup.CEF: "\\n",
+    Markup.CEF_EXTENSION: "\\n",
     Markup.QUOTED: "\\n",
 }
 """A line break of `Lines`, where there can be one."""
@@ -109,6 +160,15 @@ def escape(text: str, markup: Markup) -> str:
     lines = text.split("\n") if isinstance(text, Lines) and line_break is not None else (text,)
     seen = (line_break or "").join([_shown(line, markup) for line in lines])
     return text if seen == text else Escaped(seen)
+
+
+def code(text: str, markup: Markup) -> str:
+    """The text as a span of code, in which a name stands as it is; escaped as ever where there are no such spans."""
+    if (special := _SPECIAL_IN_CODE.get(markup)) is None:
+        return escape(text, markup)
+    shown = _ENTITIES if markup is Markup.SLACK else {}
+    inside = special.sub(lambda match: shown.get(match[0]) or escape_of(match[0]), one_line(text))
+    return Escaped(f"`{inside}`" if inside else "")
 
 
 def escape_within(text: str, markup: Markup, limit: int) -> str:
@@ -139,7 +199,7 @@ def cut_chars(text: str, limit: int) -> str:
     """At most so many characters, with an ellipsis where something is missing, never ending inside an entity."""
     if len(text) <= limit:
         return text
-    return _marked(text, text[: max(0, limit - 1)], "…" if limit > 0 else "")
+    return _marked(text, text[: end_before(text, max(0, limit - 1))], "…" if limit > 0 else "")
 
 
 def cut_bytes(text: str, limit: int) -> str:
@@ -149,7 +209,7 @@ def cut_bytes(text: str, limit: int) -> str:
         return text
     ellipsis = "…" if limit >= len("…".encode()) else ""
     short = data[: max(0, limit - len(ellipsis.encode()))].decode(errors="ignore")
-    return _marked(text, short, ellipsis)
+    return _marked(text, short[: end_before(text, len(short))], ellipsis)
 
 
 def whole_at_end(text: str) -> str:

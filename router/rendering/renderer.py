@@ -10,15 +10,17 @@ caller counts both.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
 
 from router.events import CONTENT_TYPE, NOTICE_TYPE
-from router.rendering.context import CONTEXTS, context_of, purpose_of
+from router.rendering.context import CONTEXTS, Purpose, purpose_of
 from router.rendering.library import Templates
 from router.rendering.markup import Markup
 from router.rendering.minimal import Because, Minimal, minimal_event
+from router.rendering.secrets import SECRETS
 from router.rendering.template import Template
 
 
@@ -47,9 +49,18 @@ class Renderer:
         kind: What operators call its kind.
         name: What they call it.
         minimal: Makes the minimal payload of its kind.
+        secrets: The places of its secrets by their names (`secret_places`); None: all are masked, for nothing is sent.
     """
 
-    def __init__(self, templates: Templates, *, kind: str, name: str, minimal: Minimal = minimal_event) -> None:
+    def __init__(
+        self,
+        templates: Templates,
+        *,
+        kind: str,
+        name: str,
+        minimal: Minimal = minimal_event,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
         self._of_decisions = _needed(templates.of_decisions)
         self._of_notices = _needed(templates.of_notices)
         self._fallback = templates.fallback
@@ -57,6 +68,7 @@ class Renderer:
         self._by_name = templates.by_name
         self._destination = {"name": name, "kind": kind}
         self._minimal = minimal
+        self._secrets = secrets
 
     def render(self, body: bytes, name: str = "") -> Rendered:
         """The payload of an encoded event; raises `orjson.JSONDecodeError` where the body is none.
@@ -77,7 +89,7 @@ class Renderer:
         if template is None:
             return Rendered(body, CONTENT_TYPE)
         try:
-            made = template.render(CONTEXTS[purpose](cloudevent, self._destination))
+            made = template.render(self._context(purpose, cloudevent))
         except Exception as error:  # noqa: BLE001 - an older release's event may lack a field: its alert would wait in vain
             return self._small(cloudevent, Because.TEMPLATE_FAILED, str(error) or type(error).__name__)
         return Rendered(made.body, "application/json", made.value)
@@ -86,11 +98,14 @@ class Renderer:
         """The smallest payload of an encoded event, for a receiver that finds every other too large."""
         return self._small(orjson.loads(body), Because.TOO_LARGE, "too large for the receiver")
 
+    def _context(self, purpose: Purpose, cloudevent: Mapping[str, object]) -> Mapping[str, object]:
+        return {**CONTEXTS[purpose](cloudevent, self._destination), SECRETS: self._secrets}
+
     def _small(self, cloudevent: dict[str, object], because: Because, problem: str) -> Rendered:
         """The destination's own fallback, or else the minimal payload of its kind."""
         if self._fallback is not None and cloudevent.get("type") != NOTICE_TYPE:
             try:
-                made = self._fallback.render(context_of(cloudevent, self._destination))
+                made = self._fallback.render(self._context("decision", cloudevent))
                 return Rendered(made.body, "application/json", made.value, problem)
             except Exception as error:  # noqa: BLE001 - the same: the smallest payload goes out then
                 problem = f"{problem}; and its fallback: {error}"

@@ -2,7 +2,7 @@ r"""Where each interpolation of a template stands, known before any value is: wh
 
 Rules:
 (1) An interpolation inside quotes stands for text: it is escaped as the content of a JSON string.
-(2) One outside stands for a whole JSON value: it becomes exactly one, and is no key.
+(2) One outside stands for a whole JSON value: it becomes exactly one, and is no key. A secret is in no key, either.
 (3) So no value can end a string or begin a structure: structure comes from the skeleton alone.
 (4) Every branch of a condition must leave off where the others do (inside or outside quotes), and the body of a loop
     where it began; else what an interpolation stands for would depend on values.
@@ -29,6 +29,7 @@ from router.rendering.budget import price
 from router.rendering.charging import charge
 from router.rendering.checks import refuse
 from router.rendering.positions import mark
+from router.rendering.secrets import is_place
 
 _JINJA_S = {
     "AssignBlock": "{% set %} with a body",
@@ -58,6 +59,8 @@ class _At:
     """Whether what was last can have been a string."""
     after_made: bool = False
     """Whether that string can hold an interpolation, or parts that depend on a condition."""
+    after_secret: bool = False
+    """Whether that string can hold a secret."""
 
     @property
     def side(self) -> tuple[bool, int]:
@@ -71,6 +74,7 @@ class _At:
             after_bare=self.after_bare or other.after_bare,
             after_string=self.after_string or other.after_string,
             after_made=self.after_made or other.after_made,
+            after_secret=self.after_secret or other.after_secret,
         )
 
 
@@ -128,7 +132,8 @@ class Skeleton:
             if self._is_marked:
                 parts.append(nodes.TemplateData(mark(child.lineno)))
             parts.append(nodes.Filter(child, name, [], [], None, None, lineno=child.lineno))
-            at = replace(at, after_made=True) if at.is_quoted else _At(after_bare=True)
+            has_secret = at.after_secret or is_place(child)
+            at = replace(at, after_made=True, after_secret=has_secret) if at.is_quoted else _At(after_bare=True)
         output.nodes = parts
         return at
 
@@ -166,7 +171,7 @@ class Skeleton:
         if character == "\\":
             return replace(at, pending=_AFTER_BACKSLASH)
         if character == '"':
-            return _At(after_string=True, after_made=at.after_made)
+            return replace(at, is_quoted=False, after_string=True)
         return at
 
     def _outside(self, place: nodes.Node, character: str, at: _At) -> _At:
@@ -179,6 +184,8 @@ class Skeleton:
                 self._depth -= 1
             case ":" if at.after_bare:
                 refuse(place, "a key that is a value without quotes; keys are texts: put quotes around it")
+            case ":" if at.after_string and at.after_secret:
+                refuse(place, "a key that holds a secret; only a value can hold one")
             case ":" if at.after_string:
                 self.has_made_keys |= at.after_made or (self._floor > 0 and self._depth <= self._floor)
             case _:

@@ -1,8 +1,8 @@
 """A payload template: JSON whose values are Jinja2, and whose structure no value can change. Pure.
 
 Order:
-(1) Parse, once: Jinja's grammar, then filters and names (`checks`), then where interpolations stand (`skeleton`);
-    mistakes are told with template, line and remedy.
+(1) Parse, once: Jinja's grammar, then filters, secrets (`secrets`) and names (`checks`), then where interpolations
+    stand (`skeleton`); mistakes are told with template, line and remedy.
 (2) Render: every interpolation makes either the content of a JSON string or exactly one JSON value (`values`), each
     text in it escaped for the service's markup (`markup`). Numbers and literals get space around them, so that
     neither neighbours nor the author's own digits can grow together with them.
@@ -32,10 +32,17 @@ from router.rendering.filters import all_filters
 from router.rendering.markup import Markup, escape
 from router.rendering.positions import line_at, repeated_key
 from router.rendering.sandbox import Sandbox
+from router.rendering.secret_places import has_place
+from router.rendering.secrets import FILTER, place_of, taken
 from router.rendering.skeleton import Skeleton
 from router.rendering.values import Json, as_json, as_text, without_surrogates
 from router.text import shown
 
+_ADVICE = {
+    "\\": "; inside {{ }} write single quotes",
+    "end of print statement": "; two braces begin a value: write a blank between those of JSON",
+}
+"""What to do about what Jinja says, by what stands in that."""
 SOURCE_LIMIT = 256 * 1024
 """Characters of a template, and bytes of its file."""
 
@@ -80,7 +87,7 @@ def _environment(markup: Markup) -> Sandbox:
         made = as_json(value if markup is Markup.NONE else _escaped(value, markup)).decode()
         return made if made[0] in '{["' else f" {made} "
 
-    return Sandbox(all_filters() | {"__text": text, "__value": whole})
+    return Sandbox(all_filters(markup) | {FILTER: place_of, "__text": text, "__value": whole})
 
 
 _ENVIRONMENTS = {markup: _environment(markup) for markup in Markup}
@@ -96,6 +103,8 @@ class Template:
         self.is_event_itself = parsed.is_event_itself
         """Whether it is `{{ cloudevent }}` and nothing else."""
         self.has_made_keys = parsed.has_made_keys
+        self.secrets = parsed.secrets
+        """Names of the secrets of the destination that it has, each with a line of the template."""
         self._source = source
         self._sandbox = _ENVIRONMENTS[markup]
         self._compiled = parsed.compiled
@@ -119,7 +128,7 @@ class Template:
         try:
             parsed = _parsed(name, source, _ENVIRONMENTS[markup], known)
         except TemplateSyntaxError as error:
-            advice = "; inside {{ }} write single quotes" if "\\" in str(error.message) else ""
+            advice = next((advice for sign, advice in _ADVICE.items() if sign in str(error.message)), "")
             raise TemplateError(f"template {name}: line {error.lineno}: {error.message}{advice}") from error
         except TemplateError as error:
             raise TemplateError(f"template {name}: {error}") from error
@@ -160,7 +169,7 @@ class Template:
             raise TemplateError(told) from error
         except orjson.JSONDecodeError as error:
             line = self._line_of(error.pos, context)
-            near = "" if line else f", near {shown(text[max(0, error.pos - 40) : error.pos + 1])}"
+            near = "" if line or has_place(text) else f", near {shown(text[max(0, error.pos - 40) : error.pos + 1])}"
             told = f"template {self.name}: {line}what it makes is not valid JSON: {error.msg}{near}"
             raise TemplateError(told) from error
         except (ValueError, RecursionError) as error:
@@ -189,6 +198,7 @@ class _Parsed:
     compiled: Compiled
     has_made_keys: bool
     is_event_itself: bool
+    secrets: Mapping[str, int]
 
 
 def _parsed(
@@ -197,12 +207,13 @@ def _parsed(
     """Steps of (1); raises what Jinja and Python raise, and TemplateError."""
     parsed = environment.parse(source, name)
     check_lists(parsed, environment)
+    secrets = taken(parsed)
     if known is not None:
         check_names(parsed, known)
     is_event_itself = _is_event_itself(parsed)
     skeleton = Skeleton(is_marked=is_marked)
     skeleton.wrap(parsed)
-    return _Parsed(environment.from_string(parsed), skeleton.has_made_keys, is_event_itself)
+    return _Parsed(environment.from_string(parsed), skeleton.has_made_keys, is_event_itself, secrets)
 
 
 def _is_event_itself(parsed: nodes.Template) -> bool:

@@ -13,6 +13,7 @@ import orjson
 from jinja2 import Undefined
 
 from router.errors import TemplateError
+from router.rendering.secret_places import nested
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -44,7 +45,7 @@ def as_text(value: object) -> str:
         case int() | float():
             return str(value)
         case dict() | list() | tuple() | range():
-            return as_json(value).decode()
+            return nested(as_json(value).decode())
         case Undefined():
             return str(value)  # raises, and says what is missing
         case _:

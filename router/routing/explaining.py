@@ -6,15 +6,15 @@ told for every tree and every event (a property of the tests).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from router.routing.fields import reader
 from router.routing.incident_settings import IncidentSettings
 from router.routing.matchers import Matcher, parse_matcher
 from router.routing.settings import About, RouteSettings
-from router.routing.tree import Said
+from router.routing.tree import Said, is_break_glass
 from router.text import listed, shown
 
 VALUES = 5
@@ -70,8 +70,29 @@ def steps(settings: RouteSettings, data: Mapping[str, object], incidents: Incide
     """Every route that was asked, in the order of the configuration, with what it said of an event with this `data`."""
     about: About = "gatecrier" if "notice" in data else "decisions"
     found: list[Step] = []
-    _Walk(about, data, found).visit(settings, "routes", 0, Said.of(incidents or IncidentSettings()))
-    return found
+    root = Said.of(incidents or IncidentSettings())
+    _Walk(about, data, found).visit(settings, "routes", 0, root)
+    return _besides(settings, root, found) if is_break_glass(data) else found
+
+
+def _besides(settings: RouteSettings, root: Said, found: Sequence[Step]) -> list[Step]:
+    """The same, with every route of the incidents lane telling (`router.routing.tree`, rule 7)."""
+    why = "what break-glass lets in is told by every route of the incidents lane"
+    telling = {
+        one.path: replace(one, said=Answered.TELLS, why=why)
+        for one in _every(settings, "routes", 0, root)
+        if one.of.lane == "incidents" and "decisions" in one.of.about
+    }
+    told = [one if one.said is Answered.TELLS else telling.get(one.path, one) for one in found]
+    paths = {one.path for one in found}
+    return [*told, *(one for path, one in telling.items() if path not in paths)]
+
+
+def _every(route: RouteSettings, path: str, depth: int, of_parent: Said) -> Iterator[Step]:
+    of = of_parent.refined(route)
+    yield Step(path, depth, route, of, Answered.NOT_ASKED, "")
+    for number, child in enumerate(route.routes):
+        yield from _every(child, f"{path}.routes[{number}]", depth + 1, of)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ Rules (Alertmanager, `dispatch/route.go`, Route.Match):
     only if a child does, and else the search goes on among its siblings. So `about` may stand anywhere in the tree.
 (6) A route tells in one lane, its parent's where it names none, the root's is events. Severity, grouping, intervals and
     templates of the incidents lane are inherited one by one; the root has those of `incidents`.
+(7) What was let in by break-glass is told by every route of the incidents lane besides, whatever its matchers and its
+    severity say.
 (7) Of Gatecrier itself nobody is told who is the trouble, for he would hear of it last; but for him who is the only one
     that is to be told: he learns what he has missed.
 
@@ -20,7 +22,7 @@ Everything is compiled once: this runs for every admission request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from msgspec import structs
@@ -95,6 +97,7 @@ class RoutingTree:
 
     def __init__(self, settings: RouteSettings, incidents: IncidentSettings | None = None) -> None:
         self._root = _compiled(settings, Said.of(incidents or IncidentSettings()))
+        self._of_incidents = tuple(_of_incidents(self._root))
 
     def routed(self, data: Mapping[str, object], severity: str) -> Routed:
         """Who is told of a decision with this `data` and severity, in the order of the tree, none twice."""
@@ -106,6 +109,9 @@ class RoutingTree:
                 events.update(dict.fromkeys(node.said.destinations))
             for route in node.incident_routes:
                 _merge(incidents, route, severity)
+        if is_break_glass(data):
+            for route in self._of_incidents:
+                _merge(incidents, structs.replace(route, severity=None), severity)
         return Routed(tuple(events), tuple(incidents.values()))
 
     def of_gatecrier(self, data: Mapping[str, object], trouble: str | None) -> tuple[str, ...]:
@@ -117,6 +123,20 @@ class RoutingTree:
         _visit(self._root, "gatecrier", data, taken)
         told = tuple(dict.fromkeys(name for node in taken for name in node.said.destinations))
         return tuple(name for name in told if name != trouble) or told
+
+
+def is_break_glass(data: Mapping[str, object]) -> bool:
+    """Whether an event with this `data` tells that something was let in by break-glass."""
+    decision = data.get("decision")
+    return isinstance(decision, Mapping) and decision.get("break_glass") is not None
+
+
+def _of_incidents(node: _Node) -> Iterator[IncidentRoute]:
+    """Every route of the incidents lane that tells of decisions, in the order of the tree."""
+    for child in node.children:
+        yield from _of_incidents(child)
+    if "decisions" in node.said.about:
+        yield from node.incident_routes
 
 
 def _merge(incidents: dict[str, IncidentRoute], route: IncidentRoute, severity: str) -> None:

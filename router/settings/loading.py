@@ -17,6 +17,7 @@ Nothing is started, no address is bound and no name is resolved here.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,9 +183,12 @@ def _warnings(settings: Settings) -> Iterator[Finding]:
     yield from signers.aliases(settings)
     yield from signers.too_few(settings)
     yield from cautions.unpinned(settings)
+    yield from cautions.unlabelled(settings)
     yield from cautions.lax_verifiers(settings)
     yield from cautions.lax_tags(settings)
     yield from cautions.admitted_anywhere(settings)
+    yield from cautions.ended_exemptions(settings, time.time())
+    yield from cautions.loose_break_glass(settings)
 
 
 def placed(document: Document, data: Item, finding: Finding) -> Problem:

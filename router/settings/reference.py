@@ -25,6 +25,7 @@ This page is made from the program itself (`gatecrier config reference`). How va
 | Value | Written as |
 |---|---|
 | duration | a number and one of `ms`, `s`, `m`, `h`, `d`: `500ms`, `8s`, `30d` |
+| end | a date (`2026-12-31`, to the end of that day in UTC) or an RFC 3339 time (`2026-12-31T18:00:00Z`) |
 | size | a whole number and one of `B`, `KiB`, `MiB`, `GiB`: `32MiB` |
 | address | `HOST:PORT`, an IPv6 address in brackets; an empty host means every address of the machine |
 | network | an address and its bits: `10.0.0.0/8`, `fd00::/8` |

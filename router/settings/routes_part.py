@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from router.destinations.catalogue import kind_named
 from router.fields import SettingsModel
 from router.policy.settings import EnforcementSettings, RuleSettings
 from router.routing import IncidentSettings, TimeIntervalSettings
 from router.routing.settings import RouteSettings
-from router.settings.part import destination_items, read_part
-from router.settings.shape import TAG
+from router.settings.part import read_part
 
 
 class RoutesPart(SettingsModel):
@@ -28,25 +25,3 @@ class RoutesPart(SettingsModel):
 def routes_of(path: Path) -> RoutesPart:
     """What a configuration says of routes; raises ConfigurationError where that can't be read or used."""
     return read_part(path, RoutesPart)
-
-
-def templates_of(path: Path) -> Mapping[str, str | None]:
-    """The name of the template of each destination, by its name; None where the event itself is sent.
-
-    Raises:
-        ConfigurationError: The file can't be read.
-    """
-    found: dict[str, str | None] = {}
-    for item in destination_items(path):
-        kind, named = kind_named(item.get(TAG)), item.get("template")
-        found[str(item["name"])] = named if isinstance(named, str) else kind.template if kind else None
-    return found
-
-
-def incident_templates_of(path: Path) -> Mapping[str, str | None]:
-    """The same for messages about incidents, where a route names no other."""
-    found: dict[str, str | None] = {}
-    for item in destination_items(path):
-        kind, named = kind_named(item.get(TAG)), item.get("incident_template")
-        found[str(item["name"])] = named if isinstance(named, str) else kind.incident_template if kind else None
-    return found

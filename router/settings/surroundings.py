@@ -7,7 +7,6 @@ Binds nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,15 +14,17 @@ from router.by_reference import SECRET_LIMIT
 from router.destinations.catalogue import DestinationSettings, kind_of
 from router.destinations.literal import literal_addresses
 from router.destinations.settings import HttpSettings
+from router.destinations.uses import Use, uses_of
 from router.errors import ConfigurationError, TemplateError
 from router.outbound.addresses import Address, is_forbidden
 from router.pem import Pair, PairSettings
-from router.rendering.library import Library, Templates
+from router.rendering.context import Purpose
+from router.rendering.library import NOTICES, Library, Templates
 from router.rendering.markup import Markup
 from router.rendering.rehearsal import OF_INCIDENTS, OF_NOTICES
+from router.rendering.secrets import missing
 from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
-from router.routing.checks import nodes
 from router.settings.problems import Finding
 from router.settings.problems import Path as DataPath
 from router.settings.sections import Ours, TellingItems, Tree, telling_of
@@ -85,60 +86,56 @@ def templates(telling: TellingItems, reading: Reading) -> Generator[Finding, Non
     decisions = Library(folders, reading.read)
     # Offline nobody looks into the folder: what is not found may be there.
     known = None if directory is not None and reading.is_offline else decisions.names
-    incidents, notices = (
-        Library(folders, reading.read, OF_INCIDENTS),
-        Library([notices_folder()], reading.read, OF_NOTICES),
-    )
-    shelves = _Shelves(decisions, incidents, notices, known)
+    shelves: Mapping[Purpose, Library] = {
+        "decision": decisions,
+        "incident": Library(folders, reading.read, OF_INCIDENTS),
+        "notice": Library([notices_folder()], reading.read, OF_NOTICES),
+    }
     found: dict[str, Templates] = {}
     for item in telling.destinations:
         if item.value is not None:
             here: DataPath = ("destinations", item.index)
-            found[item.value.name] = yield from _of_destination(here, item.value, telling.routes, shelves)
+            found[item.value.name] = yield from _of_destination(here, item.value, telling.routes, shelves, known)
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Shelves:
-    """Where templates are taken from."""
-
-    decisions: Library
-    incidents: Library
-    notices: Library
-    known: Callable[[], frozenset[str]] | None
-    """Which there are; None where that can't be told."""
-
-
 def _of_destination(
-    here: DataPath, destination: DestinationSettings, routes: Tree | None, shelves: _Shelves
+    here: DataPath,
+    destination: DestinationSettings,
+    routes: Tree | None,
+    shelves: Mapping[Purpose, Library],
+    known: Callable[[], frozenset[str]] | None,
 ) -> Generator[Finding, None, Templates]:
-    kind = kind_of(destination)
+    """Its templates; `known` are those that there are, or None where that can't be told."""
+    kind, found = kind_of(destination), dict[Use, Template]()
+    markup = kind.markup_by(destination.reads)
+    for use in uses_of(destination, kind, None if routes is None else routes.root):
+        path = use.place if use.is_of_route else (*here, *use.place)
+        template = yield from _template(path, use.template, shelves[use.purpose], markup, known)
+        yield from _secrets(path, template, destination)
+        found |= {} if template is None else {use: template}
+    plain = {use.purpose: one for use, one in found.items() if not (use.is_of_route or use.is_fallback)}
+    return Templates(
+        plain.get("decision"),
+        plain.get("notice"),
+        next((one for use, one in found.items() if use.is_fallback), None),
+        plain.get("incident"),
+        {use.template: one for use, one in found.items() if use.is_of_route},
+    )
 
-    def made(path: DataPath, name: str | None, library: Library) -> Generator[Finding, None, Template | None]:
-        return _template(path, name, library, kind.markup, shelves.known)
 
-    of_decisions = yield from made((*here, "template"), destination.template or kind.template, shelves.decisions)
-    fallback = yield from made((*here, "fallback_template"), destination.fallback, shelves.decisions)
-    name = destination.incident_template or kind.incident_template
-    of_incidents = yield from made((*here, "incident_template"), name, shelves.incidents)
-    by_name: dict[str, Template] = {}
-    for node in nodes(routes.root) if routes is not None else ():
-        if (other := node.route.templates.get(destination.name)) is not None:
-            path: DataPath = ("routes", *node.place, "templates", destination.name)
-            found = yield from made(path, other, shelves.incidents)
-            by_name |= {} if found is None else {other: found}
-    of_notices = None if kind.template is None else shelves.notices.template(kind.template, kind.markup)
-    return Templates(of_decisions, of_notices, fallback, of_incidents, by_name)
+def _secrets(path: DataPath, template: Template | None, destination: DestinationSettings) -> Iterator[Finding]:
+    """Secrets that a template has and its destination has not."""
+    for name, line in () if template is None else template.secrets.items():
+        if template is not None and name not in destination.secrets:
+            yield Finding(path, f"template {template.name}: line {line}: {missing(name, destination.secrets)}")
 
 
 def _template(
-    path: DataPath, name: str | None, library: Library, markup: Markup, known: Callable[[], frozenset[str]] | None
+    path: DataPath, name: str, library: Library, markup: Markup, known: Callable[[], frozenset[str]] | None
 ) -> Generator[Finding, None, Template | None]:
-    """One template; `known` are those that there are, or None where that can't be told."""
-    if name is None:
-        return None
     try:
-        template = library.template(name, markup)
+        template = library.template(name.removeprefix(NOTICES), markup)
     except TemplateError as error:
         yield Finding(path, str(error))
         return None

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
 from router.destinations.catalogue import DestinationSettings, kind_named
+from router.destinations.egress import EgressSettings
+from router.destinations.kind import AnyKind
+from router.destinations.uses import Use, Written, uses_of
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
-from router.rendering.context import Purpose
 from router.rendering.markup import Markup
 from router.rendering.settings import TemplatesSettings
-from router.routing.checks import nodes
 from router.routing.settings import RouteSettings
 from router.settings.part import destination_items, read_part
+from router.settings.plain import Item
 from router.settings.problems import path_text
-from router.settings.routes_part import incident_templates_of, templates_of
 from router.settings.shape import TAG
 from router.settings.snapshot import Reading
 from router.settings.validating import validated
@@ -32,14 +33,15 @@ class TemplatesPart(SettingsModel):
     routes: RouteSettings = RouteSettings()
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """That a destination is told by a template."""
+class EgressPart(SettingsModel):
+    """Which addresses something may be sent to."""
 
-    template: str
-    destination: str
-    purpose: Purpose
-    markup: Markup
+    egress: EgressSettings = EgressSettings()
+
+
+def egress_of(path: Path) -> EgressSettings:
+    """Which addresses something may be sent to; raises ConfigurationError where the configuration can't be read."""
+    return read_part(path, EgressPart).egress
 
 
 def directory_of(path: Path) -> Path | None:
@@ -47,23 +49,37 @@ def directory_of(path: Path) -> Path | None:
     return read_part(path, TemplatesPart).templates.directory
 
 
-def uses_of(path: Path) -> Iterator[Use]:
-    """Who is told by which template; raises ConfigurationError where the configuration can't be read."""
-    decisions, incidents = templates_of(path), incident_templates_of(path)
-    routed = [node.route.templates for node in nodes(read_part(path, TemplatesPart).routes)]
+class ToldBy(NamedTuple):
+    """By what a destination is told."""
+
+    kind: AnyKind | None
+    """None where there is no such."""
+    uses: Sequence[Use]
+    markup: Markup
+    """How its texts are read."""
+
+
+def told_by(path: Path) -> Mapping[str, ToldBy]:
+    """By which templates each destination is told, by its name.
+
+    No secret is asked for, and nothing else of a destination need be right.
+
+    Raises:
+        ConfigurationError: The configuration can't be read.
+    """
+    found: dict[str, ToldBy] = {}
+    routes = read_part(path, TemplatesPart).routes
     for item in destination_items(path):
-        name, kind, fallback = str(item["name"]), kind_named(item.get(TAG)), item.get("fallback_template")
-        if kind is None:
-            continue
-        if (of_decisions := decisions[name]) is not None:
-            yield Use(of_decisions, name, "decision", kind.markup)
-        if isinstance(fallback, str):
-            yield Use(fallback, name, "decision", kind.markup)
-        for of_incidents in (incidents[name], *(templates.get(name) for templates in routed)):
-            if of_incidents is not None:
-                yield Use(of_incidents, name, "incident", kind.markup)
-        if kind.template is not None:
-            yield Use(f"notices/{kind.template}", name, "notice", kind.markup)
+        kind, written = kind_named(item.get(TAG)), _written(item)
+        uses = () if kind is None else tuple(uses_of(written, kind, routes))
+        markup = Markup.NONE if kind is None else kind.markup_by(item.get("markup"))
+        found[written.name] = ToldBy(kind, uses, markup)
+    return found
+
+
+def _written(item: Item) -> Written:
+    named = [item.get(key) for key in ("template", "incident_template", "fallback_template")]
+    return Written(str(item["name"]), *(one if isinstance(one, str) else None for one in named))
 
 
 def destination_of(path: Path, name: str, environment: Mapping[str, str]) -> DestinationSettings:

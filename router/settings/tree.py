@@ -16,7 +16,9 @@ from router.destinations.egress import EgressSettings
 from router.fields import SettingsModel
 from router.kubernetes.settings import KubernetesSettings
 from router.outbox.settings import OutboxSettings
-from router.policy.settings import EnforcementSettings, RuleSettings
+from router.policy import BreakGlassSettings
+from router.policy.settings import EnforcementSettings, ExemptionSettings, RuleSettings
+from router.readiness.settings import ReadinessSettings
 from router.registry.settings import RegistrySettings
 from router.rendering.settings import TemplatesSettings
 from router.routing import IncidentSettings, TimeIntervalSettings
@@ -41,6 +43,9 @@ def _cluster(value: str) -> str:
 _Cluster = Annotated[str, AfterValidator(_cluster), WithJsonSchema({"type": "string", "pattern": f"^{_CLUSTER}$"})]
 
 
+_Exemptions = Annotated[tuple[ExemptionSettings, ...], Field(max_length=500)]
+
+
 class ClusterSettings(SettingsModel):
     """What everybody must know."""
 
@@ -63,6 +68,11 @@ class JudgingSettings(ClusterSettings):
     """Who has to have signed. `allow` and `deny` are built in."""
     policy: Annotated[tuple[RuleSettings, ...], Field(min_length=1)]
     """Which images need which verifier: the most specific pattern wins, and an image that none matches is denied."""
+    exemptions: _Exemptions = ()
+    """What is let in although it fails, for a time. Every admission by one is told, and so are a week before its end
+    and its end."""
+    break_glass: BreakGlassSettings | None = None
+    """How somebody has an object let in, in an emergency, whatever its images are; absent: nobody has."""
 
     @model_validator(mode="after")
     def _verifiers_know_their_roots(self) -> Self:
@@ -103,8 +113,13 @@ class KeeperSettings(ClusterSettings):
     """How events become incidents, of which people are told."""
     time_intervals: tuple[TimeIntervalSettings, ...] = ()
     """Times by name, which `active` and `mute` of routes name."""
+    readiness: ReadinessSettings = ReadinessSettings()
+    """When a namespace is ready to be enforced."""
     kubernetes: KubernetesSettings | None = None
     """How the cluster's API is asked. Absent: it never is, and what needs it is refused."""
+    exemptions: _Exemptions = ()
+    """What is let in although it fails, for a time. Every admission by one is told, and so are a week before its end
+    and its end."""
 
     @model_validator(mode="after")
     def _destinations_know_how_long_incidents_last(self) -> Self:

@@ -6,7 +6,8 @@ Rules:
 (2) Every error of pydantic becomes one finding at a path of the file; parts of pydantic's own location that are no
     keys (tags of unions) are dropped. A key that was probably meant for a missing one is told once, not twice.
 (3) Where a member of a union says only that a value is of another type, the others are believed.
-(4) A kind that is not known is replaced by the nearest one for a second look, so that it hides nothing else.
+(4) A kind that is not known is replaced by the nearest one for a second look, so that it hides nothing else; unless it
+    is one that is to come, which no other resembles.
 (5) An error about a whole item stands at the member that it speaks of: one that its text names in backticks, then
     the last one whose value it quotes (the item's own name aside), then one whose key it mentions.
 """
@@ -112,8 +113,9 @@ def _with_nearest_kinds(data: Plain, found: Sequence[Located]) -> tuple[Plain, l
     prefixes: list[Path] = []
     for located in found:
         if located.type == "union_tag_invalid":
-            tag = nearest(str(_given_tag(located)), _tags_of(located.annotation))
-            if tag is not None:
+            given = str(_given_tag(located))
+            tag = nearest(given, _tags_of(located.annotation))
+            if tag is not None and given not in _kinds_to_come(located.annotation):
                 data = _replaced(data, (*located.path, shape.TAG), tag)
                 prefixes.append(located.path)
     return data, prefixes
@@ -218,9 +220,7 @@ def _finding(located: Located) -> Finding:
         case "missing":
             return Finding(path, f"is missing; expected {_purpose(located)}")
         case "union_tag_invalid":
-            tag = _given_tag(located)
-            words = f"{shown(tag)} is not a known {shape.TAG}" if isinstance(tag, str) else f"found {in_words(tag)}"
-            return Finding((*path, shape.TAG), f"{words}; {advice(str(tag), _tags_of(located.annotation))}")
+            return Finding((*path, shape.TAG), _unknown_kind(_given_tag(located), located.annotation))
         case "union_tag_not_found":
             return Finding((*path, shape.TAG), f"is missing; expected one of {listed(_tags_of(located.annotation))}")
         case _:
@@ -228,6 +228,19 @@ def _finding(located: Located) -> Finding:
             is_whole = located.type in _TEXTS and isinstance(located.value, dict)
             target = (*path, *_spoken_of(located.value, text)) if is_whole else path
             return Finding(target, text, at_key=located.error["loc"][-1:] == ("[key]",))
+
+
+def _unknown_kind(tag: Plain, annotation: shape.Annotation) -> str:
+    known = _tags_of(annotation)
+    if isinstance(tag, str) and (meanwhile := _kinds_to_come(annotation).get(tag)) is not None:
+        return f"{shown(tag)} is not there yet; expected one of {listed(known)}; {meanwhile}"
+    words = f"{shown(tag)} is not a known {shape.TAG}" if isinstance(tag, str) else f"found {in_words(tag)}"
+    return f"{words}; {advice(str(tag), known)}"
+
+
+def _kinds_to_come(annotation: shape.Annotation) -> Mapping[str, str]:
+    models = (one for one in shape.models_in(annotation) if issubclass(one, SettingsModel))
+    return next((one.kinds_to_come() for one in models), {})
 
 
 def _known_elsewhere(parent: type[BaseModel]) -> Mapping[str, str]:

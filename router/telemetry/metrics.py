@@ -27,6 +27,7 @@ ATTEMPT_OUTCOMES = ("delivered", "try_again", "undeliverable", "pending")
 CONNECTION_STATES = ("handshake", "silent", "in_hand")
 CONNECTION_ENDINGS = ("head_late", "head_too_large", "silent", "crowded_out", "answer_not_taken", "request_late")
 PROCESS_ROLES = ("gate", "keeper")
+READINESS_STATES = ("ready", "not_ready", "unknown")
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -91,6 +92,8 @@ class Metrics:
     handshakes_failed: Counter
     clients_refused: Counter
     lines_dropped: DroppedLines
+    namespaces: Gauge
+    namespace_state: Gauge
     known_destinations: set[str] = field(default_factory=set)
 
     def expect_destinations(self, names: Iterable[str], set_aside_reasons: Collection[str]) -> None:
@@ -115,6 +118,16 @@ class Metrics:
             self.undelivered.labels(name).set(of.pending)
             self.undelivered_age.labels(name).set(of.oldest_age)
             self.set_aside.labels(name).set(of.set_aside)
+
+    def show_namespaces(self, counts: Mapping[str, int], states: Mapping[str, str]) -> None:
+        """Set the gauges of readiness: how many there are by `MODE/STATE`, and the state of single ones."""
+        for mode in Mode:
+            for state in READINESS_STATES:
+                self.namespaces.labels(mode.value, state).set(counts.get(f"{mode.value}/{state}", 0))
+        self.namespace_state.clear()
+        for namespace, current in states.items():
+            for state in READINESS_STATES:
+                self.namespace_state.labels(namespace, state).set(state == current)
 
     def show_trouble(self, cause: Cause, is_there: bool) -> None:  # noqa: FBT001 - the value of a gauge
         """Set the gauge of a cause."""
@@ -146,7 +159,7 @@ def create(version: str) -> Metrics:
         registry=registry,
         requests=counter("requests", "Admission requests that were decided", ["outcome", "mode"]),
         requests_skipped=counter("requests_skipped", "Requests that bring no image to judge", ["reason"]),
-        requests_malformed=counter("requests_malformed", "Calls answered by an HTTP error, not a review", ["status"]),
+        requests_malformed=counter("requests_malformed", "Calls with an HTTP error, or let in unread", ["status"]),
         image_verdicts=counter("image_verdicts", "Verdicts about images", ["verdict"]),
         gate_seconds=histogram("gate_duration_seconds", "From request to reply", ["endpoint"], GATE_BUCKETS),
         verification_seconds=histogram(
@@ -179,6 +192,10 @@ def create(version: str) -> Metrics:
         connections_ended=counter("connections_ended", "Connections that were closed by a limit", ["reason"]),
         handshakes_failed=counter("handshakes_failed", "TLS handshakes that came to nothing"),
         lines_dropped=dropped,
+        namespaces=gauge("namespaces", "Namespaces by the mode of their last request and readiness", ["mode", "state"]),
+        namespace_state=gauge(
+            "namespace_state", "1 for the state of each of `readiness.metrics_namespaces`", ["namespace", "state"]
+        ),
         clients_refused=counter("clients_refused", "Requests with a client certificate of another name"),
     )
     _start_at_zero(metrics)
@@ -189,6 +206,7 @@ def _start_at_zero(metrics: Metrics) -> None:
     for outcome in RequestOutcome:
         for mode in Mode:
             metrics.requests.labels(outcome.value, mode.value)
+    metrics.show_namespaces({}, {})
     known: tuple[tuple[Counter | Gauge | Histogram, Iterable[str]], ...] = (
         (metrics.requests_skipped, Skip),
         (metrics.requests_malformed, ("400", "408", "413", "415", "503")),

@@ -14,9 +14,7 @@ Not asked is whether any of it has expired: it was confirmed when it was kept, a
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +27,7 @@ from router.verification.repositories import Repository
 from router.verification.settings import SchemeSettings, repositories_of
 from router.verification.sigstore.trusted_root import UnusableRootError, read_trusted_root
 from router.verification.trust_roots import Roots
+from router.whole_files import write_whole
 
 TARGET = "trusted_root.json"
 ROTATIONS = 256
@@ -101,16 +100,7 @@ def keep(path: Path, said: Said) -> None:
     if len(body) > LIMIT:
         raise NothingKeptError(f"all that the repository says has more than {LIMIT} bytes")
     path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-    descriptor, fresh = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(descriptor)
-        Path(fresh).replace(path)
-    except OSError:
-        Path(fresh).unlink(missing_ok=True)
-        raise
+    write_whole(path, body)
 
 
 def believed(said: Said, repository: Repository) -> Kept:

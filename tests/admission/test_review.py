@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admission.review import UID_LIMIT, reply
+from router.admission.receiving import BEGINNING
+from router.admission.review import UID_LIMIT, read_beginning, reply
 from router.errors import ReviewError
 from tests.admission import recorded
 from tests.admission.recorded import read
@@ -217,3 +218,47 @@ def test_what_utf8_can_not_hold_is_replaced() -> None:
     assert response["status"]["message"] == "a\ufffdb"
     assert response["warnings"] == ["\ufffd"]
     assert response["auditAnnotations"] == {"\ufffd": "é\ufffd"}
+
+
+@pytest.mark.parametrize("name", recorded.NAMES)
+def test_the_beginning_of_a_body_says_whose_it_is(name: str) -> None:
+    """An API server writes what is asked before who asks and the objects; the recorded ones are only indented."""
+    sent = json.dumps(recorded.parsed(name), separators=(",", ":")).encode()
+    request = recorded.request(name)
+
+    assert read_beginning(sent[:BEGINNING]) == (request.uid, request.namespace)
+
+
+TEXTS = st.text(max_size=30) | st.sampled_from(
+    ['","object":{', '},"userInfo":{', '\\","namespace":"x', ',"object":null']
+)
+
+
+@given(st.lists(TEXTS, min_size=5, max_size=5), st.integers(min_value=0, max_value=400))
+def test_no_text_in_a_beginning_makes_it_another_request(texts: list[str], length: int) -> None:
+    """Whoever names an object must not choose whose namespace its request is in."""
+    uid, kind, name, namespace, user = texts
+    asked = {"uid": uid, "kind": {"kind": kind, "object": [name]}, "name": name, "namespace": namespace}
+    whole = {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1"} | {
+        "request": asked | {"userInfo": {"username": user, "extra": {"object": [user]}}, "object": {"namespace": user}}
+    }
+    said = read_beginning(json.dumps(whole, separators=(",", ":")).encode()[:length])
+
+    assert said is None or said == (uid, namespace)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"",
+        b"[" * 4096,
+        b'{"a":1,"object":{}}',
+        b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1beta1","request":{"uid":"1","object":{',
+        b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":7,"object":{',
+        b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"","object":{',
+        b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"1","namespace":7,"object":{',
+        b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"\xff","object":{',
+    ],
+)
+def test_what_does_not_say_whose_it_is_says_nothing(beginning: bytes) -> None:
+    assert read_beginning(beginning) is None

@@ -5,68 +5,28 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import gzip
-import io
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import RawTestServer, TestClient
 
 from router.admission import webhook
 from router.admission.gate import Gate
 from router.admission.receiving import Receiving, Room
-from router.admission.settings import WebhookSettings
 from router.admission.telling import EventRecorder
-from router.admission.unreadable import UnreadableBodies
-from router.admission.webhook import Webhook, last_review
+from router.admission.webhook import last_review
 from router.images import ImageReference
 from router.policy import Enforcement, EnforcementSettings, Rule
 from router.routing import RouteSettings
+from router.verdict import Mode
 from router.verification import Judgement
+from tests.admission.endpoint import ASKED, WEB, Endpoint
 from tests.admission.world import SIGNED, UNSIGNED, MemoryVerifier, World, pod
 
-WEB = "r.example/shop/web:1"
 DEEP = b'{"f:a":' * 1100 + b"{}" + b"}" * 1100
-
-
-@dataclass
-class Endpoint:
-    """A gate behind HTTP."""
-
-    world: World = field(default_factory=lambda: World(MemoryVerifier({"shop/web": UNSIGNED})))
-    client: TestClient[aiohttp.web.BaseRequest, None] = field(init=False)
-    gate: Gate = field(init=False)
-    webhook: Webhook = field(init=False)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[Endpoint]:
-        """Listening."""
-        settings = WebhookSettings.model_validate({"listen": "127.0.0.1:8443", "tls": "self-signed"})
-        self.gate = self.world.gate()
-        unreadable = UnreadableBodies(self.gate.unreadable)
-        self.webhook = Webhook(self.gate, settings.max_body, self.world.facts, unreadable)
-        server = RawTestServer(self.webhook.answer)
-        await server.start_server(auto_decompress=False)  # as the router's own listener
-        async with TestClient(server) as self.client:
-            yield self
-            await unreadable.close()
-
-    async def post(self, body: bytes, path: str = "/validate", **headers: str) -> tuple[int, bytes, Mapping[str, str]]:
-        """Status, body and headers of the answer."""
-        sent = {"Content-Type": "application/json"} | {key.replace("_", "-"): value for key, value in headers.items()}
-        async with self.client.post(path, data=io.BytesIO(body), headers=sent) as reply:
-            return reply.status, await reply.read(), reply.headers
-
-    async def ask(self, review: Mapping[str, object] | bytes, path: str = "/validate") -> dict[str, object]:
-        """The response of a review."""
-        status, body, _ = await self.post(review if isinstance(review, bytes) else json.dumps(review).encode(), path)
-        assert status == 200, body
-        response: dict[str, object] = json.loads(body)["response"]
-        return response
 
 
 @pytest.mark.parametrize(
@@ -127,26 +87,27 @@ async def test_where_there_is_no_room_the_api_server_is_told_to_ask_again() -> N
     assert endpoint.world.facts.refusals == [503]
 
 
-@pytest.mark.parametrize(("namespace", "allowed"), [("strict", False), ("elsewhere", True)])
+@pytest.mark.parametrize(("path", "namespace", "mode"), ASKED)
 async def test_a_review_that_was_read_is_told_where_there_is_no_room_to_judge_it(
-    namespace: str,
-    allowed: bool,  # noqa: FBT001 - a case
+    path: str, namespace: str, mode: Mode
 ) -> None:
     """Whoever fills the room with a dozen dry runs must not walk in by HTTP 503 under `failurePolicy: Ignore`."""
     async with Endpoint().running() as endpoint:
         endpoint.webhook._judging = Room(0, 0)
-        answer = await endpoint.ask(pod(WEB, namespace=namespace), "/validate?timeout=300ms")
+        answer = await endpoint.ask(pod(WEB, namespace=namespace), f"{path}?timeout=300ms")
 
     (event,) = endpoint.world.outbox.events
-    assert answer["allowed"] is allowed
+    assert answer["allowed"] is (mode is Mode.DETECT)
     assert event["data"]["decision"]["would_reject"] is True
     assert "too many images" in event["data"]["decision"]["message"]
 
 
-async def test_whoever_goes_away_is_told_as_unanswered() -> None:
+@pytest.mark.parametrize("mode", Mode)
+async def test_whoever_goes_away_is_told_as_unanswered(mode: Mode) -> None:
     made = World()  # its verifier hangs
     async with Endpoint(made).running() as endpoint:
-        handler = asyncio.create_task(endpoint.client.post("/validate", json=pod("r.example/shop/hangs:1")))
+        asked = pod("r.example/shop/hangs:1", namespace="elsewhere")
+        handler = asyncio.create_task(endpoint.client.post(f"/validate/{mode.value}", json=asked))
         await _until(lambda: bool(made.verifier.asked))
         handler.cancel()
         await asyncio.gather(handler, return_exceptions=True)
@@ -154,6 +115,7 @@ async def test_whoever_goes_away_is_told_as_unanswered() -> None:
 
     (event,) = made.outbox.events
     assert event["data"]["decision"]["outcome"] == "unanswered"
+    assert event["data"]["decision"]["mode"] == mode.value
 
 
 @dataclass
@@ -216,7 +178,10 @@ async def _until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def test_whoever_goes_away_while_he_is_read_is_told_as_unanswered(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mode", Mode)
+async def test_whoever_goes_away_while_he_is_read_is_told_as_unanswered(
+    mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Reading a large object takes a while; what nobody looked at must not be untold."""
     made, is_reading = World(), asyncio.Event()
 
@@ -226,7 +191,8 @@ async def test_whoever_goes_away_while_he_is_read_is_told_as_unanswered(monkeypa
 
     async with Endpoint(made).running() as endpoint:
         monkeypatch.setattr(Gate, "read", never)
-        handler = asyncio.create_task(endpoint.client.post("/validate", json=pod(WEB)))
+        asked = pod(WEB, namespace="elsewhere")
+        handler = asyncio.create_task(endpoint.client.post(f"/validate/{mode.value}", json=asked))
         await is_reading.wait()
         handler.cancel()
         await asyncio.gather(handler, return_exceptions=True)
@@ -234,6 +200,7 @@ async def test_whoever_goes_away_while_he_is_read_is_told_as_unanswered(monkeypa
 
     (event,) = made.outbox.events
     assert event["data"]["decision"]["outcome"] == "unanswered"
+    assert event["data"]["decision"]["mode"] == mode.value
     assert event["data"]["decision"]["would_reject"] is True
 
 
@@ -244,6 +211,54 @@ async def test_what_has_no_image_waits_for_no_room() -> None:
         answer = await endpoint.ask(pod(operation="DELETE", object=None, oldObject="odd"))
 
     assert answer["allowed"] is True
+
+
+@pytest.mark.parametrize(("path", "namespace", "mode"), ASKED)
+async def test_the_path_tells_what_the_label_says(path: str, namespace: str, mode: Mode) -> None:
+    """Label and mode can't disagree where the API server itself goes by the label."""
+    async with Endpoint().running() as endpoint:
+        answer = await endpoint.ask(pod(WEB, namespace=namespace), path)
+
+    (event,) = endpoint.world.outbox.events
+    assert answer["allowed"] is (mode is Mode.DETECT)
+    assert event["data"]["decision"]["mode"] == mode.value
+    assert event["data"]["decision"]["would_reject"] is True
+    assert endpoint.world.facts.calls == ["validate"]
+
+
+async def test_what_was_decided_by_one_path_is_not_the_answer_of_another() -> None:
+    """The same Pod in the same namespace, before and after its label was changed."""
+    made = World(MemoryVerifier(known={"shop/web": UNSIGNED}))
+    async with Endpoint(made).running() as endpoint:
+        found = [
+            (await endpoint.ask(pod(WEB, namespace="elsewhere", uid=str(number)), f"/validate/{mode}"))["allowed"]
+            for number, mode in enumerate(["detect", "enforce", "detect", "enforce"])
+        ]
+
+    assert found == [True, False, True, False]
+    assert made.verifier.asked == []
+
+
+@pytest.mark.parametrize(("path", "namespace", "mode"), ASKED)
+async def test_what_is_pinned_follows_the_label_too(path: str, namespace: str, mode: Mode) -> None:
+    made = World(MemoryVerifier({"shop/web": SIGNED}), pin_digests=True)
+    path = path.replace("validate", "mutate")
+    async with Endpoint(made).running() as endpoint:
+        answer = await endpoint.ask(pod(WEB, namespace=namespace), path)
+
+    assert ("patch" in answer) is (mode is Mode.ENFORCE)
+    assert made.facts.calls == ["mutate"]
+
+
+@pytest.mark.parametrize("path", ["/", "/validate/", "/validate/off", "/validate/ENFORCE", "/mutate/x", "/metrics"])
+async def test_any_other_path_is_refused_by_naming_those_that_there_are(path: str) -> None:
+    """A mistake in a webhook configuration must be told to whoever reads the API server's log."""
+    async with Endpoint().running() as endpoint:
+        status, body, _ = await endpoint.post(json.dumps(pod(WEB)).encode(), path)
+
+    assert status == 404
+    assert b"/validate/enforce" in body
+    assert endpoint.world.outbox.events == []
 
 
 BREAKING = [
@@ -257,14 +272,10 @@ BREAKING = [
 ]
 
 
-@pytest.mark.parametrize(("namespace", "allowed"), [("strict", False), ("elsewhere", True), ("kube-system", True)])
+@pytest.mark.parametrize(("path", "namespace", "mode"), ASKED)
 @pytest.mark.parametrize(("holder", "part"), BREAKING, ids=lambda value: value if isinstance(value, str) else "")
 async def test_nothing_that_breaks_below_the_webhook_becomes_an_http_error(
-    monkeypatch: pytest.MonkeyPatch,
-    holder: object,
-    part: str,
-    namespace: str,
-    allowed: bool,  # noqa: FBT001 - a case
+    monkeypatch: pytest.MonkeyPatch, holder: object, part: str, path: str, namespace: str, mode: Mode
 ) -> None:
     """Of a review that was read, in detect nothing but an admission is right, in enforce nothing but a refusal."""
 
@@ -273,13 +284,13 @@ async def test_nothing_that_breaks_below_the_webhook_becomes_an_http_error(
 
     monkeypatch.setattr(holder, part, broken)  # before the endpoint keeps a method of it
     async with Endpoint().running() as endpoint:
-        if part == "read_review":  # then nobody knows whose request it is
-            status, _, headers = await endpoint.post(json.dumps(pod(WEB, namespace=namespace)).encode())
+        if part == "read_review" and mode is Mode.ENFORCE:  # then the API server asks again
+            status, _, headers = await endpoint.post(json.dumps(pod(WEB, namespace=namespace)).encode(), path)
             assert (status, headers.get("Retry-After")) == (503, "1")
             return
-        answer = await endpoint.ask(pod(WEB, namespace=namespace))
+        answer = await endpoint.ask(pod(WEB, namespace=namespace), path)
 
-    assert answer["allowed"] is allowed
+    assert answer["allowed"] is (mode is Mode.DETECT)
     assert answer["uid"] == "705ab4f5-6393-11e8-b7cc-42010a800002"
 
 
@@ -317,12 +328,3 @@ def test_the_last_word_is_a_review_whatever_the_uid_is(uid: str, is_allowed: boo
     assert (response["uid"], response["allowed"]) == (uid, is_allowed)
     assert response["status"]["code"] == 403
     assert response["warnings"][0].startswith("gatecrier (detect): " if is_allowed else "gatecrier: ")
-
-
-async def test_both_endpoints_answer() -> None:
-    made = World(MemoryVerifier({"shop/web": SIGNED}), pin_digests=True)
-    async with Endpoint(made).running() as endpoint:
-        answer = await endpoint.ask(pod(WEB), "/mutate")
-
-    assert answer["allowed"] is True
-    assert answer["patchType"] == "JSONPatch"

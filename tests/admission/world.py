@@ -13,13 +13,24 @@ from router.admission.decisions import Decisions
 from router.admission.gate import Gate
 from router.admission.judging import ImageJudge
 from router.admission.telling import EventRecorder
+from router.decision import Grant
 from router.errors import OutboxError
 from router.events import CloudEvent, Origin, decode
 from router.images import Digest, ImageReference
 from router.outbox import NewEvent, Number
-from router.policy import Enforcement, EnforcementSettings, Policy, Rule, RuleSettings
+from router.policy import (
+    BreakGlass,
+    BreakGlassSettings,
+    Enforcement,
+    EnforcementSettings,
+    Exemptions,
+    ExemptionSettings,
+    Policy,
+    Rule,
+    RuleSettings,
+)
 from router.reasons import Absence, Flaw, Obstacle, Proof
-from router.routing import RouteSettings, RoutingTree
+from router.routing import IncidentSettings, RouteSettings, RoutingTree
 from router.verdict import Mode, RequestOutcome, Skip, Verdict
 from router.verification import Judgement, Signer, Turnstile
 from router.verification.lasting import Known, Lasting
@@ -45,6 +56,8 @@ class MemoryVerifier:
     asked: list[str] = field(default_factory=list)
     changes: int = 0
     """Count up what `known` says otherwise than before."""
+    now: float = 0.0
+    """The time of day."""
 
     async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:  # noqa: ARG002 - a double
         """A verdict."""
@@ -65,7 +78,7 @@ class MemoryVerifier:
 
     def holds(self, lasting: Lasting) -> bool:
         """Whether nothing has changed."""
-        return lasting.until > self.changes
+        return lasting.until > self.changes and self.now < lasting.valid_until
 
     def wants(self, _rule: Rule) -> str:
         """In words."""
@@ -83,6 +96,7 @@ class MemoryOutbox:
     """Whether the first event is stored although its appender is told that it took too long."""
     heard: set[str] = field(default_factory=set)
     """Ids of events that somebody has heard of: they can't be withdrawn."""
+    asked_for_grants: int = 0
 
     async def append(self, event: NewEvent) -> Number:
         """Keep it."""
@@ -106,6 +120,16 @@ class MemoryOutbox:
         gone = {one for one in ids if one not in self.heard}
         self.stored = [one for one in self.stored if one.id not in gone]
         return gone
+
+    async def grants(self, namespace: str, _deadline: float) -> Sequence[Grant]:
+        """What was granted there, in force or not."""
+        self.asked_for_grants += 1
+        corrected = {event.corrects for event in self.stored}
+        return [
+            grant
+            for event in self.stored
+            if (grant := event.grant) is not None and grant.namespace == namespace and event.id not in corrected
+        ]
 
     @property
     def events(self) -> list[CloudEvent]:
@@ -185,6 +209,9 @@ class World:
     must_deliver: frozenset[str] = frozenset()
     outbox_required: bool = False
     pin_digests: bool = False
+    exemptions: Sequence[Mapping[str, object]] = ()
+    break_glass: Mapping[str, object] | None = None
+    strict: Sequence[str] = ("strict",)
     rules: Sequence[Mapping[str, object]] = (
         {"pattern": "r.example/shop/*", "verifier": "keys"},
         {"pattern": "r.example/soft/*", "verifier": "keys", "on_unverifiable": "admit"},
@@ -197,12 +224,25 @@ class World:
 
     def gate_rules(self) -> GateRules:
         """What this world's configuration says."""
-        enforcement = {"namespaces": {"strict": "enforce"}, "never_block": ["kube-system"]}
+        enforcement = {
+            "namespaces": dict.fromkeys((*self.strict, "lowered"), "enforce"),
+            "never_block": ["kube-system"],
+            "label": "gatecrier.dev/mode",
+            "label_may_lower": ["lowered"],
+        }
         policy = Policy([RuleSettings.model_validate(rule) for rule in self.rules])
         judging = ImageJudge(policy, self.verifier, self.verifier.wants, self.facts, Turnstile())
         return GateRules(
             origin=Origin("test", "gatecrier-0"),
             enforcement=Enforcement(EnforcementSettings.model_validate(enforcement)),
+            exemptions=Exemptions(
+                [ExemptionSettings.model_validate(one) for one in self.exemptions], lambda: self.verifier.now
+            ),
+            break_glass=BreakGlass(
+                None if self.break_glass is None else BreakGlassSettings.model_validate(self.break_glass)
+            ),
+            grants=self.outbox.grants,
+            controllers=IncidentSettings().controllers,
             judging=judging,
             decisions=Decisions(judging.holds),
             routes=RoutingTree(self.routes),
@@ -213,6 +253,7 @@ class World:
             pin_digests=self.pin_digests,
             csi_drivers=recorded.CSI_DRIVERS,
             longest=8.0,
+            now=lambda: self.verifier.now,
         )
 
     async def ask(self, review: Mapping[str, object], *, within: float = 5.0) -> dict[str, object]:

@@ -13,8 +13,7 @@ from router.destinations.catalogue import KINDS
 from router.destinations.document import Document
 from router.destinations.kind import AnyKind, HttpKind
 from router.rendering.renderer import Renderer
-from tests.contracts.kinds import least, read, variables_of
-from tests.contracts.test_kinds import shipped
+from tests.contracts.kinds import least, read, shipped, variables_of
 
 EVENT = Path(__file__).resolve().parents[1] / "data" / "event.json"
 PAGE = "docs/destinations.md"

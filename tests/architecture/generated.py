@@ -19,7 +19,6 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from router import cli, events
 from router.cli.parsing import examples_of
-from router.destinations.catalogue import KINDS
 from router.reasons import REASONS
 from router.server.operations import Unhealthy, Unready
 from router.telemetry import metrics
@@ -28,8 +27,13 @@ from router.verdict import Severity
 from tests.architecture.alert import rendered_alert
 from tests.architecture.arriving import arriving_parts
 from tests.architecture.budgets import budget_list
+from tests.architecture.gallery import gallery
+from tests.architecture.kinds_table import kind_list, to_come
+from tests.architecture.mistakes import mistake_list
+from tests.chart.values_schema import MADE, values_schema
 
 ROOT = Path(__file__).resolve().parents[2]
+DESTINATIONS = ROOT / "docs" / "destinations.md"
 
 
 def module_map() -> str:
@@ -57,16 +61,6 @@ def _summary(path: Path) -> str:
     docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
     sentence = docstring.split("\n\n")[0].replace("\n", " ")
     return re.split(r"(?<=[.]) ", sentence)[0].rstrip(".")
-
-
-def kind_list() -> str:
-    """Every kind of destination, and what it gets."""
-    rows = ["| kind | what it is | where no template is named |", "|---|---|---|"]
-    for kind in KINDS:
-        templates = f"the templates `{kind.template}` and `{kind.incident_template}`" if kind.has_templates else None
-        meaning = (kind.settings.__doc__ or "").partition("\n")[0]
-        rows.append(f"| `{kind.name}` | {meaning} | {templates or 'the CloudEvent itself'} |")
-    return "\n".join(rows)
 
 
 def metric_list() -> str:
@@ -203,12 +197,15 @@ def notice_schema() -> str:
 
 
 WHOLE: dict[str, Callable[[], str]] = {
+    "docs/gallery.md": gallery,
     "config/schema/event.schema.json": event_schema,
     "config/schema/notice.schema.json": notice_schema,
+    MADE: values_schema,
 }
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/architecture.md", "map"): module_map,
-    ("docs/destinations.md", "kinds"): kind_list,
+    ("docs/destinations.md", "kinds"): lambda: kind_list(DESTINATIONS.read_text()),
+    ("docs/destinations.md", "to come"): to_come,
     ("docs/operations.md", "probes"): probe_list,
     ("docs/operations.md", "troubles"): trouble_list,
     ("docs/operations.md", "metrics"): metric_list,
@@ -216,8 +213,9 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/reasons.md", "reasons"): reason_list,
     ("SECURITY.md", "budgets"): budget_list,
     ("README.md", "alert"): rendered_alert,
+    ("docs/templates.md", "mistakes"): mistake_list,
     ("config/monitoring/alerts.yaml", "troubles"): trouble_alerts,
-    **arriving_parts((ROOT / "docs" / "destinations.md").read_text()),
+    **arriving_parts(DESTINATIONS.read_text()),
 }
 
 

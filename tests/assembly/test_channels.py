@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from router.assembly.channels import Made, channels
+from router.destinations.outcome import Delivered
+from router.events import encode
+from router.rendering.examples import EXAMPLES
 from router.settings.parts import KeeperPart
-from tests.settings.configurations import example, loaded
+from tests.settings.configurations import SMALL, example, loaded
+from tests.simulators.sinks import Sink
 
 
 def made(folder: Path, before: Mapping[str, Made], text: str, told: list[str] | None = None) -> dict[str, Made]:
@@ -76,3 +80,30 @@ def test_a_minimal_payload_is_of_the_kind_of_its_destination(tmp_path: Path) -> 
     minimal = document if document.minimal is None else document.minimal()
 
     assert json.loads(minimal.body).keys() == {"text"}
+
+
+async def test_a_secret_of_a_template_goes_from_its_file_into_what_is_sent_and_nowhere_else(tmp_path: Path) -> None:
+    """The way of production: rendered by the channel, delivered by its destination; a reload takes another content."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "own.json").write_text(
+        '{"key": "Key {{ destination.secrets.key }}", "n": "{{ namespace }}"}'
+    )
+    before: dict[str, Made] = {}
+    async with Sink().running() as sink:
+        own = f"url: '{sink.url()}', plain_http: true, template: own, secrets: {{key: {{file: key}}}}"
+        text = SMALL.replace("kind: file, path: events.jsonl", f"kind: webhook, {own}")
+        text += "templates: {directory: templates}\negress: {allow: [127.0.0.0/8]}\n"
+        for content in ('one "secret"', "another", "another"):
+            (tmp_path / "key").write_text(content)
+            kept, before = before, made(tmp_path, before, text)
+            channel = before["archive"].channel
+            document = channel.render("1", encode(EXAMPLES["admitted-one-image"]), "")
+            outcome = await channel.destination.deliver([document])
+            await channel.destination.close()
+
+            assert outcome == Delivered(status=200)
+            assert content not in repr(document)
+    sent = [json.loads(receipt.body)["key"] for receipt in sink.got]
+
+    assert sent == ['Key one "secret"', "Key another", "Key another"]
+    assert before["archive"].channel is kept["archive"].channel

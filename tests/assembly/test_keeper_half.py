@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from router.outbox import Selection, schema
+from router.outbox import Selection
+from router.outbox.migrations import MIGRATIONS
 from router.outbox.records import beside
 from router.outbox.retention import Retention
 from tests.assembly.small import Place
@@ -34,7 +35,7 @@ async def test_nobody_waits_for_what_waits_to_be_counted(tmp_path: Path, monkeyp
 async def test_what_an_older_release_has_stored_gets_its_severity_while_it_runs(tmp_path: Path) -> None:
     place, path = Place(tmp_path), tmp_path / "outbox.db"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(";".join(schema.MIGRATIONS[:3]))
+        connection.executescript(";".join(MIGRATIONS[:3]))
         connection.executescript("""
             PRAGMA user_version = 3;
             INSERT INTO events VALUES (1, 'old', 5.0, '{"data":{"decision":{"severity":"high"}}}', 'r', 0);

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -187,6 +188,91 @@ def test_what_a_destination_is_sent_has_its_own_form_and_no_secret(capsys: Captu
     assert json.loads(out)["routing_key"] == "[redacted]"
     assert "bytes as pager (pagerduty) is sent them; at most 512000 bytes of an event;" in err
     assert ROUTING_KEY not in out + err
+
+
+def test_a_webhook_is_shown_what_it_would_be_sent_in_its_encoding_and_markup(capsys: Captured, config: Path) -> None:
+    settings = json.loads(config.read_text())
+    (config.parent / "templates" / "form.json").write_text('{"text": "{{ images }}", "more": [1, null]}')
+    hook = {"name": "it", "kind": "webhook", "url": "https://hook.example/x", "template": "form"}
+    arguments = ("--config", config, "--destination", "it", "--event", "rejected-hostile-names")
+    config.write_text(json.dumps({**settings, "destinations": [{**hook, "encoding": "form", "markup": "markdown"}]}))
+    code, out, err = said(capsys, "render", "form", *arguments)
+    (text, more) = parse_qsl(out.removesuffix("\n"))
+
+    assert code == 0
+    assert text[1].startswith("\\['")
+    assert "](" not in text[1].replace("\\](", "")
+    assert more == ("more", "[1,null]")
+    assert re.fullmatch(r"[0-9]+ bytes as it \(webhook\) is sent them\n", err)
+
+
+def test_a_secret_of_the_destination_is_masked_wherever_a_template_is_tried(capsys: Captured, config: Path) -> None:
+    settings = json.loads(config.read_text())
+    (config.parent / "templates" / "own.json").write_text('{"token": "{{ destination.secrets.token }}"}')
+    (config.parent / "templates" / "own.test.yaml").write_text(
+        "- {event: admitted-one-image, contains: {token: redacted}}"
+    )
+    hook = {"name": "it", "kind": "webhook", "url": "https://hook.example/x", "template": "own"}
+    secrets = {"token": {"file": "key"}}
+    config.write_text(json.dumps({**settings, "destinations": [{**hook, "secrets": secrets}]}))
+    masked = '{"token":"[redacted]"}\n'
+
+    assert said(capsys, "render", "own", "--config", config)[:2] == (0, masked)
+    code, out, err = said(capsys, "render", "own", "--config", config, "--destination", "it")
+    assert (code, out) == (0, masked)
+    assert ROUTING_KEY not in err
+    assert said(capsys, "lint", "own", "--config", config)[:2] == (0, "1 template, all sound\n")
+    assert said(capsys, "test", "--config", config)[:2] == (0, "1 expectation, all met\n")
+
+    config.write_text(json.dumps({**settings, "destinations": [{**hook, "secrets": {"tokn": {"file": "key"}}}]}))
+    code, out, err = said(capsys, "render", "own", "--config", config, "--destination", "it")
+    assert (code, out) == (1, "")
+    assert err.startswith('template own: line 1: the destination has no secret "token"; did you mean "tokn"?')
+
+
+@pytest.mark.parametrize(
+    ("destination", "beginning", "words"),
+    [
+        (
+            {"kind": "syslog", "address": "siem.example:514", "transport": "udp", "format": "cef"},
+            "<",
+            "CEF:0|Gatecrier|",
+        ),
+        (
+            {"kind": "smtp", "address": "mail.example:25", "from": "g@shop.example", "to": ["soc@shop.example"]},
+            "From: g@shop.example",
+            "Subject: ",
+        ),
+        ({"kind": "file", "path": "events"}, '{"specversion":', '"dev.gatecrier.admission'),
+    ],
+    ids=lambda one: one.get("kind") if isinstance(one, dict) else "",
+)
+def test_what_is_not_sent_over_http_is_shown_as_it_goes_out(
+    capsys: Captured, config: Path, destination: dict[str, object], beginning: str, words: str
+) -> None:
+    settings = json.loads(config.read_text())
+    config.write_text(json.dumps({**settings, "destinations": [{"name": "it", **destination}]}))
+    template = "webhook" if destination["kind"] == "file" else str(destination["kind"])
+    code, out, _ = said(capsys, "render", template, "--config", config, "--destination", "it")
+
+    assert code == 0
+    assert out.startswith(beginning)
+    assert words in out
+
+
+def test_what_is_asked_beforehand_is_not_what_is_sent(
+    capsys: Captured, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jira is asked whether there is a ticket: an author wants to see the one that would be made."""
+    monkeypatch.setenv("JIRA", "token")
+    jira = {"name": "desk", "kind": "jira", "url": "https://x.example", "email": "a@b.example", "project": "SEC"}
+    settings = json.loads(config.read_text())
+    config.write_text(json.dumps({**settings, "destinations": [{**jira, "token": {"env": "JIRA"}}]}))
+    _, made, _ = said(capsys, "render", "jira-incident", "--config", config, "--destination", "desk")
+    over = ("render", "jira-incident", "--config", config, "--destination", "desk", "--event", "incident-resolved")
+
+    assert json.loads(made)["fields"]["summary"] == "Deployment web in payments: would be rejected"
+    assert said(capsys, *over) == (0, "", "nothing is sent: desk does not want such an event\n")
 
 
 def test_what_a_destination_does_not_want_is_not_sent(capsys: Captured, config: Path) -> None:
@@ -392,17 +478,33 @@ def test_a_pipeline_that_tests_nothing_fails(capsys: Captured, config: Path) -> 
 PAGE = (Path(__file__).parents[2] / "docs" / "templates.md").read_text()
 
 
-def test_the_worked_example_of_the_page_works(
+BLOCK = re.compile(
+    r"<!-- (?:file: (?P<file>\S+)|session) -->\n```[a-z]+\n(?P<text>.*?)```\n",
+    re.DOTALL,
+)
+
+
+def test_the_worked_examples_of_the_page_work(
     capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever copies it gets what the page says."""
+    """Whoever copies them, in the page's order, gets what the page says."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "templates").mkdir()
-    for found in re.finditer(r"<!-- file: (\S+) -->\n```[a-z]+\n(.*?)```\n", PAGE, re.DOTALL):
-        (tmp_path / found[1]).write_text(found[2])
-    _, _, session = PAGE.partition("<!-- session -->\n```text\n")
-    for one in session.partition("```\n")[0].removeprefix("$ gatecrier ").split("$ gatecrier "):
-        line, _, shown = one.partition("\n")
-        main(shlex.split(line))
-        out, err = capsys.readouterr()
-        assert (err + out).replace(f"{tmp_path}/", "") == shown
+    for name in re.findall(r"\{env: ([A-Z_]+)\}", PAGE):
+        monkeypatch.setenv(name, "https://hidden.example/secret" if name.endswith("_URL") else "hidden")
+    asked = 0
+    for found in BLOCK.finditer(PAGE):
+        if found["file"]:
+            (tmp_path / found["file"]).write_text(found["text"])
+            continue
+        for one in found["text"].removeprefix("$ gatecrier ").split("$ gatecrier "):
+            line, _, shown = one.partition("\n")
+            main(shlex.split(line))
+            out, err = capsys.readouterr()
+            assert (err + out).replace(f"{tmp_path}/", "") == shown
+            asked += 1
+
+    assert asked == 10
+    main(["config", "check", "--offline", "gatecrier.yaml"])
+    told = "".join(capsys.readouterr()).splitlines()
+    assert [line for line in told if ": is missing; " not in line] == []  # what is there of it is right

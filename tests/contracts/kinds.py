@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,21 +13,31 @@ from router.by_reference import Secret
 from router.destinations.catalogue import DestinationSettings, kind_named
 from router.destinations.dialect import Dialect, Exchange, Post, Reply
 from router.destinations.document import Document
-from router.destinations.kind import AnyKind
+from router.destinations.kind import AnyKind, HttpKind
 from router.destinations.outcome import Outcome, gist
 from router.destinations.socket_settings import Endpoint
+from router.events import as_json, encode
 from router.fields import ReadingContext
+from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
+from router.rendering.library import Library, Templates
+from router.rendering.rehearsal import OF_DECISIONS, OF_INCIDENTS, OF_NOTICES
+from router.rendering.renderer import Renderer
+from router.rendering.shipped import notices_folder, shipped_folder
 from router.settings import shape
+from router.settings.snapshot import read_file
 
 ADAPTER: TypeAdapter[DestinationSettings] = TypeAdapter(DestinationSettings)
-USUAL = frozenset({"url", "email", "api_key"})
+USUAL = frozenset({"url", "email", "api_key", "client_secret", "authority"})
 """Keys that are said here although the same can be said by others: where events go, and who tells them."""
 URL = "http://127.0.0.1:9/T000/url-secret"
+
+STORED = [*map(encode, EXAMPLES.values()), *map(as_json, INCIDENTS), *map(as_json, NOTICES)]
+"""Whatever can be told, as it is stored."""
 
 
 def least(kind: AnyKind) -> dict[str, object]:
     """As little as an operator can say so that all is told: what is required, where it goes, secrets by variables."""
-    written: dict[str, object] = {"name": "it", "kind": kind.name}
+    written: dict[str, object] = {"name": "it", "kind": kind.name, "secrets": {"canary": {"env": "CANARY"}}}
     if "admitted" in kind.settings.model_fields:
         written["admitted"] = "change"
     for key, field in kind.settings.model_fields.items():
@@ -36,7 +47,7 @@ def least(kind: AnyKind) -> dict[str, object]:
         if field.examples:
             written[field.alias or key] = field.examples[0]
         elif str in allowed:
-            written[key] = {"url": URL, "email": "it@x.example"}.get(key, "x")
+            written[key] = {"url": URL, "authority": URL, "email": "it@x.example"}.get(key, "x")
         elif Endpoint in allowed:
             written[key] = "127.0.0.1:9"
         elif Secret in allowed:
@@ -49,9 +60,19 @@ def least(kind: AnyKind) -> dict[str, object]:
     return written | ({"plain_http": True} if "plain_http" in kind.settings.model_fields else {})
 
 
+def told_at(written: Mapping[str, object], url: str) -> dict[str, object]:
+    """The same where everything that stands as a URL is this one."""
+    found = {key: url for key in ("url", "api", "authority") if isinstance(written.get(key), str)}
+    return {**written, **found, **({"urls": [url]} if "urls" in written else {})}
+
+
 def secret(variable: str) -> str:
-    """The content of a variable: of the length and the characters that most services give their keys."""
-    return hashlib.sha256(variable.encode()).hexdigest()[:32]
+    """The content of a variable: of the length and the characters that most services give their keys.
+
+    That of templates, which goes into bodies, has what must be escaped there, too.
+    """
+    found = hashlib.sha256(variable.encode()).hexdigest()[:32]
+    return f'{found} "&=%\\\u00fc{found[::-1]}' if variable == "CANARY" else found
 
 
 def read(written: Mapping[str, object], folder: Path, variables: Mapping[str, str]) -> DestinationSettings:
@@ -74,6 +95,8 @@ def _all_values(written: Mapping[str, object]) -> list[object]:
 def beforehand(path: str) -> str | None:
     """What a service answers to a question that comes before what is told; None where it is no question."""
     there = '{"key":"IT-1","fields":{"status":{"statusCategory":{"key":"new"}}}}'
+    if path.endswith("/oauth2/v2.0/token"):
+        return f'{{"token_type":"Bearer","expires_in":3599,"access_token":"{secret("TOKEN")}"}}'
     return f'{{"issues":[{there}],"transitions":[]}}' if path.endswith(("/search/jql", "/transitions")) else None
 
 
@@ -102,3 +125,41 @@ def kind_of_name(name: str) -> AnyKind:
 
     assert kind is not None
     return kind
+
+
+def shelf(name: str | None) -> Library:
+    """Where the templates of such a name lie."""
+    return Library([shipped_folder()], read_file, OF_INCIDENTS if str(name).endswith("-incident") else OF_DECISIONS)
+
+
+def shipped(kind: AnyKind) -> Templates:
+    """The kind's own templates."""
+    if not kind.has_templates:
+        return Templates(None)
+    decisions, incidents = (
+        shelf(name).template(str(name), kind.markup) for name in (kind.template, kind.incident_template)
+    )
+    return Templates(
+        decisions,
+        Library([notices_folder()], read_file, OF_NOTICES).template(str(kind.template), kind.markup),
+        None,
+        incidents,
+    )
+
+
+def renderer(kind: AnyKind, templates: Templates) -> Renderer:
+    return Renderer(templates, kind=kind.name, name="it", minimal=kind.minimal)
+
+
+def composed(kind: AnyKind, folder: Path, body: bytes) -> bytes:
+    """What is sent for a payload; the payload itself where it is no HTTP that carries it."""
+    written = least(kind)
+    settings = read(written, folder, variables_of(written))
+    if not isinstance(kind, HttpKind):
+        return body
+    return told_with(kind.dialect(kind.own(settings)).exchange([Document("event-1", body)], 0.0)).body
+
+
+def documents_in(body: bytes) -> list[object]:
+    """The JSON documents of a request, one a line."""
+    return [json.loads(line) for line in body.splitlines()]

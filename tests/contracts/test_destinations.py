@@ -1,331 +1,79 @@
-"""What every destination promises to delivery, whatever its service is."""
+"""What every destination promises to delivery: each of the catalogue, opened with as little as can be said."""
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from router.destinations.catalogue import KINDS as ALL
-from router.destinations.catalogue import open_destination
-from router.destinations.dialect import MOVED_FOR, WORTH_ANOTHER_TRY, Reply
-from router.destinations.document import Document
+from router.destinations.catalogue import KINDS, open_destination
+from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
-from router.destinations.kind import HttpKind
-from router.destinations.outcome import REASONS, Delivered, Outcome, TryAgain, Undeliverable, gist
-from router.destinations.over_http import HttpDestination
-from tests.contracts.kinds import beforehand, kind_of_name, least, outcome_of, read, variables_of
-from tests.simulators.sinks import (
-    BAD_CHUNKS,
-    ENDLESS_HEAD,
-    GARBAGE,
-    HALF_A_BODY,
-    HANG,
-    NOTHING,
-    RESET,
-    answer,
-    chunked,
-)
-from tests.simulators.sinks import Sink as AnySink
+from router.destinations.kind import AnyKind
+from router.destinations.outcome import REASONS, Delivered, TryAgain
+from router.destinations.secrets import places_of
+from tests.contracts.kinds import URL, least, read, variables_of
 
-Sink = partial(AnySink, beforehand=beforehand)
+EACH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 LOOPBACK = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
-WEBHOOK = least(kind_of_name("webhook"))
-KINDS: Mapping[str, Mapping[str, object]] = {
-    **{kind.name: least(kind) for kind in ALL if isinstance(kind, HttpKind)},
-    "signed webhook": {**WEBHOOK, "signing_secret": {"env": "KEY"}, "headers": {"X-Auth": {"env": "HEADER"}}},
-    "batched webhook": {**WEBHOOK, "batch_size": 10},
-    "templated webhook": {**WEBHOOK, "template": "mine"},
-    "slack by its Web API": {
-        **{key: value for key, value in least(kind_of_name("slack")).items() if key != "url"},
-        "token": {"env": "TOKEN"},
-        "channel": "C024BE91L",
-        "api": "http://127.0.0.1:9/api",
-    },
-}
-KEY = {"KEY": "whsec_" + base64.b64encode(b"k" * 32).decode()}
-SECRETS = {**{name: value for one in KINDS.values() for name, value in variables_of(one, "-").items()}, **KEY}
-RECEIPTS = (
-    ("200 OK", b"ok"),
-    ("202 Accepted", b"ok"),
-    ("200 OK", b'{"ok":true}'),
-    ("200 OK", b'{"errors":false,"items":[{"create":{"status":201}}]}'),
-)
 DOCUMENT = Document("event-1", b'{"text":"hello"}')
-BAD: list[tuple[str, bytes | None, TryAgain | Undeliverable]] = [
-    ("500", answer("500 Oops"), TryAgain("http_500")),
-    ("503", answer("503 No", Retry_After="7"), TryAgain("http_503", after=7.0)),
-    ("429", answer("429 No", Retry_After="2"), TryAgain("rate_limited", after=2.0)),
-    (
-        "429 with a date",
-        answer("429 No", Retry_After="Thu, 01 Jan 1970 00:17:00 GMT"),
-        TryAgain("rate_limited", after=20.0),
-    ),
-    ("408", answer("408 Late"), TryAgain("http_408")),
-    ("400", answer("400 Bad"), Undeliverable("http_400")),
-    ("413", answer("413 Large"), Undeliverable("http_413")),
-    ("405", answer("405 No"), TryAgain("http_405", within=MOVED_FOR)),
-    ("302", answer("302 Found", Location="/elsewhere"), TryAgain("redirected", within=MOVED_FOR)),
-    ("garbage", GARBAGE, TryAgain("malformed_reply")),
-    ("522", answer("522 Origin Timed Out"), TryAgain("http_522")),
-    ("999", answer("999 Denied"), TryAgain("malformed_reply")),
-    ("407", answer("407 Proxy"), TryAgain("unauthorised", pauses=True)),
-    ("nothing", NOTHING, TryAgain("connection_failed")),
-    ("reset", RESET, TryAgain("connection_failed")),
-    ("bad chunks", BAD_CHUNKS, TryAgain("malformed_reply")),
-    ("an endless head", ENDLESS_HEAD, TryAgain("malformed_reply")),
-    ("hangs", HANG, TryAgain("timeout")),
-]
 
 
-def opened(kind: str, url: str, folder: Path, **more: object) -> HttpDestination:
-    written = {**KINDS[kind], "timeout": "30s", **more}
-    for key in ("url", "api"):
-        if isinstance(written.get(key), str):
-            written[key] = url
-    if "urls" in written:
-        written["urls"] = [url]
-    destination = open_destination(read(written, folder, {**SECRETS, "URL": url}), LOOPBACK)
-    assert isinstance(destination, HttpDestination)
-    destination._clock = lambda: 1000.0
-    return destination
+def opened(kind: AnyKind, folder: Path, egress: EgressSettings) -> Destination:
+    written = least(kind)
+    return open_destination(read(written, folder, variables_of(written)), egress)
 
 
-def says_all(kind: str, folder: Path) -> bool:
-    """Whether its receipts have no body that counts."""
-    return opened(kind, "http://127.0.0.1:9/", folder)._dialect.receipt_bytes == 0
-
-
-def may_pass(kind: str, outcome: TryAgain | Undeliverable, folder: Path) -> bool:
-    """Whether the service may be asked again after a status of trouble: some take that for a mistake of ours."""
-    dialect = opened(kind, "http://127.0.0.1:9/", folder)._dialect
-    again = getattr(dialect, "worth_another_try", WORTH_ANOTHER_TRY)
-    status = int(outcome.reason.removeprefix("http_")) if outcome.reason.startswith("http_") else 0
-    return status not in WORTH_ANOTHER_TRY or status in again
-
-
-def receipt(kind: str, folder: Path) -> tuple[str, bytes]:
-    """Status and body of what the kind takes for a receipt."""
-    dialect = opened(kind, "http://127.0.0.1:9/", folder)._dialect
-    replies = ((one, Reply(int(one[0][:3]), one[1].decode(), None, 0.0)) for one in RECEIPTS)
-    return next(one for one, reply in replies if isinstance(outcome_of(dialect, reply), Delivered))
-
-
-def taken(kind: str, folder: Path, says: bytes = b"") -> bytes:
-    """A receipt of the kind; or this answer with its status."""
-    status, body = receipt(kind, folder)
-    return says.replace(b"200 OK", status.encode()) if says else answer(status, body)
-
-
-async def told(kind: str, url: str, folder: Path, **more: object) -> Outcome:
-    """What comes of one delivery."""
-    destination = opened(kind, url, folder, **more)
-    try:
-        return gist(await destination.deliver([DOCUMENT]))
-    finally:
-        await destination.close()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_what_is_taken_is_delivered(kind: str, tmp_path: Path) -> None:
-    async with Sink(taken(kind, tmp_path)).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        outcomes = [await destination.deliver([DOCUMENT]) for _ in range(3)]
-        await destination.close()
-
-    assert outcomes == [Delivered()] * 3
-    assert len(sink.got) == 3
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("says", "outcome"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
-async def test_what_a_receiver_does_is_an_outcome(
-    kind: str, says: bytes | None, outcome: TryAgain | Undeliverable, tmp_path: Path
-) -> None:
-    """Never an exception: delivery must know what to do."""
-    async with Sink(says).running() as sink:
-        found = await told(kind, sink.url(), tmp_path, timeout="100ms" if says is HANG else "30s")
-        path = opened(kind, sink.url(), tmp_path)._urls[0].path
-
-    assert found == (outcome if may_pass(kind, outcome, tmp_path) else Undeliverable(outcome.reason))
-    assert isinstance(found, TryAgain | Undeliverable)
-    assert found.reason in REASONS or found.reason.startswith("http_")
-    assert all(receipt.path.startswith(path) for receipt in sink.got)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_receipt_in_chunks_is_one(kind: str, tmp_path: Path) -> None:
-    status, body = receipt(kind, tmp_path)
-    async with Sink(chunked(status, body)).running() as sink:
-        found = await told(kind, sink.url(), tmp_path)
-
-    assert found == Delivered()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_after_a_failure_the_same_is_sent_again(kind: str, tmp_path: Path) -> None:
-    """So that receivers can know a repetition."""
-    answers = iter([answer("500 Oops"), NOTHING, taken(kind, tmp_path)])
-    async with Sink(behave=lambda _: next(answers)).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        outcomes = [await destination.deliver([DOCUMENT]) for _ in range(3)]
-        await destination.close()
-
-    assert outcomes[-1] == Delivered()
-    assert len({receipt.body for receipt in sink.got}) == 1
-    assert len({receipt.headers.get("webhook-id") for receipt in sink.got}) == 1
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_it_can_be_closed_at_any_time(kind: str, tmp_path: Path) -> None:
-    async with Sink().running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        await destination.close()
-        await destination.deliver([DOCUMENT])
-        await destination.close()
-        await destination.close()
-
-    assert len(sink.got) == 1
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_nobody_listening_is_worth_another_try(kind: str, tmp_path: Path) -> None:
-    async with Sink().running() as sink:
-        url = sink.url()
-    found = await told(kind, url, tmp_path)
-
-    assert found == TryAgain("connection_failed")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_an_endless_answer_is_not_read_to_its_end(kind: str, tmp_path: Path) -> None:
-    says = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + b"a" * 200_000
-    async with Sink(taken(kind, tmp_path, says)).running() as sink:
-        found = await told(kind, sink.url(), tmp_path)
-
-    assert found == (Delivered() if says_all(kind, tmp_path) else TryAgain("malformed_reply", words="a" * 200))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("status", ["404 Not Found", "410 Gone"])
-async def test_an_address_that_is_not_there_is_tried_again(kind: str, status: str, tmp_path: Path) -> None:
-    """An ingress says so for a minute while it is exchanged; some services say it of a channel that has gone."""
-    async with Sink(answer(status)).running() as sink:
-        found = await told(kind, sink.url(), tmp_path)
-
-    moved, refused = TryAgain(f"http_{status[:3]}", within=MOVED_FOR), TryAgain("refused_here", pauses=True)
-    assert found in {moved, refused}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_receipt_counts_whose_body_breaks_off(kind: str, tmp_path: Path) -> None:
-    """Otherwise the receiver gets the event again and again, although it has it; unless the body is the receipt."""
-    async with Sink(taken(kind, tmp_path, HALF_A_BODY)).running() as sink:
-        found = await told(kind, sink.url(), tmp_path)
-
-    assert found == (Delivered() if says_all(kind, tmp_path) else TryAgain("malformed_reply", words="0123"))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_receipt_counts_whose_body_never_ends(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("router.destinations.over_http.BODY_PATIENCE", 0.05)
-    monkeypatch.setattr("router.destinations.over_http.DRAIN", 0.01)
-    status, body = receipt(kind, tmp_path)
-    says = b"HTTP/1.1 %b\r\nContent-Length: 1000\r\n\r\n%b" % (status.encode(), body)  # and no more
-    async with Sink(says).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        outcomes = [await destination.deliver([DOCUMENT]) for _ in range(2)]
-        await destination.close()
-
-    assert outcomes == [Delivered()] * 2
-    assert sink.connections == 2
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_flood_of_announcements_ends_the_connection(kind: str, tmp_path: Path) -> None:
-    flood = b"HTTP/1.1 100 Continue\r\n\r\n"
-    async with Sink(flood * 100_000).running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        flooded = await destination.deliver([DOCUMENT])
-        sink.says = flood * 3 + taken(kind, tmp_path)
-        announced = await destination.deliver([DOCUMENT])
-        await destination.close()
-
-    assert flooded == TryAgain("malformed_reply")
-    assert announced == Delivered()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_what_the_receiver_says_goes_along_without_our_secrets(kind: str, tmp_path: Path) -> None:
-    own = [SECRETS[name] for name in variables_of(KINDS[kind]) if name != "URL"] + ["url-secret"]
-    said = "\x1b[31mbad \u202e" + "".join(f"{one} " for one in own) + "a" * 500
-    async with Sink(answer("400 Bad", said.encode())).running() as sink:
-        found = await told(kind, sink.url("/T000/url-secret"), tmp_path)
-
-    assert isinstance(found, Undeliverable)
-    assert found.words.startswith("[31mbad ")
-    assert found.words.isprintable()
-    assert len(found.words) == 200
-    assert not [one for one in own if one in found.words]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_what_is_too_large_is_sent_in_a_smaller_form(kind: str, tmp_path: Path) -> None:
-    """In a shorter one, where its service has one, and then as the minimal payload."""
-    large = json.dumps({"text": "a" * 30_000, "blocks": []}).encode()
-    document = Document("event-1", large, minimal=lambda: Document("event-1", b'{"text":"small"}', is_fallback=True))
-    receipt, too_large = taken(kind, tmp_path), answer("413 No")
-    asked, outcomes = [], []
-    for takes in (lambda sink, got: len(got) < len(sink.got[0].body), lambda _, got: b"small" in got):
-        sink = Sink()
-        sink.behave = lambda got, sink=sink, takes=takes: receipt if takes(sink, got.body) else too_large
-        async with sink.running():
-            destination = opened(kind, sink.url(), tmp_path)
-            outcomes.append(await destination.deliver([document]))
-            await destination.close()
-        asked.append(len(sink.got))
-
-    assert outcomes == [Delivered()] * 2
-    assert asked == [2, 2 if destination._dialect.shorter(document) is None else 3]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
-async def test_refused_credentials_keep_the_event(kind: str, status: str, tmp_path: Path) -> None:
-    """They wait for whoever mends it."""
-    async with Sink(answer(status)).running() as sink:
-        found = await told(kind, sink.url(), tmp_path)
-
-    assert found in {TryAgain("unauthorised", pauses=True), TryAgain("refused_here", pauses=True)}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_private_addresses_are_refused_unless_they_are_named(kind: str, tmp_path: Path) -> None:
-    async with Sink().running() as sink:
-        destination = opened(kind, sink.url(), tmp_path)
-        destination._guard._allowed = ()  # as if egress.allow were empty
-        found = await destination.deliver([DOCUMENT])
-        by_name = opened(kind, sink.url().replace("127.0.0.1", "localhost"), tmp_path)
-        by_name._guard._allowed = ()
-        named = await by_name.deliver([DOCUMENT])
-        await destination.close()
-        await by_name.close()
-
-    assert found == named == TryAgain("forbidden_address")  # kept: a setting may be wrong, or a name server
-    assert sink.got == []
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_no_secret_is_shown(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    destination = opened(kind, "http://127.0.0.1:9/T000/url-secret", tmp_path)
-    found = await destination.deliver([DOCUMENT])
+@EACH
+@pytest.mark.parametrize("egress", [LOOPBACK, EgressSettings()], ids=["allowed", "forbidden"])
+async def test_what_the_network_does_is_an_outcome(kind: AnyKind, egress: EgressSettings, tmp_path: Path) -> None:
+    """Never an exception, and never the event's fault: nobody listens there, or it must not be told."""
+    destination = opened(kind, tmp_path, egress)
+    outcome = await destination.deliver([DOCUMENT])
     await destination.close()
 
-    shown = repr(destination) + str(found) + "".join(capsys.readouterr())
-    assert not any(secret in shown for secret in (*SECRETS.values(), "url-secret"))
+    assert isinstance(outcome, Delivered | TryAgain)
+    if isinstance(outcome, TryAgain):
+        assert outcome.reason in REASONS
+        assert not outcome.pauses
+
+
+@EACH
+async def test_it_can_be_closed_at_any_time(kind: AnyKind, tmp_path: Path) -> None:
+    destination = opened(kind, tmp_path, LOOPBACK)
+    await destination.close()
+    first = await destination.deliver([DOCUMENT])
+    await destination.close()
+    await destination.close()
+    second = await destination.deliver([DOCUMENT])
+    await destination.close()
+
+    assert first == second
+
+
+@EACH
+def test_it_says_what_delivery_asks(kind: AnyKind, tmp_path: Path) -> None:
+    destination = opened(kind, tmp_path, LOOPBACK)
+
+    assert destination.name == "it"
+    assert destination.concurrency >= 1
+    assert destination.batch_size >= 1
+    assert destination.batch_bytes >= 1
+    assert destination.give_up_after > 0
+
+
+@EACH
+async def test_no_secret_is_shown_whatever_becomes_of_an_attempt(
+    kind: AnyKind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither by its settings, nor by the destination, nor by what is logged; one of them goes into documents."""
+    written = least(kind)
+    settings = read(written, tmp_path, variables_of(written))
+    destination = open_destination(settings, LOOPBACK)
+    place = places_of(settings)["canary"]
+    outcome = await destination.deliver([Document("event-1", f'{{"text":"{place}"}}'.encode())])
+    await destination.close()
+
+    shown = "".join(map(repr, (settings, destination, outcome))) + str(settings) + "".join(capsys.readouterr())
+    assert not [one for one in variables_of(written).values() if one in shown and one != URL]
+    assert "url-secret" not in repr(destination) + repr(outcome)

@@ -99,7 +99,12 @@ def test_a_new_destination_is_what_its_page_says_and_no_more(copy: Path) -> None
     for block in blocks("new-destination.md"):
         block.follow(copy)
 
-    contracts = ("tests/contracts/test_kinds.py", "tests/contracts/test_destinations.py")
+    contracts = (
+        "tests/contracts/test_kinds.py",
+        "tests/contracts/test_destinations.py",
+        "tests/contracts/test_http_dialects.py",
+        "tests/contracts/test_secret_hygiene.py",
+    )
     assert passed(copy, "ntfy or catalogue", *contracts) > 100
     holds(
         copy,

@@ -16,69 +16,32 @@ import pytest
 
 from router.destinations import kinds
 from router.destinations.catalogue import KINDS, kind_named, kind_of, open_destination
-from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
-from router.destinations.kind import AnyKind, HttpKind
-from router.events import CONTENT_TYPE, as_json, encode
+from router.destinations.kind import AnyKind
+from router.events import CONTENT_TYPE
 from router.rendering.context import alert_message
-from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
-from router.rendering.library import Library, Templates
+from router.rendering.library import Templates
 from router.rendering.markup import Lines, escape
-from router.rendering.rehearsal import OF_DECISIONS, OF_INCIDENTS, OF_NOTICES
-from router.rendering.renderer import Renderer
-from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
 from router.settings.reference import reference
 from router.settings.schema import schema_text
-from router.settings.snapshot import read_file
-from tests.contracts.kinds import least, read, told_with, variables_of
-from tests.rendering.hostile import EVENT, HOSTILE, event_with, shape_of
+from tests.contracts.kinds import (
+    STORED,
+    composed,
+    documents_in,
+    least,
+    read,
+    renderer,
+    shipped,
+    variables_of,
+)
+from tests.rendering.hostile import EVENT, event_with
 
 EACH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 WITH_TEMPLATES = pytest.mark.parametrize(
     "kind", [kind for kind in KINDS if kind.has_templates], ids=lambda kind: kind.name
 )
-STORED = [*map(encode, EXAMPLES.values()), *map(as_json, INCIDENTS), *map(as_json, NOTICES)]
-"""Whatever can be told, as it is stored."""
 BAD = Template.parse("bad", "{{ nothing }}")
-
-
-def shelf(name: str | None) -> Library:
-    """Where the templates of such a name lie."""
-    return Library([shipped_folder()], read_file, OF_INCIDENTS if str(name).endswith("-incident") else OF_DECISIONS)
-
-
-def shipped(kind: AnyKind) -> Templates:
-    """The kind's own templates."""
-    if not kind.has_templates:
-        return Templates(None)
-    decisions, incidents = (
-        shelf(name).template(str(name), kind.markup) for name in (kind.template, kind.incident_template)
-    )
-    return Templates(
-        decisions,
-        Library([notices_folder()], read_file, OF_NOTICES).template(str(kind.template), kind.markup),
-        None,
-        incidents,
-    )
-
-
-def renderer(kind: AnyKind, templates: Templates) -> Renderer:
-    return Renderer(templates, kind=kind.name, name="it", minimal=kind.minimal)
-
-
-def composed(kind: AnyKind, folder: Path, body: bytes) -> bytes:
-    """What is sent for a payload; the payload itself where it is no HTTP that carries it."""
-    written = least(kind)
-    settings = read(written, folder, variables_of(written))
-    if not isinstance(kind, HttpKind):
-        return body
-    return told_with(kind.dialect(kind.own(settings)).exchange([Document("event-1", body)], 0.0)).body
-
-
-def documents_in(body: bytes) -> list[object]:
-    """The JSON documents of a request, one a line."""
-    return [json.loads(line) for line in body.splitlines()]
 
 
 def test_every_module_of_a_kind_is_in_the_catalogue_once() -> None:
@@ -144,18 +107,6 @@ def test_without_templates_the_event_itself_is_sent(kind: AnyKind) -> None:
 
     assert (rendered.body is STORED[0]) is not kind.has_templates
     assert (rendered.content_type == CONTENT_TYPE) is not kind.has_templates
-
-
-@WITH_TEMPLATES
-@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_no_value_changes_the_shape_of_a_kind_s_payload(kind: AnyKind, text: str, tmp_path: Path) -> None:
-    """Neither what the template makes, nor what the dialect makes of it."""
-    plain, hostile = (renderer(kind, shipped(kind)).render(event_with(one)) for one in ("plain", text))
-    sent, as_sent = (composed(kind, tmp_path, one.body) for one in (plain, hostile))
-
-    assert hostile.problem is None
-    assert shape_of(json.loads(hostile.body)) == shape_of(json.loads(plain.body))
-    assert shape_of(documents_in(as_sent)) == shape_of(documents_in(sent))
 
 
 @WITH_TEMPLATES

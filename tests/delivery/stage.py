@@ -104,6 +104,7 @@ class Receiver:
     concurrency: int = 4
     batch_size: int = 1
     batch_bytes: int = sys.maxsize
+    linger: float = 0.0
     give_up_after: float = 86400.0
     attempts: list[tuple[float, tuple[str, ...]]] = field(default_factory=list)
     accepted: Counter[str] = field(default_factory=Counter)

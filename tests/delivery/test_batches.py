@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.delivery.attempts import parts
+from router.delivery.linger import Linger
+from router.delivery.ready import Ready
 from router.destinations.document import Document
 from router.destinations.outcome import Answer, Delivered, Each, Pending, TryAgain, Undeliverable, gist
 from router.outbox import Accepted, SetAside
@@ -135,3 +138,63 @@ def test_a_receipt_that_never_comes_is_waited_for_until_the_end() -> None:
 
     assert [(type(one), getattr(one, "reason", "")) for one in outbox.settled] == [(SetAside, "unacknowledged")]
     assert [round(at) for at, _ in receiver.attempts] == [0, 30, 60, 90, 100]
+
+
+def lingered(bodies: Sequence[tuple[float, int]], **more: object) -> list[tuple[float, int]]:
+    """When attempts are made and of how many, where so many events come at these times."""
+    receiver = Receiver(linger=1.0, batch_size=4, **more)  # type: ignore[arg-type] # of a receiver
+
+    async def story() -> None:
+        async with stage(receiver) as on:
+            for at, count in bodies:
+                await asyncio.sleep(at - asyncio.get_running_loop().time())
+                for _ in range(count):
+                    on.outbox.put("sink")
+            await on.outbox.until_settled()
+
+    virtually(story())
+    return [(round(at, 1), len(ids)) for at, ids in receiver.attempts]
+
+
+@pytest.mark.parametrize(
+    ("comes", "goes"),
+    [
+        ([(0.0, 1)], [(1.0, 1)]),
+        ([(0.0, 1), (0.5, 2)], [(1.0, 3)]),
+        ([(0.0, 1), (0.5, 3)], [(0.5, 4)]),
+        ([(0.0, 5)], [(0.0, 4), (1.0, 1)]),
+        ([(0.0, 1), (5.0, 1), (5.9, 1)], [(1.0, 1), (6.0, 2)]),
+    ],
+)
+def test_an_incomplete_batch_waits_for_more(comes: list[tuple[float, int]], goes: list[tuple[float, int]]) -> None:
+    assert lingered(comes) == goes
+
+
+def test_a_batch_that_is_full_by_bytes_does_not_wait() -> None:
+    assert lingered([(0.0, 2)], batch_bytes=2 * len(b'{"data":{"a":1,"sequence":1}}')) == [(0.0, 2)]
+
+
+def test_what_lingers_is_given_back_when_the_lane_stops() -> None:
+    async def story() -> None:
+        receiver, outbox = Receiver(linger=3600.0, batch_size=4), StagedOutbox()
+        async with stage(receiver, outbox=outbox):
+            outbox.put("sink")
+            await asyncio.sleep(1)
+
+        assert receiver.attempts == []
+        assert not outbox.claims
+        assert outbox.pending
+
+    virtually(story())
+
+
+def test_who_probes_does_not_linger() -> None:
+    """The pause of the breaker is enough."""
+
+    async def story() -> None:
+        linger = Linger(Receiver(linger=50.0, batch_size=4), lambda: None)
+
+        assert linger.holds(Ready(4), is_probing=False)
+        assert not linger.holds(Ready(4), is_probing=True)
+
+    virtually(story())

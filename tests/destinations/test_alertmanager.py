@@ -30,7 +30,7 @@ from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
 from router.settings.snapshot import read_file
 from tests.incidents.stage import World, found
-from tests.simulators.alertmanager import Alertmanager, alertmanager
+from tests.simulators.alertmanager import Alertmanager, alertmanager, started
 from tests.simulators.sinks import Sink, answer
 
 __all__ = ["alertmanager"]
@@ -100,7 +100,7 @@ async def told(all_documents: Sequence[Document], *urls: str, **written: object)
         ({"urls": []}, "at least 1 item"),
         ({"urls": ["http://a.example"], "plain_http": False}, "the url is http"),
         ({"urls": ["https://a.example", "b"]}, "the url is not https"),
-        ({"resend_every": "1m"}, "`resend_every` is not there yet"),
+        ({"resend_every": "5s"}, "greater than or equal to 10"),
         ({"labels": {"severity": "x"}}, "the label 'severity' is set by Gatecrier"),
         ({"labels": {"a-b": "x"}}, "String should match pattern"),
         ({"username": "x"}, "`username` and `password` go together"),
@@ -148,6 +148,21 @@ async def test_an_incident_fires_until_it_is_over(world: World, alertmanager: Al
     assert [one["labels"]["alertname"] for one in fired] == ["GatecrierIncident"]
     assert fired[0]["annotations"]["summary"] == "Deployment fires: would be rejected"
     assert alertmanager.active(owner="fires") == []
+
+
+async def test_one_that_was_restarted_has_the_alert_again(tmp_path: Path) -> None:
+    """It keeps alerts in memory; what is delivered again (`resend_every`) is the same message."""
+    told_first, told_again = documents([as_json(INCIDENTS[0])]), documents([as_json(INCIDENTS[0])])
+    with started(tmp_path) as one:
+        await told(told_first, one.url)
+        (before,) = one.active(alertname="GatecrierIncident")
+    with started(tmp_path) as one:
+        lost = one.active(alertname="GatecrierIncident")
+        await told(told_again, one.url)
+        (after,) = one.active(alertname="GatecrierIncident")
+
+    assert lost == []
+    assert (before["fingerprint"], before["startsAt"]) == (after["fingerprint"], after["startsAt"])
 
 
 async def test_when_the_severity_changes_one_alert_fires(alertmanager: Alertmanager) -> None:

@@ -26,7 +26,7 @@ from router.fields import ReadingContext
 from router.outbox import Accepted
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
 from router.rendering.renderer import Renderer
-from tests.contracts.test_kinds import shipped
+from tests.contracts.kinds import shipped
 from tests.delivery.stage import StagedOutbox, stage
 from tests.simulators.bulk import Cluster, mistakes
 from tests.simulators.sinks import Sink, answer

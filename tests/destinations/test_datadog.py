@@ -22,7 +22,7 @@ from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
 from router.rendering.renderer import Renderer
-from tests.contracts.test_kinds import shipped
+from tests.contracts.kinds import shipped
 from tests.delivery.stage import StagedOutbox, stage
 from tests.simulators.datadog import PATH, STATUSES, Datadog
 from tests.simulators.sinks import Receipt, Sink

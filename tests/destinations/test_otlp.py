@@ -23,7 +23,7 @@ from router.fields import ReadingContext
 from router.outbox import Accepted, SetAside
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
 from router.rendering.renderer import Renderer
-from tests.contracts.test_kinds import shipped
+from tests.contracts.kinds import shipped
 from tests.delivery.stage import StagedOutbox, stage
 from tests.simulators.otlp import PATH, Collector
 from tests.simulators.sinks import Receipt, Sink, answer

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from router import __version__
 from router.destinations.catalogue import open_destination
-from router.destinations.dialect import MOVED_FOR, OneRequest, Post
+from router.destinations.dialect import OneRequest, Post
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.webhook import WebhookSettings
@@ -23,7 +23,7 @@ from router.destinations.over_http import HttpDestination
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
 from router.settings.snapshot import read_file
-from tests.simulators.certificates import SelfSigned, self_signed
+from tests.simulators.certificates import self_signed, stored
 from tests.simulators.names import know
 from tests.simulators.sinks import OK, Sink, answer
 
@@ -44,12 +44,6 @@ async def told(url: str, egress: EgressSettings = LOOPBACK, **more: object) -> O
     outcome = gist(await destination.deliver([DOCUMENT]))
     await destination.close()
     return outcome
-
-
-def stored(folder: Path, name: str, certificate: SelfSigned) -> Path:
-    (folder / f"{name}.pem").write_bytes(certificate.certificate)
-    (folder / f"{name}.key").write_bytes(certificate.key)
-    return folder / f"{name}.pem"
 
 
 async def test_a_connection_is_used_again() -> None:
@@ -179,14 +173,6 @@ async def test_files_are_not_looked_at_when_a_destination_is_opened(tmp_path: Pa
     assert outcome == Delivered()
 
 
-async def test_a_proxy_is_told_the_whole_address() -> None:
-    async with Sink().running() as proxy:
-        found = await told("http://siem.example/x?y=1", proxy=proxy.url("").removesuffix("/"))
-
-    assert found == Delivered()
-    assert [receipt.path for receipt in proxy.got] == ["http://siem.example/x?y=1"]
-
-
 async def test_a_proxy_is_told_its_own_password_and_the_receiver_s_headers() -> None:
     async with Sink().running() as proxy:
         environment = {"PROXY": f"http://u:p@127.0.0.1:{proxy.port}"}
@@ -285,16 +271,6 @@ async def test_an_answer_of_just_the_limit_leaves_the_connection_in_use() -> Non
         await destination.close()
 
     assert outcomes == [Delivered()] * 4
-
-
-async def test_a_redirect_takes_nothing_along() -> None:
-    async with Sink().running() as elsewhere:
-        moved = answer("307 Temporary Redirect", Location=elsewhere.url("/stolen"))
-        async with Sink(moved).running() as sink:
-            found = await told(sink.url(), headers={"Authorization": "Bearer 4711"})
-
-    assert found == TryAgain("redirected", within=MOVED_FOR)
-    assert elsewhere.got == []
 
 
 async def test_an_outcome_says_the_status_that_it_was_judged_by() -> None:

@@ -13,7 +13,7 @@ from router.destinations.catalogue import DestinationSettings, kind_of, open_des
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.sysdig import REGIONS, SysdigSettings
 from router.destinations.over_http import HttpDestination
-from router.destinations.settings import checked_headers, checked_url
+from router.destinations.settings import HttpSettings, checked_headers, checked_url
 from router.fields import ReadingContext
 from router.rendering.markup import Markup
 
@@ -66,7 +66,17 @@ def test_every_region_has_its_own_host(region: str) -> None:
         ({"kind": "webhook", "url": "https://a/x", "headers": {"a": "b\r\nc: d"}}, "headers can't have"),
         ({"kind": "webhook", "url": "https://a/x", "signing_secret": {"env": "SHORT"}}, "1 bytes"),
         ({"kind": "webhook", "url": "https://a/x", "signing_secret": {"env": "WORD"}}, "not valid base64"),
-        ({"kind": "webhook", "url": "https://a/x", "batch_size": 2, "template": "x"}, "CloudEvents only"),
+        (
+            {"kind": "webhook", "url": "https://a/x", "signing_secret": {"env": "KEY"}, "compression": "gzip"},
+            "drop `compression` or `signing_secret`",
+        ),
+        ({"kind": "webhook", "url": "https://a/x", "linger": "1s"}, "`linger` goes with a `batch_size`"),
+        (
+            {"kind": "otlp", "url": "https://a/x", "must_deliver": True, "linger": "1s"},
+            "an admission would wait as long as `linger` says",
+        ),
+        ({"kind": "otlp", "url": "https://a/x", "linger": "2m"}, "less than or equal to 60"),
+        ({"kind": "webhook", "url": "https://a/x", "batch_size": 2, "template": "x"}, "`encoding: ndjson`"),
         ({"kind": "webhook", "url": "https://a/x", "concurrency": 100}, "64"),
         ({"kind": "webhook", "url": "https://a/x", "headers": {"X-A": "1", "x-a": "2"}}, "named twice"),
         ({"kind": "webhook", "url": "https://a/x", "headers": {"Expect": "100-continue"}}, "belongs to the connection"),
@@ -178,3 +188,25 @@ def test_no_header_begins_another(headers: dict[str, str]) -> None:
     for name, value in taken.items():
         assert not {"\r", "\n", "\0", ":"} & set(name)
         assert not {"\r", "\n", "\0"} & set(str(value))
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ({"kind": "otlp"}, 0.2),
+        ({"kind": "otlp", "linger": "0ms"}, 0.0),
+        ({"kind": "otlp", "linger": "1s"}, 1.0),
+        ({"kind": "otlp", "batch_size": 1}, 0.0),
+        ({"kind": "otlp", "must_deliver": True}, 0.0),
+        ({"kind": "webhook"}, 0.0),
+        ({"kind": "webhook", "batch_size": 9}, 0.2),
+        ({"kind": "webhook", "batch_size": 9, "linger": "0ms"}, 0.0),
+        ({"kind": "webhook", "batch_size": 9, "must_deliver": True}, 0.0),
+        ({"kind": "sysdig", "token": {"env": "TOKEN"}}, 0.0),
+    ],
+)
+def test_only_what_is_a_batch_waits_for_more(written: dict[str, object], seconds: float) -> None:
+    found = read(url="https://a.example/x", **written)
+
+    assert isinstance(found, HttpSettings)
+    assert found.lingers == seconds

@@ -25,7 +25,7 @@ from router.rendering.markup import Markup
 from router.rendering.rehearsal import OF_DECISIONS
 from router.rendering.renderer import Renderer
 from router.rendering.template import Template
-from tests.contracts.test_kinds import STORED, renderer, shipped
+from tests.contracts.kinds import STORED, renderer, shipped
 from tests.rendering.hostile import ANY_TEXT, event_with
 from tests.simulators.certificates import self_signed
 from tests.simulators.mail import MailServer

@@ -30,7 +30,7 @@ from router.fields import ReadingContext
 from router.outbox import Accepted
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
 from router.rendering.renderer import Renderer
-from tests.contracts.test_kinds import shipped
+from tests.contracts.kinds import shipped
 from tests.delivery.stage import StagedOutbox, stage
 from tests.simulators.sinks import Receipt, Sink
 from tests.simulators.splunk import EVENT, Splunk, objects

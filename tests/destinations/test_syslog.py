@@ -26,8 +26,7 @@ from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.events import encode
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES
-from tests.contracts.kinds import kind_of_name
-from tests.contracts.test_kinds import STORED, renderer, shipped
+from tests.contracts.kinds import STORED, kind_of_name, renderer, shipped
 from tests.rendering.hostile import ANY_TEXT, event_with
 from tests.simulators.certificates import SelfSigned, self_signed
 from tests.simulators.rsyslog import Rsyslog

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from router.events import EventData, ImageData, OwnerData, as_json, top_owner
-from router.incidents import silences
+from router.events import EventData, GrantData, ImageData, OwnerData, as_json, top_owner
+from router.incidents import exempt, silences
 from router.incidents.consuming import Consuming
+from router.incidents.facts import Facts
 from router.incidents.holding import Holding
 from router.incidents.rules import Rules
 from router.incidents.unmatched import tell_of_unmatched
@@ -44,6 +46,9 @@ def owner(kind: str, name: str, uid: str = "") -> OwnerData:
 
 class World:
     """One outbox's file with its ledger."""
+
+    seen: Callable[[sqlite3.Connection, Sequence[Facts]], None] | None = None
+    """Who else hears of what is consumed."""
 
     def __init__(
         self,
@@ -84,6 +89,8 @@ class World:
         routes: Sequence[IncidentRoute] | None = None,
         corrects: str | None = None,
         event_id: str | None = None,
+        grant: GrantData | None = None,
+        would_reject: bool | None = None,
     ) -> str:
         """Append an event about an object; a route of people takes what fails, unless others are named."""
         self.number += 1
@@ -93,7 +100,7 @@ class World:
             "decision": {
                 "outcome": outcome,
                 "mode": "detect",
-                "would_reject": is_failing,
+                "would_reject": is_failing if would_reject is None else would_reject,
                 "severity": severity,
                 "message": "",
                 "break_glass": None,
@@ -122,6 +129,8 @@ class World:
             "cluster": "c",
             "replica": "r",
         }
+        if grant is not None:
+            data["decision"] |= {"break_glass": "the registry is down", "grant": grant}
         if corrects is not None:
             data["corrects"] = corrects
         one, time = event_id or f"event-{self.number}", self.of_day if at is None else at
@@ -154,24 +163,25 @@ class World:
         """Consume what is there; with `crash` the first transaction is lost before its commit, and made again."""
         if crash:
             self.connection.execute("BEGIN IMMEDIATE")
-            Consuming(self._work()).events()
+            Consuming(self.work(), self.seen).events()
             self.connection.execute("ROLLBACK")
         many = 1
         while many:
             self.connection.execute("BEGIN IMMEDIATE")
-            many = Consuming(self._work()).events()
+            many = Consuming(self.work(), self.seen).events()
             self.connection.execute("COMMIT")
 
     def look(self) -> None:
         """Consume, and do what is due by time."""
         self.consume()
         self.connection.execute("BEGIN IMMEDIATE")
-        while Consuming(self._work()).time():
+        while Consuming(self.work()).time():
             pass
-        holding = Holding(self._work())
+        holding = Holding(self.work())
         if holding.has_ended():
             holding.end()
-        tell_of_unmatched(self._work())
+        tell_of_unmatched(self.work())
+        exempt.tell(self.work())
         self.connection.execute("COMMIT")
 
     def tell(self, *images: ImageData, **more: object) -> str:
@@ -212,5 +222,6 @@ class World:
         """Close the file."""
         self.connection.close()
 
-    def _work(self) -> Work:
+    def work(self) -> Work:
+        """What a transaction works with now."""
         return Work(self.connection, self.rules, self.own, self.of_day)

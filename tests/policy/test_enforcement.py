@@ -116,3 +116,46 @@ def test_no_namespace_is_slow_or_stays_in_memory() -> None:
 
     assert took < 1
     assert grown < 100_000
+
+
+MODES = st.sampled_from(list(Mode))
+STRICTNESS = [Mode.DETECT, Mode.ENFORCE]
+
+
+@given(st.dictionaries(PATTERNS, MODES, max_size=4), MODES, NAMESPACES, MODES)
+def test_a_label_only_raises(patterns: dict[str, Mode], default: Mode, name: str, label: Mode) -> None:
+    """Who may label a namespace may be somebody else than who wrote the file."""
+    made = enforcement(default=default.value, namespaces=patterns, label="a/b")
+
+    assert made.mode(name, label) is max(made.mode(name), label, key=STRICTNESS.index)
+
+
+@given(st.dictionaries(PATTERNS, MODES, max_size=4), NAMESPACES, st.lists(PATTERNS, max_size=3), MODES)
+def test_where_a_label_may_lower_it_decides_alone(
+    patterns: dict[str, Mode], name: str, lowered: list[str], label: Mode
+) -> None:
+    made = enforcement(default="enforce", namespaces=patterns, label="a/b", label_may_lower=lowered)
+
+    if any(Glob(pattern).matches(name) for pattern in lowered):
+        assert made.mode(name, label) is label
+    else:
+        assert made.mode(name, label) is max(made.mode(name), label, key=STRICTNESS.index)
+
+
+@pytest.mark.parametrize("label", Mode)
+@pytest.mark.parametrize("said", Mode)
+def test_what_is_in_no_namespace_bears_no_label(said: Mode, label: Mode) -> None:
+    """A `namespaceSelector` lets every cluster-scoped object through: both webhooks are called about it."""
+    made = enforcement(default=said.value, label="a/b", label_may_lower=["*"])
+
+    assert made.mode("", label) is said
+
+
+@pytest.mark.parametrize("label", Mode)
+@pytest.mark.parametrize("namespace", NOT_A_NAMESPACE)
+def test_no_pattern_lowers_what_is_no_namespace(namespace: str, label: Mode) -> None:
+    listed = enforcement(default="enforce", label="a/b", label_may_lower=["team-*", "a*"])
+    everywhere = enforcement(default="enforce", label="a/b", label_may_lower=["*"])
+
+    assert listed.mode(namespace, label) is Mode.ENFORCE
+    assert everywhere.mode(namespace, label) is label

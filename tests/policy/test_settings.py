@@ -43,3 +43,17 @@ def test_what_is_no_namespace_is_refused(namespace: str) -> None:
         EnforcementSettings.model_validate({"namespaces": {namespace: "enforce"}})
     with pytest.raises(ValidationError):
         EnforcementSettings.model_validate({"never_block": [namespace]})
+
+
+@pytest.mark.parametrize("label", ["mode", "gatecrier.dev/mode", "a.b-c.d/" + "x" * 63, "Mode_1.x"])
+def test_a_label_is_named_by_its_key(label: str) -> None:
+    assert EnforcementSettings.model_validate({"label": label, "label_may_lower": ["batch-*"]}).label == label
+
+
+@pytest.mark.parametrize(
+    "label", ["", "/mode", "a/", "a/b/c", "Gatecrier.dev/mode", "mode=enforce", "x" * 64, "mode\n", "-a"]
+)
+def test_what_is_no_key_of_a_label_is_refused(label: str) -> None:
+    """The API server would refuse the selector, and with it the webhook."""
+    with pytest.raises(ValidationError, match="no key of a label"):
+        EnforcementSettings.model_validate({"label": label})

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
+from router.rendering.examples import INCIDENTS
+
 DATA = Path(__file__).resolve().parents[1] / "data"
 EVENT: dict[str, Any] = json.loads((DATA / "event.json").read_text())
 
@@ -24,6 +26,26 @@ HOSTILE = (
     "null",
     "true",
     "</script>",
+    "# heading",
+    "[sign in](https://evil.example) ![](https://evil.example/x.png)",
+    "]: https://evil.example",
+    "(https://evil.example)",
+    "@channel @here @everyone <@U024BE7LH> <users/all> <at>SOC</at> <@&1>",
+    "`` ``` ~~~ ||spoiler|| *b* _i_ ~~s~~ $x$",
+    "- item",
+    "1. item",
+    "> quote",
+    "---",
+    "===",
+    "    code",
+    "a\\",
+    "|cell|",
+    "cs1=forged msg=x",
+    "a|9|b^c\td=e",
+    '"] <13>1 forged',
+    "&lt;b&gt; &#64;channel <b onclick=x>",
+    ":fire: :+1:",
+    "{{DATE(2017-02-14T06:08:39Z, SHORT)}}",
     "'",
     "x" * 100_000,
     "\U0001f512\u00e9",
@@ -61,3 +83,16 @@ def event_with(text: str, *, images: int = 1) -> bytes:
         data["images"][0] | {"image": text, "container": text, "detail": text, "reference": text} for _ in range(images)
     ]
     return orjson.dumps(event)
+
+
+def incident_with(text: str) -> bytes:
+    """The encoded message about an incident with this text wherever others write."""
+    message: dict[str, Any] = copy.deepcopy(dict(INCIDENTS[1]))
+    incident, event = message["data"]["incident"], message["data"]["event"]
+    incident["namespace"] = incident["user"] = incident["owner"]["name"] = incident["claimed_owner"]["name"] = text
+    for image in incident["images"]:
+        image |= {"image": text, "container": text, "detail": text}
+    event["decision"]["message"] = event["workload"]["name"] = event["request"]["user"]["name"] = text
+    for image in event["images"]:
+        image |= {"image": text, "container": text, "detail": text, "reference": text}
+    return orjson.dumps(message)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import html
 import re
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.rendering.markup import Escaped, Lines, Markup, cut_bytes, cut_chars, escape, escape_within
+from router.rendering.markup import Escaped, Lines, Markup, code, cut_bytes, cut_chars, escape, escape_within
 from router.text import one_line
-from tests.rendering.hostile import ANY_TEXT
+from tests.rendering.hostile import ANY_TEXT, HOSTILE
+from tests.rendering.readers import Elements, in_markdown
 
 SPECIAL = st.text(st.sampled_from("<>&\n\u202e\U000e0041aé "))
 
@@ -87,10 +91,11 @@ def test_what_would_do_harm_in_a_card_is_shown_and_names_are_not() -> None:
     assert [escape(name, Markup.ADAPTIVE_CARD) for name in names] == names
 
 
-LOGS = (Markup.SYSLOG, Markup.CEF, Markup.LEEF, Markup.QUOTED, Markup.LINE)
+LOGS = (Markup.SYSLOG, Markup.CEF, Markup.CEF_EXTENSION, Markup.LEEF, Markup.QUOTED, Markup.LINE)
 UNESCAPED = {
     Markup.SYSLOG: re.compile(r'[^"\\\]]|\\["\\\]]'),
-    Markup.CEF: re.compile(r"[^=\\]|\\[=\\n]"),
+    Markup.CEF: re.compile(r"[^=\\|]|\\[=\\n]"),
+    Markup.CEF_EXTENSION: re.compile(r"[^=\\]|\\[=\\n]"),
     Markup.LEEF: re.compile(r"[^|^\t]"),
     Markup.QUOTED: re.compile(r'[^"\\]|\\["\\n]'),
     Markup.LINE: re.compile("."),
@@ -117,3 +122,88 @@ def test_what_is_cut_while_it_is_escaped_is_cut_between_characters(text: str, ma
 
 def test_html_ends_no_element_and_no_attribute() -> None:
     assert escape('<b a="\'">&', Markup.HTML) == "&lt;b a=&quot;&apos;&quot;&gt;&amp;"
+
+
+MARKDOWNS = (Markup.MARKDOWN, Markup.DISCORD)
+PLACES = (
+    "{}",
+    "a {} b",
+    "a{}b",
+    "- {}",
+    "> {}",
+    "# {}",
+    "| a | {} |\n|---|---|\n| {} | b |",
+    "a\n{}\nb",
+    "[a]{}",
+    "{}{}",
+)
+"""Where a template may have a value."""
+ANY_MARKUP = st.one_of(
+    st.sampled_from(HOSTILE).map(lambda text: text[:200]),
+    st.text(st.sampled_from("#*_-+=~`[](){}<>!|\\&;:@$.1a /\n\u202e"), max_size=12),
+    ANY_TEXT.map(lambda text: text[:200]),
+)
+
+
+def shown_without_harm(text: str) -> str:
+    """What people read of it, whichever characters stand there as escapes."""
+    return re.sub(r"\s+", "", re.sub(r"\\u00([0-9a-f]{2})", lambda one: chr(int(one[1], 16)), text))
+
+
+@given(ANY_MARKUP, st.sampled_from(MARKDOWNS), st.sampled_from(PLACES))
+def test_a_value_makes_nothing_in_markdown(text: str, markup: Markup, place: str) -> None:
+    """No element but those that the template has, wherever it stands, as its reader sees it; and it is seen whole."""
+    elements, seen = in_markdown(place.replace("{}", escape(text, markup)))
+    expected, _ = in_markdown(place.replace("{}", "x" if text.strip() or "{}{}" in place else text))
+
+    if text.strip():
+        assert elements == expected
+        assert shown_without_harm(one_line(text)) in shown_without_harm(seen)
+
+
+@given(ANY_MARKUP, st.sampled_from((*MARKDOWNS, Markup.GOOGLE_CHAT)))
+def test_a_value_in_a_span_of_code_stays_there(text: str, markup: Markup) -> None:
+    elements, seen = in_markdown(f"a {code(text, markup)} b")
+
+    assert elements == [*EMPTY, *(["code_inline"] if text else [])]
+    assert shown_without_harm(one_line(text)) in shown_without_harm(seen)
+
+
+EMPTY = ["paragraph_open", "inline", "paragraph_close"]
+MENTIONS = {
+    Markup.SLACK: r"<[!@#]|<https?:",
+    Markup.ADAPTIVE_CARD: r"(?i)</?at\b",
+    Markup.MARKDOWN: r"<[!@#/:a-z]|(?<!\w)@\w",
+    Markup.DISCORD: r"<[!@#/:a-z]|@(?:everyone|here)",
+    Markup.GOOGLE_CHAT: r"<[a-z/]",
+}
+
+
+@given(ANY_MARKUP, st.sampled_from(list(MENTIONS)), st.sampled_from([escape, code]))
+def test_nobody_is_mentioned(text: str, markup: Markup, shown: Callable[[str, Markup], str]) -> None:
+    """In the form in which each service looks for mentions in a message, before or after it reads its Markdown."""
+    assert re.search(MENTIONS[markup], shown(text, markup)) is None
+
+
+@pytest.mark.parametrize("markup", MENTIONS)
+@pytest.mark.parametrize("name", ["registry.example:5000/a/b:1.4@sha256:0f", "web-7d4b9c", "shop", "1.20"])
+def test_a_name_in_a_span_of_code_is_as_it_is(markup: Markup, name: str) -> None:
+    assert code(name, markup).strip("`") == name
+
+
+def test_only_services_that_have_spans_of_code_get_them() -> None:
+    assert {markup: code("a", markup) for markup in (Markup.SLACK, Markup.NONE, Markup.HTML, Markup.ADAPTIVE_CARD)} == {
+        Markup.SLACK: "`a`",
+        Markup.NONE: "a",
+        Markup.HTML: "a",
+        Markup.ADAPTIVE_CARD: "a",
+    }
+
+
+@given(ANY_MARKUP)
+def test_a_value_in_html_is_text_and_the_value_of_its_attribute(text: str) -> None:
+    value = escape(text, Markup.HTML)
+    page = Elements(f"<p title=\"{value}\" class='{value}'>{value}</p>")
+
+    assert page.text == html.unescape(value) == one_line(text)
+    assert page.found == [("p", [("title", one_line(text)), ("class", one_line(text))])]

@@ -1,7 +1,11 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.routing import Answered, RoutingTree, steps
+from router.routing import Answered, RouteSettings, RoutingTree, steps
 from tests.routing.event import event
 from tests.routing.test_tree import EXAMPLE, ROUTE, TREES, Node
 
@@ -29,6 +33,31 @@ def test_what_is_explained_is_what_is_done(root: Node, draw: st.DataObject) -> N
 
     assert tuple(told["events"]) == routed.destinations
     assert tuple(told["incidents"]) == tuple(one.destination for one in routed.incidents)
+
+
+@given(TREES, st.data())
+def test_break_glass_is_told_by_every_route_of_the_incidents_lane(root: Node, draw: st.DataObject) -> None:
+    """Whatever its matchers and its severity say; who else is told stays as it is."""
+    route, data = ROUTE.validate_python(with_about(root, draw)), dict(event())
+    broken = {**data, "decision": {**event()["decision"], "break_glass": "the registry is down"}}
+    tree = RoutingTree(route)
+    usual, routed = tree.routed(data, "high"), tree.routed(broken, "critical")
+    explained = steps(route, broken)
+
+    assert routed.destinations == usual.destinations
+    assert {one.destination for one in routed.incidents} >= {one.destination for one in usual.incidents}
+    assert {one.severity for one in routed.incidents} <= {"critical"}
+    told = {name for step in explained if step.of.lane == "incidents" for name in step.told}
+    assert told == {one.destination for one in routed.incidents}
+    assert told == _of_every_incident_route(route, "events", ("decisions",), ())
+
+
+def _of_every_incident_route(
+    route: RouteSettings, lane: str, about: Sequence[str], destinations: Sequence[str]
+) -> set[str]:
+    lane, about, destinations = route.lane or lane, route.about or about, route.destinations or destinations
+    own = set(destinations) if lane == "incidents" and "decisions" in about else set()
+    return own.union(*(_of_every_incident_route(child, lane, about, destinations) for child in route.routes))
 
 
 def test_each_route_says_why() -> None:

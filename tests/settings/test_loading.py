@@ -216,6 +216,52 @@ def test_enforcing_without_pinning_is_a_warning(tmp_path: Path) -> None:
     assert not loaded(tmp_path, unpinned.replace("payments: enforce", "payments: detect")).warnings
 
 
+EXEMPTION = 'exemptions: [{pattern: "r.example/*", namespaces: [shop], until: 2999-12-31, reason: "SEC-1"}]\n'
+
+
+def test_an_exemption_that_lasts_is_no_warning_and_one_that_has_ended_is(tmp_path: Path) -> None:
+    over = EXEMPTION.replace("2999-12-31", "2020-01-31T12:00:00+01:00")
+    (warning,) = loaded(tmp_path, SMALL + over).warnings
+
+    assert not loaded(tmp_path, SMALL + EXEMPTION).warnings
+    assert "exemptions[0].until: it has ended at 2020-01-31T11:00:00Z and lets in nothing" in warning
+
+
+@pytest.mark.parametrize(
+    ("what", "instead", "told"),
+    [
+        (", until: 2999-12-31", "", "exemptions[0].until: is missing"),
+        (', reason: "SEC-1"', "", "exemptions[0].reason: is missing"),
+        ('"SEC-1"', '" "', "it says nothing"),
+        ("2999-12-31", "soon", '"soon" is no end'),
+        ("[shop]", "[]", "exemptions[0].namespaces"),
+        ("[shop]", "[Shop]", "exemptions[0].namespaces[0]"),
+        ('"r.example/*"', '"https://r.example"', "names have no scheme"),
+    ],
+)
+def test_an_exemption_without_reason_or_end_is_refused(tmp_path: Path, what: str, instead: str, told: str) -> None:
+    assert told in refused(tmp_path, SMALL + EXEMPTION.replace(what, instead))
+
+
+def test_programs_that_may_break_the_glass_are_a_warning_and_so_is_a_port_that_asks_nobody_who_he_is(
+    tmp_path: Path,
+) -> None:
+    glass = "break_glass: {allowed: {users: [alice, 'system:serviceaccount:ci:deployer'], groups: [sre]}, for: 1h}\n"
+    settings, warnings = loaded(tmp_path, SMALL + glass).settings, loaded(tmp_path, SMALL + glass).warnings
+
+    assert settings.break_glass is not None
+    assert settings.break_glass.for_ == 3600.0
+    assert len(warnings) == 2
+    assert "break_glass.allowed: whoever reaches the webhook can claim" in warnings[0]
+    assert "break_glass.allowed.users[1]: " in warnings[1]
+    assert "stands for programs" in warnings[1]
+
+
+@pytest.mark.parametrize("mistake", ["{}", "{allowed: {}}", "{allowed: {users: [a]}, for: 30d}", "{users: [a]}"])
+def test_a_glass_that_nobody_or_anybody_may_break_is_refused(tmp_path: Path, mistake: str) -> None:
+    assert "break_glass" in refused(tmp_path, SMALL + f"break_glass: {mistake}\n")
+
+
 def test_a_rule_for_a_tag_that_is_laxer_than_its_neighbour_is_a_warning(tmp_path: Path) -> None:
     rules = """policy:
   - {pattern: "registry.k8s.io/pause:debug", verifier: open}
@@ -391,3 +437,29 @@ def test_whoever_admits_what_any_registry_leaves_unanswered_is_warned(
     warnings = loaded(tmp_path, SMALL.replace('[{pattern: "**", verifier: deny}]', rule)).warnings
 
     assert any("names no registry" in warning for warning in warnings) == is_warned_of
+
+
+def test_what_the_file_enforces_and_the_api_server_knows_by_a_label_is_a_warning(tmp_path: Path) -> None:
+    """Its webhook for namespaces without the label lets everything in while nobody answers."""
+    by_label = example().replace("  default: detect", "  label: gatecrier.dev/mode\n  default: detect")
+    (warning,) = loaded(tmp_path, by_label).warnings
+
+    assert "enforcement.namespaces.payments: is enforced by this file, which the API server does not know" in warning
+    assert "kubectl label namespace payments gatecrier.dev/mode=enforce" in warning
+
+
+@pytest.mark.parametrize(
+    "spared", ["never_block: [payments]\n  #", "label_may_lower: [payments]\n  #", "label_may_lower: ['*']\n  #"]
+)
+def test_what_the_file_does_not_enforce_after_all_needs_no_label(tmp_path: Path, spared: str) -> None:
+    by_label = example().replace("  default: detect", "  label: gatecrier.dev/mode\n  default: detect")
+
+    assert not loaded(tmp_path, by_label.replace("never_block:", spared)).warnings
+
+
+def test_a_default_that_enforces_needs_labels_everywhere(tmp_path: Path) -> None:
+    by_label = example().replace("  default: detect", "  label: gatecrier.dev/mode\n  default: enforce")
+
+    first, second = loaded(tmp_path, by_label).warnings
+    assert "enforcement.default: is enforced by this file" in first
+    assert "enforcement.namespaces.payments: is enforced by this file" in second

@@ -26,6 +26,15 @@ UNKNOWN_KEYS: list[Mistake] = [
 WRONG_VALUES: list[Mistake] = [
     ("default: detect", "default: detekt", ["detekt", 'did you mean "detect"', "enforce"]),
     ("payments: enforce", "payments: on", ["enforcement.namespaces.payments", '"on"', "enforce, detect"]),
+    ("default: detect", "default: off", ["enforcement.default", "label alone", "`detect`"]),
+    ("payments: enforce", "payments: off", ["enforcement.namespaces.payments", "label alone", "`detect`"]),
+    (
+        "default: detect",
+        "label: gatecrier.dev/mode/x",
+        ["enforcement.label", "gatecrier.dev/mode/x", "no key of a label"],
+    ),
+    ("default: detect", "label_may_lower: [batch]", ["enforcement.label_may_lower", "add `label: gatecrier.dev/mode`"]),
+    ("default: detect", "label_may_lower: [BATCH]", ["enforcement.label_may_lower[0]", "BATCH"]),
     ('"team-*": detect', '"Team*": detect', ['enforcement.namespaces["Team*"]']),
     ("deadline: 8s", "deadline: 8", ["webhook.deadline", "8 is not a valid duration"]),
     ("deadline: 8s", "deadline: -8s", ["webhook.deadline", "-8s"]),

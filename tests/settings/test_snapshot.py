@@ -8,7 +8,7 @@ import pytest
 from router.errors import ConfigurationError
 from router.settings.loading import Loaded, attempt, checked
 from router.settings.snapshot import Reading, Snapshot
-from tests.settings.configurations import ENVIRONMENT, example, loaded, refused, written
+from tests.settings.configurations import ENVIRONMENT, SMALL, example, loaded, refused, written
 
 
 def test_a_file_is_read_once(tmp_path: Path) -> None:
@@ -177,3 +177,65 @@ def test_a_webhook_with_a_template_and_no_fallback_is_worth_a_note(tmp_path: Pat
 
     assert any("add fallback_template" in note for note in notes)
     assert not any("fallback_template" in note for note in loaded(tmp_path, example()).notes)
+
+
+def test_a_template_of_a_webhook_has_the_markup_that_its_operator_says(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "own.json").write_text("""{"{{ '<' }}": 1, "&lt;": 2}""")
+    text = OWN.replace("template: own,", "template: own, markup: html,")
+
+    (tmp_path / "key").write_text("a secret")
+
+    loaded(tmp_path, OWN)
+    assert "template own: line 1: two keys" in refused(tmp_path, text)
+
+
+OWN = SMALL.replace(
+    "[{name: archive, kind: file, path: events.jsonl}]",
+    '[{name: archive, kind: webhook, url: "https://a.example/x", template: own, secrets: {key: {file: key}}}]\n'
+    "templates: {directory: templates}",
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (
+            '\n"{{ destination.secrets.kye }}"',
+            (
+                'template own: line 2: the destination has no secret "kye"; did you mean "key"? (known: key); or say '
+                "`secrets: {kye: {file: PATH}}` at the destination"
+            ),
+        ),
+        ('"{{ destination.secrets.key | upper }}"', "template own: line 1: a secret stands alone"),
+    ],
+)
+def test_a_secret_in_a_template_is_one_of_its_destination(tmp_path: Path, source: str, told: str) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "own.json").write_text(source)
+    (tmp_path / "key").write_text("a secret")
+
+    assert f"destinations[0].template (archive): {told}" in refused(tmp_path, OWN)
+
+
+def test_the_name_of_a_secret_is_one_that_a_template_can_write(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("a secret")
+
+    assert '"a-b" is not a valid name of a secret; write small letters' in refused(
+        tmp_path, OWN.replace("{key:", "{a-b:")
+    )
+
+
+def test_a_secret_of_a_template_follows_its_file(tmp_path: Path) -> None:
+    """As every secret does: a reload takes the new content, and what has not changed is the same."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "own.json").write_text('"{{ destination.secrets.key }}"')
+    found = []
+    for content in ("one", "two", "two"):
+        (tmp_path / "key").write_text(content)
+        found.append(loaded(tmp_path, OWN))
+    first, second, third = (one.settings.destinations[0] for one in found)
+
+    assert first != second
+    assert second == third
+    assert [one.snapshot == found[1].snapshot for one in found] == [False, True, True]

@@ -70,11 +70,13 @@ class Served:
             process.send_signal(signal.SIGTERM)
             self.exit_code = await asyncio.to_thread(process.wait, 40)
 
-    async def exchange(self, body: bytes, head: str = "", patience: str = "10s") -> tuple[int, bytes]:
+    async def exchange(
+        self, body: bytes, head: str = "", patience: str = "10s", path: str = "/validate"
+    ) -> tuple[int, bytes]:
         """One POST over a connection of its own: status and body; raises OSError or EOFError where there is none."""
         reader, writer = await self.connection()
         try:
-            writer.write(self.request(len(body), head, patience) + body)
+            writer.write(self.request(len(body), head, patience, path) + body)
             await writer.drain()
             answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             lines = answer.lower().split("\r\n")
@@ -88,10 +90,10 @@ class Served:
         return await asyncio.open_connection("127.0.0.1", self.webhook, ssl=self.tls, local_addr=(self.source, 0))
 
     @staticmethod
-    def request(length: int, head: str = "", patience: str = "10s") -> bytes:
+    def request(length: int, head: str = "", patience: str = "10s", path: str = "/validate") -> bytes:
         """A request's head."""
         return (
-            f"POST /validate?timeout={patience} HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\n"
+            f"POST {path}?timeout={patience} HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\n"
             f"{head}Content-Length: {length}\r\n\r\n"
         ).encode()
 

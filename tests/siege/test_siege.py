@@ -46,17 +46,19 @@ class Steady:
                 group.create_task(self._ask(number))
 
     async def _ask(self, number: int) -> None:
-        image, namespace, is_allowed = (
-            (self.signed, "strict", True),
-            (self.unsigned, "strict", False),
-            (self.unsigned, "elsewhere", True),
-            ("busybox", "strict", True),
-        )[number % 4]
+        image, namespace, path, is_allowed = (
+            (self.signed, "strict", "/validate", True),
+            (self.unsigned, "strict", "/validate", False),
+            (self.unsigned, "elsewhere", "/validate", True),
+            (self.unsigned, "elsewhere", "/validate/detect", True),
+            (self.unsigned, "elsewhere", "/validate/enforce", False),
+            ("busybox", "strict", "/validate", True),
+        )[number % 6]
         uid = str(uuid.UUID(int=number))
         body = json.dumps(pod(image, namespace=namespace, uid=uid)).encode()
         try:
             async with asyncio.timeout(10):
-                status, answer = await self.served.exchange(body)
+                status, answer = await self.served.exchange(body, path=path)
         except hostile.TROUBLE as error:
             self.wrong[repr(error)] += 1
             return

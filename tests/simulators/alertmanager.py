@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,10 +68,16 @@ class Alertmanager:
 @pytest.fixture(scope="session")
 def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
     """One that every test of a session uses: each asks for its own labels."""
+    with started(tmp_path_factory.mktemp("alertmanager")) as one:
+        yield one
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Alertmanager]:
+    """One of its own, which keeps its files there."""
     program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
     if program is None:
         pytest.skip("Alertmanager is not installed (Debian: apt-get install prometheus-alertmanager)")
-    folder: Path = tmp_path_factory.mktemp("alertmanager")
     (folder / "config.yml").write_text(_CONFIGURATION)
     options = {
         "config.file": folder / "config.yml",

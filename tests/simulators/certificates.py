@@ -57,3 +57,10 @@ def self_signed(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = Non
         certificate.public_bytes(serialization.Encoding.PEM),
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
+
+
+def stored(folder: Path, name: str, certificate: SelfSigned) -> Path:
+    """The certificate in a file; its key lies beside it, NAME.key."""
+    (folder / f"{name}.pem").write_bytes(certificate.certificate)
+    (folder / f"{name}.key").write_bytes(certificate.key)
+    return folder / f"{name}.pem"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ class Receipt:
     path: str
     headers: dict[str, str]
     body: bytes
+    """As it was before it was compressed, if it was."""
+    method: str = "POST"
 
 
 @dataclass
@@ -113,4 +116,7 @@ class Sink:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        return Receipt(head[0].split(" ")[1], headers, body)
+        if headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        method, path, *_ = head[0].split(" ")
+        return Receipt(path, headers, body, method)

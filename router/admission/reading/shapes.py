@@ -8,7 +8,10 @@ Source: Kubernetes API reference v1.35: admission.k8s.io/v1, PodSpec, the worklo
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct
+from functools import lru_cache
+from typing import cast
+
+from msgspec import Raw, Struct, defstruct
 
 MISSING = Raw(b"")
 """What is not there."""
@@ -76,6 +79,7 @@ class Metadata(Struct, gc=False, frozen=True, rename="camel"):
     labels: Labels | None = None
     generate_name: str | None = None
     deletion_timestamp: str | None = None
+    annotations: Raw = MISSING
     owner_references: Raw = MISSING
 
 
@@ -154,3 +158,18 @@ class Volume(Struct, gc=False, frozen=True):
     name: str | None = None
     image: ImageSource | None = None
     csi: CsiSource | None = None
+
+
+class Annotation(Struct, gc=False, frozen=True):
+    """One of an object's annotations; `annotation` makes the shape that reads it by its name."""
+
+    value: str | None = None
+
+
+@lru_cache(maxsize=4)
+def annotation(name: str) -> type[Annotation]:
+    """The shape of `metadata.annotations` of which this one is read."""
+    made = defstruct(
+        "OneAnnotation", [("value", str | None, None)], bases=(Annotation,), rename={"value": name}, frozen=True
+    )
+    return cast("type[Annotation]", made)  # as `bases` says

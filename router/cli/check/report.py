@@ -142,6 +142,8 @@ def _show_image(page: Page, finding: Finding) -> None:
     if not finding.is_failing:
         tolerated = ", tolerated" if finding.is_tolerated else ""
         page.line(f"{where}: {finding.place.image}: {finding.verdict} ({finding.reason}{tolerated})", 2)
+        if finding.exempted is not None:
+            page.line(finding.judgement.detail, 4)
         return
     page.line(f"{where}: {finding.place.image}", 2)
     show_verdict(page, finding, 4)

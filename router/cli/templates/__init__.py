@@ -11,7 +11,7 @@ from router.cli.exit_codes import YES
 from router.cli.pages import Page
 from router.cli.parsing import command, configured, group
 from router.cli.tables import table
-from router.cli.templates import rendering, testing
+from router.cli.templates import rendering, sending, studio, testing
 from router.errors import MisusedError
 from router.text import advice, one_line, shown
 
@@ -24,7 +24,7 @@ def add(subcommands: Subcommands) -> None:
     inner = group(
         subcommands,
         "templates",
-        brief="write templates: show, render, lint and test them",
+        brief="write templates: show, render, lint, test and send them, or write them in a browser",
         examples="gatecrier templates list\ngatecrier templates render slack --event rejected-many-images",
     )
     _add_list(inner)
@@ -32,6 +32,8 @@ def add(subcommands: Subcommands) -> None:
     _add_examples(inner)
     rendering.add(inner)
     testing.add(inner)
+    sending.add(inner)
+    studio.add(inner)
 
 
 def _add_list(inner: Subcommands) -> None:

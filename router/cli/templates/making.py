@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from router.cli.supposed import event_in, event_named
 from router.cli.templates.cuts import cuts, values_of
 from router.cli.templates.shelf import Entry
 from router.destinations.catalogue import kind_of
+from router.destinations.dialect import Reply
 from router.destinations.document import Document
-from router.destinations.kind import HttpKind
+from router.destinations.kind import HttpKind, OwnKind
 from router.destinations.settings import CommonSettings
 from router.destinations.words import references_of
 from router.errors import MisusedError, OutboxError, TemplateError
@@ -33,10 +34,10 @@ from router.rendering.examples import BY_NAME
 from router.rendering.library import Templates
 from router.rendering.markup import Markup
 from router.rendering.renderer import Rendered, Renderer
+from router.rendering.secret_places import MASK
 from router.settings.templates_part import destination_of
 from router.text import listed, more, shown
 
-MASK = "[redacted]"
 _CUTS_SHOWN = 20
 
 
@@ -48,6 +49,8 @@ class Made:
     """What is sent, without secrets; empty where nothing is."""
     notes: tuple[str, ...]
     """Its size, the limits that hold, and what was cut, a line each."""
+    document: bytes
+    """What the template makes, before anything was made of that."""
 
 
 def event_meant(name: str | None, template: Entry, config: Path | None, folder: Path = Path()) -> Mapping[str, object]:
@@ -69,12 +72,17 @@ def event_meant(name: str | None, template: Entry, config: Path | None, folder: 
     event = examples.get(name) or _elsewhere(name, config, folder)
     if event is None:
         raise MisusedError(f"{shown(name)} is no example, no file and no stored event; expected {listed([*examples])}")
+    check_purpose(template, event, shown(name))
+    return event
+
+
+def check_purpose(template: Entry, event: Mapping[str, object], name: str) -> None:
+    """Raise MisusedError where the template is for others than this event, which is called so."""
     if (purpose := purpose_of(event)) not in template.purposes:
         raise MisusedError(
             f"the template {template.name} is for {' and '.join(f'{one}s' for one in template.purposes)}; "
-            f"{shown(name)} is about a{'n' * (purpose == 'incident')} {purpose}"
+            f"{name} is about a{'n' * (purpose == 'incident')} {purpose}"
         )
-    return event
 
 
 def _elsewhere(name: str, config: Path | None, folder: Path) -> Mapping[str, object] | None:
@@ -89,11 +97,19 @@ def _elsewhere(name: str, config: Path | None, folder: Path) -> Mapping[str, obj
         raise OutboxError(told) from error
 
 
-def rendered(template: Entry, event: Mapping[str, object], markup: Markup, name: str, kind: str) -> Rendered:
-    """What the template makes of it for a destination; raises TemplateError where it fails."""
+def rendered(
+    template: Entry,
+    event: Mapping[str, object],
+    markup: Markup,
+    name: str,
+    kind: str,
+    secrets: Iterable[str] | None = None,
+) -> Rendered:
+    """What the template makes of it for a destination with such secrets, masked; raises TemplateError if it fails."""
     parsed = template.parsed(markup)
     templates = Templates(of_decisions=parsed, of_notices=parsed, of_incidents=parsed)
-    found = Renderer(templates, kind=kind, name=name).render(as_json(event))
+    masked = None if secrets is None else dict.fromkeys(secrets, MASK)
+    found = Renderer(templates, kind=kind, name=name, secrets=masked).render(as_json(event))
     if found.problem is not None:
         is_ours = found.problem.startswith("template ")
         raise TemplateError(found.problem if is_ours else f"the event is not whole: {found.problem} is missing")
@@ -109,30 +125,38 @@ def made(template: Entry, event: Mapping[str, object], destination: tuple[Path, 
     """
     if destination is None:
         found = rendered(template, event, template.markups[0], "example", "webhook")
-        return Made(found.body, (f"{len(found.body)} bytes; a document has at most {SIZE}",))
+        return Made(found.body, (f"{len(found.body)} bytes; a document has at most {SIZE}",), found.body)
     settings = destination_of(*destination, os.environ)
     kind = kind_of(settings)
-    found = rendered(template, event, kind.markup, settings.name, kind.name)
+    found = rendered(template, event, kind.markup_by(settings.reads), settings.name, kind.name, settings.secrets)
     event_type, event_id = (str(event.get(key, "")) for key in ("type", "id"))
     sent = _sent(settings, Document(event_id, found.body, found.content_type, found.value, type=event_type))
     if sent is None:
-        return Made(b"", (f"nothing is sent: {settings.name} does not want such an event",))
+        return Made(b"", (f"nothing is sent: {settings.name} does not want such an event",), found.body)
     limits = "".join(f"; at most {most} {what}" for what, most in kind.limits.items())
-    size = f"{len(sent)} bytes as {settings.name} ({kind.name}) is sent them{limits}"
-    lost = [*cuts([*values_of(found.body)], [*values_of(sent)])]
-    return Made(_masked(sent, settings), (size, *lost[:_CUTS_SHOWN], *more(len(lost), _CUTS_SHOWN)))
+    body, content_type = sent
+    size = f"{len(body)} bytes as {settings.name} ({kind.name}) is sent them{limits}"
+    lost = [*cuts([*values_of(found.body)], [*values_of(body)])] if "json" in content_type else []
+    notes = (size, *lost[:_CUTS_SHOWN], *more(len(lost), _CUTS_SHOWN))
+    return Made(_masked(body, settings), notes, _masked(found.body, settings))
 
 
-def _sent(settings: CommonSettings, document: Document) -> bytes | None:
+def _sent(settings: CommonSettings, document: Document) -> tuple[bytes, str] | None:
+    """The body, and its media type."""
     match kind_of(settings):
         case HttpKind() as kind:
-            exchange = kind.dialect(kind.own(settings)).exchange([document], time.time())
+            exchange = kind.dialect(kind.own(settings)).exchange([document], now := time.time())
             try:
-                return next(exchange).body
+                post = next(exchange)
+                while post.if_nothing:
+                    post = exchange.send(Reply(200, post.if_nothing, None, now))
             except StopIteration:
                 return None
+            return post.body, post.headers.get("Content-Type", "")
+        case OwnKind() as kind if kind.sent is not None:
+            return kind.sent(kind.own(settings), document), ""
         case _:
-            return document.body
+            return document.body, document.content_type
 
 
 def _masked(body: bytes, settings: CommonSettings) -> bytes:

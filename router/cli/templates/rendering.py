@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from dataclasses import dataclass
 from difflib import unified_diff
 from typing import TYPE_CHECKING
 
@@ -17,12 +15,11 @@ from router.errors import TemplateError
 from router.text import listed, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from router.cli.parsing import Subcommands
+    from router.cli.templates.flaws import Flaw
     from router.cli.templates.shelf import Entry
-    from router.rendering.context import Purpose
-    from router.rendering.markup import Markup
 
 
 def add(inner: Subcommands) -> None:
@@ -86,23 +83,13 @@ def _print(lines: Sequence[str]) -> None:
         page.raw(one_line(line) if page.is_terminal else line)
 
 
-@dataclass(frozen=True, slots=True)
-class _Flaw:
-    """What is wrong with a template."""
-
-    purpose: Purpose
-    line: int | None
-    text: str
-    examples: Sequence[str]
-    """For which it shows; none where it shows for all."""
-
-
 def _lint(arguments: argparse.Namespace) -> int:
+    from router.cli.templates.flaws import flaws_of  # noqa: PLC0415 - as above
     from router.cli.templates.shelf import shelf, wanted  # noqa: PLC0415 - as above
 
     def ask() -> Answer:
         named = [wanted(arguments.config, name) for name in arguments.templates]
-        found = [(one, [*dict.fromkeys(_flaws(one))]) for one in named or shelf(arguments.config).values()]
+        found = [(one, [*dict.fromkeys(flaws_of(one))]) for one in named or shelf(arguments.config).values()]
         count = sum(1 for _, flaws in found if flaws)
         lines = [_line(one, flaw) for one, flaws in found for flaw in flaws]
         lines.append(
@@ -113,34 +100,13 @@ def _lint(arguments: argparse.Namespace) -> int:
     return answered(arguments, ask)
 
 
-def _flaws(template: Entry) -> Iterator[_Flaw]:
-    for purpose in template.purposes:
-        for markup in template.markups:
-            yield from _flaws_of(template, purpose, markup)
-
-
-def _flaws_of(template: Entry, purpose: Purpose, markup: Markup) -> Iterator[_Flaw]:
-    from router.rendering.rehearsal import REHEARSALS  # noqa: PLC0415 - as above
-
-    rehearsal = REHEARSALS[purpose]
-    try:
-        mistakes = rehearsal.mistakes(template.parsed(markup, rehearsal.known))
-    except TemplateError as error:
-        mistakes = {str(error): ()}
-    for told, examples in mistakes.items():
-        beginning = re.match(rf"template {re.escape(template.name)}: (?:line ([0-9]+): )?", told)
-        text, line = (told[beginning.end() :], beginning[1]) if beginning else (told, None)
-        is_of_all = len(examples) == len(rehearsal.contexts)
-        yield _Flaw(purpose, int(line) if line else None, text, () if is_of_all else tuple(examples))
-
-
-def _line(template: Entry, flaw: _Flaw) -> str:
+def _line(template: Entry, flaw: Flaw) -> str:
     place = template.path if flaw.line is None else f"{template.path}:{flaw.line}"
     whose = f"for {listed(flaw.examples)}" if flaw.examples else f"for every {flaw.purpose}"
     return one_line(f"{place}: {flaw.text} ({whose})")
 
 
-def _object(template: Entry, flaws: Sequence[_Flaw]) -> Object:
+def _object(template: Entry, flaws: Sequence[Flaw]) -> Object:
     return {
         "template": template.name,
         "file": str(template.path),

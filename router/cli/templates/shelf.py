@@ -11,24 +11,23 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from router.cli.parsing import DEFAULT_CONFIG
 from router.destinations.catalogue import KINDS
+from router.destinations.uses import Written, uses_of
 from router.errors import MisusedError, TemplateError
 from router.rendering.context import Purpose
-from router.rendering.library import SUFFIX, Library
+from router.rendering.library import NOTICES, SUFFIX, Library
 from router.rendering.markup import Markup
 from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
 from router.settings.snapshot import read_file
-from router.settings.templates_part import Use, directory_of, uses_of
+from router.settings.templates_part import directory_of, told_by
 from router.text import advice, shown
-
-NOTICES = "notices/"
-"""What the names of templates of notices begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +43,16 @@ class Entry:
     """How its texts are read; one or more."""
     used_by: Sequence[str] = ()
     """Names of destinations."""
+    kinds: Sequence[str] = ()
+    """Names of the kinds of those, or of those that it is shipped for."""
+    draft: str | None = None
+    """Its text where somebody is writing it; else its file has that."""
 
     @property
     def source(self) -> str:
         """Its text; raises TemplateError where it can't be read."""
+        if self.draft is not None:
+            return self.draft
         found = Library([self.path.parent], read_file).source(self.path.name.removesuffix(SUFFIX))
         if found is None:
             raise TemplateError(f"the template {self.path} is not there")
@@ -67,7 +72,7 @@ def shelf(path: Path) -> Mapping[str, Entry]:
     """Every template by its name; raises ConfigurationError where the configuration can't be read."""
     config = config_of(path)
     directory = None if config is None else directory_of(config)
-    uses = [] if config is None else [*uses_of(config)]
+    uses = [] if config is None else [*_uses(config)]
     found = {f"{NOTICES}{one.stem}": one for one in _files(notices_folder())}
     found |= {one.stem: one for one in _files(shipped_folder())}
     own = {} if directory is None else {one.stem: one for one in _files(directory)}
@@ -77,10 +82,11 @@ def shelf(path: Path) -> Mapping[str, Entry]:
     }
 
 
-def entry(name: str, path: Path, uses: Iterable[Use] = (), *, is_shipped: bool = False) -> Entry:
+def entry(name: str, path: Path, uses: Iterable[_Use] = (), *, is_shipped: bool = False) -> Entry:
     """The template in this file, as whoever uses it needs it, or as its name says (2)."""
     uses = list(uses)
-    told = uses or [*_of_kinds(name)] or [Use(name, "", "incident" if _is_of_incidents(name) else "decision", _DATA)]
+    by_name = _Use(name, "", "incident" if name.endswith("-incident") else "decision", Markup.NONE, "")
+    told = uses or [use for use in _of_kinds() if use.template == name] or [by_name]
     return Entry(
         name,
         path,
@@ -88,25 +94,28 @@ def entry(name: str, path: Path, uses: Iterable[Use] = (), *, is_shipped: bool =
         tuple(dict.fromkeys(use.purpose for use in told)),
         tuple(dict.fromkeys(use.markup for use in told)),
         tuple(dict.fromkeys(use.destination for use in uses)),
+        tuple(dict.fromkeys(use.kind for use in told if use.kind)),
     )
 
 
-_DATA = Markup.NONE
+class _Use(NamedTuple):
+    template: str
+    destination: str
+    purpose: Purpose
+    markup: Markup
+    kind: str
 
 
-def _is_of_incidents(name: str) -> bool:
-    return name.endswith("-incident")
+def _uses(config: Path) -> Iterator[_Use]:
+    for destination, told in told_by(config).items():
+        for use in told.uses:
+            yield _Use(use.template, destination, use.purpose, told.markup, told.kind.name if told.kind else "")
 
 
-def _of_kinds(name: str) -> Iterable[Use]:
+def _of_kinds() -> Iterator[_Use]:
     for kind in KINDS:
-        if kind.template is not None:
-            if name == kind.template:
-                yield Use(name, "", "decision", kind.markup)
-            if name == kind.incident_template:
-                yield Use(name, "", "incident", kind.markup)
-            if name == f"{NOTICES}{kind.template}":
-                yield Use(name, "", "notice", kind.markup)
+        for use in uses_of(Written(), kind, None):
+            yield _Use(use.template, "", use.purpose, kind.markup, kind.name)
 
 
 def wanted(path: Path, name: str) -> Entry:

@@ -19,6 +19,7 @@ Rules:
     lost): Alertmanager notifies nobody of the end of what never fired.
 (4) Every replica is told in each attempt, whatever became of the others. One that took it makes a receipt: replicas
     tell each other what they have notified, and one that was away is told with the next message.
+    The last message about an open incident is delivered again every `resend_every`: alerts are kept in memory alone.
 (5) A message that comes after a later one about its incident (`is_late`) is taken and not sent: Alertmanager has no
     history, and an old state would replace the new one.
 """
@@ -84,17 +85,12 @@ class AlertmanagerSettings(HttpSettings):
     """With `username`, by reference."""
     bearer: Secret | None = None
     """A token, by reference, instead of `username` and `password`."""
-    resend_every: Duration | None = None
-    """Not there yet, and refused: open alerts are not posted again by themselves; they have an end far ahead."""
+    resend_every: Annotated[Duration, Field(ge=10)] = 60.0
+    """How often the alert of an open incident is posted again: Alertmanager keeps alerts in memory alone."""
     _forget_after: float = PrivateAttr(default=604_800.0)
 
     @model_validator(mode="after")
     def _can_be_told(self) -> Self:
-        if self.resend_every is not None:
-            raise ValueError(
-                "`resend_every` is not there yet: an open alert ends incidents.forget_after after it was last told; "
-                "leave it out"
-            )
         if (self.username is None) != (self.password is None):
             raise ValueError("`username` and `password` go together")
         if self.bearer is not None and self.username is not None:
@@ -120,6 +116,11 @@ class AlertmanagerSettings(HttpSettings):
     def endpoint(self) -> str:
         """The whole URL of the first replica."""
         return self.replicas[0]
+
+    @property
+    def resends(self) -> float:
+        """As an operator says."""
+        return self.resend_every
 
     @property
     def lasts(self) -> float:
@@ -256,9 +257,20 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(alert), "application/json"
 
 
+def ending(document: Document) -> Document | None:
+    """Ends the alert."""
+    made = alert_of(document.body)
+    if made.get("endsAt") is not None:
+        return None
+    return replace(document, body=orjson.dumps({**made, "endsAt": "now"}), value=None, minimal=None)
+
+
 KIND = HttpKind(
     settings=AlertmanagerSettings,
     dialect=AlertmanagerDialect,
+    deduplicates="labels: the same alert",
+    updates="the same alert; ended when it is over",
     limits={"characters of an annotation": ANNOTATION_LIMIT},
     minimal=minimal,
+    ending=ending,
 )

@@ -79,6 +79,9 @@ class DatadogSettings(BatchSettings):
     batch_bytes: Annotated[Size, Field(le=4 * 2**20)] = 4 * 2**20
     """How many bytes of logs one request may carry."""
 
+    compression: Literal["none", "gzip"] = "gzip"
+    """How the body of a request is compressed; limits count what it is before."""
+
     @model_validator(mode="after")
     def _has_endpoint(self) -> Self:
         if (self.site is None) == (self.url is None):

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from router.by_reference import Secret
-from router.destinations.bulk import FORMAT, BulkDialect, BulkSettings, minimal
+from router.destinations.bulk import DEDUPLICATES, FORMAT, BulkDialect, BulkSettings, minimal
 from router.destinations.kind import HttpKind
 from router.destinations.settings import checked_token
 from router.outbound.basic import basic_authorization
@@ -52,4 +52,6 @@ def _dialect(settings: ElasticsearchSettings) -> BulkDialect:
     return BulkDialect(settings.data_stream, settings.authorization, settings.pipeline or "")
 
 
-KIND = HttpKind(settings=ElasticsearchSettings, dialect=_dialect, format=FORMAT, minimal=minimal)
+KIND = HttpKind(
+    settings=ElasticsearchSettings, dialect=_dialect, format=FORMAT, deduplicates=DEDUPLICATES, minimal=minimal
+)

@@ -57,6 +57,8 @@ class FileDestination:
 
     concurrency = 1
     """One writer, so that lines keep their order."""
+    linger = 0.0
+    """A line that waits is none that is on the disk."""
 
     def __init__(self, settings: FileSettings) -> None:
         self.name = settings.name

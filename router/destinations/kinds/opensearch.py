@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from router.by_reference import Secret
-from router.destinations.bulk import FORMAT, BulkDialect, BulkSettings, minimal
+from router.destinations.bulk import DEDUPLICATES, FORMAT, BulkDialect, BulkSettings, minimal
 from router.destinations.kind import HttpKind
 from router.outbound.basic import basic_authorization
 
@@ -31,4 +31,6 @@ def _dialect(settings: OpensearchSettings) -> BulkDialect:
     return BulkDialect(settings.data_stream, basic_authorization(settings.username, settings.password.reveal()))
 
 
-KIND = HttpKind(settings=OpensearchSettings, dialect=_dialect, format=FORMAT, minimal=minimal)
+KIND = HttpKind(
+    settings=OpensearchSettings, dialect=_dialect, format=FORMAT, deduplicates=DEDUPLICATES, minimal=minimal
+)

@@ -52,6 +52,9 @@ class OtlpSettings(BatchSettings):
     headers: Headers = Field(default_factory=dict)
     """Headers that are sent besides; a value may be a reference."""
 
+    compression: Literal["none", "gzip"] = "gzip"
+    """How the body of a request is compressed; limits count what it is before."""
+
     @model_validator(mode="after")
     def _has_endpoint(self) -> Self:
         checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)

@@ -273,13 +273,25 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(event), "application/json"
 
 
+def ending(document: Document) -> Document | None:
+    """Resolves the alert."""
+    event = mended(document)
+    if event["event_action"] != "trigger":
+        return None
+    body = orjson.dumps({"event_action": "resolve", "dedup_key": event["dedup_key"]})
+    return replace(document, body=body, value=None, minimal=None)
+
+
 KIND = HttpKind(
     settings=PagerdutySettings,
     dialect=PagerdutyDialect,
+    deduplicates="`dedup_key`: the same alert",
+    updates="the same alert; resolved when it is over",
     limits={
         "bytes of an event": SIZE_LIMIT,
         "characters of a summary": SUMMARY_LIMIT,
         "characters of another text": TEXT_LIMIT,
     },
     minimal=minimal,
+    ending=ending,
 )

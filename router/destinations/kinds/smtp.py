@@ -42,7 +42,7 @@ from router.destinations.outcome import Delivered, Outcome, TryAgain, Undelivera
 from router.destinations.own_thread import OwnThread
 from router.destinations.socket_settings import SocketSettings
 from router.destinations.wires import attempted
-from router.destinations.words import Words
+from router.destinations.words import Words, references_of
 from router.errors import TemplateError
 from router.fields import Duration
 from router.outbound.addresses import AddressGuard
@@ -114,6 +114,7 @@ class SmtpDestination:
 
     concurrency = 1
     batch_size = 1
+    linger = 0.0
     batch_bytes = sys.maxsize
 
     def __init__(self, settings: SmtpSettings, guard: AddressGuard) -> None:
@@ -131,7 +132,7 @@ class SmtpDestination:
         )
         both = f"\0{settings.username or ''}\0{password}"
         encoded = [base64.b64encode(text.encode()).decode() for text in (password, both)]
-        self._words = Words([password, *encoded] if password else [])
+        self._words = Words([*references_of(settings), *(encoded if password else [])])
         self._connector = Connector(guard)
         self._thread = OwnThread(f"smtp-{settings.name}")
         self._settled: OrderedDict[str, dict[str, str | None]] = OrderedDict()
@@ -283,4 +284,17 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(mail), "application/json"
 
 
-KIND = OwnKind(settings=SmtpSettings, destination=SmtpDestination, markup=Markup.HTML, minimal=minimal)
+def sent(settings: SmtpSettings, document: Document) -> bytes:
+    """The mail as a server is given it."""
+    return mail_of(document, settings.from_, tuple(dict.fromkeys(settings.to))).as_bytes(policy=SMTP)
+
+
+KIND = OwnKind(
+    settings=SmtpSettings,
+    destination=SmtpDestination,
+    markup=Markup.HTML,
+    deduplicates="`Message-ID`, by whoever reads it",
+    updates="a mail in the same thread",
+    minimal=minimal,
+    sent=sent,
+)

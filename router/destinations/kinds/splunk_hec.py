@@ -77,6 +77,9 @@ class SplunkHecSettings(BatchSettings):
     acknowledge_timeout: Duration = 120.0
     """How long to wait for that, from acceptance; then the event is sent again."""
 
+    compression: Literal["none", "gzip"] = "gzip"
+    """How the body of a request is compressed; limits count what it is before."""
+
     @model_validator(mode="after")
     def _has_endpoint(self) -> Self:
         checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)

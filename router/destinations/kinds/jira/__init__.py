@@ -16,6 +16,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from router.by_reference import Secret
 from router.destinations.kind import HttpKind
+from router.destinations.kinds.jira.told import ending
 from router.destinations.kinds.jira.web import COMMENT, JiraDialect, Way
 from router.destinations.settings import HttpSettings, checked_token, checked_url
 from router.events import BEGAN, ENDED
@@ -131,4 +132,12 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(made), "application/json"
 
 
-KIND = HttpKind(settings=JiraSettings, dialect=dialect_of, markup=Markup.ADF, minimal=minimal)
+KIND = HttpKind(
+    settings=JiraSettings,
+    dialect=dialect_of,
+    markup=Markup.ADF,
+    deduplicates="a label of the ticket: a second comment",
+    updates="a comment; a transition when it is over, where one is named",
+    minimal=minimal,
+    ending=ending,
+)

@@ -71,6 +71,14 @@ def shorter(document: Document) -> Document | None:
     return replace(document, body=orjson.dumps(asdict(replace(told, text=cut_chars(told.text, SHORT)))))
 
 
+def ending(document: Document) -> Document | None:
+    """Says that it is over; None where it says so itself."""
+    told = told_by(document)
+    if told.is_over:
+        return None
+    return replace(document, body=orjson.dumps(asdict(replace(told, is_over=True))), value=None, minimal=None)
+
+
 def label_of(key: str) -> str:
     """The label by which a ticket is found again that is about this."""
     return f"gatecrier-{hashlib.sha256(key.encode(errors='replace')).hexdigest()[:32]}"

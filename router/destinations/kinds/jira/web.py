@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import orjson
@@ -96,7 +97,8 @@ class JiraDialect:
             if known.status != _NOT_FOUND:
                 outcome = _taken(known)
                 return _ticket(_object(known)) or TryAgain("malformed_reply") if _is_taken(outcome) else outcome
-        answer = yield self._post("search/jql" if self._way.is_cloud else "search", self._search(told.key))
+        search = self._post("search/jql" if self._way.is_cloud else "search", self._search(told.key))
+        answer = yield replace(search, if_nothing='{"issues":[]}')
         outcome = _taken(answer)
         if not _is_taken(outcome):
             return outcome

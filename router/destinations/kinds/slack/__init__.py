@@ -81,4 +81,11 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json({"text": text}), "application/json"
 
 
-KIND = HttpKind(settings=SlackSettings, dialect=dialect_of, markup=Markup.SLACK, limits=LIMITS, minimal=minimal)
+KIND = HttpKind(
+    settings=SlackSettings,
+    dialect=dialect_of,
+    markup=Markup.SLACK,
+    updates="Web API: the message is changed and answered (`updates`)",
+    limits=LIMITS,
+    minimal=minimal,
+)

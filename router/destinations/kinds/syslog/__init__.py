@@ -69,8 +69,7 @@ class SyslogSettings(SocketSettings):
     hostname: Annotated[str, Field(pattern=rf"^[\x21-\x7e]{{1,{HOST_LIMIT}}}$")] | None = None
     """The host that records say that they come from; the cluster where it is absent."""
     structured_data: (
-        Annotated[str, Field(pattern=rf'^[^\x00-\x20="\]@\x7f-\U0010ffff]{{1,{CODE_LIMIT - 2}}}@[0-9.]{{1,30}}$')]
-        | None
+        Annotated[str, Field(pattern=rf"^[!#-<>?A-\\^-~]{{1,{CODE_LIMIT - 2}}}@[0-9.]{{1,30}}$")] | None
     ) = None
     """The id of the element that holds the fields, NAME@NUMBER with an enterprise number of your own; where it is
     absent they stand behind the message."""
@@ -118,6 +117,7 @@ class SyslogDestination:
     concurrency = 16
     """How many records may be on their way at once; they share one connection."""
     batch_size = 1
+    linger = 0.0
     batch_bytes = sys.maxsize
 
     def __init__(self, settings: SyslogSettings, guard: AddressGuard) -> None:
@@ -125,14 +125,7 @@ class SyslogDestination:
         self.give_up_after = settings.give_up_after
         self._timeout = settings.timeout
         self._format = settings.format
-        self._sender = Sender(
-            facility=settings.facility,
-            app_name=settings.app_name,
-            hostname=settings.hostname or "",
-            structured_data=settings.structured_data or "",
-            has_bom=settings.bom,
-            size=settings.record_bytes,
-        )
+        self._sender = _sender(settings)
         self._frame = _FRAMES["udp" if settings.transport == "udp" else settings.framing]
         self._wire = _wire(settings, Connector(guard))
 
@@ -148,6 +141,22 @@ class SyslogDestination:
     async def close(self) -> None:
         """End the connection."""
         await self._wire.close()
+
+
+def _sender(settings: SyslogSettings) -> Sender:
+    return Sender(
+        facility=settings.facility,
+        app_name=settings.app_name,
+        hostname=settings.hostname or "",
+        structured_data=settings.structured_data or "",
+        has_bom=settings.bom,
+        size=settings.record_bytes,
+    )
+
+
+def sent(settings: SyslogSettings, document: Document) -> bytes:
+    """The record, without what tells it apart from others."""
+    return line_of(Record.of(document.body), _sender(settings), settings.format)
 
 
 _FRAMES: Mapping[str, Callable[[bytes], bytes]] = {
@@ -188,4 +197,4 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(record), "application/json"
 
 
-KIND = OwnKind(settings=SyslogSettings, destination=SyslogDestination, minimal=minimal)
+KIND = OwnKind(settings=SyslogSettings, destination=SyslogDestination, minimal=minimal, sent=sent)

@@ -173,7 +173,9 @@ def _cef(record: Record, head: str, sender: Sender) -> bytes:
         key = _CEF_KEYS.get(name) or _ours(name)
         label = f" {key}Label={name}" if _CUSTOM.fullmatch(key) else ""
         pairs.append(Pair(f"{label} {key}=", text, limit=_LIMITS.get(key, VALUE_LIMIT)))
-    message, fields = _shared(record.message, Markup.CEF, pairs, sender.size - _bytes(head), limit=VALUE_LIMIT)
+    message, fields = _shared(
+        record.message, Markup.CEF_EXTENSION, pairs, sender.size - _bytes(head), limit=VALUE_LIMIT
+    )
     return f"{head}{message}{fields}".encode()
 
 

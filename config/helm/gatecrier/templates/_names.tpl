@@ -1,0 +1,66 @@
+{{/* What everything is called. */}}
+{{- define "gatecrier.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 40 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "gatecrier.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains (include "gatecrier.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "gatecrier.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "gatecrier.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "gatecrier.fullname" .) "default" .Values.serviceAccount.create) -}}
+{{- end }}
+
+{{- define "gatecrier.tlsSecret" -}}
+{{- $own := printf "%s-tls" (include "gatecrier.fullname" .) -}}
+{{- if eq .Values.tls.mode "secret" -}}{{ .Values.tls.secret.name | default $own }}{{- else -}}{{ $own }}{{- end -}}
+{{- end }}
+
+{{- define "gatecrier.priorityClass" -}}
+{{- .Values.priorityClass.name | default (ternary (include "gatecrier.fullname" .) "" .Values.priorityClass.create) -}}
+{{- end }}
+
+{{- define "gatecrier.image" -}}
+{{- $repository := required "image.repository is empty: build the image from the Dockerfile, push it to a registry of yours, and name it (--set image.repository=registry.example/platform/gatecrier); none is published" .Values.image.repository -}}
+{{- $tag := .Values.image.tag | default (ternary "" .Chart.AppVersion (ne .Values.image.digest "")) -}}
+{{- $repository }}{{ with $tag }}:{{ . }}{{ end }}{{ with .Values.image.digest }}@{{ . }}{{ end -}}
+{{- end }}
+
+{{/* What chooses the Pods. A StatefulSet's selector can't be changed, so this never is. */}}
+{{- define "gatecrier.selector" -}}
+app.kubernetes.io/name: {{ include "gatecrier.fullname" . }}
+{{- end }}
+
+{{- define "gatecrier.labels" -}}
+{{ include "gatecrier.selector" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Name, namespace and labels of an object of ours; called with (list $ SUFFIX). */}}
+{{- define "gatecrier.metadata" -}}
+{{- $root := index . 0 -}}
+name: {{ include "gatecrier.fullname" $root }}{{ index . 1 }}
+namespace: {{ $root.Release.Namespace }}
+labels:
+  {{- include "gatecrier.labels" $root | nindent 2 }}
+{{- end }}
+
+{{/* The same of an object of the cluster. */}}
+{{- define "gatecrier.clusterMetadata" -}}
+{{- $root := index . 0 -}}
+name: {{ include "gatecrier.fullname" $root }}{{ index . 1 }}
+labels:
+  {{- include "gatecrier.labels" $root | nindent 2 }}
+{{- end }}

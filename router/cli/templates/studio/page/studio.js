@@ -1,0 +1,193 @@
+// The page: what is typed is sent to our own renderer, one at a time, and what comes back is shown.
+
+import { drawn, element } from "/looks.js";
+
+const PAUSE = 250; // milliseconds without a key before it is rendered
+const MOST_PROBLEMS = 30;
+const at = (id) => document.getElementById(id);
+const [source, event, template, example, destination, name, save] =
+  ["source", "event", "template", "example", "destination", "name", "save"].map(at);
+
+let shelf = { templates: [], examples: {}, destinations: [], folder: null };
+let opened = null; // the template that is being written, as it was opened
+let timer = 0;
+let isAsking = false;
+let isStale = false;
+
+async function ask(path, body) {
+  const options = body === undefined ? {} : {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+  };
+  const answer = await fetch(path, { ...options, credentials: "same-origin" });
+  const isJson = (answer.headers.get("Content-Type") ?? "").startsWith("application/json");
+  const said = isJson ? await answer.json() : { error: (await answer.text()).trim() };
+  if (!answer.ok) throw Object.assign(new Error(said.error ?? `error ${answer.status}`), { status: answer.status });
+  return said;
+}
+
+function tell(text, how = "") {
+  at("status").textContent = text;
+  at("status").className = how;
+}
+
+function guarded(work) {
+  return async (...given) => {
+    try {
+      await work(...given);
+    } catch (error) {
+      tell(error.status === undefined ? "the studio does not answer: is its command still running?" : error.message, "bad");
+    }
+  };
+}
+
+function offer(select, groups) {
+  select.replaceChildren(...groups.filter(([, names]) => names.length).map(([label, names]) => {
+    const group = document.createElement("optgroup");
+    group.label = label;
+    group.append(...names.map(([value, text]) => new Option(text, value)));
+    return group;
+  }));
+}
+
+function numbered(editor, lines, bad = new Set()) {
+  const count = editor.value.split("\n").length;
+  lines.replaceChildren(...Array.from({ length: count }, (_, index) => element("div", bad.has(index + 1) ? "bad" : "", `${index + 1}`)));
+  lines.scrollTop = editor.scrollTop;
+}
+
+const badLines = { source: new Set(), event: new Set() };
+const number = () => {
+  numbered(source, at("template-lines"), badLines.source);
+  numbered(event, at("event-lines"), badLines.event);
+};
+
+function goTo(editor, line) {
+  const lines = editor.value.split("\n");
+  const start = lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
+  editor.focus();
+  editor.setSelectionRange(start, start + (lines[line - 1] ?? "").length);
+  editor.scrollTop = Math.max(0, (line - 4) * parseFloat(getComputedStyle(editor).lineHeight));
+}
+
+function problem(one) {
+  const item = element("li", "");
+  const editor = one.where === "event" ? event : source;
+  if (one.line !== null) {
+    const button = element("button", "", `${one.where} line ${one.line}`);
+    button.type = "button";
+    button.addEventListener("click", () => goTo(editor, one.line));
+    item.append(button, " ");
+  } else item.append(element("span", "bold", `${one.where}: `));
+  item.append(one.text);
+  if (one.examples.length) item.append(element("span", "of", ` (for ${one.examples.join(", ")})`));
+  return item;
+}
+
+function show(found) {
+  const some = found.problems.slice(0, MOST_PROBLEMS);
+  badLines.source = new Set(some.filter((one) => one.where === "template").map((one) => one.line));
+  badLines.event = new Set(some.filter((one) => one.where === "event").map((one) => one.line));
+  number();
+  at("problems").replaceChildren(...(some.length ? some.map(problem) : [element("li", "none", "none, for any example event")]));
+  at("notes").replaceChildren(...found.notes.map((one) => element("li", "", one)));
+  const isOld = found.body === null; // what was made before stays, faint, while one types
+  at("document").classList.toggle("old", isOld);
+  at("look").classList.toggle("old", isOld);
+  if (isOld) return;
+  const texts = found.values.map((one) => JSON.stringify(one, null, 2));
+  at("document").textContent = texts.length ? texts.join("\n") : found.body;
+  at("look").replaceChildren(...drawn(found.kind, found.look));
+}
+
+async function render() {
+  if (opened === null) return;
+  if (isAsking) {
+    isStale = true;
+    return;
+  }
+  isAsking = true;
+  isStale = false;
+  try {
+    show(await ask("/api/render", {
+      template: opened.name, source: source.value, event: event.value, destination: destination.value || null,
+    }));
+    document.body.dataset.rendered = String(Number(document.body.dataset.rendered ?? 0) + 1);
+  } catch (error) {
+    if (error.status !== 429) throw error;
+    isStale = true; // another page of this browser asks, too
+  } finally {
+    isAsking = false;
+  }
+  if (isStale) soon();
+}
+
+const renderGuarded = guarded(render);
+function soon() {
+  clearTimeout(timer);
+  timer = setTimeout(renderGuarded, PAUSE);
+}
+
+async function openTemplate() {
+  opened = await ask(`/api/template?name=${encodeURIComponent(template.value)}`);
+  source.value = opened.source;
+  name.value = opened.name;
+  const purposes = opened.purposes.filter((one) => shelf.examples[one]);
+  offer(example, purposes.map((one) => [one, shelf.examples[one].map((text) => [text, text])]));
+  const users = new Set(opened.used_by);
+  destination.value = [...destination.options].some((one) => one.value === destination.value && users.has(one.value)) ? destination.value : "";
+  save.disabled = shelf.folder === null || !opened.can_be_saved;
+  save.title = shelf.folder === null ? "the configuration names no templates.directory" : `into ${shelf.folder}`;
+  tell(shelf.folder === null ? "The configuration names no templates.directory: nothing can be saved." : `Templates are saved into ${shelf.folder}`);
+  await openExample();
+}
+
+async function openExample() {
+  event.value = (await ask(`/api/example?name=${encodeURIComponent(example.value)}`)).event;
+  number();
+  await render();
+}
+
+async function keep() {
+  const isSame = name.value === opened.name;
+  const version = isSame ? opened.version : null;
+  const kept = await ask("/api/save", { name: name.value, source: source.value, version });
+  const written = source.value;
+  shelf = await ask("/api/shelf");
+  choose(name.value);
+  opened = { ...(await ask(`/api/template?name=${encodeURIComponent(name.value)}`)), source: written };
+  tell(`saved: ${kept.file}`, "good");
+}
+
+function choose(chosen) {
+  const of = (origin) => shelf.templates.filter((one) => one.origin === origin).map((one) => [one.name, one.name]);
+  offer(template, [["your own", of("directory")], ["shipped", of("shipped")]]);
+  if (chosen) template.value = chosen;
+}
+
+for (const [editor, lines] of [[source, at("template-lines")], [event, at("event-lines")]]) {
+  editor.addEventListener("input", () => {
+    number();
+    soon();
+  });
+  editor.addEventListener("scroll", () => { lines.scrollTop = editor.scrollTop; });
+}
+template.addEventListener("change", guarded(openTemplate));
+example.addEventListener("change", guarded(openExample));
+destination.addEventListener("change", renderGuarded);
+save.addEventListener("click", guarded(keep));
+document.addEventListener("keydown", (pressed) => {
+  if ((pressed.ctrlKey || pressed.metaKey) && pressed.key === "s") {
+    pressed.preventDefault();
+    if (!save.disabled) save.click();
+  }
+});
+window.addEventListener("beforeunload", (leaving) => {
+  if (opened !== null && source.value !== opened.source) leaving.preventDefault();
+});
+
+guarded(async () => {
+  shelf = await ask("/api/shelf");
+  choose(null);
+  destination.append(...shelf.destinations.map((one) => new Option(`${one.name} (${one.kind})`, one.name)));
+  await openTemplate();
+})();

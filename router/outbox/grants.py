@@ -1,0 +1,46 @@
+"""What break-glass lets in, as the SQLite outbox keeps it: written with the event that tells of it, gone with it.
+
+Invariant: a grant is there exactly while its event is stored and nothing corrects that, and until a day after its end.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from router.decision import Grant
+from router.outbox.protocol import NewEvent
+
+MOST: Final = 50
+"""Grants of one namespace that are told, those that end last; people break glass rarely."""
+_KEPT = 86400.0
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Grant).decode
+
+
+def keep(connection: sqlite3.Connection, events: Sequence[NewEvent]) -> None:
+    """Keep what new events grant, and end what they correct."""
+    for event in events:
+        if event.corrects:
+            connection.execute("DELETE FROM grants WHERE id = ?", (event.corrects,))
+        if (grant := event.grant) is not None:
+            row = event.id, grant.namespace, grant.until, _encode(grant).decode()
+            connection.execute("INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?)", row)
+            connection.execute("DELETE FROM grants WHERE until < ?", (event.at - _KEPT,))
+
+
+def withdraw(connection: sqlite3.Connection, after: int) -> None:
+    """End what events after this number have granted."""
+    connection.execute("DELETE FROM grants WHERE id IN (SELECT id FROM events WHERE sequence > ?)", (after,))
+
+
+def in_force(connection: sqlite3.Connection, namespace: str, now: float) -> Sequence[Grant]:
+    """The grants of a namespace at that time of day."""
+    found = connection.execute(
+        "SELECT body FROM grants WHERE namespace = ? AND until > ? ORDER BY until DESC LIMIT ?", (namespace, now, MOST)
+    )
+    return [_decode(body) for (body,) in found]

@@ -1,0 +1,158 @@
+"""Keeps what readiness is judged by, and tells when it changes: beats, metrics, notices, forgetting.
+
+What is seen is written elsewhere, in the transaction that consumes events (`readiness.grouping`). Every `BEAT` seconds:
+(1) That we watch is written, while somebody does (`readiness.watching`).
+(2) All namespaces are judged, beside the event loop, and counted by mode and state.
+(3) Namespaces that have become ready, or have ceased to be, are told of together, and what was told of each is written
+    in the same transaction: once each, across restarts.
+What was not seen for `KEPT` windows is forgotten, now and then.
+
+What fails is tried again with the next beat: nothing here holds up anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from router.errors import OutboxError
+from router.events import NoticeEvent, Origin, as_json, readiness_notice
+from router.incidents.ledger import append
+from router.incidents.rules import Rules
+from router.outbox.sqlite import SqliteOutbox
+from router.readiness import ledger, reading
+from router.readiness.judging import State
+from router.readiness.reading import Overview
+from router.readiness.settings import ReadinessSettings
+from router.readiness.watching import BEAT
+from router.telemetry.logs import logger
+
+log = logger()
+
+SOON = 5.0
+"""Seconds until it is looked again where nobody watched, as at the start."""
+FORGET = 3600.0
+"""Seconds between two looks for what was not seen for long."""
+FORGOTTEN_AT_ONCE = 500
+KEPT = 4
+"""Windows for which what was seen is kept after it was seen last."""
+
+
+class Counting(Protocol):
+    """Who is told how many namespaces are in which state; the call is quick."""
+
+    def namespaces(self, counts: Mapping[str, int], states: Mapping[str, str]) -> None:
+        """How many there are by `MODE/STATE`, and the state of those that have series of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What the driver goes by: the configuration as far as it concerns readiness."""
+
+    settings: ReadinessSettings
+    rules: Rules
+    """Who hears of Gatecrier itself."""
+
+
+class ReadinessDriver:
+    """Watches over readiness, for ever; `by` is replaced with the configuration.
+
+    Args:
+        outbox: Where it is kept, and where notices go.
+        counting: Who is told how many there are.
+        time_of_day: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        outbox: SqliteOutbox,
+        counting: Counting,
+        *,
+        time_of_day: Callable[[], float] = time.time,
+    ) -> None:
+        self._outbox = outbox
+        self._counting = counting
+        self.is_watching: Callable[[], bool] = lambda: True
+        """Whether requests of the API server can reach us now."""
+        self._time_of_day = time_of_day
+        self._beat_at: float | None = None
+        self._forget_at = 0.0
+        self.by: Readiness | None = None
+
+    async def run(self) -> None:
+        """Beat, for ever."""
+        while True:
+            try:
+                await self.step()
+            except OutboxError as error:
+                log.warning("readiness_waits", cause=str(error))
+            await asyncio.sleep(BEAT if self.is_watching() else SOON)
+
+    async def step(self) -> None:
+        """One beat, and what belongs to it; raises OutboxError."""
+        if (by := self.by) is None:
+            return
+        if self.is_watching():
+            now = self._outbox.own_time()
+            silent = None if self._beat_at is None else now - self._beat_at
+            await self._outbox.change(partial(ledger.beat, now=self._time_of_day(), silent=silent))
+            self._beat_at = now
+        found = await self._outbox.read(partial(reading.overviews, settings=by.settings, now=self._time_of_day()))
+        self._count(by.settings, found)
+        await self._tell(by.rules, found)
+        await self._forget(by.settings)
+
+    def _count(self, settings: ReadinessSettings, found: Sequence[Overview]) -> None:
+        counts = Counter(f"{one.mode}/{one.judged.state}" for one in found)
+        listed = set(settings.metrics_namespaces)
+        states = dict.fromkeys(settings.metrics_namespaces, State.UNKNOWN.value)
+        states |= {one.namespace: one.judged.state.value for one in found if one.namespace in listed}
+        self._counting.namespaces(counts, states)
+
+    async def _tell(self, rules: Rules, found: Sequence[Overview]) -> None:
+        for is_ready in (True, False):
+            changed = [
+                one.namespace
+                for one in found
+                if (one.judged.state is State.READY) is is_ready and (one.told == State.READY) is not is_ready
+            ]
+            if changed:
+                await self._outbox.change(partial(self._told, rules=rules, namespaces=changed, is_ready=is_ready))
+                log.info("readiness_changed", is_ready=is_ready, count=len(changed), namespaces=changed[:10])
+
+    def _told(self, connection: sqlite3.Connection, rules: Rules, namespaces: Sequence[str], *, is_ready: bool) -> int:
+        at = self._time_of_day()
+        event = readiness_notice(Origin(rules.cluster, rules.replica), namespaces, is_ready=is_ready, at=at)
+        self._append(connection, rules, event, at)
+        return ledger.note_told(connection, namespaces, State.READY.value if is_ready else "")
+
+    def _append(self, connection: sqlite3.Connection, rules: Rules, event: NoticeEvent, at: float) -> None:
+        if told := rules.routes.of_gatecrier(event["data"], None):
+            append(
+                connection,
+                (event["id"], as_json(event)),
+                told,
+                severity=event["data"]["notice"]["severity"],
+                template="",
+                replica=rules.replica,
+                at=at,
+                now=self._outbox.own_time(),
+            )
+
+    async def _forget(self, settings: ReadinessSettings) -> None:
+        now = self._outbox.own_time()
+        if now < self._forget_at:
+            return
+        self._forget_at = now + FORGET
+        before = self._time_of_day() - KEPT * settings.window
+        while True:
+            rows = await self._outbox.read(partial(ledger.forgettable, before=before, many=FORGOTTEN_AT_ONCE))
+            await self._outbox.change(partial(ledger.forget, before=before, rows=rows))
+            if len(rows) < FORGOTTEN_AT_ONCE:
+                break

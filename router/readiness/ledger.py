@@ -1,0 +1,274 @@
+"""What was seen of namespaces: tables of the outbox's file, written in the transaction that consumes events.
+
+    seen_namespaces   namespace, mode (of its last request), first_at, last_at, images (rows of seen_images),
+                      overflowed_at (when something open was forgotten), state (that was told last), and of the last
+                      full scan: scanned_at (when it began), pods, unknown_pods
+    seen_days         namespace, day (since 1970), requests, would_reject
+    seen_images       namespace, key (`Sighting.key`), owner (hash), kinds (of objects in which it was seen, where it is
+                      open), standing, is_open, first_at, last_at, times, rejected
+    seen_bodies       namespace, key, body (`Seen`): apart, since it is written once, and the other row each time
+
+    watching          one row: began_at, beat_at, gaps (`watching.Watch`)
+
+Times are of the time of day at which events were decided.
+
+Bounds: of a namespace `IMAGES_KEPT` rows are kept, what is open and what was seen last before others; where something
+open is forgotten, `overflowed_at` says so, and the namespace can't be called ready by it. At most `NAMESPACES_KEPT`
+namespaces: of further ones nothing is kept, so that whoever invents names makes us forget no real one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import orjson
+
+from router.readiness.judging import Scan
+from router.readiness.sighting import Seen
+from router.readiness.watching import Gap, Watch
+from router.telemetry.logs import logger
+
+log = logger()
+
+IMAGES_KEPT = 2000
+"""Rows of one namespace at most; beyond it a tenth is forgotten at once."""
+NAMESPACES_KEPT = 10_000
+KINDS_LIMIT = 1000
+"""Characters of the kinds of objects in which something was seen."""
+
+
+@dataclass(slots=True)
+class Open:
+    """What is open."""
+
+    place: tuple[str, str]
+    kinds: set[str]
+    """Of objects in which it was seen."""
+    last_at: float
+
+
+@dataclass(slots=True)
+class Row:
+    """What a group adds to a row."""
+
+    namespace: str
+    key: bytes
+    owner: bytes
+    seen: Seen
+    first_at: float
+    last_at: float = 0.0
+    times: int = 0
+    rejected: int = 0
+    kinds: set[str] = field(default_factory=set)
+    is_open: bool = False
+
+    def take(self, at: float, kind: str, *, is_rejected: bool) -> None:
+        """It was seen once more."""
+        self.first_at, self.last_at = min(self.first_at, at), max(self.last_at, at)
+        self.times += 1
+        self.rejected += is_rejected
+        self.kinds.add(kind)
+
+
+@dataclass(slots=True)
+class Day:
+    """What a group adds to a day of a namespace."""
+
+    namespace: str
+    day: int
+    mode: str
+    requests: int = 0
+    would_reject: int = 0
+    last_at: float = 0.0
+
+
+def has_open(connection: sqlite3.Connection, namespace: str) -> bool:
+    """Whether anything of a namespace is open."""
+    statement = "SELECT 1 FROM seen_images WHERE namespace = ? AND is_open LIMIT 1"
+    return connection.execute(statement, (namespace,)).fetchone() is not None
+
+
+def open_of(connection: sqlite3.Connection, namespace: str, owner: bytes) -> dict[bytes, Open]:
+    """What is open of an owner, by key."""
+    found = connection.execute(
+        "SELECT key, kinds, last_at, body FROM seen_images JOIN seen_bodies USING (namespace, key)"
+        " WHERE namespace = ? AND owner = ? AND is_open",
+        (namespace, owner),
+    )
+    return {key: Open(_decode(body).sighting.place, set(orjson.loads(kinds)), at) for key, kinds, at, body in found}
+
+
+def close(connection: sqlite3.Connection, namespace: str, keys: Collection[bytes]) -> None:
+    """These are over."""
+    statement = "UPDATE seen_images SET is_open = 0 WHERE namespace = ? AND key = ?"
+    connection.executemany(statement, [(namespace, key) for key in keys])
+
+
+def write_days(connection: sqlite3.Connection, days: Iterable[Day]) -> Collection[str]:
+    """Count requests; returns those namespaces of which nothing is kept."""
+    refused = set[str]()
+    for day in days:
+        namespace = day.namespace
+        if namespace not in refused and not _is_kept(connection, day):
+            refused.add(namespace)
+        if namespace not in refused:
+            connection.execute(_ADD_DAY, (namespace, day.day, day.requests, day.would_reject))
+    if refused:
+        log.warning("namespaces_not_kept", count=len(refused), kept=NAMESPACES_KEPT)
+    return refused
+
+
+def _is_kept(connection: sqlite3.Connection, day: Day) -> bool:
+    known = connection.execute(
+        "UPDATE seen_namespaces SET mode = coalesce(nullif(?, ''), mode), last_at = max(last_at, ?)"
+        " WHERE namespace = ?",
+        (day.mode, day.last_at, day.namespace),
+    ).rowcount
+    if known:
+        return True
+    (count,) = connection.execute("SELECT count(*) FROM seen_namespaces").fetchone()
+    if count >= NAMESPACES_KEPT:
+        return False
+    connection.execute(
+        "INSERT INTO seen_namespaces (namespace, mode, first_at, last_at) VALUES (?1, ?2, ?3, ?3)",
+        (day.namespace, day.mode, day.last_at),
+    )
+    return True
+
+
+_ADD_DAY = """
+    INSERT INTO seen_days VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+        requests = requests + excluded.requests, would_reject = would_reject + excluded.would_reject
+"""
+
+
+def write_rows(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Write what was seen; of too much the least is forgotten."""
+    new: dict[str, int] = {}
+    bodies = list[tuple[str, bytes, bytes]]()
+    for row in rows:
+        (times,) = connection.execute(_ADD_ROW, _values(row)).fetchone()
+        if times == row.times:
+            new[row.namespace] = new.get(row.namespace, 0) + 1
+            bodies.append((row.namespace, row.key, _encode(row.seen)))
+    connection.executemany("INSERT OR REPLACE INTO seen_bodies VALUES (?, ?, ?)", bodies)
+    for namespace, count in new.items():
+        (images,) = connection.execute(_COUNT, (count, namespace)).fetchone()
+        if images > IMAGES_KEPT:
+            _trim(connection, namespace, images - IMAGES_KEPT * 9 // 10)
+
+
+_ADD_ROW = f"""
+    INSERT INTO seen_images (
+        namespace, key, owner, kinds, standing, is_open, first_at, last_at, times, rejected
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+        kinds = CASE WHEN kinds = excluded.kinds OR length(kinds) > {KINDS_LIMIT} THEN kinds ELSE (
+            SELECT json_group_array(value) FROM (
+                SELECT value FROM json_each(seen_images.kinds) UNION SELECT value FROM json_each(excluded.kinds)
+            )
+        ) END,
+        is_open = excluded.is_open, first_at = min(first_at, excluded.first_at),
+        last_at = max(last_at, excluded.last_at), times = times + excluded.times,
+        rejected = rejected + excluded.rejected
+    RETURNING times
+"""  # noqa: S608 - of our own
+_COUNT = "UPDATE seen_namespaces SET images = images + ? WHERE namespace = ? RETURNING images"
+
+
+def _values(row: Row) -> tuple[object, ...]:
+    kinds = orjson.dumps(sorted(row.kinds)).decode() if row.seen.sighting.is_open else ""
+    return (
+        row.namespace,
+        row.key,
+        row.owner,
+        kinds,
+        row.seen.sighting.standing,
+        row.is_open,
+        row.first_at,
+        row.last_at,
+        row.times,
+        row.rejected,
+    )
+
+
+def _trim(connection: sqlite3.Connection, namespace: str, many: int) -> None:
+    found = connection.execute(
+        "SELECT key, is_open, last_at FROM seen_images WHERE namespace = ? ORDER BY is_open, last_at LIMIT ?",
+        (namespace, many),
+    ).fetchall()
+    lost = [last_at for _, is_open, last_at in found if is_open]
+    _delete(connection, [(namespace, key) for key, _, _ in found])
+    connection.execute(
+        "UPDATE seen_namespaces SET images = images - ?, overflowed_at = coalesce(?, overflowed_at)"
+        " WHERE namespace = ?",
+        (len(found), max(lost, default=None), namespace),
+    )
+
+
+def _delete(connection: sqlite3.Connection, rows: Sequence[tuple[str, bytes]]) -> None:
+    for table in ("seen_images", "seen_bodies"):
+        connection.executemany(f"DELETE FROM {table} WHERE namespace = ? AND key = ?", rows)  # noqa: S608 - of our own
+
+
+def forgettable(connection: sqlite3.Connection, before: float, many: int) -> Sequence[tuple[str, bytes]]:
+    """Rows that were not seen since that time, at most so many."""
+    return connection.execute(
+        "SELECT namespace, key FROM seen_images WHERE last_at < ? LIMIT ?", (before, many)
+    ).fetchall()
+
+
+def forget(connection: sqlite3.Connection, before: float, rows: Sequence[tuple[str, bytes]]) -> int:
+    """Forget these rows, and days and namespaces of before that time; returns how many rows."""
+    _delete(connection, rows)
+    connection.executemany(_COUNT, [(-1, namespace) for namespace, _ in rows])
+    connection.execute("DELETE FROM seen_days WHERE day < ?", (int(before // 86400),))
+    connection.execute("DELETE FROM seen_namespaces WHERE last_at < ? AND images <= 0", (before,))
+    return len(rows)
+
+
+def note_scanned(connection: sqlite3.Connection, scans: Mapping[str, Scan]) -> int:
+    """Full scans of these namespaces have ended; returns how many are kept."""
+    count = 0
+    for namespace, scan in scans.items():
+        _is_kept(connection, Day(namespace, 0, "", last_at=scan.began_at))
+        count += connection.execute(
+            "UPDATE seen_namespaces SET scanned_at = ?, pods = ?, unknown_pods = ? WHERE namespace = ?",
+            (scan.began_at, scan.pods, scan.unknown, namespace),
+        ).rowcount
+    return count
+
+
+def note_told(connection: sqlite3.Connection, namespaces: Sequence[str], state: str) -> int:
+    """This state was told of them; returns how many there are."""
+    statement = "UPDATE seen_namespaces SET state = ? WHERE namespace = ?"
+    return connection.executemany(statement, [(state, name) for name in namespaces]).rowcount
+
+
+def watch(connection: sqlite3.Connection) -> Watch | None:
+    """What is known of watching; None before it has begun."""
+    found = connection.execute("SELECT began_at, beat_at, gaps FROM watching").fetchone()
+    return None if found is None else Watch(found[0], found[1], [Gap(*gap) for gap in orjson.loads(found[2])])
+
+
+def beat(connection: sqlite3.Connection, now: float, silent: float | None) -> int:
+    """Write that we watch; `silent` is how long this process has not, and None where it is the first beat of it."""
+    known = watch(connection)
+    if known is None:
+        connection.execute("INSERT INTO watching VALUES (?, ?, '[]')", (now, now))
+        return 1
+    if silent is None:
+        silent = abs(now - known.beat_at)
+    beaten = known.beaten(now, silent)
+    return connection.execute(
+        "UPDATE watching SET began_at = ?, beat_at = ?, gaps = ?",
+        (beaten.began_at, beaten.beat_at, orjson.dumps(list(map(list, beaten.gaps))).decode()),
+    ).rowcount
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Seen).decode
+decoded = _decode
+"""What a row's body says."""

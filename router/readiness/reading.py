@@ -1,0 +1,116 @@
+"""What commands and metrics ask of what was seen: reads only, beside whoever writes.
+
+Every function takes a connection to the outbox's file, so that it runs inside `SqliteFile.read` as any other query.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from router.readiness import ledger
+from router.readiness.judging import UNREACHABLE_FOR, Judged, Known, Scan, judged
+from router.readiness.settings import ReadinessSettings
+from router.readiness.sighting import Image
+
+_DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One namespace."""
+
+    namespace: str
+    mode: str
+    """Of its last request; empty where none was seen."""
+    told: str
+    """The state that was told last; empty where none was."""
+    known: Known
+    judged: Judged
+
+
+def overviews(
+    connection: sqlite3.Connection, settings: ReadinessSettings, now: float, namespace: str | None = None
+) -> Sequence[Overview]:
+    """All namespaces, or one, also where nothing is known of it; by name."""
+    watch, where = ledger.watch(connection), "" if namespace is None else "AND namespace = ?"
+    chosen = () if namespace is None else (namespace,)
+    since = now - settings.window
+    requests = _by_namespace(
+        connection,
+        f"SELECT namespace, sum(requests) FROM seen_days WHERE day >= ? {where} GROUP BY 1",  # noqa: S608 - of our own
+        since // _DAY,
+        *chosen,
+    )
+    failing = _by_namespace(connection, _COUNT.format(where), "failing", since, *chosen)
+    unreachable = _by_namespace(
+        connection, _COUNT.format(where), "unreachable", max(since, now - UNREACHABLE_FOR), *chosen
+    )
+    found = connection.execute(
+        "SELECT namespace, mode, state, overflowed_at, scanned_at, pods, unknown_pods FROM seen_namespaces"  # noqa: S608 - of our own
+        f" WHERE 1 {where} ORDER BY 1",
+        chosen,
+    ).fetchall()
+    told = {name: (mode, state) for name, mode, state, *_ in found}
+    known = {
+        name: Known(
+            watch,
+            requests.get(name, 0),
+            failing.get(name, 0),
+            unreachable.get(name, 0),
+            overflowed_at,
+            None if scanned_at is None else Scan(scanned_at, pods, unknown),
+        )
+        for name, _, _, overflowed_at, scanned_at, pods, unknown in found
+    }
+    if namespace is not None and not known:
+        told, known = {namespace: ("", "")}, {namespace: Known(watch, 0, 0, 0, is_known=False)}
+    return [Overview(name, *told[name], one, judged(one, settings, now)) for name, one in known.items()]
+
+
+_COUNT = """
+    SELECT namespace, count(*) FROM seen_images WHERE is_open AND standing = ? AND last_at >= ? {} GROUP BY namespace
+"""
+
+
+def _by_namespace(connection: sqlite3.Connection, statement: str, *values: object) -> Mapping[str, int]:
+    return dict(connection.execute(statement, values).fetchall())
+
+
+class Exempted(NamedTuple):
+    """An image of an owner that an exemption has let in."""
+
+    pattern: str
+    """Of the exemption."""
+    owner: str
+    """KIND/NAME."""
+    image: str
+    found: str
+    """What is true of it."""
+    last_at: float
+    """When it was let in last, in seconds since 1970."""
+
+
+def exempted(connection: sqlite3.Connection, namespace: str, since: float, limit: int) -> Sequence[Exempted]:
+    """What exemptions have let in since that time (`router.incidents.exempt`), what was let in last first."""
+    found = connection.execute(
+        "SELECT pattern, owner, image, found, last_at FROM exempt_images"
+        " WHERE namespace = ? AND last_at >= ? ORDER BY last_at DESC LIMIT ?",
+        (namespace, since, limit),
+    )
+    return [Exempted(*row) for row in found]
+
+
+def images(
+    connection: sqlite3.Connection, namespace: str, since: float, limit: int, *, is_open: bool
+) -> Sequence[Image]:
+    """Images of a namespace that were seen since that time, those that were seen last first."""
+    found = connection.execute(
+        "SELECT body, is_open, first_at, last_at, times, rejected FROM seen_images"  # noqa: S608 - of our own
+        " JOIN seen_bodies USING (namespace, key)"
+        f" WHERE namespace = ? AND last_at >= ? {'AND is_open' if is_open else ''} ORDER BY last_at DESC LIMIT ?",
+        (namespace, since, limit),
+    )
+    return [Image(ledger.decoded(body), bool(open_), *others) for body, open_, *others in found]

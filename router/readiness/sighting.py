@@ -1,0 +1,154 @@
+"""One image of one owner as it was seen: by which of them readiness is judged. Pure.
+
+Kinds of sightings, by what stood in the event:
+
+    passing       nothing is wrong with it
+    failing       it would be refused where its namespace enforces; in an update that brings other images: when its Pod
+                  is made anew
+    unreachable   nobody could look: the registry, the network or our own time is the reason, not the image
+    tolerated     it is failing, but is refused nowhere: its rule is in detect, or lets pass what can't be looked at
+
+Rules:
+(1) What is `unverifiable` for a reason that looking again can end is unreachable. What is unverifiable for any other,
+    such as credentials that are missing, stays so: it is failing.
+(2) A request that would have been refused although no image of it fails, since it could not be read or we failed
+    ourselves, is a sighting without an image: unreachable.
+(3) Texts that others wrote are cut to `TEXT_LIMIT`; whatever is cut stays another than what differs from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import msgspec
+import orjson
+
+from router.events import EventData, ImageData
+from router.reasons import Obstacle
+from router.text import cut, shortened
+from router.verdict import Verdict
+
+TEXT_LIMIT = 300
+"""Characters of a name or a detail that are kept."""
+Standing: TypeAlias = Literal["passing", "failing", "unreachable", "tolerated"]
+"""What a sighting says of whether its namespace can be enforced."""
+_PASSING_BY = frozenset(
+    {
+        Obstacle.UNREACHABLE.value,
+        Obstacle.RATE_LIMITED.value,
+        Obstacle.TIMEOUT.value,
+        Obstacle.OVERLOADED.value,
+        Obstacle.TRUST_MISSING.value,
+        Obstacle.REVOCATION_UNKNOWN.value,
+    }
+)
+NOT_JUDGED = "not_judged"
+"""The reason of (2)."""
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """What was seen; equal ones are one that was seen more than once."""
+
+    container_kind: str
+    container: str
+    image: str
+    """As written; empty where no image was read (2)."""
+    reference: str | None
+    """Normalised."""
+    digest: str | None
+    verdict: str
+    reason: str
+    standing: Standing
+    rule: str | None
+    """Pattern of the rule that applied."""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where it stands in its object."""
+        return self.container_kind, self.container
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it counts until it is seen mended."""
+        return self.standing in {"failing", "unreachable"}
+
+    def key(self, owner: str) -> bytes:
+        """What tells it from every other of its namespace."""
+        whole = (owner, *self.place, self.image, self.digest, self.verdict, self.reason, self.standing, self.rule)
+        return hashlib.blake2b(orjson.dumps(whole), digest_size=16).digest()
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a row says of what was seen."""
+
+    owner: Mapping[str, str]
+    """`api_version`, `kind` and `name`."""
+    sighting: Sighting
+    detail: str
+    """The cause in words."""
+    wanted: str
+    """What the rule asks for, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image of one owner in one container, and how often it was seen like that; times in seconds since 1970."""
+
+    seen: Seen
+    is_open: bool
+    """Whether it would be refused, or could not be looked at, and was not seen mended since."""
+    first_at: float
+    last_at: float
+    times: int
+    rejected: int
+    """How often it was in a request that was really refused."""
+
+
+def sightings(data: EventData) -> Iterator[tuple[Sighting, ImageData | None]]:
+    """What an event shows, each with the image that shows it."""
+    would_reject, is_all_passing = data["decision"]["would_reject"], "images_omitted" not in data
+    for image in data["images"]:
+        sighting = sighting_of(image, would_reject=would_reject)
+        is_all_passing &= sighting.standing == "passing"
+        yield sighting, image
+    if would_reject and is_all_passing:
+        verdict = Verdict.UNVERIFIABLE.value
+        yield Sighting("", "", "", None, None, verdict, NOT_JUDGED, "unreachable", None), None
+
+
+def sighting_of(image: ImageData, *, would_reject: bool) -> Sighting:
+    """What an image is seen as, in a request that would have been refused or not."""
+    reference, rule = image["reference"], image["rule"]
+    return Sighting(
+        _name(image["container_kind"]),
+        _name(image["container"]),
+        _name(image["image"]),
+        None if reference is None else _name(reference),
+        image["digest"],
+        image["verdict"],
+        image["reason"],
+        _standing(image, would_reject=would_reject),
+        None if rule is None else _name(rule),
+    )
+
+
+def _standing(image: ImageData, *, would_reject: bool) -> Standing:
+    is_new = image.get("is_new", True)
+    if Verdict(image["verdict"]).is_pass:
+        return "passing"
+    if not image.get("is_enforced", True) or (is_new and not would_reject):
+        return "tolerated"
+    is_unverifiable = image["verdict"] == Verdict.UNVERIFIABLE.value
+    return "unreachable" if is_unverifiable and image["reason"] in _PASSING_BY else "failing"
+
+
+def detail_of(image: ImageData | None, data: EventData) -> str:
+    """The cause in words."""
+    return cut(data["decision"]["message"] if image is None else image["detail"], TEXT_LIMIT)
+
+
+def _name(text: str) -> str:
+    return text if len(text) <= TEXT_LIMIT else shortened(text)

@@ -1,0 +1,210 @@
+"""A real API server with the chart in it: who asks as whom, a webhook that writes down who called, and what was done.
+
+There are no controllers and no nodes: what is created stays as it was written. Requests are sent as the administrator
+unless somebody is named, who is then impersonated.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import json
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from router.outbound.authorities import client_context
+from router.tls import show
+from tests.chart.helm import CHART, IMAGE
+from tests.chart.schemas import CRDS
+from tests.simulators.kube_apiserver import ApiServer, program, started
+
+Json = dict[str, Any]
+PATIENCE = 30.0
+"""Seconds until what was written must be in force."""
+AUDIT = """
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - {level: None, verbs: [get, list, watch]}
+  - {level: Metadata}
+"""
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+
+
+class Answer(NamedTuple):
+    """What the API server said."""
+
+    status: int
+    body: Json
+    warnings: Sequence[str] = ()
+    """As headers hold them."""
+
+    @property
+    def message(self) -> str:
+        """Why not; empty where it was done."""
+        return str(self.body.get("message", "")) if self.status >= 400 else ""
+
+
+@dataclass
+class Cluster:
+    """A running one."""
+
+    server: ApiServer
+    _context: ssl.SSLContext | None = None
+
+    def ask(self, method: str, path: str, body: Json | None = None, *, as_user: str | None = None) -> Answer:
+        """One request; of a PATCH the body is a merge patch."""
+        if self._context is None:
+            self._context = client_context(self.server.authority.certificate.decode())
+            show(self._context, self.server.authority.pair("admin", "system:masters"))
+        asking = http.client.HTTPSConnection("127.0.0.1", self.server.port, timeout=60, context=self._context)
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Content-Type": kind, **({"Impersonate-User": as_user} if as_user else {})}
+        with contextlib.closing(asking):
+            asking.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = asking.getresponse()
+            warnings = answer.headers.get_all("Warning", [])
+            return Answer(answer.status, json.loads(answer.read()), warnings)
+
+    def must(self, method: str, path: str, body: Json | None = None) -> Json:
+        """The same, which has to succeed."""
+        answer = self.ask(method, path, body)
+        assert answer.status < 400, f"{method} {path}: {answer.message}"
+        return answer.body
+
+    def namespace(self, name: str, **labels: str) -> None:
+        """Make a namespace with these labels, `mode` being the one of ours."""
+        named = {"gatecrier.dev/mode": labels.pop("mode")} if "mode" in labels else {}
+        self.must("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": {**named, **labels}}})
+
+    def helm(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
+        """Run Helm in this cluster and in our namespace; returns what it says."""
+        command = [program("helm") or "helm", *arguments, "--namespace", "gatecrier"]
+        given = yaml.safe_dump({"image": IMAGE, **(values or {})})
+        done = subprocess.run(
+            [*command, "--kubeconfig", str(self.server.kubeconfig)],
+            input=given, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def define(self) -> None:
+        """Let it know the kinds of cert-manager and of Prometheus' operator."""
+        for crd in CRDS:
+            self.must("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+        served = [f"/apis/{crd['spec']['group']}/v1/{crd['spec']['names']['plural']}" for crd in CRDS]
+        until(lambda: all(self.ask("GET", path).status == 200 for path in served))
+
+    def install(self, values: Mapping[str, Any] | None = None, verb: str = "install") -> str:
+        """Install the chart, or upgrade it."""
+        return self.helm(verb, "gatecrier", str(CHART), "--values", "-", values=values)
+
+    def done(self) -> list[tuple[str, str]]:
+        """What was written until now, in order: verb and path."""
+        lines = (self.server.folder / "audit.log").read_text().splitlines()
+        return [(line["verb"], line["requestURI"].partition("?")[0]) for line in map(json.loads, lines)]
+
+
+@contextlib.contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """An empty one."""
+    (folder / "audit.yaml").write_text(AUDIT)
+    extra = [f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}"]
+    with started(folder, extra=[*extra, "--audit-log-mode=blocking"]) as server:
+        yield Cluster(server)
+
+
+@contextlib.contextmanager
+def ours(folder: Path) -> Iterator[Cluster]:
+    """One with the namespace that ours is to be."""
+    with cluster(folder) as made:
+        made.namespace("gatecrier", **{"pod-security.kubernetes.io/enforce": "restricted"})
+        yield made
+
+
+def lead(made: Cluster, port: int) -> None:
+    """Let the webhooks of the chart lead to a port of loopback: there is nobody who would know a Service."""
+    authority = base64.b64encode(made.server.authority.certificate).decode()
+    for kind in ("validating", "mutating"):
+        path = f"{ADMISSION}/{kind}webhookconfigurations/gatecrier"
+        found = made.must("GET", path)
+        for webhook in found["webhooks"]:
+            asked = webhook["clientConfig"].pop("service")["path"]
+            webhook["clientConfig"] = {"url": f"https://127.0.0.1:{port}{asked}", "caBundle": authority}
+        made.must("PUT", path, found)
+
+
+def until(check: Callable[[], object]) -> None:
+    """Ask again until it is so: an API server takes some milliseconds to go by what was written."""
+    end = time.monotonic() + PATIENCE
+    while not check():
+        assert time.monotonic() < end, f"not so within {PATIENCE:.0f} s"
+        time.sleep(0.02)
+
+
+@dataclass
+class Witness:
+    """A webhook that admits everything and writes down what it was called for."""
+
+    cluster: Cluster
+    calls: list[tuple[str, str, str]] = field(default_factory=list)
+    """Path, operation and name of the namespace."""
+    _server: ThreadingHTTPServer | None = None
+
+    def paths(self, act: Callable[[], Answer]) -> list[str]:
+        """Who is called while something is done, which has to succeed.
+
+        Each is named once: the API server repeats a PATCH, and its reviews, where what it remembered was out of date.
+        """
+        before = len(self.calls)
+        answer = act()
+        assert answer.status < 400, answer.message
+        return sorted({path for path, _, _ in self.calls[before:]})
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the place of Gatecrier in its webhook configurations."""
+        witness = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                asked = review["request"]
+                witness.calls.append((self.path.partition("?")[0], asked["operation"], asked.get("namespace", "")))
+                reply = {**review, "response": {"uid": asked["uid"], "allowed": True}}
+                body = json.dumps({key: reply[key] for key in ("apiVersion", "kind", "response")}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        show(context, self.cluster.server.authority.pair("witness"))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            lead(self.cluster, self._server.server_address[1])
+            yield
+        finally:
+            self._server.shutdown()
+            self._server.server_close()
+            thread.join()

@@ -1,0 +1,263 @@
+"""What Helm makes of the chart: valid for every release, watching and blocking nothing unless told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import router
+from router.settings.loading import Loaded, attempt_offline
+from tests.chart.helm import CHART, Json, helm, needs_helm, of_kind, refusal, rendered
+from tests.chart.schemas import RELEASES, faults
+
+pytestmark = needs_helm
+CA = "LS0tLS1CRUdJTg=="
+EVERYTHING: Json = {
+    "templates": {"mine.json": '{"text": "{{ event.id }}"}'},
+    "secretName": "gatecrier-secrets",
+    "imagePullSecrets": [{"name": "pull"}],
+    "tls": {"mode": "certManager", "certManager": {"issuer": {"name": "ours", "kind": "ClusterIssuer"}}},
+    "monitoring": {
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "rules": {"enabled": True, "runbooks": "https://docs.example/"},
+        "dashboard": {"enabled": True},
+    },
+    "networkPolicy": {
+        "controlPlane": ["10.0.0.0/28"],
+        "extraEgress": [{"ports": [{"port": 5000}], "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}],
+    },
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"key": "infra", "operator": "Exists"}],
+    "persistence": {"size": "10Gi", "storageClassName": "fast"},
+    "serviceAccount": {"annotations": {"example.com/role": "gatecrier"}},
+    "extraEnv": [{"name": "SYSDIG_TOKEN", "valueFrom": {"secretKeyRef": {"name": "sysdig", "key": "token"}}}],
+    "extraEnvFrom": [{"secretRef": {"name": "more"}}],
+    "extraVolumes": [{"name": "ca", "configMap": {"name": "company-ca"}}],
+    "extraVolumeMounts": [{"name": "ca", "mountPath": "/run/ca", "readOnly": True}],
+    "commonLabels": {"team": "platform"},
+    "podLabels": {"sidecar.istio.io/inject": "false"},
+    "podAnnotations": {"example.com/note": "a gate"},
+    "webhooks": {"excludeNamespaces": ["kube-node-lease"], "annotations": {"example.com/owner": "platform"}},
+}
+VARIANTS: dict[str, Json] = {
+    "as it stands": {},
+    "everything": EVERYTHING,
+    "own certificate": {"tls": {"mode": "secret", "secret": {"name": "mine", "caBundle": CA}}},
+    "managed": {"tls": {"mode": "managed"}},
+    "told on objects": {"config": {"kubernetes": {"api": "in-cluster", "events": True}}},
+    "OpenShift": {"openshift": True, "priorityClass": {"create": False}},
+    "by Service": {"monitoring": {"serviceMonitor": {"enabled": True}}},
+    "one replica on the host's network": {"replicas": 1, "hostNetwork": True},
+    "enforced by the file": {"config": {"enforcement": {"namespaces": {"payments": "enforce"}}}},
+    "as little as possible": {
+        "networkPolicy": {"enabled": False},
+        "podDisruptionBudget": {"enabled": False},
+        "priorityClass": {"create": False},
+        "modePolicy": {"enabled": False},
+        "serviceAccount": {"create": False},
+        "config": {"webhook": {"pin_digests": False}},
+    },
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_helm_finds_nothing_to_say(name: str) -> None:
+    done = helm("lint", CHART, "--strict", values=VARIANTS[name])
+
+    assert done.returncode == 0, done.stdout
+    assert "[WARNING]" not in done.stdout
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_object_is_valid_in_every_release_of_kubernetes(name: str, release: str) -> None:
+    objects = rendered(VARIANTS[name], hooks=True)
+
+    assert len(objects) > 5
+    assert [fault for found in objects for fault in faults(found, release)] == []
+
+
+def test_a_fault_is_found() -> None:
+    """The check above checks something."""
+    workload = of_kind(rendered(), "StatefulSet")
+    workload["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+
+    assert "readynessProbe" in " ".join(faults(workload, RELEASES[0]))
+
+
+@pytest.mark.parametrize("name", VARIANTS.keys() - {"managed"})
+def test_the_configuration_is_one_that_the_program_takes(name: str, tmp_path: Path) -> None:
+    text = of_kind(rendered(VARIANTS[name]), "ConfigMap", "gatecrier-config")["data"]["gatecrier.yaml"]
+    (tmp_path / "gatecrier.yaml").write_text(text)
+
+    assert isinstance(attempt_offline(tmp_path / "gatecrier.yaml"), Loaded)
+
+
+def test_as_it_stands_it_blocks_nothing() -> None:
+    """A namespace without the label is asked about by a webhook that is ignored where it fails, and in detect."""
+    objects = rendered()
+    config = yaml.safe_load(of_kind(objects, "ConfigMap")["data"]["gatecrier.yaml"])
+    webhooks = {
+        webhook["name"]: webhook
+        for found in objects
+        if found["kind"].endswith("WebhookConfiguration")
+        for webhook in found["webhooks"]
+    }
+
+    assert config["enforcement"] == {
+        "default": "detect",
+        "label": "gatecrier.dev/mode",
+        "never_block": ["kube-system", "gatecrier"],
+    }
+    assert {name: webhook["failurePolicy"] for name, webhook in webhooks.items()} == {
+        "enforce.validate.gatecrier.dev": "Fail",
+        "detect.validate.gatecrier.dev": "Ignore",
+        "enforce.mutate.gatecrier.dev": "Ignore",
+    }
+    for name, webhook in webhooks.items():
+        mode, verb, *_ = name.split(".")
+        label, own = webhook["namespaceSelector"]["matchExpressions"]
+        chosen = {"enforce": ("In", ["enforce"]), "detect": ("NotIn", ["enforce", "off"])}[mode]
+
+        assert webhook["clientConfig"]["service"]["path"] == f"/{verb}/{mode}"
+        assert (label["key"], label["operator"], label["values"]) == ("gatecrier.dev/mode", *chosen)
+        assert (own["operator"], own["values"]) == ("NotIn", ["kube-system", "gatecrier"])
+
+
+def test_every_webhook_of_a_configuration_is_asked_about_the_same() -> None:
+    """What the label says changes the mode, not what is looked at."""
+    for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
+        first, *others = of_kind(rendered(VARIANTS["enforced by the file"]), kind)["webhooks"]
+
+        assert others
+        for key in ("rules", "matchConditions", "timeoutSeconds", "sideEffects", "matchPolicy"):
+            assert [other[key] for other in others] == [first[key]]
+
+
+def test_a_namespace_that_is_only_watched_waits_for_one_call() -> None:
+    """Pinning asks there only where the file enforces, which the API server does not know."""
+    names = [
+        [webhook["name"] for webhook in of_kind(rendered(values), "MutatingWebhookConfiguration")["webhooks"]]
+        for values in ({}, VARIANTS["enforced by the file"])
+    ]
+
+    assert names == [
+        ["enforce.mutate.gatecrier.dev"],
+        ["enforce.mutate.gatecrier.dev", "detect.mutate.gatecrier.dev"],
+    ]
+
+
+def test_another_label_is_meant_everywhere() -> None:
+    """By the configuration, by both selectors, and by the policy that guards it."""
+    text = helm(
+        *("template", "gatecrier", CHART, "--namespace", "gatecrier", "--kube-version", "1.35.0"),
+        values={"config": {"enforcement": {"label": "example.com/images"}}},
+    ).stdout
+
+    assert "gatecrier.dev/mode" not in text
+    assert text.count("example.com/images") > 8
+
+
+def test_the_release_says_what_everything_is_called() -> None:
+    for found in rendered(release="gate"):
+        assert found["metadata"]["name"].startswith("gate-gatecrier")
+        assert found["metadata"].get("namespace", "gatecrier") == "gatecrier"
+
+
+def test_nothing_that_can_not_be_changed_is_changed() -> None:
+    """A StatefulSet that is there already is upgraded only as long as these are as they always were."""
+    for values in ({}, EVERYTHING):
+        spec = of_kind(rendered(values), "StatefulSet")["spec"]
+
+        assert spec["selector"] == {"matchLabels": {"app.kubernetes.io/name": "gatecrier"}}
+        assert (spec["serviceName"], spec["podManagementPolicy"]) == ("gatecrier-replicas", "Parallel")
+        assert [claim["metadata"] for claim in spec["volumeClaimTemplates"]] == [{"name": "outbox"}]
+
+
+def test_on_openshift_the_cluster_chooses_the_user() -> None:
+    context = of_kind(rendered({"openshift": True}), "StatefulSet")["spec"]["template"]["spec"]["securityContext"]
+
+    assert context["runAsNonRoot"] is True
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(context)
+
+
+def test_the_image_is_named_by_digest_where_there_is_one() -> None:
+    digest = f"sha256:{'a' * 64}"
+    images = [
+        of_kind(rendered({"image": {"repository": "r.example/gate", **more}}), "StatefulSet")["spec"]["template"][
+            "spec"
+        ]["containers"][0]["image"]
+        for more in ({}, {"tag": "1"}, {"digest": digest}, {"tag": "1", "digest": digest})
+    ]
+
+    named = [f":{router.__version__}", ":1", f"@{digest}", f":1@{digest}"]
+    assert images == [f"r.example/gate{name}" for name in named]
+
+
+def test_the_chart_has_the_version_of_the_program() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+
+    assert chart["version"] == chart["appVersion"] == router.__version__
+
+
+def test_alerts_and_dashboard_are_those_of_the_project() -> None:
+    objects = rendered(EVERYTHING)
+    alerts = yaml.safe_load((CHART / "files/alerts.yaml").read_text())
+    rules = of_kind(objects, "PrometheusRule")["spec"]
+    links = {rule["annotations"].pop("runbook_url") for group in rules["groups"] for rule in group["rules"]}
+    for group in alerts["groups"]:
+        for rule in group["rules"]:
+            del rule["annotations"]["runbook_url"]
+
+    assert rules == alerts
+    assert all(link.startswith("https://docs.example/docs/operations.md#") for link in links)
+    dashboard = of_kind(objects, "ConfigMap", "gatecrier-dashboard")["data"]["gatecrier.json"]
+    assert dashboard.strip() == (CHART / "files/dashboard.json").read_text().strip()
+
+
+def test_the_right_to_write_is_about_named_objects_only() -> None:
+    """And there is none where the program does not ask the API server."""
+    managed = rendered({"tls": {"mode": "managed"}})
+    rules = [rule for found in managed if found["kind"] in {"Role", "ClusterRole"} for rule in found["rules"]]
+
+    assert all(rule["resourceNames"] for rule in rules)
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "update", "patch", "set"}
+    assert of_kind(managed, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+    assert not [found for found in rendered() if found["kind"].endswith("RoleBinding")]
+    assert of_kind(rendered(), "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+
+
+def test_what_the_configuration_asks_of_the_cluster_is_allowed_and_no_more() -> None:
+    objects = rendered(VARIANTS["told on objects"])
+    rules = of_kind(objects, "ClusterRole", "gatecrier")["rules"]
+
+    assert rules == [{"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}]
+    assert of_kind(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "gatecrier"
+    assert of_kind(objects, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+    ports = [port["port"] for rule in of_kind(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
+    assert 6443 in ports
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"image": {"repository": ""}}, "build the image from the Dockerfile"),
+        ({"tls": {"mode": "secret"}}, "tls.secret.caBundle is empty"),
+        ({"config": {"webhook": {"deadline": "10s"}}}, "must be below webhooks.timeoutSeconds"),
+        ({"webhooks": {"timeoutSeconds": 8}}, "must be below webhooks.timeoutSeconds"),
+        ({"config": {"enforcment": {}}}, "'enforcment' not allowed"),
+        ({"config": {"webhook": {"tls": "self-signed"}}}, "'tls' not allowed"),
+        ({"config": {"policy": [{"verifier": "deny"}]}}, "missing property 'pattern'"),
+        ({"replica": 3}, "'replica' not allowed"),
+        ({"image": {"repository": "r.example/gate:1"}}, "does not match pattern"),
+        (
+            {"monitoring": {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}},
+            "scraped twice; enable one",
+        ),
+    ],
+)
+def test_what_can_not_work_is_refused_before_anything_is_changed(values: dict[str, Any], words: str) -> None:
+    assert words in refusal(values)

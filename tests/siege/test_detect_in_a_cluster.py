@@ -1,0 +1,253 @@
+"""Detect can not block, shown behind a real API server with the chart's own webhooks.
+
+A namespace that is only watched takes everything, within the time that the API server waits at most, whatever becomes
+of Gatecrier; one that enforces takes nothing that was not judged good. There is no kubelet: Pods are stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from router.outbound.authorities import client_context
+from router.tls import show
+from tests.admission import recorded
+from tests.assembly.program import Served, served
+from tests.assembly.small import Place
+from tests.chart.helm import needs_helm, of_kind, rendered
+from tests.simulators.kube_apiserver import ApiServer, needs_api_server, started
+from tests.simulators.registry import DATA
+
+pytestmark = [needs_helm, needs_api_server]
+TIMEOUT = 5
+"""Seconds that the API server waits for a webhook (`timeoutSeconds`)."""
+DEADLINE = "2s"
+"""`webhook.deadline`."""
+SLACK = 1.5
+"""Seconds that everything else may take: the machine is shared, and nobody promises more of an API server."""
+LABEL = "gatecrier.dev/mode"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+UNSIGNED = "r.example/other/app:1"
+KEY = (DATA / "keys" / "release.pub").read_text()
+LARGE = 400_000
+"""Characters of six bytes each in what the API server sends: beyond what is read without a slot."""
+Json = dict[str, Any]
+
+
+@dataclass
+class Cluster:
+    """Somebody who asks a real API server."""
+
+    server: ApiServer
+    session: aiohttp.ClientSession
+    number: int = 0
+
+    async def ask(self, method: str, path: str, body: Json) -> tuple[int, str, float]:
+        """Status, the message where it is refused, and how many seconds it took."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Content-Type": kind}
+        async with self.session.request(method, self.server.url + path, json=body, headers=headers) as reply:
+            said = await reply.json()
+            return reply.status, str(said.get("message", "")), loop.time() - began
+
+    async def must(self, method: str, path: str, body: Json) -> None:
+        """The same, which has to succeed."""
+        status, message, _ = await self.ask(method, path, body)
+        assert status < 400, message
+
+    async def create(
+        self, namespace: str, images: Sequence[str] = (UNSIGNED,), *, padding: int = 0
+    ) -> tuple[int, str, float]:
+        """Create a Pod with these images, and an environment of so many characters; a large one is not stored."""
+        self.number += 1
+        environment = [{"name": "A", "value": "<" * padding}] if padding else []
+        containers = [{"name": f"c{n}", "image": image, "env": environment} for n, image in enumerate(images)]
+        pod = {"metadata": {"name": f"pod-{self.number}"}, "spec": {"containers": containers}}
+        query = "?dryRun=All" if padding else ""
+        return await self.ask("POST", f"/api/v1/namespaces/{namespace}/pods{query}", pod)
+
+    async def check(self, *images: str, padding: int = 0, most: int = 4) -> None:
+        """What is watched gets in, in time; the same does not where it is enforced."""
+        asked = [
+            self.create(namespace, images or (UNSIGNED,), padding=padding)
+            for namespace in ("strict", *["watched"] * most)
+        ]
+        (strict, said, _), *others = await asyncio.gather(*asked)
+        for status, message, seconds in others:
+            assert status == 201, message
+            assert seconds < TIMEOUT + SLACK
+        assert strict in {403, 500}, said
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """One for all; namespaces and webhooks are each test's own."""
+    with started(tmp_path_factory.mktemp("kube")) as made:
+        yield made
+
+
+@pytest.fixture
+async def cluster(server: ApiServer) -> AsyncIterator[Cluster]:
+    """A cluster with a namespace that enforces and one that says nothing."""
+    context = client_context(server.authority.certificate.decode())
+    show(context, server.authority.pair("admin", "system:masters"))
+    connector = aiohttp.TCPConnector(ssl=context, limit=64)
+    async with aiohttp.ClientSession(connector=connector, headers={"Accept": "application/json"}) as session:
+        made = Cluster(server, session, number=int.from_bytes(os.urandom(4)))
+        for name, labels in {"strict": {LABEL: "enforce"}, "watched": {}, "off": {LABEL: "off"}}.items():
+            status, message, _ = await made.ask(
+                "POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}}
+            )
+            assert status in {201, 409}, message
+        yield made
+
+
+def webhooks(server: ApiServer, port: int, *, detect: str) -> Json:
+    """The chart's, with addresses on loopback; `detect` is the failure policy where nothing blocks."""
+    values = {"webhooks": {"timeoutSeconds": TIMEOUT}, "config": {"webhook": {"deadline": DEADLINE}}}
+    made = of_kind(rendered(values), "ValidatingWebhookConfiguration")
+    authority = base64.b64encode(server.authority.certificate).decode()
+    for one in made["webhooks"]:
+        path = one["clientConfig"]["service"]["path"]
+        one["clientConfig"] = {"url": f"https://127.0.0.1:{port}{path}", "caBundle": authority}
+        assert one["failurePolicy"] == ("Ignore" if path == "/validate/detect" else "Fail")
+        if path == "/validate/detect":
+            one["failurePolicy"] = detect
+    return made
+
+
+@contextlib.asynccontextmanager
+async def installed(
+    cluster: Cluster, folder: Path, *, detect: str = "Ignore", nowhere: str = "127.0.0.1:9"
+) -> AsyncIterator[Served]:
+    """Gatecrier, and webhooks that call it, until the end."""
+    serving = cluster.server.authority.pair("gatecrier")
+    (folder / "tls.crt").write_bytes(serving.certificate)
+    (folder / "tls.key").write_bytes(serving.key)
+    place = Place(folder)
+    place.write(
+        webhook={
+            "listen": f"127.0.0.1:{place.webhook}",
+            "tls": {"certificate": "tls.crt", "key": "tls.key"},
+            "linger": "100ms",
+            "deadline": DEADLINE,
+            "processes": 2,
+        },
+        enforcement={"label": LABEL},
+        registries=[{"host": host, "plain_http": True} for host in {"127.0.0.1:9", nowhere}],
+        verifiers=[{"name": "keys", "kind": "cosign", "keys": [{"name": "release", "pem": KEY}]}],
+        policy=[
+            *({"pattern": f"{host}/**", "verifier": "keys"} for host in {"127.0.0.1:9", nowhere}),
+            {"pattern": "r.example/free/*", "verifier": "allow"},
+        ],
+    )
+    made = webhooks(cluster.server, place.webhook, detect=detect)
+    name = made["metadata"]["name"]
+    async with served(place) as program:
+        await cluster.must("POST", ADMISSION, {"metadata": {"name": name}, "webhooks": made["webhooks"]})
+        try:
+            await until_answered(cluster, "strict", 403)
+            yield program
+        finally:
+            await cluster.must("DELETE", f"{ADMISSION}/{name}", {})
+
+
+async def until_answered(cluster: Cluster, namespace: str, wanted: int) -> str:
+    """Create Pods there until the answer is this one: what was written takes an API server some milliseconds."""
+    async with asyncio.timeout(30):
+        while (answer := await cluster.create(namespace))[0] != wanted:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.02)
+    return answer[1]
+
+
+def family(process: int) -> list[int]:
+    """A process and all that came of it, the youngest first."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [*(one for child in children for one in family(int(child))), process]
+
+
+def strike(processes: Sequence[int], what: signal.Signals) -> None:
+    """Send a signal to those that are still there."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, what)
+
+
+async def test_whoever_switches_the_label_switches_the_mode(cluster: Cluster, tmp_path: Path) -> None:
+    """What is told of a request is what the API server was told, whichever side of the switch it was on."""
+    async with installed(cluster, tmp_path) as program:
+        await until_answered(cluster, "watched", 201)
+        await cluster.must("PATCH", "/api/v1/namespaces/watched", {"metadata": {"labels": {LABEL: "enforce"}}})
+        said = await until_answered(cluster, "watched", 403)
+        await cluster.must("PATCH", "/api/v1/namespaces/watched", {"metadata": {"labels": {LABEL: None}}})
+        await until_answered(cluster, "watched", 201)
+        off, _, _ = await cluster.create("off")
+        await program.place.until_archived(4)
+
+    assert off == 201
+    assert "denied the request: r.example/other/app:1 (container c0): denied" in said
+    told = [recorded.mapping(event["data"]) for event in program.place.events]
+    decisions = {
+        (str(recorded.mapping(one["request"])["namespace"]), str(decision["mode"]), str(decision["outcome"]))
+        for one in told
+        for decision in [recorded.mapping(one["decision"])]
+    }
+    assert decisions - {("strict", "enforce", "rejected")} == {
+        ("watched", "detect", "admitted"),
+        ("watched", "enforce", "rejected"),
+    }
+
+
+async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        await reader.read()
+    writer.close()
+
+
+async def test_nothing_is_refused_under_fail_as_long_as_a_process_answers(cluster: Cluster, tmp_path: Path) -> None:
+    silent = await asyncio.start_server(_silent, "127.0.0.1", 0)
+    nowhere = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+    async with silent, installed(cluster, tmp_path, detect="Fail", nowhere=nowhere) as program:
+        await cluster.check(UNSIGNED)
+        await cluster.check("UPPER/case:1")
+        await cluster.check("127.0.0.1:9/app:1")  # nobody listens
+        await cluster.check(f"{nowhere}/app:1")  # nobody answers
+        await cluster.check(*(f"{nowhere}/app-{number}:1" for number in range(1200)), most=1)
+        await cluster.check(UNSIGNED, padding=LARGE, most=16)  # more than are read at once
+        os.kill(program.member("keeper"), signal.SIGKILL)
+        await cluster.check(UNSIGNED)
+        await program.told("process_ready", role="keeper")
+        keeper = program.member("keeper")
+        os.kill(keeper, signal.SIGSTOP)
+        try:
+            await cluster.check(UNSIGNED)
+        finally:
+            os.kill(keeper, signal.SIGCONT)
+        await cluster.check(UNSIGNED)
+
+
+async def test_nothing_is_refused_by_what_is_killed_or_hangs(cluster: Cluster, tmp_path: Path) -> None:
+    """With the chart as it is, and a delay of no more than the API server waits."""
+    async with installed(cluster, tmp_path) as program:
+        everybody = family(program.process.pid)
+        strike(everybody, signal.SIGSTOP)
+        try:
+            await cluster.check(UNSIGNED)
+        finally:
+            strike(everybody[::-1], signal.SIGCONT)
+        os.kill(program.member("gate"), signal.SIGKILL)
+        await cluster.check(UNSIGNED)
+        strike(everybody, signal.SIGKILL)
+        await cluster.check(UNSIGNED)
