@@ -184,6 +184,8 @@ class EventRecorder:
         """Count the decision; never fails, since the answer is made by now."""
         decision = draft.decision
         self._counted(self._observer.decided, decision.outcome, decision.mode, draft.verdicts)
+        for override in draft.overrides:
+            self._counted(self._observer.let_in, override)
 
     def _counted(self, count: Callable[P, None], *facts: P.args, **more: P.kwargs) -> None:
         try:

@@ -75,8 +75,13 @@ def create(witness: Witness, kind: str, namespace: str, name: str, *, dry_run: b
 
 
 def change(witness: Witness, kind: str, name: str, how: dict[str, Any], subresource: str = "") -> Callable[[], Answer]:
-    path = f"{where(kind, 'in-enforce')}/{name}{subresource}"
-    return lambda: witness.cluster.ask("PATCH", path, how)
+    path = f"{where(kind, 'in-enforce')}/{name}"
+
+    def act() -> Answer:
+        witness.cluster.settle(path)
+        return witness.cluster.ask("PATCH", path + subresource, how)
+
+    return act
 
 
 def with_image(kind: str, image: str) -> dict[str, Any]:

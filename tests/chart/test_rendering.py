@@ -164,6 +164,14 @@ def test_another_label_is_meant_everywhere() -> None:
     assert text.count("example.com/images") > 8
 
 
+def test_an_annotation_that_overrides_brings_a_request_to_the_gate() -> None:
+    """By whatever name it goes."""
+    allowed = {"annotation": "example.com/let-in", "allowed": {"users": ["alice@example.com"]}}
+    webhook = of_kind(rendered({"config": {"break_glass": allowed}}), "ValidatingWebhookConfiguration")["webhooks"][0]
+
+    assert webhook["matchConditions"][1]["expression"].count("annotations[?'example.com/let-in']") == 2
+
+
 def test_the_release_says_what_everything_is_called() -> None:
     for found in rendered(release="gate"):
         assert found["metadata"]["name"].startswith("gate-gatecrier")
@@ -229,6 +237,8 @@ def test_the_right_to_write_is_about_named_objects_only() -> None:
     assert all(rule["resourceNames"] for rule in rules)
     assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "update", "patch", "set"}
     assert of_kind(managed, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+    config = yaml.safe_load(of_kind(managed, "ConfigMap")["data"]["gatecrier.yaml"])
+    assert (config["webhook"]["tls"], config["kubernetes"]) == ("managed", {"api": "in-cluster"})
     assert not [found for found in rendered() if found["kind"].endswith("RoleBinding")]
     assert of_kind(rendered(), "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
