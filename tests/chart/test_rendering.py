@@ -247,7 +247,10 @@ def test_what_the_configuration_asks_of_the_cluster_is_allowed_and_no_more() -> 
     objects = rendered(VARIANTS["told on objects"])
     rules = of_kind(objects, "ClusterRole", "gatecrier")["rules"]
 
-    assert rules == [{"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}]
+    assert rules == [
+        {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
+    ]
     assert of_kind(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "gatecrier"
     assert of_kind(objects, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     ports = [port["port"] for rule in of_kind(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
