@@ -1,4 +1,4 @@
-"""The door of the webhook, made anew of every configuration: whose certificate is shown, whose clients are let in."""
+"""What is shown at our doors, made anew of every configuration: to the API server, and to other replicas."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import datetime as dt
 from router.admission.settings import TlsFiles, WebhookSettings
 from router.errors import ConfigurationError
 from router.pem import Pair
+from router.replicas.identity import Identity, identity
 from router.server.certificates import new_context, self_signed
 from router.server.entrance import Clients, Entrance, asking
+from router.settings.tree import Settings
 from router.telemetry.logs import logger
 from router.tls import show
 
@@ -23,6 +25,22 @@ def trial_for(webhook: WebhookSettings, before: Pair | None) -> Pair | None:
     shown = [name for name in names if name not in {"0.0.0.0", "::"}]  # noqa: S104 - not bound, left out
     log.warning("certificate_self_signed", advice="no API server trusts it; give webhook.tls a certificate and key")
     return self_signed(shown, dt.datetime.now(dt.UTC))
+
+
+def identity_for(settings: Settings) -> Identity | None:
+    """By what other replicas know us; None where none collects events.
+
+    Raises:
+        ConfigurationError: There is no certificate that all replicas could share.
+    """
+    if settings.incidents.collector is None:
+        return None
+    if not isinstance(settings.webhook.tls, TlsFiles):
+        advice = "give webhook.tls the certificate and key that all replicas have"
+        raise ConfigurationError(
+            f"incidents.collector: replicas know each other by the webhook's certificate; {advice}"
+        )
+    return identity(settings.webhook.tls.pair, dt.datetime.now(dt.UTC))
 
 
 def entrance(webhook: WebhookSettings, trial: Pair | None) -> Entrance:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from router.assembly.door import trial_for
+from router.assembly.door import identity_for, trial_for
 from router.assembly.keeper_half import DRAIN
 from router.assembly.messages import Configuration, RefreshedRoot
 from router.errors import GatecrierError
@@ -53,7 +53,14 @@ def in_force_from(loaded: Loaded, before: InForce | None) -> InForce:
     return InForce(
         {
             GATE: Configuration(generation, for_gate(loaded), patience, trial, roots=roots),
-            KEEPER: Configuration(generation, for_keeper(loaded), patience, repositories=repositories, roots=roots),
+            KEEPER: Configuration(
+                generation,
+                for_keeper(loaded),
+                patience,
+                repositories=repositories,
+                roots=roots,
+                identity=identity_for(loaded.settings),
+            ),
         }
     )
 

@@ -40,6 +40,7 @@ from router.errors import ConfigurationError
 from router.ipc import Line, Peer, PeerError, PeerGoneError
 from router.outbox import Intake
 from router.outbox.remote import RemoteIntake
+from router.replicas.naming import own_name
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
 from router.server.operations import Health, Unhealthy, Unready, operations_application, unready
@@ -74,7 +75,7 @@ class Product:
     ) -> None:
         self._nursery = nursery
         self._is_log_readable = is_log_readable
-        self._replica = environment.get("HOSTNAME") or socket.gethostname()
+        self._replica = own_name(environment)
         self._metrics = metrics.create(__version__)
         self._attention = Attention(self._metrics, self._replica)
         self._observing = MetricsObserver(self._metrics, self._attention.book.held_by("supervisor"))
