@@ -201,5 +201,5 @@ def test_an_upgrade_leaves_what_the_program_has_written(tmp_path: Path) -> None:
         secret = made.must("GET", "/api/v1/namespaces/gatecrier/secrets/gatecrier-tls")
         webhooks = made.must("GET", path)["webhooks"]
         assert secret["data"] == {"tls.crt": "YQ=="}
-        assert [webhook["timeoutSeconds"] for webhook in webhooks] == [15, 15]
+        assert [webhook["timeoutSeconds"] for webhook in webhooks] == [15, 15, 5]
         assert [webhook["clientConfig"]["caBundle"] for webhook in webhooks] == [authority, authority]
