@@ -88,7 +88,7 @@ def test_a_fault_is_found() -> None:
     assert "readynessProbe" in " ".join(faults(workload, RELEASES[0]))
 
 
-@pytest.mark.parametrize("name", VARIANTS.keys() - {"managed"})
+@pytest.mark.parametrize("name", VARIANTS)
 def test_the_configuration_is_one_that_the_program_takes(name: str, tmp_path: Path) -> None:
     text = of_kind(rendered(VARIANTS[name]), "ConfigMap", "gatecrier-config")["data"]["gatecrier.yaml"]
     (tmp_path / "gatecrier.yaml").write_text(text)
