@@ -50,7 +50,7 @@ from router.destinations.grants import AccessToken, ClientCredentials
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable, gist
 from router.destinations.packing import packed
 from router.destinations.secrets import Filling
-from router.destinations.settings import HttpSettings
+from router.destinations.settings import HttpSettings, revealed
 from router.destinations.words import READ_LIMIT, Words, secrets_of
 from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
@@ -99,6 +99,7 @@ class HttpDestination:
         self._proxy = settings.way()
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
         self._filling = Filling(settings)
+        self._besides = {name: revealed(value) for name, value in settings.headers.items()}
         self._secrets = secrets_of(settings)
         self._words = Words(self._secrets)
         self._is_packed = settings.compression == "gzip"
@@ -185,10 +186,10 @@ class HttpDestination:
             await resolver.close()
 
     def _whole(self, post: Post) -> Post:
-        """As it is sent: with every secret in its place, and what is said of the body."""
+        """As it is sent: with every secret in its place, what is said of the body, and the operator's own headers."""
         body = self._filling.filled(post.body, post.encoding)
         said = {} if post.seal is None else post.seal(body)
-        return replace(post, body=body, headers={**post.headers, **said})
+        return replace(post, body=body, headers={**self._besides, **post.headers, **said})
 
     async def _authorised(self, url: URL, post: Post, now: float) -> Reply | TryAgain:
         """What comes back to what is sent: rules (8) and (9)."""
