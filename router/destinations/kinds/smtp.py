@@ -280,11 +280,6 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(mail), "application/json"
 
 
-def sent(settings: SmtpSettings, document: Document) -> bytes:
-    """The mail as a server is given it."""
-    return mail_of(document, settings.from_, tuple(dict.fromkeys(settings.to))).as_bytes(policy=SMTP)
-
-
 KIND = OwnKind(
     settings=SmtpSettings,
     destination=SmtpDestination,
@@ -292,5 +287,7 @@ KIND = OwnKind(
     deduplicates="`Message-ID`, by whoever reads it",
     updates="a mail in the same thread",
     minimal=minimal,
-    sent=sent,
+    sent=lambda settings, document: mail_of(document, settings.from_, [*dict.fromkeys(settings.to)]).as_bytes(
+        policy=SMTP
+    ),
 )
