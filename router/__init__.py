@@ -17,6 +17,7 @@ receives, never who comes next. From the outside in:
     admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
     delivery       from the outbox to the receivers: claim, render, deliver, settle
     incidents      what people are told once, when it changes, goes on and ends: the third driver; silences
+    certificates   the webhook's own CA and certificate: in a Secret, renewed without a refused request
     object_events  Kubernetes Events on what was refused or would be, for those who describe it
     trust          trusted roots that change while we run: taken from their repositories, kept, told
     destinations   how each service wants to be told, and what its answers mean

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import math
 import socket
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from router.assembly import messages
@@ -17,9 +19,12 @@ from router.assembly.observing import MetricsObserver
 from router.assembly.opening import new_event_loop
 from router.assembly.scans import Scans
 from router.assembly.tending import Tending
+from router.certificates.keeping import Keeping
+from router.certificates.making import Held
 from router.errors import OutboxError
 from router.ipc import Peer, PeerRefusedError
 from router.outbox.remote import answers
+from router.replicas.identity import identity
 from router.settings.parts import KeeperPart, keeper_part
 from router.supervision.child import live
 from router.trust.refreshing import TRUST, Refreshing, Repositories
@@ -49,6 +54,7 @@ class KeeperWork:
         self._refreshing: Refreshing | None = None
         self._watched_at = -math.inf
         self._scans = Scans()
+        self._managing: Keeping | None = None
 
     @property
     def failure(self) -> str:
@@ -59,7 +65,8 @@ class KeeperWork:
         """Make what it asks for, and change nothing but that the outbox is open."""
         part = await asyncio.to_thread(keeper_part, configuration.part)
         if self._half is None:
-            self._half = await KeeperHalf.open(part, self._observing, self._replica, self._tending)
+            config = Path(configuration.part.path)
+            self._half = await KeeperHalf.open(part, self._observing, self._replica, self._tending, config)
             self._half.watch_while(self._is_watching)
         self._prepared = part, self._half.prepare(part), configuration
 
@@ -69,9 +76,26 @@ class KeeperWork:
             part, made, configuration = self._prepared
             self._observing.expect_destinations(list(made))
             self._patience = configuration.patience
-            await self._keeping.commit(part, made, configuration.generation)
-            self._scans.take(part.settings.scan, configuration.part.path)
+            known_by = configuration.identity
+            if configuration.held is not None and part.settings.incidents.collector is not None:
+                known_by = identity(configuration.held.pair, dt.datetime.now(dt.UTC))
+            await self._keeping.commit(part, made, configuration.generation, known_by)
+            self._scans.take(part.settings.scan if self._keeping.collects else None, configuration.part.path)
+            self._manage(configuration)
             self._look_after(configuration.repositories, part.settings.outbox.path.parent / TRUST)
+
+    def _manage(self, configuration: messages.Configuration) -> None:
+        """Look after the webhook's certificate; nothing of it runs where another is named."""
+        if self._managing is None and configuration.is_managed:
+            cluster, replica = self._keeping.cluster, self._replica
+            names = partial(cluster.names, replica)
+            self._managing = Keeping(cluster.get, names, replica, self._tell_held, self._observing)
+            self._tending.keep("look after the webhook's certificate", self._managing.run())
+        if self._managing is not None:
+            self._managing.is_on, self._managing.shown = configuration.is_managed, configuration.held
+
+    def _tell_held(self, held: Held) -> None:
+        self._tell(messages.HELD, messages.pack(held))
 
     def _look_after(self, repositories: Sequence[Repository], folder: Path) -> None:
         """Refresh what trusted roots come from; nothing of it runs where there is nothing to refresh."""

@@ -13,6 +13,7 @@ from typing import TypeVar
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.outbox import OutboxSettings
+from router.routing import IncidentSettings
 from router.settings.plain import Item, maps, names
 from router.settings.problems import told
 from router.settings.reading import LARGEST, read_document
@@ -25,6 +26,17 @@ class OutboxPart(SettingsModel):
     """Where events are kept."""
 
     outbox: OutboxSettings
+
+
+class CollectorPart(OutboxPart):
+    """Which replica keeps what people ask about all of them, and where this one keeps what it is known by."""
+
+    incidents: IncidentSettings = IncidentSettings()
+
+
+def collector_part(path: Path) -> CollectorPart:
+    """What the configuration says about the collector; raises as `read_part`."""
+    return read_part(path, CollectorPart)
 
 
 def outbox_settings(path: Path) -> OutboxSettings:

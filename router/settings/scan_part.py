@@ -7,6 +7,7 @@ from pathlib import Path
 from router.fields import SettingsModel
 from router.kubernetes.settings import KubernetesSettings
 from router.outbox import OutboxSettings
+from router.routing import IncidentSettings
 from router.routing.settings import RouteSettings
 from router.scanning.settings import ScanSettings
 from router.settings.part import read_part
@@ -20,6 +21,7 @@ class ScanPart(SettingsModel):
     scan: ScanSettings = ScanSettings()
     outbox: OutboxSettings
     routes: RouteSettings = RouteSettings()
+    incidents: IncidentSettings = IncidentSettings()
 
 
 def scan_part_of(path: Path) -> ScanPart:

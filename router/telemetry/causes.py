@@ -66,12 +66,24 @@ class Cause(StrEnum):
         "The certificate of the webhook ends soon",
         "renew webhook.tls; a new file is taken at once",
     )
+    CERTIFICATE_UNKEPT = (
+        "certificate_unkept",
+        Severity.HIGH,
+        "The certificate of the webhook can't be looked after",
+        "let Gatecrier reach the API server, and get, update and patch its Secret, its Lease and its webhooks",
+    )
     CLOCK_STEPPED = (
         "clock_stepped",
         Severity.MEDIUM,
         "The clock of the machine was set",
         "keep it by NTP; nothing is given up or forgotten by a clock that jumps",
         1 * _HOURS,
+    )
+    COLLECTOR_UNREACHABLE = (
+        "collector_unreachable",
+        Severity.HIGH,
+        "The replica that makes incidents can't be reached",
+        "mend it or the way to it; events wait here until it has them, and are delivered all the same",
     )
     CONFIGURATION_REFUSED = (
         "configuration_refused",

@@ -59,7 +59,7 @@ def add(subcommands: Subcommands) -> None:
         "--policy-report", action="store_true", help="PolicyReports and OpenReports' Reports as YAML, for their tools"
     )
     parser.add_argument("--markdown", action="store_true", help="a report in Markdown, for people")
-    configured(parser, _run)
+    configured(parser, _run, of_collector=True)
     forms(parser, is_live=False)
 
 

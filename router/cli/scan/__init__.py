@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import socket
 import sys
 import time
 from functools import partial
@@ -113,13 +112,18 @@ def _meant_by(part: ScanPart) -> Callable[[str], bool]:
 async def _recorded(found: Scanned, namespaces: list[str] | None, part: ScanPart) -> None:
     from router.events import Origin  # noqa: PLC0415 - as above
     from router.outbox.records import beside  # noqa: PLC0415 - the same
+    from router.replicas.naming import is_own, own_name  # noqa: PLC0415 - the same
     from router.routing import RoutingTree  # noqa: PLC0415 - the same
     from router.scanning import recording  # noqa: PLC0415 - the same
 
+    name, collector = own_name(os.environ), part.incidents.collector
+    if collector is not None and not is_own(collector, name):
+        print(f"nothing is kept of it: {collector} keeps what is scanned; scan there", file=sys.stderr)
+        return
     if not await asyncio.to_thread(part.outbox.path.exists):
         print(f"nothing is kept of it: there is no outbox {part.outbox.path} on this machine", file=sys.stderr)
         return
-    origin = Origin(part.cluster, os.environ.get("HOSTNAME") or socket.gethostname())
+    origin = Origin(part.cluster, name)
     records = await beside(part.outbox.path)
     try:
         telling = recording.Telling(origin, RoutingTree(part.routes), found.began_at, records.own_time())
