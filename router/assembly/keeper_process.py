@@ -53,8 +53,8 @@ class KeeperWork:
         self._patience = 0.0
         self._refreshing: Refreshing | None = None
         self._watched_at = -math.inf
-        self._managing: Keeping | None = None
         self._scans = Scans()
+        self._managing: Keeping | None = None
 
     @property
     def failure(self) -> str:
@@ -80,9 +80,8 @@ class KeeperWork:
             if configuration.held is not None and part.settings.incidents.collector is not None:
                 known_by = identity(configuration.held.pair, dt.datetime.now(dt.UTC))
             await self._keeping.commit(part, made, configuration.generation, known_by)
+            self._scans.take(part.settings.scan if self._keeping.collects else None, configuration.part.path)
             self._manage(configuration)
-            if self._keeping.is_collector:
-                self._scans.take(part.settings.scan, configuration.part.path)
             self._look_after(configuration.repositories, part.settings.outbox.path.parent / TRUST)
 
     def _manage(self, configuration: messages.Configuration) -> None:

@@ -67,7 +67,7 @@ class Group:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._owners: dict[tuple[str, bytes], _Owner] = {}
+        self._owners: dict[tuple[str, str], _Owner] = {}
         self._has_open: dict[str, bool] = {}
         self._days: dict[tuple[str, int], Day] = {}
 
@@ -128,12 +128,12 @@ class Group:
         return day
 
     def _owner(self, of: _Of) -> _Owner:
-        namespace, key = of.namespace, of.key
-        if (known := self._owners.get((namespace, key))) is None:
+        namespace, whose = of.namespace, of.whose
+        if (known := self._owners.get((namespace, whose))) is None:
             if (has_open := self._has_open.get(namespace)) is None:
                 has_open = self._has_open[namespace] = ledger.has_open(self._connection, namespace)
-            found = ledger.open_of(self._connection, namespace, key) if has_open else {}
-            known = self._owners[namespace, key] = _Owner(found, frozenset(found))
+            found = ledger.open_of(self._connection, namespace, of.key) if has_open else {}
+            known = self._owners[namespace, whose] = _Owner(found, frozenset(found))
         return known
 
 

@@ -183,6 +183,18 @@ def test_nothing_is_kept_where_that_is_said(world: World) -> None:
     assert json.loads(world.ask("readiness", "--json")[1]) == []
 
 
+def test_another_replica_than_the_collector_keeps_nothing(world: World) -> None:
+    schema.prepare(world.folder / "outbox.db")
+    path = world.folder / "gatecrier.yaml"
+    collected = json.loads(path.read_text()) | {"incidents": {"collector": "gatecrier-0.gatecrier:8444"}}
+    path.write_text(json.dumps(collected))
+    world.run("bad", "unsigned")
+    code, _, err = world.ask("scan")
+
+    assert code == 1
+    assert "gatecrier-0.gatecrier:8444 keeps what is scanned" in err
+
+
 def test_only_one_namespace_is_asked_about(world: World) -> None:
     world.run("bad", "unsigned", namespace="other")
     world.run("good", "signed")

@@ -116,14 +116,12 @@ async def _recorded(found: Scanned, namespaces: list[str] | None, part: ScanPart
     from router.routing import RoutingTree  # noqa: PLC0415 - the same
     from router.scanning import recording  # noqa: PLC0415 - the same
 
-    if not await asyncio.to_thread(part.outbox.path.exists):
-        print(f"nothing is kept of it: there is no outbox {part.outbox.path} on this machine", file=sys.stderr)
-        return
     name, collector = own_name(os.environ), part.incidents.collector
     if collector is not None and not is_own(collector, name):
-        print(
-            f"nothing is kept of it: scan at the collector, {collector.host}, or let it (scan.every)", file=sys.stderr
-        )
+        print(f"nothing is kept of it: {collector} keeps what is scanned; scan there", file=sys.stderr)
+        return
+    if not await asyncio.to_thread(part.outbox.path.exists):
+        print(f"nothing is kept of it: there is no outbox {part.outbox.path} on this machine", file=sys.stderr)
         return
     origin = Origin(part.cluster, name)
     records = await beside(part.outbox.path)
