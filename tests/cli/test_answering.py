@@ -82,7 +82,8 @@ def test_who_answers_programs_does_it_in_both_forms() -> None:
 
 def test_only_what_asks_others_can_not_be_watched() -> None:
     """Who is asked or told something every second by everybody who waits would lock us out."""
-    asking = {"gatecrier verify", "gatecrier check", "gatecrier trust refresh", "gatecrier templates send"}
+    names = ("verify", "check", "trust refresh", "templates send", "readiness", "scan")
+    asking = {f"gatecrier {name}" for name in names}
     assert set(ANSWERING) - set(LIVE) == asking
     assert set(LIVE) == {name for name, parser in ALONE.items() if "--watch" in options(parser)}
 
