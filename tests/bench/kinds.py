@@ -31,8 +31,7 @@ from router.destinations.over_http import HttpDestination
 from router.rendering.renderer import Renderer
 from tests.bench.delivery import CONCURRENCY, HEADERS, encoded_events, receiver
 from tests.bench.table import Row
-from tests.contracts.kinds import beforehand, least, read, told_at, variables_of
-from tests.contracts.test_kinds import shipped
+from tests.contracts.kinds import beforehand, least, read, shipped, told_at, variables_of
 from tests.simulators.sinks import answer
 
 DOCUMENTS, EVENTS, ROUNDS = 500, 2000, 3

@@ -19,8 +19,7 @@ from router.destinations.kind import HttpKind
 from router.events import as_json, encode
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
 from router.rendering.renderer import Renderer
-from tests.contracts.kinds import kind_of_name, least, read, variables_of
-from tests.contracts.test_kinds import shipped
+from tests.contracts.kinds import kind_of_name, least, read, shipped, variables_of
 
 STORED = [*map(encode, EXAMPLES.values()), *map(as_json, INCIDENTS), *map(as_json, NOTICES)]
 EACH = pytest.mark.parametrize("body", STORED, ids=lambda body: orjson.loads(body)["id"])

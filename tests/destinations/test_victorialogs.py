@@ -19,8 +19,7 @@ from router.events import CloudEvent, encode
 from router.rendering.examples import EXAMPLES
 from router.rendering.filters import epoch_ms
 from router.rendering.renderer import Renderer
-from tests.contracts.kinds import ADAPTER, kind_of_name, read
-from tests.contracts.test_kinds import shipped
+from tests.contracts.kinds import ADAPTER, kind_of_name, read, shipped
 from tests.simulators.sinks import Sink
 from tests.simulators.victorialogs import VictoriaLogs, victorialogs
 
