@@ -12,10 +12,12 @@ receives, never who comes next. From the outside in:
     settings       the whole configuration as one frozen tree, checked with line and remedy
     server         listens with TLS within limits, lets clients in, answers probes and metrics
     supervision    which processes there are: made by fork, watched, started again
+    scanning       what runs now, judged like what comes
     readiness      whether a namespace can be enforced now: what was seen, since when, and what would break
     admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
     delivery       from the outbox to the receivers: claim, render, deliver, settle
     incidents      what people are told once, when it changes, goes on and ends: the third driver; silences
+    certificates   the webhook's own CA and certificate: in a Secret, renewed without a refused request
     object_events  Kubernetes Events on what was refused or would be, for those who describe it
     trust          trusted roots that change while we run: taken from their repositories, kept, told
     destinations   how each service wants to be told, and what its answers mean

@@ -23,6 +23,7 @@ from router.assembly.observing import MetricsObserver
 from router.errors import OutboxError
 from router.events import NoticeEvent, Origin, as_json, timestamp, trouble_notice
 from router.outbox import Intake, NewEvent
+from router.pem import Pair
 from router.routing import RoutingTree
 from router.server.certificates import Validity, validity
 from router.settings.tree import GateSettings
@@ -72,9 +73,14 @@ class Attention:
         tls = settings.webhook.tls
         self._certificate = None
         if isinstance(tls, TlsFiles):
-            with contextlib.suppress(ValueError):  # OpenSSL shows certificates that can't be read more strictly
-                self._certificate = validity(tls.pair.certificate)
+            self.show(tls.pair)
         self.book.keep_destinations([destination.name for destination in settings.destinations])
+
+    def show(self, pair: Pair) -> None:
+        """Look at the end of this certificate from now on."""
+        self._certificate = None
+        with contextlib.suppress(ValueError):  # OpenSSL shows certificates that can't be read more strictly
+            self._certificate = validity(pair.certificate)
 
     async def run(self, intake: Intake, observing: MetricsObserver) -> None:
         """Look, and tell, for ever; after the first `take`."""

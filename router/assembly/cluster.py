@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 
+from router.certificates.keeping import Names
 from router.errors import ClusterError
 from router.kubernetes.access import Access
 from router.kubernetes.client import Cluster
 from router.kubernetes.settings import KubernetesSettings
+from router.text import shown
+
+_REPLICA = re.compile(r"([a-z0-9][a-z0-9-]{0,60})-[0-9]{1,6}", re.ASCII)
 
 
 class ClusterInForce:
@@ -43,6 +48,21 @@ class ClusterInForce:
             self._access = self._wanted()
             self._opened = Cluster(self._access)
         return self._opened
+
+    def names(self, replica: str) -> Names:
+        """What the chart has called things, by the name of this replica (NAME-0) and its namespace.
+
+        Raises:
+            ClusterError: As `get`; or they say nothing of use.
+        """
+        namespace, found = self._wanted().namespace, _REPLICA.fullmatch(replica)
+        if not namespace or found is None:
+            raise ClusterError(
+                f"webhook.tls: managed is for Pods of a StatefulSet, called NAME-0, NAME-1 ...; not {shown(replica)}"
+                f" in the namespace {shown(namespace or '')}",
+                cause="unconfigured",
+            )
+        return Names(found[1], namespace)
 
     def _wanted(self) -> Access:
         if self._settings is None:

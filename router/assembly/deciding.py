@@ -69,7 +69,7 @@ def deciding(  # noqa: PLR0913 - a gate has these independent neighbours
     observing: MetricsObserver,
     memory: Memory,
     *,
-    trial: Pair | None,
+    pair: Pair | None,
 ) -> Deciding:
     """What a gate decides by; touches no file.
 
@@ -107,4 +107,4 @@ def deciding(  # noqa: PLR0913 - a gate has these independent neighbours
         longest=settings.webhook.deadline,
         now=time.time,
     )
-    return Deciding(settings, registry, rules, entrance(settings.webhook, trial))
+    return Deciding(settings, registry, rules, entrance(settings.webhook, pair))

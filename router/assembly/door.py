@@ -19,7 +19,7 @@ log = logger()
 
 def trial_for(webhook: WebhookSettings, before: Pair | None) -> Pair | None:
     """The certificate for trials that these settings want: the one of before, so that nobody fetches its CA anew."""
-    if isinstance(webhook.tls, TlsFiles) or before is not None:
+    if webhook.tls != "self-signed" or before is not None:
         return before
     names = dict.fromkeys(["localhost", "127.0.0.1", "gatecrier.gatecrier.svc", webhook.listen.host or "localhost"])
     shown = [name for name in names if name not in {"0.0.0.0", "::"}]  # noqa: S104 - not bound, left out
@@ -28,33 +28,39 @@ def trial_for(webhook: WebhookSettings, before: Pair | None) -> Pair | None:
 
 
 def identity_for(settings: Settings) -> Identity | None:
-    """By what other replicas know us; None where none collects events.
+    """By what other replicas know us; None where none collects events, and where the keeper has it of its own.
 
     Raises:
         ConfigurationError: There is no certificate that all replicas could share.
     """
+    tls = settings.webhook.tls
     if settings.incidents.collector is None:
         return None
-    if not isinstance(settings.webhook.tls, TlsFiles):
+    if tls == "self-signed":
         advice = "give webhook.tls the certificate and key that all replicas have"
         raise ConfigurationError(
             f"incidents.collector: replicas know each other by the webhook's certificate; {advice}"
         )
-    return identity(settings.webhook.tls.pair, dt.datetime.now(dt.UTC))
+    return identity(tls.pair, dt.datetime.now(dt.UTC)) if isinstance(tls, TlsFiles) else None
 
 
-def entrance(webhook: WebhookSettings, trial: Pair | None) -> Entrance:
+def awaiting() -> Pair:
+    """What is shown until there is a managed certificate: nobody trusts it, and nobody is told that we are ready."""
+    return self_signed(["localhost"], dt.datetime.now(dt.UTC))
+
+
+def entrance(webhook: WebhookSettings, pair: Pair | None) -> Entrance:
     """The entrance that these settings describe.
 
     Args:
         webhook: They.
-        trial: What is shown where they name no certificate (`trial_for`).
+        pair: What is shown where they name no certificate.
 
     Raises:
         ConfigurationError: Their files were not read with a configuration, or there is nothing to show.
     """
     context, clients = new_context(), webhook.clients
-    pair = webhook.tls.pair if isinstance(webhook.tls, TlsFiles) else trial
+    pair = webhook.tls.pair if isinstance(webhook.tls, TlsFiles) else pair
     if pair is None:
         raise ConfigurationError("webhook.tls: there is no certificate to show")
     show(context, pair)

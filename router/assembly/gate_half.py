@@ -60,11 +60,9 @@ class GateHalf:
         self._unreadable: UnreadableBodies | None = None
         self._listener: Listener | None = None
 
-    def prepare(
-        self, part: GatePart, receipts: ObtainReceipts, grants: ObtainGrants, *, trial: Pair | None
-    ) -> Deciding:
+    def prepare(self, part: GatePart, receipts: ObtainReceipts, grants: ObtainGrants, *, pair: Pair | None) -> Deciding:
         """What a configuration makes; nothing is changed yet. Raises ConfigurationError."""
-        return deciding(part, receipts, grants, self._replica, self._observing, self._memory, trial=trial)
+        return deciding(part, receipts, grants, self._replica, self._observing, self._memory, pair=pair)
 
     def commit(self, prepared: Deciding) -> None:
         """Decide by this from now on."""

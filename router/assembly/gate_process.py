@@ -49,7 +49,7 @@ class GateWork:
         part = await asyncio.to_thread(gate_part, configuration.part)
         receipts = receipts_over(self._line, configuration.generation)
         part = replace(part, roots=_roots(configuration.roots))
-        self._prepared = self._half.prepare(part, receipts, grants_over(self._line), trial=configuration.trial)
+        self._prepared = self._half.prepare(part, receipts, grants_over(self._line), pair=configuration.pair)
 
     async def commit(self) -> None:
         """Work by what was prepared last."""

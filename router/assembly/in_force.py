@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from router.assembly.door import identity_for, trial_for
+from router.admission.settings import TlsFiles, WebhookSettings
+from router.assembly.door import awaiting, identity_for, trial_for
 from router.assembly.keeper_half import DRAIN
 from router.assembly.messages import Configuration, RefreshedRoot
+from router.certificates.making import Held
 from router.errors import GatecrierError
+from router.pem import Pair
 from router.settings.loading import Loaded
 from router.settings.parts import for_gate, for_keeper
 from router.telemetry.logs import logger
@@ -28,6 +31,20 @@ class InForce:
 
     parts: Mapping[str, Configuration]
     """By role."""
+    shown: Pair | None
+    """What the webhook shows, whatever it is from."""
+    trial: Pair | None
+    """A certificate for trials, where one was made."""
+
+    @property
+    def held(self) -> Held | None:
+        """The managed certificate; None where there is none, or none yet."""
+        return self.parts[KEEPER].held
+
+    @property
+    def is_awaiting(self) -> bool:
+        """Whether a managed certificate has not come yet: nobody can ask us then."""
+        return self.parts[KEEPER].is_managed and self.held is None
 
     @property
     def generation(self) -> int:
@@ -47,35 +64,63 @@ def in_force_from(loaded: Loaded, before: InForce | None) -> InForce:
     repositories = repositories_of(loaded.settings.verifiers)
     used = {one.id for one in repositories}
     roots = {} if before is None else {id_: body for id_, body in before.roots.items() if id_ in used}
-    trial = trial_for(webhook, None if before is None else before.parts[GATE].trial)
+    trial = trial_for(webhook, None if before is None else before.trial)
+    is_managed = webhook.tls == "managed"
+    held = before.held if before is not None and is_managed else None
+    shown = _shown(webhook, trial, held, None if before is None else before.shown)
 
     patience = webhook.patience_of_delivery(DRAIN)
-    return InForce(
-        {
-            GATE: Configuration(generation, for_gate(loaded), patience, trial, roots=roots),
-            KEEPER: Configuration(
-                generation,
-                for_keeper(loaded),
-                patience,
-                repositories=repositories,
-                roots=roots,
-                identity=identity_for(loaded.settings),
-            ),
-        }
+    keeper = Configuration(
+        generation,
+        for_keeper(loaded),
+        patience,
+        is_managed=is_managed,
+        held=held,
+        repositories=repositories,
+        roots=roots,
+        identity=identity_for(loaded.settings),
     )
+    gate = Configuration(generation, for_gate(loaded), patience, shown, roots=roots)
+    return InForce({GATE: gate, KEEPER: keeper}, shown, trial)
 
 
-async def take_root(refreshed: RefreshedRoot, before: InForce, bring: Callable[[InForce], Awaitable[None]]) -> None:
-    """Work by a renewed root, as if the configuration had changed: so every request is judged by one trust."""
-    if (configured := with_root(before, refreshed)) is None:
+def _shown(webhook: WebhookSettings, trial: Pair | None, held: Held | None, before: Pair | None) -> Pair | None:
+    """What is shown; until there is a managed certificate, what was shown before."""
+    if isinstance(webhook.tls, TlsFiles):
+        return webhook.tls.pair
+    if webhook.tls == "managed":
+        return held.pair if held is not None else before or awaiting()
+    return trial
+
+
+async def take(found: RefreshedRoot | Held, before: InForce, bring: Callable[[InForce], Awaitable[None]]) -> None:
+    """Work by what the keeper has found, as if the configuration had changed: so one trust judges every request."""
+    if isinstance(found, RefreshedRoot):
+        configured, what, known_by = with_root(before, found), "root", found.repository[:12]
+    else:
+        configured, what, known_by = with_held(before, found), "certificate", found.mark
+    if configured is None:
         return
     try:
         await bring(configured)
     except GatecrierError as error:
         advice = "what was known before goes on to count"
-        log.error("trust_refused", problem=str(error), advice=advice)  # noqa: TRY400 - the stack says nothing more
+        log.error("trust_refused", what=what, problem=str(error), advice=advice)  # noqa: TRY400 - the stack says no more
     else:
-        log.info("trust_taken", repository=refreshed.repository[:12], generation=configured.generation)
+        log.info("trust_taken", what=what, id=known_by, generation=configured.generation)
+
+
+def with_held(before: InForce, held: Held) -> InForce | None:
+    """What is in force when this is shown; None where that changes nothing."""
+    keeper = before.parts[KEEPER]
+    if not keeper.is_managed or keeper.held == held:
+        return None
+    generation = before.generation + 1
+    parts = {
+        GATE: replace(before.parts[GATE], generation=generation, pair=held.pair),
+        KEEPER: replace(keeper, generation=generation, held=held),
+    }
+    return InForce(parts, held.pair, before.trial)
 
 
 def with_root(before: InForce, refreshed: RefreshedRoot) -> InForce | None:
@@ -85,4 +130,5 @@ def with_root(before: InForce, refreshed: RefreshedRoot) -> InForce | None:
         return None
     roots = {**before.roots, refreshed.repository: refreshed.body}
     generation = before.generation + 1
-    return InForce({role: replace(part, generation=generation, roots=roots) for role, part in before.parts.items()})
+    parts = {role: replace(part, generation=generation, roots=roots) for role, part in before.parts.items()}
+    return InForce(parts, before.shown, before.trial)

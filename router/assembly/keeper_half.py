@@ -36,6 +36,7 @@ from router.outbox.sqlite import SqliteOutbox
 from router.readiness import grouping
 from router.readiness.driver import Readiness, ReadinessDriver
 from router.replicas.identity import Identity
+from router.replicas.naming import identity_file
 from router.settings.parts import KeeperPart
 from router.telemetry.logs import logger
 
@@ -93,17 +94,29 @@ class KeeperHalf:
         cls, part: KeeperPart, observing: MetricsObserver, replica: str, tending: Tending, config: Path
     ) -> KeeperHalf:
         """Open the outbox, with what the file `config` says; raises OutboxError."""
-        outbox = await SqliteOutbox.open(part.settings.outbox.path, replica, observer=observing)
-        collector = part.settings.incidents.collector
-        replicas = None if collector is None else AmongReplicas(outbox, replica, collector, observing, config)
+        path, collector, replicas = part.settings.outbox.path, part.settings.incidents.collector, None
+        outbox = await SqliteOutbox.open(path, replica, observer=observing)
+        if collector is not None:
+            known_by = identity_file(path)
+            replicas = AmongReplicas(outbox, replica, collector, observing, config=config, known_by=known_by)
         half = cls(outbox, observing, replica, tending, replicas)
         await half._incidents.begin()
         return half
 
     @property
+    def cluster(self) -> ClusterInForce:
+        """The cluster's API."""
+        return self._cluster
+
+    @property
     def intake(self) -> Intake:
         """Where events come in."""
         return self._intake
+
+    @property
+    def is_collector(self) -> bool:
+        """Whether what people ask about all replicas is kept here."""
+        return self._replicas is None or self._replicas.is_collector
 
     @property
     def failure(self) -> str:

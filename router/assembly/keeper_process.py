@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import math
 import socket
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from router.assembly import messages
@@ -15,10 +17,14 @@ from router.assembly.keeper_half import KeeperHalf
 from router.assembly.member import Tell, member
 from router.assembly.observing import MetricsObserver
 from router.assembly.opening import new_event_loop
+from router.assembly.scans import Scans
 from router.assembly.tending import Tending
+from router.certificates.keeping import Keeping
+from router.certificates.making import Held
 from router.errors import OutboxError
 from router.ipc import Peer, PeerRefusedError
 from router.outbox.remote import answers
+from router.replicas.identity import identity
 from router.settings.parts import KeeperPart, keeper_part
 from router.supervision.child import live
 from router.trust.refreshing import TRUST, Refreshing, Repositories
@@ -47,6 +53,8 @@ class KeeperWork:
         self._patience = 0.0
         self._refreshing: Refreshing | None = None
         self._watched_at = -math.inf
+        self._managing: Keeping | None = None
+        self._scans = Scans()
 
     @property
     def failure(self) -> str:
@@ -68,8 +76,27 @@ class KeeperWork:
             part, made, configuration = self._prepared
             self._observing.expect_destinations(list(made))
             self._patience = configuration.patience
-            await self._keeping.commit(part, made, configuration.generation, configuration.identity)
+            known_by = configuration.identity
+            if configuration.held is not None and part.settings.incidents.collector is not None:
+                known_by = identity(configuration.held.pair, dt.datetime.now(dt.UTC))
+            await self._keeping.commit(part, made, configuration.generation, known_by)
+            self._manage(configuration)
+            if self._keeping.is_collector:
+                self._scans.take(part.settings.scan, configuration.part.path)
             self._look_after(configuration.repositories, part.settings.outbox.path.parent / TRUST)
+
+    def _manage(self, configuration: messages.Configuration) -> None:
+        """Look after the webhook's certificate; nothing of it runs where another is named."""
+        if self._managing is None and configuration.is_managed:
+            cluster, replica = self._keeping.cluster, self._replica
+            names = partial(cluster.names, replica)
+            self._managing = Keeping(cluster.get, names, replica, self._tell_held, self._observing)
+            self._tending.keep("look after the webhook's certificate", self._managing.run())
+        if self._managing is not None:
+            self._managing.is_on, self._managing.shown = configuration.is_managed, configuration.held
+
+    def _tell_held(self, held: Held) -> None:
+        self._tell(messages.HELD, messages.pack(held))
 
     def _look_after(self, repositories: Sequence[Repository], folder: Path) -> None:
         """Refresh what trusted roots come from; nothing of it runs where there is nothing to refresh."""
@@ -99,6 +126,7 @@ class KeeperWork:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: Peer(answer), sock=socket.socket(fileno=self._listening))
         self._keeping.keep_house()
+        self._tending.keep("scan what runs", self._scans.run())
 
     async def counts(self) -> Mapping[str, int]:
         """No connections of clients; reports what waits."""

@@ -10,6 +10,7 @@ Of the supervisor:
     counts      send what was observed until now, and say how many connections of each state there are
 To it:
     root        of the keeper, as a notice: what a repository of a trusted root holds now
+    held        of the keeper, as a notice: the certificate that is to be shown from now on (`webhook.tls: managed`)
     facts       what was observed, as a notice (and lines of the log: `router.supervision.child`)
 Of a gate to the keeper:
     receipts    tell these destinations now, and say who has given a receipt
@@ -24,13 +25,14 @@ from typing import TypeVar
 
 import msgspec
 
+from router.certificates.making import Held
 from router.pem import Pair
 from router.replicas.identity import Identity
 from router.settings.snapshot import Snapshot
 from router.verification.repositories import Repository
 
 INTRODUCE, PREPARE, COMMIT, START, LEAVE, STOP = "introduce", "prepare", "commit", "start", "leave", "stop"
-COUNTS, FACTS, RECEIPTS, GRANTS, ROOT = "counts", "facts", "receipts", "grants", "root"
+COUNTS, FACTS, RECEIPTS, GRANTS, ROOT, HELD = "counts", "facts", "receipts", "grants", "root", "held"
 WATCHING = "watching"
 WATCHING_EVERY = 30.0
 """Seconds."""
@@ -59,14 +61,18 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
     """Of what is in force: what is read at the start only has its running value."""
     patience: float
     """Seconds that attempts to deliver get to end when it is stopped."""
-    trial: Pair | None = None
-    """Certificate and key for trials; nothing for the keeper."""
+    pair: Pair | None = None
+    """What the webhook shows where the configuration names no files; nothing for the keeper."""
+    is_managed: bool = False
+    """Whether the keeper looks after the webhook's certificate."""
+    held: Held | None = None
+    """What is shown of what it has told; nothing for gates."""
     repositories: Sequence[Repository] = ()
     """What trusted roots are renewed from; nothing for gates."""
     roots: Mapping[str, bytes] = {}
     """What those are known to hold, by their ids, as Sigstore's trusted_root JSON."""
     identity: Identity | None = None
-    """By what other replicas know us, where one collects events; nothing for gates."""
+    """By what other replicas know us, where one collects events; nothing where it follows from `held`."""
 
 
 class RefreshedRoot(msgspec.Struct, frozen=True, array_like=True):

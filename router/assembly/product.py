@@ -8,7 +8,7 @@ gate, and events in a gate until there is a keeper.
 Reload (`reloading`), on SIGHUP and when a file has changed: the supervisor reads and checks once. Every process is
 asked whether it can work by the new configuration (`prepare`), and only when all can it is in force (`commit`), the
 keeper's first, so that whoever is told to be told can be. A process that is made meanwhile is made by what is in force.
-A trusted root that the keeper has renewed is taken in the same way.
+A trusted root that the keeper has renewed is taken in the same way, and a certificate (`webhook.tls: managed`).
 Ready is who has a keeper and a gate, unless a process ends again and again, or we were told to leave.
 Leave, on SIGTERM: unready at once, but for `webhook.linger` everybody is answered as before, since endpoints take that
 long to change; each answer is its connection's last. A second SIGTERM changes nothing, SIGINT ends the wait.
@@ -24,20 +24,21 @@ import shutil
 import socket
 import tempfile
 import weakref
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from router import __version__
 from router.assembly import messages
 from router.assembly.attention import Attention
+from router.assembly.counting import counted
 from router.assembly.gate_half import FINISH
-from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from, take_root
+from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from, take
 from router.assembly.observing import MetricsObserver
 from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
+from router.certificates.making import Held
 from router.errors import ConfigurationError
-from router.ipc import Line, Peer, PeerError, PeerGoneError
+from router.ipc import Line, Peer, PeerGoneError
 from router.outbox import Intake
 from router.outbox.remote import RemoteIntake
 from router.replicas.naming import own_name
@@ -56,9 +57,6 @@ from router.telemetry.logs import logger
 
 log = logger()
 
-COUNTING = 2.0
-"""Seconds that a process gets to say what it has counted."""
-
 
 class Product:
     """The supervisor.
@@ -73,8 +71,7 @@ class Product:
     def __init__(
         self, config: Path, environment: Mapping[str, str], nursery: Nursery, *, is_log_readable: bool | None
     ) -> None:
-        self._nursery = nursery
-        self._is_log_readable = is_log_readable
+        self._nursery, self._is_log_readable = nursery, is_log_readable
         self._replica = own_name(environment)
         self._metrics = metrics.create(__version__)
         self._attention = Attention(self._metrics, self._replica)
@@ -221,8 +218,8 @@ class Product:
     async def _replace(self, loaded: Loaded) -> None:
         await self._bring_into_force(await asyncio.to_thread(in_force_from, loaded, self._in_force), loaded)
 
-    async def _take_root(self, refreshed: messages.RefreshedRoot) -> None:
-        await self._reloading.in_turn(lambda: take_root(refreshed, self._in_force, self._bring_into_force))
+    async def _take(self, found: messages.RefreshedRoot | Held) -> None:
+        await self._reloading.in_turn(lambda: take(found, self._in_force, self._bring_into_force))
 
     async def _bring_into_force(self, configured: InForce, loaded: Loaded | None = None) -> None:
         prepared: list[tuple[str, Peer]] = []
@@ -234,6 +231,9 @@ class Product:
         self._in_force = configured
         if loaded is not None:
             self._attention.take(loaded.settings)
+        if (held := configured.held) is not None:
+            self._attention.show(held.pair)
+        self._changed()
         for wanted in (KEEPER, GATE):
             await asyncio.gather(*(self._commit(peer) for role, peer in prepared if role == wanted))
         for seat in self._seats():
@@ -257,15 +257,16 @@ class Product:
             case messages.FACTS:
                 self._replays[seat].tell(body)
             case messages.ROOT:
-                refreshed = messages.unpack(body, messages.RefreshedRoot)
-                self._tending.let_end("take a refreshed root", self._take_root(refreshed))
+                self._tending.let_end("take a root", self._take(messages.unpack(body, messages.RefreshedRoot)))
+            case messages.HELD:
+                self._tending.let_end("show a certificate", self._take(messages.unpack(body, Held)))
             case _:
                 raise ConfigurationError(f"{seat.role} asks {topic!r}, which nobody answers here")
         return b""
 
     async def _exposed(self) -> bytes:
-        counted = await asyncio.gather(*(_counted(seat.peer) for seat in self._seats() if seat.peer is not None))
-        self._observing.connections(sum(counted, Counter()))
+        peers = [seat.peer for seat in self._seats() if seat.peer is not None]
+        self._observing.connections(await counted(peers))
         for role in (GATE, KEEPER):
             self._observing.processes(role, sum(one.is_ready for one in self._seats() if one.role == role))
         return self._metrics.exposed()
@@ -284,17 +285,15 @@ class Product:
             found = self._phase
         else:
             has_keeper, has_gate = family.is_ready(KEEPER), family.is_ready(GATE)
-            found = unready(self._phase, has_keeper=has_keeper, has_gate=has_gate, is_hopeless=family.is_hopeless)
+            found = unready(
+                self._phase,
+                has_keeper=has_keeper,
+                has_gate=has_gate,
+                is_hopeless=family.is_hopeless,
+                has_certificate=not self._in_force.is_awaiting,
+            )
         self._health.unready = found
         self._observing.ready(is_ready=found is None)
 
     def _seats(self) -> Sequence[Seat]:
         return () if self._family is None else self._family.seats
-
-
-async def _counted(peer: Peer) -> Counter[str]:
-    """How many connections of each state a process has, after it has sent what it has observed."""
-    with contextlib.suppress(PeerError, TimeoutError):
-        async with asyncio.timeout(COUNTING):
-            return Counter(messages.unpack(await peer.ask(messages.COUNTS), dict[str, int]))
-    return Counter()

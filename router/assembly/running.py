@@ -29,7 +29,7 @@ from router.assembly.observing import MetricsObserver
 from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
 from router.decision import Grant
-from router.errors import OutboxError
+from router.errors import ConfigurationError, OutboxError
 from router.pem import Pair
 from router.replicas.naming import own_name
 from router.server.limits import OPERATIONS
@@ -121,13 +121,15 @@ class Router:
 
     async def _replace(self, loaded: Loaded) -> None:
         settings, generation = loaded.settings, self._generation + 1
+        if settings.webhook.tls == "managed":
+            raise ConfigurationError("webhook.tls: managed is for `gatecrier serve`, whose keeper looks after it")
         keeping = KeeperPart(settings, loaded.templates)
         made = self.keeper.prepare(keeping)
         receipts: ObtainReceipts = partial(self.keeper.receipts, generation)
         replicas = identity_for(settings)
         self._trial = trial_for(settings.webhook, self._trial)
         part = GatePart(settings, loaded.policy)
-        decided_by = self.gate.prepare(part, receipts, self._grants, trial=self._trial)
+        decided_by = self.gate.prepare(part, receipts, self._grants, pair=self._trial)
         # All that could be refused has been done; from here to the first await is one turn of the loop.
         self._generation = generation
         self.gate.commit(decided_by)

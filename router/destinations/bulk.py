@@ -25,7 +25,7 @@ import orjson
 from pydantic import Field, model_validator
 
 from router.destinations.dialect import Exchange, Post, Reply, judge_by_status
-from router.destinations.document import Document
+from router.destinations.document import Document, object_in, text_of
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, TryAgain, Undeliverable
 from router.destinations.settings import BatchSettings, checked_url
 from router.fields import Size
@@ -143,17 +143,13 @@ def _lines(document: Document, now: float) -> Iterator[bytes]:
 
 def mended(body: bytes, now: float) -> dict[str, object]:
     """The document that a template made, so that a data stream takes it."""
-    try:
-        made = orjson.loads(body)
-    except ValueError:
-        made = None
-    if not isinstance(made, dict):
+    if (made := object_in(body)) is None:
         return _with_text(body, now)
     return made if isinstance(made.get("@timestamp"), str | int) else {**made, "@timestamp": _at(now)}
 
 
 def _with_text(body: bytes, now: float) -> dict[str, object]:
-    return {"@timestamp": _at(now), "message": body.decode(errors="replace")}
+    return {"@timestamp": _at(now), "message": text_of(body)}
 
 
 def _at(now: float) -> str:

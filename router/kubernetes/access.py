@@ -45,6 +45,8 @@ class Access:
     """A bearer token, or the file that holds it."""
     pair: Pair | None = None
     """A client certificate and its key."""
+    namespace: str | None = None
+    """Ours, where that is said."""
 
 
 def in_cluster(environment: Mapping[str, str], folder: Path = ACCOUNT) -> Access:
@@ -67,7 +69,13 @@ def in_cluster(environment: Mapping[str, str], folder: Path = ACCOUNT) -> Access
             cause="unconfigured",
         )
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-    return Access(server, authorities=folder / "ca.crt", token=folder / "token")
+    return Access(
+        server, authorities=folder / "ca.crt", token=folder / "token", namespace=_namespace(folder / "namespace")
+    )
+
+
+def _namespace(path: Path) -> str | None:
+    return read_bounded(path).decode(errors="replace").strip() if path.exists() else None
 
 
 def read_bounded(path: Path) -> bytes:

@@ -87,6 +87,7 @@ def access_by(content: bytes, context: str | None, folder: Path, read: Read) -> 
         server_name=_text(cluster, "tls-server-name", of_cluster),
         token=token if token_file is None else folder / token_file,
         pair=None if certificate is None or key is None else Pair(certificate, key),
+        namespace=_text(chosen, "namespace", place),
     )
 
 

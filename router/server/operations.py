@@ -34,10 +34,13 @@ class Unready(StrEnum):
     LEAVING = "we were told to leave (SIGTERM)"
     NO_KEEPER = "the keeper process is being started again"
     NO_GATE = "every gate process is being started again"
+    NO_CERTIFICATE = "there is no certificate yet that the API server trusts (webhook.tls: managed)"
     RESTARTING = "a process ends again and again, five times in a row before it had been ready for a second"
 
 
-def unready(phase: Unready | None, *, has_keeper: bool, has_gate: bool, is_hopeless: bool) -> Unready | None:
+def unready(
+    phase: Unready | None, *, has_keeper: bool, has_gate: bool, is_hopeless: bool, has_certificate: bool = True
+) -> Unready | None:
     """Why requests should go elsewhere; None while they should come.
 
     Args:
@@ -45,6 +48,7 @@ def unready(phase: Unready | None, *, has_keeper: bool, has_gate: bool, is_hopel
         has_keeper: Whether a keeper is ready.
         has_gate: Whether a gate is ready.
         is_hopeless: Whether a process ends again and again.
+        has_certificate: Whether there is one to show.
     """
     if phase is not None:
         return phase
@@ -52,6 +56,8 @@ def unready(phase: Unready | None, *, has_keeper: bool, has_gate: bool, is_hopel
         return Unready.NO_KEEPER
     if not has_gate:
         return Unready.NO_GATE
+    if not has_certificate:
+        return Unready.NO_CERTIFICATE
     return Unready.RESTARTING if is_hopeless else None
 
 

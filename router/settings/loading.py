@@ -31,6 +31,7 @@ from router.rendering.library import Templates
 from router.rendering.shipped import shipped_folder
 from router.settings import (
     cautions,
+    cluster,
     names,
     own_files,
     problems,
@@ -130,6 +131,7 @@ def checked(reading: Reading) -> Loaded | Refused:
         *judging_checks(judging_items(data, result, context)),
         *telling_checks(telling, has_routes="routes" in data),
         *surroundings.listening(ours),
+        *cluster.needed(ours, data),
         *surroundings.forbidden_addresses(telling),
         *surroundings.certificates(ours, telling, reading),
         *mistaken,

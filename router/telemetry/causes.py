@@ -66,6 +66,12 @@ class Cause(StrEnum):
         "The certificate of the webhook ends soon",
         "renew webhook.tls; a new file is taken at once",
     )
+    CERTIFICATE_UNKEPT = (
+        "certificate_unkept",
+        Severity.HIGH,
+        "The certificate of the webhook can't be looked after",
+        "let Gatecrier reach the API server, and get, update and patch its Secret, its Lease and its webhooks",
+    )
     CLOCK_STEPPED = (
         "clock_stepped",
         Severity.MEDIUM,

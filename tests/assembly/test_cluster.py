@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from router.assembly.cluster import ClusterInForce
-from router.errors import ClusterError
+from router.certificates.keeping import Names
+from router.errors import ClusterError, ConfigurationError
 from router.fields import ReadingContext
 from router.kubernetes.settings import KubernetesSettings
 from router.settings.snapshot import read_file
@@ -81,3 +82,35 @@ async def test_connections_are_kept_until_the_configuration_names_others(tmp_pat
 
     assert found[0] is found[1]
     assert found[1] is not found[2]
+
+
+@pytest.mark.parametrize(
+    ("replica", "namespace", "name"),
+    [("gatecrier-0", "security", "gatecrier"), ("a-b-12", "security", "a-b"), ("laptop", "x", None), ("a-0", "", None)],
+)
+async def test_what_the_chart_has_called_things_follows_from_the_replica(
+    tmp_path: Path, replica: str, namespace: str, name: str | None
+) -> None:
+    path = tmp_path / "kubeconfig"
+    kubeconfig(path, "https://127.0.0.1:1", b"", "abc")
+    document = json.loads(path.read_text())
+    document["contexts"][0]["context"]["namespace"] = namespace
+    path.write_text(json.dumps(document))
+    context = ReadingContext(tmp_path, {}, read_file)
+    cluster = ClusterInForce({})
+    await cluster.replace(
+        KubernetesSettings.model_validate({"api": {"kubeconfig": "kubeconfig"}}, context={"reading": context})
+    )
+    if name is None:
+        with pytest.raises(ClusterError, match="NAME-0, NAME-1"):
+            cluster.names(replica)
+    else:
+        assert cluster.names(replica) == Names(name, namespace)
+
+
+async def test_a_managed_certificate_is_for_the_whole_product(tmp_path: Path) -> None:
+    place = Place(tmp_path, kubernetes={})
+    place.write(webhook={"listen": f"127.0.0.1:{place.webhook}", "tls": "managed"})
+    with pytest.raises(ConfigurationError, match="`gatecrier serve`"):
+        async with place.running():
+            pass

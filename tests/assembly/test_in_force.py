@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from, take_root, with_root
+from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from, take, with_held, with_root
 from router.assembly.messages import RefreshedRoot
+from router.certificates.making import Held, make
 from router.errors import ConfigurationError
 from router.settings.loading import load
 from tests.assembly.small import Place
@@ -68,7 +69,61 @@ async def test_a_root_that_somebody_can_not_take_leaves_everything_as_it_was(tmp
         asked.append(configured.generation)
         raise ConfigurationError("a gate can't use it")
 
-    await take_root(RefreshedRoot(repository.id, b"new"), before, bring)
-    await take_root(RefreshedRoot("another", b"new"), before, bring)
+    await take(RefreshedRoot(repository.id, b"new"), before, bring)
+    await take(RefreshedRoot("another", b"new"), before, bring)
 
     assert asked == [2]
+
+
+def managed(folder: Path) -> InForce:
+    own = Place(folder, kubernetes={})
+    own.write(webhook={"listen": "127.0.0.1:8443", "tls": "managed"})
+    return in_force_from(load(own.config, {}), None)
+
+
+def held() -> Held:
+    return make(["gatecrier.gatecrier.svc"], 0.0)
+
+
+def test_until_a_managed_certificate_comes_one_is_shown_that_nobody_trusts(tmp_path: Path) -> None:
+    before, found = managed(tmp_path), held()
+    after = with_held(before, found)
+
+    assert before.is_awaiting
+    assert before.parts[GATE].pair is not None
+    assert after is not None
+    assert not after.is_awaiting
+    assert after.parts[GATE].pair == found.pair
+    assert after.parts[KEEPER].held == found
+    assert after.generation == before.generation + 1
+    assert with_held(after, found) is None
+
+
+def test_a_managed_certificate_outlives_a_reload_and_nothing_else(tmp_path: Path) -> None:
+    found = held()
+    own = Place(tmp_path, kubernetes={})
+    own.write(webhook={"listen": "127.0.0.1:8443", "tls": "managed"})
+    after = with_held(in_force_from(load(own.config, {}), None), found)
+    assert in_force_from(load(own.config, {}), after).parts[GATE].pair == found.pair
+
+    own.write(webhook={"listen": "127.0.0.1:8443", "tls": "self-signed"})
+    other = in_force_from(load(own.config, {}), after)
+    assert other.parts[GATE].pair not in (None, found.pair)
+    assert with_held(other, found) is None
+
+    own.write(webhook={"listen": "127.0.0.1:8443", "tls": "managed"})
+    again = in_force_from(load(own.config, {}), other)
+    assert again.is_awaiting
+    assert again.parts[GATE].pair == other.parts[GATE].pair  # whoever trusts it goes on to
+
+
+async def test_a_managed_certificate_is_brought_as_a_configuration_is(tmp_path: Path) -> None:
+    before, found, brought = managed(tmp_path), held(), list[InForce]()
+
+    async def bring(configured: InForce) -> None:
+        brought.append(configured)
+
+    await take(found, before, bring)
+    await take(found, brought[0], bring)
+
+    assert [one.held for one in brought] == [found]

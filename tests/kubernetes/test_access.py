@@ -146,11 +146,12 @@ def test_by_default_a_pod_asks_as_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["10.96.0.1", "fd00::1"])
 def test_a_pod_finds_the_api_server_by_its_variables(tmp_path: Path, host: str) -> None:
     (tmp_path / "token").write_text("abc")
+    (tmp_path / "namespace").write_text("security")
     environment = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": "443"}
     shown = f"[{host}]" if ":" in host else host
 
     assert in_cluster(environment, tmp_path) == Access(
-        f"https://{shown}:443", tmp_path / "ca.crt", token=tmp_path / "token"
+        f"https://{shown}:443", tmp_path / "ca.crt", token=tmp_path / "token", namespace="security"
     )
 
 

@@ -53,6 +53,12 @@ def test_the_first_reason_that_holds_is_told(
     assert unready(phase, has_keeper=has_keeper, has_gate=has_gate, is_hopeless=is_hopeless) is reason
 
 
+def test_without_a_certificate_nobody_can_come() -> None:
+    found = unready(None, has_keeper=True, has_gate=True, is_hopeless=True, has_certificate=False)
+
+    assert found is Unready.NO_CERTIFICATE
+
+
 async def test_healthz_fails_only_when_a_restart_is_right() -> None:
     assert await asked(Health(unready=Unready.NO_KEEPER), "/healthz") == (200, "ok\n")
     for reason in Unhealthy:

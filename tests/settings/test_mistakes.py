@@ -55,6 +55,7 @@ WRONG_VALUES: list[Mistake] = [
     ("pin_digests: true", "pin_digests: no", ["webhook.pin_digests", '"no"', "true or false"]),
     ("pin_digests: true", "pin_digests: 0", ["webhook.pin_digests", "found 0", "true or false"]),
     ("tls: self-signed", "tls: self-singed", ["webhook.tls", "self-singed", '"self-signed"', "certificate"]),
+    ("tls: self-signed", "tls: managed", ["webhook.tls", "needs the cluster's API", "kubernetes: {api: in-cluster}"]),
     ("tls: self-signed", "tls: {certificat: tls.crt, key: tls.key}", ["webhook.tls.certificat", '"certificate"']),
     ("tls: self-signed", "tls: {certificate: tls.crt}", ["webhook.tls.key", "is missing"]),
     ("tls: self-signed", "tls: [tls.crt, tls.key]", ["webhook.tls", "found a list", "self-signed"]),

@@ -190,7 +190,7 @@ class KubernetesSimulator:
             wanted = given.get("metadata", {}).get("resourceVersion")
             if wanted not in (None, "", one["metadata"]["resourceVersion"]):
                 return status(409, "the object has been modified")
-            return web.json_response(self.put(collection, given if request.method == "PUT" else _merged(one, given)))
+            return web.json_response(self.put(collection, given if request.method == "PUT" else merged(one, given)))
         return status(415)
 
     async def _watch(self, request: web.Request, all_of: str, namespace: str | None) -> web.StreamResponse:
@@ -229,14 +229,15 @@ def _is_item(path: str) -> bool:
     return len(parts) > (4 if parts[1] == "api" else 5)
 
 
-def _merged(one: Json, patch: Json) -> Json:
+def merged(one: Json, patch: Json) -> Json:
     """RFC 7386."""
     found = dict(one)
     for key, value in patch.items():
         if value is None:
             found.pop(key, None)
-        elif isinstance(value, dict) and isinstance(found.get(key), dict):
-            found[key] = _merged(found[key], value)
+        elif isinstance(value, dict):
+            before = found.get(key)
+            found[key] = merged(before if isinstance(before, dict) else {}, value)
         else:
             found[key] = value
     return found

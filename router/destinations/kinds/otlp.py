@@ -24,7 +24,7 @@ import orjson
 from pydantic import Field, model_validator
 
 from router.destinations.dialect import TOO_LARGE, Exchange, OneRequest, Post, Reply, judge_by_status
-from router.destinations.document import Document
+from router.destinations.document import Document, object_in, text_of
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Each, Outcome, TryAgain, Undeliverable
 from router.destinations.settings import BatchSettings, Headers, checked_url, revealed
@@ -107,17 +107,14 @@ class OtlpDialect(OneRequest):
         try:
             return orjson.dumps({**made, "resource": {**made["resource"], "attributes": attributes}})
         except (TypeError, RecursionError):  # nested more deeply than it can be written again
-            return orjson.dumps(_logs_of(_record(body.decode(errors="replace")), attributes))
+            return orjson.dumps(_logs_of(_record(text_of(body)), attributes))
 
 
 def mended(body: bytes) -> dict[str, Any]:
     """The `ResourceLogs` that a template made, or that carries what it made, with a list of attributes."""
-    try:
-        made = orjson.loads(body)
-    except ValueError:
-        made = None
-    if not isinstance(made, dict) or not isinstance(made.get("scopeLogs"), list):
-        return _logs_of(_record(body.decode(errors="replace")), [])
+    made = object_in(body)
+    if made is None or not isinstance(made.get("scopeLogs"), list):
+        return _logs_of(_record(text_of(body)), [])
     resource = made.get("resource")
     resource = resource if isinstance(resource, dict) else {}
     attributes = resource.get("attributes")

@@ -48,6 +48,7 @@
 {{- end -}}
 {{- if eq .Values.tls.mode "managed" -}}
 {{- $_ := set $config.webhook "tls" "managed" -}}
+{{- $_ := set $config "kubernetes" ($config.kubernetes | default (dict "api" "in-cluster")) -}}
 {{- else -}}
 {{- $_ := set $config.webhook "tls" (dict "certificate" "/run/secrets/tls/tls.crt" "key" "/run/secrets/tls/tls.key") -}}
 {{- end -}}

@@ -1,0 +1,132 @@
+"""Makes a CA and a certificate that it vouches for; the CA's key is gone when this returns.
+
+Each certificate has a CA of its own, whose key signs once. Whoever reads the Secret can then be the webhook until the
+certificate ends, but can make no other certificate that the API server would believe.
+
+The CA is valid for longer than what it vouches for, so that it is never what ends first. Both begin an hour ago: clocks
+differ.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from router.pem import Pair
+
+SERVING = 90 * 86400.0
+"""Seconds that a certificate is valid."""
+AUTHORITY = 365 * 86400.0
+"""Seconds that its CA is."""
+SKEW = 3600.0
+"""Seconds before now at which both begin to be."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A certificate, its key, and the CA that vouches for it."""
+
+    pair: Pair
+    authority: bytes
+    """PEM."""
+
+    @cached_property
+    def mark(self) -> str:
+        """What it is known by: of the SHA-256 of its certificate."""
+        return mark_of(self.pair.certificate)
+
+    @cached_property
+    def validity(self) -> tuple[float, float]:
+        """From when to when both are valid, in Unix time; raises ValueError where one is no certificate."""
+        both = [x509.load_pem_x509_certificate(pem) for pem in (self.pair.certificate, self.authority)]
+        return (
+            max(one.not_valid_before_utc.timestamp() for one in both),
+            min(one.not_valid_after_utc.timestamp() for one in both),
+        )
+
+    def check(self) -> None:
+        """Raise ValueError where the certificate is not vouched for by the CA, or the key is another's."""
+        certificate = x509.load_pem_x509_certificate(self.pair.certificate)
+        try:
+            certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(self.authority))
+            key = serialization.load_pem_private_key(self.pair.key, None)
+        except (InvalidSignature, TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError("the CA has not signed this certificate, or there is no key") from error
+        if key.public_key() != certificate.public_key():
+            raise ValueError("the key is that of another certificate")
+
+
+def mark_of(certificate: bytes) -> str:
+    """What a certificate (PEM) is known by."""
+    return hashlib.sha256(certificate.strip()).hexdigest()[:32]
+
+
+def make(names: Sequence[str], now: float, serving: float = SERVING, skew: float = SKEW) -> Held:
+    """A certificate for a server of these DNS names.
+
+    Args:
+        names: They.
+        now: Unix time.
+        serving: Seconds that it is valid.
+        skew: Seconds before now at which it begins to be.
+    """
+    begins = now - skew
+    key, leaf_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gatecrier webhook CA")])
+    authority = (
+        _begun(subject, subject, key.public_key(), begins, now + max(AUTHORITY, serving))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(vouches=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    leaf = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
+    certificate = (
+        _begun(leaf, subject, leaf_key.public_key(), begins, now + serving)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(vouches=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    written = leaf_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return Held(Pair(certificate.public_bytes(pem), written), authority.public_bytes(pem))
+
+
+def _begun(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, begins: float, ends: float
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(dt.datetime.fromtimestamp(int(begins), dt.UTC))
+        .not_valid_after(dt.datetime.fromtimestamp(int(ends), dt.UTC))
+    )
+
+
+def _usage(*, vouches: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not vouches,
+        key_cert_sign=vouches,
+        crl_sign=vouches,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
