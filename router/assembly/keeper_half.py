@@ -22,6 +22,7 @@ from router.assembly.among_replicas import AmongReplicas
 from router.assembly.channels import Made, channels
 from router.assembly.cluster import ClusterInForce
 from router.assembly.decision_log import LoggedIntake
+from router.assembly.labels import name_unlabelled
 from router.assembly.observing import MetricsObserver
 from router.assembly.tending import Tending
 from router.decision import Grant
@@ -160,6 +161,9 @@ class KeeperHalf:
         )
         await self._cluster.replace(settings.kubernetes)
         self._object_events.is_on = settings.kubernetes is not None and settings.kubernetes.events
+        if settings.kubernetes is not None and settings.enforcement.label is not None:
+            looking = name_unlabelled(self._cluster.get, settings.enforcement)
+            self._tending.let_end("name what no label enforces", looking)
         self._readiness.by = Readiness(settings.readiness, self._incidents.rules)
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:

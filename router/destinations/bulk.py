@@ -46,6 +46,7 @@ Base = Annotated[str, Field(min_length=1)]
 class BulkSettings(BatchSettings):
     """Of destinations that take documents in bulk."""
 
+    own_headers = frozenset({"authorization"})
     url: Base | Annotated[list[Base], Field(min_length=1, max_length=20)]
     """Where the cluster is, such as `https://es.example:9200`; or a list, tried in turn."""
     data_stream: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,254}$")] = "logs-gatecrier.admission-default"

@@ -16,9 +16,7 @@ a secret in common already, and nothing more has to be handed out, named or rene
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +30,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from router.errors import ConfigurationError, ReplicaError
 from router.pem import Pair
 from router.tls import show
+from router.whole_files import write_whole
 
 NAME = "replica.gatecrier.internal"
 """What each replica is called in its certificate; `.internal` is nobody's (ICANN, Board Resolution 2024.07.29.06)."""
@@ -105,12 +104,7 @@ def identity(webhook: Pair, now: dt.datetime) -> Identity:
 
 def keep(own: Identity, path: Path) -> None:
     """Put it into a file that only our user can read; raises OSError."""
-    new = path.with_name(f"{path.name}.new")
-    with contextlib.suppress(FileNotFoundError):
-        new.unlink()
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(msgspec.msgpack.encode(own))
-    new.replace(path)
+    write_whole(path, msgspec.msgpack.encode(own))
 
 
 def kept(path: Path) -> Identity:

@@ -52,13 +52,13 @@ class ClusterSettings(SettingsModel):
 
     cluster: _Cluster
     """The name of this cluster: the source of every event, and a part of each event's id. Give each cluster its own."""
+    enforcement: EnforcementSettings = EnforcementSettings()
+    """Where a failing verdict blocks."""
 
 
 class JudgingSettings(ClusterSettings):
     """What whoever judges images must know: no key of the webhook is among it, nor anything of who is told."""
 
-    enforcement: EnforcementSettings = EnforcementSettings()
-    """Where a failing verdict blocks."""
     webhook: DrivenSettings = DrivenSettings()
     """Where the API server asks, and how long an answer may take."""
     registries: tuple[RegistrySettings, ...] = ()

@@ -88,7 +88,7 @@ def test_a_fault_is_found() -> None:
     assert "readynessProbe" in " ".join(faults(workload, RELEASES[0]))
 
 
-@pytest.mark.parametrize("name", VARIANTS.keys() - {"managed"})
+@pytest.mark.parametrize("name", VARIANTS)
 def test_the_configuration_is_one_that_the_program_takes(name: str, tmp_path: Path) -> None:
     text = of_kind(rendered(VARIANTS[name]), "ConfigMap", "gatecrier-config")["data"]["gatecrier.yaml"]
     (tmp_path / "gatecrier.yaml").write_text(text)
@@ -247,7 +247,10 @@ def test_what_the_configuration_asks_of_the_cluster_is_allowed_and_no_more() -> 
     objects = rendered(VARIANTS["told on objects"])
     rules = of_kind(objects, "ClusterRole", "gatecrier")["rules"]
 
-    assert rules == [{"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}]
+    assert rules == [
+        {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
+    ]
     assert of_kind(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "gatecrier"
     assert of_kind(objects, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     ports = [port["port"] for rule in of_kind(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]

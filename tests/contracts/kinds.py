@@ -59,7 +59,8 @@ def least(kind: AnyKind) -> dict[str, object]:
         else:
             assert Path in allowed, f"the tests know no value for {key} of {kind.name}: teach them one here"
             written[key] = "x"
-    return written | ({"plain_http": True} if "plain_http" in kind.settings.model_fields else {})
+    is_http = "plain_http" in kind.settings.model_fields
+    return written | ({"plain_http": True, "headers": {"X-Canary": {"env": "HEADER"}}} if is_http else {})
 
 
 def told_at(written: Mapping[str, object], url: str) -> dict[str, object]:

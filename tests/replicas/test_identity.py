@@ -146,7 +146,6 @@ def test_what_can_sign_nothing_is_told(pair: Pair) -> None:
 
 def test_what_is_kept_for_commands_is_for_our_user_alone(tmp_path: Path) -> None:
     path, first, second = tmp_path / "outbox.db.replica", *(identity(webhook(KEYS["p256"]()), NOW) for _ in range(2))
-    (tmp_path / "outbox.db.replica.new").write_text("what a kill left")
     keep(first, path)
     keep(second, path)
 

@@ -71,6 +71,7 @@ Alert = Mapping[str, object]
 class AlertmanagerSettings(HttpSettings):
     """Alertmanager, by its API v2."""
 
+    own_headers = frozenset({"authorization"})
     kind: Literal["alertmanager"]
     """Alertmanager."""
     urls: Annotated[tuple[str, ...], Field(min_length=1, max_length=10)]

@@ -62,6 +62,7 @@ TagValue = Annotated[str, Field(pattern=r"^[^,\s]{1,200}$")]
 class DatadogSettings(BatchSettings):
     """Datadog, by the intake of logs."""
 
+    own_headers = frozenset({"dd-api-key"})
     kind: Literal["datadog"]
     """Datadog, by the intake of logs."""
     site: Site | None = None

@@ -27,7 +27,7 @@ from router.destinations.dialect import TOO_LARGE, Exchange, OneRequest, Post, R
 from router.destinations.document import Document, object_in, text_of
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Each, Outcome, TryAgain, Undeliverable
-from router.destinations.settings import BatchSettings, Headers, checked_url, revealed
+from router.destinations.settings import BatchSettings, checked_url
 from router.rendering.filters import map_severity
 from router.rendering.markup import cut_chars
 from router.rendering.minimal import MESSAGE_LIMIT, Because, cluster_of, message_of, milliseconds_of, severity_of
@@ -49,8 +49,6 @@ class OtlpSettings(BatchSettings):
     """The whole endpoint, such as `https://otel.example:4318/v1/logs`."""
     resource: Annotated[dict[Name, Name], Field(max_length=50)] = Field(default_factory=dict)
     """Attributes of the resource, beside `service.name` and `k8s.cluster.name`."""
-    headers: Headers = Field(default_factory=dict)
-    """Headers that are sent besides; a value may be a reference."""
 
     compression: Literal["none", "gzip"] = "gzip"
     """How the body of a request is compressed; limits count what it is before."""
@@ -73,8 +71,7 @@ class OtlpDialect(OneRequest):
     worth_another_try = AGAIN
 
     def __init__(self, settings: OtlpSettings) -> None:
-        extra = {name: revealed(value) for name, value in settings.headers.items()}
-        self._headers = extra | {"Content-Type": "application/json"}
+        self._headers = {"Content-Type": "application/json"}
         self._resource = settings.resource
 
     def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - records have their own

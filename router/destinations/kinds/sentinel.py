@@ -56,6 +56,7 @@ _Id = Annotated[str, StringConstraints(pattern="^[0-9A-Za-z.-]{1,100}$")]
 class SentinelSettings(BatchSettings):
     """Microsoft Sentinel, by the Logs Ingestion API."""
 
+    own_headers = frozenset({"authorization"})
     kind: Literal["sentinel"]
     """Microsoft Sentinel, by the Logs Ingestion API."""
     url: str

@@ -57,6 +57,7 @@ Text = Annotated[str, Field(min_length=1, max_length=200)]
 class SplunkHecSettings(BatchSettings):
     """Splunk, by the HTTP Event Collector."""
 
+    own_headers = frozenset({"authorization", "x-splunk-request-channel"})
     kind: Literal["splunk_hec"]
     """Splunk, by the HTTP Event Collector."""
     url: str
