@@ -112,8 +112,7 @@ class SmtpDestination:
     """Sends mails, one after the other."""
 
     concurrency = 1
-    batch_size = 1
-    linger = 0.0
+    batch_size, linger = 1, 0.0
     batch_bytes = sys.maxsize
 
     def __init__(self, settings: SmtpSettings, guard: AddressGuard) -> None:
