@@ -9,6 +9,7 @@
     ├── ClusterError                  the cluster's API did not do what it was asked
     ├── MisusedError                  a command line asks for what there is not
     ├── OutboxError                   the outbox can't take, find or change what it was asked to
+    ├── ReplicaError                  another replica can't be asked, or has answered that it can't
     └── NotVerifiedError              an image is not proven; `verdict` says in which sense
         ├── UnsignedError             no signature there
         ├── UntrustedSignatureError   signed, but not by those whom the rule asks for
@@ -114,6 +115,10 @@ class MisusedError(GatecrierError):
 
 class OutboxError(GatecrierError):
     """The outbox can't take, find or change what it was asked to."""
+
+
+class ReplicaError(GatecrierError):
+    """Another replica can't be asked, or has answered that it can't."""
 
 
 class NotVerifiedError(GatecrierError):

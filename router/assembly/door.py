@@ -1,14 +1,17 @@
-"""The door of the webhook, made anew of every configuration: whose certificate is shown, whose clients are let in."""
+"""What is shown at our doors, made anew of every configuration: to the API server, and to other replicas."""
 
 from __future__ import annotations
 
 import datetime as dt
 
 from router.admission.settings import TlsFiles, WebhookSettings
+from router.certificates.making import Held
 from router.errors import ConfigurationError
 from router.pem import Pair
+from router.replicas.identity import Identity, identity
 from router.server.certificates import new_context, self_signed
 from router.server.entrance import Clients, Entrance, asking
+from router.settings.tree import Settings
 from router.telemetry.logs import logger
 from router.tls import show
 
@@ -28,6 +31,24 @@ def trial_for(webhook: WebhookSettings, before: Pair | None) -> Pair | None:
 def awaiting() -> Pair:
     """What is shown until there is a managed certificate: nobody trusts it, and nobody is told that we are ready."""
     return self_signed(["localhost"], dt.datetime.now(dt.UTC))
+
+
+def identity_for(settings: Settings, held: Held | None = None) -> Identity | None:
+    """By what other replicas know us; None where none collects events, and until there is a managed certificate.
+
+    Raises:
+        ConfigurationError: There is no certificate that all replicas could share.
+    """
+    if settings.incidents.collector is None:
+        return None
+    if settings.webhook.tls == "managed":
+        return None if held is None else identity(held.pair, dt.datetime.now(dt.UTC))
+    if not isinstance(settings.webhook.tls, TlsFiles):
+        advice = "give webhook.tls the certificate and key that all replicas have"
+        raise ConfigurationError(
+            f"incidents.collector: replicas know each other by the webhook's certificate; {advice}"
+        )
+    return identity(settings.webhook.tls.pair, dt.datetime.now(dt.UTC))
 
 
 def entrance(webhook: WebhookSettings, pair: Pair | None) -> Entrance:

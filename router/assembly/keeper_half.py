@@ -16,7 +16,9 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
+from router.assembly.among_replicas import AmongReplicas
 from router.assembly.channels import Made, channels
 from router.assembly.cluster import ClusterInForce
 from router.assembly.decision_log import LoggedIntake
@@ -24,7 +26,7 @@ from router.assembly.observing import MetricsObserver
 from router.assembly.tending import Tending
 from router.decision import Grant
 from router.delivery import Dispatcher, Receipts
-from router.errors import OutboxError
+from router.errors import OutboxError, ReplicaError
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
 from router.object_events.telling import ObjectEvents
@@ -33,6 +35,7 @@ from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox
 from router.readiness import grouping
 from router.readiness.driver import Readiness, ReadinessDriver
+from router.replicas.identity import Identity
 from router.settings.parts import KeeperPart
 from router.telemetry.logs import logger
 
@@ -58,9 +61,17 @@ class KeeperHalf:
         observing: Who counts.
         replica: The name of this product among those of its cluster.
         tending: Keeps what goes on beside deliveries.
+        replicas: What there is to do with others of them.
     """
 
-    def __init__(self, outbox: SqliteOutbox, observing: MetricsObserver, replica: str, tending: Tending) -> None:
+    def __init__(
+        self,
+        outbox: SqliteOutbox,
+        observing: MetricsObserver,
+        replica: str,
+        tending: Tending,
+        replicas: AmongReplicas | None,
+    ) -> None:
         self._outbox = outbox
         self._cluster = ClusterInForce(os.environ)
         self._object_events = ObjectEvents(self._cluster.get, replica)
@@ -72,14 +83,20 @@ class KeeperHalf:
         self._keeping = Keeping(math.inf, math.inf, None)
         self._receipts: dict[int, Receipts] = {}
         self._replica = replica
-        self._incidents = IncidentsDriver(outbox, seen=grouping.note)
+        self._replicas = replicas
+        consumes = replicas is None or replicas.is_collector
+        self._incidents = IncidentsDriver(outbox, consumes=consumes, seen=grouping.note)
         self._readiness = ReadinessDriver(outbox, observing)
 
     @classmethod
-    async def open(cls, part: KeeperPart, observing: MetricsObserver, replica: str, tending: Tending) -> KeeperHalf:
-        """Open the outbox; raises OutboxError."""
+    async def open(
+        cls, part: KeeperPart, observing: MetricsObserver, replica: str, tending: Tending, config: Path
+    ) -> KeeperHalf:
+        """Open the outbox, with what the file `config` says; raises OutboxError."""
         outbox = await SqliteOutbox.open(part.settings.outbox.path, replica, observer=observing)
-        half = cls(outbox, observing, replica, tending)
+        collector = part.settings.incidents.collector
+        replicas = None if collector is None else AmongReplicas(outbox, replica, collector, observing, config)
+        half = cls(outbox, observing, replica, tending, replicas)
         await half._incidents.begin()
         return half
 
@@ -111,8 +128,13 @@ class KeeperHalf:
         """What a configuration makes; nothing is changed yet. Raises ConfigurationError."""
         return channels(part, self._made, self._observing.fell_back)
 
-    async def commit(self, part: KeeperPart, made: Mapping[str, Made], generation: int) -> None:
-        """Deliver by this from now on; `generation` is the configuration's number."""
+    async def commit(
+        self, part: KeeperPart, made: Mapping[str, Made], generation: int, identity: Identity | None
+    ) -> None:
+        """Deliver by this from now on.
+
+        `generation` is the configuration's number, `identity` what other replicas know us by.
+        """
         before, self._made = self._made, made
         outbox = part.settings.outbox
         self._keeping = Keeping(outbox.keep, outbox.keep_set_aside, outbox.max_size)
@@ -136,6 +158,8 @@ class KeeperHalf:
             self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))
         self._receipts[generation] = Receipts(by_name, self._observing)
         await self._dispatcher.replace(by_name)
+        if self._replicas is not None and identity is not None:
+            await self._replicas.show(identity, self._incidents.wake)
         self._tending.let_end("notice removed destinations", self._noticing_removed())
 
     def keep_house(self) -> None:
@@ -144,6 +168,8 @@ class KeeperHalf:
         self._tending.keep("make room in the outbox", self._making_room())
         self._tending.keep("report what waits", self._reporting_what_waits())
         self._tending.keep("make incidents of events", self._incidents.run())
+        if self._replicas is not None and not self._replicas.is_collector:
+            self._tending.keep("hand over events to the collector", self._replicas.hand_over())
         self._tending.keep("tell of refusals on objects of the cluster", self._object_events.run())
         self._tending.keep("watch over readiness", self._readiness.run())
         self._tending.let_end("give older deliveries their severity", self._giving_severities())
@@ -160,7 +186,15 @@ class KeeperHalf:
 
     async def grants(self, namespace: str) -> Sequence[Grant]:
         """What break-glass lets in at this moment in a namespace; raises OutboxError."""
-        return await self._outbox.read(partial(grants.in_force, namespace=namespace, now=time.time()))
+        own = await self._outbox.read(partial(grants.in_force, namespace=namespace, now=time.time()))
+        if self._replicas is None:
+            return own
+        try:
+            others = await self._replicas.grants(namespace)
+        except ReplicaError as error:
+            log.warning("grants_of_others_unknown", namespace=namespace, cause=str(error))
+            return own
+        return [*own, *(one for one in others if one not in own)]
 
     async def report_waiting(self) -> None:
         """Report what waits; raises OutboxError."""
@@ -168,6 +202,8 @@ class KeeperHalf:
 
     async def close(self, patience: float) -> None:
         """Give attempts under way so many seconds, and end."""
+        if self._replicas is not None:
+            await self._replicas.close()
         self._incidents.stop()
         await self._dispatcher.stop(patience)
         await self._outbox.close()

@@ -61,7 +61,8 @@ class KeeperWork:
         """Make what it asks for, and change nothing but that the outbox is open."""
         part = await asyncio.to_thread(keeper_part, configuration.part)
         if self._half is None:
-            self._half = await KeeperHalf.open(part, self._observing, self._replica, self._tending)
+            config = Path(configuration.part.path)
+            self._half = await KeeperHalf.open(part, self._observing, self._replica, self._tending, config)
             self._half.watch_while(self._is_watching)
         self._prepared = part, self._half.prepare(part), configuration
 
@@ -71,7 +72,7 @@ class KeeperWork:
             part, made, configuration = self._prepared
             self._observing.expect_destinations(list(made))
             self._patience = configuration.patience
-            await self._keeping.commit(part, made, configuration.generation)
+            await self._keeping.commit(part, made, configuration.generation, configuration.identity)
             self._manage(configuration)
             self._look_after(configuration.repositories, part.settings.outbox.path.parent / TRUST)
 

@@ -27,6 +27,7 @@ import msgspec
 
 from router.certificates.making import Held
 from router.pem import Pair
+from router.replicas.identity import Identity
 from router.settings.snapshot import Snapshot
 from router.verification.repositories import Repository
 
@@ -70,6 +71,8 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
     """What trusted roots are renewed from; nothing for gates."""
     roots: Mapping[str, bytes] = {}
     """What those are known to hold, by their ids, as Sigstore's trusted_root JSON."""
+    identity: Identity | None = None
+    """By what other replicas know us, where one collects events; nothing for gates."""
 
 
 class RefreshedRoot(msgspec.Struct, frozen=True, array_like=True):

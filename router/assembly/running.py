@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ from pathlib import Path
 from router import __version__
 from router.admission.asked import ObtainReceipts
 from router.assembly.attention import Attention
-from router.assembly.door import trial_for
+from router.assembly.door import identity_for, trial_for
 from router.assembly.gate_half import FINISH, GateHalf
 from router.assembly.keeper_half import DRAIN, KeeperHalf
 from router.assembly.observing import MetricsObserver
@@ -32,6 +31,7 @@ from router.assembly.tending import Tending
 from router.decision import Grant
 from router.errors import ConfigurationError, OutboxError
 from router.pem import Pair
+from router.replicas.naming import own_name
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
 from router.server.operations import Health, Unhealthy, Unready, operations_application
@@ -49,7 +49,7 @@ class Router:
     """One router with one configuration file."""
 
     def __init__(self, config: Path, environment: Mapping[str, str]) -> None:
-        self._replica = environment.get("HOSTNAME") or socket.gethostname()
+        self._replica = own_name(environment)
         self._metrics = metrics.create(__version__)
         self._attention = Attention(self._metrics, self._replica)
         self._observing = MetricsObserver(self._metrics, self._attention.book.held_by("router"))
@@ -87,7 +87,9 @@ class Router:
         operations = Listener(application, settings.operations.listen, self._observing, limits=OPERATIONS)
         opened.push_async_callback(operations.close, FINISH)
         keeping = KeeperPart(settings, loaded.templates)
-        self.keeper = await KeeperHalf.open(keeping, self._observing, self._replica, self._tending)
+        self.keeper = await KeeperHalf.open(
+            keeping, self._observing, self._replica, self._tending, Path(loaded.snapshot.path)
+        )
         opened.push_async_callback(self._stop_keeping)
         self.gate = GateHalf(self.keeper.intake, self._observing, self._replica, self._tending)
         await self._replace(loaded)
@@ -124,6 +126,7 @@ class Router:
         keeping = KeeperPart(settings, loaded.templates)
         made = self.keeper.prepare(keeping)
         receipts: ObtainReceipts = partial(self.keeper.receipts, generation)
+        replicas = identity_for(settings)
         self._trial = trial_for(settings.webhook, self._trial)
         part = GatePart(settings, loaded.policy)
         decided_by = self.gate.prepare(part, receipts, self._grants, pair=self._trial)
@@ -132,7 +135,7 @@ class Router:
         self.gate.commit(decided_by)
         self._observing.expect_destinations(list(made))
         self._attention.take(settings)
-        await self.keeper.commit(keeping, made, generation)
+        await self.keeper.commit(keeping, made, generation, replicas)
 
     async def _grants(self, namespace: str, deadline: float) -> Sequence[Grant]:
         try:

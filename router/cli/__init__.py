@@ -35,6 +35,7 @@ from router.cli import (
     trust,
     verify,
 )
+from router.cli.elsewhere import FOR_REPLICA, run
 from router.cli.exit_codes import INTERRUPTED, MISUSED, UNKNOWN, YES
 from router.cli.parsing import Parser, example
 from router.errors import GatecrierError, MisusedError
@@ -74,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=example(_EXAMPLES),
     )
     whole.add_argument("--version", action="version", version=f"gatecrier {__version__}")
+    whole.add_argument(FOR_REPLICA, action="store_true", help=argparse.SUPPRESS)
     subcommands = whole.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(subcommands)
@@ -98,7 +100,7 @@ def _run(argv: Sequence[str] | None) -> int:
     completion.complete(whole)
     arguments = whole.parse_args(argv)
     try:
-        code: int = arguments.run(arguments)
+        code: int = run(arguments, sys.argv[1:] if argv is None else argv)
     except GatecrierError as error:
         _complain(str(error))
         return MISUSED if isinstance(error, MisusedError) else UNKNOWN

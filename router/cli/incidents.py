@@ -49,7 +49,7 @@ def add(subcommands: Subcommands) -> None:
     which.add_argument("--all", action="store_true", help="those that are over, too")
     listing.add_argument("--namespace", metavar="N", help="of this namespace")
     limited(listing, 100)
-    configured(listing, _list)
+    configured(listing, _list, of_collector=True)
     forms(listing)
     show = command(
         inner,
@@ -60,7 +60,7 @@ def add(subcommands: Subcommands) -> None:
         examples="gatecrier incidents show 17",
     )
     show.add_argument("id", metavar="ID", help="its id, or its number")
-    configured(show, _show)
+    configured(show, _show, of_collector=True)
     forms(show)
     close = command(
         inner,
@@ -73,7 +73,7 @@ def add(subcommands: Subcommands) -> None:
     close.add_argument("id", metavar="ID", help="its id, or its number")
     close.add_argument("--author", metavar="NAME", required=True, help="who says so")
     close.add_argument("--reason", metavar="TEXT", required=True, help="why")
-    configured(close, _close)
+    configured(close, _close, of_collector=True)
 
 
 def _list(arguments: argparse.Namespace) -> int:

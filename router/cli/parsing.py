@@ -75,10 +75,16 @@ def examples_of(parser: argparse.ArgumentParser) -> str:
     return textwrap.dedent("\n".join((parser.epilog or "").splitlines()[1:]))
 
 
-def configured(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
-    """Let a command read a configuration."""
+def configured(
+    parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int], *, of_collector: bool = False
+) -> None:
+    """Let a command read a configuration.
+
+    `of_collector`: it is about what only the collector keeps, and is run there wherever it is asked
+    (`router.cli.elsewhere`).
+    """
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration (default: %(default)s)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, of_collector=of_collector)
 
 
 def limited(parser: argparse.ArgumentParser, most: int) -> None:

@@ -52,7 +52,7 @@ def add(subcommands: Subcommands) -> None:
         "--for", dest="lasts", metavar="DURATION", type=duration, help="for 30m, 2h, 7d ...; at most 90d"
     )
     until.add_argument("--until", metavar="TIME", type=_time, help="until a time, as in 2026-11-23T18:00:00Z")
-    configured(adding, _add)
+    configured(adding, _add, of_collector=True)
     listing = command(
         inner,
         "list",
@@ -61,7 +61,7 @@ def add(subcommands: Subcommands) -> None:
         examples="gatecrier silence list --expired",
     )
     listing.add_argument("--expired", action="store_true", help="those that have ended, too")
-    configured(listing, _list)
+    configured(listing, _list, of_collector=True)
     forms(listing)
     show = command(
         inner,
@@ -71,7 +71,7 @@ def add(subcommands: Subcommands) -> None:
         examples="gatecrier silence show ID",
     )
     show.add_argument("id", metavar="ID", help="its id")
-    configured(show, _show)
+    configured(show, _show, of_collector=True)
     forms(show)
     expire = command(
         inner,
@@ -83,7 +83,7 @@ def add(subcommands: Subcommands) -> None:
     )
     expire.add_argument("id", metavar="ID", help="its id")
     expire.add_argument("--author", metavar="NAME", required=True, help="who says so")
-    configured(expire, _expire)
+    configured(expire, _expire, of_collector=True)
 
 
 def _time(text: str) -> float:

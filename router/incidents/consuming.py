@@ -77,7 +77,7 @@ class Consuming:
         if not self._are_consumed(found) and len(found) > 1:
             for stored in found:
                 self._are_consumed([stored])
-        ledger.note_consumed(self._work.connection, found[-1].sequence)
+        ledger.note_consumed(self._work.connection, found)
         return len(found)
 
     def _are_consumed(self, events: Sequence[Stored]) -> bool:

@@ -43,6 +43,8 @@ class IncidentsDriver:
 
     Args:
         outbox: Where events are, and where messages go.
+        consumes: Whether it does; otherwise another replica makes incidents of events, and here only those end that
+            were made before.
         time_of_day: Seconds since 1970.
         seen: Who else hears of the events that are consumed, in the same transaction: of each exactly once.
     """
@@ -51,22 +53,28 @@ class IncidentsDriver:
         self,
         outbox: SqliteOutbox,
         *,
+        consumes: bool = True,
         time_of_day: Callable[[], float] = time.time,
         seen: Callable[[sqlite3.Connection, Sequence[Facts]], None] | None = None,
     ) -> None:
         self._seen = seen
         self._outbox = outbox
+        self._consumes = consumes
         self._time_of_day = time_of_day
         self._news = asyncio.Event()
         self._is_stopped = False
         self._forget_at = 0.0
         self.rules: Rules | None = None
-        outbox.on_append(self._news.set)
+        outbox.on_append(self.wake)
 
     async def begin(self) -> None:
         """Have everything consumed that is stored from now on: called before anything can be; raises OutboxError."""
         if await self._outbox.read(ledger.has_unconsumed):
             await self._outbox.change(ledger.begin)
+
+    def wake(self) -> None:
+        """There may be events to consume."""
+        self._news.set()
 
     def stop(self) -> None:
         """Begin nothing new."""
@@ -95,13 +103,14 @@ class IncidentsDriver:
         """
         if self.rules is None or self._is_stopped:
             return False
-        many = await self._outbox.change(self._consume) if await self._outbox.read(ledger.has_unconsumed) else 0
+        has_news = await self._outbox.read(ledger.has_unconsumed)
+        many = await self._outbox.change(self._consume) if has_news and self._consumes else 0
         due = await self._outbox.read(ledger.next_due)
         late = await self._outbox.change(self._pass_time) if due is not None and due <= self._outbox.own_time() else 0
         held = await self._outbox.change(self._release) if await self._outbox.read(self._has_released) else 0
         if await self._outbox.read(self._unmatched):
             await self._outbox.change(self._tell_of_unmatched)
-        untold = await self._outbox.read(self._untold_exemptions) if self.rules.exemptions else ()
+        untold = await self._outbox.read(self._untold_exemptions) if self._consumes and self.rules.exemptions else ()
         if untold:
             await self._outbox.change(self._tell_of_exemptions)
         if self._outbox.own_time() >= self._forget_at:

@@ -16,7 +16,8 @@ from router.incidents.facts import Seen
 from router.incidents.incident import Incident, decoded, encoded
 from router.outbox.protocol import URGENCY
 from router.outbox.queries import key
-from router.outbox.schema import MESSAGES_BEGIN
+from router.outbox.schema import MESSAGES_BEGIN, MESSAGES_END
+from router.outbox.stored import LAST
 from router.verdict import Severity
 
 OPEN_LIMIT = 1000
@@ -51,21 +52,46 @@ def begin(connection: sqlite3.Connection) -> int:
 
 
 def unconsumed(connection: sqlite3.Connection, limit: int) -> Sequence[Stored]:
-    """The next events, in their order; the first look ever begins with what is appended after it."""
+    """The next events, those of this replica in their order, then those collected from others in the order of coming.
+
+    The first look ever begins with what is appended after it.
+    """
     if begin(connection):
         return ()
+    own = unconsumed_of_own(connection, limit)
+    (consumed,) = connection.execute("SELECT collected_consumed FROM incident_progress").fetchone()
+    return [*own, *_stored(connection, consumed, MESSAGES_END, limit - len(own))]
+
+
+def unconsumed_of_own(connection: sqlite3.Connection, limit: int) -> Sequence[Stored]:
+    """The next events of this replica, in their order."""
     (consumed,) = connection.execute("SELECT consumed FROM incident_progress").fetchone()
+    return _stored(connection, max(consumed, MESSAGES_END), LAST, limit)
+
+
+def note_offered(connection: sqlite3.Connection, events: Sequence[Stored]) -> None:
+    """From now on another replica may know of these, so that they can't be withdrawn any more."""
+    connection.execute("UPDATE incident_progress SET offered = max(offered, ?)", (events[-1].sequence,))
+
+
+def _stored(connection: sqlite3.Connection, after: int, before: int, limit: int) -> Sequence[Stored]:
     found = connection.execute(
         "SELECT sequence, id, appended_at, CAST(body AS BLOB), incident_routes FROM events"
-        " WHERE sequence > max(?, 0) ORDER BY sequence LIMIT ?",
-        (consumed, limit),
+        " WHERE sequence > ? AND sequence < ? ORDER BY sequence LIMIT ?",
+        (after, before, limit),
     )
     return [Stored(*row) for row in found]
 
 
-def note_consumed(connection: sqlite3.Connection, sequence: int) -> None:
-    """This event, and all before it, were consumed."""
-    connection.execute("UPDATE incident_progress SET consumed = ?", (sequence,))
+def note_consumed(connection: sqlite3.Connection, events: Sequence[Stored]) -> None:
+    """These, which came next, were consumed."""
+    own = [one.sequence for one in events if one.sequence > MESSAGES_END]
+    collected = [one.sequence for one in events if one.sequence < MESSAGES_END]
+    connection.execute(
+        "UPDATE incident_progress SET consumed = coalesce(?, consumed),"
+        " collected_consumed = coalesce(?, collected_consumed)",
+        (max(own, default=None), max(collected, default=None)),
+    )
 
 
 def event_body(connection: sqlite3.Connection, sequence: int) -> bytes | None:
@@ -230,6 +256,7 @@ def forget(connection: sqlite3.Connection, before: float, limit: int) -> int:
 def has_unconsumed(connection: sqlite3.Connection) -> float | None:
     """A number where there is anything to consume, or was never looked; else None."""
     found: float | None = connection.execute(
-        "SELECT last FROM numbering, incident_progress WHERE consumed IS NULL OR last > consumed"
+        "SELECT last FROM numbering, incident_progress"
+        " WHERE consumed IS NULL OR last > consumed OR collected > collected_consumed"
     ).fetchone()
     return None if found is None else 1.0

@@ -85,8 +85,8 @@ class SqliteFile:
         self._replacing = False
         self._opened = self._open()
         self._told: list[Told] = []
-        self.appended: Callable[[], None] = lambda: None
-        """Is told, in the event loop, when events have become durable."""
+        self.appended: list[Callable[[], None]] = []
+        """Are told, in the event loop, when events have become durable."""
         self._waiting: list[Operation[Asked]] = []
         self._settled: list[Settle] | None = None
         self.damaged: Callable[[str], None] = lambda _: None
@@ -221,7 +221,8 @@ class SqliteFile:
         if destinations:
             self.tell(destinations)
         if has_events:
-            self.appended()
+            for told in self.appended:
+                told()
 
     def _trouble(self, error: sqlite3.Error) -> OutboxError:
         if self._is_closed:

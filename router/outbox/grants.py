@@ -6,13 +6,12 @@ Invariant: a grant is there exactly while its event is stored and nothing correc
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
 from router.decision import Grant
-from router.outbox.protocol import NewEvent
 
 MOST: Final = 50
 """Grants of one namespace that are told, those that end last; people break glass rarely."""
@@ -22,7 +21,27 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Grant).decode
 
 
-def keep(connection: sqlite3.Connection, events: Sequence[NewEvent]) -> None:
+class Granting(Protocol):
+    """An event, as far as it may grant something or end that."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def at(self) -> float:
+        """When it was decided, in seconds since 1970."""
+
+    @property
+    def corrects(self) -> str:
+        """The event that it corrects; empty where it corrects none."""
+
+    @property
+    def grant(self) -> Grant | None:
+        """What it grants."""
+
+
+def keep(connection: sqlite3.Connection, events: Sequence[Granting]) -> None:
     """Keep what new events grant, and end what they correct."""
     for event in events:
         if event.corrects:
@@ -31,6 +50,13 @@ def keep(connection: sqlite3.Connection, events: Sequence[NewEvent]) -> None:
             row = event.id, grant.namespace, grant.until, _encode(grant).decode()
             connection.execute("INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?)", row)
             connection.execute("DELETE FROM grants WHERE until < ?", (event.at - _KEPT,))
+
+
+def of_events(connection: sqlite3.Connection, ids: Sequence[str]) -> Mapping[str, Grant]:
+    """The grants of these events that have one, by their ids."""
+    wanted = msgspec.json.encode(ids).decode()
+    found = connection.execute("SELECT id, body FROM grants WHERE id IN (SELECT value FROM json_each(?))", (wanted,))
+    return {event_id: _decode(body) for event_id, body in found}
 
 
 def withdraw(connection: sqlite3.Connection, after: int) -> None:

@@ -130,6 +130,11 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
     """
+    ALTER TABLE incident_progress ADD COLUMN collected INTEGER NOT NULL DEFAULT -2251799813685248;
+    ALTER TABLE incident_progress ADD COLUMN collected_consumed INTEGER NOT NULL DEFAULT -2251799813685248;
+    ALTER TABLE incident_progress ADD COLUMN offered INTEGER NOT NULL DEFAULT 0;
+    """,
+    """
     CREATE TABLE seen_namespaces (
         namespace     TEXT PRIMARY KEY,
         mode          TEXT NOT NULL,

@@ -23,7 +23,8 @@ Rules that every implementation keeps:
     reports it, and all else is for the new owner to say.
 (8) Who subscribed is told whenever `next_due` may have come nearer, whoever did it: nobody has to ask again and again.
 (9) An event is withdrawn only if nobody can have heard of it or relies on it: it was appended once, no delivery of it
-    is claimed or was tried, no incident was made of it, and it is the last that was numbered (3).
+    is claimed or was tried, no incident was made of it, no other replica was told, and it is the last that was
+    numbered (3).
     What it grants goes with it; an event that corrects another ends what that one granted.
 (10) Pending deliveries are never forgotten.
 (11) Of the messages about one incident, a destination is given the oldest that waits, and the next when that is

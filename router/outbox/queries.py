@@ -27,7 +27,10 @@ from router.outbox.schema import MESSAGES_END
 FORGETTABLE_ROWS = 100_000
 """Events that one look for forgettable ones finds at most."""
 
-CONSUMED = "sequence <= (SELECT coalesce(consumed, 9e15) FROM incident_progress)"
+CONSUMED = f"""(
+    sequence <= (SELECT coalesce(consumed, 9e15) FROM incident_progress)
+    AND (sequence > {MESSAGES_END} OR sequence <= (SELECT collected_consumed FROM incident_progress))
+)"""  # noqa: S608 - numbers of our own
 """That `router.incidents` has seen an event: what it has not, is not forgotten."""
 
 PERIOD = SAME_WITHIN
@@ -127,6 +130,11 @@ def key(event_id: str, at: float, periods: int = 0) -> str:
     version 4 are found by their ids alone, which begin with no `~`.
     """
     return f"~{min(max(int(at // PERIOD) + periods, 0), 0xFFFFFFFF):08x}.{event_id}"
+
+
+def keys(event_id: str, at: float) -> Sequence[str]:
+    """What the same event may have been stored by."""
+    return event_id, *(key(event_id, at, periods) for periods in (-1, 0, 1))
 
 
 class Sized(NamedTuple):

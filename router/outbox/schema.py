@@ -13,12 +13,14 @@
 
 `events.incident_routes` is what the routes of the incidents lane said of an event when it was decided
 (`routing.incident_routes`), empty where none took it. Messages about incidents stand in `events` and `deliveries`, too,
-under numbers of their own, which are below `MESSAGES_END` and count up, so that those of decisions have no gap.
+under numbers of their own, which are below `MESSAGES_END` and count up, so that those of decisions have no gap. So do
+events that were collected from other replicas (`collected`), from `COLLECTED_BEGIN` on; nobody is to receive them here.
 
 What `router.incidents` keeps, in the same file, since a message is appended in the transaction that consumes its event:
 
     incident_progress   one row: consumed (the number of the last event, NULL before the first look), and the last
-                        numbers of messages and incidents
+                        numbers of messages and incidents; of collected events the last, and the last consumed;
+                        offered: the last event that another replica may have been told
     incidents           number, id, subject (whose trouble: `incidents.subjects`), namespace, is_open, opened_at,
                         ended_at, due_at (when it changes without an event), body (the whole: `incidents.incident`)
     incident_owners     owner, incident: open incidents in which this owner has failing findings
@@ -66,6 +68,8 @@ from router.outbox.migrations import MIGRATIONS
 
 MESSAGES_BEGIN, MESSAGES_END = -(2**52), 0
 """Message n has the number MESSAGES_BEGIN + n: exact in JSON, in the order of appending, and apart from decisions."""
+COLLECTED_BEGIN = -(2**51)
+"""The event that was collected as the nth has the number COLLECTED_BEGIN + n: apart from messages, too."""
 CHECKPOINT_PAGES = 4000
 """Pages of the log after which they are moved into the file: 16 MiB."""
 

@@ -123,7 +123,7 @@ class SqliteOutbox(SqliteRecords):
 
     def on_append(self, told: Callable[[], None]) -> None:
         """Have this told, in the event loop, when events have become durable."""
-        self._file.appended = told
+        self._file.appended.append(told)
 
     async def give_severities(self) -> int:
         """Give what an older release stored its severity; returns how many deliveries. Raises OutboxError."""

@@ -25,7 +25,7 @@ from router.outbox.protocol import (
     NewEvent,
     Number,
 )
-from router.outbox.queries import SEQUENCES, key
+from router.outbox.queries import SEQUENCES, key, keys
 from router.outbox.settlement import (
     LONGEST_DELAY,
     Accepted,
@@ -109,7 +109,7 @@ def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[
 
 
 def _append(connection: sqlite3.Connection, appends: Sequence[Append]) -> dict[str, Number]:
-    known = [one for append in appends for one in _keys(append.event)]
+    known = [one for append in appends for one in keys(append.event.id, append.event.at)]
     last, found = connection.execute(_KNOWN, (orjson.dumps(known).decode(),)).fetchone()
     numbers = {event_id: Number(replica, sequence) for event_id, replica, sequence in orjson.loads(found)}
     new, repeated = list[tuple[int, Append]](), list[int]()
@@ -175,11 +175,6 @@ def _remove(connection: sqlite3.Connection, ids: Collection[str]) -> None:
         connection.execute("UPDATE numbering SET last = ?", (first,))
 
 
-def _keys(event: NewEvent) -> Sequence[str]:
-    """What the same event may have been stored by."""
-    return event.id, *(key(event.id, event.at, periods) for periods in (-1, 0, 1))
-
-
 def _event(sequence: int, append: Append) -> Sequence[object]:
     event = append.event
     return sequence, key(event.id, event.at), event.at, event.body, append.replica, event.incident_routes
@@ -222,7 +217,7 @@ _IDS = "SELECT id FROM events WHERE sequence IN (SELECT value FROM json_each(?))
 
 _WITHDRAWABLE = """
     SELECT id FROM events WHERE sequence = ?1 AND NOT is_repeated AND ?1 > (
-        SELECT coalesce(consumed, 0) FROM incident_progress
+        SELECT max(coalesce(consumed, 0), offered) FROM incident_progress
     ) AND NOT EXISTS (
         SELECT 1 FROM deliveries
         WHERE deliveries.sequence = events.sequence AND (state <> 'pending' OR attempts > 0)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from router.fields import Duration, Name, SettingsModel
+from router.fields import Duration, Listen, Name, OnlyAtStart, SettingsModel
 from router.routing.matchers import checked_matcher
 from router.text import shown
 
@@ -213,6 +213,10 @@ class IncidentSettings(SettingsModel):
     )
     """Users whose word about an object's owner is believed, `*` for any part of a name. Anybody may create an object
     that claims an owner: such a claim joins nothing and ends nothing."""
+    collector: Annotated[Listen | None, OnlyAtStart()] = None
+    """Which replica keeps incidents and silences of all, as HOST:PORT, such as `gatecrier-0.gatecrier:8444`: the one
+    whose name (`HOSTNAME`) HOST begins with. It listens on that port, and the others hand over their events there; all
+    have the same certificate in `webhook.tls`. Absent: each for itself. A change needs a restart."""
     links: Annotated[dict[Name, _Link], Field(max_length=10)] = {}  # noqa: RUF012 - pydantic copies it
     """Links that messages have, by name: `{{ incident.images[0].reason }}` in one stands for a value of the incident.
     Scheme and host are written out."""

@@ -10,9 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import model_validator
+
+from router.admission.settings import TlsFiles
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.outbox import OutboxSettings
+from router.routing import IncidentSettings
 from router.settings.plain import Item, maps, names
 from router.settings.problems import told
 from router.settings.reading import LARGEST, read_document
@@ -25,6 +29,30 @@ class OutboxPart(SettingsModel):
     """Where events are kept."""
 
     outbox: OutboxSettings
+
+
+class WebhookPart(SettingsModel):
+    """The certificate that all replicas share, where there is one."""
+
+    tls: TlsFiles | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tls_alone(cls, value: object) -> object:
+        tls = value.get("tls") if isinstance(value, dict) else None
+        return {"tls": tls} if isinstance(tls, dict) else {}
+
+
+class CollectorPart(SettingsModel):
+    """Which replica keeps what people ask about all of them, and what it knows us by."""
+
+    incidents: IncidentSettings = IncidentSettings()
+    webhook: WebhookPart = WebhookPart()
+
+
+def collector_part(path: Path) -> CollectorPart:
+    """What the configuration says about the collector; raises as `read_part`."""
+    return read_part(path, CollectorPart)
 
 
 def outbox_settings(path: Path) -> OutboxSettings:

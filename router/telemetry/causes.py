@@ -79,6 +79,12 @@ class Cause(StrEnum):
         "keep it by NTP; nothing is given up or forgotten by a clock that jumps",
         1 * _HOURS,
     )
+    COLLECTOR_UNREACHABLE = (
+        "collector_unreachable",
+        Severity.HIGH,
+        "The replica that makes incidents can't be reached",
+        "mend it or the way to it; events wait here until it has them, and are delivered all the same",
+    )
     CONFIGURATION_REFUSED = (
         "configuration_refused",
         Severity.HIGH,

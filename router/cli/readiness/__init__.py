@@ -56,7 +56,7 @@ def add(subcommands: Subcommands) -> None:
     )
     parser.add_argument("--what-if", metavar="CONFIG", type=Path, help="judge what was seen by this configuration")
     parser.add_argument("--markdown", action="store_true", help="a report in Markdown, for people")
-    configured(parser, _run)
+    configured(parser, _run, of_collector=True)
     forms(parser, is_live=False)
 
 

@@ -5,6 +5,12 @@
 {{- regexFind "[0-9]+$" . -}}
 {{- end }}
 
+{{/* The replica that makes incidents of what all decide, which no label of a Pod says: the first. */}}
+{{- define "gatecrier.collector" -}}
+{{- $name := include "gatecrier.fullname" . -}}
+{{- dig "incidents" "collector" (printf "%s-0.%s-replicas:8444" $name $name) .Values.config -}}
+{{- end }}
+
 {{/* Whether the program asks the API server for anything; "" if not. */}}
 {{- define "gatecrier.asksApi" -}}
 {{- if or (eq .Values.tls.mode "managed") (hasKey .Values.config "kubernetes") -}}true{{- end -}}
@@ -50,6 +56,9 @@
 {{- $_ := set $enforcement "label" (include "gatecrier.modeLabel" .) -}}
 {{- $_ := set $enforcement "never_block" (concat (list "kube-system" .Release.Namespace) ($enforcement.never_block | default list) | uniq) -}}
 {{- $_ := set $config "enforcement" $enforcement -}}
+{{- if gt (int .Values.replicas) 1 -}}
+{{- $_ := set $config "incidents" (merge ($config.incidents | default dict) (dict "collector" (include "gatecrier.collector" .))) -}}
+{{- end -}}
 {{- if .Values.templates -}}
 {{- $_ := set $config "templates" (merge (dict "directory" "/etc/gatecrier-templates") ($config.templates | default dict)) -}}
 {{- end -}}

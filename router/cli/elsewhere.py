@@ -1,0 +1,76 @@
+"""Commands about what only the collector keeps: wherever they are asked, they run there.
+
+Rules:
+(1) Such a command says so of itself (`configured(..., of_collector=True)`). Where the configuration names another
+    replica as the collector, the command line is sent there, and what it prints is printed here.
+(2) There is no second meaning: the collector runs the very command (`router.replicas.collecting`).
+(3) What goes on (`--watch`), or reads a file of here, is not sent: it is asked at the collector itself.
+(4) For another replica runs nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime as dt
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from router.errors import ConfigurationError, MisusedError
+
+if TYPE_CHECKING:
+    from router.fields import ListenAddress
+    from router.replicas.exchange import Printed
+    from router.replicas.identity import Identity
+
+FOR_REPLICA = "--for-replica"
+_STAYS = ("--watch", "--what-if")
+PATIENCE = 75.0
+"""Seconds that the collector may take: more than it gives a command."""
+
+
+def run(arguments: argparse.Namespace, argv: Sequence[str]) -> int:
+    """Run a command, here or at the collector; returns its exit code."""
+    is_of_collector = getattr(arguments, "of_collector", False)
+    if arguments.for_replica and not is_of_collector:
+        raise MisusedError(f"{FOR_REPLICA} is for commands about what the collector keeps")
+    if is_of_collector and not arguments.for_replica and (there := _collector(arguments)) is not None:
+        for option in _STAYS:
+            if getattr(arguments, option.lstrip("-").replace("-", "_"), None):
+                raise MisusedError(f"{option} is not passed on; ask at the collector itself, {there[0].host}")
+        return _printed(asyncio.run(_asked(*there, argv)))
+    code: int = arguments.run(arguments)
+    return code
+
+
+def _collector(arguments: argparse.Namespace) -> tuple[ListenAddress, Identity] | None:
+    """Which replica is asked, and what it knows us by; None where this one is."""
+    from router.replicas.identity import identity  # noqa: PLC0415 - imported only where it is needed
+    from router.replicas.naming import is_own, own_name  # noqa: PLC0415 - the same
+    from router.settings.part import collector_part  # noqa: PLC0415 - the same
+
+    part = collector_part(arguments.config)
+    if part.incidents.collector is None or is_own(part.incidents.collector, own_name(os.environ)):
+        return None
+    if part.webhook.tls is None:
+        raise ConfigurationError("incidents.collector: replicas know each other by the files of webhook.tls")
+    return part.incidents.collector, identity(part.webhook.tls.pair, dt.datetime.now(dt.UTC))
+
+
+async def _asked(collector: ListenAddress, own: Identity, argv: Sequence[str]) -> Printed:
+    from router.replicas.calling import Calling  # noqa: PLC0415 - as above
+    from router.replicas.exchange import COMMAND, Command, Printed, packed, unpacked  # noqa: PLC0415 - as above
+
+    calling = Calling(collector, own, PATIENCE)
+    try:
+        return unpacked(await calling.ask(COMMAND, packed(Command(argv))), Printed)
+    finally:
+        await calling.close()
+
+
+def _printed(printed: Printed) -> int:
+    sys.stderr.write(printed.errors.decode(errors="replace"))
+    sys.stdout.write(printed.output.decode(errors="replace"))
+    return printed.exit_code

@@ -1,0 +1,129 @@
+"""How replicas know each other: each is who holds the key of the webhook's certificate, and nobody else is. Pure.
+
+All replicas of one product are given the same certificate for the webhook (a Secret that all mount), so that they have
+a secret in common already, and nothing more has to be handed out, named or renewed:
+
+(1) From that key follows an authority: a certificate of it, signed by itself, which is no more than a name for the key.
+(2) Each replica makes a key of its own, and signs a certificate for it with the common one: for servers and clients
+    (RFC 5280, 4.2.1.12), under the one name `NAME`, valid as long as the webhook's. It never leaves the memory.
+(3) Both sides of a connection show theirs, and each takes only what that authority has signed (TLS 1.3). The webhook's
+    own certificate is not shown: it may be for servers only, and is for other names.
+(4) Where the webhook's certificate is renewed, a replica that has the new one and one that has the old do not know each
+    other until both have it: what is to be handed over waits that long.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ssl
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from router.errors import ConfigurationError
+from router.pem import Pair
+from router.tls import show
+
+NAME = "replica.gatecrier.internal"
+"""What each replica is called in its certificate; `.internal` is nobody's (ICANN, Board Resolution 2024.07.29.06)."""
+_AUTHORITY = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gatecrier replicas")])
+_HOUR = dt.timedelta(hours=1)
+
+_SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What one replica shows, and whom it takes."""
+
+    authority: str
+    """PEM of the only certificate that may vouch for another replica."""
+    pair: Pair
+
+    def serving(self) -> ssl.SSLContext:
+        """The context in which other replicas are answered."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.num_tickets = 0
+        return self._closed(context)
+
+    def asking(self) -> ssl.SSLContext:
+        """The context in which another replica is asked, by the server name `NAME`."""
+        return self._closed(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+    def _closed(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=self.authority)
+        show(context, self.pair)
+        return context
+
+
+def identity(webhook: Pair, now: dt.datetime) -> Identity:
+    """A replica's identity by the webhook's certificate and key.
+
+    Raises:
+        ConfigurationError: That pair is none, or its key can sign no certificate.
+    """
+    try:
+        ends = x509.load_pem_x509_certificate(webhook.certificate).not_valid_after_utc
+        common = serialization.load_pem_private_key(webhook.key, None)
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"webhook.tls: no certificate and its unencrypted key (PEM): {error}") from error
+    if not isinstance(common, _SigningKey):
+        raise ConfigurationError("webhook.tls: the key can sign no certificate; use an RSA, EC or Ed25519 key")
+    own, begins = ec.generate_private_key(ec.SECP256R1()), min(now, ends) - _HOUR
+    authority = (
+        _builder(_AUTHORITY, common, begins, ends)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(is_authority=True), critical=True)
+    )
+    leaf = (
+        _builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)]), own, begins, ends)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(is_authority=False), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
+        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(common.public_key()), critical=False)
+    )
+    private = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return Identity(
+        _signed(authority, common).decode(),
+        Pair(_signed(leaf, common), own.private_bytes(serialization.Encoding.PEM, *private)),
+    )
+
+
+def _builder(subject: x509.Name, key: _SigningKey, begins: dt.datetime, ends: dt.datetime) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .issuer_name(_AUTHORITY)
+        .subject_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(ends)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def _signed(builder: x509.CertificateBuilder, key: _SigningKey) -> bytes:
+    is_edwards = isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
+    return builder.sign(key, None if is_edwards else hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _usage(*, is_authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not is_authority,
+        key_cert_sign=is_authority,
+        crl_sign=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )

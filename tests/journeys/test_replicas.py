@@ -1,0 +1,101 @@
+"""Two replicas are one to people: one rollout is one message, wherever the API server asks, and whoever is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from router.cli.demo.world import free_port
+from tests.admission.world import pod
+from tests.assembly.program import Served, served
+from tests.assembly.small import Place
+from tests.journeys.test_processes import allowed
+from tests.replicas.stage import SHARED
+from tests.simulators.sinks import Receipt, Sink
+
+REVIEWS = 42
+PATIENCE = 60.0
+
+
+def place_of(folder: Path, collector: int, sink: Sink) -> Place:
+    """A replica's folder, as all have it."""
+    folder.mkdir()
+    (folder / "tls.crt").write_bytes(SHARED.certificate)
+    (folder / "tls.key").write_bytes(SHARED.key)
+    place = Place(
+        folder,
+        enforcement={"default": "enforce"},
+        egress={"allow": ["127.0.0.0/8"]},
+        destinations=[{"name": "people", "kind": "webhook", "plain_http": True, "url": sink.url("/people")}],
+        routes={"lane": "incidents", "destinations": ["people"]},
+        incidents={"collector": f"localhost:{collector}"},
+    )
+    tls = {"certificate": "tls.crt", "key": "tls.key"}
+    place.write(webhook={"listen": f"127.0.0.1:{place.webhook}", "tls": tls, "linger": "100ms", "processes": 1})
+    return place
+
+
+async def asked(place: Place, name: str, *arguments: str) -> str:
+    """What a command prints that is asked at this replica."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "router", *arguments, "--config", str(place.config),
+        env=os.environ | {"HOSTNAME": name}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode()
+
+
+async def until_counted(place: Place, name: str, count: int) -> dict[str, object]:
+    """The one incident, once it has counted so many events."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = json.loads(await asked(place, name, "incidents", "list", "--json"))
+            if found and found[0]["count"] == count:
+                (one,) = found
+                return dict(one)
+
+
+async def test_one_rollout_is_one_message_wherever_it_is_asked_and_whoever_is_killed(tmp_path: Path) -> None:
+    told: dict[str, str] = {}
+
+    def behave(receipt: Receipt) -> None:
+        message = json.loads(receipt.body)
+        told[message["id"]] = message["data"]["incident"]["state"]
+
+    async with contextlib.AsyncExitStack() as stack:
+        sink = await stack.enter_async_context(Sink(behave=behave).running())
+        collector = free_port()
+        first, second = (place_of(tmp_path / name, collector, sink) for name in ("first", "second"))
+        programs = [
+            await stack.enter_async_context(served(first, HOSTNAME="localhost")),
+            await stack.enter_async_context(served(second, HOSTNAME="gatecrier-1")),
+        ]
+        for number in range(REVIEWS):
+            if number in {15, 30}:
+                await killed(programs[number == 15])
+            review = pod("r.example/other/app:1", uid=f"uid-{number}", name="web")
+            review["request"]["object"]["metadata"]["name"] = "web"  # type: ignore[index]  # JSON
+            assert await allowed((first, second)[number % 2], review) is False
+        incident = await until_counted(second, "gatecrier-1", REVIEWS)
+        silence = await asked(second, "gatecrier-1", *SILENCE)
+        silences = json.loads(await asked(first, "localhost", "silence", "list", "--json"))
+
+    assert list(told.values()) == ["opened"]  # an attempt that was cut off is made again, under its id
+    assert incident["state"] == "open"
+    assert [one["id"] for one in silences] == [silence.strip()]
+
+
+SILENCE = ("silence", "add", "request.namespace = ci", "--author", "al", "--reason", "x", "--for", "1h")
+
+
+async def killed(program: Served) -> None:
+    """Its keeper, which is back when this returns."""
+    process = program.member("keeper")
+    os.kill(process, signal.SIGKILL)
+    await program.until(lambda: program.member("keeper") != process)

@@ -1,0 +1,1 @@
+"""Claims about several replicas that are one to people."""

@@ -1,0 +1,216 @@
+"""What one replica has stored, the collector gets: each event once, in order, however long it was away."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from router.decision import Grant, GrantedImage
+from router.errors import OutboxError, ReplicaError
+from router.incidents import ledger
+from router.outbox import NewEvent
+from router.replicas import collecting, handing_over
+from router.replicas.calling import Calling
+from router.replicas.exchange import (
+    COMMAND,
+    EVENTS,
+    GRANTS,
+    Command,
+    Granted,
+    HandedOver,
+    Printed,
+    Where,
+    packed,
+    unpacked,
+)
+from router.server.certificates import self_signed
+from router.telemetry.causes import Cause
+from tests.incidents.test_driver import bad
+from tests.replicas.stage import Replicas, known_by, replicas
+
+
+@pytest.fixture
+async def both(tmp_path: Path) -> AsyncIterator[Replicas]:
+    async with replicas(tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def calling(both: Replicas) -> AsyncIterator[Callable[[str, bytes], Awaitable[bytes]]]:
+    """Somebody who has the certificate asks the collector."""
+    opened = Calling(both.address, known_by(), 60.0)
+    try:
+        yield opened.ask
+    finally:
+        await opened.close()
+
+
+async def test_events_are_handed_over_whole_and_once(both: Replicas) -> None:
+    for number in range(3):
+        await both.other.append(bad(f"e{number}", "siem"))
+    async with both.collecting():
+        assert await both.handing_over.step() == 3
+        assert await both.handing_over.step() == 0
+
+    stored = await both.collector.read(lambda connection: ledger.unconsumed(connection, 10))
+    assert [one.id for one in stored] == ["e0", "e1", "e2"]
+    assert [json.loads(one.body)["data"]["sequence"] for one in stored] == [1, 2, 3]
+    assert all(one.routes == bad("").incident_routes for one in stored)
+    assert both.woken == 1
+
+
+async def test_what_the_collector_has_not_confirmed_comes_again(
+    both: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await both.other.append(bad("e0"))
+
+    def died(*_: object) -> None:
+        raise OutboxError("died before it could be noted")
+
+    async with both.collecting():
+        with monkeypatch.context() as patched:
+            patched.setattr(handing_over, "_consumed", died)
+            with pytest.raises(OutboxError):
+                await both.handing_over.step()
+        assert await both.collected() == ["e0"]
+        assert await both.handing_over.step() == 1
+        assert await both.collected() == ["e0"]
+    assert both.woken == 1
+
+
+async def test_a_batch_is_bounded_in_bytes(both: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handing_over, "BATCH_BYTES", 2 * len(bad("e0").body))
+    for number in range(5):
+        await both.other.append(bad(f"e{number}"))
+    async with both.collecting():
+        counts = [await both.handing_over.step() for _ in range(4)]
+
+    assert counts == [2, 2, 1, 0]
+
+
+async def test_while_the_collector_is_away_events_wait(both: Replicas) -> None:
+    task = asyncio.create_task(both.handing_over.run())
+    await both.other.append(bad("e0"))
+    await both.troubles.until(Cause.COLLECTOR_UNREACHABLE)
+    await both.other.append(bad("e1"))
+    async with both.collecting():
+        await both.troubles.until(None)
+        await both.other.append(bad("e2"))
+        async with asyncio.timeout(20.0):
+            while await both.collected() != ["e0", "e1", "e2"]:  # noqa: ASYNC110 - another outbox tells us nothing
+                await asyncio.sleep(0.005)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_who_has_another_certificate_gets_nothing(both: Replicas) -> None:
+    await both.other.append(bad("e0"))
+    stranger = known_by(self_signed(["gatecrier.gatecrier.svc"], dt.datetime.now(dt.UTC)))
+    async with both.collecting(stranger) as door:
+        with pytest.raises(ReplicaError, match=r"webhook\.tls"):
+            await both.handing_over.step()
+        door.show(known_by())
+        assert await both.handing_over.step() == 1
+
+
+async def test_without_an_identity_nothing_is_sent(tmp_path: Path) -> None:
+    async with replicas(tmp_path) as both:
+        both.handing_over.show(None)  # type: ignore[arg-type]  # as it is before the first configuration
+        await both.other.append(bad("e0"))
+        with pytest.raises(ReplicaError):
+            await both.handing_over.step()
+
+
+def granting(event_id: str, grant: Grant | None, corrects: str = "") -> NewEvent:
+    """An event that has broken the glass, or corrects one that has."""
+    event = bad(event_id)
+    said = b'"data":{"corrects":"%b",' % corrects.encode() if corrects else b'"data":{'
+    return replace(event, body=event.body.replace(b'"data":{', said, 1), grant=grant, corrects=corrects)
+
+
+async def test_what_breaks_the_glass_at_one_is_let_in_by_all(both: Replicas) -> None:
+    def grant(event_id: str) -> Grant:
+        return Grant(event_id, "shop", (GrantedImage("r.example/a:1", None),), "alice", "on fire", time.time() + 60)
+
+    async with both.collecting(), calling(both) as ask:
+
+        async def in_force() -> Sequence[str]:
+            found = unpacked(await ask(GRANTS, packed(Where("shop"))), Granted)
+            return [one.id for one in found.grants]
+
+        await both.other.append(granting("e0", grant("e0")))
+        await both.collector.append(granting("own", grant("own")))
+        await both.handing_over.step()
+        assert sorted(await in_force()) == ["e0", "own"]
+        await both.other.append(granting("e1", None, corrects="e0"))
+        await both.handing_over.step()
+        assert await in_force() == ["own"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", "400"),
+        (b"\xc1", "400"),
+        (packed(HandedOver("r", (), format=2)), "400, the other replica is of another release"),
+        (b"x" * 1001, "413"),
+    ],
+    ids=["empty", "no message", "another release", "too large"],
+)
+async def test_what_can_not_be_read_is_refused(
+    both: Replicas, body: bytes, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "LARGEST", 1000)
+    async with both.collecting(), calling(both) as ask:
+        with pytest.raises(ReplicaError, match=status):
+            await ask(EVENTS, body)
+    assert await both.collected() == []
+
+
+async def test_what_the_outbox_can_not_take_is_kept(both: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
+    await both.other.append(bad("e0"))
+
+    async def full(_: object) -> int:
+        raise OutboxError("the disk is full")
+
+    async with both.collecting():
+        with monkeypatch.context() as patched:
+            patched.setattr(both.collector, "change", full)
+            with pytest.raises(ReplicaError, match="503, the disk is full"):
+                await both.handing_over.step()
+        assert await both.handing_over.step() == 1
+
+
+async def test_only_commands_about_what_the_collector_keeps_are_run(both: Replicas) -> None:
+    both.config.write_text(json.dumps({"outbox": {"url": "sqlite:///collector.db"}}))
+
+    async with both.collecting(), calling(both) as ask:
+
+        async def printed(*arguments: str) -> Printed:
+            return unpacked(await ask(COMMAND, packed(Command(arguments))), Printed)
+
+        listed = await printed("incidents", "list", "--config", "/nowhere", "--json")
+        refused = await printed("deliveries", "list")
+        added = await printed(
+            "silence", "add", "--author", "a", "--reason", "b", "--for", "1h", "--", "request.name = x"
+        )
+
+    assert (listed.exit_code, json.loads(listed.output)) == (0, [])
+    assert refused.exit_code == 2
+    assert refused.output == b""
+    assert b"about what the collector keeps" in refused.errors
+    assert added.exit_code == 0
+    assert await both.collector.read(_silences) == [added.output.decode().strip()]
+
+
+def _silences(connection: sqlite3.Connection) -> list[str]:
+    return [found for (found,) in connection.execute("SELECT id FROM silences")]
