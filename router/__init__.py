@@ -10,8 +10,10 @@ receives, never who comes next. From the outside in:
     cli            the command `gatecrier`, one module per subcommand
     assembly       builds and runs the router from a configuration; the only one that knows every concrete class
     settings       the whole configuration as one frozen tree, checked with line and remedy
+    replicas       several replicas are one to people: one of them makes incidents of what all decide
     server         listens with TLS within limits, lets clients in, answers probes and metrics
     supervision    which processes there are: made by fork, watched, started again
+    scanning       what runs now, judged like what comes
     readiness      whether a namespace can be enforced now: what was seen, since when, and what would break
     admission      Kubernetes asks, we answer: HTTP, review, images, judging, event, reply
     delivery       from the outbox to the receivers: claim, render, deliver, settle

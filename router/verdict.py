@@ -70,6 +70,17 @@ class Skip(StrEnum):
     """It was judged and answered; nothing is told."""
 
 
+class Override(StrEnum):
+    """By what a request was let in whose images may fail."""
+
+    EXEMPTION = "exemption"
+    """At least one of them is exempt."""
+    BREAK_GLASS = "break_glass"
+    """It has broken the glass itself."""
+    GRANT = "grant"
+    """It comes of an object for which the glass was broken before."""
+
+
 class Severity(StrEnum):
     """How urgent an event is for those who are told."""
 

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from router.decision import Decision, Finding, audit_annotations
 from router.events import DecisionParts
-from router.verdict import RequestOutcome, Verdict
+from router.verdict import Override, RequestOutcome, Verdict
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,14 @@ class Draft:
         """Whether it lets in what controllers make of the object: it is told and stored with that."""
         glass = self.decision.glass
         return self.is_admission and glass is not None and glass.is_new
+
+    @cached_property
+    def overrides(self) -> Sequence[Override]:
+        """By what it lets in images that fail; nothing where it lets in none."""
+        glass = self.decision.glass
+        found = [Override.EXEMPTION] if any(one.exempted is not None for one in self.findings) else []
+        found += [] if glass is None else [Override.BREAK_GLASS if glass.is_new else Override.GRANT]
+        return found if self.is_admission else ()
 
     @cached_property
     def parts(self) -> DecisionParts:

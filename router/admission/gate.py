@@ -25,6 +25,8 @@ tells of; they hold for all of it.
 `mutate` pins tags to digests that were proven, only where a refusal would be in force. It refuses nothing, makes no
 event and never sends a patch that could fail to apply. Where it fails, the webhook's last word admits.
 
+`switched` tells that the label of a namespace is changed, and admits.
+
 `abandon` tells that nobody waits for the answer any more.
 
 Invariant: whatever fails in any stage, the API server gets an answer: in detect an admission with a warning and an
@@ -47,6 +49,7 @@ from router.admission.judging import Found
 from router.admission.observer import Observer
 from router.admission.reading.tolerant import UnreadableJsonError
 from router.admission.review import AdmissionRequest, Objects
+from router.admission.switching import read_switch
 from router.admission.telling import EventRecorder
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import SKIPPED, Workload, read_workload
@@ -124,6 +127,15 @@ class Gate:
             patch = await pinning.pins(asked, (await _found(asked)).findings)
         return review.reply(asked.request.uid, allowed=True, patch=patch)
 
+    async def switched(self, rules: GateRules, request: AdmissionRequest, objects: Objects, times: Times) -> bytes:
+        """The reply to a call about a namespace: an admission; a change of its label is told before it leaves."""
+        notice = await self.slices.run(read_switch(rules, request, objects, time.time()), times.deadline)
+        if notice is not None:
+            log.warning("mode_changed", uid=request.uid, **notice["data"]["notice"]["facts"])
+            # Where the API server gives up meanwhile, the change is made all the same.
+            await asyncio.shield(self._in_background(self._telling.store_notice(rules, notice)))
+        return review.reply(request.uid, allowed=True)
+
     def abandon(self, asked: Asked) -> None:
         """Nobody waits any more for the reply to a validating call: tell so, with what is known without asking."""
         if asked.workload.skip is not None or asked.request.dry_run:
@@ -188,10 +200,11 @@ class Gate:
             self._in_background(self._telling.tell_hearers(asked))
         return is_stored
 
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+    def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from router.verdict import Mode, RequestOutcome, Skip, Verdict
+from router.verdict import Mode, Override, RequestOutcome, Skip, Verdict
 
 
 class Observer(Protocol):
@@ -25,6 +25,9 @@ class Observer(Protocol):
 
     def decided(self, outcome: RequestOutcome, mode: Mode, verdicts: Sequence[Verdict]) -> None:
         """A request was decided; a verdict for each place of an image."""
+
+    def let_in(self, override: Override) -> None:
+        """A request was let in by an override."""
 
     def stored(self) -> None:
         """An event is durable in the outbox."""

@@ -6,7 +6,8 @@ Rules:
     one whose is `NotIn [enforce, off]`. So the mode comes with the request, by the label that the API server itself
     went by: nothing is watched, and nothing can be late. `/mutate/enforce` and `/mutate/detect` are the same for
     pinning.
-(3) A path raises a namespace or, where `label_may_lower` says so, lowers it; it never outranks `never_block`.
+(3) `/modes` is called about namespaces: a change of the label is told (`router.admission.switching`).
+(4) A path raises a namespace or, where `label_may_lower` says so, lowers it; it never outranks `never_block`.
 """
 
 from __future__ import annotations
@@ -16,20 +17,22 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from router.verdict import Mode
 
-Endpoint: TypeAlias = Literal["validate", "mutate"]
+Endpoint: TypeAlias = Literal["validate", "mutate", "modes"]
 
 
 class Call(NamedTuple):
     """What a path says."""
 
     endpoint: Endpoint
-    """What is asked: to decide, or to pin."""
+    """What is asked: to decide, to pin, or to hear of a namespace's mode."""
     label: Mode | None
     """What the namespace's label says; None where nobody said."""
 
 
-_ENDPOINTS: tuple[Endpoint, ...] = ("validate", "mutate")
-PATHS: Mapping[str, Call] = {f"/{endpoint}": Call(endpoint, None) for endpoint in _ENDPOINTS} | {
-    f"/{endpoint}/{mode.value}": Call(endpoint, mode) for endpoint in _ENDPOINTS for mode in Mode
-}
+_BY_LABEL: tuple[Endpoint, ...] = ("validate", "mutate")
+PATHS: Mapping[str, Call] = (
+    {f"/{endpoint}": Call(endpoint, None) for endpoint in _BY_LABEL}
+    | {f"/{endpoint}/{mode.value}": Call(endpoint, mode) for endpoint in _BY_LABEL for mode in Mode}
+    | {"/modes": Call("modes", None)}
+)
 """Every path there is."""

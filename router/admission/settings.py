@@ -53,7 +53,7 @@ class ListeningSettings(SettingsModel):
     """Where the API server finds us, and how long a review may take."""
 
     listen: Annotated[Listen, OnlyAtStart()]
-    """Address of `/validate` and `/mutate`. A change needs a restart."""
+    """Address of `/validate`, `/mutate` and `/modes`. A change needs a restart."""
     tls: Literal["managed", "self-signed"] | TlsFiles
     """A certificate of your own; `managed`: our own CA and certificate, kept in a Secret and renewed (docs/cluster.md);
     `self-signed`: one made at start for trials (no API server trusts it without its caBundle)."""

@@ -43,7 +43,9 @@ from router.errors import OutboxError
 from router.events import (
     CloudEvent,
     DecisionParts,
+    NoticeEvent,
     WorkloadData,
+    as_json,
     decision_event,
     decode,
     encode,
@@ -161,10 +163,20 @@ class EventRecorder:
             bodies.problem,
             at=self._now(),
         )
+        await self._store_other(_to_store(event, encode(event), self._now(), _who(rules, event)), event)
+
+    async def store_notice(self, rules: GateRules, event: NoticeEvent) -> None:
+        """Have a notice stored, or whole in the log, where the routes tell anybody of Gatecrier itself."""
+        if told := rules.routes.of_gatecrier(event["data"], None):
+            severity = Severity(event["data"]["notice"]["severity"])
+            await self._store_other(NewEvent(event["id"], as_json(event), self._now(), told, severity=severity), event)
+
+    async def _store_other(self, new: NewEvent, event: CloudEvent | NoticeEvent) -> None:
         try:
-            await self._outbox.append(_to_store(event, encode(event), self._now(), _who(rules, event)))
+            async with asyncio.timeout(PATIENCE):
+                await self._outbox.append(new)
         except Exception as error:  # noqa: BLE001 - as an event of a request: else it is lost
-            self._not_stored(error, event["id"], event)
+            self._not_stored(error, new.id, event)
         else:
             self._counted(self._observer.stored)
 
@@ -172,6 +184,8 @@ class EventRecorder:
         """Count the decision; never fails, since the answer is made by now."""
         decision = draft.decision
         self._counted(self._observer.decided, decision.outcome, decision.mode, draft.verdicts)
+        for override in draft.overrides:
+            self._counted(self._observer.let_in, override)
 
     def _counted(self, count: Callable[P, None], *facts: P.args, **more: P.kwargs) -> None:
         try:

@@ -10,10 +10,11 @@ Rules (`router.admission.paths` says what each path means):
 (2) Everything else gets 200 and a review, whatever happens inside: any other status would mean "failed calling
     webhook" to the API server. When everything below has failed, the last word stands ready here, and uses nothing
     that could have failed. It goes by the label that the path tells of, as everything else does, and never refuses a
-    call of `/mutate`: `/validate` looks again.
+    call of `/mutate`, after which `/validate` looks again, or of `/modes`.
 (3) A body is held only until it is read; then the room that its images take is held until they are answered. Where
     there is none until the deadline, it is told as what can't be judged.
-(4) When the API server gives up, the connection closes, our work for it is cancelled, and the event says so.
+(4) Calls of `/modes` are about namespaces: a change of the label is told, and nothing is refused.
+(5) When the API server gives up, the connection closes, our work for it is cancelled, and the event says so.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -42,7 +45,7 @@ from router.admission.receiving import (
     Room,
     Slots,
 )
-from router.admission.review import AdmissionRequest, read_beginning, read_review
+from router.admission.review import AdmissionRequest, Objects, read_beginning, read_review
 from router.admission.unreadable import UnreadableBodies
 from router.errors import ReviewError
 from router.slices import OutOfTimeError
@@ -59,7 +62,9 @@ WAITING_ROOM = 96 * 2**20
 """Bytes of memory that the images of requests may take that wait for that room; as many again of small ones."""
 CONTENT_TYPE = "application/json"
 
+T = TypeVar("T")
 Answering = Callable[[Asked], Awaitable[bytes]]
+Reading = Callable[[AdmissionRequest, Objects, Times], Awaitable[T]]
 
 
 @dataclass(slots=True)
@@ -85,7 +90,7 @@ class _Known:
 
 
 class Webhook:
-    """The endpoints `/validate` and `/mutate`, and what stands below them."""
+    """Every path there is."""
 
     def __init__(
         self, gate: Gate, max_body: int, observer: Observer, unreadable: UnreadableBodies, *, share: int = 1
@@ -118,7 +123,13 @@ class Webhook:
         asked: Asked | None = None
         try:
             _check_head(request)
-            asked = await self._read(request, known, began)
+            if call.endpoint == "modes":
+                return _review(await self._read(request, known, began, partial(self._gate.switched, known.rules)))
+
+            def reading(review: AdmissionRequest, objects: Objects, times: Times) -> Awaitable[Asked]:
+                return self._gate.read(known.rules, review, objects, times, call.label)
+
+            asked = await self._read(request, known, began, reading)
             return _review(await self._answered(asked, self._endpoints[call.endpoint]))
         except BodyRefusedError as refused:
             let_in = self._let_in(known, str(refused))
@@ -147,8 +158,8 @@ class Webhook:
         finally:
             self._judging.give_back(cost)
 
-    async def _read(self, request: web.BaseRequest, known: _Known, began: float) -> Asked:
-        """What is asked; the body is let go of when it has been read."""
+    async def _read(self, request: web.BaseRequest, known: _Known, began: float, read: Reading[T]) -> T:
+        """What `read` makes of the review; the body is let go of then."""
         allowed = _allowance(request, known.rules.longest)
         times = Times(began, began + allowed.judging, began + allowed.storing)
         body = self._receiving.body(length=request.content_length, most=self._max_body, peer=known.peer)
@@ -163,7 +174,7 @@ class Webhook:
             except OutOfTimeError as error:
                 raise BodyRefusedError(503, "there was no time to read the request; ask again") from error
             known.request = review
-            return await self._gate.read(known.rules, review, objects, times, known.call.label)
+            return await read(review, objects, times)
         finally:
             known.beginning = body.beginning
             body.let_go()
@@ -185,7 +196,7 @@ class Webhook:
         warned = f"the request was let in unread: {problem}"
         response = _review(last_review(said.uid, warned, is_allowed=True, blocks=blocks))
         response.force_close()  # what was not read stands in the way of the next request
-        if known.may_refuse:  # of a call of `/mutate` nothing is told
+        if known.may_refuse:  # of other calls nothing is told
             self._tell_unread(known, f"namespace {shown(said.namespace)}: {problem}")
         return response
 

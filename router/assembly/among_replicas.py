@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from router.replicas.calling import Calling
 from router.replicas.collecting import Collecting
 from router.replicas.exchange import GRANTS, Granted, Where, packed, unpacked
 from router.replicas.handing_over import HandingOver
-from router.replicas.identity import Identity
+from router.replicas.identity import Identity, keep
 from router.replicas.naming import is_own, listening_at
 
 PATIENCE = 0.8
@@ -31,16 +32,25 @@ class AmongReplicas:
         collector: Which one makes incidents of all.
         observing: Who counts.
         config: The configuration file.
+        known_by: Where it keeps what the others know it by, for commands.
     """
 
     def __init__(
-        self, outbox: SqliteOutbox, replica: str, collector: ListenAddress, observing: MetricsObserver, config: Path
+        self,
+        outbox: SqliteOutbox,
+        replica: str,
+        collector: ListenAddress,
+        observing: MetricsObserver,
+        *,
+        config: Path,
+        known_by: Path,
     ) -> None:
         self.is_collector = is_own(collector, replica)
         """Whether it is this one."""
         self._outbox = outbox
         self._observing = observing
         self._config = config
+        self._known_by = known_by
         self._address = listening_at(collector)
         self._collecting: Collecting | None = None
         self._collector = collector
@@ -52,9 +62,11 @@ class AmongReplicas:
 
         Raises:
             ConfigurationError: The collector can't listen where it should.
+            OSError: There is no room beside the outbox.
         """
         if not self.is_collector:
             self._handing_over.show(identity)
+            await asyncio.to_thread(keep, identity, self._known_by)
             if self._asking is not None:
                 await self._asking.close()
             self._asking = Calling(self._collector, identity, PATIENCE, at_once=AT_ONCE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 
 from router.admission.settings import TlsFiles, WebhookSettings
-from router.certificates.making import Held
 from router.errors import ConfigurationError
 from router.pem import Pair
 from router.replicas.identity import Identity, identity
@@ -28,27 +27,26 @@ def trial_for(webhook: WebhookSettings, before: Pair | None) -> Pair | None:
     return self_signed(shown, dt.datetime.now(dt.UTC))
 
 
-def awaiting() -> Pair:
-    """What is shown until there is a managed certificate: nobody trusts it, and nobody is told that we are ready."""
-    return self_signed(["localhost"], dt.datetime.now(dt.UTC))
-
-
-def identity_for(settings: Settings, held: Held | None = None) -> Identity | None:
-    """By what other replicas know us; None where none collects events, and until there is a managed certificate.
+def identity_for(settings: Settings) -> Identity | None:
+    """By what other replicas know us; None where none collects events, and where the keeper has it of its own.
 
     Raises:
         ConfigurationError: There is no certificate that all replicas could share.
     """
+    tls = settings.webhook.tls
     if settings.incidents.collector is None:
         return None
-    if settings.webhook.tls == "managed":
-        return None if held is None else identity(held.pair, dt.datetime.now(dt.UTC))
-    if not isinstance(settings.webhook.tls, TlsFiles):
+    if tls == "self-signed":
         advice = "give webhook.tls the certificate and key that all replicas have"
         raise ConfigurationError(
             f"incidents.collector: replicas know each other by the webhook's certificate; {advice}"
         )
-    return identity(settings.webhook.tls.pair, dt.datetime.now(dt.UTC))
+    return identity(tls.pair, dt.datetime.now(dt.UTC)) if isinstance(tls, TlsFiles) else None
+
+
+def awaiting() -> Pair:
+    """What is shown until there is a managed certificate: nobody trusts it, and nobody is told that we are ready."""
+    return self_signed(["localhost"], dt.datetime.now(dt.UTC))
 
 
 def entrance(webhook: WebhookSettings, pair: Pair | None) -> Entrance:

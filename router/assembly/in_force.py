@@ -82,7 +82,7 @@ def in_force_from(loaded: Loaded, before: InForce | None) -> InForce:
         held=held,
         repositories=repositories,
         roots=roots,
-        identity=identity_for(loaded.settings, held),
+        identity=identity_for(loaded.settings),
     )
     gate = Configuration(generation, for_gate(loaded), patience, shown, roots=roots)
     return InForce({GATE: gate, KEEPER: keeper}, shown, trial, loaded.settings)
@@ -122,7 +122,7 @@ def with_held(before: InForce, held: Held) -> InForce | None:
     generation = before.generation + 1
     parts = {
         GATE: replace(before.parts[GATE], generation=generation, pair=held.pair),
-        KEEPER: replace(keeper, generation=generation, held=held, identity=identity_for(before.settings, held)),
+        KEEPER: replace(keeper, generation=generation, held=held),
     }
     return dataclasses.replace(before, parts=parts, shown=held.pair)
 

@@ -31,10 +31,11 @@ from router.admission.judging import ImageJudge
 from router.admission.review import read_review
 from router.admission.telling import EventRecorder
 from router.assembly.observing import MetricsObserver
+from router.assembly.running_judge import RunningJudge
 from router.decision import Finding, Grant, Place
 from router.errors import OutboxError, ReviewError
 from router.events import Origin
-from router.images import Digest, ImageReference
+from router.images import ImageReference
 from router.outbound.closing import Closing
 from router.outbox import NewEvent, Number
 from router.policy import BreakGlass, Enforcement, Exemptions, Rule
@@ -135,6 +136,8 @@ class Inquiry(Closing):
         judging = ImageJudge(self._policy, self._verifier, self._verifier.wants, observing, self._turnstile)
         self._judging = judging
         self._exemptions = Exemptions(settings.exemptions, time.time)
+        self.running = RunningJudge(judging, self._exemptions, self._registry, seconds)
+        """Judges what runs."""
         rules = GateRules(
             origin=Origin(settings.cluster, ""),
             enforcement=Enforcement(settings.enforcement),
@@ -174,11 +177,11 @@ class Inquiry(Closing):
 
         Where no digest was seen, it is what the image means now.
         """
-        times, asker, place = self._times(), Asker("", is_dry_run=False), Place("", "container", text, "")
-        if digest is None:
-            found = await self._judging.findings([place], times.came, times.deadline, asker)
-            return found.findings[0]
-        return await self._judging.of_digest(place, Digest.parse(digest), times.came, times.deadline, asker)
+        if digest is not None:
+            return await self.running.finding(text, digest)
+        times, place = self._times(), Place("", "container", text, "")
+        asker = Asker("", is_dry_run=False)
+        return (await self._judging.findings([place], times.came, times.deadline, asker)).findings[0]
 
     def exempt(self, finding: Finding, namespace: str) -> Finding:
         """The same in a namespace, where an exemption may let it in."""

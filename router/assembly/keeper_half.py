@@ -22,6 +22,7 @@ from router.assembly.among_replicas import AmongReplicas
 from router.assembly.channels import Made, channels
 from router.assembly.cluster import ClusterInForce
 from router.assembly.decision_log import LoggedIntake
+from router.assembly.labels import name_unlabelled
 from router.assembly.observing import MetricsObserver
 from router.assembly.tending import Tending
 from router.decision import Grant
@@ -36,6 +37,7 @@ from router.outbox.sqlite import SqliteOutbox
 from router.readiness import grouping
 from router.readiness.driver import Readiness, ReadinessDriver
 from router.replicas.identity import Identity
+from router.replicas.naming import identity_file
 from router.settings.parts import KeeperPart
 from router.telemetry.logs import logger
 
@@ -84,8 +86,9 @@ class KeeperHalf:
         self._receipts: dict[int, Receipts] = {}
         self._replica = replica
         self._replicas = replicas
-        consumes = replicas is None or replicas.is_collector
-        self._incidents = IncidentsDriver(outbox, consumes=consumes, seen=grouping.note)
+        self.collects = replicas is None or replicas.is_collector
+        """Whether incidents, readiness and scans are ours, and not another replica's."""
+        self._incidents = IncidentsDriver(outbox, consumes=self.collects, seen=grouping.note)
         self._readiness = ReadinessDriver(outbox, observing)
 
     @classmethod
@@ -93,9 +96,11 @@ class KeeperHalf:
         cls, part: KeeperPart, observing: MetricsObserver, replica: str, tending: Tending, config: Path
     ) -> KeeperHalf:
         """Open the outbox, with what the file `config` says; raises OutboxError."""
-        outbox = await SqliteOutbox.open(part.settings.outbox.path, replica, observer=observing)
-        collector = part.settings.incidents.collector
-        replicas = None if collector is None else AmongReplicas(outbox, replica, collector, observing, config)
+        path, collector, replicas = part.settings.outbox.path, part.settings.incidents.collector, None
+        outbox = await SqliteOutbox.open(path, replica, observer=observing)
+        if collector is not None:
+            known_by = identity_file(path)
+            replicas = AmongReplicas(outbox, replica, collector, observing, config=config, known_by=known_by)
         half = cls(outbox, observing, replica, tending, replicas)
         await half._incidents.begin()
         return half
@@ -152,6 +157,9 @@ class KeeperHalf:
         )
         await self._cluster.replace(settings.kubernetes)
         self._object_events.is_on = settings.kubernetes is not None and settings.kubernetes.events
+        if settings.kubernetes is not None and settings.enforcement.label is not None:
+            looking = name_unlabelled(self._cluster.get, settings.enforcement)
+            self._tending.let_end("name what no label enforces", looking)
         self._readiness.by = Readiness(settings.readiness, self._incidents.rules)
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:
@@ -171,7 +179,8 @@ class KeeperHalf:
         if self._replicas is not None and not self._replicas.is_collector:
             self._tending.keep("hand over events to the collector", self._replicas.hand_over())
         self._tending.keep("tell of refusals on objects of the cluster", self._object_events.run())
-        self._tending.keep("watch over readiness", self._readiness.run())
+        if self.collects:
+            self._tending.keep("watch over readiness", self._readiness.run())
         self._tending.let_end("give older deliveries their severity", self._giving_severities())
 
     async def receipts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import math
 import socket
 from collections.abc import Mapping, Sequence
@@ -16,12 +17,14 @@ from router.assembly.keeper_half import KeeperHalf
 from router.assembly.member import Tell, member
 from router.assembly.observing import MetricsObserver
 from router.assembly.opening import new_event_loop
+from router.assembly.scans import Scans
 from router.assembly.tending import Tending
 from router.certificates.keeping import Keeping
 from router.certificates.making import Held
 from router.errors import OutboxError
 from router.ipc import Peer, PeerRefusedError
 from router.outbox.remote import answers
+from router.replicas.identity import identity
 from router.settings.parts import KeeperPart, keeper_part
 from router.supervision.child import live
 from router.trust.refreshing import TRUST, Refreshing, Repositories
@@ -49,8 +52,9 @@ class KeeperWork:
         self._server: asyncio.Server | None = None
         self._patience = 0.0
         self._refreshing: Refreshing | None = None
-        self._managing: Keeping | None = None
         self._watched_at = -math.inf
+        self._scans = Scans()
+        self._managing: Keeping | None = None
 
     @property
     def failure(self) -> str:
@@ -72,7 +76,11 @@ class KeeperWork:
             part, made, configuration = self._prepared
             self._observing.expect_destinations(list(made))
             self._patience = configuration.patience
-            await self._keeping.commit(part, made, configuration.generation, configuration.identity)
+            known_by = configuration.identity
+            if configuration.held is not None and part.settings.incidents.collector is not None:
+                known_by = identity(configuration.held.pair, dt.datetime.now(dt.UTC))
+            await self._keeping.commit(part, made, configuration.generation, known_by)
+            self._scans.take(part.settings.scan if self._keeping.collects else None, configuration.part.path)
             self._manage(configuration)
             self._look_after(configuration.repositories, part.settings.outbox.path.parent / TRUST)
 
@@ -117,6 +125,7 @@ class KeeperWork:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: Peer(answer), sock=socket.socket(fileno=self._listening))
         self._keeping.keep_house()
+        self._tending.keep("scan what runs", self._scans.run())
 
     async def counts(self) -> Mapping[str, int]:
         """No connections of clients; reports what waits."""

@@ -72,7 +72,7 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
     roots: Mapping[str, bytes] = {}
     """What those are known to hold, by their ids, as Sigstore's trusted_root JSON."""
     identity: Identity | None = None
-    """By what other replicas know us, where one collects events; nothing for gates."""
+    """By what other replicas know us, where one collects events; nothing where it follows from `held`."""
 
 
 class RefreshedRoot(msgspec.Struct, frozen=True, array_like=True):

@@ -9,7 +9,7 @@ from router.destinations.outcome import REASONS
 from router.outbox import Waiting, retaining
 from router.telemetry.causes import Cause, Troubles
 from router.telemetry.metrics import ENDPOINTS, Backlog, Metrics
-from router.verdict import Mode, RequestOutcome, Skip, Verdict
+from router.verdict import Mode, Override, RequestOutcome, Skip, Verdict
 
 LATE = 900.0
 """Seconds for which an event may wait before somebody should know."""
@@ -80,6 +80,10 @@ class MetricsObserver:
         self._decided[outcome, mode]()
         for verdict in verdicts:
             self._verdicts[verdict]()
+
+    def let_in(self, override: Override) -> None:
+        """A request was let in by an override."""
+        self._metrics.overrides.labels(override.value).inc()
 
     def stored(self) -> None:
         """An event is durable in the outbox."""

@@ -71,8 +71,7 @@ class Product:
     def __init__(
         self, config: Path, environment: Mapping[str, str], nursery: Nursery, *, is_log_readable: bool | None
     ) -> None:
-        self._nursery = nursery
-        self._is_log_readable = is_log_readable
+        self._nursery, self._is_log_readable = nursery, is_log_readable
         self._replica = own_name(environment)
         self._metrics = metrics.create(__version__)
         self._attention = Attention(self._metrics, self._replica)

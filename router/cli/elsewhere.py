@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import datetime as dt
 import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from router.errors import ConfigurationError, MisusedError
+from router.errors import MisusedError
 
 if TYPE_CHECKING:
     from router.fields import ListenAddress
@@ -47,16 +46,14 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> int:
 
 def _collector(arguments: argparse.Namespace) -> tuple[ListenAddress, Identity] | None:
     """Which replica is asked, and what it knows us by; None where this one is."""
-    from router.replicas.identity import identity  # noqa: PLC0415 - imported only where it is needed
-    from router.replicas.naming import is_own, own_name  # noqa: PLC0415 - the same
+    from router.replicas.identity import kept  # noqa: PLC0415 - imported only where it is needed
+    from router.replicas.naming import identity_file, is_own, own_name  # noqa: PLC0415 - the same
     from router.settings.part import collector_part  # noqa: PLC0415 - the same
 
     part = collector_part(arguments.config)
     if part.incidents.collector is None or is_own(part.incidents.collector, own_name(os.environ)):
         return None
-    if part.webhook.tls is None:
-        raise ConfigurationError("incidents.collector: replicas know each other by the files of webhook.tls")
-    return part.incidents.collector, identity(part.webhook.tls.pair, dt.datetime.now(dt.UTC))
+    return part.incidents.collector, kept(identity_file(part.outbox.path))
 
 
 async def _asked(collector: ListenAddress, own: Identity, argv: Sequence[str]) -> Printed:

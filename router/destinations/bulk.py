@@ -25,7 +25,7 @@ import orjson
 from pydantic import Field, model_validator
 
 from router.destinations.dialect import Exchange, Post, Reply, judge_by_status
-from router.destinations.document import Document
+from router.destinations.document import Document, object_in, text_of
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, TryAgain, Undeliverable
 from router.destinations.settings import BatchSettings, checked_url
 from router.fields import Size
@@ -46,6 +46,7 @@ Base = Annotated[str, Field(min_length=1)]
 class BulkSettings(BatchSettings):
     """Of destinations that take documents in bulk."""
 
+    own_headers = frozenset({"authorization"})
     url: Base | Annotated[list[Base], Field(min_length=1, max_length=20)]
     """Where the cluster is, such as `https://es.example:9200`; or a list, tried in turn."""
     data_stream: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,254}$")] = "logs-gatecrier.admission-default"
@@ -143,17 +144,13 @@ def _lines(document: Document, now: float) -> Iterator[bytes]:
 
 def mended(body: bytes, now: float) -> dict[str, object]:
     """The document that a template made, so that a data stream takes it."""
-    try:
-        made = orjson.loads(body)
-    except ValueError:
-        made = None
-    if not isinstance(made, dict):
+    if (made := object_in(body)) is None:
         return _with_text(body, now)
     return made if isinstance(made.get("@timestamp"), str | int) else {**made, "@timestamp": _at(now)}
 
 
 def _with_text(body: bytes, now: float) -> dict[str, object]:
-    return {"@timestamp": _at(now), "message": body.decode(errors="replace")}
+    return {"@timestamp": _at(now), "message": text_of(body)}
 
 
 def _at(now: float) -> str:

@@ -10,6 +10,7 @@ import orjson
 
 from router.destinations.outcome import Answer
 from router.events import CONTENT_TYPE
+from router.rendering.secret_places import nested
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,25 @@ class Document:
     def is_event(self) -> bool:
         """Whether it is a CloudEvent in structured mode, not what a template made of one."""
         return self.content_type == CONTENT_TYPE
+
+
+def said_by(body: bytes) -> object:
+    """What a body says; its text where it is no JSON."""
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return text_of(body)
+
+
+def object_in(body: bytes) -> dict[str, object] | None:
+    """The JSON object that a body is; None where it is none."""
+    said = said_by(body)
+    return said if isinstance(said, dict) else None
+
+
+def text_of(body: bytes) -> str:
+    """A body as a text in another document."""
+    return nested(body.decode(errors="replace"))
 
 
 class Destination(Protocol):

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 from urllib.parse import quote_plus, urlencode
 
-from router.destinations.document import Document
+from router.destinations.document import Document, said_by
 from router.rendering.values import as_json, as_text
 
 Encoding: TypeAlias = Literal["json", "ndjson", "form", "text"]
@@ -51,21 +51,13 @@ def encoded(documents: Sequence[Document], encoding: Encoding) -> bytes:
         case "ndjson":
             return b"".join(b"%b\n" % line for one in documents for line in _lines(one))
         case "form":
-            value = _value(documents[0])
+            value = said_by(documents[0].body)
             fields = value if isinstance(value, dict) else {PAYLOAD: value}
             return urlencode([(name, as_text(item)) for name, item in fields.items()], errors="replace").encode()
         case "text":
-            return as_text(_value(documents[0])).encode(errors="replace")
-
-
-def _value(document: Document) -> object:
-    """What the document says; its text where it is no JSON."""
-    try:
-        return document.parsed()
-    except ValueError:
-        return document.body.decode(errors="replace")
+            return as_text(said_by(documents[0].body)).encode(errors="replace")
 
 
 def _lines(document: Document) -> Sequence[bytes]:
-    value = _value(document)
+    value = said_by(document.body)
     return [as_json(one) for one in value] if isinstance(value, list) and value else [document.body]

@@ -50,7 +50,7 @@ from router.destinations.grants import AccessToken, ClientCredentials
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable, gist
 from router.destinations.packing import packed
 from router.destinations.secrets import Filling
-from router.destinations.settings import HttpSettings
+from router.destinations.settings import HttpSettings, revealed
 from router.destinations.words import READ_LIMIT, Words, secrets_of
 from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
@@ -99,6 +99,7 @@ class HttpDestination:
         self._proxy = settings.way()
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
         self._filling = Filling(settings)
+        self._besides = {name: revealed(value) for name, value in settings.headers.items()}
         self._secrets = secrets_of(settings)
         self._words = Words(self._secrets)
         self._is_packed = settings.compression == "gzip"
@@ -156,14 +157,15 @@ class HttpDestination:
         """The answer, with what is shown of the reply that was the last."""
         match answer:
             case Each(outcomes):
-                return Each(tuple(self._shown(one, reply.status, _words_of(one)) for one in outcomes))
+                return Each(tuple(self._shown(one, reply.status) for one in outcomes))
             case outcome:
                 return self._shown(outcome, reply.status, reply.text)
 
-    def _shown(self, outcome: Outcome, status: int, words: str) -> Outcome:
+    def _shown(self, outcome: Outcome, status: int, words: str | None = None) -> Outcome:
+        """With the status, and these words or its own."""
         if isinstance(outcome, Delivered | Pending):
             return replace(outcome, status=status)
-        return replace(outcome, status=status, words=self._words.shown(words))
+        return replace(outcome, status=status, words=self._words.shown(outcome.words if words is None else words))
 
     def _smaller(self, document: Document) -> Iterator[Document]:
         if (short := self._dialect.shorter(document)) is not None:
@@ -185,10 +187,9 @@ class HttpDestination:
             await resolver.close()
 
     def _whole(self, post: Post) -> Post:
-        """As it is sent: with every secret in its place, and what is said of the body."""
+        """As it is sent: with every secret in its place, what is said of the body, and the operator's own headers."""
         body = self._filling.filled(post.body, post.encoding)
-        said = {} if post.seal is None else post.seal(body)
-        return replace(post, body=body, headers={**post.headers, **said})
+        return replace(post, body=body, headers=self._besides | post.headers_of(body))
 
     async def _authorised(self, url: URL, post: Post, now: float) -> Reply | TryAgain:
         """What comes back to what is sent: rules (8) and (9)."""
@@ -265,10 +266,6 @@ def _address(url: URL, post: Post) -> URL:
     return (base / post.method if post.method else base).update_query(post.query)
 
 
-def _words_of(outcome: Outcome) -> str:
-    return "" if isinstance(outcome, Delivered) else outcome.words
-
-
 async def _body(reply: aiohttp.ClientResponse, wanted: int) -> bytes:
     text = bytearray()
     is_whole = await _read(reply.content, text, wanted, BODY_PATIENCE)
@@ -278,7 +275,7 @@ async def _body(reply: aiohttp.ClientResponse, wanted: int) -> bytes:
 
 
 async def _read(content: aiohttp.StreamReader, text: bytearray, limit: int, patience: float) -> bool:
-    """Read up to so many bytes into `text`; whether that was all. What breaks off ends here, and so does the time."""
+    """Read up to so many bytes into `text`; whether that was all. What breaks off ends here; so does the time."""
     try:
         async with asyncio.timeout(patience):
             while len(text) < limit:

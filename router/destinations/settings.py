@@ -6,12 +6,13 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 from yarl import URL
 
 from router.by_reference import RelativePath, Secret
+from router.destinations.headers import Headers
 from router.destinations.to_come import named_to_come
 from router.errors import ConfigurationError
 from router.fields import Duration, Name, RateSetting, Size, Wait
@@ -22,16 +23,9 @@ from router.rendering.secret_places import MOST
 from router.routing.settings import ReceiverSettings
 from router.text import shown
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
-_HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]*", re.ASCII)
 _SECRET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _VISIBLE = re.compile(r"[\x21-\x7e]+", re.ASCII)
-_OURS = frozenset(
-    {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "accept-encoding"}
-)
-_OF_A_CONNECTION = frozenset({"connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect"})
-"""Headers that would change how the exchange itself works (RFC 9110, clauses 7.6.1 and 10.1)."""
 URL_LIMIT = 4096
 USUAL_LINGER = 0.2
 """Seconds."""
@@ -94,6 +88,13 @@ def _secret_name(name: str) -> str:
 
 SecretName: TypeAlias = Annotated[str, AfterValidator(_secret_name)]
 """As a template can write it."""
+
+
+def revealed(value: str | Secret | None) -> str:
+    """A text that may stand as it is or by reference; empty without a reading context."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else value.reveal()
 
 
 class ClientCertificate(PairSettings):
@@ -171,9 +172,20 @@ class HttpSettings(CommonSettings):
     proxy: str | Secret | None = None
     """URL of an HTTP proxy, `http://HOST:PORT`; a reference if it holds a password. Its address, too, must be public or
     in `egress.allow`. Variables of the environment such as HTTPS_PROXY do not count."""
+    headers: Headers = Field(default_factory=dict)
+    """Headers that are sent besides those of the kind; a value may be a reference."""
     compression: Literal["none", "gzip"] = "none"
     """How the body of a request is compressed; `gzip` for a receiver that takes it (`Content-Encoding`)."""
+    own_headers: ClassVar[frozenset[str]] = frozenset()
+    """Headers that the kind itself sets, in small letters."""
     _authorities: str | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _adds_headers(self) -> Self:
+        for name in self.headers:
+            if name.lower() in self.own_headers:
+                raise ValueError(f"`headers`: {name!r} is set by Gatecrier for this kind; drop it")
+        return self
 
     @model_validator(mode="after")
     def _has_proxy(self) -> Self:
@@ -261,30 +273,3 @@ class BatchSettings(HttpSettings):
     def lingers(self) -> float:
         """As long as an operator says, but where an admission waits."""
         return 0.0 if self.must_deliver or self.batch_size == 1 else self.linger
-
-
-def revealed(value: str | Secret | None) -> str:
-    """A text that may stand as it is or by reference; empty without a reading context."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else value.reveal()
-
-
-def checked_headers(headers: dict[str, str | Secret]) -> dict[str, str | Secret]:
-    """Headers that can be sent as they are, raises ValueError otherwise."""
-    if len({name.lower() for name in headers}) < len(headers):
-        raise ValueError("a header is named twice; names differ by more than their case")
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{shown(name, 100)} is not a valid name of a header")
-        if name.lower() in _OURS or name.lower().startswith("webhook-"):
-            raise ValueError(f"the header {name!r} is set by Gatecrier")
-        if name.lower() in _OF_A_CONNECTION:
-            raise ValueError(f"the header {name!r} belongs to the connection and can't be set")
-        if not _HEADER_VALUE.fullmatch(revealed(value)):
-            raise ValueError(f"the value of the header {name!r} has characters that headers can't have")
-    return headers
-
-
-Headers: TypeAlias = Annotated[dict[str, str | Secret], AfterValidator(checked_headers), Field(max_length=50)]
-"""Headers that an operator adds; a value may be a reference."""

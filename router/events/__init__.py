@@ -13,6 +13,7 @@ from router.events.encoding import (
 from router.events.exemption_notices import Used, exemption_notice
 from router.events.json_text import as_json
 from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
+from router.events.mode_notices import Side, Strictness, Switch, mode_notice
 from router.events.notices import (
     BEGAN,
     ENDED,
@@ -72,7 +73,10 @@ __all__ = [
     "Origin",
     "OwnerData",
     "RequestData",
+    "Side",
     "SignerData",
+    "Strictness",
+    "Switch",
     "TopOwnerData",
     "UnreadableData",
     "Used",
@@ -87,6 +91,7 @@ __all__ = [
     "exemption_notice",
     "held_notice",
     "image_data",
+    "mode_notice",
     "notice_schema",
     "readiness_notice",
     "reduced",

@@ -34,6 +34,7 @@ RATE_EXCEEDED: Final = "dev.gatecrier.rate.exceeded.v1"
 READINESS_CHANGED: Final = "dev.gatecrier.readiness.changed.v1"
 EXEMPTION_ENDING: Final = "dev.gatecrier.exemption.ending.v1"
 EXEMPTION_ENDED: Final = "dev.gatecrier.exemption.ended.v1"
+MODE_CHANGED: Final = "dev.gatecrier.mode.changed.v1"
 HeldBy: TypeAlias = Literal["silence", "interval", "rate"]
 """What can hold back what a destination would be told of incidents."""
 TEXT_LIMIT = 8000
@@ -78,6 +79,14 @@ class FactsData(TypedDict):
     """The pattern of the exemption that ends, or has ended."""
     images: NotRequired[int]
     """How many images of owners it has let in, as far as that is known."""
+    namespace: NotRequired[str]
+    """The namespace whose label is changed."""
+    before: NotRequired[Literal["off", "detect", "enforce"]]
+    """What holds there until then."""
+    after: NotRequired[Literal["off", "detect", "enforce"]]
+    """What holds there from then on."""
+    user: NotRequired[str]
+    """Who changes it."""
 
 
 @with_config(STRICT)
@@ -102,6 +111,7 @@ class NoticeData(TypedDict):
         "dev.gatecrier.readiness.changed.v1",
         "dev.gatecrier.exemption.ending.v1",
         "dev.gatecrier.exemption.ended.v1",
+        "dev.gatecrier.mode.changed.v1",
     ]
     """What the notice is about."""
 

@@ -13,9 +13,11 @@ from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from router.events.overrides import STRICT, ExemptionData, GrantData
+from router.events.scan import ScanData
 
 DECISION_TYPE: Final = "dev.gatecrier.admission.decision.v1"
 UNREADABLE_TYPE: Final = "dev.gatecrier.admission.unreadable.v1"
+SCAN_TYPE: Final = "dev.gatecrier.scan.finding.v1"
 INCIDENT_TYPES: Final = ("dev.gatecrier.incident.",)
 """What the types of messages about incidents begin with; the state and the version follow."""
 CONTENT_TYPE = "application/cloudevents+json"
@@ -62,7 +64,7 @@ class RequestData(TypedDict):
     uid: str
     """The call's own id; new for every call of the API server."""
     operation: str
-    """CREATE, UPDATE, DELETE or CONNECT."""
+    """CREATE, UPDATE, DELETE or CONNECT; SCAN where nothing was asked, and a scan has found what runs."""
     api_version: str
     """Group and version of the object, such as `apps/v1`."""
     kind: str
@@ -236,6 +238,8 @@ class EventData(TypedDict):
     never got that one needs to do nothing about it."""
     unreadable: NotRequired[UnreadableData]
     """For bodies that were no review: what came, together."""
+    scan: NotRequired[ScanData]
+    """For findings of a scan: where it runs."""
     cluster: str
     """Name of the cluster, as configured."""
     replica: str
@@ -252,7 +256,9 @@ class CloudEvent(TypedDict):
 
     specversion: Literal["1.0"]
     """Version of CloudEvents."""
-    type: Literal["dev.gatecrier.admission.decision.v1", "dev.gatecrier.admission.unreadable.v1"]
+    type: Literal[
+        "dev.gatecrier.admission.decision.v1", "dev.gatecrier.admission.unreadable.v1", "dev.gatecrier.scan.finding.v1"
+    ]
     """What kind of event this is; the version changes when a field changes its meaning."""
     id: Annotated[str, Field(min_length=1)]
     """Derived from cluster and request uid: the same for every copy and repetition. `unanswered` has one of its own, as

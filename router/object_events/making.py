@@ -1,7 +1,8 @@
 """What a decision says about an object of the cluster, for those who describe it. Pure.
 
 Rules:
-(1) Told is what was refused or would be; an answer that nobody waited for is neither.
+(1) Told is what was refused or would be, and what was let in by break-glass although it fails; an answer that nobody
+    waited for is none of these.
 (2) It is told about the object's controller where it claims one, else about the object itself: all Pods of a ReplicaSet
     are one trouble, a refused Pod was never there, and a Deployment is described when its Pods do not come.
 (3) An Event is in the namespace of the request, whatever is claimed: nobody writes into another's.
@@ -34,7 +35,7 @@ _KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}", re.ASCII)
 _VERSION = re.compile(r"([a-z0-9][-a-z0-9.]{0,251}/)?[a-z0-9]{1,63}", re.ASCII)
 _UID = re.compile(r"[A-Za-z0-9-]{0,64}", re.ASCII)
 
-Reason: TypeAlias = Literal["ImagesRejected", "ImagesWouldBeRejected"]
+Reason: TypeAlias = Literal["ImagesRejected", "ImagesWouldBeRejected", "ImagesLetIn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ def said_of(data: EventData) -> Said | None:
     if regarding is None:
         return None
     reason: Reason = "ImagesRejected" if decision["outcome"] == "rejected" else "ImagesWouldBeRejected"
+    if decision["break_glass"] is not None:
+        reason = "ImagesLetIn"
     return Said(regarding, reason, _note(decision["message"]))
 
 

@@ -168,6 +168,7 @@ MIGRATIONS = (
         namespace TEXT NOT NULL, key BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (namespace, key)
     );
     CREATE INDEX open_images ON seen_images (namespace, owner, standing, last_at) WHERE is_open;
+    CREATE TABLE told_findings (id TEXT PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE watching (began_at REAL NOT NULL, beat_at REAL NOT NULL, gaps TEXT NOT NULL);
     """,
 )

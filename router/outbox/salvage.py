@@ -41,10 +41,12 @@ _LEDGER = (
     "proven_images",
     "exempt_images",
     "told_exemptions",
+    "grants",
     "seen_namespaces",
     "seen_days",
     "seen_images",
     "seen_bodies",
+    "told_findings",
     "watching",
 )
 UNKNOWN = 1_000_000

@@ -34,6 +34,7 @@ class Enforcement:
 
     def __init__(self, settings: EnforcementSettings) -> None:
         self.default = settings.default
+        self.label = settings.label
         ranked = sorted(settings.namespaces.items(), key=lambda item: len(item[0].replace("*", "")), reverse=True)
         # Sorting is stable in both directions: of equally specific patterns the first in the file stays first.
         self._modes = [mode for _, mode in ranked]

@@ -88,11 +88,12 @@ class ReadinessDriver:
     async def run(self) -> None:
         """Beat, for ever."""
         while True:
+            is_watching = self.is_watching()
             try:
                 await self.step()
             except OutboxError as error:
                 log.warning("readiness_waits", cause=str(error))
-            await asyncio.sleep(BEAT if self.is_watching() else SOON)
+            await asyncio.sleep(BEAT if is_watching else SOON)
 
     async def step(self) -> None:
         """One beat, and what belongs to it; raises OutboxError."""

@@ -9,21 +9,23 @@ Rules:
     a kind of object in which it was seen, is whole, and lacks that place. Who may show that is as with incidents: a
     claim that nobody believes ends nothing, nor does an event that nobody waited for.
 (3) A sighting that is passing or tolerated is never open.
-(4) What is asked of the ledger is one look for each owner of the group; what is written is one row for each sighting.
+(4) What a scan finds running is no request. It mends only the same image in the same place, judged anew: that another
+    runs there says nothing of what was deployed last.
+(5) What is asked of the ledger is one look for each owner of the group; what is written is one row for each sighting.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from router.events import ImageData
-from router.incidents.facts import Facts, Whose
+from router.incidents.facts import Facts
 from router.readiness import ledger
 from router.readiness.ledger import Day, Open, Row
-from router.readiness.sighting import TEXT_LIMIT, Seen, Sighting, detail_of, sightings
+from router.readiness.sighting import TEXT_LIMIT, Seen, Sighting, detail_of, sighting_of, sightings
 from router.text import cut, shortened
 
 _DAY = 86400.0
@@ -41,12 +43,31 @@ class _Owner:
     """What the group shows."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Of:
+    """Whose it is that something shows, and when it did."""
+
+    namespace: str
+    whose: str
+    """What the owner is known by (`Whose.key`)."""
+    owner: Mapping[str, str]
+    kind: str
+    """Of the object, with its group."""
+    at: float
+    is_rejected: bool = False
+
+    @property
+    def key(self) -> bytes:
+        """What the owner is known by here."""
+        return hashlib.blake2b(self.whose.encode(errors="replace"), digest_size=16).digest()
+
+
 class Group:
     """One transaction's work."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._owners: dict[tuple[str, bytes], _Owner] = {}
+        self._owners: dict[tuple[str, str], _Owner] = {}
         self._has_open: dict[str, bool] = {}
         self._days: dict[tuple[str, int], Day] = {}
 
@@ -54,16 +75,39 @@ class Group:
         """Take an event in."""
         if "corrects" in one.data or "unreadable" in one.data:
             return
-        namespace = one.data["request"]["namespace"]
-        self._count(namespace, one)
-        owner = self._owner(namespace, one.whose)
-        shown = list(sightings(one.data))
+        whose, is_rejected = one.whose, one.outcome == "rejected"
+        of = _Of(one.data["request"]["namespace"], whose.key, whose.owner, _short(one.kind), one.at, is_rejected)
+        day = self._day(of)
+        day.requests += 1
+        day.would_reject += one.data["decision"]["would_reject"]
+        day.mode = one.data["decision"]["mode"]
+        owner, shown = self._owner(of), list(sightings(one.data))
         _mend(owner, one, [sighting for sighting, _ in shown])
         for sighting, image in shown:
-            row = _row(owner, namespace, one, sighting, image)
-            if sighting.is_open:
-                opened = owner.open.setdefault(row.key, Open(sighting.place, row.kinds, one.at))
-                opened.last_at = max(opened.last_at, one.at)
+            _show(owner, of, sighting, "" if image is None else image.get("wanted", ""), detail_of(image, one.data))
+
+    def note_running(
+        self,
+        namespace: str,
+        whose: str,
+        owner: Mapping[str, str],
+        images: Sequence[ImageData],
+        *,
+        would_reject: bool,
+        at: float,
+    ) -> None:
+        """Take in that these run: no request, and it mends only the same image in the same place (4)."""
+        of = _Of(namespace, whose, owner, "/Pod", at)
+        self._day(of)
+        known = self._owner(of)
+        for image in images:
+            sighting = sighting_of(image, would_reject=would_reject)
+            for key, opened in list(known.open.items()):
+                before = opened.sighting
+                is_same = (before.place, before.image) == (sighting.place, sighting.image)
+                if is_same and before.digest in {None, sighting.digest} and opened.last_at <= at:
+                    del known.open[key]
+            _show(known, of, sighting, image.get("wanted", ""), cut(image["detail"], TEXT_LIMIT))
 
     def write(self) -> None:
         """Write all of it."""
@@ -77,32 +121,31 @@ class Group:
                 rows += owner.rows.values()
         ledger.write_rows(self._connection, rows)
 
-    def _count(self, namespace: str, one: Facts) -> None:
-        number = int(one.at // _DAY)
-        day = self._days.setdefault((namespace, number), Day(namespace, number, one.data["decision"]["mode"]))
-        day.requests += 1
-        day.would_reject += one.data["decision"]["would_reject"]
-        day.mode = one.data["decision"]["mode"]
-        day.last_at = max(day.last_at, one.at)
+    def _day(self, of: _Of) -> Day:
+        number = int(of.at // _DAY)
+        day = self._days.setdefault((of.namespace, number), Day(of.namespace, number, ""))
+        day.last_at = max(day.last_at, of.at)
+        return day
 
-    def _owner(self, namespace: str, whose: Whose) -> _Owner:
-        key = _owner_key(whose)
-        if (known := self._owners.get((namespace, key))) is None:
+    def _owner(self, of: _Of) -> _Owner:
+        namespace, whose = of.namespace, of.whose
+        if (known := self._owners.get((namespace, whose))) is None:
             if (has_open := self._has_open.get(namespace)) is None:
                 has_open = self._has_open[namespace] = ledger.has_open(self._connection, namespace)
-            found = ledger.open_of(self._connection, namespace, key) if has_open else {}
-            known = self._owners[namespace, key] = _Owner(found, frozenset(found))
+            found = ledger.open_of(self._connection, namespace, of.key) if has_open else {}
+            known = self._owners[namespace, whose] = _Owner(found, frozenset(found))
         return known
 
 
-def _row(owner: _Owner, namespace: str, one: Facts, sighting: Sighting, image: ImageData | None) -> Row:
+def _show(owner: _Owner, of: _Of, sighting: Sighting, wanted: str, detail: str) -> None:
     if (row := owner.rows.get(sighting)) is None:
-        whose = {name: _short(one.whose.owner[name]) for name in ("api_version", "kind", "name")}
-        wanted = "" if image is None else cut(image.get("wanted", ""), TEXT_LIMIT)
-        seen = Seen(whose, sighting, detail_of(image, one.data), wanted)
-        row = owner.rows[sighting] = Row(namespace, sighting.key(one.whose.key), _owner_key(one.whose), seen, one.at)
-    row.take(one.at, _short(one.kind), is_rejected=one.outcome == "rejected")
-    return row
+        whose = {name: _short(of.owner[name]) for name in ("api_version", "kind", "name")}
+        seen = Seen(whose, sighting, detail, cut(wanted, TEXT_LIMIT))
+        row = owner.rows[sighting] = Row(of.namespace, sighting.key(of.whose), of.key, seen, of.at)
+    row.take(of.at, of.kind, is_rejected=of.is_rejected)
+    if sighting.is_open:
+        opened = owner.open.setdefault(row.key, Open(sighting, row.kinds, of.at))
+        opened.last_at = max(opened.last_at, of.at)
 
 
 def _mend(owner: _Owner, one: Facts, shown: Sequence[Sighting]) -> None:
@@ -112,13 +155,10 @@ def _mend(owner: _Owner, one: Facts, shown: Sequence[Sighting]) -> None:
     there = {sighting.place for sighting in shown}
     kind = _short(one.kind)
     for key, opened in list(owner.open.items()):
-        is_gone = opened.place not in there and one.is_whole and kind in opened.kinds
-        if key not in same and one.at >= opened.last_at and (opened.place in there or is_gone):
+        is_there = opened.sighting.place in there
+        is_gone = not is_there and one.is_whole and kind in opened.kinds
+        if key not in same and one.at >= opened.last_at and (is_there or is_gone):
             del owner.open[key]
-
-
-def _owner_key(whose: Whose) -> bytes:
-    return hashlib.blake2b(whose.key.encode(errors="replace"), digest_size=16).digest()
 
 
 def _short(text: str) -> str:

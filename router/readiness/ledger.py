@@ -8,6 +8,7 @@
                       open), standing, is_open, first_at, last_at, times, rejected
     seen_bodies       namespace, key, body (`Seen`): apart, since it is written once, and the other row each time
 
+    told_findings     id (of a scan's finding that was told), day (since 1970): `router.scanning.recording`
     watching          one row: began_at, beat_at, gaps (`watching.Watch`)
 
 Times are of the time of day at which events were decided.
@@ -27,7 +28,7 @@ import msgspec
 import orjson
 
 from router.readiness.judging import Scan
-from router.readiness.sighting import Seen
+from router.readiness.sighting import Seen, Sighting
 from router.readiness.watching import Gap, Watch
 from router.telemetry.logs import logger
 
@@ -44,7 +45,7 @@ KINDS_LIMIT = 1000
 class Open:
     """What is open."""
 
-    place: tuple[str, str]
+    sighting: Sighting
     kinds: set[str]
     """Of objects in which it was seen."""
     last_at: float
@@ -98,7 +99,7 @@ def open_of(connection: sqlite3.Connection, namespace: str, owner: bytes) -> dic
         " WHERE namespace = ? AND owner = ? AND is_open",
         (namespace, owner),
     )
-    return {key: Open(_decode(body).sighting.place, set(orjson.loads(kinds)), at) for key, kinds, at, body in found}
+    return {key: Open(_decode(body).sighting, set(orjson.loads(kinds)), at) for key, kinds, at, body in found}
 
 
 def close(connection: sqlite3.Connection, namespace: str, keys: Collection[bytes]) -> None:
@@ -239,6 +240,11 @@ def note_scanned(connection: sqlite3.Connection, scans: Mapping[str, Scan]) -> i
             (scan.began_at, scan.pods, scan.unknown, namespace),
         ).rowcount
     return count
+
+
+def namespaces(connection: sqlite3.Connection) -> Sequence[str]:
+    """All that are known."""
+    return [name for (name,) in connection.execute("SELECT namespace FROM seen_namespaces")]
 
 
 def note_told(connection: sqlite3.Connection, namespaces: Sequence[str], state: str) -> int:

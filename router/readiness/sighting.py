@@ -41,6 +41,9 @@ _PASSING_BY = frozenset(
         Obstacle.RATE_LIMITED.value,
         Obstacle.TIMEOUT.value,
         Obstacle.OVERLOADED.value,
+        Obstacle.UNANSWERED.value,
+        Obstacle.INTERNAL_ERROR.value,
+        Obstacle.NO_DIGEST.value,
         Obstacle.TRUST_MISSING.value,
         Obstacle.REVOCATION_UNKNOWN.value,
     }

@@ -29,7 +29,7 @@ _MISSING: Mapping[Missing, tuple[str, str]] = {
     ),
     Missing.NOT_SCANNED: (
         "Pods that run since before anybody watched were not looked at",
-        "kubectl get pods -n {namespace} -o yaml | gatecrier check -",
+        "gatecrier scan; without the cluster's API: kubectl get pods -n {namespace} -o yaml | gatecrier check -",
     ),
     Missing.PODS_UNKNOWN: (
         "the last scan could not tell of some Pods whether they would be refused",
@@ -68,7 +68,7 @@ def next_steps(image: Image, namespace: str) -> Sequence[str]:
     sighting = image.seen.sighting
     if sighting.reason == NOT_JUDGED:
         return (_FAILED.format(namespace=namespace),)
-    reason = _reason(sighting.verdict, sighting.reason)
+    reason = reason_of(sighting.verdict, sighting.reason)
     mending = () if reason is None else (remedy(reason, sighting.reference or sighting.image, sighting.digest),)
     if sighting.verdict in _NEVER_EXEMPT or (pattern := _pattern(sighting.reference)) is None:
         return mending
@@ -83,7 +83,7 @@ def _pattern(reference: str | None) -> str | None:
         return None
 
 
-def _reason(verdict: str, code: str) -> Reason | None:
+def reason_of(verdict: str, code: str) -> Reason | None:
     """The code's own; None where this release knows no such."""
     known = {name.value: codes for name, codes in REASONS.items()}
     return next((one for one in known.get(verdict, ()) if one == code), None)

@@ -143,6 +143,11 @@ class Obstacle(Reason):
         "Too many images waited to be verified, or no socket, port or memory was left to ask with.",
         "Try again; if it stays so, ask for fewer images at once, and look for who asks for many.",
     )
+    NO_DIGEST = (
+        "no_digest",
+        "It runs, and its node names no digest of a repository: it was loaded by hand, or the runtime does not say.",
+        "Deploy it from a registry; what a registry does not have can't be verified.",
+    )
     MALFORMED_ANSWER = (
         "malformed_answer",
         "The registry gave an answer that the specification does not allow, or other bytes than the digest names.",

@@ -121,6 +121,12 @@ def _event(decision: DecisionData, images: list[ImageData], owner: OwnerData | N
 
 _BROKEN_GLASS = _decision("admitted", "critical", would_reject=True)
 _BROKEN_GLASS["break_glass"] = "incident 4711: the registry is down"
+_BROKEN_GLASS["grant"] = {
+    "id": "7c0e9d0b-6d5f-5f0a-9a53-0c1f2f7f0a11",
+    "by": "oncall@example.com",
+    "until": "2026-11-23T14:15:30Z",
+    "is_new": True,
+}
 
 WHOLE = _event(
     _decision("rejected", "high", would_reject=True),
@@ -129,6 +135,14 @@ WHOLE = _event(
 )
 """Every field that there can be, every verdict, many images."""
 WHOLE["data"]["decision"]["is_attempt"] = True
+WHOLE["data"]["decision"]["grant"] = _BROKEN_GLASS["grant"]
+WHOLE["data"]["images"][0]["exemption"] = {
+    "pattern": "registry.example/shop/*",
+    "reason": "SEC-4711: signed from 1.8 on",
+    "until": "2027-01-01T00:00:00Z",
+    "true_verdict": "unsigned",
+    "true_reason": "no_signature",
+}
 WHOLE["data"]["corrects"] = "0c1f2f7f-9a53-5f0a-9a53-7c0e9d0b6d5f"
 WHOLE["data"]["images_omitted"] = {"count": 300, "verdicts": {"verified": 300}}
 WHOLE["data"]["unreadable"] = {"cause": "no_uid", "count": 3, "first_peer": "192.0.2.1", "first_sha256": "ab" * 32}

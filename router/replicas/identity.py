@@ -1,14 +1,16 @@
-"""How replicas know each other: each is who holds the key of the webhook's certificate, and nobody else is. Pure.
+"""How replicas know each other: each is who holds the key of the webhook's certificate, and nobody else is.
 
 All replicas of one product are given the same certificate for the webhook (a Secret that all mount), so that they have
 a secret in common already, and nothing more has to be handed out, named or renewed:
 
 (1) From that key follows an authority: a certificate of it, signed by itself, which is no more than a name for the key.
 (2) Each replica makes a key of its own, and signs a certificate for it with the common one: for servers and clients
-    (RFC 5280, 4.2.1.12), under the one name `NAME`, valid as long as the webhook's. It never leaves the memory.
+    (RFC 5280, 4.2.1.12), under the one name `NAME`, valid as long as the webhook's.
 (3) Both sides of a connection show theirs, and each takes only what that authority has signed (TLS 1.3). The webhook's
     own certificate is not shown: it may be for servers only, and is for other names.
-(4) Where the webhook's certificate is renewed, a replica that has the new one and one that has the old do not know each
+(4) What a replica shows is also in a file beside its outbox that only its own user can read (`keep`, `kept`), for
+    commands that are run there: they have no other way to a certificate that no file of the configuration holds.
+(5) Where the webhook's certificate is renewed, a replica that has the new one and one that has the old do not know each
     other until both have it: what is to be handed over waits that long.
 """
 
@@ -17,15 +19,18 @@ from __future__ import annotations
 import datetime as dt
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from router.errors import ConfigurationError
+from router.errors import ConfigurationError, ReplicaError
 from router.pem import Pair
 from router.tls import show
+from router.whole_files import write_whole
 
 NAME = "replica.gatecrier.internal"
 """What each replica is called in its certificate; `.internal` is nobody's (ICANN, Board Resolution 2024.07.29.06)."""
@@ -95,6 +100,25 @@ def identity(webhook: Pair, now: dt.datetime) -> Identity:
         _signed(authority, common).decode(),
         Pair(_signed(leaf, common), own.private_bytes(serialization.Encoding.PEM, *private)),
     )
+
+
+def keep(own: Identity, path: Path) -> None:
+    """Put it into a file that only our user can read; raises OSError."""
+    write_whole(path, msgspec.msgpack.encode(own))
+
+
+def kept(path: Path) -> Identity:
+    """What a replica has put there.
+
+    Raises:
+        ReplicaError: There is none: the replica has never run here, or may not be asked by this user.
+    """
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=Identity)
+    except (OSError, msgspec.MsgspecError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it can't be read"
+        advice = "run the command where a replica runs, as its user, or at the collector itself"
+        raise ReplicaError(f"{path}: {cause}; {advice}") from error
 
 
 def _builder(subject: x509.Name, key: _SigningKey, begins: dt.datetime, ends: dt.datetime) -> x509.CertificateBuilder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 
 from router.fields import ListenAddress
 from router.outbound.addresses import address_of
@@ -17,6 +18,11 @@ def own_name(environment: Mapping[str, str]) -> str:
 def is_own(collector: ListenAddress, name: str) -> bool:
     """Whether the replica of this name is the one that is meant: a Pod's name begins its host name."""
     return name in (collector.host, collector.host.partition(".")[0])
+
+
+def identity_file(outbox: Path) -> Path:
+    """Where a replica keeps by what others know it: beside its outbox."""
+    return outbox.with_name(f"{outbox.name}.replica")
 
 
 def listening_at(collector: ListenAddress) -> ListenAddress:

@@ -68,7 +68,7 @@ class Step:
 
 def steps(settings: RouteSettings, data: Mapping[str, object], incidents: IncidentSettings | None = None) -> list[Step]:
     """Every route that was asked, in the order of the configuration, with what it said of an event with this `data`."""
-    about: About = "gatecrier" if "notice" in data else "decisions"
+    about: About = "gatecrier" if "notice" in data else "scan" if "scan" in data else "decisions"
     found: list[Step] = []
     root = Said.of(incidents or IncidentSettings())
     _Walk(about, data, found).visit(settings, "routes", 0, root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from router.fields import Duration, Name, SettingsModel
 from router.routing.matchers import checked_matcher
@@ -16,17 +16,8 @@ GroupBy: TypeAlias = Literal["owner", "namespace", "image", "user"]
 """Whose trouble one incident is."""
 SeverityName: TypeAlias = Literal["critical", "high", "medium", "info"]
 
-About: TypeAlias = Literal["decisions", "gatecrier"]
-"""What an event is about: an admission request, or Gatecrier itself."""
-
-
-def _not_yet(value: object) -> object:
-    if value == "scan":
-        raise ValueError("no version tells of scans yet; write decisions or gatecrier")
-    return value
-
-
-_About = Annotated[About, BeforeValidator(_not_yet)]
+About: TypeAlias = Literal["decisions", "scan", "gatecrier"]
+"""What an event is about: an admission request, something that runs, or Gatecrier itself."""
 
 
 class RouteSettings(SettingsModel):
@@ -54,10 +45,11 @@ class RouteSettings(SettingsModel):
     everything that the parent takes."""
     destinations: tuple[str, ...] = ()
     """Names of the destinations that are told; none: those of the parent."""
-    about: Annotated[tuple[_About, ...], Field(min_length=1)] | None = None
-    """What is told: `decisions`, `gatecrier` (what is wrong with Gatecrier itself: a destination that fails, an outbox
-    in danger), or both; none: what the parent tells of, and for the root decisions. Of `gatecrier` nobody is told who
-    is the trouble, where there is anybody else."""
+    about: Annotated[tuple[About, ...], Field(min_length=1)] | None = None
+    """What is told: `decisions`, `scan` (what a scan finds running, in the events lane always), `gatecrier` (what is
+    wrong with Gatecrier itself: a destination that fails, an outbox in danger), or several of them; none: what the
+    parent tells of, and for the root decisions. Of `gatecrier` nobody is told who is the trouble, where there is
+    anybody else."""
     lane: Lane | None = None
     """How they are told: `events` one by one, or `incidents` once per owner's trouble, for people; none: as the parent
     does, and for the root events. What is told of Gatecrier itself is in the events lane always."""

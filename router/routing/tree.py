@@ -114,6 +114,12 @@ class RoutingTree:
                 _merge(incidents, structs.replace(route, severity=None), severity)
         return Routed(tuple(events), tuple(incidents.values()))
 
+    def of_scan(self, data: Mapping[str, object]) -> tuple[str, ...]:
+        """The names of those who are told of a scan's finding with this `data`: in the tree's order, none twice."""
+        taken: list[_Node] = []
+        _visit(self._root, "scan", data, taken)
+        return tuple(dict.fromkeys(name for node in taken for name in node.said.destinations))
+
     def of_gatecrier(self, data: Mapping[str, object], trouble: str | None) -> tuple[str, ...]:
         """The names of those who are told of a notice with this `data`; `trouble` is the destination that it is about.
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from router.replicas.naming import identity_file
 from router.settings.problems import Finding
 from router.settings.sections import Ours, TellingItems
 from router.settings.snapshot import Reading
@@ -49,6 +50,7 @@ def _own(ours: Ours, reading: Reading) -> Iterator[tuple[Path | int, str]]:
         outbox = ours.outbox.path
         for ending in BESIDE_THE_OUTBOX:
             yield outbox.with_name(outbox.name + ending), "the outbox" if not ending else "a part of the outbox"
+        yield identity_file(outbox), "what other replicas know this one by"
     for watched in reading.watched:
         yield watched, "a file that the configuration names"
     with suppress(OSError, ValueError, AttributeError):  # there may be no standard error

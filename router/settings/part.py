@@ -10,9 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import model_validator
-
-from router.admission.settings import TlsFiles
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.outbox import OutboxSettings
@@ -31,23 +28,10 @@ class OutboxPart(SettingsModel):
     outbox: OutboxSettings
 
 
-class WebhookPart(SettingsModel):
-    """The certificate that all replicas share, where there is one."""
-
-    tls: TlsFiles | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _tls_alone(cls, value: object) -> object:
-        tls = value.get("tls") if isinstance(value, dict) else None
-        return {"tls": tls} if isinstance(tls, dict) else {}
-
-
-class CollectorPart(SettingsModel):
-    """Which replica keeps what people ask about all of them, and what it knows us by."""
+class CollectorPart(OutboxPart):
+    """Which replica keeps what people ask about all of them, and where this one keeps what it is known by."""
 
     incidents: IncidentSettings = IncidentSettings()
-    webhook: WebhookPart = WebhookPart()
 
 
 def collector_part(path: Path) -> CollectorPart:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from router.admission.settings import WebhookSettings
 from router.destinations.catalogue import DestinationSettings
@@ -39,14 +39,16 @@ from router.verification.trust_roots import TrustRootSettings
 
 T = TypeVar("T")
 
+_LATER = ConfigDict(defer_build=True)
+"""Of unions, which know it not by themselves: they are needed where something is wrong, and cost 5 MiB."""
 _WEBHOOK = TypeAdapter(WebhookSettings)
 _OPERATIONS = TypeAdapter(OperationsSettings)
 _OUTBOX = TypeAdapter(OutboxSettings)
 _REGISTRY = TypeAdapter(RegistrySettings)
 _TRUST_ROOT = TypeAdapter(TrustRootSettings)
-_VERIFIER: TypeAdapter[VerifierSettings] = TypeAdapter(VerifierSettings)
+_VERIFIER: TypeAdapter[VerifierSettings] = TypeAdapter(VerifierSettings, config=_LATER)
 _RULE = TypeAdapter(RuleSettings)
-_DESTINATION: TypeAdapter[DestinationSettings] = TypeAdapter(DestinationSettings)
+_DESTINATION: TypeAdapter[DestinationSettings] = TypeAdapter(DestinationSettings, config=_LATER)
 _INTERVAL = TypeAdapter(TimeIntervalSettings)
 _TEMPLATES = TypeAdapter(TemplatesSettings)
 _ROUTE = TypeAdapter(RouteSettings)

@@ -23,6 +23,7 @@ from router.registry.settings import RegistrySettings
 from router.rendering.settings import TemplatesSettings
 from router.routing import IncidentSettings, TimeIntervalSettings
 from router.routing.settings import ReceiverSettings, RouteSettings
+from router.scanning.settings import ScanSettings
 from router.server.settings import OperationsSettings
 from router.text import shown
 from router.verification.catalogue import VerifierSettings
@@ -51,13 +52,13 @@ class ClusterSettings(SettingsModel):
 
     cluster: _Cluster
     """The name of this cluster: the source of every event, and a part of each event's id. Give each cluster its own."""
+    enforcement: EnforcementSettings = EnforcementSettings()
+    """Where a failing verdict blocks."""
 
 
 class JudgingSettings(ClusterSettings):
     """What whoever judges images must know: no key of the webhook is among it, nor anything of who is told."""
 
-    enforcement: EnforcementSettings = EnforcementSettings()
-    """Where a failing verdict blocks."""
     webhook: DrivenSettings = DrivenSettings()
     """Where the API server asks, and how long an answer may take."""
     registries: tuple[RegistrySettings, ...] = ()
@@ -117,9 +118,17 @@ class KeeperSettings(ClusterSettings):
     """When a namespace is ready to be enforced."""
     kubernetes: KubernetesSettings | None = None
     """How the cluster's API is asked. Absent: it never is, and what needs it is refused."""
+    scan: ScanSettings | None = None
+    """When what runs already is judged. Absent: only where somebody asks (`gatecrier scan`)."""
     exemptions: _Exemptions = ()
     """What is let in although it fails, for a time. Every admission by one is told, and so are a week before its end
     and its end."""
+
+    @model_validator(mode="after")
+    def _scans_can_ask(self) -> Self:
+        if self.scan is not None and self.kubernetes is None:
+            raise ValueError("`scan` asks the cluster's API which Pods run; write `kubernetes: {api: in-cluster}`, too")
+        return self
 
     @model_validator(mode="after")
     def _destinations_know_how_long_incidents_last(self) -> Self:

@@ -18,11 +18,11 @@ from prometheus_client.registry import Collector
 
 from router.telemetry import logs
 from router.telemetry.causes import Cause
-from router.verdict import Mode, RequestOutcome, Skip, Verdict
+from router.verdict import Mode, Override, RequestOutcome, Skip, Verdict
 
 GATE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAG_BUCKETS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 86400.0)
-ENDPOINTS = ("validate", "mutate")
+ENDPOINTS = ("validate", "mutate", "modes")
 ATTEMPT_OUTCOMES = ("delivered", "try_again", "undeliverable", "pending")
 CONNECTION_STATES = ("handshake", "silent", "in_hand")
 CONNECTION_ENDINGS = ("head_late", "head_too_large", "silent", "crowded_out", "answer_not_taken", "request_late")
@@ -64,6 +64,7 @@ class Metrics:
     registry: CollectorRegistry
     requests: Counter
     requests_skipped: Counter
+    overrides: Counter
     requests_malformed: Counter
     image_verdicts: Counter
     gate_seconds: Histogram
@@ -159,6 +160,7 @@ def create(version: str) -> Metrics:
         registry=registry,
         requests=counter("requests", "Admission requests that were decided", ["outcome", "mode"]),
         requests_skipped=counter("requests_skipped", "Requests that bring no image to judge", ["reason"]),
+        overrides=counter("overrides", "Requests that were let in by an exemption or by break-glass", ["kind"]),
         requests_malformed=counter("requests_malformed", "Calls with an HTTP error, or let in unread", ["status"]),
         image_verdicts=counter("image_verdicts", "Verdicts about images", ["verdict"]),
         gate_seconds=histogram("gate_duration_seconds", "From request to reply", ["endpoint"], GATE_BUCKETS),
@@ -209,6 +211,7 @@ def _start_at_zero(metrics: Metrics) -> None:
     metrics.show_namespaces({}, {})
     known: tuple[tuple[Counter | Gauge | Histogram, Iterable[str]], ...] = (
         (metrics.requests_skipped, Skip),
+        (metrics.overrides, Override),
         (metrics.requests_malformed, ("400", "408", "413", "415", "503")),
         (metrics.image_verdicts, Verdict),
         (metrics.verification_seconds, Verdict),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from router.events import event_id
 from router.images import Digest
-from router.verdict import Verdict
+from router.verdict import Override, Verdict
 from router.verification import Judgement
 from tests.admission.world import BROKEN, DIGEST, DOWN, SIGNED, UNSIGNED, World, asked, full_disk
 
@@ -120,7 +120,7 @@ async def test_by_anybody_else_and_without_words_it_changes_nothing_and_says_so(
     decision = made.outbox.events[0]["data"]["decision"]
 
     assert response["allowed"] is False
-    assert (decision["break_glass"], decision["severity"]) == (None, "high")
+    assert (decision["break_glass"], decision["severity"], made.facts.overrides) == (None, "high", [])
     assert told in json.dumps(response["warnings"])
     assert made.outbox.stored[0].grant is None
 
@@ -173,6 +173,7 @@ async def test_what_controllers_make_of_it_is_let_in_and_told() -> None:
     assert (decision["break_glass"], decision["severity"], decision["would_reject"]) == (WHY, "critical", True)
     assert decision["grant"] == {**first["data"]["decision"]["grant"], "is_new": False}
     assert made.outbox.stored[1].grant is None
+    assert made.facts.overrides == [Override.BREAK_GLASS, Override.GRANT]
 
 
 @pytest.mark.parametrize(
@@ -351,6 +352,42 @@ async def test_controllers_that_copy_the_annotation_are_told_nothing() -> None:
 
 
 Steps: TypeAlias = list[tuple[str, str, str | None, str, str, bool, float]]
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        '{"KEY": "WHY"}',
+        '{"KEY": "short", "KEY": "WHY"}',
+        '{"other": 1, "KEY": "WHY"}',
+        '{"other": {"KEY": "x"}, "KEY": "WHY"}',
+        '{"KEY\\u0020": "x", "KE\\u0059": "WHY"}',
+        '{"KEY": "WHY", "other": "\\ud800"}',
+        '{"KEY": "WHY", "KEY ": "x"}',
+        '{"KEY": "WHY", "KEY": 1}',
+        '{"KEY": null}',
+        '{"KEY": ["WHY"]}',
+        '{"KEY": {"KEY": "WHY"}}',
+        '["KEY", "WHY"]',
+        '"WHY"',
+        "null",
+    ],
+)
+async def test_whichever_way_the_body_is_read_the_annotation_is_the_same(annotations: str) -> None:
+    """What is odd elsewhere in a body has another reader; nobody chooses by that what counts."""
+    written = annotations.replace("KEY", KEY).replace("KE\\u0059", f"{KEY[:-1]}\\u0073").replace("WHY", WHY)
+    answers = []
+    for odd in ("{}", '{"deep": ' + "[" * 2000 + "]" * 2000 + "}", '{"number": 1e99999}'):
+        made = world()
+        gate = made.gate()
+        body = json.dumps(review(why="PLACE")).replace(f'{{"a/b": "x", "{KEY}": "PLACE"}}', written)
+        body = body.replace('"spec": {"template"', f'"status": {odd}, "spec": {{"template"', 1)
+        answers.append(json.loads(await gate.validate(await asked(gate, body.encode(), 5.0)))["response"]["allowed"])
+        await gate.close()
+
+    assert len(set(answers)) == 1
+
+
 STEP = st.tuples(
     st.sampled_from([ONCALL, ALICE, REPLICASETS]),
     st.sampled_from([WEB, DB]),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.reasons import Distrust, Obstacle
-from router.verdict import Verdict
+from router.verdict import Override, Verdict
 from router.verification import Judgement
 from tests.admission.world import BROKEN, DIGEST, DOWN, SIGNED, UNSIGNED, World, asked, pod
 
@@ -64,6 +64,7 @@ async def test_what_fails_is_let_in_and_told_with_its_true_verdict(
         "true_reason": reason,
     }
     assert data["decision"]["would_reject"] is False
+    assert made.facts.overrides == [Override.EXEMPTION]
     assert "SEC-4711" in data["decision"]["message"]
     assert f'["gatecrier: {WEB} (container c0): {verdict} ({reason}), let in until 2027' in json.dumps(
         response["warnings"]

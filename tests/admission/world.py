@@ -31,7 +31,7 @@ from router.policy import (
 )
 from router.reasons import Absence, Flaw, Obstacle, Proof
 from router.routing import IncidentSettings, RouteSettings, RoutingTree
-from router.verdict import Mode, RequestOutcome, Skip, Verdict
+from router.verdict import Mode, Override, RequestOutcome, Skip, Verdict
 from router.verification import Judgement, Signer, Turnstile
 from router.verification.lasting import Known, Lasting
 from tests.admission import recorded
@@ -146,6 +146,7 @@ class Facts:
     skips: list[Skip] = field(default_factory=list)
     found_out: list[Verdict] = field(default_factory=list)
     decisions: list[tuple[RequestOutcome, Mode, tuple[Verdict, ...]]] = field(default_factory=list)
+    overrides: list[Override] = field(default_factory=list)
     stored_events: int = 0
     unstored_events: int = 0
 
@@ -170,6 +171,10 @@ class Facts:
     def decided(self, outcome: RequestOutcome, mode: Mode, verdicts: Sequence[Verdict]) -> None:
         """Keep the decision."""
         self.decisions.append((outcome, mode, tuple(verdicts)))
+
+    def let_in(self, override: Override) -> None:
+        """Keep it."""
+        self.overrides.append(override)
 
     def stored(self) -> None:
         """Count."""

@@ -18,6 +18,7 @@ from router.settings.snapshot import read_file
 from tests.assembly.small import Place
 from tests.simulators.certificates import self_signed
 from tests.simulators.kubernetes import KubernetesSimulator
+from tests.simulators.log import Log
 
 
 def kubeconfig(path: Path, server: str, certificate: bytes, token: str) -> None:
@@ -56,6 +57,21 @@ async def test_who_describes_an_object_is_told_what_was_refused(tmp_path: Path) 
     assert [path for _, path, _ in api.requests] == ["/apis/events.k8s.io/v1/namespaces/shop/events"]
     assert body["regarding"]["kind"] == "Pod"
     assert "r.example/shop/web:2" in body["note"]
+
+
+async def test_namespaces_are_looked_at_where_webhooks_go_by_a_label(tmp_path: Path, log: Log) -> None:
+    """The API server does not know what the file enforces: whoever started it is told which namespaces those are."""
+    signed, api = self_signed(), KubernetesSimulator(token="abc")
+    api.put("/api/v1/namespaces", {"metadata": {"name": "payments"}})
+    async with api.running(signed.server_context(tmp_path)):
+        kubeconfig(tmp_path / "kubeconfig", api.server, signed.certificate, "abc")
+        enforcement = {"label": "gatecrier.dev/mode", "namespaces": {"payments": "enforce"}}
+        place = Place(tmp_path, enforcement=enforcement, kubernetes={"api": {"kubeconfig": "kubeconfig"}})
+        async with place.running(), asyncio.timeout(10):
+            while not log.named("namespaces_unlabelled"):  # noqa: ASYNC110 - a log tells nobody that it has grown
+                await asyncio.sleep(0.02)
+
+    assert log.named("namespaces_unlabelled")[0]["namespaces"] == ["payments"]
 
 
 async def test_without_a_section_the_api_is_never_asked() -> None:

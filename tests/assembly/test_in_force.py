@@ -127,15 +127,3 @@ async def test_a_managed_certificate_is_brought_as_a_configuration_is(tmp_path: 
     await take(found, brought[0], bring)
 
     assert [one.held for one in brought] == [found]
-
-
-def test_replicas_know_each_other_by_the_managed_certificate_once_it_has_come(tmp_path: Path) -> None:
-    own = Place(tmp_path, kubernetes={}, incidents={"collector": "gatecrier-0.gatecrier:8444"})
-    own.write(webhook={"listen": "127.0.0.1:8443", "tls": "managed"})
-    before = in_force_from(load(own.config, {}), None)
-    after = with_held(before, held())
-    assert after is not None
-
-    assert before.parts[KEEPER].identity is None
-    assert after.parts[KEEPER].identity is not None
-    assert in_force_from(load(own.config, {}), after).parts[KEEPER].identity is not None

@@ -6,7 +6,7 @@ from router.outbox import Waiting
 from router.telemetry import logs
 from router.telemetry.metrics import Metrics, create
 from router.telemetry.troubles import TroubleBook
-from router.verdict import Mode, RequestOutcome, Skip, Verdict
+from router.verdict import Mode, Override, RequestOutcome, Skip, Verdict
 
 
 def test_what_stages_report_is_counted() -> None:
@@ -27,6 +27,7 @@ def test_what_stages_report_is_counted() -> None:
     observing.answered("validate", 0.01)
     observing.turned_away(503)
     observing.skipped(Skip.UNCHANGED)
+    observing.let_in(Override.GRANT)
     observing.lines_dropped("event", 3)
     observing.decided(RequestOutcome.REJECTED, Mode.ENFORCE, [Verdict.UNSIGNED, Verdict.UNSIGNED])
     observing.stored()
@@ -59,6 +60,7 @@ def test_what_stages_report_is_counted() -> None:
         'gatecrier_gate_duration_seconds_count{endpoint="validate"} 1.0',
         'gatecrier_requests_malformed_total{status="503"} 1.0',
         'gatecrier_requests_skipped_total{reason="unchanged"} 1.0',
+        'gatecrier_overrides_total{kind="grant"} 1.0',
         'gatecrier_requests_total{mode="enforce",outcome="rejected"} 1.0',
         'gatecrier_image_verdicts_total{verdict="unsigned"} 2.0',
         "gatecrier_events_stored_total 1.0",

@@ -12,7 +12,7 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import backlog, delivery, draining, far, gate, incidents, outbox, render, standing, verification
+from tests.bench import backlog, delivery, draining, far, gate, incidents, kinds, outbox, render, standing, verification
 from tests.bench.table import Row, as_markdown, as_text
 
 
@@ -33,6 +33,7 @@ BENCHMARKS = {
     "render": render.run,
     "outbox": outbox.run,
     "delivery": delivered,
+    "kinds": kinds.run,
     "draining": draining.run,
     "incidents": incidents.run,
 }

@@ -72,8 +72,14 @@ class _Counting(Counts):
             self.all_delivered.set()
 
 
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
+
+
 class _Sink(asyncio.Protocol):
-    """Answers 200 to whatever has a Content-Length: the least that a receiver can cost."""
+    """Answers the same to whatever has a Content-Length: the least that a receiver can cost."""
+
+    def __init__(self, says: bytes) -> None:
+        self.says = says
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport, self.buffer = cast("asyncio.Transport", transport), b""  # uvloop's own is no subclass of it
@@ -86,12 +92,12 @@ class _Sink(asyncio.Protocol):
             if len(self.buffer) < end + 4 + length:
                 return
             self.buffer = self.buffer[end + 4 + length :]
-            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")
+            self.transport.write(self.says)
 
 
-def _serve(tell: Connection) -> None:
+def _serve(tell: Connection, says: bytes) -> None:
     async def serving() -> None:
-        server = await asyncio.get_running_loop().create_server(_Sink, "127.0.0.1", 0, backlog=512)
+        server = await asyncio.get_running_loop().create_server(lambda: _Sink(says), "127.0.0.1", 0, backlog=512)
         tell.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -99,9 +105,9 @@ def _serve(tell: Connection) -> None:
 
 
 @contextmanager
-def receiver() -> Iterator[str]:
+def receiver(says: bytes = OK) -> Iterator[str]:
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, says), daemon=True)
     process.start()
     try:
         yield f"http://127.0.0.1:{ours.recv()}/events"

@@ -83,6 +83,14 @@ class Cluster:
         assert answer.status < 400, f"{method} {path}: {answer.message}"
         return answer.body
 
+    def settle(self, path: str) -> None:
+        """Wait until the API server remembers an object as it is.
+
+        A change of what it remembers otherwise is reviewed, refused by the storage, and reviewed again.
+        """
+        wanted = self.must("GET", path)["metadata"]["resourceVersion"]
+        until(lambda: self.ask("GET", f"{path}?resourceVersion=0").body["metadata"]["resourceVersion"] == wanted)
+
     def namespace(self, name: str, **labels: str) -> None:
         """Make a namespace with these labels, `mode` being the one of ours."""
         named = {"gatecrier.dev/mode": labels.pop("mode")} if "mode" in labels else {}

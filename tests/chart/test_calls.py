@@ -75,8 +75,13 @@ def create(witness: Witness, kind: str, namespace: str, name: str, *, dry_run: b
 
 
 def change(witness: Witness, kind: str, name: str, how: dict[str, Any], subresource: str = "") -> Callable[[], Answer]:
-    path = f"{where(kind, 'in-enforce')}/{name}{subresource}"
-    return lambda: witness.cluster.ask("PATCH", path, how)
+    path = f"{where(kind, 'in-enforce')}/{name}"
+
+    def act() -> Answer:
+        witness.cluster.settle(path)
+        return witness.cluster.ask("PATCH", path + subresource, how)
+
+    return act
 
 
 def with_image(kind: str, image: str) -> dict[str, Any]:
@@ -196,5 +201,5 @@ def test_an_upgrade_leaves_what_the_program_has_written(tmp_path: Path) -> None:
         secret = made.must("GET", "/api/v1/namespaces/gatecrier/secrets/gatecrier-tls")
         webhooks = made.must("GET", path)["webhooks"]
         assert secret["data"] == {"tls.crt": "YQ=="}
-        assert [webhook["timeoutSeconds"] for webhook in webhooks] == [15, 15]
+        assert [webhook["timeoutSeconds"] for webhook in webhooks] == [15, 15, 5]
         assert [webhook["clientConfig"]["caBundle"] for webhook in webhooks] == [authority, authority]

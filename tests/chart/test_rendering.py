@@ -115,8 +115,10 @@ def test_as_it_stands_it_blocks_nothing() -> None:
     assert {name: webhook["failurePolicy"] for name, webhook in webhooks.items()} == {
         "enforce.validate.gatecrier.dev": "Fail",
         "detect.validate.gatecrier.dev": "Ignore",
+        "modes.gatecrier.dev": "Ignore",
         "enforce.mutate.gatecrier.dev": "Ignore",
     }
+    del webhooks["modes.gatecrier.dev"]
     for name, webhook in webhooks.items():
         mode, verb, *_ = name.split(".")
         label, own = webhook["namespaceSelector"]["matchExpressions"]
@@ -130,7 +132,8 @@ def test_as_it_stands_it_blocks_nothing() -> None:
 def test_every_webhook_of_a_configuration_is_asked_about_the_same() -> None:
     """What the label says changes the mode, not what is looked at."""
     for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
-        first, *others = of_kind(rendered(VARIANTS["enforced by the file"]), kind)["webhooks"]
+        found = of_kind(rendered(VARIANTS["enforced by the file"]), kind)["webhooks"]
+        first, *others = [webhook for webhook in found if webhook["name"] != "modes.gatecrier.dev"]
 
         assert others
         for key in ("rules", "matchConditions", "timeoutSeconds", "sideEffects", "matchPolicy"):
@@ -159,6 +162,14 @@ def test_another_label_is_meant_everywhere() -> None:
 
     assert "gatecrier.dev/mode" not in text
     assert text.count("example.com/images") > 8
+
+
+def test_an_annotation_that_overrides_brings_a_request_to_the_gate() -> None:
+    """By whatever name it goes."""
+    allowed = {"annotation": "example.com/let-in", "allowed": {"users": ["alice@example.com"]}}
+    webhook = of_kind(rendered({"config": {"break_glass": allowed}}), "ValidatingWebhookConfiguration")["webhooks"][0]
+
+    assert webhook["matchConditions"][1]["expression"].count("annotations[?'example.com/let-in']") == 2
 
 
 def test_the_release_says_what_everything_is_called() -> None:
@@ -226,6 +237,8 @@ def test_the_right_to_write_is_about_named_objects_only() -> None:
     assert all(rule["resourceNames"] for rule in rules)
     assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "update", "patch", "set"}
     assert of_kind(managed, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+    config = yaml.safe_load(of_kind(managed, "ConfigMap")["data"]["gatecrier.yaml"])
+    assert (config["webhook"]["tls"], config["kubernetes"]) == ("managed", {"api": "in-cluster"})
     assert not [found for found in rendered() if found["kind"].endswith("RoleBinding")]
     assert of_kind(rendered(), "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
@@ -234,7 +247,10 @@ def test_what_the_configuration_asks_of_the_cluster_is_allowed_and_no_more() -> 
     objects = rendered(VARIANTS["told on objects"])
     rules = of_kind(objects, "ClusterRole", "gatecrier")["rules"]
 
-    assert rules == [{"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}]
+    assert rules == [
+        {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
+    ]
     assert of_kind(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "gatecrier"
     assert of_kind(objects, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     ports = [port["port"] for rule in of_kind(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]

@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
+import msgspec
 import pytest
+import yaml
 
 from router.cli import main
 from router.cli.readiness.markdown import as_text
+from router.decision.glass import Grant, GrantedImage
 from router.events import as_json
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
@@ -26,10 +32,49 @@ from tests.routing.event import event, image
 
 DAY = 86400.0
 DIGEST = "sha256:" + "a" * 64
+_REFERENCE = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("apiVersion", "kind", "name", "namespace")},
+    "additionalProperties": False,
+}
+_TIMESTAMP = {
+    "type": "object",
+    "required": ["seconds", "nanos"],
+    "properties": {"seconds": {"type": "integer"}, "nanos": {"type": "integer"}},
+}
+_RESULT = {
+    "type": "object",
+    "required": ["policy"],
+    "properties": {
+        **{name: {"type": "string"} for name in ("source", "policy", "rule", "category", "message")},
+        "severity": {"enum": ["high", "medium", "low"]},
+        "result": {"enum": ["pass", "fail", "warn", "error", "skip"]},
+        "scored": {"type": "boolean"},
+        "timestamp": _TIMESTAMP,
+        "resources": {"type": "array", "items": _REFERENCE},
+        "properties": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "additionalProperties": False,
+}
+REPORT = {
+    "type": "object",
+    "required": ["apiVersion", "kind", "metadata", "results", "summary"],
+    "properties": {
+        **{name: {"type": "string"} for name in ("apiVersion", "kind")},
+        "metadata": {"type": "object"},
+        "scope": _REFERENCE,
+        "summary": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "results": {"type": "array", "items": _RESULT},
+    },
+    "additionalProperties": False,
+}
+"""What both custom resources take, as far as it is used; written by their CRDs (`router.cli.readiness.policy_reports`):
+what these do not name, an API server drops."""
 Ask = Callable[..., tuple[int, str, str]]
 _SEEN = {
     "shop": ("unsigned", "no_signature", "r.example/shop/web:1"),
     "clean": ("verified", "signed", "r.example/free/x:1"),
+    "old": ("exempt", "exemption", "r.example/old/x:1"),
     "slow": ("unverifiable", "unreachable", "r.example/slow/x:1"),
 }
 
@@ -37,7 +82,10 @@ _SEEN = {
 @pytest.fixture
 def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
     """A command about an outbox in which three namespaces were watched and scanned for a day."""
-    place, now = Place(tmp_path, readiness={"window": "1d"}), time.time()
+    exemption = {"pattern": "r.example/old/*", "namespaces": ["*"], "until": "2999-12-31", "reason": "SEC-1"}
+    place, now = Place(tmp_path, readiness={"window": "1d"}, exemptions=[exemption]), time.time()
+    let_in = {**exemption, "true_verdict": "unsigned", "true_reason": "no_signature"}
+    del let_in["namespaces"]
 
     async def fill() -> None:
         outbox = await SqliteOutbox.open(tmp_path / "outbox.db", "r")
@@ -46,7 +94,9 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
         await driver.begin()
         for namespace, (verdict, reason, name) in _SEEN.items():
             found = image(verdict, reason=reason, image=name, reference=name, digest=DIGEST, wanted="a signature")
-            data = event(found, namespace=namespace, would_reject=verdict != "verified")
+            if verdict == "exempt":
+                found["exemption"] = let_in  # type: ignore[typeddict-item]  # texts
+            data = event(found, namespace=namespace, would_reject=verdict not in {"verified", "exempt"})
             envelope = {"specversion": "1.0", "type": "dev.gatecrier.admission.decision.v1", "id": namespace}
             await outbox.append(NewEvent(namespace, as_json({**envelope, "data": data}), now, ("archive",)))
         while await driver.step():
@@ -147,12 +197,45 @@ def test_a_rule_in_detect_breaks_nothing_in_another_configuration(ask: Ask, tmp_
     assert ask("shop", "--what-if", str(changed.config))[0] == 0
 
 
+def test_what_is_let_in_for_a_time_is_told_with_its_end(ask: Ask, tmp_path: Path) -> None:
+    """It is ready, and what breaks at the end is known before."""
+    grant = Grant("g", "old", (GrantedImage("r.example/old/y:1", DIGEST),), "alice", "it burns", 32503679999.0)
+    with closing(sqlite3.connect(tmp_path / "outbox.db")) as connection, connection:
+        row = (grant.id, grant.namespace, grant.until, msgspec.json.encode(grant).decode())
+        connection.execute("INSERT INTO grants VALUES (?, ?, ?, ?)", row)
+    code, out, _ = ask("old", "--json")
+    (one,) = json.loads(out)
+    texts = [ask("old")[1], ask("old", "--markdown")[1]]
+
+    assert (code, one["exempted"][0]["until"]) == (0, "3000-01-01T00:00:00Z")
+    assert (one["granted"][0]["by"], one["granted"][0]["until"]) == ("alice", "2999-12-31T23:59:59Z")
+    assert all("unsigned (no_signature)" in text.replace("\\", "") and "it burns" in text for text in texts)
+
+
 @pytest.mark.parametrize("text", ["[a](https://evil)", "www.evil", "@team", "<b>", "a|b", "*x*", "a\n# b", "`x`"])
 def test_what_others_wrote_is_text_in_markdown(text: str) -> None:
     """A report is read where links and mentions mean something."""
     written = as_text(text)
 
     assert not re.search(r"(?<!\\)[\[\]<>|*`@]|(?<!\\):(?=//)|www\.|\n", written)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "result"), [("clean", "pass"), ("shop", "fail"), ("slow", "error"), ("never-seen", "warn")]
+)
+def test_tools_for_policy_reports_are_told_in_their_own_form(ask: Ask, namespace: str, result: str) -> None:
+    _, out, _ = ask(namespace, "--policy-report")
+    documents = list(yaml.safe_load_all(out))
+
+    assert [(one["apiVersion"], one["kind"]) for one in documents] == [
+        ("wgpolicyk8s.io/v1alpha2", "PolicyReport"),
+        ("openreports.io/v1alpha1", "Report"),
+    ]
+    for one in documents:
+        jsonschema.validate(one, REPORT)
+        assert one["metadata"]["namespace"] == namespace
+        assert one["results"][0]["result"] == result
+        assert sum(one["summary"].values()) == len(one["results"])
 
 
 def test_one_form_is_asked_for(ask: Ask) -> None:

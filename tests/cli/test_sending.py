@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.cli import main
-from router.cli.templates.trial import MARK, PATIENCE, _answer, _may_pass, marked
+from router.cli.templates.shelf import wanted
+from router.cli.templates.trial import MARK, PATIENCE, Trial, _answer, _may_pass, marked
 from router.destinations.catalogue import KINDS
 from router.destinations.document import Destination, Document
 from router.destinations.kind import AnyKind, HttpKind, OwnKind
 from router.destinations.outcome import Answer, Delivered, Outcome, Pending, TryAgain
 from router.destinations.uses import Written, uses_of
 from router.rendering.examples import BY_NAME, EXAMPLES, INCIDENTS, WHOLE
+from router.settings.templates_part import destination_of, egress_of
 from tests.contracts.http_dialects import taken
 from tests.contracts.kinds import beforehand, least, secret, told_at, variables_of
 from tests.simulators.alertmanager import Alertmanager, alertmanager
@@ -61,6 +64,12 @@ class Desk:
             "destinations": [self.written],
         }
         (self.folder / "gatecrier.yaml").write_text(json.dumps(settings))
+
+    def trial(self, template: str) -> Trial:
+        """What `templates send` makes."""
+        config = self.folder / "gatecrier.yaml"
+        settings = destination_of(config, "it", os.environ)
+        return Trial(settings, egress_of(config), wanted(config, template), WHOLE, NOW)
 
     async def sends(self, template: str, *more: str) -> tuple[int, str, str]:
         """`gatecrier templates send TEMPLATE`; in a thread, for the receivers live in this one."""
@@ -262,6 +271,39 @@ async def test_what_was_perhaps_opened_is_ended_too(desk: Desk) -> None:
     assert code == 3
     assert " bytes, not delivered: http_504; it may be taken later\n" in out
     assert [one.is_open for of_key in pager.alerts.values() for one in of_key] == [False]
+
+
+async def test_whoever_interrupts_it_leaves_nothing_open(desk: Desk) -> None:
+    pager, opened = PagerDuty(KEY), asyncio.Event()
+
+    def silent(receipt: Receipt) -> bytes | None:
+        said = pager.behave(receipt)
+        opened.set()
+        return None if b"trigger" in receipt.body else said
+
+    async with Sink(behave=silent).running() as sink:
+        desk.has(PAGER, sink.url(""))
+        trial = await asyncio.to_thread(desk.trial, "pagerduty")
+        sending = asyncio.create_task(trial.run())
+        await opened.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+
+    assert [one.is_open for of_key in pager.alerts.values() for one in of_key] == [False]
+
+
+async def test_a_secret_of_the_destination_goes_to_it_and_nowhere_else(desk: Desk) -> None:
+    told = '{"token": "{{ destination.secrets.token }}", "text": "{{ alert_message }}"}'
+    async with Sink(answer("400 Bad", b"no such token: " + KEY.encode())).running() as sink:
+        hook = {"name": "it", "kind": "webhook", "url": "-", "plain_http": True, "template": "mine"}
+        desk.variables.setenv("ROUTING_KEY", KEY)
+        desk.has({**hook, "secrets": {"token": {"env": "ROUTING_KEY"}}}, sink.url(), mine=told)
+        code, out, err = await desk.sends("mine")
+
+    assert (code, json.loads(sink.got[0].body)["token"]) == (1, KEY)
+    assert "answered 400: no such token: [redacted]" in out
+    assert KEY not in out + err
 
 
 @pytest.mark.parametrize("kind", OPENING, ids=lambda kind: kind.name)

@@ -144,7 +144,7 @@ async def test_what_fails_is_told_at_its_line(config: Path) -> None:
 @pytest.mark.parametrize(
     ("event", "line", "words"),
     [
-        ('{\n"data": {},\n}', 3, "the event is no JSON: "),
+        ('{\n"data": {}\n"x": 1}', 3, "the event is no JSON: "),
         ("[" * 100_000, None, "the event is no JSON: "),
         ('{"data": 1}', None, "the event is no event; "),
         ('{"data": {}}', None, "the event is not whole: "),
@@ -173,6 +173,21 @@ async def test_a_destination_gives_its_form_and_keeps_its_secret(config: Path) -
     assert (answer["kind"], answer["values"][0]["routing_key"]) == ("pagerduty", "[redacted]")
     assert ROUTING_KEY not in json.dumps(answer)
     assert [one["where"] for one in without["problems"] + nobody["problems"]] == ["destination"] * 2
+
+
+async def test_a_secret_that_a_template_names_is_masked_too(config: Path) -> None:
+    hook = {"name": "hook", "kind": "webhook", "url": "https://hook.example/x", "template": "mine"}
+    changed(config, destinations=[{**hook, "secrets": {"token": {"file": "key"}}}])
+    async with opened(Workshop(config)) as browser:
+        source = '{"token": "{{ destination.secrets.token }}"}'
+        answers = [await browser.post("/api/render", asking(source, destination=one)) for one in ("hook", None)]
+        _, unknown = await browser.post(
+            "/api/render", asking(source.replace("token }}", "tokn }}"), destination="hook")
+        )
+
+    assert [answer["values"] for _, answer in answers] == [[{"token": "[redacted]"}]] * 2
+    assert ROUTING_KEY not in json.dumps([answers, unknown])
+    assert [one["line"] for one in unknown["problems"]] == [1]
 
 
 def test_a_template_that_takes_long_is_tried_for_fewer_events(config: Path) -> None:

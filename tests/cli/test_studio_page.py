@@ -113,7 +113,7 @@ async def test_what_is_wrong_shows_at_its_line_while_one_types(config: Path) -> 
 
 async def test_what_is_wrong_with_the_event_shows_beside_it(config: Path) -> None:
     async with studio(config) as (page, _):
-        await after(page, page.write("#event", '{\n"data": {},\n}'))
+        await after(page, page.write("#event", '{\n"data": {}\n"x": 1}'))
         told = await page.text("#problems")
         marked = await page.run("[...document.querySelectorAll('#event-lines .bad')].map((one) => one.innerText)")
 
@@ -135,6 +135,18 @@ async def test_every_shipped_template_has_a_look(config: Path) -> None:
 
     assert empty == []
     assert page.complaints == []
+
+
+async def test_a_text_that_was_not_saved_is_still_there(config: Path) -> None:
+    async with studio(config) as (page, _):
+        await after(page, page.write("#source", '{"mine": "{{ namespace }}"}'))
+        await after(page, page.choose("#template", "slack"))
+        other = await page.run("document.querySelector('#source').value")
+        await after(page, page.choose("#template", "mine"))
+        again = await page.run("document.querySelector('#source').value")
+
+    assert other.startswith("{")
+    assert again == '{"mine": "{{ namespace }}"}'
 
 
 async def test_a_template_is_saved_under_the_name_that_is_typed(config: Path) -> None:

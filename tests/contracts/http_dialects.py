@@ -35,7 +35,7 @@ LOOPBACK = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
 WEBHOOK = least(kind_of_name("webhook"))
 KINDS: Mapping[str, Mapping[str, object]] = {
     **{kind.name: least(kind) for kind in ALL if isinstance(kind, HttpKind)},
-    "signed webhook": {**WEBHOOK, "signing_secret": {"env": "KEY"}, "headers": {"X-Auth": {"env": "HEADER"}}},
+    "signed webhook": {**WEBHOOK, "signing_secret": {"env": "KEY"}, "headers": {"Authorization": {"env": "HEADER"}}},
     "batched webhook": {**WEBHOOK, "batch_size": 10},
     "templated webhook": {**WEBHOOK, "template": "mine", "method": "PUT", "success": {"status": [200, 202]}},
     "webhook of lines": {**WEBHOOK, "template": "mine", "encoding": "ndjson", "batch_size": 10},

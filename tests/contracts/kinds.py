@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import orjson
+import pytest
 from pydantic import TypeAdapter
 
 from router.by_reference import Secret
@@ -18,7 +20,7 @@ from router.destinations.outcome import Outcome, gist
 from router.destinations.socket_settings import Endpoint
 from router.events import as_json, encode
 from router.fields import ReadingContext
-from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
+from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES, WHOLE
 from router.rendering.library import Library, Templates
 from router.rendering.rehearsal import OF_DECISIONS, OF_INCIDENTS, OF_NOTICES
 from router.rendering.renderer import Renderer
@@ -57,7 +59,8 @@ def least(kind: AnyKind) -> dict[str, object]:
         else:
             assert Path in allowed, f"the tests know no value for {key} of {kind.name}: teach them one here"
             written[key] = "x"
-    return written | ({"plain_http": True} if "plain_http" in kind.settings.model_fields else {})
+    is_http = "plain_http" in kind.settings.model_fields
+    return written | ({"plain_http": True, "headers": {"X-Canary": {"env": "HEADER"}}} if is_http else {})
 
 
 def told_at(written: Mapping[str, object], url: str) -> dict[str, object]:
@@ -149,6 +152,33 @@ def shipped(kind: AnyKind) -> Templates:
 
 def renderer(kind: AnyKind, templates: Templates) -> Renderer:
     return Renderer(templates, kind=kind.name, name="it", minimal=kind.minimal)
+
+
+def as_decided(outcome: str, *, would_reject: bool) -> bytes:
+    """An event of such a decision."""
+    event = json.loads(encode(WHOLE))
+    event["data"]["decision"].update(outcome=outcome, would_reject=would_reject, is_attempt=False, message="m")
+    event["data"].pop("corrects", None)
+    return as_json(event)
+
+
+def documents_of(kind: AnyKind, bodies: Sequence[bytes], templates: Templates | None = None) -> list[Document]:
+    """What is delivered of stored events; by the kind's own templates where no others are given."""
+    made = renderer(kind, templates or shipped(kind))
+    return [Document(orjson.loads(body)["id"], made.render(body).body) for body in bodies]
+
+
+AS_DECIDED = pytest.mark.parametrize(
+    ("event", "summary", "is_rejected"),
+    [
+        (as_decided("rejected", would_reject=True), "Rejected: ", True),
+        (as_decided("admitted", would_reject=True), "Admitted, but would reject: ", False),
+        (as_decided("admitted", would_reject=False), "Admitted: ", False),
+        (as_decided("unanswered", would_reject=True), "Unanswered request: ", False),
+    ],
+    ids=["rejected", "would reject", "admitted", "unanswered"],
+)
+"""Events as they are stored, and how a message about each begins for people."""
 
 
 def composed(kind: AnyKind, folder: Path, body: bytes) -> bytes:

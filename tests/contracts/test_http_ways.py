@@ -7,11 +7,12 @@ import ssl
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from router.destinations.dialect import MOVED_FOR
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Each, TryAgain
-from tests.contracts.http_dialects import KINDS, Sink, opened, receipt, taken, told, told_with
+from tests.contracts.http_dialects import KINDS, SECRETS, Sink, opened, receipt, settings_of, taken, told, told_with
 from tests.rendering.hostile import HOSTILE
 from tests.simulators.certificates import self_signed, stored
 from tests.simulators.sinks import answer
@@ -76,6 +77,21 @@ async def test_no_value_makes_or_changes_a_header(kind: str, tmp_path: Path) -> 
 
     assert len(others) == len(texts) - 1
     assert [one for one in others if one != first] == []
+
+
+@EACH
+async def test_an_operator_adds_headers_but_none_that_the_kind_sets(kind: str, tmp_path: Path) -> None:
+    """Nor any that the exchange itself needs: they would be doubled, or be somebody else's."""
+    async with Sink(taken(kind, tmp_path)).running() as sink:
+        await told(kind, sink.url(), tmp_path, headers={"X-Canary": {"env": "HEADER"}, "x-tenant": "4711"})
+    (got,) = sink.got
+    ours = got.headers.keys() - {"x-canary", "x-tenant", "user-agent", "accept"} | {"content-encoding"}
+
+    assert (got.headers["x-canary"], got.headers["x-tenant"]) == (SECRETS["HEADER"], "4711")
+    assert {"host", "content-type", "content-length"} <= ours
+    for name in ours:
+        with pytest.raises(ValidationError, match="is set by Gatecrier"):
+            settings_of(kind, sink.url(), tmp_path, headers={name.title(): "x"})
 
 
 OF_A_BODY = {"content-length", "webhook-signature"}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +22,18 @@ from router.destinations.kinds.jira.told import in_adf, in_wiki, told_by
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable, gist
 from router.events import as_json, encode
 from router.fields import ReadingContext
-from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES, WHOLE
-from router.rendering.library import Library, Templates
-from router.rendering.markup import Markup
-from router.rendering.rehearsal import OF_DECISIONS, OF_INCIDENTS, OF_NOTICES
-from router.rendering.renderer import Renderer
-from router.rendering.shipped import notices_folder, shipped_folder
+from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
+from router.rendering.library import Templates
 from router.rendering.template import Template
-from router.settings.snapshot import read_file
-from tests.incidents.stage import World, found
-from tests.rendering.hostile import event_with
+from tests.contracts.kinds import AS_DECIDED, documents_of, shipped
+from tests.incidents.stage import World
+from tests.rendering.hostile import bodies_of, event_with
 from tests.simulators.jira import Jira
 from tests.simulators.sinks import NOTHING, Sink, answer
 
 LOOPBACK = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
-SHIPPED = Templates(
-    Library([shipped_folder()], read_file, OF_DECISIONS).template("jira", Markup.ADF),
-    Library([notices_folder()], read_file, OF_NOTICES).template("jira", Markup.ADF),
-    None,
-    Library([shipped_folder()], read_file, OF_INCIDENTS).template("jira-incident", Markup.ADF),
-)
+SHIPPED = shipped(KIND)
+documents = partial(documents_of, KIND)
 BAD = Template.parse("bad", "{{ nothing }}")
 FAILING = Templates(BAD, BAD, None, BAD)
 STORED = [*map(as_json, INCIDENTS), *map(as_json, NOTICES), *map(encode, EXAMPLES.values())]
@@ -53,12 +45,6 @@ def settings(**written: object) -> JiraSettings:
     least = {"name": "tickets", "kind": "jira", "url": "https://shop.atlassian.net", "token": {"env": "TOKEN"},
              "project": "SEC", "email": "bot@shop.example"}  # fmt: skip
     return JiraSettings.model_validate({**least, **written}, context={"reading": reading})
-
-
-def documents(bodies: Sequence[bytes], templates: Templates = SHIPPED) -> list[Document]:
-    """What is delivered of stored events."""
-    renderer = Renderer(templates, kind="jira", name="tickets", minimal=KIND.minimal)
-    return [Document(orjson.loads(body)["id"], renderer.render(body).body) for body in bodies]
 
 
 async def told(jira: Jira, all_documents: Sequence[Document], **written: object) -> list[Outcome]:
@@ -98,11 +84,7 @@ def test_a_mistake_is_told(written: dict[str, object], words: str) -> None:
 
 
 async def test_an_incident_is_one_ticket_from_its_beginning_to_its_end(world: World) -> None:
-    world.tell(found())
-    world.pass_time(301.0)
-    world.tell(found(), found("untrusted", container="c1"))
-    world.pass_time(61.0)
-    world.tell(found("verified"), found("verified", container="c1"))
+    world.tell_of_one()
     jira = Jira()
     outcomes = await told(jira, documents([as_json(body) for body in world.bodies()]), resolve="Done")
 
@@ -279,13 +261,9 @@ JSON = st.recursive(
 NEARLY = st.fixed_dictionaries({}, optional=dict.fromkeys(("key", "severity", "summary", "text", "links"), JSON))
 
 
-@given(JSON | NEARLY)
-def test_whatever_a_template_makes_becomes_a_ticket(made: object) -> None:
+@given(bodies_of(JSON | NEARLY))
+def test_whatever_a_template_makes_becomes_a_ticket(body: bytes) -> None:
     """A 400 for ever would be a lost alert."""
-    try:
-        body = orjson.dumps(made)
-    except TypeError:  # lone surrogates: no document has them
-        return
     said = told_by(Document("event-1", body))
 
     assert 0 < len(said.summary) <= 255
@@ -308,22 +286,12 @@ def test_what_others_wrote_stands_in_a_block_of_code() -> None:
     assert [one["type"] for one in adf["content"]] == ["codeBlock"]  # type: ignore[attr-defined]  # JSON
 
 
-@pytest.mark.parametrize(
-    ("outcome", "would_reject", "summary"),
-    [
-        ("rejected", True, "Rejected: "),
-        ("admitted", True, "Admitted, but would reject: "),
-        ("admitted", False, "Admitted: "),
-        ("unanswered", True, "Unanswered request: "),
-    ],
-)
-def test_a_ticket_says_what_the_cluster_was_told(outcome: str, would_reject: object, summary: str) -> None:
-    event = json.loads(encode(WHOLE))
-    event["data"]["decision"].update(outcome=outcome, would_reject=would_reject, is_attempt=False)
-    said = told_by(documents([as_json(event)])[0])
+@AS_DECIDED
+def test_a_ticket_says_what_the_cluster_was_told(event: bytes, summary: str, *, is_rejected: bool) -> None:
+    said = told_by(documents([event])[0])
 
     assert said.summary.startswith(summary)
-    assert ("Gatecrier rejected" in said.text) is (outcome == "rejected")
+    assert ("Gatecrier rejected" in said.text) is is_rejected
 
 
 def test_what_is_too_large_is_sent_shorter() -> None:

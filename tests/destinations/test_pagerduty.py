@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +23,18 @@ from router.destinations.outcome import Delivered, Outcome, TryAgain, Undelivera
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES, WHOLE
-from router.rendering.library import Library, Templates
-from router.rendering.rehearsal import OF_DECISIONS, OF_INCIDENTS, OF_NOTICES
-from router.rendering.renderer import Renderer
-from router.rendering.shipped import notices_folder, shipped_folder
+from router.rendering.library import Templates
 from router.rendering.template import Template
-from router.settings.snapshot import read_file
+from tests.contracts.kinds import documents_of, shipped
 from tests.incidents.stage import World, found
-from tests.rendering.hostile import ANY_TEXT
+from tests.rendering.hostile import ANY_TEXT, bodies_of
 from tests.simulators.pagerduty import PagerDuty, refusals, refusals_of_change
 from tests.simulators.sinks import Sink
 
 KEY = "0123456789abcdef0123456789abcdef"
 LOOPBACK = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
-SHIPPED = Templates(
-    Library([shipped_folder()], read_file, OF_DECISIONS).template("pagerduty"),
-    Library([notices_folder()], read_file, OF_NOTICES).template("pagerduty"),
-    None,
-    Library([shipped_folder()], read_file, OF_INCIDENTS).template("pagerduty-incident"),
-)
+SHIPPED = shipped(KIND)
+documents = partial(documents_of, KIND)
 BAD = Template.parse("bad", "{{ nothing }}")
 
 
@@ -49,12 +43,6 @@ def settings(key: str = KEY, **written: object) -> PagerdutySettings:
     return PagerdutySettings.model_validate(
         {"name": "pager", "kind": "pagerduty", "routing_key": {"env": "KEY"}, **written}, context={"reading": reading}
     )
-
-
-def documents(bodies: Sequence[bytes], templates: Templates = SHIPPED) -> list[Document]:
-    """What is delivered of stored events."""
-    renderer = Renderer(templates, kind="pagerduty", name="pager", minimal=KIND.minimal)
-    return [Document(orjson.loads(body)["id"], renderer.render(body).body) for body in bodies]
 
 
 def sent(body: bytes, event_id: str = "event-1") -> dict[str, Any]:
@@ -265,13 +253,9 @@ NEARLY = st.fixed_dictionaries(
 )
 
 
-@given(JSON | NEARLY)
-def test_whatever_a_template_makes_is_taken(made: object) -> None:
+@given(bodies_of(JSON | NEARLY))
+def test_whatever_a_template_makes_is_taken(body: bytes) -> None:
     """A 400 for ever would be a lost alert."""
-    try:
-        body = orjson.dumps(made)
-    except TypeError:  # lone surrogates: no document has them
-        return
     event = sent(body)
 
     assert event["routing_key"] == KEY

@@ -11,9 +11,10 @@ from yarl import URL
 
 from router.destinations.catalogue import DestinationSettings, kind_of, open_destination
 from router.destinations.egress import EgressSettings
+from router.destinations.headers import checked_headers
 from router.destinations.kinds.sysdig import REGIONS, SysdigSettings
 from router.destinations.over_http import HttpDestination
-from router.destinations.settings import HttpSettings, checked_headers, checked_url
+from router.destinations.settings import HttpSettings, checked_url
 from router.fields import ReadingContext
 from router.rendering.markup import Markup
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +22,20 @@ from router.destinations.outcome import Delivered, Outcome, TryAgain, Undelivera
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES, WHOLE
-from router.rendering.library import Library, Templates
+from router.rendering.library import Templates
 from router.rendering.markup import Markup
-from router.rendering.rehearsal import OF_DECISIONS, OF_INCIDENTS, OF_NOTICES
-from router.rendering.renderer import Renderer
-from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
-from router.settings.snapshot import read_file
-from tests.incidents.stage import World, found
-from tests.rendering.hostile import event_with
+from tests.contracts.kinds import AS_DECIDED, documents_of, shipped
+from tests.incidents.stage import World
+from tests.rendering.hostile import bodies_of, event_with
 from tests.simulators.sinks import Sink
 from tests.simulators.teams import Teams, in_markdown, marks, refusals, texts
 
 FLOW = "https://prod-1.westeurope.logic.azure.com:443/workflows/1/triggers/manual/paths/invoke?sig=secret"
 LOOPBACK = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
 CARDS = Markup.ADAPTIVE_CARD
-SHIPPED = Templates(
-    Library([shipped_folder()], read_file, OF_DECISIONS).template("teams", CARDS),
-    Library([notices_folder()], read_file, OF_NOTICES).template("teams", CARDS),
-    None,
-    Library([shipped_folder()], read_file, OF_INCIDENTS).template("teams-incident", CARDS),
-)
+SHIPPED = shipped(KIND)
+documents = partial(documents_of, KIND)
 BAD = Template.parse("bad", "{{ nothing }}")
 STORED = [*map(as_json, INCIDENTS), *map(as_json, NOTICES), *map(encode, EXAMPLES.values())]
 HOSTILE = "[registry.example](https://evil.example) <at>SOC</at> {{DATE(2026-01-01T00:00:00Z)}} [a][b]"
@@ -53,12 +46,6 @@ def settings(url: str = FLOW, **written: object) -> TeamsSettings:
     return TeamsSettings.model_validate(
         {"name": "soc", "kind": "teams", "url": {"env": "URL"}, **written}, context={"reading": reading}
     )
-
-
-def documents(bodies: Sequence[bytes], templates: Templates = SHIPPED) -> list[Document]:
-    """What is delivered of stored events."""
-    renderer = Renderer(templates, kind="teams", name="soc", minimal=KIND.minimal)
-    return [Document(orjson.loads(body)["id"], renderer.render(body).body) for body in bodies]
 
 
 def sent(body: bytes) -> dict[str, Any]:
@@ -101,11 +88,7 @@ def test_other_hosts_are_taken(host: str) -> None:
 
 
 async def test_an_incident_is_told_from_its_beginning_to_its_end(world: World) -> None:
-    world.tell(found())
-    world.pass_time(301.0)
-    world.tell(found(), found("untrusted", container="c1"))
-    world.pass_time(61.0)
-    world.tell(found("verified"), found("verified", container="c1"))
+    world.tell_of_one()
     teams = Teams()
     async with Sink(behave=teams.behave).running() as sink:
         destination = open_destination(settings(sink.url(), plain_http=True), LOOPBACK)
@@ -160,23 +143,12 @@ def test_a_template_of_ones_own_is_safe_in_text_blocks_too() -> None:
     assert [marks(card) for card in texts_of] == [["]("]] * 4  # our own link
 
 
-@pytest.mark.parametrize(
-    ("outcome", "more", "title"),
-    [
-        ("rejected", {"would_reject": True}, "Rejected: "),
-        ("admitted", {"would_reject": True}, "Admitted, but would reject: "),
-        ("admitted", {"would_reject": False}, "Admitted: "),
-        ("unanswered", {"would_reject": True}, "Unanswered request: "),
-    ],
-)
-def test_a_card_says_what_the_cluster_was_told(outcome: str, more: dict[str, object], title: str) -> None:
-    event = json.loads(encode(WHOLE))
-    event["data"]["decision"].update(more, outcome=outcome, is_attempt=False, message="m")
-    event["data"].pop("corrects", None)
-    card = sent(documents([as_json(event)])[0].body)
+@AS_DECIDED
+def test_a_card_says_what_the_cluster_was_told(event: bytes, summary: str, *, is_rejected: bool) -> None:
+    card = sent(documents([event])[0].body)
 
-    assert next(texts(card)).startswith(title)
-    assert ("Gatecrier rejected" in read(card)) is (outcome == "rejected")
+    assert next(texts(card)).startswith(summary)
+    assert ("Gatecrier rejected" in read(card)) is is_rejected
 
 
 @pytest.mark.parametrize(
@@ -199,14 +171,9 @@ JSON = st.recursive(
 )
 
 
-@given(JSON)
-def test_whatever_a_template_makes_becomes_a_card(made: object) -> None:
+@given(bodies_of(JSON))
+def test_whatever_a_template_makes_becomes_a_card(body: bytes) -> None:
     """What a flow refuses later nobody would see."""
-    try:
-        body = orjson.dumps(made)
-    except TypeError:  # lone surrogates: no document has them
-        return
-
     assert read(sent(body))
 
 

@@ -146,7 +146,7 @@ def _condition(data: bytes) -> Iterator[Hashable]:
 
 def _review(data: bytes) -> Iterator[Hashable]:
     request, objects = finish(read_review(memoryview(data)))
-    finish(read_workload(request, objects, frozenset({"image.csi.example"})))
+    finish(read_workload(request, objects, frozenset({"image.csi.example"}), "gatecrier.dev/break-glass"))
     yield from _NOTHING
 
 

@@ -67,6 +67,14 @@ class World:
         self.number = 0
         self.consume()  # the first look begins at the end
 
+    def tell_of_one(self) -> None:
+        """An incident from its beginning to its end: opened, changed, resolved."""
+        self.tell(found())
+        self.pass_time(301.0)
+        self.tell(found(), found("untrusted", container="c1"))
+        self.pass_time(61.0)
+        self.tell(found("verified"), found("verified", container="c1"))
+
     def pass_time(self, seconds: float) -> None:
         """Let both clocks go on, and do what is due."""
         self.own += seconds

@@ -32,6 +32,8 @@ def event(decision: dict[str, Any] | None = None, request: object = None, worklo
         ({}, "ImagesRejected"),
         ({"outcome": "admitted"}, "ImagesWouldBeRejected"),
         ({"outcome": "admitted", "would_reject": False}, None),
+        ({"outcome": "admitted", "break_glass": "the registry is down"}, "ImagesLetIn"),
+        ({"outcome": "admitted", "would_reject": False, "break_glass": "the registry is down"}, None),
         ({"outcome": "unanswered"}, None),
     ],
 )

@@ -16,9 +16,10 @@ from router.outbox import NewEvent, Selection
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.stored import Stretch
 from router.readiness import grouping, ledger
-from router.readiness.driver import Readiness, ReadinessDriver
+from router.readiness.driver import SOON, Readiness, ReadinessDriver
 from router.readiness.judging import Scan
 from router.readiness.settings import ReadinessSettings
+from router.readiness.watching import BEAT
 from router.routing import IncidentSettings, RouteSettings
 from tests.incidents.stage import NOW
 from tests.outbox.stage import Clock
@@ -164,3 +165,23 @@ async def test_what_was_not_seen_for_some_windows_is_forgotten(stage: Stage) -> 
     assert (
         await stage.outbox.read(lambda connection: connection.execute("SELECT * FROM seen_namespaces").fetchall()) == []
     )
+
+
+async def test_the_first_beat_is_soon_after_the_first_gate_is_heard_of(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gate is heard of just after the first look: nobody waits a whole beat for that."""
+    slept: list[float] = []
+    stage.driver.is_watching = lambda: bool(slept)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("router.readiness.driver.asyncio.sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        await stage.driver.run()
+
+    assert slept == [SOON, BEAT]
+    assert await stage.outbox.read(ledger.watch) is not None

@@ -62,6 +62,18 @@ ANY_TEXT = st.one_of(
 """Texts with everything in them, lone surrogates too."""
 
 
+def bodies_of(values: st.SearchStrategy[object]) -> st.SearchStrategy[bytes]:
+    """The documents that say these; none where there are lone surrogates, which no document has."""
+
+    def body(value: object) -> bytes:
+        try:
+            return orjson.dumps(value)
+        except TypeError:
+            return b""
+
+    return values.map(body).filter(bool)
+
+
 def shape_of(value: object) -> object:
     """Keys and kinds, without the values."""
     match value:

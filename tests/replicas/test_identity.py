@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import ssl
+import stat
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -12,9 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from router.errors import ConfigurationError
+from router.errors import ConfigurationError, ReplicaError
 from router.pem import Pair
-from router.replicas.identity import NAME, Identity, identity
+from router.replicas.identity import NAME, Identity, identity, keep, kept
 from router.server.certificates import self_signed
 from router.tls import show
 
@@ -140,3 +142,23 @@ def test_a_self_signed_authority_of_somebody_else_vouches_for_nobody() -> None:
 def test_what_can_sign_nothing_is_told(pair: Pair) -> None:
     with pytest.raises(ConfigurationError, match=r"webhook\.tls"):
         identity(pair, NOW)
+
+
+def test_what_is_kept_for_commands_is_for_our_user_alone(tmp_path: Path) -> None:
+    path, first, second = tmp_path / "outbox.db.replica", *(identity(webhook(KEYS["p256"]()), NOW) for _ in range(2))
+    keep(first, path)
+    keep(second, path)
+
+    assert kept(path) == second
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["outbox.db.replica"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no identity"])
+def test_where_nothing_is_kept_it_is_said_where_to_ask(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "outbox.db.replica"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(ReplicaError, match="at the collector itself"):
+        kept(path)

@@ -200,9 +200,7 @@ def test_whoever_is_the_trouble_is_not_told_of_it_but_where_nobody_else_is() -> 
     assert heard({**both, "destinations": ["siem"]}, "siem") == ("siem",)
 
 
-@pytest.mark.parametrize(
-    ("about", "words"), [(["scan"], "no version tells of scans yet"), ([], "at least 1"), (["x"], "'decisions' or")]
-)
+@pytest.mark.parametrize(("about", "words"), [([], "at least 1"), (["x"], "'decisions', 'scan' or")])
 def test_a_route_is_about_something_that_there_is(about: list[str], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         ROUTE.validate_python({"about": about})

@@ -9,6 +9,7 @@ import pytest
 from router.destinations.kinds.alertmanager import AlertmanagerSettings
 from router.errors import ConfigurationError
 from router.fields import ListenAddress
+from router.policy.ends import end_text
 from router.rendering.shipped import shipped_folder
 from router.settings.loading import Loaded, Refused, attempt, load
 from router.verdict import Mode
@@ -217,6 +218,30 @@ def test_enforcing_without_pinning_is_a_warning(tmp_path: Path) -> None:
 
 
 EXEMPTION = 'exemptions: [{pattern: "r.example/*", namespaces: [shop], until: 2999-12-31, reason: "SEC-1"}]\n'
+
+
+def test_the_overrides_of_the_contract_are_read_as_they_are_meant(tmp_path: Path) -> None:
+    """Their names are what operators write."""
+    text = """
+break_glass:
+  annotation: gatecrier.dev/break-glass   # its value is the justification
+  allowed: {users: [oncall@example.com], groups: [sre]}
+  min_justification: 10                   # characters
+  for: 4h                                 # how long the digests of that object are let in in that namespace
+exemptions:                               # let in although their rule fails; each is told, and told again when it ends
+  - pattern: "registry.example/legacy/*"
+    namespaces: ["batch-*"]
+    until: 2026-12-31                     # the end of that day, UTC; or an RFC 3339 time
+    reason: "SEC-4711: signed from 1.8 on"
+    even_invalid: true
+"""
+    settings = loaded(tmp_path, SMALL + text).settings
+    (exemption,) = settings.exemptions
+
+    assert settings.break_glass is not None
+    assert settings.break_glass.for_ == 4 * 3600.0
+    assert settings.break_glass.allowed.groups == ("sre",)
+    assert (end_text(exemption.until), exemption.even_invalid) == ("2027-01-01T00:00:00Z", True)
 
 
 def test_an_exemption_that_lasts_is_no_warning_and_one_that_has_ended_is(tmp_path: Path) -> None:

@@ -47,7 +47,6 @@ def test_a_route_whose_events_another_takes_is_refused(routes: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("about", "words"),
     [
-        ("[scan]", "no version tells of scans yet; write decisions or gatecrier"),
         ("[decision]", "decisions"),
         ("[]", "at least 1 item"),
         ("gatecrier", "a list"),

@@ -122,8 +122,8 @@ def webhooks(server: ApiServer, port: int, *, detect: str) -> Json:
     for one in made["webhooks"]:
         path = one["clientConfig"]["service"]["path"]
         one["clientConfig"] = {"url": f"https://127.0.0.1:{port}{path}", "caBundle": authority}
-        assert one["failurePolicy"] == ("Ignore" if path == "/validate/detect" else "Fail")
-        if path == "/validate/detect":
+        assert one["failurePolicy"] == ("Fail" if path == "/validate/enforce" else "Ignore")
+        if path != "/validate/enforce":
             one["failurePolicy"] = detect
     return made
 
@@ -146,6 +146,7 @@ async def installed(
             "processes": 2,
         },
         enforcement={"label": LABEL},
+        routes={"destinations": ["archive"], "routes": [{"about": ["gatecrier"], "destinations": ["archive"]}]},
         registries=[{"host": host, "plain_http": True} for host in {"127.0.0.1:9", nowhere}],
         verifiers=[{"name": "keys", "kind": "cosign", "keys": [{"name": "release", "pem": KEY}]}],
         policy=[
@@ -194,11 +195,17 @@ async def test_whoever_switches_the_label_switches_the_mode(cluster: Cluster, tm
         await cluster.must("PATCH", "/api/v1/namespaces/watched", {"metadata": {"labels": {LABEL: None}}})
         await until_answered(cluster, "watched", 201)
         off, _, _ = await cluster.create("off")
-        await program.place.until_archived(4)
+        await program.place.until_archived(6)
 
     assert off == 201
     assert "denied the request: r.example/other/app:1 (container c0): denied" in said
-    told = [recorded.mapping(event["data"]) for event in program.place.events]
+    everything = [recorded.mapping(event["data"]) for event in program.place.events]
+    told = [one for one in everything if "decision" in one]
+    switched = [recorded.mapping(recorded.mapping(one["notice"])["facts"]) for one in everything if "notice" in one]
+    assert [(one["namespace"], one["before"], one["after"], one["user"]) for one in switched] == [
+        ("watched", "detect", "enforce", "admin"),
+        ("watched", "enforce", "detect", "admin"),
+    ]
     decisions = {
         (str(recorded.mapping(one["request"])["namespace"]), str(decision["mode"]), str(decision["outcome"]))
         for one in told

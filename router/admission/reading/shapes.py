@@ -83,6 +83,18 @@ class Metadata(Struct, gc=False, frozen=True, rename="camel"):
     owner_references: Raw = MISSING
 
 
+class NamespaceMetadata(Struct, gc=False, frozen=True):
+    """A namespace's metadata."""
+
+    labels: Raw = MISSING
+
+
+class Namespace(Struct, gc=False, frozen=True):
+    """A namespace, for its labels."""
+
+    metadata: NamespaceMetadata | None = None
+
+
 class PodSpec(Struct, gc=False, frozen=True, rename="camel"):
     """What a Pod runs."""
 

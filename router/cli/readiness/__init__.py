@@ -55,6 +55,9 @@ def add(subcommands: Subcommands) -> None:
         "--since", metavar="DURATION", type=duration, help="judge by the last 7d, 24h ... (default: readiness.window)"
     )
     parser.add_argument("--what-if", metavar="CONFIG", type=Path, help="judge what was seen by this configuration")
+    parser.add_argument(
+        "--policy-report", action="store_true", help="PolicyReports and OpenReports' Reports as YAML, for their tools"
+    )
     parser.add_argument("--markdown", action="store_true", help="a report in Markdown, for people")
     configured(parser, _run, of_collector=True)
     forms(parser, is_live=False)
@@ -64,8 +67,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from router.cli.readiness import report  # noqa: PLC0415 - imported only where it is needed
     from router.settings.readiness_part import readiness_of  # noqa: PLC0415 - the same
 
-    if arguments.markdown and (arguments.json or arguments.jsonl):
-        raise MisusedError("--markdown and --json exclude each other: one is for people, the other for programs")
+    wanted = [name for name in ("markdown", "policy_report", "json", "jsonl") if getattr(arguments, name)]
+    if len(wanted) > 1:
+        raise MisusedError(f"--{' and --'.join(wanted).replace('_', '-')} exclude each other: ask for one form")
     part = readiness_of(arguments.config)
     if arguments.since is not None:
         part = part.model_copy(update={"readiness": part.readiness.model_copy(update={"window": arguments.since})})
@@ -96,6 +100,7 @@ async def _found(arguments: argparse.Namespace, part: ReadinessPart) -> Sequence
 
 def _reports(connection: sqlite3.Connection, part: ReadinessPart, namespace: str | None) -> Sequence[Report]:
     from router.cli.readiness.report import LISTED, Report  # noqa: PLC0415 - as above
+    from router.outbox import grants  # noqa: PLC0415 - the same
     from router.readiness import reading  # noqa: PLC0415 - the same
 
     settings, now = part.readiness, time.time()
@@ -108,6 +113,7 @@ def _reports(connection: sqlite3.Connection, part: ReadinessPart, namespace: str
             reading.images(connection, one.namespace, since, LISTED, is_open=True),
             reading.exempted(connection, one.namespace, since, LISTED),
             ends,
+            grants.in_force(connection, one.namespace, now),
         )
         for one in found
     ]
@@ -115,6 +121,9 @@ def _reports(connection: sqlite3.Connection, part: ReadinessPart, namespace: str
 
 def _text(arguments: argparse.Namespace, reports: Sequence[Report]) -> str:
     from router.cli.readiness.markdown import markdown  # noqa: PLC0415 - as above
+    from router.cli.readiness.policy_reports import policy_reports  # noqa: PLC0415 - the same
     from router.cli.readiness.report import text_of  # noqa: PLC0415 - the same
 
+    if arguments.policy_report:
+        return policy_reports(reports, time.time())
     return markdown(reports) if arguments.markdown else text_of(reports, is_one=arguments.namespace is not None)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from router.cli.answering import moment
-from router.cli.readiness.report import LISTED, Report, exemption_of, owner_of, what_of
+from router.cli.readiness.report import LISTED, Report, exemption_of, grant_of, owner_of, what_of
 from router.readiness.sighting import Image
 from router.readiness.wording import missing_words, next_steps
 from router.text import more, one_line
@@ -58,6 +58,11 @@ def _section(report: Report) -> Iterator[str]:
         yield "### Let in by exemptions"
         yield ""
         yield from (f"- {as_text(exemption_of(exempted, report))}" for exempted in report.exempted)
+    if report.grants:
+        yield ""
+        yield "### Let in by break-glass"
+        yield ""
+        yield from (f"- {as_text(grant_of(grant))}" for grant in report.grants)
     if one.judged.missing:
         yield ""
         yield "### Not known"

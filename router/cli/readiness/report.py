@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from router.cli.answering import Object, moment, moment_or_none
 from router.cli.exit_codes import NO, UNKNOWN, YES
 from router.cli.tables import table
+from router.decision import Grant
 from router.readiness.judging import State
 from router.readiness.reading import Exempted, Overview
 from router.readiness.settings import ReadinessSettings
@@ -32,6 +33,8 @@ class Report:
     """What exemptions have let in."""
     ends: Mapping[str, float] = field(default_factory=dict)
     """When exemptions end, in seconds since 1970, by their pattern; what ended or was taken away is not among them."""
+    grants: Sequence[Grant] = ()
+    """What break-glass lets in now."""
 
     def end_of(self, exempted: Exempted) -> str | None:
         """When what has let that in ends; None where it is not there any more."""
@@ -91,6 +94,9 @@ def lines_of(report: Report) -> Iterator[str]:
     if report.exempted:
         yield "  let in by exemptions:"
         yield from (f"    {exemption_of(one, report)}" for one in report.exempted)
+    if report.grants:
+        yield "  let in by break-glass, and refused again at its end where it still fails:"
+        yield from (f"    {grant_of(one)}" for one in report.grants)
     if overview.judged.missing:
         yield "  not known:"
     for one in overview.judged.missing:
@@ -104,6 +110,12 @@ def _image_lines(image: Image, namespace: str) -> Iterator[str]:
     yield f"  seen {image.times} times, from {moment(image.first_at)} to {moment(image.last_at)}"
     for step in next_steps(image, namespace):
         yield one_line(f"  {step}")
+
+
+def grant_of(one: Grant) -> str:
+    """What break-glass lets in, by whom and until when."""
+    images = ", ".join(image.reference for image in one.images)
+    return one_line(f"{images}: by {one.by} until {moment(one.until)}: {one.justification}")
 
 
 def exemption_of(one: Exempted, report: Report) -> str:
@@ -152,6 +164,16 @@ def as_object(report: Report) -> Object:
                 "last_seen": moment(one.last_at),
             }
             for one in report.exempted
+        ],
+        "granted": [
+            {
+                "id": one.id,
+                "until": moment(one.until),
+                "by": one.by,
+                "justification": one.justification,
+                "images": [image.reference for image in one.images],
+            }
+            for one in report.grants
         ],
         "not_known": [{"code": one.value, "meaning": meaning, "what_to_do": step} for one, (meaning, step) in words],
     }

@@ -9,7 +9,8 @@ Rules:
     where a minimal payload would go out.
 (3) A document that does not show `MARK` goes nowhere where it would open something: nobody could know it for a test,
     and to end it could end something real.
-(4) What it may have opened is ended by the kind's own word for that, with the receipt that it was given.
+(4) What it may have opened is ended by the kind's own word for that, with the receipt that it was given; also where
+    whoever sends it interrupts that.
 (5) A receipt that comes later is waited for, `PATIENCE` in all; the ending is tried again for as long, nothing else is.
 """
 
@@ -113,7 +114,7 @@ class Trial:
         """Deliver it, and end what it has opened; raises nothing that is the receiver's doing."""
         destination = self._channel.destination
         try:
-            outcome = await _answer(destination, self.document, _is_pending)
+            outcome = await self._told(destination)
             told = Told(self.document, outcome, heard=self._heard)
             told.is_sent = bool(self._heard) or not isinstance(outcome, Delivered) or not self._is_over_http
             ending = self._to_end(outcome) if told.is_sent else None
@@ -123,12 +124,25 @@ class Trial:
         finally:
             await destination.close()
 
+    async def _told(self, destination: Destination) -> Outcome:
+        """What is answered; whoever does not wait for it leaves nothing open either."""
+        try:
+            return await _answer(destination, self.document, _is_pending)
+        except asyncio.CancelledError:
+            if (ending := self._to_end(_UNSEEN)) is not None:
+                await destination.deliver([ending])
+            raise
+
     def _to_end(self, outcome: Outcome) -> Document | None:
         if self._ending is None or isinstance(outcome, Undeliverable):
             return None
         ending = self._ending(self.document)
         receipt = outcome.receipt if isinstance(outcome, Delivered) else ""
         return None if ending is None else replace(ending, receipt=receipt)
+
+
+_UNSEEN = TryAgain("timeout")
+"""What is known of an attempt that nobody has waited for."""
 
 
 def _is_pending(outcome: Outcome) -> bool:

@@ -37,7 +37,7 @@ from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
 from router.by_reference import Secret
 from router.destinations.dialect import Exchange, Post, UnansweredError, judge_by_status
-from router.destinations.document import Document
+from router.destinations.document import Document, text_of
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.settings import HttpSettings, checked_token, checked_url, revealed
@@ -71,6 +71,7 @@ Alert = Mapping[str, object]
 class AlertmanagerSettings(HttpSettings):
     """Alertmanager, by its API v2."""
 
+    own_headers = frozenset({"authorization"})
     kind: Literal["alertmanager"]
     """Alertmanager."""
     urls: Annotated[tuple[str, ...], Field(min_length=1, max_length=10)]
@@ -192,10 +193,10 @@ def alert_of(body: bytes) -> dict[str, object]:
         made = orjson.loads(body)
         orjson.dumps(made)
     except (ValueError, TypeError):  # no JSON, or nested more deeply than it can be written again
-        made = body.decode(errors="replace")
+        made = text_of(body)
     if isinstance(made, dict) and isinstance(made.get("labels"), dict):
         return made
-    return {"labels": {}, "annotations": {"summary": made if isinstance(made, str) else body.decode()}}
+    return {"labels": {}, "annotations": {"summary": made if isinstance(made, str) else text_of(body)}}
 
 
 def _texts(members: object, limit: int) -> dict[str, str]:

@@ -24,7 +24,7 @@ from pydantic import Field, model_validator
 
 from router.by_reference import Secret
 from router.destinations.dialect import OneRequest, Post
-from router.destinations.document import Document
+from router.destinations.document import Document, object_in, text_of
 from router.destinations.kind import HttpKind
 from router.destinations.settings import BatchSettings, checked_token, checked_url
 from router.errors import TemplateError
@@ -62,6 +62,7 @@ TagValue = Annotated[str, Field(pattern=r"^[^,\s]{1,200}$")]
 class DatadogSettings(BatchSettings):
     """Datadog, by the intake of logs."""
 
+    own_headers = frozenset({"dd-api-key"})
     kind: Literal["datadog"]
     """Datadog, by the intake of logs."""
     site: Site | None = None
@@ -125,12 +126,8 @@ class DatadogDialect(OneRequest):
 
 def mended(body: bytes, now: float) -> dict[str, object]:
     """The log that a template made, or that carries what it made, so that Datadog keeps it."""
-    try:
-        made = orjson.loads(body)
-    except ValueError:
-        made = None
-    if not isinstance(made, dict):
-        made = {"message": body.decode(errors="replace")}
+    if (made := object_in(body)) is None:
+        made = {"message": text_of(body)}
     log = {name: one for name, one in made.items() if isinstance(one, str) or name not in _TEXTS}
     if "timestamp" in log and not _is_taken(log["timestamp"], now):
         del log["timestamp"]

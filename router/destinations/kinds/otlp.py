@@ -24,10 +24,10 @@ import orjson
 from pydantic import Field, model_validator
 
 from router.destinations.dialect import TOO_LARGE, Exchange, OneRequest, Post, Reply, judge_by_status
-from router.destinations.document import Document
+from router.destinations.document import Document, object_in, text_of
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Each, Outcome, TryAgain, Undeliverable
-from router.destinations.settings import BatchSettings, Headers, checked_url, revealed
+from router.destinations.settings import BatchSettings, checked_url
 from router.rendering.filters import map_severity
 from router.rendering.markup import cut_chars
 from router.rendering.minimal import MESSAGE_LIMIT, Because, cluster_of, message_of, milliseconds_of, severity_of
@@ -49,8 +49,6 @@ class OtlpSettings(BatchSettings):
     """The whole endpoint, such as `https://otel.example:4318/v1/logs`."""
     resource: Annotated[dict[Name, Name], Field(max_length=50)] = Field(default_factory=dict)
     """Attributes of the resource, beside `service.name` and `k8s.cluster.name`."""
-    headers: Headers = Field(default_factory=dict)
-    """Headers that are sent besides; a value may be a reference."""
 
     compression: Literal["none", "gzip"] = "gzip"
     """How the body of a request is compressed; limits count what it is before."""
@@ -73,8 +71,7 @@ class OtlpDialect(OneRequest):
     worth_another_try = AGAIN
 
     def __init__(self, settings: OtlpSettings) -> None:
-        extra = {name: revealed(value) for name, value in settings.headers.items()}
-        self._headers = extra | {"Content-Type": "application/json"}
+        self._headers = {"Content-Type": "application/json"}
         self._resource = settings.resource
 
     def compose(self, documents: Sequence[Document], now: float) -> Post:  # noqa: ARG002 - records have their own
@@ -107,17 +104,14 @@ class OtlpDialect(OneRequest):
         try:
             return orjson.dumps({**made, "resource": {**made["resource"], "attributes": attributes}})
         except (TypeError, RecursionError):  # nested more deeply than it can be written again
-            return orjson.dumps(_logs_of(_record(body.decode(errors="replace")), attributes))
+            return orjson.dumps(_logs_of(_record(text_of(body)), attributes))
 
 
 def mended(body: bytes) -> dict[str, Any]:
     """The `ResourceLogs` that a template made, or that carries what it made, with a list of attributes."""
-    try:
-        made = orjson.loads(body)
-    except ValueError:
-        made = None
-    if not isinstance(made, dict) or not isinstance(made.get("scopeLogs"), list):
-        return _logs_of(_record(body.decode(errors="replace")), [])
+    made = object_in(body)
+    if made is None or not isinstance(made.get("scopeLogs"), list):
+        return _logs_of(_record(text_of(body)), [])
     resource = made.get("resource")
     resource = resource if isinstance(resource, dict) else {}
     attributes = resource.get("attributes")

@@ -32,7 +32,7 @@ from pydantic import Field, model_validator
 
 from router.by_reference import Secret
 from router.destinations.dialect import Exchange, OneRequest, Post, Reply, judge_by_status
-from router.destinations.document import Document
+from router.destinations.document import Document, text_of
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.settings import HttpSettings, checked_url
@@ -172,12 +172,12 @@ def _event(document: Document) -> dict[str, object]:
     try:
         made = document.parsed()
     except ValueError:
-        made = document.body.decode(errors="replace")
+        made = text_of(document.body)
     if isinstance(made, dict):
         needs_payload = made.get("event_action") not in ("acknowledge", "resolve")
         if isinstance(made.get("payload"), dict) or not needs_payload:
             return dict(made)
-    text = made if isinstance(made, str) else document.body.decode(errors="replace")
+    text = made if isinstance(made, str) else text_of(document.body)
     return {"payload": {"summary": text}}
 
 

@@ -26,7 +26,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from router.by_reference import RelativePath, Secret
 from router.destinations.dialect import OneRequest, Post, Reply
-from router.destinations.document import Document
+from router.destinations.document import Document, text_of
 from router.destinations.grants import ClientCredentials
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Answer, TryAgain
@@ -56,6 +56,7 @@ _Id = Annotated[str, StringConstraints(pattern="^[0-9A-Za-z.-]{1,100}$")]
 class SentinelSettings(BatchSettings):
     """Microsoft Sentinel, by the Logs Ingestion API."""
 
+    own_headers = frozenset({"authorization"})
     kind: Literal["sentinel"]
     """Microsoft Sentinel, by the Logs Ingestion API."""
     url: str
@@ -137,7 +138,7 @@ def _mended(made: Mapping[str, object], now: float) -> dict[str, object]:
 
 
 def _with_text(body: bytes, now: float) -> dict[str, object]:
-    return {"TimeGenerated": timestamp(now), "Message": cut_bytes(body.decode(errors="replace"), FIELD_BYTES // 2)}
+    return {"TimeGenerated": timestamp(now), "Message": cut_bytes(text_of(body), FIELD_BYTES // 2)}
 
 
 def _time(value: object, now: float) -> str:

@@ -30,11 +30,10 @@ from email.policy import SMTP
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 
-import orjson
 from pydantic import Field, model_validator
 
 from router.by_reference import Secret
-from router.destinations.document import Document
+from router.destinations.document import Document, said_by
 from router.destinations.kind import OwnKind
 from router.destinations.mail import TAKEN, Account, Answers, GreetingError, Posting, TlsMissingError
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
@@ -242,10 +241,7 @@ def mail_of(document: Document, sender: str, recipients: Sequence[str]) -> Email
 
 
 def _object(body: bytes) -> Mapping[str, object]:
-    try:
-        made = orjson.loads(body)
-    except ValueError:
-        made = body.decode(errors="replace")
+    made = said_by(body)
     return made if isinstance(made, dict) else {"text": as_text(made)}
 
 
@@ -283,11 +279,6 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     return as_json(mail), "application/json"
 
 
-def sent(settings: SmtpSettings, document: Document) -> bytes:
-    """The mail as a server is given it."""
-    return mail_of(document, settings.from_, tuple(dict.fromkeys(settings.to))).as_bytes(policy=SMTP)
-
-
 KIND = OwnKind(
     settings=SmtpSettings,
     destination=SmtpDestination,
@@ -295,5 +286,7 @@ KIND = OwnKind(
     deduplicates="`Message-ID`, by whoever reads it",
     updates="a mail in the same thread",
     minimal=minimal,
-    sent=sent,
+    sent=lambda settings, document: mail_of(document, settings.from_, [*dict.fromkeys(settings.to)]).as_bytes(
+        policy=SMTP
+    ),
 )

@@ -31,7 +31,7 @@ from pydantic import Field, model_validator
 
 from router.by_reference import Secret
 from router.destinations.dialect import Exchange, OneRequest, Post, Reply, judge_by_status
-from router.destinations.document import Document
+from router.destinations.document import Document, said_by, text_of
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Each, Outcome, Pending, TryAgain, Undeliverable
 from router.destinations.settings import BatchSettings, checked_token, checked_url
@@ -57,6 +57,7 @@ Text = Annotated[str, Field(min_length=1, max_length=200)]
 class SplunkHecSettings(BatchSettings):
     """Splunk, by the HTTP Event Collector."""
 
+    own_headers = frozenset({"authorization", "x-splunk-request-channel"})
     kind: Literal["splunk_hec"]
     """Splunk, by the HTTP Event Collector."""
     url: str
@@ -154,7 +155,7 @@ class SplunkHecDialect(OneRequest):
         try:
             return orjson.dumps(found)
         except (TypeError, RecursionError):  # nested more deeply than it can be written again
-            return orjson.dumps({**found, "event": document.body.decode(errors="replace")})
+            return orjson.dumps({**found, "event": text_of(document.body)})
 
     def _acknowledged(self, documents: Sequence[Document], now: float, patience: float) -> Exchange:
         requests = {one.event_id: self._open[one.event_id] for one in documents if one.event_id in self._open}
@@ -212,16 +213,12 @@ class SplunkHecDialect(OneRequest):
 
 def mended(body: bytes) -> dict[str, object]:
     """The event of HEC that a template made, or that carries what it made, so that Splunk takes it."""
-    try:
-        made = orjson.loads(body)
-    except ValueError:
-        made = body.decode(errors="replace")
-    is_whole = isinstance(made, dict) and "event" in made and made.keys() <= MEMBERS
-    event: dict[str, object] = made if is_whole else {"event": made}
+    made = said_by(body)
+    event = made if isinstance(made, dict) and "event" in made and made.keys() <= MEMBERS else {"event": made}
     told = event["event"]
     kept = {name: one for name, one in event.items() if _is_sound(name, one)}
     if not isinstance(told, dict | str):
-        kept["event"] = UNSAID if told is None else body.decode(errors="replace")
+        kept["event"] = UNSAID if told is None else text_of(body)
     elif not told or (isinstance(told, str) and not told.strip()):
         kept["event"] = UNSAID
     if isinstance(fields := event.get("fields"), dict):

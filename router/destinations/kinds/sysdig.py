@@ -43,6 +43,7 @@ Region = Literal["us1", "us2", "us3", "us4", "eu1", "eu2", "au1", "in1", "me2", 
 class SysdigSettings(HttpSettings):
     """Sysdig Secure."""
 
+    own_headers = frozenset({"authorization"})
     kind: Literal["sysdig"]
     """Sysdig Secure."""
     region: Region | None = None

@@ -29,7 +29,7 @@ from yarl import URL
 
 from router.by_reference import Secret
 from router.destinations.dialect import OneRequest, Post, Reply, judge_by_status
-from router.destinations.document import Document
+from router.destinations.document import Document, text_of
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.settings import HttpSettings, checked_url
@@ -113,7 +113,7 @@ def card_of(body: bytes) -> Card:
         made = orjson.loads(body)
         orjson.dumps(made)
     except (ValueError, TypeError):  # no JSON, or nested more deeply than it can be written again
-        return text_card(body.decode(errors="replace"))
+        return text_card(text_of(body))
     if isinstance(made, dict) and "attachments" in made:
         match made["attachments"]:
             case [{"content": content}, *_]:
@@ -126,7 +126,7 @@ def card_of(body: bytes) -> Card:
         case str(text):
             return text_card(text)
         case _:
-            return text_card(body.decode(errors="replace"))
+            return text_card(text_of(body))
 
 
 def text_card(text: str) -> dict[str, object]:

@@ -35,7 +35,7 @@ from router.destinations.document import Document
 from router.destinations.encodings import CONTENT_TYPES, Encoding, encoded
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
-from router.destinations.settings import USUAL_LINGER, Headers, HttpSettings, checked_url, revealed
+from router.destinations.settings import USUAL_LINGER, HttpSettings, checked_url, revealed
 from router.fields import Name, SettingsModel, Wait
 from router.text import shown
 
@@ -144,8 +144,6 @@ class WebhookSettings(HttpSettings):
     """Where events are posted; a reference if it is a secret."""
     signing_secret: Secret | None = None
     """Sign every request as Standard Webhooks says; `whsec_` and the base64 of 24 to 64 bytes."""
-    headers: Headers = Field(default_factory=dict)
-    """Headers that are sent besides; a value may be a reference."""
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     """The method of requests."""
     encoding: Encoding = "json"
@@ -224,7 +222,6 @@ class WebhookDialect(OneRequest):
     """How a generic endpoint is told."""
 
     def __init__(self, settings: WebhookSettings) -> None:
-        self._extra = {name: revealed(value) for name, value in settings.headers.items()}
         self._batches_events = settings.template is None and settings.batch_size > 1
         self._encoding: Encoding = settings.encoding
         self._content_type = settings.content_type or CONTENT_TYPES[settings.encoding]
@@ -238,7 +235,7 @@ class WebhookDialect(OneRequest):
         ids = [one.event_id for one in documents]
         event_id = ids[0] if len(ids) == 1 else batch_id(ids)
         body, content_type, encoding = self._body(documents)
-        headers = {**self._extra, "Content-Type": content_type, "webhook-id": event_id}
+        headers = {"Content-Type": content_type, "webhook-id": event_id}
         return Post(body, headers, verb=self._method, encoding=encoding, seal=self._seal(event_id, int(now)))
 
     def _body(self, documents: Sequence[Document]) -> tuple[bytes, str, Encoding]:

@@ -12,6 +12,22 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* Who is called, and whom the API server trusts then; called with (dict "root" $ "path" "/modes"). */}}
+{{- define "gatecrier.client" -}}
+{{- $root := .root -}}
+service: {name: {{ include "gatecrier.fullname" $root }}, namespace: {{ $root.Release.Namespace }}, path: {{ .path }}}
+{{- if eq $root.Values.tls.mode "secret" }}
+caBundle: {{ required "tls.secret.caBundle is empty: give the CA of the certificate, base64 of PEM (--set tls.secret.caBundle=$(base64 -w0 < ca.crt))" $root.Values.tls.secret.caBundle }}
+{{- end }}
+{{- end }}
+
+{{/* Whether a request makes or changes the label of a namespace, in CEL. */}}
+{{- define "gatecrier.labelChanges" -}}
+{{- $label := include "gatecrier.modeLabel" . -}}
+object.?metadata.?labels[?'{{ $label }}'].orValue('')
+!= (request.operation == 'CREATE' ? '' : oldObject.?metadata.?labels[?'{{ $label }}'].orValue(''))
+{{- end }}
+
 {{/* One webhook but for its rules; called with (dict "root" $ "verb" "validate" "mode" "enforce"). */}}
 {{- define "gatecrier.webhook" -}}
 {{- $root := .root -}}
@@ -24,10 +40,7 @@ failurePolicy: {{ ternary $root.Values.webhooks.enforce.failurePolicy "Ignore" (
 matchPolicy: Equivalent
 timeoutSeconds: {{ $root.Values.webhooks.timeoutSeconds }}
 clientConfig:
-  service: {name: {{ include "gatecrier.fullname" $root }}, namespace: {{ $root.Release.Namespace }}, path: /{{ .verb }}/{{ .mode }}}
-  {{- if eq $root.Values.tls.mode "secret" }}
-  caBundle: {{ required "tls.secret.caBundle is empty: give the CA of the certificate, base64 of PEM (--set tls.secret.caBundle=$(base64 -w0 < ca.crt))" $root.Values.tls.secret.caBundle }}
-  {{- end }}
+  {{- include "gatecrier.client" (dict "root" $root "path" (printf "/%s/%s" .verb .mode)) | nindent 2 }}
 namespaceSelector:
   matchExpressions:
     {{- if $enforces }}

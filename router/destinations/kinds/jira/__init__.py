@@ -45,6 +45,7 @@ _Value = str | int | list[str] | dict[str, str]
 class JiraSettings(HttpSettings):
     """Jira, Cloud or Data Center."""
 
+    own_headers = frozenset({"authorization", "accept"})
     kind: Literal["jira"]
     """Jira."""
     url: str

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 
 import orjson
 
-from router.destinations.document import Document
+from router.destinations.document import Document, said_by, text_of
 from router.rendering.markup import cut_chars
 from router.rendering.values import as_text
 
@@ -39,12 +39,9 @@ class Told:
 
 def told_by(document: Document) -> Told:
     """What it says, within Jira's limits."""
-    try:
-        made = orjson.loads(document.body)
-    except ValueError:
-        made = document.body.decode(errors="replace")
+    made = said_by(document.body)
     if not isinstance(made, dict) or not made.get("summary"):
-        text = made if isinstance(made, str) else document.body.decode(errors="replace")
+        text = made if isinstance(made, str) else text_of(document.body)
         made = {"summary": text, "text": text}
     links = made.get("links")
     summary = cut_chars(" ".join(as_text(made["summary"]).split()) or UNSAID, SUMMARY_LIMIT)

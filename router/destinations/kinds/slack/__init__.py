@@ -30,6 +30,7 @@ _OF_THE_API = ("channel", "updates", "api")
 class SlackSettings(HttpSettings):
     """Slack, by an incoming webhook (`url`) or by the Web API (`token` and `channel`)."""
 
+    own_headers = frozenset({"authorization"})
     kind: Literal["slack"]
     """Slack."""
     url: Secret | None = None

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import orjson
 
-from router.destinations.document import Document
+from router.destinations.document import Document, text_of
 from router.rendering.markup import whole_at_end
 
 Message: TypeAlias = dict[str, object]
@@ -54,7 +54,7 @@ def message_of(document: Document, part: int = 1) -> Message:
         message = within_limits(document.parsed(), part)
         orjson.dumps(message)
     except (ValueError, TypeError, RecursionError):  # no JSON, or nested more deeply than it can be written again
-        message = within_limits(document.body.decode(errors="replace"), part)
+        message = within_limits(text_of(document.body), part)
     return message
 
 

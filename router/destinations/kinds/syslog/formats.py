@@ -24,9 +24,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import orjson
-
 from router import __version__
+from router.destinations.document import said_by
 from router.errors import TemplateError
 from router.rendering.filters import all_filters, map_severity, rfc3339
 from router.rendering.markup import Lines, Markup, escape_within
@@ -105,10 +104,7 @@ class Record:
     @classmethod
     def of(cls, body: bytes) -> Record:
         """The record that a document is (rule 3)."""
-        try:
-            made = orjson.loads(body)
-        except ValueError:
-            made = body.decode(errors="replace")
+        made = said_by(body)
         said = made if isinstance(made, dict) else {"message": as_text(made)}
         fields = said.get("fields")
         texts = {name: as_text(one) for name, one in fields.items()} if isinstance(fields, dict) else {}

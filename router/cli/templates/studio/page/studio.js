@@ -10,6 +10,7 @@ const [source, event, template, example, destination, name, save] =
 
 let shelf = { templates: [], examples: {}, destinations: [], folder: null };
 let opened = null; // the template that is being written, as it was opened
+const drafts = new Map(); // texts that were not saved, by the name of their template
 let timer = 0;
 let isAsking = false;
 let isStale = false;
@@ -128,8 +129,9 @@ function soon() {
 }
 
 async function openTemplate() {
+  if (opened !== null && source.value !== opened.source) drafts.set(opened.name, source.value);
   opened = await ask(`/api/template?name=${encodeURIComponent(template.value)}`);
-  source.value = opened.source;
+  source.value = drafts.get(opened.name) ?? opened.source;
   name.value = opened.name;
   const purposes = opened.purposes.filter((one) => shelf.examples[one]);
   offer(example, purposes.map((one) => [one, shelf.examples[one].map((text) => [text, text])]));
@@ -152,6 +154,8 @@ async function keep() {
   const version = isSame ? opened.version : null;
   const kept = await ask("/api/save", { name: name.value, source: source.value, version });
   const written = source.value;
+  drafts.delete(opened.name);
+  drafts.delete(name.value);
   shelf = await ask("/api/shelf");
   choose(name.value);
   opened = { ...(await ask(`/api/template?name=${encodeURIComponent(name.value)}`)), source: written };
@@ -182,7 +186,7 @@ document.addEventListener("keydown", (pressed) => {
   }
 });
 window.addEventListener("beforeunload", (leaving) => {
-  if (opened !== null && source.value !== opened.source) leaving.preventDefault();
+  if (drafts.size || (opened !== null && source.value !== opened.source)) leaving.preventDefault();
 });
 
 guarded(async () => {

@@ -1,0 +1,96 @@
+"""Scans now and then: runs `gatecrier scan` as a process of its own, by the configuration file as it is then.
+
+Rules:
+(1) The first scan begins `FIRST` seconds after the start, so that a router that is restarted again and again does
+    nothing but start; the others `every` after the one before has begun, or at its end where it took longer.
+(2) One at a time, and none for longer than `LONGEST`: then it is ended, as it is when we end.
+(3) What the process prints for people is not kept. What it could not do stands in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+from router.scanning.settings import ScanSettings
+from router.telemetry.logs import logger
+from router.text import cut
+
+log = logger()
+
+FIRST = 300.0
+"""Seconds."""
+LOOK = 60.0
+"""Seconds between two looks at whether scans are wanted, where none are."""
+LONGEST = 6 * 3600.0
+"""Seconds."""
+SAID = 2000
+"""Characters of what a scan complained of that stand in the log."""
+_FOUND = {0: "nothing would be refused", 1: "something would be refused"}
+_OPEN = "it could not be told of all that runs"
+
+Run: TypeAlias = Callable[[Sequence[str]], Awaitable[tuple[int, str]]]
+"""A command line -> its exit code, and what it said on standard error."""
+
+
+class Scans:
+    """Scans for ever, as long as that is wanted; `take` says by what.
+
+    Args:
+        run: Runs a command.
+    """
+
+    def __init__(self, run: Run | None = None) -> None:
+        self._run = run or ended
+        self._settings: ScanSettings | None = None
+        self._config = ""
+
+    def take(self, settings: ScanSettings | None, config: str) -> None:
+        """Scan by this file from now on; None: not at all."""
+        self._settings, self._config = settings, config
+
+    async def run(self) -> None:
+        """Scan, for ever."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + FIRST
+        while True:
+            if self._settings is None or loop.time() < due:
+                await asyncio.sleep(LOOK if self._settings is None else min(LOOK, due - loop.time()))
+                continue
+            due = loop.time() + self._settings.every
+            await self._scan()
+
+    async def _scan(self) -> None:
+        command = (sys.executable, "-m", "router", "scan", "--config", self._config)
+        try:
+            async with asyncio.timeout(LONGEST):
+                code, said = await self._run(command)
+        except (OSError, TimeoutError) as error:
+            log.warning("scan_failed", cause=str(error) or f"it took more than {LONGEST:.0f} s")
+            return
+        if code in _FOUND:
+            log.info("scan_ended", found=_FOUND[code])
+        else:
+            lines = said.strip().splitlines()  # how far it was comes first
+            log.warning("scan_failed", code=code, cause=cut(lines[-1], SAID) if lines else _OPEN)
+
+
+async def ended(command: Sequence[str]) -> tuple[int, str]:
+    """Run a command to its end, or end it; raises OSError where it can't be run."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    return process.returncode or 0, said.decode(errors="replace")

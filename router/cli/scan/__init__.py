@@ -1,0 +1,143 @@
+"""`gatecrier scan`: what runs now, by the digests that run, and what of it would be refused."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from router.cli.answering import Answer, answered, forms
+from router.cli.parsing import command, configured
+from router.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from router.cli.parsing import Subcommands
+    from router.kubernetes.access import Access
+    from router.scanning.scan import Scanned
+    from router.settings.scan_part import ScanPart
+
+SECONDS = 30.0
+"""For each image."""
+_TEXT = """\
+Asks the cluster's API which Pods run, and judges each image that runs, by its digest, as the gate would judge it if \
+it came now. An image is verified once, however many Pods run it. What is found is kept for `gatecrier readiness`, and \
+told where a route says `about: [scan]`, unless --no-record is given, or this machine does not have the outbox.
+
+Exit code 0: all that runs would be let in. 1: something would be refused. 3: nothing is known to be wrong, and of \
+something it could not be told, or the cluster's API could not be asked."""
+_EXAMPLES = """
+gatecrier scan
+gatecrier scan --namespace payments --json
+gatecrier scan --config stricter.yaml --no-record
+"""
+
+
+def add(subcommands: Subcommands) -> None:
+    """Register the command."""
+    parser = command(
+        subcommands,
+        "scan",
+        brief="judge what runs in the cluster now",
+        text=_TEXT,
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("--namespace", metavar="N", action="append", help="only this one; may be repeated")
+    parser.add_argument("--no-record", action="store_true", help="keep and tell nothing of it")
+    configured(parser, _run)
+    forms(parser, is_live=False)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from router.cli.scan import report  # noqa: PLC0415 - the verifier is imported only where it is run
+    from router.settings import scan_part  # noqa: PLC0415 - the same
+    from router.telemetry import logs  # noqa: PLC0415 - the same
+
+    logs.configure(least="ERROR")
+    part = scan_part.scan_part_of(arguments.config)
+    if part.kubernetes is None:
+        raise ConfigurationError(
+            f"{arguments.config}: there is no `kubernetes`, so that nobody can be asked what runs; write "
+            "`kubernetes: {api: in-cluster}`, or `{api: {kubeconfig: FILE}}`. Without it: "
+            "kubectl get pods -A -o yaml | gatecrier check -"
+        )
+
+    access = part.kubernetes.access(os.environ)
+
+    def ask() -> Answer:
+        found = asyncio.run(_scanned(arguments, part, access))
+        objects = [report.as_object(one) for one in found.found]
+        return Answer(objects, "\n".join(report.lines_of(found)), report.code_of(found))
+
+    return answered(arguments, ask)
+
+
+async def _scanned(arguments: argparse.Namespace, part: ScanPart, access: Access) -> Scanned:
+    from router.assembly.inquiry import Inquiry  # noqa: PLC0415 - as above
+    from router.cli.asking.inquiring import in_order  # noqa: PLC0415 - the same
+    from router.cli.pages import Progress  # noqa: PLC0415 - the same
+    from router.kubernetes.client import Cluster  # noqa: PLC0415 - the same
+    from router.scanning import scan  # noqa: PLC0415 - the same
+    from router.settings import judging  # noqa: PLC0415 - the same
+
+    judged_by = judging.load(arguments.config, os.environ)
+    began_at = time.time()
+    async with Cluster(access) as cluster:
+        counted = await scan.census(cluster, arguments.namespace)
+    if arguments.namespace is None:
+        counted.keep(_meant_by(part))
+    questions = len({(one.image, one.digest) for one in counted.running})
+    progress = Progress(questions, "images")
+    async with Inquiry(judged_by, SECONDS) as inquiry:
+        found = await scan.scanned(counted, inquiry.running.judge, partial(in_order, progress=progress), began_at)
+    progress.clear()
+    if not arguments.no_record:
+        await _recorded(found, arguments.namespace, part)
+    return found
+
+
+def _meant_by(part: ScanPart) -> Callable[[str], bool]:
+    """Whether `scan.namespaces` means a namespace."""
+    from router.policy.matching import FirstMatch  # noqa: PLC0415 - as above
+
+    meant = FirstMatch([(glob, "") for glob in part.scan.namespaces])
+    return lambda namespace: meant.find(namespace) is not None
+
+
+async def _recorded(found: Scanned, namespaces: list[str] | None, part: ScanPart) -> None:
+    from router.events import Origin  # noqa: PLC0415 - as above
+    from router.outbox.records import beside  # noqa: PLC0415 - the same
+    from router.replicas.naming import is_own, own_name  # noqa: PLC0415 - the same
+    from router.routing import RoutingTree  # noqa: PLC0415 - the same
+    from router.scanning import recording  # noqa: PLC0415 - the same
+
+    name, collector = own_name(os.environ), part.incidents.collector
+    if collector is not None and not is_own(collector, name):
+        print(f"nothing is kept of it: {collector} keeps what is scanned; scan there", file=sys.stderr)
+        return
+    if not await asyncio.to_thread(part.outbox.path.exists):
+        print(f"nothing is kept of it: there is no outbox {part.outbox.path} on this machine", file=sys.stderr)
+        return
+    origin = Origin(part.cluster, name)
+    records = await beside(part.outbox.path)
+    try:
+        telling = recording.Telling(origin, RoutingTree(part.routes), found.began_at, records.own_time())
+        for start in range(0, len(found.found), recording.PORTION):
+            some = found.found[start : start + recording.PORTION]
+            await records.change(partial(recording.write, found=some, telling=telling))
+        await records.change(
+            partial(
+                recording.write_full,
+                scans=found.by_namespace,
+                began_at=found.began_at,
+                only=namespaces,
+                is_meant=_meant_by(part),
+            )
+        )
+    finally:
+        await records.close()

@@ -1,0 +1,167 @@
+"""What each kind of destination costs: documents beside plain `json.dumps`, events a second beside a bare loop.
+
+A document is rendered by the kind's own template and put into a request; the counterpart dumps what came out. Events
+are handed to the destination as delivery does it, in requests of the usual size, compressed where that is usual; the
+bare loop posts the same bodies, uncompressed, by as many connections. Outbox and lanes are not in it: `delivery` has
+those. Jira is asked before it is told, and mail and syslog are no HTTP: they have documents only.
+
+    python -m tests.bench.kinds
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import aiohttp
+import orjson
+import uvloop
+
+from router.destinations.catalogue import KINDS, open_destination
+from router.destinations.dialect import Reply
+from router.destinations.document import Document
+from router.destinations.egress import EgressSettings
+from router.destinations.kind import AnyKind, HttpKind
+from router.destinations.outcome import Delivered, Each
+from router.destinations.over_http import HttpDestination
+from router.rendering.renderer import Renderer
+from tests.bench.delivery import CONCURRENCY, HEADERS, encoded_events, receiver
+from tests.bench.table import Row
+from tests.contracts.kinds import beforehand, least, read, shipped, told_at, variables_of
+from tests.simulators.sinks import answer
+
+DOCUMENTS, EVENTS, ROUNDS = 500, 2000, 3
+NOWHERE = Path("/nowhere")
+EGRESS = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
+TOKEN = beforehand("/oauth2/v2.0/token") or ""
+
+
+def run() -> Sequence[Row]:
+    """Two figures of each kind."""
+    return [row for kind in KINDS for row in (*_documents(kind), *_events(kind))]
+
+
+def _opened(kind: AnyKind, url: str) -> HttpDestination | None:
+    """The destination, if it is told by one request."""
+    if not isinstance(kind, HttpKind) or kind.name == "jira":
+        return None
+    written = told_at(least(kind), url)
+    variables = {**variables_of(written), "URL": url}
+    settings = read(written, NOWHERE, variables)
+    destination = open_destination(settings, EGRESS)
+    assert isinstance(destination, HttpDestination)
+    return destination
+
+
+def _rendered(kind: AnyKind, bodies: Sequence[bytes]) -> list[Document]:
+    renderer = Renderer(shipped(kind), kind=kind.name, name="it", minimal=kind.minimal)
+    made = [renderer.render(body) for body in bodies]
+    return [Document(f"event-{number}", one.body, one.content_type, one.value) for number, one in enumerate(made)]
+
+
+def _documents(kind: AnyKind) -> Sequence[Row]:
+    bodies, destination = encoded_events(DOCUMENTS), _opened(kind, "http://127.0.0.1:9")
+
+    def ours() -> None:
+        made = _rendered(kind, bodies)
+        for start in range(0, len(made) if destination else 0, destination.batch_size if destination else 1):
+            assert destination is not None
+            next(destination._dialect.exchange(made[start : start + destination.batch_size], 0.0))
+
+    values = [orjson.loads(one.body) for one in _rendered(kind, bodies)]
+
+    def bare() -> None:
+        for value in values:
+            json.dumps(value)
+
+    rates = [(_rate(ours), _rate(bare)) for _ in range(ROUNDS)]
+    one, two = (statistics.median(rate[index] for rate in rates) for index in range(2))
+    return [Row(f"{kind.name}: documents/s", f"{one:,.0f}", f"{two:,.0f} (json.dumps)", f"{one / two:.0%}", "")]
+
+
+def _rate(make: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    make()
+    return DOCUMENTS / (time.perf_counter() - began)
+
+
+def _events(kind: AnyKind) -> Sequence[Row]:
+    destination = _opened(kind, "http://127.0.0.1:9")
+    if destination is None:
+        return []
+    documents = _rendered(kind, encoded_events(EVENTS))
+    size = destination.batch_size
+    batches = [documents[start : start + size] for start in range(0, len(documents), size)]
+    with receiver(_receipt(kind, destination, size)) as url:
+        found = uvloop.run(_told(kind, url, batches))
+    one, two = (statistics.median(rate[index] for rate in found) for index in range(2))
+    name = f"{kind.name}: events/s, {size} a request"
+    return [Row(name, f"{one:,.0f}", f"{two:,.0f} (bare loop)", f"{one / two:.0%}", "")]
+
+
+def _receipt(kind: AnyKind, destination: HttpDestination, size: int) -> bytes:
+    """An answer that the kind takes for the receipt of so many events."""
+    if isinstance(kind, HttpKind) and kind.credentials is not None:
+        return answer("200 OK", TOKEN.encode())
+    items = json.dumps({"errors": False, "items": [{"create": {"status": 201}}] * size})
+    documents = [Document("event-1", b'{"text":"m"}')] * size
+    for status, text in (("200 OK", "ok"), ("202 Accepted", "ok"), ("200 OK", '{"ok":true}'), ("200 OK", items)):
+        exchange = destination._dialect.exchange(documents, 0.0)
+        next(exchange)
+        try:
+            exchange.send(Reply(int(status[:3]), text, None, 0.0))
+        except StopIteration as ended:
+            outcomes = ended.value.outcomes if isinstance(ended.value, Each) else [ended.value]
+            if all(isinstance(one, Delivered) for one in outcomes):
+                return answer(status, text.encode())
+    raise AssertionError(f"the benchmark knows no receipt of {kind.name}: teach it one here")
+
+
+async def _told(kind: AnyKind, url: str, batches: Sequence[Sequence[Document]]) -> list[tuple[float, float]]:
+    destination = _opened(kind, url)
+    assert destination is not None
+    found = [
+        (await _by_us(destination, batches), await _by_bare_loop(destination, url, batches)) for _ in range(ROUNDS)
+    ]
+    await destination.close()
+    return found
+
+
+async def _by_us(destination: HttpDestination, batches: Sequence[Sequence[Document]]) -> float:
+    left = iter(batches)
+
+    async def client() -> None:
+        for batch in left:
+            answered = await destination.deliver(batch)
+            outcomes = answered.outcomes if isinstance(answered, Each) else [answered]
+            assert all(isinstance(one, Delivered) for one in outcomes), outcomes
+
+    return await _timed([client() for _ in range(destination.concurrency)], batches)
+
+
+async def _by_bare_loop(destination: HttpDestination, url: str, batches: Sequence[Sequence[Document]]) -> float:
+    left = iter([next(destination._dialect.exchange(batch, 0.0)).body for batch in batches])
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONCURRENCY)) as session:
+
+        async def client() -> None:
+            for body in left:
+                async with session.post(url, data=body, headers=HEADERS) as reply:
+                    await reply.read()
+
+        return await _timed([client() for _ in range(destination.concurrency)], batches)
+
+
+async def _timed(clients: Sequence[object], batches: Sequence[Sequence[Document]]) -> float:
+    began = time.perf_counter()
+    await asyncio.gather(*clients)  # type: ignore[call-overload] # coroutines
+    return sum(map(len, batches)) / (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    from tests.bench.table import as_text
+
+    print(as_text(run()))

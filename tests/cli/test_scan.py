@@ -1,0 +1,221 @@
+"""`gatecrier scan`, against an API server and a registry in memory, with images that real tools have signed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.cli import main
+from router.outbox import schema
+from tests.scanning.stage import pod
+from tests.simulators.certificates import self_signed
+from tests.simulators.kubernetes import KubernetesSimulator
+from tests.simulators.registry import RegistrySimulator
+from tests.verification.world import DATA
+
+pytestmark = pytest.mark.usefixtures("_log_of_the_test")
+PODS = "/api/v1/namespaces/{}/pods"
+
+
+@dataclass
+class World:
+    """An API server and a registry, and a configuration that knows both."""
+
+    folder: Path
+    api: KubernetesSimulator
+    registry: RegistrySimulator
+    ask: Callable[..., tuple[int, str, str]]
+
+    def digest(self, name: str) -> str:
+        """What the tag v1 of a repository means."""
+        of_tag = self.registry.manifests[name, "v1"]
+        return next(key for (repository, key), one in self.registry.manifests.items()
+                    if repository == name and one == of_tag and key.startswith("sha256:"))  # fmt: skip
+
+    def run(self, name: str, image: str, namespace: str = "shop", pods: int = 1) -> None:
+        """Have Pods of an image run."""
+        text = f"{self.registry.host}/{image}:v1"
+        for number in range(pods):
+            one = pod(
+                f"{name}-{number}", (text, f"{self.registry.host}/{image}@{self.digest(image)}"), namespace=namespace
+            )
+            self.api.put(PODS.format(namespace), one)
+
+
+@pytest.fixture
+def world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]:
+    certificate = self_signed()
+    api, registry = KubernetesSimulator(token="secret"), RegistrySimulator()
+    registry.load_layout(DATA / "layouts" / "bundle-release", "signed")
+    registry.add_image("unsigned", "v1")
+    is_there, is_over = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with api.running(certificate.server_context(tmp_path)), registry.running():
+            is_there.set()
+            await asyncio.to_thread(is_over.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    is_there.wait()
+    kubeconfig = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+        "clusters": [
+            {
+                "name": "k",
+                "cluster": {
+                    "server": api.server,
+                    "certificate-authority-data": base64.b64encode(certificate.certificate).decode(),
+                },
+            }
+        ],
+        "users": [{"name": "u", "user": {"token": "secret"}}],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+    config = {
+        "cluster": "test",
+        "kubernetes": {"api": {"kubeconfig": "kubeconfig"}},
+        "outbox": {"url": "sqlite:///outbox.db"},
+        "registries": [{"host": registry.host, "plain_http": True}],
+        "verifiers": [
+            {"name": "shop", "kind": "cosign", "keys": [{"name": "r", "file": str(DATA / "keys/release.pub")}]}
+        ],
+        "policy": [{"pattern": "**", "verifier": "shop"}],
+        "routes": {"destinations": ["siem"], "about": ["decisions", "scan"]},
+    }
+    path = tmp_path / "gatecrier.yaml"
+    path.write_text(json.dumps(config))
+
+    def ask(*arguments: str) -> tuple[int, str, str]:
+        code = main([*arguments, "--config", str(path)])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    yield World(tmp_path, api, registry, ask)
+    is_over.set()
+    thread.join()
+
+
+def found(world: World, *arguments: str) -> tuple[int, dict[str, Any]]:
+    code, out, _ = world.ask("scan", "--json", *arguments)
+    return code, {one["owner"]["name"]: one for one in json.loads(out)}
+
+
+def test_what_runs_is_judged_by_the_digest_that_runs(world: World) -> None:
+    world.run("good", "signed")
+    code, scanned = found(world)
+    assert (code, scanned["good-0"]["verdict"]) == (0, "verified")
+    world.run("bad", "unsigned")
+    code, scanned = found(world)
+
+    assert (code, scanned["bad-0"]["verdict"], scanned["bad-0"]["would_reject"]) == (1, "unsigned", True)
+
+
+def test_people_are_told_what_would_be_refused_and_the_next_step(world: World) -> None:
+    world.run("bad", "unsigned", pods=2)
+    code, out, err = world.ask("scan")
+
+    assert code == 1
+    assert "shop/Pod/bad-0" in out
+    assert f"Sign it with: cosign sign --key ... {world.registry.host}/unsigned@{world.digest('unsigned')}" in out
+    assert "2 Pods in 1 namespaces run 1 images: 2 would be refused" in out
+    assert "there is no outbox" in err
+
+
+def test_an_image_is_verified_once_however_many_pods_run_it(world: World) -> None:
+    world.run("good", "signed", pods=1)
+    world.ask("scan")
+    once = len(world.registry.requests)
+    world.registry.requests.clear()
+    world.run("good", "signed", pods=300)
+    code, out, _ = world.ask("scan", "--json")
+
+    assert (code, len(json.loads(out))) == (0, 300)
+    assert len(world.registry.requests) == once
+
+
+def test_what_has_no_repository_digest_can_not_be_told(world: World) -> None:
+    world.api.put(PODS.format("shop"), pod("loaded", (f"{world.registry.host}/signed:v1", "sha256:" + "c" * 64)))
+    code, scanned = found(world)
+
+    assert (code, scanned["loaded"]["is_unknown"], scanned["loaded"]["reason"]) == (3, True, "no_digest")
+
+
+def test_a_tag_that_has_moved_on_is_told_and_is_no_failure(world: World) -> None:
+    world.run("good", "signed")
+    runs = world.digest("signed")
+    world.registry.add_image("signed", "v1", "another")
+    code, scanned = found(world)
+    text = world.ask("scan")[1]
+
+    assert (code, scanned["good-0"]["severity"], scanned["good-0"]["digest"]) == (0, "info", runs)
+    assert scanned["good-0"]["tag_digest"] not in {None, runs}
+    assert "runs another digest than its tag means now" in text
+
+
+def test_what_was_found_is_kept_for_readiness_and_told(world: World) -> None:
+    schema.prepare(world.folder / "outbox.db")
+    world.run("bad", "unsigned")
+    world.ask("scan")
+    (one,) = json.loads(world.ask("readiness", "shop", "--json")[1])
+    (told,) = json.loads(world.ask("deliveries", "list", "--json")[1])
+
+    assert one["state"] == "not_ready"
+    assert "not_scanned" not in {missing["code"] for missing in one["not_known"]} or one["watched_since"] is None
+    assert one["would_break"][0]["image"] == f"{world.registry.host}/unsigned:v1"
+    assert told["destination"] == "siem"
+
+
+def test_nothing_is_kept_where_that_is_said(world: World) -> None:
+    schema.prepare(world.folder / "outbox.db")
+    world.run("bad", "unsigned")
+    world.ask("scan", "--no-record")
+
+    assert json.loads(world.ask("readiness", "--json")[1]) == []
+
+
+def test_another_replica_than_the_collector_keeps_nothing(world: World) -> None:
+    schema.prepare(world.folder / "outbox.db")
+    path = world.folder / "gatecrier.yaml"
+    collected = json.loads(path.read_text()) | {"incidents": {"collector": "gatecrier-0.gatecrier:8444"}}
+    path.write_text(json.dumps(collected))
+    world.run("bad", "unsigned")
+    code, _, err = world.ask("scan")
+
+    assert code == 1
+    assert "gatecrier-0.gatecrier:8444 keeps what is scanned" in err
+
+
+def test_only_one_namespace_is_asked_about(world: World) -> None:
+    world.run("bad", "unsigned", namespace="other")
+    world.run("good", "signed")
+
+    assert found(world, "--namespace", "shop")[0] == 0
+
+
+def test_who_can_not_be_asked_leaves_it_open(world: World) -> None:
+    world.api.token = "another"
+    code, _, err = world.ask("scan")
+
+    assert code == 3
+    assert "listing pods" in err
+
+
+def test_without_the_clusters_api_it_says_how_to_decide(world: World) -> None:
+    path = world.folder / "gatecrier.yaml"
+    config = json.loads(path.read_text())
+    del config["kubernetes"]
+    path.write_text(json.dumps(config))
+    code, _, err = world.ask("scan")
+
+    assert code == 3
+    assert "kubectl get pods -A -o yaml | gatecrier check -" in err
