@@ -20,10 +20,10 @@ from collections.abc import Callable, Sequence
 
 from router.admission.settings import TlsFiles
 from router.assembly.observing import MetricsObserver
+from router.certificates.making import Held
 from router.errors import OutboxError
 from router.events import NoticeEvent, Origin, as_json, timestamp, trouble_notice
 from router.outbox import Intake, NewEvent
-from router.pem import Pair
 from router.routing import RoutingTree
 from router.server.certificates import Validity, validity
 from router.settings.tree import GateSettings
@@ -66,21 +66,17 @@ class Attention:
         self._dropped = 0
         self._waiting: deque[tuple[NoticeEvent, NewEvent]] = deque()
 
-    def take(self, settings: GateSettings) -> None:
-        """Tell by these routes from now on."""
+    def take(self, settings: GateSettings, held: Held | None = None) -> None:
+        """Tell by these routes from now on; `held` is what is shown where we make it ourselves."""
         self._origin = Origin(settings.cluster, self._replica)
         self._routes = RoutingTree(settings.routes)
         tls = settings.webhook.tls
         self._certificate = None
-        if isinstance(tls, TlsFiles):
-            self.show(tls.pair)
+        pair = tls.pair if isinstance(tls, TlsFiles) else None if held is None else held.pair
+        if pair is not None:
+            with contextlib.suppress(ValueError):  # OpenSSL shows certificates that can't be read more strictly
+                self._certificate = validity(pair.certificate)
         self.book.keep_destinations([destination.name for destination in settings.destinations])
-
-    def show(self, pair: Pair) -> None:
-        """Look at the end of this certificate from now on."""
-        self._certificate = None
-        with contextlib.suppress(ValueError):  # OpenSSL shows certificates that can't be read more strictly
-            self._certificate = validity(pair.certificate)
 
     async def run(self, intake: Intake, observing: MetricsObserver) -> None:
         """Look, and tell, for ever; after the first `take`."""

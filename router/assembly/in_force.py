@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from router.errors import GatecrierError
 from router.pem import Pair
 from router.settings.loading import Loaded
 from router.settings.parts import for_gate, for_keeper
+from router.settings.tree import Settings
 from router.telemetry.logs import logger
 from router.telemetry.metrics import PROCESS_ROLES
 from router.verification.settings import repositories_of
@@ -35,6 +37,8 @@ class InForce:
     """What the webhook shows, whatever it is from."""
     trial: Pair | None
     """A certificate for trials, where one was made."""
+    settings: Settings
+    """The whole."""
 
     @property
     def held(self) -> Held | None:
@@ -81,7 +85,7 @@ def in_force_from(loaded: Loaded, before: InForce | None) -> InForce:
         identity=identity_for(loaded.settings),
     )
     gate = Configuration(generation, for_gate(loaded), patience, shown, roots=roots)
-    return InForce({GATE: gate, KEEPER: keeper}, shown, trial)
+    return InForce({GATE: gate, KEEPER: keeper}, shown, trial, loaded.settings)
 
 
 def _shown(webhook: WebhookSettings, trial: Pair | None, held: Held | None, before: Pair | None) -> Pair | None:
@@ -120,7 +124,7 @@ def with_held(before: InForce, held: Held) -> InForce | None:
         GATE: replace(before.parts[GATE], generation=generation, pair=held.pair),
         KEEPER: replace(keeper, generation=generation, held=held),
     }
-    return InForce(parts, held.pair, before.trial)
+    return dataclasses.replace(before, parts=parts, shown=held.pair)
 
 
 def with_root(before: InForce, refreshed: RefreshedRoot) -> InForce | None:
@@ -131,4 +135,4 @@ def with_root(before: InForce, refreshed: RefreshedRoot) -> InForce | None:
     roots = {**before.roots, refreshed.repository: refreshed.body}
     generation = before.generation + 1
     parts = {role: replace(part, generation=generation, roots=roots) for role, part in before.parts.items()}
-    return InForce(parts, before.shown, before.trial)
+    return dataclasses.replace(before, parts=parts)

@@ -216,12 +216,12 @@ class Product:
                         log.warning("process_not_told", role=role, topic=topic, problem=str(problem))
 
     async def _replace(self, loaded: Loaded) -> None:
-        await self._bring_into_force(await asyncio.to_thread(in_force_from, loaded, self._in_force), loaded)
+        await self._bring_into_force(await asyncio.to_thread(in_force_from, loaded, self._in_force))
 
     async def _take(self, found: messages.RefreshedRoot | Held) -> None:
         await self._reloading.in_turn(lambda: take(found, self._in_force, self._bring_into_force))
 
-    async def _bring_into_force(self, configured: InForce, loaded: Loaded | None = None) -> None:
+    async def _bring_into_force(self, configured: InForce) -> None:
         prepared: list[tuple[str, Peer]] = []
         for seat in self._seats():
             if (peer := seat.peer) is not None:
@@ -229,10 +229,7 @@ class Product:
                     await peer.ask(messages.PREPARE, messages.pack(configured.parts[seat.role]))
                     prepared.append((seat.role, peer))
         self._in_force = configured
-        if loaded is not None:
-            self._attention.take(loaded.settings)
-        if (held := configured.held) is not None:
-            self._attention.show(held.pair)
+        self._attention.take(configured.settings, configured.held)
         self._changed()
         for wanted in (KEEPER, GATE):
             await asyncio.gather(*(self._commit(peer) for role, peer in prepared if role == wanted))

@@ -17,6 +17,7 @@ from router.admission.settings import TlsFiles, WebhookSettings
 from router.assembly import attention
 from router.assembly.attention import WAITING, Attention
 from router.assembly.observing import MetricsObserver
+from router.certificates.making import make
 from router.errors import OutboxError
 from router.outbox import NewEvent, Number
 from router.pem import Pair
@@ -343,3 +344,19 @@ async def test_a_process_that_is_killed_is_told_by_the_others(tmp_path: Path) ->
     assert {fact["subject"] for fact in facts} == {"keeper-0", "gate-0"}
     assert {fact["cause"] for fact in facts} == {"process_ended"}
     assert 'gatecrier_trouble{cause="process_ended"} 1.0' in metrics
+
+
+def test_a_certificate_of_our_own_that_is_not_renewed_is_trouble_too() -> None:
+    async def story() -> None:
+        scene = Scene()
+        old, fresh = (make(["gatecrier.gatecrier.svc"], NOW - days * 86400) for days in (80, 0))
+
+        async def play() -> None:
+            for held, shown in ((old, 1), (fresh, 0)):
+                scene.attention.take(scene.settings, held)
+                await asyncio.sleep(2)
+                assert scene.shown('gatecrier_trouble{cause="certificate_ending"}') == shown
+
+        await scene.play(play)
+
+    virtually(story())

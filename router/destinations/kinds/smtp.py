@@ -12,8 +12,7 @@ Rules:
     that somebody sees who was not told. What may pass (4yz) is tried again.
 (3) A refused sender or login speaks of us: the destination pauses. A refused message goes out as the minimal one.
 (4) No value begins a header: subjects have one line, addresses are those of the configuration, and the rest is ours.
-(5) Templates escape values for HTML; where a text is plain, that is undone. So `html` needs no care, and `text` no
-    markup.
+(5) Templates escape values for HTML; where a text is plain, that is undone: neither needs care for the other.
 """
 
 from __future__ import annotations
