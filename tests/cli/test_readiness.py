@@ -238,6 +238,14 @@ def test_tools_for_policy_reports_are_told_in_their_own_form(ask: Ask, namespace
         assert sum(one["summary"].values()) == len(one["results"])
 
 
+@pytest.mark.parametrize("more", [("--what-if", "other.yaml"), ("--policy-report",)])
+def test_nobody_else_is_asked_again_and_again(ask: Ask, more: tuple[str, ...]) -> None:
+    code, _, err = ask("--watch", *more)
+
+    assert code == 2
+    assert "--watch" in err
+
+
 def test_one_form_is_asked_for(ask: Ask) -> None:
     code, _, err = ask("--markdown", "--json")
 

@@ -195,6 +195,14 @@ def test_another_replica_than_the_collector_keeps_nothing(world: World) -> None:
     assert "gatecrier-0.gatecrier:8444 keeps what is scanned" in err
 
 
+def test_lines_are_the_members_of_the_array(world: World) -> None:
+    world.run("good", "signed", pods=2)
+    _, array, _ = world.ask("scan", "--json")
+    _, lines, _ = world.ask("scan", "--jsonl")
+
+    assert json.loads(array) == [json.loads(line) for line in lines.splitlines()]
+
+
 def test_only_one_namespace_is_asked_about(world: World) -> None:
     world.run("bad", "unsigned", namespace="other")
     world.run("good", "signed")

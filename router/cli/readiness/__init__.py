@@ -60,7 +60,7 @@ def add(subcommands: Subcommands) -> None:
     )
     parser.add_argument("--markdown", action="store_true", help="a report in Markdown, for people")
     configured(parser, _run, of_collector=True)
-    forms(parser, is_live=False)
+    forms(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -68,6 +68,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from router.settings.readiness_part import readiness_of  # noqa: PLC0415 - the same
 
     wanted = [name for name in ("markdown", "policy_report", "json", "jsonl") if getattr(arguments, name)]
+    if arguments.watch and (arguments.what_if is not None or arguments.policy_report):
+        raise MisusedError("--watch asks our own files only, again and again: not with --what-if or --policy-report")
     if len(wanted) > 1:
         raise MisusedError(f"--{' and --'.join(wanted).replace('_', '-')} exclude each other: ask for one form")
     part = readiness_of(arguments.config)
