@@ -53,13 +53,16 @@ class Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "**", "%", "+", "-", "//"})
 
     def __init__(self, filters: Mapping[str, Callable[..., object]]) -> None:
-        super().__init__(autoescape=False, undefined=StrictUndefined, keep_trailing_newline=True)
+        # Not optimized: what Jinja works out when it reads a template is not paid for.
+        super().__init__(autoescape=False, undefined=StrictUndefined, keep_trailing_newline=True, optimized=False)
         self.globals.clear()
         self.globals["range"] = bounded_range
         self.tests = {name: TESTS[name] for name in _OF_JINJA}
+        self.tests |= {paid(name): charged(test) for name, test in self.tests.items()}
         self.filters.clear()
         self.filters.update(filters)
         self.filters |= {paid(name): charged(filter_) for name, filter_ in filters.items()}
+        self.filters |= {paid(name, if_long=True): charged(filter_, if_long=True) for name, filter_ in filters.items()}
         self.filters |= {"__bounded": bounded, "__joined": joined, "__weighed": weighed}
 
     def getattr(self, obj: object, attribute: str) -> object:
