@@ -382,7 +382,7 @@ async def test_the_token_becomes_a_cookie_once(config: Path) -> None:
         async with aiohttp.ClientSession() as other, other.get(browser.url) as refused:
             again.append(refused.status)
 
-    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert answer.status == 200
     assert re.fullmatch(r"gatecrier-studio-\d+=[\w-]{43}; HttpOnly; Path=/; SameSite=Strict", cookie)
     assert cookie.split("=")[1].split(";")[0] not in browser.url
     assert again == [200, 403]  # who has the cookie may open it again; another may not

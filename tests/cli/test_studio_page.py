@@ -95,6 +95,21 @@ async def test_it_opens_without_its_password_in_sight(config: Path) -> None:
     assert file.read_bytes().startswith(b"\x89PNG")
 
 
+async def test_its_url_may_be_followed_from_a_page_of_others(config: Path) -> None:
+    """Such as a terminal in the browser; the browser keeps the cookie back from what another site has asked for."""
+    async with browsing(config.parent / "chromium") as page, running(Workshop(config), 0) as url:
+        link = f"<!doctype html><a id=link href='{url}'>studio</a>".encode()
+        async with Sink(answer("200 OK", link, Content_Type="text/html")).running() as other:
+            await page.go(other.url("/").replace("127.0.0.1", "localhost"))
+            await page.run("document.querySelector('#link').click()")
+            await page.until("location.port === new URL('" + url + "').port && location.search === ''")
+            await page.until("document.body.dataset.rendered >= 1")
+            await page.run("history.back(); 0")
+            await page.until("document.querySelector('#link') !== null")
+
+    assert page.complaints == []
+
+
 async def test_what_is_wrong_shows_at_its_line_while_one_types(config: Path) -> None:
     async with studio(config) as (page, _):
         await after(page, page.write("#source", '{\n  "text":\n  "{{ alert_mesage }}"\n}'))
