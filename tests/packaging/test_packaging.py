@@ -178,7 +178,13 @@ def test_the_configuration_of_the_manifests_loads(tmp_path: Path) -> None:
     (workload,) = [found for found in objects() if found["kind"] == "StatefulSet"]
     (container,) = workload["spec"]["template"]["spec"]["containers"]  # type: ignore[index]  # YAML
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    assert ports == {"webhook": settings.webhook.listen.port, "operations": settings.operations.listen.port}
+    collector = settings.incidents.collector
+    assert collector is not None
+    assert ports == {
+        "webhook": settings.webhook.listen.port,
+        "operations": settings.operations.listen.port,
+        "replicas": collector.port,
+    }
 
 
 def test_the_site_builds_strictly(tmp_path: Path) -> None:
