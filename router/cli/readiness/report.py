@@ -85,7 +85,8 @@ def lines_of(report: Report) -> Iterator[str]:
     since = overview.judged.watched_since
     watched = "it was never watched" if since is None else f"watched since {moment(since)}"
     mode = f", mode {overview.mode}" if overview.mode else ""
-    yield f"  {watched}, {overview.known.requests} requests within the window{mode}"
+    requests = overview.known.requests
+    yield f"  {watched}, {requests} request{'' if requests == 1 else 's'} within the window{mode}"
     for heading, images in (("would be refused", report.failing), ("could not be looked at", report.unreachable)):
         if images:
             yield f"  {heading}:"
@@ -105,9 +106,14 @@ def lines_of(report: Report) -> Iterator[str]:
         yield f"      {one_line(step)}"
 
 
+def times_of(image: Image) -> str:
+    """How often an image was seen, as text."""
+    return "once" if image.times == 1 else f"{image.times} times"
+
+
 def _image_lines(image: Image, namespace: str) -> Iterator[str]:
     yield one_line(f"{owner_of(image)}: {what_of(image)}")
-    yield f"  seen {image.times} times, from {moment(image.first_at)} to {moment(image.last_at)}"
+    yield f"  seen {times_of(image)}, from {moment(image.first_at)} to {moment(image.last_at)}"
     for step in next_steps(image, namespace):
         yield one_line(f"  {step}")
 
