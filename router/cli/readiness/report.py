@@ -14,7 +14,7 @@ from router.readiness.reading import Exempted, Overview
 from router.readiness.settings import ReadinessSettings
 from router.readiness.sighting import Image
 from router.readiness.wording import missing_words, next_steps
-from router.text import more, one_line
+from router.text import how_often, more, one_line
 
 LISTED = 500
 """Images of one namespace that are listed."""
@@ -106,14 +106,9 @@ def lines_of(report: Report) -> Iterator[str]:
         yield f"      {one_line(step)}"
 
 
-def times_of(image: Image) -> str:
-    """How often an image was seen, as text."""
-    return "once" if image.times == 1 else f"{image.times} times"
-
-
 def _image_lines(image: Image, namespace: str) -> Iterator[str]:
     yield one_line(f"{owner_of(image)}: {what_of(image)}")
-    yield f"  seen {times_of(image)}, from {moment(image.first_at)} to {moment(image.last_at)}"
+    yield f"  seen {how_often(image.times)}, from {moment(image.first_at)} to {moment(image.last_at)}"
     for step in next_steps(image, namespace):
         yield one_line(f"  {step}")
 
