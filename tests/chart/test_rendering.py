@@ -46,8 +46,8 @@ VARIANTS: dict[str, Json] = {
     "as it stands": {},
     "everything": EVERYTHING,
     "own certificate": {"tls": {"mode": "secret", "secret": {"name": "mine", "caBundle": CA}}},
-    "managed": {"tls": {"mode": "managed"}},
-    "managed, and looking at what runs": {"tls": {"mode": "managed"}, "config": {"scan": {"every": "24h"}}},
+    "cert-manager": {"tls": {"mode": "certManager"}},
+    "looking at what runs": {"config": {"scan": {"every": "24h"}}},
     "told on objects": {"config": {"kubernetes": {"api": "in-cluster", "events": True}}},
     "OpenShift": {"openshift": True, "priorityClass": {"create": False}},
     "by Service": {"monitoring": {"serviceMonitor": {"enabled": True}}},
@@ -232,7 +232,7 @@ def test_alerts_and_dashboard_are_those_of_the_project() -> None:
 
 def test_the_right_to_write_is_about_named_objects_only() -> None:
     """And there is none where the program does not ask the API server."""
-    managed = rendered({"tls": {"mode": "managed"}})
+    managed = rendered()
     rules = [rule for found in managed if found["kind"] in {"Role", "ClusterRole"} for rule in found["rules"]]
 
     unnamed = [rule for rule in rules if "resourceNames" not in rule]
@@ -241,8 +241,9 @@ def test_the_right_to_write_is_about_named_objects_only() -> None:
     assert of_kind(managed, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     config = yaml.safe_load(of_kind(managed, "ConfigMap")["data"]["gatecrier.yaml"])
     assert (config["webhook"]["tls"], config["kubernetes"]) == ("managed", {"api": "in-cluster"})
-    assert not [found for found in rendered() if found["kind"].endswith("RoleBinding")]
-    assert of_kind(rendered(), "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    by_others = rendered(VARIANTS["cert-manager"])
+    assert not [found for found in by_others if found["kind"].endswith("RoleBinding")]
+    assert of_kind(by_others, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
 
 def test_what_the_configuration_asks_of_the_cluster_is_allowed_and_no_more() -> None:
@@ -253,7 +254,7 @@ def test_what_the_configuration_asks_of_the_cluster_is_allowed_and_no_more() -> 
         {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
     ]
-    assert of_kind(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "gatecrier"
+    assert of_kind(objects, "ClusterRoleBinding", "gatecrier")["subjects"][0]["name"] == "gatecrier"
     assert of_kind(objects, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     ports = [port["port"] for rule in of_kind(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
     assert 6443 in ports
