@@ -26,7 +26,7 @@ RBAC = f"/apis/{GROUP}/v1"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster with the chart in it, cert-manager's and Prometheus' kinds too, and with those who may do this or that."""
+    """A cluster with the chart in it, cert-manager's and Prometheus' kinds, and those who may do this or that."""
     with ours(tmp_path_factory.mktemp("kube")) as made:
         made.define()
         made.install(MONITORED)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 import router
+from router.fields import OnlyAtStart
 from router.settings.loading import Loaded, attempt_offline
+from router.settings.tree import Settings
 from tests.chart.helm import CHART, Json, helm, needs_helm, of_kind, refusal, rendered
 from tests.chart.schemas import RELEASES, faults
 
@@ -187,6 +191,42 @@ def test_nothing_that_can_not_be_changed_is_changed() -> None:
         assert spec["selector"] == {"matchLabels": {"app.kubernetes.io/name": "gatecrier"}}
         assert (spec["serviceName"], spec["podManagementPolicy"]) == ("gatecrier-replicas", "Parallel")
         assert [claim["metadata"] for claim in spec["volumeClaimTemplates"]] == [{"name": "outbox"}]
+
+
+AT_START: dict[str, Json] = {
+    "webhook.listen": {"config": {"webhook": {"listen": "0.0.0.0:8443"}}},
+    "webhook.processes": {"config": {"webhook": {"processes": 2}}},
+    "webhook.max_body": {"config": {"webhook": {"max_body": "16MiB"}}},
+    "operations.listen": {"config": {"operations": {"listen": "0.0.0.0:9090"}}},
+    "outbox.url": {"config": {"outbox": {"url": "sqlite:////var/lib/gatecrier/other.db"}}},
+    "incidents.collector": {
+        "replicas": 3,
+        "config": {"incidents": {"collector": "gatecrier-1.gatecrier-replicas:8444"}},
+    },
+}
+
+
+def taken_at_start(model: type[BaseModel], *before: str) -> Iterator[str]:
+    """The names of all settings that a running program does not take."""
+    for name, field in model.model_fields.items():
+        if any(isinstance(mark, OnlyAtStart) for mark in field.metadata):
+            yield ".".join([*before, name])
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from taken_at_start(field.annotation, *before, name)
+
+
+def test_what_is_taken_at_a_start_only_replaces_the_pods_and_nothing_else_does() -> None:
+    """Among it that there are several replicas now, of which one collects."""
+
+    def template(values: Json) -> object:
+        return of_kind(rendered(values), "StatefulSet")["spec"]["template"]
+
+    assert set(taken_at_start(Settings)) == set(AT_START)
+    for values in AT_START.values():
+        assert template(values) != template({})
+    assert template({"replicas": 1}) != template({"replicas": 2})
+    assert template({"replicas": 3}) == template({"replicas": 2})
+    assert template({"config": {"webhook": {"deadline": "5s"}}}) == template({})
 
 
 def test_on_openshift_the_cluster_chooses_the_user() -> None:
