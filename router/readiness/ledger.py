@@ -204,18 +204,9 @@ _COUNT = "UPDATE seen_namespaces SET images = images + ? WHERE namespace = ? RET
 
 
 def _values(row: Row) -> tuple[object, ...]:
-    return (
-        row.namespace,
-        row.key,
-        row.owner,
-        _kinds(row) if row.seen.sighting.is_open else "",
-        row.seen.sighting.standing,
-        row.is_open,
-        row.first_at,
-        row.last_at,
-        row.times,
-        row.rejected,
-    )
+    sighting, times = row.seen.sighting, (row.first_at, row.last_at, row.times, row.rejected)
+    kinds = _kinds(row) if sighting.is_open else ""
+    return (row.namespace, row.key, row.owner, kinds, sighting.standing, row.is_open, *times)
 
 
 def _kinds(row: Row) -> str:
