@@ -49,7 +49,7 @@ def program(name: str) -> str | None:
 
 needs_api_server = pytest.mark.skipif(
     program("kube-apiserver") is None or program("etcd") is None,
-    reason="no kube-apiserver and etcd: build Kubernetes 1.35 into ~/.cache/gatecrier-kube, apt install etcd-server",
+    reason="no kube-apiserver and etcd: run .ci/kube/build (five minutes, once), apt-get install etcd-server",
 )
 
 
