@@ -11,7 +11,8 @@ Rules:
 (3) A sighting that is passing or tolerated is never open.
 (4) What a scan finds running is no request. It mends only the same image in the same place, judged anew: that another
     runs there says nothing of what was deployed last.
-(5) What is asked of the ledger is one look for each owner of the group; what is written is one row for each sighting.
+(5) What is asked of the ledger is one look for each namespace of the group, and one for each owner of whom something is
+    open; what is written is one statement for each sighting that is known already.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Group:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._owners: dict[tuple[str, str], _Owner] = {}
-        self._has_open: dict[str, bool] = {}
+        self._with_open: dict[str, frozenset[bytes] | None] = {}
         self._days: dict[tuple[str, int], Day] = {}
 
     def note(self, one: Facts) -> None:
@@ -130,8 +131,10 @@ class Group:
     def _owner(self, of: _Of) -> _Owner:
         namespace, whose = of.namespace, of.whose
         if (known := self._owners.get((namespace, whose))) is None:
-            if (has_open := self._has_open.get(namespace)) is None:
-                has_open = self._has_open[namespace] = ledger.has_open(self._connection, namespace)
+            if namespace not in self._with_open:
+                self._with_open[namespace] = ledger.owners_with_open(self._connection, namespace)
+            with_open = self._with_open[namespace]
+            has_open = with_open is None or of.key in with_open
             found = ledger.open_of(self._connection, namespace, of.key) if has_open else {}
             known = self._owners[namespace, whose] = _Owner(found, frozenset(found))
         return known

@@ -47,6 +47,7 @@ VARIANTS: dict[str, Json] = {
     "everything": EVERYTHING,
     "own certificate": {"tls": {"mode": "secret", "secret": {"name": "mine", "caBundle": CA}}},
     "managed": {"tls": {"mode": "managed"}},
+    "managed, and looking at what runs": {"tls": {"mode": "managed"}, "config": {"scan": {"every": "24h"}}},
     "told on objects": {"config": {"kubernetes": {"api": "in-cluster", "events": True}}},
     "OpenShift": {"openshift": True, "priorityClass": {"create": False}},
     "by Service": {"monitoring": {"serviceMonitor": {"enabled": True}}},
@@ -234,8 +235,9 @@ def test_the_right_to_write_is_about_named_objects_only() -> None:
     managed = rendered({"tls": {"mode": "managed"}})
     rules = [rule for found in managed if found["kind"] in {"Role", "ClusterRole"} for rule in found["rules"]]
 
-    assert all(rule["resourceNames"] for rule in rules)
-    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "update", "patch", "set"}
+    unnamed = [rule for rule in rules if "resourceNames" not in rule]
+    assert unnamed == [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]}]
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"list", "get", "update", "patch", "set"}
     assert of_kind(managed, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     config = yaml.safe_load(of_kind(managed, "ConfigMap")["data"]["gatecrier.yaml"])
     assert (config["webhook"]["tls"], config["kubernetes"]) == ("managed", {"api": "in-cluster"})
@@ -255,6 +257,19 @@ def test_what_the_configuration_asks_of_the_cluster_is_allowed_and_no_more() -> 
     assert of_kind(objects, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     ports = [port["port"] for rule in of_kind(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
     assert 6443 in ports
+
+
+@pytest.mark.parametrize("tls", [{"mode": "managed"}, {"mode": "certManager"}])
+def test_a_scan_may_list_pods_and_nothing_more(tls: Json) -> None:
+    config: Json = {"scan": {"every": "24h"}} | (
+        {} if tls["mode"] == "managed" else {"kubernetes": {"api": "in-cluster"}}
+    )
+    rules = of_kind(rendered({"tls": tls, "config": config}), "ClusterRole", "gatecrier")["rules"]
+
+    assert rules == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,43 @@ def test_what_fails_and_is_forgotten_is_not_taken_for_mended(seen: Ledger, monke
     assert "forgotten" in seen.overview().judged.missing
 
 
+def test_what_fails_is_not_hidden_by_what_nobody_can_look_at(seen: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever deploys chooses registries that never answer, and as many names as there may be."""
+    monkeypatch.setattr(ledger, "IMAGES_KEPT", 20)
+    seen.tell(found("unsigned"), name="offender")
+    for number in range(100):
+        seen.of_day += 1.0
+        seen.decide(found("unverifiable", reason="unreachable"), name=f"d{number}")
+    seen.consume()
+
+    assert ("offender", "c0", "unsigned") in seen.open()
+    assert "forgotten" in seen.overview().judged.missing
+
+
+@pytest.mark.parametrize("known", [0, 3, 1000])
+def test_what_is_open_is_mended_however_many_others_have_something_open(
+    seen: Ledger, known: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "OWNERS_KNOWN", known)
+    for name in "abcd":
+        seen.decide(found("unsigned"), name=name)
+    seen.consume()
+    seen.tell(found("verified"), name="b")
+
+    assert [name for name, *_ in seen.open()] == ["a", "c", "d"]
+
+
+def test_what_is_open_of_an_owner_is_found_without_walking_over_its_namespace(seen: Ledger) -> None:
+    """A namespace may hold two thousand rows, and an owner is looked for with nearly every event."""
+    statements = list[str]()
+    seen.connection.set_trace_callback(statements.append)
+    ledger.open_of(seen.connection, "shop", b"owner")
+    seen.connection.set_trace_callback(None)
+    plan = [row[3] for statement in statements for row in seen.rows(f"EXPLAIN QUERY PLAN {statement}")]
+
+    assert "SEARCH seen_images USING INDEX open_images (namespace=? AND owner=?)" in plan
+
+
 def test_names_that_somebody_invents_make_no_namespace_forgotten(seen: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "NAMESPACES_KEPT", 3)
     seen.tell(found("unsigned"), namespace="real")
