@@ -71,7 +71,7 @@ async def studio(config: Path, workshop: Workshop | None = None) -> AsyncIterato
     folder = config.parent / "chromium"
     async with browsing(folder) as page, running(workshop or Workshop(config), 0) as url:
         await page.go(url)
-        await page.until("document.body.dataset.rendered >= 1")
+        await page.until("document.body?.dataset.rendered >= 1")
         yield page, url.partition("/?")[0]
 
 
@@ -103,7 +103,7 @@ async def test_its_url_may_be_followed_from_a_page_of_others(config: Path) -> No
             await page.go(other.url("/").replace("127.0.0.1", "localhost"))
             await page.run("document.querySelector('#link').click()")
             await page.until("location.port === new URL('" + url + "').port && location.search === ''")
-            await page.until("document.body.dataset.rendered >= 1")
+            await page.until("document.body?.dataset.rendered >= 1")
             await page.run("history.back(); 0")
             await page.until("document.querySelector('#link') !== null")
 
@@ -194,8 +194,9 @@ async def test_what_is_typed_while_it_is_saved_is_not_taken_for_saved(config: Pa
         await page.run("document.querySelector('#save').click(); document.querySelector('#source').value = '[2]'")
         await page.until("document.querySelector('#status').className === 'good'")
         first = file.read_text()
-        await after(page, page.choose("#template", "slack"))
-        await after(page, page.choose("#template", "mine"))
+        for name in ("slack", "mine"):
+            await page.choose("#template", name)
+            await page.until(f"document.querySelector('#name').value === '{name}'")
         draft = await page.run("document.querySelector('#source').value")
 
     assert (first, draft) == ("[1]", "[2]")
