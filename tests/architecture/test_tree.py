@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,3 +52,24 @@ def test_the_package_lists_its_parts() -> None:
 
     listed = set(re.findall(r"^    (\w+) {2,}\S", text, re.MULTILINE))
     assert listed == parts - {"__init__", "__main__"}
+
+
+def test_the_page_names_the_layers_that_are_checked() -> None:
+    """Of `docs/architecture.md` it is the one list that nobody generates."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    checked = [set(layer.split(" | ")) for layer in contracts[0]["layers"]]
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.search(r"\*layers\*, exhaustive: `([^`]+)`", page)
+
+    assert named is not None
+    assert [set(layer.split(" | ")) for layer in " ".join(named[1].split()).split(" > ")] == checked
+
+
+def test_every_page_can_be_found() -> None:
+    """From the first page of the documentation, and from the README."""
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    index = (ROOT / "docs" / "index.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+
+    assert {page for page in pages if f"]({page})" not in index} == set()
+    assert {page for page in pages if f"](docs/{page})" not in readme} == set()
