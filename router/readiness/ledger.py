@@ -14,9 +14,9 @@
 Times are of the time of day at which events were decided.
 
 Bounds: of a namespace `IMAGES_KEPT` rows are kept, what fails before what nobody could look at, that before what is not
-open, and of each what was seen last; where something open is forgotten, `overflowed_at` says so, and the namespace can't
-be called ready by it. At most `NAMESPACES_KEPT` namespaces: of further ones nothing is kept, so that whoever invents
-names makes us forget no real one.
+open, and of each what was seen last; where something open is forgotten, `overflowed_at` says so, and the namespace is
+not called ready. At most `NAMESPACES_KEPT` namespaces: of further ones nothing is kept, so that whoever invents names
+makes us forget no real one.
 """
 
 from __future__ import annotations
@@ -204,18 +204,9 @@ _COUNT = "UPDATE seen_namespaces SET images = images + ? WHERE namespace = ? RET
 
 
 def _values(row: Row) -> tuple[object, ...]:
-    return (
-        row.namespace,
-        row.key,
-        row.owner,
-        _kinds(row) if row.seen.sighting.is_open else "",
-        row.seen.sighting.standing,
-        row.is_open,
-        row.first_at,
-        row.last_at,
-        row.times,
-        row.rejected,
-    )
+    sighting, times = row.seen.sighting, (row.first_at, row.last_at, row.times, row.rejected)
+    kinds = _kinds(row) if sighting.is_open else ""
+    return (row.namespace, row.key, row.owner, kinds, sighting.standing, row.is_open, *times)
 
 
 def _kinds(row: Row) -> str:

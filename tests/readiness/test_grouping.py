@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.events import ImageData
-from router.readiness import ledger
+from router.readiness import ledger, reading
 from router.readiness.sighting import NOT_JUDGED
 from tests.incidents.stage import DEPLOYMENT_CONTROLLER, REPLICASET_CONTROLLER, found, owner
 from tests.readiness.stage import Ledger
@@ -100,6 +100,25 @@ def test_what_fails_in_pods_only_is_not_over_because_the_template_lacks_it(seen:
     seen.tell(found("verified"), kind="Pod", of=of, user=REPLICASET_CONTROLLER)
 
     assert seen.open() == []
+
+
+def test_a_registry_that_gives_no_answer_any_more_mends_nothing(seen: Ledger) -> None:
+    """Whoever runs it could make what fails count for no longer than a day."""
+    seen.tell(found("unsigned"))
+    seen.tell(found("unverifiable", reason="unreachable"))
+    assert ("web", "c0", "unsigned") in seen.open()
+    seen.tell(found("unverifiable", of="r.example/c0:2", reason="unreachable"))
+    assert seen.open() == [("web", "c0", "unverifiable")]
+    seen.tell(found("verified", of="r.example/c0:2"))
+
+    assert seen.open() == []
+
+
+def test_a_request_that_was_never_judged_mends_nothing(seen: Ledger) -> None:
+    seen.tell(found("unsigned"))
+    seen.tell(would_reject=True)
+
+    assert seen.open() == [("web", "", "unverifiable"), ("web", "c0", "unsigned")]
 
 
 def test_a_claim_that_nobody_believes_mends_nothing(seen: Ledger) -> None:
@@ -198,6 +217,18 @@ def test_what_fails_is_not_hidden_by_what_nobody_can_look_at(seen: Ledger, monke
 
     assert ("offender", "c0", "unsigned") in seen.open()
     assert "forgotten" in seen.overview().judged.missing
+
+
+def test_what_fails_is_listed_first_however_much_nobody_can_look_at(seen: Ledger) -> None:
+    """Lists end somewhere, and whoever deploys makes as much of the other as is wanted."""
+    seen.tell(found("unsigned"), name="offender")
+    for number in range(5):
+        seen.of_day += 1.0
+        seen.decide(found("unverifiable", reason="unreachable"), name=f"d{number}")
+    seen.consume()
+    first, second = reading.images(seen.connection, "shop", 0.0, 2, is_open=True)
+
+    assert [one.seen.owner["name"] for one in (first, second)] == ["offender", "d4"]
 
 
 @pytest.mark.parametrize("known", [0, 3, 1000])

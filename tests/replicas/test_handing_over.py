@@ -191,6 +191,9 @@ async def test_what_the_outbox_can_not_take_is_kept(both: Replicas, monkeypatch:
         assert await both.handing_over.step() == 1
 
 
+KEPT_AT_HOME = (("incidents", "list", "--watch"), ("readiness", "--what-if", "/etc/hostname"))
+
+
 async def test_only_commands_about_what_the_collector_keeps_are_run(both: Replicas) -> None:
     both.config.write_text(json.dumps({"outbox": {"url": "sqlite:///collector.db"}}))
 
@@ -201,6 +204,7 @@ async def test_only_commands_about_what_the_collector_keeps_are_run(both: Replic
 
         listed = await printed("incidents", "list", "--config", "/nowhere", "--json")
         refused = await printed("deliveries", "list")
+        kept = [await printed(*command) for command in KEPT_AT_HOME]
         added = await printed(
             "silence", "add", "--author", "a", "--reason", "b", "--for", "1h", "--", "request.name = x"
         )
@@ -209,6 +213,8 @@ async def test_only_commands_about_what_the_collector_keeps_are_run(both: Replic
     assert refused.exit_code == 2
     assert refused.output == b""
     assert b"about what the collector keeps" in refused.errors
+    assert [(one.exit_code, one.output) for one in kept] == [(2, b"")] * len(KEPT_AT_HOME)
+    assert all(b"is not passed on; ask at the collector itself" in one.errors for one in kept)
     assert added.exit_code == 0
     assert await both.collector.read(_silences) == [added.output.decode().strip()]
 

@@ -5,7 +5,7 @@ Rules:
     that was seen, under the rule of the text as it is written. The engine is the gate's (`router.assembly.inquiry`).
 (2) An image that several owners run is asked about once.
 (3) Everything else that readiness rests on stays what it was: watching, scans, requests.
-(4) What was forgotten of a namespace can't be judged again, whatever it was seen as: that is said (`Missing.FORGOTTEN`).
+(4) What was forgotten of a namespace can't be judged again, whatever it was seen as: `Missing.FORGOTTEN` says so.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ def last_seen(connection: sqlite3.Connection, settings: ReadinessSettings, names
     found = list[tuple[Overview, Sequence[Image]]]()
     for one in reading.overviews(connection, settings, now, namespace):
         seen = reading.images(connection, one.namespace, 0.0, ledger.IMAGES_KEPT, is_open=False)
-        if len(seen) >= ledger.left():
-            one = dataclasses.replace(one, known=dataclasses.replace(one.known, overflowed_at=now))
-        found.append((one, _last([image for image in seen if image.last_at >= now - settings.window])))
+        is_whole = len(seen) < ledger.left()
+        known = one.known if is_whole else dataclasses.replace(one.known, overflowed_at=now)
+        last = _last([image for image in seen if image.last_at >= now - settings.window])
+        found.append((dataclasses.replace(one, known=known), last))
     return found
 
 
