@@ -2,10 +2,10 @@ r"""Gatecrier: verifies container images at the Kubernetes gate and loses no ale
 
     AdmissionReview -> images -> policy -> evidence -> verdict -> decision -> event -> route | outbox
                                                                                              -> render -> deliver
-    \_____________________ driver: admission.gate __________________________________/          \_ driver: deliver
+    \_____________________ driver: admission.gate __________________________________/          \_ driver: delivery
 
-Every word is a module or package, and nothing else is. Imports run against the data flow: a stage knows what it
-receives, never who comes next. From the outside in:
+Every word is a module or package. A third driver, `incidents`, consumes what is stored, and stores what people are told
+of it. Imports run against the data flow: a stage knows what it receives, never who comes next. From the outside in:
 
     cli            the command `gatecrier`, one module per subcommand
     assembly       builds and runs the router from a configuration; the only one that knows every concrete class
@@ -29,8 +29,8 @@ receives, never who comes next. From the outside in:
     decision       findings and mode make an answer with reasons
     verification   what can be proven about an image
     registry       the OCI distribution API: manifests, referrers, blobs, tokens, limits
-    kubernetes     what the cluster's API is asked: a thin client, in the keeper only
-    outbound       what both need to send over HTTP: address guard, names, URLs, proxies, TLS, sessions
+    kubernetes     what the cluster's API is asked: a thin client; no gate asks it
+    outbound       what receivers and registries are asked by: address guard, names, URLs, proxies, TLS, sessions
     policy         which rule applies to which image, and whether it may block
     images         image references and digests
     hosts          hosts of registries in the one form in which they are compared

@@ -146,6 +146,11 @@ def more(count: int, most: int, what: str = "") -> list[str]:
     return [f"and {count - most} more{what}"] if count > most else []
 
 
+def how_often(times: int) -> str:
+    """`once`, or `3 times`."""
+    return "once" if times == 1 else f"{times} times"
+
+
 def listed(names: Sequence[str], most: int = LISTED) -> str:
     """The names as a sentence lists them: `a, b and 3 more`."""
     return " ".join((", ".join(names[:most]), *more(len(names), most)))

@@ -19,6 +19,7 @@ from router.text import (
     cut,
     cut_middle,
     escape_in_json,
+    how_often,
     is_seen,
     listed,
     nearest,
@@ -162,3 +163,8 @@ def test_advice_names_what_is_near_or_what_there_is() -> None:
     assert advice("zzz", ["allow"]) == "expected allow"
     assert advice("zzz", []) == "there is none to name"
     assert advice("zzz", [f"name{n}" for n in range(40)]).endswith(f"name{LISTED - 1} and 10 more")
+
+
+@pytest.mark.parametrize(("times", "said"), [(0, "0 times"), (1, "once"), (2, "2 times")])
+def test_how_often_reads_as_people_say_it(times: int, said: str) -> None:
+    assert how_often(times) == said

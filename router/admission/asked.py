@@ -76,9 +76,9 @@ class GateRules:
         try:
             never_block = self.enforcement.never_blocks(namespace)
             return (Mode.DETECT if never_block else self.enforcement.mode(namespace, label)), never_block
-        except Exception:  # the last word would have no mode either, and fail: it is the label's, else nobody's
+        except Exception:  # the last word would have no mode either, and fail: it is the stricter of what is known
             log.exception("mode_unknown", namespace=namespace)
-            return label or self.enforcement.default, False
+            return Mode.ENFORCE if Mode.ENFORCE in (label, self.enforcement.default) else Mode.DETECT, False
 
 
 class Times(NamedTuple):

@@ -67,9 +67,9 @@ class AmongReplicas:
         if not self.is_collector:
             self._handing_over.show(identity)
             await asyncio.to_thread(keep, identity, self._known_by)
-            if self._asking is not None:
-                await self._asking.close()
-            self._asking = Calling(self._collector, identity, PATIENCE, at_once=AT_ONCE)
+            before, self._asking = self._asking, Calling(self._collector, identity, PATIENCE, at_once=AT_ONCE)
+            if before is not None:  # only now: who asks meanwhile is to find one that is open
+                await before.close()
         elif self._collecting is not None:
             self._collecting.show(identity)
         else:

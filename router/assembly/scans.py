@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
@@ -30,7 +31,9 @@ LONGEST = 6 * 3600.0
 SAID = 2000
 """Characters of what a scan complained of that stand in the log."""
 _FOUND = {0: "nothing would be refused", 1: "something would be refused"}
-_OPEN = "it could not be told of all that runs"
+_OPEN = "it could not be told of all that runs: `gatecrier scan` says of what, and why"
+_HOW_FAR = re.compile(r"\d+ of \d+ images done", re.ASCII)
+"""A line about how far a scan is: it says nothing of why it failed."""
 
 Run: TypeAlias = Callable[[Sequence[str]], Awaitable[tuple[int, str]]]
 """A command line -> its exit code, and what it said on standard error."""
@@ -74,7 +77,7 @@ class Scans:
         if code in _FOUND:
             log.info("scan_ended", found=_FOUND[code])
         else:
-            lines = said.strip().splitlines()  # how far it was comes first
+            lines = [line for line in said.strip().splitlines() if _HOW_FAR.fullmatch(line) is None]
             log.warning("scan_failed", code=code, cause=cut(lines[-1], SAID) if lines else _OPEN)
 
 

@@ -56,8 +56,9 @@ class Held:
     def check(self) -> None:
         """Raise ValueError where the certificate is not vouched for by the CA, or the key is another's."""
         certificate = x509.load_pem_x509_certificate(self.pair.certificate)
+        authority, *_ = x509.load_pem_x509_certificates(self.authority)
         try:
-            certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(self.authority))
+            certificate.verify_directly_issued_by(authority)
             key = serialization.load_pem_private_key(self.pair.key, None)
         except (InvalidSignature, TypeError, UnsupportedAlgorithm) as error:
             raise ValueError("the CA has not signed this certificate, or there is no key") from error

@@ -15,6 +15,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from cryptography import x509
 from msgspec import Struct
 
 from router.certificates.making import Held
@@ -81,7 +82,7 @@ def kept_in(secret: Secret) -> Kept:
     return Kept(
         _held(found, ""),
         _held(found, "next-"),
-        found.get("previous-ca.crt") or None,
+        _authorities(found.get("previous-ca.crt")),
         {name: mark for name, mark in marks.items() if mark is not None},
     )
 
@@ -156,6 +157,14 @@ def _held(found: Mapping[str, bytes | None], prefix: str) -> Held | None:
     except ValueError:
         return None
     return held
+
+
+def _authorities(pem: bytes | None) -> bytes | None:
+    """CAs that may stand in a bundle: the API server takes none of which any part can't be read."""
+    try:
+        return pem if pem and x509.load_pem_x509_certificates(pem) else None
+    except ValueError:
+        return None
 
 
 def _written(held: Held | None, prefix: str) -> dict[str, Json]:

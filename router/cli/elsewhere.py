@@ -4,8 +4,9 @@ Rules:
 (1) Such a command says so of itself (`configured(..., of_collector=True)`). Where the configuration names another
     replica as the collector, the command line is sent there, and what it prints is printed here.
 (2) There is no second meaning: the collector runs the very command (`router.replicas.collecting`).
-(3) What goes on (`--watch`), or reads a file of here, is not sent: it is asked at the collector itself.
-(4) For another replica runs nothing else.
+(3) What goes on (`--watch`), or reads a file of here (`--what-if`), is neither sent nor run for another: it is asked at
+    the collector itself.
+(4) For another replica runs nothing else than such commands.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> int:
     is_of_collector = getattr(arguments, "of_collector", False)
     if arguments.for_replica and not is_of_collector:
         raise MisusedError(f"{FOR_REPLICA} is for commands about what the collector keeps")
-    if is_of_collector and not arguments.for_replica and (there := _collector(arguments)) is not None:
+    there = _collector(arguments) if is_of_collector and not arguments.for_replica else None
+    if there is not None or arguments.for_replica:
         for option in _STAYS:
             if getattr(arguments, option.lstrip("-").replace("-", "_"), None):
-                raise MisusedError(f"{option} is not passed on; ask at the collector itself, {there[0].host}")
+                raise MisusedError(f"{option} is not passed on; ask at the collector itself (incidents.collector)")
+    if there is not None:
         return _printed(asyncio.run(_asked(*there, argv)))
     code: int = arguments.run(arguments)
     return code

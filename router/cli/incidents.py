@@ -14,7 +14,7 @@ from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, group, limited
 from router.cli.tables import table
 from router.errors import MisusedError
-from router.text import one_line
+from router.text import how_often, one_line
 
 if TYPE_CHECKING:
     import sqlite3
@@ -175,14 +175,16 @@ def lines_of(one: Incident) -> Iterator[str]:
         yield one_line(f"  it claims to be of {claimed}, which is not believed")
     yield f"  {one.count} events, from {moment(one.first_seen)} to {moment(one.last_seen)}"
     for image in one.images:
-        found = f"{image.image} (container {image.container}): {image.verdict} ({image.reason}), {image.count} times"
+        found = (
+            f"{image.image} (container {image.container}): {image.verdict} ({image.reason}), {how_often(image.count)}"
+        )
         yield one_line(f"  {found}")
     if one.ended is not None:
         by = f" by {one.ended.author}: {one.ended.reason}" if one.ended.author else ""
         yield one_line(f"  it ended ({one.ended.how}){by}")
     for name, telling in one.tellings.items():
         held = f", {telling.suppressed} events held back" if telling.suppressed else ""
-        yield one_line(f"  {name}: told {telling.told} times{held}")
+        yield one_line(f"  {name}: told {how_often(telling.told)}{held}")
 
 
 def who(one: Incident) -> str:

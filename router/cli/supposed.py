@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.events import as_json
 from router.reasons import REASONS
 from router.text import shown
 from router.verdict import Verdict
@@ -81,6 +82,10 @@ def event_of(text: bytes | str, name: str) -> Mapping[str, object]:
         raise ValueError(f"{name} is no JSON: {error}") from error
     if not isinstance(event, dict) or not isinstance(event.get("data"), dict):
         raise ValueError(f'{name} is no event; expected a CloudEvent, a JSON object with "data"')  # noqa: TRY004 - told like the others
+    try:
+        as_json(event)
+    except TypeError as error:
+        raise ValueError(f"{name} holds what no event can: {str(error).lower()}") from error
     return event
 
 

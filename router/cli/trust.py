@@ -84,7 +84,8 @@ def _show(arguments: argparse.Namespace) -> int:
         lines = [line for report in reports for line in _root_lines(report)]
         lines += [line for verifier in part.verifiers for line in _verifier_lines(verifier)]
         objects = [*map(_root_object, reports), *map(_verifier_object, part.verifiers)]
-        return Answer(objects, "\n".join(lines), NO if problems else YES, problems)
+        text = "\n".join(lines) or "no verifier trusts anybody"
+        return Answer(objects, text, NO if problems else YES, problems)
 
     return answered(arguments, ask)
 

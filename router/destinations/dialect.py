@@ -68,10 +68,6 @@ class Post:
     seal: Seal | None = None
     """Makes headers of the body when it is what is sent."""
 
-    def headers_of(self, body: bytes) -> dict[str, str]:
-        """The headers, and those that are made of the body as it is sent."""
-        return {**self.headers, **({} if self.seal is None else self.seal(body))}
-
 
 @dataclass(frozen=True, slots=True)
 class Reply:

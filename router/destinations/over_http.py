@@ -6,9 +6,7 @@ Rules:
 (2) No redirect is followed: it would take the payload and its credentials somewhere else.
 (3) The egress guard judges every address that is connected to, a proxy's too. With a proxy, the proxy resolves the
     receiver's name; a literal address is judged all the same.
-(4) A reply is judged by what its judge must see of it, however it goes on: the head, and of the body as much as makes
-    a receipt, or the words of a refusal, for `BODY_PATIENCE` at most. The rest is read for `DRAIN` and up to
-    `REPLY_LIMIT`, so that the connection can be used again; what is longer or slower costs the receiver its connection.
+(4) A reply is judged by what its judge must see of it, however it goes on (`replies`).
 (5) A document of which the receiver refuses the form alone (413, and what means the same in its dialect) is sent again
     within the same attempt in a shorter form, if the dialect knows one, and then as the minimal payload.
 (6) Outcomes name a cause by its code and the receiver's own words (`words`). URLs, headers, tokens and the secrets that
@@ -18,13 +16,13 @@ Rules:
     requests, are the service's word at any of them.
 (8) Where the service wants access tokens, each request has one; what is refused with it (401) is sent once more with a
     new one (`access_tokens`). The authorization server is asked as the service is: by the same proxy, guard and CAs.
-(9) Bodies are compressed where the settings say so; limits of the service count what they are before.
+(9) What a dialect posts goes out with every secret in its place, the operator's headers, and compressed where the
+    settings say so (`outgoing`); limits of the service count what it is before.
 (10) No variable of the environment changes where anything is sent.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -48,9 +46,9 @@ from router.destinations.dialect import (
 from router.destinations.document import Document
 from router.destinations.grants import AccessToken, ClientCredentials
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable, gist
-from router.destinations.packing import packed
-from router.destinations.secrets import Filling
-from router.destinations.settings import HttpSettings, revealed
+from router.destinations.outgoing import Outfit, Outgoing
+from router.destinations.replies import REPLY_LIMIT, body_of
+from router.destinations.settings import HttpSettings
 from router.destinations.words import READ_LIMIT, Words, secrets_of
 from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
@@ -62,10 +60,6 @@ from router.tls import show
 
 log = logger()
 
-REPLY_LIMIT = 64 * 1024
-"""Bytes of a reply that are read so that its connection can be used again."""
-BODY_PATIENCE, DRAIN = 2.0, 0.25
-"""Seconds."""
 KEEP_ALIVE = 60.0
 
 Heard: TypeAlias = Callable[[int, str], None]
@@ -98,11 +92,10 @@ class HttpDestination:
         self._urls = [URL(url) for url in settings.endpoints]
         self._proxy = settings.way()
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
-        self._filling = Filling(settings)
-        self._besides = {name: revealed(value) for name, value in settings.headers.items()}
+        self._outfit = Outfit(settings)
         self._secrets = secrets_of(settings)
         self._words = Words(self._secrets)
-        self._is_packed = settings.compression == "gzip"
+        self._lent: tuple[AccessToken, ...] = ()
         self._tokens: AccessTokens | None = None
         if credentials is not None:
             self._tokens = AccessTokens(credentials, self._from_authority, lambda: self._clock())  # noqa: PLW0108 - tests set it
@@ -140,7 +133,8 @@ class HttpDestination:
         try:
             post = next(exchange)
             while True:
-                if isinstance(reply := await self._authorised(url, self._whole(post), now), Reply):
+                request = await self._outfit.outgoing(url, post)
+                if isinstance(reply := await self._authorised(request, now), Reply):
                     last = reply
                     if self._heard is not None:
                         self._heard(reply.status, self._words.shown(reply.text))
@@ -163,7 +157,9 @@ class HttpDestination:
 
     def _shown(self, outcome: Outcome, status: int, words: str | None = None) -> Outcome:
         """With the status, and these words or its own."""
-        if isinstance(outcome, Delivered | Pending):
+        if isinstance(outcome, Delivered):  # most are: copied field by field, which `replace` finds out each time
+            return Delivered(status, outcome.receipt)
+        if isinstance(outcome, Pending):
             return replace(outcome, status=status)
         return replace(outcome, status=status, words=self._words.shown(outcome.words if words is None else words))
 
@@ -186,38 +182,36 @@ class HttpDestination:
             resolver, self._resolver = self._resolver, None
             await resolver.close()
 
-    def _whole(self, post: Post) -> Post:
-        """As it is sent: with every secret in its place, what is said of the body, and the operator's own headers."""
-        body = self._filling.filled(post.body, post.encoding)
-        return replace(post, body=body, headers=self._besides | post.headers_of(body))
-
-    async def _authorised(self, url: URL, post: Post, now: float) -> Reply | TryAgain:
-        """What comes back to what is sent: rules (8) and (9)."""
-        if self._is_packed:
-            post = await packed(post)
+    async def _authorised(self, request: Outgoing, now: float) -> Reply | TryAgain:
+        """What comes back to what is sent: rule (8)."""
         if self._tokens is None:
-            return await self._reply(url, post, now)
+            return await self._reply(request, now, self._dialect.receipt_bytes)
         for is_last in (False, True):
             if not isinstance(token := await self._tokens.token(), AccessToken):
                 return replace(token, words=self._words.shown(token.words))
-            self._words = Words({*self._secrets, token.value})
-            headers = {**post.headers, "Authorization": f"Bearer {token.value}"}
-            reply = await self._reply(url, replace(post, headers=headers), now)
+            self._lend(token)
+            bearing = request.with_header("Authorization", f"Bearer {token.value}")
+            reply = await self._reply(bearing, now, self._dialect.receipt_bytes)
             if is_last or not isinstance(reply, Reply) or reply.status != UNAUTHORISED:
                 break
             self._tokens.drop(token)
         return reply
 
-    async def _from_authority(self, post: Post) -> Reply | TryAgain:
-        return await self._reply(URL(post.url), post, self._clock(), REPLY_LIMIT)
+    def _lend(self, token: AccessToken) -> None:
+        """A token is sent: rule (6) is for it, too, and for the one before, with which requests are still under way."""
+        if token not in self._lent:
+            self._lent = (*self._lent[-1:], token)
+            self._words = Words({*self._secrets, *(one.value for one in self._lent)})
 
-    async def _reply(  # noqa: PLR0911 - one per cause
-        self, url: URL, post: Post, now: float, wanted: int | None = None
-    ) -> Reply | TryAgain:
-        """What comes back; of a success so many bytes are wanted, where that is not said by the dialect."""
-        wanted = self._dialect.receipt_bytes if wanted is None else wanted
+    async def _from_authority(self, post: Post) -> Reply | TryAgain:
+        return await self._reply(
+            Outgoing(post.verb, URL(post.url), post.body, post.headers), self._clock(), REPLY_LIMIT
+        )
+
+    async def _reply(self, request: Outgoing, now: float, wanted: int) -> Reply | TryAgain:  # noqa: PLR0911 - one per cause
+        """What comes back; of the body of a success so many bytes are wanted."""
         try:
-            return await self._posted(_address(url, post), post, now, wanted)
+            return await self._posted(request, now, wanted)
         except ForbiddenAddressError:
             return TryAgain("forbidden_address")  # no fault of the event: names and `egress.allow` can change
         except TimeoutError:
@@ -234,21 +228,20 @@ class HttpDestination:
         except (aiohttp.ClientError, OSError):
             return TryAgain("connection_failed")
 
-    async def _posted(self, url: URL, post: Post, now: float, wanted: int) -> Reply:
+    async def _posted(self, request: Outgoing, now: float, wanted: int) -> Reply:
         session, proxy = self._session or self._opened(), self._proxy
+        verb, url, body, headers = request
         self._guard.check(url.raw_host or "")
         async with session.request(
-            post.verb,
+            verb,
             url,
-            data=post.body or None,
-            headers=post.headers if proxy is None else {**post.headers, **proxy.headers_for(url)},
+            data=body or None,
+            headers=headers if proxy is None else {**headers, **proxy.headers_for(url)},
             allow_redirects=False,
             proxy=None if proxy is None else proxy.url,
             proxy_headers=None if proxy is None else proxy.introduction(),
         ) as reply:
-            text = await _body(reply, wanted if is_success(reply.status) else READ_LIMIT)
-            if not reply.content.at_eof():
-                reply.close()  # the connection can't be used again without reading what we do not want
+            text = await body_of(reply, wanted if is_success(reply.status) else READ_LIMIT)
             return Reply(reply.status, text.decode(errors="replace"), reply.headers.get("Retry-After"), now)
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -259,32 +252,6 @@ class HttpDestination:
             self._resolver, self._timeout, connections=self.concurrency, keep_alive=KEEP_ALIVE, tls=self._tls
         )
         return self._session
-
-
-def _address(url: URL, post: Post) -> URL:
-    base = URL(post.url) if post.url else url
-    return (base / post.method if post.method else base).update_query(post.query)
-
-
-async def _body(reply: aiohttp.ClientResponse, wanted: int) -> bytes:
-    text = bytearray()
-    is_whole = await _read(reply.content, text, wanted, BODY_PATIENCE)
-    if not is_whole and len(text) >= wanted:
-        await _read(reply.content, text, REPLY_LIMIT, DRAIN)
-    return bytes(text)
-
-
-async def _read(content: aiohttp.StreamReader, text: bytearray, limit: int, patience: float) -> bool:
-    """Read up to so many bytes into `text`; whether that was all. What breaks off ends here; so does the time."""
-    try:
-        async with asyncio.timeout(patience):
-            while len(text) < limit:
-                if not (more := await content.read(limit - len(text))):
-                    return True
-                text += more
-    except (TimeoutError, aiohttp.ClientError, OSError):
-        return False
-    return content.at_eof()
 
 
 def _context(settings: HttpSettings) -> ssl.SSLContext | bool:

@@ -49,8 +49,17 @@ def references_of(settings: CommonSettings) -> frozenset[str]:
 
 
 def _values(settings: CommonSettings) -> Sequence[object]:
-    values = dict(settings).values()
-    return [one for value in values for one in (value.values() if isinstance(value, dict) else (value,))]
+    return [one for value in dict(settings).values() for one in _parts(value)]
+
+
+def _parts(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return value.values()
+        case list() | tuple():
+            return value
+        case _:
+            return (value,)
 
 
 class Words:

@@ -1,1 +1,1 @@
-"""What we ask the cluster's API: a thin client, in the keeper only; no gate waits for it."""
+"""What we ask the cluster's API: a thin client, for the keeper and for scans; no gate waits for it."""

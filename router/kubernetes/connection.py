@@ -107,7 +107,8 @@ class Connection(Closing):
             tls = await self._context()
             reply = await self._sent(question, tls, opened)
         if reply.status == _UNAUTHORISED and isinstance(self._access.token, Path):
-            await reply.read() if (reply.content_length or 0) <= STATUS_LIMIT else reply.close()
+            await start_of(reply)  # then its connection can serve again, where that was all
+            reply.close()
             self._token_read_at = -TOKEN_AGE
             reply = await self._sent(question, tls, opened)
         if reply.status >= _FIRST_FAILURE:

@@ -41,15 +41,16 @@ class Collected(NamedTuple):
 
 def collect(connection: sqlite3.Connection, replica: str, events: Iterable[Collected]) -> int:
     """Take these in order, inside a transaction; returns how many were not there."""
-    new = list({one.id: one for one in events if not _is_stored(connection, one)}.values())
     (last,) = connection.execute("SELECT collected FROM incident_progress").fetchone()
-    connection.executemany(
-        "INSERT INTO events (sequence, key, appended_at, body, replica, incident_routes) VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (number, key(one.id, one.at), one.at, one.body, replica, one.incident_routes)
-            for number, one in enumerate(new, last + 1)
-        ],
-    )
+    new = list[Collected]()
+    for one in events:
+        if _is_stored(connection, one):
+            continue
+        new.append(one)
+        connection.execute(
+            "INSERT INTO events (sequence, key, appended_at, body, replica, incident_routes) VALUES (?, ?, ?, ?, ?, ?)",
+            (last + len(new), key(one.id, one.at), one.at, one.body, replica, one.incident_routes),
+        )
     connection.execute("UPDATE incident_progress SET collected = ?", (last + len(new),))
     grants.keep(connection, new)
     return len(new)

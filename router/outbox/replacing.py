@@ -155,11 +155,8 @@ class Replacing:
 
     async def _exchanged(self, cause: Cause) -> tuple[Opened, int]:
         while True:
-            last = self._last_number()
-            counting_on = self._last + UNKNOWN if last is None else last
-            ledger = self._ledger()
             try:
-                before = await self._file.replace(partial(self._make, counting_on, ledger))
+                before = await self._file.replace(self._make)
             except OutboxError as error:
                 self._troubles.trouble_began(cause, "", str(error))
                 await asyncio.sleep(AGAIN)
@@ -168,7 +165,7 @@ class Replacing:
                 if cause is Cause.OUTBOX_REPLACED:
                     loop = asyncio.get_running_loop()
                     loop.call_later(LASTS, self._troubles.trouble_ended, cause, "")
-                return before, self._last if last is None else last
+                return before, self._last
 
     def _ledger(self) -> salvage.Ledger:
         try:
@@ -176,14 +173,16 @@ class Replacing:
         except OutboxError:
             return {}
 
-    def _make(self, last: int, ledger: salvage.Ledger) -> None:
-        """Runs in a thread."""
+    def _make(self) -> None:
+        """Runs in a thread, when the writer of the file of before has ended: what it still stored is counted, too."""
         if len(damage.left_aside(self._path)) >= LIMIT:
             raise OutboxError(f"{LIMIT} damaged files were moved aside beside {self._path}; see what destroys them")
+        last, ledger = self._last_number(), self._ledger()
+        self._last = self._last if last is None else last
         aside = damage.move_aside(self._path)
         schema.prepare(self._path)
         with closing(schema.connect(self._path)) as connection:
-            salvage.count_on(connection, last)
+            salvage.count_on(connection, self._last + UNKNOWN if last is None else last)
             salvage.put_ledger(connection, ledger)
         log.error("outbox_replaced", path=str(self._path), moved_to=None if aside is None else str(aside))
 

@@ -11,7 +11,8 @@ Size (`make_room`), looked at every few seconds:
 (4) What counts is what the outbox holds, not what its file has free. Above the limit that is told
     (`outbox_nearly_full`), and room is made until it holds `AIM` of it: the oldest events go that everybody has; then,
     from the oldest on, `info` events that were set aside; then `info` events that still wait, which are set aside with
-    the cause `outbox_full` first. Anything more severe is kept, whatever its age.
+    the cause `outbox_full` first. Anything more severe is kept, whatever its age, and what no incident could be made of
+    yet, whatever its severity: nothing but a driver that fails, or a collector that is away, makes that many.
 (5) Without a limit of its own an outbox may hold `SHARE` of what it has and its disk has free.
 (6) Whatever is set aside here is counted as what delivery gives up is, and how large the outbox is with every look.
 

@@ -7,7 +7,8 @@ Rules:
 (3) What became of a delivery while this goes on holds: it is written once more over what is taken over.
 (4) What incidents are kept in is taken over whole before anything is written to the other file, table by table, so that
     nobody is told twice of what he knows. Where the numbers given to messages can't be read, it is counted on far
-    beyond them.
+    beyond them. So are events that no incident was made of yet, here or at the collector: of our own the oldest
+    `UNCONSUMED`, and as many that were collected. What is beyond that is delivered, but in no incident.
 (5) Both files have the tables of this release; which columns those have is asked of them.
 """
 
@@ -51,11 +52,19 @@ _LEDGER = (
 )
 UNKNOWN = 1_000_000
 """How far the numbers of messages are counted on where they are not known."""
+UNCONSUMED = 10_000
+"""Events that are read at once at most: tens of megabytes, while whoever appends waits."""
 _OPEN = "SELECT sequence FROM deliveries WHERE sequence BETWEEN ? AND ? AND state IN ('pending', 'set_aside')"
+_ALL = "SELECT sequence FROM events WHERE sequence BETWEEN ? AND ?"
+_RANGES = """
+    SELECT consumed + 1, (SELECT last FROM numbering) FROM incident_progress WHERE consumed IS NOT NULL
+    UNION ALL SELECT collected_consumed + 1, collected FROM incident_progress
+"""
+"""The first and the last number of what was not consumed: our own, and what was collected."""
 
 Row: TypeAlias = tuple[object, ...]
 Ledger: TypeAlias = Mapping[str, list[Row]]
-"""Rows of the tables that incidents are kept in, of those that can be read."""
+"""Rows of the tables that incidents are kept in, of those that can be read, and the events that come next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,12 @@ def ledger(connection: sqlite3.Connection) -> Ledger:
         with suppress(sqlite3.Error):
             names = ",".join(_columns(connection, table))
             found[table] = connection.execute(f"SELECT {names} FROM {table}").fetchall()  # noqa: S608 - names of our own
+    with suppress(sqlite3.Error):
+        for first, last in connection.execute(_RANGES).fetchall():
+            events, end = Found(), min(int(last), int(first) + UNCONSUMED - 1)
+            if first <= end:
+                _read(connection, int(first), end, events, _ALL, ("events",))
+            found["events"] = [*found.get("events", ()), *events.rows["events"]]
     return found
 
 
@@ -154,25 +169,32 @@ def count_on(connection: sqlite3.Connection, last: int) -> int:
     return connection.execute("UPDATE numbering SET last = max(last, ?)", (last,)).rowcount
 
 
-def _read(connection: sqlite3.Connection, first: int, last: int, found: Found) -> None:
+def _read(
+    connection: sqlite3.Connection,
+    first: int,
+    last: int,
+    found: Found,
+    of: str = _OPEN,
+    tables: Sequence[str] = _TABLES,
+) -> None:
     try:
-        rows = {table: _rows(connection, table, first, last) for table in _TABLES}
+        rows = {table: _rows(connection, table, first, last, of) for table in tables}
     except sqlite3.Error:
         if first == last:
             found.unreadable.append(first)
             return
         middle = (first + last) // 2
-        _read(connection, first, middle, found)
-        _read(connection, middle + 1, last, found)
+        _read(connection, first, middle, found, of, tables)
+        _read(connection, middle + 1, last, found, of, tables)
         return
     for table, some in rows.items():
         found.rows[table].extend(some)
 
 
-def _rows(connection: sqlite3.Connection, table: str, first: int, last: int) -> list[Row]:
+def _rows(connection: sqlite3.Connection, table: str, first: int, last: int, of: str) -> list[Row]:
     names = ",".join(_columns(connection, table))
     return connection.execute(
-        f"SELECT {names} FROM {table} WHERE sequence IN ({_OPEN}) ORDER BY sequence",  # noqa: S608 - names of our own
+        f"SELECT {names} FROM {table} WHERE sequence IN ({of}) ORDER BY sequence",  # noqa: S608 - names of our own
         (first, last),
     ).fetchall()
 

@@ -7,25 +7,28 @@ Rules:
 (1) An event that corrects another is of a request that was counted; bodies that are no review are of no namespace.
 (2) A failing or unreachable sighting is open until a later event of the same owner shows another in its place, or is of
     a kind of object in which it was seen, is whole, and lacks that place. Who may show that is as with incidents: a
-    claim that nobody believes ends nothing, nor does an event that nobody waited for.
+    claim that nobody believes ends nothing, nor does an event that nobody waited for. Nobody could look at it, says an
+    unreachable sighting, and so nothing of the same image that was failing; one of a request that was never judged says
+    nothing of what is not in it.
 (3) A sighting that is passing or tolerated is never open.
 (4) What a scan finds running is no request. It mends only the same image in the same place, judged anew: that another
     runs there says nothing of what was deployed last.
-(5) What is asked of the ledger is one look for each owner of the group; what is written is one row for each sighting.
+(5) What is asked of the ledger is one look for each namespace of the group, and one for each owner of whom something is
+    open; what is written is one statement for each sighting that is known already.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from router.events import ImageData
 from router.incidents.facts import Facts
 from router.readiness import ledger
 from router.readiness.ledger import Day, Open, Row
-from router.readiness.sighting import TEXT_LIMIT, Seen, Sighting, detail_of, sighting_of, sightings
+from router.readiness.sighting import NOT_JUDGED, TEXT_LIMIT, Seen, Sighting, detail_of, sighting_of, sightings
 from router.text import cut, shortened
 
 _DAY = 86400.0
@@ -68,7 +71,7 @@ class Group:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._owners: dict[tuple[str, str], _Owner] = {}
-        self._has_open: dict[str, bool] = {}
+        self._with_open: dict[str, frozenset[bytes] | None] = {}
         self._days: dict[tuple[str, int], Day] = {}
 
     def note(self, one: Facts) -> None:
@@ -105,9 +108,10 @@ class Group:
             for key, opened in list(known.open.items()):
                 before = opened.sighting
                 is_same = (before.place, before.image) == (sighting.place, sighting.image)
+                is_same &= before.standing != "failing" or sighting.standing != "unreachable"
                 if is_same and before.digest in {None, sighting.digest} and opened.last_at <= at:
                     del known.open[key]
-            _show(known, of, sighting, image.get("wanted", ""), cut(image["detail"], TEXT_LIMIT))
+            _show(known, of, sighting, image.get("wanted", ""), image["detail"])
 
     def write(self) -> None:
         """Write all of it."""
@@ -130,8 +134,10 @@ class Group:
     def _owner(self, of: _Of) -> _Owner:
         namespace, whose = of.namespace, of.whose
         if (known := self._owners.get((namespace, whose))) is None:
-            if (has_open := self._has_open.get(namespace)) is None:
-                has_open = self._has_open[namespace] = ledger.has_open(self._connection, namespace)
+            if namespace not in self._with_open:
+                self._with_open[namespace] = ledger.owners_with_open(self._connection, namespace)
+            with_open = self._with_open[namespace]
+            has_open = with_open is None or of.key in with_open
             found = ledger.open_of(self._connection, namespace, of.key) if has_open else {}
             known = self._owners[namespace, whose] = _Owner(found, frozenset(found))
         return known
@@ -140,7 +146,7 @@ class Group:
 def _show(owner: _Owner, of: _Of, sighting: Sighting, wanted: str, detail: str) -> None:
     if (row := owner.rows.get(sighting)) is None:
         whose = {name: _short(of.owner[name]) for name in ("api_version", "kind", "name")}
-        seen = Seen(whose, sighting, detail, cut(wanted, TEXT_LIMIT))
+        seen = Seen(whose, sighting, cut(detail, TEXT_LIMIT), cut(wanted, TEXT_LIMIT))
         row = owner.rows[sighting] = Row(of.namespace, sighting.key(of.whose), of.key, seen, of.at)
     row.take(of.at, of.kind, is_rejected=of.is_rejected)
     if sighting.is_open:
@@ -153,12 +159,20 @@ def _mend(owner: _Owner, one: Facts, shown: Sequence[Sighting]) -> None:
         return
     same = {sighting.key(one.whose.key) for sighting in shown if sighting.is_open}
     there = {sighting.place for sighting in shown}
+    unseen = {(sighting.place, sighting.image) for sighting in shown if sighting.standing == "unreachable"}
+    is_whole = one.is_whole and all(sighting.reason != NOT_JUDGED for sighting in shown)
     kind = _short(one.kind)
     for key, opened in list(owner.open.items()):
-        is_there = opened.sighting.place in there
-        is_gone = not is_there and one.is_whole and kind in opened.kinds
+        before = opened.sighting
+        is_there = before.place in there and not _is_unseen(before, unseen)
+        is_gone = before.place not in there and is_whole and kind in opened.kinds
         if key not in same and one.at >= opened.last_at and (is_there or is_gone):
             del owner.open[key]
+
+
+def _is_unseen(before: Sighting, unseen: Collection[tuple[tuple[str, str], str]]) -> bool:
+    """Whether nobody could look this time at what was failing."""
+    return before.standing == "failing" and (before.place, before.image) in unseen
 
 
 def _short(text: str) -> str:

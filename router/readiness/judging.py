@@ -49,7 +49,8 @@ class Missing(StrEnum):
     UNREACHABLE = "unreachable"
     """Some image could not be looked at within the last 24 hours."""
     FORGOTTEN = "forgotten"
-    """More would have been refused than is kept of one namespace, and some of it is forgotten."""
+    """More would have been refused than is kept of one namespace, and some of it is forgotten; where other rules are
+    supposed: more was seen of it."""
 
 
 @dataclass(frozen=True, slots=True)

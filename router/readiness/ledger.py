@@ -13,9 +13,10 @@
 
 Times are of the time of day at which events were decided.
 
-Bounds: of a namespace `IMAGES_KEPT` rows are kept, what is open and what was seen last before others; where something
-open is forgotten, `overflowed_at` says so, and the namespace can't be called ready by it. At most `NAMESPACES_KEPT`
-namespaces: of further ones nothing is kept, so that whoever invents names makes us forget no real one.
+Bounds: of a namespace `IMAGES_KEPT` rows are kept, what fails before what nobody could look at, that before what is not
+open, and of each what was seen last; where something open is forgotten, `overflowed_at` says so, and the namespace is
+not called ready. At most `NAMESPACES_KEPT` namespaces: of further ones nothing is kept, so that whoever invents names
+makes us forget no real one.
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ from router.telemetry.logs import logger
 log = logger()
 
 IMAGES_KEPT = 2000
-"""Rows of one namespace at most; beyond it a tenth is forgotten at once."""
+"""Rows of one namespace at most; beyond it a tenth is forgotten at once (`left`)."""
 NAMESPACES_KEPT = 10_000
+OWNERS_KNOWN = 50
+"""Owners with something open up to which a group asks for all of a namespace's at once; else for each by itself."""
 KINDS_LIMIT = 1000
 """Characters of the kinds of objects in which something was seen."""
 
@@ -86,17 +89,23 @@ class Day:
     last_at: float = 0.0
 
 
-def has_open(connection: sqlite3.Connection, namespace: str) -> bool:
-    """Whether anything of a namespace is open."""
-    statement = "SELECT 1 FROM seen_images WHERE namespace = ? AND is_open LIMIT 1"
-    return connection.execute(statement, (namespace,)).fetchone() is not None
+def left() -> int:
+    """Rows of one namespace that are left where others were forgotten: with fewer, none was."""
+    return IMAGES_KEPT * 9 // 10
+
+
+def owners_with_open(connection: sqlite3.Connection, namespace: str) -> frozenset[bytes] | None:
+    """Owners in a namespace of whom something is open; None where there are more than `OWNERS_KNOWN`."""
+    statement = f"SELECT DISTINCT owner FROM seen_images WHERE namespace = ? AND is_open LIMIT {OWNERS_KNOWN + 1}"  # noqa: S608 - of our own
+    found = frozenset(owner for (owner,) in connection.execute(statement, (namespace,)))
+    return found if len(found) <= OWNERS_KNOWN else None
 
 
 def open_of(connection: sqlite3.Connection, namespace: str, owner: bytes) -> dict[bytes, Open]:
     """What is open of an owner, by key."""
     found = connection.execute(
-        "SELECT key, kinds, last_at, body FROM seen_images JOIN seen_bodies USING (namespace, key)"
-        " WHERE namespace = ? AND owner = ? AND is_open",
+        "SELECT key, kinds, last_at, body FROM seen_images INDEXED BY open_images JOIN seen_bodies"
+        " USING (namespace, key) WHERE seen_images.namespace = ? AND owner = ? AND is_open",  # else all are walked over
         (namespace, owner),
     )
     return {key: Open(_decode(body).sighting, set(orjson.loads(kinds)), at) for key, kinds, at, body in found}
@@ -150,54 +159,64 @@ def write_rows(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Write what was seen; of too much the least is forgotten."""
     new: dict[str, int] = {}
     bodies = list[tuple[str, bytes, bytes]]()
-    for row in rows:
-        (times,) = connection.execute(_ADD_ROW, _values(row)).fetchone()
-        if times == row.times:
+    for row in sorted(rows, key=lambda row: (row.namespace, row.key)):  # neighbours lie on one page
+        if not connection.execute(*_again(row)).rowcount:
+            connection.execute(_ADD_ROW, _values(row))
             new[row.namespace] = new.get(row.namespace, 0) + 1
             bodies.append((row.namespace, row.key, _encode(row.seen)))
     connection.executemany("INSERT OR REPLACE INTO seen_bodies VALUES (?, ?, ?)", bodies)
     for namespace, count in new.items():
         (images,) = connection.execute(_COUNT, (count, namespace)).fetchone()
         if images > IMAGES_KEPT:
-            _trim(connection, namespace, images - IMAGES_KEPT * 9 // 10)
+            _trim(connection, namespace, images - left())
 
 
-_ADD_ROW = f"""
-    INSERT INTO seen_images (
-        namespace, key, owner, kinds, standing, is_open, first_at, last_at, times, rejected
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-        kinds = CASE WHEN kinds = excluded.kinds OR length(kinds) > {KINDS_LIMIT} THEN kinds ELSE (
+def _again(row: Row) -> tuple[str, tuple[object, ...]]:
+    """The statement that adds to a row which is there, and its values: what can't be open has fewer of both."""
+    values = (row.first_at, row.last_at, row.times, row.rejected, row.namespace, row.key)
+    if not row.seen.sighting.is_open:
+        return _SEEN_AGAIN, values
+    return _OPEN_AGAIN, (row.is_open, _kinds(row), *values)
+
+
+_SEEN_AGAIN = """
+    UPDATE seen_images SET
+        first_at = min(first_at, ?), last_at = max(last_at, ?), times = times + ?, rejected = rejected + ?
+    WHERE namespace = ? AND key = ?
+"""
+_OPEN_AGAIN = f"""
+    UPDATE seen_images SET
+        is_open = ?1,
+        kinds = CASE WHEN kinds = ?2 OR length(kinds) > {KINDS_LIMIT} THEN kinds ELSE (
             SELECT json_group_array(value) FROM (
-                SELECT value FROM json_each(seen_images.kinds) UNION SELECT value FROM json_each(excluded.kinds)
+                SELECT value FROM json_each(seen_images.kinds) UNION SELECT value FROM json_each(?2)
             )
         ) END,
-        is_open = excluded.is_open, first_at = min(first_at, excluded.first_at),
-        last_at = max(last_at, excluded.last_at), times = times + excluded.times,
-        rejected = rejected + excluded.rejected
-    RETURNING times
+        first_at = min(first_at, ?3), last_at = max(last_at, ?4), times = times + ?5, rejected = rejected + ?6
+    WHERE namespace = ?7 AND key = ?8
 """  # noqa: S608 - of our own
+_ADD_ROW = """
+    INSERT INTO seen_images (
+        namespace, key, owner, kinds, standing, is_open, first_at, last_at, times, rejected
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _COUNT = "UPDATE seen_namespaces SET images = images + ? WHERE namespace = ? RETURNING images"
 
 
 def _values(row: Row) -> tuple[object, ...]:
-    kinds = orjson.dumps(sorted(row.kinds)).decode() if row.seen.sighting.is_open else ""
-    return (
-        row.namespace,
-        row.key,
-        row.owner,
-        kinds,
-        row.seen.sighting.standing,
-        row.is_open,
-        row.first_at,
-        row.last_at,
-        row.times,
-        row.rejected,
-    )
+    sighting, times = row.seen.sighting, (row.first_at, row.last_at, row.times, row.rejected)
+    kinds = _kinds(row) if sighting.is_open else ""
+    return (row.namespace, row.key, row.owner, kinds, sighting.standing, row.is_open, *times)
+
+
+def _kinds(row: Row) -> str:
+    return orjson.dumps(sorted(row.kinds)).decode()
 
 
 def _trim(connection: sqlite3.Connection, namespace: str, many: int) -> None:
     found = connection.execute(
-        "SELECT key, is_open, last_at FROM seen_images WHERE namespace = ? ORDER BY is_open, last_at LIMIT ?",
+        "SELECT key, is_open, last_at FROM seen_images WHERE namespace = ?"
+        " ORDER BY is_open, is_open AND standing = 'failing', last_at LIMIT ?",
         (namespace, many),
     ).fetchall()
     lost = [last_at for _, is_open, last_at in found if is_open]

@@ -106,11 +106,15 @@ def exempted(connection: sqlite3.Connection, namespace: str, since: float, limit
 def images(
     connection: sqlite3.Connection, namespace: str, since: float, limit: int, *, is_open: bool
 ) -> Sequence[Image]:
-    """Images of a namespace that were seen since that time, those that were seen last first."""
+    """Images of a namespace that were seen since that time, those that were seen last first.
+
+    Of those that are open, what fails comes before what nobody could look at, of which anybody can make any number.
+    """
+    where, order = ("AND is_open", "standing = 'failing' DESC,") if is_open else ("", "")
     found = connection.execute(
         "SELECT body, is_open, first_at, last_at, times, rejected FROM seen_images"  # noqa: S608 - of our own
         " JOIN seen_bodies USING (namespace, key)"
-        f" WHERE namespace = ? AND last_at >= ? {'AND is_open' if is_open else ''} ORDER BY last_at DESC LIMIT ?",
+        f" WHERE namespace = ? AND last_at >= ? {where} ORDER BY {order} last_at DESC LIMIT ?",
         (namespace, since, limit),
     )
     return [Image(ledger.decoded(body), bool(open_), *others) for body, open_, *others in found]

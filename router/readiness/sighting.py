@@ -13,7 +13,8 @@ Rules:
     such as credentials that are missing, stays so: it is failing.
 (2) A request that would have been refused although no image of it fails, since it could not be read or we failed
     ourselves, is a sighting without an image: unreachable.
-(3) Texts that others wrote are cut to `TEXT_LIMIT`; whatever is cut stays another than what differs from it.
+(3) Texts that others wrote are cut to `TEXT_LIMIT` where they are kept; names that are cut stay others than what they
+    differ from.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import orjson
 
 from router.events import EventData, ImageData
 from router.reasons import Obstacle
-from router.text import cut, shortened
+from router.text import shortened
 from router.verdict import Verdict
 
 TEXT_LIMIT = 300
@@ -149,8 +150,8 @@ def _standing(image: ImageData, *, would_reject: bool) -> Standing:
 
 
 def detail_of(image: ImageData | None, data: EventData) -> str:
-    """The cause in words."""
-    return cut(data["decision"]["message"] if image is None else image["detail"], TEXT_LIMIT)
+    """The cause in words, uncut."""
+    return data["decision"]["message"] if image is None else image["detail"]
 
 
 def _name(text: str) -> str:

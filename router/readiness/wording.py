@@ -40,7 +40,7 @@ _MISSING: Mapping[Missing, tuple[str, str]] = {
         "let Gatecrier reach their registry; what is deployed then is looked at again",
     ),
     Missing.FORGOTTEN: (
-        "more would have been refused than is kept of one namespace",
+        "more would have been refused than is kept of one namespace, or was seen of what --what-if judges",
         "mend what is listed, and look at the events: gatecrier events search 'request.namespace = \"{namespace}\"'",
     ),
 }

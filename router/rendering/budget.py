@@ -25,6 +25,8 @@ SIZE = 2**20
 WHOLE = 4 * SIZE
 """Characters and parts of one value with all that is in it: one list may stand in another many times."""
 NODES, TEXT, ITEMS = 16, 1024, 16
+LONG_TEXT, LONG_LIST = 16 * TEXT, 1024
+"""Characters and items of what is long: a filter of it is counted wherever it stands."""
 BUDGET = "__budget"
 """Name of the budget in the context; templates can't say it."""
 
@@ -74,7 +76,9 @@ class _Weight:
             self.steps += len(value) // TEXT
         if self.characters + self.parts > WHOLE:
             raise TemplateError(f"the template makes a value of more than {WHOLE} characters and parts in all")
-        if isinstance(value, list | tuple):
+        if isinstance(value, range):
+            self.parts += len(value)
+        elif isinstance(value, list | tuple):
             for item in value:
                 self.add(item)
         elif isinstance(value, dict):
@@ -108,24 +112,33 @@ def weighed(context: Context, value: object) -> object:
     return within(context[BUDGET], value)
 
 
-def paid(name: str) -> str:
-    """The name under which a filter is found whose work is counted."""
-    return f"__paid_{name}"
+def paid(name: str, *, if_long: bool = False) -> str:
+    """The name under which a filter or a test is found whose work is counted; or only where what it takes is long."""
+    return f"__{'weighed' if if_long else 'paid'}_{name}"
 
 
-def charged(filter_: Callable[..., object]) -> Callable[..., object]:
-    """The filter, paid for."""
+def _is_long(value: object) -> bool:
+    return isinstance(value, str | list | tuple | dict | range) and len(value) > (
+        LONG_TEXT if isinstance(value, str) else LONG_LIST
+    )
+
+
+def charged(filter_: Callable[..., object], *, if_long: bool = False) -> Callable[..., object]:
+    """The filter or test, paid for; or only where what it takes is long."""
     wants = getattr(getattr(filter_, "jinja_pass_arg", None), "name", None)
 
     @wraps(filter_)
     def counted(context: Context, *arguments: object, **options: object) -> object:
+        given = arguments
+        if wants is not None:
+            first = {"context": context, "eval_context": context.eval_ctx, "environment": context.environment}[wants]
+            given = (first, *arguments)
+        if if_long and not any(map(_is_long, arguments)):
+            return filter_(*given, **options)
         budget: Budget = context[BUDGET]
         budget.spend(1)
         for argument in arguments:
             within(budget, argument)
-        if wants is None:
-            return within(budget, filter_(*arguments, **options))
-        first = {"context": context, "eval_context": context.eval_ctx, "environment": context.environment}[wants]
-        return within(budget, filter_(first, *arguments, **options))
+        return within(budget, filter_(*given, **options))
 
     return pass_context(counted)

@@ -2,8 +2,9 @@
 
 Rules:
 (1) In loops everything, since it happens often; and in `set` and `with`, since what they make is kept.
-(2) `~`, lists and mappings, which make larger values of what is there, everywhere.
-(3) Filters outside loops only where there are very many.
+(2) `~`, lists and mappings, which make larger values of what is there, everywhere; so is what `map`, `select`,
+    `reject` and theirs by attribute do with each item (`jinja_filters`), which is a loop, too.
+(3) Filters, tests, comparisons and slices outside loops only where there are very many, or what they take is long.
 
 The tree that Jinja parsed is changed in place.
 """
@@ -15,13 +16,14 @@ from jinja2 import nodes
 from router.rendering.budget import paid
 
 MANY = 300
-"""Filters outside loops that need not be counted: even with the largest values they end soon."""
+"""Filters, tests, comparisons and slices outside loops that need not be counted where what they take is short."""
+_WORK = (nodes.Filter, nodes.Test, nodes.Compare, nodes.Slice)
 
 
 def charge(template: nodes.Template) -> None:
     """Wrap what is paid for in filters that count."""
-    filters = sum(1 for _ in template.find_all(nodes.Filter))
-    _charge(template, is_often=filters > MANY)
+    work = sum(1 for _ in template.find_all(_WORK))
+    _charge(template, is_often=work > MANY)
 
 
 def _charge(node: nodes.Node, *, is_often: bool) -> None:
@@ -36,17 +38,14 @@ def _charge(node: nodes.Node, *, is_often: bool) -> None:
         node.nodes = [nodes.Filter(parts, "__joined", [], [], None, None, lineno=node.lineno)]
     elif is_often:
         _charge_here(node)
+    elif isinstance(node, nodes.Filter):
+        node.name = paid(node.name, if_long=True)
 
 
 def _charge_here(node: nodes.Node) -> None:
     match node:
-        case nodes.Filter():
+        case nodes.Filter() | nodes.Test():
             node.name = paid(node.name)
-            match node.args:
-                case [nodes.Const(value=str(name)) as inner, *_] if node.name == paid("map"):
-                    inner.value = paid(name)
-                case _:
-                    pass
         case nodes.Compare():
             node.expr = _weighed(node.expr)
             for operand in node.ops:

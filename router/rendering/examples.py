@@ -146,6 +146,7 @@ WHOLE["data"]["images"][0]["exemption"] = {
 WHOLE["data"]["corrects"] = "0c1f2f7f-9a53-5f0a-9a53-7c0e9d0b6d5f"
 WHOLE["data"]["images_omitted"] = {"count": 300, "verdicts": {"verified": 300}}
 WHOLE["data"]["unreadable"] = {"cause": "no_uid", "count": 3, "first_peer": "192.0.2.1", "first_sha256": "ab" * 32}
+WHOLE["data"]["scan"] = {"pods": 3, "nodes": ["node-a", "node-b"], "image_id": _DIGEST, "tag_digest": _DIGEST}
 _HOSTILE_NAME = 'web"},{\\ <!channel> [x](https://evil.example) <at>all</at> {{ 1 }}\u202e\n\x1b[2J'
 """No API server would take it; what the gate is asked about has not passed one yet."""
 _HOSTILE = _event(

@@ -8,7 +8,7 @@ templates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import wraps
 from typing import cast
@@ -18,7 +18,7 @@ from jinja2.filters import FILTERS, do_round, make_attrgetter
 from jinja2.runtime import Context
 
 from router.errors import TemplateError
-from router.rendering.budget import SIZE
+from router.rendering.budget import SIZE, paid
 from router.rendering.values import as_text
 from router.text import shown
 
@@ -26,9 +26,10 @@ _AS_THEY_ARE = (
     "abs", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "last", "length", "list", "max",
     "min", "sort",
 )  # fmt: skip
-_AS_LISTS = ("items", "reject", "rejectattr", "reverse", "selectattr")
+_AS_LISTS = ("items", "reverse")
+_BY_TEST = {"select": 0, "reject": 0, "selectattr": 1, "rejectattr": 1}
+"""Which argument names a test of each item."""
 _map = cast("Callable[..., Iterable[object]]", FILTERS["map"])
-_select = cast("Callable[..., Iterable[object]]", FILTERS["select"])
 _unique = cast("Callable[..., Iterable[object]]", FILTERS["unique"])
 _PRECISION = 15
 """Digits after the point that a number with 64 bits can have."""
@@ -58,13 +59,27 @@ def _mapped(context: Context, value: Iterable[object], *arguments: object, **opt
     if len(options) == 1 and isinstance(attribute, str) and isinstance(value, list) and not arguments:
         with suppress(LookupError, TypeError):
             return [item[attribute] for item in value]
-    return list(_map(context, value, *arguments, **options))
+    return list(_map(context, value, *_paid_at(0, arguments, context.environment.filters), **options))
 
 
-@pass_context
-def _selected(context: Context, value: Iterable[object], *arguments: object) -> list[object]:
-    """The items that pass a test, or that are something."""
-    return list(_select(context, value, *arguments)) if arguments else [item for item in value if item]
+def _paid_at(place: int, arguments: Sequence[object], known: Collection[str]) -> Sequence[object]:
+    """The arguments, with the name there of a filter or a test become that of its counted one: each item costs."""
+    name = arguments[place] if place < len(arguments) else None
+    if not isinstance(name, str) or paid(name) not in known:
+        return arguments
+    return [*arguments[:place], paid(name), *arguments[place + 1 :]]
+
+
+def _by_test(name: str, place: int) -> Callable[..., object]:
+    """Jinja's filter of this name, whose test of each item is named there."""
+    chosen = cast("Callable[..., Iterable[object]]", FILTERS[name])
+
+    @pass_context
+    def by_test(context: Context, value: Iterable[object], *arguments: object) -> list[object]:
+        """The items that pass a test or do not, or that are something or nothing."""
+        return list(chosen(context, value, *_paid_at(place, arguments, context.environment.tests)))
+
+    return by_test
 
 
 @pass_environment
@@ -115,7 +130,6 @@ def jinja_filters() -> dict[str, Callable[..., object]]:
         "capitalize": _of_text(str.capitalize),
         "join": _join,
         "map": _mapped,
-        "select": _selected,
         "unique": _without_repetition,
         "lower": _of_text(str.lower),
         "replace": _replace,
@@ -127,4 +141,5 @@ def jinja_filters() -> dict[str, Callable[..., object]]:
         "upper": _of_text(str.upper),
     }
     listed = {name: _listed(FILTERS[name]) for name in _AS_LISTS}
+    listed |= {name: _by_test(name, place) for name, place in _BY_TEST.items()}
     return {name: FILTERS[name] for name in _AS_THEY_ARE} | listed | remade

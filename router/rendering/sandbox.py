@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
+from typing import cast
 
 from jinja2 import StrictUndefined, Undefined
 from jinja2.runtime import Context, LoopContext
@@ -39,6 +40,9 @@ _OF_JINJA = ("boolean", "defined", "divisibleby", "eq", "equalto", "even", "fals
              "sequence", "string", "true", "undefined", "upper", "==", "!=", ">", ">=", "<", "<=")  # fmt: skip
 
 
+_TESTS = cast("Mapping[str, Callable[..., object]]", TESTS)
+
+
 def bounded_range(*bounds: int) -> range:
     """Python's `range`, not longer than `RANGE`."""
     made = range(*bounds)
@@ -53,13 +57,16 @@ class Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "**", "%", "+", "-", "//"})
 
     def __init__(self, filters: Mapping[str, Callable[..., object]]) -> None:
-        super().__init__(autoescape=False, undefined=StrictUndefined, keep_trailing_newline=True)
+        # Not optimized: what Jinja works out when it reads a template is not paid for.
+        super().__init__(autoescape=False, undefined=StrictUndefined, keep_trailing_newline=True, optimized=False)
         self.globals.clear()
         self.globals["range"] = bounded_range
         self.tests = {name: TESTS[name] for name in _OF_JINJA}
+        self.tests |= {paid(name): charged(_TESTS[name]) for name in _OF_JINJA}
         self.filters.clear()
         self.filters.update(filters)
         self.filters |= {paid(name): charged(filter_) for name, filter_ in filters.items()}
+        self.filters |= {paid(name, if_long=True): charged(filter_, if_long=True) for name, filter_ in filters.items()}
         self.filters |= {"__bounded": bounded, "__joined": joined, "__weighed": weighed}
 
     def getattr(self, obj: object, attribute: str) -> object:

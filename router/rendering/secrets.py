@@ -51,7 +51,7 @@ def taken(template: nodes.Template) -> Mapping[str, int]:
 
 def is_place(node: nodes.Node) -> bool:
     """Whether it makes the place of a secret."""
-    return isinstance(node, nodes.Filter) and node.name in {FILTER, paid(FILTER)}
+    return isinstance(node, nodes.Filter) and node.name in {FILTER, paid(FILTER), paid(FILTER, if_long=True)}
 
 
 @pass_context

@@ -23,7 +23,8 @@ from typing import Self
 import orjson
 from jinja2 import Template as Compiled
 from jinja2 import TemplateError as JinjaError
-from jinja2 import TemplateSyntaxError, nodes
+from jinja2 import TemplateSyntaxError, nodes, pass_context
+from jinja2.runtime import Context
 
 from router.errors import TemplateError
 from router.rendering.budget import SIZE
@@ -70,7 +71,8 @@ def _escaped(value: object, markup: Markup) -> object:
 
 
 def _environment(markup: Markup) -> Sandbox:
-    def text(value: object) -> str:
+    @pass_context  # so that Jinja makes nothing of constants when it reads a template: that is not paid for
+    def text(_: Context, value: object) -> str:
         shown = value if type(value) is str else as_text(value)
         if len(shown) > SIZE:
             raise TemplateError(f"a text is larger than {SIZE} characters; truncate it")
@@ -81,7 +83,8 @@ def _environment(markup: Markup) -> Sandbox:
         except TypeError:  # a lone surrogate
             return orjson.dumps(without_surrogates(shown))[1:-1].decode()
 
-    def whole(value: object) -> str:
+    @pass_context
+    def whole(_: Context, value: object) -> str:
         if isinstance(value, Json):
             value = value.value
         made = as_json(value if markup is Markup.NONE else _escaped(value, markup)).decode()

@@ -4,8 +4,9 @@ Rules:
 (1) Who has no certificate of ours has no connection (`identity`); there is nothing else to ask of a caller.
 (2) Events are answered when they are durable. Each is taken once (`router.outbox.collected`).
 (3) A command is run as a person would run it here, by a process of its own, with this replica's configuration: there is
-    one meaning of every command, wherever it is asked. `COMMANDS_AT_ONCE`, `COMMAND_SECONDS` and the size of an answer
-    are bounded, and whoever goes away ends it.
+    one meaning of every command, wherever it is asked. At most `COMMANDS_AT_ONCE` run; one takes `COMMAND_SECONDS` at
+    most, the time that it waits for its turn included, and prints at most `PRINTED`. Beyond that it is ended, and when
+    whoever asked goes away.
 (4) What can't be read is answered 400, what the outbox can't take 503; whoever sends tries again.
 """
 
@@ -53,6 +54,8 @@ LIMITS = Limits(most=64, handshake=5.0, request=120.0)
 """For other replicas and whoever else reaches the port."""
 COMMANDS_AT_ONCE = 2
 COMMAND_SECONDS = 60.0
+PRINTED = LARGEST // 4
+"""Bytes of output, and of errors, that a command may print; more is not read."""
 CLOSING = 1.0
 """Seconds that answers in hand get to end when we do."""
 
@@ -128,7 +131,7 @@ class Collecting:
     async def _command(self, request: web.Request) -> web.Response:
         try:
             command = unpacked(await request.read(), Command)
-            async with self._commands, asyncio.timeout(COMMAND_SECONDS):
+            async with asyncio.timeout(COMMAND_SECONDS), self._commands:
                 printed = await self._printed(command)
         except ReplicaError as error:
             return web.Response(status=400, text=f"{error}\n")
@@ -140,17 +143,38 @@ class Collecting:
         arguments = [*command.arguments]
         place = arguments.index("--") if "--" in arguments else len(arguments)
         arguments[place:place] = ["--config", str(self._config)]  # of two, the last counts
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "router", "--for-replica", *arguments,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
         try:
-            output, errors = await process.communicate()
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "router", "--for-replica", *arguments,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+        except (OSError, ValueError) as error:  # too long, a NUL, no memory
+            raise ReplicaError(f"the command can't be run: {error}; ask with fewer or shorter words") from error
+        try:
+            output, errors = await asyncio.gather(_bounded(process, process.stdout), _bounded(process, process.stderr))
+            code = await process.wait()
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        if len(output) + len(errors) > LARGEST // 2:
-            raise ReplicaError(
-                f"the answer is larger than {LARGEST // 2} bytes; ask for less, or on the collector itself"
-            )
-        return Printed(process.returncode or 0, output, errors)
+            if process.returncode is None:
+                _end(process)
+                await process.communicate()  # what is still in the pipes; asyncio waits for their end
+        if max(len(output), len(errors)) > PRINTED:
+            raise ReplicaError(f"the answer is larger than {PRINTED} bytes; ask for less, or on the collector itself")
+        return Printed(code, output, errors)
+
+
+async def _bounded(process: asyncio.subprocess.Process, printed: asyncio.StreamReader | None) -> bytes:
+    """What it prints until its end; where that is too much it is ended, and the beginning is returned."""
+    if printed is None:
+        raise RuntimeError("asyncio made no pipe")
+    found = bytearray()
+    while part := await printed.read(2**16):
+        if len(found) <= PRINTED:
+            found += part
+        else:
+            _end(process)
+    return bytes(found)
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()

@@ -16,9 +16,9 @@ from router.admission.judging import ImageJudge
 from router.admission.unreadable import Unreadable
 from router.decision import Finding
 from router.events import event_id
-from router.policy import Enforcement
+from router.policy import Enforcement, EnforcementSettings
 from router.routing import RoutingTree
-from router.verdict import Skip
+from router.verdict import Mode, Skip
 from tests.admission import recorded
 from tests.admission.world import (
     BROKEN,
@@ -528,3 +528,19 @@ async def test_whatever_stage_breaks_there_is_an_event(
     (event,) = made.outbox.events
     assert event["data"]["request"]["uid"] == "705ab4f5-6393-11e8-b7cc-42010a800002"
     assert event["data"]["decision"]["outcome"] == "admitted"
+
+
+@pytest.mark.parametrize("default", [*Mode])
+@pytest.mark.parametrize("label", [None, *Mode])
+def test_where_the_mode_can_not_be_told_the_stricter_holds(
+    monkeypatch: pytest.MonkeyPatch, default: Mode, label: Mode | None
+) -> None:
+    """A label never lowers what the file says by way of a mistake of ours."""
+
+    def broken(*_: object) -> bool:
+        raise RuntimeError("injected")
+
+    monkeypatch.setattr(Enforcement, "never_blocks", broken)
+    rules = replace(World().gate_rules(), enforcement=Enforcement(EnforcementSettings(default=default)))
+
+    assert rules.mode("shop", label) == (Mode.ENFORCE if Mode.ENFORCE in (default, label) else Mode.DETECT, False)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "router").rglob("*.py"))
@@ -17,23 +16,23 @@ def test_no_module_has_a_name_without_a_stage() -> None:
     assert not [path for path in MODULES if path.stem in VAGUE or path.parent.name in VAGUE]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_is_small_and_says_what_it_is_for(path: Path) -> None:
+def test_a_module_is_small_and_says_what_it_is_for() -> None:
     """Every admired code base of this field lost its shape per file."""
-    text = path.read_text()
+    for path in MODULES:
+        text = path.read_text()
 
-    assert ast.get_docstring(ast.parse(text))
-    assert text.count("\n") < 300
+        assert ast.get_docstring(ast.parse(text)), path
+        assert text.count("\n") < 300, path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_whatever_catches_everything_says_why(path: Path) -> None:
+def test_whatever_catches_everything_says_why() -> None:
     """A mistake that is caught where nobody expects it is found by nobody."""
-    for line in path.read_text().splitlines():
-        if re.search(r"except (Base)?Exception\b|except:|suppress\((Base)?Exception\b", line):
-            _, _, reason = line.partition("#")
+    for path in MODULES:
+        for line in path.read_text().splitlines():
+            if re.search(r"except (Base)?Exception\b|except:|suppress\((Base)?Exception\b", line):
+                _, _, reason = line.partition("#")
 
-            assert len(re.sub(r"noqa: BLE001 - |\(\d\)", "", reason).split()) >= 4, line
+                assert len(re.sub(r"noqa: BLE001 - |\(\d\)", "", reason).split()) >= 4, f"{path}: {line}"
 
 
 def test_nothing_leads_to_a_machine_of_ours() -> None:
@@ -53,3 +52,24 @@ def test_the_package_lists_its_parts() -> None:
 
     listed = set(re.findall(r"^    (\w+) {2,}\S", text, re.MULTILINE))
     assert listed == parts - {"__init__", "__main__"}
+
+
+def test_the_page_names_the_layers_that_are_checked() -> None:
+    """Of `docs/architecture.md` it is the one list that nobody generates."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    checked = [set(layer.split(" | ")) for layer in contracts[0]["layers"]]
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.search(r"\*layers\*, exhaustive: `([^`]+)`", page)
+
+    assert named is not None
+    assert [set(layer.split(" | ")) for layer in " ".join(named[1].split()).split(" > ")] == checked
+
+
+def test_every_page_can_be_found() -> None:
+    """From the first page of the documentation, and from the README."""
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    index = (ROOT / "docs" / "index.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+
+    assert {page for page in pages if f"]({page})" not in index} == set()
+    assert {page for page in pages if f"](docs/{page})" not in readme} == set()

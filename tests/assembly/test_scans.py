@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import itertools
 import sys
 from collections.abc import Sequence
 
 import pytest
 
 from router.assembly.scans import FIRST, LONGEST, Scans, ended
+from router.cli.pages import Progress
 from router.scanning.settings import ScanSettings
 from tests.simulators.log import Log
 from tests.simulators.virtual_time import virtually
@@ -73,6 +76,18 @@ def test_what_became_of_it_stands_in_the_log(log: Log, code: int, said: str, eve
     virtually(scanning(Program(code, said), ScanSettings(), 1000.0))
 
     assert len(log.named(event)) == 1
+
+
+@pytest.mark.parametrize(("said", "cause"), [("", "could not be told"), ("no access\n", "no access")])
+def test_how_far_a_scan_was_is_not_why_it_failed(log: Log, said: str, cause: str) -> None:
+    progress = io.StringIO()
+    passing = itertools.count(0.0, 1000.0)
+    Progress(500, "images", progress, now=lambda: next(passing)).done(480)
+    assert "480" in progress.getvalue()
+    virtually(scanning(Program(3, said + progress.getvalue()), ScanSettings(), 1000.0))
+
+    (one,) = log.named("scan_failed")
+    assert cause in one["cause"]
 
 
 async def test_a_program_is_run_to_its_end_and_heard() -> None:

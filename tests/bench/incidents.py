@@ -53,6 +53,7 @@ def decisions(count: int, owners: int, refused_of: int) -> list[NewEvent]:
             found(verdict, of=f"r.example/{verdict}:1", digest="sha256:" + "1" * 64, judged_by="0123456789abcdef")
         )
         data["workload"] = {**data["workload"], "name": f"web-{number % owners}"}
+        data["decision"] = {**data["decision"], "would_reject": is_refused}
         body = as_json(
             {
                 "specversion": "1.0",

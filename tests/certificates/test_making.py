@@ -115,6 +115,22 @@ def test_parts_of_different_certificates_are_none(part: str) -> None:
     assert kept_in(as_secret(Kept(mixed), EMPTY)).current is None
 
 
+BROKEN = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize("has_good_part", [True, False])
+@pytest.mark.parametrize("spoilt", [b"?", BROKEN])
+def test_nothing_stands_in_a_bundle_that_is_no_certificate(spoilt: bytes, has_good_part: bool) -> None:  # noqa: FBT001 - cases
+    """The API server refuses a bundle with such a part, and would be asked for ever."""
+    held = make([NAME], NOW)
+    previous = (make([NAME], NOW).authority if has_good_part else b"") + spoilt
+    found = kept_in(as_secret(Kept(held, previous=previous), EMPTY))
+
+    assert BROKEN.strip() not in found.bundle()
+    assert (found.previous is None) == (spoilt == BROKEN or not has_good_part)
+    assert kept_in(as_secret(Kept(Held(held.pair, held.authority + BROKEN)), EMPTY)).current is None
+
+
 def test_marks_are_read_and_those_that_count_no_more_go() -> None:
     body = mark_patch(EMPTY, "gatecrier-0", "abc", NOW)
     assert isinstance(body, dict)

@@ -17,7 +17,8 @@ from tests.simulators.kube_apiserver import needs_api_server
 pytestmark = [needs_helm, needs_api_server]
 LABEL = "gatecrier.dev/mode"
 MONITORED = {
-    "monitoring": {"podMonitor": {"enabled": True}, "rules": {"enabled": True}, "dashboard": {"enabled": True}}
+    "tls": {"mode": "certManager"},
+    "monitoring": {"podMonitor": {"enabled": True}, "rules": {"enabled": True}, "dashboard": {"enabled": True}},
 }
 GROUP = "rbac.authorization.k8s.io"
 RBAC = f"/apis/{GROUP}/v1"
@@ -25,7 +26,7 @@ RBAC = f"/apis/{GROUP}/v1"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster with the chart in it as it stands, but for monitoring, and with those who may do this or that."""
+    """A cluster with the chart in it, cert-manager's and Prometheus' kinds, and those who may do this or that."""
     with ours(tmp_path_factory.mktemp("kube")) as made:
         made.define()
         made.install(MONITORED)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 import router
+from router.fields import OnlyAtStart
 from router.settings.loading import Loaded, attempt_offline
+from router.settings.tree import Settings
 from tests.chart.helm import CHART, Json, helm, needs_helm, of_kind, refusal, rendered
 from tests.chart.schemas import RELEASES, faults
 
@@ -46,7 +50,8 @@ VARIANTS: dict[str, Json] = {
     "as it stands": {},
     "everything": EVERYTHING,
     "own certificate": {"tls": {"mode": "secret", "secret": {"name": "mine", "caBundle": CA}}},
-    "managed": {"tls": {"mode": "managed"}},
+    "cert-manager": {"tls": {"mode": "certManager"}},
+    "looking at what runs": {"config": {"scan": {"every": "24h"}}},
     "told on objects": {"config": {"kubernetes": {"api": "in-cluster", "events": True}}},
     "OpenShift": {"openshift": True, "priorityClass": {"create": False}},
     "by Service": {"monitoring": {"serviceMonitor": {"enabled": True}}},
@@ -188,6 +193,42 @@ def test_nothing_that_can_not_be_changed_is_changed() -> None:
         assert [claim["metadata"] for claim in spec["volumeClaimTemplates"]] == [{"name": "outbox"}]
 
 
+AT_START: dict[str, Json] = {
+    "webhook.listen": {"config": {"webhook": {"listen": "0.0.0.0:8443"}}},
+    "webhook.processes": {"config": {"webhook": {"processes": 2}}},
+    "webhook.max_body": {"config": {"webhook": {"max_body": "16MiB"}}},
+    "operations.listen": {"config": {"operations": {"listen": "0.0.0.0:9090"}}},
+    "outbox.url": {"config": {"outbox": {"url": "sqlite:////var/lib/gatecrier/other.db"}}},
+    "incidents.collector": {
+        "replicas": 3,
+        "config": {"incidents": {"collector": "gatecrier-1.gatecrier-replicas:8444"}},
+    },
+}
+
+
+def taken_at_start(model: type[BaseModel], *before: str) -> Iterator[str]:
+    """The names of all settings that a running program does not take."""
+    for name, field in model.model_fields.items():
+        if any(isinstance(mark, OnlyAtStart) for mark in field.metadata):
+            yield ".".join([*before, name])
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from taken_at_start(field.annotation, *before, name)
+
+
+def test_what_is_taken_at_a_start_only_replaces_the_pods_and_nothing_else_does() -> None:
+    """Among it that there are several replicas now, of which one collects."""
+
+    def template(values: Json) -> object:
+        return of_kind(rendered(values), "StatefulSet")["spec"]["template"]
+
+    assert set(taken_at_start(Settings)) == set(AT_START)
+    for values in AT_START.values():
+        assert template(values) != template({})
+    assert template({"replicas": 1}) != template({"replicas": 2})
+    assert template({"replicas": 3}) == template({"replicas": 2})
+    assert template({"config": {"webhook": {"deadline": "5s"}}}) == template({})
+
+
 def test_on_openshift_the_cluster_chooses_the_user() -> None:
     context = of_kind(rendered({"openshift": True}), "StatefulSet")["spec"]["template"]["spec"]["securityContext"]
 
@@ -231,16 +272,18 @@ def test_alerts_and_dashboard_are_those_of_the_project() -> None:
 
 def test_the_right_to_write_is_about_named_objects_only() -> None:
     """And there is none where the program does not ask the API server."""
-    managed = rendered({"tls": {"mode": "managed"}})
+    managed = rendered()
     rules = [rule for found in managed if found["kind"] in {"Role", "ClusterRole"} for rule in found["rules"]]
 
-    assert all(rule["resourceNames"] for rule in rules)
-    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "update", "patch", "set"}
+    unnamed = [rule for rule in rules if "resourceNames" not in rule]
+    assert unnamed == [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]}]
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"list", "get", "update", "patch", "set"}
     assert of_kind(managed, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     config = yaml.safe_load(of_kind(managed, "ConfigMap")["data"]["gatecrier.yaml"])
     assert (config["webhook"]["tls"], config["kubernetes"]) == ("managed", {"api": "in-cluster"})
-    assert not [found for found in rendered() if found["kind"].endswith("RoleBinding")]
-    assert of_kind(rendered(), "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    by_others = rendered(VARIANTS["cert-manager"])
+    assert not [found for found in by_others if found["kind"].endswith("RoleBinding")]
+    assert of_kind(by_others, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
 
 def test_what_the_configuration_asks_of_the_cluster_is_allowed_and_no_more() -> None:
@@ -251,10 +294,23 @@ def test_what_the_configuration_asks_of_the_cluster_is_allowed_and_no_more() -> 
         {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
     ]
-    assert of_kind(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "gatecrier"
+    assert of_kind(objects, "ClusterRoleBinding", "gatecrier")["subjects"][0]["name"] == "gatecrier"
     assert of_kind(objects, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     ports = [port["port"] for rule in of_kind(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
     assert 6443 in ports
+
+
+@pytest.mark.parametrize("tls", [{"mode": "managed"}, {"mode": "certManager"}])
+def test_a_scan_may_list_pods_and_nothing_more(tls: Json) -> None:
+    config: Json = {"scan": {"every": "24h"}} | (
+        {} if tls["mode"] == "managed" else {"kubernetes": {"api": "in-cluster"}}
+    )
+    rules = of_kind(rendered({"tls": tls, "config": config}), "ClusterRole", "gatecrier")["rules"]
+
+    assert rules == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
+    ]
 
 
 @pytest.mark.parametrize(

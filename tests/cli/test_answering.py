@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.cli.test_helping import EVERY
 
 pytestmark = pytest.mark.usefixtures("_log_of_the_test")
 Captured = pytest.CaptureFixture[str]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def options(parser: argparse.ArgumentParser) -> frozenset[str]:
@@ -86,6 +88,9 @@ def test_only_what_asks_others_can_not_be_watched() -> None:
     asking = {f"gatecrier {name}" for name in names}
     assert set(ANSWERING) - set(LIVE) == asking
     assert set(LIVE) == {name for name, parser in ALONE.items() if "--watch" in options(parser)}
+    page = " ".join((ROOT / "docs" / "commands.md").read_text().partition("<!-- generated")[0].split())
+    named = page.partition("can not be watched: ")[2].partition(", and")[0]
+    assert {f"gatecrier {name}" for name in re.findall("`([^`]+)`", named)} == asking
 
 
 @pytest.mark.usefixtures("_place")

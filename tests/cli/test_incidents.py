@@ -75,7 +75,7 @@ def test_an_incident_is_shown_by_its_number_or_its_id(ask: Ask) -> None:
     assert one["events"] == ["event-1", "event-2"]
     assert code == 0
     assert "payments/Deployment/web" in text
-    assert "people: told 1 times" in text
+    assert "people: told once" in text
     assert ask("incidents", "show", "2")[0] == 1
 
 

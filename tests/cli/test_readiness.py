@@ -197,6 +197,20 @@ def test_a_rule_in_detect_breaks_nothing_in_another_configuration(ask: Ask, tmp_
     assert ask("shop", "--what-if", str(changed.config))[0] == 0
 
 
+def test_another_configuration_is_not_said_to_break_nothing_where_some_of_what_was_seen_is_forgotten(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was forgotten passed by the rules of then: nobody knows what others say of it."""
+    other = tmp_path / "other"
+    other.mkdir()
+    changed = Place(other, policy=[{"pattern": "**", "verifier": "allow"}])
+    assert ask("clean", "--what-if", str(changed.config))[0] == 0
+    monkeypatch.setattr(ledger, "IMAGES_KEPT", 1)
+    code, out, _ = ask("clean", "--what-if", str(changed.config), "--json")
+
+    assert (code, [missing["code"] for missing in json.loads(out)[0]["not_known"]]) == (3, ["forgotten"])
+
+
 def test_what_is_let_in_for_a_time_is_told_with_its_end(ask: Ask, tmp_path: Path) -> None:
     """It is ready, and what breaks at the end is known before."""
     grant = Grant("g", "old", (GrantedImage("r.example/old/y:1", DIGEST),), "alice", "it burns", 32503679999.0)

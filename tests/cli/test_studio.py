@@ -144,6 +144,9 @@ async def test_what_fails_is_told_at_its_line(config: Path) -> None:
 @pytest.mark.parametrize(
     ("event", "line", "words"),
     [
+        ('{"data": {"x": 1000000000000000000000000000000}}', None, "the event holds what no event can: "),
+        ('{"data": ' + '{"a":' * 300 + "1" + "}" * 301, None, "the event holds what no event can: "),
+        ('{"data": {"decision": [], "request": 1}}', None, "the event is not whole: 'list' object is not a mapping"),
         ('{\n"data": {}\n"x": 1}', 3, "the event is no JSON: "),
         ("[" * 100_000, None, "the event is no JSON: "),
         ('{"data": 1}', None, "the event is no event; "),
@@ -199,6 +202,16 @@ def test_a_template_that_takes_long_is_tried_for_fewer_events(config: Path) -> N
     assert len([*flaws_of(template)]) == 1
 
 
+@pytest.mark.parametrize("patience", [0.0, 600.0])
+def test_it_is_said_whether_all_examples_were_tried(
+    patience: float, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.cli.templates.studio.workshop.PATIENCE", patience)
+    answer = Workshop(config).rendered(RenderAsked(template="mine", source=MINE, event=json.dumps(WHOLE)))
+
+    assert (answer["problems"], answer["is_tried_for_all"]) == ([], patience > 0)
+
+
 async def test_a_template_that_would_not_end_ends(config: Path) -> None:
     loops = "{% for a in event.images %}" * 8
     source = f'["{loops}x{"{% endfor %}" * 8}"]'
@@ -251,6 +264,28 @@ async def test_a_template_is_saved_whole_and_as_it_was_opened(config: Path) -> N
     assert file.read_text() == "[3]"
     assert file.stat().st_mode & 0o777 == 0o644
     assert [one.name for one in file.parent.iterdir()] == ["mine.json"]
+
+
+@pytest.mark.parametrize("content", [b"\xff", b" " * (SOURCE_LIMIT + 1)], ids=["no UTF-8", "too large"])
+async def test_what_can_not_be_opened_is_not_overwritten(content: bytes, config: Path) -> None:
+    """Nobody can have seen it: whatever version is named."""
+    file = config.parent / "templates" / "theirs.json"
+    file.write_bytes(content)
+    async with opened(Workshop(config)) as browser:
+        status, _ = await browser.get("/api/template?name=theirs")
+        refused, answer = await browser.post("/api/save", {"name": "theirs", "source": "[1]", "version": None})
+
+    assert (status, refused) == (400, 400)
+    assert answer["error"]
+    assert file.read_bytes() == content
+
+
+async def test_what_is_saved_can_be_read_again(config: Path) -> None:
+    async with opened(Workshop(config)) as browser:
+        status, answer = await browser.post("/api/save", {"name": "wide", "source": "ö" * SOURCE_LIMIT})
+
+    assert (status, answer["error"]) == (400, "a template has at most 262144 bytes; this one has 524288")
+    assert not (config.parent / "templates" / "wide.json").exists()
 
 
 async def test_a_shipped_one_is_saved_as_ones_own(config: Path) -> None:
@@ -347,7 +382,7 @@ async def test_the_token_becomes_a_cookie_once(config: Path) -> None:
         async with aiohttp.ClientSession() as other, other.get(browser.url) as refused:
             again.append(refused.status)
 
-    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert answer.status == 200
     assert re.fullmatch(r"gatecrier-studio-\d+=[\w-]{43}; HttpOnly; Path=/; SameSite=Strict", cookie)
     assert cookie.split("=")[1].split(";")[0] not in browser.url
     assert again == [200, 403]  # who has the cookie may open it again; another may not

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from router.cli.templates.studio.serving import running
-from router.cli.templates.studio.workshop import Workshop
+from router.cli.templates.studio.workshop import Object, RenderAsked, Workshop
 from router.rendering.examples import WHOLE
 from tests.architecture.gallery import shipped_entries
 from tests.cli.test_studio import MINE
@@ -62,10 +66,10 @@ DOCUMENTS: dict[str, object] = {
 
 
 @asynccontextmanager
-async def studio(config: Path) -> AsyncIterator[tuple[Page, str]]:
+async def studio(config: Path, workshop: Workshop | None = None) -> AsyncIterator[tuple[Page, str]]:
     """The page, opened as the terminal says, with its first template rendered; and its origin."""
     folder = config.parent / "chromium"
-    async with browsing(folder) as page, running(Workshop(config), 0) as url:
+    async with browsing(folder) as page, running(workshop or Workshop(config), 0) as url:
         await page.go(url)
         await page.until("document.body.dataset.rendered >= 1")
         yield page, url.partition("/?")[0]
@@ -89,6 +93,21 @@ async def test_it_opens_without_its_password_in_sight(config: Path) -> None:
         await page.screenshot(file := config.parent / "studio.png")
 
     assert file.read_bytes().startswith(b"\x89PNG")
+
+
+async def test_its_url_may_be_followed_from_a_page_of_others(config: Path) -> None:
+    """Such as a terminal in the browser; the browser keeps the cookie back from what another site has asked for."""
+    async with browsing(config.parent / "chromium") as page, running(Workshop(config), 0) as url:
+        link = f"<!doctype html><a id=link href='{url}'>studio</a>".encode()
+        async with Sink(answer("200 OK", link, Content_Type="text/html")).running() as other:
+            await page.go(other.url("/").replace("127.0.0.1", "localhost"))
+            await page.run("document.querySelector('#link').click()")
+            await page.until("location.port === new URL('" + url + "').port && location.search === ''")
+            await page.until("document.body.dataset.rendered >= 1")
+            await page.run("history.back(); 0")
+            await page.until("document.querySelector('#link') !== null")
+
+    assert page.complaints == []
 
 
 async def test_what_is_wrong_shows_at_its_line_while_one_types(config: Path) -> None:
@@ -166,6 +185,63 @@ async def test_a_template_is_saved_under_the_name_that_is_typed(config: Path) ->
     assert file.read_text() == '{"mine": "{{ namespace }}"}'
     assert chosen == "mine-too"
     assert not (config.parent / "out.json").exists()
+
+
+async def test_what_is_typed_while_it_is_saved_is_not_taken_for_saved(config: Path) -> None:
+    file = config.parent / "templates" / "mine.json"
+    async with studio(config) as (page, _):
+        await page.write("#source", "[1]")
+        await page.run("document.querySelector('#save').click(); document.querySelector('#source').value = '[2]'")
+        await page.until("document.querySelector('#status').className === 'good'")
+        first = file.read_text()
+        await after(page, page.choose("#template", "slack"))
+        await after(page, page.choose("#template", "mine"))
+        draft = await page.run("document.querySelector('#source').value")
+
+    assert (first, draft) == ("[1]", "[2]")
+
+
+class _Busy(Workshop):
+    """Takes its time with a text, and says so."""
+
+    def __init__(self, config: Path) -> None:
+        super().__init__(config)
+        self.began, self.may_go_on = threading.Event(), threading.Event()
+
+    def rendered(self, asked: RenderAsked) -> Object:
+        if asked.source == "[0]":
+            self.began.set()
+            assert self.may_go_on.wait(30)
+        return super().rendered(asked)
+
+
+async def test_a_page_that_finds_it_busy_asks_again(config: Path) -> None:
+    """Another template is chosen while the last text is still being rendered."""
+    workshop = _Busy(config)
+    async with studio(config, workshop) as (page, _):
+        await page.run(
+            "window.statuses = []; const real = fetch; window.fetch = async (...given) => {"
+            " const said = await real(...given); statuses.push(said.status); return said; }; 0"
+        )
+        await page.write("#source", "[0]")
+        await asyncio.to_thread(workshop.began.wait, 30)
+        await page.choose("#template", "slack")
+        await page.until("statuses.includes(429)")
+        status = await page.run("document.querySelector('#status').className")
+        workshop.may_go_on.set()
+        await page.until("document.querySelector('#name').value === 'slack'")
+
+    assert status == ""
+
+
+async def test_that_examples_were_not_tried_is_said(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with studio(config) as (page, _):
+        monkeypatch.setattr("router.cli.templates.studio.workshop.PATIENCE", 0.0)
+        await after(page, page.write("#source", "[1]"))
+        told = await page.text("#problems")
+
+    assert told.split("\n")[0] == "none, for this event"
+    assert "not every example event was tried" in told
 
 
 async def test_no_text_becomes_markup(config: Path) -> None:

@@ -36,6 +36,9 @@ WEBHOOK = least(kind_of_name("webhook"))
 KINDS: Mapping[str, Mapping[str, object]] = {
     **{kind.name: least(kind) for kind in ALL if isinstance(kind, HttpKind)},
     "signed webhook": {**WEBHOOK, "signing_secret": {"env": "KEY"}, "headers": {"Authorization": {"env": "HEADER"}}},
+    "webhook that knows us": {**WEBHOOK, "bearer": {"env": "BEARER"}, "cloudevents": "binary"},
+    "webhook of a user": {**WEBHOOK, "username": "gate", "password": {"env": "PASSWORD"}},
+    "webhook of two secrets": {**WEBHOOK, "signing_secret": [{"env": "KEY"}, {"env": "FORMER"}]},
     "batched webhook": {**WEBHOOK, "batch_size": 10},
     "templated webhook": {**WEBHOOK, "template": "mine", "method": "PUT", "success": {"status": [200, 202]}},
     "webhook of lines": {**WEBHOOK, "template": "mine", "encoding": "ndjson", "batch_size": 10},
@@ -48,7 +51,7 @@ KINDS: Mapping[str, Mapping[str, object]] = {
         "api": "http://127.0.0.1:9/api",
     },
 }
-KEY = {"KEY": "whsec_" + base64.b64encode(b"k" * 32).decode()}
+KEY = {name: "whsec_" + base64.b64encode(letter * 32).decode() for name, letter in (("KEY", b"k"), ("FORMER", b"f"))}
 SECRETS = {**{name: value for one in KINDS.values() for name, value in variables_of(one, "-").items()}, **KEY}
 RECEIPTS = (
     ("200 OK", b"ok"),

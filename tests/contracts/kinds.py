@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 import orjson
 import pytest
@@ -91,8 +92,12 @@ def variables_of(written: Mapping[str, object], url: str = URL) -> dict[str, str
 
 
 def _all_values(written: Mapping[str, object]) -> list[object]:
-    inner = [one for value in written.values() if isinstance(value, dict) for one in value.values()]
-    return [*written.values(), *inner]
+    within = [value.values() if isinstance(value, dict) else value for value in written.values() if _has_parts(value)]
+    return [*written.values(), *(one for values in within for one in values)]
+
+
+def _has_parts(value: object) -> TypeGuard[dict[str, object] | list[object]]:
+    return isinstance(value, dict | list)
 
 
 def beforehand(path: str) -> str | None:

@@ -15,11 +15,11 @@ from router.destinations.catalogue import open_destination
 from router.destinations.dialect import Post, Reply
 from router.destinations.document import Document
 from router.destinations.grants import LONGEST_LIFE, USUAL_LIFE, AccessToken, ClientCredentials, granted
-from router.destinations.outcome import Delivered, TryAgain
+from router.destinations.outcome import Delivered, TryAgain, Undeliverable
 from router.destinations.over_http import HttpDestination
 from tests.destinations.test_sentinel import LOOPBACK, settings
 from tests.simulators.sentinel import SECRET, TOKEN_PATH, Azure
-from tests.simulators.sinks import HANG, NOTHING, Sink, answer
+from tests.simulators.sinks import HANG, NOTHING, Receipt, Sink, answer
 from tests.simulators.virtual_time import virtually
 
 CREDENTIALS = ClientCredentials("https://login.example/token", "us", "all", SECRET)
@@ -182,6 +182,25 @@ async def test_one_that_is_refused_again_pauses_and_shows_no_token() -> None:
     assert found.words.startswith("refused: Bearer")
     assert "tttttt" not in found.words
     assert SECRET not in found.words
+
+
+async def test_the_token_before_is_not_shown_either() -> None:
+    """Requests with it are still under way when another takes its place, and so are answers that repeat it."""
+    grants = iter(["former-f0f1f2f3f4", "later-a0a1a2a3a4"])
+
+    def behave(got: Receipt) -> bytes:
+        if got.path == TOKEN_PATH:
+            return answer("200 OK", told(access_token=next(grants)).encode())
+        is_former = "former" in got.headers["authorization"]
+        return answer("401 No" if is_former else "400 Bad", b"said: former-f0f1f2f3f4 later-a0a1a2a3a4")
+
+    async with Sink(behave=behave).running() as sink:
+        destination = opened(sink)
+        found = await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    assert isinstance(found, Undeliverable)
+    assert found.words == "said: [redacted] [redacted]"
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from router.destinations.catalogue import DestinationSettings, open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.encodings import encoded, forms
-from router.destinations.kinds.webhook import signature, signing_key
 from router.destinations.outcome import Delivered
 from router.destinations.secrets import Filling, places_of
 from router.destinations.settings import HttpSettings
+from router.destinations.standard_webhooks import signature, signing_key
 from router.destinations.words import Words, secrets_of
 from router.rendering.secret_places import PREFIX, Place
 from router.rendering.values import as_json

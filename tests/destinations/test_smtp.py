@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from email.message import EmailMessage
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 from router.destinations.catalogue import open_destination
 from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
-from router.destinations.kinds.smtp import KIND, SmtpSettings, mail_of
+from router.destinations.kinds.smtp import KIND, SmtpSettings, mail_of, written
 from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
 from router.events import as_json, encode
 from router.fields import ReadingContext
@@ -132,6 +133,15 @@ def test_whatever_a_template_gives_is_a_mail(body: bytes, event_id: str) -> None
 
     assert sent.isascii()
     assert b"\nSubject: " in sent
+
+
+@given(subject=st.text() | st.lists(st.text("ab[]:.", max_size=60), max_size=20).map(" ".join))
+def test_a_subject_stands_behind_its_name(subject: str) -> None:
+    """Folded in an unlucky place it would begin on the next line, behind an empty one."""
+    sent = written(read(orjson.dumps({"subject": subject.encode(errors="replace").decode(), "text": "x"})))
+
+    assert re.search(rb"(?m)^Subject: [^ \r]", sent)
+    assert max(map(len, sent.split(b"\r\n"))) <= 998
 
 
 def test_html_is_escaped_and_text_is_not() -> None:

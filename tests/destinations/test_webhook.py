@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import pytest
 from hypothesis import given
@@ -17,11 +17,20 @@ from pydantic import ValidationError
 from router.destinations.dialect import Post, Reply
 from router.destinations.document import Document
 from router.destinations.encodings import CONTENT_TYPES, encoded
-from router.destinations.kinds.webhook import WebhookDialect, WebhookSettings, signature, signing_key
+from router.destinations.kinds.webhook import WebhookDialect, WebhookSettings
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
-from router.events import CONTENT_TYPE
+from router.destinations.standard_webhooks import signature, signing_key
+from router.events import CONTENT_TYPE, encode
 from router.fields import ReadingContext
+from router.rendering.examples import EXAMPLES
 from router.rendering.values import as_json, as_text
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
 
 
 def settings_of(**said: object) -> WebhookSettings:
@@ -66,6 +75,59 @@ def test_an_attempt_is_signed_anew_and_the_id_stays() -> None:
             assert sealed["webhook-signature"] == "v1," + base64.b64encode(mac).decode()
 
 
+def test_while_a_secret_is_exchanged_each_of_the_two_signs() -> None:
+    """A receiver takes whichever it knows; the new one comes first."""
+    secrets = {name: "whsec_" + base64.b64encode(name.encode() * 32).decode() for name in "no"}
+    reading = ReadingContext(Path("/nowhere"), secrets, lambda path, _: path.read_bytes())
+
+    def signed(*names: str) -> str:
+        written = {"name": "it", "kind": "webhook", "url": "https://a.example/x"}
+        said = {**written, "signing_secret": [{"env": name} for name in names]}
+        dialect = WebhookDialect(WebhookSettings.model_validate(said, context={"reading": reading}))
+        return sealing(dialect.compose([made({}, "event-1")], 10.0), b"{}")["webhook-signature"]
+
+    assert signed("n", "o") == f"{signed('n')} {signed('o')}"
+    assert signed("n") == signature(b"n" * 32, "event-1", 10, b"{}")
+
+
+ATTRIBUTE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+
+
+@given(ATTRIBUTE, JSON.filter(lambda one: one is not None))
+def test_in_binary_mode_attributes_are_headers_and_no_name_begins_one(subject: str, data: object) -> None:
+    said = {"specversion": "1.0", "id": "1", "subject": subject, "datacontenttype": "application/json"}
+    post = posted(Document("1", as_json({**said, "data": data}), CONTENT_TYPE), cloudevents="binary")
+    headers = {name: value for name, value in post.headers.items() if name.startswith("ce-")}
+
+    assert json.loads(post.body) == data
+    assert post.headers["Content-Type"] == "application/json"
+    assert {name: unquote(value) for name, value in headers.items()} == {
+        "ce-specversion": "1.0",
+        "ce-id": "1",
+        "ce-subject": subject,
+    }
+    assert re.fullmatch(r"[!#-~]*", headers["ce-subject"])
+    assert '"' not in headers["ce-subject"]
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"id":"1"}', b'{"id":"1","data":null}', b'{"datacontenttype":"a/b","data":"x"}', b"x"]
+)
+def test_what_can_not_be_taken_apart_goes_out_whole(body: bytes) -> None:
+    post = posted(Document("1", body, CONTENT_TYPE), cloudevents="binary")
+
+    assert (post.body, post.headers["Content-Type"].partition(";")[0]) == (body, CONTENT_TYPE)
+
+
+@pytest.mark.parametrize("body", [encode(one) for one in EXAMPLES.values()], ids=[*EXAMPLES])
+def test_an_event_in_binary_mode_says_all_that_it_says_in_structured_mode(body: bytes) -> None:
+    post = posted(Document("1", body, CONTENT_TYPE), cloudevents="binary")
+    attributes = {name[3:]: unquote(value) for name, value in post.headers.items() if name.startswith("ce-")}
+    said = json.loads(body)
+
+    assert {**attributes, "data": json.loads(post.body), "datacontenttype": post.headers["Content-Type"]} == said
+
+
 def sealing(post: Post, body: bytes) -> Mapping[str, str]:
     """What is said of a body as it is sent."""
     assert post.seal is not None
@@ -101,14 +163,6 @@ def test_each_encoding_has_its_media_type(encoding: str) -> None:
     headers = posted(made({"a": 1}), template="x", encoding=encoding).headers
 
     assert headers["Content-Type"] == dict(CONTENT_TYPES)[encoding]  # type: ignore[index]  # a name of one of them
-
-
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
-    max_leaves=8,
-)
 
 
 @given(st.dictionaries(TEXTS, JSON, max_size=4))
@@ -186,6 +240,14 @@ def test_a_receipt_is_what_the_operator_says(
         ({"template": "x", "content_type": "a\r\nX-Evil: 1"}, "is not a valid media type; write one such as"),
         ({"template": "x", "batch_size": 2}, "say `encoding: ndjson`"),
         ({"incident_template": "x", "encoding": "text", "batch_size": 2}, "say `encoding: ndjson`"),
+        ({"template": "x", "cloudevents": "binary"}, "`cloudevents` is for events that no template"),
+        ({"cloudevents": "batch"}, "go together; say both, or neither"),
+        ({"cloudevents": "binary", "batch_size": 2}, "go together; say both, or neither"),
+        ({"cloudevents": "binary", "headers": {"CE-Id": "x"}}, "are the event's own; drop them"),
+        ({"username": "x"}, "`username` and `password` go together"),
+        ({"username": "x", "password": {"env": "A"}, "bearer": {"env": "A"}}, "not both"),
+        ({"bearer": {"env": "A"}, "headers": {"authorization": "x"}}, "drop one"),
+        ({"signing_secret": []}, "at least 1 item"),
         ({"success": {}}, "name `status`, `body` or both"),
         ({"success": {"status": [200, 401]}}, "401 says that the receiver refuses us"),
         ({"success": {"status": [429]}}, "the event would be lost"),

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from router.certificates.making import Held, make
+from router.certificates.planning import Kept
 from router.certificates.stored import LEASES, SECRETS, VALIDATING, bundles_in, encoded, kept_in
 from router.errors import ClusterError
 from router.kubernetes.client import Cluster, Json
@@ -28,8 +29,8 @@ pytestmark = needs_api_server
 NAME = "gatecrier"
 SERVICES = Resource("", "v1", "services", Object)
 DAY = 86400.0
+HURRIED = "tests.journeys.hurried_product"
 PATIENCE = 150.0
-"""A renewal waits for half a minute twice, as it does in a cluster."""
 RULES: Sequence[Json] = [
     {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["gatecrier-tls"], "verbs": ["get", "patch"]},
     {
@@ -60,7 +61,7 @@ def replica(folder: Path, number: int, kubeconfig: Path) -> Place:
     return place
 
 
-def hooks(places: Sequence[Place]) -> Json:
+def hooks(places: Sequence[Place], bundle: Json = None) -> Json:
     """A webhook for each replica, so that each is asked about each Pod."""
     return {
         "metadata": {"name": NAME},
@@ -72,7 +73,8 @@ def hooks(places: Sequence[Place]) -> Json:
                 "failurePolicy": "Fail",
                 "timeoutSeconds": 5,
                 "clientConfig": {
-                    "service": {"name": NAME, "namespace": NAME, "path": "/validate", "port": place.webhook}
+                    "service": {"name": NAME, "namespace": NAME, "path": "/validate", "port": place.webhook},
+                    "caBundle": bundle,
                 },
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}},
                 "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
@@ -83,7 +85,7 @@ def hooks(places: Sequence[Place]) -> Json:
 
 
 async def prepare(admin: Cluster, places: Sequence[Place], old: Held) -> None:
-    """What the chart makes, with a certificate that was made long ago."""
+    """What the chart makes, with a certificate that was made long ago, and that a replica of then looks after."""
     for namespace in (NAME, "shop"):
         await admin.create(NAMESPACES, {"metadata": {"name": namespace}})
     ports: Json = [{"name": f"p{place.webhook}", "port": place.webhook} for place in places]
@@ -92,8 +94,8 @@ async def prepare(admin: Cluster, places: Sequence[Place], old: Held) -> None:
     parts = {"tls.crt": old.pair.certificate, "tls.key": old.pair.key, "ca.crt": old.authority}
     data = {name: encoded(part) for name, part in parts.items()}
     await admin.create(SECRETS, {"metadata": {"name": "gatecrier-tls"}, "data": data}, NAME)
-    await admin.create(LEASES, {"metadata": {"name": "gatecrier-tls"}}, NAME)
-    await admin.create(VALIDATING, hooks(places))
+    await admin.create(LEASES, {"metadata": {"name": "gatecrier-tls"}, "spec": {"holderIdentity": "of-then"}}, NAME)
+    await admin.create(VALIDATING, hooks(places, encoded(Kept(old).bundle())))
     await allow(admin, "keeper", RULES)
 
 
@@ -111,7 +113,7 @@ async def asking(admin: Cluster, refused: list[str]) -> AsyncIterator[None]:
             except ClusterError as error:
                 refused.append(str(error))
             asked.append(number)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
 
     asked: list[int] = []
     task = asyncio.create_task(ask())
@@ -152,10 +154,10 @@ async def test_no_request_is_refused_while_it_is_renewed(api_server: ApiServer, 
     async with Cluster(api_server.access()) as admin, AsyncExitStack() as running:
         await prepare(admin, places, old)
         for number, place in enumerate(places):
-            await running.enter_async_context(served(place, HOSTNAME=f"gatecrier-{number}"))
-        await until(admin, 1)
+            await running.enter_async_context(served(place, HURRIED, HOSTNAME=f"gatecrier-{number}"))
         await until_ready(places)
         async with asking(admin, refused):
+            await admin.patch(LEASES, "gatecrier-tls", {"spec": {"holderIdentity": ""}}, NAME)
             await until(admin, 2)
             await until(admin, 1, current=old.mark)
             await asyncio.sleep(2)

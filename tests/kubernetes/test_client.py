@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from router.errors import ClusterError
 from router.kubernetes import client as client_module
 from router.kubernetes.access import Access
 from router.kubernetes.client import ATTEMPTS, PAGE, Cluster, PatchKind, Selection
+from router.kubernetes.connection import STATUS_LIMIT
 from router.kubernetes.patience import LAST_CEILING, LEAST, LONGEST_ASKED, delay
 from router.kubernetes.resources import Resource
 from tests.kubernetes.shapes import PODS, SHOP, lowest, pod
@@ -214,6 +216,38 @@ async def test_every_refusal_has_its_cause(api: KubernetesSimulator, cluster: Cl
         await cluster.get(PODS, "web", "shop")
     assert caught.value.cause == cause
     assert str(caught.value) == 'getting pods "shop/web": "so it is\\u001b[31m"'
+
+
+@pytest.mark.parametrize("chunks", [1, 1024])
+async def test_a_refused_token_is_read_anew_however_the_refusal_goes_on(
+    api: KubernetesSimulator, tmp_path: Path, chunks: int
+) -> None:
+    """Its body is not waited for beyond what is ever shown of one, and may break off."""
+    token, wrote = tmp_path / "token", list[int]()
+    token.write_text("old")
+    api.put(SHOP, pod("web"))
+
+    async def refuse(request: web.Request) -> web.StreamResponse | None:
+        if request.headers["Authorization"] == "Bearer new":
+            return None
+        token.write_text("new")
+        reply = web.StreamResponse(status=401)
+        reply.enable_chunked_encoding()
+        await reply.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            for number in range(chunks):
+                await reply.write(bytes(STATUS_LIMIT))
+                wrote.append(number)
+        assert request.transport is not None
+        request.transport.abort()
+        return reply
+
+    api.faults.append(refuse)
+    async with Cluster(api.access(token=token), dice=lowest) as cluster:
+        found = await cluster.get(PODS, "web", "shop")
+
+    assert found.metadata.name == "web"
+    assert chunks == 1 or len(wrote) < chunks
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"metadata":', b'{"metadata": {"name": 1}}', b"[" * 9999])

@@ -39,6 +39,7 @@ def series() -> Mapping[tuple[str, tuple[tuple[str, str], ...]], str]:
     observing = MetricsObserver(metrics, TroubleBook(metrics.show_trouble).held_by("keeper-0"))
     observing.expect_destinations(["siem"])
     observing.asked_registry("registry.example", "manifest", "ok")  # whose labels are known when it is asked
+    metrics.show_namespaces({}, {"payments": "ready"})  # which are known when it is configured
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): family.type
         for family in text_string_to_metric_families(metrics.exposed().decode())

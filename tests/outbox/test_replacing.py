@@ -10,18 +10,21 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from router.errors import OutboxError
-from router.outbox import Accepted, Number, Selection, damage, replacing, schema
+from router.incidents import ledger
+from router.outbox import Accepted, NewEvent, Number, Selection, damage, replacing, salvage, schema
+from router.outbox.collected import Collected, collect
 from router.outbox.observer import Unobserved
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Append
 from router.telemetry.causes import Cause
-from tests.outbox.stage import ME, NOW, REPLICA, new, sequences, stored
+from tests.outbox.stage import BODY, ME, NOW, REPLICA, new, sequences, stored
 from tests.simulators.log import Log
 
 
@@ -112,6 +115,50 @@ async def test_nothing_is_lost_with_a_file_that_is_taken_away(
     assert after == Number(REPLICA, 1202)
     assert len(open_ones) == 1201
     assert kept == [(number, f"event-{number}") for number in range(2, 1201)] + [(1201, "last"), (1202, "after")]
+
+
+async def test_what_was_asked_just_before_is_taken_over(path: Path, heard: Heard) -> None:
+    """What the writer of the file of before still stores is in the next one, under numbers that are given once."""
+    outbox = await opened(path, heard)
+    await outbox.append(new("first"))
+    remove_all(path)
+    asked = [outbox._file.write(Append(new(f"event-{number}"), REPLICA, NOW)) for number in range(2, 400)]
+    await looked_after(outbox)
+    await asyncio.gather(*asked)
+    after = await outbox.append(new("after"))
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert after.sequence == 400
+    assert kept == [(1, "first"), *((number, f"event-{number}") for number in range(2, 400)), (400, "after")]
+
+
+@pytest.mark.parametrize("accident", [remove_all, put_another], ids=lambda one: one.__name__)
+async def test_what_no_incident_was_made_of_yet_is_taken_over(
+    path: Path, heard: Heard, accident: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes incidents, or hands events over to who does, goes on where it was; of too many with the oldest."""
+    monkeypatch.setattr(salvage, "UNCONSUMED", 3)
+    outbox = await opened(path, heard)
+    await outbox.change(ledger.begin)
+    await outbox.append(new("consumed"))
+    await outbox.change(_consumed)
+    for number in range(4):
+        await outbox.append(NewEvent(f"own-{number}", BODY, NOW, ()))
+    events = [Collected(f"other-{number}", NOW, BODY, "") for number in range(4)]
+    await outbox.change(partial(collect, replica="other", events=events))
+    accident(path)
+    await looked_after(outbox)
+    await outbox.append(NewEvent("after", BODY, NOW, ()))
+    found = await outbox.read(partial(ledger.unconsumed, limit=100))
+    await outbox.close()
+
+    assert [one.id for one in found] == ["own-0", "own-1", "own-2", "after", "other-0", "other-1", "other-2"]
+
+
+def _consumed(connection: sqlite3.Connection) -> int:
+    ledger.note_consumed(connection, ledger.unconsumed(connection, 100))
+    return 0
 
 
 async def test_commands_and_the_router_see_the_same_file_afterwards(path: Path, heard: Heard) -> None:

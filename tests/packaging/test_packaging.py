@@ -178,7 +178,12 @@ def test_the_configuration_of_the_manifests_loads(tmp_path: Path) -> None:
     (workload,) = [found for found in objects() if found["kind"] == "StatefulSet"]
     (container,) = workload["spec"]["template"]["spec"]["containers"]  # type: ignore[index]  # YAML
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    assert ports == {"webhook": settings.webhook.listen.port, "operations": settings.operations.listen.port}
+    assert (collector := settings.incidents.collector) is not None
+    assert ports == {
+        "webhook": settings.webhook.listen.port,
+        "replicas": collector.port,
+        "operations": settings.operations.listen.port,
+    }
 
 
 def test_the_site_builds_strictly(tmp_path: Path) -> None:

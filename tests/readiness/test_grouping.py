@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.events import ImageData
-from router.readiness import ledger
+from router.readiness import ledger, reading
 from router.readiness.sighting import NOT_JUDGED
 from tests.incidents.stage import DEPLOYMENT_CONTROLLER, REPLICASET_CONTROLLER, found, owner
 from tests.readiness.stage import Ledger
@@ -102,6 +102,25 @@ def test_what_fails_in_pods_only_is_not_over_because_the_template_lacks_it(seen:
     assert seen.open() == []
 
 
+def test_a_registry_that_gives_no_answer_any_more_mends_nothing(seen: Ledger) -> None:
+    """Whoever runs it could make what fails count for no longer than a day."""
+    seen.tell(found("unsigned"))
+    seen.tell(found("unverifiable", reason="unreachable"))
+    assert ("web", "c0", "unsigned") in seen.open()
+    seen.tell(found("unverifiable", of="r.example/c0:2", reason="unreachable"))
+    assert seen.open() == [("web", "c0", "unverifiable")]
+    seen.tell(found("verified", of="r.example/c0:2"))
+
+    assert seen.open() == []
+
+
+def test_a_request_that_was_never_judged_mends_nothing(seen: Ledger) -> None:
+    seen.tell(found("unsigned"))
+    seen.tell(would_reject=True)
+
+    assert seen.open() == [("web", "", "unverifiable"), ("web", "c0", "unsigned")]
+
+
 def test_a_claim_that_nobody_believes_mends_nothing(seen: Ledger) -> None:
     """Whoever may create a Pod could make another's Deployment look signed."""
     seen.tell(found("unsigned"))
@@ -185,6 +204,55 @@ def test_what_fails_and_is_forgotten_is_not_taken_for_mended(seen: Ledger, monke
 
     assert len(seen.images()) <= 20
     assert "forgotten" in seen.overview().judged.missing
+
+
+def test_what_fails_is_not_hidden_by_what_nobody_can_look_at(seen: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever deploys chooses registries that never answer, and as many names as there may be."""
+    monkeypatch.setattr(ledger, "IMAGES_KEPT", 20)
+    seen.tell(found("unsigned"), name="offender")
+    for number in range(100):
+        seen.of_day += 1.0
+        seen.decide(found("unverifiable", reason="unreachable"), name=f"d{number}")
+    seen.consume()
+
+    assert ("offender", "c0", "unsigned") in seen.open()
+    assert "forgotten" in seen.overview().judged.missing
+
+
+def test_what_fails_is_listed_first_however_much_nobody_can_look_at(seen: Ledger) -> None:
+    """Lists end somewhere, and whoever deploys makes as much of the other as is wanted."""
+    seen.tell(found("unsigned"), name="offender")
+    for number in range(5):
+        seen.of_day += 1.0
+        seen.decide(found("unverifiable", reason="unreachable"), name=f"d{number}")
+    seen.consume()
+    first, second = reading.images(seen.connection, "shop", 0.0, 2, is_open=True)
+
+    assert [one.seen.owner["name"] for one in (first, second)] == ["offender", "d4"]
+
+
+@pytest.mark.parametrize("known", [0, 3, 1000])
+def test_what_is_open_is_mended_however_many_others_have_something_open(
+    seen: Ledger, known: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "OWNERS_KNOWN", known)
+    for name in "abcd":
+        seen.decide(found("unsigned"), name=name)
+    seen.consume()
+    seen.tell(found("verified"), name="b")
+
+    assert [name for name, *_ in seen.open()] == ["a", "c", "d"]
+
+
+def test_what_is_open_of_an_owner_is_found_without_walking_over_its_namespace(seen: Ledger) -> None:
+    """A namespace may hold two thousand rows, and an owner is looked for with nearly every event."""
+    statements = list[str]()
+    seen.connection.set_trace_callback(statements.append)
+    ledger.open_of(seen.connection, "shop", b"owner")
+    seen.connection.set_trace_callback(None)
+    plan = [row[3] for statement in statements for row in seen.rows(f"EXPLAIN QUERY PLAN {statement}")]
+
+    assert "SEARCH seen_images USING INDEX open_images (namespace=? AND owner=?)" in plan
 
 
 def test_names_that_somebody_invents_make_no_namespace_forgotten(seen: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

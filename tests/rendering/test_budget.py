@@ -25,7 +25,22 @@ HARD = [
     "{% if v.a %}{% endif %}" * 1500,
     "{% for b in range(9999) %}{% endfor %}",
     "{{ big[:20000] | list | length }}",
+    "{% if big is lower %}{% endif %}",
+    "{% if 'zz' is in big %}{% endif %}",
+    "{% if 'a' in range(9999) %}{% endif %}",
+    "{{ ['zz'] | select('in', big) | length }}",
 ]
+OUTSIDE = {
+    "comparisons": "{% if 'zz' in big %}{% endif %}" * 2000,
+    "tests": "{% if big is lower %}{% endif %}" * 2000,
+    "slices": "{% if big[1:] %}{% endif %}" * 2000,
+    "a test of each": "{{ range(9999) | map('string') | select('in', big) | length }}",
+    "no test of each": "{{ range(9999) | map('string') | reject('in', big) | length }}",
+    "a filter of each": "{{ range(9999) | map('replace', 'a', big) | length }}",
+    "few filters of what is long": "{{ big | list" + " | sort | reverse" * 9 + " | length }}",
+    "constants": "{{ '" + "a" * 100_000 + "' | list" + " | sort | reverse" * 9 + " | length }}",
+}
+"""What would take many seconds outside loops."""
 COSTLY_CONDITIONS = [
     "[" + ",".join(["a == 1"] * 2000) + "]",
     "[" + ",".join(["a is defined"] * 2000) + "]",
@@ -46,6 +61,23 @@ def test_a_loop_that_works_hard_runs_out_of_steps(body: str) -> None:
     template = Template.parse("t", f"{{% for a in range(9999) %}}{body}{{% endfor %}}1")
     with pytest.raises(TemplateError, match=f"takes more than {STEPS} steps"):
         template.render(CONTEXT)
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("body", OUTSIDE.values(), ids=OUTSIDE)
+def test_what_works_hard_outside_loops_runs_out_of_steps_too(body: str) -> None:
+    """When it is rendered, that is: nothing of it is done before, by whoever reads the template."""
+    template = Template.parse("t", f"{body}1")
+    with pytest.raises(TemplateError, match=f"takes more than {STEPS} steps"):
+        template.render(CONTEXT)
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("filter_", ["selectattr", "rejectattr"])
+def test_a_test_of_a_field_of_each_is_paid_for(filter_: str) -> None:
+    template = Template.parse("t", f"{{{{ rows | {filter_}('a', 'in', big) | length }}}}")
+    with pytest.raises(TemplateError, match=f"takes more than {STEPS} steps"):
+        template.render({**CONTEXT, "rows": [{"a": "zz"}] * 2000})
 
 
 @pytest.mark.no_cover

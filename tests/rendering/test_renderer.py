@@ -43,12 +43,12 @@ SHAPES = {name: shape_of(json.loads(renderer.render(event_with("plain")).body)) 
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_no_value_changes_the_shape_of_a_shipped_or_tutorial_payload(name: str, text: str) -> None:
-    rendered = RENDERERS[name].render(event_with(text))
+def test_no_value_changes_the_shape_of_a_shipped_or_tutorial_payload(name: str) -> None:
+    for text in HOSTILE:
+        rendered = RENDERERS[name].render(event_with(text))
 
-    assert rendered.problem is None
-    assert shape_of(json.loads(rendered.body)) == SHAPES[name]
+        assert rendered.problem is None, text
+        assert shape_of(json.loads(rendered.body)) == SHAPES[name], text
 
 
 @given(st.sampled_from(list(TEMPLATES)), st.text(st.characters(exclude_categories=["Cs"]), min_size=1))

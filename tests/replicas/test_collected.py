@@ -58,6 +58,14 @@ async def test_one_is_taken_once(outbox: SqliteOutbox) -> None:
     assert await unconsumed(outbox) == ["own", "a", "b"]
 
 
+async def test_one_id_at_two_times_is_two_events(outbox: SqliteOutbox) -> None:
+    """Also where both come in one batch, after an outage: neither is left out, and their order is kept."""
+    late = NOW + 2 * SAME_WITHIN
+
+    assert await taken(outbox, of_other("a"), of_other("b"), of_other("a", late), of_other("a", late + 1)) == 3
+    assert await unconsumed(outbox) == ["a", "b", "a"]
+
+
 async def test_our_own_that_was_collected_before_is_not_stored_anew(outbox: SqliteOutbox) -> None:
     """The API server asks again, at another replica: whoever had it first delivers it."""
     await taken(outbox, of_other("a"))

@@ -6,10 +6,11 @@ import asyncio
 import datetime as dt
 import json
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,9 @@ async def test_what_the_outbox_can_not_take_is_kept(both: Replicas, monkeypatch:
         assert await both.handing_over.step() == 1
 
 
+KEPT_AT_HOME = (("incidents", "list", "--watch"), ("readiness", "--what-if", "/etc/hostname"))
+
+
 async def test_only_commands_about_what_the_collector_keeps_are_run(both: Replicas) -> None:
     both.config.write_text(json.dumps({"outbox": {"url": "sqlite:///collector.db"}}))
 
@@ -200,6 +204,7 @@ async def test_only_commands_about_what_the_collector_keeps_are_run(both: Replic
 
         listed = await printed("incidents", "list", "--config", "/nowhere", "--json")
         refused = await printed("deliveries", "list")
+        kept = [await printed(*command) for command in KEPT_AT_HOME]
         added = await printed(
             "silence", "add", "--author", "a", "--reason", "b", "--for", "1h", "--", "request.name = x"
         )
@@ -208,8 +213,68 @@ async def test_only_commands_about_what_the_collector_keeps_are_run(both: Replic
     assert refused.exit_code == 2
     assert refused.output == b""
     assert b"about what the collector keeps" in refused.errors
+    assert [(one.exit_code, one.output) for one in kept] == [(2, b"")] * len(KEPT_AT_HOME)
+    assert all(b"is not passed on; ask at the collector itself" in one.errors for one in kept)
     assert added.exit_code == 0
     assert await both.collector.read(_silences) == [added.output.decode().strip()]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("incidents", "list", "a\0b"), ("incidents", "x" * 2**18)],
+    ids=["a NUL", "more than the kernel takes"],
+)
+async def test_what_can_not_be_a_command_line_is_refused(both: Replicas, arguments: Sequence[str]) -> None:
+    async with both.collecting(), calling(both) as ask:
+        with pytest.raises(ReplicaError, match="400, the command can't be run"):
+            await ask(COMMAND, packed(Command(arguments)))
+
+
+@dataclass
+class Printing:
+    """A program in the place of ours, which notes its number and then does this."""
+
+    folder: Path
+    then: str
+
+    @property
+    def path(self) -> Path:
+        """Where it is, executable."""
+        path = self.folder / "program"
+        path.write_text(f"#!/bin/sh\necho $$ > {self.folder}/number\n{self.then}\n")
+        path.chmod(0o700)
+        return path
+
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return Path(f"/proc/{(self.folder / 'number').read_text().strip()}").exists()
+
+
+async def test_a_command_that_prints_without_end_is_ended(
+    both: Replicas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it prints is counted as it comes: nothing of what follows is ever in memory."""
+    endless = Printing(tmp_path, "exec cat /dev/zero")
+    monkeypatch.setattr(sys, "executable", str(endless.path))
+
+    async with both.collecting(), calling(both) as ask, asyncio.timeout(20.0):
+        with pytest.raises(ReplicaError, match="400, the answer is larger than"):
+            await ask(COMMAND, packed(Command(())))
+    assert not endless.is_running()
+
+
+async def test_a_command_has_so_long_with_the_time_that_it_waits_for_its_turn(
+    both: Replicas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody gets a turn here: whoever asks is told before he would give up by himself."""
+    monkeypatch.setattr(sys, "executable", str(Printing(tmp_path, "").path))
+    monkeypatch.setattr(collecting, "COMMAND_SECONDS", 0.1)
+    monkeypatch.setattr(collecting, "COMMANDS_AT_ONCE", 0)
+
+    async with both.collecting(), calling(both) as ask, asyncio.timeout(20.0):
+        with pytest.raises(ReplicaError, match="503, the command took longer"):
+            await ask(COMMAND, packed(Command(())))
+    assert not (tmp_path / "number").exists()
 
 
 def _silences(connection: sqlite3.Connection) -> list[str]:

@@ -83,6 +83,14 @@ def test_an_image_that_passes_by_now_is_mended(seen: Ledger) -> None:
     assert seen.open() == []
 
 
+def test_an_image_that_could_not_be_looked_at_is_not_mended(seen: Ledger) -> None:
+    seen.tell(found("unsigned", digest=DIGEST))
+    seen.of_day += 1.0
+    record(seen, running(judged("unverifiable", image="r.example/c0:1", digest=DIGEST, reason="unreachable")))
+
+    assert ("web", "c0", "unsigned") in seen.open()
+
+
 def test_what_still_runs_mends_nothing_of_what_was_deployed_after_it(seen: Ledger) -> None:
     seen.tell(found("unsigned", of="r.example/c0:2"))
     seen.of_day += 1.0

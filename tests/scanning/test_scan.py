@@ -35,8 +35,20 @@ def counted(*pods: Mapping[str, object]) -> Census:
     return whole
 
 
-async def test_each_image_is_asked_about_once() -> None:
-    """Twenty thousand Pods of five hundred images cost five hundred verifications, page by page from the API server."""
+async def test_twenty_thousand_pods_of_five_hundred_images_cost_five_hundred_verifications() -> None:
+    images = [runs(f"r/i{number}:1") for number in range(500)]
+    census = Census()
+    for page in range(80):
+        some = (pod(f"p{page}-{n}", images[n * 80 % 500 + page % 20], namespace=f"ns{n}") for n in range(250))
+        census.take(read(*some))
+    judge = Judge(lambda _: judged())
+    result = await scanned(census, judge, one_by_one, NOW)
+
+    assert sum(scan.pods for scan in result.by_namespace.values()) == 20_000
+    assert len(judge.asked) == len(set(judge.asked)) == 500
+
+
+async def test_each_image_is_asked_about_once_page_by_page_from_the_api_server() -> None:
     async with KubernetesSimulator().running() as api:
         for n in range(2000):
             name = f"p{n}"

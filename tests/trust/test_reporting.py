@@ -183,7 +183,8 @@ def test_where_no_repository_is_used_there_is_nothing_to_ask(
     config = written(tmp_path, own, "https://tuf.example", trust_roots=[], verifiers=[])
 
     assert told(capsys, "refresh", config) == (0, "no trusted root comes from a repository\n", "")
-    assert told(capsys, "show", config) == (0, "", "")
+    assert told(capsys, "show", config) == (0, "no verifier trusts anybody\n", "")
+    assert told(capsys, "show", config, "--json") == (0, "[]\n", "")
 
 
 @pytest.mark.parametrize("command", ["show", "refresh"])

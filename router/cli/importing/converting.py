@@ -112,10 +112,10 @@ def _features(features: Section, account: Account) -> list[str]:
     namespaced = features.section("namespacedValidation")
     mode, enabled = namespaced.text("mode"), namespaced.flag("enabled")
     if enabled or (enabled is None and mode):
-        operator, value = ("In", "validate") if mode == "validate" else ("NotIn", "ignore")
+        left_out = f"{_LABEL}!=validate" if mode == "validate" else f"{_LABEL}=ignore"
         told = (
-            "namespaces are chosen by the API server: add to namespaceSelector of both webhook configurations "
-            f"{{key: {_LABEL}, operator: {operator}, values: [{value}]}}"
+            "namespaces are chosen by the API server, by the label gatecrier.dev/mode: say `off` of those that were "
+            f"left out, and of new ones: kubectl label namespaces -l '{left_out}' gatecrier.dev/mode=off"
         )
         said.append(account.gap(features.at("namespacedValidation"), told))
     if features.flag("automaticUnchangedApproval"):

@@ -9,7 +9,7 @@ from router.cli.answering import moment
 from router.cli.readiness.report import LISTED, Report, exemption_of, grant_of, owner_of, what_of
 from router.readiness.sighting import Image
 from router.readiness.wording import missing_words, next_steps
-from router.text import more, one_line
+from router.text import how_often, more, one_line
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~&@!]|:(?=//)|(?<=www)\.)")
 """What can mean something within a line, links that are made of names and addresses among it (GitHub Flavored Markdown,
@@ -73,7 +73,7 @@ def _section(report: Report) -> Iterator[str]:
 
 
 def _image(image: Image, namespace: str) -> Iterator[str]:
-    found = f"{as_text(what_of(image))}; {image.times} times, last {moment(image.last_at)}"
+    found = f"{as_text(what_of(image))}; seen {how_often(image.times)}, last {moment(image.last_at)}"
     yield f"- **{as_text(owner_of(image))}**: {found}"
     for step in next_steps(image, namespace):
         yield f"    - {as_text(step)}"

@@ -14,7 +14,7 @@ from router.readiness.reading import Exempted, Overview
 from router.readiness.settings import ReadinessSettings
 from router.readiness.sighting import Image
 from router.readiness.wording import missing_words, next_steps
-from router.text import more, one_line
+from router.text import how_often, more, one_line
 
 LISTED = 500
 """Images of one namespace that are listed."""
@@ -85,7 +85,8 @@ def lines_of(report: Report) -> Iterator[str]:
     since = overview.judged.watched_since
     watched = "it was never watched" if since is None else f"watched since {moment(since)}"
     mode = f", mode {overview.mode}" if overview.mode else ""
-    yield f"  {watched}, {overview.known.requests} requests within the window{mode}"
+    requests = overview.known.requests
+    yield f"  {watched}, {requests} request{'' if requests == 1 else 's'} within the window{mode}"
     for heading, images in (("would be refused", report.failing), ("could not be looked at", report.unreachable)):
         if images:
             yield f"  {heading}:"
@@ -107,7 +108,7 @@ def lines_of(report: Report) -> Iterator[str]:
 
 def _image_lines(image: Image, namespace: str) -> Iterator[str]:
     yield one_line(f"{owner_of(image)}: {what_of(image)}")
-    yield f"  seen {image.times} times, from {moment(image.first_at)} to {moment(image.last_at)}"
+    yield f"  seen {how_often(image.times)}, from {moment(image.first_at)} to {moment(image.last_at)}"
     for step in next_steps(image, namespace):
         yield one_line(f"  {step}")
 

@@ -5,6 +5,7 @@ Rules:
     that was seen, under the rule of the text as it is written. The engine is the gate's (`router.assembly.inquiry`).
 (2) An image that several owners run is asked about once.
 (3) Everything else that readiness rests on stays what it was: watching, scans, requests.
+(4) What was forgotten of a namespace can't be judged again, whatever it was seen as: `Missing.FORGOTTEN` says so.
 """
 
 from __future__ import annotations
@@ -39,11 +40,14 @@ Known: TypeAlias = Sequence[tuple[Overview, Sequence[Image]]]
 
 def last_seen(connection: sqlite3.Connection, settings: ReadinessSettings, namespace: str | None, now: float) -> Known:
     """What is judged again (1)."""
-    since = now - settings.window
-    return [
-        (one, _last(reading.images(connection, one.namespace, since, ledger.IMAGES_KEPT, is_open=False)))
-        for one in reading.overviews(connection, settings, now, namespace)
-    ]
+    found = list[tuple[Overview, Sequence[Image]]]()
+    for one in reading.overviews(connection, settings, now, namespace):
+        seen = reading.images(connection, one.namespace, 0.0, ledger.IMAGES_KEPT, is_open=False)
+        is_whole = len(seen) < ledger.left()
+        known = one.known if is_whole else dataclasses.replace(one.known, overflowed_at=now)
+        last = _last([image for image in seen if image.last_at >= now - settings.window])
+        found.append((dataclasses.replace(one, known=known), last))
+    return found
 
 
 def _last(images: Sequence[Image]) -> Sequence[Image]:
@@ -82,7 +86,7 @@ def _report(
     again = [_again(image, found(image, overview.namespace)) for image in seen]
     open_ = [image for image in again if image.is_open]
     failing = sum(image.seen.sighting.standing == "failing" for image in open_)
-    known = dataclasses.replace(overview.known, failing=failing, unreachable=len(open_) - failing, overflowed_at=None)
+    known = dataclasses.replace(overview.known, failing=failing, unreachable=len(open_) - failing)
     supposed = dataclasses.replace(overview, known=known, judged=judged(known, settings, time.time()))
     return Report(supposed, settings, open_)
 

@@ -111,8 +111,10 @@ def rendered(
     masked = None if secrets is None else dict.fromkeys(secrets, MASK)
     found = Renderer(templates, kind=kind, name=name, secrets=masked).render(as_json(event))
     if found.problem is not None:
-        is_ours = found.problem.startswith("template ")
-        raise TemplateError(found.problem if is_ours else f"the event is not whole: {found.problem} is missing")
+        if found.problem.startswith("template "):
+            raise TemplateError(found.problem)
+        missing = " is missing" * found.problem.startswith("'")  # a key
+        raise TemplateError(f"the event is not whole: {found.problem}{missing}")
     return found
 
 

@@ -35,15 +35,14 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
-from router.by_reference import Secret
+from router.destinations.credentials import CredentialSettings
 from router.destinations.dialect import Exchange, Post, UnansweredError, judge_by_status
 from router.destinations.document import Document, text_of
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
-from router.destinations.settings import HttpSettings, checked_token, checked_url, revealed
+from router.destinations.settings import checked_url
 from router.events import BEGAN, ENDED, timestamp
 from router.fields import Duration
-from router.outbound.basic import basic_authorization
 from router.rendering.markup import cut_chars
 from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of, severity_of
 from router.rendering.values import as_json, as_text
@@ -68,7 +67,7 @@ _Value = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Alert = Mapping[str, object]
 
 
-class AlertmanagerSettings(HttpSettings):
+class AlertmanagerSettings(CredentialSettings):
     """Alertmanager, by its API v2."""
 
     own_headers = frozenset({"authorization"})
@@ -80,28 +79,16 @@ class AlertmanagerSettings(HttpSettings):
     """The label `alertname` of alerts whose template gives none: those of incidents."""
     labels: Annotated[dict[_Label, _Value], Field(max_length=30)] = Field(default_factory=dict)
     """Labels besides `alertname`, `severity`, `cluster`, `namespace`, `kind` and `owner`."""
-    username: Annotated[str, StringConstraints(pattern=r"^[^:\x00-\x1f]{1,200}$")] | None = None
-    """With `password`: who we are, by Basic authentication."""
-    password: Secret | None = None
-    """With `username`, by reference."""
-    bearer: Secret | None = None
-    """A token, by reference, instead of `username` and `password`."""
     resend_every: Annotated[Duration, Field(ge=10)] = 60.0
     """How often the alert of an open incident is posted again: Alertmanager keeps alerts in memory alone."""
     _forget_after: float = PrivateAttr(default=604_800.0)
 
     @model_validator(mode="after")
     def _can_be_told(self) -> Self:
-        if (self.username is None) != (self.password is None):
-            raise ValueError("`username` and `password` go together")
-        if self.bearer is not None and self.username is not None:
-            raise ValueError("name `bearer` or `username` and `password`, not both")
         if taken := sorted(OURS & self.labels.keys()):
             raise ValueError(f"the label {taken[0]!r} is set by Gatecrier; `alertname` is a key of its own")
         for url in self.replicas:
             checked_url(url, plain_http=self.plain_http, name=self.name)
-        if self.bearer is not None and self.bearer.is_read:
-            checked_token(self.bearer.reveal())
         return self
 
     def bind(self, forget_after: float) -> None:
@@ -138,11 +125,7 @@ class AlertmanagerDialect:
         self._replicas = settings.replicas
         self._labels = {"alertname": settings.alertname, **settings.labels}
         self._lasts = settings.lasts
-        self._headers = {"Content-Type": "application/json"}
-        if settings.bearer is not None:
-            self._headers["Authorization"] = f"Bearer {settings.bearer.reveal()}"
-        elif settings.username is not None:
-            self._headers["Authorization"] = basic_authorization(settings.username, revealed(settings.password))
+        self._headers = {"Content-Type": "application/json", **settings.authorization}
 
     def exchange(self, documents: Sequence[Document], now: float) -> Exchange:
         """Tell every replica: rules (3) to (5)."""

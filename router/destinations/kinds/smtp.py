@@ -64,6 +64,7 @@ _PERMANENT, _TEMPORARY = range(500, 600), range(400, 500)
 _REFUSES_US = frozenset({530, 534, 535, 538})
 _TOO_LARGE = 552
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9-]+")
+_UNFOLDED = SMTP.clone(max_line_length=998)
 
 Mailbox = Annotated[
     str,
@@ -153,7 +154,7 @@ class SmtpDestination:
     async def _sent(self, document: Document) -> Outcome:
         settled = self._settled.get(document.event_id, {})
         left = [one for one in self._recipients if one not in settled]
-        content = mail_of(document, self._sender, self._recipients).as_bytes(policy=SMTP)
+        content = written(mail_of(document, self._sender, self._recipients))
         posting = Posting(self._account, self._sender, left, content)
         try:
             outcome = await attempted(self._posted(posting), self._account.timeout)
@@ -239,6 +240,11 @@ def mail_of(document: Document, sender: str, recipients: Sequence[str]) -> Email
     return mail
 
 
+def written(mail: EmailMessage) -> bytes:
+    """As it is sent. A subject of ASCII stands in one line: folding can leave the first one empty (RFC 5322, 2.2.3)."""
+    return mail.as_bytes(policy=_UNFOLDED if str(mail["Subject"]).isascii() else SMTP)
+
+
 def _object(body: bytes) -> Mapping[str, object]:
     made = said_by(body)
     return made if isinstance(made, dict) else {"text": as_text(made)}
@@ -285,7 +291,5 @@ KIND = OwnKind(
     deduplicates="`Message-ID`, by whoever reads it",
     updates="a mail in the same thread",
     minimal=minimal,
-    sent=lambda settings, document: mail_of(document, settings.from_, [*dict.fromkeys(settings.to)]).as_bytes(
-        policy=SMTP
-    ),
+    sent=lambda settings, document: written(mail_of(document, settings.from_, [*dict.fromkeys(settings.to)])),
 )

@@ -1,4 +1,4 @@
-"""Any HTTP endpoint: CloudEvents 1.0 in structured mode, unless a template says otherwise; signed if asked to.
+"""Any HTTP endpoint: CloudEvents 1.0, unless a template says otherwise; signed if asked to.
 
 What a template makes goes out as the operator says (`encodings`), by the method, with the media type and read as the
 markup that they name. What no template has made is the event itself, whatever they say: a notice, or the minimal
@@ -7,44 +7,31 @@ payload where a template fails.
 A receipt is any 2xx, or the statuses and the body that an operator names (`success`). Another 2xx is none: the receiver
 has said that it is there, not that it has taken anything, and is asked again.
 
-Sources: CloudEvents, "HTTP Protocol Binding", clauses 3.2 (structured) and 3.3 (batched); "HTTP 1.1 Web Hooks for
-Event Delivery" (redirects are not followed, 410 retires the endpoint); Standard Webhooks, "Webhook signatures":
-`webhook-id` is the event's and the same on every attempt, `webhook-timestamp` is the attempt's, and the signature
-covers `ID.TIMESTAMP.BODY` byte for byte. The id is sent without a signature, too: a payload of a template may hold no
-other by which a receiver could know a repetition.
-
-A batch is recognised by all its events: under the id of its first one, a receiver that has seen that one in another
-batch would take the rest for a repetition, acknowledge it and drop it.
+Sources: CloudEvents, "HTTP 1.1 Web Hooks for Event Delivery" (redirects are not followed, 410 retires the endpoint);
+for bodies those of `cloudevents`, for ids and signatures those of `standard_webhooks`. The id is sent without a
+signature, too: a payload of a template may hold no other by which a receiver could know a repetition.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
 from router.by_reference import Secret
-from router.destinations.dialect import WORTH_ANOTHER_TRY, OneRequest, Post, Reply, Seal, is_success, judge_by_status
+from router.destinations.cloudevents import HEADER, Mode, carried
+from router.destinations.credentials import CredentialSettings
+from router.destinations.dialect import WORTH_ANOTHER_TRY, OneRequest, Post, Reply, is_success, judge_by_status
 from router.destinations.document import Document
 from router.destinations.encodings import CONTENT_TYPES, Encoding, encoded
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
-from router.destinations.settings import USUAL_LINGER, HttpSettings, checked_url, revealed
+from router.destinations.settings import USUAL_LINGER, checked_url, revealed
+from router.destinations.standard_webhooks import batch_id, seal, signing_key
 from router.fields import Name, SettingsModel, Wait
 from router.text import shown
-
-STRUCTURED = "application/cloudevents+json; charset=UTF-8"
-BATCHED = "application/cloudevents-batch+json; charset=UTF-8"
-PREFIX = "whsec_"
-LEAST_KEY, LARGEST_KEY = 24, 64
-"""Bytes of a signing key (Standard Webhooks, "Signature scheme")."""
-
 
 RECEIPT_BYTES = 1024
 """Of a body that makes a receipt, as much is read; the one that is named is shorter by far."""
@@ -65,34 +52,6 @@ MarkupName: TypeAlias = Literal[
     "syslog",
 ]
 """Of `Markup`, what an operator may name."""
-
-
-def signing_key(secret: str) -> bytes:
-    """The key of a Standard Webhooks secret, `whsec_` and base64.
-
-    Raises:
-        ValueError: It is none; the text does not show it.
-    """
-    try:
-        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("the signing secret is not valid base64 (Standard Webhooks: whsec_BASE64)") from error
-    if not LEAST_KEY <= len(key) <= LARGEST_KEY:
-        raise ValueError(
-            f"the signing secret has {len(key)} bytes; Standard Webhooks wants {LEAST_KEY} to {LARGEST_KEY}"
-        )
-    return key
-
-
-def signature(key: bytes, event_id: str, timestamp: int, body: bytes) -> str:
-    """The value of `webhook-signature`."""
-    mac = hmac.digest(key, b"%b.%d.%b" % (event_id.encode(), timestamp, body), hashlib.sha256)
-    return "v1," + base64.b64encode(mac).decode()
-
-
-def batch_id(event_ids: Sequence[str]) -> str:
-    """The id of a batch: another for every other composition."""
-    return "batch-" + hashlib.sha256("\n".join(event_ids).encode()).hexdigest()[:32]
 
 
 def _media_type(written: str) -> str:
@@ -135,15 +94,21 @@ class Success(SettingsModel):
         return is_status and (self.body is None or text.strip() == self.body.strip())
 
 
-class WebhookSettings(HttpSettings):
+class WebhookSettings(CredentialSettings):
     """Any HTTP endpoint."""
 
     kind: Literal["webhook"]
     """Any HTTP endpoint."""
     url: str | Secret
     """Where events are posted; a reference if it is a secret."""
-    signing_secret: Secret | None = None
-    """Sign every request as Standard Webhooks says; `whsec_` and the base64 of 24 to 64 bytes."""
+    signing_secret: Secret | Annotated[tuple[Secret, ...], Field(min_length=1, max_length=2)] | None = None
+    """Sign every request as Standard Webhooks says; `whsec_` and the base64 of 24 to 64 bytes. A list of two, the new
+    one and the old one, signs by both while one takes the other's place."""
+    cloudevents: Mode | None = None
+    """How an event is sent that no template has made anything of: `structured`, all of it in the body; `binary`, its
+    data in the body and its attributes in headers (`ce-id`, `ce-type`, ...); `batch`, several in one array, with a
+    `batch_size` of more than 1. Where nothing is said `batch` with such a size, or else `structured`. Only without a
+    template."""
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     """The method of requests."""
     encoding: Encoding = "json"
@@ -179,9 +144,25 @@ class WebhookSettings(HttpSettings):
             raise ValueError("a signature is over the bytes that are sent; drop `compression` or `signing_secret`")
         if isinstance(self.url, str) or self.url.is_read:
             checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
-        if self.signing_secret is not None and self.signing_secret.is_read:
-            signing_key(self.signing_secret.reveal())
+        _ = self.signing_keys
         return self
+
+    @model_validator(mode="after")
+    def _carries_events(self) -> Self:
+        if self.cloudevents is not None and self.template is not None:
+            raise ValueError("`cloudevents` is for events that no template makes something of; drop it, or `template`")
+        if self.cloudevents is not None and (self.cloudevents == "batch") != (self.batch_size > 1):
+            raise ValueError("`cloudevents: batch` and a `batch_size` of more than 1 go together; say both, or neither")
+        if self.cloudevents == "binary" and any(name.lower().startswith(HEADER) for name in self.headers):
+            raise ValueError(f"`headers`: those that begin with `{HEADER}` are the event's own; drop them")
+        return self
+
+    @property
+    def signing_keys(self) -> Sequence[bytes]:
+        """By which every request is signed; raises ValueError where one is none."""
+        secret = self.signing_secret
+        secrets = () if secret is None else (secret,) if isinstance(secret, Secret) else secret
+        return [signing_key(one.reveal()) for one in secrets if one.is_read]
 
     @property
     def endpoint(self) -> str:
@@ -222,38 +203,29 @@ class WebhookDialect(OneRequest):
     """How a generic endpoint is told."""
 
     def __init__(self, settings: WebhookSettings) -> None:
-        self._batches_events = settings.template is None and settings.batch_size > 1
+        usual: Mode = "batch" if settings.template is None and settings.batch_size > 1 else "structured"
+        self._mode = settings.cloudevents or usual
         self._encoding: Encoding = settings.encoding
         self._content_type = settings.content_type or CONTENT_TYPES[settings.encoding]
         self._method = settings.method
         self._success = settings.success
         self.receipt_bytes = 0 if settings.success is None or settings.success.body is None else RECEIPT_BYTES
-        self._key = None if settings.signing_secret is None else signing_key(settings.signing_secret.reveal())
+        self._keys = settings.signing_keys
+        self._authorization = settings.authorization
 
     def compose(self, documents: Sequence[Document], now: float) -> Post:
         """One document, or a batch of them."""
         ids = [one.event_id for one in documents]
         event_id = ids[0] if len(ids) == 1 else batch_id(ids)
-        body, content_type, encoding = self._body(documents)
-        headers = {"Content-Type": content_type, "webhook-id": event_id}
-        return Post(body, headers, verb=self._method, encoding=encoding, seal=self._seal(event_id, int(now)))
+        body, said, encoding = self._body(documents)
+        headers = {**said, "webhook-id": event_id, **self._authorization}
+        return Post(body, headers, verb=self._method, encoding=encoding, seal=seal(self._keys, event_id, int(now)))
 
-    def _body(self, documents: Sequence[Document]) -> tuple[bytes, str, Encoding]:
-        """With its media type and encoding."""
-        are_events = all(one.is_event for one in documents)
-        if are_events and self._batches_events:
-            return b"[%b]" % b",".join(one.body for one in documents), BATCHED, "json"
-        if are_events and len(documents) == 1:
-            return documents[0].body, STRUCTURED, "json"
-        return encoded(documents, self._encoding), self._content_type, self._encoding
-
-    def _seal(self, event_id: str, timestamp: int) -> Seal | None:
-        if (key := self._key) is None:
-            return None
-        return lambda body: {
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": signature(key, event_id, timestamp, body),
-        }
+    def _body(self, documents: Sequence[Document]) -> tuple[bytes, Mapping[str, str], Encoding]:
+        """With what headers say of it, and its encoding."""
+        if all(one.is_event for one in documents) and (self._mode == "batch" or len(documents) == 1):
+            return *carried([one.body for one in documents], self._mode), "json"
+        return encoded(documents, self._encoding), {"Content-Type": self._content_type}, self._encoding
 
     def judge(self, reply: Reply) -> Outcome:
         """A receipt is what the operator says."""

@@ -11,6 +11,17 @@
 {{- dig "incidents" "collector" (printf "%s-0.%s-replicas:8444" $name $name) .Values.config -}}
 {{- end }}
 
+{{/* What of the configuration is taken at a start only, as one word: where it has changed, Pods are replaced. */}}
+{{- define "gatecrier.takenAtStart" -}}
+{{- $config := include "gatecrier.configuration" . | fromYaml -}}
+{{- $taken := list -}}
+{{- range list "webhook.listen" "webhook.processes" "webhook.max_body" "operations.listen" "outbox.url" "incidents.collector" -}}
+{{- $keys := splitList "." . -}}
+{{- $taken = append $taken (dig (first $keys) (last $keys) "" $config) -}}
+{{- end -}}
+{{- toJson $taken | sha256sum | trunc 16 -}}
+{{- end }}
+
 {{/* Whether the program asks the API server for anything; "" if not. */}}
 {{- define "gatecrier.asksApi" -}}
 {{- if or (eq .Values.tls.mode "managed") (hasKey .Values.config "kubernetes") -}}true{{- end -}}

@@ -41,6 +41,8 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+_OPENED = '<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>Gatecrier: templates</title>'
+"""Leads to the page. Not a redirection: of one that begins at another site's link, the browser keeps the cookie back."""
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -120,7 +122,7 @@ class Studio:
                 return web.Response(
                     status=403, text="this URL was opened already, or is another's; start the studio anew\n"
                 )
-            answer = web.Response(status=303, headers={"Location": "/"})
+            answer = web.Response(text=_OPENED, content_type="text/html")
             if session is not None:
                 answer.set_cookie(self._door.cookie, session, httponly=True, samesite="Strict", path="/")
             return answer

@@ -4,8 +4,10 @@ Rules:
 (1) What is shown is what `templates render` prints and `templates lint` says: made by the same code, of the text that
     somebody is writing. Secrets of a destination that is chosen are masked.
 (2) A template is kept in the operator's folder under a name that the configuration could say, whole or not at all. No
-    other file is read or written by what a page asks. What somebody else has changed meanwhile is not overwritten.
-(3) A template that takes long is tried for the chosen event alone: the other examples wait `PATIENCE` in all.
+    other file is read or written by what a page asks. What somebody else has changed meanwhile is not overwritten, and
+    neither is what can't be read.
+(3) A template that takes long is tried for the chosen event, and for the examples that `PATIENCE` is enough for; the
+    answer says whether that was all of them.
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ from router.cli.supposed import FILE_LIMIT, event_of
 from router.cli.templates.cuts import values_of
 from router.cli.templates.flaws import flaws_of, placed
 from router.cli.templates.making import check_purpose, made
-from router.cli.templates.shelf import Entry, config_of, entry, shelf, wanted
+from router.cli.templates.shelf import Entry, config_of, shelf, wanted
 from router.errors import ConfigurationError, MisusedError, TemplateError
 from router.fields import Name
 from router.rendering.examples import BY_NAME
 from router.rendering.library import NOTICES, SUFFIX
 from router.rendering.template import SOURCE_LIMIT
+from router.settings.snapshot import read_file
 from router.settings.templates_part import directory_of, told_by
 from router.text import shown
 from router.whole_files import write_whole
@@ -66,6 +69,20 @@ class SaveAsked(_Asked):
     """Of what it replaces; None where there is to be no such file yet."""
 
 
+class _Patience:
+    """How long examples are tried (3)."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + PATIENCE
+        self.is_over = False
+        """Whether some example was not tried."""
+
+    def has_time(self) -> bool:
+        """Whether the next one, too, is to be tried."""
+        self.is_over = self.is_over or time.monotonic() >= self._until
+        return not self.is_over
+
+
 class Workshop:
     """What can be asked about the templates of a configuration.
 
@@ -92,7 +109,10 @@ class Workshop:
     def template(self, name: str) -> Object:
         """The text of a template, and which version of the operator's file that is; raises MisusedError."""
         found = wanted(self._config, name)
-        return {**_listed(found), "source": found.source, "version": self._version(name)}
+        version = self._version(
+            name
+        )  # first: of what is changed right now it is the old one, and nothing is overwritten
+        return {**_listed(found), "source": found.source, "version": version}
 
     def example(self, name: str) -> Object:
         """An example event; raises MisusedError."""
@@ -105,7 +125,8 @@ class Workshop:
         """The document, what is to be said about it, and what is wrong; a mistake of the author is no error here."""
         template = replace(wanted(self._config, asked.template), draft=asked.source)
         answer: dict[str, object] = {"kind": _kind(template), "body": None, "values": [], "look": [], "notes": []}
-        problems = [*_problems(template)]
+        patience = _Patience()
+        problems = [*_problems(template, patience)]
         try:
             event = event_of(asked.event, "the event")
             check_purpose(template, event, "the event")
@@ -120,7 +141,7 @@ class Workshop:
             line, text = placed(template.name, str(error))
             if not any(one["line"] == line and (one["text"] == text or not one["examples"]) for one in problems):
                 problems.append(_problem("template" if line else "event", line, text))
-        return {**answer, "problems": problems}
+        return {**answer, "problems": problems, "is_tried_for_all": not patience.is_over}
 
     def _made(self, template: Entry, event: Mapping[str, object], destination: str | None) -> Object:
         config = config_of(self._config)
@@ -139,29 +160,39 @@ class Workshop:
         folder = self._folder()
         if folder is None:
             raise MisusedError("the configuration names no templates.directory to save into; add one")
+        if len(text := asked.source.encode(errors="replace")) > SOURCE_LIMIT:
+            raise MisusedError(f"a template has at most {SOURCE_LIMIT} bytes; this one has {len(text)}")
         if self._version(asked.name) != asked.version:
             raise MisusedError(f"{asked.name} is not what it was when you opened it; copy your text, and open it anew")
         path = folder / f"{asked.name}{SUFFIX}"
         try:
             folder.mkdir(exist_ok=True)
-            write_whole(path, asked.source.encode(errors="replace"), _READABLE)
+            write_whole(path, text, _READABLE)
         except OSError as error:
             raise MisusedError(f"{path} can't be written: {error.strerror}") from error
-        return {"file": str(path), "version": self._version(asked.name)}
+        return {"file": str(path), "version": _version_of(text)}
 
     def _folder(self) -> Path | None:
         config = config_of(self._config)
         return None if config is None else directory_of(config)
 
     def _version(self, name: str) -> str | None:
+        """What tells the operator's file from one that was changed; None where there is none."""
         folder = self._folder()
         if folder is None or name.startswith(NOTICES):
             return None
+        path = folder / f"{name}{SUFFIX}"
         try:
-            source = entry(name, folder / f"{name}{SUFFIX}").source
-        except TemplateError:
+            return _version_of(read_file(path, SOURCE_LIMIT))
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        return hashlib.sha256(source.encode(errors="replace")).hexdigest()
+        except (OSError, ValueError) as error:
+            cause = error.strerror if isinstance(error, OSError) else str(error)
+            raise MisusedError(f"{path} can't be read, and so is not overwritten: {cause}") from error
+
+
+def _version_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _listed(template: Entry) -> Object:
@@ -179,10 +210,9 @@ def _kind(template: Entry) -> str:
     return next(iter(template.kinds), "")
 
 
-def _problems(template: Entry) -> Iterator[dict[str, object]]:
+def _problems(template: Entry, patience: _Patience) -> Iterator[dict[str, object]]:
     """What it fails with, for every example that there is time for (3)."""
-    until = time.monotonic() + PATIENCE
-    for flaw in dict.fromkeys(flaws_of(template, lambda: time.monotonic() < until)):
+    for flaw in dict.fromkeys(flaws_of(template, patience.has_time)):
         yield {**_problem("template", flaw.line, flaw.text), "examples": [*flaw.examples]}
 
 

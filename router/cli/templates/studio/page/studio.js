@@ -1,9 +1,12 @@
-// The page: what is typed is sent to our own renderer, one at a time, and what comes back is shown.
+// The page: what is typed is sent to our own renderer, one at a time, and what comes back is shown. Where that is busy,
+// with another page of this browser or with what was typed before, it is asked again until it is not.
 
 import { drawn, element } from "/looks.js";
 
 const PAUSE = 250; // milliseconds without a key before it is rendered
 const MOST_PROBLEMS = 30;
+const BUSY = 429;
+const UNTRIED = "it takes long: not every example event was tried; gatecrier templates lint tries them all";
 const at = (id) => document.getElementById(id);
 const [source, event, template, example, destination, name, save] =
   ["source", "event", "template", "example", "destination", "name", "save"].map(at);
@@ -19,7 +22,12 @@ async function ask(path, body) {
   const options = body === undefined ? {} : {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
   };
-  const answer = await fetch(path, { ...options, credentials: "same-origin" });
+  const once = () => fetch(path, { ...options, credentials: "same-origin" });
+  let answer = await once();
+  while (answer.status === BUSY) {
+    await new Promise((done) => { setTimeout(done, PAUSE); });
+    answer = await once();
+  }
   const isJson = (answer.headers.get("Content-Type") ?? "").startsWith("application/json");
   const said = isJson ? await answer.json() : { error: (await answer.text()).trim() };
   if (!answer.ok) throw Object.assign(new Error(said.error ?? `error ${answer.status}`), { status: answer.status });
@@ -89,7 +97,10 @@ function show(found) {
   badLines.source = new Set(some.filter((one) => one.where === "template").map((one) => one.line));
   badLines.event = new Set(some.filter((one) => one.where === "event").map((one) => one.line));
   number();
-  at("problems").replaceChildren(...(some.length ? some.map(problem) : [element("li", "none", "none, for any example event")]));
+  const none = found.is_tried_for_all ? "none, for any example event" : "none, for this event";
+  const items = some.length ? some.map(problem) : [element("li", "none", none)];
+  if (!found.is_tried_for_all) items.push(element("li", "of", UNTRIED));
+  at("problems").replaceChildren(...items);
   at("notes").replaceChildren(...found.notes.map((one) => element("li", "", one)));
   const isOld = found.body === null; // what was made before stays, faint, while one types
   at("document").classList.toggle("old", isOld);
@@ -113,9 +124,6 @@ async function render() {
       template: opened.name, source: source.value, event: event.value, destination: destination.value || null,
     }));
     document.body.dataset.rendered = String(Number(document.body.dataset.rendered ?? 0) + 1);
-  } catch (error) {
-    if (error.status !== 429) throw error;
-    isStale = true; // another page of this browser asks, too
   } finally {
     isAsking = false;
   }
@@ -130,7 +138,12 @@ function soon() {
 
 async function openTemplate() {
   if (opened !== null && source.value !== opened.source) drafts.set(opened.name, source.value);
-  opened = await ask(`/api/template?name=${encodeURIComponent(template.value)}`);
+  const wanted = template.value;
+  const found = await ask(`/api/template?name=${encodeURIComponent(wanted)}`);
+  if (template.value !== wanted) return; // another was chosen meanwhile
+  opened = found;
+  source.value = opened.source;
+  opened.source = source.value; // with the line breaks that browsers make of others
   source.value = drafts.get(opened.name) ?? opened.source;
   name.value = opened.name;
   const purposes = opened.purposes.filter((one) => shelf.examples[one]);
@@ -150,15 +163,17 @@ async function openExample() {
 }
 
 async function keep() {
-  const isSame = name.value === opened.name;
-  const version = isSame ? opened.version : null;
-  const kept = await ask("/api/save", { name: name.value, source: source.value, version });
-  const written = source.value;
-  drafts.delete(opened.name);
-  drafts.delete(name.value);
+  const [before, saved, written] = [opened, name.value, source.value]; // as they were: one may go on typing
+  const version = saved === before.name ? before.version : null;
+  const kept = await ask("/api/save", { name: saved, source: written, version });
+  drafts.delete(before.name);
+  drafts.delete(saved);
   shelf = await ask("/api/shelf");
-  choose(name.value);
-  opened = { ...(await ask(`/api/template?name=${encodeURIComponent(name.value)}`)), source: written };
+  const found = await ask(`/api/template?name=${encodeURIComponent(saved)}`);
+  const isStillOpen = opened === before;
+  choose(isStillOpen ? saved : template.value);
+  // The version is of what was written: another page may have saved since.
+  if (isStillOpen) opened = { ...found, source: written, version: kept.version };
   tell(`saved: ${kept.file}`, "good");
 }
 

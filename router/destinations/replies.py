@@ -1,0 +1,41 @@
+"""How much of a reply is read, and for how long: it is judged by what its judge must see of it, however it goes on.
+
+Rules:
+(1) Of the body as much is wanted as makes a receipt, or the words of a refusal, for `BODY_PATIENCE` at most.
+(2) The rest is read for `DRAIN` and up to `REPLY_LIMIT`, so that the connection can be used again; what is longer or
+    slower costs the receiver its connection.
+(3) A body that has come whole with its head, as most do, is taken as it is: nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import aiohttp
+
+REPLY_LIMIT = 64 * 1024
+"""Bytes of a reply that are read so that its connection can be used again."""
+BODY_PATIENCE, DRAIN = 2.0, 0.25
+"""Seconds."""
+
+
+async def body_of(reply: aiohttp.ClientResponse, wanted: int) -> bytes:
+    """The beginning of the body, of which so many bytes are wanted; closes the connection where that can't be used."""
+    content, text = reply.content, bytearray()
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):  # what breaks off ends here
+        if content.is_eof():  # (3)
+            await _read(content, text, max(wanted, REPLY_LIMIT))
+        else:
+            async with asyncio.timeout(BODY_PATIENCE):
+                await _read(content, text, wanted)
+            async with asyncio.timeout(DRAIN):
+                await _read(content, text, REPLY_LIMIT)
+    if not content.at_eof():
+        reply.close()  # the connection can't be used again without reading what we do not want
+    return bytes(text)
+
+
+async def _read(content: aiohttp.StreamReader, text: bytearray, limit: int) -> None:
+    while len(text) < limit and not content.at_eof():
+        text += await content.read(limit - len(text))
