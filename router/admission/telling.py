@@ -39,6 +39,7 @@ from router.admission.draft import Draft
 from router.admission.observer import Observer
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import Workload
+from router.decision import Grant
 from router.errors import OutboxError
 from router.events import (
     CloudEvent,
@@ -146,9 +147,9 @@ class EventRecorder:
         routed, to = _who(asked.rules, event), asked.told.to
         if to:
             routed = Routed(tuple(dict.fromkeys((*to, *routed.destinations))), routed.incidents)
-        new = _to_store(event, encode(event, parts), self._now(), routed)
         glass = draft.decision.glass
-        return replace(new, grant=glass.grant if glass is not None and draft.has_grant else None)
+        grant = glass.grant if glass is not None and draft.has_grant else None
+        return _to_store(event, encode(event, parts), self._now(), routed, grant)
 
     async def store_unreadable(self, rules: GateRules, bodies: Unreadable) -> None:
         """Have the event about bodies that are no review stored, or whole in the log."""
@@ -259,7 +260,7 @@ def _name(asked: Asked) -> str:
     return asked.request.name or asked.workload.name or asked.workload.generate_name
 
 
-def _to_store(event: CloudEvent, body: bytes, at: float, routed: Routed) -> NewEvent:
+def _to_store(event: CloudEvent, body: bytes, at: float, routed: Routed, grant: Grant | None = None) -> NewEvent:
     severity = Severity(event["data"]["decision"]["severity"])
     corrected = event["data"].get("corrects", "")
     return NewEvent(
@@ -269,6 +270,7 @@ def _to_store(event: CloudEvent, body: bytes, at: float, routed: Routed) -> NewE
         routed.destinations,
         severity=severity,
         incident_routes=routed.stored,
+        grant=grant,
         corrects=corrected,
     )
 

@@ -106,8 +106,7 @@ def read_workload(
     notices = _notices(request, new)
     if not taking.count and not notices:
         return Workload(skip=Skip.NO_IMAGES)
-    said = yield from _annotation(new, annotation)
-    break_glass = None if old is not None and said == (yield from _annotation(old, annotation)) else said
+    break_glass = (yield from _break_glass(new, old, annotation)) if annotation else None
     skip = Skip.UNCHANGED if old is not None and not taking.has_news(new, old, before) else None
     if skip is not None and break_glass is None:
         return Workload(skip=skip)
@@ -165,10 +164,16 @@ def _owner(metadata: shapes.Metadata | None) -> Steps[OwnerData | None]:
     return None
 
 
+def _break_glass(new: Contents, old: Contents | None, annotation: str) -> Steps[str | None]:
+    """What a request sets this annotation to; None where it leaves it as it was."""
+    said = yield from _annotation(new, annotation)
+    return None if old is not None and said == (yield from _annotation(old, annotation)) else said
+
+
 def _annotation(contents: Contents, name: str) -> Steps[str | None]:
     """The value of this annotation of the object."""
     metadata = contents.found.metadata
-    if not name or metadata is None or not metadata.annotations:
+    if metadata is None or not metadata.annotations:
         return None
     found = yield from read_document(memoryview(metadata.annotations), shapes.annotation(name))
     return None if found is None else found.value

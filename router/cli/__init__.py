@@ -98,9 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    whole = parser()
-    completion.complete(whole)
-    arguments = whole.parse_args(argv)
+    arguments = _parsed(argv)
     try:
         code: int = run(arguments, sys.argv[1:] if argv is None else argv)
     except GatecrierError as error:
@@ -114,6 +112,13 @@ def _run(argv: Sequence[str] | None) -> int:
         _complain(traceback.format_exc())
         return UNKNOWN
     return code
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """What the command line says; its parser is let go of, for `serve` runs long."""
+    whole = parser()
+    completion.complete(whole)
+    return whole.parse_args(argv)
 
 
 def _fill_standard_descriptors() -> None:

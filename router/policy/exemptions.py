@@ -30,11 +30,12 @@ class Exemptions:
         lasting = sorted(settings, key=lambda one: one.until, reverse=True)
         self._any = _Asked(lasting)
         self._even_invalid = _Asked([one for one in lasting if one.even_invalid])
+        self._is_empty = not settings
         self._namespaces = FirstMatch([(glob, "") for one in lasting for glob in one.namespaces])
 
     def concern(self, namespace: str) -> bool:
         """Whether any of them, in force or not, is about this namespace."""
-        return is_namespace(namespace) and self._namespaces.find(namespace) is not None
+        return not self._is_empty and is_namespace(namespace) and self._namespaces.find(namespace) is not None
 
     def find(self, image: ImageReference, namespace: str, *, is_invalid: bool) -> ExemptionSettings | None:
         """The exemption in force that lets in this image, which fails there; None where there is none.

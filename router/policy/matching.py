@@ -57,9 +57,11 @@ class FirstMatch:
 
     def find(self, text: str) -> int | None:
         """The index of the first shape that matches the whole text, or None."""
-        content = text.encode("utf-8", "replace")
         low, high = 0, self._count
-        if not high or self._matches[low, high](content) is None:
+        if not high:
+            return None
+        content = text.encode("utf-8", "replace")
+        if self._matches[low, high](content) is None:
             return None
         while high - low > 1:  # one of shapes[low:high] matches, and none before
             middle = (low + high) // 2

@@ -5,7 +5,7 @@ has threads (its log's, at least), so it does not fork: it asks the nursery, whi
 
 Rules:
 (1) The nursery is made by fork while the process has one thread and no event loop. What was imported by then is frozen
-    (`gc.freeze`), so that collections of the children leave its pages shared.
+    (`gc.freeze`), so that collections of the children leave its pages shared; garbage goes before, else it would stay.
 (2) If the nursery dies, its children live on, and the next one is a fresh interpreter that imports the same again: by
     then there are threads.
 (3) Order and answer are one datagram each: the role and the descriptors that the child inherits; its process id.
@@ -55,6 +55,7 @@ class Nursery:
         self._roles = roles
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         adopt_orphans()
+        gc.collect()
         gc.freeze()
         self.process = os.fork()
         if self.process == 0:

@@ -125,6 +125,20 @@ async def test_by_anybody_else_and_without_words_it_changes_nothing_and_says_so(
     assert made.outbox.stored[0].grant is None
 
 
+@pytest.mark.parametrize("user", [ONCALL, REPLICASETS])
+async def test_where_nobody_may_nothing_is_looked_for(user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not configured costs a request nothing: no annotation is read, and nobody is asked who may what."""
+    for name in ("workloads._annotation", "breaking.is_believed"):
+        monkeypatch.delattr(f"router.admission.{name}")
+    made = World()
+    made.verifier.verdicts = {"shop/web": UNSIGNED}
+    response = await made.ask(review(user=user, kind="Pod"))
+
+    assert response["allowed"] is False
+    assert made.outbox.events[0]["data"]["images"][0]["verdict"] == "unsigned"
+    assert made.outbox.asked_for_grants == 0
+
+
 async def test_an_annotation_that_was_planted_before_has_no_effect() -> None:
     made = world()
     planted = an_object(DB)

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import argparse
 import asyncio
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
 
-from router import __version__
+from router import __version__, cli
 from router.cli import main
+from router.cli.exit_codes import NO, YES
 from router.outbox import NewEvent, SetAside
 from router.outbox.sqlite import SqliteOutbox
 from tests.assembly.small import Place
@@ -266,3 +270,22 @@ def test_serve_drains_on_sigterm_and_ends_with_0(tmp_path: Path) -> None:
 
     assert code == 0
     assert "router_stopped" in told
+
+
+def test_a_command_does_not_hold_the_parser_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`serve` runs for weeks, and all other processes of the product are forked from it."""
+    made, parser = list[weakref.ref[argparse.ArgumentParser]](), cli.parser
+
+    def noted() -> argparse.ArgumentParser:
+        whole = parser()
+        made.append(weakref.ref(whole))
+        return whole
+
+    def run(*_: object) -> int:
+        gc.collect()
+        return YES if made[0]() is None else NO
+
+    monkeypatch.setattr(cli, "parser", noted)
+    monkeypatch.setattr(cli, "run", run)
+
+    assert main(["config", "check", "gatecrier.yaml"]) == YES
