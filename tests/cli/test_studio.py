@@ -509,17 +509,19 @@ def test_another_user_is_told_by_the_table_of_connections(rows: str, expected: o
 async def test_another_user_of_the_machine_opens_nothing(config: Path) -> None:
     """Who has seen the URL in the list of processes: it is still good for the browser that it is meant for."""
     asking = (
-        "import sys, urllib.request as u\ntry: u.urlopen(sys.argv[1])\nexcept OSError as e: print(e.code, e.read())"
+        "import os, socket, sys; os.setuid(65534); one = socket.create_connection(('127.0.0.1', int(sys.argv[1])));"
+        " one.sendall(sys.argv[2].encode()); print(b''.join(iter(lambda: one.recv(4096), b'')))"
     )
     async with stranger(Workshop(config)) as browser:
-        command = [sys.executable, "-I", "-c", asking, browser.url]
-        theirs = await asyncio.to_thread(
-            subprocess.run, command, user=65534, capture_output=True, text=True, check=True
-        )
+        address, _, token = browser.url.removeprefix("http://").partition("/")
+        head = f"GET /{token} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        command = [sys.executable, "-c", asking, address.partition(":")[2], head]
+        theirs = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
         async with browser.session.get(browser.url) as ours:
             assert ours.status == 200
 
-    assert theirs.stdout.startswith("403 b'another user of this machine asks; ")
+    assert theirs.stdout.startswith("b'HTTP/1.1 403 ")
+    assert "another user of this machine asks; " in theirs.stdout
 
 
 # Limits
