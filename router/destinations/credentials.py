@@ -30,10 +30,9 @@ class CredentialSettings(HttpSettings):
         if self.bearer is not None and self.username is not None:
             raise ValueError("name `bearer` or `username` and `password`, not both")
         is_said = self.bearer is not None or self.username is not None
-        if is_said and any(name.lower() == AUTHORIZATION.lower() for name in self.headers):
-            raise ValueError(
-                f"`headers`: {AUTHORIZATION!r} is made of `bearer`, or of `username` and `password`; drop one"
-            )
+        for name in self.headers:
+            if is_said and name.lower() == AUTHORIZATION.lower():
+                raise ValueError(f"`headers`: {name!r} is set by Gatecrier, of `bearer` or `username`; drop one")
         if self.bearer is not None and self.bearer.is_read:
             checked_token(self.bearer.reveal())
         return self

@@ -26,6 +26,7 @@ from router.cli.templates.flaws import flaws_of
 from router.cli.templates.making import made
 from router.cli.templates.shelf import wanted
 from router.cli.templates.studio.door import Door
+from router.cli.templates.studio.peers import TABLE, is_stranger
 from router.cli.templates.studio.serving import BODY_LIMIT, FILES, running
 from router.cli.templates.studio.workshop import Object, RenderAsked, Workshop
 from router.destinations.catalogue import KINDS
@@ -473,6 +474,52 @@ async def test_the_policy_stands_in_every_answer(path: str, config: Path) -> Non
     assert "require-trusted-types-for 'script'" in policy
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+OURS, THEIRS = "0100007F:1F90", "0100007F:C350"
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+
+
+def row(own: str, other: str, state: str, user: int) -> str:
+    return f"   0: {own} {other} {state} 00000000:00000000 00:00000000 00000000 {user:5} 0 1 1 0\n"
+
+
+LISTENING = row(OURS, "00000000:0000", "0A", 1000)
+
+
+@pytest.mark.skipif(sys.byteorder != "little", reason="the rows are those of a little-endian machine")
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (LISTENING + row(THEIRS, OURS, "01", 1000) + row(OURS, THEIRS, "01", 1000), False),
+        (LISTENING + row(THEIRS, OURS, "01", 0), False),
+        (LISTENING + row(THEIRS, OURS, "01", 1001) + row(OURS, THEIRS, "01", 1000), True),
+        (LISTENING + row(THEIRS, OURS, "05", 0), True),
+        (LISTENING, True),
+        (row(THEIRS, OURS, "01", 1001), False),
+        ("", False),
+    ],
+    ids=["ours", "root", "another user", "left", "gone", "a table without us", "no table"],
+)
+def test_another_user_is_told_by_the_table_of_connections(rows: str, expected: object) -> None:
+    assert is_stranger(50000, 8080, HEAD + rows, frozenset({0, 1000})) is expected
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not TABLE.exists(), reason="only root can ask as another user, on Linux")
+async def test_another_user_of_the_machine_opens_nothing(config: Path) -> None:
+    """Who has seen the URL in the list of processes: it is still good for the browser that it is meant for."""
+    asking = (
+        "import sys, urllib.request as u\ntry: u.urlopen(sys.argv[1])\nexcept OSError as e: print(e.code, e.read())"
+    )
+    async with stranger(Workshop(config)) as browser:
+        command = [sys.executable, "-I", "-c", asking, browser.url]
+        theirs = await asyncio.to_thread(
+            subprocess.run, command, user=65534, capture_output=True, text=True, check=True
+        )
+        async with browser.session.get(browser.url) as ours:
+            assert ours.status == 200
+
+    assert theirs.stdout.startswith("403 b'another user of this machine asks; ")
 
 
 # Limits

@@ -148,7 +148,10 @@ async def test_nobody_listening_is_worth_another_try(kind: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_an_endless_answer_is_not_read_to_its_end(kind: str, tmp_path: Path) -> None:
+async def test_an_endless_answer_is_not_read_to_its_end(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.destinations.replies.BODY_PATIENCE", 0.5)
     says = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + b"a" * 200_000
     async with Sink(taken(kind, tmp_path, says)).running() as sink:
         found = await told(kind, sink.url(), tmp_path)

@@ -243,7 +243,7 @@ def test_a_receipt_is_what_the_operator_says(
         ({"template": "x", "cloudevents": "binary"}, "`cloudevents` is for events that no template"),
         ({"cloudevents": "batch"}, "go together; say both, or neither"),
         ({"cloudevents": "binary", "batch_size": 2}, "go together; say both, or neither"),
-        ({"cloudevents": "binary", "headers": {"CE-Id": "x"}}, "are the event's own; drop them"),
+        ({"cloudevents": "binary", "headers": {"CE-Id": "x"}}, "is set by Gatecrier, of the event"),
         ({"username": "x"}, "`username` and `password` go together"),
         ({"username": "x", "password": {"env": "A"}, "bearer": {"env": "A"}}, "not both"),
         ({"bearer": {"env": "A"}, "headers": {"authorization": "x"}}, "drop one"),

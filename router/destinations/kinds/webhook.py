@@ -153,8 +153,11 @@ class WebhookSettings(CredentialSettings):
             raise ValueError("`cloudevents` is for events that no template makes something of; drop it, or `template`")
         if self.cloudevents is not None and (self.cloudevents == "batch") != (self.batch_size > 1):
             raise ValueError("`cloudevents: batch` and a `batch_size` of more than 1 go together; say both, or neither")
-        if self.cloudevents == "binary" and any(name.lower().startswith(HEADER) for name in self.headers):
-            raise ValueError(f"`headers`: those that begin with `{HEADER}` are the event's own; drop them")
+        for name in self.headers:
+            if self.cloudevents == "binary" and name.lower().startswith(HEADER):
+                raise ValueError(
+                    f"`headers`: {name!r} is set by Gatecrier, of the event (`cloudevents: binary`); drop it"
+                )
         return self
 
     @property

@@ -1,7 +1,8 @@
 """The studio over HTTP: the page's own files, and what it asks; nothing else is there.
 
 Rules:
-(1) Whoever asks passes the door first (`door`); until then nothing of a body is read.
+(1) Whoever asks passes the door first (`door`), and is no other user of this machine (`peers`); until then nothing of a
+    body is read.
 (2) Connections, heads, bodies and their time are bounded (`router.server`), and one thing at a time is made: a second
     request meanwhile is answered 429, and the page asks again when it has the first one's answer.
 (3) A page that somebody writes into an event or a template is text: the policy below lets no script, style, frame or
@@ -11,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -21,6 +23,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from router.cli.templates.studio.door import HOST, Door
+from router.cli.templates.studio.peers import is_stranger, known_users, table
 from router.cli.templates.studio.workshop import Object, RenderAsked, SaveAsked, Workshop
 from router.errors import GatecrierError
 from router.fields import ListenAddress
@@ -42,7 +45,7 @@ _POLICY = (
     "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 _OPENED = '<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>Gatecrier: templates</title>'
-"""Leads to the page. Not a redirection: of one that begins at another site's link, the browser keeps the cookie back."""
+"""Leads to the page. Not a redirection: browsers keep the cookie back from one that another site's link began."""
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -85,6 +88,7 @@ class Studio:
         self._door = door
         self._page = Path(str(resources.files(__package__))) / "page"
         self._is_busy = False
+        self._known = known_users(os.environ)
 
     def application(self) -> web.Application:
         """It, to be served."""
@@ -106,6 +110,8 @@ class Studio:
         cookie = request.cookies.get(self._door.cookie, "")
         if refusal := self._door.refusal(request.method, request.headers, cookie, is_opening=is_opening):
             return web.Response(status=403, text=f"{refusal}\n")
+        if await asyncio.to_thread(self._is_of_a_stranger, request.transport):
+            return web.Response(status=403, text="another user of this machine asks; start a studio of your own\n")
         try:
             return await handler(request)
         except ValidationError as error:
@@ -113,6 +119,10 @@ class Studio:
             return _said({"error": one_line(told)}, 400)
         except GatecrierError as error:
             return _said({"error": one_line(str(error))}, 400)
+
+    def _is_of_a_stranger(self, transport: asyncio.Transport | None) -> bool:
+        peer = None if transport is None else transport.get_extra_info("peername")
+        return peer is None or is_stranger(peer[1], self._door.port, table(), self._known)
 
     async def _open(self, request: web.Request) -> web.Response:
         if (token := request.query.get("token")) is not None:
