@@ -286,7 +286,10 @@ class Lane:
         return batch
 
     def _call_for_ready(self) -> None:
-        self._idle.call(-(-len(self._ready) // self._batch))
+        """Call as many slots as there are batches, and room for them: others would be woken in vain."""
+        count = min(len(self._ready), self._round - len(self._underway) - self._settling.count)
+        if count > 0:
+            self._idle.call(-(-count // self._batch))
 
     def _settled(self) -> None:
         """Something is durable now: there is room for new attempts."""

@@ -72,8 +72,8 @@ class Ready:
         places = (
             place for place, one in enumerate(self._waiting) if is_new is None or is_new is not bool(one.attempts)
         )
-        if self._turn % OLDEST_EVERY:
-            place = next(places)
+        if self._turn % OLDEST_EVERY or self._waiting[0].severity is self._waiting[-1].severity:
+            place = next(places)  # where all are as urgent, it is the oldest, too
         else:
             place = min(places, key=lambda one: self._waiting[one].number.sequence)
         taken = self._waiting.pop(place)
