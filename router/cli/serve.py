@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import gc
 import signal
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST = 20
 """Problems in the line of the log about a start that failed."""
+ROOM = 5000
+"""Characters of them all together, fewer than a value of the log's lines has."""
 
 
 def add(subcommands: Subcommands) -> None:
@@ -63,7 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _shortened(problems: Sequence[str]) -> list[str]:
     """As many as a line of the log holds; whoever has more has one cause for most of them."""
-    return [*problems[:MOST], *more(len(problems), MOST, "; see `gatecrier config check`")]
+    most = bisect_right(list(accumulate(map(len, problems[:MOST]))), ROOM)
+    return [*problems[:most], *more(len(problems), most, "; see `gatecrier config check`")]
 
 
 def _on_signals(ending: Callable[[int, FrameType | None], object] | signal.Handlers, reading: signal.Handlers) -> None:

@@ -158,18 +158,18 @@ async def test_nothing_is_missed_while_the_api_server_is_away(cluster: Cluster, 
 async def test_a_service_account_is_let_in_by_its_token(
     cluster: Cluster, api_server: ApiServer, tmp_path: Path
 ) -> None:
-    await cluster.create(NAMESPACES, named("gatecrier"))
-    await cluster.create(SERVICE_ACCOUNTS, named("gatecrier"), "gatecrier")
+    await cluster.create(NAMESPACES, named("accounts"))
+    await cluster.create(SERVICE_ACCOUNTS, named("gatecrier"), "accounts")
     asked: Json = {"spec": {"expirationSeconds": 600}}
-    token = (await cluster.create(TOKENS, asked, "gatecrier")).status["token"]
+    token = (await cluster.create(TOKENS, asked, "accounts")).status["token"]
     (tmp_path / "ca.crt").write_bytes(api_server.authority.certificate)
     (tmp_path / "token").write_text("a-token-of-before")
     environment = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(api_server.port)}
     async with Cluster(in_cluster(environment, tmp_path), dice=lowest) as ours:
         with pytest.raises(ClusterError) as stranger:
-            await ours.get(NAMESPACES, "gatecrier")
+            await ours.get(NAMESPACES, "accounts")
         (tmp_path / "token").write_text(token)
-        with pytest.raises(ClusterError, match="system:serviceaccount:gatecrier:gatecrier") as known:
-            await ours.get(NAMESPACES, "gatecrier")
+        with pytest.raises(ClusterError, match="system:serviceaccount:accounts:gatecrier") as known:
+            await ours.get(NAMESPACES, "accounts")
 
     assert (stranger.value.cause, known.value.cause) == ("unauthorised", "forbidden")
