@@ -29,10 +29,7 @@ from router.decision import Glass, Grant, decide, granted_images
 from router.events import event_id
 from router.policy import Claim
 from router.routing import is_believed
-from router.telemetry.logs import logger
 from router.verdict import Skip
-
-log = logger()
 
 PATIENCE = 1.0
 """Seconds that grants may take to be told, at most."""

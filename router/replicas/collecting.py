@@ -46,9 +46,6 @@ from router.server.entrance import Entrance
 from router.server.limits import Limits
 from router.server.listening import Listener
 from router.server.observer import Observer
-from router.telemetry.logs import logger
-
-log = logger()
 
 LIMITS = Limits(most=64, handshake=5.0, request=120.0)
 """For other replicas and whoever else reaches the port."""

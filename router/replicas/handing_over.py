@@ -34,9 +34,6 @@ from router.replicas.calling import Calling
 from router.replicas.exchange import EVENTS, HandedOver, packed
 from router.replicas.identity import Identity
 from router.telemetry.causes import Cause, Troubles
-from router.telemetry.logs import logger
-
-log = logger()
 
 AT_ONCE = 256
 BATCH_BYTES = 768 * 1024
