@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -163,15 +164,17 @@ def test_what_was_not_let_in_for_long_is_forgotten(world: World) -> None:
 @settings(max_examples=30, deadline=None)
 def test_however_the_clock_goes_and_we_restart_each_end_is_told_once(steps: list[float], data: st.DataObject) -> None:
     """Also where a transaction is lost before its commit."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
         path = Path(folder) / "outbox.db"
         one = exemption(NOW + 2 * WEEK)
         world, latest = made(path, one), NOW
+        opened.callback(world.close)
         for step in steps:
             if data.draw(st.booleans()):
                 of_day = world.of_day
                 world.close()
                 world = made(path, one)
+                opened.callback(world.close)
                 world.of_day = of_day
             world.of_day += step
             if data.draw(st.booleans()):
@@ -181,7 +184,6 @@ def test_however_the_clock_goes_and_we_restart_each_end_is_told_once(steps: list
             world.look()
             latest = max(latest, world.of_day)
         kinds = [notice["event_type"].split(".")[-2] for notice in told(world)]
-        world.close()
 
     assert len(kinds) == len(set(kinds))
     assert ("ended" in kinds) == (latest >= NOW + 2 * WEEK)
