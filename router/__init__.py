@@ -36,6 +36,7 @@ of it. Imports run against the data flow: a stage knows what it receives, never 
     hosts          hosts of registries in the one form in which they are compared
     ipc            messages between our own processes
     tls            shows a certificate to the other side, without a file of its own
+    issuing        certificates that we sign ourselves
     pem            certificates and private keys, read with the configuration
     by_reference   what the configuration names instead of holding it: paths, files, secrets
     expressions    regular expressions that operators write, in linear time

@@ -17,10 +17,11 @@ from functools import cached_property
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from router.issuing import begun, common_name, signed_authority, signed_leaf, written
 from router.pem import Pair
 
 SERVING = 90 * 86400.0
@@ -80,54 +81,15 @@ def make(names: Sequence[str], now: float, serving: float = SERVING, skew: float
         serving: Seconds that it is valid.
         skew: Seconds before now at which it begins to be.
     """
-    begins = now - skew
+    begins, ends, authority_ends = (
+        dt.datetime.fromtimestamp(int(at), dt.UTC) for at in (now - skew, now + serving, now + max(AUTHORITY, serving))
+    )
     key, leaf_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gatecrier webhook CA")])
-    authority = (
-        _begun(subject, subject, key.public_key(), begins, now + max(AUTHORITY, serving))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(vouches=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    leaf = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
+    subject = common_name("gatecrier webhook CA")
     certificate = (
-        _begun(leaf, subject, leaf_key.public_key(), begins, now + serving)
+        begun(common_name(names[0]), leaf_key, subject, begins, ends)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(vouches=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
     )
-    pem = serialization.Encoding.PEM
-    written = leaf_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return Held(Pair(certificate.public_bytes(pem), written), authority.public_bytes(pem))
-
-
-def _begun(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, begins: float, ends: float
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(dt.datetime.fromtimestamp(int(begins), dt.UTC))
-        .not_valid_after(dt.datetime.fromtimestamp(int(ends), dt.UTC))
-    )
-
-
-def _usage(*, vouches: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not vouches,
-        key_cert_sign=vouches,
-        crl_sign=vouches,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    authority = signed_authority(begun(subject, key, subject, begins, authority_ends), key)
+    return Held(Pair(signed_leaf(certificate, key), written(leaf_key)), authority)

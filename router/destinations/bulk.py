@@ -27,7 +27,7 @@ from pydantic import Field, model_validator
 from router.destinations.dialect import Exchange, Post, Reply, judge_by_status
 from router.destinations.document import Document, object_in, text_of
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, TryAgain, Undeliverable
-from router.destinations.settings import BatchSettings, checked_url
+from router.destinations.settings import BatchSettings, checked_base_url
 from router.fields import Size
 from router.rendering.filters import map_severity
 from router.rendering.markup import cut_chars
@@ -62,9 +62,7 @@ class BulkSettings(BatchSettings):
     @model_validator(mode="after")
     def _has_endpoints(self) -> Self:
         for url in self.endpoints:
-            checked_url(url, plain_http=self.plain_http, name=self.name)
-            if "?" in url:
-                raise ValueError(f"destination {self.name!r}: the url has a query; write https://HOST[:PORT]")
+            checked_base_url(url, plain_http=self.plain_http, name=self.name)
         return self
 
     @property

@@ -31,6 +31,14 @@ USUAL_LINGER = 0.2
 """Seconds."""
 
 
+def checked_base_url(url: str, *, plain_http: bool, name: str) -> str:
+    """The URL if a service is there, to which its kind adds path and query; raises as `checked_url`."""
+    checked_url(url, plain_http=plain_http, name=name)
+    if "?" in url:
+        raise ValueError(f"destination {name!r}: the url has a query; write https://HOST[:PORT]")
+    return url
+
+
 def checked_url(url: str, *, plain_http: bool, name: str) -> str:
     """The URL if events may be sent there.
 

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from router.events import EventData, Origin, Used, as_json, exemption_notice
+from router.events import EventData, Origin, Used, exemption_notice
 from router.events.exemption_notices import SHOWN, State
 from router.incidents import ledger
 from router.incidents.work import Work
@@ -90,17 +90,8 @@ def tell(work: Work) -> int:
         event = exemption_notice(
             Origin(rules.cluster, rules.replica), exemption, state, used, count, at=work.time_of_day
         )
-        if told := rules.routes.of_gatecrier(event["data"], None):
-            ledger.append(
-                connection,
-                (event["id"], as_json(event)),
-                told,
-                severity=event["data"]["notice"]["severity"],
-                template="",
-                replica=rules.replica,
-                at=work.time_of_day,
-                now=work.now,
-            )
+        told = rules.routes.of_gatecrier(event["data"], None)
+        ledger.append_notice(connection, event, told, replica=rules.replica, at=work.time_of_day, now=work.now)
         connection.execute("INSERT INTO told_exemptions VALUES (?, ?, ?)", (*_end(exemption), state))
         log.warning(
             "exemption_told", state=state, pattern=exemption.pattern, namespaces=exemption.namespaces, images=count

@@ -19,7 +19,7 @@ from itertools import groupby
 
 import orjson
 
-from router.events import HeldBy, NoticeEvent, Origin, as_json, held_notice
+from router.events import HeldBy, NoticeEvent, Origin, held_notice
 from router.incidents import ledger, silences, withheld
 from router.incidents.consuming import Consuming
 from router.incidents.fairness import has_passed, is_period
@@ -83,12 +83,10 @@ class Holding:
             of_one = list(some)
             event = self._notice(source, silence, destination, of_one)
             of_us = self._work.rules.routes.of_gatecrier(event["data"], None)
-            ledger.append(
+            ledger.append_notice(
                 self._work.connection,
-                (event["id"], as_json(event)),
+                event,
                 tuple(dict.fromkeys((destination, *of_us))),
-                severity=event["data"]["notice"]["severity"],
-                template="",
                 replica=self._work.rules.replica,
                 at=self._work.time_of_day,
                 now=self._work.now,

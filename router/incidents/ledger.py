@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import orjson
 
+from router.events import NoticeEvent, as_json
 from router.incidents.facts import Seen
 from router.incidents.incident import Incident, decoded, encoded
 from router.outbox.protocol import URGENCY
@@ -219,6 +220,21 @@ def append(  # noqa: PLR0913 - a message has these independent parts
     )
     connection.executemany(_HURRY, [(urgency, name, incident) for name in destinations if incident is not None])
     return sequence
+
+
+def append_notice(
+    connection: sqlite3.Connection,
+    event: NoticeEvent,
+    destinations: Sequence[str],
+    *,
+    replica: str,
+    at: float,
+    now: float,
+) -> None:
+    """Append what is told of Gatecrier itself, to these; nothing where that is nobody."""
+    if destinations:
+        message, severity = (event["id"], as_json(event)), event["data"]["notice"]["severity"]
+        append(connection, message, destinations, severity=severity, template="", replica=replica, at=at, now=now)
 
 
 _HURRY = """

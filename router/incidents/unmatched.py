@@ -5,7 +5,7 @@ What is told is noted in the same transaction, also where nobody hears of it.
 
 from __future__ import annotations
 
-from router.events import Origin, as_json, unmatched_notice
+from router.events import Origin, unmatched_notice
 from router.incidents import ledger, silences
 from router.incidents.work import Work
 from router.telemetry.logs import logger
@@ -27,17 +27,8 @@ def tell_of_unmatched(work: Work) -> int:
             ends=silence.ends_at,
             at=work.time_of_day,
         )
-        if told := rules.routes.of_gatecrier(event["data"], None):
-            ledger.append(
-                connection,
-                (event["id"], as_json(event)),
-                told,
-                severity=event["data"]["notice"]["severity"],
-                template="",
-                replica=rules.replica,
-                at=work.time_of_day,
-                now=work.now,
-            )
+        told = rules.routes.of_gatecrier(event["data"], None)
+        ledger.append_notice(connection, event, told, replica=rules.replica, at=work.time_of_day, now=work.now)
         silences.note_unmatched_told(connection, silence)
         log.warning("silence_unmatched", silence=silence.id, author=silence.author, matchers=silence.matchers)
     return len(found)

@@ -22,8 +22,8 @@ from functools import partial
 from typing import Protocol
 
 from router.errors import OutboxError
-from router.events import NoticeEvent, Origin, as_json, readiness_notice
-from router.incidents.ledger import append
+from router.events import Origin, readiness_notice
+from router.incidents.ledger import append_notice
 from router.incidents.rules import Rules
 from router.outbox.sqlite import SqliteOutbox
 from router.readiness import ledger, reading
@@ -130,21 +130,9 @@ class ReadinessDriver:
     def _told(self, connection: sqlite3.Connection, rules: Rules, namespaces: Sequence[str], *, is_ready: bool) -> int:
         at = self._time_of_day()
         event = readiness_notice(Origin(rules.cluster, rules.replica), namespaces, is_ready=is_ready, at=at)
-        self._append(connection, rules, event, at)
+        told = rules.routes.of_gatecrier(event["data"], None)
+        append_notice(connection, event, told, replica=rules.replica, at=at, now=self._outbox.own_time())
         return ledger.note_told(connection, namespaces, State.READY.value if is_ready else "")
-
-    def _append(self, connection: sqlite3.Connection, rules: Rules, event: NoticeEvent, at: float) -> None:
-        if told := rules.routes.of_gatecrier(event["data"], None):
-            append(
-                connection,
-                (event["id"], as_json(event)),
-                told,
-                severity=event["data"]["notice"]["severity"],
-                template="",
-                replica=rules.replica,
-                at=at,
-                now=self._outbox.own_time(),
-            )
 
     async def _forget(self, settings: ReadinessSettings) -> None:
         now = self._outbox.own_time()

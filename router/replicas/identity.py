@@ -23,21 +23,20 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from router.errors import ConfigurationError, ReplicaError
+from router.issuing import SigningKey, begun, common_name, signed_authority, signed_leaf, written
 from router.pem import Pair
 from router.tls import show
 from router.whole_files import write_whole
 
 NAME = "replica.gatecrier.internal"
 """What each replica is called in its certificate; `.internal` is nobody's (ICANN, Board Resolution 2024.07.29.06)."""
-_AUTHORITY = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gatecrier replicas")])
+_AUTHORITY = common_name("gatecrier replicas")
 _HOUR = dt.timedelta(hours=1)
-
-_SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +76,18 @@ def identity(webhook: Pair, now: dt.datetime) -> Identity:
         common = serialization.load_pem_private_key(webhook.key, None)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"webhook.tls: no certificate and its unencrypted key (PEM): {error}") from error
-    if not isinstance(common, _SigningKey):
+    if not isinstance(common, SigningKey):
         raise ConfigurationError("webhook.tls: the key can sign no certificate; use an RSA, EC or Ed25519 key")
     own, begins = ec.generate_private_key(ec.SECP256R1()), min(now, ends) - _HOUR
-    authority = (
-        _builder(_AUTHORITY, common, begins, ends)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(is_authority=True), critical=True)
-    )
     leaf = (
-        _builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)]), own, begins, ends)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(is_authority=False), critical=True)
+        begun(common_name(NAME), own, _AUTHORITY, begins, ends)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
         )
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(common.public_key()), critical=False)
     )
-    private = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return Identity(
-        _signed(authority, common).decode(),
-        Pair(_signed(leaf, common), own.private_bytes(serialization.Encoding.PEM, *private)),
-    )
+    authority = signed_authority(begun(_AUTHORITY, common, _AUTHORITY, begins, ends), common)
+    return Identity(authority.decode(), Pair(signed_leaf(leaf, common), written(own)))
 
 
 def keep(own: Identity, path: Path) -> None:
@@ -119,35 +107,3 @@ def kept(path: Path) -> Identity:
         cause = error.strerror if isinstance(error, OSError) else "it can't be read"
         advice = "run the command where a replica runs, as its user, or at the collector itself"
         raise ReplicaError(f"{path}: {cause}; {advice}") from error
-
-
-def _builder(subject: x509.Name, key: _SigningKey, begins: dt.datetime, ends: dt.datetime) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .issuer_name(_AUTHORITY)
-        .subject_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begins)
-        .not_valid_after(ends)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _signed(builder: x509.CertificateBuilder, key: _SigningKey) -> bytes:
-    is_edwards = isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
-    return builder.sign(key, None if is_edwards else hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-def _usage(*, is_authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not is_authority,
-        key_cert_sign=is_authority,
-        crl_sign=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )

@@ -13,7 +13,15 @@ import aiohttp
 
 from router.assembly import Router
 from router.cli.demo.world import free_port
+from router.pem import Pair
 from tests.admission.world import pod
+
+
+def tls_files(folder: Path, pair: Pair) -> dict[str, str]:
+    """`webhook.tls` by files in this folder, which hold the pair."""
+    (folder / "tls.crt").write_bytes(pair.certificate)
+    (folder / "tls.key").write_bytes(pair.key)
+    return {"certificate": "tls.crt", "key": "tls.key"}
 
 
 class Place:

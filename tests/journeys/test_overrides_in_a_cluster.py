@@ -15,7 +15,7 @@ import pytest
 from router.outbound.authorities import client_context
 from router.tls import show
 from tests.assembly.program import served
-from tests.assembly.small import Place
+from tests.assembly.small import Place, tls_files
 from tests.simulators.kube_apiserver import ApiServer, needs_api_server, program, started
 
 pytestmark = [
@@ -77,14 +77,11 @@ def webhook(server: ApiServer, port: int) -> Json:
 
 
 def place_in(server: ApiServer, folder: Path) -> Place:
-    serving = server.authority.pair("gatecrier")
-    (folder / "tls.crt").write_bytes(serving.certificate)
-    (folder / "tls.key").write_bytes(serving.key)
     place = Place(folder)
     place.write(
         webhook={
             "listen": f"127.0.0.1:{place.webhook}",
-            "tls": {"certificate": "tls.crt", "key": "tls.key"},
+            "tls": tls_files(folder, server.authority.pair("gatecrier")),
             "linger": "100ms",
             "processes": 2,
         },

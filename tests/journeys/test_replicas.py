@@ -13,7 +13,7 @@ from pathlib import Path
 from router.cli.demo.world import free_port
 from tests.admission.world import pod
 from tests.assembly.program import Served, served
-from tests.assembly.small import Place
+from tests.assembly.small import Place, tls_files
 from tests.journeys.test_processes import allowed
 from tests.replicas.stage import SHARED
 from tests.simulators.sinks import Receipt, Sink
@@ -25,8 +25,6 @@ PATIENCE = 60.0
 def place_of(folder: Path, collector: int, sink: Sink) -> Place:
     """A replica's folder, as all have it."""
     folder.mkdir()
-    (folder / "tls.crt").write_bytes(SHARED.certificate)
-    (folder / "tls.key").write_bytes(SHARED.key)
     place = Place(
         folder,
         enforcement={"default": "enforce"},
@@ -35,7 +33,7 @@ def place_of(folder: Path, collector: int, sink: Sink) -> Place:
         routes={"lane": "incidents", "destinations": ["people"]},
         incidents={"collector": f"localhost:{collector}"},
     )
-    tls = {"certificate": "tls.crt", "key": "tls.key"}
+    tls = tls_files(folder, SHARED)
     place.write(webhook={"listen": f"127.0.0.1:{place.webhook}", "tls": tls, "linger": "100ms", "processes": 1})
     return place
 

@@ -23,7 +23,7 @@ from router.outbound.authorities import client_context
 from router.tls import show
 from tests.admission import recorded
 from tests.assembly.program import Served, served
-from tests.assembly.small import Place
+from tests.assembly.small import Place, tls_files
 from tests.chart.helm import needs_helm, of_kind, rendered
 from tests.simulators.kube_apiserver import ApiServer, needs_api_server, started
 from tests.simulators.registry import DATA
@@ -133,14 +133,11 @@ async def installed(
     cluster: Cluster, folder: Path, *, detect: str = "Ignore", nowhere: str = "127.0.0.1:9"
 ) -> AsyncIterator[Served]:
     """Gatecrier, and webhooks that call it, until the end."""
-    serving = cluster.server.authority.pair("gatecrier")
-    (folder / "tls.crt").write_bytes(serving.certificate)
-    (folder / "tls.key").write_bytes(serving.key)
     place = Place(folder)
     place.write(
         webhook={
             "listen": f"127.0.0.1:{place.webhook}",
-            "tls": {"certificate": "tls.crt", "key": "tls.key"},
+            "tls": tls_files(folder, cluster.server.authority.pair("gatecrier")),
             "linger": "100ms",
             "deadline": DEADLINE,
             "processes": 2,

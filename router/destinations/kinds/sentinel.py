@@ -30,7 +30,7 @@ from router.destinations.document import Document, text_of
 from router.destinations.grants import ClientCredentials
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Answer, TryAgain
-from router.destinations.settings import BatchSettings, checked_url, revealed
+from router.destinations.settings import BatchSettings, checked_base_url, revealed
 from router.errors import TemplateError
 from router.events import timestamp
 from router.fields import Size
@@ -89,9 +89,7 @@ class SentinelSettings(BatchSettings):
         if (self.client_secret is None) == (self.federated_token is None):
             raise ValueError("name exactly one of `client_secret` and `federated_token`")
         for url in (self.url, self.credentials.url):
-            checked_url(url, plain_http=self.plain_http, name=self.name)
-            if "?" in url:
-                raise ValueError(f"destination {self.name!r}: the url has a query; write https://HOST[:PORT]")
+            checked_base_url(url, plain_http=self.plain_http, name=self.name)
         return self
 
     @property
