@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from router.cli.demo import playing, report, story
 from router.cli.demo.images import Images, Signer
-from router.cli.demo.world import Receivers
+from router.cli.demo.world import PORTS, Receivers, free_port
 
 
 async def test_everything_is_as_the_story_says(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,3 +60,16 @@ def test_the_images_are_signed_as_the_story_says() -> None:
 
     assert {image for scene in story.SCENES for image in scene.images} <= tagged
     assert len([name for name in tagged if name.endswith(".sig")]) == 3
+
+
+def test_a_free_port_is_given_once_and_is_nobody_elses() -> None:
+    """Whoever asks listens a moment later: a port that is given again meanwhile is one that two want."""
+    ports = [free_port() for _ in range(200)]
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", PORTS[(PORTS.index(ports[-1]) + 1) % len(PORTS)]))
+        after = free_port()
+        taken = other.getsockname()[1]
+
+    assert len(set(ports)) == 200
+    assert set(ports) <= set(PORTS)
+    assert after not in {taken, *ports}

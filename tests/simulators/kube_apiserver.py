@@ -19,7 +19,6 @@ import ipaddress
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -32,6 +31,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from router.cli.demo.world import free_port
 from router.kubernetes.access import Access
 from router.outbound.authorities import client_context
 from router.pem import Pair
@@ -250,14 +250,6 @@ class ApiServer:
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

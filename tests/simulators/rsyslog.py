@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from router.cli.demo.world import free_port
 from tests.simulators.certificates import SelfSigned
 
 PATIENCE = 20.0
@@ -54,7 +55,7 @@ class Rsyslog:
     async def running(self) -> AsyncIterator[Rsyslog]:
         """Listen."""
         needs_rsyslog()
-        self.udp, self.tcp = _free_port(socket.SOCK_DGRAM), _free_port(socket.SOCK_STREAM)
+        self.udp, self.tcp = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
         server = await asyncio.start_server(self._forwarded, "127.0.0.1", 0)
         (self.folder / "rsyslog.conf").write_text(self._configuration(server.sockets[0].getsockname()[1]))
         await self._start()
@@ -129,9 +130,3 @@ class Rsyslog:
                 "",
             ]
         )
-
-
-def _free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

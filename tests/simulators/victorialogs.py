@@ -24,6 +24,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from router.cli.demo.world import free_port
 from tests.simulators.sinks import Receipt, answer
 
 PROGRAM = "victoria-logs"
@@ -82,7 +83,7 @@ def victorialogs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VictoriaL
     if program is None:
         pytest.skip(f"{PROGRAM} is not on PATH ({_HOW})")
     folder: Path = tmp_path_factory.mktemp("victorialogs")
-    made = VictoriaLogs(_free_port(), _free_port())
+    made = VictoriaLogs(free_port(), free_port())
     options = {
         "httpListenAddr": f"127.0.0.1:{made.port}",
         "storageDataPath": folder,
@@ -108,9 +109,3 @@ def _until_there(process: subprocess.Popen[bytes], port: int) -> None:
         assert process.poll() is None, f"{PROGRAM} does not start"
         time.sleep(0.02)  # another process: nothing tells when it listens
     raise AssertionError(f"{PROGRAM} does not listen")
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 
 from aiohttp import web
 
@@ -16,12 +19,24 @@ FAILURES_FIRST = 2
 """How often the shaky receiver answers 503 before it accepts."""
 
 
-def free_port() -> int:
-    """A loopback port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+PORTS = range(10_000, 32_768)
+"""Where we listen: below what systems give to connections that go out (Linux: ip_local_port_range)."""
+_NEXT = count(os.getpid() * 997)
+"""Processes that look at the same time begin far from each other."""
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A loopback port that nobody has right now, and nobody is given before whoever asks has taken it.
+
+    Raises:
+        OSError: All are taken.
+    """
+    for _ in PORTS:
+        port = PORTS[next(_NEXT) % len(PORTS)]
+        with socket.socket(socket.AF_INET, kind) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port of loopback is free")
 
 
 def registry_application(images: Images) -> web.Application:
