@@ -10,6 +10,10 @@ JOBS ?= auto
 # What pytest is given besides: COVERAGE=1 measures coverage, too (half as long again), and wants 95 %.
 COVERAGE ?=
 
+# What is imported is compiled once, also where the environment says that nothing be kept: tests start Python hundreds of
+# times, and each would compile all of us anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # How long `make fuzz` tries each of its targets.
 SECONDS ?= 60
 
