@@ -11,11 +11,12 @@ Time ends incidents of which nothing is heard any more and those of grants that 
 wait, has destinations that forget be told once more (`resend_every`), and tells what intervals have held back when
 telling begins again.
 
-Invariants: an event opens nothing if it is older than the last end of the same trouble, or if within `group_interval`
-of that end it was only found to be of that owner. `resolved` and `expired` go to whoever was told, whatever routes,
-silences and intervals say by then. Everything is in one transaction with the number of the last event, so that a crash
-repeats all of it or nothing. One event that can't be understood is logged and passed over: it keeps nobody from others.
-Where there is one, the events of its transaction are consumed once more, each by itself.
+Invariants: an event opens nothing if it is older than the last end of the same trouble (unless that lies ahead of the
+clock, which was put back then), or if within `group_interval` of that end it was only found to be of that owner.
+`resolved` and `expired` go to whoever was told, whatever routes, silences and intervals say by then. Everything is in
+one transaction with the number of the last event, so that a crash repeats all of it or nothing. One event that can't be
+understood is logged and passed over: it keeps nobody from others. Where there is one, the events of its transaction are
+consumed once more, each by itself.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from router.incidents.folding import (
     find,
     next_state,
 )
-from router.incidents.incident import Ended, How, Incident
+from router.incidents.incident import Ended, How, Incident, past
 from router.incidents.ledger import Stored
 from router.incidents.messages import incident_id
 from router.incidents.proven import Proven, name_of
@@ -236,7 +237,7 @@ class Consuming:
         if ended is None:
             return False
         incident, since = ended
-        if incident.ended_time is not None and one.at <= incident.ended_time:
+        if incident.ended_time is not None and one.at <= past(incident.ended_time, self._work.time_of_day):
             return True
         interval = min((route.group_interval for route in subject.routes), default=0.0)
         return not one.whose.is_itself and self._work.now - since < interval
@@ -252,17 +253,17 @@ class Consuming:
                 self._incidents.save(incident)
 
     def _end_what_is_over(self, one: Facts, body: bytes, touched: dict[int, Incident]) -> None:
-        cluster, whose = one.data["cluster"], one.whose.key
+        cluster, whose, now = one.data["cluster"], one.whose.key, self._work.time_of_day
         answering = {registry_key(cluster, host) for host in one.answering}
         passing = {image_key(cluster, name): image for image in one.passing for name in images.names(image)}
         found = self._incidents.concerned({whose, *answering, *passing})
         touched |= {incident.number: incident for _, incident in found}
         for incident in touched.values():
-            if incident.is_open and incident.kind not in OF_ITSELF and ends(incident, one):
+            if incident.is_open and incident.kind not in OF_ITSELF and ends(incident, one, now):
                 self._end(incident, "passing", one.at, body=body)
         for owner, incident in found:
-            is_over = owner in answering and answered(incident, one.at)
-            is_over |= owner in passing and images.passes_again(incident, passing[owner], one.at)
+            is_over = owner in answering and answered(incident, one.at, now)
+            is_over |= owner in passing and images.passes_again(incident, passing[owner], one.at, now)
             if is_over and incident.is_open:
                 self._end(incident, "passing", one.at, body=body)
 

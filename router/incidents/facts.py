@@ -9,7 +9,8 @@ Whose it is:
     without a believed controller of its own is its own owner.
 (4) Where it was never seen, the Deployment or CronJob of its name is taken: what was found so joins, but ends nothing.
 
-Seen are objects that can have others of theirs, but are not owners by themselves; what was seen first stays.
+Seen are objects that can have others of theirs, but are not owners by themselves; what was seen first stays. One that
+was seen with a claim that is not believed is one owner with all that is made of it, and no other of its name.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from router.incidents import images
 from router.routing import IncidentRoute, is_believed
 from router.verdict import Verdict
 
+REGISTRIES_LIMIT = 20
+"""Registries that one event can blame; what fails of further ones is not told of them."""
 BLAMED_LIMIT = 20
 """Images that one event can blame; further ones are their owner's trouble."""
 _REGISTRY_FAULTS = frozenset({"unreachable", "rate_limited", "timeout"})
@@ -38,6 +41,8 @@ class Seen(NamedTuple):
     api_version: str
     kind: str
     name: str
+    apart: tuple[str, ...] = ()
+    """What sets it apart from others of its name: uid and user of a claim that is not believed."""
 
 
 class Whose(NamedTuple):
@@ -50,6 +55,8 @@ class Whose(NamedTuple):
     """Whether an event of this kind can show that a finding is over."""
     is_itself: bool
     """Whether the object is the owner."""
+    apart: tuple[str, ...] = ()
+    """As of `Seen`."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +92,15 @@ class Facts:
         return "images_omitted" not in self.data
 
     @property
-    def registry_at_fault(self) -> str | None:
-        """The registry that gave no answer, where that is all that is wrong."""
-        if not self.failing or not all(map(_is_registry_fault, self.failing)):
-            return None
-        return _host(self.failing[0])
+    def registries_at_fault(self) -> Mapping[str, ImageData]:
+        """The registries that gave no answer, each with the first of its images, where that is all that is wrong."""
+        if not all(map(_is_registry_fault, self.failing)):
+            return {}
+        found: dict[str, ImageData] = {}
+        for image in self.failing:
+            if len(found) < REGISTRIES_LIMIT:
+                found.setdefault(_host(image), image)
+        return found
 
     @property
     def answering(self) -> frozenset[str]:
@@ -148,10 +159,12 @@ def whose(data: EventData, seen: Callable[[str, str], Seen | None], controllers:
     user = request["user"]["name"]
     if not is_believed(user, controllers):
         shown = {name: claim[name] for name in ("api_version", "kind", "name")}
-        return Whose(owner_key(data, own, claim["uid"], user), own, shown, may_end=True, is_itself=True)
+        apart = (claim["uid"], user)
+        return Whose(owner_key(data, own, *apart), own, shown, may_end=True, is_itself=True, apart=apart)
     if (known := seen(request["namespace"], claim["uid"])) is not None:
-        owner = known._asdict()
-        return Whose(owner_key(data, owner), owner, None, may_end=True, is_itself=False)
+        owner = {"api_version": known.api_version, "kind": known.kind, "name": known.name}
+        key_of = owner_key(data, owner, *known.apart)
+        return Whose(key_of, owner, None, may_end=True, is_itself=False, apart=known.apart)
     top = workload.get("top_owner") or top_owner(workload["api_version"], workload["kind"], own["name"], claim, "")
     owner = {"api_version": top["api_version"], "kind": top["kind"], "name": top["name"]}
     return Whose(owner_key(data, owner), owner, None, may_end=top["by"] in {"self", "owner"}, is_itself=False)
@@ -163,7 +176,7 @@ def shows(data: EventData, whose: Whose) -> tuple[str, Seen] | None:
     uid, api_version, kind = workload.get("uid", ""), workload["api_version"], workload["kind"]
     if not uid or (api_version, kind) == ("v1", "Pod") or is_owner_by_itself(api_version, kind):
         return None
-    return uid, Seen(whose.owner["api_version"], whose.owner["kind"], whose.owner["name"])
+    return uid, Seen(whose.owner["api_version"], whose.owner["kind"], whose.owner["name"], whose.apart)
 
 
 def owner_key(data: EventData, owner: Mapping[str, str], *more: str) -> str:

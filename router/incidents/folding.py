@@ -9,8 +9,9 @@ Order, for any event of an owner that has findings, if it may end any:
 (4) A finding is over when an event that is no older shows its container passing, or is of a kind of object in which it
     failed, is whole, and lacks it. The incident is over with its last finding.
 
-Invariants: first and last seen are the least and the greatest time of an event. What is told of is known: nothing is
-news twice. News are images that were not told of, a higher severity, and the first request that was rejected.
+Invariants: first and last seen are the least and the greatest time of an event, and one that lies ahead of the clock
+keeps nothing open. What is told of is known: nothing is news twice. News are images that were not told of, a higher
+severity, and the first request that was rejected.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 
 from router.events import ImageData
 from router.incidents.facts import Facts
-from router.incidents.incident import FINDINGS_KEPT, IMAGES_KEPT, Finding, Image, Incident, State, Telling
+from router.incidents.incident import FINDINGS_KEPT, IMAGES_KEPT, Finding, Image, Incident, State, Telling, past
 from router.routing import IncidentRoute
 from router.verdict import Severity
 
@@ -114,8 +115,8 @@ def _found(incident: Incident, new: Finding) -> None:
         incident.is_overfull = True
 
 
-def ends(incident: Incident, facts: Facts) -> bool:
-    """Take away the findings that this event shows to be over (4); whether the last one is."""
+def ends(incident: Incident, facts: Facts, now: float) -> bool:
+    """Take away the findings that this event shows to be over (4); whether the last one is; `now` is a time of day."""
     if not incident.findings or not facts.whose.may_end or facts.outcome == "unanswered":
         return False
     passing = {(image["container_kind"], image["container"]) for image in facts.passing}
@@ -127,15 +128,15 @@ def ends(incident: Incident, facts: Facts) -> bool:
         is_passing = place in passing and place not in {
             (image["container_kind"], image["container"]) for image in facts.failing
         }
-        return one.owner == facts.whose.key and facts.at >= one.last_seen and (is_passing or is_gone)
+        return one.owner == facts.whose.key and facts.at >= past(one.last_seen, now) and (is_passing or is_gone)
 
     incident.findings = [one for one in incident.findings if not is_over(one)]
     return not incident.findings and not incident.is_overfull
 
 
-def answered(incident: Incident, at: float) -> bool:
+def answered(incident: Incident, at: float, now: float) -> bool:
     """Take away that a registry did not answer before this time, when it did; whether that was the last finding."""
-    incident.findings = [one for one in incident.findings if at < one.last_seen]
+    incident.findings = [one for one in incident.findings if at < past(one.last_seen, now)]
     return not incident.findings
 
 
@@ -144,10 +145,10 @@ def tell(incident: Incident, route: IncidentRoute, facts: Facts, now: float, *, 
     telling = incident.tellings.setdefault(route.destination, Telling())
     telling.template, telling.active, telling.mute = route.template, list(route.active), list(route.mute)
     telling.repeat_interval, telling.group_interval = route.repeat_interval, route.group_interval
+    telling.severity = worse(telling.severity, route.severity or facts.data["decision"]["severity"])
     if is_held:
         telling.suppressed += 1
         return None
-    telling.severity = worse(telling.severity, route.severity or facts.data["decision"]["severity"])
     state = next_state(incident, telling, now)
     return None if state is None else Message(route.destination, state)
 

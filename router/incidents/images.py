@@ -21,7 +21,7 @@ from typing import Final
 from router.errors import InvalidReferenceError
 from router.events import ImageData
 from router.images import parse_reference
-from router.incidents.incident import Incident
+from router.incidents.incident import Incident, past
 from router.verdict import Verdict
 
 WITHIN: Final = 3600.0
@@ -54,7 +54,7 @@ def names(image: ImageData) -> Sequence[str]:
     return (by_digest,) if known.digest is not None else (by_digest, f"{known.name}:{known.tag}")
 
 
-def passes_again(incident: Incident, image: ImageData, at: float) -> bool:
+def passes_again(incident: Incident, image: ImageData, at: float, now: float) -> bool:
     """Take away that an image failed before this time, when it passed; whether that was the last finding."""
     digests = {one.number: one.digest for one in incident.images}
 
@@ -63,5 +63,7 @@ def passes_again(incident: Incident, image: ImageData, at: float) -> bool:
             return at >= failed
         return digest not in {None, image["digest"]} and at >= failed + SETTLED
 
-    incident.findings = [one for one in incident.findings if not is_over(one.last_seen, digests.get(one.image))]
+    incident.findings = [
+        one for one in incident.findings if not is_over(past(one.last_seen, now), digests.get(one.image))
+    ]
     return not incident.findings

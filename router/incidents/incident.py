@@ -6,6 +6,7 @@ the time of day at which events were decided, what belongs to telling is of the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
@@ -25,6 +26,9 @@ How: TypeAlias = Literal["passing", "closed", "quiet", "forgotten", "lapsed"]
 """How an incident ended."""
 State: TypeAlias = Literal["opened", "changed", "repeated", "resolved", "expired"]
 """What a message says of one."""
+
+SKEW = 60.0
+"""Seconds that the clocks of gates may differ: a time that is further ahead is of a clock that was wrong."""
 
 Owner: TypeAlias = Mapping[str, str]
 """`api_version`, `kind` and `name`."""
@@ -198,6 +202,11 @@ def _public(image: Image, *, is_current: bool) -> dict[str, object]:
         "last_seen": timestamp(image.last_seen),
         "current": is_current,
     }
+
+
+def past(at: float, now: float) -> float:
+    """A time of day that an event had; long ago where it lies ahead: nothing follows from a clock that was wrong."""
+    return at if at <= now + SKEW else -math.inf
 
 
 _decode = msgspec.json.Decoder(Incident).decode

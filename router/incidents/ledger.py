@@ -169,7 +169,11 @@ def seen(connection: sqlite3.Connection, namespace: str, uid: str) -> Seen | Non
     found = connection.execute(
         "SELECT body FROM seen_controllers WHERE namespace = ? AND uid = ?", (namespace, uid)
     ).fetchone()
-    return None if found is None else Seen(*orjson.loads(found[0]))
+    return None if found is None else _seen(*orjson.loads(found[0]))
+
+
+def _seen(api_version: str, kind: str, name: str, apart: Sequence[str] = ()) -> Seen:
+    return Seen(api_version, kind, name, tuple(apart))
 
 
 def remember(connection: sqlite3.Connection, namespace: str, uid: str, whose: Seen, now: float) -> None:

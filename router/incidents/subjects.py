@@ -4,7 +4,7 @@ Rules:
 (0) What was let in by break-glass is the trouble of that grant, whatever fails and whatever routes group by: one for
     the object of the request that has broken it, and for all that controllers make of it.
 (1) Where all that fails is unverifiable because a registry gave no answer, it is the trouble of that registry, whatever
-    routes group by, one for all owners.
+    routes group by, one for all owners; where several gave none, of each.
 (2) An image that is to blame itself (`router.incidents.images`) is a trouble of its own, whatever routes group by, one
     for all owners; what else fails goes on to (3), and where nothing else does, nothing goes on.
 (3) Else a route that groups by owner makes it the owner's; by namespace or user, of that one; by image, one of each
@@ -47,10 +47,8 @@ def subjects(facts: Facts) -> Sequence[Subject]:
         whose, namespace = facts.whose, facts.data["request"]["namespace"]
         of = key("break_glass", cluster, grant["id"])
         return [Subject(of, "break_glass", namespace, dict(whose.owner), None, whose.key, facts.failing, facts.routes)]
-    if (host := facts.registry_at_fault) is not None:
-        owner = {"api_version": "", "kind": "Registry", "name": host}
-        of = registry_key(cluster, host)
-        return [Subject(of, "registry", "", owner, None, of, facts.failing[:1], facts.routes)]
+    if at_fault := facts.registries_at_fault:
+        return [_of_registry(facts, host, image) for host, image in at_fault.items()]
     found = [_of_image(facts, name, failing) for name, failing in facts.blamed.items()]
     failing = [image for image in facts.failing if not any(image is one for of in facts.blamed.values() for one in of)]
     return found if found and not failing else [*found, *_of_routes(facts, failing)]
@@ -95,6 +93,12 @@ def registry_key(cluster: str, host: str) -> str:
 def image_key(cluster: str, name: str) -> str:
     """What the trouble of an image is known by."""
     return key("image", cluster, name)
+
+
+def _of_registry(facts: Facts, host: str, image: ImageData) -> Subject:
+    owner = {"api_version": "", "kind": "Registry", "name": host}
+    of = registry_key(facts.data["cluster"], host)
+    return Subject(of, "registry", "", owner, None, of, [image], facts.routes)
 
 
 def _of_image(facts: Facts, name: str, failing: Sequence[ImageData]) -> Subject:

@@ -154,6 +154,22 @@ def test_pods_of_a_replica_set_with_a_forged_owner_end_nothing_of_that_owner(wor
     assert world.states() == ["opened"]
 
 
+def test_an_object_with_a_forged_owner_is_one_trouble_with_its_pods(world: World) -> None:
+    """A controller that we do not believe makes ReplicaSets: each is one message, and over when its Pods are fine."""
+
+    def of_rollout(image: ImageData) -> None:
+        world.tell(image, kind="ReplicaSet", name="web-1", of=owner("Rollout", "web"), user="rollouts", uid="one")
+        for number in range(3):
+            of = owner("ReplicaSet", "web-1", "one")
+            world.tell(image, kind="Pod", name=f"web-1-{number}", of=of, user=REPLICASET_CONTROLLER)
+
+    of_rollout(BAD)
+    of_rollout(GOOD)
+
+    assert world.states() == ["opened", "resolved"]
+    assert world.messages()[-1]["count"] == 4
+
+
 def test_what_is_only_known_by_its_name_joins_and_ends_nothing(world: World) -> None:
     """A ReplicaSet that was never seen may be anybody's who knows how they are named."""
     world.tell(BAD)
@@ -267,6 +283,44 @@ def test_a_registry_that_is_down_is_one_trouble_of_its_own(world: World) -> None
         ("registry", "Registry", "r.example")
     ]
     assert world.states(name="r.example") == ["opened", "resolved"]
+
+
+def test_each_registry_that_is_down_is_a_trouble_of_its_own(world: World) -> None:
+    """The one that answers again says nothing about the other."""
+    down = [found("unverifiable", f"c{number}", f"{host}.example/a:1", reason="unreachable") for number, host in
+            enumerate(("one", "two"))]  # fmt: skip
+    world.tell(*down)
+    world.tell(found("unsigned", of="one.example/a:1"), name="other", routes=())
+
+    assert world.states(name="one.example") == ["opened", "resolved"]
+    assert world.states(name="two.example") == ["opened"]
+
+
+@pytest.mark.parametrize("what", ["owner", "registry", "image"])
+def test_a_clock_that_was_ahead_silences_nobody_and_keeps_nothing_open(world: World, what: str) -> None:
+    """An hour on a day that is not yet there is longer ago than now."""
+    bad, good = {
+        "owner": (BAD, GOOD),
+        "registry": (found("unverifiable", reason="unreachable"), found("verified")),
+        "image": (found("unsigned", judged_by="these"), found("verified", judged_by="these")),
+    }[what]
+
+    def fail_and_pass(*, is_put_back: bool) -> None:
+        world.tell(good)
+        world.tell(bad)
+        world.of_day -= 90_000.0 * is_put_back
+        world.pass_time(301.0)
+        world.tell(good)
+
+    world.of_day += 90_000.0
+    fail_and_pass(is_put_back=False)
+    world.of_day -= 90_000.0
+    world.pass_time(301.0)
+    fail_and_pass(is_put_back=False)
+    world.of_day += 90_000.0
+    fail_and_pass(is_put_back=True)
+
+    assert world.states() == ["opened", "resolved"] * 3
 
 
 def test_destinations_of_several_routes_are_told_once(world: World) -> None:

@@ -10,7 +10,9 @@ import pytest
 from router.errors import ConfigurationError
 from router.events import notice_schema
 from router.incidents import silences
+from router.outbox.protocol import URGENCY
 from router.routing import IncidentRoute, IncidentSettings, RouteSettings, TimeIntervalSettings
+from router.verdict import Severity
 from tests.incidents.stage import NOW, World, found
 from tests.simulators.log import Log
 
@@ -211,6 +213,21 @@ def test_an_interval_holds_back_until_telling_begins_again(tmp_path: Path) -> No
         "open"
     ]
     assert [body["data"]["notice"]["facts"]["incidents"] for body in in_the_morning if "notice" in body["data"]] == [1]
+
+
+def test_what_a_night_has_held_back_is_told_as_severe_as_it_is(tmp_path: Path) -> None:
+    """Else the worst of the night comes last in the morning, and pages nobody."""
+    world = World(tmp_path / "outbox.db", intervals=[office()])
+    route = IncidentRoute("people", severity="high", active=("office",))
+    world.of_day += 23 * 3600.0 - world.of_day % 86400.0  # 23:00 UTC
+    world.tell(BAD, routes=[route])
+    world.pass_time(9 * 3600.0)
+    told = [one["severity"] for one in world.messages()]
+    urgencies = world.rows("SELECT urgency FROM deliveries WHERE sequence < 0")
+    world.close()
+
+    assert told == ["high"]
+    assert urgencies == [(URGENCY[Severity("high")],)]
 
 
 def test_news_of_a_night_that_come_too_soon_in_the_morning_wait_for_their_time(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ from router.steps import Steps
 
 WINDOW = 32 * 1024
 """Bytes that are looked at between two steps."""
+FIRST_WINDOW = 64
+"""Bytes that are looked at first of an object or a list that is passed over."""
 TEXT_LIMIT = 128 * 1024
 """Characters of a text that are read."""
 _RAW_TEXT_LIMIT = TEXT_LIMIT * 12
@@ -171,10 +173,14 @@ class Reader:
             raise self._problem("a value")
 
     def _skip_nested(self) -> Steps[None]:
-        """Pass over an object or a list: count levels, a window at a time, until the one that opened it closes."""
-        depth = 0
+        """Pass over an object or a list: count levels, a window at a time, until the one that opened it closes.
+
+        Windows grow, so that the price of a small object is its own, and not that of what stands behind it.
+        """
+        depth, window = 0, FIRST_WINDOW
         while True:
-            end = _RUN.match(self._data, self._at, self._at + WINDOW)
+            end = _RUN.match(self._data, self._at, self._at + window)
+            window = min(2 * window, WINDOW)
             run = self._data[self._at : end.end() if end else self._at]
             if not run:  # a string that is longer than a window, or that never ends
                 yield from self._skip_string()

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 
 from router.admission.reading import reader as reader_module
 from router.admission.reading import shapes
+from router.admission.reading import tolerant as tolerant_module
 from router.admission.reading.reader import read_document, read_entries, read_texts
 from router.admission.reading.tolerant import TEXT_LIMIT, Reader, UnreadableJsonError
 from router.steps import Steps, T, finish
+
+STRING = tolerant_module._STRING
 
 KEYS = st.sampled_from(
     [
@@ -166,6 +169,27 @@ def longest_step(steps: Steps[T]) -> float:
 def test_no_filling_holds_the_loop_for_long(filling: str) -> None:
     """50 ms for 3 MiB are allowed; ten times that is the claim here, so that a slow machine proves nothing wrong."""
     assert longest_step(read_document(memoryview(FULL[filling](3 * MIB)), shapes.Object)) < 0.5
+
+
+def test_what_is_passed_over_costs_no_more_than_it_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand containers with an empty `resources` each took ten seconds: nobody heard what their images were."""
+    looked_at = []
+
+    class Strings:
+        """Counts the bytes that are searched for strings."""
+
+        @staticmethod
+        def sub(_: bytes, run: memoryview) -> bytes:
+            looked_at.append(len(run))
+            return STRING.sub(b"", run)
+
+    monkeypatch.setattr(tolerant_module, "_STRING", Strings)
+    document = b'{"spec": {"containers": [], "x": [' + b'{"image": "a", "resources": {}}, ' * 3_000 + b"{}]}}"
+    entries = b"[" + b'{"image": "a", "resources": {}}, ' * 3_000 + b"{}]"
+    finish(Reader(document).document(shapes.Object))
+    finish(read_entries(msgspec.Raw(entries), shapes.Container, lambda _: None))
+
+    assert sum(looked_at) < 3 * (len(document) + len(entries))
 
 
 def test_a_list_is_never_read_or_given_away_at_one_go() -> None:
