@@ -110,7 +110,7 @@ class WebhookSettings(CredentialSettings):
     """The key of a service account, by reference, for which access tokens are granted (RFC 7523), as Google's services
     want them; instead of `bearer` or `username`. With `scopes`."""
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=20)] | None = None
-    """With `credentials`: what the tokens are for, such as `https://www.googleapis.com/auth/pubsub`."""
+    """With `credentials`: what the tokens are for, such as `https://www.googleapis.com/auth/chat.bot`."""
     signing_secret: Secret | Annotated[tuple[Secret, ...], Field(min_length=1, max_length=2)] | None = None
     """Sign every request as Standard Webhooks says; `whsec_` and the base64 of 24 to 64 bytes. A list of two, the new
     one and the old one, signs by both while one takes the other's place."""
