@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -122,6 +122,9 @@ class Secret(SettingsModel):
         json_schema_extra={"title": "secret", "oneOf": [{"required": ["file"]}, {"required": ["env"]}]}
     )
 
+    has_one_line: ClassVar[bool] = True
+    """Whether it goes into URLs and headers, where a line break would begin something else."""
+
     file: Path | None = None
     """A file that holds the secret and nothing else; relative to the configuration file."""
     env: str | None = None
@@ -140,7 +143,7 @@ class Secret(SettingsModel):
         if (self.file is None) == (self.env is None):
             raise ValueError("name exactly one of file and env, such as {file: /run/secrets/token} or {env: TOKEN}")
         if self.env is not None:
-            self._value = _from_environment(self.env, info)
+            self._value = self._from_environment(self.env, info)
         elif self.file is not None and (content := read_reference(self.file, info, "the secret file")) is not None:
             try:
                 text = content.decode().strip()
@@ -148,7 +151,7 @@ class Secret(SettingsModel):
                 raise ValueError(f"the secret file {shown_file(self.file)} is not UTF-8 text") from error
             if not text:
                 raise ValueError(f"the secret file {shown_file(self.file)} is empty")
-            self._value = _of_one_line(text, f"the secret file {shown_file(self.file)}")
+            self._value = self._of_one_line(text, f"the secret file {shown_file(self.file)}")
         return self
 
     @property
@@ -160,22 +163,26 @@ class Secret(SettingsModel):
         """The secret itself: hand it to the wire, never to a log, an error or a metric."""
         return self._value.get_secret_value()
 
+    @property
+    def hidden(self) -> frozenset[str]:
+        """What of it nobody may see, wherever it stands."""
+        return frozenset({self.reveal()})
 
-def _from_environment(name: str, info: ValidationInfo) -> SecretStr:
-    if _VARIABLE.fullmatch(name) is None:
-        # It may be the secret itself, written at the wrong place: it is not repeated.
-        raise ValueError(
-            "env is not a valid name of an environment variable; write letters, digits and _, such as SLACK_URL"
-        )
-    if (context := reading_context(info)) is None or context.is_offline:
-        return SecretStr("")
-    if not (value := context.environment.get(name, "").strip()):
-        raise ValueError(f"the environment variable {shown_variable(name)} is not set or empty")
-    return _of_one_line(value, f"the environment variable {shown_variable(name)}")
+    @classmethod
+    def _from_environment(cls, name: str, info: ValidationInfo) -> SecretStr:
+        if _VARIABLE.fullmatch(name) is None:
+            # It may be the secret itself, written at the wrong place: it is not repeated.
+            raise ValueError(
+                "env is not a valid name of an environment variable; write letters, digits and _, such as SLACK_URL"
+            )
+        if (context := reading_context(info)) is None or context.is_offline:
+            return SecretStr("")
+        if not (value := context.environment.get(name, "").strip()):
+            raise ValueError(f"the environment variable {shown_variable(name)} is not set or empty")
+        return cls._of_one_line(value, f"the environment variable {shown_variable(name)}")
 
-
-def _of_one_line(value: str, what: str) -> SecretStr:
-    # A secret goes into URLs and headers, where a line break would begin something else.
-    if any(ord(character) < _SPACE or ord(character) == _DELETE for character in value):
-        raise ValueError(f"{what} holds a control character or more than one line; a secret is one line of text")
-    return SecretStr(value)
+    @classmethod
+    def _of_one_line(cls, value: str, what: str) -> SecretStr:
+        if cls.has_one_line and any(ord(character) < _SPACE or ord(character) == _DELETE for character in value):
+            raise ValueError(f"{what} holds a control character or more than one line; a secret is one line of text")
+        return SecretStr(value)

@@ -6,19 +6,22 @@ Rules:
 (3) A token that the service refuses (401) is forgotten, unless another has taken its place by then; who was refused
     asks once more with a new one, and no further in the same attempt (`over_http`).
 (4) What goes wrong is an outcome of whoever waits; the next one asks again.
-(5) An assertion is a file that somebody else renews: it is read for each call, and may be missing for a while.
+(5) An assertion may be a file that somebody else renews: it is read for each call, and may be missing for a while.
+(6) What the server says shows nothing of what we have proven ourselves by, which it may repeat.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from router.by_reference import SECRET_LIMIT
 from router.destinations.dialect import Post, Reply
-from router.destinations.grants import NO_TOKEN, AccessToken, ClientCredentials, granted
+from router.destinations.grants import NO_TOKEN, AccessToken, Grant, granted, proofs_in
 from router.destinations.outcome import TryAgain
+from router.destinations.words import Words
 
 Send = Callable[[Post], Awaitable[Reply | TryAgain]]
 """Asks the authorization server."""
@@ -28,13 +31,13 @@ class AccessTokens:
     """The token of one destination.
 
     Args:
-        credentials: What it is granted for.
+        grant: What it is granted for.
         send: Asks the authorization server.
         clock: Seconds since 1970.
     """
 
-    def __init__(self, credentials: ClientCredentials, send: Send, clock: Callable[[], float]) -> None:
-        self._credentials = credentials
+    def __init__(self, grant: Grant, send: Send, clock: Callable[[], float]) -> None:
+        self._grant = grant
         self._send = send
         self._clock = clock
         self._held: AccessToken | None = None
@@ -66,9 +69,9 @@ class AccessTokens:
 
     async def _fetched(self) -> AccessToken | TryAgain:
         asked = self._clock()
-        file = self._credentials.assertion
+        file = self._grant.file
         try:
-            request = self._credentials.request(None if file is None else await asyncio.to_thread(_read, file))
+            request = self._grant.request(None if file is None else await asyncio.to_thread(_read, file), asked)
         except (OSError, ValueError):
             return TryAgain(NO_TOKEN, words="the file with the assertion can't be read, or holds none")
         reply = await self._send(request)
@@ -76,7 +79,9 @@ class AccessTokens:
             return reply
         found = granted(reply, asked)
         self._held = found if isinstance(found, AccessToken) else None
-        return found
+        if isinstance(found, AccessToken):
+            return found
+        return replace(found, words=Words(proofs_in(request)).shown(found.words))
 
 
 def _read(file: Path) -> str:

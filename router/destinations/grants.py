@@ -1,6 +1,7 @@
 """What an authorization server is asked for, and what its answer means (OAuth 2.0). Pure.
 
 Sources: RFC 6749, clauses 4.4 (client credentials), 5.1 and 5.2; RFC 7523, clause 2.2 (a JWT in place of the secret).
+What is asked by a JWT of our own (clause 2.1) is in `service_accounts`.
 
 Rules:
 (1) A token is used until a little before its time, half of it at least. Without `expires_in` it lives a minute.
@@ -13,7 +14,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode
+from typing import Protocol
+from urllib.parse import parse_qs, urlencode
 
 import orjson
 
@@ -27,9 +29,38 @@ _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _VISIBLE = re.compile(r"[!-~]{1,16384}", re.ASCII)
 
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_PROOFS = ("client_secret", "client_assertion", "assertion")
+
+
+class Grant(Protocol):
+    """What an authorization server grants us tokens for."""
+
+    @property
+    def url(self) -> str:
+        """Its token endpoint."""
+
+    @property
+    def file(self) -> Path | None:
+        """What is read for each call, since somebody else renews it; None where nothing is."""
+
+    def request(self, content: str | None, now: float) -> Post:
+        """The call at this time (seconds since 1970), with the content of that file.
+
+        Raises:
+            ValueError: That is no token.
+        """
+
+
+def proofs_in(request: Post) -> frozenset[str]:
+    """What we prove ourselves by in a call: nobody else may see it, and the server may repeat it."""
+    told = parse_qs(request.body.decode("ascii"))
+    return frozenset(value for name in _PROOFS for value in told.get(name, ()))
+
+
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """What an authorization server grants us tokens for."""
+    """Tokens are granted for a secret, or for a JWT in its place."""
 
     url: str
     """Its token endpoint."""
@@ -37,20 +68,20 @@ class ClientCredentials:
     scope: str
     secret: str = field(default="", repr=False)
     """What we prove ourselves by."""
-    assertion: Path | None = None
+    file: Path | None = None
     """In its place, a file with a JWT about us, which somebody else renews."""
 
-    def request(self, assertion: str | None = None) -> Post:
+    def request(self, content: str | None, now: float) -> Post:  # noqa: ARG002 - the secret is of any time
         """The call, with the content of that file; raises ValueError where that is no token."""
         told = {"grant_type": "client_credentials", "client_id": self.client_id, "scope": self.scope}
-        if assertion is None:
+        if content is None:
             told["client_secret"] = self.secret
-        elif _VISIBLE.fullmatch(assertion):
-            told |= {"client_assertion_type": _ASSERTION, "client_assertion": assertion}
+        elif _VISIBLE.fullmatch(content):
+            told |= {"client_assertion_type": _ASSERTION, "client_assertion": content}
         else:
             raise ValueError("the assertion is no token")
         body = urlencode(told).encode("ascii")
-        return Post(body, {"Content-Type": "application/x-www-form-urlencoded"}, url=self.url)
+        return Post(body, FORM, url=self.url)
 
 
 @dataclass(frozen=True, slots=True)

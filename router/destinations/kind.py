@@ -19,7 +19,7 @@ from typing import Generic, TypeAlias, TypeVar, get_args
 
 from router.destinations.dialect import Dialect
 from router.destinations.document import Destination, Document
-from router.destinations.grants import ClientCredentials
+from router.destinations.grants import Grant
 from router.destinations.settings import CommonSettings, HttpSettings
 from router.outbound.addresses import AddressGuard
 from router.rendering.markup import Markup
@@ -87,8 +87,8 @@ class HttpKind(Kind[Http_co]):
 
     dialect: Callable[[Http_co], Dialect]
     """How the service of these settings is talked to."""
-    credentials: Callable[[Http_co], ClientCredentials] | None = None
-    """What access tokens are granted for, where the service wants such."""
+    credentials: Callable[[Http_co], Grant | None] | None = None
+    """What access tokens are granted for, where the service, or the operator of these settings, wants such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

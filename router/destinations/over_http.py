@@ -44,7 +44,7 @@ from router.destinations.dialect import (
     is_success,
 )
 from router.destinations.document import Document
-from router.destinations.grants import AccessToken, ClientCredentials
+from router.destinations.grants import AccessToken, Grant
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable, gist
 from router.destinations.outgoing import Outfit, Outgoing
 from router.destinations.replies import REPLY_LIMIT, body_of
@@ -74,7 +74,7 @@ class HttpDestination:
         settings: HttpSettings,
         dialect: Dialect,
         guard: AddressGuard,
-        credentials: ClientCredentials | None = None,
+        credentials: Grant | None = None,
         *,
         clock: Callable[[], float] = time.time,
         heard: Heard | None = None,

@@ -45,7 +45,7 @@ def secrets_of(settings: HttpSettings) -> frozenset[str]:
 
 def references_of(settings: CommonSettings) -> frozenset[str]:
     """What the settings hold by reference."""
-    return frozenset(one.reveal() for one in _values(settings) if isinstance(one, Secret))
+    return frozenset(hidden for one in _values(settings) if isinstance(one, Secret) for hidden in one.hidden)
 
 
 def _values(settings: CommonSettings) -> Sequence[object]:

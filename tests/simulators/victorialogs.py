@@ -1,8 +1,9 @@
 """The real VictoriaLogs on free loopback ports, and what it has: no simulation.
 
-One Go program that takes Elasticsearch's bulk, Splunk's HEC, Datadog's logs and syslog, and can be asked for all of it.
-It differs from those services in its paths, and takes less of what Datadog takes: `passing_on` bridges that. OTLP it
-takes as protobuf only, which we do not send.
+One Go program that takes Elasticsearch's bulk, Splunk's HEC, Datadog's logs, OTLP and syslog, of which it reads CEF,
+and can be asked for all of it.
+It differs from those services in its paths, and takes less of what Datadog takes: `passing_on` bridges that, and so it
+does that OTLP is taken as protobuf only, which we do not send.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ PROGRAM = "victoria-logs"
 _HOW = "go install github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.2"
 _BUILT = Path.home() / ".cache" / "gatecrier-kube"
 """Where `.ci/run` has it built."""
+NOTHING_ELSE: Mapping[str, str] = {}
 _TAKEN = "Content-Type", "Content-Encoding", "Authorization"
 
 
@@ -55,15 +57,18 @@ class VictoriaLogs:
                 await asyncio.sleep(0.02)
         return found
 
-    def passing_on(self, path: str, mended: Callable[[bytes], bytes] = lambda body: body) -> Callable[[Receipt], bytes]:
+    def passing_on(
+        self, path: str, mended: Callable[[bytes], bytes] = lambda body: body, said: Mapping[str, str] = NOTHING_ELSE
+    ) -> Callable[[Receipt], bytes]:
         """What a receiver does that hands every request over at this path, and answers as VictoriaLogs does."""
 
         def behave(receipt: Receipt) -> bytes:
-            headers = {name: receipt.headers[name.lower()] for name in _TAKEN if name.lower() in receipt.headers}
+            taken = {name: receipt.headers[name.lower()] for name in _TAKEN if name.lower() in receipt.headers}
+            headers = {**taken, **said}
             body = mended(receipt.body)
             packed = gzip.compress(body) if headers.get("Content-Encoding") == "gzip" else body
-            status, said = self._asked("POST", path, packed, headers)
-            return answer(f"{status} {http.client.responses[status]}", said)
+            status, text = self._asked("POST", path, packed, headers)
+            return answer(f"{status} {http.client.responses[status]}", text)
 
         return behave
 

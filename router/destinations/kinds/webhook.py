@@ -22,13 +22,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from router.by_reference import Secret
 from router.destinations.cloudevents import HEADER, Mode, carried
-from router.destinations.credentials import CredentialSettings
+from router.destinations.credentials import AUTHORIZATION, CredentialSettings
 from router.destinations.dialect import WORTH_ANOTHER_TRY, OneRequest, Post, Reply, is_success, judge_by_status
 from router.destinations.document import Document
 from router.destinations.encodings import CONTENT_TYPES, Encoding, encoded
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
-from router.destinations.settings import USUAL_LINGER, checked_url, revealed
+from router.destinations.service_accounts import JwtBearer, ServiceAccountKey
+from router.destinations.settings import USUAL_LINGER, checked_base_url, checked_url, revealed
 from router.destinations.standard_webhooks import batch_id, seal, signing_key
 from router.fields import Name, SettingsModel, Wait
 from router.text import shown
@@ -52,6 +53,10 @@ MarkupName: TypeAlias = Literal[
     "syslog",
 ]
 """Of `Markup`, what an operator may name."""
+
+
+Scope: TypeAlias = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,200}$")]
+"""RFC 6749, clause 3.3."""
 
 
 def _media_type(written: str) -> str:
@@ -101,6 +106,11 @@ class WebhookSettings(CredentialSettings):
     """Any HTTP endpoint."""
     url: str | Secret
     """Where events are posted; a reference if it is a secret."""
+    credentials: ServiceAccountKey | None = None
+    """The key of a service account, by reference, for which access tokens are granted (RFC 7523), as Google's services
+    want them; instead of `bearer` or `username`. With `scopes`."""
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=20)] | None = None
+    """With `credentials`: what the tokens are for, such as `https://www.googleapis.com/auth/chat.bot`."""
     signing_secret: Secret | Annotated[tuple[Secret, ...], Field(min_length=1, max_length=2)] | None = None
     """Sign every request as Standard Webhooks says; `whsec_` and the base64 of 24 to 64 bytes. A list of two, the new
     one and the old one, signs by both while one takes the other's place."""
@@ -146,6 +156,28 @@ class WebhookSettings(CredentialSettings):
             checked_url(self.endpoint, plain_http=self.plain_http, name=self.name)
         _ = self.signing_keys
         return self
+
+    @model_validator(mode="after")
+    def _is_granted_tokens(self) -> Self:
+        if (self.credentials is None) != (self.scopes is None):
+            raise ValueError("`credentials` and `scopes` go together")
+        if self.credentials is not None and (self.bearer is not None or self.username is not None):
+            raise ValueError("name `credentials`, `bearer`, or `username` and `password`: one of them")
+        for name in self.headers:
+            if self.credentials is not None and name.lower() == AUTHORIZATION.lower():
+                raise ValueError(f"`headers`: {name!r} is set by Gatecrier, of `credentials`; drop one")
+        if (grant := self.grant) is not None:
+            try:
+                checked_base_url(grant.url, plain_http=self.plain_http, name=self.name)
+            except ValueError as error:
+                raise ValueError(f"`credentials`: the `token_uri`: {error}") from error
+        return self
+
+    @property
+    def grant(self) -> JwtBearer | None:
+        """What access tokens are granted for; None where none are wanted, or nothing was read."""
+        account = None if self.credentials is None else self.credentials.account
+        return None if account is None else JwtBearer(account, self.scopes or ())
 
     @model_validator(mode="after")
     def _carries_events(self) -> Self:
@@ -244,5 +276,6 @@ KIND = HttpKind(
     settings=WebhookSettings,
     dialect=WebhookDialect,
     has_templates=False,
+    credentials=lambda settings: settings.grant,
     deduplicates="`webhook-id`, by whoever receives it",
 )

@@ -59,6 +59,8 @@ _CEF_KEYS: Mapping[str, str] = {
 """Keys of CEF's dictionary; a field with no such key has one of ours, as the standard asks for: `gatecrierMode`."""
 _CUSTOM = re.compile(r"cs[1-6]")
 _LEEF_KEYS: Mapping[str, str] = {"user": "usrName", "outcome": "cat"}
+_LEEF_LIMITS = {"usrName": 255}
+"""Bytes that LEEF allows, where it says so."""
 _LEEF_TAKEN = frozenset({"sev", "devTime", "msg", *_LEEF_KEYS.values()})
 _ANY = sys.maxsize
 _LIMITS = {"act": 63, "externalId": 40, "dvchost": 100}
@@ -181,7 +183,9 @@ def _leef(record: Record, head: str, size: int) -> bytes:
         head += f"\tdevTime={_EPOCH_MS(record.time)}"
     head += "\tmsg="
     keys = {name: _LEEF_KEYS.get(name) or (_ours(name) if name in _LEEF_TAKEN else name) for name in record.fields}
-    pairs = [Pair(f"\t{keys[name]}=", text) for name, text in record.fields.items()]
+    pairs = [
+        Pair(f"\t{keys[name]}=", text, limit=_LEEF_LIMITS.get(keys[name], _ANY)) for name, text in record.fields.items()
+    ]
     message, fields = _shared(record.message, Markup.LEEF, pairs, size - _bytes(head))
     return f"{head}{message}{fields}".encode()
 
