@@ -185,3 +185,23 @@ async def test_the_first_beat_is_soon_after_the_first_gate_is_heard_of(
 
     assert slept == [SOON, BEAT]
     assert await stage.outbox.read(ledger.watch) is not None
+
+
+async def test_another_replica_than_the_collector_beats_and_judges_nothing(stage: Stage) -> None:
+    beaten: list[float] = []
+    driver = ReadinessDriver(
+        stage.outbox,
+        stage.counted,
+        judges=False,
+        beaten=lambda: beaten.append(stage.of_day),
+        time_of_day=lambda: stage.of_day,
+    )
+    driver.by = stage.driver.by
+    await stage.see("e1", "unsigned")
+    await driver.step()
+    driver.is_watching = lambda: False
+    await driver.step()
+
+    assert beaten == [stage.of_day]
+    assert await stage.outbox.read(ledger.own_watch) is not None
+    assert stage.counted.counts == {}
