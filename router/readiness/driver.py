@@ -27,7 +27,7 @@ from router.events import Origin, readiness_notice
 from router.incidents.ledger import append_notice
 from router.incidents.rules import Rules
 from router.outbox.sqlite import SqliteOutbox
-from router.readiness import ledger, reading
+from router.readiness import beats, ledger, reading
 from router.readiness.judging import State
 from router.readiness.reading import Overview
 from router.readiness.settings import ReadinessSettings
@@ -118,7 +118,7 @@ class ReadinessDriver:
     async def _beat(self) -> None:
         now = self._outbox.own_time()
         silent = None if self._beat_at is None else now - self._beat_at
-        await self._outbox.change(partial(ledger.beat, now=self._time_of_day(), silent=silent))
+        await self._outbox.change(partial(beats.beat, now=self._time_of_day(), silent=silent))
         self._beat_at = now
         self._beaten()
 
@@ -153,6 +153,7 @@ class ReadinessDriver:
             return
         self._forget_at = now + FORGET
         before = self._time_of_day() - KEPT * settings.window
+        await self._outbox.change(partial(beats.forget, before=before))
         while True:
             rows = await self._outbox.read(partial(ledger.forgettable, before=before, many=FORGOTTEN_AT_ONCE))
             await self._outbox.change(partial(ledger.forget, before=before, rows=rows))

@@ -9,7 +9,7 @@
     seen_bodies       namespace, key, body (`Seen`): apart, since it is written once, and the other row each time
 
     told_findings     id (of a scan's finding that was told), day (since 1970): `router.scanning.recording`
-    watching          replica (empty for this one), began_at, beat_at, gaps (`watching.Watch`)
+    watching          replica, began_at, beat_at, gaps (`readiness.beats`)
 
 Times are of the time of day at which events were decided.
 
@@ -30,7 +30,6 @@ import orjson
 
 from router.readiness.judging import Scan
 from router.readiness.sighting import Seen, Sighting
-from router.readiness.watching import Gap, Watch, together
 from router.telemetry.logs import logger
 
 log = logger()
@@ -40,8 +39,6 @@ IMAGES_KEPT = 2000
 NAMESPACES_KEPT = 10_000
 OWNERS_KNOWN = 50
 """Owners with something open up to which a group asks for all of a namespace's at once; else for each by itself."""
-OWN = ""
-"""What this replica is called in `watching`: its name may be another tomorrow."""
 KINDS_LIMIT = 1000
 """Characters of the kinds of objects in which something was seen."""
 
@@ -243,12 +240,11 @@ def forgettable(connection: sqlite3.Connection, before: float, many: int) -> Seq
 
 
 def forget(connection: sqlite3.Connection, before: float, rows: Sequence[tuple[str, bytes]]) -> int:
-    """Forget these rows, and days, namespaces and replicas of before that time; returns how many rows."""
+    """Forget these rows, and days and namespaces of before that time; returns how many rows."""
     _delete(connection, rows)
     connection.executemany(_COUNT, [(-1, namespace) for namespace, _ in rows])
     connection.execute("DELETE FROM seen_days WHERE day < ?", (int(before // 86400),))
     connection.execute("DELETE FROM seen_namespaces WHERE last_at < ? AND images <= 0", (before,))
-    connection.execute("DELETE FROM watching WHERE beat_at < ? AND replica <> ?", (before, OWN))
     return len(rows)
 
 
@@ -273,40 +269,6 @@ def note_told(connection: sqlite3.Connection, namespaces: Sequence[str], state: 
     """This state was told of them; returns how many there are."""
     statement = "UPDATE seen_namespaces SET state = ? WHERE namespace = ?"
     return connection.executemany(statement, [(state, name) for name in namespaces]).rowcount
-
-
-def watch(connection: sqlite3.Connection) -> Watch | None:
-    """What is known of watching, by all replicas that have told of theirs; None before it has begun."""
-    return together(list(_watches(connection).values()))
-
-
-def own_watch(connection: sqlite3.Connection) -> Watch | None:
-    """What this replica has watched; None before it has begun."""
-    return _watches(connection).get(OWN)
-
-
-def _watches(connection: sqlite3.Connection) -> Mapping[str, Watch]:
-    found = connection.execute("SELECT replica, began_at, beat_at, gaps FROM watching")
-    return {
-        replica: Watch(began_at, beat_at, tuple(Gap(*gap) for gap in orjson.loads(gaps)))
-        for replica, began_at, beat_at, gaps in found
-    }
-
-
-def beat(connection: sqlite3.Connection, now: float, silent: float | None) -> int:
-    """Write that we watch; `silent` is how long this process has not, and None where it is the first beat of it."""
-    if (known := own_watch(connection)) is None:
-        return note_watched(connection, OWN, Watch(now, now))
-    return note_watched(connection, OWN, known.beaten(now, abs(now - known.beat_at) if silent is None else silent))
-
-
-def note_watched(connection: sqlite3.Connection, replica: str, watch: Watch) -> int:
-    """Write what a replica has watched."""
-    gaps = orjson.dumps(list(map(list, watch.gaps))).decode()
-    return connection.execute(
-        "INSERT OR REPLACE INTO watching (replica, began_at, beat_at, gaps) VALUES (?, ?, ?, ?)",
-        (replica, watch.began_at, watch.beat_at, gaps),
-    ).rowcount
 
 
 _encode = msgspec.json.Encoder().encode

@@ -29,7 +29,7 @@ from router.fields import ListenAddress
 from router.outbox import grants
 from router.outbox.collected import collect
 from router.outbox.sqlite import SqliteOutbox
-from router.readiness.ledger import note_watched
+from router.readiness.beats import note_watched
 from router.replicas.exchange import (
     COMMAND,
     CONTENT_TYPE,

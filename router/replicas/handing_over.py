@@ -34,7 +34,7 @@ from router.incidents.ledger import Stored
 from router.outbox import grants
 from router.outbox.collected import Collected
 from router.outbox.sqlite import SqliteOutbox
-from router.readiness import ledger as seen
+from router.readiness import beats
 from router.readiness.watching import Watch
 from router.replicas.calling import Calling
 from router.replicas.exchange import EVENTS, HandedOver, packed
@@ -126,7 +126,7 @@ class HandingOver:
             ReplicaError: The collector has not taken them, as far as we know.
             OutboxError: The outbox can't be read or written.
         """
-        own = await self._outbox.read(seen.own_watch) if self._is_known else None
+        own = await self._outbox.read(beats.own_watch) if self._is_known else None
         if own == self._told and not await self._outbox.read(ledger.has_unconsumed):
             return 0
         next_ = _Next()
@@ -177,7 +177,7 @@ class _Next:
         found = ledger.unconsumed_of_own(connection, AT_ONCE)
         self.batch = _within(found)
         is_all = len(found) < AT_ONCE and len(self.batch) == len(found)
-        self.watched = seen.own_watch(connection) if is_all else None
+        self.watched = beats.own_watch(connection) if is_all else None
         if self.batch:
             ledger.note_offered(connection, self.batch)
         return len(self.batch)

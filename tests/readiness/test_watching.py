@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.readiness import ledger
+from router.readiness import beats
 from router.readiness.watching import GAPS_KEPT, SHORTEST, Gap, Watch, together
 from tests.readiness.stage import Ledger
 
@@ -43,10 +43,10 @@ def test_who_asks_when_nobody_has_watched_for_long_sees_the_gap_that_goes_on() -
 
 
 def test_a_restart_is_measured_by_the_time_of_day(seen: Ledger) -> None:
-    ledger.beat(seen.connection, T, None)
-    ledger.beat(seen.connection, T + 60.0, 60.0)
-    ledger.beat(seen.connection, T + 5 * HOUR, None)
-    watch = ledger.watch(seen.connection)
+    beats.beat(seen.connection, T, None)
+    beats.beat(seen.connection, T + 60.0, 60.0)
+    beats.beat(seen.connection, T + 5 * HOUR, None)
+    watch = beats.watch(seen.connection)
 
     assert watch is not None
     assert watch.gaps == (Gap(T + 60.0, T + 5 * HOUR),)
@@ -54,18 +54,18 @@ def test_a_restart_is_measured_by_the_time_of_day(seen: Ledger) -> None:
 
 @pytest.mark.parametrize("step", [-9 * HOUR, 9 * HOUR])
 def test_a_step_of_the_clock_of_a_process_that_goes_on_is_no_gap(seen: Ledger, step: float) -> None:
-    ledger.beat(seen.connection, T, None)
-    ledger.beat(seen.connection, T + step, 60.0)
-    watch = ledger.watch(seen.connection)
+    beats.beat(seen.connection, T, None)
+    beats.beat(seen.connection, T + step, 60.0)
+    watch = beats.watch(seen.connection)
 
     assert watch is not None
     assert (watch.gaps, watch.beat_at) == ((), T + step)
 
 
 def test_a_clock_that_stepped_back_over_a_restart_hides_no_gap(seen: Ledger) -> None:
-    ledger.beat(seen.connection, T, None)
-    ledger.beat(seen.connection, T - 5 * HOUR, None)
-    watch = ledger.watch(seen.connection)
+    beats.beat(seen.connection, T, None)
+    beats.beat(seen.connection, T - 5 * HOUR, None)
+    watch = beats.watch(seen.connection)
 
     assert watch is not None
     assert watch.since(HOUR, None, T - 5 * HOUR) == T - 5 * HOUR
@@ -131,8 +131,8 @@ def test_a_moment_is_in_a_gap_of_all_exactly_where_it_is_in_none_of_their_stretc
 
 
 def test_a_replica_that_has_gone_for_good_is_forgotten_and_we_are_not(seen: Ledger) -> None:
-    ledger.beat(seen.connection, T, None)
-    ledger.note_watched(seen.connection, "gatecrier-9", Watch(T - HOUR, T))
-    ledger.forget(seen.connection, T + HOUR, ())
+    beats.beat(seen.connection, T, None)
+    beats.note_watched(seen.connection, "gatecrier-9", Watch(T - HOUR, T))
+    beats.forget(seen.connection, T + HOUR)
 
-    assert ledger.watch(seen.connection) == Watch(T, T)
+    assert beats.watch(seen.connection) == Watch(T, T)

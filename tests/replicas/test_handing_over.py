@@ -21,7 +21,7 @@ from router.errors import OutboxError, ReplicaError
 from router.incidents import ledger
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
-from router.readiness import ledger as seen
+from router.readiness import beats
 from router.readiness.watching import Gap, Watch
 from router.replicas import collecting, handing_over
 from router.replicas.calling import Calling
@@ -201,12 +201,12 @@ HOUR = 3600.0
 async def watching(outbox: SqliteOutbox, *, since: float, until: float = 0.0, gaps: tuple[Gap, ...] = ()) -> None:
     """It was watched there, in seconds from now."""
     watch = Watch(since, until, gaps).moved(OF_DAY)
-    await outbox.change(partial(seen.note_watched, replica=seen.OWN, watch=watch))
+    await outbox.change(partial(beats.note_watched, replica=beats.OWN, watch=watch))
 
 
 async def watched(both: Replicas) -> Watch | None:
     """What the collector knows, in seconds from now by its clock."""
-    found = await both.collector.read(seen.watch)
+    found = await both.collector.read(beats.watch)
     return None if found is None else _whole(found.moved(-OF_DAY - both.skew))
 
 
@@ -221,7 +221,7 @@ async def test_it_was_watched_while_any_replica_did_whatever_their_clocks_say(bo
     """The gates of the collector were away for five hours, in which the other's were there."""
     both.skew = skew
     own = Watch(-9 * HOUR, 0.0, (Gap(-8 * HOUR, -3 * HOUR),)).moved(OF_DAY + skew)
-    await both.collector.change(partial(seen.note_watched, replica=seen.OWN, watch=own))
+    await both.collector.change(partial(beats.note_watched, replica=beats.OWN, watch=own))
     before = await watched(both)
     await watching(both.other, since=-8.5 * HOUR, gaps=(Gap(-2 * HOUR, -1 * HOUR),))
     async with both.collecting():
