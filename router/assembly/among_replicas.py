@@ -88,6 +88,10 @@ class AmongReplicas:
             return ()
         return unpacked(await self._asking.ask(GRANTS, packed(Where(namespace))), Granted).grants
 
+    def beaten(self) -> None:
+        """There is a beat to tell the collector of."""
+        self._handing_over.wake()
+
     async def hand_over(self) -> None:
         """Hand over what is stored here, until cancelled."""
         await self._handing_over.run()

@@ -89,7 +89,8 @@ class KeeperHalf:
         self.collects = replicas is None or replicas.is_collector
         """Whether incidents, readiness and scans are ours, and not another replica's."""
         self._incidents = IncidentsDriver(outbox, consumes=self.collects, seen=grouping.note)
-        self._readiness = ReadinessDriver(outbox, observing)
+        beaten = (lambda: None) if replicas is None else replicas.beaten
+        self._readiness = ReadinessDriver(outbox, observing, judges=self.collects, beaten=beaten)
 
     @classmethod
     async def open(
@@ -179,8 +180,7 @@ class KeeperHalf:
         if self._replicas is not None and not self._replicas.is_collector:
             self._tending.keep("hand over events to the collector", self._replicas.hand_over())
         self._tending.keep("tell of refusals on objects of the cluster", self._object_events.run())
-        if self.collects:
-            self._tending.keep("watch over readiness", self._readiness.run())
+        self._tending.keep("watch over readiness", self._readiness.run())
         self._tending.let_end("give older deliveries their severity", self._giving_severities())
 
     async def receipts(

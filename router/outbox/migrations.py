@@ -171,5 +171,9 @@ MIGRATIONS = (
     CREATE TABLE told_findings (id TEXT PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE watching (began_at REAL NOT NULL, beat_at REAL NOT NULL, gaps TEXT NOT NULL);
     """,
+    """
+    ALTER TABLE watching ADD COLUMN replica TEXT NOT NULL DEFAULT '';
+    CREATE UNIQUE INDEX watching_replicas ON watching (replica);
+    """,
 )
 """What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""

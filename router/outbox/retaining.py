@@ -10,6 +10,7 @@ import orjson
 
 from router.outbox.protocol import URGENCY
 from router.outbox.queries import CONSUMED
+from router.outbox.schema import MESSAGES_END
 from router.verdict import Severity
 
 OUTBOX_FULL, DESTINATION_REMOVED = REASONS = "outbox_full", "destination_removed"
@@ -41,6 +42,11 @@ _WAITING = f"""
     )
 """  # noqa: S608 - a condition of our own
 
+_UNSEEN = f"""
+    SELECT sequence, json_extract(CAST(body AS TEXT), '$.data.decision.severity') = ?2 FROM events
+    WHERE sequence > ?1 AND NOT {CONSUMED} ORDER BY sequence LIMIT ?3
+"""  # noqa: S608 - a condition of our own
+
 _SET_ASIDE = """
     UPDATE deliveries SET state = 'set_aside', settled_at = ?, kept_since = ?, reason = ?, words = ''
     WHERE state = 'pending' AND sequence IN (SELECT value FROM json_each(?)) AND destination = ?
@@ -54,6 +60,15 @@ class Size(NamedTuple):
     """By what it holds."""
     free: int
     """Of its file, by what was removed."""
+
+
+class Unseen(NamedTuple):
+    """What waits for incidents to be made of it."""
+
+    sequences: Sequence[int]
+    """Of events of severity `info`."""
+    last: int
+    """Up to which number it was looked at."""
 
 
 def size(connection: sqlite3.Connection) -> Size:
@@ -78,6 +93,12 @@ def oldest_given_up(connection: sqlite3.Connection, limit: int) -> list[int]:
 def oldest_waiting(connection: sqlite3.Connection, limit: int) -> list[int]:
     """Numbers of `info` events that somebody waits for, the oldest first."""
     return _numbers(connection, _WAITING, _INFO, limit)
+
+
+def oldest_unseen(connection: sqlite3.Connection, after: int, limit: int) -> Unseen:
+    """Which of our next events beyond that number no incident was made of and are `info`: so many are looked at."""
+    found = connection.execute(_UNSEEN, (max(after, MESSAGES_END), Severity.INFO.value, limit)).fetchall()
+    return Unseen([sequence for sequence, is_info in found if is_info], found[-1][0] if found else after)
 
 
 def of_destination(connection: sqlite3.Connection, destination: str, limit: int) -> list[int]:

@@ -11,8 +11,9 @@ Size (`make_room`), looked at every few seconds:
 (4) What counts is what the outbox holds, not what its file has free. Above the limit that is told
     (`outbox_nearly_full`), and room is made until it holds `AIM` of it: the oldest events go that everybody has; then,
     from the oldest on, `info` events that were set aside; then `info` events that still wait, which are set aside with
-    the cause `outbox_full` first. Anything more severe is kept, whatever its age, and what no incident could be made of
-    yet, whatever its severity: nothing but a driver that fails, or a collector that is away, makes that many.
+    the cause `outbox_full` first. What no incident could be made of yet, as while a collector is away, waits for that
+    as for a destination: of it the oldest `info` events go last, and that is told (`incidents_incomplete`). Anything
+    more severe is kept, whatever its age.
 (5) Without a limit of its own an outbox may hold `SHARE` of what it has and its disk has free.
 (6) Whatever is set aside here is counted as what delivery gives up is, and how large the outbox is with every look.
 
@@ -83,6 +84,8 @@ class Retention:
         self._time_of_day = time_of_day
         self._ending: frozenset[str] = frozenset()
         self._removed: frozenset[str] = frozenset()
+        self._looked_at = 0
+        """Up to which number what waits for incidents is known to be more severe: no body is read twice."""
 
     async def tidy(self, keeping: Keeping, destinations: Collection[str]) -> int:
         """Remove what has had its time; returns how many events. Raises OutboxError."""
@@ -135,15 +138,8 @@ class Retention:
         self._observer.trouble_began(Cause.OUTBOX_NEARLY_FULL, "", text)
         goal = limit * AIM
         removed = await self._without_settled(goal)
-        while await self._used() > goal:
-            found = await self._file.read(retaining.oldest_given_up, FORGET_ROWS)
-            if not found:
-                found = await self._file.read(retaining.oldest_waiting, FORGET_ROWS)
-                for name in await self._file.read(retaining.waited_for_by, found):
-                    await self._set_aside(found, name, OUTBOX_FULL)
-            if not (gone := await self._removed_of(found)):
-                break
-            removed += gone
+        removed += await self._without_info(goal)
+        removed += await self._without_unseen(goal)
         log.warning("outbox_made_room", events=removed, mebibytes=(await self._used()) // _MIB)
         await self.give_back()
         return removed
@@ -166,6 +162,37 @@ class Retention:
             after = found[-1]
             removed += await self._removed_of(found)
         return removed
+
+    async def _without_info(self, goal: float) -> int:
+        removed = 0
+        while await self._used() > goal:
+            found = await self._file.read(retaining.oldest_given_up, FORGET_ROWS)
+            if not (
+                gone := await self._given_up(found or await self._file.read(retaining.oldest_waiting, FORGET_ROWS))
+            ):
+                break
+            removed += gone
+        return removed
+
+    async def _without_unseen(self, goal: float) -> int:
+        removed = 0
+        while await self._used() > goal:
+            found = await self._file.read(retaining.oldest_unseen, self._looked_at, FORGET_ROWS)
+            if not found.sequences and found.last == self._looked_at:
+                break
+            removed += await self._given_up(found.sequences)
+            self._looked_at = found.last
+        if removed:
+            text = f"{removed} events of severity info had to make room"
+            self._observer.trouble_began(Cause.INCIDENTS_INCOMPLETE, "", text)
+            log.error("events_gone_before_incidents", count=removed)
+        return removed
+
+    async def _given_up(self, sequences: Sequence[int]) -> int:
+        """Remove these, whoever waits for them; returns how many."""
+        for name in await self._file.read(retaining.waited_for_by, sequences):
+            await self._set_aside(sequences, name, OUTBOX_FULL)
+        return await self._removed_of(sequences)
 
     async def _removed_of(self, sequences: Sequence[int]) -> int:
         total, lost = 0, Counter[str]()

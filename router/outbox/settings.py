@@ -33,7 +33,8 @@ class OutboxSettings(SettingsModel):
     keep_set_aside: Duration = 90 * 86400.0
     """How long deliveries are kept that were set aside, so that they can be replayed; it is told 7 days before."""
     max_size: Size | None = None
-    """How large the outbox may grow. Above it the oldest events go that everybody has, then events of severity `info`;
+    """How large the outbox may grow. Above it the oldest events go that everybody has, then events of severity `info`,
+    those last that the collector of incidents does not have;
     what is more severe and not delivered is kept. By default 80 % of what it has and its disk has free."""
     required: bool = False
     """Whether, in enforce mode, a request is refused whose event can't be stored. False: the verdict alone decides,

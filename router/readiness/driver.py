@@ -1,7 +1,8 @@
 """Keeps what readiness is judged by, and tells when it changes: beats, metrics, notices, forgetting.
 
 What is seen is written elsewhere, in the transaction that consumes events (`readiness.grouping`). Every `BEAT` seconds:
-(1) That we watch is written, while somebody does (`readiness.watching`).
+(1) That we watch is written, while somebody does (`readiness.watching`). Of several replicas each does this, and the
+    collector alone does the rest.
 (2) All namespaces are judged, beside the event loop, and counted by mode and state.
 (3) Namespaces that have become ready, or have ceased to be, are told of together, and what was told of each is written
     in the same transaction: once each, across restarts.
@@ -26,7 +27,7 @@ from router.events import Origin, readiness_notice
 from router.incidents.ledger import append_notice
 from router.incidents.rules import Rules
 from router.outbox.sqlite import SqliteOutbox
-from router.readiness import ledger, reading
+from router.readiness import beats, ledger, reading
 from router.readiness.judging import State
 from router.readiness.reading import Overview
 from router.readiness.settings import ReadinessSettings
@@ -66,6 +67,8 @@ class ReadinessDriver:
     Args:
         outbox: Where it is kept, and where notices go.
         counting: Who is told how many there are.
+        judges: Whether namespaces are judged here, and not by another replica.
+        beaten: Is told of each beat that is written.
         time_of_day: Seconds since 1970.
     """
 
@@ -74,9 +77,13 @@ class ReadinessDriver:
         outbox: SqliteOutbox,
         counting: Counting,
         *,
+        judges: bool = True,
+        beaten: Callable[[], None] = lambda: None,
         time_of_day: Callable[[], float] = time.time,
     ) -> None:
         self._outbox = outbox
+        self._judges = judges
+        self._beaten = beaten
         self._counting = counting
         self.is_watching: Callable[[], bool] = lambda: True
         """Whether requests of the API server can reach us now."""
@@ -100,14 +107,20 @@ class ReadinessDriver:
         if (by := self.by) is None:
             return
         if self.is_watching():
-            now = self._outbox.own_time()
-            silent = None if self._beat_at is None else now - self._beat_at
-            await self._outbox.change(partial(ledger.beat, now=self._time_of_day(), silent=silent))
-            self._beat_at = now
+            await self._beat()
+        if not self._judges:
+            return
         found = await self._outbox.read(partial(reading.overviews, settings=by.settings, now=self._time_of_day()))
         self._count(by.settings, found)
         await self._tell(by.rules, found)
         await self._forget(by.settings)
+
+    async def _beat(self) -> None:
+        now = self._outbox.own_time()
+        silent = None if self._beat_at is None else now - self._beat_at
+        await self._outbox.change(partial(beats.beat, now=self._time_of_day(), silent=silent))
+        self._beat_at = now
+        self._beaten()
 
     def _count(self, settings: ReadinessSettings, found: Sequence[Overview]) -> None:
         counts = Counter(f"{one.mode}/{one.judged.state}" for one in found)
@@ -140,6 +153,7 @@ class ReadinessDriver:
             return
         self._forget_at = now + FORGET
         before = self._time_of_day() - KEPT * settings.window
+        await self._outbox.change(partial(beats.forget, before=before))
         while True:
             rows = await self._outbox.read(partial(ledger.forgettable, before=before, many=FORGOTTEN_AT_ONCE))
             await self._outbox.change(partial(ledger.forget, before=before, rows=rows))

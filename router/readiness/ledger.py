@@ -9,7 +9,7 @@
     seen_bodies       namespace, key, body (`Seen`): apart, since it is written once, and the other row each time
 
     told_findings     id (of a scan's finding that was told), day (since 1970): `router.scanning.recording`
-    watching          one row: began_at, beat_at, gaps (`watching.Watch`)
+    watching          replica, began_at, beat_at, gaps (`readiness.beats`)
 
 Times are of the time of day at which events were decided.
 
@@ -30,7 +30,6 @@ import orjson
 
 from router.readiness.judging import Scan
 from router.readiness.sighting import Seen, Sighting
-from router.readiness.watching import Gap, Watch
 from router.telemetry.logs import logger
 
 log = logger()
@@ -270,27 +269,6 @@ def note_told(connection: sqlite3.Connection, namespaces: Sequence[str], state: 
     """This state was told of them; returns how many there are."""
     statement = "UPDATE seen_namespaces SET state = ? WHERE namespace = ?"
     return connection.executemany(statement, [(state, name) for name in namespaces]).rowcount
-
-
-def watch(connection: sqlite3.Connection) -> Watch | None:
-    """What is known of watching; None before it has begun."""
-    found = connection.execute("SELECT began_at, beat_at, gaps FROM watching").fetchone()
-    return None if found is None else Watch(found[0], found[1], [Gap(*gap) for gap in orjson.loads(found[2])])
-
-
-def beat(connection: sqlite3.Connection, now: float, silent: float | None) -> int:
-    """Write that we watch; `silent` is how long this process has not, and None where it is the first beat of it."""
-    known = watch(connection)
-    if known is None:
-        connection.execute("INSERT INTO watching VALUES (?, ?, '[]')", (now, now))
-        return 1
-    if silent is None:
-        silent = abs(now - known.beat_at)
-    beaten = known.beaten(now, silent)
-    return connection.execute(
-        "UPDATE watching SET began_at = ?, beat_at = ?, gaps = ?",
-        (beaten.began_at, beaten.beat_at, orjson.dumps(list(map(list, beaten.gaps))).decode()),
-    ).rowcount
 
 
 _encode = msgspec.json.Encoder().encode

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from router.readiness import ledger
+from router.readiness import beats, ledger
 from router.readiness.judging import UNREACHABLE_FOR, Judged, Known, Scan, judged
 from router.readiness.settings import ReadinessSettings
 from router.readiness.sighting import Image
@@ -35,7 +35,7 @@ def overviews(
     connection: sqlite3.Connection, settings: ReadinessSettings, now: float, namespace: str | None = None
 ) -> Sequence[Overview]:
     """All namespaces, or one, also where nothing is known of it; by name."""
-    watch, where = ledger.watch(connection), "" if namespace is None else "AND namespace = ?"
+    watch, where = beats.watch(connection), "" if namespace is None else "AND namespace = ?"
     chosen = () if namespace is None else (namespace,)
     since = now - settings.window
     requests = _by_namespace(

@@ -10,11 +10,14 @@ Rules:
     shortest are forgotten.
 (4) A gap that is longer than `readiness.gap` begins the window of a namespace anew, at its end, unless a full scan of
     that namespace has begun after it.
+(5) Of several replicas each writes its own beats, whoever collects, and tells the collector of them when that has all
+    that was decided until then. It was watched while any of them watched (`together`): a gap is a time in which none
+    did. How long ago a beat or a gap was is what they tell, so that their clocks need not agree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,7 +42,7 @@ class Watch:
     """When watching began at all."""
     beat_at: float
     """When it was last known to go on."""
-    gaps: Sequence[Gap] = ()
+    gaps: tuple[Gap, ...] = ()
 
     def beaten(self, now: float, silent: float) -> Watch:
         """The same after a beat that comes after so many seconds of silence."""
@@ -48,7 +51,21 @@ class Watch:
             gaps.append(Gap(now - silent, now))
         if len(gaps) > GAPS_KEPT:
             gaps.remove(min(gaps, key=lambda gap: gap.end - gap.begin))
-        return Watch(min(self.began_at, now), now, gaps)
+        return Watch(min(self.began_at, now), now, tuple(gaps))
+
+    def moved(self, seconds: float) -> Watch:
+        """The same, so much later: what is told as seconds ago is moved by the time of day, and back (5)."""
+        gaps = tuple(Gap(begin + seconds, end + seconds) for begin, end in self.gaps)
+        return Watch(self.began_at + seconds, self.beat_at + seconds, gaps)
+
+    def stretches(self) -> Iterator[tuple[float, float]]:
+        """From when to when it was watched, in order; a beat between two gaps is one, too."""
+        begin = self.began_at
+        for gap in sorted(self.gaps):
+            if gap.begin >= begin:
+                yield begin, gap.begin
+            begin = max(begin, gap.end)
+        yield begin, max(begin, self.beat_at)
 
     def since(self, longest: float, scanned_at: float | None, now: float) -> float:
         """Since when there was no longer gap that no full scan followed; `now` counts as a beat that may be late."""
@@ -56,3 +73,16 @@ class Watch:
         broken = [gap for gap in (*self.gaps, last) if gap.end - gap.begin > longest]
         ends = [gap.end for gap in broken if scanned_at is None or scanned_at < gap.end]
         return max((self.began_at, *ends))
+
+
+def together(watches: Sequence[Watch]) -> Watch | None:
+    """What is known of watching by all who watch: a gap is where nobody did; None where nobody ever has."""
+    if len(watches) < 2:  # noqa: PLR2004 - as it is
+        return watches[0] if watches else None
+    (began, last), *others = sorted(stretch for watch in watches for stretch in watch.stretches())
+    gaps = list[Gap]()
+    for begin, end in others:
+        if begin - last >= SHORTEST:
+            gaps.append(Gap(last, begin))
+        last = max(last, end)
+    return Watch(began, last, tuple(gaps))

@@ -2,7 +2,8 @@
 
 Rules:
 (1) Who has no certificate of ours has no connection (`identity`); there is nothing else to ask of a caller.
-(2) Events are answered when they are durable. Each is taken once (`router.outbox.collected`).
+(2) Events are answered when they are durable, in one transaction with what was watched until then. Each is taken once
+    (`router.outbox.collected`).
 (3) A command is run as a person would run it here, by a process of its own, with this replica's configuration: there is
     one meaning of every command, wherever it is asked. At most `COMMANDS_AT_ONCE` run; one takes `COMMAND_SECONDS` at
     most, the time that it waits for its turn included, and prints at most `PRINTED`. Beyond that it is ended, and when
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +29,7 @@ from router.fields import ListenAddress
 from router.outbox import grants
 from router.outbox.collected import collect
 from router.outbox.sqlite import SqliteOutbox
+from router.readiness.beats import note_watched
 from router.replicas.exchange import (
     COMMAND,
     CONTENT_TYPE,
@@ -67,9 +70,10 @@ class Collecting:
         observer: Who counts connections.
         woken: Is told when events have come.
         config: The configuration file, by which commands run.
+        time_of_day: Seconds since 1970.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is between, and when
         self,
         outbox: SqliteOutbox,
         address: ListenAddress,
@@ -78,8 +82,10 @@ class Collecting:
         *,
         woken: Callable[[], None],
         config: Path,
+        time_of_day: Callable[[], float] = time.time,
     ) -> None:
         self._outbox = outbox
+        self._time_of_day = time_of_day
         self._woken = woken
         self._config = config
         self._commands = asyncio.Semaphore(COMMANDS_AT_ONCE)
@@ -108,7 +114,7 @@ class Collecting:
         except ReplicaError as error:
             return web.Response(status=400, text=f"{error}\n")
         try:
-            new = await self._outbox.change(partial(collect, replica=handed_over.replica, events=handed_over.events))
+            new = await self._outbox.change(partial(_taken, handed_over=handed_over, at=self._time_of_day()))
         except OutboxError as error:
             return web.Response(status=503, text=f"{error}\n")
         if new:
@@ -118,7 +124,9 @@ class Collecting:
     async def _grants(self, request: web.Request) -> web.Response:
         try:
             where = unpacked(await request.read(), Where)
-            found = await self._outbox.read(partial(grants.in_force, namespace=where.namespace, now=time.time()))
+            found = await self._outbox.read(
+                partial(grants.in_force, namespace=where.namespace, now=self._time_of_day())
+            )
         except ReplicaError as error:
             return web.Response(status=400, text=f"{error}\n")
         except OutboxError as error:
@@ -157,6 +165,13 @@ class Collecting:
         if max(len(output), len(errors)) > PRINTED:
             raise ReplicaError(f"the answer is larger than {PRINTED} bytes; ask for less, or on the collector itself")
         return Printed(code, output, errors)
+
+
+def _taken(connection: sqlite3.Connection, handed_over: HandedOver, at: float) -> int:
+    """Keep it; returns how many events are new."""
+    if handed_over.watched is not None:
+        note_watched(connection, handed_over.replica, handed_over.watched.moved(at))
+    return collect(connection, handed_over.replica, handed_over.events)
 
 
 async def _bounded(process: asyncio.subprocess.Process, printed: asyncio.StreamReader | None) -> bytes:

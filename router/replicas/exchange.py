@@ -1,6 +1,7 @@
 """What one replica sends another over HTTPS, as MessagePack. Pure.
 
-    POST /events    `HandedOver`: the next stored events, in their order; answered 200 when they are durable there
+    POST /events    `HandedOver`: the next stored events, in their order, and with the last of them what was watched
+                    until then; answered 200 when it is durable there
     POST /grants    `Where`: what break-glass lets in there at this moment; answered with `Granted`
     POST /command   `Command`: a command line about what the collector keeps; answered with `Printed`
 
@@ -18,6 +19,7 @@ import msgspec
 from router.decision import Grant
 from router.errors import ReplicaError
 from router.outbox.collected import Collected
+from router.readiness.watching import Watch
 
 FORMAT = 1
 EVENTS, GRANTS, COMMAND = "/events", "/grants", "/command"
@@ -33,6 +35,8 @@ class HandedOver(msgspec.Struct, frozen=True):
 
     replica: str
     events: Sequence[Collected]
+    watched: Watch | None = None
+    """What it has watched, in seconds before now; absent while not all is handed over that it has decided since."""
     format: int = FORMAT
 
 

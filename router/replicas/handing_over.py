@@ -10,6 +10,8 @@ Rules:
     is the next.
 (4) While the collector can't be asked, it is tried again with full jitter (`router.delivery.backoff`), and that is
     trouble. Nothing else waits for it: events are delivered all the same.
+(5) What was watched here (`router.readiness.watching`) goes along with a batch after which nothing is left, or without
+    one: the collector never knows of a time as watched in which something was decided that it does not have.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from router.decision import Grant
@@ -30,6 +34,8 @@ from router.incidents.ledger import Stored
 from router.outbox import grants
 from router.outbox.collected import Collected
 from router.outbox.sqlite import SqliteOutbox
+from router.readiness import beats
+from router.readiness.watching import Watch
 from router.replicas.calling import Calling
 from router.replicas.exchange import EVENTS, HandedOver, packed
 from router.replicas.identity import Identity
@@ -59,6 +65,7 @@ class HandingOver:
         collector: Who takes them.
         troubles: Hears that the collector can't be asked.
         dice: Drawn evenly from [0, 1).
+        time_of_day: Seconds since 1970.
     """
 
     def __init__(
@@ -69,16 +76,23 @@ class HandingOver:
         troubles: Troubles,
         *,
         dice: Callable[[], float] = random.random,
+        time_of_day: Callable[[], float] = time.time,
     ) -> None:
         self._outbox = outbox
         self._replica = replica
         self._collector = collector
         self._troubles = troubles
         self._dice = dice
+        self._time_of_day = time_of_day
         self._news = asyncio.Event()
         self._identity: Identity | None = None
         self._calling: Calling | None = None
+        self._told: Watch | None = None
         outbox.on_append(self._news.set)
+
+    def wake(self) -> None:
+        """There may be something to hand over."""
+        self._news.set()
 
     def show(self, identity: Identity) -> None:
         """Show this from now on."""
@@ -99,9 +113,8 @@ class HandingOver:
                 wait = delay(failures, now() - failing_since, self._dice())
                 await asyncio.sleep(min(wait, AGAIN_WITHIN))
                 continue
+            failures = 0
             if count:
-                failures = 0
-                self._troubles.trouble_ended(Cause.COLLECTOR_UNREACHABLE, "")
                 await asyncio.sleep(GATHER)
             else:
                 await self._news.wait()
@@ -113,17 +126,23 @@ class HandingOver:
             ReplicaError: The collector has not taken them, as far as we know.
             OutboxError: The outbox can't be read or written.
         """
-        if not await self._outbox.read(ledger.has_unconsumed):
+        own = await self._outbox.read(beats.own_watch) if self._is_known else None
+        if own == self._told and not await self._outbox.read(ledger.has_unconsumed):
             return 0
-        batch: list[Stored] = []
-        await self._outbox.change(partial(_offered, batch=batch))
-        if not batch:
+        next_ = _Next()
+        await self._outbox.change(next_.offer)
+        batch, watched = next_.batch, next_.watched
+        if not batch and watched in (None, self._told):
             return 0
         granted = await self._outbox.read(partial(grants.of_events, ids=[one.id for one in batch]))
         events = [_collected(one, granted.get(one.id)) for one in batch]
         calling = await self._connected()
-        await calling.ask(EVENTS, packed(HandedOver(self._replica, events)))
-        await self._outbox.change(partial(_consumed, batch=batch))
+        ago = None if watched is None else watched.moved(-self._time_of_day())
+        await calling.ask(EVENTS, packed(HandedOver(self._replica, events, ago)))
+        self._troubles.trouble_ended(Cause.COLLECTOR_UNREACHABLE, "")
+        if batch:
+            await self._outbox.change(partial(_consumed, batch=batch))
+        self._told = watched or self._told
         return len(batch)
 
     async def close(self) -> None:
@@ -131,6 +150,10 @@ class HandingOver:
         if self._calling is not None:
             calling, self._calling = self._calling, None
             await calling.close()
+
+    @property
+    def _is_known(self) -> bool:
+        return self._identity is not None or self._calling is not None
 
     async def _connected(self) -> Calling:
         if self._identity is not None:
@@ -141,12 +164,23 @@ class HandingOver:
         return self._calling
 
 
-def _offered(connection: sqlite3.Connection, batch: list[Stored]) -> int:
-    """Put into `batch` what comes next, and note that another replica may know of it."""
-    batch[:] = _within(ledger.unconsumed_of_own(connection, AT_ONCE))
-    if batch:
-        ledger.note_offered(connection, batch)
-    return len(batch)
+@dataclass(slots=True)
+class _Next:
+    """What is handed over next."""
+
+    batch: Sequence[Stored] = ()
+    watched: Watch | None = None
+    """What was watched; None where something is left that was decided meanwhile (5)."""
+
+    def offer(self, connection: sqlite3.Connection) -> int:
+        """Find it, and note that another replica may know of it."""
+        found = ledger.unconsumed_of_own(connection, AT_ONCE)
+        self.batch = _within(found)
+        is_all = len(found) < AT_ONCE and len(self.batch) == len(found)
+        self.watched = beats.own_watch(connection) if is_all else None
+        if self.batch:
+            ledger.note_offered(connection, self.batch)
+        return len(self.batch)
 
 
 def _consumed(connection: sqlite3.Connection, batch: Sequence[Stored]) -> int:

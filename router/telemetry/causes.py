@@ -134,6 +134,13 @@ class Cause(StrEnum):
         "free some space, or mend what the log says; each event is in the log instead",
         5 * _MINUTES,
     )
+    INCIDENTS_INCOMPLETE = (
+        "incidents_incomplete",
+        Severity.HIGH,
+        "Events went before incidents could be made of them",
+        "bring the collector back, or raise outbox.max_size; they were of severity info: some incidents end later",
+        1 * _HOURS,
+    )
     LOG_LINES_DROPPED = (
         "log_lines_dropped",
         Severity.MEDIUM,

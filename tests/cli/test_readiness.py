@@ -24,7 +24,7 @@ from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
-from router.readiness import grouping, ledger
+from router.readiness import beats, grouping, ledger
 from router.readiness.judging import Scan
 from router.routing import IncidentSettings, RouteSettings
 from tests.assembly.small import Place
@@ -103,8 +103,8 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
             pass
 
         def watch(connection: object) -> int:
-            ledger.beat(connection, now - 2 * DAY, None)  # type: ignore[arg-type]  # a connection
-            return ledger.beat(connection, now, 60.0)  # type: ignore[arg-type]  # as above
+            beats.beat(connection, now - 2 * DAY, None)  # type: ignore[arg-type]  # a connection
+            return beats.beat(connection, now, 60.0)  # type: ignore[arg-type]  # as above
 
         await outbox.change(watch)
         scans = {namespace: Scan(now - 60.0, 1, 0) for namespace in _SEEN}

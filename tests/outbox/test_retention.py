@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from router.outbox import Accepted, DeliveryState, NewEvent, Selection, SetAside, retaining
+from router.incidents import ledger
+from router.outbox import Accepted, DeliveryState, NewEvent, Selection, SetAside, retaining, retention
 from router.outbox.observer import Unobserved
 from router.outbox.retention import DAY, NOTICE, REMOVED_AFTER, SPARE, Keeping
 from router.outbox.sqlite import SqliteOutbox
@@ -212,6 +213,69 @@ async def test_an_event_that_somebody_else_waits_for_is_not_removed_to_make_room
 
     assert 0 < len(rows) < 300
     assert {row.state for row in rows} == {DeliveryState.PENDING}
+
+
+def decided(name: str, severity: Severity, delivered: Sequence[str] = ()) -> NewEvent:
+    """An event as the gate makes it, as far as it is looked at here."""
+    body = b'{"data":{"decision":{"severity":"%b"},"a":"%b"}}' % (severity.value.encode(), b"x" * 6000)
+    return NewEvent(name, body, NOW, ("slack",), delivered, severity)
+
+
+async def test_what_waits_for_a_collector_goes_last_and_only_what_is_info_and_that_is_told(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collector that never comes back must not fill the disk; what people should hear of is kept for it."""
+    monkeypatch.setattr(retention, "FORGET_ROWS", 10)
+    outbox = await place.opened()
+    await outbox.change(ledger.begin)
+    for number in range(100):
+        await outbox.append(decided(f"severe-{number}", Severity.MEDIUM, ["slack"]))
+        await outbox.append(decided(f"info-{number}", Severity.INFO, ["slack"] if number % 2 else []))
+    whole = (await outbox._file.read(retaining.size)).used
+    kept = []
+    for limit in (whole * 9 // 10, whole // 100, whole // 100):
+        with capture_logs() as logged:
+            await outbox.retention.make_room(Keeping(DAY, DAY, limit))
+        names = [one.id for one in await outbox.read(lambda connection: ledger.unconsumed_of_own(connection, 1000))]
+        kept.append([sum(name.startswith(kind) for name in names) for kind in ("severe", "info")])
+        if limit == whole * 9 // 10:
+            assert [name for name in names if name.startswith("info")] == [f"info-{n}" for n in range(100)][
+                -kept[0][1] :
+            ]
+            assert any(one["event"] == "events_gone_before_incidents" for one in logged)
+    there, given_up = dict(place.there), place.given_up
+    await outbox.append(decided("next", Severity.INFO))
+    await outbox.retention.make_room(Keeping(DAY, DAY, whole // 100))
+    names = [one.id for one in await outbox.read(lambda connection: ledger.unconsumed_of_own(connection, 1000))]
+    await outbox.close()
+
+    assert kept[0][0] == 100
+    assert 0 < kept[0][1] < 100
+    assert kept[1:] == [[100, 0], [100, 0]]
+    assert {cause for cause, _ in there} == {Cause.OUTBOX_NEARLY_FULL, Cause.INCIDENTS_INCOMPLETE}
+    assert given_up["slack", "outbox_full"] == 51
+    assert "next" not in names
+
+
+def consumed(connection: sqlite3.Connection) -> int:
+    """Incidents were made of the first fifty."""
+    ledger.note_consumed(connection, seen := ledger.unconsumed_of_own(connection, 50))
+    return len(seen)
+
+
+async def test_what_incidents_were_made_of_goes_before_what_waits_for_that(place: Place) -> None:
+    outbox = await place.opened()
+    await outbox.change(ledger.begin)
+    for number in range(100):
+        await outbox.append(decided(f"info-{number}", Severity.INFO))
+    await outbox.change(consumed)
+    whole = (await outbox._file.read(retaining.size)).used
+    await outbox.retention.make_room(Keeping(DAY, DAY, whole * 8 // 10))
+    left = [one.id for one in await outbox.read(lambda connection: ledger.unconsumed_of_own(connection, 1000))]
+    await outbox.close()
+
+    assert left == [f"info-{n}" for n in range(50, 100)]
+    assert {cause for cause, _ in place.there} == {Cause.OUTBOX_NEARLY_FULL}
 
 
 async def test_space_is_given_back_to_the_disk(place: Place) -> None:

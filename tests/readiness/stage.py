@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from router.incidents.facts import Facts
-from router.readiness import grouping, ledger, reading
+from router.readiness import beats, grouping, reading
 from router.readiness.judging import State
 from router.readiness.reading import Overview
 from router.readiness.settings import ReadinessSettings
@@ -45,6 +45,6 @@ class Ledger(World):
 
     def watch(self, seconds: float) -> None:
         """Watch without a gap for so long, from now on."""
-        ledger.beat(self.connection, self.of_day, 60.0)
+        beats.beat(self.connection, self.of_day, 60.0)
         self.of_day += seconds
-        ledger.beat(self.connection, self.of_day, 60.0)
+        beats.beat(self.connection, self.of_day, 60.0)

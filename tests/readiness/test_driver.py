@@ -15,7 +15,7 @@ from router.incidents.rules import Rules
 from router.outbox import NewEvent, Selection
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.stored import Stretch
-from router.readiness import grouping, ledger
+from router.readiness import beats, grouping, ledger
 from router.readiness.driver import SOON, Readiness, ReadinessDriver
 from router.readiness.judging import Scan
 from router.readiness.settings import ReadinessSettings
@@ -150,7 +150,7 @@ async def test_nothing_is_watched_while_no_gate_can_be_asked(stage: Stage) -> No
         await stage.pass_time(3000.0)
     stage.driver.is_watching = lambda: True
     await stage.pass_time(60.0)
-    watch = await stage.outbox.read(ledger.watch)
+    watch = await stage.outbox.read(beats.watch)
 
     assert watch is not None
     assert [gap.end - gap.begin for gap in watch.gaps[-1:]] == [9060.0]
@@ -184,4 +184,24 @@ async def test_the_first_beat_is_soon_after_the_first_gate_is_heard_of(
         await stage.driver.run()
 
     assert slept == [SOON, BEAT]
-    assert await stage.outbox.read(ledger.watch) is not None
+    assert await stage.outbox.read(beats.watch) is not None
+
+
+async def test_another_replica_than_the_collector_beats_and_judges_nothing(stage: Stage) -> None:
+    beaten: list[float] = []
+    driver = ReadinessDriver(
+        stage.outbox,
+        stage.counted,
+        judges=False,
+        beaten=lambda: beaten.append(stage.of_day),
+        time_of_day=lambda: stage.of_day,
+    )
+    driver.by = stage.driver.by
+    await stage.see("e1", "unsigned")
+    await driver.step()
+    driver.is_watching = lambda: False
+    await driver.step()
+
+    assert beaten == [stage.of_day]
+    assert await stage.outbox.read(beats.own_watch) is not None
+    assert stage.counted.counts == {}

@@ -33,7 +33,7 @@ def test_what_is_watched_scanned_and_clean_is_ready() -> None:
         ({"watch": Watch(NOW - 13 * DAY, NOW)}, {Missing.WATCHED_TOO_SHORT}),
         ({"watch": Watch(NOW - 15 * DAY, NOW - 2 * HOUR)}, {Missing.WATCHED_TOO_SHORT, Missing.NOT_SCANNED}),
         (
-            {"watch": Watch(NOW - 15 * DAY, NOW, [Gap(NOW - 9 * HOUR, NOW - 7 * HOUR)])},
+            {"watch": Watch(NOW - 15 * DAY, NOW, (Gap(NOW - 9 * HOUR, NOW - 7 * HOUR),))},
             {Missing.WATCHED_TOO_SHORT, Missing.NOT_SCANNED},
         ),
         ({"scan": None}, {Missing.NOT_SCANNED}),

@@ -22,6 +22,7 @@ from router.telemetry.causes import Cause
 from tests.server.stage import Facts
 
 NOW = dt.datetime.now(dt.UTC)
+OF_DAY = NOW.timestamp()
 SHARED = self_signed(["gatecrier.gatecrier.svc"], NOW)
 """The webhook's certificate."""
 
@@ -69,6 +70,8 @@ class Replicas:
     handing_over: HandingOver
     config: Path
     woken: int = 0
+    skew: float = 0.0
+    """Seconds by which the collector's clock is ahead."""
 
     @asynccontextmanager
     async def collecting(self, own: Identity | None = None) -> AsyncIterator[Collecting]:
@@ -78,7 +81,13 @@ class Replicas:
             self.woken += 1
 
         collecting = Collecting(
-            self.collector, self.address, own or known_by(), Facts(), woken=wake, config=self.config
+            self.collector,
+            self.address,
+            own or known_by(),
+            Facts(),
+            woken=wake,
+            config=self.config,
+            time_of_day=lambda: OF_DAY + self.skew,
         )
         await collecting.start()
         try:
@@ -99,7 +108,7 @@ async def replicas(folder: Path) -> AsyncIterator[Replicas]:
     for outbox in (collector, other):
         await outbox.change(ledger.begin)
     address, troubles = ListenAddress("127.0.0.1", free_port()), Troubles()
-    handing_over = HandingOver(other, "gatecrier-1", address, troubles, dice=lambda: 0.0)
+    handing_over = HandingOver(other, "gatecrier-1", address, troubles, dice=lambda: 0.0, time_of_day=lambda: OF_DAY)
     handing_over.show(known_by())
     try:
         yield Replicas(collector, other, address, troubles, handing_over, folder / "gatecrier.yaml")

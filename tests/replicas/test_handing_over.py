@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ from router.decision import Grant, GrantedImage
 from router.errors import OutboxError, ReplicaError
 from router.incidents import ledger
 from router.outbox import NewEvent
+from router.outbox.sqlite import SqliteOutbox
+from router.readiness import beats
+from router.readiness.watching import Gap, Watch
 from router.replicas import collecting, handing_over
 from router.replicas.calling import Calling
 from router.replicas.exchange import (
@@ -36,7 +40,7 @@ from router.replicas.exchange import (
 from router.server.certificates import self_signed
 from router.telemetry.causes import Cause
 from tests.incidents.test_driver import bad
-from tests.replicas.stage import Replicas, known_by, replicas
+from tests.replicas.stage import OF_DAY, Replicas, known_by, replicas
 
 
 @pytest.fixture
@@ -189,6 +193,73 @@ async def test_what_the_outbox_can_not_take_is_kept(both: Replicas, monkeypatch:
             with pytest.raises(ReplicaError, match="503, the disk is full"):
                 await both.handing_over.step()
         assert await both.handing_over.step() == 1
+
+
+HOUR = 3600.0
+
+
+async def watching(outbox: SqliteOutbox, *, since: float, until: float = 0.0, gaps: tuple[Gap, ...] = ()) -> None:
+    """It was watched there, in seconds from now."""
+    watch = Watch(since, until, gaps).moved(OF_DAY)
+    await outbox.change(partial(beats.note_watched, replica=beats.OWN, watch=watch))
+
+
+async def watched(both: Replicas) -> Watch | None:
+    """What the collector knows, in seconds from now by its clock."""
+    found = await both.collector.read(beats.watch)
+    return None if found is None else _whole(found.moved(-OF_DAY - both.skew))
+
+
+def _whole(watch: Watch) -> Watch:
+    """In whole seconds: times since 1970 and back are not exact."""
+    gaps = tuple(Gap(round(begin), round(end)) for begin, end in watch.gaps)
+    return Watch(round(watch.began_at), round(watch.beat_at), gaps)
+
+
+@pytest.mark.parametrize("skew", [0.0, -7 * HOUR, 7 * HOUR])
+async def test_it_was_watched_while_any_replica_did_whatever_their_clocks_say(both: Replicas, skew: float) -> None:
+    """The gates of the collector were away for five hours, in which the other's were there."""
+    both.skew = skew
+    own = Watch(-9 * HOUR, 0.0, (Gap(-8 * HOUR, -3 * HOUR),)).moved(OF_DAY + skew)
+    await both.collector.change(partial(beats.note_watched, replica=beats.OWN, watch=own))
+    before = await watched(both)
+    await watching(both.other, since=-8.5 * HOUR, gaps=(Gap(-2 * HOUR, -1 * HOUR),))
+    async with both.collecting():
+        await both.handing_over.step()
+
+    assert before == Watch(-9 * HOUR, 0.0, (Gap(-8 * HOUR, -3 * HOUR),))
+    assert await watched(both) == Watch(-9 * HOUR, 0.0)
+
+
+async def test_what_was_watched_is_told_when_all_is_handed_over_that_was_decided_meanwhile(
+    both: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a namespace would be called ready for a time of which the collector does not know all."""
+    monkeypatch.setattr(handing_over, "BATCH_BYTES", 2 * len(bad("e0").body))
+    await watching(both.other, since=-HOUR)
+    for number in range(3):
+        await both.other.append(bad(f"e{number}"))
+    told = []
+    async with both.collecting():
+        for _ in range(2):
+            await both.handing_over.step()
+            told.append(await watched(both))
+
+    assert told == [None, Watch(-HOUR, 0.0)]
+
+
+async def test_each_beat_is_told_once_and_wakes_whoever_hands_over(both: Replicas) -> None:
+    async with both.collecting():
+        task = asyncio.create_task(both.handing_over.run())
+        for seconds in (-120.0, -60.0, 0.0):
+            await watching(both.other, since=-HOUR, until=seconds)
+            both.handing_over.wake()
+            async with asyncio.timeout(20.0):
+                while await watched(both) != Watch(-HOUR, seconds):  # noqa: ASYNC110 - another outbox tells us nothing
+                    await asyncio.sleep(0.005)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert await both.handing_over.step() == 0  # there is nobody, and nothing to tell
 
 
 KEPT_AT_HOME = (("incidents", "list", "--watch"), ("readiness", "--what-if", "/etc/hostname"))
