@@ -18,11 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from router.assembly import labels
 from router.assembly.among_replicas import AmongReplicas
 from router.assembly.channels import Made, channels
 from router.assembly.cluster import ClusterInForce
 from router.assembly.decision_log import LoggedIntake
-from router.assembly.labels import name_unlabelled
 from router.assembly.observing import MetricsObserver
 from router.assembly.tending import Tending
 from router.decision import Grant
@@ -91,6 +91,8 @@ class KeeperHalf:
         self._incidents = IncidentsDriver(outbox, consumes=self.collects, seen=grouping.note)
         beaten = (lambda: None) if replicas is None else replicas.beaten
         self._readiness = ReadinessDriver(outbox, observing, judges=self.collects, beaten=beaten)
+        self._following: asyncio.Task[None] | None = None
+        """Who follows the labels of namespaces, by the configuration in force."""
 
     @classmethod
     async def open(
@@ -156,11 +158,13 @@ class KeeperHalf:
             cluster=settings.cluster,
             exemptions=settings.exemptions,
         )
+        if self._following is not None:
+            self._following.cancel()
         await self._cluster.replace(settings.kubernetes)
         self._object_events.is_on = settings.kubernetes is not None and settings.kubernetes.events
-        if settings.kubernetes is not None and settings.enforcement.label is not None:
-            looking = name_unlabelled(self._cluster.get, settings.enforcement)
-            self._tending.let_end("name what no label enforces", looking)
+        if self.collects and settings.kubernetes is not None and labels.are_needed(settings.enforcement):
+            following = labels.follow_unlabelled(self._cluster.get, settings.enforcement)
+            self._following = self._tending.let_end("name what no label enforces", following)
         self._readiness.by = Readiness(settings.readiness, self._incidents.rules)
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:

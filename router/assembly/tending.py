@@ -31,9 +31,9 @@ class Tending:
         """Do this as long as the router lives."""
         self._begin(name, work, may_end=False)
 
-    def let_end(self, name: str, work: Coroutine[None, None, None]) -> None:
-        """Do this until it is done."""
-        self._begin(name, work, may_end=True)
+    def let_end(self, name: str, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Do this until it is done, or until what is returned is cancelled."""
+        return self._begin(name, work, may_end=True)
 
     async def close(self) -> None:
         """End all of it."""
@@ -42,10 +42,11 @@ class Tending:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _begin(self, name: str, work: Coroutine[None, None, None], *, may_end: bool) -> None:
+    def _begin(self, name: str, work: Coroutine[None, None, None], *, may_end: bool) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(partial(self._ended, may_end=may_end))
+        return task
 
     def _ended(self, task: asyncio.Task[None], *, may_end: bool) -> None:
         self._tasks.discard(task)

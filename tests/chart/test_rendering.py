@@ -275,9 +275,8 @@ def test_the_right_to_write_is_about_named_objects_only() -> None:
     managed = rendered()
     rules = [rule for found in managed if found["kind"] in {"Role", "ClusterRole"} for rule in found["rules"]]
 
-    unnamed = [rule for rule in rules if "resourceNames" not in rule]
-    assert unnamed == [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]}]
-    assert {verb for rule in rules for verb in rule["verbs"]} == {"list", "get", "update", "patch", "set"}
+    assert [rule for rule in rules if "resourceNames" not in rule] == []
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "update", "patch", "set"}
     assert of_kind(managed, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     config = yaml.safe_load(of_kind(managed, "ConfigMap")["data"]["gatecrier.yaml"])
     assert (config["webhook"]["tls"], config["kubernetes"]) == ("managed", {"api": "in-cluster"})
@@ -292,7 +291,6 @@ def test_what_the_configuration_asks_of_the_cluster_is_allowed_and_no_more() -> 
 
     assert rules == [
         {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
-        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
     ]
     assert of_kind(objects, "ClusterRoleBinding", "gatecrier")["subjects"][0]["name"] == "gatecrier"
     assert of_kind(objects, "StatefulSet")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
@@ -307,10 +305,15 @@ def test_a_scan_may_list_pods_and_nothing_more(tls: Json) -> None:
     )
     rules = of_kind(rendered({"tls": tls, "config": config}), "ClusterRole", "gatecrier")["rules"]
 
-    assert rules == [
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
-        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
-    ]
+    assert rules == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
+
+
+def test_namespaces_may_be_followed_only_where_the_file_enforces_some() -> None:
+    """Where nothing is enforced but by a label no label can be missing."""
+    rules = of_kind(rendered(VARIANTS["enforced by the file"]), "ClusterRole", "gatecrier")["rules"]
+
+    assert rules == [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]}]
+    assert [one for one in rendered() if one["kind"] == "ClusterRole" and one["metadata"]["name"] == "gatecrier"] == []
 
 
 @pytest.mark.parametrize(
