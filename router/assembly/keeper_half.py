@@ -89,7 +89,7 @@ class KeeperHalf:
         self.collects = replicas is None or replicas.is_collector
         """Whether incidents, readiness and scans are ours, and not another replica's."""
         self._incidents = IncidentsDriver(outbox, consumes=self.collects, seen=grouping.note)
-        self._readiness = ReadinessDriver(outbox, observing)
+        self._readiness = ReadinessDriver(outbox, observing.namespaces)
 
     @classmethod
     async def open(
