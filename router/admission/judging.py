@@ -62,7 +62,7 @@ class Found(NamedTuple):
 
 
 class Knowing(Protocol):
-    """The part of the verifier that is needed here."""
+    """What is asked for verdicts: a verifier, or one that keeps an account for whoever asks at a terminal."""
 
     async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:
         """What is known about the image under this rule; asks its registry."""

@@ -78,7 +78,7 @@ def deciding(  # noqa: PLR0913 - a gate has these independent neighbours
     """
     settings = part.settings
     registry = RegistryClient(settings.registries, on_request=observing.asked_registry)
-    every, outside = settings.webhook.resolve_tags_every, Outside(part.roots, memory.revocations)
+    every, outside = settings.webhook.resolve_tags_every, Outside(part.roots, memory.revocations.standing)
     verifier = Verifier(
         registry,
         settings.verifiers,

@@ -130,7 +130,7 @@ class Inquiry(Closing):
         self._policy = judged_by.policy
         self._registry = RegistryClient(settings.registries)
         self._revocations = AskedRevocations(os.environ)
-        outside = Outside(_kept_roots(settings), self._revocations)
+        outside = Outside(_kept_roots(settings), self._revocations.standing)
         self._verifier = Verifier(self._registry, settings.verifiers, outside=outside)
         self._turnstile = Turnstile()
         judging = ImageJudge(self._policy, self._verifier, self._verifier.wants, observing, self._turnstile)

@@ -90,7 +90,7 @@ class KeeperHalf:
         """Whether incidents, readiness and scans are ours, and not another replica's."""
         self._incidents = IncidentsDriver(outbox, consumes=self.collects, seen=grouping.note)
         beaten = (lambda: None) if replicas is None else replicas.beaten
-        self._readiness = ReadinessDriver(outbox, observing, judges=self.collects, beaten=beaten)
+        self._readiness = ReadinessDriver(outbox, observing.namespaces, judges=self.collects, beaten=beaten)
         self._following: asyncio.Task[None] | None = None
         """Who follows the labels of namespaces, by the configuration in force."""
 

@@ -19,7 +19,6 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from router.certificates.making import Held, make
 from router.certificates.planning import Make, Mend, Since, Write, made, own_step, step
@@ -38,9 +37,9 @@ from router.certificates.stored import (
     secret_patch,
 )
 from router.errors import ClusterError
-from router.kubernetes.client import Json, PatchKind
+from router.kubernetes.client import Cluster, PatchKind
 from router.kubernetes.patience import delay
-from router.kubernetes.resources import Resource, Shape
+from router.kubernetes.resources import Resource
 from router.telemetry.causes import Cause, Troubles
 from router.telemetry.logs import logger
 
@@ -56,23 +55,6 @@ OFTEN = 100
 """Looks in a row that fail for one more line in the log."""
 AT_ONCE = 3
 """Looks in a row that may follow each other at once."""
-
-
-class Api(Protocol):
-    """The part of `router.kubernetes.client.Cluster` that is needed."""
-
-    async def get(self, resource: Resource[Shape], name: str, namespace: str | None = None) -> Shape:
-        """One object."""
-
-    async def patch(
-        self,
-        resource: Resource[Shape],
-        name: str,
-        body: Json,
-        namespace: str | None = None,
-        kind: PatchKind = PatchKind.MERGE,
-    ) -> Shape:
-        """The object after a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +105,7 @@ class Keeping:
 
     def __init__(
         self,
-        api: Callable[[], Api],
+        api: Callable[[], Cluster],
         names: Callable[[], Names],
         replica: str,
         show: Callable[[Held], None],

@@ -24,11 +24,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from router.errors import ClusterError
 from router.events import EventData
-from router.kubernetes.client import Json
+from router.kubernetes.client import Cluster
 from router.kubernetes.patience import delay
 from router.kubernetes.resources import Object, Resource
 from router.object_events.making import Said, counted, created, said_of
@@ -49,16 +48,6 @@ PACE = 0.2
 AGAIN = 10.0
 """Seconds between two tellings of one count that grows."""
 _REFUSED = frozenset({"refused", "not_found", "forbidden", "conflict", "malformed", "too_large"})
-
-
-class Api(Protocol):
-    """The part of `router.kubernetes.client.Cluster` that is needed."""
-
-    async def create(self, resource: Resource[Object], body: Json, namespace: str | None = None) -> Object:
-        """A new object."""
-
-    async def patch(self, resource: Resource[Object], name: str, body: Json, namespace: str | None = None) -> Object:
-        """A change of an object."""
 
 
 @dataclass(slots=True)
@@ -92,7 +81,7 @@ class ObjectEvents:
 
     def __init__(
         self,
-        api: Callable[[], Api],
+        api: Callable[[], Cluster],
         replica: str,
         clock: Callable[[], float] = time.time,
         dice: Callable[[], float] = random.random,

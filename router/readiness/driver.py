@@ -20,7 +20,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from router.errors import OutboxError
 from router.events import Origin, readiness_notice
@@ -45,11 +44,8 @@ KEPT = 4
 """Windows for which what was seen is kept after it was seen last."""
 
 
-class Counting(Protocol):
-    """Who is told how many namespaces are in which state; the call is quick."""
-
-    def namespaces(self, counts: Mapping[str, int], states: Mapping[str, str]) -> None:
-        """How many there are by `MODE/STATE`, and the state of those that have series of their own."""
+Count = Callable[[Mapping[str, int], Mapping[str, str]], None]
+"""Counts namespaces: how many there are by `MODE/STATE`, and the state of those with series of their own; quick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ class ReadinessDriver:
 
     Args:
         outbox: Where it is kept, and where notices go.
-        counting: Who is told how many there are.
+        count: Counts namespaces.
         judges: Whether namespaces are judged here, and not by another replica.
         beaten: Is told of each beat that is written.
         time_of_day: Seconds since 1970.
@@ -75,7 +71,7 @@ class ReadinessDriver:
     def __init__(
         self,
         outbox: SqliteOutbox,
-        counting: Counting,
+        count: Count,
         *,
         judges: bool = True,
         beaten: Callable[[], None] = lambda: None,
@@ -84,7 +80,7 @@ class ReadinessDriver:
         self._outbox = outbox
         self._judges = judges
         self._beaten = beaten
-        self._counting = counting
+        self._report = count
         self.is_watching: Callable[[], bool] = lambda: True
         """Whether requests of the API server can reach us now."""
         self._time_of_day = time_of_day
@@ -127,7 +123,7 @@ class ReadinessDriver:
         listed = set(settings.metrics_namespaces)
         states = dict.fromkeys(settings.metrics_namespaces, State.UNKNOWN.value)
         states |= {one.namespace: one.judged.state.value for one in found if one.namespace in listed}
-        self._counting.namespaces(counts, states)
+        self._report(counts, states)
 
     async def _tell(self, rules: Rules, found: Sequence[Overview]) -> None:
         for is_ready in (True, False):

@@ -13,8 +13,8 @@ Texts of errors name the registry and the repository; never a URL, which may hol
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from multidict import CIMultiDictProxy
 
@@ -63,20 +63,13 @@ class Answer:
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
-class Body(Protocol):
-    """A stream of bytes as aiohttp gives it."""
-
-    async def readany(self) -> bytes:
-        """What has arrived; nothing at the end."""
-
-
-async def read_bounded(stream: Body, declared: str | None, limit: int, what: str) -> bytes:
-    """Read to the end; raises TooLargeError as soon as more than `limit` bytes are declared or have come."""
+async def read_bounded(read: Callable[[], Awaitable[bytes]], declared: str | None, limit: int, what: str) -> bytes:
+    """Read until nothing comes; raises TooLargeError as soon as more than `limit` bytes are declared or have come."""
     if declared is not None and declared.isascii() and declared.isdecimal() and int(declared[:20]) > limit:
         raise TooLargeError(f"{what} has {declared[:20]} bytes, more than {limit}")
     chunks: list[bytes] = []
     size = 0
-    while chunk := await stream.readany():
+    while chunk := await read():
         size += len(chunk)
         if size > limit:
             raise TooLargeError(f"{what} has more than {limit} bytes")

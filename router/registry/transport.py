@@ -206,9 +206,9 @@ async def _body(reply: aiohttp.ClientResponse, call: Call) -> bytes:
     if reply.status == _OK:
         if headers.get("Content-Encoding", "identity").lower() != "identity":
             raise MalformedAnswerError(f"{call.what}: the registry packs its answer although it was asked not to")
-        return await read_bounded(reply.content, headers.get("Content-Length"), call.limit, call.what)
+        return await read_bounded(reply.content.readany, headers.get("Content-Length"), call.limit, call.what)
     try:
-        return await read_bounded(reply.content, headers.get("Content-Length"), ERROR_LIMIT, call.what)
+        return await read_bounded(reply.content.readany, headers.get("Content-Length"), ERROR_LIMIT, call.what)
     except TooLargeError:
         reply.close()
         return b""

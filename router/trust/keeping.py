@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
 
+from router.trust.kept import Kept
 from router.verification.repositories import Repository
 from router.verification.settings import SchemeSettings, repositories_of
 from router.verification.sigstore.trusted_root import UnusableRootError, read_trusted_root
@@ -58,17 +58,6 @@ class Said(msgspec.Struct, frozen=True):
         for name, text in self.files.items():
             if _NAMES.fullmatch(name):
                 (folder / name).write_text(text)
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A trusted root that a repository vouches for."""
-
-    body: bytes
-    confirmed_at: float
-    """When the repository said so last, in Unix time in seconds."""
-    expires_at: float
-    """Until when it said so."""
 
 
 class NothingKeptError(Exception):

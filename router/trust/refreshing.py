@@ -23,12 +23,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from router.errors import ConfigurationError, TrustRefreshError
 from router.telemetry.causes import Cause, Troubles
 from router.telemetry.logs import logger
 from router.trust.downloads import Downloads
+from router.trust.kept import Kept
 from router.verification.repositories import Repository
 
 log = logger()
@@ -44,39 +44,17 @@ OLD = 365 * 86400.0
 _DAY = 86400.0
 
 
-class Found(Protocol):
-    """A trusted root that a repository vouches for (`router.trust.keeping.Kept`)."""
-
-    @property
-    def body(self) -> bytes:
-        """Sigstore's trusted_root JSON."""
-
-    @property
-    def confirmed_at(self) -> float:
-        """When the repository said so last, in Unix time in seconds."""
-
-
-class Source(Protocol):
-    """Where trusted roots come from."""
-
-    async def kept(self, repository: Repository) -> Found | None:
-        """What was kept of it, where that holds."""
-
-    async def refreshed(self, repository: Repository) -> Found:
-        """What it says now; raises TrustRefreshError."""
-
-
 class Repositories:
-    """Implements `Source`: asks repositories, and keeps what they say in a folder."""
+    """Where trusted roots come from: asks repositories, and keeps what they say in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def kept(self, repository: Repository) -> Found | None:
+    async def kept(self, repository: Repository) -> Kept | None:
         """What was kept of it, where that holds."""
         return await asyncio.to_thread(self._kept, repository)
 
-    def _kept(self, repository: Repository) -> Found | None:
+    def _kept(self, repository: Repository) -> Kept | None:
         from router.trust import keeping  # noqa: PLC0415 - imports python-tuf, which only those need who have repositories
 
         try:
@@ -85,7 +63,7 @@ class Repositories:
             log.info("trust_not_kept", root=repository.name, cause=str(error))
             return None
 
-    async def refreshed(self, repository: Repository) -> Found:
+    async def refreshed(self, repository: Repository) -> Kept:
         """What it says now; raises TrustRefreshError."""
         loop = asyncio.get_running_loop()
         try:
@@ -95,7 +73,7 @@ class Repositories:
         async with downloads:
             return await asyncio.to_thread(self._refreshed, repository, downloads, loop)
 
-    def _refreshed(self, repository: Repository, downloads: Downloads, loop: asyncio.AbstractEventLoop) -> Found:
+    def _refreshed(self, repository: Repository, downloads: Downloads, loop: asyncio.AbstractEventLoop) -> Kept:
         from router.trust.updating import update  # noqa: PLC0415 - as above
 
         return update(repository, self._folder, downloads.get, loop)
@@ -143,7 +121,9 @@ class Refreshing:
         now: Unix time in seconds.
     """
 
-    def __init__(self, source: Source, tell: Tell, troubles: Troubles, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, source: Repositories, tell: Tell, troubles: Troubles, now: Callable[[], float] = time.time
+    ) -> None:
         self._source = source
         self._tell = tell
         self._troubles = troubles
@@ -208,7 +188,7 @@ class Refreshing:
             self._take(care, found)
         self._warn_of_age(care)
 
-    async def _found(self, repository: Repository) -> Found | TrustRefreshError:
+    async def _found(self, repository: Repository) -> Kept | TrustRefreshError:
         try:
             return await self._source.refreshed(repository)
         except TrustRefreshError as error:
@@ -217,7 +197,7 @@ class Refreshing:
             log.exception("trust_refresh_broke", root=repository.name)
             return TrustRefreshError("a mistake of ours, which the log has", cause="internal_error")
 
-    def _take(self, care: _Care, found: Found) -> None:
+    def _take(self, care: _Care, found: Kept) -> None:
         care.confirmed_at = found.confirmed_at
         if found.body != care.body and self._tell(care.repository, found.body):
             care.body = found.body

@@ -29,7 +29,6 @@ from router.trust.downloads import LARGEST
 from router.trust.keeping import (
     ROTATIONS,
     TARGET,
-    Kept,
     NothingKeptError,
     Said,
     believed,
@@ -37,6 +36,7 @@ from router.trust.keeping import (
     keep,
     recalled,
 )
+from router.trust.kept import Kept
 from router.verification.repositories import ROOT_LIMIT, Repository
 
 _BOUNDS = UpdaterConfig(

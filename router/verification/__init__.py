@@ -6,7 +6,6 @@ from router.verification.account import Account
 from router.verification.catalogue import VerifierSettings
 from router.verification.judgement import Judgement
 from router.verification.line import Asker
-from router.verification.questions import EvidenceSource
 from router.verification.scheme import Signer
 from router.verification.turnstile import Turnstile
 from router.verification.verifier import Verifier
@@ -14,7 +13,6 @@ from router.verification.verifier import Verifier
 __all__ = [
     "Account",
     "Asker",
-    "EvidenceSource",
     "Judgement",
     "Signer",
     "Turnstile",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from router.verification.standing import Revocations
+from router.verification.standing import AskStanding
 from router.verification.trust_roots import NO_ROOTS, Roots
 
 
@@ -14,8 +14,8 @@ class Outside:
 
     roots: Roots = field(default_factory=lambda: NO_ROOTS)
     """Trusted roots as they are now, where they have been renewed."""
-    revocations: Revocations | None = None
-    """Who can be asked whether certificates were revoked; None: nobody, so that nothing counts of which that
+    ask_standing: AskStanding | None = None
+    """Asks whether certificates were revoked; None: nobody can be asked, so that nothing counts of which that
     is asked."""
 
 

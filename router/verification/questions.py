@@ -25,12 +25,12 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from router.errors import NotFoundError, RefusedQuestionError, TooLargeError, UnverifiableError
 from router.images import Digest, ImageReference
 from router.reasons import Flaw
-from router.registry import Listing, Manifest
+from router.registry import Listing, RegistryClient
 from router.verification.evidence import ITEM_LIMIT, TOTAL_LIMIT, Evidence, defect
 
 AT_ONCE = 16
@@ -44,33 +44,14 @@ _MISSING = defect(Flaw.MISSING, "a manifest or blob that the evidence names is n
 _T = TypeVar("_T")
 
 
-class EvidenceSource(Protocol):
-    """Where evidence is asked for: a registry client. Deadlines are in the time of the running loop.
-
-    Every method raises UnverifiableError, and nothing else that is expected.
-    """
-
-    async def resolve(self, image: ImageReference, deadline: float) -> Digest:
-        """The digest that the image's tag means now."""
-
-    async def manifest(self, image: ImageReference, reference: Digest | str, deadline: float, limit: int) -> Manifest:
-        """A manifest of the image's repository, by digest or tag, of at most `limit` bytes."""
-
-    async def blob(self, image: ImageReference, digest: Digest, deadline: float, limit: int) -> bytes:
-        """A blob of the image's repository, of at most `limit` bytes."""
-
-    async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> Listing:
-        """What refers to this digest, by the API; raises NotFoundError where there is none."""
-
-
 class Questions:
     """The questions about one image. Each answer is what came, or the evidence that nothing came.
 
     In flight they belong to no single search: what is still on its way when the context ends is dropped.
     """
 
-    def __init__(self, source: EvidenceSource, image: ImageReference, deadline: float) -> None:
-        self._source = source
+    def __init__(self, registry: RegistryClient, image: ImageReference, deadline: float) -> None:
+        self._registry = registry
         self._image = image
         self._deadline = deadline
         began = asyncio.get_running_loop().time()
@@ -97,13 +78,13 @@ class Questions:
         """The manifest behind a tag; no evidence where there is none."""
 
         async def ask() -> bytes:
-            return (await self._source.manifest(self._image, tag, self._deadline, limit)).body
+            return (await self._registry.manifest(self._image, tag, self._deadline, limit)).body
 
         return await self._once((tag, limit), lambda: self._asked(ask))
 
     async def referrers(self, digest: Digest) -> Listing | Evidence:
         """What the registry lists; no evidence where it has no such list."""
-        ask = lambda: self._source.referrers(self._image, digest, self._deadline)  # noqa: E731 - one line
+        ask = lambda: self._registry.referrers(self._image, digest, self._deadline)  # noqa: E731 - one line
         found = await self._once(("referrers", digest), lambda: self._asked(ask))
         return TOO_MANY if found is TOO_LARGE else found
 
@@ -111,7 +92,7 @@ class Questions:
         """A manifest that is named, of `size` bytes by claim."""
 
         async def ask() -> bytes:
-            return (await self._source.manifest(self._image, digest, self._deadline, ITEM_LIMIT)).body
+            return (await self._registry.manifest(self._image, digest, self._deadline, ITEM_LIMIT)).body
 
         if size > ITEM_LIMIT:
             return TOO_LARGE
@@ -121,7 +102,7 @@ class Questions:
         """A blob that is named, of `size` bytes by claim."""
         if size > ITEM_LIMIT:
             return TOO_LARGE
-        ask = lambda: self._source.blob(self._image, digest, self._deadline, ITEM_LIMIT)  # noqa: E731 - one line
+        ask = lambda: self._registry.blob(self._image, digest, self._deadline, ITEM_LIMIT)  # noqa: E731 - one line
         return await self._once(("blob", digest), lambda: self._named(ask, size))
 
     async def _once(self, question: Hashable, ask: Callable[[], Coroutine[None, None, _T]]) -> _T:

@@ -72,7 +72,7 @@ class _Remembered(Generic[V]):
 
 
 class AskedRevocations:
-    """Implements `router.verification.standing.Revocations`. Close it.
+    """Asks whether certificates still stand, and remembers the answers. Close it.
 
     Args:
         environment: Says which proxy is taken.

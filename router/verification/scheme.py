@@ -30,7 +30,7 @@ from router.verification.evidence import Evidence
 from router.verification.keys import SignedBytes
 from router.verification.sigstore.proof import NO_WITNESSES, Witnesses
 from router.verification.sought import Sought
-from router.verification.standing import Issued, Revocations
+from router.verification.standing import AskStanding, Issued
 from router.verification.trust import Trust
 
 M = TypeVar("M")
@@ -98,8 +98,8 @@ class Pending:
 
     endorsement: Endorsement
     issued: tuple[Issued, ...]
-    asked: Revocations | None
-    """Whom to ask; None: there is nobody, and it does not count."""
+    ask: AskStanding | None
+    """Asks; None: nobody can be asked, and it does not count."""
 
 
 @dataclass(slots=True)

@@ -37,7 +37,6 @@ async def settle_next(found: Findings, deadline: float) -> None:
 
 async def _standings(pending: Pending, deadline: float) -> Sequence[Standing]:
     """Of all its certificates, at once."""
-    asked = pending.asked
-    if asked is None:
+    if (ask := pending.ask) is None:
         return (Unknown(0.0, "nobody can be asked here"),)
-    return await asyncio.gather(*(asked.standing(one, deadline) for one in pending.issued))
+    return await asyncio.gather(*(ask(one, deadline) for one in pending.issued))

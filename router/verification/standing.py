@@ -1,4 +1,4 @@
-"""Whether a certificate still stands, or was revoked: values, and who can be asked. Pure.
+"""Whether a certificate still stands, or was revoked: values, and how that is asked. Pure.
 
 `Good` says until when; `Revoked` is definite; `Unknown` is neither, and never good enough.
 """
@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,5 @@ class Unknown:
 
 Standing: TypeAlias = Good | Revoked | Unknown
 
-
-class Revocations(Protocol):
-    """Who can be asked."""
-
-    async def standing(self, issued: Issued, deadline: float) -> Standing:
-        """Whether the certificate stands, by the deadline in the time of the running loop; never raises for it."""
+AskStanding: TypeAlias = Callable[[Issued, float], Awaitable[Standing]]
+"""Asks whether a certificate stands, by a deadline in the time of the running loop; never raises for it."""

@@ -18,8 +18,8 @@ from typing import NamedTuple, TypeAlias
 
 from router.errors import NotVerifiedError, TimedOutError
 from router.images import Digest, ImageReference
+from router.registry import RegistryClient
 from router.verification.flights import Flights
-from router.verification.questions import EvidenceSource
 
 MOST = 20_000
 """Tags that are remembered: some 10 MiB."""
@@ -45,7 +45,7 @@ class RecentTags:
         seconds: For how long an answer is remembered; 0: not at all.
     """
 
-    def __init__(self, registry: EvidenceSource, clock: Callable[[], float], seconds: float) -> None:
+    def __init__(self, registry: RegistryClient, clock: Callable[[], float], seconds: float) -> None:
         self._registry = registry
         self._clock = clock
         self._seconds = seconds

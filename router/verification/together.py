@@ -21,13 +21,14 @@ from dataclasses import dataclass
 
 from router.images import ImageReference
 from router.policy import proof_key
+from router.registry import RegistryClient
 from router.slices import Slices
 from router.verification.account import Account
 from router.verification.combination import Case as CombinedCase
 from router.verification.examination import Case, Examination, is_verified
 from router.verification.judgement import Judgement
 from router.verification.places import ProvenPlaces
-from router.verification.questions import EvidenceSource, Questions
+from router.verification.questions import Questions
 from router.verification.search import Search
 from router.verification.settings import ANY_SIGNER
 from router.verification.verdict_cache import Key, VerdictCache
@@ -37,7 +38,7 @@ from router.verification.verdict_cache import Key, VerdictCache
 class Surroundings:
     """What a verifier has for all of its judgements."""
 
-    registry: EvidenceSource
+    registry: RegistryClient
     places: ProvenPlaces
     slices: Slices
     remembered: VerdictCache

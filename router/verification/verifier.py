@@ -27,6 +27,7 @@ from dataclasses import replace
 from router.errors import ConfigurationError, NotVerifiedError, TimedOutError
 from router.images import Digest, ImageReference
 from router.policy import Rule
+from router.registry import RegistryClient
 from router.slices import Slices
 from router.text import shown
 from router.verification.account import Account, Notes
@@ -39,7 +40,7 @@ from router.verification.judgement import Judgement, judged_by, refused, ruled, 
 from router.verification.lasting import Known, Lasting
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.places import ProvenPlaces
-from router.verification.questions import EvidenceSource, Questions
+from router.verification.questions import Questions
 from router.verification.scheme import AnyScheme, Findings
 from router.verification.search import Search
 from router.verification.settings import SchemeSettings
@@ -68,7 +69,7 @@ class Verifier:
 
     def __init__(  # noqa: PLR0913 - all but two have a default that most do with
         self,
-        registry: EvidenceSource,
+        registry: RegistryClient,
         settings: Sequence[SchemeSettings],
         clock: Callable[[], float] = _loop_time,
         *,

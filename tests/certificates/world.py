@@ -20,7 +20,7 @@ import orjson
 from router.certificates.keeping import Keeping, Means, Names
 from router.certificates.making import Held, make
 from router.errors import ClusterError
-from router.kubernetes.client import Json, PatchKind
+from router.kubernetes.client import Cluster, Json, PatchKind
 from router.kubernetes.resources import Resource, Shape
 from router.telemetry.causes import Cause
 from tests.simulators.kubernetes import merged
@@ -181,8 +181,8 @@ class World:
             self.broken += [(self.now, replica) for replica in sorted(wanting)]
 
 
-class Api:
-    """What a replica reaches of it."""
+class Api(Cluster):
+    """What a replica reaches of it, without a connection."""
 
     def __init__(self, world: World, replica: str) -> None:
         self._world = world

@@ -9,47 +9,60 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 
 from router.errors import ClusterCause, ClusterError
-from router.kubernetes.client import Json
-from router.kubernetes.resources import Metadata, Object, Resource
+from router.kubernetes.client import Cluster, Json, PatchKind
+from router.kubernetes.resources import Resource, Shape
 from router.object_events.telling import AGAIN, EACH_NAMESPACE, KEPT, LONGEST, PACE, QUIET, ObjectEvents
 from tests.object_events.test_making import event
 from tests.simulators.virtual_time import virtually
 
 
 @dataclass
-class Api:
-    """What it was told, and when."""
+class Api(Cluster):
+    """What it was told, and when, without a connection."""
 
     made: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[float, str, str]] = field(default_factory=list)
     refuses: Callable[[str], ClusterCause | None] = lambda _: None
 
-    async def create(self, resource: Resource[Object], body: Json, namespace: str | None = None) -> Object:
+    async def create(self, resource: Resource[Shape], body: Json, namespace: str | None = None) -> Shape:
         """A new Event."""
         assert resource.plural == "events"
         assert isinstance(body, dict)
         metadata: Any = body["metadata"]
         self._ask("create", namespace)
         self.made[metadata["name"]] = body
-        return Object(metadata=Metadata(name=metadata["name"]))
+        return _named(metadata["name"], resource)
 
-    async def patch(self, resource: Resource[Object], name: str, body: Json, namespace: str | None = None) -> Object:
+    async def patch(
+        self,
+        resource: Resource[Shape],
+        name: str,
+        body: Json,
+        namespace: str | None = None,
+        kind: PatchKind = PatchKind.MERGE,
+    ) -> Shape:
         """A count of one."""
         assert resource.plural == "events"
         assert isinstance(body, dict)
+        assert kind is PatchKind.MERGE
         series: Any = body["series"]
         self._ask("patch", namespace)
         self.counts[name] = series["count"]
-        return Object(metadata=Metadata(name=name))
+        return _named(name, resource)
 
     def _ask(self, what: str, namespace: str | None) -> None:
         self.asked.append((asyncio.get_running_loop().time(), what, str(namespace)))
         if (cause := self.refuses(str(namespace))) is not None:
             raise ClusterError("no", cause=cause)
+
+
+def _named(name: str, resource: Resource[Shape]) -> Shape:
+    return msgspec.convert({"metadata": {"name": name}}, resource.shape)
 
 
 def told(story: Callable[[ObjectEvents, Api], Coroutine[Any, Any, None]]) -> Api:

@@ -56,7 +56,7 @@ class Stage:
 
     def restarted(self) -> ReadinessDriver:
         """A driver that begins anew."""
-        self.driver = ReadinessDriver(self.outbox, self.counted, time_of_day=lambda: self.of_day)
+        self.driver = ReadinessDriver(self.outbox, self.counted.namespaces, time_of_day=lambda: self.of_day)
         settings = ReadinessSettings(window=DAY, metrics_namespaces=("shop", "other"))
         self.driver.by = Readiness(settings, self.rules)
         return self.driver

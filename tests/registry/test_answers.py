@@ -29,8 +29,8 @@ async def test_a_body_is_whole_or_refused(chunks: list[bytes], limit: int) -> No
     stream, whole = Chunks(chunks), b"".join(chunks)
 
     if len(whole) <= limit:
-        assert await read_bounded(stream, None, limit, "it") == whole
+        assert await read_bounded(stream.readany, None, limit, "it") == whole
     else:
         with pytest.raises(TooLargeError):
-            await read_bounded(stream, None, limit, "it")
+            await read_bounded(stream.readany, None, limit, "it")
         assert stream.given <= limit + 20

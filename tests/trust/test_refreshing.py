@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from router.errors import TrustRefreshError
 from router.telemetry.causes import Cause
-from router.trust.refreshing import OLD, RETRY, Found, Refreshing
+from router.trust.kept import Kept
+from router.trust.refreshing import OLD, RETRY, Refreshing, Repositories
 from router.verification.repositories import Repository
 from router.verification.trust_roots import public_good_source
 from tests.simulators.virtual_time import virtually
@@ -21,21 +22,18 @@ NOW = 2_000_000_000.0
 OWN = Repository("own", "https://tuf.example", b"root", DAY)
 
 
-@dataclass(frozen=True)
-class Root:
-    """A trusted root that was found."""
-
-    body: bytes
-    confirmed_at: float
+def found(body: bytes, confirmed_at: float) -> Kept:
+    """A root as a repository has it."""
+    return Kept(body, confirmed_at, confirmed_at + DAY)
 
 
 @dataclass
-class World:
+class World(Repositories):
     """A repository and what is kept of it; who is told what; and the time of the wall."""
 
     held: bytes = b"first"
     is_down: bool = False
-    stored: Root | None = None
+    stored: Kept | None = None
     asked: list[tuple[float, str]] = field(default_factory=list)
     told: list[tuple[float, bytes]] = field(default_factory=list)
     troubles: list[tuple[str, str, str]] = field(default_factory=list)
@@ -51,14 +49,14 @@ class World:
         """The time of the wall."""
         return NOW + self.moment
 
-    async def kept(self, _: Repository) -> Found | None:
+    async def kept(self, _: Repository) -> Kept | None:
         """What is kept."""
         await asyncio.sleep(0)
         if self.defect is not None:
             raise self.defect
         return self.stored
 
-    async def refreshed(self, repository: Repository) -> Found:
+    async def refreshed(self, repository: Repository) -> Kept:
         """What the repository says, a second later."""
         self.asked.append((self.moment, repository.name))
         await asyncio.sleep(1)
@@ -66,7 +64,7 @@ class World:
             raise self.defect
         if self.is_down:
             raise TrustRefreshError("nobody answers", cause="unreachable")
-        self.stored = Root(self.held, self.now())
+        self.stored = found(self.held, self.now())
         return self.stored
 
     def tell(self, _: Repository, body: bytes) -> bool:
@@ -133,14 +131,14 @@ def test_a_repository_that_was_never_asked_is_asked_at_once_and_then_once_a_day(
 
 
 def test_what_was_kept_is_told_at_once_and_asked_for_when_it_is_a_day_old() -> None:
-    world = played(days(1), stored=Root(b"kept", NOW - 0.75 * DAY))
+    world = played(days(1), stored=found(b"kept", NOW - 0.75 * DAY))
 
     assert (world.told, world.times()) == ([(0.0, b"kept"), (DAY / 4 + 1, b"first")], [DAY / 4])
 
 
 @pytest.mark.parametrize("confirmed_at", [NOW + DAY, NOW + 1e9])
 def test_a_clock_that_went_back_delays_nothing_beyond_a_day(confirmed_at: float) -> None:
-    assert played(days(1.5), stored=Root(b"kept", confirmed_at)).times() == [DAY]
+    assert played(days(1.5), stored=found(b"kept", confirmed_at)).times() == [DAY]
 
 
 def test_a_new_root_is_told_when_it_is_found() -> None:
@@ -169,7 +167,7 @@ def test_a_failure_changes_nothing_and_is_told_once_a_day_until_it_is_over() -> 
         await asyncio.sleep(DAY / 2)
 
     with capture_logs() as lines:
-        world = played(story, is_down=True, stored=Root(b"kept", NOW - DAY))
+        world = played(story, is_down=True, stored=found(b"kept", NOW - DAY))
 
     assert [line["cause"] for line in lines if line["event"] == "trust_not_refreshed"] == ["unreachable"] * 3
     assert world.told[0] == (0.0, b"kept")
@@ -201,7 +199,7 @@ def test_a_root_in_haste_is_tried_again_in_haste() -> None:
 def test_a_reload_reads_what_somebody_has_refreshed_by_hand_and_asks_no_sooner() -> None:
     async def story(world: World, refreshing: Refreshing) -> None:
         await asyncio.sleep(DAY / 2)
-        world.stored = Root(b"by hand", world.now())
+        world.stored = found(b"by hand", world.now())
         refreshing.replace([OWN])
         await asyncio.sleep(DAY)
 
@@ -223,7 +221,7 @@ def test_a_reload_is_no_reason_to_ask_again_after_a_failure() -> None:
 def test_what_was_kept_before_does_not_take_the_place_of_what_is_newer() -> None:
     async def story(world: World, refreshing: Refreshing) -> None:
         await asyncio.sleep(DAY / 2)
-        world.stored = Root(b"old", NOW - 5 * DAY)
+        world.stored = found(b"old", NOW - 5 * DAY)
         refreshing.replace([OWN])
         await asyncio.sleep(DAY / 4)
 
@@ -232,7 +230,7 @@ def test_what_was_kept_before_does_not_take_the_place_of_what_is_newer() -> None
 
 def test_what_was_kept_before_the_package_was_made_does_not_take_the_place_of_its_root() -> None:
     shipped = replace(OWN, shipped_at=NOW - DAY)
-    world = played(days(0.5), shipped, is_down=True, stored=Root(b"old", NOW - 2 * DAY))
+    world = played(days(0.5), shipped, is_down=True, stored=found(b"old", NOW - 2 * DAY))
 
     assert world.told == []
 

@@ -17,7 +17,8 @@ from securesystemslib.signer import CryptoSigner
 from router.errors import TrustRefreshError
 from router.trust import keeping
 from router.trust.downloads import LARGEST, Downloads
-from router.trust.keeping import Kept, NothingKeptError, Said, file_of, kept, recalled, renewed
+from router.trust.keeping import NothingKeptError, Said, file_of, kept, recalled, renewed
+from router.trust.kept import Kept
 from router.trust.updating import update
 from router.verification.repositories import Repository
 from tests.trust.repository import OwnRepository, Server, respelled, serving

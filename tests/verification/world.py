@@ -19,7 +19,8 @@ from router.errors import NotFoundError, TimedOutError, TooLargeError, Unverifia
 from router.images import Digest, ImageReference, parse_reference
 from router.policy import Rule
 from router.policy.settings import RuleSettings
-from router.registry import Descriptor, Listing, Manifest
+from router.registry import Descriptor, Listing, Manifest, RegistryClient
+from router.registry.client import MANIFEST_LIMIT
 from router.registry.referrers import fallback_tag
 from router.steps import finish
 from router.verification.cosign.settings import CosignSettings
@@ -74,8 +75,8 @@ def _texts(value: object) -> Mapping[str, str]:
 
 
 @dataclass
-class MemorySource:
-    """A source of evidence in memory, with or without the referrers API; notes what it is asked."""
+class MemorySource(RegistryClient):
+    """A registry in memory, with or without the referrers API; notes what it is asked."""
 
     has_api: bool = True
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -92,7 +93,9 @@ class MemorySource:
         await self._note(f"HEAD {image.tag}", image, deadline)
         return Digest.of(self._held(str(image.tag))[1])
 
-    async def manifest(self, image: ImageReference, reference: Digest | str, deadline: float, limit: int) -> Manifest:
+    async def manifest(
+        self, image: ImageReference, reference: Digest | str, deadline: float, limit: int = MANIFEST_LIMIT
+    ) -> Manifest:
         """Any manifest, whatever the image: there is one repository."""
         await self._note(f"GET {reference}", image, deadline)
         media_type, body = self._held(str(reference))

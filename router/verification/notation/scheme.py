@@ -16,7 +16,7 @@ from router.verification.notation.trust import Policy
 from router.verification.proving import Words, proof_in
 from router.verification.scheme import Demands, Exempt, Findings, Pending, Verified
 from router.verification.sought import Place, Sought
-from router.verification.standing import Revocations
+from router.verification.standing import AskStanding
 from router.verification.trust import Trust
 
 _REFERRERS = Sought((Place.REFERRERS_API, Place.FALLBACK_TAG), family=Family.NOTATION)
@@ -31,10 +31,10 @@ _WORDS = Words(
 class NotationScheme:
     """Signatures of Notation, by trust stores, identities and a level."""
 
-    def __init__(self, trust: Trust[Policy], revocations: Revocations | None = None) -> None:
-        """Trust these; `revocations` can be asked whether certificates still stand, where the policy asks for it."""
+    def __init__(self, trust: Trust[Policy], ask_standing: AskStanding | None = None) -> None:
+        """Trust these; `ask_standing` asks whether certificates still stand, where the policy asks for it."""
         self.trust = trust
-        self._revocations = revocations
+        self._ask_standing = ask_standing
 
     @property
     def sought(self) -> Sought:
@@ -63,7 +63,7 @@ class NotationScheme:
                 if proof is None:
                     found.strangers += 1
                 elif proof.asks:
-                    found.pending.append(Pending(proof.endorsement, proof.asks, self._revocations))
+                    found.pending.append(Pending(proof.endorsement, proof.asks, self._ask_standing))
                 else:
                     found.endorsements.append(proof.endorsement)
             yield

@@ -182,7 +182,7 @@ class NotationSettings(SchemeSettings):
             is_skipped,
         ]
         trust = Trust(hashlib.sha256(json.dumps(content).encode()).hexdigest(), policy)
-        return NotationScheme(trust, outside.revocations)
+        return NotationScheme(trust, outside.ask_standing)
 
     def wants(self, demands: Demands) -> str:
         """By whom."""

@@ -196,7 +196,7 @@ async def standing(asking: AskedRevocations, of: Signatory, seconds: float = 20.
 
 
 async def judged(asking: AskedRevocations | None, *signers: Signatory, **asked: Any) -> Judgement:  # noqa: ANN401 - demands
-    scheme = notation(**ASKING).scheme(Outside(revocations=asking))
+    scheme = notation(**ASKING).scheme(Outside(ask_standing=None if asking is None else asking.standing))
     case = Case(scheme, scheme.trust, rule(**asked), DIGEST, NOW)
     examination = Examination(case, Slices(1), later())
     await examination.is_enough(Place.REFERRERS_API, Evidence(notations=tuple(signed(DIGEST, one) for one in signers)))
@@ -240,7 +240,7 @@ async def test_an_account_tells_of_each_signer_whether_it_was_revoked(
     lost = authority.signer("lost", ocsp_at="/gone", list_at=None)
     authority.revoked.add(bad.chain[0].serial_number)
     envelopes = {name: signed(DIGEST, one) for name, one in (("first", first), ("bad", bad), ("lost", lost))}
-    scheme = notation(**ASKING).scheme(Outside(revocations=asking))
+    scheme = notation(**ASKING).scheme(Outside(ask_standing=asking.standing))
     account = Account()
     case = Case(scheme, scheme.trust, rule(), DIGEST, NOW)
     examination = Examination(case, Slices(1), later(), notes=account.by("suppliers"))
@@ -274,7 +274,7 @@ async def test_nobody_is_asked_of_strangers_and_of_more_than_is_needed(
 async def test_it_is_off_unless_it_is_asked_for(authority: Authority, asking: AskedRevocations) -> None:
     signer = authority.signer()
     authority.revoked.add(signer.chain[0].serial_number)
-    scheme = notation().scheme(Outside(revocations=asking))
+    scheme = notation().scheme(Outside(ask_standing=asking.standing))
     examination = Examination(Case(scheme, scheme.trust, rule(), DIGEST, NOW), Slices(1), later())
     await examination.is_enough(Place.REFERRERS_API, Evidence(notations=(signed(DIGEST, signer),)))
 
