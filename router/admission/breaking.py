@@ -51,18 +51,25 @@ def claimed(rules: GateRules, request: AdmissionRequest, workload: Workload) -> 
 
 async def broken(asked: Asked, draft: Draft) -> Draft:
     """The same decision, where the glass was broken: the request is let in, and why is told."""
+    if not may_be_broken(asked, draft):
+        return draft
     if asked.claim is not None:
         return _let_in(asked, draft, Glass(_grant(asked, draft, asked.claim), is_new=True))
-    if not asked.rules.break_glass.annotation or asked.workload.owner is None:
-        return draft
     failing = [finding for finding in draft.findings if finding.is_failing]
-    if not (failing and is_believed(asked.request.user, asked.rules.controllers)):
-        return draft
     now = asked.rules.now()
     for grant in await _grants(asked):
         if grant.namespace == asked.request.namespace and grant.covers(failing, now):
             return _let_in(asked, draft, Glass(grant, is_new=False))
     return draft
+
+
+def may_be_broken(asked: Asked, draft: Draft) -> bool:
+    """Whether the glass is broken, or may have been for this object before: whoever keeps grants knows."""
+    if asked.claim is not None:
+        return True
+    if not asked.rules.break_glass.annotation or asked.workload.owner is None:
+        return False
+    return draft.is_failing and is_believed(asked.request.user, asked.rules.controllers)
 
 
 def _grant(asked: Asked, draft: Draft, claim: Claim) -> Grant:

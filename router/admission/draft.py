@@ -41,6 +41,11 @@ class Draft:
         return found if self.is_admission else ()
 
     @cached_property
+    def is_failing(self) -> bool:
+        """Whether an image of it fails, blocked or not."""
+        return any(finding.is_failing for finding in self.findings)
+
+    @cached_property
     def parts(self) -> DecisionParts:
         """What every event about it has in common."""
         return DecisionParts.of(self.decision, self.findings)

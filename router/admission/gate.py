@@ -20,7 +20,7 @@ tells of; they hold for all of it.
     refusal.
 (7) Where (5) or (6) changed the decision, whoever heard the first one hears of it (`router.admission.telling`).
 
-`decided` is (2) and (3) alone, for whoever asks what would be decided and tells nobody.
+(2) and (3) alone are `router.admission.deciding`, for whoever asks what would be decided and tells nobody.
 
 `mutate` pins tags to digests that were proven, only where a refusal would be in force. It refuses nothing, makes no
 event and never sends a patch that could fail to apply. Where it fails, the webhook's last word admits.
@@ -39,29 +39,42 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 
-from router.admission import breaking, exempting, pinning, review
+from router.admission import breaking, deciding, pinning, review
 from router.admission.asked import Asked, GateRules, Times
-from router.admission.decisions import Alike
 from router.admission.draft import Draft
-from router.admission.judging import Found
 from router.admission.observer import Observer
 from router.admission.reading.tolerant import UnreadableJsonError
-from router.admission.review import AdmissionRequest, Objects
+from router.admission.review import AdmissionRequest, Objects, read_review
 from router.admission.switching import read_switch
 from router.admission.telling import EventRecorder
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import SKIPPED, Workload, read_workload
-from router.decision import Failure, Finding, decide, last_word, unanswered, unjudged, without_grant
-from router.events import event_id
+from router.decision import Failure, decide, last_word, unanswered, unjudged, without_grant
 from router.outbox import NewEvent
+from router.outbox.posting import Later
 from router.slices import OutOfTimeError, Slices
+from router.steps import finish
 from router.telemetry.logs import logger
 from router.verdict import Mode, RequestOutcome, Skip
-from router.verification import Asker
 
 log = logger()
+
+
+@dataclass(slots=True)
+class _Posted:
+    """What goes on for a reply that was known at once."""
+
+    is_abandoned: bool = False
+    telling: asyncio.Task[None] | None = None
+
+    def abandon(self) -> None:
+        """Nobody waits for it."""
+        self.is_abandoned = True
+        if self.telling is not None:
+            self.telling.cancel()
 
 
 class Gate:
@@ -82,7 +95,6 @@ class Gate:
         Never fails: what can't be read is told.
         """
         began = time.perf_counter()
-        mode, never_block = rules.mode(request.namespace, label)
         workload, problem = Workload(), request.problem
         if not problem:
             try:
@@ -97,9 +109,16 @@ class Gate:
             ) as error:  # whoever writes an object could else bring about a last word, which tells nobody
                 log.exception("object_not_read", uid=request.uid, namespace=request.namespace)
                 problem = f"reading the object failed ({type(error).__name__})"
-        workload, claim = breaking.claimed(rules, request, workload)
-        never_block |= workload.never_blocks
-        return Asked(request, workload, rules, mode, never_block, times, began, problem, claim)
+        return _asked(rules, request, workload, times, label=label, began=began, problem=problem)
+
+    @staticmethod
+    def read_at_once(rules: GateRules, body: memoryview, times: Times, label: Mode | None = None) -> Asked:
+        """What is asked in a body that is small enough to be read at one go; may fail, as `read` does not."""
+        began = time.perf_counter()
+        request, objects = finish(read_review(body))
+        reading = read_workload(request, objects, rules.csi_drivers, rules.break_glass.annotation)
+        workload = Workload() if request.problem else finish(reading)
+        return _asked(rules, request, workload, times, label=label, began=began, problem=request.problem)
 
     def unread(self, rules: GateRules, request: AdmissionRequest, label: Mode | None = None) -> Asked:
         """A request whose client went away while it was being read."""
@@ -115,16 +134,49 @@ class Gate:
             if workload.skip is not None:
                 self._observer.skipped(workload.skip)
                 return review.reply(asked.request.uid, allowed=True, warnings=unjudged(workload.notices))
-            return await self._told(asked, await decided(asked))
+            return await self._told(asked, await deciding.decided(asked))
         except Exception as error:  # the one boundary: without it the webhook has the last word, which makes no event
             log.exception("gate_stage_failed", uid=asked.request.uid, namespace=asked.request.namespace)
             return await self._told_of_failure(asked, type(error).__name__)
+
+    def validate_at_once(self, asked: Asked, answered: Callable[[bytes], None]) -> Callable[[], None] | None:
+        """Have `answered` told the reply to a validating call when its event is durable, where the reply is known now.
+
+        Known is what was decided before and needs nobody's word but the outbox's. Returns what to call if nobody waits
+        any more: then nothing is told. None where it is not known; nothing was done then.
+        """
+        if asked.problem or asked.workload.skip is not None or asked.request.dry_run:
+            return None
+        draft = deciding.remembered(asked)
+        if draft is None or breaking.may_be_broken(asked, draft):
+            return None
+        if asked.blocks and draft.is_admission and asked.rules.must_deliver:
+            return None
+        posted = _Posted()
+        reply = deciding.reply(asked, draft)
+
+        def told(later: Later | None) -> None:
+            if posted.is_abandoned:
+                return
+            if later is None:
+                self._telling.stored(draft)
+                answered(reply)
+            else:
+                telling = self._told_later(asked, draft, event, later, answered)
+                posted.telling = self._in_background(telling)
+
+        def abandon() -> None:
+            posted.abandon()
+            self.abandon(asked)
+
+        event = self._telling.post(asked, draft, told)
+        return abandon
 
     async def mutate(self, asked: Asked) -> bytes:
         """The reply to a mutating call: an admission, with a patch where tags are to be pinned."""
         patch = None
         if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
-            patch = await pinning.pins(asked, (await _found(asked)).findings)
+            patch = await pinning.pins(asked, (await deciding.found(asked)).findings)
         return review.reply(asked.request.uid, allowed=True, patch=patch)
 
     async def switched(self, rules: GateRules, request: AdmissionRequest, objects: Objects, times: Times) -> bytes:
@@ -153,20 +205,35 @@ class Gate:
     async def _told(self, asked: Asked, draft: Draft) -> bytes:
         if asked.request.dry_run:
             self._observer.skipped(Skip.DRY_RUN)
-            return _reply(asked, draft)
+            return deciding.reply(asked, draft)
         first: NewEvent | None = None
         if asked.blocks and draft.is_admission and asked.rules.must_deliver:
             first, missing = await self._telling.tell_first(asked, draft)
             if missing:
-                draft = _failed(draft.findings, asked, Failure.undelivered(missing))
+                draft = deciding.failed(draft.findings, asked, Failure.undelivered(missing))
                 first = None
-        reply = _reply(asked, draft)
+        reply = deciding.reply(asked, draft)
         is_stored = await self._store(asked, draft, first)
+        return self._settled(asked, draft, reply, is_stored=is_stored)
+
+    async def _told_later(
+        self, asked: Asked, draft: Draft, event: NewEvent, later: Later, answered: Callable[[bytes], None]
+    ) -> None:
+        try:
+            is_stored = await self._store(asked, draft, event, later)
+            reply = self._settled(asked, draft, deciding.reply(asked, draft), is_stored=is_stored)
+        except Exception as error:  # as in `validate`
+            log.exception("gate_stage_failed", uid=asked.request.uid, namespace=asked.request.namespace)
+            reply = await self._told_of_failure(asked, type(error).__name__)
+        answered(reply)
+
+    def _settled(self, asked: Asked, draft: Draft, reply: bytes, *, is_stored: bool) -> bytes:
+        """The reply that holds now that the event is durable, or could not be stored in time."""
         if not is_stored and draft.has_grant:
-            reply = _reply(asked, Draft(without_grant(draft.decision), draft.findings))
+            reply = deciding.reply(asked, Draft(without_grant(draft.decision), draft.findings))
         if not is_stored and draft.is_admission and asked.needs_outbox:
-            draft = _failed(draft.findings, asked, Failure.event_not_stored())
-            reply = _reply(asked, draft)
+            draft = deciding.failed(draft.findings, asked, Failure.event_not_stored())
+            reply = deciding.reply(asked, draft)
             self._in_background(self._telling.take_back(asked, draft))
         self._telling.count(draft)
         return reply
@@ -185,7 +252,7 @@ class Gate:
         return reply
 
     async def _told_unanswered(self, asked: Asked) -> None:
-        findings = await _settled(asked, await asked.rules.judging.known(asked.workload.places))
+        findings = await deciding.settled(asked, await asked.rules.judging.known(asked.workload.places))
         failure = Failure.unreadable(asked.problem) if asked.problem else None
         decision = decide(
             findings, asked.mode, never_block=asked.never_block, failure=failure, notices=asked.workload.notices
@@ -194,8 +261,10 @@ class Gate:
         await self._store(asked, draft)
         self._telling.count(draft)
 
-    async def _store(self, asked: Asked, draft: Draft, first: NewEvent | None = None) -> bool:
-        is_stored = await self._telling.store(asked, draft, first)
+    async def _store(
+        self, asked: Asked, draft: Draft, first: NewEvent | None = None, appending: Later | None = None
+    ) -> bool:
+        is_stored = await self._telling.store(asked, draft, first, appending)
         if not is_stored and asked.told.is_corrected:
             self._in_background(self._telling.tell_hearers(asked))
         return is_stored
@@ -212,52 +281,16 @@ class Gate:
             log.error("telling_failed", exc_info=error)
 
 
-async def decided(asked: Asked) -> Draft:
-    """What is decided about a request that brings images."""
-    if asked.problem:
-        return _failed((), asked, Failure.unreadable(asked.problem))
-    return await breaking.broken(asked, await _judged(asked))
-
-
-async def _judged(asked: Asked) -> Draft:
-    """What follows from its images: as it was decided before, while that holds."""
-    workload, decisions = asked.workload, asked.rules.decisions
-    namespace = asked.request.namespace
-    exempt_in = namespace if asked.rules.exemptions.concern(namespace) else None
-    key = Alike(workload.places, workload.notices, asked.mode, asked.never_block, exempt_in)
-    if (remembered := decisions.get(key)) is not None:
-        return remembered
-    found = await _found(asked, is_recent_enough=not asked.blocks)
-    findings = await _settled(asked, found.findings)
-    decision = decide(findings, asked.mode, never_block=asked.never_block, notices=workload.notices)
-    draft = Draft(decision, findings)
-    if found.lasting is not None:
-        decisions.put(key, draft, found.lasting.both(exempting.lasting(findings)), workload.cost)
-    return draft
-
-
-async def _settled(asked: Asked, findings: Sequence[Finding]) -> list[Finding]:
-    """What was found out about the images, and what else holds for them: pins that are missing, and exemptions."""
-    return await exempting.exempt(asked, await pinning.held_against(asked, findings))
-
-
-async def _found(asked: Asked, *, is_recent_enough: bool = False) -> Found:
-    places, times, asker = asked.workload.places, asked.times, Asker(asked.request.namespace, asked.request.dry_run)
-    return await asked.rules.judging.findings(
-        places, times.came, times.deadline, asker, is_recent_enough=is_recent_enough
-    )
-
-
-def _reply(asked: Asked, draft: Draft) -> bytes:
-    decision, uid = draft.decision, asked.request.uid
-    return review.reply(
-        uid,
-        allowed=decision.outcome is not RequestOutcome.REJECTED,
-        message=decision.refusal,
-        warnings=decision.warnings,
-        audit={**draft.audit, "event-id": event_id(asked.rules.origin.cluster, uid)},
-    )
-
-
-def _failed(findings: Sequence[Finding], asked: Asked, failure: Failure) -> Draft:
-    return Draft(decide(findings, asked.mode, never_block=asked.never_block, failure=failure), findings)
+def _asked(  # noqa: PLR0913 - all that is known of a request that was read
+    rules: GateRules,
+    request: AdmissionRequest,
+    workload: Workload,
+    times: Times,
+    *,
+    label: Mode | None,
+    began: float,
+    problem: str = "",
+) -> Asked:
+    mode, never_block = rules.mode(request.namespace, label)
+    workload, claim = breaking.claimed(rules, request, workload)
+    return Asked(request, workload, rules, mode, never_block or workload.never_blocks, times, began, problem, claim)

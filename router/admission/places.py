@@ -69,6 +69,8 @@ class Taking:
     def take(self, spec: shapes.PodSpec, pointer: str) -> Steps[None]:
         """The images of one specification."""
         for name, key, kind in LISTS:
+            if not (entries := getattr(spec, name)):
+                continue
             self._index = 0
 
             def container(entry: shapes.Container | None, key: str = key, kind: str = kind) -> None:
@@ -76,7 +78,7 @@ class Taking:
                 self._add(named.name, kind, named.image, f"{pointer}/{key}/{self._index}/image")
                 self._index += 1
 
-            yield from read_entries(getattr(spec, name), shapes.Container, container)
+            yield from read_entries(entries, shapes.Container, container)
         self._index = 0
 
         def volume(entry: shapes.Volume | None) -> None:

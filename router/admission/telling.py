@@ -54,6 +54,7 @@ from router.events import (
     unreadable_event,
 )
 from router.outbox import Intake, NewEvent
+from router.outbox.posting import Later, Post, Told, posting
 from router.routing import Routed
 from router.telemetry.logs import logger, write_event
 from router.verdict import RequestOutcome, Severity
@@ -72,8 +73,12 @@ HEARING = 5.0
 class EventRecorder:
     """Makes events and has them stored."""
 
-    def __init__(self, outbox: Intake, observer: Observer, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, outbox: Intake, observer: Observer, *, post: Post | None = None, now: Callable[[], float] = time.time
+    ) -> None:
+        """`post` posts events to the same outbox, where it has a way of its own."""
         self._outbox = outbox
+        self._post = posting(outbox) if post is None else post
         self._observer = observer
         self._now = now
 
@@ -91,15 +96,29 @@ class EventRecorder:
         given = await asked.rules.receipts(event.body, event.id, wanted, asked.times.deadline)
         return replace(event, delivered_to=tuple(given)), [name for name in wanted if name not in given]
 
-    async def store(self, asked: Asked, draft: Draft, first: NewEvent | None = None) -> bool:
+    def post(self, asked: Asked, draft: Draft, told: Told) -> NewEvent:
+        """Have the event stored without waiting; whoever is told that it takes longer goes on by `store`."""
+        event = self._new(asked, draft)
+        asked.told.add(event, event.destinations)
+        self._post(event, told)
+        return event
+
+    def stored(self, draft: Draft) -> None:
+        """A posted event is durable: count it, and its decision."""
+        self._counted(self._observer.stored)
+        self.count(draft)
+
+    async def store(
+        self, asked: Asked, draft: Draft, first: NewEvent | None = None, appending: Later | None = None
+    ) -> bool:
         """Whether the event is durable now; if not, the whole of it is in the log, unless it does not hold then.
 
-        `first` is the event if it was told already.
+        `first` is the event if it was told already, or posted; `appending` what was said of it then.
         """
         needs_outbox = draft.is_admission and asked.needs_outbox
         is_awaited = draft.decision.outcome is not RequestOutcome.UNANSWERED
         until = asked.times.store_by if is_awaited else asyncio.get_running_loop().time() + PATIENCE
-        return await self._store(asked, draft, first, until, is_logged=not needs_outbox)
+        return await self._store(asked, draft, first, until, is_logged=not needs_outbox, appending=appending)
 
     async def take_back(self, asked: Asked, draft: Draft) -> None:
         """Tell this decision in place of the one whose event was not durable in time, rule (7)."""
@@ -126,14 +145,21 @@ class EventRecorder:
             return False
 
     async def _store(
-        self, asked: Asked, draft: Draft, first: NewEvent | None, until: float, *, is_logged: bool
+        self,
+        asked: Asked,
+        draft: Draft,
+        first: NewEvent | None,
+        until: float,
+        *,
+        is_logged: bool,
+        appending: Later | None = None,
     ) -> bool:
         new = first
         try:
             new = new or self._new(asked, draft)
             asked.told.add(new, new.destinations)
             async with asyncio.timeout_at(until):
-                await self._outbox.append(new)
+                await (self._outbox.append(new) if appending is None else appending())
         except Exception as error:  # noqa: BLE001 - (3): what is neither stored nor in the log is lost
             if is_logged or new is None:
                 bare = {"uid": asked.request.uid, "decision": asdict(draft.decision)}

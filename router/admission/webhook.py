@@ -34,6 +34,7 @@ from router.admission.deadlines import LARGEST_KEPT, Allowance, allowance
 from router.admission.gate import Gate
 from router.admission.observer import Observer
 from router.admission.paths import PATHS, Call, Endpoint
+from router.admission.prompt import PromptAnswers
 from router.admission.receiving import (
     BEGINNING,
     KEPT_FOR_TINY,
@@ -105,6 +106,8 @@ class Webhook:
         self._receiving = Receiving(Room(ROOM // share, KEPT_FOR_TINY // share), Slots(max(1, SLOTS // share)))
         self._seldom = Seldom()
         self._judging = Room(JUDGING_ROOM // share, JUDGING_ROOM // 4 // share, WAITING_ROOM // share)
+        self.at_once = PromptAnswers(gate, self._judging, observer).answer
+        """Answers what is known at once, for a server that asks for that first."""
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
         """The answer to any request; for a server without routes of its own, since there are few paths."""

@@ -24,6 +24,7 @@ from router.assembly.observing import MetricsObserver
 from router.assembly.opening import open_files
 from router.assembly.tending import Tending
 from router.outbox import Intake
+from router.outbox.posting import Post
 from router.pem import Pair
 from router.server.limits import WEBHOOK
 from router.server.listening import Listener
@@ -44,12 +45,21 @@ class GateHalf:
         replica: The name of this product among those of its cluster.
         tending: Keeps what goes on beside requests.
         gates: How many gates there are: each gets its share of what all of them may hold.
+        post: Posts events to the same intake, where it has a way of its own.
     """
 
     def __init__(
-        self, intake: Intake, observing: MetricsObserver, replica: str, tending: Tending, *, gates: int = 1
+        self,
+        intake: Intake,
+        observing: MetricsObserver,
+        replica: str,
+        tending: Tending,
+        *,
+        gates: int = 1,
+        post: Post | None = None,
     ) -> None:
         self._intake = intake
+        self._post = post
         self._observing = observing
         self._replica = replica
         self._tending = tending
@@ -78,7 +88,8 @@ class GateHalf:
     async def listen(self, sockets: Sequence[socket.socket]) -> None:
         """Answer on these sockets, which are listening already; after the first `commit`."""
         first = self._deciding
-        gate = self._gate = Gate(first.rules, EventRecorder(self._intake, self._observing), self._observing)
+        telling = EventRecorder(self._intake, self._observing, post=self._post)
+        gate = self._gate = Gate(first.rules, telling, self._observing)
         self._unreadable = UnreadableBodies(gate.unreadable)
         webhook = Webhook(gate, first.settings.webhook.max_body, self._observing, self._unreadable, share=self._gates)
         most = min(WEBHOOK.most // self._gates, open_files() // 2)
@@ -87,6 +98,7 @@ class GateHalf:
             sockets,
             self._observing,
             entrance=lambda: self._deciding.entrance,
+            prompt=webhook.at_once,
             limits=dataclasses.replace(WEBHOOK, most=most),
         )
         await self._listener.start()

@@ -39,7 +39,9 @@ class GateWork:
     ) -> None:
         self._line = Line(introduction.keeper)
         intake = RemoteIntake(self._line)
-        self._half = GateHalf(intake, observing, introduction.replica, tending, gates=introduction.gates)
+        self._half = GateHalf(
+            intake, observing, introduction.replica, tending, gates=introduction.gates, post=intake.post
+        )
         self._tending = tending
         self._sockets = sockets
         self._prepared: Deciding | None = None

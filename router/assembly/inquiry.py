@@ -24,9 +24,10 @@ from dataclasses import dataclass, field
 from router import __version__
 from router.admission import exempting
 from router.admission.asked import Asked, GateRules, Times
+from router.admission.deciding import decided
 from router.admission.decisions import Decisions
 from router.admission.draft import Draft
-from router.admission.gate import Gate, decided
+from router.admission.gate import Gate
 from router.admission.judging import ImageJudge
 from router.admission.review import read_review
 from router.admission.telling import EventRecorder

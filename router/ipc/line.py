@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from router.ipc.peer import Peer, PeerGoneError, PeerRefusedError
+from router.ipc.peer import Answered, Peer, PeerGoneError, PeerRefusedError
 
 FIRST_WAIT, LONGEST_WAIT = 0.02, 0.2
 """Seconds between two attempts to connect."""
@@ -47,6 +47,10 @@ class Line:
             peer = await self._connected()
             with contextlib.suppress(PeerGoneError):
                 return await peer.ask(topic, body)
+
+    def put(self, topic: str, body: bytes, answered: Answered) -> bool:
+        """Ask without waiting, once: `router.ipc.peer.Peer.put`. Who gets no answer may `ask` again."""
+        return self._peer is not None and self._peer.put(topic, body, answered)
 
     async def close(self) -> None:
         """End the line; who still waits fails with PeerGoneError."""

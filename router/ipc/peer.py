@@ -19,6 +19,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias, cast
 
 from router.errors import GatecrierError
@@ -48,9 +49,13 @@ class PeerRefusedError(PeerError):
     """The process could not do what it was asked; the text says why."""
 
 
+Answered: TypeAlias = Callable[["bytes | PeerError"], None]
+"""Told the answer, or why there is none; quick, and raises nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
-    answer: asyncio.Future[bytes]
+    answered: Answered
     size: int
 
 
@@ -94,13 +99,20 @@ class Peer(asyncio.Protocol):
         await self._room(size)
         if self._has_ended:
             raise PeerGoneError("the process that is to be asked has ended")
-        self._last += 1
-        number = self._last
-        question = _Question(self._loop.create_future(), size)
-        self._questions[number] = question
-        self._unanswered += size
-        self._send(Frame(Kind.QUESTION, number, topic, body))
-        return await question.answer
+        answer: asyncio.Future[bytes] = self._loop.create_future()
+        self._put(topic, body, size, partial(_settle, answer))
+        return await answer
+
+    def put(self, topic: str, body: bytes, answered: Answered) -> bool:
+        """Ask without waiting; whether that was possible: else there is no room, or nobody to be asked.
+
+        `answered` is told once, later: the answer, or PeerGoneError or PeerRefusedError.
+        """
+        size = len(body) + len(topic)
+        if self._has_ended or self._queue or not self._has_room(size):
+            return False
+        self._put(topic, body, size, answered)
+        return True
 
     def tell(self, topic: str, body: bytes = b"") -> bool:
         """Say something that wants no answer; whether it was sent: the connection has ended, or nobody reads it."""
@@ -145,15 +157,23 @@ class Peer(asyncio.Protocol):
         """Part of asyncio's protocol."""
         self._has_ended = True
         gone = PeerGoneError("the process that was asked has ended" + (f": {exc}" if exc else ""))
-        for question in self._questions.values():
-            _fail(question.answer, gone)
-        self._questions.clear()
+        questions, self._questions = self._questions, {}
+        for question in questions.values():
+            question.answered(gone)
         while self._queue:
-            _fail(self._queue.popleft(), gone)
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_exception(gone)
         for work in self._work:
             work.cancel()
         if self._on_end is not None:
             self._on_end()
+
+    def _put(self, topic: str, body: bytes, size: int, answered: Answered) -> None:
+        self._last += 1
+        self._questions[self._last] = _Question(answered, size)
+        self._unanswered += size
+        self._send(Frame(Kind.QUESTION, self._last, topic, body))
 
     async def _room(self, size: int) -> None:
         if self._has_ended or (not self._queue and self._has_room(size)):
@@ -190,12 +210,8 @@ class Peer(asyncio.Protocol):
                 if question is None:
                     raise FrameError("an answer that nobody asked for")
                 self._unanswered -= question.size
-                if question.answer.done():
-                    pass  # given up
-                elif frame.kind is Kind.ANSWER:
-                    question.answer.set_result(frame.body)
-                else:
-                    question.answer.set_exception(PeerRefusedError(frame.body.decode("utf-8", "replace")))
+                is_answer = frame.kind is Kind.ANSWER
+                question.answered(frame.body if is_answer else PeerRefusedError(frame.body.decode("utf-8", "replace")))
                 self._admit()
 
     def _answered(self, frame: Frame, work: asyncio.Future[bytes]) -> None:
@@ -226,6 +242,10 @@ class Peer(asyncio.Protocol):
             self._transport.writelines(outgoing)
 
 
-def _fail(future: asyncio.Future[bytes] | asyncio.Future[None], error: PeerGoneError) -> None:
-    if not future.done():
-        future.set_exception(error)
+def _settle(answer: asyncio.Future[bytes], said: bytes | PeerError) -> None:
+    if answer.done():
+        pass  # given up
+    elif isinstance(said, PeerError):
+        answer.set_exception(said)
+    else:
+        answer.set_result(said)

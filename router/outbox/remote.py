@@ -1,34 +1,53 @@
 """The intake of an outbox that another process has.
 
-Whoever appends asks over a line, as often as that process dies meanwhile: appending twice and withdrawing twice are as
-good as once (`router.outbox.protocol`, rules 2 and 9), so that whoever does not know whether it was done asks again.
+Rules:
+(1) Whoever appends asks over a line, as often as that process dies meanwhile: appending twice and withdrawing twice are
+    as good as once (`router.outbox.protocol`, rules 2 and 9), so that whoever does not know whether it was done asks
+    again.
+(2) What is posted within one turn of the loop is one question, up to `TOGETHER` bytes, and has one answer: what became
+    of each. It is asked once; where there is no answer, whoever waits asks again as (1) says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
 from router.errors import OutboxError
-from router.ipc import Line, PeerError
+from router.ipc import Line, PeerError, PeerGoneError
+from router.outbox.posting import MOMENT, Told
 from router.outbox.protocol import Intake, NewEvent, Number
 
-APPEND, WITHDRAW = "append", "withdraw"
+APPEND, APPEND_ALL, WITHDRAW = "append", "append_all", "withdraw"
 """Topics of the questions."""
+TOGETHER = 2**20
+"""Bytes of events that are asked about together, but for the last of them."""
 
 _pack = msgspec.msgpack.Encoder().encode
 _event = msgspec.msgpack.Decoder(NewEvent).decode
+_events = msgspec.msgpack.Decoder(list[NewEvent]).decode
 _number = msgspec.msgpack.Decoder(Number).decode
 _ids = msgspec.msgpack.Decoder(frozenset[str]).decode
+_problems = msgspec.msgpack.Decoder(list[str]).decode
+
+
+class _Posted(NamedTuple):
+    event: NewEvent
+    told: Told
 
 
 class RemoteIntake:
-    """Implements `Intake` by asking the process behind a line."""
+    """Implements `Intake`, and `Post`, by asking the process behind a line."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self._posted: list[_Posted] = []
+        self._size = 0
 
     async def append(self, event: NewEvent) -> Number:
         """Store an event and its deliveries; returns its number once it is durable."""
@@ -38,11 +57,70 @@ class RemoteIntake:
         """Take back events that were given up; returns the ids of which nothing is stored now."""
         return _ids(await self._asked(WITHDRAW, _pack(list(ids))))
 
+    def post(self, event: NewEvent, told: Told) -> None:
+        """Store an event together with others; `told` is told as `router.outbox.posting` says."""
+        if not self._posted:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._posted.append(_Posted(event, told))
+        self._size += len(event.body)
+        if self._size > TOGETHER:
+            asyncio.get_running_loop().call_soon(self._send, self._taken())
+
+    def _taken(self) -> Sequence[_Posted]:
+        posted, self._posted, self._size = self._posted, [], 0
+        return posted
+
+    def _send(self, posted: Sequence[_Posted] = ()) -> None:
+        if posted := posted or self._taken():
+            _Sent(self._line, posted, self.append)
+
     async def _asked(self, topic: str, body: bytes) -> bytes:
         try:
             return await self._line.ask(topic, body)
         except PeerError as error:
             raise OutboxError(str(error)) from error
+
+
+class _Sent:
+    """Events that were sent together, until it is known what became of them."""
+
+    def __init__(self, line: Line, posted: Sequence[_Posted], append: Callable[[NewEvent], Awaitable[object]]) -> None:
+        self._posted = posted
+        self._append = append
+        self._late: Sequence[asyncio.Future[str | None]] = ()
+        self._timer = asyncio.get_running_loop().call_later(MOMENT, self._is_late)
+        if not line.put(APPEND_ALL, _pack([one.event for one in posted]), self._answered):
+            self._answered(PeerGoneError("it was not asked"))
+
+    def _is_late(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._late = [loop.create_future() for _ in self._posted]
+        for one, future in zip(self._posted, self._late, strict=True):
+            one.told(partial(self._waited, one.event, future))
+
+    async def _waited(self, event: NewEvent, future: asyncio.Future[str | None]) -> None:
+        await self._known(event, await future)
+
+    async def _known(self, event: NewEvent, problem: str | None) -> None:
+        if problem is None:
+            await self._append(event)
+        elif problem:
+            raise OutboxError(problem)
+
+    def _answered(self, said: bytes | PeerError) -> None:
+        self._timer.cancel()
+        problems: Sequence[str | None]  # empty: it is durable; None: whoever was asked has gone
+        if isinstance(said, PeerError):
+            problems = [None if isinstance(said, PeerGoneError) else str(said)] * len(self._posted)
+        else:
+            problems = _problems(said)
+        if self._late:
+            for future, problem in zip(self._late, problems, strict=True):
+                if not future.done():  # else whoever waited has gone
+                    future.set_result(problem)
+            return
+        for one, problem in zip(self._posted, problems, strict=True):
+            one.told(None if problem == "" else partial(self._known, one.event, problem))
 
 
 def answers(intake: Intake) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:
@@ -51,7 +129,13 @@ def answers(intake: Intake) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]
     async def append(body: bytes) -> bytes:
         return _pack(await intake.append(_event(body)))
 
+    async def append_all(body: bytes) -> bytes:
+        stored = await asyncio.gather(*map(intake.append, _events(body)), return_exceptions=True)
+        if defects := [one for one in stored if isinstance(one, BaseException) and not isinstance(one, OutboxError)]:
+            raise defects[0]
+        return _pack([str(one) or type(one).__name__ if isinstance(one, OutboxError) else "" for one in stored])
+
     async def withdraw(body: bytes) -> bytes:
         return _pack(await intake.withdraw(_ids(body)))
 
-    return {APPEND: append, WITHDRAW: withdraw}
+    return {APPEND: append, APPEND_ALL: append_all, WITHDRAW: withdraw}

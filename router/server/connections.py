@@ -52,7 +52,8 @@ class Connections:
         self._handshakes: dict[Connection, asyncio.Task[None]] = {}
         self._working = 0
         self._refused_until: dict[str, float] = {}
-        self._is_leaving = False
+        self.is_leaving = False
+        """Whether each answer is its connection's last."""
         self._is_closed = False
         self._quiet = asyncio.Event()
         self._seldom = Seldom(clock=self._loop.time)
@@ -114,14 +115,14 @@ class Connections:
             try:
                 response = await (self._not_admitted(connection) if connection.refusal else application(request))
             except web.HTTPException as error:
-                if self._is_leaving or connection.is_last:
+                if self.is_leaving or connection.is_last:
                     error.force_close()
                 raise
             finally:
                 self._working -= 1
                 connection.finish(request)
                 self._look()
-            if self._is_leaving or connection.is_last:
+            if self.is_leaving or connection.is_last:
                 response.force_close()
             return response
 
@@ -220,11 +221,11 @@ class Connections:
 
     def say_goodbye(self) -> None:
         """Let each answer be its connection's last."""
-        self._is_leaving = True
+        self.is_leaving = True
 
     async def close(self, within: float) -> None:
         """Let nobody new in, close the silent, wait for those in hand for so many seconds, then end them."""
-        self._is_leaving = self._is_closed = True
+        self.is_leaving = self._is_closed = True
         for handshake in list(self._handshakes.values()):
             handshake.cancel()
         for connection in list(self._all):

@@ -24,6 +24,7 @@ from aiohttp import web
 from router.fields import ListenAddress
 from router.server.connection import Connection
 from router.server.connections import Answering, Connections
+from router.server.direct import DirectConnection, Prompt
 from router.server.entrance import Entrance
 from router.server.limits import WEBHOOK, Limits
 from router.server.observer import Observer
@@ -47,15 +48,17 @@ class Listener:
 
     Args:
         served: An application, or a handler of every request: cheaper where there are few paths.
+        prompt: Answers what is known at once, before `served` is asked.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a listener has these independent parts
         self,
         served: web.Application | Answering,
         address: ListenAddress | Sequence[socket.socket],
         observer: Observer,
         *,
         entrance: Callable[[], Entrance] | None = None,
+        prompt: Prompt | None = None,
         limits: Limits = WEBHOOK,
         sweep: float = SWEEP,
     ) -> None:
@@ -70,6 +73,7 @@ class Listener:
         )
         self._address = address
         self._entrance = entrance
+        self._prompt = prompt
         self._observer = observer
         self._sweep_every = sweep
         self._sockets: list[socket.socket] = []
@@ -135,10 +139,15 @@ class Listener:
                 continue
             accepted.setblocking(False)
             self._untouched.add(accepted)
-            connection = Connection(self.connections, self._server, address)
+            connection = self._connection(address)
             task = self._loop.create_task(self._shake_hands(accepted, connection, address))
             self.connections.shaking(connection, task)
             task.add_done_callback(partial(self._forget, accepted))
+
+    def _connection(self, peer: str) -> Connection:
+        if self._prompt is None:
+            return Connection(self.connections, self._server, peer)
+        return DirectConnection(self.connections, self._server, peer, self._prompt)
 
     def _forget(self, accepted: socket.socket, _: asyncio.Task[None]) -> None:
         # A socket that asyncio has seen is closed by its transport, and by nobody else: its number may be another's.

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from router import slices
-from router.admission import draft, pinning, telling
+from router.admission import deciding, draft, pinning, telling
 from router.admission import gate as gate_module
 from router.admission.asked import Asked
 from router.admission.judging import ImageJudge
@@ -469,7 +469,7 @@ STAGES = [
     (ImageJudge, "_judged"),
     (ImageJudge, "_finding"),
     (pinning, "held_against"),
-    (gate_module, "decide"),
+    (deciding, "decide"),
     (draft, "audit_annotations"),
     (telling, "decision_event"),
     (telling, "encode"),

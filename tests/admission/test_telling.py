@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema  # type: ignore[import-untyped]  # it has no types
 import pytest
 
-from router.admission import gate as gate_module
+from router.admission import deciding
 from router.admission.unreadable import Unreadable
 from router.events import CloudEvent, event_id, event_schema
 from router.routing import RouteSettings
@@ -122,7 +122,7 @@ async def test_a_mistake_of_ours_after_somebody_was_told_is_told_to_him_too(monk
     def broken(*_: object) -> bytes:
         raise RuntimeError("injected")
 
-    monkeypatch.setattr(gate_module, "_reply", broken)
+    monkeypatch.setattr(deciding, "reply", broken)
     answer = await made.ask(pod(WEB))
 
     (event,) = made.outbox.events

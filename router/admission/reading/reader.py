@@ -109,7 +109,7 @@ def read_texts(raw: msgspec.Raw, most: int) -> Steps[list[str]]:
 
 
 def _has_few_entries(data: bytes) -> bool:
-    return data.count(b"{") <= OBJECTS_AT_ONCE and data.count(b",") <= ENTRIES_AT_ONCE
+    return len(data) <= OBJECTS_AT_ONCE or (data.count(b"{") <= OBJECTS_AT_ONCE and data.count(b",") <= ENTRIES_AT_ONCE)
 
 
 def _is_fast(data: memoryview) -> bool:

@@ -1,0 +1,80 @@
+"""What is decided about a request that was read, and the reply that tells it; in the order that the gate's rules say.
+
+Nothing is told here, and nothing stored: `router.admission.gate` does both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from router.admission import breaking, exempting, pinning, review
+from router.admission.asked import Asked
+from router.admission.decisions import Alike
+from router.admission.draft import Draft
+from router.admission.judging import Found
+from router.decision import Failure, Finding, decide
+from router.events import event_id
+from router.verdict import RequestOutcome
+from router.verification import Asker
+
+
+async def decided(asked: Asked) -> Draft:
+    """What is decided about a request that brings images."""
+    if asked.problem:
+        return failed((), asked, Failure.unreadable(asked.problem))
+    return await breaking.broken(asked, await _judged(asked))
+
+
+async def _judged(asked: Asked) -> Draft:
+    """What follows from its images: as it was decided before, while that holds."""
+    if (known_before := remembered(asked)) is not None:
+        return known_before
+    workload = asked.workload
+    known = await found(asked, is_recent_enough=not asked.blocks)
+    findings = await settled(asked, known.findings)
+    decision = decide(findings, asked.mode, never_block=asked.never_block, notices=workload.notices)
+    draft = Draft(decision, findings)
+    if known.lasting is not None:
+        asked.rules.decisions.put(_alike(asked), draft, known.lasting.both(exempting.lasting(findings)), workload.cost)
+    return draft
+
+
+def remembered(asked: Asked) -> Draft | None:
+    """What was decided before about a request that is decided alike, while that holds."""
+    return asked.rules.decisions.get(_alike(asked))
+
+
+def _alike(asked: Asked) -> Alike:
+    workload, namespace = asked.workload, asked.request.namespace
+    exempt_in = namespace if asked.rules.exemptions.concern(namespace) else None
+    return Alike(workload.places, workload.notices, asked.mode, asked.never_block, exempt_in)
+
+
+async def settled(asked: Asked, findings: Sequence[Finding]) -> list[Finding]:
+    """What was found out about the images, and what else holds for them: pins that are missing, and exemptions."""
+    return await exempting.exempt(asked, await pinning.held_against(asked, findings))
+
+
+async def found(asked: Asked, *, is_recent_enough: bool = False) -> Found:
+    """What is found out about its images."""
+    places, times, asker = asked.workload.places, asked.times, Asker(asked.request.namespace, asked.request.dry_run)
+    return await asked.rules.judging.findings(
+        places, times.came, times.deadline, asker, is_recent_enough=is_recent_enough
+    )
+
+
+def reply(asked: Asked, draft: Draft) -> bytes:
+    """The reply that tells this decision."""
+    decision, uid = draft.decision, asked.request.uid
+    return review.reply(
+        uid,
+        allowed=decision.outcome is not RequestOutcome.REJECTED,
+        message=decision.refusal,
+        warnings=decision.warnings,
+        audit={**draft.audit, "event-id": event_id(asked.rules.origin.cluster, uid)},
+    )
+
+
+def failed(findings: Sequence[Finding], asked: Asked, failure: Failure) -> Draft:
+    """What is decided where something failed that has to do with no image."""
+    return Draft(decide(findings, asked.mode, never_block=asked.never_block, failure=failure), findings)
