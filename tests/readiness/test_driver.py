@@ -191,7 +191,7 @@ async def test_another_replica_than_the_collector_beats_and_judges_nothing(stage
     beaten: list[float] = []
     driver = ReadinessDriver(
         stage.outbox,
-        stage.counted,
+        stage.counted.namespaces,
         judges=False,
         beaten=lambda: beaten.append(stage.of_day),
         time_of_day=lambda: stage.of_day,
