@@ -9,6 +9,8 @@
    mistakes lets them choose anew: GATECRIER_EXPLORE=1.
 4. A test begins with a plain log, and what it writes belongs to its own output.
 5. What collecting has made stays till the end: no collection of garbage looks through it again.
+6. Tests of whole programs go first, in one worker: while it waits for them the others work, it alone starts a real API
+   server, and what is left at the end are short tests, of which nobody waits for one.
 """
 
 from __future__ import annotations
@@ -24,19 +26,31 @@ from hypothesis import HealthCheck, settings
 from router.telemetry import logs
 from tests.simulators.kube_apiserver import ApiServer, started
 from tests.simulators.log import Log, collected
-from tests.surroundings import log_plainly, trust_nobody
+from tests.surroundings import log_plainly, trust_nobody, write_in_memory
 
 trust_nobody()
+write_in_memory()
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("exploring", settings.get_profile("any machine"), derandomize=False)
 settings.load_profile("exploring" if "GATECRIER_EXPLORE" in os.environ else "any machine")
 
 
+_LONG = frozenset({"chart", "journeys", "packaging", "siege", "test_following.py", "test_leaving.py"})
+"""Folders and modules whose tests start programs and wait for them."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave properties unmeasured."""
+    """Leave properties unmeasured (2), and put first what is about whole programs (6)."""
     for item in items:
         if isinstance(item, pytest.Function) and getattr(item.function, "is_hypothesis_test", False):
             item.add_marker(pytest.mark.no_cover)
+    items.sort(key=lambda item: not _is_long(item))
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and (
+        item.path.parent.name in _LONG or item.path.name in _LONG or "api_server" in item.fixturenames
+    )
 
 
 def pytest_collection_finish() -> None:

@@ -14,6 +14,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from cryptography import x509
 from msgspec import Struct
@@ -151,6 +152,12 @@ def _held(found: Mapping[str, bytes | None], prefix: str) -> Held | None:
     authority = found.get(f"{prefix}ca.crt")
     if not certificate or not key or not authority:
         return None
+    return _checked(certificate, key, authority)
+
+
+@lru_cache(maxsize=2)
+def _checked(certificate: bytes, key: bytes, authority: bytes) -> Held | None:
+    """What is sound, read again only where it has changed: each look finds the same two for months."""
     held = Held(Pair(certificate, key), authority)
     try:
         held.check()

@@ -6,8 +6,10 @@ not there.
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +32,26 @@ needs_helm = pytest.mark.skipif(
 def helm(*arguments: str | Path, values: Mapping[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
     """Run it, with an image and these values on standard input."""
     command = [program("helm") or "helm", *map(str, arguments), "--values", "-"]
-    given = yaml.safe_dump({"image": IMAGE, **(values or {})})
+    given = json.dumps({"image": IMAGE, **(values or {})})  # which is YAML
     return subprocess.run(command, input=given, capture_output=True, text=True, timeout=120, check=False)
+
+
+@cache
+def _rendered(release: str, values: str, *, hooks: bool) -> str:
+    """What the chart makes of values as JSON: always the same, as it asks no cluster, so Helm is started once."""
+    done = helm(
+        *("template", release, CHART, "--namespace", "gatecrier", "--kube-version", "1.35.0"),
+        *(() if hooks else ("--no-hooks",)),
+        values=json.loads(values),
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def rendered(values: Mapping[str, Any] | None = None, *, release: str = "gatecrier", hooks: bool = False) -> list[Json]:
     """Every object that the chart makes of these values, hooks only where they are asked for."""
-    done = helm(
-        *("template", release, CHART, "--namespace", "gatecrier", "--kube-version", "1.35.0"),
-        *(() if hooks else ("--no-hooks",)),
-        values=values,
-    )
-    assert done.returncode == 0, done.stderr
-    return [found for found in yaml.safe_load_all(done.stdout) if found]
+    text = _rendered(release, json.dumps(values or {}), hooks=hooks)
+    return [found for found in yaml.load_all(text, Loader=yaml.CSafeLoader) if found]
 
 
 def refusal(values: Mapping[str, Any]) -> str:

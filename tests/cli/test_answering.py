@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,25 +58,33 @@ def said(capsys: Captured, *arguments: str) -> tuple[int, str, str]:
     return code, out, err
 
 
-@pytest.fixture
-def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which every example means something: an event "ID" waits for "slack", and there is a manifest."""
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path_factory.mktemp("prepared")
     Place(
-        tmp_path,
+        folder,
         destinations=[{"name": "slack", "kind": "file", "path": "events.jsonl"}],
         routes={"destinations": ["slack"]},
     )
     manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"image": "a"}]}}
-    (tmp_path / "deploy").mkdir()
-    (tmp_path / "deploy" / "a.json").write_text(json.dumps(manifest))
+    (folder / "deploy").mkdir()
+    (folder / "deploy" / "a.json").write_text(json.dumps(manifest))
 
     async def fill() -> None:
-        outbox = await SqliteOutbox.open(tmp_path / "outbox.db", "replica-1", time_of_day=lambda: NOW)
+        outbox = await SqliteOutbox.open(folder / "outbox.db", "replica-1", time_of_day=lambda: NOW)
         await outbox.append(NewEvent("ID", an_event("ID"), NOW, ("slack",)))
         await outbox.close()
 
     asyncio.run(fill())
+    return folder
+
+
+@pytest.fixture
+def _place(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of it for each test, in which it is."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
 
 
 def test_who_answers_programs_does_it_in_both_forms() -> None:

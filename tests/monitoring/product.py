@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ _EXACT = re.compile(r"([a-z_]+)\s*!?=\s*\"([^\"]*)\"")
 _MATCHED = re.compile(r"([a-z_]+)\s*(?:=~|!~|!=|=)\s*\"")
 
 
-@lru_cache(maxsize=1)
+@cache
 def series() -> Mapping[tuple[str, tuple[tuple[str, str], ...]], str]:
     """The type of every series of a product with one destination, by name and labels."""
     metrics = create("1.2.3")
@@ -47,6 +48,7 @@ def series() -> Mapping[tuple[str, tuple[tuple[str, str], ...]], str]:
     }
 
 
+@cache
 def labels() -> Mapping[str, frozenset[str]]:
     """The labels of each metric."""
     found: dict[str, frozenset[str]] = {}
@@ -81,6 +83,7 @@ class Alert(NamedTuple):
     annotations: Mapping[str, str]
 
 
+@cache
 def alerts() -> Sequence[Alert]:
     """Every alert of the file."""
     rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
@@ -123,6 +126,6 @@ def faults(folder: Path, tests: Sequence[Mapping[str, object]], rules: Path | No
     """What promtool says is wrong with these tests of rules; empty where nothing is."""
     path = folder / "tests.yaml"
     files = [] if rules is None else [str(rules)]
-    path.write_text(yaml.safe_dump({"rule_files": files, "evaluation_interval": "1m", "tests": [*tests]}))
+    path.write_text(json.dumps({"rule_files": files, "evaluation_interval": "1m", "tests": [*tests]}))  # which is YAML
     done = promtool("test", "rules", str(path))
     return "" if done.returncode == 0 else done.stdout + done.stderr

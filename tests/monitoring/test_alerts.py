@@ -78,6 +78,8 @@ QUIET: list[Mapping[str, str]] = [
     answered(99),
 ]
 """What is no reason to call anybody, near what is."""
+READ = frozenset[str]().union(*(named(alert.expression)[0] for alert in alerts()))
+"""The metrics that alerts are made of: no other makes one fire."""
 OF_CAUSE = {found[1]: alert.name for alert in alerts() if (found := re.search(r'cause="(\w+)"', alert.expression))}
 """The alerts that are made of causes."""
 
@@ -95,7 +97,8 @@ def expecting(firing: str | None, values: Mapping[str, str], *, at: str = AT, mi
                 "exp_samples": samples,
             }
         )
-    return {"interval": f"{minutes}m", "input_series": scraped(values), "promql_expr_test": expected}
+    series = [one for one in scraped(values) if one["series"].partition("{")[0] in READ]
+    return {"interval": f"{minutes}m", "input_series": series, "promql_expr_test": expected}
 
 
 def changed(change: Mapping[str, str]) -> Mapping[str, str]:
@@ -116,14 +119,24 @@ def test_the_rules_are_rules() -> None:
     assert len({alert.name for alert in alerts()}) == len(alerts())
 
 
+@pytest.fixture(scope="module")
+def all_faults(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of all stories below at once: promtool takes longer to start than to look at one."""
+    stories = [expecting(name, changed(change)) for name, change in FIRING]
+    quiet = [expecting(None, changed(change)) for change in QUIET]
+    return faults(tmp_path_factory.mktemp("stories"), [*stories, *quiet])
+
+
 @pytest.mark.parametrize(("name", "change"), FIRING)
-def test_an_alert_fires_when_it_should_and_no_other_does(name: str, change: Mapping[str, str], tmp_path: Path) -> None:
-    assert faults(tmp_path, [expecting(name, changed(change))]) == ""
+def test_an_alert_fires_when_it_should_and_no_other_does(
+    name: str, change: Mapping[str, str], tmp_path: Path, all_faults: str
+) -> None:
+    assert not all_faults or faults(tmp_path, [expecting(name, changed(change))]) == ""
 
 
 @pytest.mark.parametrize("change", QUIET)
-def test_nothing_fires_where_nobody_needs_to_come(change: Mapping[str, str], tmp_path: Path) -> None:
-    assert faults(tmp_path, [expecting(None, changed(change))]) == ""
+def test_nothing_fires_where_nobody_needs_to_come(change: Mapping[str, str], tmp_path: Path, all_faults: str) -> None:
+    assert not all_faults or faults(tmp_path, [expecting(None, changed(change))]) == ""
 
 
 def test_every_cause_of_trouble_fires_an_alert(tmp_path: Path) -> None:

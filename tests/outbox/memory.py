@@ -256,12 +256,14 @@ class MemoryQueue:
         left = [row for row in self._free(destination) if row.due_at <= self.outbox.clock()]
         if wanted.above is not None:
             left = [row for row in left if URGENCY[row.shown.severity] < URGENCY[wanted.above]]
-        taken, turn = list[Row](), wanted.turn
-        while left and len(taken) < wanted.limit:
+        urgent = iter(sorted(left, key=lambda row: row.order))
+        oldest = iter(sorted(left, key=lambda row: row.shown.number))
+        taken, turn = dict[Number, Row](), wanted.turn
+        while len(taken) < min(len(left), wanted.limit):
             turn += 1
-            taken.append(min(left, key=lambda row: row.shown.number if turn % 8 == 0 else row.order))
-            left.remove(taken[-1])
-        return taken
+            row = next(row for row in (oldest if turn % 8 == 0 else urgent) if row.shown.number not in taken)
+            taken[row.shown.number] = row
+        return list(taken.values())
 
     def _probe(self, destination: str) -> list[Row]:
         free = self._free(destination)
