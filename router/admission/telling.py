@@ -66,6 +66,7 @@ PATIENCE = 10.0
 """Seconds that storing an event may take for which no answer waits."""
 GROUPS_TOLD = 100
 """Groups of a user that an event names."""
+_SEVERITIES = {severity.value: severity for severity in Severity}
 HEARING = 5.0
 """Seconds that those who heard an attempt may take to hear what corrects it."""
 
@@ -287,7 +288,7 @@ def _name(asked: Asked) -> str:
 
 
 def _to_store(event: CloudEvent, body: bytes, at: float, routed: Routed, grant: Grant | None = None) -> NewEvent:
-    severity = Severity(event["data"]["decision"]["severity"])
+    severity = _SEVERITIES[event["data"]["decision"]["severity"]]
     corrected = event["data"].get("corrects", "")
     return NewEvent(
         event["id"],
