@@ -7,7 +7,7 @@ reload replaces the whole; nothing looks later at what is in force then.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -26,6 +26,9 @@ from router.telemetry.logs import logger
 from router.verdict import Mode
 
 log = logger()
+
+MODES_KEPT = 1024
+"""Modes of namespaces that are remembered."""
 
 ObtainReceipts: TypeAlias = Callable[[bytes, str, Sequence[str], float], Awaitable[frozenset[str]]]
 """(event body, event id, destinations, deadline in loop time) -> those that gave their receipt."""
@@ -67,18 +70,26 @@ class GateRules:
     """Seconds that judging may take at most."""
     now: Callable[[], float]
     """The time of day, in seconds since 1970."""
+    _modes: dict[tuple[str, Mode | None], tuple[Mode, bool]] = field(default_factory=dict)
+    """What `mode` has said."""
 
     def mode(self, namespace: str, label: Mode | None) -> tuple[Mode, bool]:
         """Whether a failing image blocks there, where the label says this, and whether nothing ever does.
 
         Never fails: the last word about a request that broke whatever it touched needs a mode, too.
         """
+        if (known := self._modes.get((namespace, label))) is not None:
+            return known
         try:
             never_block = self.enforcement.never_blocks(namespace)
-            return (Mode.DETECT if never_block else self.enforcement.mode(namespace, label)), never_block
+            found = (Mode.DETECT if never_block else self.enforcement.mode(namespace, label)), never_block
         except Exception:  # the last word would have no mode either, and fail: it is the stricter of what is known
             log.exception("mode_unknown", namespace=namespace)
             return Mode.ENFORCE if Mode.ENFORCE in (label, self.enforcement.default) else Mode.DETECT, False
+        if len(self._modes) >= MODES_KEPT:  # whoever asks names namespaces as he likes
+            self._modes.clear()
+        self._modes[namespace, label] = found
+        return found
 
 
 class Times(NamedTuple):

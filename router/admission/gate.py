@@ -51,7 +51,7 @@ from router.admission.review import AdmissionRequest, Objects, read_review
 from router.admission.switching import read_switch
 from router.admission.telling import EventRecorder
 from router.admission.unreadable import Unreadable
-from router.admission.workloads import SKIPPED, Workload, read_workload
+from router.admission.workloads import SKIPPED, Workload, read_new_pod, read_workload
 from router.decision import Failure, decide, last_word, unanswered, unjudged, without_grant
 from router.outbox import NewEvent
 from router.outbox.posting import Later
@@ -115,9 +115,12 @@ class Gate:
     def read_at_once(rules: GateRules, body: memoryview, times: Times, label: Mode | None = None) -> Asked:
         """What is asked in a body that is small enough to be read at one go; may fail, as `read` does not."""
         began = time.perf_counter()
-        request, objects = finish(read_review(body))
-        reading = read_workload(request, objects, rules.csi_drivers, rules.break_glass.annotation)
-        workload = Workload() if request.problem else finish(reading)
+        found = read_new_pod(body, rules.csi_drivers, rules.break_glass.annotation)
+        if found is None:
+            request, objects = finish(read_review(body))
+            reading = read_workload(request, objects, rules.csi_drivers, rules.break_glass.annotation)
+            found = request, Workload() if request.problem else finish(reading)
+        request, workload = found
         return _asked(rules, request, workload, times, label=label, began=began, problem=request.problem)
 
     def unread(self, rules: GateRules, request: AdmissionRequest, label: Mode | None = None) -> Asked:

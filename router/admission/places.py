@@ -6,8 +6,10 @@ pinned (6), and what is too long (7).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import count
 
 from router.admission.foreign import Found
 from router.admission.reading import shapes
@@ -64,28 +66,26 @@ class Taking:
         self._images = images
         self._kept: list[Place] = []
         self._has_new = self._has_new_beyond = False
-        self._index = 0
 
     def take(self, spec: shapes.PodSpec, pointer: str) -> Steps[None]:
         """The images of one specification."""
         for name, key, kind in LISTS:
-            if not (entries := getattr(spec, name)):
-                continue
-            self._index = 0
+            if entries := getattr(spec, name):
+                yield from read_entries(entries, shapes.Container, self._each_container(kind, f"{pointer}/{key}"))
+        if spec.volumes:
+            yield from read_entries(spec.volumes, shapes.Volume, self._each_volume(f"{pointer}/volumes"))
 
-            def container(entry: shapes.Container | None, key: str = key, kind: str = kind) -> None:
-                named = entry or shapes.Container()
-                self._add(named.name, kind, named.image, f"{pointer}/{key}/{self._index}/image")
-                self._index += 1
+    def _each_container(self, kind: str, pointer: str) -> Callable[[shapes.Container | None], None]:
+        index = count()
+        return lambda entry: self.take_container(entry or shapes.Container(), kind, f"{pointer}/{next(index)}")
 
-            yield from read_entries(entries, shapes.Container, container)
-        self._index = 0
+    def _each_volume(self, pointer: str) -> Callable[[shapes.Volume | None], None]:
+        index = count()
+        return lambda entry: self.take_volume(entry or shapes.Volume(), f"{pointer}/{next(index)}")
 
-        def volume(entry: shapes.Volume | None) -> None:
-            self._add_volume(entry or shapes.Volume(), f"{pointer}/volumes/{self._index}")
-            self._index += 1
-
-        yield from read_entries(spec.volumes, shapes.Volume, volume)
+    def take_container(self, container: shapes.Container, kind: str, pointer: str) -> None:
+        """The image of one container."""
+        self._add(container.name, kind, container.image, f"{pointer}/image")
 
     def has_news(self, new: Contents, old: Contents, before: AbstractSet[str]) -> bool:
         """Whether an update brings an image, or may bring one where nobody can look."""
@@ -115,7 +115,8 @@ class Taking:
         )
         return (*kept[: PLACES_LIMIT - 1], beyond)
 
-    def _add_volume(self, volume: shapes.Volume, pointer: str) -> None:
+    def take_volume(self, volume: shapes.Volume, pointer: str) -> None:
+        """The images of one volume."""
         if volume.image is not None:
             self._add(volume.name, "image_volume", volume.image.reference, f"{pointer}/image/reference")
         csi = volume.csi

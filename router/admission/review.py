@@ -141,10 +141,18 @@ def _shown(value: str | None) -> str:
 
 
 def _request(request: shapes.Request, uid: str) -> Steps[AdmissionRequest]:
-    kind, user = request.kind or shapes.GroupVersionKind(), request.user_info or shapes.UserInfo()
+    user = request.user_info or shapes.UserInfo()
     groups: list[str] = []
     with suppress(UnreadableJsonError):  # nobody is refused for them; who has none may less
         groups = yield from read_texts(user.groups, GROUPS_LIMIT)
+    return request_of(request, uid, user.username, groups, _problem(request))
+
+
+def request_of(
+    request: shapes.Asked, uid: str, user: str | None, groups: Sequence[str], problem: str = ""
+) -> AdmissionRequest:
+    """What is asked, by this user of these groups; every text bounded."""
+    kind = request.kind or shapes.GroupVersionKind()
     return AdmissionRequest(
         uid=uid,
         operation=_cut(request.operation),
@@ -154,10 +162,10 @@ def _request(request: shapes.Request, uid: str) -> Steps[AdmissionRequest]:
         subresource=_cut(request.sub_resource),
         namespace=_cut(request.namespace),
         name=_cut(request.name),
-        user=_cut(user.username, USER_LIMIT),
-        groups=tuple(_cut(one) for one in groups),
+        user=_cut(user, USER_LIMIT),
+        groups=tuple(_cut(one) for one in groups[:GROUPS_LIMIT]),
         dry_run=request.dry_run is True,
-        problem=_problem(request),
+        problem=problem,
     )
 
 

@@ -34,6 +34,7 @@ from typing import ParamSpec
 
 from msgspec import structs
 
+from router.admission import subject
 from router.admission.asked import Asked, GateRules
 from router.admission.draft import Draft
 from router.admission.observer import Observer
@@ -45,12 +46,10 @@ from router.events import (
     CloudEvent,
     DecisionParts,
     NoticeEvent,
-    WorkloadData,
     as_json,
     decision_event,
     decode,
     encode,
-    top_owner,
     unreadable_event,
 )
 from router.outbox import Intake, NewEvent
@@ -64,8 +63,7 @@ P = ParamSpec("P")
 
 PATIENCE = 10.0
 """Seconds that storing an event may take for which no answer waits."""
-GROUPS_TOLD = 100
-"""Groups of a user that an event names."""
+_SEVERITIES = {severity.value: severity for severity in Severity}
 HEARING = 5.0
 """Seconds that those who heard an attempt may take to hear what corrects it."""
 
@@ -237,22 +235,11 @@ class EventRecorder:
             ), bare.parts
 
     def _event_about(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> CloudEvent:
-        request, workload, before = asked.request, asked.workload, asked.told.last
+        before = asked.told.last
         return decision_event(
             asked.rules.origin,
-            {
-                "uid": request.uid,
-                "operation": request.operation,
-                "api_version": request.api_version,
-                "kind": request.kind,
-                "subresource": request.subresource,
-                "namespace": request.namespace,
-                "name": request.name or workload.name,
-                "generate_name": workload.generate_name,
-                "user": {"name": request.user, "groups": list(request.groups[:GROUPS_TOLD])},
-                "dry_run": request.dry_run,
-            },
-            _workload(asked),
+            subject.request_data(asked),
+            subject.workload_data(asked),
             draft.parts,
             at=self._now(),
             gate_milliseconds=(time.perf_counter() - asked.began) * 1000,
@@ -261,33 +248,14 @@ class EventRecorder:
         )
 
 
-def _workload(asked: Asked) -> WorkloadData:
-    request, workload = asked.request, asked.workload
-    name = _name(asked)
-    return {
-        "api_version": request.api_version,
-        "kind": request.kind,
-        "name": name,
-        "owner": workload.owner,
-        "uid": workload.uid,
-        "top_owner": top_owner(
-            request.api_version, request.kind, workload.generate_name or name, workload.owner, workload.template_hash
-        ),
-    }
-
-
 def _cause(error: Exception) -> dict[str, object]:
     """Why the outbox did not do something, in a line of the log; a mistake of ours with its traceback."""
     is_expected = isinstance(error, OutboxError | TimeoutError)
     return {"cause": str(error) or type(error).__name__} | ({} if is_expected else {"exc_info": error})
 
 
-def _name(asked: Asked) -> str:
-    return asked.request.name or asked.workload.name or asked.workload.generate_name
-
-
 def _to_store(event: CloudEvent, body: bytes, at: float, routed: Routed, grant: Grant | None = None) -> NewEvent:
-    severity = Severity(event["data"]["decision"]["severity"])
+    severity = _SEVERITIES[event["data"]["decision"]["severity"]]
     corrected = event["data"].get("corrects", "")
     return NewEvent(
         event["id"],

@@ -28,10 +28,11 @@ warm-metal/container-image-csi-driver (`volumeAttributes.image`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from msgspec import Raw, Struct
+import msgspec
+from msgspec import Raw, Struct, structs
 
 from router.admission import kinds
 from router.admission.foreign import search
@@ -39,10 +40,10 @@ from router.admission.kinds import WorkloadKind, is_foreign, workload_kind
 from router.admission.places import LISTS, PLACE_COST, Contents, Taking
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_document, read_entries
-from router.admission.review import NAME_LIMIT, AdmissionRequest, Objects
+from router.admission.review import API_VERSION, KIND, NAME_LIMIT, UID_LIMIT, AdmissionRequest, Objects, request_of
 from router.decision import Place
 from router.events import OwnerData
-from router.steps import Steps
+from router.steps import Steps, finish
 from router.verdict import Skip
 
 SKIPPED = {"DELETE": Skip.DELETION, "CONNECT": Skip.CONNECT}
@@ -110,18 +111,64 @@ def read_workload(
     skip = Skip.UNCHANGED if old is not None and not taking.has_news(new, old, before) else None
     if skip is not None and break_glass is None:
         return Workload(skip=skip)
-    metadata, whole = new.found.metadata or shapes.Metadata(), new.found.spec
+    whole = new.found.spec
+    found = workload_of(new.found.metadata, taking.places(), owner, break_glass)
+    never_blocks = old is not None and not _is_pod(request) and whole is not None and whole.replicas == 0
+    return structs.replace(found, skip=skip, notices=notices, never_blocks=never_blocks)
+
+
+def read_new_pod(
+    body: memoryview, csi_drivers: AbstractSet[str], annotation: str = ""
+) -> tuple[AdmissionRequest, Workload] | None:
+    """What is asked about a Pod that is to be made, and what it would run, read at one go: most calls are such.
+
+    The same as `read_review` and `read_workload` find, three times as fast; None for whatever needs their care.
+
+    Raises:
+        MsgspecError, UnicodeDecodeError: It needs their care, too.
+    """
+    review = _NEW_POD.decode(body)
+    asked = review.request
+    if asked is None or (review.api_version, review.kind, asked.operation) != (API_VERSION, KIND, "CREATE"):
+        return None
+    kind, pod = asked.kind, asked.object
+    if kind is None or kind.kind != "Pod" or kind.group or asked.sub_resource or pod is None:
+        return None
+    if not asked.uid or len(asked.uid) > UID_LIMIT:
+        return None
+    metadata, spec = pod.metadata or shapes.NewPodMetadata(), pod.spec or shapes.NewPodSpec()
+    break_glass = finish(_annotation(metadata, annotation)) if annotation else None
+    taking = Taking(frozenset(), True, csi_drivers, is_judged_singly=True)
+    pointer, _ = kinds.POD
+    for name, key, kind_of in LISTS:
+        for index, container in enumerate(getattr(spec, name) or ()):
+            taking.take_container(container, kind_of, f"{pointer}/{key}/{index}")
+    for index, volume in enumerate(spec.volumes or ()):
+        taking.take_volume(volume, f"{pointer}/volumes/{index}")
+    if not taking.count:
+        return None
+    owner = _controller(metadata.owner_references or ())
+    user = asked.user_info or shapes.KnownUser()
+    request = request_of(asked, asked.uid, user.username, user.groups or ())
+    return request, workload_of(metadata, taking.places(), owner, break_glass)
+
+
+_NEW_POD = msgspec.json.Decoder(shapes.NewPodReview)
+
+
+def workload_of(
+    metadata: shapes.Named | None, places: tuple[Place, ...], owner: OwnerData | None, break_glass: str | None
+) -> Workload:
+    """What an object of this name would run."""
+    named = metadata or shapes.Named()
     return Workload(
-        skip=skip,
         break_glass=break_glass,
-        places=taking.places(),
-        notices=notices,
-        never_blocks=old is not None and not _is_pod(request) and whole is not None and whole.replicas == 0,
-        name=(metadata.name or "")[:NAME_LIMIT],
-        generate_name=(metadata.generate_name or "")[:NAME_LIMIT],
+        places=places,
+        name=(named.name or "")[:NAME_LIMIT],
+        generate_name=(named.generate_name or "")[:NAME_LIMIT],
         owner=owner,
-        uid=(metadata.uid or "")[:NAME_LIMIT],
-        template_hash=((metadata.labels and metadata.labels.pod_template_hash) or "")[:NAME_LIMIT],
+        uid=(named.uid or "")[:NAME_LIMIT],
+        template_hash=((named.labels and named.labels.pod_template_hash) or "")[:NAME_LIMIT],
     )
 
 
@@ -154,7 +201,13 @@ def _owner(metadata: shapes.Metadata | None) -> Steps[OwnerData | None]:
             owners.append(owner)
 
     yield from read_entries(metadata.owner_references, shapes.Owner, take)
+    return _controller(owners)
+
+
+def _controller(owners: Sequence[shapes.Owner]) -> OwnerData | None:
     for owner in owners:
+        if owner.controller is not True:
+            continue
         return {
             "api_version": (owner.api_version or "")[:NAME_LIMIT],
             "kind": (owner.kind or "")[:NAME_LIMIT],
@@ -166,13 +219,12 @@ def _owner(metadata: shapes.Metadata | None) -> Steps[OwnerData | None]:
 
 def _break_glass(new: Contents, old: Contents | None, annotation: str) -> Steps[str | None]:
     """What a request sets this annotation to; None where it leaves it as it was."""
-    said = yield from _annotation(new, annotation)
-    return None if old is not None and said == (yield from _annotation(old, annotation)) else said
+    said = yield from _annotation(new.found.metadata, annotation)
+    return None if old is not None and said == (yield from _annotation(old.found.metadata, annotation)) else said
 
 
-def _annotation(contents: Contents, name: str) -> Steps[str | None]:
+def _annotation(metadata: shapes.Named | None, name: str) -> Steps[str | None]:
     """The value of this annotation of the object."""
-    metadata = contents.found.metadata
     if metadata is None or not metadata.annotations:
         return None
     found = yield from read_document(memoryview(metadata.annotations), shapes.annotation(name))

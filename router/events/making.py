@@ -53,7 +53,13 @@ def event_id(cluster: str, request_uid: str) -> str:
 
 def timestamp(epoch: float) -> str:
     """Seconds since 1970 as RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    second, microseconds = divmod(round(epoch * 1e6), 1_000_000)
+    return f"{_second(second)}.{microseconds // 1000:03d}Z"
+
+
+@lru_cache(maxsize=16)  # many events are of one second
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:-6]
 
 
 def decision_event(  # noqa: PLR0913 - an event has these independent parts

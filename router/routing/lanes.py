@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
@@ -34,7 +35,7 @@ class IncidentRoute(msgspec.Struct, frozen=True, omit_defaults=True):
     """Names of intervals."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Routed:
     """Who is told of an event."""
 
@@ -43,7 +44,7 @@ class Routed:
     incidents: tuple[IncidentRoute, ...] = ()
     """In the incidents lane, the same."""
 
-    @property
+    @cached_property
     def stored(self) -> str:
         """The incidents lane, as it is stored with the event; empty where it took nothing."""
         return _encode(self.incidents).decode() if self.incidents else ""

@@ -22,7 +22,7 @@ Everything is compiled once: this runs for every admission request.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import structs
@@ -34,6 +34,8 @@ from router.routing.settings import About, Lane, RouteSettings
 
 OF_ROOT: tuple[About, ...] = ("decisions",)
 """What the root tells of, where it does not say."""
+KNOWN = 256
+"""Sets of nodes of which it is remembered whom they tell."""
 _SEVERITIES = ("critical", "high", "medium", "info")
 
 
@@ -98,18 +100,28 @@ class RoutingTree:
     def __init__(self, settings: RouteSettings, incidents: IncidentSettings | None = None) -> None:
         self._root = _compiled(settings, Said.of(incidents or IncidentSettings()))
         self._of_incidents = tuple(_of_incidents(self._root))
+        self._known: dict[tuple[object, ...], Routed] = {}
 
     def routed(self, data: Mapping[str, object], severity: str) -> Routed:
         """Who is told of a decision with this `data` and severity, in the order of the tree, none twice."""
         taken: list[_Node] = []
         _visit(self._root, "decisions", data, taken)
+        is_broken = is_break_glass(data)
+        key = severity, is_broken, *map(id, taken)  # nodes live as long as the tree
+        if (known := self._known.get(key)) is None:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            known = self._known[key] = self._told_by(taken, severity, is_break_glass=is_broken)
+        return known
+
+    def _told_by(self, taken: Sequence[_Node], severity: str, *, is_break_glass: bool) -> Routed:
         events, incidents = dict[str, None](), dict[str, IncidentRoute]()
         for node in taken:
             if node.said.lane == "events":
                 events.update(dict.fromkeys(node.said.destinations))
             for route in node.incident_routes:
                 _merge(incidents, route, severity)
-        if is_break_glass(data):
+        if is_break_glass:
             for route in self._of_incidents:
                 _merge(incidents, structs.replace(route, severity=None), severity)
         return Routed(tuple(events), tuple(incidents.values()))
@@ -134,7 +146,7 @@ class RoutingTree:
 def is_break_glass(data: Mapping[str, object]) -> bool:
     """Whether an event with this `data` tells that something was let in by break-glass."""
     decision = data.get("decision")
-    return isinstance(decision, Mapping) and decision.get("break_glass") is not None
+    return isinstance(decision, dict) and decision.get("break_glass") is not None
 
 
 def _of_incidents(node: _Node) -> Iterator[IncidentRoute]:

@@ -18,6 +18,7 @@ from router.assembly.opening import new_event_loop
 from router.cli.demo.world import free_port
 from router.fields import ListenAddress
 from router.server.certificates import new_context, self_signed
+from router.server.direct import Prompt
 from router.server.entrance import Clients, Entrance, asking
 from router.server.limits import Limits
 from router.server.listening import Listener
@@ -120,7 +121,7 @@ class Facts:
 class Stage:
     """A listener that is under test."""
 
-    def __init__(self, handler: Handler, limits: Limits, *, tls: bool = True) -> None:
+    def __init__(self, handler: Handler, limits: Limits, *, tls: bool = True, prompt: Prompt | None = None) -> None:
         self.door = entrance()
         self.facts = Facts()
         self.port = free_port()
@@ -131,6 +132,7 @@ class Stage:
             ListenAddress("127.0.0.1", self.port),
             self.facts,
             entrance=(lambda: self.door) if tls else None,
+            prompt=prompt,
             limits=limits,
             sweep=0.01,
         )
@@ -172,9 +174,11 @@ async def hello(request: web.Request) -> web.Response:
 
 
 @contextlib.asynccontextmanager
-async def listening(handler: Handler = hello, *, tls: bool = True, **limits: float) -> AsyncIterator[Stage]:
+async def listening(
+    handler: Handler = hello, *, tls: bool = True, prompt: Prompt | None = None, **limits: float
+) -> AsyncIterator[Stage]:
     """A listener with these limits, started and closed."""
-    stage = Stage(handler, dataclasses.replace(Limits(), **{"share": math.inf, **limits}), tls=tls)  # type: ignore[arg-type]  # some are whole
+    stage = Stage(handler, dataclasses.replace(Limits(), **{"share": math.inf, **limits}), tls=tls, prompt=prompt)  # type: ignore[arg-type]  # some are whole
     await stage.listener.start()
     try:
         yield stage

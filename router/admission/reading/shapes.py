@@ -32,8 +32,8 @@ class UserInfo(Struct, gc=False, frozen=True):
     groups: Raw = MISSING
 
 
-class Request(Struct, gc=False, frozen=True, rename="camel"):
-    """What the API server asks."""
+class Asked(Struct, gc=False, frozen=True, rename="camel"):
+    """What the API server asks, but for who asks and about what."""
 
     uid: str | None = None
     operation: str | None = None
@@ -41,8 +41,13 @@ class Request(Struct, gc=False, frozen=True, rename="camel"):
     sub_resource: str | None = None
     namespace: str | None = None
     name: str | None = None
-    user_info: UserInfo | None = None
     dry_run: bool | None = None
+
+
+class Request(Asked, gc=False, frozen=True, rename="camel"):
+    """What the API server asks."""
+
+    user_info: UserInfo | None = None
     object: Raw = MISSING
     old_object: Raw = MISSING
 
@@ -71,15 +76,20 @@ class Labels(Struct, gc=False, frozen=True, rename="kebab"):
     pod_template_hash: str | None = None
 
 
-class Metadata(Struct, gc=False, frozen=True, rename="camel"):
-    """An object's metadata."""
+class Named(Struct, gc=False, frozen=True, rename="camel"):
+    """What an object is called."""
 
     name: str | None = None
     uid: str | None = None
     labels: Labels | None = None
     generate_name: str | None = None
-    deletion_timestamp: str | None = None
     annotations: Raw = MISSING
+
+
+class Metadata(Named, gc=False, frozen=True, rename="camel"):
+    """An object's metadata."""
+
+    deletion_timestamp: str | None = None
     owner_references: Raw = MISSING
 
 
@@ -170,6 +180,51 @@ class Volume(Struct, gc=False, frozen=True):
     name: str | None = None
     image: ImageSource | None = None
     csi: CsiSource | None = None
+
+
+class KnownUser(Struct, gc=False, frozen=True):
+    """Who asks, where all of it is as it should be."""
+
+    username: str | None = None
+    groups: list[str] | None = None
+
+
+class NewPodMetadata(Named, gc=False, frozen=True, rename="camel"):
+    """A Pod's metadata, where all of it is as it should be."""
+
+    owner_references: list[Owner] | None = None
+
+
+class NewPodSpec(Struct, gc=False, frozen=True, rename="camel"):
+    """What a Pod runs, where all of it is as it should be."""
+
+    init_containers: list[Container] | None = None
+    containers: list[Container] | None = None
+    ephemeral_containers: list[Container] | None = None
+    volumes: list[Volume] | None = None
+
+
+class NewPod(Struct, gc=False, frozen=True):
+    """A Pod, where all of it is as it should be."""
+
+    metadata: NewPodMetadata | None = None
+    spec: NewPodSpec | None = None
+
+
+class NewPodRequest(Asked, gc=False, frozen=True, rename="camel"):
+    """What the API server asks about a Pod that is to be made."""
+
+    user_info: KnownUser | None = None
+    object: NewPod | None = None
+    old_object: None = None
+
+
+class NewPodReview(Struct, gc=False, frozen=True, rename="camel"):
+    """The body of a call about such."""
+
+    api_version: str | None = None
+    kind: str | None = None
+    request: NewPodRequest | None = None
 
 
 class Annotation(Struct, gc=False, frozen=True):

@@ -1,0 +1,231 @@
+"""Events that are posted: told once, in time, whether they are kept here or in another process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from router.errors import OutboxError
+from router.ipc import Line, Peer
+from router.outbox import NewEvent, Number, posting, remote
+from router.outbox.posting import Later, Post
+from router.outbox.remote import RemoteIntake, answers
+
+PATIENCE = 10.0
+"""Seconds after which something that should happen will not: no claim of any test."""
+
+
+@dataclass
+class Kept:
+    """An intake that keeps, fails, or waits until it is let go on."""
+
+    events: list[str] = field(default_factory=list)
+    failing: str = ""
+    """Id of the event that it can't store."""
+    may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def append(self, event: NewEvent) -> Number:
+        """Keep it."""
+        await self.may_go_on.wait()
+        if event.id == self.failing:
+            raise OutboxError("the disk is full")
+        self.events.append(event.id)
+        return Number("r", len(self.events))
+
+    async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
+        """Keep nothing of these."""
+        return frozenset(ids)
+
+
+class Place:
+    """An intake in another process, as far as anybody can tell."""
+
+    def __init__(self, kept: Kept, path: str) -> None:
+        self.kept, self.path = kept, path
+        self.line = Line(path)
+        self.intake = RemoteIntake(self.line)
+        self.questions: list[str] = []
+        self._peers: list[Peer] = []
+
+    async def open(self) -> None:
+        """Answer."""
+        topics = answers(self.kept)
+
+        async def answer(topic: str, body: bytes) -> bytes:
+            self.questions.append(topic)
+            return await topics[topic](body)
+
+        def peer() -> Peer:
+            self._peers.append(Peer(answer))
+            return self._peers[-1]
+
+        self._server = await asyncio.get_running_loop().create_unix_server(peer, self.path)
+
+    async def die(self) -> None:
+        """Answer nobody any more."""
+        self._server.close()
+        for peer in self._peers:
+            peer.close()
+        self._peers.clear()
+        with contextlib.suppress(FileNotFoundError):  # Python 3.13 removes it itself
+            os.unlink(self.path)  # noqa: PTH108 - a call of the system, which waits for nothing
+
+    async def connect(self) -> None:
+        """Have the line connected: whoever posts does not wait for that."""
+        await self.intake.withdraw(["nothing"])
+        self.questions.clear()
+
+
+@asynccontextmanager
+async def a_place() -> AsyncIterator[Place]:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(Kept(), f"{folder}/s")
+        await place.open()
+        await place.connect()
+        try:
+            yield place
+        finally:
+            await place.line.close()
+            await place.die()
+
+
+def event(name: str, size: int = 2) -> NewEvent:
+    return NewEvent(name, b"x" * size, 0.0, ())
+
+
+async def told(post: Post, *events: NewEvent) -> list[Later | None]:
+    """What is told of each of them, in their order."""
+    loop = asyncio.get_running_loop()
+    waiting: list[asyncio.Future[Later | None]] = []
+    for one in events:
+        waiting.append(loop.create_future())
+        post(one, waiting[-1].set_result)  # a second word would raise
+        assert not waiting[-1].done()
+    async with asyncio.timeout(PATIENCE):
+        return list(await asyncio.gather(*waiting))
+
+
+def known(later: Later | None) -> Awaitable[object]:
+    """What becomes of an event that was not durable when it was told."""
+    assert later is not None
+    return later()
+
+
+Posting = Callable[[Place], Post]
+both = pytest.mark.parametrize(
+    "of", [lambda place: posting.posting(place.kept), lambda place: place.intake.post], ids=["here", "there"]
+)
+
+
+@both
+async def test_whoever_posts_is_told_when_it_is_durable(of: Posting) -> None:
+    async with a_place() as place:
+        place.kept.may_go_on.set()
+
+        assert await told(of(place), event("a"), event("b")) == [None, None]
+        assert place.kept.events == ["a", "b"]
+
+
+@both
+async def test_what_is_not_durable_soon_can_be_awaited_and_is_appended_once(of: Posting) -> None:
+    """A second append could not be withdrawn."""
+    async with a_place() as place:
+        (later,) = await told(of(place), event("a"))
+        waiting = asyncio.ensure_future(known(later))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        place.kept.may_go_on.set()
+        await waiting
+
+        assert place.kept.events == ["a"]
+
+
+@both
+async def test_only_what_can_not_be_stored_fails(of: Posting) -> None:
+    """Events that were sent together have nothing to do with one another."""
+    async with a_place() as place:
+        place.kept.failing = "b"
+        place.kept.may_go_on.set()
+        first, second, third = await told(of(place), event("a"), event("b"), event("c"))
+
+        assert (first, third) == (None, None)
+        with pytest.raises(OutboxError, match="the disk is full"):
+            await known(second)
+
+
+@both
+async def test_what_fails_late_fails_whoever_waits(of: Posting) -> None:
+    async with a_place() as place:
+        place.kept.failing = "a"
+        (later,) = await told(of(place), event("a"))
+        place.kept.may_go_on.set()
+
+        with pytest.raises(OutboxError, match="the disk is full"):
+            await known(later)
+
+
+async def test_what_is_posted_in_one_turn_is_one_question() -> None:
+    """Each question costs both processes a task, a frame and a write."""
+    async with a_place() as place:
+        place.kept.may_go_on.set()
+        await told(place.intake.post, *(event(str(number)) for number in range(16)))
+
+        assert place.questions == ["append_all"]
+        assert place.kept.events == [str(number) for number in range(16)]
+
+
+async def test_a_question_is_not_much_larger_than_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame has a limit."""
+    monkeypatch.setattr(remote, "TOGETHER", 10)
+    async with a_place() as place:
+        place.kept.may_go_on.set()
+        assert await told(place.intake.post, *(event(str(number), 6) for number in range(5))) == [None] * 5
+
+        assert place.questions == ["append_all"] * 3
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_what_went_with_a_process_that_died_is_appended_to_the_next(is_late: bool) -> None:  # noqa: FBT001 - a case
+    async with a_place() as place:
+        if is_late:
+            (later,) = await told(place.intake.post, event("a"))
+            waiting = asyncio.ensure_future(known(later))
+            await asyncio.sleep(0)
+            await place.die()
+        else:
+            telling = asyncio.ensure_future(told(place.intake.post, event("a")))
+            while not place.questions:  # noqa: ASYNC110 - nobody tells when a question has come
+                await asyncio.sleep(0)
+            await place.die()
+            (later,) = await telling
+            waiting = asyncio.ensure_future(known(later))
+        place.kept.may_go_on.set()
+        await place.open()
+        async with asyncio.timeout(PATIENCE):
+            await waiting
+
+        assert "a" in place.kept.events
+        assert place.questions[-1] == "append"
+
+
+async def test_where_nobody_is_there_whoever_posts_waits_for_somebody() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(Kept(), f"{folder}/s")
+        place.kept.may_go_on.set()
+        (later,) = await told(place.intake.post, event("a"))
+        waiting = asyncio.ensure_future(known(later))
+        await place.open()
+        async with asyncio.timeout(PATIENCE):
+            await waiting
+        await place.line.close()
+        await place.die()
+
+        assert place.kept.events == ["a"]
