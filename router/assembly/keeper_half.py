@@ -34,6 +34,7 @@ from router.object_events.telling import ObjectEvents
 from router.outbox import Intake, grants
 from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox
+from router.policy import Enforcement
 from router.readiness import grouping
 from router.readiness.driver import Readiness, ReadinessDriver
 from router.replicas.identity import Identity
@@ -165,7 +166,7 @@ class KeeperHalf:
         if self.collects and settings.kubernetes is not None and labels.are_needed(settings.enforcement):
             following = labels.follow_unlabelled(self._cluster.get, settings.enforcement)
             self._following = self._tending.let_end("name what no label enforces", following)
-        self._readiness.by = Readiness(settings.readiness, self._incidents.rules)
+        self._readiness.by = Readiness(settings.readiness, self._incidents.rules, Enforcement(settings.enforcement))
         by_name = {name: one.channel for name, one in made.items()}
         if self._receipts:
             self._tending.let_end("forget old receipts", self._forgotten_later(max(self._receipts), before, made))

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from router.cli import deliveries, events, incidents
+from router.cli import deliveries, elsewhere, events, incidents
 from router.cli.answering import Answer, Object, answered, forms, moment
 from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, limited, recent
-from router.errors import MisusedError
+from router.errors import MisusedError, ReplicaError
 from router.text import one_line
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def add(subcommands: Subcommands) -> None:
         brief="tell what became of an event, and why",
         text="Tells of an event, or of those that the options find, newest first: what was decided, which "
         "routes of the configuration take it and why, and of each destination every attempt (when, how long, status, "
-        "reason, the receiver's own words) and the next. Exit code 1 if there is no such event.",
+        "reason, the receiver's own words) and the next. Of several replicas each knows what it has decided itself; of "
+        "what is not stored where it is asked, and of incidents, the collector is asked. Exit code 1 if there is no "
+        "such event.",
         examples="gatecrier explain ID\ngatecrier explain --namespace payments --since 1h",
     )
     parser.add_argument(
@@ -54,7 +56,7 @@ def add(subcommands: Subcommands) -> None:
     parser.add_argument("--image", metavar="I", help="with an image in whose name this stands")
     recent(parser)
     limited(parser, 5)
-    configured(parser, _explain)
+    configured(parser, _explain, asks_collector=True)
     forms(parser)
 
 
@@ -66,19 +68,47 @@ class _Told:
     steps: Sequence[Step]
     rows: Sequence[DeliveryRow]
     incidents: Sequence[Incident] = ()
+    decided_by: str = ""
+    """Which other replica has decided it, and delivers it; empty where this one does."""
 
 
 def _explain(arguments: argparse.Namespace) -> int:
     if (arguments.id is None) is all(getattr(arguments, name) is None for name in _FILTERS):
         raise MisusedError("name an event by its id, or what it is about: --namespace, --name, --image")
+    there = elsewhere.collector(arguments)
+    if there is not None and arguments.id is not None and not asyncio.run(_found(arguments)):
+        return elsewhere.passed_on(there, arguments, arguments.argv)
 
     def ask() -> Answer:
         told = asyncio.run(_found(arguments))
         nothing = "no such event is stored here" if arguments.id else "no event is about that"
         text = "\n\n".join("\n".join(_lines(one)) for one in told)
-        return Answer(list(map(_object, told)), text or nothing, YES if told else NO)
+        objects = list(map(_object, told))
+        if there is not None and told:
+            said, known, problems = _incidents_of(there, arguments)
+            objects = [{**one, "incidents": known} for one in objects]
+            return Answer(objects, f"{text}\n\n{said}", YES, problems)
+        return Answer(objects, text or nothing, YES if told else NO)
 
     return answered(arguments, ask)
+
+
+def _incidents_of(
+    there: elsewhere.Collector, arguments: argparse.Namespace
+) -> tuple[str, Sequence[Object] | None, Sequence[str]]:
+    """What the collector says of the event's incidents: as text, as objects, and what is wrong."""
+    if arguments.id is None:
+        return "incidents: ask by the id of an event", None, ()
+    is_for_programs = arguments.json or arguments.jsonl
+    asked = ["incidents", "list", "--all", "--event", arguments.id, *(["--json"] if is_for_programs else [])]
+    try:
+        printed = elsewhere.answer_of(there, asked)
+    except ReplicaError as error:
+        return "incidents: not known", None, [str(error)]
+    if printed.exit_code != YES:
+        return "incidents: not known", None, [one_line(printed.errors.decode(errors="replace"))]
+    text = printed.output.decode(errors="replace")
+    return f"incidents:\n{text.rstrip()}", json.loads(text) if is_for_programs else None, ()
 
 
 async def _found(arguments: argparse.Namespace) -> Sequence[_Told]:
@@ -93,8 +123,9 @@ async def _found(arguments: argparse.Namespace) -> Sequence[_Told]:
         for one in await _events(records, arguments):
             event = json.loads(one.body)
             rows = await records.deliveries(Selection(events=[one.id]), DELIVERIES)
-            counted = await records.read(partial(reading.of_event, event_id=one.id))
-            told.append(_Told(event, steps(part.routes, event["data"], part.incidents), rows, counted))
+            counted = await records.read(partial(reading.incidents, limit=100, namespace=None, only=None, event=one.id))
+            by = one.number.replica if one.is_collected else ""
+            told.append(_Told(event, steps(part.routes, event["data"], part.incidents), rows, counted[::-1], by))
     return told
 
 
@@ -133,6 +164,7 @@ def _object(told: _Told) -> Object:
         "routes": [step_object(step) for step in told.steps],
         "deliveries": [deliveries.as_object(row) for row in told.rows],
         "incidents": [incidents.as_object(one) for one in told.incidents],
+        "decided_by": told.decided_by or None,
     }
 
 
@@ -152,7 +184,9 @@ def _lines(told: _Told) -> Iterator[str]:
     yield "deliveries, by the routes that were in force when it was decided:"
     for row in told.rows:
         yield from (f"  {one_line(line)}" for line in _delivery(row))
-    if not told.rows:
+    if told.decided_by:
+        yield one_line(f"  it was decided by {told.decided_by}, which delivers it: ask there")
+    elif not told.rows:
         yield "  none: no route named a destination for it"
     for one in told.incidents:
         yield ""

@@ -48,6 +48,7 @@ def add(subcommands: Subcommands) -> None:
     which.add_argument("--open", action="store_true", help="only open ones (the default)")
     which.add_argument("--all", action="store_true", help="those that are over, too")
     listing.add_argument("--namespace", metavar="N", help="of this namespace")
+    listing.add_argument("--event", metavar="ID", help="that have counted the event of this id")
     limited(listing, 100)
     configured(listing, _list, of_collector=True)
     forms(listing)
@@ -84,6 +85,7 @@ def _list(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
         namespace=arguments.namespace,
         only=None if arguments.all else True,
+        event=arguments.event,
     )
 
     async def found() -> Sequence[Incident]:

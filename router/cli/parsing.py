@@ -76,15 +76,19 @@ def examples_of(parser: argparse.ArgumentParser) -> str:
 
 
 def configured(
-    parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int], *, of_collector: bool = False
+    parser: argparse.ArgumentParser,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    of_collector: bool = False,
+    asks_collector: bool = False,
 ) -> None:
     """Let a command read a configuration.
 
     `of_collector`: it is about what only the collector keeps, and is run there wherever it is asked
-    (`router.cli.elsewhere`).
+    (`router.cli.elsewhere`). `asks_collector`: it asks the collector about what is not here.
     """
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration (default: %(default)s)")
-    parser.set_defaults(run=run, of_collector=of_collector)
+    parser.set_defaults(run=run, of_collector=of_collector, asks_collector=asks_collector)
 
 
 def limited(parser: argparse.ArgumentParser, most: int) -> None:

@@ -31,9 +31,16 @@ def incidents(
     limit: int,
     namespace: str | None,
     only: bool | None,  # noqa: FBT001 - passed on by position to another thread
+    event: str | None = None,
 ) -> Sequence[Incident]:
-    """Incidents, newest first; `only` is True for open ones, False for ended ones, None for both."""
+    """Incidents, newest first; `only` is True for open ones, False for ended ones, None for both.
+
+    With `event`, those that have counted the event of this id.
+    """
     conditions, values = list[str](), list[object]()
+    if event is not None:
+        conditions.append("number IN (SELECT incident FROM incident_events WHERE event = ?)")
+        values.append(event)
     if namespace is not None:
         conditions.append("namespace = ?")
         values.append(namespace)
@@ -53,16 +60,6 @@ def incident(connection: sqlite3.Connection, incident_id: str) -> Incident | Non
     value = int(incident_id) if is_number else incident_id
     found = connection.execute(f"{_COLUMNS} WHERE {column} = ?", (value,)).fetchone()
     return None if found is None else decoded(found[0])
-
-
-def of_event(connection: sqlite3.Connection, event_id: str) -> Sequence[Incident]:
-    """The incidents that have counted this event."""
-    found = connection.execute(
-        f"{_COLUMNS} WHERE number IN (SELECT incident FROM incident_events WHERE event = ?)"  # noqa: S608 - of our own
-        " ORDER BY number",
-        (event_id,),
-    )
-    return [decoded(body) for (body,) in found]
 
 
 def events_of(connection: sqlite3.Connection, incident: Incident, limit: int) -> Sequence[str]:

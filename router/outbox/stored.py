@@ -11,7 +11,7 @@ import orjson
 from router.events import with_sequence
 from router.outbox.protocol import Number
 from router.outbox.queries import SEQUENCES
-from router.outbox.schema import MESSAGES_END
+from router.outbox.schema import COLLECTED_BEGIN, MESSAGES_END
 
 LAST = 2**62
 """A sequence that no event has."""
@@ -27,6 +27,11 @@ class StoredEvent:
     """When it was decided, in seconds since 1970."""
     body: bytes
     """The whole event, with its sequence number."""
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether another replica has decided it."""
+        return COLLECTED_BEGIN <= self.number.sequence < MESSAGES_END
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from router.events import Origin, readiness_notice
 from router.incidents.ledger import append_notice
 from router.incidents.rules import Rules
 from router.outbox.sqlite import SqliteOutbox
+from router.policy import Enforcement
 from router.readiness import beats, ledger, reading
 from router.readiness.judging import State
 from router.readiness.reading import Overview
@@ -55,6 +56,8 @@ class Readiness:
     settings: ReadinessSettings
     rules: Rules
     """Who hears of Gatecrier itself."""
+    enforcement: Enforcement
+    """What the configuration says of namespaces of which no request was seen."""
 
 
 class ReadinessDriver:
@@ -107,7 +110,7 @@ class ReadinessDriver:
         if not self._judges:
             return
         found = await self._outbox.read(partial(reading.overviews, settings=by.settings, now=self._time_of_day()))
-        self._count(by.settings, found)
+        self._count(by, found)
         await self._tell(by.rules, found)
         await self._forget(by.settings)
 
@@ -118,10 +121,10 @@ class ReadinessDriver:
         self._beat_at = now
         self._beaten()
 
-    def _count(self, settings: ReadinessSettings, found: Sequence[Overview]) -> None:
-        counts = Counter(f"{one.mode}/{one.judged.state}" for one in found)
-        listed = set(settings.metrics_namespaces)
-        states = dict.fromkeys(settings.metrics_namespaces, State.UNKNOWN.value)
+    def _count(self, by: Readiness, found: Sequence[Overview]) -> None:
+        counts = Counter(f"{one.mode or by.enforcement.mode(one.namespace)}/{one.judged.state}" for one in found)
+        listed = set(by.settings.metrics_namespaces)
+        states = dict.fromkeys(by.settings.metrics_namespaces, State.UNKNOWN.value)
         states |= {one.namespace: one.judged.state.value for one in found if one.namespace in listed}
         self._report(counts, states)
 

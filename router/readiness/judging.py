@@ -2,13 +2,14 @@
 
     ready       it was watched for the window without a longer gap, enough was seen, every running Pod was scanned
                 since, nothing is failing, and there is nothing that could not be looked at within `UNREACHABLE_FOR`
-    not_ready   something that was seen within the window, and not mended since, would be refused
+    not_ready   something that was seen within the window, or since the last scan, and not mended, would be refused
     unknown     nothing is known to be wrong, and what is known does not suffice; every cause of that is named
 
 Rules:
 (1) What is known to be wrong does not become uncertain by what is not known: `not_ready` outranks `unknown`.
 (2) Nothing but all of it is `ready`: each cause of `unknown` is looked for, and only where none is there it is.
-(3) What failed before the window and was not seen since counts no more: nobody can say that it is still there.
+(3) What failed before the window and was not seen since counts no more: nobody can say that it is still there. But what
+    was seen since the last full scan began, or by it, may run until another scan has looked, however long that is.
 (4) A namespace that enforces already is judged alike.
 """
 
@@ -73,7 +74,7 @@ class Known:
     requests: int
     """That were seen within the window."""
     failing: int
-    """Images of owners that failed within the window, and were not seen mended since."""
+    """Images of owners that failed within the window or since the last full scan, and were not seen mended since."""
     unreachable: int
     """The same of what could not be looked at within `UNREACHABLE_FOR`."""
     overflowed_at: float | None = None

@@ -233,10 +233,14 @@ def _delete(connection: sqlite3.Connection, rows: Sequence[tuple[str, bytes]]) -
 
 
 def forgettable(connection: sqlite3.Connection, before: float, many: int) -> Sequence[tuple[str, bytes]]:
-    """Rows that were not seen since that time, at most so many."""
-    return connection.execute(
-        "SELECT namespace, key FROM seen_images WHERE last_at < ? LIMIT ?", (before, many)
-    ).fetchall()
+    """Rows that were not seen since that time and count no more, at most so many."""
+    return connection.execute(_FORGETTABLE, (before, many)).fetchall()
+
+
+_FORGETTABLE = """
+    SELECT namespace, key FROM seen_images JOIN seen_namespaces AS of USING (namespace)
+    WHERE seen_images.last_at < ? AND seen_images.last_at < coalesce(of.scanned_at, 9e15) LIMIT ?
+"""
 
 
 def forget(connection: sqlite3.Connection, before: float, rows: Sequence[tuple[str, bytes]]) -> int:

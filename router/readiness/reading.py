@@ -29,6 +29,8 @@ class Overview:
     """The state that was told last; empty where none was."""
     known: Known
     judged: Judged
+    counts_from: float
+    """What was not seen since counts no more, in seconds since 1970 (`judging`, rule 3)."""
 
 
 def overviews(
@@ -44,10 +46,8 @@ def overviews(
         since // _DAY,
         *chosen,
     )
-    failing = _by_namespace(connection, _COUNT.format(where), "failing", since, *chosen)
-    unreachable = _by_namespace(
-        connection, _COUNT.format(where), "unreachable", max(since, now - UNREACHABLE_FOR), *chosen
-    )
+    failing = _by_namespace(connection, _FAILING.format(where), since, *chosen)
+    unreachable = _by_namespace(connection, _UNREACHABLE.format(where), max(since, now - UNREACHABLE_FOR), *chosen)
     found = connection.execute(
         "SELECT namespace, mode, state, overflowed_at, scanned_at, pods, unknown_pods FROM seen_namespaces"  # noqa: S608 - of our own
         f" WHERE 1 {where} ORDER BY 1",
@@ -67,11 +67,24 @@ def overviews(
     }
     if namespace is not None and not known:
         told, known = {namespace: ("", "")}, {namespace: Known(watch, 0, 0, 0, is_known=False)}
-    return [Overview(name, *told[name], one, judged(one, settings, now)) for name, one in known.items()]
+    return [
+        Overview(name, *told[name], one, judged(one, settings, now), _counts_from(one, since))
+        for name, one in known.items()
+    ]
 
 
-_COUNT = """
-    SELECT namespace, count(*) FROM seen_images WHERE is_open AND standing = ? AND last_at >= ? {} GROUP BY namespace
+def _counts_from(known: Known, since: float) -> float:
+    return since if known.scan is None else min(since, known.scan.began_at)
+
+
+_FAILING = """
+    SELECT namespace, count(*) FROM seen_images JOIN seen_namespaces AS of USING (namespace)
+    WHERE is_open AND standing = 'failing' AND seen_images.last_at >= min(?1, coalesce(of.scanned_at, ?1)) {}
+    GROUP BY namespace
+"""
+_UNREACHABLE = """
+    SELECT namespace, count(*) FROM seen_images
+    WHERE is_open AND standing = 'unreachable' AND last_at >= ? {} GROUP BY namespace
 """
 
 

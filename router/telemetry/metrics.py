@@ -194,7 +194,11 @@ def create(version: str) -> Metrics:
         connections_ended=counter("connections_ended", "Connections that were closed by a limit", ["reason"]),
         handshakes_failed=counter("handshakes_failed", "TLS handshakes that came to nothing"),
         lines_dropped=dropped,
-        namespaces=gauge("namespaces", "Namespaces by the mode of their last request and readiness", ["mode", "state"]),
+        namespaces=gauge(
+            "namespaces",
+            "Namespaces by mode (of the last request, else the configured one) and readiness",
+            ["mode", "state"],
+        ),
         namespace_state=gauge(
             "namespace_state", "1 for the state of each of `readiness.metrics_namespaces`", ["namespace", "state"]
         ),

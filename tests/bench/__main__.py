@@ -12,7 +12,20 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import backlog, delivery, draining, far, gate, incidents, kinds, outbox, render, standing, verification
+from tests.bench import (
+    backlog,
+    cluster,
+    delivery,
+    draining,
+    far,
+    gate,
+    incidents,
+    kinds,
+    outbox,
+    render,
+    standing,
+    verification,
+)
 from tests.bench.table import Row, as_markdown, as_text
 
 
@@ -36,6 +49,7 @@ BENCHMARKS = {
     "kinds": kinds.run,
     "draining": draining.run,
     "incidents": incidents.run,
+    "cluster": cluster.run,
 }
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures -->", "<!-- end -->"

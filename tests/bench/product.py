@@ -39,6 +39,10 @@ class Served:
 
     webhook: int
     operations: int
+    process: int
+    """The supervisor's number."""
+    seconds: float
+    """From start to ready."""
 
     @property
     def url(self) -> str:
@@ -49,24 +53,24 @@ class Served:
 @contextlib.contextmanager
 def served(folder: Path, settings: Mapping[str, object]) -> Iterator[Served]:
     """A router with these settings, and addresses and an outbox of its own in the folder, from ready to its end."""
-    place = Served(free_port(), free_port())
+    webhook, operations = free_port(), free_port()
     whole = {
         "cluster": "bench",
-        "webhook": {"listen": f"127.0.0.1:{place.webhook}", "tls": "self-signed", "linger": "100ms"},
-        "operations": {"listen": f"127.0.0.1:{place.operations}"},
+        "webhook": {"listen": f"127.0.0.1:{webhook}", "tls": "self-signed", "linger": "100ms"},
+        "operations": {"listen": f"127.0.0.1:{operations}"},
         "outbox": {"url": "sqlite:///outbox.db"},
         "egress": {"allow": ["127.0.0.0/8"]},
     }
     (folder / "gatecrier.yaml").write_text(json.dumps(whole | dict(settings)))
     command = [sys.executable, "-m", "router", "serve", "--config", str(folder / "gatecrier.yaml"), "--log", "json"]
+    began = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | {"HOSTNAME": "replica-1"})
     try:
-        until = time.monotonic() + PATIENCE
-        while not is_ready(place.operations):
-            if time.monotonic() > until or process.poll() is not None:
+        while not is_ready(operations):
+            if time.perf_counter() > began + PATIENCE or process.poll() is not None:
                 raise RuntimeError("the router has not become ready")
-            time.sleep(0.02)
-        yield place
+            time.sleep(0.01)
+        yield Served(webhook, operations, process.pid, time.perf_counter() - began)
     finally:
         process.terminate()
         process.wait(PATIENCE)
@@ -79,3 +83,24 @@ def is_ready(operations: int) -> bool:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
     return False
+
+
+def memory(process: int) -> float:
+    """MiB of a process and all that descend from it; what several of them share counts for each in part (PSS)."""
+    return sum(map(_share, _family(process))) / 2**20
+
+
+def _family(process: int) -> Sequence[int]:
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            children.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+    family = [process]
+    for one in family:
+        family += children.get(one, [])
+    return family
+
+
+def _share(process: int) -> int:
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import statistics
 import subprocess
 import sys
@@ -12,8 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from router.cli.demo.world import free_port
-from tests.bench.product import is_ready
+from tests.bench.product import memory, served
 from tests.bench.table import Row
 
 
@@ -36,42 +33,5 @@ def run() -> Sequence[Row]:
 
 
 def _started(folder: Path) -> tuple[float, float]:
-    operations = free_port()
-    settings = {
-        "cluster": "bench",
-        "webhook": {"listen": f"127.0.0.1:{free_port()}", "tls": "self-signed"},
-        "operations": {"listen": f"127.0.0.1:{operations}"},
-        "outbox": {"url": "sqlite:///outbox.db"},
-        "policy": [{"pattern": "**", "verifier": "deny"}],
-    }
-    (folder / "gatecrier.yaml").write_text(json.dumps(settings))
-    command = [sys.executable, "-m", "router", "serve", "--config", str(folder / "gatecrier.yaml")]
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        while not is_ready(operations):
-            time.sleep(0.01)
-        seconds = time.perf_counter() - began
-        memory = sum(map(_share, _family(process.pid)))
-    finally:
-        process.terminate()
-        process.wait(20)
-    return seconds, memory / 2**20
-
-
-def _family(process: int) -> Sequence[int]:
-    """The process and all that descend from it."""
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            children.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
-    family = [process]
-    for one in family:
-        family += children.get(one, [])
-    return family
-
-
-def _share(process: int) -> int:
-    """Bytes of memory; what several processes share counts for each in part (PSS)."""
-    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
+    with served(folder, {"policy": [{"pattern": "**", "verifier": "deny"}]}) as product:
+        return product.seconds, memory(product.process)

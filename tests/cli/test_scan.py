@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,21 +66,7 @@ def world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     is_there.wait()
-    kubeconfig = {
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-        "clusters": [
-            {
-                "name": "k",
-                "cluster": {
-                    "server": api.server,
-                    "certificate-authority-data": base64.b64encode(certificate.certificate).decode(),
-                },
-            }
-        ],
-        "users": [{"name": "u", "user": {"token": "secret"}}],
-    }
-    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+    (tmp_path / "kubeconfig").write_text(json.dumps(api.kubeconfig(certificate.certificate)))
     config = {
         "cluster": "test",
         "kubernetes": {"api": {"kubeconfig": "kubeconfig"}},
@@ -141,6 +127,20 @@ def test_an_image_is_verified_once_however_many_pods_run_it(world: World) -> Non
 
     assert (code, len(json.loads(out))) == (0, 300)
     assert len(world.registry.requests) == once
+
+
+def test_so_many_images_take_so_many_verifications_whoever_runs_them(world: World) -> None:
+    """Exactly: of 200 Pods in twenty namespaces, of seven images."""
+    for number in range(6):
+        world.registry.add_image(f"app{number}", "v1", f"image {number}")
+    names = ["signed", *(f"app{number}" for number in range(6))]
+    for number in range(200):
+        world.run(f"web-{number}", names[number % 7], f"team-{number % 20}")
+    world.ask("scan")
+    asked = Counter(one for one in world.registry.requests if "/referrers/" in one)
+
+    assert list(asked.values()) == [1] * 7
+    assert {f"/{world.digest(name)}" for name in names} == {f"/{one.rpartition('/')[2]}" for one in asked}
 
 
 def test_what_has_no_repository_digest_can_not_be_told(world: World) -> None:

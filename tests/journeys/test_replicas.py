@@ -81,12 +81,33 @@ async def test_one_rollout_is_one_message_wherever_it_is_asked_and_whoever_is_ki
             review["request"]["object"]["metadata"]["name"] = "web"  # type: ignore[index]  # JSON
             assert await allowed((first, second)[number % 2], review) is False
         incident = await until_counted(second, "gatecrier-1", REVIEWS)
+        explained = await asked(second, "gatecrier-1", "explain", str(incident["id"]), "--json", "--limit", "100")
+        told_of = {one["event"]["id"]: one for one in json.loads(explained)}
+        of_each = {
+            name: [one for one in told_of.values() if one["event"]["data"]["replica"] == name]
+            for name in ("localhost", "gatecrier-1")
+        }
+        own = json.loads(
+            await asked(second, "gatecrier-1", "explain", str(of_each["gatecrier-1"][0]["event"]["id"]), "--json")
+        )
+        in_words = await asked(second, "gatecrier-1", "explain", str(of_each["gatecrier-1"][0]["event"]["id"]))
+        others = await asked(second, "gatecrier-1", "explain", str(of_each["localhost"][0]["event"]["id"]))
         silence = await asked(second, "gatecrier-1", *SILENCE)
         silences = json.loads(await asked(first, "localhost", "silence", "list", "--json"))
 
     assert list(told.values()) == ["opened"]  # an attempt that was cut off is made again, under its id
     assert incident["state"] == "open"
     assert [one["id"] for one in silences] == [silence.strip()]
+    assert {name: len(some) for name, some in of_each.items()} == {
+        "localhost": REVIEWS // 2,
+        "gatecrier-1": REVIEWS // 2,
+    }
+    assert {one["decided_by"] for one in of_each["gatecrier-1"]} == {"gatecrier-1"}
+    assert [one["id"] for one in own[0]["incidents"]] == [incident["id"]]
+    assert own[0]["decided_by"] is None
+    assert "deliveries, by the routes that were in force" in in_words
+    assert "incidents:\nNUMBER" in in_words
+    assert "incident 1 (" in others
 
 
 SILENCE = ("silence", "add", "request.namespace = ci", "--author", "al", "--reason", "x", "--for", "1h")

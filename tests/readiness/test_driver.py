@@ -15,12 +15,14 @@ from router.incidents.rules import Rules
 from router.outbox import NewEvent, Selection
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.stored import Stretch
+from router.policy import Enforcement, EnforcementSettings
 from router.readiness import beats, grouping, ledger
 from router.readiness.driver import SOON, Readiness, ReadinessDriver
 from router.readiness.judging import Scan
 from router.readiness.settings import ReadinessSettings
 from router.readiness.watching import BEAT
 from router.routing import IncidentSettings, RouteSettings
+from router.verdict import Mode
 from tests.incidents.stage import NOW
 from tests.outbox.stage import Clock
 from tests.routing.event import event, image
@@ -58,7 +60,9 @@ class Stage:
         """A driver that begins anew."""
         self.driver = ReadinessDriver(self.outbox, self.counted.namespaces, time_of_day=lambda: self.of_day)
         settings = ReadinessSettings(window=DAY, metrics_namespaces=("shop", "other"))
-        self.driver.by = Readiness(settings, self.rules)
+        self.driver.by = Readiness(
+            settings, self.rules, Enforcement(EnforcementSettings(namespaces={"strict": Mode.ENFORCE}))
+        )
         return self.driver
 
     async def pass_time(self, seconds: float) -> None:
@@ -141,6 +145,31 @@ async def test_namespaces_are_counted_and_only_those_that_are_named_have_series(
 
     assert stage.counted.counts == {"enforce/not_ready": 1, "enforce/unknown": 1}
     assert stage.counted.states == {"shop": "not_ready", "other": "unknown"}
+
+
+async def test_a_namespace_that_was_only_scanned_is_counted_by_the_mode_that_is_configured(stage: Stage) -> None:
+    await stage.scanned("strict")
+    await stage.scanned("quiet")
+    await stage.driver.step()
+
+    assert stage.counted.counts == {"enforce/unknown": 1, "detect/unknown": 1}
+
+
+async def test_what_fails_counts_until_a_scan_has_looked_however_long_that_is(stage: Stage) -> None:
+    """It may run since then: only who has looked can say that it does not."""
+    await clean_for_a_day(stage)
+    await stage.see("e1", "unsigned")
+    await stage.driver.step()
+    states = []
+    for days in (2, 9):
+        for _ in range(days * 24):
+            await stage.pass_time(3600.0)
+        states.append(stage.counted.states["shop"])
+    await stage.scanned()
+    await stage.pass_time(60.0)
+
+    assert states == ["not_ready", "not_ready"]
+    assert stage.counted.states["shop"] == "ready"
 
 
 async def test_nothing_is_watched_while_no_gate_can_be_asked(stage: Stage) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from router.cli import main
 from router.decision import Grant, GrantedImage
 from router.errors import OutboxError, ReplicaError
 from router.incidents import ledger
@@ -37,6 +38,8 @@ from router.replicas.exchange import (
     packed,
     unpacked,
 )
+from router.replicas.identity import keep
+from router.replicas.naming import identity_file
 from router.server.certificates import self_signed
 from router.telemetry.causes import Cause
 from tests.incidents.test_driver import bad
@@ -288,6 +291,52 @@ async def test_only_commands_about_what_the_collector_keeps_are_run(both: Replic
     assert all(b"is not passed on; ask at the collector itself" in one.errors for one in kept)
     assert added.exit_code == 0
     assert await both.collector.read(_silences) == [added.output.decode().strip()]
+
+
+async def test_what_is_not_stored_where_it_is_asked_is_explained_by_the_collector(
+    both: Replicas, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An event of its own is explained there; what it has not, by whom it was handed over to."""
+    settings = {"cluster": "c", "policy": [{"pattern": "**", "verifier": "deny"}]}
+    both.config.write_text(json.dumps(settings | {"outbox": {"url": "sqlite:///collector.db"}}))
+    there = both.config.with_name("other.yaml")
+    collector = {"incidents": {"collector": str(both.address)}}
+    there.write_text(json.dumps(settings | collector | {"outbox": {"url": "sqlite:///other.db"}}))
+    monkeypatch.setenv("HOSTNAME", "gatecrier-1")
+    await asyncio.to_thread(keep, known_by(), identity_file(both.config.with_name("other.db")))
+
+    async def explained(event: str, *options: str) -> tuple[int, str]:
+        code = await asyncio.to_thread(main, ["explain", event, *options, "--config", str(there)])
+        return code, capsys.readouterr().out
+
+    await both.other.append(bad("theirs", "siem"))
+    async with both.collecting():
+        await both.handing_over.step()
+        await both.collector.append(bad("ours", "siem"))
+        own, asked, nowhere = [await explained(event) for event in ("theirs", "ours", "nothing")]
+        (listed,) = json.loads((await explained("theirs", "--json"))[1])
+        _, collected = unpacked_text(await asked_of(both, "explain", "theirs"))
+    away = await explained("theirs", "--json")
+
+    assert (own[0], asked[0], nowhere[0]) == (0, 0, 1)
+    assert "siem: pending" in own[1]
+    assert "no incident" in own[1]
+    assert "siem: pending" in asked[1]
+    assert (listed["decided_by"], listed["incidents"]) == (None, [])
+    assert "it was decided by gatecrier-1, which delivers it: ask there" in collected
+    assert (away[0], json.loads(away[1])[0]["incidents"]) == (0, None)
+
+
+async def asked_of(both: Replicas, *arguments: str) -> bytes:
+    """What the collector answers to a command."""
+    async with calling(both) as ask:
+        return await ask(COMMAND, packed(Command(arguments)))
+
+
+def unpacked_text(answer: bytes) -> tuple[int, str]:
+    """Its exit code, and what it prints."""
+    printed = unpacked(answer, Printed)
+    return printed.exit_code, printed.output.decode()
 
 
 @pytest.mark.parametrize(

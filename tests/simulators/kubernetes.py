@@ -11,6 +11,7 @@ must cope with: versions, conflicts, 410 for what was forgotten, pages by `conti
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import ssl
@@ -83,6 +84,16 @@ class KubernetesSimulator:
     def access(self, *, token: Path | None = None, authorities: Path | str | None = None) -> Access:
         """How it is found."""
         return Access(self.server, token=token or self.token, authorities=authorities)
+
+    def kubeconfig(self, authorities: bytes) -> Json:
+        """How a program is told of it, `authorities` being PEM."""
+        trusted = {"server": self.server, "certificate-authority-data": base64.b64encode(authorities).decode()}
+        return {
+            "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+            "clusters": [{"name": "k", "cluster": trusted}],
+            "users": [{"name": "u", "user": {"token": self.token}}],
+        }
 
     # What happens in the cluster
 

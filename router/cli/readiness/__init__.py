@@ -112,7 +112,7 @@ def _reports(connection: sqlite3.Connection, part: ReadinessPart, namespace: str
         Report(
             one,
             settings,
-            reading.images(connection, one.namespace, since, LISTED, is_open=True),
+            reading.images(connection, one.namespace, one.counts_from, LISTED, is_open=True),
             reading.exempted(connection, one.namespace, since, LISTED),
             ends,
             grants.in_force(connection, one.namespace, now),

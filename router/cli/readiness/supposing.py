@@ -1,8 +1,9 @@
 """`gatecrier readiness --what-if`: what was seen, judged again by another configuration.
 
 Rules:
-(1) What is judged is what each owner was seen with last, in each of its containers, within the window: by the digest
-    that was seen, under the rule of the text as it is written. The engine is the gate's (`router.assembly.inquiry`).
+(1) What is judged is what each owner was seen with last, in each of its containers, within the window or since the
+    last full scan: by the digest that was seen, under the rule of the text as it is written. The engine is the gate's
+    (`router.assembly.inquiry`).
 (2) An image that several owners run is asked about once.
 (3) Everything else that readiness rests on stays what it was: watching, scans, requests.
 (4) What was forgotten of a namespace can't be judged again, whatever it was seen as: `Missing.FORGOTTEN` says so.
@@ -45,7 +46,7 @@ def last_seen(connection: sqlite3.Connection, settings: ReadinessSettings, names
         seen = reading.images(connection, one.namespace, 0.0, ledger.IMAGES_KEPT, is_open=False)
         is_whole = len(seen) < ledger.left()
         known = one.known if is_whole else dataclasses.replace(one.known, overflowed_at=now)
-        last = _last([image for image in seen if image.last_at >= now - settings.window])
+        last = _last([image for image in seen if image.last_at >= one.counts_from])
         found.append((dataclasses.replace(one, known=known), last))
     return found
 
