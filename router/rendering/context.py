@@ -86,13 +86,26 @@ def incident_context(
 
 
 def incident_message(incident: Mapping[str, Any]) -> str:
-    """What an incident is about, in a sentence."""
+    """What an incident is about, in a sentence; `rejected` stands only in those of which requests were."""
     owner, namespace = incident["owner"], incident["namespace"]
     where = f" in {one_line(namespace)}" if namespace else ""
     found = ", ".join(dict.fromkeys(f"{image['verdict']} ({image['reason']})" for image in incident["images"][:10]))
     many = f"{incident['count']} request{'s' * (incident['count'] != 1)}"
     what = f"{one_line(owner['kind'])} {one_line(owner['name'])}{where}"
-    return f"Gatecrier: incident {incident['state']}, {what}: {found or 'no failing image'}, {many}"
+    return (
+        f"Gatecrier: incident {incident['state']}, {what}: {found or 'no failing image'}, {many}{_answered(incident)}"
+    )
+
+
+def _answered(incident: Mapping[str, Any]) -> str:
+    """What the API server was told of an incident's requests; a verdict such as `denied` does not say it."""
+    outcomes, count = incident["outcomes"], incident["count"]
+    if rejected := outcomes["rejected"]:
+        return " that it rejected" if rejected == count else f", of which it rejected {rejected}"
+    if not outcomes["admitted"]:
+        return " that it did not answer" if outcomes["unanswered"] else ""
+    would_reject = incident["images"] and incident["kind"] != "registry"
+    return " that it admitted and would reject" if would_reject else " that it admitted"
 
 
 def next_steps(incident: Mapping[str, Any], event: Mapping[str, Any] | None) -> list[str]:

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.cli import main
+from router.cli.templates.sending import _heard
 from router.cli.templates.shelf import wanted
-from router.cli.templates.trial import MARK, PATIENCE, Trial, _answer, _may_pass, marked
+from router.cli.templates.trial import MARK, PATIENCE, Heard, Trial, _answer, _may_pass, marked
 from router.destinations.catalogue import KINDS
 from router.destinations.document import Destination, Document
 from router.destinations.kind import AnyKind, HttpKind, OwnKind
@@ -221,6 +222,13 @@ async def test_the_page_shows_what_it_says(desk: Desk, monkeypatch: pytest.Monke
         _, out, err = await desk.sends("pagerduty-incident", *more)
 
     assert f"```text\n{err}y\n{out}```\n" in page
+
+
+def test_what_is_answered_again_and_again_is_one_line() -> None:
+    """The end of an alert is asked for until it is taken, for half a minute."""
+    same = [Heard(500, "no"), *[Heard(404, "")] * 30, Heard(200, "ok"), Heard(200, "ok")]
+
+    assert [*_heard(same)] == ["answered 500: no", "answered 404, 30 times", "answered 200: ok", "answered 200: ok"]
 
 
 async def test_what_opens_nothing_is_not_ended(desk: Desk) -> None:

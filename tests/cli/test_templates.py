@@ -289,7 +289,7 @@ def test_what_is_cut_for_a_service_is_told(capsys: Captured, config: Path, monke
 
     assert code == 0
     assert "y" * 149 + "…" in out
-    assert err.splitlines()[1:] == ["/0/blocks/0/text/text: cut from 200 to 150 characters"]
+    assert err.splitlines()[1:] == ["/blocks/0/text/text: cut from 200 to 150 characters"]
 
 
 def test_a_secret_that_is_not_there_and_a_destination_that_is_not_there_are_told(

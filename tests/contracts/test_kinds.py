@@ -36,7 +36,7 @@ from tests.contracts.kinds import (
     shipped,
     variables_of,
 )
-from tests.rendering.hostile import EVENT, event_with
+from tests.rendering.hostile import EVENT, event_with, incident_with
 
 EACH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 WITH_TEMPLATES = pytest.mark.parametrize(
@@ -118,6 +118,35 @@ def test_what_is_told_is_in_what_is_sent(kind: AnyKind, tmp_path: Path) -> None:
         sent = texts(documents_in(composed(kind, tmp_path, render(body).body)))
 
         assert str(escape(Lines(gist_of(orjson.loads(body)["data"])), kind.markup)) in sent, body
+
+
+WOULD = re.compile(r"would (now |still )?(be rejected|reject)")
+
+
+@WITH_TEMPLATES
+@pytest.mark.parametrize("state", ["opened", "changed", "repeated"])
+@pytest.mark.parametrize(
+    ("outcomes", "would"),
+    [
+        ({"rejected": 0, "admitted": 7, "unanswered": 0}, True),
+        ({"rejected": 7, "admitted": 0, "unanswered": 0}, False),
+        ({"rejected": 2, "admitted": 5, "unanswered": 0}, False),
+    ],
+)
+def test_an_incident_says_in_words_whether_anything_was_rejected(
+    kind: AnyKind, state: str, outcomes: dict[str, int], would: bool, tmp_path: Path  # noqa: FBT001 - a column of the table
+) -> None:  # fmt: skip
+    """`denied` is what a rule says of an image; whoever reads it of a request that was let in takes it for refused."""
+    told = json.loads(incident_with("plain"))
+    told["type"] = f"dev.gatecrier.incident.{state}.v1"
+    told["data"]["incident"] |= {"state": state, "outcomes": outcomes, "count": 7}
+    for image in told["data"]["incident"]["images"]:
+        image["verdict"] = "denied"
+    body = composed(kind, tmp_path, renderer(kind, shipped(kind)).render(orjson.dumps(told)).body)
+    said = texts([*documents_in(body)]) if kind.name != "smtp" else body.decode()
+
+    assert bool(WOULD.search(said)) is would
+    assert bool(re.search(r"(?<![.\w])rejected", WOULD.sub("", said))) is not would
 
 
 def gist_of(data: dict[str, Any]) -> str:

@@ -4,7 +4,8 @@ Rules:
 (1) Receivers of `admitRequest` are told of what would not be rejected, those of `rejectRequest` of what would be.
 (2) URLs and values of headers are references to files in `secrets/`, whatever they are: comments say which value of
     the source each file holds, and how to write it without seeing it.
-(3) Incoming webhooks of Slack are of kind `slack`; everything else is a `webhook` with their template.
+(3) Incoming webhooks of Slack are of kind `slack`; everything else is a `webhook` with their template, and with Slack's
+    markup where it is theirs for Slack.
 (4) A template is taken over unchanged unless the receiver changes it (`payloads`); it then has the receiver's name.
 """
 
@@ -23,6 +24,7 @@ from router.cli.importing.writing import File, Noted, Tree
 
 _CATEGORIES = {"admitRequest": ("admit", "false"), "rejectRequest": ("reject", "true")}
 _SLACK = "hooks.slack.com"
+_SLACK_TEMPLATE = "slack"
 _RETIRED = (".webhook.office.com", "outlook.office.com")
 _TEMPLATE = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?", re.ASCII)
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
@@ -80,7 +82,7 @@ def _destination(one: _Receiver, template: Callable[[str], str | None], made: Al
     is_slack = host == _SLACK and not headers
     settings: dict[str, Tree] = {"name": one.name, "kind": "slack" if is_slack else "webhook"}
     if (used := _template(one, template, made)) is not None:
-        settings["template"] = used
+        settings |= {"template": used, **({} if is_slack else _markup(one))}
     settings["url"] = _secret(one, f"{one.name}-url", one.section.at("receiverUrl"))
     if scheme == "http":
         settings["plain_http"] = True
@@ -101,6 +103,11 @@ def _destination(one: _Receiver, template: Callable[[str], str | None], made: Al
         else:
             one.comments.append(one.account.note(path, "left out: what is rejected is rejected without it"))
     return Noted(settings, one.comments)
+
+
+def _markup(one: _Receiver) -> dict[str, Tree]:
+    """How whoever takes their template for Slack reads it: Mattermost, or Slack behind a proxy."""
+    return {"markup": "slack"} if one.section.text("template") == _SLACK_TEMPLATE else {}
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """What of a document that a template made is not in what is sent. Pure.
 
 A dialect wraps a document, cuts its texts and leaves parts out, wherever it likes. So texts are compared, not places:
-one of which the beginning is sent, with an ellipsis, was cut; one that is nowhere was left out or changed.
+one of which the beginning is sent, with an ellipsis, was cut; one that is nowhere was left out, or is something else.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def cuts(made: object, sent: object) -> Iterator[str]:
     for path, text in _texts(made):
         if text and text not in texts:
             kept = max((len(one) for one in cut_ones if text.startswith(one)), default=0)
-            yield f"{path}: {f'cut from {len(text)} to {kept + 1} characters' if kept else 'left out or changed'}"
+            gone = f"cut from {len(text)} to {kept + 1} characters" if kept else "left out, or sent as something else"
+            yield f"{path or 'the document'}: {gone}"
 
 
 def _texts(value: object, path: str = "") -> Iterator[tuple[str, str]]:

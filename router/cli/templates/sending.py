@@ -13,11 +13,14 @@ from router.errors import MisusedError, TemplateError
 from router.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from router.cli.parsing import Subcommands
-    from router.cli.templates.trial import Told, Trial
+    from router.cli.templates.trial import Heard, Told, Trial
     from router.destinations.outcome import Outcome
+
+FEW = 2
+"""Answers that are the same and shown each for itself: to what was opened, and to what ended it."""
 
 
 def add(inner: Subcommands) -> None:
@@ -113,11 +116,21 @@ def _lines(destination: str, told: Told) -> Iterator[str]:
     if not told.is_sent:
         yield f"nothing was sent: {destination} does not want such an event"
         return
-    for one in told.heard:
-        yield one_line(f"answered {one.status}: {one.words}" if one.words else f"answered {one.status}")
+    yield from _heard(told.heard)
     yield f"{destination}: {len(told.document.body)} bytes, {_said(told.outcome)}"
     if told.ended is not None:
         yield f"{destination}: told that it is over, {_said(told.ended)}"
+
+
+def _heard(answers: Sequence[Heard]) -> Iterator[str]:
+    """A line for each, and one for many that are the same: what ends it is asked for until it is taken."""
+    from itertools import groupby  # noqa: PLC0415 - as above
+
+    for one, same in groupby(answers):
+        count = len([*same])
+        times = f", {count} times" if count > FEW else ""
+        line = one_line(f"answered {one.status}{times}: {one.words}" if one.words else f"answered {one.status}{times}")
+        yield from [line] * (count if count <= FEW else 1)
 
 
 def _said(outcome: Outcome) -> str:

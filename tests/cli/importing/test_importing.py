@@ -387,7 +387,7 @@ def test_a_validator_and_its_rule_become_what_is_as_strict(
 @pytest.mark.parametrize(
     ("receiver", "gap", "settings"),
     [
-        ({}, None, {"kind": "webhook", "template": "slack"}),
+        ({}, None, {"kind": "webhook", "template": "slack", "markup": "slack"}),
         ({"receiverUrl": "https://hooks.slack.com/x", "customHeaders": ["X-A: b"]}, None, {"kind": "webhook"}),
         ({"receiverUrl": None}, "there is none", {}),
         ({"receiverUrl": "https://["}, "egress.allow", {}),
