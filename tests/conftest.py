@@ -79,3 +79,10 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """A real API server, one for all tests of a run: each makes namespaces of its own."""
     with started(tmp_path_factory.mktemp("kube")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def controlled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """Another one, with the controllers that make ReplicaSets, Jobs, Pods and volumes' claims."""
+    with started(tmp_path_factory.mktemp("kube"), has_controllers=True) as server:
+        yield server

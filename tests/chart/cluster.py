@@ -108,9 +108,10 @@ class Cluster:
         return done.stdout
 
     def define(self) -> None:
-        """Let it know the kinds of cert-manager and of Prometheus' operator."""
+        """Let it know the kinds of cert-manager and of Prometheus' operator, unless it does already."""
         for crd in CRDS:
-            self.must("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+            answer = self.ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+            assert answer.status in {201, 409}, answer.message
         served = [f"/apis/{crd['spec']['group']}/v1/{crd['spec']['names']['plural']}" for crd in CRDS]
         until(lambda: all(self.ask("GET", path).status == 200 for path in served))
 

@@ -3,9 +3,11 @@
 The webhooks of namespaces that enforce lead to the first replica, those of watched ones to the second, since nobody
 here knows a Service; a renewal waits for `SETTLE` seconds. All else is as the chart says, the collector's name too.
 
-(1) A watched namespace is let in whoever does not answer. So what is asked about there is an image that no rule lets
+(1) Requests come at even rates, whatever becomes of those before (`asking`). A busy machine answers fewer than are
+    due: every one that is answered counts, and what pace that was is said, and not claimed.
+(2) A watched namespace is let in whoever does not answer. So what is asked about there is an image that no rule lets
     in, and an answer without the warning was never judged.
-(2) A connection that the API server has is never looked at again. So somebody comes anew all the time, and believes
+(3) A connection that the API server has is never looked at again. So somebody comes anew all the time, and believes
     what the webhooks say at that moment.
 """
 
@@ -14,32 +16,28 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import itertools
 import json
-import os
 import ssl
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
 import msgspec
 import pytest
-import yaml
 
 from router.certificates.making import make
 from router.certificates.planning import Kept
 from router.certificates.stored import Secret, encoded, kept_in
 from router.cli.demo.world import free_port
 from router.outbound.authorities import client_context
-from router.tls import show
-from tests.assembly.program import Served, served
+from tests.assembly.program import Served
 from tests.assembly.small import Place
+from tests.chart.asking import Asking, Case, Fate, going_on, session
 from tests.chart.cluster import ADMISSION, Cluster, Json, ours
 from tests.chart.helm import needs_helm
-from tests.chart.hurried import HOSTS, SETTLE
+from tests.chart.hurried import SETTLE
+from tests.chart.later import Clock
+from tests.chart.node import account, replica, said, started
 from tests.simulators.kube_apiserver import needs_api_server
 
 pytestmark = [needs_helm, needs_api_server]
@@ -47,11 +45,9 @@ DAY = 86400.0
 PATIENCE = 120.0
 DRY_RUNS, REAL = 150.0, 20.0
 """Requests a second."""
-UNDER_WAY = 48
-"""Requests that are not answered yet, at most."""
 DIGEST = f"sha256:{'a' * 64}"
 GOOD, BAD = f"registry.k8s.io/pause@{DIGEST}", f"registry.example/shop/web@{DIGEST}"
-ACCOUNT = "system:serviceaccount:gatecrier:gatecrier"
+CASES = [Case("strict", GOOD, Fate.LET_IN), Case("watched", BAD, Fate.WARNED)]
 SECRET = "/api/v1/namespaces/gatecrier/secrets/gatecrier-tls"
 VALUES: Json = {
     "tls": {"mode": "managed"},
@@ -83,54 +79,16 @@ def installed(cluster: Cluster) -> Iterator[Cluster]:
 async def replicas(made: Cluster, folder: Path) -> AsyncIterator[list[Served]]:
     """Two that are ready, and asked by the API server."""
     text = made.must("GET", "/api/v1/namespaces/gatecrier/configmaps/gatecrier-config")["data"]["gatecrier.yaml"]
-    kubeconfig = made.server.write_kubeconfig(ACCOUNT)
-    document = json.loads(kubeconfig.read_text())
-    document["contexts"][0]["context"]["namespace"] = "gatecrier"
-    kubeconfig.write_text(json.dumps(document))
-    collector = free_port()
-    places = [place_of(folder / f"gatecrier-{number}", text, kubeconfig, collector) for number in range(2)]
+    kubeconfig, collector, clock = account(made.server), free_port(), Clock(folder / "clock")
+    places = [replica(folder / f"gatecrier-{number}", text, collector, kubeconfig) for number in range(2)]
     lead(made, places)
     async with contextlib.AsyncExitStack() as running:
-        programs = [await running.enter_async_context(started(place)) for place in places]
+        programs = [await running.enter_async_context(started(place, clock)) for place in places]
         async with asyncio.timeout(PATIENCE):
             while {(await place.probe("readyz"))[0] for place in places} != {200}:  # noqa: ASYNC110 - a probe tells nobody
                 await asyncio.sleep(0.1)
         await until_so(lambda: is_judged(made, "strict", GOOD) and is_judged(made, "watched", BAD))
         yield programs
-
-
-def place_of(folder: Path, text: str, kubeconfig: Path, collector: int) -> Place:
-    """A replica by the chart's configuration; only places are others than in a Pod."""
-    folder.mkdir()
-    place = Place(folder)
-    config = yaml.safe_load(text)
-    name = config["incidents"]["collector"].partition(":")[0]
-    (folder / "hosts").write_text(f"127.0.0.1 localhost {name}\n")
-    config["webhook"] |= {"listen": f"127.0.0.1:{place.webhook}", "processes": 1}
-    config["operations"] = {"listen": f"127.0.0.1:{place.operations}"}
-    config["outbox"] = {"url": "sqlite:///outbox.db"}
-    config["kubernetes"] |= {"api": {"kubeconfig": str(kubeconfig)}}
-    config["incidents"] |= {"collector": f"{name}:{collector}"}
-    config["egress"] = {"allow": ["127.0.0.0/8"]}
-    place.settings = config
-    place.write()
-    return place
-
-
-def started(place: Place) -> contextlib.AbstractAsyncContextManager[Served]:
-    return served(place, "tests.chart.hurried", HOSTNAME=place.folder.name, **{HOSTS: str(place.folder / "hosts")})
-
-
-async def said(place: Place, *arguments: str) -> str:
-    """What a command prints that is asked in a replica's Pod."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.chart.hurried", *arguments, "--config", str(place.config),
-        env=os.environ | {"HOSTNAME": place.folder.name, HOSTS: str(place.folder / "hosts")},
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    assert process.returncode == 0
-    return output.decode()
 
 
 def lead(made: Cluster, places: list[Place]) -> None:
@@ -185,8 +143,10 @@ async def test_a_release_needs_nothing_but_itself(installed: Cluster, tmp_path: 
         assert bundles(installed) == {encoded(kept(installed).bundle())}
 
         first, second = (program.place for program in programs)
-        silence = await said(second, "silence", "add", "request.namespace = ci", *BECAUSE)
-        assert [one["id"] for one in json.loads(await said(first, "silence", "list", "--json"))] == [silence.strip()]
+        clock = Clock(tmp_path / "clock")
+        _, silence = await said(second, clock, "silence", "add", "request.namespace = ci", *BECAUSE)
+        _, listed = await said(first, clock, "silence", "list", "--json")
+        assert [one["id"] for one in json.loads(listed)] == [silence.strip()]
 
         before = kept(installed), bundles(installed)
         installed.install({**VALUES, "podAnnotations": {"example.com/by": "an upgrade"}}, verb="upgrade")
@@ -201,49 +161,8 @@ async def test_a_release_needs_nothing_but_itself(installed: Cluster, tmp_path: 
 BECAUSE = ("--author", "al", "--reason", "x", "--for", "1h")
 
 
-@dataclass
-class Asking:
-    """Requests at a rate, and what became of them."""
-
-    name: str
-    session: aiohttp.ClientSession
-    url: str
-    count: int = 0
-    wrong: list[str] = field(default_factory=list)
-    """What was refused, or let in unjudged."""
-
-    async def ask(self, number: int, query: str) -> None:
-        """Make a Pod in one of the namespaces, by turns."""
-        namespace, image = (("strict", GOOD), ("watched", BAD))[number % 2]
-        url = f"{self.url}{pods(namespace)}{query}"
-        async with self.session.post(url, json=pod(image, f"{self.name}-{number}")) as reply:
-            text = await reply.text()
-        self.count += 1
-        if reply.status != 201:
-            self.wrong.append(f"{namespace}: {text[:500]}")
-        elif image == BAD and "gatecrier (detect):" not in reply.headers.get("Warning", ""):
-            self.wrong.append(f"{namespace}: not judged")
-
-    async def at(self, rate: float, query: str = "") -> None:
-        """Go on at so many a second, however long answers take, until cancelled."""
-        loop, turns = asyncio.get_running_loop(), asyncio.Semaphore(UNDER_WAY)
-        began = loop.time()
-
-        async def one(number: int) -> None:
-            try:
-                await self.ask(number, query)
-            finally:
-                turns.release()
-
-        async with asyncio.TaskGroup() as under_way:
-            for number in itertools.count():
-                await asyncio.sleep(max(0.0, began + number / rate - loop.time()))
-                await turns.acquire()
-                under_way.create_task(one(number))
-
-
 async def come_anew(made: Cluster, places: Sequence[Place], unknown: list[str]) -> None:
-    """Come to each replica as an API server that has just started, all the time (2)."""
+    """Come to each replica as an API server that has just started, all the time (3)."""
     while True:
         for bundle in await asyncio.to_thread(bundles, made):
             believing = client_context(base64.b64decode(bundle).decode())
@@ -262,19 +181,12 @@ async def come_anew(made: Cluster, places: Sequence[Place], unknown: list[str]) 
 @contextlib.asynccontextmanager
 async def asked(made: Cluster, places: Sequence[Place]) -> AsyncIterator[tuple[Asking, Asking, list[str]]]:
     """Dry runs and real requests, all the time; and what those say who come anew."""
-    context = client_context(made.server.authority.certificate.decode())
-    show(context, made.server.authority.pair("admin", "system:masters"))
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
-        dry, real = (Asking(name, session, made.server.url) for name in ("dry", "real"))
+    async with session(made) as opened:
+        dry, real = (Asking(opened, made.server.url, CASES) for _ in range(2))
         unknown = list[str]()
-        asking = dry.at(DRY_RUNS, "?dryRun=All"), real.at(REAL), come_anew(made, places, unknown)
-        tasks = [asyncio.create_task(one) for one in asking]
-        yield dry, real, unknown
-        ended = [task.exception() for task in tasks if task.done()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        assert ended == []
+        going = dry.at(DRY_RUNS, is_dry=True), real.at(REAL, is_dry=False), come_anew(made, places, unknown)
+        async with going_on(*map(asyncio.create_task, going)):
+            yield dry, real, unknown
 
 
 async def until_so(check: Callable[[], bool]) -> None:
@@ -284,7 +196,10 @@ async def until_so(check: Callable[[], bool]) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_no_request_is_refused_or_unjudged_while_all_is_renewed(installed: Cluster, tmp_path: Path) -> None:
+async def test_no_request_is_refused_or_unjudged_while_all_is_renewed(
+    installed: Cluster, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """At the rates above where the machine has room for them; the report says what it reached (`-rA`)."""
     old = make(["gatecrier.gatecrier.svc"], time.time() - 61 * DAY)
     parts = {"tls.crt": old.pair.certificate, "tls.key": old.pair.key, "ca.crt": old.authority}
     installed.must("PATCH", SECRET, {"data": {name: encoded(part) for name, part in parts.items()}})
@@ -298,10 +213,12 @@ async def test_no_request_is_refused_or_unjudged_while_all_is_renewed(installed:
         await until_so(lambda: kept(installed).previous is None)
         await until_so(lambda: bundles(installed) == {encoded(kept(installed).bundle())})
         lasted = time.monotonic() - began
-        enough = dry.count + DRY_RUNS, real.count + REAL  # what is in force by now is asked with, too
-        await until_so(lambda: dry.count >= enough[0] and real.count >= enough[1])
+        enough = dry.answered + DRY_RUNS, real.answered + REAL  # what is in force by now is asked with, too
+        await until_so(lambda: dry.answered >= enough[0] and real.answered >= enough[1])
 
     found = kept(installed)
+    reached = (f"{one.pace:.0f} of {rate:.0f} a second" for one, rate in ((dry, DRY_RUNS), (real, REAL)))
+    request.node.add_report_section("call", "pace", "; ".join(reached))
     assert (dry.wrong[:5], real.wrong[:5], unknown[:5]) == ([], [], [])
     assert found.current is not None
     assert found.current.mark != old.mark

@@ -236,6 +236,36 @@ def test_on_openshift_the_cluster_chooses_the_user() -> None:
     assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(context)
 
 
+def test_on_openshift_names_are_found() -> None:
+    """Its name servers listen at 5353, and a NetworkPolicy is held against that port, not the Service's."""
+    found = [
+        {
+            port["port"]
+            for rule in of_kind(rendered(values), "NetworkPolicy")["spec"]["egress"]
+            for port in rule["ports"]
+        }
+        for values in ({"openshift": True}, {})
+    ]
+
+    assert found[0] - found[1] == {5353}
+
+
+def test_a_label_of_pods_outranks_one_of_everything() -> None:
+    """And no key stands there twice, which some tools refuse and others read as they like."""
+    values = {"commonLabels": {"team": "platform", "cost": "1"}, "podLabels": {"team": "security"}}
+    done = helm(
+        *("template", "gatecrier", CHART, "--namespace", "gatecrier", "--kube-version", "1.35.0"),
+        *("--show-only", "templates/statefulset.yaml"),
+        values=values,
+    )
+    template = yaml.safe_load(done.stdout)["spec"]["template"]
+
+    assert template["metadata"]["labels"] == {
+        "app.kubernetes.io/name": "gatecrier", "team": "security", "cost": "1",
+    }  # fmt: skip
+    assert done.stdout.count("team: ") == 2  # the StatefulSet's own, and the Pods'
+
+
 def test_the_image_is_named_by_digest_where_there_is_one() -> None:
     digest = f"sha256:{'a' * 64}"
     images = [
@@ -327,6 +357,8 @@ def test_namespaces_may_be_followed_only_where_the_file_enforces_some() -> None:
         ({"config": {"webhook": {"tls": "self-signed"}}}, "'tls' not allowed"),
         ({"config": {"policy": [{"verifier": "deny"}]}}, "missing property 'pattern'"),
         ({"replica": 3}, "'replica' not allowed"),
+        ({"commonLabels": {"app.kubernetes.io/name": "mine"}}, "invalid propertyName"),
+        ({"podLabels": {"app.kubernetes.io/name": "mine"}}, "invalid propertyName"),
         ({"image": {"repository": "r.example/gate:1"}}, "does not match pattern"),
         (
             {"monitoring": {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}},

@@ -95,15 +95,15 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
 
-    def pair(self, name: str, group: str | None = None) -> Pair:
-        """Of a user in a group, who is a server on loopback, too."""
+    def pair(self, name: str, group: str | None = None, *, hosts: Sequence[str] = ()) -> Pair:
+        """Of a user in a group, who is a server on loopback, too, and of these names."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = [] if group is None else [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group)]
         subject = x509.Name([*names, x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        loopback = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         certificate = (
             self._begun(subject, key.public_key())
-            .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+            .add_extension(x509.SubjectAlternativeName([*loopback, *map(x509.DNSName, hosts)]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         return Pair(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
