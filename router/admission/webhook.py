@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from router.admission.asked import Asked, GateRules, Times
 from router.admission.deadlines import LARGEST_KEPT, Allowance, allowance
@@ -126,6 +126,7 @@ class Webhook:
         asked: Asked | None = None
         try:
             _check_head(request)
+            await _invite(request)
             if call.endpoint == "modes":
                 return _review(await self._read(request, known, began, partial(self._gate.switched, known.rules)))
 
@@ -269,6 +270,13 @@ def _check_head(request: web.BaseRequest) -> None:
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if coding != "identity":
         raise BodyRefusedError(415, f"content coding {shown(coding, 100)}; expected none")
+
+
+async def _invite(request: web.BaseRequest) -> None:
+    """Ask for the body where the client waits for that (RFC 9110, 10.1.1)."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # else the answer would count as begun
 
 
 def _say(event: str, error: BaseException | None = None) -> None:

@@ -53,6 +53,25 @@ async def test_an_odd_place_that_nobody_needs_is_no_way_around_the_gate(
     assert event["data"]["images"][0]["image"] == WEB
 
 
+async def test_who_waits_to_be_asked_for_a_body_is_asked() -> None:
+    """Else it sends none, and is told that it was too slow; RFC 9110 lets nobody but HTTP/1.0 wait in vain."""
+    body = json.dumps(pod(WEB)).encode()
+    async with Endpoint().running() as endpoint:
+        reader, writer = await asyncio.open_connection(endpoint.client.host, endpoint.client.port)
+        head = (
+            f"POST /validate HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        )
+        writer.write(f"{head}Expect: 100-Continue\r\nConnection: close\r\n\r\n".encode())
+        asked = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        writer.write(body)
+        answer = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+
+    assert asked == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b'"allowed":false' in answer
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "GZIP", "x-unknown"])
 async def test_a_content_coding_is_refused(coding: str) -> None:
     """31 KB that unpack to 30 MB would take a thousand times the memory that was counted."""
