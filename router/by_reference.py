@@ -5,7 +5,8 @@ looked up through the reading context (`router.fields.ReadingContext`). Without 
 stay unread; offline secrets stay unread, too.
 
 What is named is repeated in an error only where it looks like a name (`shown_file`, `shown_variable`): people paste the
-secret itself where its name belongs, and errors go to logs and tickets.
+secret itself where its name belongs, and errors go to logs and tickets. Offline nobody looks whether it is
+there: what looks like no name is a mistake by itself.
 """
 
 from __future__ import annotations
@@ -82,12 +83,15 @@ def read_reference(path: Path, info: ValidationInfo, what: str, limit: int = SEC
     """The content of a file that the configuration names, of at most `limit` bytes; None without a reading context.
 
     Raises:
-        ValueError: The file can't be read; the text names it and what it was wanted for.
+        ValueError: The file can't be read, or, offline, has no name that a file could have; the text names it and what
+            it was wanted for.
     """
     context = reading_context(info)
     if context is None:
         return None
     if context.is_offline:
+        if not _is_name(str(path).replace(" ", ""), _FILE) or path == Path():
+            raise ValueError(f"{what} {shown_file(path, info)} can't be one; write the path of a file")
         return None
     try:
         return context.read(context.folder / path, limit)
@@ -110,9 +114,13 @@ def shown_variable(name: str) -> str:
 
 
 def _shown_name(text: str, form: re.Pattern[str], what: str) -> str:
-    if form.fullmatch(text) is not None and not text.startswith(_TOKENS):
+    if _is_name(text, form):
         return shown(text)
     return f"(a text of {len(text)} characters that is no {what})"
+
+
+def _is_name(text: str, form: re.Pattern[str]) -> bool:
+    return form.fullmatch(text) is not None and not text.startswith(_TOKENS)
 
 
 class Secret(SettingsModel):
@@ -175,7 +183,11 @@ class Secret(SettingsModel):
             raise ValueError(
                 "env is not a valid name of an environment variable; write letters, digits and _, such as SLACK_URL"
             )
-        if (context := reading_context(info)) is None or context.is_offline:
+        if (context := reading_context(info)) is None:
+            return SecretStr("")
+        if context.is_offline:
+            if name.startswith(_TOKENS):
+                raise ValueError(f"the environment variable {shown_variable(name)} can't be one; write its name")
             return SecretStr("")
         if not (value := context.environment.get(name, "").strip()):
             raise ValueError(f"the environment variable {shown_variable(name)} is not set or empty")

@@ -31,7 +31,7 @@ from router.telemetry import logs
 from router.telemetry.causes import Cause
 from router.telemetry.logs import logger, write_event
 from router.telemetry.metrics import Metrics
-from router.telemetry.pacing import Pace, Telling
+from router.telemetry.pacing import News, Pace
 from router.telemetry.troubles import LOOK, Trouble, TroubleBook
 from router.verdict import Severity
 
@@ -114,16 +114,16 @@ class Attention:
         else:
             observing.trouble_began(Cause.CERTIFICATE_ENDING, "", f"it is valid until {timestamp(end)}")
 
-    def _make(self, tellings: Sequence[Telling]) -> None:
-        for telling in tellings:
-            event = self._event(telling)
-            trouble = telling.subject if telling.cause.of == "destination" else None
+    def _make(self, news: Sequence[News]) -> None:
+        for one in news:
+            event = self._event(one)
+            trouble = one.subject if one.cause.of == "destination" else None
             if self._routes is not None and (told := self._routes.of_gatecrier(event["data"], trouble)):
                 severity = Severity(event["data"]["notice"]["severity"])
                 new = NewEvent(event["id"], as_json(event), self._now(), told, severity=severity)
                 self._waiting.append((event, new))
 
-    def _event(self, of: Telling) -> NoticeEvent:
+    def _event(self, of: News) -> NoticeEvent:
         return trouble_notice(
             self._origin,
             of.cause,

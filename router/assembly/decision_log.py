@@ -38,7 +38,7 @@ class LoggedIntake:
         """Store an event, and log the decision that it tells of."""
         number = await self._intake.append(event)
         try:
-            self._tell(event)
+            self._log_decision(event)
         except Exception:  # it is stored; the gate would take it for not stored, and may refuse
             log.exception("decision_not_logged", event_id=event.id)
         return number
@@ -47,7 +47,7 @@ class LoggedIntake:
         """Take events back."""
         return await self._intake.withdraw(ids)
 
-    def _tell(self, stored: NewEvent) -> None:
+    def _log_decision(self, stored: NewEvent) -> None:
         event = decode(stored.body)
         if event["type"] == DECISION_TYPE:
             _log(stored.id, event["data"])

@@ -12,7 +12,7 @@ from router.admission.asked import ObtainGrants, ObtainReceipts
 from router.assembly import messages
 from router.assembly.deciding import Deciding
 from router.assembly.gate_half import GateHalf
-from router.assembly.member import Tell, member
+from router.assembly.member import Send, member
 from router.assembly.observing import MetricsObserver
 from router.assembly.opening import new_event_loop
 from router.assembly.tending import Tending
@@ -125,7 +125,7 @@ def grants_over(line: Line) -> ObtainGrants:
 def gate(descriptors: Sequence[int]) -> int:
     """The role of a gate process: its socket to the supervisor, then those on which it listens."""
 
-    def make(introduction: messages.Introduction, observing: MetricsObserver, tending: Tending, _: Tell) -> GateWork:
+    def make(introduction: messages.Introduction, observing: MetricsObserver, tending: Tending, _: Send) -> GateWork:
         return GateWork(introduction, observing, tending, descriptors[1:])
 
     return live("gate", descriptors[0], member(make), new_event_loop)

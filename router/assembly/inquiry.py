@@ -59,7 +59,7 @@ _KEPT_BACK = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Accounted:
     """What is known about an image, and what was looked at for that."""
 
     finding: Finding
@@ -165,13 +165,13 @@ class Inquiry(Closing):
         await self._registry.close()
         await self._revocations.close()
 
-    async def image(self, text: str) -> Told:
+    async def image(self, text: str) -> Accounted:
         """What is known about an image, as it is written, by the rule that names it."""
         accounting = _Accounting(self._verifier)
         judging = ImageJudge(self._policy, accounting, self._verifier.wants, self._observing, self._turnstile)
         times, asker = self._times(), Asker("", is_dry_run=False)
         found = await judging.findings([Place("", "container", text, "")], times.came, times.deadline, asker)
-        return Told(found.findings[0], accounting.account)
+        return Accounted(found.findings[0], accounting.account)
 
     async def digest(self, text: str, digest: str | None) -> Finding:
         """What is known about the digest that an image, as it is written, was seen to mean; of equal ones once.

@@ -30,7 +30,7 @@ from router.delivery import Dispatcher, Receipts
 from router.errors import OutboxError, ReplicaError
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
-from router.object_events.telling import ObjectEvents
+from router.object_events.publishing import ObjectEvents
 from router.outbox import Intake, grants
 from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox

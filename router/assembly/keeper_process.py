@@ -14,7 +14,7 @@ from pathlib import Path
 from router.assembly import messages
 from router.assembly.channels import Made
 from router.assembly.keeper_half import KeeperHalf
-from router.assembly.member import Tell, member
+from router.assembly.member import Send, member
 from router.assembly.observing import MetricsObserver
 from router.assembly.opening import new_event_loop
 from router.assembly.scans import Scans
@@ -39,13 +39,13 @@ class KeeperWork:
         introduction: messages.Introduction,
         observing: MetricsObserver,
         tending: Tending,
-        tell: Tell,
+        send: Send,
         listening: int,
     ) -> None:
         self._replica = introduction.replica
         self._observing = observing
         self._tending = tending
-        self._tell = tell
+        self._send = send
         self._listening = listening
         self._half: KeeperHalf | None = None
         self._prepared: tuple[KeeperPart, Mapping[str, Made], messages.Configuration] | None = None
@@ -89,24 +89,24 @@ class KeeperWork:
         if self._managing is None and configuration.is_managed:
             cluster, replica = self._keeping.cluster, self._replica
             names = partial(cluster.names, replica)
-            self._managing = Keeping(cluster.get, names, replica, self._tell_held, self._observing)
+            self._managing = Keeping(cluster.get, names, replica, self._hand_on_held, self._observing)
             self._tending.keep("look after the webhook's certificate", self._managing.run())
         if self._managing is not None:
             self._managing.is_on, self._managing.shown = configuration.is_managed, configuration.held
 
-    def _tell_held(self, held: Held) -> None:
-        self._tell(messages.HELD, messages.pack(held))
+    def _hand_on_held(self, held: Held) -> None:
+        self._send(messages.HELD, messages.pack(held))
 
     def _look_after(self, repositories: Sequence[Repository], folder: Path) -> None:
         """Refresh what trusted roots come from; nothing of it runs where there is nothing to refresh."""
         if self._refreshing is None and repositories:
-            self._refreshing = Refreshing(Repositories(folder), self._tell_root, self._observing)
+            self._refreshing = Refreshing(Repositories(folder), self._hand_on_root, self._observing)
             self._tending.keep("refresh trusted roots", self._refreshing.run())
         if self._refreshing is not None:
             self._refreshing.replace(repositories)
 
-    def _tell_root(self, repository: Repository, body: bytes) -> bool:
-        return self._tell(messages.ROOT, messages.pack(messages.RefreshedRoot(repository.id, body)))
+    def _hand_on_root(self, repository: Repository, body: bytes) -> bool:
+        return self._send(messages.ROOT, messages.pack(messages.RefreshedRoot(repository.id, body)))
 
     async def start(self) -> None:
         """Answer gates, and forget old events now and then."""
@@ -171,8 +171,8 @@ def keeper(descriptors: Sequence[int]) -> int:
     """The role of the keeper process: its socket to the supervisor, then the one at which gates call."""
 
     def make(
-        introduction: messages.Introduction, observing: MetricsObserver, tending: Tending, tell: Tell
+        introduction: messages.Introduction, observing: MetricsObserver, tending: Tending, send: Send
     ) -> KeeperWork:
-        return KeeperWork(introduction, observing, tending, tell, descriptors[1])
+        return KeeperWork(introduction, observing, tending, send, descriptors[1])
 
     return live("keeper", descriptors[0], member(make), new_event_loop)

@@ -57,9 +57,9 @@ class Work(Protocol):
         """End what is in hand."""
 
 
-Tell = Callable[[str, bytes], bool]
-"""Tells the supervisor something that wants no answer, by topic; whether that was sent."""
-Make = Callable[[messages.Introduction, MetricsObserver, Tending, Tell], Work]
+Send = Callable[[str, bytes], bool]
+"""Sends the supervisor something that wants no answer, by topic; whether that was sent."""
+Make = Callable[[messages.Introduction, MetricsObserver, Tending, Send], Work]
 """Makes the work of a member that was introduced."""
 
 

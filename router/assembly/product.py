@@ -188,7 +188,7 @@ class Product:
         self._changed()
         seconds = self._reloading.settings.webhook.linger
         log.info("router_leaving", linger=seconds)
-        await self._tell(GATE, messages.LEAVE, FINISH)
+        await self._ask_all(GATE, messages.LEAVE, FINISH)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await no_longer.wait()
@@ -200,13 +200,13 @@ class Product:
         self._changed()
         if self._family is not None:
             deadline = self._reloading.settings.webhook.deadline
-            await self._tell(GATE, messages.STOP, deadline + 2 * FINISH)
+            await self._ask_all(GATE, messages.STOP, deadline + 2 * FINISH)
             await self._attention.close(self._intake, self._observing)
-            await self._tell(KEEPER, messages.STOP, self._in_force.parts[KEEPER].patience + FINISH)
+            await self._ask_all(KEEPER, messages.STOP, self._in_force.parts[KEEPER].patience + FINISH)
         await self._opened.aclose()
         (log.info if was_started else log.debug)("router_stopped")
 
-    async def _tell(self, role: str, topic: str, patience: float) -> None:
+    async def _ask_all(self, role: str, topic: str, patience: float) -> None:
         """Ask everybody in this role, who may end meanwhile."""
         peers = [seat.peer for seat in self._seats() if seat.role == role and seat.peer is not None]
         with contextlib.suppress(TimeoutError):
@@ -252,7 +252,7 @@ class Product:
             case child.EVENT:
                 logs.write_encoded_event(*child.unpacked_event(body))
             case messages.FACTS:
-                self._replays[seat].tell(body)
+                self._replays[seat].play(body)
             case messages.ROOT:
                 self._tending.let_end("take a root", self._take(messages.unpack(body, messages.RefreshedRoot)))
             case messages.HELD:

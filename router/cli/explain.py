@@ -61,7 +61,7 @@ def add(subcommands: Subcommands) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Story:
     """All that is known of one event."""
 
     event: Mapping[str, object]
@@ -80,15 +80,15 @@ def _explain(arguments: argparse.Namespace) -> int:
         return elsewhere.passed_on(there, arguments, arguments.argv)
 
     def ask() -> Answer:
-        told = asyncio.run(_found(arguments))
+        stories = asyncio.run(_found(arguments))
         nothing = "no such event is stored here" if arguments.id else "no event is about that"
-        text = "\n\n".join("\n".join(_lines(one)) for one in told)
-        objects = list(map(_object, told))
-        if there is not None and told:
+        text = "\n\n".join("\n".join(_lines(one)) for one in stories)
+        objects = list(map(_object, stories))
+        if there is not None and stories:
             said, known, problems = _incidents_of(there, arguments)
             objects = [{**one, "incidents": known} for one in objects]
             return Answer(objects, f"{text}\n\n{said}", YES, problems)
-        return Answer(objects, text or nothing, YES if told else NO)
+        return Answer(objects, text or nothing, YES if stories else NO)
 
     return answered(arguments, ask)
 
@@ -111,22 +111,22 @@ def _incidents_of(
     return f"incidents:\n{text.rstrip()}", json.loads(text) if is_for_programs else None, ()
 
 
-async def _found(arguments: argparse.Namespace) -> Sequence[_Told]:
+async def _found(arguments: argparse.Namespace) -> Sequence[_Story]:
     from router.incidents import reading  # noqa: PLC0415 - imported only where it is needed
     from router.outbox import Selection  # noqa: PLC0415 - the same
     from router.routing import steps  # noqa: PLC0415 - the same
     from router.settings.routes_part import routes_of  # noqa: PLC0415 - the same
 
     part = routes_of(arguments.config)
-    told = list[_Told]()
+    stories = list[_Story]()
     async with events.opened(arguments.config) as records:
         for one in await _events(records, arguments):
             event = json.loads(one.body)
             rows = await records.deliveries(Selection(events=[one.id]), DELIVERIES)
             counted = await records.read(partial(reading.incidents, limit=100, namespace=None, only=None, event=one.id))
             by = one.number.replica if one.is_collected else ""
-            told.append(_Told(event, steps(part.routes, event["data"], part.incidents), rows, counted[::-1], by))
-    return told
+            stories.append(_Story(event, steps(part.routes, event["data"], part.incidents), rows, counted[::-1], by))
+    return stories
 
 
 async def _events(records: SqliteRecords, arguments: argparse.Namespace) -> Sequence[StoredEvent]:
@@ -158,13 +158,13 @@ def _is_about(data: Mapping[str, object], namespace: str | None, name: str | Non
     )
 
 
-def _object(told: _Told) -> Object:
+def _object(story: _Story) -> Object:
     return {
-        "event": told.event,
-        "routes": [step_object(step) for step in told.steps],
-        "deliveries": [deliveries.as_object(row) for row in told.rows],
-        "incidents": [incidents.as_object(one) for one in told.incidents],
-        "decided_by": told.decided_by or None,
+        "event": story.event,
+        "routes": [step_object(step) for step in story.steps],
+        "deliveries": [deliveries.as_object(row) for row in story.rows],
+        "incidents": [incidents.as_object(one) for one in story.incidents],
+        "decided_by": story.decided_by or None,
     }
 
 
@@ -173,22 +173,22 @@ def step_object(step: Step) -> Object:
     return {"path": step.path, "said": step.said.value, "why": step.why, "told": step.told}
 
 
-def _lines(told: _Told) -> Iterator[str]:
-    event = told.event
+def _lines(story: _Story) -> Iterator[str]:
+    event = story.event
     yield one_line(f"event {event['id']}, {event['subject']}, {event['time']}")
     yield from (f"  {one_line(line)}" for line in _decided(event))
     yield ""
     yield "routes of the configuration as it is now:"
-    yield from (f"  {one_line(line)}" for line in route_lines(told.steps))
+    yield from (f"  {one_line(line)}" for line in route_lines(story.steps))
     yield ""
     yield "deliveries, by the routes that were in force when it was decided:"
-    for row in told.rows:
+    for row in story.rows:
         yield from (f"  {one_line(line)}" for line in _delivery(row))
-    if told.decided_by:
-        yield one_line(f"  it was decided by {told.decided_by}, which delivers it: ask there")
-    elif not told.rows:
+    if story.decided_by:
+        yield one_line(f"  it was decided by {story.decided_by}, which delivers it: ask there")
+    elif not story.rows:
         yield "  none: no route named a destination for it"
-    for one in told.incidents:
+    for one in story.incidents:
         yield ""
         yield from incidents.lines_of(one)
 

@@ -6,6 +6,7 @@ Rules:
     one of their lists names.
 (3) Whoever asks first (`is defined`, `default`) may ask for anything: the template may be meant for other versions.
 (4) Filters and tests are those of the sandbox.
+(5) Numbers are such as JSON has.
 
 Fields are read off an example that has all of them (`examples`), so that a mistake in a branch that is rarely taken
 shows before it is taken.
@@ -13,6 +14,7 @@ shows before it is taken.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
@@ -35,7 +37,10 @@ def refuse(node: nodes.Node, what: str) -> NoReturn:
 
 
 def check_lists(template: nodes.Template, sandbox: Sandbox) -> None:
-    """Rule (4), and that no name starts with an underscore; raises TemplateError for the first mistake."""
+    """Rules (4) and (5), and that no name starts with an underscore; raises TemplateError for the first mistake."""
+    for constant in template.find_all(nodes.Const):
+        if isinstance(constant.value, float) and not math.isfinite(constant.value):
+            refuse(constant, "a number is too large")
     for filter_ in template.find_all(nodes.Filter):
         _listed(filter_, "filter", filter_.name, sandbox.filters)
     for test in template.find_all(nodes.Test):

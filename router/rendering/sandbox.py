@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import cast
@@ -24,6 +25,7 @@ from jinja2.tests import TESTS
 
 from router.errors import TemplateError
 from router.rendering.budget import BUDGET, SIZE, Budget, bounded, charged, joined, paid, weighed, within
+from router.rendering.failures import kind_in_words
 from router.text import listed, nearest, shown
 
 RANGE = 10_000
@@ -54,7 +56,7 @@ def bounded_range(*bounds: int) -> range:
 class Sandbox(ImmutableSandboxedEnvironment):
     """The environment; rules in the module's docstring."""
 
-    intercepted_binops = frozenset({"*", "**", "%", "+", "-", "//"})
+    intercepted_binops = frozenset({"*", "**", "%", "+", "-", "/", "//"})
 
     def __init__(self, filters: Mapping[str, Callable[..., object]]) -> None:
         # Not optimized: what Jinja works out when it reads a template is not paid for.
@@ -111,6 +113,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         made = super().call_binop(context, operator, left, right)
         if isinstance(made, int) and made not in _NUMBERS:
             raise TemplateError(f"`{operator}` makes a number of more than 64 bits")
+        if isinstance(made, float) and not math.isfinite(made):
+            raise TemplateError(f"`{operator}` makes a number that is too large")
         return made if are_numbers else within(context[BUDGET], made)
 
     def concat(self, parts: Iterable[str]) -> str:
@@ -137,7 +141,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             case None:
                 return self.undefined(f"there is no {shown(name)} in null; ask first: {{% if ... %}}")
             case _:
-                return self.undefined(f"there is no {shown(name)}: a {type(obj).__name__} has no fields; use a filter")
+                return self.undefined(f"there is no {shown(name)}: {kind_in_words(obj)} has no fields; use a filter")
 
 
 def hint(name: str, known: Iterable[object]) -> str:

@@ -29,6 +29,7 @@ from jinja2.runtime import Context
 from router.errors import TemplateError
 from router.rendering.budget import SIZE
 from router.rendering.checks import check_lists, check_names
+from router.rendering.failures import failure_in_words
 from router.rendering.filters import all_filters
 from router.rendering.markup import Markup, escape
 from router.rendering.positions import line_at, repeated_key
@@ -155,7 +156,7 @@ class Template:
         except Exception as error:  # operators' expressions raise anything; whoever renders reacts to one kind of error
             line = _line(compiled, error.__traceback__)
             is_told = isinstance(error, TemplateError | JinjaError)
-            cause = str(error) if is_told else f"{type(error).__name__}: {error}"
+            cause = str(error) if is_told else failure_in_words(error)
             raise TemplateError(f"template {self.name}: {line}{cause}") from error
 
     def check(self, text: str, context: Mapping[str, object], *, keys: bool) -> Made:

@@ -13,6 +13,7 @@ import orjson
 from jinja2 import Undefined
 
 from router.errors import TemplateError
+from router.rendering.failures import kind_in_words
 from router.rendering.secret_places import nested
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -49,7 +50,7 @@ def as_text(value: object) -> str:
         case Undefined():
             return str(value)  # raises, and says what is missing
         case _:
-            raise TemplateError(f"{type(value).__name__!r} can't be shown; values are texts, numbers, lists, mappings")
+            raise TemplateError(f"{kind_in_words(value)} can't be shown; values are texts, numbers, lists, mappings")
 
 
 def as_json(value: object) -> bytes:

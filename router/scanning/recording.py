@@ -29,8 +29,8 @@ PORTION = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """By what findings are told."""
+class Occasion:
+    """By whom, by what routes and when findings are told."""
 
     origin: Origin
     routes: RoutingTree
@@ -40,23 +40,23 @@ class Telling:
     """The outbox's own time."""
 
 
-def write(connection: sqlite3.Connection, found: Sequence[Found], telling: Telling) -> int:
+def write(connection: sqlite3.Connection, found: Sequence[Found], occasion: Occasion) -> int:
     """Have these told and seen, inside a transaction; returns how many were told."""
     group, told = Group(connection), 0
     for one in found:
-        told += _tell(connection, one, telling)
+        told += _append(connection, one, occasion)
         images = [{**one.judged.image, "container_kind": kind, "container": name} for kind, name in one.where.places]
         running = one.running
         group.note_running(
             running.namespace,
-            _owner_key(telling.origin.cluster, one),
+            _owner_key(occasion.origin.cluster, one),
             dict(zip(("api_version", "kind", "name"), running.owner, strict=True)),
             images,  # type: ignore[arg-type]  # an image with other places is one
             would_reject=one.judged.parts.decision["would_reject"],
-            at=telling.at,
+            at=occasion.at,
         )
     group.write()
-    connection.execute("DELETE FROM told_findings WHERE day < ?", (int(telling.at // DAY) - 1,))
+    connection.execute("DELETE FROM told_findings WHERE day < ?", (int(occasion.at // DAY) - 1,))
     return told
 
 
@@ -73,13 +73,13 @@ def write_full(
     return ledger.note_scanned(connection, {**dict.fromkeys(known, nothing), **scans})
 
 
-def _tell(connection: sqlite3.Connection, one: Found, telling: Telling) -> int:
-    event = finding(telling.origin, one.running, one.where, one.judged, telling.at)
-    told = telling.routes.of_scan(event["data"])
+def _append(connection: sqlite3.Connection, one: Found, occasion: Occasion) -> int:
+    event = finding(occasion.origin, one.running, one.where, one.judged, occasion.at)
+    told = occasion.routes.of_scan(event["data"])
     is_new = (
         told
         and connection.execute(
-            "INSERT OR IGNORE INTO told_findings VALUES (?, ?)", (event["id"], int(telling.at // DAY))
+            "INSERT OR IGNORE INTO told_findings VALUES (?, ?)", (event["id"], int(occasion.at // DAY))
         ).rowcount
     )
     if not is_new:
@@ -90,9 +90,9 @@ def _tell(connection: sqlite3.Connection, one: Found, telling: Telling) -> int:
         told,
         severity=event["data"]["decision"]["severity"],
         template="",
-        replica=telling.origin.replica,
-        at=telling.at,
-        now=telling.now,
+        replica=occasion.origin.replica,
+        at=occasion.at,
+        now=occasion.now,
     )
     return 1
 

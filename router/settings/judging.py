@@ -87,7 +87,7 @@ def _read(reading: Reading) -> JudgedBy:
         raise ConfigurationError(f"{reading.name}: the configuration can't be read: {cause}") from error
     document, found = read_document(content)
     if document is None:
-        raise ConfigurationError(problems.told(reading.name, found))
+        raise ConfigurationError(problems.listing(reading.name, found))
     data = _part(document.data)
     context = ReadingContext(reading.folder, reading, reading.read)
     result = validated(_WHOLE, AskingSettings, data, context)
@@ -99,7 +99,7 @@ def _read(reading: Reading) -> JudgedBy:
     ]
     if findings or found or isinstance(result, list):
         found += [placed(document, data, finding) for finding in findings]
-        raise ConfigurationError(problems.told(reading.name, found))
+        raise ConfigurationError(problems.listing(reading.name, found))
     return JudgedBy(result, Policy(result.policy))
 
 

@@ -119,7 +119,7 @@ def checked(reading: Reading) -> Loaded | Refused:
         return Refused(f"{reading.name}: the configuration can't be read: {cause}", reading.watched)
     document, found = read_document(content)
     if document is None:
-        return Refused(problems.told(reading.name, found), reading.watched)
+        return Refused(problems.listing(reading.name, found), reading.watched)
     data = document.data
     context = ReadingContext(reading.folder, reading, reading.read, reading.is_offline)
     result = validated(_WHOLE, Settings, data, context)
@@ -140,19 +140,19 @@ def checked(reading: Reading) -> Loaded | Refused:
     found += [placed(document, data, finding) for finding in invalid]
     found += [placed(document, data, finding) for finding in crossed if finding.path not in told_of]
     if found or isinstance(result, list):
-        return Refused(problems.told(reading.name, found), reading.watched)
+        return Refused(problems.listing(reading.name, found), reading.watched)
 
-    def told(findings: Iterable[Finding]) -> tuple[str, ...]:
+    def lines(findings: Iterable[Finding]) -> tuple[str, ...]:
         ordered = sorted(placed(document, data, finding) for finding in findings)
-        return tuple(one.told(reading.name) for one in ordered)
+        return tuple(one.line(reading.name) for one in ordered)
 
     return Loaded(
         result,
         templates,
         Policy(result.policy),
         data,
-        told(_warnings(result)),
-        told((*routes.deaf(result), *cautions.of_destinations(result))),
+        lines(_warnings(result)),
+        lines((*routes.deaf(result), *cautions.of_destinations(result))),
         reading.snapshot(),
         reading.watched,
     )

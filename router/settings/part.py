@@ -15,7 +15,7 @@ from router.fields import ReadingContext, SettingsModel
 from router.outbox import OutboxSettings
 from router.routing import IncidentSettings
 from router.settings.plain import Item, maps, names
-from router.settings.problems import told
+from router.settings.problems import listing
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading
 
@@ -82,5 +82,5 @@ def _data(reading: Reading, path: Path) -> Item:
         cause = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigurationError(f"{path}: the configuration can't be read: {cause}") from error
     if document is None:
-        raise ConfigurationError(told(str(path), problems))
+        raise ConfigurationError(listing(str(path), problems))
     return document.data

@@ -50,16 +50,16 @@ class Problem:
     path: str
     text: str
 
-    def told(self, file: str) -> str:
+    def line(self, file: str) -> str:
         """One line: FILE:LINE:COLUMN: PATH: TEXT; the document itself has no PATH."""
         where = f"{file}:{self.place.line}:{self.place.column}: "
         return where + one_line(f"{self.path}: {self.text}" if self.path else self.text)
 
 
-def told(file: str, problems: Iterable[Problem]) -> str:
+def listing(file: str, problems: Iterable[Problem]) -> str:
     """All problems, a line each, in the order of the file and without repeats."""
     ordered = sorted(set(problems))
-    lines = [problem.told(file) for problem in ordered[:MOST_SHOWN]]
+    lines = [problem.line(file) for problem in ordered[:MOST_SHOWN]]
     return "\n".join([*lines, *(f"{file}: {one}" for one in more(len(ordered), MOST_SHOWN))])
 
 

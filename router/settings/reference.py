@@ -51,9 +51,9 @@ def reference() -> str:
     """The whole page, in Markdown."""
     whole = schema()
     lines = [_HEAD.rstrip(), "", "## The whole file", "", *_table(whole, whole)]
-    told: set[str] = set()
+    written: set[str] = set()
     for key, part in _properties(whole):
-        lines += _sections(f"`{key}`", 2, part, whole, told)
+        lines += _sections(f"`{key}`", 2, part, whole, written)
     return "\n".join(lines) + "\n"
 
 
@@ -64,14 +64,14 @@ def _properties(model: Part) -> Iterator[tuple[str, Part]]:
             yield key, part
 
 
-def _sections(path: str, level: int, part: Part, whole: Part, told: set[str]) -> Iterator[str]:
-    """A section for each map of settings that may stand at the path, and for those in it, unless it was told."""
+def _sections(path: str, level: int, part: Part, whole: Part, written: set[str]) -> Iterator[str]:
+    """A section for each map of settings that may stand at the path, and for those in it, unless it stands above."""
     for model, is_item in _models(part, whole):
         kind = _kind(model)  # two kinds may have the same keys
         name = json.dumps([kind, *sorted(key for key, _ in _properties(model))])
-        if name in told or model.get("title") == "secret":
+        if name in written or model.get("title") == "secret":
             continue
-        told.add(name)
+        written.add(name)
         heading = f"{path[:-1]}[]`" if is_item else path
         here = heading + (f" of kind `{kind}`" if kind else "")
         yield from (
@@ -83,7 +83,7 @@ def _sections(path: str, level: int, part: Part, whole: Part, told: set[str]) ->
             *_table(model, whole),
         )
         for key, inner in _properties(model):
-            yield from _sections(f"{heading[:-1]}.{key}`", min(level + 1, 4), inner, whole, told)
+            yield from _sections(f"{heading[:-1]}.{key}`", min(level + 1, 4), inner, whole, written)
 
 
 def _kind(model: Part) -> str | None:

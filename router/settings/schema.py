@@ -31,9 +31,9 @@ class _AsWritten(GenerateJsonSchema):
         model: type[BaseModel] = schema["cls"]
         meanings, properties = meanings_in(model), made.get("properties")
         for name, field in model.model_fields.items():
-            told = properties.get(key_of(name, field)) if isinstance(properties, dict) else None
-            if isinstance(told, dict) and name in meanings:
-                told["description"] = meanings[name]
+            found = properties.get(key_of(name, field)) if isinstance(properties, dict) else None
+            if isinstance(found, dict) and name in meanings:
+                found["description"] = meanings[name]
         return made
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, object]:

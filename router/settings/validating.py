@@ -38,6 +38,8 @@ _NO_SCALAR = frozenset({"literal_error", "enum", "string_type", "int_type", "flo
 _TOO_COMMON = frozenset({"name", shape.TAG})
 """Keys that a text mentions without meaning them."""
 _TEXTS = frozenset({"value_error", "assertion_error"})
+_BEGINNINGS = frozenset({"A", "An", "How", "The", "What", "When", "Where", "Whether", "Which", "Who", "Whose"})
+"""Words that begin what is said of a key, and go on with small letters within a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +226,11 @@ def _finding(located: Located) -> Finding:
         case "union_tag_not_found":
             return Finding((*path, shape.TAG), f"is missing; expected one of {listed(_tags_of(located.annotation))}")
         case _:
-            text = worded(located.error, located.annotation, located.value, path)
+            is_key = located.error["loc"][-1:] == ("[key]",)
+            text = worded(located.error, located.annotation, str(path[-1]) if is_key else located.value, path)
             is_whole = located.type in _TEXTS and isinstance(located.value, dict)
             target = (*path, *_spoken_of(located.value, text)) if is_whole else path
-            return Finding(target, text, at_key=located.error["loc"][-1:] == ("[key]",))
+            return Finding(target, text, at_key=is_key)
 
 
 def _unknown_kind(tag: Plain, annotation: shape.Annotation) -> str:
@@ -248,10 +251,11 @@ def _known_elsewhere(parent: type[BaseModel]) -> Mapping[str, str]:
 
 
 def _purpose(located: Located) -> str:
-    """The first sentence about a missing key."""
+    """The first sentence about a missing key, as it goes on after `expected`."""
     name, parent = str(located.path[-1]), located.parent
     text = " ".join(((shape.meaning_at(parent, name) if parent is not None else "") or "a value").split())
-    return text.split(". ")[0].rstrip(".")
+    first, _, rest = text.split(". ")[0].rstrip(".").partition(" ")
+    return " ".join([first.lower() if first in _BEGINNINGS else first, *([rest] if rest else [])])
 
 
 def _spoken_of(item: Plain, text: str) -> Path:

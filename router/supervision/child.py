@@ -62,28 +62,28 @@ class RemoteLog:
         """Hand over an event; whether there was room, as far as that is known in this thread."""
         packed = msgspec.msgpack.encode((event_id, body, stamp))
         if threading.get_ident() == self._thread:
-            return self._tell_event(packed)
+            return self._send_event(packed)
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._tell_event, packed)
+            self._loop.call_soon_threadsafe(self._send_event, packed)
         return True
 
     def flush(self, patience: float) -> bool:  # noqa: ARG002 - nothing waits here
         """Hand over what this turn of the loop has brought so far; whether everything is handed over, as it is then."""
         if threading.get_ident() == self._thread:
-            self._tell_lines()
+            self._send_lines()
         return True
 
     def _put(self, line: bytes) -> None:
         if not self._lines:
-            self._loop.call_soon(self._tell_lines)
+            self._loop.call_soon(self._send_lines)
         self._lines.append(line)
 
-    def _tell_lines(self) -> None:
+    def _send_lines(self) -> None:
         lines, self._lines = self._lines, []
         if lines and not self._peer.tell(LINES, msgspec.msgpack.encode(lines)):
             self._dropped["ordinary"] += len(lines)
 
-    def _tell_event(self, packed: bytes) -> bool:
+    def _send_event(self, packed: bytes) -> bool:
         if not (was_sent := self._peer.tell(EVENT, packed)):
             self._dropped["event"] += 1
         return was_sent

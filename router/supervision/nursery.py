@@ -128,7 +128,7 @@ def _nurse(orders: socket.socket, roles: Mapping[str, Role]) -> NoReturn:
             waiting = {descriptor for descriptor, _ in ready.poll()}
             if ends in waiting:
                 os.read(ends, _LONGEST)
-                _tell_ends(orders)
+                _report_ends(orders)
             if orders.fileno() in waiting:
                 said, descriptors, _, _ = socket.recv_fds(orders, _LONGEST, _DESCRIPTORS)
                 if not said:
@@ -166,7 +166,7 @@ def _wake(_number: int, _frame: FrameType | None) -> None:
     """There is a handler so that the signal is written to the pipe: one that is ignored wakes nobody."""
 
 
-def _tell_ends(orders: socket.socket) -> None:
+def _report_ends(orders: socket.socket) -> None:
     with contextlib.suppress(ChildProcessError):
         while True:
             child, status = os.waitpid(-1, os.WNOHANG)

@@ -31,11 +31,11 @@ class Facts:
     """What was written down and is still to be sent.
 
     Args:
-        tell: Sends a batch; says whether that went.
+        take: Sends a batch; says whether that went.
     """
 
-    def __init__(self, tell: Callable[[bytes], bool]) -> None:
-        self._tell = tell
+    def __init__(self, take: Callable[[bytes], bool]) -> None:
+        self._take = take
         self._facts: list[msgspec.Struct] = []
 
     def note(self, fact: msgspec.Struct) -> None:
@@ -47,7 +47,7 @@ class Facts:
 
     def send(self) -> None:
         """Send all that waits; it goes on waiting where nobody takes it."""
-        if self._facts and self._tell(_encode(self._facts)):
+        if self._facts and self._take(_encode(self._facts)):
             self._facts = []
 
 
@@ -73,13 +73,13 @@ class Replay(Generic[_T]):
 
     def __init__(self, observer: _T) -> None:
         kinds = _kinds(type(observer))
-        self._tell = {kind: _telling(getattr(observer, name)) for name, kind in kinds.items()}
+        self._calls = {kind: _calling(getattr(observer, name)) for name, kind in kinds.items()}
         self._decode = msgspec.msgpack.Decoder(list[Union[tuple(kinds.values())]]).decode  # type: ignore[misc]  # noqa: UP007 - a union that is made here
 
-    def tell(self, encoded: bytes) -> None:
-        """Tell what `Facts` sent; raises msgspec.MsgspecError where it is something else."""
+    def play(self, encoded: bytes) -> None:
+        """Call what `Facts` sent; raises msgspec.MsgspecError where it is something else."""
         for fact in self._decode(encoded):
-            self._tell[type(fact)](fact)
+            self._calls[type(fact)](fact)
 
 
 def _kinds(observer: type) -> Mapping[str, type[msgspec.Struct]]:
@@ -94,12 +94,12 @@ def _kind(name: str, method: Callable[..., None]) -> type[msgspec.Struct]:
     return msgspec.defstruct(name, list(hints.items()), tag=name, array_like=True, frozen=True, gc=False)
 
 
-def _telling(method: Callable[..., None]) -> Callable[[msgspec.Struct], None]:
+def _calling(method: Callable[..., None]) -> Callable[[msgspec.Struct], None]:
     parameters = signature(method).parameters.values()
     plain = [one.name for one in parameters if one.kind is not Parameter.KEYWORD_ONLY]
     named = [one.name for one in parameters if one.kind is Parameter.KEYWORD_ONLY]
 
-    def tell(fact: msgspec.Struct) -> None:
+    def call(fact: msgspec.Struct) -> None:
         method(*[getattr(fact, name) for name in plain], **{name: getattr(fact, name) for name in named})
 
-    return tell
+    return call

@@ -42,7 +42,7 @@ def as_json(event: MutableMapping[str, object]) -> bytes:
         line = _json(values)
         if len(line) < LINE_LIMIT and len(line := seen_in_json(line)) < LINE_LIMIT:
             return line + b"\n"
-    return _told_by_name(event, "too long")
+    return _named_only(event, "too long")
 
 
 def dumped(value: object) -> bytes:
@@ -96,7 +96,7 @@ class Columns:
             made = line.encode()
             if len(made) < LINE_LIMIT:
                 return made + b"\n"
-        return _told_by_name(event, "too long")
+        return _named_only(event, "too long")
 
     def _rendered(self, values: MutableMapping[str, object]) -> str:
         return self._render(None, "", values)
@@ -121,12 +121,12 @@ def unfailing(form: Form) -> Form:
         try:
             return form(event)
         except Exception as error:  # noqa: BLE001 - a line of the log must never end what it tells about
-            return _told_by_name(event, type(error).__name__)
+            return _named_only(event, type(error).__name__)
 
     return line
 
 
-def _told_by_name(event: Mapping[str, object], cause: str) -> bytes:
+def _named_only(event: Mapping[str, object], cause: str) -> bytes:
     name, stamp = (as_text(event.get(key, ""), KEPT)[:KEPT] for key in ("event", "timestamp"))
     told = {"line": name, "cause": cause, "event": "log_line_failed", "level": "error", "timestamp": stamp}
     return dumped(told) + b"\n"

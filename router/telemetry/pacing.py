@@ -3,9 +3,9 @@
 Rules:
 (1) A trouble is told when it begins and when it ends. After one was told nothing more is told of it for `EVERY`
     seconds; then what holds by that time is told once, with the count of its beginnings meanwhile, if there is news.
-    So one that comes and goes makes one telling in `EVERY` seconds, whatever its rhythm, and the last word is right.
-(2) At most `MOST` tellings in any `EVERY` seconds over all troubles; what is beyond waits its turn: the most severe
-    first, then what began first. Nothing is dropped, for it is not tellings that wait but troubles, which are bounded.
+    So one that comes and goes is news once in `EVERY` seconds, whatever its rhythm, and the last word is right.
+(2) At most `MOST` pieces of news in any `EVERY` seconds over all troubles; what is beyond waits its turn: the most
+    severe first, then what began first. Nothing is dropped, for not news waits but troubles, which are bounded.
 (3) What ended before its beginning was told is told as over: somebody may want to know why it happened.
 """
 
@@ -20,15 +20,15 @@ from router.telemetry.troubles import Trouble
 from router.verdict import Severity
 
 EVERY = 300.0
-"""Seconds between two tellings of one trouble."""
+"""Seconds between two pieces of news of one trouble."""
 MOST = 20
-"""Tellings in that time."""
+"""Pieces of news in that time."""
 _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 _NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class News:
     """What is told of a trouble."""
 
     cause: Cause
@@ -69,26 +69,26 @@ class Pace:
         if trouble.ended_at is None:
             known.times += 1
 
-    def due(self, now: float) -> Sequence[Telling]:
+    def due(self, now: float) -> Sequence[News]:
         """What is to be told now; `now` is in seconds of any clock that does not go back."""
         while self._told and self._told[0] <= now - EVERY:
             self._told.popleft()
         ripe = [known for known in self._known.values() if known.told_at <= now - EVERY]
         news = sorted((known for known in ripe if known.is_news), key=_urgency)[: MOST - len(self._told)]
-        tellings = [_telling(known) for known in news]
+        said = [_news_of(known) for known in news]
         for known in news:
             known.told_at, known.times, known.is_told = now, 0, known.trouble.ended_at is None
             self._told.append(now)
         for known in ripe:
             if not known.is_news and not known.is_told and known.told_at <= now - EVERY:
                 del self._known[known.trouble.cause, known.trouble.subject]
-        return tellings
+        return said
 
 
 def _urgency(known: _Known) -> tuple[int, float]:
     return _RANKS[known.trouble.cause.severity], known.trouble.began_at
 
 
-def _telling(known: _Known) -> Telling:
+def _news_of(known: _Known) -> News:
     of = known.trouble
-    return Telling(of.cause, of.subject, of.text, of.began_at, of.ended_at, known.times)
+    return News(of.cause, of.subject, of.text, of.began_at, of.ended_at, known.times)

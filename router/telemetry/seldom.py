@@ -5,9 +5,9 @@
         log.warning("body_refused", status=status, held_back=held_back)
 
 Rules:
-(1) The first of a key is told at once; whatever comes within `every` seconds after the last one that was told is only
-    counted, and the next one that is told says how many those were.
-(2) Keys are bounded in number and length. While all places are taken by keys that were told a moment ago, further
+(1) The first of a key is logged at once; whatever comes within `every` seconds after the last one that was logged is
+    only counted, and the next one that is logged says how many those were.
+(2) Keys are bounded in number and length. While all places are taken by keys that were logged a moment ago, further
     keys share one place: whoever can choose keys gets one line more a minute, not one for each.
 (3) A count that finds no line of its own any more (its key made room for another) goes to that shared place.
 """
@@ -27,7 +27,7 @@ _SHARED = ""
 
 
 @dataclass(slots=True)
-class _Told:
+class _Logged:
     at: float
     held_back: int = 0
 
@@ -45,33 +45,33 @@ class Seldom:
         self._every = every
         self._keys = keys
         self._clock = clock
-        self._told: dict[str, _Told] = {}  # the one that was told longest ago first
+        self._logged: dict[str, _Logged] = {}  # the one that was logged longest ago first
         self._shared_count = 0
         self._lock = threading.RLock()  # lines come from any thread, and from finalizers within one another
 
     def turn(self, key: str) -> int | None:
-        """None where this one is to be silent, else how many were held back since the last one that was told."""
+        """None where this one is to be silent, else how many were held back since the last one that was logged."""
         with self._lock:
             now = self._clock()
             key = self._placed(key[:KEY_LIMIT], now)
-            told = self._told.get(key)
-            if told is not None and now - told.at < self._every:
-                told.held_back += 1
+            last = self._logged.get(key)
+            if last is not None and now - last.at < self._every:
+                last.held_back += 1
                 return None
-            self._told.pop(key, None)
-            self._told[key] = _Told(now)
-            held_back = told.held_back if told is not None else 0
+            self._logged.pop(key, None)
+            self._logged[key] = _Logged(now)
+            held_back = last.held_back if last is not None else 0
             if key == _SHARED:
                 held_back, self._shared_count = held_back + self._shared_count, 0
             return held_back
 
     def _placed(self, key: str, now: float) -> str:
         """The key under which this one is counted."""
-        if key in self._told or len(self._told) < self._keys:
+        if key in self._logged or len(self._logged) < self._keys:
             return key
-        oldest, told = next(iter(self._told.items()))
-        if now - told.at < self._every:
+        oldest, last = next(iter(self._logged.items()))
+        if now - last.at < self._every:
             return _SHARED
-        self._shared_count += told.held_back
-        del self._told[oldest]
+        self._shared_count += last.held_back
+        del self._logged[oldest]
         return key

@@ -79,7 +79,7 @@ class Repositories:
         return update(repository, self._folder, downloads.get, loop)
 
 
-Tell = Callable[[Repository, bytes], bool]
+Announce = Callable[[Repository, bytes], bool]
 """Tells whoever judges what a repository holds now; whether that went."""
 
 
@@ -96,9 +96,9 @@ class _Care:
     """In Unix time."""
     body: bytes = b""
     """What was told last."""
-    failure_told_at: float | None = None
+    failure_logged_at: float | None = None
     """None while there is none."""
-    age_told_at: float | None = None
+    age_logged_at: float | None = None
     """None while it is young enough."""
 
     @property
@@ -116,16 +116,16 @@ class Refreshing:
 
     Args:
         source: Where they come from.
-        tell: Tells whoever judges.
+        announce: Tells whoever judges.
         troubles: Is told what is wrong.
         now: Unix time in seconds.
     """
 
     def __init__(
-        self, source: Repositories, tell: Tell, troubles: Troubles, now: Callable[[], float] = time.time
+        self, source: Repositories, announce: Announce, troubles: Troubles, now: Callable[[], float] = time.time
     ) -> None:
         self._source = source
-        self._tell = tell
+        self._announce = announce
         self._troubles = troubles
         self._now = now
         self._cares: dict[str, _Care] = {}
@@ -183,7 +183,7 @@ class Refreshing:
             self._failed(care, found)
         else:
             care.due = loop.time() + care.repository.every
-            care.failure_told_at = None
+            care.failure_logged_at = None
             self._over(care, Cause.TRUST_REFRESH_FAILED)
             self._take(care, found)
         self._warn_of_age(care)
@@ -199,14 +199,14 @@ class Refreshing:
 
     def _take(self, care: _Care, found: Kept) -> None:
         care.confirmed_at = found.confirmed_at
-        if found.body != care.body and self._tell(care.repository, found.body):
+        if found.body != care.body and self._announce(care.repository, found.body):
             care.body = found.body
 
     def _failed(self, care: _Care, error: TrustRefreshError) -> None:
         moment, name = asyncio.get_running_loop().time(), care.repository.name
         self._troubles.trouble_began(Cause.TRUST_REFRESH_FAILED, name, str(error))
-        if care.failure_told_at is None or moment - care.failure_told_at >= _DAY:
-            care.failure_told_at = moment
+        if care.failure_logged_at is None or moment - care.failure_logged_at >= _DAY:
+            care.failure_logged_at = moment
             log.warning(
                 "trust_not_refreshed",
                 root=name,
@@ -219,10 +219,10 @@ class Refreshing:
         moment = asyncio.get_running_loop().time()
         known_since = max(care.confirmed_at or 0.0, care.repository.shipped_at or 0.0)
         if not known_since or self._now() - known_since < OLD:
-            care.age_told_at = None
+            care.age_logged_at = None
             self._over(care, Cause.TRUST_STALE)
-        elif care.age_told_at is None or moment - care.age_told_at >= _DAY:
-            care.age_told_at = moment
+        elif care.age_logged_at is None or moment - care.age_logged_at >= _DAY:
+            care.age_logged_at = moment
             name, days = care.repository.name, int((self._now() - known_since) / _DAY)
             self._troubles.trouble_began(Cause.TRUST_STALE, name, f"nobody has confirmed it for {days} days")
             log.warning(

@@ -145,7 +145,7 @@ class Case:
         try:
             return ruled(Verified(self.digest, endorsements, self.demands, trust, self.now), self.digest)
         except NotVerifiedError as error:
-            return min([refused(error, self.digest), *self._obstacles(found)], key=_told_first)
+            return min([refused(error, self.digest), *self._obstacles(found)], key=_precedence)
 
     def _obstacles(self, found: Mapping[str, Findings]) -> Iterator[Judgement]:
         """What may hide what the union lacks (3)."""
@@ -158,7 +158,7 @@ class Case:
                 continue
 
 
-def _told_first(obstacle: Judgement) -> tuple[int, int]:
+def _precedence(obstacle: Judgement) -> tuple[int, int]:
     order = (Verdict.UNVERIFIABLE, Verdict.INVALID, Verdict.UNTRUSTED)
     return order.index(obstacle.verdict), _excuse(obstacle)
 

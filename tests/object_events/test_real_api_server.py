@@ -9,7 +9,7 @@ from contextlib import aclosing
 from router.kubernetes.client import Cluster, Json, Selection
 from router.kubernetes.resources import Object, Resource
 from router.kubernetes.watching import Present, changes
-from router.object_events.telling import ObjectEvents
+from router.object_events.publishing import ObjectEvents
 from tests.kubernetes.shapes import NAMESPACES
 from tests.object_events.test_making import OWNER, event
 from tests.simulators.kube_apiserver import ApiServer, needs_api_server

@@ -12,7 +12,7 @@ from router.readiness.judging import Scan
 from router.routing import RouteSettings, RoutingTree
 from router.scanning.findings import DAY, Judged
 from router.scanning.pods import Running, Where
-from router.scanning.recording import Telling, write, write_full
+from router.scanning.recording import Occasion, write, write_full
 from router.scanning.scan import Found
 from tests.incidents.stage import found
 from tests.readiness.stage import Ledger
@@ -43,7 +43,7 @@ def record(seen: Ledger, *some: Found, routes: Mapping[str, object] = ROUTES) ->
     """Have these written; how many were told."""
     tree = RoutingTree(RouteSettings.model_validate(routes))
     seen.connection.execute("BEGIN IMMEDIATE")
-    told = write(seen.connection, some, Telling(Origin("c", "r"), tree, seen.of_day, seen.own))
+    told = write(seen.connection, some, Occasion(Origin("c", "r"), tree, seen.of_day, seen.own))
     seen.connection.execute("COMMIT")
     return told
 

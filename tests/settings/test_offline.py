@@ -54,3 +54,26 @@ def test_the_shipped_examples_pass_offline(name: str) -> None:
     result = attempt_offline(Path(__file__).resolve().parents[2] / "config" / name)
 
     assert isinstance(result, Loaded), result
+
+
+@pytest.mark.parametrize("how", ["env", "file"])
+@pytest.mark.parametrize(
+    "pasted",
+    ["ghp_16C7e42F292c6912E7710c838347Ae178B4a", "https://hooks.slack.com/services/T0/B0/x", "?k=1", "a\\nb", ""],
+)
+def test_offline_a_secret_in_the_place_of_its_name_is_found(how: str, pasted: str, tmp_path: Path) -> None:
+    """In CI nobody looks whether the file is there; it would be found where it is too late."""
+    path = tmp_path / "gatecrier.yaml"
+    path.write_text(example().replace("{env: SYSDIG_TOKEN}", f'{{{how}: "{pasted}"}}'))
+    result = attempt_offline(path)
+
+    assert isinstance(result, Refused)
+    assert "token" in result.text
+    assert not pasted or pasted not in result.text
+
+
+def test_offline_a_file_may_have_blanks_in_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "gatecrier.yaml"
+    path.write_text(example().replace("{env: SYSDIG_TOKEN}", '{file: "of the team/sysdig token"}'))
+
+    assert isinstance(attempt_offline(path), Loaded)

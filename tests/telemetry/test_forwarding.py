@@ -58,7 +58,7 @@ def test_facts_are_told_again_as_they_were() -> None:
     observer.expects({"siem", "chat"})
     observer.ready("gate", is_ready=True)
     facts.send()
-    Replay(counting).tell(*sent.batches)
+    Replay(counting).play(*sent.batches)
 
     assert counting.told == [
         "stored",
@@ -101,7 +101,7 @@ def test_facts_that_nobody_takes_wait_within_a_bound() -> None:
         observer.stored()
     sent.takes = True
     facts.send()
-    Replay(counting).tell(*sent.batches)
+    Replay(counting).play(*sent.batches)
 
     assert len(counting.told) == KEPT
 
@@ -110,4 +110,4 @@ def test_facts_that_nobody_takes_wait_within_a_bound() -> None:
 def test_what_is_no_fact_is_refused(fact: object) -> None:
     """Two versions of the program never talk to each other; a value of another type is a defect."""
     with pytest.raises(msgspec.ValidationError):
-        Replay(Counting()).tell(msgspec.msgpack.encode([fact]))
+        Replay(Counting()).play(msgspec.msgpack.encode([fact]))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.telemetry.causes import Cause
-from router.telemetry.pacing import EVERY, MOST, Pace, Telling
+from router.telemetry.pacing import EVERY, MOST, News, Pace
 from router.telemetry.troubles import Trouble
 
 DOWN = Cause.DESTINATION_DOWN
@@ -31,7 +31,7 @@ def test_what_begins_is_told_at_once_and_once() -> None:
     pace = Pace()
     pace.heard(begun())
 
-    assert pace.due(0.0) == [Telling(DOWN, "siem", "http_500", 0.0, None, 1)]
+    assert pace.due(0.0) == [News(DOWN, "siem", "http_500", 0.0, None, 1)]
     assert pace.due(10 * EVERY) == []
 
 
@@ -48,14 +48,14 @@ def test_its_end_is_told_when_its_beginning_is_no_news_any_more() -> None:
 
 def test_what_comes_and_goes_is_told_once_in_a_while_with_a_count() -> None:
     pace = Pace()
-    tellings = []
+    heard = []
     for second in range(int(2 * EVERY)):
         pace.heard(begun(at=second))
         pace.heard(over(at=second))
-        tellings += told(pace, second)
-    tellings += told(pace, 2 * EVERY) + told(pace, 3 * EVERY)
+        heard += told(pace, second)
+    heard += told(pace, 2 * EVERY) + told(pace, 3 * EVERY)
 
-    assert tellings == [("siem", False, 1), ("siem", False, int(EVERY)), ("siem", False, int(EVERY) - 1)]
+    assert heard == [("siem", False, 1), ("siem", False, int(EVERY)), ("siem", False, int(EVERY) - 1)]
 
 
 def test_the_most_severe_is_told_first_where_not_all_can_be() -> None:
@@ -90,7 +90,7 @@ def test_whatever_happens_the_last_word_is_right_and_nobody_is_flooded(steps: li
     pace, now = Pace(), 0.0
     there: dict[str, Trouble] = {}
     beginnings: Counter[str] = Counter()
-    heard: list[tuple[float, Telling]] = []
+    heard: list[tuple[float, News]] = []
     for what, subject, seconds in steps:
         if what == "begin" and subject not in there:
             there[subject] = begun(subject, now)

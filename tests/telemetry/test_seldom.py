@@ -54,7 +54,7 @@ def test_what_was_told_and_what_was_held_back_are_all_there_were(keys: list[str]
     clock.now += 1000
     told += seldom.turn("") or 0
 
-    left = sum(entry.held_back for entry in seldom._told.values())
+    left = sum(entry.held_back for entry in seldom._logged.values())
     assert told + left + seldom._shared_count == len(keys)
 
 
@@ -64,8 +64,8 @@ def test_whoever_chooses_keys_gets_one_line_more_and_not_one_for_each() -> None:
     told = [seldom.turn(f"{number}{'x' * 100_000}") for number in range(10_000)]
 
     assert sum(held_back is not None for held_back in told) == 11
-    assert len(seldom._told) <= 11
-    assert max(map(len, seldom._told)) <= 200
+    assert len(seldom._logged) <= 11
+    assert max(map(len, seldom._logged)) <= 200
 
 
 def test_a_key_makes_room_when_its_minute_is_over() -> None:

@@ -185,7 +185,7 @@ def test_it_crosses_from_process_to_process_as_every_fact_does() -> None:
     remote.trouble_ended(DOWN, "siem")
     facts.send()
     page = _Page()
-    Replay(page).tell(sent[0])
+    Replay(page).play(sent[0])
 
     assert page.heard == [(DOWN, "siem", "http_500"), (DOWN, "siem")]
     assert isinstance(page.heard[0][0], Cause)

@@ -109,7 +109,7 @@ def as_object(answer: Answer) -> Mapping[str, object]:
 def show(page: Page, answer: Answer) -> None:
     """Everything, for people; of what passes only that it does."""
     place = answer.file if answer.line is None else f"{answer.file}:{answer.line}"
-    page.line(f"{place}: {_told(answer)}", colour=colour(answer.code))
+    page.line(f"{place}: {_decided(answer)}", colour=colour(answer.code))
     for notice in answer.notices:
         page.line(notice, 2)
     if answer.draft is None:
@@ -120,7 +120,7 @@ def show(page: Page, answer: Answer) -> None:
         _show_image(page, finding)
 
 
-def _told(answer: Answer) -> str:
+def _decided(answer: Answer) -> str:
     if answer.subject is None or answer.problem:
         return answer.problem
     namespace, name = answer.subject["namespace"], answer.subject["name"]

@@ -76,12 +76,12 @@ def _run(arguments: argparse.Namespace) -> int:
     _write(arguments.output, made.files)
     written = arguments.output / _CONFIGURATION
     for text in made.account.notes:
-        _tell(f"note: {text}")
+        _say(f"note: {text}")
     for text in made.account.gaps:
-        _tell(f"gap: {text}")
+        _say(f"gap: {text}")
     result = attempt_offline(written)
     if not isinstance(result, Loaded):
-        _tell(f"gap: not valid yet:\n{result.text}")
+        _say(f"gap: not valid yet:\n{result.text}")
         return NO
     gaps = len(made.account.gaps)
     print(f"{written}: {f'{gaps} gaps' if gaps != 1 else '1 gap'}, {len(made.files)} files written")
@@ -125,6 +125,6 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
         raise ConfigurationError(f"{error.filename or folder} can't be written: {error.strerror}") from error
 
 
-def _tell(text: str) -> None:
+def _say(text: str) -> None:
     for line in text.splitlines():
         print(one_line(line), file=sys.stderr)

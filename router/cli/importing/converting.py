@@ -72,7 +72,7 @@ def converted_values(values: Section, template: Callable[[str], str | None]) -> 
         "registries": registries,
         "verifiers": rules.verifiers,
         "policy": Noted(rules.rules or [_NO_RULE], rules.lost),
-        **_telling(alerts),
+        **_delivering(alerts),
     }
     made.files = {
         **made.files,
@@ -82,7 +82,7 @@ def converted_values(values: Section, template: Callable[[str], str | None]) -> 
     return made
 
 
-def _telling(alerts: Alerts) -> dict[str, Tree]:
+def _delivering(alerts: Alerts) -> dict[str, Tree]:
     if not alerts.destinations:
         return {}
     return {
@@ -93,8 +93,8 @@ def _telling(alerts: Alerts) -> dict[str, Tree]:
 
 
 def _tls() -> Noted:
-    told = "tls/ holds the certificate and key of the webhook, as a Secret of type kubernetes.io/tls has them"
-    return Noted({"certificate": "tls/tls.crt", "key": "tls/tls.key"}, [told])
+    why = "tls/ holds the certificate and key of the webhook, as a Secret of type kubernetes.io/tls has them"
+    return Noted({"certificate": "tls/tls.crt", "key": "tls/tls.key"}, [why])
 
 
 def _cluster(alerting: Section, account: Account) -> Noted:
@@ -103,8 +103,8 @@ def _cluster(alerting: Section, account: Account) -> Noted:
     kept = kept.strip("._:/@-")
     if kept and kept == written:
         return Noted(kept, [])
-    told = "the cluster has this name here; give each cluster its own" if kept else "give the cluster a name"
-    return Noted(kept or "unnamed", [account.gap(alerting.at("clusterIdentifier"), told)])
+    why = "the cluster has this name here; give each cluster its own" if kept else "give the cluster a name"
+    return Noted(kept or "unnamed", [account.gap(alerting.at("clusterIdentifier"), why)])
 
 
 def _features(features: Section, account: Account) -> list[str]:
@@ -113,20 +113,20 @@ def _features(features: Section, account: Account) -> list[str]:
     mode, enabled = namespaced.text("mode"), namespaced.flag("enabled")
     if enabled or (enabled is None and mode):
         left_out = f"{_LABEL}!=validate" if mode == "validate" else f"{_LABEL}=ignore"
-        told = (
+        why = (
             "namespaces are chosen by the API server, by the label gatecrier.dev/mode: say `off` of those that were "
             f"left out, and of new ones: kubectl label namespaces -l '{left_out}' gatecrier.dev/mode=off"
         )
-        said.append(account.gap(features.at("namespacedValidation"), told))
+        said.append(account.gap(features.at("namespacedValidation"), why))
     if features.flag("automaticUnchangedApproval"):
-        told = "an image that did not change is judged again here"
-        said.append(account.gap(features.at("automaticUnchangedApproval"), told))
+        why = "an image that did not change is judged again here"
+        said.append(account.gap(features.at("automaticUnchangedApproval"), why))
     if features.flag("automaticChildApproval"):
-        told = "Pods of an owner are judged, too; a proof that holds is not asked for again"
-        said.append(account.note(features.at("automaticChildApproval"), told))
+        why = "Pods of an owner are judged, too; a proof that holds is not asked for again"
+        said.append(account.note(features.at("automaticChildApproval"), why))
     if features.text("resourceValidationMode") == "podsOnly":
-        told = "owners are judged, too; leave their kinds out of the webhook configurations"
-        said.append(account.gap(features.at("resourceValidationMode"), told))
+        why = "owners are judged, too; leave their kinds out of the webhook configurations"
+        said.append(account.gap(features.at("resourceValidationMode"), why))
     if "cache" in features:
         features.section("cache").dismiss()
         said.append(account.note(features.at("cache"), "proofs are remembered for as long as they hold"))
@@ -165,8 +165,8 @@ def _registries(validators: Mapping[str, Validator], rules: Rules, made: Convers
                 found[host] = {"host": host, **settings}
             comments.setdefault(host, []).extend(said)
         if settings and ("" in hosts or not hosts):
-            told = "its rules name no registry; write one under registries for each that needs it"
-            said_of = made.account.gap(one.section.path, told)
+            why = "its rules name no registry; write one under registries for each that needs it"
+            said_of = made.account.gap(one.section.path, why)
             rules.lost.append(said_of)
     return [Noted(settings, comments[host]) for host, settings in found.items()]
 

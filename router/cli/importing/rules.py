@@ -63,8 +63,8 @@ def converted_rules(
         _drop_equal(kept, made, pattern, account)
         kept.append((section, written, pattern))
         if pattern.is_narrower:
-            told = "theirs matched behind any registry and path, too; name each registry that is meant"
-            comments.append(account.gap(section.at("pattern"), told))
+            why = "theirs matched behind any registry and path, too; name each registry that is meant"
+            comments.append(account.gap(section.at("pattern"), why))
         if one is not None and one.approves is None:
             made.registries.setdefault(one.written, []).append(pattern.registry or "")
             unpinned.append(asked.text("mode") == _UNPINNED)
@@ -82,8 +82,8 @@ def _drop_equal(kept: list[tuple[Section, str, Converted]], made: Rules, pattern
     """Of rules with the same pattern the last one counts there, and no second one may stand here."""
     for number, (section, _, before) in enumerate(kept):
         if before.pattern.key == pattern.pattern.key:
-            told = "left out: a later rule speaks for the same images"
-            made.lost.append(account.gap(section.at("pattern"), told))
+            why = "left out: a later rule speaks for the same images"
+            made.lost.append(account.gap(section.at("pattern"), why))
             del kept[number], made.rules[number]
             return
 
@@ -117,16 +117,16 @@ def _demands(one: Validator, asked: Section, comments: list[str], account: Accou
     threshold, required = asked.number("threshold"), asked.texts("required")
     wanted = list(dict.fromkeys(required if root == "*" else [root, *required]))
     if unknown := [name for name in wanted if name not in one.signers]:
-        told = f"the validator has no trust root {quoted(unknown[0])} that can be used; images are denied"
-        comments.append(account.gap(asked.at("trustRoot"), told))
+        why = f"the validator has no trust root {quoted(unknown[0])} that can be used; images are denied"
+        comments.append(account.gap(asked.at("trustRoot"), why))
         return None
     names: list[Tree] = [one.signers[name] for name in wanted]
     demands: dict[str, Tree] = {}
     if root == "*" and one.kind == "cosign":
         count = threshold or (0 if required else len(one.signers))
         if count > len(one.signers):
-            told = f"signatures were counted there, signers are here: all {len(one.signers)} are asked for, not {count}"
-            comments.append(account.gap(asked.at("threshold"), told))
+            why = f"signatures were counted there, signers are here: all {len(one.signers)} are asked for, not {count}"
+            comments.append(account.gap(asked.at("threshold"), why))
             count = len(one.signers)
         demands = {"threshold": count} if count > 1 else {}
     if names and (root == "*" or len(one.signers) > 1):
@@ -143,8 +143,8 @@ def _note_order(kept: Sequence[tuple[Section, str, Converted]], rules: list[Note
         apart = last.registry is not None and before.registry is not None and last.registry != before.registry
         if apart or not there or (here[0] >= here[1] if there > 0 else here[0] <= here[1]):
             continue
-        told = f"for images that match {other.at('pattern')}, too, another one of the two wins here"
-        rules[-1] = Noted(rules[-1].value, [*rules[-1].comments, account.gap(section.at("pattern"), told)])
+        why = f"for images that match {other.at('pattern')}, too, another one of the two wins here"
+        rules[-1] = Noted(rules[-1].value, [*rules[-1].comments, account.gap(section.at("pattern"), why)])
 
 
 def _pin(
@@ -152,5 +152,5 @@ def _pin(
 ) -> None:
     made.pins = not (unpinned and all(unpinned))
     if made.pins and any(unpinned):
-        told = f"`mode: {_UNPINNED}` is for all rules or none here; tags of these rules' images are pinned, too"
-        made.lost.append(account.gap(f"{kept[0][0].path.rpartition('[')[0]}[*].with.mode", told))
+        why = f"`mode: {_UNPINNED}` is for all rules or none here; tags of these rules' images are pinned, too"
+        made.lost.append(account.gap(f"{kept[0][0].path.rpartition('[')[0]}[*].with.mode", why))

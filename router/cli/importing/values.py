@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from router.errors import ConfigurationError
 from router.settings.bounds import Bounds
 from router.settings.document import plain
-from router.settings.problems import Plain, told
+from router.settings.problems import Plain, listing
 from router.settings.reading import read_documents
 from router.text import shown
 
@@ -136,7 +136,7 @@ def read_values(name: str, content: bytes) -> Section:
     documents, ending = read_documents(content, _BOUNDS)
     problems = [problem for _, found in documents for problem in found] + ending
     if problems:
-        raise ConfigurationError(told(name, problems))
+        raise ConfigurationError(listing(name, problems))
     root = plain(documents[0][0]) if len(documents) == 1 else None
     if not isinstance(root, dict):
         raise ConfigurationError(f"{name}: one document is expected that is a map: the values of Connaisseur's chart")

@@ -109,8 +109,8 @@ def _key(one: Validator, root: Section, name: str, account: Account) -> Tree | N
         return {"name": name, "pem": _lines(found[0])}
     if _KMS.match(text):
         path = f"keys/{one.name}-{name}.pub"
-        told = f"keys are not fetched from a KMS; make the file: cosign public-key --key (the URI there) > {path}"
-        return Noted({"name": name, "file": path}, [account.gap(root.at("key"), told)])
+        why = f"keys are not fetched from a KMS; make the file: cosign public-key --key (the URI there) > {path}"
+        return Noted({"name": name, "file": path}, [account.gap(root.at("key"), why)])
     one.comments.append(account.gap(root.at("key"), "this is no public key in PEM that can be pinned; it is left out"))
     return None
 
@@ -125,11 +125,11 @@ def _identity(one: Validator, keyless: Section, name: str, account: Account) -> 
         elif pattern and _is_expression(pattern):
             made[f"{ours}_regex"] = pattern
             if not (pattern.startswith("^") and pattern.endswith("$")):
-                told = "an expression must match the whole here; write .* where something may stand before or after"
-                comments.append(account.gap(keyless.at(f"{theirs}Regex"), told))
+                why = "an expression must match the whole here; write .* where something may stand before or after"
+                comments.append(account.gap(keyless.at(f"{theirs}Regex"), why))
         else:
-            told = f"there is no {theirs} that can be compared; the identity is left out"
-            one.comments.append(account.gap(keyless.path, told))
+            why = f"there is no {theirs} that can be compared; the identity is left out"
+            one.comments.append(account.gap(keyless.path, why))
             return None
     return Noted(made, comments)
 
@@ -158,8 +158,8 @@ def _read_instance(one: Validator, account: Account) -> None:
         own.insert(0, path)
     if own:
         file = f"trusted-root-{one.name}.json"
-        told = f"a Sigstore instance of your own is one file here: make {file} with `cosign trusted-root create`"
-        one.parts["trust_root"] = Noted(File(file), [account.gap(", ".join(own), told)])
+        why = f"a Sigstore instance of your own is one file here: make {file} with `cosign trusted-root create`"
+        one.parts["trust_root"] = Noted(File(file), [account.gap(", ".join(own), why)])
 
 
 def _read_notation(one: Validator, account: Account) -> None:
@@ -168,8 +168,8 @@ def _read_notation(one: Validator, account: Account) -> None:
         written = root.text("name") or "default"
         name = name_of(written, one.signers.values())
         if (pem := certificates(root.text("cert"))) is None:
-            told = "there is no certificate in PEM; the trust root is left out"
-            one.comments.append(account.gap(root.at("cert"), told))
+            why = "there is no certificate in PEM; the trust root is left out"
+            one.comments.append(account.gap(root.at("cert"), why))
             root.raw("tsCert")
             continue
         one.signers[written] = name
@@ -214,8 +214,8 @@ class Verifiers:
         """The verifier of a validator of type notation for a rule."""
         level = asked.text("verificationLevel") or "strict"
         if level not in _LEVELS:
-            told = "this is no level; all checks bind"
-            one.comments.append(self.account.gap(asked.at("verificationLevel"), told))
+            why = "this is no level; all checks bind"
+            one.comments.append(self.account.gap(asked.at("verificationLevel"), why))
             level = "strict"
         after_expiry = asked.text("verifyTimestamp") == "afterCertExpiry"
         parts: dict[str, Tree] = {"kind": "notation", **one.parts, "level": level}

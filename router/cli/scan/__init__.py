@@ -126,10 +126,10 @@ async def _recorded(found: Scanned, namespaces: list[str] | None, part: ScanPart
     origin = Origin(part.cluster, name)
     records = await beside(part.outbox.path)
     try:
-        telling = recording.Telling(origin, RoutingTree(part.routes), found.began_at, records.own_time())
+        occasion = recording.Occasion(origin, RoutingTree(part.routes), found.began_at, records.own_time())
         for start in range(0, len(found.found), recording.PORTION):
             some = found.found[start : start + recording.PORTION]
-            await records.change(partial(recording.write, found=some, telling=telling))
+            await records.change(partial(recording.write, found=some, occasion=occasion))
         await records.change(
             partial(
                 recording.write_full,

@@ -25,7 +25,7 @@ from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.settings.bounds import Bounds
 from router.settings.document import Document, Items, Members
-from router.settings.problems import Problem, path_text, told
+from router.settings.problems import Problem, listing, path_text
 from router.settings.reading import read_documents
 from router.settings.snapshot import read_file
 from router.settings.validating import validated
@@ -87,7 +87,7 @@ def expectations(path: Path) -> Sequence[Expectation]:
         raise ConfigurationError(f"{path} can't be read: {cause}") from error
     found = [*(problem for _, problems in documents for problem in problems), *found]
     if found:
-        raise ConfigurationError(told(str(path), found))
+        raise ConfigurationError(listing(str(path), found))
     match documents:
         case [(Items(nodes=nodes), _)] if 0 < len(nodes) <= MOST and all(isinstance(node, Members) for node in nodes):
             read = [_read(node) for node in nodes if isinstance(node, Members)]
@@ -95,7 +95,7 @@ def expectations(path: Path) -> Sequence[Expectation]:
             raise ConfigurationError(f"{path}: expected a list of 1 to {MOST} maps, each with `event`")
     wrong = [problem for one in read if isinstance(one, list) for problem in one]
     if wrong:
-        raise ConfigurationError(told(str(path), wrong))
+        raise ConfigurationError(listing(str(path), wrong))
     return [one for one in read if isinstance(one, Expectation)]
 
 

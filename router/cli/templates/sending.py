@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from router.cli.parsing import Subcommands
-    from router.cli.templates.trial import Heard, Told, Trial
+    from router.cli.templates.trial import Heard, Trial, Tried
     from router.destinations.outcome import Outcome
 
 FEW = 2
@@ -56,8 +56,8 @@ def _send(arguments: argparse.Namespace) -> int:
             return Answer((), "", NO, [one_line(str(error))])
         if refusal := _refusal(trial, arguments):
             return Answer((), "", NO, [f"nothing was sent: {refusal}"])
-        told = asyncio.run(trial.run())
-        return Answer([_object(arguments, told)], "\n".join(_lines(arguments.destination, told)), _code(told))
+        tried = asyncio.run(trial.run())
+        return Answer([_object(arguments, tried)], "\n".join(_lines(arguments.destination, tried)), _code(tried))
 
     return answered(arguments, ask)
 
@@ -96,8 +96,8 @@ def _refusal(trial: Trial, arguments: argparse.Namespace) -> str:
     return "" if sys.stdin.readline().strip().lower() in {"y", "yes"} else "that was no yes"
 
 
-def _code(told: Told) -> int:
-    return worst(_code_of(one) for one in (told.outcome, told.ended) if one is not None)
+def _code(tried: Tried) -> int:
+    return worst(_code_of(one) for one in (tried.outcome, tried.ended) if one is not None)
 
 
 def _code_of(outcome: Outcome) -> int:
@@ -112,14 +112,14 @@ def _code_of(outcome: Outcome) -> int:
             return UNKNOWN
 
 
-def _lines(destination: str, told: Told) -> Iterator[str]:
-    if not told.is_sent:
+def _lines(destination: str, tried: Tried) -> Iterator[str]:
+    if not tried.is_sent:
         yield f"nothing was sent: {destination} does not want such an event"
         return
-    yield from _heard(told.heard)
-    yield f"{destination}: {len(told.document.body)} bytes, {_said(told.outcome)}"
-    if told.ended is not None:
-        yield f"{destination}: told that it is over, {_said(told.ended)}"
+    yield from _heard(tried.heard)
+    yield f"{destination}: {len(tried.document.body)} bytes, {_said(tried.outcome)}"
+    if tried.ended is not None:
+        yield f"{destination}: told that it is over, {_said(tried.ended)}"
 
 
 def _heard(answers: Sequence[Heard]) -> Iterator[str]:
@@ -143,13 +143,13 @@ def _said(outcome: Outcome) -> str:
     return one_line(f"not delivered: {outcome.reason}{meaning}{may_pass}")
 
 
-def _object(arguments: argparse.Namespace, told: Told) -> Object:
+def _object(arguments: argparse.Namespace, tried: Tried) -> Object:
     return {
         "template": arguments.template,
         "destination": arguments.destination,
-        "is_sent": told.is_sent,
-        "answers": [{"status": one.status, "words": one.words} for one in told.heard],
-        "outcome": told.outcome.label,
-        "reason": getattr(told.outcome, "reason", None),
-        "ended": None if told.ended is None else told.ended.label,
+        "is_sent": tried.is_sent,
+        "answers": [{"status": one.status, "words": one.words} for one in tried.heard],
+        "outcome": tried.outcome.label,
+        "reason": getattr(tried.outcome, "reason", None),
+        "ended": None if tried.ended is None else tried.ended.label,
     }

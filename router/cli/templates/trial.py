@@ -52,7 +52,7 @@ class Heard:
 
 
 @dataclass(slots=True)
-class Told:
+class Tried:
     """What became of it."""
 
     document: Document
@@ -110,21 +110,21 @@ class Trial:
         """Whether whoever reads the document sees that it is a test."""
         return MARK.encode() in self.document.body
 
-    async def run(self) -> Told:
+    async def run(self) -> Tried:
         """Deliver it, and end what it has opened; raises nothing that is the receiver's doing."""
         destination = self._channel.destination
         try:
-            outcome = await self._told(destination)
-            told = Told(self.document, outcome, heard=self._heard)
-            told.is_sent = bool(self._heard) or not isinstance(outcome, Delivered) or not self._is_over_http
-            ending = self._to_end(outcome) if told.is_sent else None
+            outcome = await self._delivered(destination)
+            tried = Tried(self.document, outcome, heard=self._heard)
+            tried.is_sent = bool(self._heard) or not isinstance(outcome, Delivered) or not self._is_over_http
+            ending = self._to_end(outcome) if tried.is_sent else None
             if ending is not None:
-                told.ended = await _answer(destination, ending, _may_pass)
-            return told
+                tried.ended = await _answer(destination, ending, _may_pass)
+            return tried
         finally:
             await destination.close()
 
-    async def _told(self, destination: Destination) -> Outcome:
+    async def _delivered(self, destination: Destination) -> Outcome:
         """What is answered; whoever does not wait for it leaves nothing open either."""
         try:
             return await _answer(destination, self.document, _is_pending)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from router.assembly.inquiry import Told
+from router.assembly.inquiry import Accounted
 from router.cli.asking.showing import code, colour, show_remedy, show_verdict
 from router.cli.pages import Page
 from router.decision.wording import next_step
@@ -37,9 +37,9 @@ _FORMATS = {
 }
 
 
-def as_object(told: Told) -> Mapping[str, object]:
+def as_object(accounted: Accounted) -> Mapping[str, object]:
     """Everything, for programs."""
-    finding, account = told.finding, told.account
+    finding, account = accounted.finding, accounted.account
     image: dict[str, object] = dict(image_data(finding))
     for name in ("container", "container_kind", "is_new", "cached"):
         del image[name]
@@ -120,9 +120,9 @@ def _meaning(piece: Piece) -> tuple[Verdict, Reason, str]:
             return error.verdict, error.reason, str(error)
 
 
-def show(page: Page, told: Told) -> None:
+def show(page: Page, accounted: Accounted) -> None:
     """Everything, for people."""
-    finding, account = told.finding, told.account
+    finding, account = accounted.finding, accounted.account
     page.line(finding.place.image, colour="strong")
     show_verdict(page, finding, 2)
     for signer in finding.judgement.signers:

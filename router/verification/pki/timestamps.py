@@ -82,7 +82,7 @@ class Stamp:
         identifier = _object_in(digest_algorithm)
         said = _attributes(attributes)
         hashed = _digest(identifier)(self._content).digest()
-        if said.get(_CONTENT_TYPE) != _told(OBJECT, _TST_INFO) or said.get(_MESSAGE_DIGEST) != _told(OCTETS, hashed):
+        if said.get(_CONTENT_TYPE) != _only(OBJECT, _TST_INFO) or said.get(_MESSAGE_DIGEST) != _only(OCTETS, hashed):
             raise _wrong("has signed attributes about something else")
         if not _names(said, certificate, takes_sha1=takes_sha1):
             raise _wrong("does not name the certificate that is to have signed it")
@@ -226,7 +226,7 @@ def _object_in(algorithm: Value) -> bytes:
     return parts[0].content
 
 
-def _told(tag: int, content: bytes) -> bytes:
+def _only(tag: int, content: bytes) -> bytes:
     return bytes([tag, len(content)]) + content
 
 

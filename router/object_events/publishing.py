@@ -1,6 +1,6 @@
-"""Tells the cluster what decisions say about its objects: aggregated, bounded, and never waited for.
+"""Publishes what decisions say about objects, as Events of the cluster: aggregated, bounded, and never waited for.
 
-Events are best effort, as all of Kubernetes' are: they are kept in memory only until they are told, the API server
+Events are best effort, as all of Kubernetes' are: they are kept in memory only until they are published, the API server
 forgets them after an hour, and whoever must know of everything has a destination. So:
 
 (1) To hear a decision is to count it: nothing is asked, and nobody waits. Delivery knows nothing of this.
@@ -8,8 +8,8 @@ forgets them after an hour, and whoever must know of everything has a destinatio
     last; beyond that, and after `LONGEST`, a new one.
 (3) At most `EACH_NAMESPACE` are kept of a namespace and `KEPT` of all; more are left out, and the log says so. Nobody's
     flood takes another namespace's place, unless all are taken.
-(4) Namespaces take turns: of each the Event that has waited longest is told, one question at a time, `PACE` seconds
-    apart. A count that grows meanwhile is told once.
+(4) Namespaces take turns: of each the Event that has waited longest is published, one question at a time, `PACE`
+    seconds apart. A count that grows meanwhile is published once.
 (5) What the API server refuses is left out: a namespace may have gone, or a name be none. What it can't take at the
     moment is tried again with back-off, until it is `LONGEST` old. Where an Event is gone, the next is a new one.
 """
@@ -46,7 +46,7 @@ KEPT = 2000
 PACE = 0.2
 """Seconds between two questions."""
 AGAIN = 10.0
-"""Seconds between two tellings of one count that grows."""
+"""Seconds between two updates of one count that grows."""
 _REFUSED = frozenset({"refused", "not_found", "forbidden", "conflict", "malformed", "too_large"})
 
 
@@ -63,14 +63,14 @@ class _Kept:
     last_at: float
     """In Unix time."""
     count: int = 1
-    told: int = 0
+    published: int = 0
     """The count that the API server knows; 0 where it knows of none."""
     due: float = 0.0
-    """When it may be told."""
+    """When it may be published."""
 
 
 class ObjectEvents:
-    """Hears decisions, and tells of them.
+    """Hears decisions, and publishes them.
 
     Args:
         api: Gives the API server; raises ClusterError where it can't be asked.
@@ -126,7 +126,7 @@ class ObjectEvents:
             if found is None:
                 await self._news_or(self._due_next())
             else:
-                await asyncio.sleep(await self._told(found, loop))
+                await asyncio.sleep(await self._published(found, loop))
 
     async def _news_or(self, until: float | None) -> None:
         with contextlib.suppress(TimeoutError):
@@ -150,13 +150,13 @@ class ObjectEvents:
             del self._of_namespace[namespace]
 
     def _waiting(self) -> list[_Kept]:
-        return [one for one in self._kept.values() if one.told < one.count]
+        return [one for one in self._kept.values() if one.published < one.count]
 
     def _due_next(self) -> float | None:
         return min((one.due for one in self._waiting()), default=None)
 
     def _next(self, now: float) -> _Kept | None:
-        """What is told next: of the namespace whose turn it is, what has waited longest (4)."""
+        """What is published next: of the namespace whose turn it is, what has waited longest (4)."""
         first = dict[str, _Kept]()
         for one in self._waiting():
             namespace = one.said.regarding.namespace
@@ -168,21 +168,21 @@ class ObjectEvents:
         self._turn = next((name for name in names if name > self._turn), names[0])
         return first[self._turn]
 
-    async def _told(self, kept: _Kept, loop: asyncio.AbstractEventLoop) -> float:
-        """Tell one; returns the seconds until the next may be told."""
+    async def _published(self, kept: _Kept, loop: asyncio.AbstractEventLoop) -> float:
+        """Publish one; returns the seconds until the next may be published."""
         count, namespace = kept.count, kept.said.regarding.namespace
         try:
-            if kept.told == 0:
+            if kept.published == 0:
                 body = created(kept.said, kept.name, self._replica, kept.first_at)
                 await self._api().create(EVENTS, body, namespace)
-                kept.told = 1
+                kept.published = 1
             else:
                 await self._api().patch(EVENTS, kept.name, counted(count, kept.last_at), namespace)
-                kept.told = count
+                kept.published = count
         except ClusterError as error:
             return self._after(error, kept)
         self._failures = 0
-        kept.due = loop.time() + (AGAIN if kept.told > 1 else 0.0)
+        kept.due = loop.time() + (AGAIN if kept.published > 1 else 0.0)
         return PACE
 
     def _after(self, error: ClusterError, kept: _Kept) -> float:

@@ -1,4 +1,4 @@
-"""How often the API server is told, in virtual time, by one that plays."""
+"""How often Events are published, in virtual time, by one that plays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from router.errors import ClusterCause, ClusterError
 from router.kubernetes.client import Cluster, Json, PatchKind
 from router.kubernetes.resources import Resource, Shape
-from router.object_events.telling import AGAIN, EACH_NAMESPACE, KEPT, LONGEST, PACE, QUIET, ObjectEvents
+from router.object_events.publishing import AGAIN, EACH_NAMESPACE, KEPT, LONGEST, PACE, QUIET, ObjectEvents
 from tests.object_events.test_making import event
 from tests.simulators.virtual_time import virtually
 
@@ -65,7 +65,7 @@ def _named(name: str, resource: Resource[Shape]) -> Shape:
     return msgspec.convert({"metadata": {"name": name}}, resource.shape)
 
 
-def told(story: Callable[[ObjectEvents, Api], Coroutine[Any, Any, None]]) -> Api:
+def published(story: Callable[[ObjectEvents, Api], Coroutine[Any, Any, None]]) -> Api:
     """What the API server was told by the end of the story."""
 
     async def played() -> Api:
@@ -88,7 +88,7 @@ def test_a_rollout_is_one_event_that_is_counted() -> None:
             await asyncio.sleep(1.0)
         await asyncio.sleep(AGAIN)
 
-    api = told(story)
+    api = published(story)
 
     assert list(api.counts.values()) == [42]
     assert len(api.made) == 1
@@ -103,7 +103,7 @@ def test_after_quiet_the_same_is_another_event(pause: float) -> None:
         events.hear(event())
         await asyncio.sleep(1)
 
-    assert len(told(story).made) == 2
+    assert len(published(story).made) == 2
 
 
 def test_what_is_not_wanted_is_not_heard() -> None:
@@ -114,7 +114,7 @@ def test_what_is_not_wanted_is_not_heard() -> None:
         events.hear(event({"would_reject": False, "outcome": "admitted"}))
         await asyncio.sleep(60)
 
-    assert not told(story).asked
+    assert not published(story).asked
 
 
 def test_a_flood_in_one_namespace_keeps_nobody_else_waiting() -> None:
@@ -125,7 +125,7 @@ def test_a_flood_in_one_namespace_keeps_nobody_else_waiting() -> None:
         events.hear(event(request={"namespace": "quiet"}))
         await asyncio.sleep(60)
 
-    api = told(story)
+    api = published(story)
 
     made = Counter(namespace for _, what, namespace in api.asked if what == "create")
     assert made == {"flood": EACH_NAMESPACE, "quiet": 1}
@@ -145,7 +145,7 @@ def test_what_is_kept_is_bounded_over_all() -> None:
         assert not events._kept
         assert not events._of_namespace
 
-    assert not told(story).made
+    assert not published(story).made
 
 
 @pytest.mark.parametrize("cause", ["refused", "not_found", "forbidden", "conflict"])
@@ -156,7 +156,7 @@ def test_what_is_refused_keeps_nobody_waiting(cause: ClusterCause) -> None:
         events.hear(event(request={"namespace": "good"}))
         await asyncio.sleep(1)
 
-    api = told(story)
+    api = published(story)
 
     assert [namespace for _, _, namespace in api.asked] == ["bad", "good"]
     assert len(api.made) == 1
@@ -169,7 +169,7 @@ def test_what_can_not_be_taken_now_is_told_later_and_never_in_haste(cause: Clust
         events.hear(event())
         await asyncio.sleep(400)
 
-    api = told(story)
+    api = published(story)
 
     assert len(api.made) == 1
     assert len(api.asked) < 40
@@ -186,4 +186,4 @@ def test_where_an_event_is_gone_the_next_is_a_new_one() -> None:
         events.hear(event())
         await asyncio.sleep(1)
 
-    assert len(told(story).made) == 2
+    assert len(published(story).made) == 2

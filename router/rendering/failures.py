@@ -1,0 +1,44 @@
+"""What Python says of an expression that fails, in the words of those who write templates. Pure.
+
+They know texts, numbers, lists and objects, and nothing of Python: neither its kinds of errors nor its types are told.
+"""
+
+from __future__ import annotations
+
+import re
+
+_KINDS = {
+    "bool": "true or false",
+    "builtin_function_or_method": "a function",
+    "dict": "an object",
+    "float": "a number",
+    "function": "a function",
+    "int": "a number",
+    "list": "a list",
+    "Lines": "a text",
+    "LoopContext": "a loop",
+    "NoneType": "null",
+    "range": "a list",
+    "str": "a text",
+    "tuple": "a list",
+}
+_TYPE = re.compile(rf"['\"]?\b({'|'.join(_KINDS)})\b['\"]?( object\b)?")
+
+
+def kind_in_words(value: object) -> str:
+    """What a value is."""
+    return _KINDS.get(type(value).__name__, "a value")
+
+
+def failure_in_words(error: Exception) -> str:
+    """Why an expression has no value."""
+    match error:
+        case ZeroDivisionError():
+            return "a division by zero"
+        case OverflowError():
+            return "a number is too large"
+        case TypeError():
+            said = _TYPE.sub(lambda found: _KINDS[found[1]], str(error))
+            return f"a value is of a kind that does not fit: {said}"
+        case _:
+            return f"an expression fails: {error}"
