@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from router.events import as_json
 from router.reasons import REASONS
 from router.text import shown
 from router.verdict import Verdict
@@ -76,6 +75,8 @@ def event_in(path: Path) -> Mapping[str, object]:
 
 def event_of(text: bytes | str, name: str) -> Mapping[str, object]:
     """The event that a text is, which is called so in errors; raises ValueError where it is none."""
+    from router.events import as_json  # noqa: PLC0415 - needed only here, and half of what we are
+
     try:
         event = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -65,6 +65,15 @@ def test_whoever_has_seen_enough_ends_a_command_quietly() -> None:
         assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+def test_the_command_line_is_known_before_anything_that_is_large_is_loaded() -> None:
+    """Each completion in a shell waits for it."""
+    large = {"aiohttp", "cryptography", "jinja2", "orjson", "pydantic", "router.settings.tree", "router.verification"}
+    code = f"import sys; from router.cli import parser; parser(); print(*sorted({large} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert loaded.stdout.split() == []
+
+
 def test_a_command_without_standard_output_ends_quietly_too(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("cluster: a\n")
     script = f"exec {shlex.join([*PROGRAM, 'routes', 'show', '--config', str(tmp_path / 'c.yaml')])} >&-"
