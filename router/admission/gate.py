@@ -22,6 +22,9 @@ tells of; they hold for all of it.
 
 (2) and (3) alone are `router.admission.deciding`, for whoever asks what would be decided and tells nobody.
 
+`validate_at_once` is the same for what was decided before: reply and event are those of `validate`, which does all that
+needs more (`router.admission.prompt`).
+
 `mutate` pins tags to digests that were proven, only where a refusal would be in force. It refuses nothing, makes no
 event and never sends a patch that could fail to apply. Where it fails, the webhook's last word admits.
 
@@ -47,16 +50,15 @@ from router.admission.asked import Asked, GateRules, Times
 from router.admission.draft import Draft
 from router.admission.observer import Observer
 from router.admission.reading.tolerant import UnreadableJsonError
-from router.admission.review import AdmissionRequest, Objects, read_review
+from router.admission.review import AdmissionRequest, Objects
 from router.admission.switching import read_switch
 from router.admission.telling import EventRecorder
 from router.admission.unreadable import Unreadable
-from router.admission.workloads import SKIPPED, Workload, read_new_pod, read_workload
+from router.admission.workloads import SKIPPED, Workload, read_whole, read_workload
 from router.decision import Failure, decide, last_word, unanswered, unjudged, without_grant
 from router.outbox import NewEvent
 from router.outbox.posting import Later
 from router.slices import OutOfTimeError, Slices
-from router.steps import finish
 from router.telemetry.logs import logger
 from router.verdict import Mode, RequestOutcome, Skip
 
@@ -115,12 +117,7 @@ class Gate:
     def read_at_once(rules: GateRules, body: memoryview, times: Times, label: Mode | None = None) -> Asked:
         """What is asked in a body that is small enough to be read at one go; may fail, as `read` does not."""
         began = time.perf_counter()
-        found = read_new_pod(body, rules.csi_drivers, rules.break_glass.annotation)
-        if found is None:
-            request, objects = finish(read_review(body))
-            reading = read_workload(request, objects, rules.csi_drivers, rules.break_glass.annotation)
-            found = request, Workload() if request.problem else finish(reading)
-        request, workload = found
+        request, workload = read_whole(body, rules.csi_drivers, rules.break_glass.annotation)
         return _asked(rules, request, workload, times, label=label, began=began, problem=request.problem)
 
     def unread(self, rules: GateRules, request: AdmissionRequest, label: Mode | None = None) -> Asked:
@@ -225,7 +222,7 @@ class Gate:
         try:
             is_stored = await self._store(asked, draft, event, later)
             reply = self._settled(asked, draft, deciding.reply(asked, draft), is_stored=is_stored)
-        except Exception as error:  # as in `validate`
+        except Exception as error:  # the same boundary as in `validate`: nobody would be answered
             log.exception("gate_stage_failed", uid=asked.request.uid, namespace=asked.request.namespace)
             reply = await self._told_of_failure(asked, type(error).__name__)
         answered(reply)

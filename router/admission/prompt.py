@@ -75,17 +75,17 @@ class PromptAnswers:
                 self._observer.answered("validate", self._clock() - asked.times.came)
                 reply(answer)
 
+        abandon: Callable[[], None] | None = None
         try:
             abandon = self._gate.validate_at_once(asked, answered)
-        except BaseException:
-            end()
-            raise
-        if abandon is None:
-            end()
+        finally:
+            if abandon is None:
+                end()
+        if (known := abandon) is None:
             return None
 
         def gone() -> None:
             if end():
-                abandon()
+                known()
 
         return gone

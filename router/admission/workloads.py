@@ -40,7 +40,16 @@ from router.admission.kinds import WorkloadKind, is_foreign, workload_kind
 from router.admission.places import LISTS, PLACE_COST, Contents, Taking
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_document, read_entries
-from router.admission.review import API_VERSION, KIND, NAME_LIMIT, UID_LIMIT, AdmissionRequest, Objects, request_of
+from router.admission.review import (
+    API_VERSION,
+    KIND,
+    NAME_LIMIT,
+    UID_LIMIT,
+    AdmissionRequest,
+    Objects,
+    read_review,
+    request_of,
+)
 from router.decision import Place
 from router.events import OwnerData
 from router.steps import Steps, finish
@@ -115,6 +124,20 @@ def read_workload(
     found = workload_of(new.found.metadata, taking.places(), owner, break_glass)
     never_blocks = old is not None and not _is_pod(request) and whole is not None and whole.replicas == 0
     return structs.replace(found, skip=skip, notices=notices, never_blocks=never_blocks)
+
+
+def read_whole(
+    body: memoryview, csi_drivers: AbstractSet[str], annotation: str = ""
+) -> tuple[AdmissionRequest, Workload]:
+    """What is asked, and what the object would run; no workload where the request has a problem.
+
+    Raises:
+        MsgspecError, UnicodeDecodeError, ReviewError, UnreadableJsonError: It needs the care of `read_review`.
+    """
+    if (found := read_new_pod(body, csi_drivers, annotation)) is not None:
+        return found
+    request, objects = finish(read_review(body))
+    return request, Workload() if request.problem else finish(read_workload(request, objects, csi_drivers, annotation))
 
 
 def read_new_pod(
