@@ -5,8 +5,8 @@ Rules:
     digest that runs.
 (2) A scan is full where it has seen all Pods of what it was asked about, and had an answer for each image. Whoever is
     not sure of that keeps nothing of it.
-(3) What a node names no repository digest for, and what could not be looked at, is unknown: Pods that run it are
-    counted as such.
+(3) What could not be looked at, as where its node names no repository digest, is unknown: Pods that run it are counted
+    as such. What a rule says of every digest alike needs none.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Found:
     @property
     def is_unknown(self) -> bool:
         """Whether it can't be said that it would be refused, nor that it would not (3)."""
-        return self.running.digest is None or self.standing == "unreachable"
+        return self.standing == "unreachable"
 
     @property
     def has_moved(self) -> bool:
         """Whether its tag means another digest by now."""
-        return self.judged.tag_digest not in {None, self.running.digest}
+        return self.running.digest is not None and self.judged.tag_digest not in {None, self.running.digest}
 
 
 @dataclass(frozen=True, slots=True)

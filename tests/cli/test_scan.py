@@ -150,6 +150,20 @@ def test_what_has_no_repository_digest_can_not_be_told(world: World) -> None:
     assert (code, scanned["loaded"]["is_unknown"], scanned["loaded"]["reason"]) == (3, True, "no_digest")
 
 
+def test_what_is_refused_whatever_its_digest_needs_none(world: World) -> None:
+    """A rule that denies, or none, says so of an image that was loaded by hand, too; what it may be is no moved tag."""
+    world.api.put(PODS.format("shop"), pod("loaded", (f"{world.registry.host}/signed:v1", "sha256:" + "c" * 64)))
+    path = world.folder / "gatecrier.yaml"
+    denied = json.loads(path.read_text()) | {"policy": [{"pattern": "**", "verifier": "deny"}]}
+    path.write_text(json.dumps(denied))
+    code, scanned = found(world)
+    text = world.ask("scan")[1]
+
+    assert (code, scanned["loaded"]["is_unknown"], scanned["loaded"]["reason"]) == (1, False, "static_deny")
+    assert "1 would be refused, 0 could not be told" in text
+    assert "another digest" not in text
+
+
 def test_a_tag_that_has_moved_on_is_told_and_is_no_failure(world: World) -> None:
     world.run("good", "signed")
     runs = world.digest("signed")

@@ -14,14 +14,14 @@ from router.text import one_line
 
 def code_of(scanned: Scanned) -> int:
     """The exit code that it means."""
-    if any(one.standing == "failing" for one in scanned.found if not one.is_unknown):
+    if any(one.standing == "failing" for one in scanned.found):
         return NO
     return UNKNOWN if any(one.is_unknown for one in scanned.found) else YES
 
 
 def lines_of(scanned: Scanned) -> Iterator[str]:
     """A scan, for people: what would be refused, what could not be told, which tags have moved, and a sum."""
-    failing = [one for one in scanned.found if one.standing == "failing" and not one.is_unknown]
+    failing = [one for one in scanned.found if one.standing == "failing"]
     unknown = [one for one in scanned.found if one.is_unknown]
     moved = [one for one in scanned.found if one.has_moved]
     for heading, some in (("would be refused", failing), ("could not be told", unknown)):
