@@ -41,6 +41,20 @@ def settings(url: str = "https://otel.example:4318/v1/logs", **written: object) 
     return OtlpSettings.model_validate(told, context={"reading": reading})
 
 
+@pytest.mark.parametrize(
+    ("url", "is_told"),
+    [
+        ("https://otel.example:4318", True),
+        ("https://otel.example:4318/", True),
+        ("https://otel.example:4318/v1/logs", False),
+        ("https://otel.example/otlp", False),
+    ],
+)
+def test_a_host_alone_is_told_of(url: str, is_told: bool) -> None:  # noqa: FBT001 - a column of the table
+    """Kits of OpenTelemetry add the path to such an endpoint, and so people write it here."""
+    assert (settings(url).note is not None) is is_told
+
+
 def taken(bodies: Sequence[bytes], **written: object) -> list[dict[str, Any]]:
     """The records that a collector has of these payloads, all of which it takes."""
     dialect = OtlpDialect(settings("https://otel.example/v1/logs", **written))

@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import Field, model_validator
+from yarl import URL
 
 from router.destinations.dialect import TOO_LARGE, Exchange, OneRequest, Post, Reply, judge_by_status
 from router.destinations.document import Document, object_in, text_of
@@ -62,6 +63,13 @@ class OtlpSettings(BatchSettings):
     def endpoint(self) -> str:
         """The whole URL."""
         return self.url
+
+    @property
+    def note(self) -> tuple[str, str] | None:
+        """Where it is a host alone, as SDKs want it, which add the path."""
+        if URL(self.url).path not in {"", "/"}:
+            return None
+        return "url", "this is the whole endpoint, to which nothing is added; collectors take logs at /v1/logs"
 
 
 class OtlpDialect(OneRequest):
