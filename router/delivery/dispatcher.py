@@ -47,7 +47,7 @@ class Dispatcher:
         self._lanes: dict[str, Lane] = {}
         self._turn = asyncio.Lock()
         self._renewing: asyncio.Task[None] | None = None
-        queue.subscribe(self._wake)
+        queue.subscribe(self._wake, self._hurry)
 
     async def replace(self, channels: Mapping[str, Channel], patience: float = 5.0) -> None:
         """Deliver by these channels from now on.
@@ -107,8 +107,10 @@ class Dispatcher:
 
     def _wake(self, destinations: Collection[str] | None) -> None:
         for name in self._lanes if destinations is None else destinations:
-            if (lane := self._lanes.get(name)) is None:
-                continue
-            if destinations is None:  # somebody has replayed
-                lane.hurry()
-            lane.wake()
+            if (lane := self._lanes.get(name)) is not None:
+                lane.wake()
+
+    def _hurry(self) -> None:
+        """Somebody has replayed, and may have mended what a destination is waited for."""
+        for lane in self._lanes.values():
+            lane.hurry()

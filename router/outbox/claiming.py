@@ -111,9 +111,12 @@ class SqliteQueue:
         found = await self._file.read(queries.next_due, destination, kept)
         return min((max(0.0, due_at - now) for sequence, due_at in found if sequence not in kept), default=None)
 
-    def subscribe(self, told: Told) -> None:
-        """Be told, from now on, of destinations that may have something due earlier than before."""
-        self._file.subscribe(told)
+    def subscribe(self, told: Told, decided: Callable[[], None] | None = None) -> None:
+        """Be told, from now on, of destinations that may have something due earlier than before.
+
+        `decided` hears of what people decided about deliveries: they may have mended what these wait for.
+        """
+        self._file.subscribe(told, decided)
 
     def _give_back(self, destination: str, event_ids: Collection[str]) -> None:
         self._claims.give_back(self._owner, destination, event_ids)

@@ -85,6 +85,7 @@ class SqliteFile:
         self._replacing = False
         self._opened = self._open()
         self._told: list[Told] = []
+        self._decided: list[Callable[[], None]] = []
         self.appended: list[Callable[[], None]] = []
         """Are told, in the event loop, when events have become durable."""
         self._waiting: list[Operation[Asked]] = []
@@ -140,12 +141,16 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise self._trouble(error) from error
 
-    def subscribe(self, told: Told) -> None:
-        """Have this told of destinations that may have something due."""
+    def subscribe(self, told: Told, decided: Callable[[], None] | None = None) -> None:
+        """Have `told` hear of destinations that may have something due, and `decided` of what people decided."""
         self._told.append(told)
+        if decided is not None:
+            self._decided.append(decided)
 
-    def tell(self, destinations: Collection[str] | None) -> None:
-        """Something may be due for these, or for any."""
+    def tell(self, destinations: Collection[str] | None, *, is_decided: bool = False) -> None:
+        """Something may be due for these, or for any; `is_decided` where a person has decided it."""
+        for decided in self._decided if is_decided else ():
+            decided()
         for told in self._told:
             told(destinations)
 

@@ -237,8 +237,11 @@ class Queue(Protocol):
     async def next_due(self, destination: str) -> float | None:
         """Seconds until the next delivery that nobody holds is due; None where nothing waits."""
 
-    def subscribe(self, told: Told) -> None:
-        """Be told, from now on, of destinations that may have something due earlier than before."""
+    def subscribe(self, told: Told, decided: Callable[[], None] | None = None) -> None:
+        """Be told, from now on, of destinations that may have something due earlier than before.
+
+        `decided` hears of what people decided about deliveries: they may have mended what these wait for.
+        """
 
 
 class Records(Protocol):

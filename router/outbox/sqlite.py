@@ -59,7 +59,7 @@ class SqliteOutbox(SqliteRecords):
         self._save_time()
         self._replica = replica
         self._claims = Claims(clock)
-        self._version: object = 0
+        self._version: object = None
         self._withdrawing: set[asyncio.Task[AbstractSet[str]]] = set()
         self._loop = asyncio.get_running_loop()
         self._next_look = self._loop.call_later(LOOK, self._look)
@@ -172,8 +172,8 @@ class SqliteOutbox(SqliteRecords):
         if looked.cancelled() or looked.exception() is not None:
             return  # whoever writes is told the same
         if (version := looked.result()) != self._version:
-            self._version = version
-            self._file.tell(None)
+            is_first, self._version = self._version is None, version
+            self._file.tell(None, is_decided=not is_first)
 
 
 def _seen(saved: asyncio.Future[object]) -> None:

@@ -128,6 +128,24 @@ def test_what_a_receiver_asks_us_to_wait_holds_for_all_that_goes_there() -> None
     virtually(story())
 
 
+def test_what_the_router_itself_changes_hurries_nobody() -> None:
+    """An incident that has counted an event says nothing about a receiver that has asked us to wait."""
+
+    async def story() -> None:
+        receiver = fails(1, TryAgain("http_429", after=600.0))
+        async with stage(receiver) as on:
+            on.outbox.put("sink")
+            for _ in range(5):
+                await asyncio.sleep(1)
+                on.outbox.put("sink")
+                on.outbox.tell(None)
+            await on.outbox.until_settled()
+
+        assert [seconds for seconds, _ in receiver.attempts[1:]] == [pytest.approx(600, abs=1.5)] * 6
+
+    virtually(story())
+
+
 def test_what_is_refused_for_good_is_set_aside_after_one_attempt() -> None:
     async def story() -> None:
         receiver = fails(9, Undeliverable("http_400"))

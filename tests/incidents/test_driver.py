@@ -13,7 +13,7 @@ from router.events import as_json
 from router.incidents import reading, silences
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
-from router.outbox import Accepted, Delivery, NewEvent, Wanted
+from router.outbox import Accepted, Delivery, NewEvent, Selection, Wanted
 from router.outbox.sqlite import SqliteOutbox
 from router.routing import IncidentSettings, Routed, RouteSettings
 from router.verdict import Severity
@@ -72,6 +72,21 @@ async def test_a_message_is_delivered_like_any_event(outbox: SqliteOutbox) -> No
     assert delivery.body.startswith(b'{"specversion":"1.0","type":"dev.gatecrier.incident.opened.v1"')
     assert delivery.severity is Severity.HIGH
     assert again == []
+
+
+async def test_incidents_are_no_decision_of_a_person(outbox: SqliteOutbox) -> None:
+    """Whoever waits for a receiver that is down, or that asked to be left alone, would try it with every event."""
+    made = await driver(outbox)
+    told, decided = list[object](), list[str]()
+    outbox.queue("me").subscribe(told.append, lambda: decided.append("a person"))
+    await outbox.append(bad("event-1", "siem"))
+    await made.step()
+    by_the_router = list(decided)
+    await outbox.replay(Selection())
+
+    assert None in told
+    assert by_the_router == []
+    assert decided == ["a person"]
 
 
 async def test_what_is_stored_before_the_first_look_is_told(outbox: SqliteOutbox) -> None:

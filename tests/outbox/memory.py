@@ -81,6 +81,7 @@ class MemoryOutbox:
     heard: dict[str, float] = field(default_factory=dict)
     """When an owner was last heard of."""
     told: list[Told] = field(default_factory=list)
+    decided: list[Callable[[], None]] = field(default_factory=list)
     is_closed: bool = False
     _last: int = 0
 
@@ -148,7 +149,7 @@ class MemoryOutbox:
         for row in (rows := self._selected(selection, (PENDING, ASIDE))):
             shown = replace(row.shown, state=PENDING, attempts=0, reason="", words="", due_at=None, settled_at=None)
             self.rows[shown.destination, shown.event_id] = Row(shown)
-        self.tell(None)
+        self.tell(None, is_decided=True)
         return len(rows)
 
     def _redirected(self, selection: Selection, to: str) -> int:
@@ -163,7 +164,7 @@ class MemoryOutbox:
                 row.shown, state=DISCARDED, reason="replayed_elsewhere", words=to, due_at=None, settled_at=self.clock()
             )
             row.kept_since = self.clock()
-        self.tell(None)
+        self.tell(None, is_decided=True)
         return len(rows)
 
     async def discard(self, selection: Selection, now: float) -> int:
@@ -211,8 +212,10 @@ class MemoryOutbox:
         self.is_closed = True
         self.told.clear()
 
-    def tell(self, destinations: Collection[str] | None) -> None:
+    def tell(self, destinations: Collection[str] | None, *, is_decided: bool = False) -> None:
         """Something may be due."""
+        for decided in self.decided if is_decided else ():
+            decided()
         for told in self.told:
             told(destinations)
 
@@ -309,9 +312,11 @@ class MemoryQueue:
         due = [0.0 if not row.shown.attempts else row.due_at for row in self._free(destination)]
         return max(0.0, min(due) - self.outbox.clock()) if due else None
 
-    def subscribe(self, told: Told) -> None:
+    def subscribe(self, told: Told, decided: Callable[[], None] | None = None) -> None:
         """Be told."""
         self.outbox.told.append(told)
+        if decided is not None:
+            self.outbox.decided.append(decided)
 
     def _free(self, destination: str) -> list[Row]:
         return [

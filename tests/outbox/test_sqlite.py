@@ -328,17 +328,17 @@ async def test_who_waits_hears_of_what_a_command_made_due(outbox: SqliteOutbox, 
     await outbox.append(new("a"))
     await outbox.queue(ME).settle([SetAside("slack", "a", NOW, 1, "http_400")])
     await looked(outbox)
-    told: list[Collection[str] | None] = []
-    outbox.queue(ME).subscribe(told.append)
+    told, decided = list[Collection[str] | None](), list[str]()
+    outbox.queue(ME).subscribe(told.append, lambda: decided.append("a person"))
     await outbox.append(new("b"))
     await looked(outbox)
-    assert told == [{"slack"}]
+    assert (told, decided) == ([{"slack"}], [])
     command = await beside(path)
     await command.replay(Selection(destination="slack"))
     await command.close()
     await looked(outbox)
 
-    assert told == [{"slack"}, None]
+    assert (told, decided) == ([{"slack"}, None], ["a person"])
 
 
 async def test_who_waits_hears_of_claims_that_have_expired(path: Path) -> None:
