@@ -24,7 +24,7 @@ from router.errors import OutboxError
 from router.outbox import schema, statements
 from router.outbox.damage import DamagedError
 from router.outbox.protocol import (
-    Told,
+    Wake,
 )
 from router.outbox.schema import MESSAGES_BEGIN, MESSAGES_END
 from router.outbox.settlement import (
@@ -84,7 +84,7 @@ class SqliteFile:
         self._late = HELD_LIMIT if lock is None else LATE
         self._replacing = False
         self._opened = self._open()
-        self._told: list[Told] = []
+        self._subscribers: list[Wake] = []
         self.appended: list[Callable[[], None]] = []
         """Are told, in the event loop, when events have become durable."""
         self._waiting: list[Operation[Asked]] = []
@@ -140,14 +140,14 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise self._trouble(error) from error
 
-    def subscribe(self, told: Told) -> None:
+    def subscribe(self, wake: Wake) -> None:
         """Have this told of destinations that may have something due."""
-        self._told.append(told)
+        self._subscribers.append(wake)
 
-    def tell(self, destinations: Collection[str] | None) -> None:
+    def wake(self, destinations: Collection[str] | None) -> None:
         """Something may be due for these, or for any."""
-        for told in self._told:
-            told(destinations)
+        for wake in self._subscribers:
+            wake(destinations)
 
     async def replace(self, make: Callable[[], None]) -> Opened:
         """Use another file from now on, which `make` puts in the place of this one, in a thread.
@@ -165,7 +165,7 @@ class SqliteFile:
         self._replacing = False
         waiting, self._waiting = self._waiting, []
         self._opened.writer.take_over(waiting)
-        self.tell(None)
+        self.wake(None)
         return before
 
     @contextmanager
@@ -215,11 +215,11 @@ class SqliteFile:
                         or (number or MESSAGES_BEGIN) < MESSAGES_END  # others waited for it
                     )
                 case Change(_, makes_due) if makes_due:
-                    self.tell(None)
+                    self.wake(None)
                 case Withdraw() | Change():
                     pass
         if destinations:
-            self.tell(destinations)
+            self.wake(destinations)
         if has_events:
             for told in self.appended:
                 told()
