@@ -18,7 +18,7 @@ tells of; they hold for all of it.
 (6) Event and reply are made, then the event is stored, and when it is durable the reply leaves. If it can't be
     stored in time, the whole event goes to the log, and with `outbox.required` an admission in enforce mode becomes a
     refusal.
-(7) Where (5) or (6) changed the decision, whoever heard the first one hears of it (`router.admission.telling`).
+(7) Where (5) or (6) changed the decision, whoever heard the first one hears of it (`router.admission.recording`).
 
 (2) and (3) alone are `router.admission.deciding`, for whoever asks what would be decided and tells nobody.
 
@@ -34,8 +34,8 @@ event and never sends a patch that could fail to apply. Where it fails, the webh
 
 Invariant: whatever fails in any stage, the API server gets an answer: in detect an admission with a warning and an
 event, in enforce a refusal with its reason. The boundary that catches what nobody expected is in `validate`; what
-follows it judges nothing, telling has a way out for each of its parts (`router.admission.telling`), and the webhook has
-the last word. Nothing here talks HTTP.
+follows it judges nothing, recording has a way out for each of its parts (`router.admission.recording`), and the webhook
+has the last word. Nothing here talks HTTP.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ from router.admission.asked import Asked, GateRules, Times
 from router.admission.draft import Draft
 from router.admission.observer import Observer
 from router.admission.reading.tolerant import UnreadableJsonError
+from router.admission.recording import EventRecorder
 from router.admission.review import AdmissionRequest, Objects
 from router.admission.switching import read_switch
-from router.admission.telling import EventRecorder
 from router.admission.unreadable import Unreadable
 from router.admission.workloads import SKIPPED, Workload, read_whole, read_workload
 from router.decision import Failure, decide, last_word, unanswered, unjudged, without_grant
@@ -82,10 +82,10 @@ class _Posted:
 class Gate:
     """Answers admission requests by the rules in force; `rules` may be replaced at any time."""
 
-    def __init__(self, rules: GateRules, telling: EventRecorder, observer: Observer) -> None:
+    def __init__(self, rules: GateRules, recorder: EventRecorder, observer: Observer) -> None:
         self.rules = rules
         self.slices = Slices()
-        self._telling = telling
+        self._recorder = recorder
         self._observer = observer
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -159,7 +159,7 @@ class Gate:
             if posted.is_abandoned:
                 return
             if later is None:
-                self._telling.stored(draft)
+                self._recorder.stored(draft)
                 answered(reply)
             else:
                 telling = self._told_later(asked, draft, event, later, answered)
@@ -169,7 +169,7 @@ class Gate:
             posted.abandon()
             self.abandon(asked)
 
-        event = self._telling.post(asked, draft, told)
+        event = self._recorder.post(asked, draft, told)
         return abandon
 
     async def mutate(self, asked: Asked) -> bytes:
@@ -185,7 +185,7 @@ class Gate:
         if notice is not None:
             log.warning("mode_changed", uid=request.uid, **notice["data"]["notice"]["facts"])
             # Where the API server gives up meanwhile, the change is made all the same.
-            await asyncio.shield(self._in_background(self._telling.store_notice(rules, notice)))
+            await asyncio.shield(self._in_background(self._recorder.store_notice(rules, notice)))
         return review.reply(request.uid, allowed=True)
 
     def abandon(self, asked: Asked) -> None:
@@ -196,7 +196,7 @@ class Gate:
 
     async def unreadable(self, bodies: Unreadable) -> None:
         """Tell of bodies that are no review."""
-        await self._telling.store_unreadable(self.rules, bodies)
+        await self._recorder.store_unreadable(self.rules, bodies)
 
     async def close(self) -> None:
         """Let what is told after the answer be stored."""
@@ -208,7 +208,7 @@ class Gate:
             return deciding.reply(asked, draft)
         first: NewEvent | None = None
         if asked.blocks and draft.is_admission and asked.rules.must_deliver:
-            first, missing = await self._telling.tell_first(asked, draft)
+            first, missing = await self._recorder.tell_first(asked, draft)
             if missing:
                 draft = deciding.failed(draft.findings, asked, Failure.undelivered(missing))
                 first = None
@@ -234,8 +234,8 @@ class Gate:
         if not is_stored and draft.is_admission and asked.needs_outbox:
             draft = deciding.failed(draft.findings, asked, Failure.event_not_stored())
             reply = deciding.reply(asked, draft)
-            self._in_background(self._telling.take_back(asked, draft))
-        self._telling.count(draft)
+            self._in_background(self._recorder.take_back(asked, draft))
+        self._recorder.count(draft)
         return reply
 
     async def _told_of_failure(self, asked: Asked, error_name: str) -> bytes:
@@ -248,7 +248,7 @@ class Gate:
         )
         if not asked.request.dry_run:
             await self._store(asked, draft)
-            self._telling.count(draft)
+            self._recorder.count(draft)
         return reply
 
     async def _told_unanswered(self, asked: Asked) -> None:
@@ -259,14 +259,14 @@ class Gate:
         )
         draft = Draft(unanswered(decision), findings)
         await self._store(asked, draft)
-        self._telling.count(draft)
+        self._recorder.count(draft)
 
     async def _store(
         self, asked: Asked, draft: Draft, first: NewEvent | None = None, appending: Later | None = None
     ) -> bool:
-        is_stored = await self._telling.store(asked, draft, first, appending)
+        is_stored = await self._recorder.store(asked, draft, first, appending)
         if not is_stored and asked.told.is_corrected:
-            self._in_background(self._telling.tell_hearers(asked))
+            self._in_background(self._recorder.tell_hearers(asked))
         return is_stored
 
     def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

@@ -1,7 +1,7 @@
 """One line in the log per decision, written by the half that keeps events, of the event itself.
 
 The gate writes none: a line costs about as much as deciding. What could not be stored stands in the log as a whole
-(`router.admission.telling`), and a dry run leaves no line, as it leaves no event.
+(`router.admission.recording`), and a dry run leaves no line, as it leaves no event.
 """
 
 from __future__ import annotations

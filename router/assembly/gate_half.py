@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from router.admission.asked import ObtainGrants, ObtainReceipts
 from router.admission.gate import Gate
-from router.admission.telling import EventRecorder
+from router.admission.recording import EventRecorder
 from router.admission.unreadable import UnreadableBodies
 from router.admission.webhook import Webhook
 from router.assembly.deciding import Deciding, Memory, deciding

@@ -29,8 +29,8 @@ from router.admission.decisions import Decisions
 from router.admission.draft import Draft
 from router.admission.gate import Gate
 from router.admission.judging import ImageJudge
+from router.admission.recording import EventRecorder
 from router.admission.review import read_review
-from router.admission.telling import EventRecorder
 from router.assembly.observing import MetricsObserver
 from router.assembly.running_judge import RunningJudge
 from router.decision import Finding, Grant, Place

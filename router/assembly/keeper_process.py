@@ -129,7 +129,7 @@ class KeeperWork:
 
     async def counts(self) -> Mapping[str, int]:
         """No connections of clients; reports what waits."""
-        with contextlib.suppress(OutboxError):  # everything else is still worth telling, and then the more so
+        with contextlib.suppress(OutboxError):  # everything else is still worth reporting, and then the more so
             await self._keeping.report_waiting()
         return {}
 

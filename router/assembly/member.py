@@ -69,7 +69,7 @@ class Member:
     def __init__(self, peer: Peer, make: Make) -> None:
         self._peer = peer
         self._make = make
-        self._facts = Facts(lambda facts: peer.tell(messages.FACTS, facts))
+        self._facts = Facts(lambda facts: peer.send(messages.FACTS, facts))
         self._observing = forwarding(MetricsObserver, self._facts)
         self._tending = Tending()
         self._work: Work | None = None
@@ -107,7 +107,7 @@ class Member:
 
     def _introduced(self, introduction: messages.Introduction) -> None:
         logs.configure(readable=introduction.is_log_readable, queue=RemoteLog(self._peer))
-        self._work = self._make(introduction, self._observing, self._tending, self._peer.tell)
+        self._work = self._make(introduction, self._observing, self._tending, self._peer.send)
         self._tending.keep("report what was observed", self._reporting(self._work))
 
     async def _reporting(self, work: Work) -> None:

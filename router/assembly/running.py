@@ -147,7 +147,7 @@ class Router:
 
     async def _exposed(self) -> bytes:
         self._observing.connections(self.gate.connections())
-        with contextlib.suppress(OutboxError):  # everything else is still worth telling, and then the more so
+        with contextlib.suppress(OutboxError):  # everything else is still worth reporting, and then the more so
             await self.keeper.report_waiting()
         return self._metrics.exposed()
 

@@ -6,7 +6,7 @@ Rules:
 (2) Nothing is stored here: the gate appends the event afterwards, with the receipts that were given. The event has no
     number yet, so it carries `sequence` 0.
 (3) An attempt that the deadline cuts may still have arrived. No receipt was given; the event comes again, with the
-    same id, or is corrected by another (`router.admission.telling`).
+    same id, or is corrected by another (`router.admission.recording`).
 (4) Attempts are counted, and teach the breaker like those of lanes; but they do not wait for it.
 (5) Nothing that fails here is anything but a missing receipt.
 """

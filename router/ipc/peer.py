@@ -74,7 +74,7 @@ class Peer(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reader = FrameReader(FRAME_LIMIT)
         self._outgoing: list[bytes] = []
-        self._told = 0
+        self._notice_bytes = 0
         self._is_paused = False
         self._questions: dict[int, _Question] = {}
         self._unanswered = 0
@@ -114,12 +114,12 @@ class Peer(asyncio.Protocol):
         self._put(topic, body, size, answered)
         return True
 
-    def tell(self, topic: str, body: bytes = b"") -> bool:
+    def send(self, topic: str, body: bytes = b"") -> bool:
         """Say something that wants no answer; whether it was sent: the connection has ended, or nobody reads it."""
-        unread = self._told + (0 if self._transport is None else self._transport.get_write_buffer_size())
+        unread = self._notice_bytes + (0 if self._transport is None else self._transport.get_write_buffer_size())
         if self._has_ended or unread + len(body) > UNANSWERED_LIMIT:
             return False
-        self._told += len(body)
+        self._notice_bytes += len(body)
         self._send(Frame(Kind.NOTICE, 0, topic, body))
         return True
 
@@ -238,7 +238,7 @@ class Peer(asyncio.Protocol):
 
     def _flush(self) -> None:
         if self._transport is not None and self._outgoing and not self._has_ended:
-            outgoing, self._outgoing, self._told = self._outgoing, [], 0
+            outgoing, self._outgoing, self._notice_bytes = self._outgoing, [], 0
             self._transport.writelines(outgoing)
 
 

@@ -13,8 +13,8 @@ from router.outbox.protocol import (
     Queue,
     Records,
     Selection,
-    Told,
     Waiting,
+    Wake,
     Wanted,
 )
 from router.outbox.settings import OutboxSettings
@@ -46,7 +46,7 @@ __all__ = [
     "Selection",
     "SetAside",
     "Settlement",
-    "Told",
     "Waiting",
+    "Wake",
     "Wanted",
 ]

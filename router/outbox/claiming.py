@@ -18,7 +18,7 @@ from router.outbox.protocol import (
     OLDEST_EVERY,
     URGENCY,
     Delivery,
-    Told,
+    Wake,
     Wanted,
 )
 from router.outbox.queries import Sized
@@ -93,7 +93,7 @@ class SqliteQueue:
         """Give claims back that were not settled."""
         self._give_back(destination, event_ids)
         if event_ids:
-            self._file.tell((destination,))
+            self._file.wake((destination,))
 
     async def renew(self) -> None:
         """Be heard of: claims of this owner last `LEASE` seconds from now."""
@@ -103,7 +103,7 @@ class SqliteQueue:
         """Give all claims of this owner back: it begins anew, or somebody has seen it die."""
         self._held.clear()
         if destinations := self._claims.rescue(self._owner):
-            self._file.tell(destinations)
+            self._file.wake(destinations)
 
     async def next_due(self, destination: str) -> float | None:
         """Seconds until the next delivery that nobody holds is due; None where nothing waits."""
@@ -111,12 +111,12 @@ class SqliteQueue:
         found = await self._file.read(queries.next_due, destination, kept)
         return min((max(0.0, due_at - now) for sequence, due_at in found if sequence not in kept), default=None)
 
-    def subscribe(self, told: Told, decided: Callable[[], None] | None = None) -> None:
+    def subscribe(self, wake: Wake, decided: Callable[[], None] | None = None) -> None:
         """Be told, from now on, of destinations that may have something due earlier than before.
 
         `decided` hears of what people decided about deliveries: they may have mended what these wait for.
         """
-        self._file.subscribe(told, decided)
+        self._file.subscribe(wake, decided)
 
     def _give_back(self, destination: str, event_ids: Collection[str]) -> None:
         self._claims.give_back(self._owner, destination, event_ids)

@@ -24,7 +24,7 @@ from router.errors import OutboxError
 from router.outbox import schema, statements
 from router.outbox.damage import DamagedError
 from router.outbox.protocol import (
-    Told,
+    Wake,
 )
 from router.outbox.schema import MESSAGES_BEGIN, MESSAGES_END
 from router.outbox.settlement import (
@@ -84,7 +84,7 @@ class SqliteFile:
         self._late = HELD_LIMIT if lock is None else LATE
         self._replacing = False
         self._opened = self._open()
-        self._told: list[Told] = []
+        self._subscribers: list[Wake] = []
         self._decided: list[Callable[[], None]] = []
         self.appended: list[Callable[[], None]] = []
         """Are told, in the event loop, when events have become durable."""
@@ -141,18 +141,18 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise self._trouble(error) from error
 
-    def subscribe(self, told: Told, decided: Callable[[], None] | None = None) -> None:
-        """Have `told` hear of destinations that may have something due, and `decided` of what people decided."""
-        self._told.append(told)
+    def subscribe(self, wake: Wake, decided: Callable[[], None] | None = None) -> None:
+        """Have `wake` hear of destinations that may have something due, and `decided` of what people decided."""
+        self._subscribers.append(wake)
         if decided is not None:
             self._decided.append(decided)
 
-    def tell(self, destinations: Collection[str] | None, *, is_decided: bool = False) -> None:
+    def wake(self, destinations: Collection[str] | None, *, is_decided: bool = False) -> None:
         """Something may be due for these, or for any; `is_decided` where a person has decided it."""
         for decided in self._decided if is_decided else ():
             decided()
-        for told in self._told:
-            told(destinations)
+        for wake in self._subscribers:
+            wake(destinations)
 
     async def replace(self, make: Callable[[], None]) -> Opened:
         """Use another file from now on, which `make` puts in the place of this one, in a thread.
@@ -170,7 +170,7 @@ class SqliteFile:
         self._replacing = False
         waiting, self._waiting = self._waiting, []
         self._opened.writer.take_over(waiting)
-        self.tell(None)
+        self.wake(None)
         return before
 
     @contextmanager
@@ -220,11 +220,11 @@ class SqliteFile:
                         or (number or MESSAGES_BEGIN) < MESSAGES_END  # others waited for it
                     )
                 case Change(_, makes_due) if makes_due:
-                    self.tell(None)
+                    self.wake(None)
                 case Withdraw() | Change():
                     pass
         if destinations:
-            self.tell(destinations)
+            self.wake(destinations)
         if has_events:
             for told in self.appended:
                 told()

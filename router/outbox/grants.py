@@ -22,7 +22,7 @@ _decode = msgspec.json.Decoder(Grant).decode
 
 
 class Granting(Protocol):
-    """An event, as far as it may grant something or end that."""
+    """An event, of this replica or collected of another, as far as it may grant something or end that."""
 
     @property
     def id(self) -> str:

@@ -194,7 +194,7 @@ class Waiting:
     set_aside: int
 
 
-Told: TypeAlias = Callable[[Collection[str] | None], None]
+Wake: TypeAlias = Callable[[Collection[str] | None], None]
 """(destinations, or None for any of them) -> nothing; called in the event loop, and quick."""
 
 
@@ -237,7 +237,7 @@ class Queue(Protocol):
     async def next_due(self, destination: str) -> float | None:
         """Seconds until the next delivery that nobody holds is due; None where nothing waits."""
 
-    def subscribe(self, told: Told, decided: Callable[[], None] | None = None) -> None:
+    def subscribe(self, wake: Wake, decided: Callable[[], None] | None = None) -> None:
         """Be told, from now on, of destinations that may have something due earlier than before.
 
         `decided` hears of what people decided about deliveries: they may have mended what these wait for.

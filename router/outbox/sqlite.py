@@ -152,7 +152,7 @@ class SqliteOutbox(SqliteRecords):
         finally:
             self._claims.unbar(barred)
             if len(gone) < len(barred):
-                self._file.tell(None)
+                self._file.wake(None)
         return gone
 
     def _look(self) -> None:
@@ -164,7 +164,7 @@ class SqliteOutbox(SqliteRecords):
             self._save_time()
             self._replacing.look_aside()
         if expired := self._claims.expired():
-            self._file.tell(expired)
+            self._file.wake(expired)
         self._file.write(Change(_version)).add_done_callback(self._compared)
 
     def _compared(self, looked: asyncio.Future[object]) -> None:
@@ -173,7 +173,7 @@ class SqliteOutbox(SqliteRecords):
             return  # whoever writes is told the same
         if (version := looked.result()) != self._version:
             is_first, self._version = self._version is None, version
-            self._file.tell(None, is_decided=not is_first)
+            self._file.wake(None, is_decided=not is_first)
 
 
 def _seen(saved: asyncio.Future[object]) -> None:

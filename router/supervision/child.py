@@ -80,11 +80,11 @@ class RemoteLog:
 
     def _send_lines(self) -> None:
         lines, self._lines = self._lines, []
-        if lines and not self._peer.tell(LINES, msgspec.msgpack.encode(lines)):
+        if lines and not self._peer.send(LINES, msgspec.msgpack.encode(lines)):
             self._dropped["ordinary"] += len(lines)
 
     def _send_event(self, packed: bytes) -> bool:
-        if not (was_sent := self._peer.tell(EVENT, packed)):
+        if not (was_sent := self._peer.send(EVENT, packed)):
             self._dropped["event"] += 1
         return was_sent
 

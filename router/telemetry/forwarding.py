@@ -1,8 +1,8 @@
-"""What one process observes is counted in another: facts are written down, sent in batches, and told again there.
+"""What one process observes is counted in another: facts are written down, sent in batches, and played there.
 
 Rules:
 (1) An observer is a class whose public methods take plain values (texts, numbers, enums, collections of them) and
-    return nothing. `forwarding` makes one that only writes down what it is told, `Replay` tells it to the one that
+    return nothing. `forwarding` makes one that only writes down what it observes, `Replay` plays it to the one that
     counts. Which methods there are, and what they take, follows from that class; nobody keeps a list.
 (2) Facts keep their order. None is lost while both processes live and the other takes them, but for the oldest beyond
     `KEPT`; what was written down and not yet sent goes with the process that dies.
@@ -52,7 +52,7 @@ class Facts:
 
 
 def forwarding(observer: type[_T], facts: Facts) -> _T:
-    """An observer with the methods of this class that only writes down what it is told."""
+    """An observer with the methods of this class that only writes down what it observes."""
 
     def noting(kind: type[msgspec.Struct]) -> Callable[..., None]:
         def note(_self: object, *values: object, **named: object) -> None:
@@ -65,7 +65,7 @@ def forwarding(observer: type[_T], facts: Facts) -> _T:
 
 
 class Replay(Generic[_T]):
-    """Tells facts again to the observer that counts.
+    """Plays facts to the observer that counts.
 
     Args:
         observer: It.

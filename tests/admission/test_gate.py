@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from router import slices
-from router.admission import deciding, draft, pinning, telling
+from router.admission import deciding, draft, pinning, recording
 from router.admission import gate as gate_module
 from router.admission.asked import Asked
 from router.admission.judging import ImageJudge
@@ -471,8 +471,8 @@ STAGES = [
     (pinning, "held_against"),
     (deciding, "decide"),
     (draft, "audit_annotations"),
-    (telling, "decision_event"),
-    (telling, "encode"),
+    (recording, "decision_event"),
+    (recording, "encode"),
     (Facts, "decided"),
     (Facts, "stored"),
     (RoutingTree, "routed"),

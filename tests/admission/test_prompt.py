@@ -158,7 +158,7 @@ async def test_a_stage_that_breaks_is_left_to_whoever_has_words_for_it(monkeypat
     def broken(*_: object) -> None:
         raise RuntimeError("injected")
 
-    monkeypatch.setattr(made.gate._telling, "post", broken)
+    monkeypatch.setattr(made.gate._recorder, "post", broken)
 
     assert made.ask(body) is None
     assert made.room.free == ROOM

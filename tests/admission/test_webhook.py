@@ -16,7 +16,7 @@ import pytest
 from router.admission import webhook
 from router.admission.gate import Gate
 from router.admission.receiving import Receiving, Room
-from router.admission.telling import EventRecorder
+from router.admission.recording import EventRecorder
 from router.admission.webhook import last_review
 from router.images import ImageReference
 from router.policy import Enforcement, EnforcementSettings, Rule

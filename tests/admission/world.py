@@ -12,7 +12,7 @@ from router.admission.asked import Asked, GateRules, Times
 from router.admission.decisions import Decisions
 from router.admission.gate import Gate
 from router.admission.judging import ImageJudge
-from router.admission.telling import EventRecorder
+from router.admission.recording import EventRecorder
 from router.decision import Grant
 from router.errors import OutboxError
 from router.events import CloudEvent, Origin, decode

@@ -44,7 +44,7 @@ async def test_it_keeps_running_when_asked_to(capsys: pytest.CaptureFixture[str]
 
 def test_what_differs_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """A demo that can't fail shows nothing."""
-    answer = playing.Answer(story.SCENES[0], "uid", allowed=False, text="")
+    answer = story.Answer(story.SCENES[0], "uid", allowed=False, text="")
     differences = playing._differences([answer], {}, Receivers())
     report.verdict(differences)
 

@@ -82,7 +82,7 @@ class InlineFile(SqliteFile):
         schema.prepare(path)
         self.connection = schema.connect(path)
         self.connection.execute("PRAGMA synchronous = OFF")
-        self._path, self._told, self._decided, self._is_closed, self._replacing = path, [], [], False, False
+        self._path, self._subscribers, self._decided, self._is_closed, self._replacing = path, [], [], False, False
 
     def write(self, asked: Asked, *, is_patient: bool = False) -> asyncio.Future[object]:
         """Done when it returns."""

@@ -138,7 +138,7 @@ def test_what_the_router_itself_changes_hurries_nobody() -> None:
             for _ in range(5):
                 await asyncio.sleep(1)
                 on.outbox.put("sink")
-                on.outbox.tell(None)
+                on.outbox.wake(None)
             await on.outbox.until_settled()
 
         assert [seconds for seconds, _ in receiver.attempts[1:]] == [pytest.approx(600, abs=1.5)] * 6

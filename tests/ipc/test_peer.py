@@ -197,7 +197,7 @@ async def test_a_notice_that_can_not_be_taken_is_logged(log: Log) -> None:
         return b""
 
     async with a_pair(refuse) as (asking, _):
-        asking.tell("notice")
+        asking.send("notice")
         await taken.wait()
         await asking.ask("settled")
 
@@ -208,7 +208,7 @@ async def test_what_is_told_to_somebody_who_does_not_read_is_not_kept(monkeypatc
     """A process that hangs must not fill the memory of another."""
     monkeypatch.setattr(module, "UNANSWERED_LIMIT", 100)
     async with a_pair(echo) as (asking, _):
-        assert asking.tell("line", bytes(60))
-        assert not asking.tell("line", bytes(60))
+        assert asking.send("line", bytes(60))
+        assert not asking.send("line", bytes(60))
         await asking.ask("settled")
-        assert asking.tell("line", bytes(60))
+        assert asking.send("line", bytes(60))

@@ -29,8 +29,8 @@ from router.outbox import (
     Selection,
     SetAside,
     Settlement,
-    Told,
     Waiting,
+    Wake,
     Wanted,
 )
 from router.outbox.storable import expect_storable
@@ -80,7 +80,7 @@ class MemoryOutbox:
     """Owners."""
     heard: dict[str, float] = field(default_factory=dict)
     """When an owner was last heard of."""
-    told: list[Told] = field(default_factory=list)
+    subscribers: list[Wake] = field(default_factory=list)
     decided: list[Callable[[], None]] = field(default_factory=list)
     is_closed: bool = False
     _last: int = 0
@@ -101,7 +101,7 @@ class MemoryOutbox:
             if name in event.delivered_to:
                 row.shown = replace(shown, state=DELIVERED, attempts=1, settled_at=event.at)
                 row.kept_since = self.clock()
-        self.tell(event.destinations)
+        self.wake(event.destinations)
         return number
 
     async def append(self, event: NewEvent) -> Number:
@@ -149,7 +149,7 @@ class MemoryOutbox:
         for row in (rows := self._selected(selection, (PENDING, ASIDE))):
             shown = replace(row.shown, state=PENDING, attempts=0, reason="", words="", due_at=None, settled_at=None)
             self.rows[shown.destination, shown.event_id] = Row(shown)
-        self.tell(None, is_decided=True)
+        self.wake(None, is_decided=True)
         return len(rows)
 
     def _redirected(self, selection: Selection, to: str) -> int:
@@ -164,7 +164,7 @@ class MemoryOutbox:
                 row.shown, state=DISCARDED, reason="replayed_elsewhere", words=to, due_at=None, settled_at=self.clock()
             )
             row.kept_since = self.clock()
-        self.tell(None, is_decided=True)
+        self.wake(None, is_decided=True)
         return len(rows)
 
     async def discard(self, selection: Selection, now: float) -> int:
@@ -210,14 +210,14 @@ class MemoryOutbox:
     async def close(self) -> None:
         """Answer nobody any more."""
         self.is_closed = True
-        self.told.clear()
+        self.subscribers.clear()
 
-    def tell(self, destinations: Collection[str] | None, *, is_decided: bool = False) -> None:
+    def wake(self, destinations: Collection[str] | None, *, is_decided: bool = False) -> None:
         """Something may be due."""
         for decided in self.decided if is_decided else ():
             decided()
-        for told in self.told:
-            told(destinations)
+        for wake in self.subscribers:
+            wake(destinations)
 
     def expect_open(self) -> None:
         """Raises OutboxError where it is closed."""
@@ -287,14 +287,14 @@ class MemoryQueue:
             row = self.outbox.rows.get(key)
             if row is not None and row.shown.state is PENDING and (isinstance(one, Accepted) or not is_anothers):
                 self._settled(row, one)
-        self.outbox.tell({one.destination for one in settlements if isinstance(one, Postponed)})
+        self.outbox.wake({one.destination for one in settlements if isinstance(one, Postponed)})
 
     async def release(self, destination: str, event_ids: Collection[str]) -> None:
         """Give claims back."""
         for event_id in event_ids:
             if self.outbox.claims.get((destination, event_id)) == self.owner:
                 del self.outbox.claims[destination, event_id]
-        self.outbox.tell((destination,))
+        self.outbox.wake((destination,))
 
     async def renew(self) -> None:
         """Be heard of."""
@@ -304,7 +304,7 @@ class MemoryQueue:
         """Give all claims of this owner back."""
         claims = self.outbox.claims
         self.outbox.claims = {key: owner for key, owner in claims.items() if owner != self.owner}
-        self.outbox.tell(None)
+        self.outbox.wake(None)
 
     async def next_due(self, destination: str) -> float | None:
         """Of what nobody holds."""
@@ -312,9 +312,9 @@ class MemoryQueue:
         due = [0.0 if not row.shown.attempts else row.due_at for row in self._free(destination)]
         return max(0.0, min(due) - self.outbox.clock()) if due else None
 
-    def subscribe(self, told: Told, decided: Callable[[], None] | None = None) -> None:
+    def subscribe(self, wake: Wake, decided: Callable[[], None] | None = None) -> None:
         """Be told."""
-        self.outbox.told.append(told)
+        self.outbox.subscribers.append(wake)
         if decided is not None:
             self.outbox.decided.append(decided)
 

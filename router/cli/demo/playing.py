@@ -9,7 +9,6 @@ import ssl
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -19,7 +18,7 @@ from router.assembly import Router
 from router.assembly.observing import MetricsObserver
 from router.cli.demo import report
 from router.cli.demo.images import Images, Signer
-from router.cli.demo.story import SCENES, Scene, configuration, fill, review
+from router.cli.demo.story import SCENES, Answer, Scene, configuration, fill, review
 from router.cli.demo.world import FAILURES_FIRST, Receivers, free_port, registry_application
 from router.fields import ListenAddress
 from router.server.listening import Listener
@@ -29,17 +28,6 @@ from router.telemetry.troubles import TroubleBook
 PATIENCE = 20.0
 """Seconds that alerts get to arrive; they need about one."""
 TOKEN = "GATECRIER_DEMO_TOKEN"  # noqa: S105 - the name of a variable
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the gate answered in a scene."""
-
-    scene: Scene
-    uid: str
-    allowed: bool
-    text: str
-    """What the person at the terminal reads."""
 
 
 async def play(*, keep: bool, show_all: bool) -> int:

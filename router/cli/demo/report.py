@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from router.cli.tables import table
 
 if TYPE_CHECKING:
-    from router.cli.demo.playing import Answer
+    from router.cli.demo.story import Answer
     from router.cli.demo.world import Receivers
 
 

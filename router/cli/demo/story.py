@@ -26,6 +26,17 @@ class Scene:
     verdicts: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gate answered in a scene."""
+
+    scene: Scene
+    uid: str
+    allowed: bool
+    text: str
+    """What the person at the terminal reads."""
+
+
 SCENES = (
     Scene("a signed image, legacy format", "Deployment", WATCHED, ("shop/web:1.4",), "admitted", ("verified",)),
     Scene("the same where it is enforced", "Deployment", ENFORCED, ("shop/web:1.4",), "admitted", ("verified",)),
