@@ -2,6 +2,8 @@
 
 The gate writes none: a line costs about as much as deciding. What could not be stored stands in the log as a whole
 (`router.admission.recording`), and a dry run leaves no line, as it leaves no event.
+
+Of an event only what stands in the line is read; all of it only where its object may have to be told of it, too.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 
-from router.events import DECISION_TYPE, EventData, ImageData, decode
+import msgspec
+
+from router.events import DECISION_TYPE, EventData, decode, type_of
 from router.outbox import Intake, NewEvent, Number
 from router.telemetry.logs import logger
 from router.verdict import Verdict
@@ -27,7 +31,7 @@ class LoggedIntake:
 
     Args:
         intake: Stores events.
-        hear: Is told each decision that was stored, too.
+        hear: Is told each decision that was stored and has refused something, or would have, too.
     """
 
     def __init__(self, intake: Intake, hear: Callable[[EventData], None] = lambda _: None) -> None:
@@ -48,33 +52,71 @@ class LoggedIntake:
         return await self._intake.withdraw(ids)
 
     def _log_decision(self, stored: NewEvent) -> None:
-        event = decode(stored.body)
-        if event["type"] == DECISION_TYPE:
-            _log(stored.id, event["data"])
-            self._hear(event["data"])
+        if type_of(stored.body) != DECISION_TYPE:
+            return
+        logged = _read(stored.body).data
+        _log(stored.id, logged)
+        if logged.decision.would_reject:
+            self._hear(decode(stored.body)["data"])
 
 
-def _log(event_id: str, data: EventData) -> None:
-    decision, request, workload = data["decision"], data["request"], data["workload"]
+class _Request(msgspec.Struct):
+    uid: str
+    namespace: str
+
+
+class _Workload(msgspec.Struct):
+    kind: str
+    name: str
+
+
+class _Decision(msgspec.Struct):
+    outcome: str
+    mode: str
+    would_reject: bool
+
+
+class _Timings(msgspec.Struct):
+    gate_milliseconds: float
+
+
+class _Image(msgspec.Struct):
+    image: str
+    verdict: str
+    reason: str
+
+
+class _Logged(msgspec.Struct):
+    request: _Request
+    workload: _Workload
+    decision: _Decision
+    images: list[_Image]
+    timings: _Timings
+
+
+class _Event(msgspec.Struct):
+    data: _Logged
+
+
+_read = msgspec.json.Decoder(_Event).decode
+
+
+def _log(event_id: str, logged: _Logged) -> None:
     log.info(
         "request_decided",
-        uid=request["uid"],
-        namespace=request["namespace"],
-        workload=f"{workload['kind']}/{workload['name']}",
-        outcome=decision["outcome"],
-        mode=decision["mode"],
-        would_reject=decision["would_reject"],
-        verdicts=[_verdict(image) for image in _shown(data["images"])],
-        milliseconds=round(data["timings"]["gate_milliseconds"], 2),
+        uid=logged.request.uid,
+        namespace=logged.request.namespace,
+        workload=f"{logged.workload.kind}/{logged.workload.name}",
+        outcome=logged.decision.outcome,
+        mode=logged.decision.mode,
+        would_reject=logged.decision.would_reject,
+        verdicts=[f"{one.image[:SHOWN_CHARACTERS]}: {one.verdict}({one.reason})" for one in _shown(logged.images)],
+        milliseconds=round(logged.timings.gate_milliseconds, 2),
         event_id=event_id,
     )
 
 
-def _shown(images: list[ImageData]) -> list[ImageData]:
+def _shown(images: list[_Image]) -> list[_Image]:
     if len(images) <= SHOWN_IMAGES:
         return images
-    return sorted(images, key=lambda image: Verdict(image["verdict"]).is_pass)[:SHOWN_IMAGES]
-
-
-def _verdict(image: ImageData) -> str:
-    return f"{image['image'][:SHOWN_CHARACTERS]}: {image['verdict']}({image['reason']})"
+    return sorted(images, key=lambda image: Verdict(image.verdict).is_pass)[:SHOWN_IMAGES]

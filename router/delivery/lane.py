@@ -14,17 +14,17 @@ Rules:
 (6) Nothing is asked again and again: a lane that has found all that is due rests until the next is due by time, or it
     is woken because something is due earlier.
 (7) What is more urgent than all that was claimed is claimed beyond it, and goes first: it waits for attempts under way,
-    not for what was only claimed ahead.
+    and for `GATHER`, not for what was only claimed ahead.
 (8) What is claimed is bounded in bytes, for this lane and for all together (`budget`).
 (9) An incomplete batch waits for more where the destination says so (`linger`), but not where one probes.
-(10) After a claim that found a few new events and nothing else, the next one waits for `GATHER`: a claim has a price of
-    its own, and what comes meanwhile is one claim. Where many wait, they do not wait for that.
+(10) After a claim that found a few new events and nothing else, the next one waits for `GATHER`: a claim, an attempt
+    and a settlement have a price of their own, and what comes meanwhile is one claim. Where many wait, they do not wait
+    for that.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -33,6 +33,7 @@ from router.delivery.budget import LANE_BYTES, URGENT_BYTES
 from router.delivery.calls import Calls, Tasks, cancelled
 from router.delivery.channel import Channel, Surroundings
 from router.delivery.linger import Linger
+from router.delivery.news import GATHER, News
 from router.delivery.ready import Ready
 from router.delivery.settling import SettlementWriter
 from router.errors import OutboxError
@@ -52,8 +53,8 @@ LEAST_CHUNK = 32
 """Events that are claimed at once, at least: claiming has a price of its own."""
 LEAST_REST = 0.01
 """Seconds between two looks that find nothing."""
-GATHER = 0.005
-"""Seconds between a claim that found few new events and the next."""
+FEW = 100
+"""Events of a claim after which the next one waits: an outbox may give less than it is asked for, but not so little."""
 QUIET = 0.05
 """Seconds without news after which a lane asks when the next is due: while there is news it will look anyway."""
 
@@ -79,7 +80,7 @@ class Lane:
         self._repeats = self._held = self._claimed = 0
         self._idle = Calls()
         self._linger = Linger(destination, self._call_for_ready)
-        self._news = asyncio.Event()
+        self._news = News()
         self._is_stopping = False
         self._feeder: Tasks = ()
         self._recorder: Tasks = ()
@@ -87,7 +88,7 @@ class Lane:
 
     def start(self) -> None:
         """Begin; needs a running event loop."""
-        self.channel.standing.wake = self.wake
+        self.channel.standing.wake = self._news.tell
         self._observer.refused(self._name, is_refused=self._breaker.is_refused)
         self._recorder = (asyncio.create_task(self._settling.run()),)
         self._slots = [asyncio.create_task(self._slot()) for _ in range(self._destination.concurrency)]
@@ -99,18 +100,21 @@ class Lane:
         return not self._is_stopping and any(task.done() for task in (*self._feeder, *self._slots, *self._recorder))
 
     def wake(self) -> None:
-        """There may be something to deliver."""
-        self._news.set()
+        """There may be something to deliver; while there is enough in hand, only its urgency matters."""
+        if len(self._ready) < self._enough:
+            self._news.tell()
+        else:
+            self._news.tell_soon()
 
     def hurry(self) -> None:
         """Somebody has mended something: try at once what waits for a pause to pass."""
         self._breaker.hurry(asyncio.get_running_loop().time())
-        self._news.set()
+        self._news.tell()
 
     async def stop(self, patience: float) -> None:
         """Let attempts that are under way end, for so many seconds at most, and give the rest back."""
         self._is_stopping = True
-        self._news.set()
+        self._news.tell()
         self._idle.call()
         try:
             async with asyncio.timeout(patience):
@@ -119,6 +123,7 @@ class Lane:
         except TimeoutError:
             log.warning("attempts_cut", destination=self._name, count=len(self._underway) + self._settling.count)
         finally:
+            self._news.end()
             await cancelled([*self._feeder, *self._slots, *self._recorder])
             await self._give_back([*self._ready.clear(), *self._underway.values(), *self._settling.undurable])
             self._underway.clear()
@@ -154,10 +159,10 @@ class Lane:
                 await asyncio.sleep(AGAIN)
 
     async def _look_for_work(self) -> None:
-        self._news.clear()
+        self._news.taken()
         if (pause := self._pause()) > 0:
             await self._give_back_ready()
-            await self._rest(pause)
+            await self._news.wait(pause)
             return
         is_probing = not self._breaker.is_closed
         if is_probing and len(self._ready) > 1:  # it has opened and the pause has passed meanwhile
@@ -178,7 +183,7 @@ class Lane:
         room, is_idle = min(LANE_BYTES - self._held, self._budget.room), not self._held
         is_full = len(self._ready) >= self._enough or (room <= 0 and not is_idle)
         if self._budget.room <= 0:
-            self._budget.wait(self.wake)
+            self._budget.wait(self._news.tell)
         limit = 0 if is_full else 1 if room <= 0 else self._chunk
         return Wanted(limit, max(0, room), turn=self._claimed % OLDEST_EVERY)
 
@@ -197,7 +202,7 @@ class Lane:
     @staticmethod
     def _are_few_and_new(claimed: Sequence[Delivery], room: int) -> bool:
         """Whether a claim was hardly worth its price, and nothing is due by time: none of these was tried before."""
-        are_few = 0 < len(claimed) < LEAST_CHUNK and sum(len(one.body) for one in claimed) <= room // 2
+        are_few = 0 < len(claimed) < FEW and sum(len(one.body) for one in claimed) <= room // 2
         return are_few and not any(one.attempts for one in claimed)
 
     async def _claim_more_urgent(self) -> None:
@@ -227,17 +232,11 @@ class Lane:
         return max(self._breaker.wait(now), self.channel.standing.pace.wait(now))
 
     async def _rest_until_due(self) -> None:
-        await self._rest(QUIET)
-        if self._news.is_set():
+        await self._news.wait(QUIET)
+        if self._news:
             return
         due = await self._queue.next_due(self._name)
-        await self._rest(None if due is None else max(LEAST_REST, due))
-
-    async def _rest(self, seconds: float | None) -> None:
-        """Until there is news, or so many seconds have passed, if any."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
+        await self._news.wait(None if due is None else max(LEAST_REST, due))
 
     async def _slot(self) -> None:
         while not self._is_stopping:
@@ -256,7 +255,7 @@ class Lane:
         was_closed = self._breaker.is_closed
         await self._attempts.make(batch, self._record)
         if not (was_closed and self._breaker.is_closed) or self._pause() or not self._held:
-            self._news.set()
+            self._news.tell()
 
     def _record(self, settlement: Settlement) -> None:
         self._ended(settlement.event_id)
@@ -282,7 +281,7 @@ class Lane:
             self._underway[delivery.event_id] = delivery
             self._repeats += bool(delivery.attempts)
         if len(ready) < self._enough:
-            self._news.set()
+            self._news.tell()
         return batch
 
     def _call_for_ready(self) -> None:

@@ -23,6 +23,7 @@ Rules:
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +54,7 @@ from router.destinations.words import READ_LIMIT, Words, secrets_of
 from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
 from router.outbound.authorities import client_context
+from router.outbound.exchanging import Exchange, Exchanges
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
 from router.telemetry.logs import logger
@@ -91,7 +93,7 @@ class HttpDestination:
         self._heard = heard
         self._urls = [URL(url) for url in settings.endpoints]
         self._proxy = settings.way()
-        self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
+        self._patience = settings.timeout
         self._outfit = Outfit(settings)
         self._secrets = secrets_of(settings)
         self._words = Words(self._secrets)
@@ -101,6 +103,7 @@ class HttpDestination:
             self._tokens = AccessTokens(credentials, self._from_authority, lambda: self._clock())  # noqa: PLW0108 - tests set it
         self._tls = _context(settings)
         self._session: aiohttp.ClientSession | None = None
+        self._exchanges: Exchanges | None = None
         self._resolver: GuardedResolver | None = None
 
     def __repr__(self) -> str:
@@ -176,7 +179,7 @@ class HttpDestination:
         if self._tokens is not None:
             await self._tokens.close()
         if self._session is not None:
-            session, self._session = self._session, None
+            session, self._session, self._exchanges = self._session, None, None
             await session.close()
         if self._resolver is not None:
             resolver, self._resolver = self._resolver, None
@@ -232,26 +235,44 @@ class HttpDestination:
         session, proxy = self._session or self._opened(), self._proxy
         verb, url, body, headers = request
         self._guard.check(url.raw_host or "")
+        end = asyncio.get_running_loop().time() + self._patience
+        if proxy is None:
+            if (exchanges := self._exchanges) is None:
+                exchanges = self._exchanges = Exchanges(session)
+            async with asyncio.timeout_at(end):
+                exchange = await exchanges.ask(verb, url, body, headers)
+            try:
+                return await _read(exchange, now, wanted, end)
+            finally:
+                exchange.close()
         async with session.request(
             verb,
             url,
             data=body or None,
-            headers=headers if proxy is None else {**headers, **proxy.headers_for(url)},
+            headers={**headers, **proxy.headers_for(url)},
             allow_redirects=False,
-            proxy=None if proxy is None else proxy.url,
-            proxy_headers=None if proxy is None else proxy.introduction(),
+            proxy=proxy.url,
+            proxy_headers=proxy.introduction(),
         ) as reply:
-            text = await body_of(reply, wanted if is_success(reply.status) else READ_LIMIT)
-            return Reply(reply.status, text.decode(errors="replace"), reply.headers.get("Retry-After"), now)
+            return await _read(reply, now, wanted, end)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._proxy is not None:
             self._guard.check(self._proxy.url.raw_host or "")
         self._resolver = GuardedResolver(self._guard)
         self._session = open_session(
-            self._resolver, self._timeout, connections=self.concurrency, keep_alive=KEEP_ALIVE, tls=self._tls
+            self._resolver,
+            aiohttp.ClientTimeout(total=self._patience),
+            connections=self.concurrency,
+            keep_alive=KEEP_ALIVE,
+            tls=self._tls,
         )
         return self._session
+
+
+async def _read(answer: aiohttp.ClientResponse | Exchange, now: float, wanted: int, end: float) -> Reply:
+    text = await body_of(answer, wanted if is_success(answer.status) else READ_LIMIT, end)
+    return Reply(answer.status, text.decode(errors="replace"), answer.headers.get("Retry-After"), now)
 
 
 def _context(settings: HttpSettings) -> ssl.SSLContext | bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Protocol
 
 import aiohttp
 
@@ -20,16 +21,31 @@ BODY_PATIENCE, DRAIN = 2.0, 0.25
 """Seconds."""
 
 
-async def body_of(reply: aiohttp.ClientResponse, wanted: int) -> bytes:
-    """The beginning of the body, of which so many bytes are wanted; closes the connection where that can't be used."""
+class Replied(Protocol):
+    """What has come back: by a session, or by `router.outbound.exchanging`."""
+
+    @property
+    def content(self) -> aiohttp.StreamReader:
+        """The body."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+async def body_of(reply: Replied, wanted: int, end: float) -> bytes:
+    """The beginning of the body, of which so many bytes are wanted; closes the connection where that can't be used.
+
+    Nothing is waited for beyond `end`, of the event loop's time.
+    """
     content, text = reply.content, bytearray()
+    now = asyncio.get_running_loop().time
     with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):  # what breaks off ends here
         if content.is_eof():  # (3)
             await _read(content, text, max(wanted, REPLY_LIMIT))
         else:
-            async with asyncio.timeout(BODY_PATIENCE):
+            async with asyncio.timeout_at(min(end, now() + BODY_PATIENCE)):
                 await _read(content, text, wanted)
-            async with asyncio.timeout(DRAIN):
+            async with asyncio.timeout_at(min(end, now() + DRAIN)):
                 await _read(content, text, REPLY_LIMIT)
     if not content.at_eof():
         reply.close()  # the connection can't be used again without reading what we do not want

@@ -12,6 +12,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from router.errors import OutboxError
 from router.incidents import exempt, ledger, proven, silences
@@ -29,8 +30,10 @@ log = logger()
 
 LOOK = 1.0
 """Seconds between two looks for what is due without an event."""
-GATHER = 0.05
-"""Seconds between two looks at what was stored, at least: what came meanwhile is one transaction."""
+GATHER = 0.2
+"""Seconds between two looks at what was stored, at least: what came meanwhile is looked at together."""
+TRANSACTIONS = 16
+"""Of events, before everything else has its turn."""
 AGAIN = 5.0
 """Seconds until what failed is tried again."""
 FORGET = 3600.0
@@ -96,60 +99,60 @@ class IncidentsDriver:
                     await self._news.wait()
 
     async def step(self) -> bool:
-        """One transaction of each kind, where there is anything to do; whether there may be more.
+        """What there is to do of each kind, events in several transactions; whether there may be more.
 
         Raises:
             OutboxError: The outbox can't be read or written.
         """
         if self.rules is None or self._is_stopped:
             return False
-        has_news = await self._outbox.read(ledger.has_unconsumed)
-        many = await self._outbox.change(self._consume) if has_news and self._consumes else 0
+        has_news, many = await self._outbox.read(ledger.has_unconsumed), 0
+        for _ in range(TRANSACTIONS if has_news and self._consumes else 0):
+            if (many := await self._change(self._consume)) < AT_ONCE:
+                break
         due = await self._outbox.read(ledger.next_due)
-        late = await self._outbox.change(self._pass_time) if due is not None and due <= self._outbox.own_time() else 0
-        held = await self._outbox.change(self._release) if await self._outbox.read(self._has_released) else 0
+        late = await self._change(self._pass_time) if due is not None and due <= self._outbox.own_time() else 0
+        held = await self._change(self._release) if await self._outbox.read(self._has_released) else 0
         if await self._outbox.read(self._unmatched):
-            await self._outbox.change(self._tell_of_unmatched)
+            await self._change(tell_of_unmatched)
         untold = await self._outbox.read(self._untold_exemptions) if self._consumes and self.rules.exemptions else ()
         if untold:
-            await self._outbox.change(self._tell_of_exemptions)
+            await self._change(exempt.tell)
         if self._outbox.own_time() >= self._forget_at:
             self._forget_at = self._outbox.own_time() + FORGET
-            while await self._outbox.change(self._forget) >= FORGOTTEN_AT_ONCE:
+            while await self._change(self._forget) >= FORGOTTEN_AT_ONCE:
                 pass
         return many >= AT_ONCE or late >= AT_ONCE or held > 0
+
+    async def _change(self, do: Callable[[Work], int]) -> int:
+        due = set[str]()
+        return await self._outbox.change(lambda connection: do(replace(self._work(connection), due=due)), due)
 
     def _work(self, connection: sqlite3.Connection) -> Work:
         return Work(connection, self._in_force, self._outbox.own_time(), self._time_of_day())
 
-    def _consume(self, connection: sqlite3.Connection) -> int:
-        return Consuming(self._work(connection), self._seen).events()
+    def _consume(self, work: Work) -> int:
+        return Consuming(work, self._seen).events()
 
-    def _pass_time(self, connection: sqlite3.Connection) -> int:
-        return Consuming(self._work(connection)).time()
+    def _pass_time(self, work: Work) -> int:
+        return Consuming(work).time()
 
     def _has_released(self, connection: sqlite3.Connection) -> float | None:
         return 1.0 if Holding(self._work(connection)).has_ended() else None
 
-    def _release(self, connection: sqlite3.Connection) -> int:
-        return Holding(self._work(connection)).end()
+    def _release(self, work: Work) -> int:
+        return Holding(work).end()
 
     def _unmatched(self, connection: sqlite3.Connection) -> Sequence[Silence]:
         return silences.unmatched(connection, self._time_of_day())
 
-    def _tell_of_unmatched(self, connection: sqlite3.Connection) -> int:
-        return tell_of_unmatched(self._work(connection))
-
     def _untold_exemptions(self, connection: sqlite3.Connection) -> Sequence[exempt.End]:
         return exempt.untold(self._work(connection))
 
-    def _tell_of_exemptions(self, connection: sqlite3.Connection) -> int:
-        return exempt.tell(self._work(connection))
-
-    def _forget(self, connection: sqlite3.Connection) -> int:
-        exempt.forget(self._work(connection))
-        proven.forget(connection, self._time_of_day())
-        return ledger.forget(connection, self._outbox.own_time() - self._in_force.keep, FORGOTTEN_AT_ONCE)
+    def _forget(self, work: Work) -> int:
+        exempt.forget(work)
+        proven.forget(work.connection, self._time_of_day())
+        return ledger.forget(work.connection, self._outbox.own_time() - self._in_force.keep, FORGOTTEN_AT_ONCE)
 
     @property
     def _in_force(self) -> Rules:

@@ -91,6 +91,7 @@ def tell(work: Work) -> int:
             Origin(rules.cluster, rules.replica), exemption, state, used, count, at=work.time_of_day
         )
         told = rules.routes.of_gatecrier(event["data"], None)
+        work.due.update(told)
         ledger.append_notice(connection, event, told, replica=rules.replica, at=work.time_of_day, now=work.now)
         connection.execute("INSERT INTO told_exemptions VALUES (?, ?, ?)", (*_end(exemption), state))
         log.warning(

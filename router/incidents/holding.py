@@ -83,10 +83,12 @@ class Holding:
             of_one = list(some)
             event = self._notice(source, silence, destination, of_one)
             of_us = self._work.rules.routes.of_gatecrier(event["data"], None)
+            told = tuple(dict.fromkeys((destination, *of_us)))
+            self._work.due.update(told)
             ledger.append_notice(
                 self._work.connection,
                 event,
-                tuple(dict.fromkeys((destination, *of_us))),
+                told,
                 replica=self._work.rules.replica,
                 at=self._work.time_of_day,
                 now=self._work.now,

@@ -77,6 +77,7 @@ class Teller:
         for name, telling in incident.tellings.items():
             if incident.is_open and resend_due(telling, self._work.rules.resend_every.get(name)) <= self._work.now:
                 deliver_again(self._work.connection, name, telling.message, self._work.now)
+                self._work.due.add(name)
                 telling.repeated_at = self._work.now
 
     def tell_again(self, incident: Incident, said: Message, events: int) -> None:
@@ -93,6 +94,7 @@ class Teller:
         told(incident, said, self._work.now)
         telling = incident.tellings[said.destination]
         links = self._work.rules.settings.links
+        self._work.due.add(said.destination)
         telling.message = ledger.append(
             self._work.connection,
             message(incident, said.state, said.destination, links, body, self._work.time_of_day),

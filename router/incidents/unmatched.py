@@ -28,6 +28,7 @@ def tell_of_unmatched(work: Work) -> int:
             at=work.time_of_day,
         )
         told = rules.routes.of_gatecrier(event["data"], None)
+        work.due.update(told)
         ledger.append_notice(connection, event, told, replica=rules.replica, at=work.time_of_day, now=work.now)
         silences.note_unmatched_told(connection, silence)
         log.warning("silence_unmatched", silence=silence.id, author=silence.author, matchers=silence.matchers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from router.incidents.rules import Rules
 
@@ -20,3 +20,5 @@ class Work:
     """The outbox's own time, which no step of the clock moves."""
     time_of_day: float
     """Seconds since 1970."""
+    due: set[str] = field(default_factory=set)
+    """Who is told something by it."""

@@ -19,6 +19,9 @@ from router.incidents.folding import due
 from router.incidents.incident import Incident, decoded, encoded
 from router.incidents.rules import Rules
 
+OWNERS_KNOWN = 100
+"""Owners with findings up to which all are known at the beginning: an event about none of them asks nothing."""
+
 
 @dataclass(slots=True)
 class _Kept:
@@ -38,6 +41,7 @@ class Working:
         self._now = now
         self._kept: dict[int, _Kept] = {}
         self._changed = set[int]()
+        self._known = self._with_findings()
 
     def open_of(self, subject: str) -> Incident | None:
         """The open incident of this subject."""
@@ -50,6 +54,10 @@ class Working:
 
     def concerned(self, owners: Collection[str]) -> Sequence[tuple[str, Incident]]:
         """Each of these owners that has findings, with each open incident that they are in."""
+        if self._known is not None:
+            owners = self._known.intersection(owners)
+        if not owners:
+            return ()
         found = self._connection.execute(
             f"SELECT owner, incident FROM incident_owners WHERE owner IN ({','.join('?' * len(owners))})",  # noqa: S608 - marks of our own
             tuple(owners),
@@ -65,6 +73,8 @@ class Working:
             self._changed.add(incident.number)
             return
         ledger.save(self._connection, incident, subject, namespace, self._now, when)
+        if self._known is not None:
+            self._known |= owners
         self._changed.discard(incident.number)
         self._kept[incident.number] = _Kept(incident, owners, 0.0 if when is None else when)
 
@@ -73,6 +83,12 @@ class Working:
         rows = [(encoded(self._kept[number].incident), number) for number in self._changed]
         self._connection.executemany("UPDATE incidents SET body = ? WHERE number = ?", rows)
         self._changed.clear()
+
+    def _with_findings(self) -> set[str] | None:
+        """Who has findings, and perhaps some who have none any more; None where there are too many to know them all."""
+        statement = f"SELECT owner FROM incident_owners WHERE owner > '' LIMIT {OWNERS_KNOWN + 1}"  # noqa: S608 - a number of our own
+        found = {owner for (owner,) in self._connection.execute(statement)}
+        return found if len(found) <= OWNERS_KNOWN else None
 
     def _read(self, condition: str, value: object) -> Incident | None:
         found = self._connection.execute(

@@ -219,9 +219,11 @@ class SqliteFile:
                         if isinstance(of, Postponed)
                         or (number or MESSAGES_BEGIN) < MESSAGES_END  # others waited for it
                     )
-                case Change(_, makes_due) if makes_due:
+                case Change(_, None):
                     self.wake(None)
-                case Withdraw() | Change():
+                case Change(_, due):
+                    destinations.update(due or ())
+                case Withdraw():
                     pass
         if destinations:
             self.wake(destinations)

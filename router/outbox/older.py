@@ -55,7 +55,7 @@ async def give_severities(file: SqliteFile) -> int:
     while found := await file.read(_older, after):
         after = found[-1][0]
         if urgencies := _urgencies(found):
-            done = await file.write(Change(partial(_give, urgencies=urgencies), makes_due=True))
+            done = await file.write(Change(partial(_give, urgencies=urgencies), due=None))
             given += done if isinstance(done, int) else 0
     return given
 

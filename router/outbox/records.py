@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import time
 from asyncio import sleep
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -52,9 +52,12 @@ class SqliteRecords:
         """The outbox's own time, in seconds; no step of the time of day moves it."""
         return self._now()
 
-    async def change(self, apply: Callable[[sqlite3.Connection], int]) -> int:
-        """Have something rarer written, after which deliveries may be due; raises OutboxError."""
-        return cast("int", await self._file.write(Change(apply, makes_due=True), is_patient=True))
+    async def change(self, apply: Callable[[sqlite3.Connection], int], due: Collection[str] = ()) -> int:
+        """Have something rarer written; raises OutboxError.
+
+        `due` are destinations of deliveries that are due by it; what `apply` adds to them counts.
+        """
+        return cast("int", await self._file.write(Change(apply, due), is_patient=True))
 
     async def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
         """Read something beside what is written; raises OutboxError."""

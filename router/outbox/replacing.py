@@ -193,10 +193,10 @@ class Replacing:
                 found = await before.read(salvage.read, first, end)
                 lost += len(found.unreadable)
                 if found.rows["events"]:
-                    done = await self._file.write(Change(partial(salvage.put, found=found, settled=settled), True))
+                    done = await self._file.write(Change(partial(salvage.put, found=found, settled=settled), None))
                     taken += done if isinstance(done, int) else 0
             for one in self._held():
-                await self._file.write(Change(partial(salvage.keep, delivery=one), makes_due=True))
+                await self._file.write(Change(partial(salvage.keep, delivery=one), due=None))
         seconds = round(time.monotonic() - began, 1)
         log.warning("outbox_taken_over", events=taken, unreadable_events=lost, seconds=seconds)
 

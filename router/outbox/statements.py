@@ -71,8 +71,9 @@ class Change:
     """Anything rarer; the result is what the function returns."""
 
     apply: Callable[[sqlite3.Connection], int]
-    makes_due: bool = False
-    """Whether deliveries may be due afterwards that were not before."""
+    due: Collection[str] | None = ()
+    """Destinations of deliveries that may be due afterwards and were not before, known when it has been written; None
+    where it is not known which."""
 
 
 Asked: TypeAlias = Append | Withdraw | Settle | Change

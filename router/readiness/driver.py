@@ -136,13 +136,24 @@ class ReadinessDriver:
                 if (one.judged.state is State.READY) is is_ready and (one.told == State.READY) is not is_ready
             ]
             if changed:
-                await self._outbox.change(partial(self._told, rules=rules, namespaces=changed, is_ready=is_ready))
+                due = set[str]()
+                tell = partial(self._told, rules=rules, namespaces=changed, is_ready=is_ready, due=due)
+                await self._outbox.change(tell, due)
                 log.info("readiness_changed", is_ready=is_ready, count=len(changed), namespaces=changed[:10])
 
-    def _told(self, connection: sqlite3.Connection, rules: Rules, namespaces: Sequence[str], *, is_ready: bool) -> int:
+    def _told(
+        self,
+        connection: sqlite3.Connection,
+        rules: Rules,
+        namespaces: Sequence[str],
+        *,
+        is_ready: bool,
+        due: set[str],
+    ) -> int:
         at = self._time_of_day()
         event = readiness_notice(Origin(rules.cluster, rules.replica), namespaces, is_ready=is_ready, at=at)
         told = rules.routes.of_gatecrier(event["data"], None)
+        due.update(told)
         append_notice(connection, event, told, replica=rules.replica, at=at, now=self._outbox.own_time())
         return ledger.note_told(connection, namespaces, State.READY.value if is_ready else "")
 

@@ -24,6 +24,8 @@ from router.supervision.family import ALIVE
 from router.telemetry import logs
 from router.telemetry.adopting import adopting
 
+GATHER = 0.02
+"""Seconds that lines are gathered for one message: whoever caused them is answered first."""
 LINES, EVENT = "log_lines", "log_event"
 """Topics of notices to the supervisor: lines as they are to be written, and an event whose last resort is the log."""
 
@@ -51,7 +53,7 @@ class RemoteLog:
         return dict(self._dropped)
 
     def put(self, line: bytes) -> None:
-        """Hand over a line: all that come in one turn of the loop together."""
+        """Hand over a line: all that come within `GATHER` together."""
         if threading.get_ident() == self._thread:
             self._put(line)
         else:
@@ -68,14 +70,14 @@ class RemoteLog:
         return True
 
     def flush(self, patience: float) -> bool:  # noqa: ARG002 - nothing waits here
-        """Hand over what this turn of the loop has brought so far; whether everything is handed over, as it is then."""
+        """Hand over what has come so far; whether everything is handed over, as it is then."""
         if threading.get_ident() == self._thread:
             self._send_lines()
         return True
 
     def _put(self, line: bytes) -> None:
         if not self._lines:
-            self._loop.call_soon(self._send_lines)
+            self._loop.call_later(GATHER, self._send_lines)
         self._lines.append(line)
 
     def _send_lines(self) -> None:

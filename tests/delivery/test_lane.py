@@ -10,7 +10,8 @@ import pytest
 from router.delivery.attempts import Attempts
 from router.delivery.breaker import FAILURES, LAST_PAUSE, PROBES
 from router.delivery.budget import ALL_BYTES, LANE_BYTES
-from router.delivery.lane import CHUNK, GATHER, QUIET
+from router.delivery.lane import CHUNK, QUIET
+from router.delivery.news import GATHER
 from router.destinations.document import Document
 from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
 from router.errors import OutboxError

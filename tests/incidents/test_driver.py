@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from functools import partial
 from pathlib import Path
 
@@ -157,3 +157,15 @@ async def test_who_was_told_is_known_after_the_file_was_lost(outbox: SqliteOutbo
         b'{"specversion":"1.0","type":"dev.gatecrier.incident.opened.v1","id'
     ]
     assert incident.count == 2
+
+
+async def test_whoever_is_told_is_woken_and_nobody_else(outbox: SqliteOutbox) -> None:
+    """`None` says that a person has decided: it ends the pauses of destinations that are down, and with every event."""
+    made, told = await driver(outbox), list[Collection[str] | None]()
+    await outbox.append(bad("e1"))
+    outbox.queue("watcher").subscribe(told.append)
+    while await made.step():
+        pass
+
+    assert None not in told
+    assert {name for one in told for name in one or ()} == {PEOPLE.destination}
