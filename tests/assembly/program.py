@@ -14,7 +14,7 @@ from typing import Any
 from tests.assembly.small import Place
 from tests.server.stage import Client, trusting
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @dataclass

@@ -23,7 +23,7 @@ from router.outbound.authorities import client_context
 from router.tls import show
 from tests.chart.cluster import Cluster
 
-SENDERS = 24
+SENDERS = 48
 """Requests that are not answered yet, at most, of one who asks."""
 
 

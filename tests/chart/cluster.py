@@ -29,7 +29,7 @@ from tests.chart.schemas import CRDS
 from tests.simulators.kube_apiserver import ApiServer, program, started
 
 Json = dict[str, Any]
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds until what was written must be in force."""
 AUDIT = """
 apiVersion: audit.k8s.io/v1
@@ -40,6 +40,17 @@ rules:
   - {level: Metadata}
 """
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+
+CLUSTER_WIDE = [
+    f"{ADMISSION}/validatingwebhookconfigurations",
+    f"{ADMISSION}/mutatingwebhookconfigurations",
+    f"{ADMISSION}/validatingadmissionpolicies",
+    f"{ADMISSION}/validatingadmissionpolicybindings",
+    "/apis/scheduling.k8s.io/v1/priorityclasses",
+    "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+]
+"""Where what the chart makes of no namespace lies, webhook configurations first."""
 
 
 class Answer(NamedTuple):
@@ -140,6 +151,22 @@ def ours(folder: Path) -> Iterator[Cluster]:
     with cluster(folder) as made:
         made.namespace("gatecrier", **{"pod-security.kubernetes.io/enforce": "restricted"})
         yield made
+
+
+@contextlib.contextmanager
+def emptied(made: Cluster, *namespaces: str) -> Iterator[None]:
+    """A cluster that others use, too, in which nothing of ours and none of these namespaces is left in the end."""
+    try:
+        yield
+    finally:
+        for path in CLUSTER_WIDE:
+            for one in made.must("GET", path)["items"]:
+                if one["metadata"]["name"].startswith("gatecrier"):
+                    made.must("DELETE", f"{path}/{one['metadata']['name']}")
+        gone = [f"/api/v1/namespaces/{name}" for name in ("gatecrier", *namespaces)]
+        for path in gone:
+            made.ask("DELETE", path)
+        until(lambda: {made.ask("GET", path).status for path in gone} == {404})
 
 
 def lead(made: Cluster, port: int) -> None:

@@ -35,8 +35,10 @@ SET = "/apis/apps/v1/namespaces/gatecrier/statefulsets/gatecrier"
 CONFIG = "/api/v1/namespaces/gatecrier/configmaps/gatecrier-config"
 ACCOUNT = "system:serviceaccount:gatecrier:gatecrier"
 LATER = "tests.chart.later"
-LOOK = 0.1
+LOOK = 0.4
 """Seconds between two looks at the API server."""
+PATIENCE = 240.0
+"""Seconds in which all must have been replaced: the machine may have much else to do."""
 LINGER = "1s"
 """`webhook.linger`: as long as others may take to notice."""
 
@@ -113,6 +115,7 @@ class Node:
     """Names of Pods that were, in order."""
     _ready: dict[str, int] = field(default_factory=dict)
     _collector: int = field(default_factory=free_port)
+    _looking: asyncio.Task[None] | None = None
     _connections: set[asyncio.Task[None]] = field(default_factory=set)
     _turns: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -123,7 +126,8 @@ class Node:
         node = cls(made, folder, Clock(folder / "clock"))
         service = await asyncio.start_server(node._connected, "127.0.0.1", node.port)
         try:
-            async with going_on(asyncio.create_task(node._look())):
+            node._looking = asyncio.create_task(node._look())
+            async with going_on(node._looking):
                 yield node
         finally:
             service.close()
@@ -134,9 +138,11 @@ class Node:
                 await member.running.aclose()
 
     async def until_rolled_out(self) -> None:
-        """Wait as `kubectl rollout status` does, and until whatever is ready there is in the Service."""
-        async with asyncio.timeout(120):
-            while not _is_rolled_out(await asyncio.to_thread(self.made.must, "GET", SET)):  # noqa: ASYNC110 - not watched
+        """Wait as `kubectl rollout status` does."""
+        async with asyncio.timeout(PATIENCE):
+            while not _is_rolled_out(await asyncio.to_thread(self.made.must, "GET", SET)):
+                if self._looking is not None and self._looking.done():
+                    self._looking.result()
                 await asyncio.sleep(LOOK)
 
     async def said(self, name: str, *arguments: str) -> tuple[int, str]:
@@ -169,7 +175,7 @@ class Node:
         running = contextlib.AsyncExitStack()
         program = await running.enter_async_context(started(place, self.clock))
         self.members[name] = Member(uid, program, running)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while (await place.probe("readyz"))[0] != 200:  # noqa: ASYNC110 - a probe tells nobody
                 await asyncio.sleep(LOOK)
         self._ready[name] = place.webhook

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import datetime as dt
 import json
 from collections.abc import AsyncIterator, Callable
@@ -27,7 +26,7 @@ from typing import Any
 import pytest
 
 from router.images import Digest
-from tests.chart.cluster import ADMISSION, Answer, Cluster, Json
+from tests.chart.cluster import ADMISSION, Answer, Cluster, Json, emptied
 from tests.chart.helm import CHART, needs_helm
 from tests.chart.leading import options
 from tests.chart.node import Node
@@ -174,21 +173,15 @@ async def stage(controlled: ApiServer, tmp_path: Path) -> AsyncIterator[Stage]:
     for name in ("unsigned", "old"):
         registry.add_image(name, "v1")
     authority = base64.b64encode(controlled.authority.certificate).decode()
-    async with registry.running(), Node.of(made, tmp_path) as node:
-        found = Stage(made, node, registry)
-        for name in ("gatecrier", "shop"):
-            made.namespace(name)
-        try:
+    with emptied(made, "shop", "ledger"):
+        async with registry.running(), Node.of(made, tmp_path) as node:
+            for name in ("gatecrier", "shop"):
+                made.namespace(name)
             given = values(registry.host, authority)
             arguments = ("install", "gatecrier", str(CHART), "--values", "-", *options(node.port, authority))
             await asyncio.to_thread(lambda: made.helm(*arguments, values=given))
             await node.until_rolled_out()
-            yield found
-        finally:
-            with contextlib.suppress(AssertionError):  # it was removed already
-                await asyncio.to_thread(made.helm, "uninstall", "gatecrier")
-            for name in ("gatecrier", "shop", "ledger"):
-                await found.ask("DELETE", f"/api/v1/namespaces/{name}")
+            yield Stage(made, node, registry)
 
 
 async def test_from_watching_to_enforcing_and_away(stage: Stage) -> None:

@@ -12,14 +12,14 @@ import base64
 import contextlib
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.chart.asking import Asking, Case, Fate, going_on, session
-from tests.chart.cluster import ADMISSION, Cluster, Json, until
+from tests.chart.cluster import CLUSTER_WIDE, Cluster, Json, emptied, until
 from tests.chart.helm import CHART, ROOT, needs_helm
 from tests.chart.leading import led, options
 from tests.chart.node import SET, Node
@@ -46,14 +46,6 @@ ENFORCEMENT: Json = {"default": "detect", "namespaces": {"payments": "enforce"}}
 NAMES = ["enforce.validate.gatecrier.dev", "detect.validate.gatecrier.dev", "modes.gatecrier.dev"]
 SECRETS = "/api/v1/namespaces/gatecrier/secrets"
 CLAIMS = "/api/v1/namespaces/gatecrier/persistentvolumeclaims"
-OBJECTS = [
-    f"{ADMISSION}/validatingwebhookconfigurations",
-    f"{ADMISSION}/mutatingwebhookconfigurations",
-    f"{ADMISSION}/validatingadmissionpolicies",
-    f"{ADMISSION}/validatingadmissionpolicybindings",
-    "/apis/scheduling.k8s.io/v1/priorityclasses",
-    "/apis/rbac.authorization.k8s.io/v1/clusterroles",
-]
 
 
 class Desk:
@@ -116,32 +108,12 @@ def configured(base: Path) -> Json:
 async def site(server: ApiServer, folder: Path) -> AsyncIterator[tuple[Desk, Node]]:
     """A cluster with two namespaces of others, and nothing of ours, before and after."""
     made = Cluster(server)
-    with emptied(made):
+    made.define()
+    with emptied(made, "payments", "shop"):
         async with Node.of(made, folder) as node:
             for name in ("payments", "shop"):
                 made.namespace(name)
             yield Desk(made, folder, node.port), node
-
-
-@contextlib.contextmanager
-def emptied(made: Cluster) -> Iterator[None]:
-    """A cluster that knows cert-manager's kinds, and in which nothing is left in the end."""
-    made.define()
-    try:
-        yield
-    finally:
-        _clean(made)
-
-
-def _clean(made: Cluster) -> None:
-    for path in OBJECTS:
-        for one in made.must("GET", path)["items"]:
-            if one["metadata"]["name"].startswith("gatecrier"):
-                made.must("DELETE", f"{path}/{one['metadata']['name']}")
-    ours = [f"/api/v1/namespaces/{name}" for name in ("gatecrier", "payments", "shop")]
-    for path in ours:
-        made.ask("DELETE", path)
-    until(lambda: {made.ask("GET", path).status for path in ours} == {404})
 
 
 @contextlib.asynccontextmanager
@@ -182,7 +154,7 @@ def webhooks(made: Cluster) -> dict[str, list[str]]:
     """Names of all webhooks that there are, by their configurations."""
     return {
         f"{path.rpartition('/')[2]}/{one['metadata']['name']}": [webhook["name"] for webhook in one.get("webhooks", [])]
-        for path in OBJECTS[:2]
+        for path in CLUSTER_WIDE[:2]
         for one in made.must("GET", path)["items"]
     }
 
@@ -240,6 +212,7 @@ async def test_the_first_chart_becomes_the_one_of_now(controlled: ApiServer, tmp
 def test_a_secret_that_is_not_helms_is_not_taken_for_a_managed_one(controlled: ApiServer, tmp_path: Path) -> None:
     """It is refused before anything is changed, and done when the Secret is out of the way, as docs/cluster.md says."""
     made = Cluster(controlled)
+    made.define()
     with emptied(made):
         desk = Desk(made, tmp_path, 1)
         made.namespace("gatecrier")
