@@ -262,6 +262,7 @@ async def test_each_beat_is_told_once_and_wakes_whoever_hands_over(both: Replica
                     await asyncio.sleep(0.005)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await both.handing_over.step()  # the answer to the last may have been on its way
     assert await both.handing_over.step() == 0  # there is nobody, and nothing to tell
 
 
