@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import TypeAdapter
+
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.outbox import OutboxSettings
 from router.routing import IncidentSettings
 from router.settings.plain import Item, maps, names
-from router.settings.problems import listing
+from router.settings.problems import listing, path_text
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading
+from router.settings.validating import validated
 
 Part = TypeVar("Part", bound=SettingsModel)
 
@@ -58,10 +61,12 @@ def read_part(path: Path, wanted: type[Part]) -> Part:
     found = _data(reading, path)
     data = {name: found[name] for name in wanted.model_fields if name in found}
     context = ReadingContext(reading.folder, {}, reading.read)
-    try:
-        return wanted.model_validate(data, context={"reading": context})
-    except ValueError as error:
-        raise ConfigurationError(f"{path}: {error}; `gatecrier config check` says more") from error
+    adapter: TypeAdapter[Part] = TypeAdapter(wanted)
+    made = validated(adapter, wanted, data, context)
+    if isinstance(made, list):
+        wrong = "; ".join(f"{path_text(one.path)}: {one.text}" for one in made)
+        raise ConfigurationError(f"{path}: {wrong}; `gatecrier config check` says more")
+    return made
 
 
 def destination_names(path: Path) -> Sequence[str]:

@@ -25,6 +25,17 @@ def test_what_says_nothing_of_use_about_the_outbox_is_refused(tmp_path: Path, te
         outbox_settings(written(tmp_path, text))
 
 
+@pytest.mark.parametrize("text", ["cluster: a\n", "outbox: {url: 'mysql://u:hush-4711@db.example/x'}\n", "outbox: 7\n"])
+def test_what_is_wrong_is_told_in_our_words(tmp_path: Path, text: str) -> None:
+    """On one line, and without what stands there: it may hold a password."""
+    with pytest.raises(ConfigurationError) as raised:
+        outbox_settings(written(tmp_path, text))
+
+    told = str(raised.value)
+    assert not [one for one in ("pydantic", "\n", "input_value", "hush-4711") if one in told], told
+    assert "outbox" in told
+
+
 def test_a_configuration_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file"):
         outbox_settings(tmp_path / "gone.yaml")
