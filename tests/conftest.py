@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -33,6 +34,12 @@ write_in_memory()
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("exploring", settings.get_profile("any machine"), derandomize=False)
 settings.load_profile("exploring" if "GATECRIER_EXPLORE" in os.environ else "any machine")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more worker than processors: the one that is at whole programs mostly waits (6)."""
+    return 1 + (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
 
 
 _LONG = frozenset({"chart", "journeys", "packaging", "siege", "test_following.py", "test_leaving.py"})

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from router import __version__, cli
-from router.cli import main
+from router.cli import main, parser
 from router.cli.exit_codes import NO, YES
 from router.outbox import NewEvent, SetAside
 from router.outbox.sqlite import SqliteOutbox
@@ -275,10 +275,10 @@ def test_serve_drains_on_sigterm_and_ends_with_0(tmp_path: Path) -> None:
 
 def test_a_command_does_not_hold_the_parser_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """`serve` runs for weeks, and all other processes of the product are forked from it."""
-    made, parser = list[weakref.ref[argparse.ArgumentParser]](), cli.parser
+    made = list[weakref.ref[argparse.ArgumentParser]]()
 
     def noted() -> argparse.ArgumentParser:
-        whole = parser()
+        whole = parser()  # the product's own, where tests share one
         made.append(weakref.ref(whole))
         return whole
 

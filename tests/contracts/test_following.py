@@ -60,9 +60,9 @@ def blocks(page: str) -> list[Block]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The tree, without what was made in it."""
+    """The tree, with what was compiled of it."""
     for folder in ("config", "docs", "router", "templates", "tests"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "bench", "data"))
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("bench", "data"))
     (tmp_path / "tests" / "data").symlink_to(ROOT / "tests" / "data")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     if (known := ROOT / ".mypy_cache").exists():  # what mypy knows of the tree need not be found out again
