@@ -41,6 +41,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
+import msgspec
+
 from router.decision import Grant
 from router.outbox.attempt import Attempt
 from router.outbox.settlement import Settlement
@@ -100,8 +102,7 @@ class NewEvent:
     """Id of an event whose grant does not hold any more; empty where it corrects none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """One event on its way to one destination."""
 
     destination: str

@@ -134,7 +134,7 @@ def key(event_id: str, at: float, periods: int = 0) -> str:
 
 def keys(event_id: str, at: float) -> Sequence[str]:
     """What the same event may have been stored by."""
-    return event_id, *(key(event_id, at, periods) for periods in (-1, 0, 1))
+    return event_id, key(event_id, at, -1), key(event_id, at), key(event_id, at, 1)
 
 
 class Sized(NamedTuple):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
+
 from router.outbox.attempt import Attempt
 
 LONGEST_DELAY = 3660.0
@@ -13,8 +15,7 @@ RECEIPT_LIMIT = 500
 """Characters of a receipt that is kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """The destination has it."""
 
     destination: str

@@ -16,6 +16,7 @@ from typing import Protocol
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from router.errors import OutboxError
 from router.events import EVENT_LIMIT
@@ -617,7 +618,7 @@ async def test_attempts_are_kept_with_their_delivery(outbox: Outbox) -> None:
     await outbox.queue(ME).settle([Accepted("slack", "a", 301.0, 1, Attempt(301.0, 0.25, status=204))])
     b, a = await outbox.deliveries(EVERYTHING, 9)
 
-    expected = [replace(one, words=one.words.replace("\0", "\ufffd")) for one in (made[0], *made[-KEPT + 3 :])]
+    expected = [structs.replace(one, words=one.words.replace("\0", "\ufffd")) for one in (made[0], *made[-KEPT + 3 :])]
     assert a.tried == (*expected, Attempt(300.0, 1, "http_400"), Attempt(301.0, 0.25, status=204))
     assert [one.is_accepted for one in a.tried] == [False] * (KEPT - 1) + [True]
     assert b.tried == ()

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from router.errors import OutboxError
 from router.events import with_sequence
 from router.outbox import (
@@ -367,7 +369,7 @@ class MemoryQueue:
 
 
 def _attempt(made: Attempt) -> Attempt:
-    return replace(made, reason=_kept(made.reason), words=_kept(made.words))
+    return structs.replace(made, reason=_kept(made.reason), words=_kept(made.words))
 
 
 def _kept(text: str) -> str:
