@@ -1,10 +1,9 @@
 """The one place that sends over HTTP, for every dialect.
 
 Rules:
-(1) One attempt per call, all of it within `timeout`, and at most `EXCHANGES` requests in one form of its documents at
-    one URL; where others are asked after a request whatever becomes of it, it gets half of the time that is left. What
-    the network does is an outcome, never an exception. A mistake of ours is an exception: it must not look like one of
-    the receiver's.
+(1) One attempt per call, within `timeout`, of at most `EXCHANGES` requests in one form of its documents at one URL.
+    Where others are asked after a request whatever becomes of it, it gets half of the time that is left. What the
+    network does is an outcome, a mistake of ours an exception: it must not look like one of the receiver's.
 (2) No redirect is followed: it would take the payload and its credentials somewhere else.
 (3) The egress guard judges every address that is connected to, a proxy's too. With a proxy, the proxy resolves the
     receiver's name; a literal address is judged all the same.
@@ -44,19 +43,18 @@ from router.destinations.dialect import (
     Post,
     Reply,
     UnansweredError,
-    is_success,
 )
 from router.destinations.document import Document
 from router.destinations.grants import AccessToken, Grant
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable, gist
 from router.destinations.outgoing import Outfit, Outgoing
-from router.destinations.replies import REPLY_LIMIT, body_of
+from router.destinations.replies import REPLY_LIMIT, reply_of
 from router.destinations.settings import HttpSettings
-from router.destinations.words import READ_LIMIT, Words, secrets_of
+from router.destinations.words import Words, secrets_of
 from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
 from router.outbound.authorities import client_context
-from router.outbound.exchanging import Exchange, Exchanges
+from router.outbound.exchanging import Exchanges
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
 from router.telemetry.logs import logger
@@ -67,6 +65,8 @@ log = logger()
 KEEP_ALIVE = 60.0
 EXCHANGES = 6
 """Requests that a dialect may make of one attempt."""
+LEAST = 0.001
+"""Seconds of a timeout: none at all would be no limit."""
 
 Heard: TypeAlias = Callable[[int, str], None]
 """(status, beginning of the body): what came back from one request, fit to be shown (`words`)."""
@@ -254,22 +254,20 @@ class HttpDestination:
             async with asyncio.timeout_at(end):
                 exchange = await exchanges.ask(verb, url, body, headers)
             try:
-                return await _read(exchange, now, wanted, end)
+                return await reply_of(exchange, now, wanted, end)
             finally:
                 exchange.close()
-        async with (
-            asyncio.timeout_at(end),
-            session.request(
-                verb,
-                url,
-                data=body or None,
-                headers={**headers, **proxy.headers_for(url)},
-                allow_redirects=False,
-                proxy=proxy.url,
-                proxy_headers=proxy.introduction(),
-            ) as reply,
-        ):
-            return await _read(reply, now, wanted, end)
+        async with session.request(
+            verb,
+            url,
+            data=body or None,
+            headers={**headers, **proxy.headers_for(url)},
+            allow_redirects=False,
+            proxy=proxy.url,
+            proxy_headers=proxy.introduction(),
+            timeout=aiohttp.ClientTimeout(total=max(end - asyncio.get_running_loop().time(), LEAST)),
+        ) as reply:
+            return await reply_of(reply, now, wanted, end)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._proxy is not None:
@@ -277,7 +275,7 @@ class HttpDestination:
         self._resolver = GuardedResolver(self._guard)
         self._session = open_session(
             self._resolver,
-            aiohttp.ClientTimeout(total=self._patience),
+            aiohttp.ClientTimeout(total=self._patience),  # each request brings its own
             connections=self.concurrency,
             keep_alive=KEEP_ALIVE,
             tls=self._tls,
@@ -289,11 +287,6 @@ def _half(end: float) -> float:
     """Until when one gets half of the time that is left."""
     now = asyncio.get_running_loop().time()
     return now + (end - now) / 2
-
-
-async def _read(answer: aiohttp.ClientResponse | Exchange, now: float, wanted: int, end: float) -> Reply:
-    text = await body_of(answer, wanted if is_success(answer.status) else READ_LIMIT, end)
-    return Reply(answer.status, text.decode(errors="replace"), answer.headers.get("Retry-After"), now)
 
 
 def _context(settings: HttpSettings) -> ssl.SSLContext | bool:
