@@ -4,7 +4,8 @@ Rules:
 (1) Known is the answer to a validating call about what was decided before (`Gate.validate_at_once`). It is told when
     its event is durable, in the same bytes in which the webhook would have told it.
 (2) Whatever else is asked is left to the webhook, which finds everything as if nobody had looked: it has the
-    boundaries, the waits and the words for it. So what fails here is no failure yet.
+    boundaries, the waits and the words for it. A mistake of ours is no failure yet, but stands in the log: it might be
+    met here alone.
 (3) A body is read at once or not at all, and takes no room; the images of what is asked do until it is answered, where
     there is room and nobody waits for it.
 (4) When the client goes before its answer, the event says so, as for every request.
@@ -21,6 +22,10 @@ from router.admission.gate import Gate
 from router.admission.observer import Observer
 from router.admission.paths import PATHS
 from router.admission.receiving import TINY, Room
+from router.errors import ReviewError
+from router.telemetry.logs import logger
+
+log = logger()
 
 
 class PromptAnswers:
@@ -53,7 +58,10 @@ class PromptAnswers:
             times = Times(came, came + allowed.judging, came + allowed.storing)
             asked = self._gate.read_at_once(rules, body, times, call.label)
             return self._answered(asked, reply)
-        except Exception:  # noqa: BLE001 - (2): the webhook meets it again, and has the words for it
+        except (ReviewError, ValueError, RecursionError):  # what can't be read at one go
+            return None
+        except Exception:  # (2): the connection would end without an answer
+            log.exception("not_answered_at_once")
             return None
 
     def _answered(self, asked: Asked, reply: Callable[[bytes], None]) -> Callable[[], None] | None:

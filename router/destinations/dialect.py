@@ -65,6 +65,8 @@ class Post:
     if_nothing: str = ""
     """Where the service is asked before it is told: what it answers while it knows nothing of this, for whoever wants
     to see what it would be told then, and asks nobody; empty where this tells it."""
+    is_followed: bool = False
+    """Whether others are asked after this whatever becomes of it: it leaves them half of the time."""
     seal: Seal | None = None
     """Makes headers of the body when it is what is sent."""
 
@@ -99,8 +101,8 @@ class UnansweredError(GatecrierError):
 
 Exchange: TypeAlias = Generator[Post, Reply, Answer]
 """One attempt: it yields what is to be sent, is given what came back, and returns what became of the attempt, for all
-documents or for each; it may return at once. Where nothing came back, `UnansweredError` is raised in it, which ends it
-and the attempt, unless it catches that to go on."""
+documents or for each; it may return at once, and yields six times at most. Where nothing came back, `UnansweredError`
+is raised in it, which ends it and the attempt, unless it catches that to go on."""
 
 
 class Dialect(Protocol):

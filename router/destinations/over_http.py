@@ -1,8 +1,9 @@
 """The one place that sends over HTTP, for every dialect.
 
 Rules:
-(1) One attempt per call, each request of it within `timeout`; what the network does is an outcome, never an exception.
-    A mistake of ours is an exception: it must not look like one of the receiver's.
+(1) One attempt per call, within `timeout`, of at most `EXCHANGES` requests in one form of its documents at one URL.
+    Where others are asked after a request whatever becomes of it, it gets half of the time that is left. What the
+    network does is an outcome, a mistake of ours an exception: it must not look like one of the receiver's.
 (2) No redirect is followed: it would take the payload and its credentials somewhere else.
 (3) The egress guard judges every address that is connected to, a proxy's too. With a proxy, the proxy resolves the
     receiver's name; a literal address is judged all the same.
@@ -42,19 +43,18 @@ from router.destinations.dialect import (
     Post,
     Reply,
     UnansweredError,
-    is_success,
 )
 from router.destinations.document import Document
 from router.destinations.grants import AccessToken, Grant
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable, gist
 from router.destinations.outgoing import Outfit, Outgoing
-from router.destinations.replies import REPLY_LIMIT, body_of
+from router.destinations.replies import REPLY_LIMIT, reply_of
 from router.destinations.settings import HttpSettings
-from router.destinations.words import READ_LIMIT, Words, secrets_of
+from router.destinations.words import Words, secrets_of
 from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
 from router.outbound.authorities import client_context
-from router.outbound.exchanging import Exchange, Exchanges
+from router.outbound.exchanging import Exchanges
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
 from router.telemetry.logs import logger
@@ -63,6 +63,10 @@ from router.tls import show
 log = logger()
 
 KEEP_ALIVE = 60.0
+EXCHANGES = 6
+"""Requests that a dialect may make of one attempt."""
+LEAST = 0.001
+"""Seconds of a timeout: none at all would be no limit."""
 
 Heard: TypeAlias = Callable[[int, str], None]
 """(status, beginning of the body): what came back from one request, fit to be shown (`words`)."""
@@ -111,33 +115,36 @@ class HttpDestination:
 
     async def deliver(self, documents: Sequence[Document]) -> Answer:
         """One attempt with these documents."""
+        end = asyncio.get_running_loop().time() + self._patience
         if len(documents) > 1:  # a batch is split before anything in it is made smaller
-            return await self._attempt(documents)
+            return await self._attempt(documents, end)
         smaller = self._smaller(documents[0])
         while True:
-            outcome = gist(await self._attempt(documents))
+            outcome = gist(await self._attempt(documents, end))
             is_of_form = isinstance(outcome, Undeliverable) and outcome.is_of_form
             if not is_of_form or (document := next(smaller, None)) is None:
                 return outcome
             documents = [document]
 
-    async def _attempt(self, documents: Sequence[Document]) -> Answer:
-        for url in [*self._urls]:
-            answer = await self._attempt_at(url, documents)
+    async def _attempt(self, documents: Sequence[Document], end: float) -> Answer:
+        urls = [*self._urls]
+        for url in urls:
+            answer = await self._attempt_at(url, documents, end if url == urls[-1] else _half(end))
             if not isinstance(answer, TryAgain) or answer.pauses or answer.reason == RATE_LIMITED:
                 break
             if self._urls[0] == url:  # (7): nobody else has put it last meanwhile
                 self._urls.append(self._urls.pop(0))
         return answer
 
-    async def _attempt_at(self, url: URL, documents: Sequence[Document]) -> Answer:
+    async def _attempt_at(self, url: URL, documents: Sequence[Document], end: float) -> Answer:
         now, last = self._clock(), None
         exchange = self._dialect.exchange(documents, now)
         try:
             post = next(exchange)
-            while True:
+            for _ in range(EXCHANGES):
                 request = await self._outfit.outgoing(url, post)
-                if isinstance(reply := await self._authorised(request, now), Reply):
+                until = _half(end) if post.is_followed else end
+                if isinstance(reply := await self._authorised(request, now, until), Reply):
                     last = reply
                     if self._heard is not None:
                         self._heard(reply.status, self._words.shown(reply.text))
@@ -149,6 +156,7 @@ class HttpDestination:
             return answer if last is None else self._seen(answer, last)
         except UnansweredError as error:
             return error.outcome
+        raise RuntimeError(f"a dialect makes more than {EXCHANGES} requests in one attempt")
 
     def _seen(self, answer: Answer, reply: Reply) -> Answer:
         """The answer, with what is shown of the reply that was the last."""
@@ -185,19 +193,24 @@ class HttpDestination:
             resolver, self._resolver = self._resolver, None
             await resolver.close()
 
-    async def _authorised(self, request: Outgoing, now: float) -> Reply | TryAgain:
+    async def _authorised(self, request: Outgoing, now: float, end: float) -> Reply | TryAgain:
         """What comes back to what is sent: rule (8)."""
-        if self._tokens is None:
-            return await self._reply(request, now, self._dialect.receipt_bytes)
+        if (tokens := self._tokens) is None:
+            return await self._reply(request, now, self._dialect.receipt_bytes, end)
         for is_last in (False, True):
-            if not isinstance(token := await self._tokens.token(), AccessToken):
+            try:
+                async with asyncio.timeout_at(end):
+                    token = await tokens.token()
+            except TimeoutError:
+                return TryAgain("timeout")
+            if not isinstance(token, AccessToken):
                 return replace(token, words=self._words.shown(token.words))
             self._lend(token)
             bearing = request.with_header("Authorization", f"Bearer {token.value}")
-            reply = await self._reply(bearing, now, self._dialect.receipt_bytes)
+            reply = await self._reply(bearing, now, self._dialect.receipt_bytes, end)
             if is_last or not isinstance(reply, Reply) or reply.status != UNAUTHORISED:
                 break
-            self._tokens.drop(token)
+            tokens.drop(token)
         return reply
 
     def _lend(self, token: AccessToken) -> None:
@@ -207,14 +220,14 @@ class HttpDestination:
             self._words = Words({*self._secrets, *(one.value for one in self._lent)})
 
     async def _from_authority(self, post: Post) -> Reply | TryAgain:
-        return await self._reply(
-            Outgoing(post.verb, URL(post.url), post.body, post.headers), self._clock(), REPLY_LIMIT
-        )
+        request = Outgoing(post.verb, URL(post.url), post.body, post.headers)
+        end = asyncio.get_running_loop().time() + self._patience  # its own: it is nobody's attempt
+        return await self._reply(request, self._clock(), REPLY_LIMIT, end)
 
-    async def _reply(self, request: Outgoing, now: float, wanted: int) -> Reply | TryAgain:  # noqa: PLR0911 - one per cause
+    async def _reply(self, request: Outgoing, now: float, wanted: int, end: float) -> Reply | TryAgain:  # noqa: PLR0911 - one per cause
         """What comes back; of the body of a success so many bytes are wanted."""
         try:
-            return await self._posted(request, now, wanted)
+            return await self._posted(request, now, wanted, end)
         except ForbiddenAddressError:
             return TryAgain("forbidden_address")  # no fault of the event: names and `egress.allow` can change
         except TimeoutError:
@@ -231,18 +244,17 @@ class HttpDestination:
         except (aiohttp.ClientError, OSError):
             return TryAgain("connection_failed")
 
-    async def _posted(self, request: Outgoing, now: float, wanted: int) -> Reply:
+    async def _posted(self, request: Outgoing, now: float, wanted: int, end: float) -> Reply:
         session, proxy = self._session or self._opened(), self._proxy
         verb, url, body, headers = request
         self._guard.check(url.raw_host or "")
-        end = asyncio.get_running_loop().time() + self._patience
         if proxy is None:
             if (exchanges := self._exchanges) is None:
                 exchanges = self._exchanges = Exchanges(session)
             async with asyncio.timeout_at(end):
                 exchange = await exchanges.ask(verb, url, body, headers)
             try:
-                return await _read(exchange, now, wanted, end)
+                return await reply_of(exchange, now, wanted, end)
             finally:
                 exchange.close()
         async with session.request(
@@ -253,8 +265,9 @@ class HttpDestination:
             allow_redirects=False,
             proxy=proxy.url,
             proxy_headers=proxy.introduction(),
+            timeout=aiohttp.ClientTimeout(total=max(end - asyncio.get_running_loop().time(), LEAST)),
         ) as reply:
-            return await _read(reply, now, wanted, end)
+            return await reply_of(reply, now, wanted, end)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._proxy is not None:
@@ -262,7 +275,7 @@ class HttpDestination:
         self._resolver = GuardedResolver(self._guard)
         self._session = open_session(
             self._resolver,
-            aiohttp.ClientTimeout(total=self._patience),
+            aiohttp.ClientTimeout(total=self._patience),  # each request brings its own
             connections=self.concurrency,
             keep_alive=KEEP_ALIVE,
             tls=self._tls,
@@ -270,9 +283,10 @@ class HttpDestination:
         return self._session
 
 
-async def _read(answer: aiohttp.ClientResponse | Exchange, now: float, wanted: int, end: float) -> Reply:
-    text = await body_of(answer, wanted if is_success(answer.status) else READ_LIMIT, end)
-    return Reply(answer.status, text.decode(errors="replace"), answer.headers.get("Retry-After"), now)
+def _half(end: float) -> float:
+    """Until when one gets half of the time that is left."""
+    now = asyncio.get_running_loop().time()
+    return now + (end - now) / 2
 
 
 def _context(settings: HttpSettings) -> ssl.SSLContext | bool:

@@ -11,9 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Protocol
+from typing import TypeAlias
 
 import aiohttp
+
+from router.destinations.dialect import Reply, is_success
+from router.destinations.words import READ_LIMIT
+from router.outbound.exchanging import Exchange
 
 REPLY_LIMIT = 64 * 1024
 """Bytes of a reply that are read so that its connection can be used again."""
@@ -21,22 +25,21 @@ BODY_PATIENCE, DRAIN = 2.0, 0.25
 """Seconds."""
 
 
-class Replied(Protocol):
-    """What has come back: by a session, or by `router.outbound.exchanging`."""
-
-    @property
-    def content(self) -> aiohttp.StreamReader:
-        """The body."""
-
-    def close(self) -> None:
-        """Let go of it."""
+Replied: TypeAlias = aiohttp.ClientResponse | Exchange
+"""What has come back: by a session, or without one."""
 
 
-async def body_of(reply: Replied, wanted: int, end: float) -> bytes:
-    """The beginning of the body, of which so many bytes are wanted; closes the connection where that can't be used.
+async def reply_of(replied: Replied, now: float, wanted: int, end: float) -> Reply:
+    """The reply with the beginning of its body, of which so many bytes are wanted if it is a success.
 
-    Nothing is waited for beyond `end`, of the event loop's time.
+    `now` is seconds since 1970. Nothing is waited for beyond `end`, of the event loop's time. Closes the connection
+    where it can't be used again.
     """
+    text = await _body(replied, wanted if is_success(replied.status) else READ_LIMIT, end)
+    return Reply(replied.status, text.decode(errors="replace"), replied.headers.get("Retry-After"), now)
+
+
+async def _body(reply: Replied, wanted: int, end: float) -> bytes:
     content, text = reply.content, bytearray()
     now = asyncio.get_running_loop().time
     with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):  # what breaks off ends here

@@ -166,7 +166,7 @@ class HttpSettings(CommonSettings):
     plain_http: bool = False
     """Allow a URL without TLS."""
     timeout: Duration = 10.0
-    """How long one request may take. An attempt is one, or a few: smaller ones where the receiver refuses the form, two
+    """How long one attempt may take. It is one request, or a few: smaller ones where the receiver refuses the form, two
     where a message in Slack is changed and answered, one for each replica of Alertmanager, up to five
     of a ticket in Jira."""
     give_up_after: Duration = 86400.0

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from router.admission.prompt import PromptAnswers
 from router.admission.receiving import TINY, Room
@@ -160,8 +161,23 @@ async def test_a_stage_that_breaks_is_left_to_whoever_has_words_for_it(monkeypat
 
     monkeypatch.setattr(made.gate._recorder, "post", broken)
 
-    assert made.ask(body) is None
+    with capture_logs() as logged:
+        assert made.ask(body) is None
+    assert [one["event"] for one in logged] == ["not_answered_at_once"]
     assert made.room.free == ROOM
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}', b""]
+)
+async def test_what_is_no_review_leaves_no_line(body: bytes) -> None:
+    """Whoever reaches the port may send as many as he likes."""
+    made = await desk(pod(WEB))
+
+    with capture_logs() as logged:
+        assert made.ask(body) is None
+
+    assert logged == []
 
 
 async def test_an_event_that_can_not_be_stored_is_refused_where_that_is_required() -> None:

@@ -6,15 +6,17 @@ import asyncio
 import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from yarl import URL
 
 from router import __version__
 from router.destinations.catalogue import open_destination
-from router.destinations.dialect import OneRequest, Post
+from router.destinations.dialect import Exchange, OneRequest, Post, Reply, UnansweredError
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.webhook import WebhookSettings
@@ -282,3 +284,66 @@ async def test_an_outcome_says_the_status_that_it_was_judged_by() -> None:
     found.append((await told("http://127.0.0.1:1/")).status)
 
     assert found == [200, 503, 400, None]
+
+
+class Asking(OneRequest):
+    """Asks so many times, whatever comes back; the last time in vain."""
+
+    def __init__(self, times: int, *, is_followed: bool = False) -> None:
+        self._before = [Post(b"{}", is_followed=is_followed)] * (times - 1)
+
+    def compose(self, documents: Sequence[Document], now: float) -> Post:
+        """The last."""
+        return Post(documents[0].body, {"Date": f"{now}"})
+
+    def exchange(self, documents: Sequence[Document], now: float) -> Exchange:
+        """All of them."""
+        for post in self._before:
+            with suppress(UnansweredError):
+                yield post
+        return (yield from super().exchange(documents, now))
+
+
+async def ends_of(
+    dialect: OneRequest, monkeypatch: pytest.MonkeyPatch, urls: Sequence[str] = ("http://127.0.0.1:9/",)
+) -> Sequence[float]:
+    """Until when the receiver, who never answers, is waited for, request by request."""
+    ends: list[float] = []
+
+    async def hang(*asked: object) -> Reply:
+        end = asked[-1]
+        assert isinstance(end, float)
+        ends.append(end)
+        raise TimeoutError
+
+    monkeypatch.setattr(HttpDestination, "_posted", hang)
+    destination = HttpDestination(settings(urls[0]), dialect, LOOPBACK.guard())
+    destination._urls = [URL(url) for url in urls]
+    await destination.deliver([DOCUMENT])
+    return ends
+
+
+async def test_all_of_an_attempt_has_one_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = await ends_of(Asking(6), monkeypatch)
+
+    assert len(ends) == 6
+    assert len({*ends}) == 1
+
+
+async def test_whoever_does_not_answer_leaves_time_for_those_who_are_asked_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = asyncio.get_running_loop().time()
+    replicas = await ends_of(Asking(3, is_followed=True), monkeypatch)
+    urls = await ends_of(Asking(1), monkeypatch, [f"http://127.0.0.1:9/{number}" for number in range(3)])
+
+    for ends in (replicas, urls):
+        assert len(ends) == 3
+        assert ends[0] - now < 16  # of 30 s
+        assert ends[1] - ends[0] < 8
+        assert ends[2] - ends[1] > 7
+
+
+async def test_no_dialect_asks_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError, match="more than 6 requests"):
+        await ends_of(Asking(7), monkeypatch)

@@ -73,7 +73,7 @@ class AlertmanagerSettings(CredentialSettings):
     own_headers = frozenset({"authorization"})
     kind: Literal["alertmanager"]
     """Alertmanager."""
-    urls: Annotated[tuple[str, ...], Field(min_length=1, max_length=10)]
+    urls: Annotated[tuple[str, ...], Field(min_length=1, max_length=6)]
     """Every replica, without a load balancer between: `/api/v2/alerts` is added to each."""
     alertname: _Value = "GatecrierIncident"
     """The label `alertname` of alerts whose template gives none: those of incidents."""
@@ -141,8 +141,9 @@ class AlertmanagerDialect:
         body = orjson.dumps([*ended, alert])
         outcomes = list[Outcome]()
         for replica in self._replicas:
+            post = Post(body, self._headers, url=replica, is_followed=replica != self._replicas[-1])
             try:
-                outcomes.append(judge_by_status((yield Post(body, self._headers, url=replica))))
+                outcomes.append(judge_by_status((yield post)))
             except UnansweredError as error:
                 outcomes.append(error.outcome)
         best = min(outcomes, key=_hope)
