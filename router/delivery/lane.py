@@ -8,8 +8,9 @@ Rules:
     repeats no others.
 (3) While the breaker is open nothing is claimed and nobody is asked; then one event at a time probes, the newest that
     was never tried.
-(4) A lane that stops claims nothing more, lets attempts under way end within its patience, and gives every claim back
-    that is not settled: a lane that follows it, in this process or the next, finds all of it.
+(4) A lane that stops looks once more at what it was told of, then claims nothing more, lets attempts under way end
+    within its patience, and gives every claim back that is not settled: a lane that follows it, in this process or the
+    next, finds all of it.
 (5) A mistake of ours ends no lane: it is logged, and the lane goes on.
 (6) Nothing is asked again and again: a lane that has found all that is due rests until the next is due by time, or it
     is woken because something is due earlier.
@@ -113,6 +114,8 @@ class Lane:
 
     async def stop(self, patience: float) -> None:
         """Let attempts that are under way end, for so many seconds at most, and give the rest back."""
+        if self._news.are_coming:
+            await asyncio.sleep(min(2 * GATHER, patience))  # what was gathered last is under way by then
         self._is_stopping = True
         self._news.tell()
         self._idle.call()

@@ -19,6 +19,11 @@ class News:
     def __bool__(self) -> bool:
         return self._are_there.is_set()
 
+    @property
+    def are_coming(self) -> bool:
+        """Whether somebody has told what nobody has taken."""
+        return self._are_there.is_set() or self._soon is not None
+
     def tell(self) -> None:
         """There are, now."""
         self._are_there.set()

@@ -62,6 +62,7 @@ class SqliteOutbox(SqliteRecords):
         self._version: object = None
         self._withdrawing: set[asyncio.Task[AbstractSet[str]]] = set()
         self._loop = asyncio.get_running_loop()
+        self._compare()
         self._next_look = self._loop.call_later(LOOK, self._look)
 
     @classmethod
@@ -165,15 +166,18 @@ class SqliteOutbox(SqliteRecords):
             self._replacing.look_aside()
         if expired := self._claims.expired():
             self._file.wake(expired)
+        self._compare()
+
+    def _compare(self) -> None:
         self._file.write(Change(_version)).add_done_callback(self._compared)
 
     def _compared(self, looked: asyncio.Future[object]) -> None:
         """Tell everybody where another process has changed the file: for the writer, its own changes are none."""
         if looked.cancelled() or looked.exception() is not None:
             return  # whoever writes is told the same
-        if (version := looked.result()) != self._version:
-            is_first, self._version = self._version is None, version
-            self._file.wake(None, is_decided=not is_first)
+        before, self._version = self._version, looked.result()
+        if before not in {None, self._version}:
+            self._file.wake(None, is_decided=True)
 
 
 def _seen(saved: asyncio.Future[object]) -> None:

@@ -86,6 +86,7 @@ class RemoteLog:
             self._dropped["ordinary"] += len(lines)
 
     def _send_event(self, packed: bytes) -> bool:
+        self._send_lines()
         if not (was_sent := self._peer.send(EVENT, packed)):
             self._dropped["event"] += 1
         return was_sent
@@ -119,7 +120,10 @@ async def _live(descriptor: int, begin: Begin) -> None:
     answerers: list[Answerer] = []
 
     async def answer(topic: str, body: bytes) -> bytes:
-        return b"" if topic == ALIVE else await answerers[0](topic, body)
+        try:
+            return b"" if topic == ALIVE else await answerers[0](topic, body)
+        finally:
+            logs.flush()  # whoever has the answer may end us
 
     def connected() -> Peer:
         peer = Peer(answer, lambda: os._exit(0))

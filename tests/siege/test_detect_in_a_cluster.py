@@ -218,7 +218,8 @@ async def test_whoever_switches_the_label_switches_the_mode(cluster: Cluster, tm
 
     assert off == 201
     assert "denied the request: r.example/other/app:1 (container c0): denied" in said
-    everything = [recorded.mapping(event["data"]) for event in program.place.events]
+    in_order = sorted(program.place.events, key=lambda event: str(event["time"]))
+    everything = [recorded.mapping(event["data"]) for event in in_order]
     told = [one for one in everything if "decision" in one]
     switched = [recorded.mapping(recorded.mapping(one["notice"])["facts"]) for one in everything if "notice" in one]
     assert [(one["namespace"], one["before"], one["after"], one["user"]) for one in switched] == [
