@@ -3,7 +3,7 @@
 A document is rendered by the kind's own template and put into a request; the counterpart dumps what came out. Events
 are handed to the destination as delivery does it, in requests of the usual size, compressed where that is usual; the
 bare loop posts the same bodies, uncompressed, by as many connections. Outbox and lanes are not in it: `delivery` has
-those. Jira is asked before it is told, and mail and syslog are no HTTP: they have documents only.
+those. What is not told by one request over HTTP (Jira, mail, syslog, files) has its events in `own_ways`.
 
     python -m tests.bench.kinds
 """
