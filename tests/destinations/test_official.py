@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped] # has no types
 import orjson
 import pytest
+from datadog_api_client.v2.model.http_log_item import HTTPLogItem
 from google.protobuf import json_format  # type: ignore[import-untyped] # its types are a package of their own
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from slack_sdk.models.blocks import Block
@@ -155,3 +156,11 @@ def test_a_webhook_gets_cloudevents(body: bytes, tmp_path: Path) -> None:
 
 def test_the_schema_of_cloudevents_finds_what_is_wrong() -> None:
     assert [*CLOUDEVENT.iter_errors({"specversion": "1.0", "type": "x", "source": "y"})]
+
+
+@EACH
+def test_datadog_takes_every_log(body: bytes, tmp_path: Path) -> None:
+    """By the models of its own client (`v2/api/logs_api.py`), which refuse a member of another type."""
+    (written,) = sent("datadog", body, tmp_path)
+
+    assert HTTPLogItem(**written).to_dict() == written  # type: ignore[no-untyped-call] # has no types
