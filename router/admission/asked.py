@@ -76,7 +76,8 @@ class GateRules:
     def mode(self, namespace: str, label: Mode | None) -> tuple[Mode, bool]:
         """Whether a failing image blocks there, where the label says this, and whether nothing ever does.
 
-        Never fails: the last word about a request that broke whatever it touched needs a mode, too.
+        Never fails: the last word about a request that broke whatever it touched needs a mode, too. It does not even
+        stand on `router.telemetry.going_on` for that, which may be what broke.
         """
         if (known := self._modes.get((namespace, label))) is not None:
             return known

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from router.admission.asked import Asked, Times
 from router.admission.deadlines import allowance
@@ -23,9 +24,8 @@ from router.admission.observer import Observer
 from router.admission.paths import PATHS
 from router.admission.receiving import TINY, Room
 from router.errors import ReviewError
-from router.telemetry.logs import logger
-
-log = logger()
+from router.telemetry.going_on import nothing, or_else
+from router.verdict import Mode
 
 
 class PromptAnswers:
@@ -50,19 +50,23 @@ class PromptAnswers:
 
         None where the webhook must find it.
         """
-        call, rules, came = PATHS.get(path), self._gate.rules, self._clock()
+        call = PATHS.get(path)
         if call is None or call.endpoint != "validate" or len(body) > TINY:
             return None
+        asking = partial(self._asked, call.label, timeout, body, reply)
+        return or_else(asking, nothing, "not_answered_at_once")  # (2): the connection would end without an answer
+
+    def _asked(
+        self, label: Mode | None, timeout: str, body: memoryview, reply: Callable[[bytes], None]
+    ) -> Callable[[], None] | None:
+        rules, came = self._gate.rules, self._clock()
+        allowed = allowance(timeout, rules.longest)
+        times = Times(came, came + allowed.judging, came + allowed.storing)
         try:
-            allowed = allowance(timeout, rules.longest)
-            times = Times(came, came + allowed.judging, came + allowed.storing)
-            asked = self._gate.read_at_once(rules, body, times, call.label)
-            return self._answered(asked, reply)
+            asked = self._gate.read_at_once(rules, body, times, label)
         except (ReviewError, ValueError, RecursionError):  # what can't be read at one go
             return None
-        except Exception:  # (2): the connection would end without an answer
-            log.exception("not_answered_at_once")
-            return None
+        return self._answered(asked, reply)
 
     def _answered(self, asked: Asked, reply: Callable[[bytes], None]) -> Callable[[], None] | None:
         room, cost = self._judging, asked.workload.cost

@@ -30,6 +30,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import ParamSpec
 
 from msgspec import structs
@@ -55,6 +56,7 @@ from router.events import (
 from router.outbox import Intake, NewEvent
 from router.outbox.posting import Later, Post, Told, posting
 from router.routing import Routed
+from router.telemetry.going_on import nothing, or_else
 from router.telemetry.logs import logger, write_event
 from router.verdict import RequestOutcome, Severity
 
@@ -213,10 +215,8 @@ class EventRecorder:
             self._counted(self._observer.let_in, override)
 
     def _counted(self, count: Callable[P, None], *facts: P.args, **more: P.kwargs) -> None:
-        try:
-            count(*facts, **more)
-        except Exception:  # the decision is stored by now; the boundary would make another one of it
-            log.exception("decision_not_counted")
+        """Count; the decision is stored by now, and the gate's boundary would make another one of it."""
+        or_else(partial(count, *facts, **more), nothing, "decision_not_counted")
 
     def _not_stored(self, error: Exception, event_id: str, told_instead: Mapping[str, object]) -> None:
         self._counted(self._observer.unstored)
@@ -224,19 +224,18 @@ class EventRecorder:
         write_event(event_id, told_instead)
 
     def _event(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> tuple[CloudEvent, DecisionParts]:
-        """The event, and what it was made of."""
-        try:
-            return self._event_about(asked, draft, is_attempt=is_attempt), draft.parts
-        except Exception:  # (1): else it would only stand in the log, and be delivered to nobody
-            log.exception("event_incomplete", uid=asked.request.uid)
-            bare = Draft(draft.decision, ())
-            return self._event_about(
-                structs.replace(asked, workload=Workload()), bare, is_attempt=is_attempt
-            ), bare.parts
+        """The event, and what it was made of, rule (1): else it would only stand in the log, delivered to nobody."""
 
-    def _event_about(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> CloudEvent:
+        def smaller() -> tuple[CloudEvent, DecisionParts]:
+            bare = structs.replace(asked, workload=Workload())
+            return self._event_about(bare, Draft(draft.decision, ()), is_attempt=is_attempt)
+
+        whole = partial(self._event_about, asked, draft, is_attempt=is_attempt)
+        return or_else(whole, smaller, "event_incomplete", uid=asked.request.uid)
+
+    def _event_about(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> tuple[CloudEvent, DecisionParts]:
         before = asked.told.last
-        return decision_event(
+        event = decision_event(
             asked.rules.origin,
             subject.request_data(asked),
             subject.workload_data(asked),
@@ -246,6 +245,7 @@ class EventRecorder:
             corrects=None if before is None else before.id,
             is_attempt=is_attempt,
         )
+        return event, draft.parts
 
 
 def _cause(error: Exception) -> dict[str, object]:
@@ -270,8 +270,7 @@ def _to_store(event: CloudEvent, body: bytes, at: float, routed: Routed, grant: 
 
 
 def _who(rules: GateRules, event: CloudEvent) -> Routed:
-    try:
-        return rules.routes.routed(event["data"], event["data"]["decision"]["severity"])
-    except Exception:  # (2): else it would only stand in the log, and be delivered to nobody
-        log.exception("routing_failed", event_id=event["id"])
-        return Routed(rules.destinations)
+    """Who is told, rule (2): else it would only stand in the log, delivered to nobody."""
+    data, everybody = event["data"], partial(Routed, rules.destinations)
+    routed = partial(rules.routes.routed, data, data["decision"]["severity"])
+    return or_else(routed, everybody, "routing_failed", event_id=event["id"])

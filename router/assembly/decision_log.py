@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
+from functools import partial
 
 import msgspec
 
 from router.events import DECISION_TYPE, EventData, decode, type_of
 from router.outbox import Intake, NewEvent, Number
+from router.telemetry.going_on import nothing, or_else
 from router.telemetry.logs import logger
 from router.verdict import Verdict
 
@@ -41,10 +43,8 @@ class LoggedIntake:
     async def append(self, event: NewEvent) -> Number:
         """Store an event, and log the decision that it tells of."""
         number = await self._intake.append(event)
-        try:
-            self._log_decision(event)
-        except Exception:  # it is stored; the gate would take it for not stored, and may refuse
-            log.exception("decision_not_logged", event_id=event.id)
+        # It is stored: the gate would take it for not stored, and may refuse.
+        or_else(partial(self._log_decision, event), nothing, "decision_not_logged", event_id=event.id)
         return number
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:

@@ -27,6 +27,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from router.delivery.backoff import delay
@@ -35,6 +36,7 @@ from router.delivery.standing import MISTAKE
 from router.destinations.document import Document
 from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable
 from router.outbox import Accepted, Attempt, Delivery, Postponed, SetAside, Settlement
+from router.telemetry.going_on import nothing, or_else
 from router.telemetry.logs import logger
 
 log = logger()
@@ -129,10 +131,11 @@ class Attempts:
         return delivery.refusals + (refused_for is not None and self._standing.was_accepting(refused_for))
 
     def _document(self, delivery: Delivery) -> Document | None:
-        try:
-            document = self._render(delivery.event_id, delivery.body, delivery.template)
-        except Exception:  # (6): the slot would give it back, and begin again with it every second
-            log.exception("rendering_failed", destination=self._name, event_id=delivery.event_id)
+        event_id = delivery.event_id
+        render: Callable[[], Document | None] = partial(self._render, event_id, delivery.body, delivery.template)
+        # (6): the slot would give it back, and begin again with it every second
+        document = or_else(render, nothing, "rendering_failed", destination=self._name, event_id=event_id)
+        if document is None:
             return None
         if document.is_fallback:
             self._around.observer.fell_back(self._name)
