@@ -219,8 +219,8 @@ class SqliteFile:
                         if isinstance(of, Postponed)
                         or (number or MESSAGES_BEGIN) < MESSAGES_END  # others waited for it
                     )
-                case Change(_, None):
-                    self.wake(None)
+                case Change(_, None, is_decided):
+                    self.wake(None, is_decided=is_decided)
                 case Change(_, due):
                     destinations.update(due or ())
                 case Withdraw():
