@@ -110,8 +110,7 @@ def scanned(folder: Path) -> tuple[float, float]:
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"HOSTNAME": "replica-1"}
     ) as process:
         while process.poll() is None:
-            with contextlib.suppress(OSError):  # it has ended meanwhile
-                most = max(most, memory(process.pid))
+            most = max(most, memory(process.pid))
             time.sleep(0.1)
     if process.returncode != 1:
         raise RuntimeError(f"nothing is signed, and the scan ended with {process.returncode}")
