@@ -148,7 +148,7 @@ class SqliteFile:
             self._decided.append(decided)
 
     def wake(self, destinations: Collection[str] | None, *, is_decided: bool = False) -> None:
-        """Something may be due for these, or for any; `is_decided` where a person has decided it."""
+        """Something may be due for these, or for any; `is_decided` where a person has decided it, or may have."""
         for decided in self._decided if is_decided else ():
             decided()
         for wake in self._subscribers:
