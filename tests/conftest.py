@@ -16,14 +16,15 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
-import sys
 from collections.abc import Iterator
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from router.supervision.sizing import usable_cpus
 from router.telemetry import logs
 from tests.simulators.kube_apiserver import ApiServer, started
 from tests.simulators.log import Log, collected
@@ -39,7 +40,7 @@ settings.load_profile("exploring" if "GATECRIER_EXPLORE" in os.environ else "any
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more worker than processors: the one that is at whole programs mostly waits (6)."""
-    return 1 + (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+    return 1 + math.ceil(usable_cpus())
 
 
 _LONG = frozenset({"chart", "journeys", "packaging", "siege", "test_following.py", "test_leaving.py"})

@@ -90,9 +90,7 @@ def tell(work: Work) -> int:
         event = exemption_notice(
             Origin(rules.cluster, rules.replica), exemption, state, used, count, at=work.time_of_day
         )
-        told = rules.routes.of_gatecrier(event["data"], None)
-        work.due.update(told)
-        ledger.append_notice(connection, event, told, replica=rules.replica, at=work.time_of_day, now=work.now)
+        ledger.append_notice(work, event)
         connection.execute("INSERT INTO told_exemptions VALUES (?, ?, ?)", (*_end(exemption), state))
         log.warning(
             "exemption_told", state=state, pattern=exemption.pattern, namespaces=exemption.namespaces, images=count

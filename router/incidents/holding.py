@@ -81,18 +81,7 @@ class Holding:
     def _summarise(self, source: str, silence: Silence | None, held: Sequence[HeldBack]) -> None:
         for destination, some in groupby(held, key=lambda one: one.destination):
             of_one = list(some)
-            event = self._notice(source, silence, destination, of_one)
-            of_us = self._work.rules.routes.of_gatecrier(event["data"], None)
-            told = tuple(dict.fromkeys((destination, *of_us)))
-            self._work.due.update(told)
-            ledger.append_notice(
-                self._work.connection,
-                event,
-                told,
-                replica=self._work.rules.replica,
-                at=self._work.time_of_day,
-                now=self._work.now,
-            )
+            ledger.append_notice(self._work, self._notice(source, silence, destination, of_one), destination)
 
     def _notice(self, source: str, silence: Silence | None, destination: str, held: Sequence[HeldBack]) -> NoticeEvent:
         first = sorted(held, key=lambda one: (_SEVERITIES.index(one.incident.severity), -one.incident.last_seen))

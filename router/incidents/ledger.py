@@ -15,6 +15,7 @@ import orjson
 from router.events import NoticeEvent, as_json
 from router.incidents.facts import Seen
 from router.incidents.incident import Incident, decoded, encoded
+from router.incidents.work import Work
 from router.outbox.protocol import URGENCY
 from router.outbox.queries import key
 from router.outbox.schema import MESSAGES_BEGIN, MESSAGES_END
@@ -226,19 +227,21 @@ def append(  # noqa: PLR0913 - a message has these independent parts
     return sequence
 
 
-def append_notice(
-    connection: sqlite3.Connection,
-    event: NoticeEvent,
-    destinations: Sequence[str],
-    *,
-    replica: str,
-    at: float,
-    now: float,
-) -> None:
-    """Append what is told of Gatecrier itself, to these; nothing where that is nobody."""
-    if destinations:
-        message, severity = (event["id"], as_json(event)), event["data"]["notice"]["severity"]
-        append(connection, message, destinations, severity=severity, template="", replica=replica, at=at, now=now)
+def append_notice(work: Work, event: NoticeEvent, *concerned: str) -> None:
+    """Append what is told of Gatecrier itself, to these and to whoever hears of that; nothing where that is nobody."""
+    told = tuple(dict.fromkeys((*concerned, *work.rules.routes.of_gatecrier(event["data"], None))))
+    if told:
+        work.due.update(told)
+        append(
+            work.connection,
+            (event["id"], as_json(event)),
+            told,
+            severity=event["data"]["notice"]["severity"],
+            template="",
+            replica=work.rules.replica,
+            at=work.time_of_day,
+            now=work.now,
+        )
 
 
 _HURRY = """

@@ -27,9 +27,7 @@ def tell_of_unmatched(work: Work) -> int:
             ends=silence.ends_at,
             at=work.time_of_day,
         )
-        told = rules.routes.of_gatecrier(event["data"], None)
-        work.due.update(told)
-        ledger.append_notice(connection, event, told, replica=rules.replica, at=work.time_of_day, now=work.now)
+        ledger.append_notice(work, event)
         silences.note_unmatched_told(connection, silence)
         log.warning("silence_unmatched", silence=silence.id, author=silence.author, matchers=silence.matchers)
     return len(found)

@@ -9,7 +9,7 @@ exchange itself does. What is dangerous about HTTP stays where it is:
     What whoever sends says in a header goes before what the session says.
 (3) A connection is used again where the answer has come whole and neither side wants its end; any other is closed, and
     so is one whose exchange is cancelled.
-(4) Not here: proxies, redirects, cookies, credentials of the URL, retries. Who needs a proxy asks the session.
+(4) Not here: proxies, redirects, cookies, credentials of the URL, retries, HEAD. Who needs one asks the session.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ READ_AHEAD = 64 * 1024
 """Bytes of an answer that are taken in before somebody reads them."""
 _NO_LIMIT = aiohttp.ClientTimeout(total=None)
 _USUAL = {"Accept": "*/*", **HEADERS}
-_WITHOUT_LENGTH = frozenset({"GET", "HEAD"})
-"""Methods of which a request without a body says nothing of its length (RFC 9110, clause 8.6)."""
 
 
 class Exchange:
@@ -124,7 +122,7 @@ def _head(verb: str, url: URL, host: str, length: int, headers: Mapping[str, str
         lines.append(f"Host: {host}")
     lines += [f"{name}: {value}" for name, value in headers.items()]
     lines += [f"{name}: {value}" for name, value in _USUAL.items() if name.lower() not in named]
-    if length or verb not in _WITHOUT_LENGTH:
+    if length or verb != "GET":  # RFC 9110, clause 8.6
         if "content-type" not in named:
             lines.append("Content-Type: application/octet-stream")
         lines.append(f"Content-Length: {length}")

@@ -99,8 +99,7 @@ class SqliteRecords:
         total, after = 0, (schema.MESSAGES_BEGIN, "")
         while keys := await self._file.read(selecting.selected, selection, after, changes.DECIDED_ROWS):
             began = perf_counter()
-            changed = await self._file.write(Change(partial(apply, keys=keys)))
-            self._file.wake(None, is_decided=True)
+            changed = await self._file.write(Change(partial(apply, keys=keys), due=None, is_decided=True))
             total += changed if isinstance(changed, int) else 0
             after = keys[-1]
             await sleep(perf_counter() - began)

@@ -167,9 +167,8 @@ class Retention:
         removed = 0
         while await self._used() > goal:
             found = await self._file.read(retaining.oldest_given_up, FORGET_ROWS)
-            if not (
-                gone := await self._given_up(found or await self._file.read(retaining.oldest_waiting, FORGET_ROWS))
-            ):
+            found = found or await self._file.read(retaining.oldest_waiting, FORGET_ROWS)
+            if not (gone := await self._given_up(found)):
                 break
             removed += gone
         return removed
@@ -178,7 +177,7 @@ class Retention:
         removed = 0
         while await self._used() > goal:
             found = await self._file.read(retaining.oldest_unseen, self._looked_at, FORGET_ROWS)
-            if not found.sequences and found.last == self._looked_at:
+            if found.last == self._looked_at:
                 break
             removed += await self._given_up(found.sequences)
             self._looked_at = found.last

@@ -172,7 +172,10 @@ class SqliteOutbox(SqliteRecords):
         self._file.write(Change(_version)).add_done_callback(self._compared)
 
     def _compared(self, looked: asyncio.Future[object]) -> None:
-        """Tell everybody where another process has changed the file: for the writer, its own changes are none."""
+        """Tell everybody where another process has changed the file: for the writer, its own changes are none.
+
+        What has changed is not known. It counts as decided, since most commands that write are decisions.
+        """
         if looked.cancelled() or looked.exception() is not None:
             return  # whoever writes is told the same
         before, self._version = self._version, looked.result()

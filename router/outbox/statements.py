@@ -74,6 +74,8 @@ class Change:
     due: Collection[str] | None = ()
     """Destinations of deliveries that may be due afterwards and were not before, known when it has been written; None
     where it is not known which."""
+    is_decided: bool = False
+    """Whether a person has decided it."""
 
 
 Asked: TypeAlias = Append | Withdraw | Settle | Change

@@ -25,6 +25,7 @@ from router.errors import OutboxError
 from router.events import Origin, readiness_notice
 from router.incidents.ledger import append_notice
 from router.incidents.rules import Rules
+from router.incidents.work import Work
 from router.outbox.sqlite import SqliteOutbox
 from router.policy import Enforcement
 from router.readiness import beats, ledger, reading
@@ -137,24 +138,16 @@ class ReadinessDriver:
             ]
             if changed:
                 due = set[str]()
-                tell = partial(self._told, rules=rules, namespaces=changed, is_ready=is_ready, due=due)
+                tell = partial(self._told, rules=rules, due=due, namespaces=changed, is_ready=is_ready)
                 await self._outbox.change(tell, due)
                 log.info("readiness_changed", is_ready=is_ready, count=len(changed), namespaces=changed[:10])
 
     def _told(
-        self,
-        connection: sqlite3.Connection,
-        rules: Rules,
-        namespaces: Sequence[str],
-        *,
-        is_ready: bool,
-        due: set[str],
+        self, connection: sqlite3.Connection, rules: Rules, due: set[str], namespaces: Sequence[str], *, is_ready: bool
     ) -> int:
         at = self._time_of_day()
         event = readiness_notice(Origin(rules.cluster, rules.replica), namespaces, is_ready=is_ready, at=at)
-        told = rules.routes.of_gatecrier(event["data"], None)
-        due.update(told)
-        append_notice(connection, event, told, replica=rules.replica, at=at, now=self._outbox.own_time())
+        append_notice(Work(connection, rules, self._outbox.own_time(), at, due), event)
         return ledger.note_told(connection, namespaces, State.READY.value if is_ready else "")
 
     async def _forget(self, settings: ReadinessSettings) -> None:

@@ -10,7 +10,6 @@ told, and how often it asked for the signatures of an image: those are its verif
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -18,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections import Counter
@@ -28,6 +26,7 @@ from pathlib import Path
 from tests.bench.product import PATIENCE, Served, memory, served
 from tests.bench.table import Row, as_text
 from tests.scanning.stage import controller, pod
+from tests.simulators.aside import aside
 from tests.simulators.certificates import self_signed
 from tests.simulators.kubernetes import Json, KubernetesSimulator
 from tests.simulators.registry import RegistrySimulator
@@ -42,14 +41,14 @@ FIELDS = "x" * 3000
 """As large as what the API server keeps beside a Pod's specification."""
 
 
-def fill(api: KubernetesSimulator, registry: RegistrySimulator, host: str) -> None:
+def fill(api: KubernetesSimulator, registry: RegistrySimulator) -> None:
     """Let it all be there; each Deployment has a namespace of its own."""
     digests = [str(registry.add_image(f"app{number}", "v1", f"image {number}")) for number in range(IMAGES)]
     for number in range(NAMESPACES):
         api.put("/api/v1/namespaces", {"metadata": {"name": f"team-{number}", "labels": {}}})
     for number in range(PODS):
         namespace = number // PODS_OF_A_DEPLOYMENT % NAMESPACES
-        image = f"{host}/app{namespace % IMAGES}"
+        image = f"{registry.host}/app{namespace % IMAGES}"
         one: Json = pod(
             f"web-7d4b9c6f55-{number:05}",
             (f"{image}:v1", f"{image}@{digests[namespace % IMAGES]}"),
@@ -63,26 +62,13 @@ def fill(api: KubernetesSimulator, registry: RegistrySimulator, host: str) -> No
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[tuple[KubernetesSimulator, RegistrySimulator]]:
-    """Both, filled, on a thread of their own."""
+def running(folder: Path) -> Iterator[RegistrySimulator]:
+    """Both, filled; a kubeconfig in the folder leads to the API server."""
     certificate, api, registry = self_signed(), KubernetesSimulator(token="secret"), RegistrySimulator()
-    is_there, is_over = threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        async with api.running(certificate.server_context(folder)), registry.running():
-            fill(api, registry, registry.host)
-            is_there.set()
-            await asyncio.to_thread(is_over.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    is_there.wait()
-    (folder / "kubeconfig").write_text(json.dumps(api.kubeconfig(certificate.certificate)))
-    try:
-        yield api, registry
-    finally:
-        is_over.set()
-        thread.join()
+    with aside(api.running(certificate.server_context(folder))), aside(registry.running()):
+        fill(api, registry)
+        (folder / "kubeconfig").write_text(json.dumps(api.kubeconfig(certificate.certificate)))
+        yield registry
 
 
 def settings(registry: RegistrySimulator) -> Mapping[str, object]:
@@ -124,8 +110,7 @@ def scanned(folder: Path) -> tuple[float, float]:
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"HOSTNAME": "replica-1"}
     ) as process:
         while process.poll() is None:
-            with contextlib.suppress(OSError):  # it has ended meanwhile
-                most = max(most, memory(process.pid))
+            most = max(most, memory(process.pid))
             time.sleep(0.1)
     if process.returncode != 1:
         raise RuntimeError(f"nothing is signed, and the scan ended with {process.returncode}")
@@ -134,7 +119,7 @@ def scanned(folder: Path) -> tuple[float, float]:
 
 def run() -> Sequence[Row]:
     """A scan, then the product with what it has found, beside one that knows no cluster."""
-    with tempfile.TemporaryDirectory(prefix="gatecrier-bench-") as name, running(folder := Path(name)) as (_, registry):
+    with tempfile.TemporaryDirectory(prefix="gatecrier-bench-") as name, running(folder := Path(name)) as registry:
         alone = settings(registry)
         within = {**alone, "kubernetes": {"api": {"kubeconfig": str(folder / "kubeconfig")}}, "scan": {"every": "24h"}}
         with served(folder, within):

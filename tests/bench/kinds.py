@@ -14,7 +14,7 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -23,15 +23,14 @@ import uvloop
 
 from router.destinations.catalogue import KINDS, open_destination
 from router.destinations.dialect import Reply
-from router.destinations.document import Document
+from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind, HttpKind
 from router.destinations.outcome import Delivered, Each
 from router.destinations.over_http import HttpDestination
-from router.rendering.renderer import Renderer
 from tests.bench.delivery import CONCURRENCY, HEADERS, encoded_events, receiver
 from tests.bench.table import Row
-from tests.contracts.kinds import beforehand, least, read, shipped, told_at, variables_of
+from tests.contracts.kinds import beforehand, least, read, renderer, shipped, told_at, variables_of
 from tests.simulators.sinks import answer
 
 DOCUMENTS, EVENTS, ROUNDS = 500, 2000, 3
@@ -57,29 +56,36 @@ def _opened(kind: AnyKind, url: str) -> HttpDestination | None:
     return destination
 
 
-def _rendered(kind: AnyKind, bodies: Sequence[bytes]) -> list[Document]:
-    renderer = Renderer(shipped(kind), kind=kind.name, name="it", minimal=kind.minimal)
-    made = [renderer.render(body) for body in bodies]
+def rendered(kind: AnyKind, bodies: Sequence[bytes]) -> list[Document]:
+    """Documents by the kind's own template."""
+    render = renderer(kind, shipped(kind)).render
+    made = [render(body) for body in bodies]
     return [Document(f"event-{number}", one.body, one.content_type, one.value) for number, one in enumerate(made)]
+
+
+def in_batches(destination: Destination, documents: Sequence[Document]) -> Sequence[Sequence[Document]]:
+    """As many together as the destination takes."""
+    size = destination.batch_size
+    return [documents[start : start + size] for start in range(0, len(documents), size)]
 
 
 def _documents(kind: AnyKind) -> Sequence[Row]:
     bodies, destination = encoded_events(DOCUMENTS), _opened(kind, "http://127.0.0.1:9")
 
     def ours() -> None:
-        made = _rendered(kind, bodies)
-        for start in range(0, len(made) if destination else 0, destination.batch_size if destination else 1):
-            assert destination is not None
-            next(destination._dialect.exchange(made[start : start + destination.batch_size], 0.0))
+        made = rendered(kind, bodies)
+        if destination is not None:
+            for batch in in_batches(destination, made):
+                next(destination._dialect.exchange(batch, 0.0))
 
-    values = [orjson.loads(one.body) for one in _rendered(kind, bodies)]
+    values = [orjson.loads(one.body) for one in rendered(kind, bodies)]
 
     def bare() -> None:
         for value in values:
             json.dumps(value)
 
     rates = [(_rate(ours), _rate(bare)) for _ in range(ROUNDS)]
-    one, two = (statistics.median(rate[index] for rate in rates) for index in range(2))
+    one, two = (statistics.median(pair[index] for pair in rates) for index in range(2))
     return [Row(f"{kind.name}: documents/s", f"{one:,.0f}", f"{two:,.0f} (json.dumps)", f"{one / two:.0%}", "")]
 
 
@@ -93,12 +99,11 @@ def _events(kind: AnyKind) -> Sequence[Row]:
     destination = _opened(kind, "http://127.0.0.1:9")
     if destination is None:
         return []
-    documents = _rendered(kind, encoded_events(EVENTS))
-    size = destination.batch_size
-    batches = [documents[start : start + size] for start in range(0, len(documents), size)]
+    documents = rendered(kind, encoded_events(EVENTS))
+    size, batches = destination.batch_size, in_batches(destination, documents)
     with receiver(_receipt(kind, destination, size)) as url:
         found = uvloop.run(_told(kind, url, batches))
-    one, two = (statistics.median(rate[index] for rate in found) for index in range(2))
+    one, two = (statistics.median(pair[index] for pair in found) for index in range(2))
     name = f"{kind.name}: events/s, {size} a request"
     return [Row(name, f"{one:,.0f}", f"{two:,.0f} (bare loop)", f"{one / two:.0%}", "")]
 
@@ -125,13 +130,15 @@ async def _told(kind: AnyKind, url: str, batches: Sequence[Sequence[Document]]) 
     destination = _opened(kind, url)
     assert destination is not None
     found = [
-        (await _by_us(destination, batches), await _by_bare_loop(destination, url, batches)) for _ in range(ROUNDS)
+        (await rate(delivered(destination, batches), EVENTS), await _by_bare_loop(destination, url, batches))
+        for _ in range(ROUNDS)
     ]
     await destination.close()
     return found
 
 
-async def _by_us(destination: HttpDestination, batches: Sequence[Sequence[Document]]) -> float:
+async def delivered(destination: Destination, batches: Iterable[Sequence[Document]]) -> None:
+    """Hand them over as delivery does: by as many at once as the destination takes."""
     left = iter(batches)
 
     async def client() -> None:
@@ -140,7 +147,7 @@ async def _by_us(destination: HttpDestination, batches: Sequence[Sequence[Docume
             outcomes = answered.outcomes if isinstance(answered, Each) else [answered]
             assert all(isinstance(one, Delivered) for one in outcomes), outcomes
 
-    return await _timed([client() for _ in range(destination.concurrency)], batches)
+    await asyncio.gather(*(client() for _ in range(destination.concurrency)))
 
 
 async def _by_bare_loop(destination: HttpDestination, url: str, batches: Sequence[Sequence[Document]]) -> float:
@@ -152,13 +159,14 @@ async def _by_bare_loop(destination: HttpDestination, url: str, batches: Sequenc
                 async with session.post(url, data=body, headers=HEADERS) as reply:
                     await reply.read()
 
-        return await _timed([client() for _ in range(destination.concurrency)], batches)
+        return await rate(asyncio.gather(*(client() for _ in range(destination.concurrency))), EVENTS)
 
 
-async def _timed(clients: Sequence[object], batches: Sequence[Sequence[Document]]) -> float:
+async def rate(work: Awaitable[object], count: int) -> float:
+    """So many a second."""
     began = time.perf_counter()
-    await asyncio.gather(*clients)  # type: ignore[call-overload] # coroutines
-    return sum(map(len, batches)) / (time.perf_counter() - began)
+    await work
+    return count / (time.perf_counter() - began)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import os
 import smtplib
 import statistics
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -24,17 +23,14 @@ import uvloop
 from aiosmtpd.smtp import SMTP
 
 from router.destinations.catalogue import KINDS, open_destination
-from router.destinations.document import Destination, Document
-from router.destinations.egress import EgressSettings
-from router.destinations.outcome import Delivered, Each
 from tests.bench.delivery import encoded_events
+from tests.bench.kinds import EGRESS, delivered, in_batches, rate, rendered
 from tests.bench.table import Row
-from tests.contracts.kinds import least, read, renderer, shipped, variables_of
+from tests.contracts.kinds import least, read, variables_of
 from tests.destinations.test_smtp_server import Box
 from tests.simulators.sinks import Receipt, Sink, answer
 
 EVENTS, ROUNDS, FLUSHED = 1000, 3, 128
-EGRESS = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
 SEARCHED, CREATED = answer("200 OK", b'{"issues":[]}'), answer("201 Created", b'{"id":"1","key":"SEC-1"}')
 
 
@@ -135,42 +131,19 @@ def run() -> Sequence[Row]:
 
 async def _figure(way: Callable[[Path], AbstractAsyncContextManager[Way]]) -> Row:
     (kind,) = (one for one in KINDS if one.name == way.__name__)
-    render = renderer(kind, shipped(kind)).render
-    made = [render(body) for body in encoded_events(EVENTS)]
-    documents = [Document(f"event-{number}", one.body, one.content_type, one.value) for number, one in enumerate(made)]
+    documents = rendered(kind, encoded_events(EVENTS))
     with tempfile.TemporaryDirectory() as folder:
         async with way(Path(folder)) as there:
             written = {**least(kind), **there.written}
             destination = open_destination(read(written, Path(folder), variables_of(written)), EGRESS)
+            batches, bodies = in_batches(destination, documents), [one.body for one in documents]
             rates = [
-                (
-                    await _rate(_deliver(destination, documents)),
-                    await _rate(there.send([one.body for one in documents])),
-                )
+                (await rate(delivered(destination, batches), EVENTS), await rate(there.send(bodies), EVENTS))
                 for _ in range(ROUNDS)
             ]
             await destination.close()
-    ours, bare = (statistics.median(rate[index] for rate in rates) for index in range(2))
+    ours, bare = (statistics.median(pair[index] for pair in rates) for index in range(2))
     return Row(f"{kind.name}: events/s", f"{ours:,.0f}", f"{bare:,.0f} (bare way)", f"{ours / bare:.0%}", "")
-
-
-async def _deliver(destination: Destination, documents: Sequence[Document]) -> None:
-    size = destination.batch_size
-    left = iter([documents[start : start + size] for start in range(0, len(documents), size)])
-
-    async def slot() -> None:
-        for batch in left:
-            answered = await destination.deliver(batch)
-            outcomes = answered.outcomes if isinstance(answered, Each) else [answered]
-            assert all(isinstance(one, Delivered) for one in outcomes), outcomes
-
-    await asyncio.gather(*(slot() for _ in range(destination.concurrency)))
-
-
-async def _rate(work: Awaitable[None]) -> float:
-    began = time.perf_counter()
-    await work
-    return EVENTS / (time.perf_counter() - began)
 
 
 if __name__ == "__main__":

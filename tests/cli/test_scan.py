@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import pytest
 from router.cli import main
 from router.outbox import schema
 from tests.scanning.stage import pod
+from tests.simulators.aside import aside
 from tests.simulators.certificates import self_signed
 from tests.simulators.kubernetes import KubernetesSimulator
 from tests.simulators.registry import RegistrySimulator
@@ -56,17 +55,14 @@ def world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]
     api, registry = KubernetesSimulator(token="secret"), RegistrySimulator()
     registry.load_layout(DATA / "layouts" / "bundle-release", "signed")
     registry.add_image("unsigned", "v1")
-    is_there, is_over = threading.Event(), threading.Event()
+    with aside(api.running(certificate.server_context(tmp_path))), aside(registry.running()):
+        (tmp_path / "kubeconfig").write_text(json.dumps(api.kubeconfig(certificate.certificate)))
+        yield configured(tmp_path, api, registry, capsys)
 
-    async def serve() -> None:
-        async with api.running(certificate.server_context(tmp_path)), registry.running():
-            is_there.set()
-            await asyncio.to_thread(is_over.wait)
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    is_there.wait()
-    (tmp_path / "kubeconfig").write_text(json.dumps(api.kubeconfig(certificate.certificate)))
+def configured(
+    folder: Path, api: KubernetesSimulator, registry: RegistrySimulator, capsys: pytest.CaptureFixture[str]
+) -> World:
     config = {
         "cluster": "test",
         "kubernetes": {"api": {"kubeconfig": "kubeconfig"}},
@@ -78,7 +74,7 @@ def world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]
         "policy": [{"pattern": "**", "verifier": "shop"}],
         "routes": {"destinations": ["siem"], "about": ["decisions", "scan"]},
     }
-    path = tmp_path / "gatecrier.yaml"
+    path = folder / "gatecrier.yaml"
     path.write_text(json.dumps(config))
 
     def ask(*arguments: str) -> tuple[int, str, str]:
@@ -86,9 +82,7 @@ def world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]
         out, err = capsys.readouterr()
         return code, out, err
 
-    yield World(tmp_path, api, registry, ask)
-    is_over.set()
-    thread.join()
+    return World(folder, api, registry, ask)
 
 
 def found(world: World, *arguments: str) -> tuple[int, dict[str, Any]]:

@@ -160,7 +160,7 @@ async def test_who_was_told_is_known_after_the_file_was_lost(outbox: SqliteOutbo
 
 
 async def test_whoever_is_told_is_woken_and_nobody_else(outbox: SqliteOutbox) -> None:
-    """`None` says that a person has decided: it ends the pauses of destinations that are down, and with every event."""
+    """Every lane would look for what is due to it, and with every event."""
     made, told = await driver(outbox), list[Collection[str] | None]()
     await outbox.append(bad("e1"))
     outbox.queue("watcher").subscribe(told.append)

@@ -213,6 +213,7 @@ class MemoryOutbox:
         """Answer nobody any more."""
         self.is_closed = True
         self.subscribers.clear()
+        self.decided.clear()
 
     def wake(self, destinations: Collection[str] | None, *, is_decided: bool = False) -> None:
         """Something may be due."""

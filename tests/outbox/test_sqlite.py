@@ -341,6 +341,27 @@ async def test_who_waits_hears_of_what_a_command_made_due(outbox: SqliteOutbox, 
     assert (told, decided) == ([{"slack"}, None], ["a person"])
 
 
+async def test_a_late_decision_is_heard_of_all_the_same(outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was set aside is due again when that is durable, whatever became of the command by then."""
+    await outbox.append(new("a"))
+    await outbox.queue(ME).settle([SetAside("slack", "a", NOW, 1, "http_400")])
+    told, decided, write = list[Collection[str] | None](), list[str](), outbox._file.write
+    outbox.queue(ME).subscribe(told.append, lambda: decided.append("a person"))
+
+    def write_late(asked: Asked) -> asyncio.Future[object]:
+        done = write(asked)
+        outbox._file._opened.writer._late()
+        return done
+
+    monkeypatch.setattr(outbox._file, "write", write_late)
+    with pytest.raises(OutboxError, match="has not answered"):
+        await outbox.replay(Selection())
+    monkeypatch.undo()
+    await outbox.append(new("next"))
+
+    assert (told, decided) == ([None, {"slack"}], ["a person"])
+
+
 async def test_who_waits_hears_of_claims_that_have_expired(path: Path) -> None:
     now = [0.0]
     outbox = await SqliteOutbox.open(path, REPLICA, clock=lambda: now[0])

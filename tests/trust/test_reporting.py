@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import yaml
 
 from router.cli import main
 from router.trust.refreshing import OLD
+from tests.simulators.aside import aside
 from tests.trust.repository import OwnRepository, Server, serving
 from tests.trust.test_updating import DATA, FIRST, SECOND
 
@@ -29,22 +28,8 @@ def own() -> OwnRepository:
 
 @pytest.fixture
 def server(own: OwnRepository) -> Iterator[Server]:
-    """Served in a loop of its own, since commands have theirs."""
-    found: list[Server] = []
-    is_there, is_over = threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        async with serving(own.files) as one:
-            found.append(one)
-            is_there.set()
-            await asyncio.to_thread(is_over.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    is_there.wait()
-    yield found[0]
-    is_over.set()
-    thread.join()
+    with aside(serving(own.files)) as one:
+        yield one
 
 
 def written(folder: Path, own: OwnRepository, url: str, **more: object) -> str:
