@@ -99,10 +99,12 @@ class UnansweredError(GatecrierError):
         self.outcome = outcome
 
 
+EXCHANGES = 6
+"""Requests that an attempt may be."""
 Exchange: TypeAlias = Generator[Post, Reply, Answer]
 """One attempt: it yields what is to be sent, is given what came back, and returns what became of the attempt, for all
-documents or for each; it may return at once, and yields six times at most. Where nothing came back, `UnansweredError`
-is raised in it, which ends it and the attempt, unless it catches that to go on."""
+documents or for each; it may return at once, and yields `EXCHANGES` times at most. Where nothing came back,
+`UnansweredError` is raised in it, which ends it and the attempt, unless it catches that to go on."""
 
 
 class Dialect(Protocol):

@@ -36,6 +36,7 @@ from yarl import URL
 
 from router.destinations.access_tokens import AccessTokens
 from router.destinations.dialect import (
+    EXCHANGES,
     PROXY_REFUSES_US,
     RATE_LIMITED,
     UNAUTHORISED,
@@ -63,8 +64,6 @@ from router.tls import show
 log = logger()
 
 KEEP_ALIVE = 60.0
-EXCHANGES = 6
-"""Requests that a dialect may make of one attempt."""
 LEAST = 0.001
 """Seconds of a timeout: none at all would be no limit."""
 

@@ -36,7 +36,7 @@ import orjson
 from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
 from router.destinations.credentials import CredentialSettings
-from router.destinations.dialect import Exchange, Post, UnansweredError, judge_by_status
+from router.destinations.dialect import EXCHANGES, Exchange, Post, UnansweredError, judge_by_status
 from router.destinations.document import Document, text_of
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
@@ -73,7 +73,7 @@ class AlertmanagerSettings(CredentialSettings):
     own_headers = frozenset({"authorization"})
     kind: Literal["alertmanager"]
     """Alertmanager."""
-    urls: Annotated[tuple[str, ...], Field(min_length=1, max_length=6)]
+    urls: Annotated[tuple[str, ...], Field(min_length=1, max_length=EXCHANGES)]
     """Every replica, without a load balancer between: `/api/v2/alerts` is added to each."""
     alertname: _Value = "GatecrierIncident"
     """The label `alertname` of alerts whose template gives none: those of incidents."""
