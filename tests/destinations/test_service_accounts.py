@@ -142,6 +142,7 @@ async def test_a_refusal_pauses_and_repeats_nothing_that_proves_us() -> None:
         ("no JSON", "no key of a service account"),
         ("[" * 100_000, "no key of a service account"),
         ("[]", "no key of a service account"),
+        (account(client_email="\ud800@shop.example"), "no key of a service account"),
         (account(type="external_account"), "workload identity"),
         (account(type="authorized_user"), "no key of a service account"),
         (account(client_email=None), "no key of a service account"),
@@ -177,6 +178,15 @@ def test_what_is_no_key_is_refused_and_not_repeated(text: str, told: str) -> Non
 def test_what_makes_no_sense_is_refused(written: dict[str, object], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         settings(**written)
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", " ", ""])
+def test_the_key_is_hidden_however_its_lines_end(between: str) -> None:
+    begin, *lines, end = pem(key()).splitlines()
+    found = settings(account(private_key=between.join([begin, *lines, end]))).credentials
+    assert found is not None
+
+    assert "".join(sorted(found.hidden)) == "".join(sorted(lines) if between else lines)
 
 
 def test_offline_nothing_is_read() -> None:
