@@ -62,14 +62,14 @@ class Authority:
     """An authorization server that grants by RFC 7523 and a receiver that wants its last token."""
 
     def __init__(self) -> None:
-        self.granted = list[str]()
+        self.tokens = list[str]()
         self.asked = list[dict[str, object]]()
         self.refusal: bytes | None = None
 
     def behave(self, receipt: Receipt) -> bytes:
         """What is answered to a request."""
         if receipt.path != "/token":
-            is_known = self.granted and receipt.headers.get("authorization") == f"Bearer {self.granted[-1]}"
+            is_known = self.tokens and receipt.headers.get("authorization") == f"Bearer {self.tokens[-1]}"
             return answer("200 OK" if is_known else "401 Unauthorized")
         told = parse_qs(receipt.body.decode())
         assert receipt.headers["content-type"] == "application/x-www-form-urlencoded"
@@ -81,8 +81,8 @@ class Authority:
         wanted: Options = {"require": ["iss", "aud", "exp", "iat"], "verify_exp": False, "verify_iat": False}
         url = f"http://{receipt.headers['host']}/token"
         self.asked.append(jwt.decode(assertion, key().public_key(), ["RS256"], wanted, audience=url))
-        self.granted.append(f"ya29.granted-{len(self.granted)}")
-        return answer("200 OK", json.dumps({"access_token": self.granted[-1], "expires_in": 3599}).encode())
+        self.tokens.append(f"ya29.granted-{len(self.tokens)}")
+        return answer("200 OK", json.dumps({"access_token": self.tokens[-1], "expires_in": 3599}).encode())
 
 
 def opened(sink: Sink, **written: object) -> HttpDestination:
@@ -105,19 +105,6 @@ async def test_an_assertion_is_granted_one_token_for_many_requests() -> None:
     assert {type(one) for one in found} == {Delivered}
     assert (claims["iss"], claims["scope"]) == (EMAIL, " ".join(SCOPES))
     assert (claims["iat"], claims["exp"]) == (int(NOW), int(NOW) + LIFE)
-
-
-async def test_a_token_that_is_refused_is_renewed_once() -> None:
-    authority = Authority()
-    async with Sink(behave=authority.behave).running() as sink:
-        destination = opened(sink)
-        await destination.deliver([DOCUMENT])
-        authority.granted.append("revoked by somebody")
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
-
-    assert isinstance(found, Delivered)
-    assert [one.path for one in sink.got] == ["/token", "/x", "/x", "/token", "/x"]
 
 
 async def test_a_refusal_pauses_and_repeats_nothing_that_proves_us() -> None:
