@@ -155,8 +155,9 @@ def test_what_is_no_key_is_refused_and_not_repeated(text: str, told: str) -> Non
     [
         ({"scopes": None}, "go together"),
         ({"credentials": None}, "go together"),
-        ({"bearer": {"env": "X"}}, "one of them"),
-        ({"headers": {"Authorization": "Basic x"}}, "Authorization"),
+        ({"bearer": {"env": "X"}}, "name `bearer` or `credentials`, not both"),
+        ({"username": "x", "password": {"env": "X"}}, "`username` and `password` or `credentials`, not both"),
+        ({"headers": {"Authorization": "Basic x"}}, "'Authorization' is set by Gatecrier, of `credentials`"),
         ({"scopes": []}, "at least 1"),
         ({"scopes": ["a b"]}, "pattern"),
         ({"credentials": "key.json"}, "a reference"),
