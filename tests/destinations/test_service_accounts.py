@@ -178,14 +178,11 @@ def test_the_key_is_hidden_however_its_lines_end(between: str) -> None:
 
 
 def test_offline_nothing_is_read() -> None:
-    found = WebhookSettings.model_validate(
-        {
-            "name": "it",
-            "kind": "webhook",
-            "url": "https://a.example",
-            "credentials": {"file": "key.json"},
-            "scopes": SCOPES,
-        }
-    )
+    def read(path: Path, _: int) -> bytes:
+        raise AssertionError(f"{path} was read")
+
+    reading = ReadingContext(Path("/conf"), {}, read, is_offline=True)
+    told = {"name": "it", "kind": "webhook", "url": "https://a.example", "credentials": {"file": "key.json"}}
+    found = WebhookSettings.model_validate({**told, "scopes": SCOPES}, context={"reading": reading})
 
     assert found.grant is None
