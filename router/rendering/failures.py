@@ -31,6 +31,8 @@ _CALL = re.compile(
 _CALLED_AS_IT_IS = re.compile(r"(?:_|(?:sync_)?do_)?(?!as_text|len)([a-z]\w*)")
 """Functions that are called as their filter is, but for what stands before; of others the name says nothing."""
 
+_OF_PYTHON = re.compile(r"__\w|<string>")
+
 
 def kind_in_words(value: object) -> str:
     """What a value is."""
@@ -50,6 +52,6 @@ def failure_in_words(error: Exception) -> str:
             return f"{who} is given what it does not take, or not what it needs"
         case TypeError() | AttributeError():
             said = _TYPE.sub(lambda found: _KINDS[found[1]], str(error))
-            return f"a value is of a kind that does not fit: {said}"
+            return f"a value is of a kind that does not fit{'' if _OF_PYTHON.search(said) else f': {said}'}"
         case _:
             return f"an expression fails: {error}"

@@ -193,6 +193,12 @@ def test_what_says_no_number_that_json_has_is_the_default(text: str) -> None:
     assert rendered("[{{ v | float }}, {{ v | float(none) }}]", v=text) == [0.0, None]
 
 
+@pytest.mark.parametrize("source", ["{{ v | round }}", "{{ [1] in v }}", "{{ v[v:] }}"])
+def test_what_only_python_could_say_is_left_out(source: str) -> None:
+    with pytest.raises(TemplateError, match=r"line 1: a value is of a kind that does not fit$"):
+        rendered(source, v="text")
+
+
 def test_made_keys_that_differ_are_fine() -> None:
     assert rendered('{"{{ a }}": 1, "x{{ a }}": 2}', a="k") == {"k": 1, "xk": 2}
 
