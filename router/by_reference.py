@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from router.fields import SettingsModel, reading_context
+from router.fields import ReadingContext, SettingsModel, reading_context
 from router.text import shown
 
 SECRET_LIMIT = 64 * 1024
@@ -90,7 +90,8 @@ def read_reference(path: Path, info: ValidationInfo, what: str, limit: int = SEC
     if context is None:
         return None
     if context.is_offline:
-        if not _is_name(str(path).replace(" ", ""), _FILE) or path == Path():
+        written = _as_written(path, context)
+        if not _is_name(str(written).replace(" ", ""), _FILE) or written == Path():
             raise ValueError(f"{what} {shown_file(path, info)} can't be one; write the path of a file")
         return None
     try:
@@ -103,9 +104,12 @@ def read_reference(path: Path, info: ValidationInfo, what: str, limit: int = SEC
 def shown_file(path: Path, info: ValidationInfo | None = None) -> str:
     """The path as errors repeat it, in quotes and as it was written; a remark in its place where it is no such name."""
     context = None if info is None else reading_context(info)
-    if context is not None and path.is_relative_to(context.folder):
-        path = path.relative_to(context.folder)
-    return _shown_name(str(path), _FILE, "file name")
+    return _shown_name(str(path if context is None else _as_written(path, context)), _FILE, "file name")
+
+
+def _as_written(path: Path, context: ReadingContext) -> Path:
+    """Without the folder of the configuration, which nobody has written into it and which may be called anything."""
+    return path.relative_to(context.folder) if path.is_relative_to(context.folder) else path
 
 
 def shown_variable(name: str) -> str:

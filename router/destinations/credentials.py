@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Self
 
 from pydantic import StringConstraints, model_validator
@@ -27,15 +28,20 @@ class CredentialSettings(HttpSettings):
     def _says_once_who_we_are(self) -> Self:
         if (self.username is None) != (self.password is None):
             raise ValueError("`username` and `password` go together")
-        if self.bearer is not None and self.username is not None:
-            raise ValueError("name `bearer` or `username` and `password`, not both")
-        is_said = self.bearer is not None or self.username is not None
+        if len(ways := self.ways) > 1:
+            raise ValueError(f"name {ways[0]} or {ways[1]}, not both")
         for name in self.headers:
-            if is_said and name.lower() == AUTHORIZATION.lower():
-                raise ValueError(f"`headers`: {name!r} is set by Gatecrier, of `bearer` or `username`; drop one")
+            if ways and name.lower() == AUTHORIZATION.lower():
+                raise ValueError(f"`headers`: {name!r} is set by Gatecrier, of {ways[0]}; drop one")
         if self.bearer is not None and self.bearer.is_read:
             checked_token(self.bearer.reveal())
         return self
+
+    @property
+    def ways(self) -> Sequence[str]:
+        """The settings that say who we are, in words: each of them does alone."""
+        said = {"`bearer`": self.bearer, "`username` and `password`": self.username}
+        return [name for name, value in said.items() if value is not None]
 
     @property
     def authorization(self) -> dict[str, str]:

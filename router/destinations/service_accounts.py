@@ -12,10 +12,10 @@ Rules:
 from __future__ import annotations
 
 import base64
-import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 from urllib.parse import urlencode
 
 import orjson
@@ -37,6 +37,8 @@ _NO_KEY = (
     "is no key of a service account: a JSON file with `type: service_account`, `client_email`, `private_key` (RSA, of "
     "2048 bits or more) and `token_uri`, as the cloud's console or `gcloud iam service-accounts keys create` makes it"
 )
+_EXTERNAL = "is an `external_account` file (workload identity), which is not taken yet; make a key of a service account"
+_AROUND = re.compile("-----[^-]*-----")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +54,21 @@ class Account:
     def of(cls, text: str) -> Account:
         """The account of a key file; raises ValueError where it is none."""
         try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
+            found = orjson.loads(text)
+        except ValueError:
             raise ValueError(_NO_KEY) from None
-        if not isinstance(found, dict) or found.get("type") == "external_account":
-            raise ValueError(
-                _NO_KEY
-                if not isinstance(found, dict)
-                else "is an `external_account` file (workload identity), which is not taken yet; make a key of a "
-                "service account"
-            )
-        texts = [found.get(name) for name in ("client_email", "token_uri", "private_key")]
-        if found.get("type") != "service_account" or not all(isinstance(one, str) and one for one in texts):
-            raise ValueError(_NO_KEY)
-        email, uri, pem = map(str, texts)
-        return cls(email, uri, _key(pem), str(found.get("private_key_id") or ""))
+        match found:
+            case {
+                "type": "service_account",
+                "client_email": str(email),
+                "token_uri": str(uri),
+                "private_key": str(pem),
+            } if email and uri:
+                return cls(email, uri, _key(pem), str(found.get("private_key_id") or ""))
+            case {"type": "external_account"}:
+                raise ValueError(_EXTERNAL)
+            case _:
+                raise ValueError(_NO_KEY)
 
 
 def _key(pem: str) -> rsa.RSAPrivateKey:
@@ -138,5 +140,5 @@ class ServiceAccountKey(Secret):
         """The private key, without what stands around it in every such file."""
         if not self.is_read:
             return frozenset()
-        document: dict[str, Any] = json.loads(self.reveal())
-        return frozenset(line for line in document["private_key"].splitlines() if not line.startswith("-----"))
+        # Lines end as JSON, or whoever has pasted it, has written them; a key is taken without line breaks, too.
+        return frozenset(_AROUND.sub(" ", orjson.loads(self.reveal())["private_key"]).split())

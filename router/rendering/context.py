@@ -98,14 +98,17 @@ def incident_message(incident: Mapping[str, Any]) -> str:
 
 
 def _answered(incident: Mapping[str, Any]) -> str:
-    """What the API server was told of an incident's requests; a verdict such as `denied` does not say it."""
-    outcomes, count = incident["outcomes"], incident["count"]
-    if rejected := outcomes["rejected"]:
-        return " that it rejected" if rejected == count else f", of which it rejected {rejected}"
-    if not outcomes["admitted"]:
-        return " that it did not answer" if outcomes["unanswered"] else ""
+    """The worst that the API server was told of an incident's requests; verdicts such as `denied` do not say it."""
     would_reject = incident["images"] and incident["kind"] != "registry"
-    return " that it admitted and would reject" if would_reject else " that it admitted"
+    words = {
+        "rejected": "rejected",
+        "admitted": "admitted and would reject" if would_reject else "admitted",
+        "unanswered": "did not answer",
+    }
+    for outcome, done in words.items():
+        if number := incident["outcomes"][outcome]:
+            return f" that it {done}" if number == incident["count"] else f", of which it {done} {number}"
+    return ""
 
 
 def next_steps(incident: Mapping[str, Any], event: Mapping[str, Any] | None) -> list[str]:

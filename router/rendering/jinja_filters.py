@@ -1,13 +1,14 @@
 """Jinja's own filters, as far as templates of payloads have them. Pure.
 
 Those that neither read attributes nor make much of little are Jinja's. Made anew under the same name are those that
-would make iterators, or turn values into Python's texts (`None`, `True`), or could make a huge value before anybody
-counts. What is not here (`format`, `center`, `indent`, `batch`, `tojson` with HTML, `safe` ...) is not there for
-templates.
+would make iterators or numbers that JSON has not, or turn values into Python's texts (`None`, `True`), or could make a
+huge value before anybody counts. What is not here (`format`, `center`, `indent`, `batch`, `tojson` with HTML, `safe`
+...) is not there for templates.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import wraps
@@ -23,12 +24,13 @@ from router.rendering.values import as_text
 from router.text import shown
 
 _AS_THEY_ARE = (
-    "abs", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "last", "length", "list", "max",
-    "min", "sort",
+    "abs", "count", "d", "default", "dictsort", "first", "groupby", "int", "last", "length", "list", "max", "min",
+    "sort",
 )  # fmt: skip
 _AS_LISTS = ("items", "reverse")
 _BY_TEST = {"select": 0, "reject": 0, "selectattr": 1, "rejectattr": 1}
 """Which argument names a test of each item."""
+_as_float = cast("Callable[[object, object], object]", FILTERS["float"])
 _map = cast("Callable[..., Iterable[object]]", FILTERS["map"])
 _unique = cast("Callable[..., Iterable[object]]", FILTERS["unique"])
 _PRECISION = 15
@@ -96,7 +98,15 @@ def _sum(environment: Environment, value: Iterable[object], attribute: str | Non
         if not isinstance(item, int | float):
             raise TemplateError(f"`sum` adds numbers, not {shown(as_text(item), 40)}")
         start += item
+    if not math.isfinite(start):
+        raise TemplateError("`sum` makes a number that is too large")
     return start
+
+
+def _float(value: object, default: object = 0.0) -> object:
+    """The number that a value says; the default where it says none, or none that JSON has."""
+    made = _as_float(value, default)
+    return default if isinstance(made, float) and not math.isfinite(made) else made
 
 
 def _round(value: float, precision: int = 0, method: str = "common") -> float:
@@ -128,6 +138,7 @@ def jinja_filters() -> dict[str, Callable[..., object]]:
     """Filters by name."""
     remade: dict[str, Callable[..., object]] = {
         "capitalize": _of_text(str.capitalize),
+        "float": _float,
         "join": _join,
         "map": _mapped,
         "unique": _without_repetition,

@@ -254,8 +254,8 @@ def _purpose(located: Located) -> str:
     """The first sentence about a missing key, as it goes on after `expected`."""
     name, parent = str(located.path[-1]), located.parent
     text = " ".join(((shape.meaning_at(parent, name) if parent is not None else "") or "a value").split())
-    first, _, rest = text.split(". ")[0].rstrip(".").partition(" ")
-    return " ".join([first.lower() if first in _BEGINNINGS else first, *([rest] if rest else [])])
+    first, blank, rest = text.split(". ")[0].rstrip(".").partition(" ")
+    return f"{first.lower() if first in _BEGINNINGS else first}{blank}{rest}"
 
 
 def _spoken_of(item: Plain, text: str) -> Path:

@@ -46,7 +46,7 @@ def _batches(kind: AnyKind) -> str:
 def _section(kind: AnyKind, page: str) -> str:
     """The heading of the page beneath which the kind is written in an example; its settings, where there is none."""
     for section in page.split("\n## ")[1:]:
-        if re.search(rf"\bkind: {kind.name}\b", section):
+        if re.search(rf"^ .*\bkind: {kind.name}$", section, re.MULTILINE):
             return "#" + section.partition("\n")[0].lower().replace(" ", "-")
     return f"configuration.md#destinations-of-kind-{kind.name}"
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.architecture import generated
+from tests.architecture.kinds_table import kind_list
 
 
 @pytest.mark.parametrize("file", generated.WHOLE)
@@ -17,3 +18,9 @@ def test_a_generated_part_is_what_the_code_says(file: str, name: str) -> None:
     text = (generated.ROOT / file).read_text()
 
     assert generated.with_part(text, name, generated.PARTS[file, name]()) == text
+
+
+def test_a_kind_leads_to_its_example_and_not_to_who_mentions_it() -> None:
+    page = "# Page\n\n## Other\n\nIt runs as `kind: webhook`, too.\n\n## Its own\n\n    kind: webhook\n"
+
+    assert "[`webhook`](#its-own)" in kind_list(page)

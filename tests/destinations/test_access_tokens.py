@@ -17,6 +17,7 @@ from router.destinations.document import Document
 from router.destinations.grants import LONGEST_LIFE, USUAL_LIFE, AccessToken, ClientCredentials, granted
 from router.destinations.outcome import Delivered, TryAgain, Undeliverable
 from router.destinations.over_http import HttpDestination
+from tests.destinations import test_service_accounts as service_accounts
 from tests.destinations.test_sentinel import LOOPBACK, settings
 from tests.simulators.sentinel import SECRET, TOKEN_PATH, Azure
 from tests.simulators.sinks import HANG, NOTHING, Receipt, Sink, answer
@@ -154,17 +155,24 @@ def opened(sink: Sink) -> HttpDestination:
     return destination
 
 
-async def test_a_refused_token_is_renewed_once_in_an_attempt() -> None:
-    azure = Azure()
-    async with Sink(behave=azure.behave).running() as sink:
-        destination = opened(sink)
+@pytest.mark.parametrize(
+    ("server", "opening"),
+    [(Azure, opened), (service_accounts.Authority, service_accounts.opened)],
+    ids=["client credentials", "service account"],
+)
+async def test_a_refused_token_is_renewed_once_in_an_attempt(
+    server: Callable[[], Azure | service_accounts.Authority], opening: Callable[[Sink], HttpDestination]
+) -> None:
+    authority = server()
+    async with Sink(behave=authority.behave).running() as sink:
+        destination = opening(sink)
         await destination.deliver([DOCUMENT])
-        azure.tokens.append("revoked by somebody")
+        authority.tokens.append("revoked by somebody")
         found = await destination.deliver([DOCUMENT])
         await destination.close()
 
     assert found == Delivered()
-    assert [one.path == TOKEN_PATH for one in sink.got] == [True, False, False, True, False]
+    assert [one.path in {TOKEN_PATH, "/token"} for one in sink.got] == [True, False, False, True, False]
 
 
 async def test_one_that_is_refused_again_pauses_and_shows_no_token() -> None:

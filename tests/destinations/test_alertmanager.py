@@ -21,6 +21,7 @@ from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.alertmanager import KIND, AlertmanagerDialect, AlertmanagerSettings
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable, gist
+from router.destinations.over_http import EXCHANGES
 from router.events import as_json, encode, timestamp
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
@@ -87,6 +88,8 @@ async def told(all_documents: Sequence[Document], *urls: str, **written: object)
     ("written", "words"),
     [
         ({"urls": []}, "at least 1 item"),
+        # each is asked in every attempt
+        ({"urls": [f"https://{number}.example" for number in range(EXCHANGES + 1)]}, f"at most {EXCHANGES} items"),
         ({"urls": ["http://a.example"], "plain_http": False}, "the url is http"),
         ({"urls": ["https://a.example", "b"]}, "the url is not https"),
         ({"resend_every": "5s"}, "greater than or equal to 10"),

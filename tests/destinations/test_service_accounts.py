@@ -62,14 +62,14 @@ class Authority:
     """An authorization server that grants by RFC 7523 and a receiver that wants its last token."""
 
     def __init__(self) -> None:
-        self.granted = list[str]()
+        self.tokens = list[str]()
         self.asked = list[dict[str, object]]()
         self.refusal: bytes | None = None
 
     def behave(self, receipt: Receipt) -> bytes:
         """What is answered to a request."""
         if receipt.path != "/token":
-            is_known = self.granted and receipt.headers.get("authorization") == f"Bearer {self.granted[-1]}"
+            is_known = self.tokens and receipt.headers.get("authorization") == f"Bearer {self.tokens[-1]}"
             return answer("200 OK" if is_known else "401 Unauthorized")
         told = parse_qs(receipt.body.decode())
         assert receipt.headers["content-type"] == "application/x-www-form-urlencoded"
@@ -81,8 +81,8 @@ class Authority:
         wanted: Options = {"require": ["iss", "aud", "exp", "iat"], "verify_exp": False, "verify_iat": False}
         url = f"http://{receipt.headers['host']}/token"
         self.asked.append(jwt.decode(assertion, key().public_key(), ["RS256"], wanted, audience=url))
-        self.granted.append(f"ya29.granted-{len(self.granted)}")
-        return answer("200 OK", json.dumps({"access_token": self.granted[-1], "expires_in": 3599}).encode())
+        self.tokens.append(f"ya29.granted-{len(self.tokens)}")
+        return answer("200 OK", json.dumps({"access_token": self.tokens[-1], "expires_in": 3599}).encode())
 
 
 def opened(sink: Sink, **written: object) -> HttpDestination:
@@ -107,19 +107,6 @@ async def test_an_assertion_is_granted_one_token_for_many_requests() -> None:
     assert (claims["iat"], claims["exp"]) == (int(NOW), int(NOW) + LIFE)
 
 
-async def test_a_token_that_is_refused_is_renewed_once() -> None:
-    authority = Authority()
-    async with Sink(behave=authority.behave).running() as sink:
-        destination = opened(sink)
-        await destination.deliver([DOCUMENT])
-        authority.granted.append("revoked by somebody")
-        found = await destination.deliver([DOCUMENT])
-        await destination.close()
-
-    assert isinstance(found, Delivered)
-    assert [one.path for one in sink.got] == ["/token", "/x", "/x", "/token", "/x"]
-
-
 async def test_a_refusal_pauses_and_repeats_nothing_that_proves_us() -> None:
     """An authorization server may repeat the assertion, which serves for an hour, and what it has of the key."""
     authority = Authority()
@@ -142,6 +129,7 @@ async def test_a_refusal_pauses_and_repeats_nothing_that_proves_us() -> None:
         ("no JSON", "no key of a service account"),
         ("[" * 100_000, "no key of a service account"),
         ("[]", "no key of a service account"),
+        (account(client_email="\ud800@shop.example"), "no key of a service account"),
         (account(type="external_account"), "workload identity"),
         (account(type="authorized_user"), "no key of a service account"),
         (account(client_email=None), "no key of a service account"),
@@ -167,8 +155,9 @@ def test_what_is_no_key_is_refused_and_not_repeated(text: str, told: str) -> Non
     [
         ({"scopes": None}, "go together"),
         ({"credentials": None}, "go together"),
-        ({"bearer": {"env": "X"}}, "one of them"),
-        ({"headers": {"Authorization": "Basic x"}}, "Authorization"),
+        ({"bearer": {"env": "X"}}, "name `bearer` or `credentials`, not both"),
+        ({"username": "x", "password": {"env": "X"}}, "`username` and `password` or `credentials`, not both"),
+        ({"headers": {"Authorization": "Basic x"}}, "'Authorization' is set by Gatecrier, of `credentials`"),
         ({"scopes": []}, "at least 1"),
         ({"scopes": ["a b"]}, "pattern"),
         ({"credentials": "key.json"}, "a reference"),
@@ -179,15 +168,21 @@ def test_what_makes_no_sense_is_refused(written: dict[str, object], told: str) -
         settings(**written)
 
 
+@pytest.mark.parametrize("between", ["\n", "\r\n", " ", ""])
+def test_the_key_is_hidden_however_its_lines_end(between: str) -> None:
+    begin, *lines, end = pem(key()).splitlines()
+    found = settings(account(private_key=between.join([begin, *lines, end]))).credentials
+    assert found is not None
+
+    assert "".join(sorted(found.hidden)) == "".join(sorted(lines) if between else lines)
+
+
 def test_offline_nothing_is_read() -> None:
-    found = WebhookSettings.model_validate(
-        {
-            "name": "it",
-            "kind": "webhook",
-            "url": "https://a.example",
-            "credentials": {"file": "key.json"},
-            "scopes": SCOPES,
-        }
-    )
+    def read(path: Path, _: int) -> bytes:
+        raise AssertionError(f"{path} was read")
+
+    reading = ReadingContext(Path("/conf"), {}, read, is_offline=True)
+    told = {"name": "it", "kind": "webhook", "url": "https://a.example", "credentials": {"file": "key.json"}}
+    found = WebhookSettings.model_validate({**told, "scopes": SCOPES}, context={"reading": reading})
 
     assert found.grant is None

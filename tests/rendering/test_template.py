@@ -164,6 +164,13 @@ def test_what_can_not_be_a_template_is_refused_when_it_is_read(source: str, word
         ("{{ v < 1 }}", "does not fit: '<' not supported between instances of an object and a number"),
         ("{% for a in 3 %}{% endfor %}1", "does not fit: a number is not iterable"),
         ("{{ v.a.b }}", "a text has no fields"),
+        ("{{ v.a | dictsort }}", "does not fit: a text has no attribute 'items'"),
+        ("{{ v.a | upper('x') }}", "line 1: a filter or test is given what it does not take"),
+        ("{{ v.a | truncate_chars }}", "line 1: `truncate_chars` is given what it does not take"),
+        ("{{ v.a | replace('x') }}", "line 1: `replace` is given what it does not take"),
+        ("{{ v.a | first(size=1) }}", "line 1: `first` is given what it does not take"),
+        ("{{ v.a | string(1) }}", "line 1: a filter or test is given what it does not take"),
+        ("{{ [1e308, 1e308] | sum }}", "`sum` makes a number that is too large"),
         ("{{ 1e308 * 10 }}", "`*` makes a number that is too large"),
         ("{{ 1e308 / 1e-308 }}", "`/` makes a number that is too large"),
         ("{{ 'today' | rfc3339 }}", "is not a valid time"),
@@ -178,6 +185,18 @@ def test_what_fails_when_it_is_rendered_says_why(source: str, words: str) -> Non
         Template.parse("t", source).render(context)
 
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["1e999", "-inf", "nan", "Infinity", "no number"])
+def test_what_says_no_number_that_json_has_is_the_default(text: str) -> None:
+    """Others write it: it neither makes a template fail nor becomes null."""
+    assert rendered("[{{ v | float }}, {{ v | float(none) }}]", v=text) == [0.0, None]
+
+
+@pytest.mark.parametrize("source", ["{{ v | round }}", "{{ [1] in v }}", "{{ v[v:] }}"])
+def test_what_only_python_could_say_is_left_out(source: str) -> None:
+    with pytest.raises(TemplateError, match=r"line 1: a value is of a kind that does not fit$"):
+        rendered(source, v="text")
 
 
 def test_made_keys_that_differ_are_fine() -> None:

@@ -77,3 +77,13 @@ def test_offline_a_file_may_have_blanks_in_its_name(tmp_path: Path) -> None:
     path.write_text(example().replace("{env: SYSDIG_TOKEN}", '{file: "of the team/sysdig token"}'))
 
     assert isinstance(attempt_offline(path), Loaded)
+
+
+@pytest.mark.parametrize("folder", ["of a ? and more", "/".join(["deep" * 10] * 8)])
+def test_offline_the_folder_of_the_configuration_is_called_as_it_is(folder: str, tmp_path: Path) -> None:
+    """Nobody has written that into it; a build may happen anywhere."""
+    path = tmp_path / folder / "gatecrier.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(example())
+
+    assert isinstance(attempt_offline(path), Loaded)

@@ -138,8 +138,8 @@ def made(template: Entry, event: Mapping[str, object], destination: tuple[Path, 
     limits = "".join(f"; at most {most} {what}" for what, most in kind.limits.items())
     body, content_type = sent
     size = f"{len(body)} bytes as {settings.name} ({kind.name}) is sent them{limits}"
-    out = [*values_of(body)] if "json" in content_type else None
-    lost = [] if out is None else [cut for made in values_of(found.body) for cut in cuts(made, out)]
+    out = [*values_of(body)]
+    lost = [cut for made in values_of(found.body) for cut in cuts(made, out)] if "json" in content_type else []
     notes = (size, *lost[:_CUTS_SHOWN], *more(len(lost), _CUTS_SHOWN))
     return Made(_masked(body, settings), notes, _masked(found.body, settings))
 

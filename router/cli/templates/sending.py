@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from router.cli.answering import Answer, Object, answered, forms
@@ -124,8 +125,6 @@ def _lines(destination: str, tried: Tried) -> Iterator[str]:
 
 def _heard(answers: Sequence[Heard]) -> Iterator[str]:
     """A line for each, and one for many that are the same: what ends it is asked for until it is taken."""
-    from itertools import groupby  # noqa: PLC0415 - as above
-
     for one, same in groupby(answers):
         count = len([*same])
         times = f", {count} times" if count > FEW else ""

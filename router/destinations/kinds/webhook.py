@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from router.by_reference import Secret
 from router.destinations.cloudevents import HEADER, Mode, carried
-from router.destinations.credentials import AUTHORIZATION, CredentialSettings
+from router.destinations.credentials import CredentialSettings
 from router.destinations.dialect import WORTH_ANOTHER_TRY, OneRequest, Post, Reply, is_success, judge_by_status
 from router.destinations.document import Document
 from router.destinations.encodings import CONTENT_TYPES, Encoding, encoded
@@ -161,17 +161,17 @@ class WebhookSettings(CredentialSettings):
     def _is_granted_tokens(self) -> Self:
         if (self.credentials is None) != (self.scopes is None):
             raise ValueError("`credentials` and `scopes` go together")
-        if self.credentials is not None and (self.bearer is not None or self.username is not None):
-            raise ValueError("name `credentials`, `bearer`, or `username` and `password`: one of them")
-        for name in self.headers:
-            if self.credentials is not None and name.lower() == AUTHORIZATION.lower():
-                raise ValueError(f"`headers`: {name!r} is set by Gatecrier, of `credentials`; drop one")
         if (grant := self.grant) is not None:
             try:
                 checked_base_url(grant.url, plain_http=self.plain_http, name=self.name)
             except ValueError as error:
                 raise ValueError(f"`credentials`: the `token_uri`: {error}") from error
         return self
+
+    @property
+    def ways(self) -> Sequence[str]:
+        """Tokens that are granted are another one."""
+        return [*super().ways, *(["`credentials`"] if self.credentials is not None else [])]
 
     @property
     def grant(self) -> JwtBearer | None:
