@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from router.destinations.catalogue import open_destination
+from router.destinations.dialect import EXCHANGES
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.alertmanager import KIND, AlertmanagerDialect, AlertmanagerSettings
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable, gist
-from router.destinations.over_http import EXCHANGES
 from router.events import as_json, encode, timestamp
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES
