@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -248,6 +250,16 @@ def test_on_openshift_names_are_found() -> None:
     ]
 
     assert found[0] - found[1] == {5353}
+
+
+def test_no_value_can_be_a_label_that_the_chart_sets() -> None:
+    """It would stand there twice; what the schema refuses is written by hand."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    is_refused = re.compile(schema["$defs"]["labels"]["propertyNames"]["not"]["pattern"]).search
+    labels = {label for found in rendered(hooks=True) for label in found["metadata"]["labels"]}
+
+    assert len(labels) > 4
+    assert {label for label in labels if not is_refused(label)} == set()
 
 
 def test_a_label_of_one_kind_of_object_outranks_one_of_everything() -> None:
