@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
+from typing import assert_never
 
 from router.errors import ClusterError
 from router.kubernetes.client import Cluster
 from router.kubernetes.resources import Object, Resource
-from router.kubernetes.watching import Change, Gone, Interrupted, Listed, Listing, Present, changes
+from router.kubernetes.watching import Change, Gone, Interrupted, Listed, Listing, Present, Resumed, changes
 from router.policy import Enforcement, EnforcementSettings
 from router.telemetry.logs import logger
 from router.verdict import Mode
@@ -58,8 +59,10 @@ class Unlabelled:
                 self._unseen = None
             case Interrupted(error):
                 log.warning("labels_not_known", cause=str(error))
+            case Resumed():
+                pass  # where changes were missed, a list has come before
             case _:
-                pass
+                assert_never(change)
         if self._unseen is None and self._new:
             self._say()
 

@@ -76,19 +76,17 @@ def _explain(arguments: argparse.Namespace) -> int:
     if (arguments.id is None) is all(getattr(arguments, name) is None for name in _FILTERS):
         raise MisusedError("name an event by its id, or what it is about: --namespace, --name, --image")
     there = elsewhere.collector(arguments)
-    if there is not None and arguments.id is not None and not asyncio.run(_found(arguments)):
+    if there is not None and arguments.id is not None and not asyncio.run(_is_stored(arguments)):
         return elsewhere.passed_on(there, arguments, arguments.argv)
 
     def ask() -> Answer:
         stories = asyncio.run(_found(arguments))
         nothing = "no such event is stored here" if arguments.id else "no event is about that"
         text = "\n\n".join("\n".join(_lines(one)) for one in stories)
-        objects = list(map(_object, stories))
         if there is not None and stories:
             said, known, problems = _incidents_of(there, arguments)
-            objects = [{**one, "incidents": known} for one in objects]
-            return Answer(objects, f"{text}\n\n{said}", YES, problems)
-        return Answer(objects, text or nothing, YES if stories else NO)
+            return Answer([_object(one, known) for one in stories], f"{text}\n\n{said}", YES, problems)
+        return Answer([_object(one, ()) for one in stories], text or nothing, YES if stories else NO)
 
     return answered(arguments, ask)
 
@@ -109,6 +107,11 @@ def _incidents_of(
         return "incidents: not known", None, [one_line(printed.errors.decode(errors="replace"))]
     text = printed.output.decode(errors="replace")
     return f"incidents:\n{text.rstrip()}", json.loads(text) if is_for_programs else None, ()
+
+
+async def _is_stored(arguments: argparse.Namespace) -> bool:
+    async with events.opened(arguments.config) as records:
+        return bool(await _events(records, arguments))
 
 
 async def _found(arguments: argparse.Namespace) -> Sequence[_Story]:
@@ -158,12 +161,13 @@ def _is_about(data: Mapping[str, object], namespace: str | None, name: str | Non
     )
 
 
-def _object(story: _Story) -> Object:
+def _object(story: _Story, others: Sequence[Object] | None) -> Object:
+    """One event, with what the collector knows of its incidents; None where that is not known."""
     return {
         "event": story.event,
         "routes": [step_object(step) for step in story.steps],
         "deliveries": [deliveries.as_object(row) for row in story.rows],
-        "incidents": [incidents.as_object(one) for one in story.incidents],
+        "incidents": None if others is None else [*map(incidents.as_object, story.incidents), *others],
         "decided_by": story.decided_by or None,
     }
 

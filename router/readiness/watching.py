@@ -77,7 +77,7 @@ class Watch:
 
 def together(watches: Sequence[Watch]) -> Watch | None:
     """What is known of watching by all who watch: a gap is where nobody did; None where nobody ever has."""
-    if len(watches) < 2:  # noqa: PLR2004 - as it is
+    if len(watches) <= 1:
         return watches[0] if watches else None
     (began, last), *others = sorted(stretch for watch in watches for stretch in watch.stretches())
     gaps = list[Gap]()

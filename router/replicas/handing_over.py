@@ -126,8 +126,7 @@ class HandingOver:
             ReplicaError: The collector has not taken them, as far as we know.
             OutboxError: The outbox can't be read or written.
         """
-        own = await self._outbox.read(beats.own_watch) if self._is_known else None
-        if own == self._told and not await self._outbox.read(ledger.has_unconsumed):
+        if not await self._outbox.read(self._is_due):
             return 0
         next_ = _Next()
         await self._outbox.change(next_.offer)
@@ -151,9 +150,12 @@ class HandingOver:
             calling, self._calling = self._calling, None
             await calling.close()
 
-    @property
-    def _is_known(self) -> bool:
-        return self._identity is not None or self._calling is not None
+    def _is_due(self, connection: sqlite3.Connection) -> bool:
+        """Whether there is anything to hand over; a beat alone is nothing while nobody would know us."""
+        is_known = self._identity is not None or self._calling is not None
+        if is_known and beats.own_watch(connection) != self._told:
+            return True
+        return ledger.has_unconsumed(connection) is not None
 
     async def _connected(self) -> Calling:
         if self._identity is not None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,19 @@ def _rendered(release: str, values: str, *, hooks: bool) -> str:
     return done.stdout
 
 
+class _Loader(yaml.CSafeLoader):
+    """Takes no key that stands twice in a map: some tools refuse that, and others read it as they like."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - as yaml has it
+        keys = Counter(key.value for key, _ in node.value)
+        assert set(keys.values()) <= {1}, f"twice in one map: {[key for key, count in keys.items() if count > 1]}"
+        return super().construct_mapping(node, deep)
+
+
 def rendered(values: Mapping[str, Any] | None = None, *, release: str = "gatecrier", hooks: bool = False) -> list[Json]:
     """Every object that the chart makes of these values, hooks only where they are asked for."""
     text = _rendered(release, json.dumps(values or {}), hooks=hooks)
-    return [found for found in yaml.load_all(text, Loader=yaml.CSafeLoader) if found]
+    return [found for found in yaml.load_all(text, Loader=_Loader) if found]
 
 
 def refusal(values: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -250,20 +252,39 @@ def test_on_openshift_names_are_found() -> None:
     assert found[0] - found[1] == {5353}
 
 
-def test_a_label_of_pods_outranks_one_of_everything() -> None:
-    """And no key stands there twice, which some tools refuse and others read as they like."""
-    values = {"commonLabels": {"team": "platform", "cost": "1"}, "podLabels": {"team": "security"}}
-    done = helm(
-        *("template", "gatecrier", CHART, "--namespace", "gatecrier", "--kube-version", "1.35.0"),
-        *("--show-only", "templates/statefulset.yaml"),
-        values=values,
-    )
-    template = yaml.safe_load(done.stdout)["spec"]["template"]
+def test_no_value_can_be_a_label_that_the_chart_sets() -> None:
+    """It would stand there twice; what the schema refuses is written by hand."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    is_refused = re.compile(schema["$defs"]["labels"]["propertyNames"]["not"]["pattern"]).search
+    labels = {label for found in rendered(hooks=True) for label in found["metadata"]["labels"]}
 
-    assert template["metadata"]["labels"] == {
-        "app.kubernetes.io/name": "gatecrier", "team": "security", "cost": "1",
-    }  # fmt: skip
-    assert done.stdout.count("team: ") == 2  # the StatefulSet's own, and the Pods'
+    assert len(labels) > 4
+    assert {label for label in labels if not is_refused(label)} == set()
+
+
+def test_a_label_of_one_kind_of_object_outranks_one_of_everything() -> None:
+    """Were both written, the key would stand there twice, which `rendered` refuses."""
+    own = {"team": "own"}
+    monitoring = {"enabled": True, "labels": own}
+    values: Json = {
+        "commonLabels": {"team": "platform", "cost": "1"},
+        "podLabels": own,
+        "monitoring": {"podMonitor": monitoring, "rules": monitoring, "dashboard": monitoring},
+    }
+    objects = rendered(values)
+    by_service = rendered({**values, "monitoring": {"serviceMonitor": monitoring}})
+    outranking = [
+        of_kind(objects, "StatefulSet")["spec"]["template"],
+        of_kind(objects, "PodMonitor"),
+        of_kind(objects, "PrometheusRule"),
+        of_kind(objects, "ConfigMap", "gatecrier-dashboard"),
+        of_kind(by_service, "ServiceMonitor"),
+    ]
+
+    assert [one["metadata"]["labels"]["team"] for one in outranking] == ["own"] * 5
+    assert {one["metadata"]["labels"]["cost"] for one in outranking} == {"1"}
+    assert of_kind(objects, "StatefulSet")["metadata"]["labels"]["team"] == "platform"
+    assert outranking[0]["metadata"]["labels"] == {"app.kubernetes.io/name": "gatecrier", "team": "own", "cost": "1"}
 
 
 def test_the_image_is_named_by_digest_where_there_is_one() -> None:

@@ -38,7 +38,10 @@ pytestmark = [
     needs_api_server,
     pytest.mark.skipif(program("kube-controller-manager") is None, reason="no kube-controller-manager: .ci/kube/build"),
 ]
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
+RBAC_GROUP = "rbac.authorization.k8s.io"
+RBAC = f"/apis/{RBAC_GROUP}/v1"
+LABELS = "gatecrier-labels-namespaces"
+"""A role: to write labels of namespaces, and nothing that is ours."""
 DEPLOYMENTS, CRON_JOBS = "/apis/apps/v1/namespaces/shop/deployments", "/apis/batch/v1/namespaces/shop/cronjobs"
 PODS, JOBS = "/api/v1/namespaces/shop/pods", "/apis/batch/v1/namespaces/shop/jobs"
 SHOP = "/api/v1/namespaces/shop"
@@ -70,6 +73,15 @@ class Stage:
     async def must(self, method: str, path: str, body: Json | None = None) -> Json:
         """The same, which has to succeed."""
         return await asyncio.to_thread(self.made.must, method, path, body)
+
+    async def bind(self, role: str, user: str) -> None:
+        """Let somebody do in the cluster what a role allows, until all is done."""
+        binding = {
+            "metadata": {"name": f"gatecrier-{user}-{role}"},  # by its beginning it is taken away in the end
+            "roleRef": {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": role},
+            "subjects": [{"apiGroup": RBAC_GROUP, "kind": "User", "name": user}],
+        }
+        await self.must("POST", f"{RBAC}/clusterrolebindings", binding)
 
     async def until(self, holds: Callable[[], Any]) -> None:
         """Wait until this, which is asked again and again, holds."""
@@ -256,15 +268,12 @@ async def _mends(stage: Stage) -> None:
 async def _switches(stage: Stage) -> None:
     """Who has no right to can't; one that the file alone enforces is named, as soon as it is there."""
     label = {"metadata": {"labels": {"gatecrier.dev/mode": "enforce"}}}
-    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "platform"}]
     rules = [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "patch"]}]
-    await stage.must("POST", f"{RBAC}/clusterroles", {"metadata": {"name": "labels-namespaces"}, "rules": rules})
-    for role in ("labels-namespaces", "gatecrier-set-modes"):
+    await stage.must("POST", f"{RBAC}/clusterroles", {"metadata": {"name": LABELS}, "rules": rules})
+    for role in (LABELS, "gatecrier-set-modes"):
         refused = await stage.ask("PATCH", SHOP, label, user="platform")
         assert refused.status == 403
-        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
-        bound = {"metadata": {"name": f"platform-{role}"}, "roleRef": reference, "subjects": subjects}
-        await stage.must("POST", f"{RBAC}/clusterrolebindings", bound)
+        await stage.bind(role, "platform")
     assert "ValidatingAdmissionPolicy 'gatecrier-modes'" in refused.message
 
     async def is_labelled() -> bool:
@@ -294,13 +303,7 @@ async def _overrides(stage: Stage) -> None:
     bad = stage.image("unsigned")
     planted = await stage.ask("POST", DEPLOYMENTS, deployment("planted", stage.image("signed"), BREAKS))
     assert "may not break the glass" in planted.warnings[0]
-    root = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
-    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "oncall"}
-    await stage.must(
-        "POST",
-        f"{RBAC}/clusterrolebindings",
-        {"metadata": {"name": "oncall-root"}, "roleRef": root, "subjects": [subject]},
-    )
+    await stage.bind("cluster-admin", "oncall")
     assert (await stage.ask("PATCH", f"{DEPLOYMENTS}/planted", deployment("planted", bad), "oncall")).status == 403
     broken = await stage.ask("POST", DEPLOYMENTS, deployment("broken", bad, BREAKS), "oncall")
     assert "let in by break-glass of oncall" in broken.warnings[0]

@@ -20,6 +20,8 @@ from router.cli import main
 from router.decision import Grant, GrantedImage
 from router.errors import OutboxError, ReplicaError
 from router.incidents import ledger
+from router.incidents.driver import IncidentsDriver
+from router.incidents.rules import Rules
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
 from router.readiness import beats
@@ -40,6 +42,7 @@ from router.replicas.exchange import (
 )
 from router.replicas.identity import keep
 from router.replicas.naming import identity_file
+from router.routing import IncidentSettings, RouteSettings
 from router.server.certificates import self_signed
 from router.telemetry.causes import Cause
 from tests.incidents.test_driver import bad
@@ -294,10 +297,12 @@ async def test_only_commands_about_what_the_collector_keeps_are_run(both: Replic
     assert await both.collector.read(_silences) == [added.output.decode().strip()]
 
 
-async def test_what_is_not_stored_where_it_is_asked_is_explained_by_the_collector(
-    both: Replicas, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An event of its own is explained there; what it has not, by whom it was handed over to."""
+Explain = Callable[..., Awaitable[tuple[int, str]]]
+
+
+@pytest.fixture
+async def explained(both: Replicas, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Explain:
+    """What `explain` ends with and prints about an event where the other replica is asked."""
     settings = {"cluster": "c", "policy": [{"pattern": "**", "verifier": "deny"}]}
     both.config.write_text(json.dumps(settings | {"outbox": {"url": "sqlite:///collector.db"}}))
     there = both.config.with_name("other.yaml")
@@ -306,10 +311,17 @@ async def test_what_is_not_stored_where_it_is_asked_is_explained_by_the_collecto
     monkeypatch.setenv("HOSTNAME", "gatecrier-1")
     await asyncio.to_thread(keep, known_by(), identity_file(both.config.with_name("other.db")))
 
-    async def explained(event: str, *options: str) -> tuple[int, str]:
+    async def explain(event: str, *options: str) -> tuple[int, str]:
         code = await asyncio.to_thread(main, ["explain", event, *options, "--config", str(there)])
         return code, capsys.readouterr().out
 
+    return explain
+
+
+async def test_what_is_not_stored_where_it_is_asked_is_explained_by_the_collector(
+    both: Replicas, explained: Explain
+) -> None:
+    """An event of its own is explained there; of one that was handed over the collector says who delivers it."""
     await both.other.append(bad("theirs", "siem"))
     async with both.collecting():
         await both.handing_over.step()
@@ -326,6 +338,21 @@ async def test_what_is_not_stored_where_it_is_asked_is_explained_by_the_collecto
     assert (listed["decided_by"], listed["incidents"]) == (None, [])
     assert "it was decided by gatecrier-1, which delivers it: ask there" in collected
     assert (away[0], json.loads(away[1])[0]["incidents"]) == (0, None)
+
+
+async def test_an_incident_that_a_former_collector_has_made_is_explained_there(
+    both: Replicas, explained: Explain
+) -> None:
+    """It stays there until it ends, and the collector of now knows nothing of it."""
+    driver = IncidentsDriver(both.other)
+    driver.rules = Rules.of(IncidentSettings(), (), RouteSettings(), "gatecrier-1", 86400.0)
+    await both.other.append(bad("theirs"))
+    while await driver.step():
+        pass
+    async with both.collecting():
+        (listed,) = json.loads((await explained("theirs", "--json"))[1])
+
+    assert [one["state"] for one in listed["incidents"]] == ["open"]
 
 
 async def asked_of(both: Replicas, *arguments: str) -> bytes:

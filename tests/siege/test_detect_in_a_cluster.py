@@ -53,6 +53,8 @@ USUAL, SHORT = Patience(15, "2s"), Patience(2, "1s")
 SLACK = 2.0
 """Seconds that everything else may take: the machine is shared, and nobody promises more of an API server."""
 LABEL = "gatecrier.dev/mode"
+AWAY = "127.0.0.1:9"
+"""A registry that is not there."""
 ADMISSION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 UNSIGNED = "r.example/other/app:1"
 KEY = (DATA / "keys" / "release.pub").read_text()
@@ -151,11 +153,9 @@ def webhooks(cluster: Cluster, port: int, *, detect: str) -> Json:
 
 
 @contextlib.asynccontextmanager
-async def installed(
-    cluster: Cluster, folder: Path, *, detect: str = "Ignore", nowhere: str = "127.0.0.1:9"
-) -> AsyncIterator[Served]:
-    """Gatecrier, and webhooks that call it, until the end."""
-    place = Place(folder)
+async def installed(cluster: Cluster, folder: Path, *registries: str, detect: str = "Ignore") -> AsyncIterator[Served]:
+    """Gatecrier, and webhooks that call it, until the end; its rules are about these registries and `AWAY`."""
+    place, hosts = Place(folder), (AWAY, *registries)
     place.write(
         webhook={
             "listen": f"127.0.0.1:{place.webhook}",
@@ -166,10 +166,10 @@ async def installed(
         },
         enforcement={"label": LABEL},
         routes={"destinations": ["archive"], "routes": [{"about": ["gatecrier"], "destinations": ["archive"]}]},
-        registries=[{"host": host, "plain_http": True} for host in {"127.0.0.1:9", nowhere}],
+        registries=[{"host": host, "plain_http": True} for host in hosts],
         verifiers=[{"name": "keys", "kind": "cosign", "keys": [{"name": "release", "pem": KEY}]}],
         policy=[
-            *({"pattern": f"{host}/**", "verifier": "keys"} for host in {"127.0.0.1:9", nowhere}),
+            *({"pattern": f"{host}/**", "verifier": "keys"} for host in hosts),
             {"pattern": "r.example/free/*", "verifier": "allow"},
         ],
     )
@@ -243,17 +243,25 @@ async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.close()
 
 
+async def _wrong(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nnonsense\n")
+    writer.close()
+
+
 async def test_nothing_is_refused_under_fail_as_long_as_a_process_answers(cluster: Cluster, tmp_path: Path) -> None:
-    silent = await asyncio.start_server(_silent, "127.0.0.1", 0)
-    nowhere = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
-    async with silent, installed(cluster, tmp_path, detect="Fail", nowhere=nowhere) as program:
+    silent, wrong = [await asyncio.start_server(who, "127.0.0.1", 0) for who in (_silent, _wrong)]
+    nowhere, nonsense = (f"127.0.0.1:{one.sockets[0].getsockname()[1]}" for one in (silent, wrong))
+    async with silent, wrong, installed(cluster, tmp_path, nowhere, nonsense, detect="Fail") as program:
         await cluster.check(UNSIGNED)
         await cluster.check("UPPER/case:1")
-        await cluster.check("127.0.0.1:9/app:1")  # nobody listens
+        await cluster.check(f"{AWAY}/app:1")  # nobody listens
         await cluster.check(f"{nowhere}/app:1")  # nobody answers
+        await cluster.check(f"{nonsense}/app:1")  # what is answered is nothing
         await cluster.check(*(f"{nowhere}/app-{number}:1" for number in range(1200)), most=1)
         await cluster.check(UNSIGNED, padding=LARGE, most=16)  # more than are read at once
-        async with besieged(program, nowhere):
+        async with besieged(program, nonsense, nowhere):
             for _ in range(5):
                 await cluster.check(UNSIGNED)
                 await cluster.check(f"{nowhere}/app:1")
@@ -261,9 +269,9 @@ async def test_nothing_is_refused_under_fail_as_long_as_a_process_answers(cluste
 
 
 @contextlib.asynccontextmanager
-async def besieged(program: Served, nowhere: str) -> AsyncIterator[None]:
+async def besieged(program: Served, wrong: str, nowhere: str) -> AsyncIterator[None]:
     """All that the siege knows, at the port."""
-    command = [sys.executable, "-m", "tests.siege.hostile", str(program.place.webhook), "127.0.0.1:9", nowhere, "4711"]
+    command = [sys.executable, "-m", "tests.siege.hostile", str(program.place.webhook), wrong, nowhere, "4711"]
     crowd = await asyncio.create_subprocess_exec(*command)
     try:
         async with asyncio.timeout(30):
@@ -294,12 +302,12 @@ async def _keeper_in_trouble(cluster: Cluster, program: Served) -> None:
         await cluster.check(UNSIGNED)
     finally:
         os.kill(keeper, signal.SIGCONT)
-    _, most = resource.prlimit(keeper, resource.RLIMIT_FSIZE)
-    resource.prlimit(keeper, resource.RLIMIT_FSIZE, (0, most))  # nothing can be written, as on a full disk
+    before = resource.prlimit(keeper, resource.RLIMIT_FSIZE)
+    resource.prlimit(keeper, resource.RLIMIT_FSIZE, (0, before[1]))  # nothing can be written, as on a full disk
     try:
         await cluster.check(UNSIGNED)
     finally:
-        resource.prlimit(keeper, resource.RLIMIT_FSIZE, (most, most))
+        resource.prlimit(keeper, resource.RLIMIT_FSIZE, before)
     (program.place.folder / "outbox.db").write_bytes(b"\0" * 8192)
     await cluster.check(UNSIGNED)
     program.place.config.write_text("webhook: [")

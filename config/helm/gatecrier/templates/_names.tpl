@@ -43,18 +43,19 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}
 
-{{/* Name, namespace and labels of an object of ours; called with (list $ SUFFIX). */}}
+{{/* Name, namespace and labels of an object of ours; called with (list $ SUFFIX), or with labels of its own behind them,
+which outrank those of everything. */}}
 {{- define "gatecrier.metadata" -}}
 {{- $root := index . 0 -}}
 name: {{ include "gatecrier.fullname" $root }}{{ index . 1 }}
 namespace: {{ $root.Release.Namespace }}
 labels:
   {{- include "gatecrier.labels" $root | nindent 2 }}
+  {{- with merge (deepCopy (first (slice . 2) | default dict)) $root.Values.commonLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 
 {{/* The same of an object of the cluster. */}}
@@ -63,4 +64,7 @@ labels:
 name: {{ include "gatecrier.fullname" $root }}{{ index . 1 }}
 labels:
   {{- include "gatecrier.labels" $root | nindent 2 }}
+  {{- with $root.Values.commonLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
