@@ -110,6 +110,25 @@ def test_a_rest_that_does_not_come_soon_is_for_aiohttp(play: Play, monkeypatch: 
     play(story())
 
 
+def test_a_rest_that_comes_byte_by_byte_has_no_more_time(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends a byte in time, again and again, would be within no limit at all."""
+    monkeypatch.setattr(direct, "PIECES", 0.2)
+
+    async def story() -> None:
+        async with listening(prompt=Knowing()) as stage:
+            client = await first(stage)
+            client.writer.write(post(b"x" * (LARGEST - 200))[: LARGEST // 2])
+            (connection,) = stage.listener.connections
+
+            def is_handed_on() -> bool:
+                client.writer.write(b"x")
+                return connection.request is not None
+
+            await stage.until(is_handed_on)
+
+    play(story())
+
+
 def test_requests_that_come_together_are_answered_in_turn(play: Play) -> None:
     async def story() -> None:
         knowing = Knowing()
