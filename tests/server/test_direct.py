@@ -10,7 +10,7 @@ import pytest
 
 from router.server import direct
 from router.server.direct import LARGEST, Gone, Reply
-from tests.server.stage import Client, Play, Stage, hello, listening
+from tests.server.stage import Client, Play, Stage, listening
 
 
 def post(body: bytes = b"{}", path: str = "/validate", *more: str) -> bytes:
@@ -47,6 +47,14 @@ async def first(stage: Stage) -> Client:
     """Somebody whose connection has been asked something: aiohttp waits for the next request then."""
     client = await stage.connect()
     assert (await client.ask(post(b"[]", "/other")))[2] == b"2"
+    return client
+
+
+async def waiting(stage: Stage, knowing: Knowing) -> Client:
+    """Somebody whose answer is not known yet."""
+    client = await first(stage)
+    client.writer.write(post(b"1"))
+    await stage.until(lambda: len(knowing.waiting) == 1)
     return client
 
 
@@ -145,9 +153,7 @@ def test_what_comes_while_an_answer_is_awaited_is_read_afterwards(play: Play) ->
     async def story() -> None:
         knowing = Knowing(is_at_once=False)
         async with listening(prompt=knowing) as stage:
-            client = await first(stage)
-            client.writer.write(post(b"1"))
-            await stage.until(lambda: len(knowing.waiting) == 1)
+            client = await waiting(stage, knowing)
             client.writer.write(post(b"2"))
             (connection,) = stage.listener.connections
             await stage.until(lambda: bool(connection._later))  # type: ignore[attr-defined]  # a direct one
@@ -166,9 +172,7 @@ def test_who_sends_much_while_he_is_to_wait_is_cut_off(play: Play) -> None:
     async def story() -> None:
         knowing = Knowing(is_at_once=False)
         async with listening(prompt=knowing, largest_head=1000) as stage:
-            client = await first(stage)
-            client.writer.write(post(b"1"))
-            await stage.until(lambda: len(knowing.waiting) == 1)
+            client = await waiting(stage, knowing)
             client.writer.write(b"x" * 1001)
             await client.end()
 
@@ -190,9 +194,7 @@ def test_whoever_goes_before_his_answer_is_told_of_once(play: Play, go: Going) -
     async def story() -> None:
         knowing = Knowing(is_at_once=False)
         async with listening(prompt=knowing) as stage:
-            client = await first(stage)
-            client.writer.write(post(b"1"))
-            await stage.until(lambda: len(knowing.waiting) == 1)
+            client = await waiting(stage, knowing)
             go(client)
             await stage.until(lambda: knowing.gone == 1)
             knowing.waiting[0](b"nobody hears it")
@@ -222,9 +224,7 @@ def test_what_is_in_hand_is_not_silent_and_has_its_limit(play: Play) -> None:
     async def story() -> None:
         knowing = Knowing(is_at_once=False)
         async with listening(prompt=knowing, request=0.05, silent=1000.0) as stage:
-            client = await first(stage)
-            client.writer.write(post(b"1"))
-            await stage.until(lambda: len(knowing.waiting) == 1)
+            client = await waiting(stage, knowing)
             assert stage.listener.connections.counts() == {"handshake": 0, "silent": 0, "in_hand": 1}
             await client.end()
 
@@ -237,9 +237,7 @@ def test_when_we_leave_an_answer_that_is_awaited_is_the_last(play: Play) -> None
     async def story() -> None:
         knowing = Knowing(is_at_once=False)
         async with listening(prompt=knowing) as stage:
-            client = await first(stage)
-            client.writer.write(post(b"1"))
-            await stage.until(lambda: len(knowing.waiting) == 1)
+            client = await waiting(stage, knowing)
             stage.listener.say_goodbye()
             knowing.waiting[0](b"one")
             _, head, body = await client.answer()
@@ -268,10 +266,8 @@ def test_while_we_leave_requests_are_for_aiohttp(play: Play) -> None:
 def test_closing_waits_for_an_answer_that_is_awaited(play: Play) -> None:
     async def story() -> None:
         knowing = Knowing(is_at_once=False)
-        async with listening(hello, prompt=knowing) as stage:
-            client = await first(stage)
-            client.writer.write(post(b"1"))
-            await stage.until(lambda: len(knowing.waiting) == 1)
+        async with listening(prompt=knowing) as stage:
+            client = await waiting(stage, knowing)
             closing = asyncio.ensure_future(stage.listener.close(5.0))
             await asyncio.sleep(0)
             knowing.waiting[0](b"one")
