@@ -168,7 +168,8 @@ async def test_a_stage_that_breaks_is_left_to_whoever_has_words_for_it(monkeypat
 
 
 @pytest.mark.parametrize(
-    "body", [b"{", b"[]", b'{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}', b""]
+    "body",
+    [b"{", b"[]", b'{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}', b"", b'{"x":' + b"[" * 20_000],
 )
 async def test_what_is_no_review_leaves_no_line(body: bytes) -> None:
     """Whoever reaches the port may send as many as he likes."""
