@@ -78,8 +78,11 @@ def test_what_is_known_is_answered_and_what_is_not_goes_on(play: Play) -> None:
 
 @pytest.mark.parametrize("size", [10, LARGEST - 200, LARGEST + 1, 200_000])
 @pytest.mark.parametrize("step", [1_000, 16_384])
-def test_a_request_in_pieces_is_answered_whoever_knows(play: Play, size: int, step: int) -> None:
+def test_a_request_in_pieces_is_answered_whoever_knows(
+    play: Play, monkeypatch: pytest.MonkeyPatch, size: int, step: int
+) -> None:
     """An API server sends a review in as many records as it takes."""
+    monkeypatch.setattr(direct, "PIECES", 1000.0)
 
     async def story() -> None:
         knowing = Knowing()
