@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from router.errors import OutboxError
+from router.errors import GatecrierError, OutboxError
 from router.ipc import Line, Peer
 from router.outbox import NewEvent, Number, posting, remote
 from router.outbox.posting import Later, Post
@@ -185,6 +185,20 @@ async def test_what_fails_late_fails_whoever_waits(of: Posting, monkeypatch: pyt
         place.kept.may_go_on.set()
 
         with pytest.raises(OutboxError, match="the disk is full"):
+            await known(later)
+
+
+async def test_a_refusal_without_a_word_is_no_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What says why an event is not durable must not say whether it is."""
+
+    async def refuse(_: NewEvent) -> Number:
+        raise GatecrierError("")
+
+    async with a_place() as place:
+        monkeypatch.setattr(place.kept, "append", refuse)
+        (later,) = await told(place.intake.post, event("a"))
+
+        with pytest.raises(OutboxError):
             await known(later)
 
 
