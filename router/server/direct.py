@@ -161,7 +161,7 @@ class DirectConnection(Connection):
         """Whether what is in hand waits for its own client."""
         if self._is_asked:
             return self._unread_since is not None
-        return bool(self._coming) or super().waits_for_client()
+        return super().waits_for_client()
 
 
 def _head(length: int, *, is_last: bool) -> bytes:

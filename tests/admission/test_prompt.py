@@ -24,6 +24,7 @@ from tests.admission.world import SIGNED, UNSIGNED, MemoryVerifier, World, asked
 
 WEB = "r.example/shop/web:1"
 ROOM = 2**20
+ANNOTATION = "gatecrier.dev/break-glass"
 
 
 def world(**changes: object) -> World:
@@ -130,6 +131,29 @@ async def test_what_needs_more_is_left_to_others_and_nothing_was_done(
 
     assert made.ask(body) is None
     assert (made.world.outbox.stored, made.world.facts.decisions, made.room.free) == ([], [], ROOM)
+
+
+OWNED = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "rs", "controller": True}
+
+
+@pytest.mark.parametrize(
+    ("user", "metadata"),
+    [
+        ("oncall", {"annotations": {ANNOTATION: "INC-1: the registry is down"}}),
+        ("system:serviceaccount:kube-system:replicaset-controller", {"ownerReferences": [OWNED]}),
+    ],
+    ids=["now", "before, for its owner"],
+)
+async def test_where_the_glass_may_be_broken_it_is_left_to_others(user: str, metadata: dict[str, object]) -> None:
+    """What was decided about these images is not what is decided then."""
+    made = await desk(review := pod("r.example/soft/db:1"), break_glass={"allowed": {"users": ["oncall"]}})
+    request = recorded.mapping(review["request"])
+    said = {"userInfo": {"username": user}, "object": recorded.mapping(request["object"]) | {"metadata": metadata}}
+
+    assert made.ask(json.dumps(review | {"request": {**request, **said}}).encode()) is None
+    assert made.world.outbox.stored == []
+    assert made.ask(json.dumps(review).encode()) is not None
+    assert (await made.answered())["allowed"] is False
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"request":{"uid":5}}', b"\xff" * 100])
@@ -271,7 +295,6 @@ PLACES = st.sampled_from(
     ]
 )
 PODS = [name for name in recorded.NAMES if name.startswith("pod-create")]
-ANNOTATION = "gatecrier.dev/break-glass"
 
 
 @given(

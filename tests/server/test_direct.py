@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from router.server import direct
 from router.server.direct import LARGEST, Gone, Reply
-from tests.server.stage import Client, Play, Stage, listening
+from router.server.entrance import Clients
+from tests.server.stage import Client, Play, Stage, entrance, listening
+from tests.simulators.authorities import Authority, client_context
 
 
 def post(body: bytes = b"{}", path: str = "/validate", *more: str) -> bytes:
@@ -55,6 +58,15 @@ async def waiting(stage: Stage, knowing: Knowing) -> Client:
     client = await first(stage)
     client.writer.write(post(b"1"))
     await stage.until(lambda: len(knowing.waiting) == 1)
+    return client
+
+
+async def coming(stage: Stage) -> Client:
+    """Somebody of whose request three bytes are missing."""
+    client = await first(stage)
+    before = stage.listener.connections.counts()["in_hand"]
+    client.writer.write(post(b"abcdef")[:-3])
+    await stage.until(lambda: stage.listener.connections.counts()["in_hand"] > before)
     return client
 
 
@@ -278,5 +290,76 @@ def test_closing_waits_for_an_answer_that_is_awaited(play: Play) -> None:
             await closing
 
             assert len(stage.listener.connections) == 0
+
+    play(story())
+
+
+def test_who_is_refused_is_told_nothing_that_is_known(play: Play, tmp_path: Path) -> None:
+    """A certificate of the right CA under another name: its requests are nobody's."""
+
+    async def story() -> None:
+        knowing, ours = Knowing(), Authority("clients")
+        async with listening(prompt=knowing) as stage:
+            stage.door = entrance(Clients(ours.pem.decode(), frozenset({"api-server"})))
+            for name, status in (("other", 403), ("api-server", 200)):
+                client = await stage.connect(client_context(tmp_path, ours.issue(name)))
+                await stage.until(lambda: [one._waiter is not None for one in stage.listener.connections] == [True])
+                assert (await client.ask(post(b"1")))[0] == status
+
+            assert knowing.asked == [b"1"]
+
+    play(story())
+
+
+def test_where_others_are_let_in_now_an_answer_that_is_awaited_is_the_last(play: Play) -> None:
+    """Trust that was taken away must not live on in a connection that is kept."""
+
+    async def story() -> None:
+        knowing = Knowing(is_at_once=False)
+        async with listening(prompt=knowing) as stage:
+            client = await waiting(stage, knowing)
+            stage.listener.renew()
+            knowing.waiting[0](b"one")
+            _, head, body = await client.answer()
+
+            assert body == b"one"
+            assert b"connection: close" in head
+            assert await client.end() == b""
+
+    play(story())
+
+
+def test_where_others_are_let_in_now_what_is_coming_is_for_aiohttp(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct, "PIECES", 1000.0)
+
+    async def story() -> None:
+        async with listening(prompt=Knowing()) as stage:
+            client = await coming(stage)
+            stage.listener.renew()
+            client.writer.write(b"def")
+            _, head, body = await client.answer()
+
+            assert body == b"6"
+            assert b"connection: close" in head
+
+    play(story())
+
+
+def test_a_rest_that_does_not_come_makes_room(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a body does that does not come; and whoever waits for us is not sent away."""
+    monkeypatch.setattr(direct, "PIECES", 1000.0)
+
+    async def story() -> None:
+        knowing = Knowing(is_at_once=False)
+        async with listening(prompt=knowing, most=2, hesitation=0.0) as stage:
+            asks = await waiting(stage, knowing)
+            slow = await coming(stage)
+            comes = await stage.connect()
+            assert (await comes.ask(post(b"[]", "/other")))[2] == b"2"
+            assert await slow.end() == b""
+            knowing.waiting[0](b"one")
+
+            assert (await asks.answer())[2] == b"one"
+            assert stage.facts.endings == ["crowded_out"]
 
     play(story())
