@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -304,6 +304,11 @@ PODS = [name for name in recorded.NAMES if name.startswith("pod-create")]
     ),
     st.sampled_from(["", ANNOTATION]),
 )
+@example("pod-create", [(("request", "kind", "group"), "a")], "")
+@example("pod-create", [(("request", "subResource"), "a")], "")
+@example("pod-create", [(("request", "operation"), "UPDATE")], "")
+@example("pod-create", [(("request", "kind", "kind"), "Deployment")], "")
+@example("pod-create", [(("request", "uid"), "x" * 300)], "")
 def test_what_is_read_at_one_go_is_what_is_read_with_care(
     name: str, changes: list[tuple[tuple[str, ...], object]], annotation: str
 ) -> None:

@@ -345,6 +345,24 @@ def test_where_others_are_let_in_now_what_is_coming_is_for_aiohttp(play: Play, m
     play(story())
 
 
+def test_of_whoever_goes_midway_nothing_is_left(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what came of his request would be given to a connection that is closed."""
+    monkeypatch.setattr(direct, "PIECES", 1000.0)
+
+    async def story() -> None:
+        async with listening(prompt=Knowing()) as stage:
+            client = await coming(stage)
+            (connection,) = stage.listener.connections
+            assert isinstance(connection, direct.DirectConnection)
+            assert (timer := connection._timer) is not None
+            await client.close()
+            await stage.until(lambda: len(stage.listener.connections) == 0)
+
+            assert timer.cancelled()
+
+    play(story())
+
+
 def test_a_rest_that_does_not_come_makes_room(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a body does that does not come; and whoever waits for us is not sent away."""
     monkeypatch.setattr(direct, "PIECES", 1000.0)
