@@ -122,10 +122,9 @@ class Gate:
 
     def unread(self, rules: GateRules, request: AdmissionRequest, label: Mode | None = None) -> Asked:
         """A request whose client went away while it was being read."""
-        mode, never_block = rules.mode(request.namespace, label)
         workload, now = Workload(skip=SKIPPED.get(request.operation)), asyncio.get_running_loop().time()
         times, began = Times(now, now, now), time.perf_counter()
-        return Asked(request, workload, rules, mode, never_block, times, began, "nobody waited for it")
+        return _asked(rules, request, workload, times, label=label, began=began, problem="nobody waited for it")
 
     async def validate(self, asked: Asked) -> bytes:
         """The reply to a validating call, its event durable."""
@@ -148,9 +147,7 @@ class Gate:
         if asked.problem or asked.workload.skip is not None or asked.request.dry_run:
             return None
         draft = deciding.remembered(asked)
-        if draft is None or breaking.may_be_broken(asked, draft):
-            return None
-        if asked.blocks and draft.is_admission and asked.rules.must_deliver:
+        if draft is None or breaking.may_be_broken(asked, draft) or _needs_receipts(asked, draft):
             return None
         posted = _Posted()
         reply = deciding.reply(asked, draft)
@@ -207,7 +204,7 @@ class Gate:
             self._observer.skipped(Skip.DRY_RUN)
             return deciding.reply(asked, draft)
         first: NewEvent | None = None
-        if asked.blocks and draft.is_admission and asked.rules.must_deliver:
+        if _needs_receipts(asked, draft):
             first, missing = await self._recorder.tell_first(asked, draft)
             if missing:
                 draft = deciding.failed(draft.findings, asked, Failure.undelivered(missing))
@@ -281,6 +278,11 @@ class Gate:
             log.error("telling_failed", exc_info=error)
 
 
+def _needs_receipts(asked: Asked, draft: Draft) -> bool:
+    """Whether somebody must be told before this leaves, rule (5)."""
+    return asked.blocks and draft.is_admission and bool(asked.rules.must_deliver)
+
+
 def _asked(  # noqa: PLR0913 - all that is known of a request that was read
     rules: GateRules,
     request: AdmissionRequest,
@@ -289,7 +291,7 @@ def _asked(  # noqa: PLR0913 - all that is known of a request that was read
     *,
     label: Mode | None,
     began: float,
-    problem: str = "",
+    problem: str,
 ) -> Asked:
     mode, never_block = rules.mode(request.namespace, label)
     workload, claim = breaking.claimed(rules, request, workload)

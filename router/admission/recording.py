@@ -65,7 +65,6 @@ P = ParamSpec("P")
 
 PATIENCE = 10.0
 """Seconds that storing an event may take for which no answer waits."""
-_SEVERITIES = {severity.value: severity for severity in Severity}
 HEARING = 5.0
 """Seconds that those who heard an attempt may take to hear what corrects it."""
 
@@ -255,7 +254,7 @@ def _cause(error: Exception) -> dict[str, object]:
 
 
 def _to_store(event: CloudEvent, body: bytes, at: float, routed: Routed, grant: Grant | None = None) -> NewEvent:
-    severity = _SEVERITIES[event["data"]["decision"]["severity"]]
+    severity = Severity(event["data"]["decision"]["severity"])
     corrected = event["data"].get("corrects", "")
     return NewEvent(
         event["id"],

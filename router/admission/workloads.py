@@ -132,7 +132,8 @@ def read_whole(
     """What is asked, and what the object would run; no workload where the request has a problem.
 
     Raises:
-        MsgspecError, UnicodeDecodeError, ReviewError, UnreadableJsonError: It needs the care of `read_review`.
+        MsgspecError, UnicodeDecodeError, RecursionError, ReviewError, UnreadableJsonError: It needs the care of
+            `read_review`.
     """
     if (found := read_new_pod(body, csi_drivers, annotation)) is not None:
         return found
@@ -148,7 +149,7 @@ def read_new_pod(
     The same as `read_review` and `read_workload` find, three times as fast; None for whatever needs their care.
 
     Raises:
-        MsgspecError, UnicodeDecodeError: It needs their care, too.
+        MsgspecError, UnicodeDecodeError, RecursionError: It needs their care, too.
     """
     review = _NEW_POD.decode(body)
     asked = review.request

@@ -88,8 +88,8 @@ class GateHalf:
     async def listen(self, sockets: Sequence[socket.socket]) -> None:
         """Answer on these sockets, which are listening already; after the first `commit`."""
         first = self._deciding
-        telling = EventRecorder(self._intake, self._observing, post=self._post)
-        gate = self._gate = Gate(first.rules, telling, self._observing)
+        recorder = EventRecorder(self._intake, self._observing, post=self._post)
+        gate = self._gate = Gate(first.rules, recorder, self._observing)
         self._unreadable = UnreadableBodies(gate.unreadable)
         webhook = Webhook(gate, first.settings.webhook.max_body, self._observing, self._unreadable, share=self._gates)
         most = min(WEBHOOK.most // self._gates, open_files() // 2)

@@ -5,7 +5,7 @@ Rules:
 (2) What is said within one turn of the loop goes out in one write.
 (3) Bounded: a frame has at most `FRAME_LIMIT` bytes, and who asks waits while `UNANSWERED_LIMIT` bytes of its
     questions have no answer, or the other end does not read. First come, first served. What is told is not sent at all
-    where that much lies unread.
+    where that much lies unread, and what is put not where it would have to wait.
 (4) A question that its asker gives up is still answered; that answer is dropped.
 (5) What answers (`Answerer`) raises GatecrierError where it can't: the asker gets its words, as PeerRefusedError. Any
     other error is a defect: logged where it happened, and refused without its words.

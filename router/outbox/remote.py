@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from router.errors import OutboxError
-from router.ipc import Line, PeerError, PeerGoneError
+from router.ipc import Line, PeerError, PeerGoneError, PeerRefusedError
 from router.outbox.posting import MOMENT, Told
 from router.outbox.protocol import Intake, NewEvent, Number
 
@@ -87,7 +87,7 @@ class _Sent:
     def __init__(self, line: Line, posted: Sequence[_Posted], append: Callable[[NewEvent], Awaitable[object]]) -> None:
         self._posted = posted
         self._append = append
-        self._late: Sequence[asyncio.Future[str | None]] = ()
+        self._late: Sequence[asyncio.Future[PeerError | None]] = ()
         self._timer = asyncio.get_running_loop().call_later(MOMENT, self._is_late)
         if not line.put(APPEND_ALL, _pack([one.event for one in posted]), self._answered):
             self._answered(PeerGoneError("it was not asked"))
@@ -98,29 +98,29 @@ class _Sent:
         for one, future in zip(self._posted, self._late, strict=True):
             one.told(partial(self._waited, one.event, future))
 
-    async def _waited(self, event: NewEvent, future: asyncio.Future[str | None]) -> None:
-        await self._known(event, await future)
+    async def _waited(self, event: NewEvent, future: asyncio.Future[PeerError | None]) -> None:
+        if (problem := await future) is not None:
+            await self._failed(event, problem)
 
-    async def _known(self, event: NewEvent, problem: str | None) -> None:
-        if problem is None:
-            await self._append(event)
-        elif problem:
-            raise OutboxError(problem)
+    async def _failed(self, event: NewEvent, problem: PeerError) -> None:
+        if not isinstance(problem, PeerGoneError):
+            raise OutboxError(str(problem)) from problem
+        await self._append(event)
 
     def _answered(self, said: bytes | PeerError) -> None:
         self._timer.cancel()
-        problems: Sequence[str | None]  # empty: it is durable; None: whoever was asked has gone
+        problems: Sequence[PeerError | None]
         if isinstance(said, PeerError):
-            problems = [None if isinstance(said, PeerGoneError) else str(said)] * len(self._posted)
+            problems = [said] * len(self._posted)
         else:
-            problems = _problems(said)
+            problems = [PeerRefusedError(problem) if problem else None for problem in _problems(said)]
         if self._late:
             for future, problem in zip(self._late, problems, strict=True):
                 if not future.done():  # else whoever waited has gone
                     future.set_result(problem)
             return
         for one, problem in zip(self._posted, problems, strict=True):
-            one.told(None if problem == "" else partial(self._known, one.event, problem))
+            one.told(None if problem is None else partial(self._failed, one.event, problem))
 
 
 def answers(intake: Intake) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:

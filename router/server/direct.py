@@ -6,13 +6,16 @@ one write.
 
 Rules:
 (1) A request is asked about only where nothing that came before it is left in aiohttp's hands, and it is plain, whole,
-    and not larger than `LARGEST`. For a rest of it `PIECES` seconds are waited.
+    and not larger than `LARGEST`. Its rest has `PIECES` seconds, however it comes.
 (2) Everything else, and whatever `Prompt` does not know, goes to aiohttp as it came, from its first byte on. So whoever
     gets an answer here gets the same as there, and every limit is kept: `router.server.connection`.
 (3) Of a request that is in aiohttp's hands we know where it ends if it is plain; else this connection is aiohttp's for
     good, since nobody but its parser knows where the next one begins.
 (4) What comes while an answer is awaited is held within the size limit of a head, and read afterwards.
 (5) Whoever goes before his answer is told of (`Gone`), once.
+
+Members of aiohttp's class without a public name that are used, besides those of `router.server.connection`:
+`_force_close`.
 """
 
 from __future__ import annotations
@@ -77,7 +80,6 @@ class DirectConnection(Connection):
         elif self._rest != 0:
             self._hand_on(data, self._rest)
         else:
-            self._end_timer()
             data, self._coming = self._coming + data, b""
             self._take(data)
 
@@ -86,13 +88,16 @@ class DirectConnection(Connection):
         head = read_head(data)
         whole = None if head is None else head.size + head.length
         if head is None or whole is None or whole > LARGEST or whole < len(data) or not self._is_free:
+            self._end_timer()
             self._hand_on(data, whole)
         elif whole == len(data):
+            self._end_timer()
             self._ask(head, data)
         else:
             self._coming = data
-            self.began = self._loop.time()
-            self._timer = self._loop.call_later(PIECES, self._no_more_pieces)
+            if self._timer is None:  # else every piece would bring its sender more time
+                self.began = self._loop.time()
+                self._timer = self._loop.call_later(PIECES, self._no_more_pieces, whole)
 
     @property
     def _is_free(self) -> bool:
@@ -129,10 +134,10 @@ class DirectConnection(Connection):
         self._rest = None if rest is None or rest < 0 else rest
         super().data_received(data)
 
-    def _no_more_pieces(self) -> None:
+    def _no_more_pieces(self, whole: int) -> None:
+        self._timer = None
         data, self._coming = self._coming, b""
-        head = read_head(data)
-        self._hand_on(data, None if head is None else head.size + head.length)
+        self._hand_on(data, whole)
 
     def _end_timer(self) -> None:
         if self._timer is not None:
@@ -156,7 +161,7 @@ class DirectConnection(Connection):
         """Whether what is in hand waits for its own client."""
         if self._is_asked:
             return self._unread_since is not None
-        return bool(self._coming) or super().waits_for_client()
+        return super().waits_for_client()
 
 
 def _head(length: int, *, is_last: bool) -> bytes:

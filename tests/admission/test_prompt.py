@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -24,6 +24,7 @@ from tests.admission.world import SIGNED, UNSIGNED, MemoryVerifier, World, asked
 
 WEB = "r.example/shop/web:1"
 ROOM = 2**20
+ANNOTATION = "gatecrier.dev/break-glass"
 
 
 def world(**changes: object) -> World:
@@ -132,6 +133,29 @@ async def test_what_needs_more_is_left_to_others_and_nothing_was_done(
     assert (made.world.outbox.stored, made.world.facts.decisions, made.room.free) == ([], [], ROOM)
 
 
+OWNED = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "rs", "controller": True}
+
+
+@pytest.mark.parametrize(
+    ("user", "metadata"),
+    [
+        ("oncall", {"annotations": {ANNOTATION: "INC-1: the registry is down"}}),
+        ("system:serviceaccount:kube-system:replicaset-controller", {"ownerReferences": [OWNED]}),
+    ],
+    ids=["now", "before, for its owner"],
+)
+async def test_where_the_glass_may_be_broken_it_is_left_to_others(user: str, metadata: dict[str, object]) -> None:
+    """What was decided about these images is not what is decided then."""
+    made = await desk(review := pod("r.example/soft/db:1"), break_glass={"allowed": {"users": ["oncall"]}})
+    request = recorded.mapping(review["request"])
+    said = {"userInfo": {"username": user}, "object": recorded.mapping(request["object"]) | {"metadata": metadata}}
+
+    assert made.ask(json.dumps(review | {"request": {**request, **said}}).encode()) is None
+    assert made.world.outbox.stored == []
+    assert made.ask(json.dumps(review).encode()) is not None
+    assert (await made.answered())["allowed"] is False
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"request":{"uid":5}}', b"\xff" * 100])
 async def test_what_is_no_review_is_left_to_others(body: bytes) -> None:
     assert (await desk(pod(WEB))).ask(body) is None
@@ -168,7 +192,8 @@ async def test_a_stage_that_breaks_is_left_to_whoever_has_words_for_it(monkeypat
 
 
 @pytest.mark.parametrize(
-    "body", [b"{", b"[]", b'{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}', b""]
+    "body",
+    [b"{", b"[]", b'{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}', b"", b'{"x":' + b"[" * 20_000],
 )
 async def test_what_is_no_review_leaves_no_line(body: bytes) -> None:
     """Whoever reaches the port may send as many as he likes."""
@@ -270,7 +295,6 @@ PLACES = st.sampled_from(
     ]
 )
 PODS = [name for name in recorded.NAMES if name.startswith("pod-create")]
-ANNOTATION = "gatecrier.dev/break-glass"
 
 
 @given(
@@ -280,6 +304,11 @@ ANNOTATION = "gatecrier.dev/break-glass"
     ),
     st.sampled_from(["", ANNOTATION]),
 )
+@example("pod-create", [(("request", "kind", "group"), "a")], "")
+@example("pod-create", [(("request", "subResource"), "a")], "")
+@example("pod-create", [(("request", "operation"), "UPDATE")], "")
+@example("pod-create", [(("request", "kind", "kind"), "Deployment")], "")
+@example("pod-create", [(("request", "uid"), "x" * 300)], "")
 def test_what_is_read_at_one_go_is_what_is_read_with_care(
     name: str, changes: list[tuple[tuple[str, ...], object]], annotation: str
 ) -> None:

@@ -213,3 +213,10 @@ def reviews() -> Iterator[bytes]:
     """What a real API server asked."""
     for path in sorted((DATA / "admission").glob("*.json")):
         yield path.read_bytes()
+
+
+def reviews_and_a_nested_one() -> Iterator[bytes]:
+    """The same, and a Pod in which something nests deeper than a parser in C follows."""
+    yield from reviews()
+    pod = (DATA / "admission" / "pod-create.json").read_bytes()
+    yield pod.replace(b'"metadata"', b'"x": %b%b, "metadata"' % (b"[" * 20_000, b"]" * 20_000), 1)

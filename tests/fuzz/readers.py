@@ -151,7 +151,7 @@ def _review(data: bytes) -> Iterator[Hashable]:
     request, objects = finish(read_review(memoryview(data)))
     said = frozenset({"image.csi.example"}), "gatecrier.dev/break-glass"
     workload = finish(read_workload(request, objects, *said))
-    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         if read_new_pod(memoryview(data), *said) not in (None, (request, workload)):
             yield "read otherwise", data
 
@@ -199,7 +199,7 @@ READERS = (
     Target("log-body", _log_body, _INVALID, partial(corpora.decoded, "canonicalizedBody")),
     Target("statement", _statement, _INVALID, partial(corpora.decoded, "payload")),
     Target("condition", _condition, _INVALID, partial(corpora.decoded, "payload")),
-    Target("admission-review", _review, (ReviewError, UnreadableJsonError), corpora.reviews),
+    Target("admission-review", _review, (ReviewError, UnreadableJsonError), corpora.reviews_and_a_nested_one),
     Target("image-name", _name, (InvalidReferenceError,), _names),
     Target(
         "trusted-root",

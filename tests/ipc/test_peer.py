@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from router.errors import OutboxError
-from router.ipc import Answerer, Peer, PeerGoneError, PeerRefusedError
+from router.ipc import Answerer, Peer, PeerError, PeerGoneError, PeerRefusedError
 from router.ipc import peer as module
 from router.ipc.frames import Frame, Kind, encode
 from tests.simulators.log import Log
@@ -161,6 +161,28 @@ async def test_who_asks_too_much_waits_and_comes_in_turn(monkeypatch: pytest.Mon
             assert await heard.get() == name
             gate[name].set_result(b"")
             await questions[name]
+
+
+async def test_who_puts_waits_for_no_room_and_passes_nobody_who_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is put has no place in the line: who put it asks as everybody does, if there is no room."""
+    monkeypatch.setattr(module, "UNANSWERED_LIMIT", 3)
+    answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    said: list[bytes | PeerError] = []
+
+    async with a_pair(lambda _, __: answer) as (asking, _):
+        assert asking.put("a", b"x", said.append)
+        assert not asking.put("b", b"x", said.append)
+        waiting = asyncio.create_task(asking.ask("c", b"x"))
+        await asyncio.sleep(0)
+        assert not asking.put("", b"x", said.append)
+        answer.set_result(b"done")
+        assert await waiting == b"done"
+        assert said == [b"done"]
+        assert asking.put("d", b"x", said.append)
+        await asking.ask("settled")
+        assert said == [b"done", b"done"]
+
+    assert not asking.put("e", b"x", said.append)
 
 
 async def test_an_answer_that_nobody_waits_for_is_dropped() -> None:

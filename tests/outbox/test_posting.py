@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from router.errors import OutboxError
+from router.errors import GatecrierError, OutboxError
 from router.ipc import Line, Peer
 from router.outbox import NewEvent, Number, posting, remote
 from router.outbox.posting import Later, Post
@@ -119,6 +119,18 @@ def known(later: Later | None) -> Awaitable[object]:
     return later()
 
 
+def within(seconds: float, patch: pytest.MonkeyPatch) -> None:
+    """Have told what is not durable after so many seconds."""
+    for module in (posting, remote):
+        patch.setattr(module, "MOMENT", seconds)
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No claim rests on how fast this machine is: only a test that wants it is told that it takes long."""
+    within(1000.0, monkeypatch)
+
+
 Posting = Callable[[Place], Post]
 both = pytest.mark.parametrize(
     "of", [lambda place: posting.posting(place.kept), lambda place: place.intake.post], ids=["here", "there"]
@@ -135,8 +147,11 @@ async def test_whoever_posts_is_told_when_it_is_durable(of: Posting) -> None:
 
 
 @both
-async def test_what_is_not_durable_soon_can_be_awaited_and_is_appended_once(of: Posting) -> None:
+async def test_what_is_not_durable_soon_can_be_awaited_and_is_appended_once(
+    of: Posting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A second append could not be withdrawn."""
+    within(0.0, monkeypatch)
     async with a_place() as place:
         (later,) = await told(of(place), event("a"))
         waiting = asyncio.ensure_future(known(later))
@@ -162,13 +177,28 @@ async def test_only_what_can_not_be_stored_fails(of: Posting) -> None:
 
 
 @both
-async def test_what_fails_late_fails_whoever_waits(of: Posting) -> None:
+async def test_what_fails_late_fails_whoever_waits(of: Posting, monkeypatch: pytest.MonkeyPatch) -> None:
+    within(0.0, monkeypatch)
     async with a_place() as place:
         place.kept.failing = "a"
         (later,) = await told(of(place), event("a"))
         place.kept.may_go_on.set()
 
         with pytest.raises(OutboxError, match="the disk is full"):
+            await known(later)
+
+
+async def test_a_refusal_without_a_word_is_no_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What says why an event is not durable must not say whether it is."""
+
+    async def refuse(_: NewEvent) -> Number:
+        raise GatecrierError("")
+
+    async with a_place() as place:
+        monkeypatch.setattr(place.kept, "append", refuse)
+        (later,) = await told(place.intake.post, event("a"))
+
+        with pytest.raises(OutboxError):
             await known(later)
 
 
@@ -193,9 +223,13 @@ async def test_a_question_is_not_much_larger_than_it_may_be(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("is_late", [False, True])
-async def test_what_went_with_a_process_that_died_is_appended_to_the_next(is_late: bool) -> None:  # noqa: FBT001 - a case
+async def test_what_went_with_a_process_that_died_is_appended_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+    is_late: bool,  # noqa: FBT001 - a case
+) -> None:
     async with a_place() as place:
         if is_late:
+            within(0.0, monkeypatch)
             (later,) = await told(place.intake.post, event("a"))
             waiting = asyncio.ensure_future(known(later))
             await asyncio.sleep(0)

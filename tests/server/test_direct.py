@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from router.server import direct
 from router.server.direct import LARGEST, Gone, Reply
-from tests.server.stage import Client, Play, Stage, hello, listening
+from router.server.entrance import Clients
+from tests.server.stage import Client, Play, Stage, entrance, listening
+from tests.simulators.authorities import Authority, client_context
 
 
 def post(body: bytes = b"{}", path: str = "/validate", *more: str) -> bytes:
@@ -50,6 +53,23 @@ async def first(stage: Stage) -> Client:
     return client
 
 
+async def waiting(stage: Stage, knowing: Knowing) -> Client:
+    """Somebody whose answer is not known yet."""
+    client = await first(stage)
+    client.writer.write(post(b"1"))
+    await stage.until(lambda: len(knowing.waiting) == 1)
+    return client
+
+
+async def coming(stage: Stage) -> Client:
+    """Somebody of whose request three bytes are missing."""
+    client = await first(stage)
+    before = stage.listener.connections.counts()["in_hand"]
+    client.writer.write(post(b"abcdef")[:-3])
+    await stage.until(lambda: stage.listener.connections.counts()["in_hand"] > before)
+    return client
+
+
 def test_what_is_known_is_answered_and_what_is_not_goes_on(play: Play) -> None:
     async def story() -> None:
         knowing = Knowing()
@@ -70,8 +90,11 @@ def test_what_is_known_is_answered_and_what_is_not_goes_on(play: Play) -> None:
 
 @pytest.mark.parametrize("size", [10, LARGEST - 200, LARGEST + 1, 200_000])
 @pytest.mark.parametrize("step", [1_000, 16_384])
-def test_a_request_in_pieces_is_answered_whoever_knows(play: Play, size: int, step: int) -> None:
+def test_a_request_in_pieces_is_answered_whoever_knows(
+    play: Play, monkeypatch: pytest.MonkeyPatch, size: int, step: int
+) -> None:
     """An API server sends a review in as many records as it takes."""
+    monkeypatch.setattr(direct, "PIECES", 1000.0)
 
     async def story() -> None:
         knowing = Knowing()
@@ -110,6 +133,25 @@ def test_a_rest_that_does_not_come_soon_is_for_aiohttp(play: Play, monkeypatch: 
     play(story())
 
 
+def test_a_rest_that_comes_byte_by_byte_has_no_more_time(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends a byte in time, again and again, would be within no limit at all."""
+    monkeypatch.setattr(direct, "PIECES", 0.2)
+
+    async def story() -> None:
+        async with listening(prompt=Knowing()) as stage:
+            client = await first(stage)
+            client.writer.write(post(b"x" * (LARGEST - 200))[: LARGEST // 2])
+            (connection,) = stage.listener.connections
+
+            def is_handed_on() -> bool:
+                client.writer.write(b"x")
+                return connection.request is not None
+
+            await stage.until(is_handed_on)
+
+    play(story())
+
+
 def test_requests_that_come_together_are_answered_in_turn(play: Play) -> None:
     async def story() -> None:
         knowing = Knowing()
@@ -126,9 +168,7 @@ def test_what_comes_while_an_answer_is_awaited_is_read_afterwards(play: Play) ->
     async def story() -> None:
         knowing = Knowing(is_at_once=False)
         async with listening(prompt=knowing) as stage:
-            client = await first(stage)
-            client.writer.write(post(b"1"))
-            await stage.until(lambda: len(knowing.waiting) == 1)
+            client = await waiting(stage, knowing)
             client.writer.write(post(b"2"))
             (connection,) = stage.listener.connections
             await stage.until(lambda: bool(connection._later))  # type: ignore[attr-defined]  # a direct one
@@ -147,9 +187,7 @@ def test_who_sends_much_while_he_is_to_wait_is_cut_off(play: Play) -> None:
     async def story() -> None:
         knowing = Knowing(is_at_once=False)
         async with listening(prompt=knowing, largest_head=1000) as stage:
-            client = await first(stage)
-            client.writer.write(post(b"1"))
-            await stage.until(lambda: len(knowing.waiting) == 1)
+            client = await waiting(stage, knowing)
             client.writer.write(b"x" * 1001)
             await client.end()
 
@@ -171,9 +209,7 @@ def test_whoever_goes_before_his_answer_is_told_of_once(play: Play, go: Going) -
     async def story() -> None:
         knowing = Knowing(is_at_once=False)
         async with listening(prompt=knowing) as stage:
-            client = await first(stage)
-            client.writer.write(post(b"1"))
-            await stage.until(lambda: len(knowing.waiting) == 1)
+            client = await waiting(stage, knowing)
             go(client)
             await stage.until(lambda: knowing.gone == 1)
             knowing.waiting[0](b"nobody hears it")
@@ -203,9 +239,7 @@ def test_what_is_in_hand_is_not_silent_and_has_its_limit(play: Play) -> None:
     async def story() -> None:
         knowing = Knowing(is_at_once=False)
         async with listening(prompt=knowing, request=0.05, silent=1000.0) as stage:
-            client = await first(stage)
-            client.writer.write(post(b"1"))
-            await stage.until(lambda: len(knowing.waiting) == 1)
+            client = await waiting(stage, knowing)
             assert stage.listener.connections.counts() == {"handshake": 0, "silent": 0, "in_hand": 1}
             await client.end()
 
@@ -218,9 +252,7 @@ def test_when_we_leave_an_answer_that_is_awaited_is_the_last(play: Play) -> None
     async def story() -> None:
         knowing = Knowing(is_at_once=False)
         async with listening(prompt=knowing) as stage:
-            client = await first(stage)
-            client.writer.write(post(b"1"))
-            await stage.until(lambda: len(knowing.waiting) == 1)
+            client = await waiting(stage, knowing)
             stage.listener.say_goodbye()
             knowing.waiting[0](b"one")
             _, head, body = await client.answer()
@@ -249,10 +281,8 @@ def test_while_we_leave_requests_are_for_aiohttp(play: Play) -> None:
 def test_closing_waits_for_an_answer_that_is_awaited(play: Play) -> None:
     async def story() -> None:
         knowing = Knowing(is_at_once=False)
-        async with listening(hello, prompt=knowing) as stage:
-            client = await first(stage)
-            client.writer.write(post(b"1"))
-            await stage.until(lambda: len(knowing.waiting) == 1)
+        async with listening(prompt=knowing) as stage:
+            client = await waiting(stage, knowing)
             closing = asyncio.ensure_future(stage.listener.close(5.0))
             await asyncio.sleep(0)
             knowing.waiting[0](b"one")
@@ -260,5 +290,94 @@ def test_closing_waits_for_an_answer_that_is_awaited(play: Play) -> None:
             await closing
 
             assert len(stage.listener.connections) == 0
+
+    play(story())
+
+
+def test_who_is_refused_is_told_nothing_that_is_known(play: Play, tmp_path: Path) -> None:
+    """A certificate of the right CA under another name: its requests are nobody's."""
+
+    async def story() -> None:
+        knowing, ours = Knowing(), Authority("clients")
+        async with listening(prompt=knowing) as stage:
+            stage.door = entrance(Clients(ours.pem.decode(), frozenset({"api-server"})))
+            for name, status in (("other", 403), ("api-server", 200)):
+                client = await stage.connect(client_context(tmp_path, ours.issue(name)))
+                await stage.until(lambda: [one._waiter is not None for one in stage.listener.connections] == [True])
+                assert (await client.ask(post(b"1")))[0] == status
+
+            assert knowing.asked == [b"1"]
+
+    play(story())
+
+
+def test_where_others_are_let_in_now_an_answer_that_is_awaited_is_the_last(play: Play) -> None:
+    """Trust that was taken away must not live on in a connection that is kept."""
+
+    async def story() -> None:
+        knowing = Knowing(is_at_once=False)
+        async with listening(prompt=knowing) as stage:
+            client = await waiting(stage, knowing)
+            stage.listener.renew()
+            knowing.waiting[0](b"one")
+            _, head, body = await client.answer()
+
+            assert body == b"one"
+            assert b"connection: close" in head
+            assert await client.end() == b""
+
+    play(story())
+
+
+def test_where_others_are_let_in_now_what_is_coming_is_for_aiohttp(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct, "PIECES", 1000.0)
+
+    async def story() -> None:
+        async with listening(prompt=Knowing()) as stage:
+            client = await coming(stage)
+            stage.listener.renew()
+            client.writer.write(b"def")
+            _, head, body = await client.answer()
+
+            assert body == b"6"
+            assert b"connection: close" in head
+
+    play(story())
+
+
+def test_of_whoever_goes_midway_nothing_is_left(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what came of his request would be given to a connection that is closed."""
+    monkeypatch.setattr(direct, "PIECES", 1000.0)
+
+    async def story() -> None:
+        async with listening(prompt=Knowing()) as stage:
+            client = await coming(stage)
+            (connection,) = stage.listener.connections
+            assert isinstance(connection, direct.DirectConnection)
+            assert (timer := connection._timer) is not None
+            await client.close()
+            await stage.until(lambda: len(stage.listener.connections) == 0)
+
+            assert timer.cancelled()
+
+    play(story())
+
+
+def test_a_rest_that_does_not_come_makes_room(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a body does that does not come; and whoever waits for us is not sent away."""
+    monkeypatch.setattr(direct, "PIECES", 1000.0)
+
+    async def story() -> None:
+        knowing = Knowing(is_at_once=False)
+        async with listening(prompt=knowing, most=2, hesitation=0.0) as stage:
+            asks = await waiting(stage, knowing)
+            slow = await coming(stage)
+            comes = await stage.connect()
+            assert (await comes.ask(post(b"[]", "/other")))[2] == b"2"
+            assert await slow.end() == b""
+            knowing.waiting[0](b"one")
+
+            assert (await asks.answer())[2] == b"one"
+            assert stage.facts.endings == ["crowded_out"]
 
     play(story())
