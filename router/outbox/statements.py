@@ -70,12 +70,13 @@ class Settle:
 class Change:
     """Anything rarer; the result is what the function returns."""
 
-    apply: Callable[[sqlite3.Connection], int]
+    apply: Callable[[sqlite3.Connection], object]
     due: Collection[str] | None = ()
     """Destinations of deliveries that may be due afterwards and were not before, known when it has been written; None
     where it is not known which."""
     is_decided: bool = False
-    """Whether a person has decided it."""
+    """Whether a person has decided it, so that whoever waits for what that may have mended waits no longer; it is
+    counted in the file, for the owner of which that is another."""
 
 
 Asked: TypeAlias = Append | Withdraw | Settle | Change
@@ -84,7 +85,7 @@ Asked: TypeAlias = Append | Withdraw | Settle | Change
 def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[object]:
     """Write a batch inside a transaction; a result for each, in order.
 
-    It is a number for an event, the ids that are gone for a withdrawal, a count for a change, nothing for settlements.
+    It is a number for an event, the ids that are gone for a withdrawal, what a change returns, nothing for settlements.
     """
     dropped, gone = _withdraw(connection, asked)
     appends = [one for one in asked if isinstance(one, Append) and one.event.id not in dropped]
@@ -104,8 +105,10 @@ def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[
                 results.append(gone & frozenset(ids))
             case Settle():
                 results.append(None)
-            case Change(apply=apply):
+            case Change(apply=apply, is_decided=is_decided):
                 results.append(apply(connection))
+                if is_decided and results[-1]:  # who names what there is not has decided nothing
+                    connection.execute("UPDATE decisions SET count = count + 1")
             case _:
                 assert_never(operation)
     return results
