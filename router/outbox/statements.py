@@ -75,8 +75,7 @@ class Change:
     """Destinations of deliveries that may be due afterwards and were not before, known when it has been written; None
     where it is not known which."""
     is_decided: bool = False
-    """Whether a person has decided it, so that whoever waits for what that may have mended waits no longer; it is
-    counted in the file, for the owner of which that is another."""
+    """Whether a person has decided it; that is counted in the file, so that its owner hears of it, too."""
 
 
 Asked: TypeAlias = Append | Withdraw | Settle | Change
