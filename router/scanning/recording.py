@@ -32,13 +32,12 @@ from router.readiness.judging import Scan
 from router.routing import RoutingTree
 from router.scanning.findings import DAY, finding
 from router.scanning.scan import Found
+from router.scanning.settings import GLOBS
 
 PORTION = 25
 """Findings of one transaction: a few milliseconds, for which whoever stores an event waits."""
 NAMESPACES = 100
 """Namespaces of one transaction, for the same reason."""
-GLOBS = 100
-"""Globs of namespaces in one configuration."""
 
 
 @dataclass(frozen=True, slots=True)

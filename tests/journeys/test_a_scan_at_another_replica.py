@@ -101,17 +101,17 @@ async def test_what_is_scanned_at_one_replica_is_kept_and_told_by_the_collector(
             (office,) = json.loads((await asked(second, "readiness", "office", "--json"))[1])
         waiting = await begun(second, "scan")
         assert waiting.stderr is not None
-        trouble = await waiting.stderr.readline()
+        while not (await waiting.stderr.readline()).endswith(b"; trying again\n"):  # how far it is may be told before
+            assert not waiting.stderr.at_eof()
         async with served(first, HOSTNAME="localhost"):
             await waiting.communicate()
             (twice,) = json.loads((await asked(second, "readiness", "shop", "--json"))[1])
 
-    assert (code, len(json.loads(listed)), complaints) == (1, OWNERS + 1, "")
+    assert (code, len(json.loads(listed)), "kept" in complaints) == (1, OWNERS + 1, False)
     assert {one["type"] for one in findings} == {"dev.gatecrier.scan.finding.v1"}
     assert {one["data"]["replica"] for one in findings} == {"gatecrier-1"}
     assert (shop["state"], len(shop["would_break"])) == ("not_ready", OWNERS)
     assert "not_scanned" not in {one["code"] for one in office["not_known"]}
     assert second.events == []
-    assert trouble.endswith(b"; trying again\n")
     assert waiting.returncode == 1
     assert [one["times"] for one in twice["would_break"]] == [2] * OWNERS
