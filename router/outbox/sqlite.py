@@ -38,7 +38,7 @@ LOOK = 1.0
 
 
 class SqliteOutbox(SqliteRecords):
-    """Implements `Intake` and `Records` of `router.outbox.protocol`, and has a `Queue` for every owner."""
+    """Implements `BatchIntake` and `Records` of `router.outbox.protocol`, and has a `Queue` for every owner."""
 
     def __init__(
         self,
@@ -104,10 +104,19 @@ class SqliteOutbox(SqliteRecords):
 
     async def append(self, event: NewEvent) -> Number:
         """Store an event and its deliveries; returns its number once it is durable."""
-        expect_storable(event)
-        if self._reserve.is_used:
-            raise OutboxError("the disk is full: free some space, or name a file on a larger disk in outbox.url")
-        return cast("Number", await self._file.write(Append(event, self._replica, self._now())))
+        return cast("Number", await self._append(event))
+
+    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
+        """Store each of these; returns why one is not stored."""
+        asked: list[asyncio.Future[object] | OutboxError] = []
+        for event in events:
+            try:
+                asked.append(self._append(event))
+            except OutboxError as error:
+                asked.append(error)
+        if written := [one for one in asked if not isinstance(one, OutboxError)]:
+            await asyncio.wait(written)
+        return [one if isinstance(one, OutboxError) else _problem(one) for one in asked]
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Take back events that were given up by whoever appended them; returns the ids of those that are gone."""
@@ -116,6 +125,12 @@ class SqliteOutbox(SqliteRecords):
         self._withdrawing.add(task)
         task.add_done_callback(self._withdrawing.discard)
         return await asyncio.shield(task)
+
+    def _append(self, event: NewEvent) -> asyncio.Future[object]:
+        expect_storable(event)
+        if self._reserve.is_used:
+            raise OutboxError("the disk is full: free some space, or name a file on a larger disk in outbox.url")
+        return self._file.write(Append(event, self._replica, self._now()))
 
     def queue(self, owner: str) -> SqliteQueue:
         """What this owner has to deliver."""
@@ -182,6 +197,15 @@ class SqliteOutbox(SqliteRecords):
         before, self._known = self._known, cast("_State", looked.result())
         if before.version not in {None, self._known.version}:
             self._file.wake(None, is_decided=self._known.decisions > before.decisions)
+
+
+def _problem(written: asyncio.Future[object]) -> OutboxError | None:
+    """Why this was not written; raises what is no OutboxError."""
+    try:
+        written.result()
+    except OutboxError as error:
+        return error
+    return None
 
 
 def _seen(saved: asyncio.Future[object]) -> None:

@@ -67,6 +67,24 @@ def killed_while_appending(path: Path, run: str, lines: int) -> list[tuple[int, 
     return [(int(number), event_id) for number, event_id in (line.decode().split() for line in said)]
 
 
+async def test_of_several_that_come_together_each_is_stored_by_itself(outbox: SqliteOutbox) -> None:
+    events = [new("a"), new("b", body=b"\xff"), new("c"), new("a")]
+    problems = await outbox.append_all(events)
+    assert [None if one is None else str(one)[:27] for one in problems] == [
+        None,
+        "an event that is not valid ",
+        None,
+        None,
+    ]
+    assert [event_id for _, event_id in await stored(outbox)] == ["a", "c"]
+    assert await outbox.append_all([]) == []
+
+
+async def test_of_several_none_is_stored_in_an_outbox_that_is_closed(outbox: SqliteOutbox) -> None:
+    await outbox.close()
+    assert [str(one) for one in await outbox.append_all([new("a"), new("b")])] == ["the outbox is closed"] * 2
+
+
 async def test_what_was_acknowledged_survives_kills_in_the_middle_of_appends(path: Path) -> None:
     """Nothing acknowledged is missing, and what was stored beyond it is numbered on, run after run."""
     acknowledged: list[tuple[int, str]] = []
