@@ -285,18 +285,8 @@ def _row(one: Settlement, now: float) -> Sequence[object]:
             return "delivered", attempts, now, now, at, "", "", 0, None, now
         case Postponed(delay=delay, attempts=attempts, refusals=refusals):
             due_at, refused_at = now + min(delay, LONGEST_DELAY), now if one.is_refused else None
-            return (
-                "pending",
-                attempts,
-                due_at,
-                now,
-                None,
-                _text(one.reason),
-                _text(one.words),
-                refusals,
-                refused_at,
-                None,
-            )
+            why = _text(one.reason), _text(one.words)
+            return "pending", attempts, due_at, now, None, *why, refusals, refused_at, None
         case SetAside(at=at, attempts=attempts):
             return "set_aside", attempts, now, now, at, _text(one.reason), _text(one.words), 0, None, now
         case _:
