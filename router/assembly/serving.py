@@ -18,7 +18,8 @@ from router.assembly.keeper_process import keeper
 from router.assembly.opening import new_event_loop, raise_open_files
 from router.assembly.product import Product
 from router.settings.tree import GateSettings, KeeperSettings, Settings
-from router.supervision.nursery import Nursery, Role
+from router.supervision.nurseries import Nurseries
+from router.supervision.nursery import Role
 
 
 def roles() -> Mapping[str, Role]:
@@ -61,14 +62,14 @@ def serve(config: Path, *, is_log_readable: bool | None = None) -> int:
     for tree in (Settings, GateSettings, KeeperSettings):
         tree.model_rebuild()  # what every process would build for itself is built once, in memory that all share
     new_event_loop().close()  # so that its library is loaded once, too
-    nursery = Nursery(roles)  # before any secret was read, as before any thread
+    nurseries = Nurseries(roles)  # before any secret was read, as before any thread
 
     async def served() -> None:
-        await _serve(Product(config, os.environ, nursery, is_log_readable=is_log_readable))
+        await _serve(Product(config, os.environ, nurseries, is_log_readable=is_log_readable))
 
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(served())
     finally:
-        nursery.close()
+        nurseries.close()
     return 0
