@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import math
 import socket
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from router.assembly.channels import Made
 from router.assembly.keeper_half import KeeperHalf
 from router.assembly.member import Send, member
 from router.assembly.observing import MetricsObserver
-from router.assembly.opening import new_event_loop
+from router.assembly.opening import TURNS, new_event_loop
 from router.assembly.scans import Scans
 from router.assembly.tending import Tending
 from router.certificates.keeping import Keeping
@@ -175,4 +176,5 @@ def keeper(descriptors: Sequence[int]) -> int:
     ) -> KeeperWork:
         return KeeperWork(introduction, observing, tending, send, descriptors[1])
 
+    sys.setswitchinterval(TURNS)
     return live("keeper", descriptors[0], member(make), new_event_loop)

@@ -49,7 +49,7 @@ from router.server.sockets import listening_sockets
 from router.settings.loading import Loaded
 from router.supervision import child
 from router.supervision.family import Family, Hooks, Seat
-from router.supervision.nursery import Nursery
+from router.supervision.nurseries import Nurseries
 from router.supervision.sizing import gate_processes, usable_cpus, usable_memory
 from router.telemetry import logs, metrics
 from router.telemetry.forwarding import Replay
@@ -64,14 +64,14 @@ class Product:
     Args:
         config: The configuration file.
         environment: Variables that it may name.
-        nursery: Makes the other processes.
+        nurseries: Make the other processes.
         is_log_readable: The form of the log's lines; None: as standard error asks for.
     """
 
     def __init__(
-        self, config: Path, environment: Mapping[str, str], nursery: Nursery, *, is_log_readable: bool | None
+        self, config: Path, environment: Mapping[str, str], nurseries: Nurseries, *, is_log_readable: bool | None
     ) -> None:
-        self._nursery, self._is_log_readable = nursery, is_log_readable
+        self._nurseries, self._is_log_readable = nurseries, is_log_readable
         self._replica = own_name(environment)
         self._metrics = metrics.create(__version__)
         self._attention = Attention(self._metrics, self._replica)
@@ -156,7 +156,7 @@ class Product:
             await self._bring_up_to_date(seat.role, peer)  # a reload may have come between
 
         return Family(
-            self._nursery,
+            self._nurseries,
             seats,
             Hooks(
                 greet=greet,

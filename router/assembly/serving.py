@@ -7,6 +7,7 @@ it was ready, it ends at once.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 from collections.abc import Mapping
@@ -17,12 +18,21 @@ from router.assembly.in_force import GATE, KEEPER
 from router.assembly.keeper_process import keeper
 from router.assembly.opening import new_event_loop, raise_open_files
 from router.assembly.product import Product
-from router.settings.tree import GateSettings, KeeperSettings, Settings
-from router.supervision.nursery import Nursery, Role
+from router.settings.beforehand import read_beforehand
+from router.supervision.nurseries import Nurseries
+from router.supervision.nursery import Role
+
+
+@functools.cache
+def _begin_once() -> None:
+    """Do what every process would do for itself, in memory that all share that are forked from this one."""
+    read_beforehand()
+    new_event_loop().close()  # so that its library is loaded
 
 
 def roles() -> Mapping[str, Role]:
     """What the other processes can be."""
+    _begin_once()  # for a nursery that is a fresh interpreter
     return {GATE: gate, KEEPER: keeper}
 
 
@@ -58,17 +68,15 @@ def serve(config: Path, *, is_log_readable: bool | None = None) -> int:
         GatecrierError: It could not start.
     """
     raise_open_files()
-    for tree in (Settings, GateSettings, KeeperSettings):
-        tree.model_rebuild()  # what every process would build for itself is built once, in memory that all share
-    new_event_loop().close()  # so that its library is loaded once, too
-    nursery = Nursery(roles)  # before any secret was read, as before any thread
+    _begin_once()
+    nurseries = Nurseries(roles)  # before any secret was read, as before any thread
 
     async def served() -> None:
-        await _serve(Product(config, os.environ, nursery, is_log_readable=is_log_readable))
+        await _serve(Product(config, os.environ, nurseries, is_log_readable=is_log_readable))
 
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(served())
     finally:
-        nursery.close()
+        nurseries.close()
     return 0

@@ -1,7 +1,7 @@
 """The processes of one product: each has a seat, and a seat that falls empty is filled again.
 
 A life, in order:
-(1) The nursery is asked for a child, which inherits a socket to us and what its role needs.
+(1) A nursery is asked for a child, which inherits a socket to us and what its role needs.
 (2) `greet` says what it must know; when that is done, it is ready.
 (3) Its end is the end of that socket, however it ended. While it lives it must answer within `HANGING` seconds that it
     does; else it is killed.
@@ -9,7 +9,7 @@ A life, in order:
 (5) A defect in all this leaves a seat empty for ever: `failure` tells it, and at the start it is final, too.
 
 At the start a refusal in (2) is final: what a process can't use now, it can't use in a second either. Later it is not.
-If the nursery dies, those whom it has borne live on; the next one is made.
+If a nursery dies, those whom it has borne live on (`nurseries`).
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ import contextlib
 import os
 import signal
 import socket
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from router.errors import GatecrierError
 from router.ipc import Peer, PeerError, PeerRefusedError
-from router.supervision.nursery import Nursery
-from router.supervision.orphans import reap
+from router.supervision.nurseries import Nurseries
+from router.supervision.orphans import REAPING, reap
 from router.supervision.restarts import PROVEN, Restarts
 from router.telemetry.logs import logger
 
@@ -37,8 +36,6 @@ GREETING = 30.0
 """Seconds in which a new process must be ready."""
 ASKING, HANGING = 5.0, 20.0
 """Seconds between two questions whether a process lives, and after which one without an answer hangs."""
-REAPING = 1.0
-"""Seconds after which a process whose socket has closed has ended."""
 ALIVE = "alive"
 """The topic of that question; every process answers it."""
 
@@ -85,24 +82,20 @@ class Family:
     """All processes but the supervisor, which this is a part of.
 
     Args:
-        nursery: Makes them.
+        nurseries: Make them.
         seats: Those of all processes.
         hooks: What is left to others.
     """
 
-    def __init__(self, nursery: Nursery, seats: Iterable[Seat], hooks: Hooks) -> None:
-        self._nursery = nursery
+    def __init__(self, nurseries: Nurseries, seats: Iterable[Seat], hooks: Hooks) -> None:
+        self._nurseries = nurseries
         self.seats = tuple(seats)
         self._hooks = hooks
         self._loop = asyncio.get_running_loop()
-        self._ordered: deque[asyncio.Future[int]] = deque()
-        self._nurseries = Restarts()
-        self._nursery_since = self._loop.time()
         self.failure = ""
         """Which seat is not cared for any more, and why; empty while each is."""
         self._lives: list[asyncio.Task[None]] = []
-        self._is_ending = False
-        self._loop.add_reader(self._nursery.socket, self._hear)
+        self._nurseries.start()
 
     def is_ready(self, role: str) -> bool:
         """Whether anybody in this role is ready."""
@@ -130,12 +123,10 @@ class Family:
 
     async def stop(self) -> None:
         """End everybody at once, whatever is in hand."""
-        self._is_ending = True
         for life in self._lives:
             life.cancel()
         await asyncio.gather(*self._lives, return_exceptions=True)
-        self._loop.remove_reader(self._nursery.socket)
-        self._nursery.close()
+        self._nurseries.stop()
 
     async def _keep(self, seat: Seat, first: asyncio.Future[None]) -> None:
         while True:
@@ -158,7 +149,7 @@ class Family:
         ended = asyncio.Event()
         ours, theirs = socket.socketpair()
         with theirs:
-            born = self._order(seat, theirs)
+            born = self._nurseries.order(seat.role, [theirs.fileno(), *self._hooks.inherit(seat)])
         peer = await self._connected(seat, ours, ended)
         proven: asyncio.TimerHandle | None = None
         try:
@@ -198,16 +189,6 @@ class Family:
         if not first.done():
             first.set_exception(error)
 
-    def _order(self, seat: Seat, theirs: socket.socket) -> asyncio.Future[int]:
-        born: asyncio.Future[int] = self._loop.create_future()
-        try:
-            self._nursery.order(seat.role, [theirs.fileno(), *self._hooks.inherit(seat)])
-        except OSError as error:
-            born.set_exception(error)
-        else:
-            self._ordered.append(born)
-        return born
-
     async def _connected(self, seat: Seat, ours: socket.socket, ended: asyncio.Event) -> Peer:
         async def answer(topic: str, body: bytes) -> bytes:
             return await self._hooks.answer(seat, topic, body)
@@ -229,42 +210,6 @@ class Family:
     def _has_proven(self, seat: Seat) -> None:
         seat.restarts.has_proven()
         self._hooks.changed()
-
-    def _hear(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                if (said := self._nursery.hear()) is None:
-                    self._bereaved()
-                    return
-                match said.split():
-                    case ["born", process]:
-                        if not (born := self._ordered.popleft()).done():
-                            born.set_result(int(process))
-                    case ["ended", process, status]:
-                        log.info("process_ended", process=int(process), status=int(status))
-                    case _:
-                        raise RuntimeError(f"the nursery said {said!r}")
-
-    def _bereaved(self) -> None:
-        self._loop.remove_reader(self._nursery.socket)
-        while self._ordered:
-            if not (born := self._ordered.popleft()).done():
-                born.set_exception(ConnectionResetError("the nursery has ended"))
-        wait = self._nurseries.ended(self._loop.time() - self._nursery_since)
-        log.warning("nursery_ended", seconds=wait)
-        self._loop.call_later(wait, self._replace_nursery)
-
-    def _replace_nursery(self) -> None:
-        if self._is_ending:
-            return
-        self._nursery_since = self._loop.time()
-        try:
-            self._nursery.replace()
-        except OSError as error:  # no memory, no more processes: that may pass
-            log.warning("nursery_not_made", problem=str(error))
-            self._loop.call_later(self._nurseries.ended(None), self._replace_nursery)
-            return
-        self._loop.add_reader(self._nursery.socket, self._hear)
 
 
 async def _hangs(peer: Peer) -> None:

@@ -1,19 +1,20 @@
-"""The nursery: a process without threads, forked before any was started, whose children are all our other processes.
+"""A nursery: a process without threads, forked before any was started, whose children are all our other processes.
 
 Forking is safe only where no other thread can hold a lock, and cheap where what is imported is shared. The supervisor
-has threads (its log's, at least), so it does not fork: it asks the nursery, which does nothing else.
+has threads (its log's, at least), so it does not fork: it asks a nursery, which does nothing else.
 
 Rules:
-(1) The nursery is made by fork while the process has one thread and no event loop. What was imported by then is frozen
-    (`gc.freeze`), so that collections of the children leave its pages shared; garbage goes before, else it would stay.
-(2) If the nursery dies, its children live on, and the next one is a fresh interpreter that imports the same again: by
-    then there are threads.
+(1) The first nursery is made by fork while the process has one thread and no event loop. What was imported by then is
+    frozen (`gc.freeze`), so that collections of the children leave its pages shared; garbage goes before, else it would
+    stay.
+(2) A nursery bears other nurseries, too (`SPARE`): one that waits, and has imported everything when it is needed.
+    If a nursery dies, its children live on.
 (3) Order and answer are one datagram each: the role and the descriptors that the child inherits; its process id.
     How a child ended is told in the same way.
 (4) A child has nothing of the nursery but its descriptors. It does its role and ends with what that returns, without
     coming back. Like the nursery it ignores SIGTERM, SIGINT and SIGHUP: who leaves when is the supervisor's business,
     also where a terminal sends Ctrl-C to all.
-(5) The nursery ends when the supervisor's end of its socket is closed, as it is when the supervisor dies; each child
+(5) A nursery ends when the supervisor's end of its socket is closed, as it is when the supervisor dies; each child
     has a socket to the supervisor for the same purpose.
 """
 
@@ -30,13 +31,13 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import NoReturn, TypeAlias
 
-from router.supervision.orphans import adopt_orphans, reap
-
 Role: TypeAlias = Callable[[Sequence[int]], int]
 """What a child does with the descriptors it inherits; returns its exit code."""
 Roles: TypeAlias = Callable[[], Mapping[str, Role]]
 """Gives the roles by name; importable, since a new nursery finds it by `module:name`."""
 
+SPARE = "nursery"
+"""The role of a nursery that another one bears."""
 _DESCRIPTORS = 16
 _LONGEST = 256
 _FAILED = 70
@@ -44,39 +45,17 @@ _FAILED = 70
 
 
 class Nursery:
-    """The supervisor's end: asks for children, hears of their ends.
+    """The supervisor's end of one: asks for children, hears of their ends.
 
     Args:
-        roles: What children there can be.
+        connection: The socket to it.
+        process: Its process id, where that is known.
     """
 
-    def __init__(self, roles: Roles) -> None:
-        """Fork the first nursery. To be called before any thread or event loop is started."""
-        self._roles = roles
-        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        adopt_orphans()
-        gc.collect()
-        gc.freeze()
-        self.process = os.fork()
-        if self.process == 0:
-            self.socket.close()
-            _nurse(theirs, roles())  # does not return
-        theirs.close()
-        self.socket.setblocking(False)
-
-    def replace(self) -> None:
-        """Make the next nursery, since this one has died; with threads about it can only be a new interpreter."""
-        self.socket.close()
-        reap()
-        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        theirs.set_inheritable(True)
-        code = "import sys; from router.supervision.nursery import begin; begin(sys.argv[1], int(sys.argv[2]))"
-        name = f"{self._roles.__module__}:{self._roles.__qualname__}"
-        self.process = os.posix_spawn(
-            sys.executable, [sys.executable, "-c", code, name, str(theirs.fileno())], os.environ
-        )
-        theirs.close()
-        self.socket.setblocking(False)
+    def __init__(self, connection: socket.socket, process: int | None = None) -> None:
+        connection.setblocking(False)
+        self.socket = connection
+        self.process = process
 
     def order(self, role: str, descriptors: Sequence[int]) -> None:
         """Ask for a child; it is born some time later (`hear`), in the order in which they were ordered.
@@ -103,8 +82,45 @@ class Nursery:
         self.socket.close()
 
 
+def pair() -> tuple[socket.socket, socket.socket]:
+    """The supervisor's end and a nursery's."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def forked(roles: Roles) -> Nursery:
+    """The first nursery. To be called before any thread or event loop is started."""
+    ours, theirs = pair()
+    gc.collect()
+    gc.freeze()
+    process = os.fork()
+    if process == 0:
+        ours.close()
+        _nurse(theirs, roles())  # does not return
+    theirs.close()
+    return Nursery(ours, process)
+
+
+def spawned(roles: Roles) -> Nursery:
+    """A nursery that is a fresh interpreter and imports everything again: all that can be made with threads about.
+
+    Raises:
+        OSError: No memory, or no more processes.
+    """
+    ours, theirs = pair()
+    with theirs:
+        theirs.set_inheritable(True)
+        code = "import sys; from router.supervision.nursery import begin; begin(sys.argv[1], int(sys.argv[2]))"
+        name = f"{roles.__module__}:{roles.__qualname__}"
+        command = [sys.executable, "-c", code, name, str(theirs.fileno())]
+        try:
+            return Nursery(ours, os.posix_spawn(sys.executable, command, os.environ))
+        except OSError:
+            ours.close()
+            raise
+
+
 def begin(name: str, descriptor: int) -> NoReturn:
-    """Be the nursery of a running supervisor, in a new interpreter."""
+    """Be a nursery of a running supervisor, in a new interpreter."""
     module, _, attribute = name.partition(":")
     __import__(module)
     roles: Mapping[str, Role] = getattr(sys.modules[module], attribute)()
@@ -113,13 +129,25 @@ def begin(name: str, descriptor: int) -> NoReturn:
 
 
 def _nurse(orders: socket.socket, roles: Mapping[str, Role]) -> NoReturn:
-    """Fork children until nobody can order any more."""
+    """Be a nursery; and each child that is to be one goes on here, however many there were before it."""
+    code = _FAILED
+    try:
+        _leave_signals_to_the_supervisor()
+        following: socket.socket | None = orders
+        while following is not None:
+            following = _attend(following, roles)
+        code = 0
+    finally:
+        os._exit(code)  # whatever happened: nothing of the supervisor may run on in here
+
+
+def _attend(orders: socket.socket, roles: Mapping[str, Role]) -> socket.socket | None:
+    """Fork children until nobody can order any more; or, in a child that is a nursery, gives who orders there."""
     ends, end_of_one = os.pipe()
     for descriptor in (ends, end_of_one):
         os.set_blocking(descriptor, False)
     signal.signal(signal.SIGCHLD, _wake)
     signal.set_wakeup_fd(end_of_one, warn_on_full_buffer=False)
-    _leave_signals_to_the_supervisor()
     ready = select.poll()
     ready.register(orders, select.POLLIN)
     ready.register(ends, select.POLLIN)
@@ -133,27 +161,30 @@ def _nurse(orders: socket.socket, roles: Mapping[str, Role]) -> NoReturn:
                 said, descriptors, _, _ = socket.recv_fds(orders, _LONGEST, _DESCRIPTORS)
                 if not said:
                     break
-                _bear(orders, (ends, end_of_one), roles[said.decode()], descriptors)
+                if (child := os.fork()) == 0:
+                    return _be(said.decode(), descriptors, roles, (orders.detach(), ends, end_of_one))
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                orders.send(f"born {child}".encode())
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody is told of ends any more, and nothing may interrupt this one
-    os._exit(0)
+    return None
 
 
-def _bear(orders: socket.socket, pipe: Sequence[int], role: Role, descriptors: Sequence[int]) -> None:
-    child = os.fork()
-    if child == 0:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        orders.close()
-        for descriptor in pipe:
-            os.close(descriptor)
-        code = _FAILED
-        try:
-            code = role(descriptors)
-        finally:
-            os._exit(code)  # whatever happened: nothing of the nursery may run on in a child
-    for descriptor in descriptors:
+def _be(
+    name: str, descriptors: Sequence[int], roles: Mapping[str, Role], of_the_nursery: Sequence[int]
+) -> socket.socket:
+    """Be what was ordered, in the child; comes back only in one that is a nursery, with who orders there."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for descriptor in of_the_nursery:
         os.close(descriptor)
-    orders.send(f"born {child}".encode())
+    if name == SPARE:
+        return socket.socket(fileno=descriptors[0])
+    code = _FAILED
+    try:
+        code = roles[name](descriptors)
+    finally:
+        os._exit(code)  # whatever happened: nothing of the nursery may run on in a child
 
 
 def _leave_signals_to_the_supervisor() -> None:

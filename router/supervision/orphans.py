@@ -11,6 +11,8 @@ import ctypes
 import os
 import sys
 
+REAPING = 1.0
+"""Seconds after which a process whose socket has closed has ended."""
 _PR_SET_CHILD_SUBREAPER = 36
 
 

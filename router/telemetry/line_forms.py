@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 
 import orjson
-import structlog
 
 from router.telemetry.line_values import as_text, bounded, failure, traceback_text
+from router.telemetry.structured import structlog
 from router.text import escape_in_json, one_line
 
 LINE_LIMIT = 16 * 1024

@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
-import structlog
 
 from router.telemetry.line_forms import Columns, Form, as_json, dumped, unfailing
 from router.telemetry.line_queue import PATIENCE, LineQueue
 from router.telemetry.line_values import REDACTED, bounded
+from router.telemetry.structured import structlog
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, WrappedLogger

@@ -32,20 +32,53 @@ def test_a_process_that_was_killed_is_replaced_and_the_others_are_left_alone() -
     """A crash on one side is not felt on the other; who comes next is told the same."""
     found = played(stage.one_is_killed)
 
-    (killed, killed_knew), other = found["before"]
+    (killed, *killed_knew), other = found["before"]
     assert found["after"][0][0] != killed
-    assert found["after"][0][1] == killed_knew == "hello 0"
+    assert found["after"][0][1:] == killed_knew
+    assert killed_knew[-1] == "hello 0"
     assert found["after"][1] == other
 
 
-def test_when_the_nursery_dies_its_children_live_on_and_others_can_be_born() -> None:
-    """It is a process like the others: anybody may kill it."""
+def test_when_the_nursery_dies_its_children_live_on_and_the_spare_bears_others() -> None:
+    """Anybody may kill it, too, and to import everything again takes seconds on a busy machine."""
     found = played(stage.the_nursery_is_killed)
 
     assert found["meanwhile"] == found["before"]
     assert found["after"][0] == found["before"][0]
     assert found["after"][1][0] != found["before"][1][0]
-    assert found["after"][1][1] == "hello 1"
+    assert found["after"][1][-1] == "hello 1"
+    assert len({*found["nurseries"]}) == 1
+    assert len({*found["spares"]}) == 2
+
+
+def test_a_spare_of_a_spare_is_like_the_first() -> None:
+    """One on the stack of the other would end at a limit some day."""
+    assert len({*played(stage.spares_follow_each_other)}) == 1
+
+
+def test_a_spare_that_was_killed_is_replaced() -> None:
+    """Nobody but the nursery would miss it, until it is needed."""
+    found = played(stage.the_spare_is_killed)
+
+    assert found["before"] == found["after"]
+    assert len({*found["at work"]}) == 1
+    assert len({*found["spares"]}) == 2
+
+
+def test_when_both_nurseries_die_everything_is_imported_anew() -> None:
+    """Late is better than never."""
+    found = played(stage.both_are_killed)
+
+    assert found["after"][0] == found["before"][0]
+    assert found["after"][1][-1] == "hello 1"
+    assert len({*found["spares"]}) == 2
+
+
+def test_whoever_is_killed_at_any_moment_all_are_there_again() -> None:
+    """Also somebody who is just being born, or an order that nobody answers."""
+    found = played(stage.anybody_is_killed)
+
+    assert found == {"knew": ["hello 0", "hello 1"], "descends": [True] * 4}
 
 
 def test_a_process_that_hangs_is_replaced() -> None:

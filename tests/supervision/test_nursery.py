@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LEFT = """
 import gc, weakref
-from router.supervision.nursery import Nursery
+from router.supervision.nursery import forked
 
 class Cycle: pass
 
@@ -18,7 +18,7 @@ garbage = Cycle()
 garbage.itself = garbage
 is_there = weakref.ref(garbage)
 del garbage
-nursery = Nursery(dict)
+nursery = forked(dict)
 print(is_there() is not None)
 nursery.close()
 """
