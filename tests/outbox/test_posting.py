@@ -176,6 +176,59 @@ async def test_only_what_can_not_be_stored_fails(of: Posting) -> None:
             await known(second)
 
 
+@pytest.mark.parametrize(
+    "error", [OutboxError("the disk is full"), RuntimeError("injected")], ids=["said", "a mistake"]
+)
+async def test_what_fails_about_one_event_is_told_of_that_one_alone(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """What is durable must not be told as if it was not: it would be refused, and told twice."""
+
+    async def append(one: NewEvent) -> Number:
+        if one.id == "b":
+            raise error
+        return Number("r", 1)
+
+    async with a_place() as place:
+        monkeypatch.setattr(place.kept, "append", append)
+        first, second, third = await told(place.intake.post, event("a"), event("b"), event("c"))
+
+        assert (first, third) == (None, None)
+        with pytest.raises(OutboxError):
+            await known(second)
+
+
+async def test_what_can_not_be_sent_fails_whoever_posts_it_and_nobody_else() -> None:
+    async with a_place() as place:
+        place.kept.may_go_on.set()
+        telling = asyncio.ensure_future(told(place.intake.post, event("a"), event("b")))
+        await asyncio.sleep(0)
+        with pytest.raises(UnicodeEncodeError):
+            place.intake.post(event("\ud800"), lambda _: None)
+
+        assert await telling == [None, None]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_who_fails_when_he_is_told_keeps_nobody_from_being_told(
+    monkeypatch: pytest.MonkeyPatch,
+    is_late: bool,  # noqa: FBT001 - a case
+) -> None:
+    """The others are requests that wait for their answers."""
+
+    def broken(_: Later | None) -> None:
+        raise RuntimeError("injected")
+
+    within(0.0 if is_late else 1000.0, monkeypatch)
+    async with a_place() as place:
+        if not is_late:
+            place.kept.may_go_on.set()
+        place.intake.post(event("a"), broken)
+        found = await told(place.intake.post, event("b"))
+
+        assert [one is None for one in found] == [not is_late]
+
+
 @both
 async def test_what_fails_late_fails_whoever_waits(of: Posting, monkeypatch: pytest.MonkeyPatch) -> None:
     within(0.0, monkeypatch)
