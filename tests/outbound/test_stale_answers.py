@@ -14,6 +14,7 @@ from router.outbound.addresses import AddressGuard
 from router.outbound.exchanging import Exchanges
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
+from tests.patience import PATIENCE
 from tests.simulators.sinks import answer
 
 Ask = Callable[[aiohttp.ClientSession, str], Awaitable[int]]
@@ -66,7 +67,7 @@ async def until_heard(session: aiohttp.ClientSession) -> None:
     """Wait until what was said on the kept connection has come."""
     connector = session.connector
     assert isinstance(connector, aiohttp.TCPConnector)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not any(one.should_close for kept in connector._conns.values() for one, _ in kept):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.001)
 

@@ -18,9 +18,7 @@ from router.ipc import Line, Peer
 from router.outbox import NewEvent, Number, posting, remote
 from router.outbox.posting import Later, Post
 from router.outbox.remote import RemoteIntake, answers
-
-PATIENCE = 10.0
-"""Seconds after which something that should happen will not: no claim of any test."""
+from tests.patience import PATIENCE
 
 
 @dataclass

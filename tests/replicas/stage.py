@@ -19,6 +19,7 @@ from router.replicas.handing_over import HandingOver
 from router.replicas.identity import Identity, identity
 from router.server.certificates import self_signed
 from router.telemetry.causes import Cause
+from tests.patience import PATIENCE
 from tests.server.stage import Facts
 
 NOW = dt.datetime.now(dt.UTC)
@@ -53,7 +54,7 @@ class Troubles:
 
     async def until(self, cause: Cause | None) -> None:
         """Wait until this is all that is wrong."""
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE):
             while set(self.now) != ({cause} if cause is not None else set()):
                 self.changed.clear()
                 await self.changed.wait()
