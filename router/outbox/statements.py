@@ -1,6 +1,6 @@
 """What is written to the SQLite outbox, in as few statements as there can be.
 
-Many rows are one statement: inserts name all their values, updates and selections take a list as one JSON text
+Many rows are one statement: inserts and settlements name all their values, selections take a list as one JSON text
 (SQLite, "JSON Functions": json_each).
 
 Invariant: nothing is remembered from one transaction to the next. The last number is read inside each, so that one
@@ -90,10 +90,7 @@ def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[
     appends = [one for one in asked if isinstance(one, Append) and one.event.id not in dropped]
     numbers = _append(connection, appends) if appends else {}
     if settled := [one for one in asked if isinstance(one, Settle) and one.settlements]:
-        rows = _as_json(connection, settled)
-        connection.execute(_SETTLE, (rows,))
-        if any(_receipt(one) for operation in settled for one in operation.settlements):
-            receipts.keep(connection, rows)
+        _settle(connection, settled)
     results: list[object] = []
     for operation in asked:
         match operation:
@@ -194,13 +191,30 @@ def _deliveries(sequence: int, append: Append) -> list[object]:
     return values
 
 
+def _settle(connection: sqlite3.Connection, settled: Sequence[Settle]) -> None:
+    values, kept = list[object](), list[Sequence[object]]()
+    for operation in settled:
+        for one, held in zip(operation.settlements, operation.sequences, strict=True):
+            sequence = _sequence(connection, one.event_id) if held is None else held
+            attempt = None if one.attempt is None else orjson.dumps(as_values(one.attempt)).decode()
+            values += (one.destination, sequence, *_row(one, operation.now), attempt)
+            if (receipt := _receipt(one)) is not None:
+                kept.append((one.destination, sequence, receipt))
+    _execute(connection, _SETTLE, _SETTLED.count(",") + 1, values)
+    if kept:
+        receipts.keep(connection, kept)
+
+
 def _insert(connection: sqlite3.Connection, table: str, values: Sequence[object]) -> None:
-    columns = table.count(",") + 1
+    _execute(connection, f"INSERT INTO {table} VALUES {{}}", table.count(",") + 1, values)  # noqa: S608 - of our own
+
+
+def _execute(connection: sqlite3.Connection, statement: str, columns: int, values: Sequence[object]) -> None:
+    """Execute a statement with rows of so many values in it, as often as there are more than `ROWS`."""
     row = f"({','.join('?' * columns)})"
     for start in range(0, len(values), ROWS * columns):
         chunk = values[start : start + ROWS * columns]
-        rows = ",".join([row] * (len(chunk) // columns))
-        connection.execute(f"INSERT INTO {table} VALUES {rows}", chunk)  # noqa: S608 - names and marks of our own
+        connection.execute(statement.format(",".join([row] * (len(chunk) // columns))), chunk)
 
 
 _EVENTS = "events (sequence, key, appended_at, body, replica, incident_routes)"
@@ -227,7 +241,12 @@ _WITHDRAWABLE = """
     )
 """
 
+_SETTLED = (
+    "destination, sequence, state, attempts, due_at, tried_at, settled_at, reason, words, refusals, refused_at,"
+    " kept_since, attempt"
+)
 _SETTLE = f"""
+    WITH new ({_SETTLED}) AS (VALUES {{}})
     UPDATE deliveries SET
         state = new.state, attempts = new.attempts, due_at = new.due_at,
         first_attempt_at = coalesce(deliveries.first_attempt_at, new.tried_at), settled_at = new.settled_at,
@@ -235,16 +254,11 @@ _SETTLE = f"""
         kept_since = new.kept_since,
         tried = CASE
             WHEN new.attempt IS NULL THEN tried
+            WHEN tried = '[]' THEN '[' || new.attempt || ']'
             WHEN json_array_length(tried) < {KEPT} THEN json_insert(tried, '$[#]', json(new.attempt))
             ELSE json_insert(json_remove(tried, '$[1]'), '$[#]', json(new.attempt))
         END
-    FROM (
-        SELECT value ->> 0 AS destination, value ->> 1 AS sequence, value ->> 2 AS state, value ->> 3 AS attempts,
-            value ->> 4 AS due_at, value ->> 5 AS tried_at, value ->> 6 AS settled_at, value ->> 7 AS reason,
-            value ->> 8 AS words, value ->> 9 AS refusals, value ->> 10 AS refused_at, value ->> 11 AS kept_since,
-            value ->> 12 AS attempt
-        FROM json_each(?)
-    ) AS new
+    FROM new
     WHERE deliveries.destination = new.destination AND deliveries.sequence = new.sequence
         AND deliveries.state = 'pending'
 """  # noqa: S608 - a number of our own
@@ -252,16 +266,6 @@ _SETTLE = f"""
 
 def _text(reason: str) -> str:
     return reason.replace("\0", "\ufffd")  # SQLite ends a text from JSON at its first NUL
-
-
-def _as_json(connection: sqlite3.Connection, settled: Sequence[Settle]) -> str:
-    rows: list[Sequence[object]] = []
-    for operation in settled:
-        for one, held in zip(operation.settlements, operation.sequences, strict=True):
-            sequence = _sequence(connection, one.event_id) if held is None else held
-            attempt = None if one.attempt is None else as_values(one.attempt)
-            rows.append((one.destination, sequence, *_row(one, operation.now), attempt, _receipt(one)))
-    return orjson.dumps(rows).decode()
 
 
 def _sequence(connection: sqlite3.Connection, event_id: str) -> int | None:
