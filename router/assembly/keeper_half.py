@@ -31,7 +31,7 @@ from router.errors import OutboxError, ReplicaError
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
 from router.object_events.publishing import ObjectEvents
-from router.outbox import Intake, grants
+from router.outbox import BatchIntake, grants
 from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox
 from router.policy import Enforcement
@@ -115,7 +115,7 @@ class KeeperHalf:
         return self._cluster
 
     @property
-    def intake(self) -> Intake:
+    def intake(self) -> BatchIntake:
         """Where events come in."""
         return self._intake
 

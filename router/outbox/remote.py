@@ -23,11 +23,8 @@ import msgspec
 from router.errors import OutboxError
 from router.ipc import Line, PeerError, PeerGoneError, PeerRefusedError
 from router.outbox.posting import MOMENT, Later, Told
-from router.outbox.protocol import Intake, NewEvent, Number
+from router.outbox.protocol import BatchIntake, NewEvent, Number
 from router.telemetry.going_on import nothing, or_else
-from router.telemetry.logs import logger
-
-log = logger()
 
 APPEND, APPEND_ALL, WITHDRAW = "append", "append_all", "withdraw"
 """Topics of the questions."""
@@ -134,31 +131,17 @@ class _Sent:
             one.tell(None if problem is None else partial(self._failed, one.event, problem))
 
 
-def answers(intake: Intake) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:
+def answers(intake: BatchIntake) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:
     """What the process that has the outbox answers, by topic; raises OutboxError."""
 
     async def append(body: bytes) -> bytes:
         return _pack(await intake.append(_event(body)))
 
     async def append_all(body: bytes) -> bytes:
-        stored = await asyncio.gather(*map(intake.append, _events(body)), return_exceptions=True)
-        return _pack([_problem(one) for one in stored])
+        problems = await intake.append_all(_events(body))
+        return _pack(["" if one is None else str(one) or type(one).__name__ for one in problems])
 
     async def withdraw(body: bytes) -> bytes:
         return _pack(await intake.withdraw(_ids(body)))
 
     return {APPEND: append, APPEND_ALL: append_all, WITHDRAW: withdraw}
-
-
-def _problem(stored: object) -> str:
-    """Why an event is not durable; empty where it is."""
-    match stored:
-        case OutboxError():
-            return str(stored) or type(stored).__name__
-        case Exception():
-            log.error("event_not_appended", exc_info=stored)
-            return "a defect; the log has it"
-        case BaseException():
-            raise stored
-        case _:
-            return ""

@@ -31,13 +31,16 @@ from router.outbox.replacing import Replacing, made_usable
 from router.outbox.reserve import Reserve
 from router.outbox.statements import Append, Change, Withdraw
 from router.outbox.storable import expect_storable
+from router.telemetry.logs import logger
+
+log = logger()
 
 LOOK = 1.0
 """Seconds between two looks for what other processes have changed, and for claims that have expired."""
 
 
 class SqliteOutbox(SqliteRecords):
-    """Implements `Intake` and `Records` of `router.outbox.protocol`, and has a `Queue` for every owner."""
+    """Implements `BatchIntake` and `Records` of `router.outbox.protocol`, and has a `Queue` for every owner."""
 
     def __init__(
         self,
@@ -103,10 +106,19 @@ class SqliteOutbox(SqliteRecords):
 
     async def append(self, event: NewEvent) -> Number:
         """Store an event and its deliveries; returns its number once it is durable."""
-        expect_storable(event)
-        if self._reserve.is_used:
-            raise OutboxError("the disk is full: free some space, or name a file on a larger disk in outbox.url")
-        return cast("Number", await self._file.write(Append(event, self._replica, self._now())))
+        return cast("Number", await self._append(event))
+
+    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
+        """Store each of these; returns why one is not stored."""
+        asked: list[asyncio.Future[object] | OutboxError] = []
+        for event in events:
+            try:
+                asked.append(self._append(event))
+            except Exception as error:  # noqa: BLE001 - those beside it are stored, and must not be told as if not
+                asked.append(_said(error))
+        if written := [one for one in asked if not isinstance(one, OutboxError)]:
+            await asyncio.wait(written)
+        return [one if isinstance(one, OutboxError) else _problem(one) for one in asked]
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Take back events that were given up by whoever appended them; returns the ids of those that are gone."""
@@ -115,6 +127,12 @@ class SqliteOutbox(SqliteRecords):
         self._withdrawing.add(task)
         task.add_done_callback(self._withdrawing.discard)
         return await asyncio.shield(task)
+
+    def _append(self, event: NewEvent) -> asyncio.Future[object]:
+        expect_storable(event)
+        if self._reserve.is_used:
+            raise OutboxError("the disk is full: free some space, or name a file on a larger disk in outbox.url")
+        return self._file.write(Append(event, self._replica, self._now()))
 
     def queue(self, owner: str) -> SqliteQueue:
         """What this owner has to deliver."""
@@ -181,6 +199,23 @@ class SqliteOutbox(SqliteRecords):
         before, self._version = self._version, looked.result()
         if before not in {None, self._version}:
             self._file.wake(None, is_decided=True)
+
+
+def _problem(written: asyncio.Future[object]) -> OutboxError | None:
+    """Why this was not written."""
+    try:
+        written.result()
+    except Exception as error:  # noqa: BLE001 - it concerns this one event alone
+        return _said(error)
+    return None
+
+
+def _said(error: Exception) -> OutboxError:
+    """Why an event is not stored; a mistake of ours stands in the log."""
+    if isinstance(error, OutboxError):
+        return error
+    log.error("event_not_appended", exc_info=error)
+    return OutboxError("a defect; the log has it")
 
 
 def _seen(saved: asyncio.Future[object]) -> None:

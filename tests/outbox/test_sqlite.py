@@ -17,6 +17,7 @@ from router.outbox import (
     LEASE,
     Accepted,
     DeliveryState,
+    NewEvent,
     Number,
     Selection,
     SetAside,
@@ -24,6 +25,7 @@ from router.outbox import (
     changes,
     claiming,
     records,
+    sqlite,
 )
 from router.outbox.changes import FORGET_ROWS
 from router.outbox.claiming import CLAIM_LIMIT
@@ -64,6 +66,40 @@ def killed_while_appending(path: Path, run: str, lines: int) -> list[tuple[int, 
         process.kill()
         said += process.stdout.readlines()
     return [(int(number), event_id) for number, event_id in (line.decode().split() for line in said)]
+
+
+async def test_of_several_that_come_together_each_is_stored_by_itself(outbox: SqliteOutbox) -> None:
+    events = [new("a"), new("b", body=b"\xff"), new("c"), new("a")]
+    problems = await outbox.append_all(events)
+    assert [None if one is None else str(one)[:27] for one in problems] == [
+        None,
+        "an event that is not valid ",
+        None,
+        None,
+    ]
+    assert [event_id for _, event_id in await stored(outbox)] == ["a", "c"]
+    assert await outbox.append_all([]) == []
+
+
+async def test_a_mistake_about_one_of_several_is_told_of_that_one_alone(
+    outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is durable must not be told as if it was not: it would be refused, and told twice."""
+
+    def mistaken(event: NewEvent) -> None:
+        if event.id == "b":
+            raise RuntimeError("injected")
+
+    monkeypatch.setattr(sqlite, "expect_storable", mistaken)
+    problems = await outbox.append_all([new("a"), new("b"), new("c")])
+
+    assert [str(one or "") for one in problems] == ["", "a defect; the log has it", ""]
+    assert [event_id for _, event_id in await stored(outbox)] == ["a", "c"]
+
+
+async def test_of_several_none_is_stored_in_an_outbox_that_is_closed(outbox: SqliteOutbox) -> None:
+    await outbox.close()
+    assert [str(one) for one in await outbox.append_all([new("a"), new("b")])] == ["the outbox is closed"] * 2
 
 
 async def test_what_was_acknowledged_survives_kills_in_the_middle_of_appends(path: Path) -> None:
