@@ -70,12 +70,12 @@ class Settle:
 class Change:
     """Anything rarer; the result is what the function returns."""
 
-    apply: Callable[[sqlite3.Connection], int]
+    apply: Callable[[sqlite3.Connection], object]
     due: Collection[str] | None = ()
     """Destinations of deliveries that may be due afterwards and were not before, known when it has been written; None
     where it is not known which."""
     is_decided: bool = False
-    """Whether a person has decided it."""
+    """Whether a person has decided it; that is counted in the file, so that its owner hears of it, too."""
 
 
 Asked: TypeAlias = Append | Withdraw | Settle | Change
@@ -84,7 +84,7 @@ Asked: TypeAlias = Append | Withdraw | Settle | Change
 def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[object]:
     """Write a batch inside a transaction; a result for each, in order.
 
-    It is a number for an event, the ids that are gone for a withdrawal, a count for a change, nothing for settlements.
+    It is a number for an event, the ids that are gone for a withdrawal, what a change returns, nothing for settlements.
     """
     dropped, gone = _withdraw(connection, asked)
     appends = [one for one in asked if isinstance(one, Append) and one.event.id not in dropped]
@@ -101,8 +101,10 @@ def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[
                 results.append(gone & frozenset(ids))
             case Settle():
                 results.append(None)
-            case Change(apply=apply):
+            case Change(apply=apply, is_decided=is_decided):
                 results.append(apply(connection))
+                if is_decided and results[-1]:  # who names what there is not has decided nothing
+                    connection.execute("UPDATE decisions SET count = count + 1")
             case _:
                 assert_never(operation)
     return results
@@ -283,18 +285,8 @@ def _row(one: Settlement, now: float) -> Sequence[object]:
             return "delivered", attempts, now, now, at, "", "", 0, None, now
         case Postponed(delay=delay, attempts=attempts, refusals=refusals):
             due_at, refused_at = now + min(delay, LONGEST_DELAY), now if one.is_refused else None
-            return (
-                "pending",
-                attempts,
-                due_at,
-                now,
-                None,
-                _text(one.reason),
-                _text(one.words),
-                refusals,
-                refused_at,
-                None,
-            )
+            why = _text(one.reason), _text(one.words)
+            return "pending", attempts, due_at, now, None, *why, refusals, refused_at, None
         case SetAside(at=at, attempts=attempts):
             return "set_aside", attempts, now, now, at, _text(one.reason), _text(one.words), 0, None, now
         case _:
