@@ -267,7 +267,7 @@ _SETTLE = f"""
 
 
 def _text(reason: str) -> str:
-    return reason.replace("\0", "\ufffd")  # SQLite ends a text from JSON at its first NUL
+    return reason.replace("\0", "\ufffd")  # SQLite writes a text as JSON up to its first NUL
 
 
 def _sequence(connection: sqlite3.Connection, event_id: str) -> int | None:
