@@ -114,13 +114,14 @@ class Lane:
 
     async def stop(self, patience: float) -> None:
         """Let attempts that are under way end, for so many seconds at most, and give the rest back."""
+        end = asyncio.get_running_loop().time() + patience
         if self._news.are_coming:
             await asyncio.sleep(min(2 * GATHER, patience))  # what was gathered last is under way by then
         self._is_stopping = True
         self._news.tell()
         self._idle.call()
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout_at(end):
                 await asyncio.wait([*self._feeder, *self._slots])  # gather would end with the first that has failed
                 await self._settling.until_idle()
         except TimeoutError:

@@ -9,6 +9,8 @@ Rules:
    how often an answer may be announced before it comes (1xx; RFC 9110, clause 15.2): the client reads these in one
    turn of the loop, and would keep as many as it is sent.
 4. No redirect is followed unless who sends does it by hand.
+5. A kept connection on which something has come that nobody asked for is used no more: the client would take it for
+   the answer to the next request, and each answer that follows for that to the request after it.
 """
 
 from __future__ import annotations
@@ -39,9 +41,13 @@ class TooManyInterimError(aiohttp.ClientPayloadError):
 
 
 class _Handler(ResponseHandler):
-    """Ends a connection by which too many answers of 1xx come in a row."""
+    """Ends a connection by which too many answers of 1xx come in a row, or one that nobody asked for."""
 
     _interim = 0
+
+    def is_connected(self) -> bool:
+        """Whether it can be used again; the connector asks before it gives out a connection that was kept."""
+        return super().is_connected() and not self.should_close
 
     def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
         """Take an answer's head."""

@@ -6,6 +6,8 @@ Rules:
     again.
 (2) What is posted within one turn of the loop is one question, up to `TOGETHER` bytes, and has one answer: what became
     of each. It is asked once; where there is no answer, whoever waits asks again as (1) says.
+(3) Events that are sent together have nothing to do with one another: a mistake of ours about one of them, or in
+    whoever is told of it, changes nothing for the others.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ import msgspec
 
 from router.errors import OutboxError
 from router.ipc import Line, PeerError, PeerGoneError, PeerRefusedError
-from router.outbox.posting import MOMENT, Told
+from router.outbox.posting import MOMENT, Later, Told
 from router.outbox.protocol import BatchIntake, NewEvent, Number
+from router.telemetry.going_on import nothing, or_else
 
 APPEND, APPEND_ALL, WITHDRAW = "append", "append_all", "withdraw"
 """Topics of the questions."""
@@ -38,7 +41,11 @@ _problems = msgspec.msgpack.Decoder(list[str]).decode
 
 class _Posted(NamedTuple):
     event: NewEvent
+    packed: msgspec.Raw
     told: Told
+
+    def tell(self, later: Later | None) -> None:
+        or_else(partial(self.told, later), nothing, "posted_not_told", event_id=self.event.id)  # (3)
 
 
 class RemoteIntake:
@@ -59,9 +66,10 @@ class RemoteIntake:
 
     def post(self, event: NewEvent, told: Told) -> None:
         """Store an event together with others; `told` is told as `router.outbox.posting` says."""
+        packed = msgspec.Raw(_pack(event))  # here, where what can't be packed fails whoever posts it: (3)
         if not self._posted:
             asyncio.get_running_loop().call_soon(self._send)
-        self._posted.append(_Posted(event, told))
+        self._posted.append(_Posted(event, packed, told))
         self._size += len(event.body)
         if self._size > TOGETHER:
             asyncio.get_running_loop().call_soon(self._send, self._taken())
@@ -89,14 +97,14 @@ class _Sent:
         self._append = append
         self._late: Sequence[asyncio.Future[PeerError | None]] = ()
         self._timer = asyncio.get_running_loop().call_later(MOMENT, self._is_late)
-        if not line.put(APPEND_ALL, _pack([one.event for one in posted]), self._answered):
+        if not line.put(APPEND_ALL, _pack([one.packed for one in posted]), self._answered):
             self._answered(PeerGoneError("it was not asked"))
 
     def _is_late(self) -> None:
         loop = asyncio.get_running_loop()
         self._late = [loop.create_future() for _ in self._posted]
         for one, future in zip(self._posted, self._late, strict=True):
-            one.told(partial(self._waited, one.event, future))
+            one.tell(partial(self._waited, one.event, future))
 
     async def _waited(self, event: NewEvent, future: asyncio.Future[PeerError | None]) -> None:
         if (problem := await future) is not None:
@@ -120,7 +128,7 @@ class _Sent:
                     future.set_result(problem)
             return
         for one, problem in zip(self._posted, problems, strict=True):
-            one.told(None if problem is None else partial(self._failed, one.event, problem))
+            one.tell(None if problem is None else partial(self._failed, one.event, problem))
 
 
 def answers(intake: BatchIntake) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:

@@ -32,6 +32,9 @@ from router.outbox.replacing import Replacing, made_usable
 from router.outbox.reserve import Reserve
 from router.outbox.statements import Append, Change, Withdraw
 from router.outbox.storable import expect_storable
+from router.telemetry.logs import logger
+
+log = logger()
 
 LOOK = 1.0
 """Seconds between two looks for what other processes have changed, and for claims that have expired."""
@@ -112,8 +115,8 @@ class SqliteOutbox(SqliteRecords):
         for event in events:
             try:
                 asked.append(self._append(event))
-            except OutboxError as error:
-                asked.append(error)
+            except Exception as error:  # noqa: BLE001 - those beside it are stored, and must not be told as if not
+                asked.append(_said(error))
         if written := [one for one in asked if not isinstance(one, OutboxError)]:
             await asyncio.wait(written)
         return [one if isinstance(one, OutboxError) else _problem(one) for one in asked]
@@ -200,12 +203,20 @@ class SqliteOutbox(SqliteRecords):
 
 
 def _problem(written: asyncio.Future[object]) -> OutboxError | None:
-    """Why this was not written; raises what is no OutboxError."""
+    """Why this was not written."""
     try:
         written.result()
-    except OutboxError as error:
-        return error
+    except Exception as error:  # noqa: BLE001 - it concerns this one event alone
+        return _said(error)
     return None
+
+
+def _said(error: Exception) -> OutboxError:
+    """Why an event is not stored; a mistake of ours stands in the log."""
+    if isinstance(error, OutboxError):
+        return error
+    log.error("event_not_appended", exc_info=error)
+    return OutboxError("a defect; the log has it")
 
 
 def _seen(saved: asyncio.Future[object]) -> None:

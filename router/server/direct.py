@@ -103,7 +103,8 @@ class DirectConnection(Connection):
     def _is_free(self) -> bool:
         """Whether aiohttp has nothing in hand, and nothing keeps requests from being answered here."""
         is_waiting = self._waiter is not None and not self._waiter.done() and not self._force_close
-        return is_waiting and not (self.is_last or self.refusal or self.keeper.is_leaving)
+        is_read = self._unread_since is None  # else aiohttp waits: answers are held until they are taken
+        return is_waiting and is_read and not (self.is_last or self.refusal or self.keeper.is_leaving)
 
     def _ask(self, head: Head, data: bytes) -> None:
         self._is_asked = self.has_asked = True

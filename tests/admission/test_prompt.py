@@ -21,6 +21,7 @@ from router.outbox import posting
 from router.steps import finish
 from tests.admission import recorded
 from tests.admission.world import SIGNED, UNSIGNED, MemoryVerifier, World, asked, full_disk, pod
+from tests.patience import PATIENCE
 
 WEB = "r.example/shop/web:1"
 ROOM = 2**20
@@ -54,7 +55,7 @@ class Desk:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until this holds."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE):
             while not holds():  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.001)
 

@@ -8,6 +8,7 @@ from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
 
 from router.admission.receiving import GRACE, RATE, SMALL, TINY, BodyRefusedError, Receiving, Room, Slots
+from tests.patience import PATIENCE
 from tests.simulators.virtual_time import virtually
 
 MOST = 32 * 2**20
@@ -160,7 +161,7 @@ async def test_a_slot_of_somebody_who_left_is_free_again(is_let_in: bool) -> Non
     await asyncio.gather(waiting, return_exceptions=True)
     if not is_let_in:
         slots.give_back()
-    await asyncio.wait_for(slots.take("c"), 1)
+    await asyncio.wait_for(slots.take("c"), PATIENCE)
 
     assert waiting.cancelled()
 

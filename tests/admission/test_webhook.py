@@ -25,6 +25,7 @@ from router.verdict import Mode
 from router.verification import Judgement
 from tests.admission.endpoint import ASKED, WEB, Endpoint
 from tests.admission.world import SIGNED, UNSIGNED, MemoryVerifier, World, pod
+from tests.patience import PATIENCE
 
 DEEP = b'{"f:a":' * 1100 + b"{}" + b"}" * 1100
 
@@ -62,9 +63,9 @@ async def test_who_waits_to_be_asked_for_a_body_is_asked() -> None:
             f"POST /validate HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         )
         writer.write(f"{head}Expect: 100-Continue\r\nConnection: close\r\n\r\n".encode())
-        asked = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        asked = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
         writer.write(body)
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE)
         writer.close()
 
     assert asked == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -192,7 +193,7 @@ async def test_a_reload_while_a_request_is_read_changes_nothing_for_it(monkeypat
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.001)
 

@@ -7,8 +7,11 @@ import re
 import tomllib
 from pathlib import Path
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "router").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 
 
@@ -33,6 +36,16 @@ def test_whatever_catches_everything_says_why() -> None:
                 _, _, reason = line.partition("#")
 
                 assert len(re.sub(r"noqa: BLE001 - |\(\d\)", "", reason).split()) >= 4, f"{path}: {line}"
+
+
+def test_no_test_waits_for_less_than_others() -> None:
+    """What should happen in a moment takes seconds on a machine that is busy, and only a failure waits to the end."""
+    waiting = re.compile(
+        r"\basyncio\.timeout\(([0-9.]+)\)|\bwait_for\([^\n]*, ([0-9.]+)\)|^PATIENCE = ([0-9.]+)", re.MULTILINE
+    )
+    found = {path: [float(one) for some in waiting.findall(path.read_text()) for one in some if one] for path in TESTS}
+
+    assert not [path for path, seconds in found.items() if any(one < PATIENCE for one in seconds)]
 
 
 def test_nothing_leads_to_a_machine_of_ours() -> None:

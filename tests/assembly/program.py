@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.assembly.small import Place
+from tests.patience import PATIENCE
 from tests.server.stage import Client, trusting
-
-PATIENCE = 60.0
 
 
 @dataclass

@@ -15,6 +15,7 @@ from router.assembly import Router
 from router.cli.demo.world import free_port
 from router.pem import Pair
 from tests.admission.world import pod
+from tests.patience import PATIENCE
 
 
 def tls_files(folder: Path, pair: Pair) -> dict[str, str]:
@@ -97,7 +98,7 @@ class Place:
 
     async def until_archived(self, count: int) -> list[dict[str, object]]:
         """The archive's events, once there are so many."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while len(self.events) < count:  # noqa: ASYNC110 - a file tells nobody that it has grown
                 await asyncio.sleep(0.005)
         return self.events

@@ -16,6 +16,7 @@ from router.fields import ReadingContext
 from router.kubernetes.settings import KubernetesSettings
 from router.settings.snapshot import read_file
 from tests.assembly.small import Place
+from tests.patience import PATIENCE
 from tests.simulators.certificates import self_signed
 from tests.simulators.kubernetes import KubernetesSimulator
 from tests.simulators.log import Log
@@ -35,7 +36,7 @@ def kubeconfig(path: Path, server: str, certificate: bytes, token: str) -> None:
 
 async def until_asked(api: KubernetesSimulator, method: str) -> bytes:
     """The body of the first question of this method."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while method not in (asked := [one for one, _, _ in api.requests]):
             await api.arrived.wait()
         return api.bodies[asked.index(method)]
@@ -67,7 +68,7 @@ async def test_namespaces_are_looked_at_where_webhooks_go_by_a_label(tmp_path: P
         kubeconfig(tmp_path / "kubeconfig", api.server, signed.certificate, "abc")
         enforcement = {"label": "gatecrier.dev/mode", "namespaces": {"payments": "enforce"}}
         place = Place(tmp_path, enforcement=enforcement, kubernetes={"api": {"kubeconfig": "kubeconfig"}})
-        async with place.running(), asyncio.timeout(10):
+        async with place.running(), asyncio.timeout(PATIENCE):
             while not log.named("namespaces_unlabelled"):  # noqa: ASYNC110 - a log tells nobody that it has grown
                 await asyncio.sleep(0.02)
 

@@ -13,6 +13,7 @@ from router.outbox.migrations import MIGRATIONS
 from router.outbox.records import beside
 from router.outbox.retention import Retention
 from tests.assembly.small import Place
+from tests.patience import PATIENCE
 
 
 async def test_nobody_waits_for_what_waits_to_be_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +26,7 @@ async def test_nobody_waits_for_what_waits_to_be_counted(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(Retention, "notice_removed", counts_for_ever)
     place = Place(tmp_path)
-    async with asyncio.timeout(20), place.running():
+    async with asyncio.timeout(PATIENCE), place.running():
         await counting.wait()
         ready, _ = await place.probe("readyz")
 
@@ -44,7 +45,7 @@ async def test_what_an_older_release_has_stored_gets_its_severity_while_it_runs(
         """)
     async with place.running():
         command = await beside(path)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while (await command.deliveries(Selection(), 1))[0].severity != "high":  # noqa: ASYNC110 - a file tells nobody
                 await asyncio.sleep(0.01)
         await command.close()

@@ -13,6 +13,7 @@ from router.errors import ClusterError
 from router.kubernetes.client import Cluster
 from router.policy import EnforcementSettings
 from tests.kubernetes.shapes import lowest
+from tests.patience import PATIENCE
 from tests.simulators.kubernetes import KubernetesSimulator, status
 from tests.simulators.log import Log
 
@@ -54,7 +55,7 @@ async def followed(api: KubernetesSimulator) -> AsyncIterator[None]:
 
 async def named(log: Log, times: int, event: str = "namespaces_unlabelled") -> list[tuple[int, list[str]]]:
     """How many there were and which were new, once that was said so many times."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while len(found := log.named(event)) < times:  # noqa: ASYNC110 - a log tells nobody that it has grown
             await asyncio.sleep(0.005)
     return [(line["count"], line["namespaces"]) for line in found if "count" in line]

@@ -18,8 +18,9 @@ from router.admission.settings import LEAST_DELIVERY, STOPPING, WebhookSettings
 from router.errors import ConfigurationError
 from router.fields import ListenAddress
 from tests.admission.world import pod
-from tests.assembly.program import PATIENCE, served
+from tests.assembly.program import served
 from tests.assembly.small import Place
+from tests.patience import PATIENCE
 from tests.server.stage import Client
 from tests.simulators.authorities import Authority, client_context
 

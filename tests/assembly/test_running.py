@@ -20,6 +20,7 @@ from router.server.certificates import self_signed
 from router.settings.loading import attempt
 from tests.admission.world import pod
 from tests.assembly.small import Place
+from tests.patience import PATIENCE
 from tests.simulators.alertmanager import Alertmanager, alertmanager
 from tests.simulators.log import Log
 from tests.simulators.pagerduty import PagerDuty
@@ -177,7 +178,7 @@ async def test_what_was_read_last_comes_into_force_last(tmp_path: Path, monkeypa
         if len(reads) == 1:
             place.write(**ENFORCED)
             asyncio.run_coroutine_threadsafe(again(), loop)
-            goes_on.wait(1)
+            goes_on.wait(PATIENCE)
         return found
 
     async def again() -> None:
@@ -235,7 +236,7 @@ async def test_a_destination_that_is_added_is_told_from_then_on(tmp_path: Path) 
         await router.reload()
         await place.post(json.dumps(pod("r.example/x:1", uid="4711")).encode())
         await place.until_archived(2)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not (tmp_path / "second.jsonl").exists():  # noqa: ASYNC110 - a file tells nobody that it is there
                 await asyncio.sleep(0.005)
 
@@ -364,7 +365,7 @@ async def test_a_receiver_that_heard_of_an_admission_hears_that_it_became_a_refu
         place.write(webhook=listen)
         async with place.running():
             refused = await place.ask("r.example/free/app:1")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while len(up.got) < 2 or _told(down)[-1:] != ["rejected"]:  # noqa: ASYNC110 - a socket tells nobody
                     await asyncio.sleep(0.01)
 

@@ -26,11 +26,10 @@ from router.outbound.authorities import client_context
 from router.tls import show
 from tests.chart.helm import CHART, IMAGE
 from tests.chart.schemas import CRDS
+from tests.patience import PATIENCE
 from tests.simulators.kube_apiserver import ApiServer, program, started
 
 Json = dict[str, Any]
-PATIENCE = 60.0
-"""Seconds until what was written must be in force."""
 AUDIT = """
 apiVersion: audit.k8s.io/v1
 kind: Policy

@@ -30,6 +30,7 @@ from tests.chart.cluster import ADMISSION, Answer, Cluster, Json, emptied
 from tests.chart.helm import CHART, needs_helm
 from tests.chart.leading import options
 from tests.chart.node import Node
+from tests.patience import PATIENCE
 from tests.simulators.kube_apiserver import ApiServer, needs_api_server, program
 from tests.simulators.registry import DATA, LAYOUTS, RegistrySimulator
 
@@ -47,7 +48,6 @@ PODS, JOBS = "/api/v1/namespaces/shop/pods", "/apis/batch/v1/namespaces/shop/job
 SHOP = "/api/v1/namespaces/shop"
 BREAKS = {"gatecrier.dev/break-glass": "INC-4711: rolling back"}
 MINUTE, HOUR = 60.0, 3600.0
-PATIENCE = 60.0
 
 
 @dataclass

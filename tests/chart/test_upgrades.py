@@ -23,6 +23,7 @@ from tests.chart.cluster import CLUSTER_WIDE, Cluster, Json, emptied, until
 from tests.chart.helm import CHART, ROOT, needs_helm
 from tests.chart.leading import led, options
 from tests.chart.node import SET, Node
+from tests.patience import PATIENCE
 from tests.simulators.kube_apiserver import ApiServer, needs_api_server, program
 
 pytestmark = [
@@ -131,7 +132,7 @@ async def while_asked(desk: Desk) -> AsyncIterator[Asking]:
 
 
 async def _until_right(probe: Asking) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while True:
             before = len(probe.wrong)
             await probe.each()

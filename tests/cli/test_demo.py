@@ -12,6 +12,7 @@ import pytest
 from router.cli.demo import playing, report, story
 from router.cli.demo.images import Images, Signer
 from router.cli.demo.world import PORTS, Receivers, free_port
+from tests.patience import PATIENCE
 
 
 async def test_everything_is_as_the_story_says(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,7 +28,7 @@ async def test_everything_is_as_the_story_says(capsys: pytest.CaptureFixture[str
 async def test_it_keeps_running_when_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
     task = asyncio.create_task(playing.play(keep=True, show_all=False))
     out = ""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while "Ctrl-C" not in out:
             await asyncio.sleep(0.01)
             out += capsys.readouterr().out

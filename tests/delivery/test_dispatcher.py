@@ -68,6 +68,23 @@ def test_stop_cuts_attempts_when_its_patience_ends_and_gives_them_back() -> None
     virtually(story())
 
 
+def test_what_is_waited_for_before_a_stop_counts_as_its_patience() -> None:
+    """Whoever ends a process has told it how long: what was gathered last is no reason to take longer."""
+
+    async def story() -> None:
+        receiver, outbox = Receiver(seconds=3600.0), StagedOutbox()
+        for _ in range(20):
+            outbox.put("sink")
+        async with stage(receiver, outbox=outbox) as on:
+            await asyncio.sleep(1)
+            on.outbox.wake(None)
+            await on.dispatcher.stop(10.0)
+
+            assert asyncio.get_running_loop().time() <= 11.001
+
+    virtually(story())
+
+
 def test_stop_does_not_wait_for_an_outbox_that_takes_nothing_any_more() -> None:
     async def story() -> None:
         receiver, outbox = Receiver(), StagedOutbox()

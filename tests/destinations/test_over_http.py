@@ -25,6 +25,7 @@ from router.destinations.over_http import HttpDestination
 from router.errors import ConfigurationError
 from router.fields import ReadingContext
 from router.settings.snapshot import read_file
+from tests.patience import PATIENCE
 from tests.simulators.certificates import self_signed, stored
 from tests.simulators.names import know
 from tests.simulators.sinks import OK, Sink, answer
@@ -245,7 +246,7 @@ async def test_nothing_is_left_behind() -> None:
 
     left = [thread for thread in threading.enumerate() if thread.name.startswith("resolve")]
     for thread in left:
-        thread.join(5)  # they were told to end; a thread needs a moment to do so
+        thread.join(PATIENCE)  # they were told to end; a thread needs a moment to do so
 
     assert not [thread.name for thread in left if thread.is_alive()]
 

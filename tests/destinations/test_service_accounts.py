@@ -107,6 +107,21 @@ async def test_an_assertion_is_granted_one_token_for_many_requests() -> None:
     assert (claims["iat"], claims["exp"]) == (int(NOW), int(NOW) + LIFE)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "169.254.169.254"])
+async def test_the_address_of_an_authorization_server_is_judged_as_that_of_a_receiver(host: str) -> None:
+    """Whoever gives an operator a key file says in it where the assertion goes."""
+    only_theirs = EgressSettings.model_validate({"allow": ["127.0.0.1/32"]})
+    async with Sink().running() as sink:
+        told = settings(account(token_uri=f"http://{host}:{sink.port}/token"), url=sink.url("/x"), plain_http=True)
+        destination = open_destination(told, only_theirs)
+        found = await destination.deliver([DOCUMENT])
+        await destination.close()
+
+    assert isinstance(found, TryAgain)
+    assert found.reason == "forbidden_address"
+    assert sink.got == []
+
+
 async def test_a_refusal_pauses_and_repeats_nothing_that_proves_us() -> None:
     """An authorization server may repeat the assertion, which serves for an hour, and what it has of the key."""
     authority = Authority()

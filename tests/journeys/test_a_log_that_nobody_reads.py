@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.assembly.small import Place
+from tests.patience import PATIENCE
 
 ENFORCED = {"enforcement": {"namespaces": {"strict": "enforce"}}}
 FULL_PIPE = b"x" * (1 << 20)
@@ -93,7 +94,7 @@ async def ended(router: subprocess.Popen[bytes]) -> int:
 
 async def until_ready(place: Place) -> None:
     """Until it takes requests."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             with contextlib.suppress(OSError):
                 if (await place.probe("readyz"))[0] == 200:

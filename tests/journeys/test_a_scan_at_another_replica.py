@@ -12,8 +12,9 @@ from typing import Any
 
 from router.cli.demo.world import free_port
 from router.images import Digest
-from tests.assembly.program import PATIENCE, served
+from tests.assembly.program import served
 from tests.assembly.small import Place, tls_files
+from tests.patience import PATIENCE
 from tests.replicas.stage import SHARED
 from tests.scanning.stage import pod
 from tests.simulators.certificates import self_signed

@@ -14,10 +14,11 @@ from router.images import Digest
 from router.kubernetes.client import Cluster, Json
 from router.kubernetes.resources import Object, Resource
 from router.scanning.pods import PODS
-from tests.assembly.program import PATIENCE, served
+from tests.assembly.program import served
 from tests.assembly.small import Place
 from tests.kubernetes.shapes import NAMESPACES, lowest
 from tests.kubernetes.test_real_api_server import SERVICE_ACCOUNTS, named
+from tests.patience import PATIENCE
 from tests.simulators.kube_apiserver import ApiServer, needs_api_server
 from tests.simulators.registry import RegistrySimulator
 from tests.verification.world import DATA

@@ -12,6 +12,7 @@ from typing import Any
 from tests.admission.test_breaking import of_controller, review
 from tests.assembly.program import served
 from tests.assembly.small import Place
+from tests.patience import PATIENCE
 
 CONNECTIONS = 24
 """So many that no gate has none of them."""
@@ -55,7 +56,7 @@ async def test_a_grant_is_in_force_everywhere_when_the_answer_leaves_and_ends_ev
         await asyncio.sleep(until - loop.time())  # by the clock of another program: nothing tells of it sooner
         at_the_end = await pods(place, "end")
         people = tmp_path / "people.jsonl"
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while len(told := people.read_text().splitlines() if people.exists() else []) < 2:  # noqa: ASYNC110 - a file
                 await asyncio.sleep(0.05)
 

@@ -27,13 +27,12 @@ from router.settings.parts import KeeperPart
 from router.verdict import Severity
 from tests.delivery.stage import Counts
 from tests.incidents.stage import NOW, found
+from tests.patience import PATIENCE
 from tests.rendering.hostile import EVENT
 from tests.settings.configurations import loaded
 from tests.simulators.sinks import NOTHING
 from tests.simulators.slack import TOKEN, Message, Slack
 
-PATIENCE = 20.0
-"""Seconds after which something that should have happened counts as not happening."""
 OPENED, CHANGED, RESOLVED = "would be rejected", "would now be rejected", "resolved"
 """What the headline of a message says."""
 ROUTE = IncidentRoute("people", group_interval=0.0)

@@ -22,6 +22,7 @@ from tests.admission.world import pod
 from tests.assembly.program import Served, served
 from tests.assembly.small import Place
 from tests.journeys import killed_product
+from tests.patience import PATIENCE
 from tests.server.stage import trusting
 from tests.simulators.sinks import Sink
 
@@ -70,7 +71,7 @@ def archived(place: Place) -> dict[str, str]:
 
 
 async def until_archived(place: Place, wanted: set[str]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while wanted - set(archived(place)):  # noqa: ASYNC110 - a file tells nobody that it has grown
             await asyncio.sleep(0.02)
 
@@ -165,7 +166,7 @@ def outcomes(sink: Sink) -> dict[str, list[str]]:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.05)
 
@@ -257,7 +258,7 @@ async def test_an_outbox_that_can_not_be_opened_ends_the_start_with_its_words(tm
     (tmp_path / "outbox.db").mkdir()
     command = [sys.executable, "-m", "router", "serve", "--config", str(place.config), "--log", "json"]
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         _, told = await process.communicate()
 
     assert process.returncode == 1

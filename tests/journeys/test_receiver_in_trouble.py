@@ -25,6 +25,7 @@ from router.outbox import DeliveryRow, DeliveryState, NewEvent, Selection
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
 from tests.delivery.stage import Counts
+from tests.patience import PATIENCE
 from tests.simulators.sinks import (
     BAD_CHUNKS,
     GARBAGE,
@@ -38,8 +39,6 @@ from tests.simulators.sinks import (
 )
 
 HOUR = 3600.0
-PATIENCE = 20.0
-"""Seconds after which something that should have happened counts as not happening."""
 
 
 @dataclass

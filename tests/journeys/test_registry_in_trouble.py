@@ -14,6 +14,7 @@ from router.admission.asked import Times
 from tests.admission import recorded
 from tests.admission.world import pod
 from tests.assembly.small import Place
+from tests.patience import PATIENCE
 from tests.simulators.registry import DATA, LAYOUTS, RegistrySimulator, endless, half_a_body, hang, no_http, nothing
 
 KEY = {"name": "keys", "kind": "cosign", "keys": [{"name": "release", "file": str(DATA / "keys" / "release.pub")}]}
@@ -115,6 +116,6 @@ async def test_a_thousand_requests_at_a_hanging_registry_do_not_hold_healthy_one
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110 - the simulator counts requests and tells nobody
             await asyncio.sleep(0.005)

@@ -15,11 +15,11 @@ from tests.admission.world import pod
 from tests.assembly.program import Served, served
 from tests.assembly.small import Place, tls_files
 from tests.journeys.test_processes import allowed
+from tests.patience import PATIENCE
 from tests.replicas.stage import SHARED
 from tests.simulators.sinks import Receipt, Sink
 
 REVIEWS = 42
-PATIENCE = 60.0
 
 
 def place_of(folder: Path, collector: int, sink: Sink) -> Place:

@@ -17,6 +17,7 @@ from router.kubernetes.client import EVERYTHING, PAGE, Cluster, Selection
 from router.kubernetes.resources import Object
 from router.kubernetes.watching import Change, Gone, Interrupted, Listed, Listing, Present, Resumed, changes
 from tests.kubernetes.shapes import PODS, SHOP, lowest, pod
+from tests.patience import PATIENCE
 from tests.simulators.kubernetes import KubernetesSimulator, status
 
 ERROR_410 = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}\n'
@@ -77,21 +78,21 @@ class View:
 
     async def until(self, known: dict[str, str]) -> None:
         """Wait until this is what is known."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while self.known != known or "Listed" not in self.heard:
                 self._moved.clear()
                 await self._moved.wait()
 
     async def until_heard(self, *names: str) -> None:
         """Wait until these were heard last."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while tuple(self.heard[-len(names) :]) != names:
                 self._moved.clear()
                 await self._moved.wait()
 
     async def until_watches(self, count: int) -> None:
         """Wait until so many watches were asked for."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while len(watches(self.api)) < count:
                 await self.api.arrived.wait()
 

@@ -12,6 +12,7 @@ from router.kubernetes.watching import Present, changes
 from router.object_events.publishing import ObjectEvents
 from tests.kubernetes.shapes import NAMESPACES
 from tests.object_events.test_making import OWNER, event
+from tests.patience import PATIENCE
 from tests.simulators.kube_apiserver import ApiServer, needs_api_server
 
 pytestmark = needs_api_server
@@ -61,7 +62,7 @@ async def test_who_describes_a_replica_set_is_told_how_often(api_server: ApiServ
         of = {"kind": "ReplicaSet", "name": "web-7d4b9c", "uid": "0b1c", "namespace": "payments"}
         selection = Selection("payments", fields=",".join(f"involvedObject.{key}={value}" for key, value in of.items()))
         found = set[str]()
-        async with asyncio.timeout(20), aclosing(changes(admin, DESCRIBED, selection)) as seen:
+        async with asyncio.timeout(PATIENCE), aclosing(changes(admin, DESCRIBED, selection)) as seen:
             async for change in seen:
                 if isinstance(change, Present):
                     one = change.object

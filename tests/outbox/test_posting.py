@@ -18,10 +18,8 @@ from router.ipc import Line, Peer
 from router.outbox import NewEvent, Number, posting, remote
 from router.outbox.posting import Later, Post
 from router.outbox.remote import RemoteIntake, answers
+from tests.patience import PATIENCE
 from tests.simulators.problems import problem_of
-
-PATIENCE = 10.0
-"""Seconds after which something that should happen will not: no claim of any test."""
 
 
 @dataclass
@@ -179,6 +177,37 @@ async def test_only_what_can_not_be_stored_fails(of: Posting) -> None:
         assert (first, third) == (None, None)
         with pytest.raises(OutboxError, match="the disk is full"):
             await known(second)
+
+
+async def test_what_can_not_be_sent_fails_whoever_posts_it_and_nobody_else() -> None:
+    async with a_place() as place:
+        place.kept.may_go_on.set()
+        telling = asyncio.ensure_future(told(place.intake.post, event("a"), event("b")))
+        await asyncio.sleep(0)
+        with pytest.raises(UnicodeEncodeError):
+            place.intake.post(event("\ud800"), lambda _: None)
+
+        assert await telling == [None, None]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_who_fails_when_he_is_told_keeps_nobody_from_being_told(
+    monkeypatch: pytest.MonkeyPatch,
+    is_late: bool,  # noqa: FBT001 - a case
+) -> None:
+    """The others are requests that wait for their answers."""
+
+    def broken(_: Later | None) -> None:
+        raise RuntimeError("injected")
+
+    within(0.0 if is_late else 1000.0, monkeypatch)
+    async with a_place() as place:
+        if not is_late:
+            place.kept.may_go_on.set()
+        place.intake.post(event("a"), broken)
+        found = await told(place.intake.post, event("b"))
+
+        assert [one is None for one in found] == [not is_late]
 
 
 @both

@@ -18,6 +18,7 @@ from router.outbox import (
     LEASE,
     Accepted,
     DeliveryState,
+    NewEvent,
     Number,
     Selection,
     SetAside,
@@ -25,6 +26,7 @@ from router.outbox import (
     changes,
     claiming,
     records,
+    sqlite,
 )
 from router.outbox.changes import FORGET_ROWS
 from router.outbox.claiming import CLAIM_LIMIT
@@ -78,6 +80,22 @@ async def test_of_several_that_come_together_each_is_stored_by_itself(outbox: Sq
     ]
     assert [event_id for _, event_id in await stored(outbox)] == ["a", "c"]
     assert await outbox.append_all([]) == []
+
+
+async def test_a_mistake_about_one_of_several_is_told_of_that_one_alone(
+    outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is durable must not be told as if it was not: it would be refused, and told twice."""
+
+    def mistaken(event: NewEvent) -> None:
+        if event.id == "b":
+            raise RuntimeError("injected")
+
+    monkeypatch.setattr(sqlite, "expect_storable", mistaken)
+    problems = await outbox.append_all([new("a"), new("b"), new("c")])
+
+    assert [str(one or "") for one in problems] == ["", "a defect; the log has it", ""]
+    assert [event_id for _, event_id in await stored(outbox)] == ["a", "c"]
 
 
 async def test_of_several_none_is_stored_in_an_outbox_that_is_closed(outbox: SqliteOutbox) -> None:

@@ -21,6 +21,7 @@ from router.routing import RouteSettings, RoutingTree
 from router.scanning.recording import Terms
 from router.server.certificates import self_signed
 from router.telemetry.causes import Cause
+from tests.patience import PATIENCE
 from tests.server.stage import Facts
 
 NOW = dt.datetime.now(dt.UTC)
@@ -56,7 +57,7 @@ class Troubles:
 
     async def until(self, cause: Cause | None) -> None:
         """Wait until this is all that is wrong."""
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE):
             while set(self.now) != ({cause} if cause is not None else set()):
                 self.changed.clear()
                 await self.changed.wait()

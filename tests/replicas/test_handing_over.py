@@ -46,6 +46,7 @@ from router.routing import IncidentSettings, RouteSettings
 from router.server.certificates import self_signed
 from router.telemetry.causes import Cause
 from tests.incidents.test_driver import bad
+from tests.patience import PATIENCE
 from tests.replicas.stage import OF_DAY, Replicas, known_by, replicas
 
 
@@ -116,7 +117,7 @@ async def test_while_the_collector_is_away_events_wait(both: Replicas) -> None:
     async with both.collecting():
         await both.troubles.until(None)
         await both.other.append(bad("e2"))
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE):
             while await both.collected() != ["e0", "e1", "e2"]:  # noqa: ASYNC110 - another outbox tells us nothing
                 await asyncio.sleep(0.005)
     task.cancel()
@@ -260,7 +261,7 @@ async def test_each_beat_is_told_once_and_wakes_whoever_hands_over(both: Replica
         for seconds in (-120.0, -60.0, 0.0):
             await watching(both.other, since=-HOUR, until=seconds)
             both.handing_over.wake()
-            async with asyncio.timeout(20.0):
+            async with asyncio.timeout(PATIENCE):
                 while await watched(both) != Watch(-HOUR, seconds):  # noqa: ASYNC110 - another outbox tells us nothing
                     await asyncio.sleep(0.005)
         task.cancel()
@@ -405,7 +406,7 @@ async def test_a_command_that_prints_without_end_is_ended(
     endless = Printing(tmp_path, "exec cat /dev/zero")
     monkeypatch.setattr(sys, "executable", str(endless.path))
 
-    async with both.collecting(), calling(both) as ask, asyncio.timeout(20.0):
+    async with both.collecting(), calling(both) as ask, asyncio.timeout(PATIENCE):
         with pytest.raises(ReplicaError, match="400, the answer is larger than"):
             await ask(COMMAND, packed(Command(())))
     assert not endless.is_running()
@@ -419,7 +420,7 @@ async def test_a_command_has_so_long_with_the_time_that_it_waits_for_its_turn(
     monkeypatch.setattr(collecting, "COMMAND_SECONDS", 0.1)
     monkeypatch.setattr(collecting, "COMMANDS_AT_ONCE", 0)
 
-    async with both.collecting(), calling(both) as ask, asyncio.timeout(20.0):
+    async with both.collecting(), calling(both) as ask, asyncio.timeout(PATIENCE):
         with pytest.raises(ReplicaError, match="503, the command took longer"):
             await ask(COMMAND, packed(Command(())))
     assert not (tmp_path / "number").exists()

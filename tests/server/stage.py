@@ -23,12 +23,11 @@ from router.server.entrance import Clients, Entrance, asking
 from router.server.limits import Limits
 from router.server.listening import Listener
 from router.tls import show
+from tests.patience import PATIENCE
 
 Result = TypeVar("Result")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PAIR = self_signed(["127.0.0.1"], dt.datetime.now(dt.UTC))
-PATIENCE = 10.0
-"""Seconds after which something that should happen will not: no claim of any test."""
 
 
 class Play(Protocol):

@@ -11,6 +11,7 @@ import socket
 import pytest
 from aiohttp import web
 
+from tests.patience import PATIENCE
 from tests.server.stage import Play, hello, listening, trusting
 
 POST = b"POST /validate HTTP/1.1\r\nHost: g\r\nContent-Length: %d\r\n\r\n"
@@ -288,7 +289,7 @@ def test_nothing_is_in_hand_for_ever(play: Play) -> None:
             client = await stage.connect()
             client.writer.write(POST % 0)
             await client.end()
-            await asyncio.wait_for(judging.cancelled.wait(), 10)
+            await asyncio.wait_for(judging.cancelled.wait(), PATIENCE)
             return stage.facts.endings.count("request_late") == 1
 
     assert play(story())
@@ -310,7 +311,7 @@ def test_a_client_that_goes_away_ends_its_work(play: Play, way: str, tls: bool) 
             else:
                 with socket.socket(fileno=os.dup(client.writer.get_extra_info("socket").fileno())) as wire:
                     wire.shutdown(socket.SHUT_WR)
-            await asyncio.wait_for(judging.cancelled.wait(), 10)
+            await asyncio.wait_for(judging.cancelled.wait(), PATIENCE)
 
     play(story())
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from router.server import direct
+from router.server.connection import WRITE_STEP
 from router.server.direct import LARGEST, Gone, Reply
 from router.server.entrance import Clients
-from tests.server.stage import Client, Play, Stage, entrance, listening
+from tests.server.stage import Client, Play, Stage, entrance, hello, listening
 from tests.simulators.authorities import Authority, client_context
 
 
@@ -379,5 +381,30 @@ def test_a_rest_that_does_not_come_makes_room(play: Play, monkeypatch: pytest.Mo
 
             assert (await asks.answer())[2] == b"one"
             assert stage.facts.endings == ["crowded_out"]
+
+    play(story())
+
+
+def test_who_takes_no_answers_is_answered_no_more(play: Play) -> None:
+    """Answers that nobody takes are held in memory: for others aiohttp waits until they are taken, and so do we."""
+
+    async def story() -> None:
+        knowing, others = Knowing(), list[str]()
+
+        async def other(request: web.Request) -> web.Response:
+            others.append(request.path)
+            return await hello(request)
+
+        async with listening(other, prompt=knowing, tls=False, answer=1000.0) as stage:
+            client = await first(stage)
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # that of a socket has it
+            request = post(b"x" * (LARGEST - 200))
+            while "/validate" not in others and len(knowing.asked) < 1000:
+                before = len(knowing.asked) + len(others)
+                client.writer.write(request)
+                await stage.until(lambda before=before: len(knowing.asked) + len(others) > before)  # type: ignore[misc]  # of a default
+            (connection,) = stage.listener.connections
+
+            assert connection.wire.get_write_buffer_size() < WRITE_STEP + 2 * LARGEST
 
     play(story())

@@ -157,6 +157,8 @@ CROWD: dict[Callable[[Field], Awaitable[None]], int] = {
     leaving: 3,
 }
 """How many of each kind there are at once."""
+LONGEST = 20
+"""Seconds of an attack, before the next one of its kind."""
 
 
 async def besiege(field: Field) -> None:
@@ -165,7 +167,7 @@ async def besiege(field: Field) -> None:
     async def go_on(attack: Callable[[Field], Awaitable[None]]) -> None:
         while True:
             with contextlib.suppress(*TROUBLE):
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(LONGEST):
                     await attack(field)
             await asyncio.sleep(0.02)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import aiohttp
 
 from router.cli.demo.world import free_port
+from tests.patience import PATIENCE
 
 
 def _trusting() -> ssl.SSLContext:
@@ -104,7 +105,7 @@ class Served:
         return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
     async def _until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
             while process.poll() is None:
                 with contextlib.suppress(aiohttp.ClientError):
                     async with session.get(f"http://127.0.0.1:{self.operations}/readyz") as reply:

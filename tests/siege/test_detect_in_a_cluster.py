@@ -33,6 +33,7 @@ from tests.admission import recorded
 from tests.assembly.program import Served, served
 from tests.assembly.small import Place, tls_files
 from tests.chart.helm import needs_helm, of_kind, rendered
+from tests.patience import PATIENCE
 from tests.simulators.kube_apiserver import ApiServer, needs_api_server, started
 from tests.simulators.registry import DATA
 
@@ -186,7 +187,7 @@ async def installed(cluster: Cluster, folder: Path, *registries: str, detect: st
 
 async def until_answered(cluster: Cluster, namespace: str, wanted: int) -> str:
     """Create Pods there until the answer is this one: what was written takes an API server some milliseconds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (answer := await cluster.create(namespace))[0] != wanted:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.02)
     return answer[1]
@@ -274,7 +275,7 @@ async def besieged(program: Served, wrong: str, nowhere: str) -> AsyncIterator[N
     command = [sys.executable, "-m", "tests.siege.hostile", str(program.place.webhook), wrong, nowhere, "4711"]
     crowd = await asyncio.create_subprocess_exec(*command)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while await _refused(program.place) == 0:  # noqa: ASYNC110 - a counter tells nobody
                 await asyncio.sleep(0.1)
         yield

@@ -19,6 +19,8 @@ from tests.siege import hostile
 from tests.siege.served import SECONDS, Served
 from tests.simulators.registry import DATA, LAYOUTS, RegistrySimulator
 
+CALL = 10
+"""Seconds that an API server waits for an answer, if nobody says otherwise."""
 RATE = 50
 """Reviews a second that the steady client asks."""
 KEY = (DATA / "keys" / "release.pub").read_text()
@@ -57,7 +59,7 @@ class Steady:
         uid = str(uuid.UUID(int=number))
         body = json.dumps(pod(image, namespace=namespace, uid=uid)).encode()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(CALL):
                 status, answer = await self.served.exchange(body, path=path)
         except hostile.TROUBLE as error:
             self.wrong[repr(error)] += 1

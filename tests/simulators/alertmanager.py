@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
+
 _LISTENING = re.compile(r'msg="Listening on" address=(127\.0\.0\.1:[0-9]+)')
 _CONFIGURATION = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 
@@ -44,7 +46,7 @@ class Alertmanager:
 
     async def until(self, count: int, **labels: str) -> list[dict[str, Any]]:
         """The same, as soon as there are so many."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             asked = partial(self.active, **labels)
             while len(found := await asyncio.to_thread(asked)) != count:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.02)

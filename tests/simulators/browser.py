@@ -19,8 +19,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-PATIENCE = 30.0
-"""Seconds for whatever is waited for."""
+from tests.patience import PATIENCE
 
 
 @dataclass

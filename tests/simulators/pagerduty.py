@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from tests.patience import PATIENCE
 from tests.simulators.sinks import Receipt, answer
 
 LEVELS = {"critical", "error", "warning", "info"}
@@ -57,7 +58,7 @@ class PagerDuty:
 
     async def until(self, taken: int) -> list[Alert]:
         """The alerts as they are once so many events were taken."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while self.taken < taken:
                 self._news.clear()
                 await self._news.wait()

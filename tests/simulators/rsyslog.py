@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from router.cli.demo.world import free_port
+from tests.patience import PATIENCE
 from tests.simulators.certificates import SelfSigned
 
-PATIENCE = 20.0
 _DRIVERS = {"ossl": "rsyslog-openssl", "gtls": "rsyslog-gnutls"}
 _MODULES = Path("/usr/lib")
 

@@ -26,6 +26,7 @@ from urllib.parse import urlencode
 import pytest
 
 from router.cli.demo.world import free_port
+from tests.patience import PATIENCE
 from tests.simulators.sinks import Receipt, answer
 
 PROGRAM = "victoria-logs"
@@ -52,7 +53,7 @@ class VictoriaLogs:
 
     async def until(self, query: str, count: int) -> list[dict[str, Any]]:
         """The same, as soon as there are so many: syslog has no receipt."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while len(found := await asyncio.to_thread(self.found, query)) < count:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.02)
         return found

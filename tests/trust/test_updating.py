@@ -21,12 +21,12 @@ from router.trust.keeping import NothingKeptError, Said, file_of, kept, recalled
 from router.trust.kept import Kept
 from router.trust.updating import update
 from router.verification.repositories import Repository
+from tests.patience import PATIENCE
 from tests.trust.repository import OwnRepository, Server, respelled, serving
 
 DATA = Path(__file__).parent.parent / "data" / "keyless"
 FIRST = (DATA / "trusted_root.json").read_bytes()
 SECOND = respelled(FIRST)
-PATIENCE = 20.0
 
 
 @pytest.fixture

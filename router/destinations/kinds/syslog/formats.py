@@ -220,18 +220,20 @@ def _shared(
     limit: int = _ANY,
 ) -> tuple[str, str]:
     """Message and fields, within so many bytes together (rule 2)."""
-    wanted = _bytes("".join(pair.written(of_pairs or markup, _ANY) for pair in pairs))
+    whole = [pair.written(of_pairs or markup, _ANY) for pair in pairs]
+    wanted = _bytes("".join(whole))
     told = escape_within(Lines(message), markup, min(limit, max(room // 2, room - wanted)))
-    return told, "".join(_within(pairs, of_pairs or markup, room - _bytes(told)))
+    left = room - _bytes(told)
+    return told, "".join(whole if wanted <= left else _within(pairs, whole, of_pairs or markup, left))
 
 
-def _within(pairs: Sequence[Pair], markup: Markup, room: int) -> Iterator[str]:
-    for pair in pairs:
-        written = pair.written(markup, room)
-        yield written
-        if written != pair.written(markup, _ANY):
+def _within(pairs: Sequence[Pair], whole: Sequence[str], markup: Markup, room: int) -> Iterator[str]:
+    for pair, written in zip(pairs, whole, strict=True):
+        if (size := _bytes(written)) > room:
+            yield pair.written(markup, room)
             return
-        room -= _bytes(written)
+        yield written
+        room -= size
 
 
 def _bytes(text: str) -> int:
