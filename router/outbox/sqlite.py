@@ -32,6 +32,7 @@ from router.outbox.replacing import Replacing, made_usable
 from router.outbox.reserve import Reserve
 from router.outbox.statements import Append, Change, Withdraw
 from router.outbox.storable import expect_storable
+from router.telemetry.going_on import or_else
 from router.telemetry.logs import logger
 
 log = logger()
@@ -111,12 +112,8 @@ class SqliteOutbox(SqliteRecords):
 
     async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
         """Store each of these; returns why one is not stored."""
-        asked: list[asyncio.Future[object] | OutboxError] = []
-        for event in events:
-            try:
-                asked.append(self._append(event))
-            except Exception as error:  # noqa: BLE001 - those beside it are stored, and must not be told as if not
-                asked.append(_said(error))
+        # those beside one that we make a mistake about are stored, and whoever posted them must hear of that
+        asked = [or_else(partial(self._asked, one), _defect, "event_not_appended", event_id=one.id) for one in events]
         if written := [one for one in asked if not isinstance(one, OutboxError)]:
             await asyncio.wait(written)
         return [one if isinstance(one, OutboxError) else _problem(one) for one in asked]
@@ -128,6 +125,12 @@ class SqliteOutbox(SqliteRecords):
         self._withdrawing.add(task)
         task.add_done_callback(self._withdrawing.discard)
         return await asyncio.shield(task)
+
+    def _asked(self, event: NewEvent) -> asyncio.Future[object] | OutboxError:
+        try:
+            return self._append(event)
+        except OutboxError as error:
+            return error
 
     def _append(self, event: NewEvent) -> asyncio.Future[object]:
         expect_storable(event)
@@ -204,18 +207,14 @@ class SqliteOutbox(SqliteRecords):
 
 def _problem(written: asyncio.Future[object]) -> OutboxError | None:
     """Why this was not written."""
-    try:
-        written.result()
-    except Exception as error:  # noqa: BLE001 - it concerns this one event alone
-        return _said(error)
-    return None
-
-
-def _said(error: Exception) -> OutboxError:
-    """Why an event is not stored; a mistake of ours stands in the log."""
-    if isinstance(error, OutboxError):
+    error = written.exception()
+    if error is None or isinstance(error, OutboxError):
         return error
     log.error("event_not_appended", exc_info=error)
+    return _defect()
+
+
+def _defect() -> OutboxError:
     return OutboxError("a defect; the log has it")
 
 
