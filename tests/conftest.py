@@ -44,7 +44,19 @@ def pytest_xdist_auto_num_workers() -> int:
     return 1 + math.ceil(usable_cpus())
 
 
-_LONG = frozenset({"chart", "journeys", "packaging", "siege", "test_following.py", "test_leaving.py"})
+_LONG = frozenset(
+    {
+        "chart",
+        "journeys",
+        "packaging",
+        "siege",
+        "test_family.py",
+        "test_following.py",
+        "test_handing_over.py",
+        "test_leaving.py",
+        "test_release.py",
+    }
+)
 """Folders and modules whose tests start programs and wait for them."""
 
 
@@ -58,7 +70,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_long(item: pytest.Item) -> bool:
     return isinstance(item, pytest.Function) and (
-        item.path.parent.name in _LONG or item.path.name in _LONG or "api_server" in item.fixturenames
+        item.path.parent.name in _LONG
+        or item.path.name in _LONG
+        or not {"api_server", "controlled"}.isdisjoint(item.fixturenames)
     )
 
 
