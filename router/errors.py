@@ -118,7 +118,11 @@ class OutboxError(GatecrierError):
 
 
 class ReplicaError(GatecrierError):
-    """Another replica can't be asked, or has answered that it can't."""
+    """Another replica can't be asked, or has answered that it can't; `status` is of its answer, where it gave one."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class NotVerifiedError(GatecrierError):

@@ -16,6 +16,7 @@ from router.replicas.exchange import GRANTS, Granted, Where, packed, unpacked
 from router.replicas.handing_over import HandingOver
 from router.replicas.identity import Identity, keep
 from router.replicas.naming import is_own, listening_at
+from router.scanning.recording import Terms
 
 PATIENCE = 0.8
 """Seconds that the collector may take to say what break-glass lets in: a request waits for it."""
@@ -57,8 +58,10 @@ class AmongReplicas:
         self._asking: Calling | None = None
         self._handing_over = HandingOver(outbox, replica, collector, observing)
 
-    async def show(self, identity: Identity, woken: Callable[[], None]) -> None:
-        """Be known by this from now on; `woken` is told when events of others have come.
+    async def show(self, identity: Identity, terms: Terms, woken: Callable[[], None]) -> None:
+        """Be known by this from now on, and keep by these terms what others have scanned.
+
+        `woken` is told when events of others have come.
 
         Raises:
             ConfigurationError: The collector can't listen where it should.
@@ -72,9 +75,10 @@ class AmongReplicas:
                 await before.close()
         elif self._collecting is not None:
             self._collecting.show(identity)
+            self._collecting.take_by(terms)
         else:
             self._collecting = Collecting(
-                self._outbox, self._address, identity, self._observing, woken=woken, config=self._config
+                self._outbox, self._address, identity, self._observing, woken=woken, config=self._config, terms=terms
             )
             await self._collecting.start()
 

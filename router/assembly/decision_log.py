@@ -8,14 +8,15 @@ Of an event only what stands in the line is read; all of it only where its objec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 
 import msgspec
 
+from router.errors import OutboxError
 from router.events import DECISION_TYPE, EventData, decode, type_of
-from router.outbox import Intake, NewEvent, Number
+from router.outbox import BatchIntake, NewEvent, Number
 from router.telemetry.going_on import nothing, or_else
 from router.telemetry.logs import logger
 from router.verdict import Verdict
@@ -29,27 +30,38 @@ SHOWN_CHARACTERS = 200
 
 
 class LoggedIntake:
-    """Implements `Intake` by another, and logs each decision that it has stored.
+    """Implements `BatchIntake` by another, and logs each decision that it has stored.
 
     Args:
         intake: Stores events.
         hear: Is told each decision that was stored and has refused something, or would have, too.
     """
 
-    def __init__(self, intake: Intake, hear: Callable[[EventData], None] = lambda _: None) -> None:
+    def __init__(self, intake: BatchIntake, hear: Callable[[EventData], None] = lambda _: None) -> None:
         self._intake = intake
         self._hear = hear
 
     async def append(self, event: NewEvent) -> Number:
         """Store an event, and log the decision that it tells of."""
         number = await self._intake.append(event)
-        # It is stored: the gate would take it for not stored, and may refuse.
-        or_else(partial(self._log_decision, event), nothing, "decision_not_logged", event_id=event.id)
+        self._log(event)
         return number
+
+    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
+        """Store each of these, and log the decisions that are stored."""
+        problems = await self._intake.append_all(events)
+        for event, problem in zip(events, problems, strict=True):
+            if problem is None:
+                self._log(event)
+        return problems
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Take events back."""
         return await self._intake.withdraw(ids)
+
+    def _log(self, event: NewEvent) -> None:
+        # It is stored: the gate would take it for not stored, and may refuse.
+        or_else(partial(self._log_decision, event), nothing, "decision_not_logged", event_id=event.id)
 
     def _log_decision(self, stored: NewEvent) -> None:
         if type_of(stored.body) != DECISION_TYPE:

@@ -31,7 +31,7 @@ from router.errors import OutboxError, ReplicaError
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import Rules
 from router.object_events.publishing import ObjectEvents
-from router.outbox import Intake, grants
+from router.outbox import BatchIntake, grants
 from router.outbox.retention import Keeping
 from router.outbox.sqlite import SqliteOutbox
 from router.policy import Enforcement
@@ -39,6 +39,8 @@ from router.readiness import grouping
 from router.readiness.driver import Readiness, ReadinessDriver
 from router.replicas.identity import Identity
 from router.replicas.naming import identity_file
+from router.scanning.recording import Terms
+from router.scanning.settings import ScanSettings
 from router.settings.parts import KeeperPart
 from router.telemetry.logs import logger
 
@@ -115,7 +117,7 @@ class KeeperHalf:
         return self._cluster
 
     @property
-    def intake(self) -> Intake:
+    def intake(self) -> BatchIntake:
         """Where events come in."""
         return self._intake
 
@@ -173,7 +175,9 @@ class KeeperHalf:
         self._receipts[generation] = Receipts(by_name, self._observing)
         await self._dispatcher.replace(by_name)
         if self._replicas is not None and identity is not None:
-            await self._replicas.show(identity, self._incidents.wake)
+            scanned = (settings.scan or ScanSettings()).namespaces
+            terms = Terms(settings.cluster, self._replica, self._incidents.rules.routes, scanned)
+            await self._replicas.show(identity, terms, self._incidents.wake)
         self._tending.let_end("notice removed destinations", self._noticing_removed())
 
     def keep_house(self) -> None:

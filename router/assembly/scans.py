@@ -29,7 +29,7 @@ LOOK = 60.0
 LONGEST = 6 * 3600.0
 """Seconds."""
 SAID = 2000
-"""Characters of what a scan complained of that stand in the log."""
+"""Characters of what a scan complained of that stand in the log: why it has failed, or what of it is not kept."""
 _FOUND = {0: "nothing would be refused", 1: "something would be refused"}
 _OPEN = "it could not be told of all that runs: `gatecrier scan` says of what, and why"
 _HOW_FAR = re.compile(r"\d+ of \d+ images done", re.ASCII)
@@ -74,11 +74,14 @@ class Scans:
         except (OSError, TimeoutError) as error:
             log.warning("scan_failed", cause=str(error) or f"it took more than {LONGEST:.0f} s")
             return
-        if code in _FOUND:
-            log.info("scan_ended", found=_FOUND[code])
+        lines = [line for line in said.strip().splitlines() if _HOW_FAR.fullmatch(line) is None]
+        cause = cut(lines[-1], SAID) if lines else ""
+        if code not in _FOUND:
+            log.warning("scan_failed", code=code, cause=cause or _OPEN)
+        elif cause:
+            log.warning("scan_not_kept", found=_FOUND[code], cause=cause)
         else:
-            lines = [line for line in said.strip().splitlines() if _HOW_FAR.fullmatch(line) is None]
-            log.warning("scan_failed", code=code, cause=cut(lines[-1], SAID) if lines else _OPEN)
+            log.info("scan_ended", found=_FOUND[code])
 
 
 async def ended(command: Sequence[str]) -> tuple[int, str]:

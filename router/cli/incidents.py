@@ -140,7 +140,7 @@ def _close(arguments: argparse.Namespace) -> int:
                 Consuming(Work(connection, rules, own, time.time())).close(one, arguments.author, arguments.reason)
                 return 1
 
-            return await records.change(close)
+            return await records.change(close, is_decided=True)
 
     is_closed = asyncio.run(closed())
     print("the incident is closed" if is_closed else f"no incident {arguments.id} is open")

@@ -107,7 +107,7 @@ def _add(arguments: argparse.Namespace) -> int:
 
     async def added() -> None:
         async with events.opened(arguments.config) as records:
-            await records.change(partial(silences.add, silence=silence))
+            await records.change(partial(silences.add, silence=silence), is_decided=True)
 
     asyncio.run(added())
     print(silence.id)
@@ -159,7 +159,7 @@ def _expire(arguments: argparse.Namespace) -> int:
 
     async def ended() -> int:
         async with events.opened(arguments.config) as records:
-            return await records.change(expire)
+            return await records.change(expire, is_decided=True)
 
     is_ended = asyncio.run(ended())
     print("the silence has ended" if is_ended else f"no silence {arguments.id} is in force")

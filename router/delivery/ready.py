@@ -10,8 +10,8 @@ Rules:
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from operator import attrgetter, gt
 
 from router.outbox import Delivery
 from router.outbox.protocol import OLDEST_EVERY
@@ -43,12 +43,14 @@ class Ready:
         """Of what waits; needs something."""
         return self._waiting[0].severity
 
-    def put(self, claimed: Iterable[Delivery]) -> None:
+    def put(self, claimed: Sequence[Delivery]) -> None:
         """Have these wait."""
-        for one in claimed:
-            insort(self._waiting, one, key=lambda one: one.order)
-            self._new += not one.attempts
-            self.size += len(one.body)
+        orders = [one.order for one in (*self._waiting[-1:], *claimed)]
+        self._waiting += claimed
+        if any(map(gt, orders, orders[1:])):
+            self._waiting.sort(key=attrgetter("order"))
+        self._new += sum(not one.attempts for one in claimed)
+        self.size += sum(len(one.body) for one in claimed)
 
     def take(self, *, is_repeat_allowed: bool) -> Sequence[Delivery]:
         """The next batch; nothing only where nothing waits."""

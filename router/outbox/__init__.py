@@ -4,6 +4,7 @@ from router.outbox.attempt import KEPT, Attempt
 from router.outbox.protocol import (
     LEASE,
     URGENCY,
+    BatchIntake,
     Delivery,
     DeliveryRow,
     DeliveryState,
@@ -33,6 +34,7 @@ __all__ = [
     "URGENCY",
     "Accepted",
     "Attempt",
+    "BatchIntake",
     "Delivery",
     "DeliveryRow",
     "DeliveryState",

@@ -148,7 +148,7 @@ class SqliteFile:
             self._decided.append(decided)
 
     def wake(self, destinations: Collection[str] | None, *, is_decided: bool = False) -> None:
-        """Something may be due for these, or for any; `is_decided` where a person has decided it, or may have."""
+        """Something may be due for these, or for any; `is_decided` where a person has decided it."""
         for decided in self._decided if is_decided else ():
             decided()
         for wake in self._subscribers:
@@ -219,8 +219,8 @@ class SqliteFile:
                         if isinstance(of, Postponed)
                         or (number or MESSAGES_BEGIN) < MESSAGES_END  # others waited for it
                     )
-                case Change(_, None, is_decided):
-                    self.wake(None, is_decided=is_decided)
+                case Change(_, None) | Change(is_decided=True):
+                    self.wake(None, is_decided=one.is_decided)
                 case Change(_, due):
                     destinations.update(due or ())
                 case Withdraw():

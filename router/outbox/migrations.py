@@ -175,5 +175,6 @@ MIGRATIONS = (
     ALTER TABLE watching ADD COLUMN replica TEXT NOT NULL DEFAULT '';
     CREATE UNIQUE INDEX watching_replicas ON watching (replica);
     """,
+    "CREATE TABLE decisions (count INTEGER NOT NULL); INSERT INTO decisions VALUES (0);",
 )
 """What brings a file from version n to n + 1, without rewriting rows: a file may hold a million of them."""

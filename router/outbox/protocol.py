@@ -44,6 +44,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from router.decision import Grant
+from router.errors import OutboxError
 from router.outbox.attempt import Attempt
 from router.outbox.settlement import Settlement
 from router.verdict import Severity
@@ -215,6 +216,13 @@ class Intake(Protocol):
         What is still under way from before is waited for, however long, and from the call on no delivery of these is
         claimed. For the others an event that corrects them must be appended: see (9).
         """
+
+
+class BatchIntake(Intake, Protocol):
+    """An intake of this process, of which others ask to store what has come to them together."""
+
+    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
+        """Store each of these as `append` does; returns, in order, why one is not stored, when it is known of all."""
 
 
 class Queue(Protocol):

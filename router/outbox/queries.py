@@ -1,7 +1,8 @@
 """What is read from the SQLite outbox.
 
 Readings of many rows come back as one JSON text (SQLite, "JSON Functions": json_group_array): one step of a statement,
-not one for each row, each of which gives up Python's global lock.
+not one for each row, each of which gives up Python's global lock. Events come beside it, one behind the other: as part
+of a JSON text each of their characters would be written and read once more.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ _SIZED = """
 """
 
 _WHOLE = """
-    SELECT json_group_array(json_array(
-        deliveries.sequence, replica, id, appended_at, CAST(body AS TEXT),
+    SELECT group_concat(CAST(body AS TEXT), ''), json_group_array(json_array(
+        deliveries.sequence, replica, id, appended_at, length(CAST(body AS BLOB)),
         attempts, max(0, ?1 - coalesce(first_attempt_at, ?1)), urgency, refusals, ?1 - refused_at, template,
         deliveries.incident, coalesce(receipt, ''), json(iif(told.sequence > deliveries.sequence, 'true', 'false')),
         json(iif(told.sequence = deliveries.sequence, 'true', 'false'))
@@ -187,31 +188,35 @@ def sized(connection: sqlite3.Connection, sequences: Sequence[int]) -> list[Size
 
 def whole(connection: sqlite3.Connection, destination: str, sequences: Sequence[int], now: float) -> list[Delivery]:
     """These deliveries with their events, at that (own) time."""
-    rows = _list(connection, _WHOLE, now, destination, orjson.dumps(sequences).decode())
-    severities = tuple(URGENCY)
-    return [
-        Delivery(
-            destination,
-            event_id,
-            Number(replica, sequence),
-            with_sequence(body.encode(), sequence) if sequence > 0 else body.encode(),  # messages have none
-            attempts,
-            tried_for,
-            at,
-            severities[urgency],
-            refusals,
-            refused_for,
-            template,
-            incident,
-            receipt,
-            is_late,
-            is_again,
+    joined, rows = connection.execute(_WHOLE, (now, destination, orjson.dumps(sequences).decode())).fetchone()
+    bodies = memoryview((joined or "").encode())
+    severities, found, end = tuple(URGENCY), list[Delivery](), 0
+    for (
+        sequence, replica, event_id, at, length, attempts, tried_for, urgency, refusals, refused_for, template,
+        incident, receipt, is_late, is_again,
+    ) in orjson.loads(rows):  # fmt: skip
+        begin, end = end, end + length
+        body = bytes(bodies[begin:end])
+        found.append(
+            Delivery(
+                destination,
+                event_id,
+                Number(replica, sequence),
+                with_sequence(body, sequence) if sequence > 0 else body,  # messages have none
+                attempts,
+                tried_for,
+                at,
+                severities[urgency],
+                refusals,
+                refused_for,
+                template,
+                incident,
+                receipt,
+                is_late,
+                is_again,
+            )
         )
-        for (
-            sequence, replica, event_id, at, body, attempts, tried_for, urgency, refusals, refused_for, template,
-            incident, receipt, is_late, is_again,
-        ) in rows
-    ]  # fmt: skip
+    return found
 
 
 def _list(connection: sqlite3.Connection, statement: str, *values: object) -> list[Any]:

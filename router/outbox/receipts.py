@@ -11,20 +11,23 @@ Rules:
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+
+import orjson
 
 from router.outbox.settlement import RECEIPT_LIMIT
 
 
-def keep(connection: sqlite3.Connection, rows: str) -> None:
-    """Keep the receipts of settlements (`statements`), which are destination, number ... receipt, as one JSON text."""
-    connection.execute(_KEEP, (rows,))
+def keep(connection: sqlite3.Connection, rows: Sequence[Sequence[object]]) -> None:
+    """Keep the receipts of settlements: destination, number of the message, receipt."""
+    connection.execute(_KEEP, (orjson.dumps(rows).decode(),))
 
 
 _KEEP = f"""
     INSERT INTO incident_receipts (incident, destination, receipt, sequence)
     SELECT incident, destination, receipt, sequence FROM (
-        SELECT value ->> 0 AS destination, value ->> 1 AS sequence, value ->> 13 AS receipt FROM json_each(?)
-        WHERE length(value ->> 13) <= {RECEIPT_LIMIT}
+        SELECT value ->> 0 AS destination, value ->> 1 AS sequence, value ->> 2 AS receipt FROM json_each(?)
+        WHERE length(value ->> 2) <= {RECEIPT_LIMIT}
     ) JOIN deliveries USING (destination, sequence)
     WHERE incident IN (SELECT number FROM incidents)
     ON CONFLICT DO UPDATE SET receipt = excluded.receipt, sequence = max(sequence, excluded.sequence)

@@ -52,12 +52,15 @@ class SqliteRecords:
         """The outbox's own time, in seconds; no step of the time of day moves it."""
         return self._now()
 
-    async def change(self, apply: Callable[[sqlite3.Connection], int], due: Collection[str] = ()) -> int:
+    async def change(
+        self, apply: Callable[[sqlite3.Connection], int], due: Collection[str] = (), *, is_decided: bool = False
+    ) -> int:
         """Have something rarer written; raises OutboxError.
 
-        `due` are destinations of deliveries that are due by it; what `apply` adds to them counts.
+        `due` are destinations of deliveries that are due by it; what `apply` adds to them counts. `is_decided`: a
+        person has decided it.
         """
-        return cast("int", await self._file.write(Change(apply, due), is_patient=True))
+        return cast("int", await self._file.write(Change(apply, due, is_decided), is_patient=True))
 
     async def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
         """Read something beside what is written; raises OutboxError."""

@@ -21,7 +21,7 @@ import msgspec
 from router.errors import OutboxError
 from router.ipc import Line, PeerError, PeerGoneError, PeerRefusedError
 from router.outbox.posting import MOMENT, Told
-from router.outbox.protocol import Intake, NewEvent, Number
+from router.outbox.protocol import BatchIntake, NewEvent, Number
 
 APPEND, APPEND_ALL, WITHDRAW = "append", "append_all", "withdraw"
 """Topics of the questions."""
@@ -123,17 +123,15 @@ class _Sent:
             one.told(None if problem is None else partial(self._failed, one.event, problem))
 
 
-def answers(intake: Intake) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:
+def answers(intake: BatchIntake) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:
     """What the process that has the outbox answers, by topic; raises OutboxError."""
 
     async def append(body: bytes) -> bytes:
         return _pack(await intake.append(_event(body)))
 
     async def append_all(body: bytes) -> bytes:
-        stored = await asyncio.gather(*map(intake.append, _events(body)), return_exceptions=True)
-        if defects := [one for one in stored if isinstance(one, BaseException) and not isinstance(one, OutboxError)]:
-            raise defects[0]
-        return _pack([str(one) or type(one).__name__ if isinstance(one, OutboxError) else "" for one in stored])
+        problems = await intake.append_all(_events(body))
+        return _pack(["" if one is None else str(one) or type(one).__name__ for one in problems])
 
     async def withdraw(body: bytes) -> bytes:
         return _pack(await intake.withdraw(_ids(body)))

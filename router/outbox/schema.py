@@ -10,6 +10,7 @@
                 tried     its attempts, as far as they are kept: one JSON text (`attempt`)
                 incident  the number of the incident that it tells of; NULL for everything else
     own_time    the outbox's own time (`own_time`) and the time of day when that was last saved
+    decisions   count: how often a person has decided something, by which its owner tells that from other changes
 
 `events.incident_routes` is what the routes of the incidents lane said of an event when it was decided
 (`routing.incident_routes`), empty where none took it. Messages about incidents stand in `events` and `deliveries`, too,

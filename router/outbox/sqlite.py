@@ -3,6 +3,7 @@
 Rules, beside those of `protocol` and `file`:
 (1) The owner holds a lock on `FILE.lock`; a second owner is refused. Commands read and change beside it (`records`).
 (2) What commands make due is noticed within `LOOK` seconds: a file tells nobody, so it is asked, once for all who wait.
+    What people decide is counted in it, and so told from what a scan writes, which mends nothing of what is waited for.
 (3) A file counts on when its replica's name changes.
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
-from typing import Self, cast
+from typing import NamedTuple, Self, cast
 
 from router.errors import OutboxError
 from router.outbox import changes, older, schema
@@ -37,7 +38,7 @@ LOOK = 1.0
 
 
 class SqliteOutbox(SqliteRecords):
-    """Implements `Intake` and `Records` of `router.outbox.protocol`, and has a `Queue` for every owner."""
+    """Implements `BatchIntake` and `Records` of `router.outbox.protocol`, and has a `Queue` for every owner."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class SqliteOutbox(SqliteRecords):
         self._save_time()
         self._replica = replica
         self._claims = Claims(clock)
-        self._version: object = None
+        self._known = _State()
         self._withdrawing: set[asyncio.Task[AbstractSet[str]]] = set()
         self._loop = asyncio.get_running_loop()
         self._compare()
@@ -103,10 +104,19 @@ class SqliteOutbox(SqliteRecords):
 
     async def append(self, event: NewEvent) -> Number:
         """Store an event and its deliveries; returns its number once it is durable."""
-        expect_storable(event)
-        if self._reserve.is_used:
-            raise OutboxError("the disk is full: free some space, or name a file on a larger disk in outbox.url")
-        return cast("Number", await self._file.write(Append(event, self._replica, self._now())))
+        return cast("Number", await self._append(event))
+
+    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
+        """Store each of these; returns why one is not stored."""
+        asked: list[asyncio.Future[object] | OutboxError] = []
+        for event in events:
+            try:
+                asked.append(self._append(event))
+            except OutboxError as error:
+                asked.append(error)
+        if written := [one for one in asked if not isinstance(one, OutboxError)]:
+            await asyncio.wait(written)
+        return [one if isinstance(one, OutboxError) else _problem(one) for one in asked]
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Take back events that were given up by whoever appended them; returns the ids of those that are gone."""
@@ -115,6 +125,12 @@ class SqliteOutbox(SqliteRecords):
         self._withdrawing.add(task)
         task.add_done_callback(self._withdrawing.discard)
         return await asyncio.shield(task)
+
+    def _append(self, event: NewEvent) -> asyncio.Future[object]:
+        expect_storable(event)
+        if self._reserve.is_used:
+            raise OutboxError("the disk is full: free some space, or name a file on a larger disk in outbox.url")
+        return self._file.write(Append(event, self._replica, self._now()))
 
     def queue(self, owner: str) -> SqliteQueue:
         """What this owner has to deliver."""
@@ -169,18 +185,27 @@ class SqliteOutbox(SqliteRecords):
         self._compare()
 
     def _compare(self) -> None:
-        self._file.write(Change(_version)).add_done_callback(self._compared)
+        self._file.write(Change(_state)).add_done_callback(self._compared)
 
     def _compared(self, looked: asyncio.Future[object]) -> None:
         """Tell everybody where another process has changed the file: for the writer, its own changes are none.
 
-        What has changed is not known. It counts as decided, since most commands that write are decisions.
+        What has become due by it is not known, but whether a person has decided something.
         """
         if looked.cancelled() or looked.exception() is not None:
             return  # whoever writes is told the same
-        before, self._version = self._version, looked.result()
-        if before not in {None, self._version}:
-            self._file.wake(None, is_decided=True)
+        before, self._known = self._known, cast("_State", looked.result())
+        if before.version not in {None, self._known.version}:
+            self._file.wake(None, is_decided=self._known.decisions > before.decisions)
+
+
+def _problem(written: asyncio.Future[object]) -> OutboxError | None:
+    """Why this was not written; raises what is no OutboxError."""
+    try:
+        written.result()
+    except OutboxError as error:
+        return error
+    return None
 
 
 def _seen(saved: asyncio.Future[object]) -> None:
@@ -188,5 +213,15 @@ def _seen(saved: asyncio.Future[object]) -> None:
     saved.cancelled() or saved.exception()
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+class _State(NamedTuple):
+    """By what a change of the file by another process is noticed."""
+
+    version: int | None = None
+    """None before the first look."""
+    decisions: int = 0
+
+
+def _state(connection: sqlite3.Connection) -> _State:
+    (version,) = connection.execute("PRAGMA data_version").fetchone()
+    (decisions,) = connection.execute("SELECT count FROM decisions").fetchone()
+    return _State(version, decisions)

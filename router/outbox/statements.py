@@ -1,6 +1,6 @@
 """What is written to the SQLite outbox, in as few statements as there can be.
 
-Many rows are one statement: inserts name all their values, updates and selections take a list as one JSON text
+Many rows are one statement: inserts and settlements name all their values, selections take a list as one JSON text
 (SQLite, "JSON Functions": json_each).
 
 Invariant: nothing is remembered from one transaction to the next. The last number is read inside each, so that one
@@ -70,12 +70,12 @@ class Settle:
 class Change:
     """Anything rarer; the result is what the function returns."""
 
-    apply: Callable[[sqlite3.Connection], int]
+    apply: Callable[[sqlite3.Connection], object]
     due: Collection[str] | None = ()
     """Destinations of deliveries that may be due afterwards and were not before, known when it has been written; None
     where it is not known which."""
     is_decided: bool = False
-    """Whether a person has decided it."""
+    """Whether a person has decided it; that is counted in the file, so that its owner hears of it, too."""
 
 
 Asked: TypeAlias = Append | Withdraw | Settle | Change
@@ -84,16 +84,13 @@ Asked: TypeAlias = Append | Withdraw | Settle | Change
 def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[object]:
     """Write a batch inside a transaction; a result for each, in order.
 
-    It is a number for an event, the ids that are gone for a withdrawal, a count for a change, nothing for settlements.
+    It is a number for an event, the ids that are gone for a withdrawal, what a change returns, nothing for settlements.
     """
     dropped, gone = _withdraw(connection, asked)
     appends = [one for one in asked if isinstance(one, Append) and one.event.id not in dropped]
     numbers = _append(connection, appends) if appends else {}
     if settled := [one for one in asked if isinstance(one, Settle) and one.settlements]:
-        rows = _as_json(connection, settled)
-        connection.execute(_SETTLE, (rows,))
-        if any(_receipt(one) for operation in settled for one in operation.settlements):
-            receipts.keep(connection, rows)
+        _settle(connection, settled)
     results: list[object] = []
     for operation in asked:
         match operation:
@@ -104,8 +101,10 @@ def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[
                 results.append(gone & frozenset(ids))
             case Settle():
                 results.append(None)
-            case Change(apply=apply):
+            case Change(apply=apply, is_decided=is_decided):
                 results.append(apply(connection))
+                if is_decided and results[-1]:  # who names what there is not has decided nothing
+                    connection.execute("UPDATE decisions SET count = count + 1")
             case _:
                 assert_never(operation)
     return results
@@ -194,13 +193,30 @@ def _deliveries(sequence: int, append: Append) -> list[object]:
     return values
 
 
+def _settle(connection: sqlite3.Connection, settled: Sequence[Settle]) -> None:
+    values, kept = list[object](), list[Sequence[object]]()
+    for operation in settled:
+        for one, held in zip(operation.settlements, operation.sequences, strict=True):
+            sequence = _sequence(connection, one.event_id) if held is None else held
+            attempt = None if one.attempt is None else orjson.dumps(as_values(one.attempt)).decode()
+            values += (one.destination, sequence, *_row(one, operation.now), attempt)
+            if (receipt := _receipt(one)) is not None:
+                kept.append((one.destination, sequence, receipt))
+    _execute(connection, _SETTLE, _SETTLED.count(",") + 1, values)
+    if kept:
+        receipts.keep(connection, kept)
+
+
 def _insert(connection: sqlite3.Connection, table: str, values: Sequence[object]) -> None:
-    columns = table.count(",") + 1
+    _execute(connection, f"INSERT INTO {table} VALUES {{}}", table.count(",") + 1, values)  # noqa: S608 - of our own
+
+
+def _execute(connection: sqlite3.Connection, statement: str, columns: int, values: Sequence[object]) -> None:
+    """Execute a statement with rows of so many values in it, as often as there are more than `ROWS`."""
     row = f"({','.join('?' * columns)})"
     for start in range(0, len(values), ROWS * columns):
         chunk = values[start : start + ROWS * columns]
-        rows = ",".join([row] * (len(chunk) // columns))
-        connection.execute(f"INSERT INTO {table} VALUES {rows}", chunk)  # noqa: S608 - names and marks of our own
+        connection.execute(statement.format(",".join([row] * (len(chunk) // columns))), chunk)
 
 
 _EVENTS = "events (sequence, key, appended_at, body, replica, incident_routes)"
@@ -227,7 +243,12 @@ _WITHDRAWABLE = """
     )
 """
 
+_SETTLED = (
+    "destination, sequence, state, attempts, due_at, tried_at, settled_at, reason, words, refusals, refused_at,"
+    " kept_since, attempt"
+)
 _SETTLE = f"""
+    WITH new ({_SETTLED}) AS (VALUES {{}})
     UPDATE deliveries SET
         state = new.state, attempts = new.attempts, due_at = new.due_at,
         first_attempt_at = coalesce(deliveries.first_attempt_at, new.tried_at), settled_at = new.settled_at,
@@ -235,33 +256,18 @@ _SETTLE = f"""
         kept_since = new.kept_since,
         tried = CASE
             WHEN new.attempt IS NULL THEN tried
+            WHEN tried = '[]' THEN '[' || new.attempt || ']'
             WHEN json_array_length(tried) < {KEPT} THEN json_insert(tried, '$[#]', json(new.attempt))
             ELSE json_insert(json_remove(tried, '$[1]'), '$[#]', json(new.attempt))
         END
-    FROM (
-        SELECT value ->> 0 AS destination, value ->> 1 AS sequence, value ->> 2 AS state, value ->> 3 AS attempts,
-            value ->> 4 AS due_at, value ->> 5 AS tried_at, value ->> 6 AS settled_at, value ->> 7 AS reason,
-            value ->> 8 AS words, value ->> 9 AS refusals, value ->> 10 AS refused_at, value ->> 11 AS kept_since,
-            value ->> 12 AS attempt
-        FROM json_each(?)
-    ) AS new
+    FROM new
     WHERE deliveries.destination = new.destination AND deliveries.sequence = new.sequence
         AND deliveries.state = 'pending'
 """  # noqa: S608 - a number of our own
 
 
 def _text(reason: str) -> str:
-    return reason.replace("\0", "\ufffd")  # SQLite ends a text from JSON at its first NUL
-
-
-def _as_json(connection: sqlite3.Connection, settled: Sequence[Settle]) -> str:
-    rows: list[Sequence[object]] = []
-    for operation in settled:
-        for one, held in zip(operation.settlements, operation.sequences, strict=True):
-            sequence = _sequence(connection, one.event_id) if held is None else held
-            attempt = None if one.attempt is None else as_values(one.attempt)
-            rows.append((one.destination, sequence, *_row(one, operation.now), attempt, _receipt(one)))
-    return orjson.dumps(rows).decode()
+    return reason.replace("\0", "\ufffd")  # SQLite writes a text as JSON up to its first NUL
 
 
 def _sequence(connection: sqlite3.Connection, event_id: str) -> int | None:
@@ -279,18 +285,8 @@ def _row(one: Settlement, now: float) -> Sequence[object]:
             return "delivered", attempts, now, now, at, "", "", 0, None, now
         case Postponed(delay=delay, attempts=attempts, refusals=refusals):
             due_at, refused_at = now + min(delay, LONGEST_DELAY), now if one.is_refused else None
-            return (
-                "pending",
-                attempts,
-                due_at,
-                now,
-                None,
-                _text(one.reason),
-                _text(one.words),
-                refusals,
-                refused_at,
-                None,
-            )
+            why = _text(one.reason), _text(one.words)
+            return "pending", attempts, due_at, now, None, *why, refusals, refused_at, None
         case SetAside(at=at, attempts=attempts):
             return "set_aside", attempts, now, now, at, _text(one.reason), _text(one.words), 0, None, now
         case _:

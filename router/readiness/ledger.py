@@ -8,7 +8,8 @@
                       open), standing, is_open, first_at, last_at, times, rejected
     seen_bodies       namespace, key, body (`Seen`): apart, since it is written once, and the other row each time
 
-    told_findings     id (of a scan's finding that was told), day (since 1970): `router.scanning.recording`
+    told_findings     id (of a scan's finding that was told, or of a portion that was taken), day (since 1970):
+                      `router.scanning.recording`
     watching          replica, began_at, beat_at, gaps (`readiness.beats`)
 
 Times are of the time of day at which events were decided.
@@ -253,20 +254,33 @@ def forget(connection: sqlite3.Connection, before: float, rows: Sequence[tuple[s
 
 
 def note_scanned(connection: sqlite3.Connection, scans: Mapping[str, Scan]) -> int:
-    """Full scans of these namespaces have ended; returns how many are kept."""
+    """Full scans of these namespaces have ended; returns of how many that is kept: one that began later outranks it."""
     count = 0
     for namespace, scan in scans.items():
         _is_kept(connection, Day(namespace, 0, "", last_at=scan.began_at))
         count += connection.execute(
-            "UPDATE seen_namespaces SET scanned_at = ?, pods = ?, unknown_pods = ? WHERE namespace = ?",
+            "UPDATE seen_namespaces SET scanned_at = ?1, pods = ?2, unknown_pods = ?3"
+            " WHERE namespace = ?4 AND coalesce(scanned_at, 0) <= ?1",
             (scan.began_at, scan.pods, scan.unknown, namespace),
         ).rowcount
     return count
 
 
-def namespaces(connection: sqlite3.Connection) -> Sequence[str]:
-    """All that are known."""
-    return [name for (name,) in connection.execute("SELECT namespace FROM seen_namespaces")]
+def note_nothing_runs(connection: sqlite3.Connection, namespaces: Sequence[str], began_at: float) -> int:
+    """A full scan has ended that has found nothing in these namespaces, as far as they are known."""
+    return connection.execute(_NOTHING_RUNS, (began_at, orjson.dumps(namespaces).decode())).rowcount
+
+
+_NOTHING_RUNS = """
+    UPDATE seen_namespaces SET scanned_at = ?1, pods = 0, unknown_pods = 0, last_at = max(last_at, ?1)
+    WHERE namespace IN (SELECT value FROM json_each(?2)) AND coalesce(scanned_at, 0) < ?1
+"""
+
+
+def not_scanned_since(connection: sqlite3.Connection, at: float) -> Sequence[str]:
+    """Namespaces that are known, and of which no full scan is that began then or later."""
+    statement = "SELECT namespace FROM seen_namespaces WHERE coalesce(scanned_at, 0) < ?"
+    return [name for (name,) in connection.execute(statement, (at,))]
 
 
 def note_told(connection: sqlite3.Connection, namespaces: Sequence[str], state: str) -> int:

@@ -79,8 +79,8 @@ class Calling:
                     raise self._trouble(f"its answer is larger than {LARGEST} bytes")
             if reply.status != OK:
                 text = one_line(answer.decode(errors="replace").strip()[:200])
-                raise self._trouble(f"it answers {reply.status}, {text}")
+                raise self._trouble(f"it answers {reply.status}, {text}", reply.status)
             return bytes(answer)
 
-    def _trouble(self, what: str) -> ReplicaError:
-        return ReplicaError(f"the collector {self._collector} can't be asked: {what}")
+    def _trouble(self, what: str, status: int | None = None) -> ReplicaError:
+        return ReplicaError(f"the collector {self._collector} can't be asked: {what}", status=status)

@@ -4,6 +4,11 @@
                     until then; answered 200 when it is durable there
     POST /grants    `Where`: what break-glass lets in there at this moment; answered with `Granted`
     POST /command   `Command`: a command line about what the collector keeps; answered with `Printed`
+    POST /scan      `ScanOffered`: may what was scanned there be handed in; answered with `TimeOfDay`, by which it is
+    POST /findings  `Findings`: a portion of what a scan has found; answered with `Counted` when it is durable there:
+                    how many findings are left out
+    POST /scanned   `ScanEnded`: that a scan was full; answered with `Counted`: how many portions are not there, and
+                    when that is none, when it is durable
 
 Anything else than 200 has a short text that says why. Both ends may be of different releases while one is replaced by
 another: `FORMAT` is counted up where one could not read the other, and then waits.
@@ -20,9 +25,11 @@ from router.decision import Grant
 from router.errors import ReplicaError
 from router.outbox.collected import Collected
 from router.readiness.watching import Watch
+from router.scanning.recording import Ended, Portion
 
 FORMAT = 1
 EVENTS, GRANTS, COMMAND = "/events", "/grants", "/command"
+SCAN, FINDINGS, SCANNED = "/scan", "/findings", "/scanned"
 CONTENT_TYPE = "application/msgpack"
 LARGEST = 8 * 2**20
 """Bytes of anything that is sent."""
@@ -66,6 +73,40 @@ class Printed(msgspec.Struct, frozen=True):
     exit_code: int
     output: bytes
     errors: bytes
+
+
+class ScanOffered(msgspec.Struct, frozen=True):
+    """That something was scanned, in this cluster."""
+
+    cluster: str
+    format: int = FORMAT
+
+
+class TimeOfDay(msgspec.Struct, frozen=True):
+    """What a clock says."""
+
+    now: float
+    """Seconds since 1970."""
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """Some of what a scan has found."""
+
+    portion: Portion
+    format: int = FORMAT
+
+
+class ScanEnded(msgspec.Struct, frozen=True):
+    """That a scan was full."""
+
+    ended: Ended
+    format: int = FORMAT
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """How many."""
+
+    count: int
 
 
 def packed(message: msgspec.Struct) -> bytes:

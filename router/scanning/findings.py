@@ -29,6 +29,11 @@ class Judged:
     tag_digest: str | None = None
     """What its tag means now; None where it has none, or nobody could tell."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError where it is not about one image, as when another replica says so."""
+        if len(self.parts.images) != 1:
+            raise ValueError("one image is judged at a time")
+
     @property
     def image(self) -> ImageData:
         """The image."""

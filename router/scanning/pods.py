@@ -8,8 +8,9 @@ Rules:
 (3) Pods that have ended, or are being deleted, run nothing that will be started again.
 (4) Whose a Pod is follows from what it claims, its controller, the label of its template and the name of its Job
     (`router.events.top_owners`), as where it was admitted.
-(5) Of Pods and nodes no more than their number and `NODES_NAMED` names is kept: twenty thousand Pods of five hundred
-    images cost as much memory as five hundred entries.
+(5) Of Pods and nodes no more than their number and `NODES_NAMED` names is kept, and of containers `PLACES_NAMED`:
+    twenty thousand Pods of five hundred images cost as much memory as five hundred entries, and whoever invents names
+    makes none of them larger than it may be.
 
 Source: Kubernetes, API reference of Pod v1 (`status.containerStatuses[].imageID`, `status.phase`).
 """
@@ -19,14 +20,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec import field as named
 
 from router.events import OwnerData, TopOwnerData, top_owner
 from router.kubernetes.resources import Metadata, Object, Resource
 
 NODES_NAMED = 20
+PLACES_NAMED = 100
 TEXT_LIMIT = 1000
 """Characters of an image's name: Kubernetes itself has no limit, and no registry has such names."""
 _DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$", re.ASCII)
@@ -102,11 +105,11 @@ class Where:
     """Where something runs."""
 
     pods: int = 0
-    nodes: dict[str, None] = field(default_factory=dict)
-    """Names, at most `NODES_NAMED`."""
+    nodes: Annotated[dict[str, None], Meta(max_length=NODES_NAMED)] = field(default_factory=dict)
+    """Names."""
     image_id: str = ""
     """As the node says it, of one of them."""
-    places: dict[tuple[str, str], None] = field(default_factory=dict)
+    places: Annotated[dict[tuple[str, str], None], Meta(max_length=PLACES_NAMED)] = field(default_factory=dict)
     """Kinds and names of containers."""
 
 
@@ -169,7 +172,8 @@ class Census:
             one = Running(pod.metadata.namespace, whose, owner["by"], image, None if found is None else found[1])
             where = self.running.setdefault(one, Where())
             where.image_id = where.image_id or status.image_id[:TEXT_LIMIT]
-            where.places[kind, spec.name] = None
+            if len(where.places) < PLACES_NAMED:
+                where.places[kind, spec.name] = None
             yield one
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 import pytest
 
 from router.assembly import decision_log
 from router.assembly.decision_log import LoggedIntake
+from router.errors import OutboxError
 from router.events import as_json, decode
 from router.outbox import NewEvent, Number
 from tests.admission.world import BROKEN, SIGNED, MemoryOutbox, World, pod
 from tests.simulators.log import collected
+from tests.simulators.problems import problem_of
 
 
 class Intake(MemoryOutbox):
     """Plain memory."""
+
+    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
+        """One after the other."""
+        return [await problem_of(self.append(event)) for event in events]
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Everything."""
@@ -62,6 +69,22 @@ async def test_of_many_images_those_that_fail_are_shown() -> None:
     assert isinstance(verdicts, list)
     assert len(verdicts) == decision_log.SHOWN_IMAGES
     assert verdicts[0] == "r.example/shop/db:2: invalid(digest_mismatch)"
+
+
+async def test_of_several_those_have_lines_that_were_stored() -> None:
+    first, second = await stored("r.example/shop/web:1"), await stored("r.example/shop/db:2")
+
+    class Full(Intake):
+        async def append(self, event: NewEvent) -> Number:
+            if event.id == first.id:
+                raise OutboxError("full")
+            return await super().append(event)
+
+    second = replace(second, id="another")
+    with collected() as log:
+        problems = await LoggedIntake(Full()).append_all([first, second])
+        assert [line["event_id"] for line in log.named("request_decided")] == ["another"]
+    assert [str(problem) for problem in problems] == ["full", "None"]
 
 
 async def test_what_was_not_stored_has_no_line() -> None:

@@ -70,7 +70,12 @@ def test_where_none_is_wanted_none_is_made() -> None:
 
 @pytest.mark.parametrize(
     ("code", "said", "event"),
-    [(0, "", "scan_ended"), (1, "3 of 9 images done", "scan_ended"), (3, "why", "scan_failed")],
+    [
+        (0, "", "scan_ended"),
+        (1, "3 of 9 images done", "scan_ended"),
+        (1, "3 of 9 images done\nnothing is kept of it: the disk is full", "scan_not_kept"),
+        (3, "why", "scan_failed"),
+    ],
 )
 def test_what_became_of_it_stands_in_the_log(log: Log, code: int, said: str, event: str) -> None:
     virtually(scanning(Program(code, said), ScanSettings(), 1000.0))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -127,6 +129,29 @@ def test_a_silence_is_added_shown_and_ended(ask: Ask) -> None:
     assert json.loads(ask("silence", "list", "--expired", "--json")[1])[0]["ended_by"] == "bob"
     assert ask("silence", "expire", silence_id, "--author", "bob")[0] == 1
     assert ask("silence", "show", "nobody")[0] == 1
+
+
+def test_what_a_person_says_about_incidents_is_a_decision(ask: Ask, tmp_path: Path) -> None:
+    """The running router tells it from what a scan writes beside it, and tries those again who have paused."""
+
+    def decisions() -> int:
+        with closing(sqlite3.connect(tmp_path / "outbox.db")) as connection:
+            return int(connection.execute("SELECT count FROM decisions").fetchone()[0])
+
+    words = ("--author", "a", "--reason", "r")
+    silence_id = ask("silence", "add", 'request.namespace = "x"', *words, "--for", "1h")[1].strip()
+    counts = [decisions()]
+    for command in (
+        ("silence", "expire", silence_id, "--author", "b"),
+        ("silence", "expire", silence_id, "--author", "b"),
+        ("incidents", "close", "1", *words),
+        ("incidents", "list"),
+        ("incidents", "close", "1", *words),
+    ):
+        ask(*command)
+        counts.append(decisions())
+
+    assert counts == [1, 2, 2, 3, 3, 3]
 
 
 @pytest.mark.parametrize(

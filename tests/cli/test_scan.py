@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,12 @@ from typing import Any
 import pytest
 
 from router.cli import main
+from router.cli.demo.world import free_port
 from router.outbox import schema
+from router.replicas import handing_in
+from router.replicas.identity import keep
+from router.replicas.naming import identity_file
+from tests.replicas.stage import known_by
 from tests.scanning.stage import pod
 from tests.simulators.aside import aside
 from tests.simulators.certificates import self_signed
@@ -191,16 +198,63 @@ def test_nothing_is_kept_where_that_is_said(world: World) -> None:
     assert json.loads(world.ask("readiness", "--json")[1]) == []
 
 
-def test_another_replica_than_the_collector_keeps_nothing(world: World) -> None:
-    schema.prepare(world.folder / "outbox.db")
+def at_another_replica(world: World) -> None:
+    """The commands are asked where another replica is the collector."""
     path = world.folder / "gatecrier.yaml"
-    collected = json.loads(path.read_text()) | {"incidents": {"collector": "gatecrier-0.gatecrier:8444"}}
+    collected = json.loads(path.read_text()) | {"incidents": {"collector": f"localhost:{free_port()}"}}
     path.write_text(json.dumps(collected))
-    world.run("bad", "unsigned")
+
+
+def test_a_machine_that_is_no_replica_keeps_nothing_and_is_told_so(world: World) -> None:
+    at_another_replica(world)
+    world.run("good", "signed")
     code, _, err = world.ask("scan")
 
-    assert code == 1
-    assert "gatecrier-0.gatecrier:8444 keeps what is scanned" in err
+    assert code == 0
+    assert "there is no outbox" in err
+    assert "which is no replica beside localhost:" in err
+
+
+def test_what_the_collector_can_not_be_handed_is_shown_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That something would be refused is known; that nothing would is of no use where nobody else gets to know it."""
+    monkeypatch.setattr(handing_in, "WAITS", (0.0,))
+    at_another_replica(world)
+    keep(known_by(), identity_file(world.folder / "outbox.db"))
+    world.run("good", "signed")
+    good, out, err = world.ask("scan")
+    world.run("bad", "unsigned")
+    bad, _, _ = world.ask("scan")
+    unrecorded, _, silent = world.ask("scan", "--no-record")
+
+    assert "1 Pods in 1 namespaces run 1 images: 0 would be refused" in out
+    assert "can't be asked" in err.splitlines()[0]
+    assert err.splitlines()[0].endswith("trying again")
+    assert err.splitlines()[1].startswith("nothing is kept of it: the collector localhost:")
+    assert err.splitlines()[1].endswith("mend that and scan again")
+    assert (good, bad, unrecorded, silent) == (3, 1, 1, "")
+
+
+def test_a_replica_that_is_known_by_nothing_yet_says_so(world: World) -> None:
+    at_another_replica(world)
+    schema.prepare(world.folder / "outbox.db")
+    world.run("good", "signed")
+    code, _, err = world.ask("scan")
+
+    assert code == 3
+    assert "outbox.db.replica: No such file or directory; run the command where a replica runs" in err
+
+
+def test_what_the_outbox_can_not_take_is_shown_all_the_same(world: World) -> None:
+    with closing(sqlite3.connect(world.folder / "outbox.db")) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    world.run("bad", "unsigned")
+    code, out, err = world.ask("scan")
+
+    assert (code, "shop/Pod/bad-0" in out) == (1, True)
+    assert "nothing is kept of it" in err
+    assert "is of version 999" in err
 
 
 def test_lines_are_the_members_of_the_array(world: World) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from router.ipc import Line, Peer
 from router.outbox import NewEvent, Number, posting, remote
 from router.outbox.posting import Later, Post
 from router.outbox.remote import RemoteIntake, answers
+from tests.simulators.problems import problem_of
 
 PATIENCE = 10.0
 """Seconds after which something that should happen will not: no claim of any test."""
@@ -39,6 +40,10 @@ class Kept:
             raise OutboxError("the disk is full")
         self.events.append(event.id)
         return Number("r", len(self.events))
+
+    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
+        """Keep each."""
+        return await asyncio.gather(*(problem_of(self.append(event)) for event in events))
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Keep nothing of these."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Collection, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,24 @@ def killed_while_appending(path: Path, run: str, lines: int) -> list[tuple[int, 
         process.kill()
         said += process.stdout.readlines()
     return [(int(number), event_id) for number, event_id in (line.decode().split() for line in said)]
+
+
+async def test_of_several_that_come_together_each_is_stored_by_itself(outbox: SqliteOutbox) -> None:
+    events = [new("a"), new("b", body=b"\xff"), new("c"), new("a")]
+    problems = await outbox.append_all(events)
+    assert [None if one is None else str(one)[:27] for one in problems] == [
+        None,
+        "an event that is not valid ",
+        None,
+        None,
+    ]
+    assert [event_id for _, event_id in await stored(outbox)] == ["a", "c"]
+    assert await outbox.append_all([]) == []
+
+
+async def test_of_several_none_is_stored_in_an_outbox_that_is_closed(outbox: SqliteOutbox) -> None:
+    await outbox.close()
+    assert [str(one) for one in await outbox.append_all([new("a"), new("b")])] == ["the outbox is closed"] * 2
 
 
 async def test_what_was_acknowledged_survives_kills_in_the_middle_of_appends(path: Path) -> None:
@@ -339,6 +358,30 @@ async def test_who_waits_hears_of_what_a_command_made_due(outbox: SqliteOutbox, 
     await looked(outbox)
 
     assert (told, decided) == ([{"slack"}, None], ["a person"])
+
+
+async def test_what_another_process_writes_is_a_decision_only_where_a_person_has_decided(
+    outbox: SqliteOutbox, path: Path
+) -> None:
+    """A scan writes beside the owner for minutes: a pause that a receiver has asked for must not end by that."""
+    await outbox.append(new("a"))
+    await looked(outbox)
+    told, decided = list[Collection[str] | None](), list[str]()
+    outbox.queue(ME).subscribe(told.append, lambda: decided.append("a person"))
+    command, heard = await beside(path), list[tuple[int, int]]()
+    for is_decided, changed in ((False, 1), (True, 0), (True, 1)):
+        await command.change(partial(written_beside, result=changed), is_decided=is_decided)
+        await looked(outbox)
+        heard.append((len(told), len(decided)))
+    await command.close()
+
+    assert heard == [(1, 0), (2, 0), (3, 1)]
+
+
+def written_beside(connection: sqlite3.Connection, result: int) -> int:
+    """Something is written; says that so much of it was what was asked for."""
+    connection.execute("UPDATE incident_progress SET messages = messages + 1")
+    return result
 
 
 async def test_a_late_decision_is_heard_of_all_the_same(outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from router.pem import Pair
 from router.replicas.collecting import Collecting
 from router.replicas.handing_over import HandingOver
 from router.replicas.identity import Identity, identity
+from router.routing import RouteSettings, RoutingTree
+from router.scanning.recording import Terms
 from router.server.certificates import self_signed
 from router.telemetry.causes import Cause
 from tests.server.stage import Facts
@@ -25,6 +27,7 @@ NOW = dt.datetime.now(dt.UTC)
 OF_DAY = NOW.timestamp()
 SHARED = self_signed(["gatecrier.gatecrier.svc"], NOW)
 """The webhook's certificate."""
+SCANS_TOLD = RouteSettings.model_validate({"destinations": ["siem"], "about": ["scan"]})
 
 
 def known_by(pair: Pair = SHARED) -> Identity:
@@ -69,6 +72,7 @@ class Replicas:
     troubles: Troubles
     handing_over: HandingOver
     config: Path
+    terms: Terms = field(default_factory=lambda: Terms("c", "gatecrier-0", RoutingTree(SCANS_TOLD), ("*",)))
     woken: int = 0
     skew: float = 0.0
     """Seconds by which the collector's clock is ahead."""
@@ -87,6 +91,7 @@ class Replicas:
             Facts(),
             woken=wake,
             config=self.config,
+            terms=self.terms,
             time_of_day=lambda: OF_DAY + self.skew,
         )
         await collecting.start()

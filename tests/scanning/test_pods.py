@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from router.kubernetes.client import Json
-from router.scanning.pods import NODES_NAMED, Census, Running
+from router.scanning.pods import NODES_NAMED, PLACES_NAMED, Census, Running
 from tests.scanning.stage import DIGEST, controller, pod, read, runs
 
 
@@ -28,6 +28,19 @@ def test_pods_of_one_owner_and_image_are_one_entry() -> None:
     assert running == Running("shop", ("apps/v1", "Deployment", "web"), "template_hash", "r/web:1", DIGEST)
     assert (where.pods, len(where.nodes)) == (40, NODES_NAMED)
     assert census.pods == {"shop": 40}
+
+
+def test_whoever_names_containers_without_end_makes_no_entry_larger_than_it_may_be() -> None:
+    """One entry that could not be handed in would be in the way of all others."""
+    owner = controller("ReplicaSet", "web-5d8")
+    pods = [pod(f"web-{n}", *[runs("r/web:1")] * 30, owner=owner) for n in range(10)]
+    for number, one in enumerate(pods):
+        for each in (one["spec"]["containers"], one["status"]["containerStatuses"]):  # type: ignore[index,call-overload]  # JSON
+            for container in each:  # type: ignore[union-attr]  # the same
+                container["name"] += f"-{number}"  # type: ignore[index,operator,call-overload]  # the same
+    ((_, where),) = counted(*pods).running.items()
+
+    assert (where.pods, len(where.places)) == (10, PLACES_NAMED)
 
 
 @pytest.mark.parametrize(

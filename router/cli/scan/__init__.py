@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 from router.cli.answering import Answer, answered, forms
+from router.cli.exit_codes import worst
 from router.cli.parsing import command, configured
 from router.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from router.cli.parsing import Subcommands
     from router.kubernetes.access import Access
     from router.scanning.scan import Scanned
@@ -27,10 +25,11 @@ SECONDS = 30.0
 _TEXT = """\
 Asks the cluster's API which Pods run, and judges each image that runs, by its digest, as the gate would judge it if \
 it came now. An image is verified once, however many Pods run it. What is found is kept for `gatecrier readiness`, and \
-told where a route says `about: [scan]`, unless --no-record is given, or this machine does not have the outbox.
+told where a route says `about: [scan]`: at any replica, for the collector keeps it (incidents.collector). Nothing is \
+kept with --no-record, or on a machine that is no replica.
 
 Exit code 0: all that runs would be let in. 1: something would be refused. 3: nothing is known to be wrong, and of \
-something it could not be told, or the cluster's API could not be asked."""
+something it could not be told, or the cluster's API could not be asked, or not all that was found could be kept."""
 _EXAMPLES = """
 gatecrier scan
 gatecrier scan --namespace payments --json
@@ -54,7 +53,7 @@ def add(subcommands: Subcommands) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from router.cli.scan import report  # noqa: PLC0415 - the verifier is imported only where it is run
+    from router.cli.scan import keeping, report  # noqa: PLC0415 - the verifier is imported only where it is run
     from router.settings import scan_part  # noqa: PLC0415 - the same
     from router.telemetry import logs  # noqa: PLC0415 - the same
 
@@ -67,14 +66,11 @@ def _run(arguments: argparse.Namespace) -> int:
             "kubectl get pods -A -o yaml | gatecrier check -"
         )
 
-    access = part.kubernetes.access(os.environ)
-
-    def ask() -> Answer:
-        found = asyncio.run(_scanned(arguments, part, access))
-        objects = [report.as_object(one) for one in found.found]
-        return Answer(objects, "\n".join(report.lines_of(found)), report.code_of(found))
-
-    return answered(arguments, ask)
+    found = asyncio.run(_scanned(arguments, part, part.kubernetes.access(os.environ)))
+    objects = [report.as_object(one) for one in found.found]
+    answer = Answer(objects, "\n".join(report.lines_of(found)), report.code_of(found))
+    code = answered(arguments, lambda: answer)
+    return code if arguments.no_record else worst((code, keeping.kept(found, arguments.namespace, part)))
 
 
 async def _scanned(arguments: argparse.Namespace, part: ScanPart, access: Access) -> Scanned:
@@ -83,6 +79,7 @@ async def _scanned(arguments: argparse.Namespace, part: ScanPart, access: Access
     from router.cli.pages import Progress  # noqa: PLC0415 - the same
     from router.kubernetes.client import Cluster  # noqa: PLC0415 - the same
     from router.scanning import scan  # noqa: PLC0415 - the same
+    from router.scanning.recording import meant_by  # noqa: PLC0415 - the same
     from router.settings import judging  # noqa: PLC0415 - the same
 
     judged_by = judging.load(arguments.config, os.environ)
@@ -90,54 +87,10 @@ async def _scanned(arguments: argparse.Namespace, part: ScanPart, access: Access
     async with Cluster(access) as cluster:
         counted = await scan.census(cluster, arguments.namespace)
     if arguments.namespace is None:
-        counted.keep(_meant_by(part))
+        counted.keep(meant_by(part.scan.namespaces))
     questions = len({(one.image, one.digest) for one in counted.running})
     progress = Progress(questions, "images")
     async with Inquiry(judged_by, SECONDS) as inquiry:
         found = await scan.scanned(counted, inquiry.running.judge, partial(in_order, progress=progress), began_at)
     progress.clear()
-    if not arguments.no_record:
-        await _recorded(found, arguments.namespace, part)
     return found
-
-
-def _meant_by(part: ScanPart) -> Callable[[str], bool]:
-    """Whether `scan.namespaces` means a namespace."""
-    from router.policy.matching import FirstMatch  # noqa: PLC0415 - as above
-
-    meant = FirstMatch([(glob, "") for glob in part.scan.namespaces])
-    return lambda namespace: meant.find(namespace) is not None
-
-
-async def _recorded(found: Scanned, namespaces: list[str] | None, part: ScanPart) -> None:
-    from router.events import Origin  # noqa: PLC0415 - as above
-    from router.outbox.records import beside  # noqa: PLC0415 - the same
-    from router.replicas.naming import is_own, own_name  # noqa: PLC0415 - the same
-    from router.routing import RoutingTree  # noqa: PLC0415 - the same
-    from router.scanning import recording  # noqa: PLC0415 - the same
-
-    name, collector = own_name(os.environ), part.incidents.collector
-    if collector is not None and not is_own(collector, name):
-        print(f"nothing is kept of it: {collector} keeps what is scanned; scan there", file=sys.stderr)
-        return
-    if not await asyncio.to_thread(part.outbox.path.exists):
-        print(f"nothing is kept of it: there is no outbox {part.outbox.path} on this machine", file=sys.stderr)
-        return
-    origin = Origin(part.cluster, name)
-    records = await beside(part.outbox.path)
-    try:
-        occasion = recording.Occasion(origin, RoutingTree(part.routes), found.began_at, records.own_time())
-        for start in range(0, len(found.found), recording.PORTION):
-            some = found.found[start : start + recording.PORTION]
-            await records.change(partial(recording.write, found=some, occasion=occasion))
-        await records.change(
-            partial(
-                recording.write_full,
-                scans=found.by_namespace,
-                began_at=found.began_at,
-                only=namespaces,
-                is_meant=_meant_by(part),
-            )
-        )
-    finally:
-        await records.close()
