@@ -8,7 +8,7 @@
 3. Properties try the same examples each time, so that the same tree is always red or always green. Who looks for new
    mistakes lets them choose anew: GATECRIER_EXPLORE=1.
 4. A test begins with a plain log, and what it writes belongs to its own output.
-5. What collecting has made stays till the end: no collection of garbage looks through it again.
+5. What collecting has made stays till the end: no collection of garbage looks through it, then or later.
 6. Tests of whole programs go first, in one worker: while it waits for them the others work, it alone starts a real API
    server, and what is left at the end are short tests, of which nobody waits for one.
 """
@@ -30,6 +30,7 @@ from tests.simulators.kube_apiserver import ApiServer, started
 from tests.simulators.log import Log, collected
 from tests.surroundings import log_plainly, trust_nobody, write_in_memory
 
+gc.disable()  # till all is collected (5)
 trust_nobody()
 write_in_memory()
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
@@ -43,7 +44,19 @@ def pytest_xdist_auto_num_workers() -> int:
     return 1 + math.ceil(usable_cpus())
 
 
-_LONG = frozenset({"chart", "journeys", "packaging", "siege", "test_following.py", "test_leaving.py"})
+_LONG = frozenset(
+    {
+        "chart",
+        "journeys",
+        "packaging",
+        "siege",
+        "test_family.py",
+        "test_following.py",
+        "test_handing_over.py",
+        "test_leaving.py",
+        "test_release.py",
+    }
+)
 """Folders and modules whose tests start programs and wait for them."""
 
 
@@ -57,7 +70,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_long(item: pytest.Item) -> bool:
     return isinstance(item, pytest.Function) and (
-        item.path.parent.name in _LONG or item.path.name in _LONG or "api_server" in item.fixturenames
+        item.path.parent.name in _LONG
+        or item.path.name in _LONG
+        or not {"api_server", "controlled"}.isdisjoint(item.fixturenames)
     )
 
 
@@ -65,6 +80,7 @@ def pytest_collection_finish() -> None:
     """Leave what was collected alone: twenty thousand tests are a lot to look through (5)."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

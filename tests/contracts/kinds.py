@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
@@ -140,8 +141,9 @@ def shelf(name: str | None) -> Library:
     return Library([shipped_folder()], read_file, OF_INCIDENTS if str(name).endswith("-incident") else OF_DECISIONS)
 
 
+@cache
 def shipped(kind: AnyKind) -> Templates:
-    """The kind's own templates."""
+    """The kind's own templates, compiled once: they keep nothing of what they have rendered."""
     if not kind.has_templates:
         return Templates(None)
     decisions, incidents = (

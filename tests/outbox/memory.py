@@ -259,7 +259,8 @@ class MemoryQueue:
         return sorted(found, key=lambda one: one.order)
 
     def _mixed(self, destination: str, wanted: Wanted) -> list[Row]:
-        left = [row for row in self._free(destination) if row.due_at <= self.outbox.clock()]
+        now = self.outbox.clock()
+        left = [row for row in self._free(destination) if row.due_at <= now]
         if wanted.above is not None:
             left = [row for row in left if URGENCY[row.shown.severity] < URGENCY[wanted.above]]
         urgent = iter(sorted(left, key=lambda row: row.order))
