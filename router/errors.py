@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, TypeAlias
 
-from router.reasons import Absence, Distrust, Flaw, Obstacle, Reason
+from router.reasons import Absence, Distrust, EvidenceFlaw, Obstacle, Reason
 from router.verdict import Verdict
 
 UnreadableCause: TypeAlias = Literal["no_json", "no_review", "no_uid", "unread"]
@@ -151,10 +151,10 @@ class UntrustedSignatureError(NotVerifiedError):
 
 
 class InvalidSignatureError(NotVerifiedError):
-    """A signature is broken or about another digest; reason is a `Flaw`."""
+    """A signature is broken or about another digest; reason is a `EvidenceFlaw`."""
 
     verdict = Verdict.INVALID
-    default_reason = Flaw.MALFORMED
+    default_reason = EvidenceFlaw.MALFORMED
 
 
 class UnverifiableError(NotVerifiedError):

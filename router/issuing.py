@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
-SigningKey: TypeAlias = (
+IssuingKey: TypeAlias = (
     rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 )
 """What can sign a certificate."""
@@ -26,7 +26,7 @@ def common_name(text: str) -> x509.Name:
 
 
 def begun(
-    subject: x509.Name, key: SigningKey, issuer: x509.Name, begins: dt.datetime, ends: dt.datetime
+    subject: x509.Name, key: IssuingKey, issuer: x509.Name, begins: dt.datetime, ends: dt.datetime
 ) -> x509.CertificateBuilder:
     """A certificate of this key, between these times; what it is for is still to be said."""
     return (
@@ -41,18 +41,18 @@ def begun(
     )
 
 
-def signed_authority(builder: x509.CertificateBuilder, key: SigningKey) -> bytes:
+def signed_authority(builder: x509.CertificateBuilder, key: IssuingKey) -> bytes:
     """The PEM of a CA that signs itself and vouches for leaves only."""
     return _signed(_of_use(builder, vouches=True), key)
 
 
-def signed_leaf(builder: x509.CertificateBuilder, key: SigningKey) -> bytes:
+def signed_leaf(builder: x509.CertificateBuilder, key: IssuingKey) -> bytes:
     """The PEM of a certificate that vouches for nobody, signed with the key of its CA."""
     by = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
     return _signed(_of_use(builder, vouches=False).add_extension(by, critical=False), key)
 
 
-def written(key: SigningKey) -> bytes:
+def written(key: IssuingKey) -> bytes:
     """The PEM of a private key, unencrypted."""
     form = serialization.PrivateFormat.PKCS8
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
@@ -74,6 +74,6 @@ def _of_use(builder: x509.CertificateBuilder, *, vouches: bool) -> x509.Certific
     return builder.add_extension(basic, critical=True).add_extension(usage, critical=True)
 
 
-def _signed(builder: x509.CertificateBuilder, key: SigningKey) -> bytes:
+def _signed(builder: x509.CertificateBuilder, key: IssuingKey) -> bytes:
     is_edwards = isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
     return builder.sign(key, None if is_edwards else hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

@@ -17,7 +17,7 @@ from router.errors import ConfigurationError
 from router.fields import SettingsModel
 
 
-class Pair(NamedTuple):
+class KeyPair(NamedTuple):
     """A certificate chain, leaf first, and the unencrypted private key of the leaf."""
 
     certificate: bytes
@@ -34,7 +34,7 @@ class PairSettings(SettingsModel):
     """The chain, leaf first."""
     key: RelativePath
     """The unencrypted private key of the leaf."""
-    _pair: Pair | None = PrivateAttr(default=None)
+    _pair: KeyPair | None = PrivateAttr(default=None)
 
     @field_validator("certificate", "key")
     @classmethod
@@ -47,11 +47,11 @@ class PairSettings(SettingsModel):
         certificate = read_reference(self.certificate, info, "the file")
         key = read_reference(self.key, info, "the file")
         if certificate is not None and key is not None:
-            self._pair = Pair(certificate, key)
+            self._pair = KeyPair(certificate, key)
         return self
 
     @property
-    def pair(self) -> Pair:
+    def pair(self) -> KeyPair:
         """What the files hold; raises ConfigurationError where they were not read with a configuration."""
         if self._pair is None:
             raise ConfigurationError(f"{self.certificate} and {self.key} were not read")

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from router.errors import ConfigurationError
-from router.pem import Pair
+from router.pem import KeyPair
 
 
-def show(context: ssl.SSLContext, pair: Pair) -> None:
+def show(context: ssl.SSLContext, pair: KeyPair) -> None:
     """Have the context show this pair.
 
     Raises:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from router.decision import Decision, Failure, Finding, audit_annotations, decide, wording
 from router.decision.deciding import ANNOTATION_LIMIT
 from router.decision.wording import MESSAGE_LIMIT, SHOWN_IMAGES, WARNING_LIMIT, WARNINGS_LIMIT
-from router.reasons import REASONS, Denial, Distrust, Flaw, Obstacle, Proof
+from router.reasons import REASONS, Denial, Distrust, EvidenceFlaw, Obstacle, Proof
 from router.text import one_line
 from router.verdict import Mode, RequestOutcome, Severity, Verdict
 from tests.findings import DIGEST, RULE, UNSIGNED, like
@@ -18,7 +18,7 @@ from tests.findings import DIGEST, RULE, UNSIGNED, like
 SIGNED = like(UNSIGNED, verdict=Verdict.VERIFIED, reason=Proof.SIGNED, detail='signed by "release"')
 DOWN = like(UNSIGNED, verdict=Verdict.UNVERIFIABLE, reason=Obstacle.TIMEOUT, detail="no answer", digest=None)
 TOLERATED = like(DOWN, on_unverifiable="admit", is_registrys_doing=True)
-BROKEN = like(UNSIGNED, verdict=Verdict.INVALID, reason=Flaw.DIGEST_MISMATCH, detail="about another digest")
+BROKEN = like(UNSIGNED, verdict=Verdict.INVALID, reason=EvidenceFlaw.DIGEST_MISMATCH, detail="about another digest")
 WATCHED = like(UNSIGNED, mode=Mode.DETECT)
 NO_RULE = like(
     UNSIGNED,

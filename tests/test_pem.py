@@ -10,14 +10,14 @@ from pydantic import PrivateAttr, ValidationError, ValidationInfo, model_validat
 from router.by_reference import RelativePath
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
-from router.pem import Pair, PairSettings, read_authorities
+from router.pem import KeyPair, PairSettings, read_authorities
 from router.server.certificates import self_signed
 from router.settings.snapshot import read_file
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 
 
-def written(folder: Path, name: str) -> Pair:
+def written(folder: Path, name: str) -> KeyPair:
     """A pair, and its two files."""
     pair = self_signed([name], NOW)
     (folder / f"{name}.crt").write_bytes(pair.certificate)

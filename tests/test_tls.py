@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.errors import ConfigurationError
-from router.pem import Pair
+from router.pem import KeyPair
 from router.server.certificates import self_signed
 from router.tls import show
 
@@ -40,10 +40,10 @@ def test_a_key_of_another_certificate_is_refused() -> None:
     one, other = self_signed(["a"], NOW), self_signed(["b"], NOW)
 
     with pytest.raises(ConfigurationError, match="no certificate chain and its unencrypted key"):
-        show(server(), Pair(one.certificate, other.key))
+        show(server(), KeyPair(one.certificate, other.key))
 
 
 def test_a_chain_without_a_line_break_at_its_end_is_one() -> None:
     """Editors cut it."""
     pair = self_signed(["a"], NOW)
-    show(server(), Pair(pair.certificate.rstrip(), pair.key.rstrip()))
+    show(server(), KeyPair(pair.certificate.rstrip(), pair.key.rstrip()))

@@ -21,13 +21,13 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from router.admission.asked import Asked, GateRules
 from router.admission.draft import Draft
+from router.admission.request_context import GateRules, RequestContext
 from router.admission.review import AdmissionRequest
 from router.admission.workloads import Workload
 from router.decision import Glass, Grant, decide, granted_images
 from router.events import event_id
-from router.policy import Claim
+from router.policy import BreakGlassClaim
 from router.routing import is_believed
 from router.verdict import Skip
 
@@ -35,13 +35,13 @@ PATIENCE = 1.0
 """Seconds that grants may take to be told, at most."""
 
 
-def claimed(rules: GateRules, request: AdmissionRequest, workload: Workload) -> tuple[Workload, Claim | None]:
+def claimed(rules: GateRules, request: AdmissionRequest, workload: Workload) -> tuple[Workload, BreakGlassClaim | None]:
     """Whether this request breaks the glass, and what of it is to be judged and told then."""
     if workload.break_glass is None:
         return workload, None
     is_unchanged = workload.skip is Skip.UNCHANGED
     claim = rules.break_glass.claim(request.user, request.groups, workload.break_glass)
-    if isinstance(claim, Claim):
+    if isinstance(claim, BreakGlassClaim):
         return structs.replace(workload, skip=None), claim
     places = () if is_unchanged else workload.places
     is_copied = workload.owner is not None and is_believed(request.user, rules.controllers)
@@ -49,7 +49,7 @@ def claimed(rules: GateRules, request: AdmissionRequest, workload: Workload) -> 
     return structs.replace(workload, places=places, notices=notices), None
 
 
-async def broken(asked: Asked, draft: Draft) -> Draft:
+async def broken(asked: RequestContext, draft: Draft) -> Draft:
     """The same decision, where the glass was broken: the request is let in, and why is told."""
     if not may_be_broken(asked, draft):
         return draft
@@ -63,7 +63,7 @@ async def broken(asked: Asked, draft: Draft) -> Draft:
     return draft
 
 
-def may_be_broken(asked: Asked, draft: Draft) -> bool:
+def may_be_broken(asked: RequestContext, draft: Draft) -> bool:
     """Whether the glass is broken, or may have been for this object before: whoever keeps grants knows."""
     if asked.claim is not None:
         return True
@@ -72,7 +72,7 @@ def may_be_broken(asked: Asked, draft: Draft) -> bool:
     return draft.is_failing and is_believed(asked.request.user, asked.rules.controllers)
 
 
-def _grant(asked: Asked, draft: Draft, claim: Claim) -> Grant:
+def _grant(asked: RequestContext, draft: Draft, claim: BreakGlassClaim) -> Grant:
     return Grant(
         event_id(asked.rules.origin.cluster, asked.request.uid),
         asked.request.namespace,
@@ -83,14 +83,14 @@ def _grant(asked: Asked, draft: Draft, claim: Claim) -> Grant:
     )
 
 
-def _let_in(asked: Asked, draft: Draft, glass: Glass) -> Draft:
+def _let_in(asked: RequestContext, draft: Draft, glass: Glass) -> Draft:
     decision = decide(
         draft.findings, asked.mode, never_block=asked.never_block, notices=asked.workload.notices, glass=glass
     )
     return Draft(decision, draft.findings)
 
 
-async def _grants(asked: Asked) -> Sequence[Grant]:
+async def _grants(asked: RequestContext) -> Sequence[Grant]:
     now = asyncio.get_running_loop().time()
     # Judging may have taken all of its time; half of what is kept back for storing the event stays for that.
     until = min(now + PATIENCE, max(asked.times.deadline, now + (asked.times.store_by - now) / 2))

@@ -8,24 +8,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.admission import breaking, exempting, pinning, review
-from router.admission.asked import Asked
 from router.admission.decisions import Alike
 from router.admission.draft import Draft
-from router.admission.judging import Found
+from router.admission.judging import ObjectFindings
+from router.admission.request_context import RequestContext
 from router.decision import Failure, Finding, decide
 from router.events import event_id
 from router.verdict import RequestOutcome
 from router.verification import Asker
 
 
-async def decided(asked: Asked) -> Draft:
+async def decided(asked: RequestContext) -> Draft:
     """What is decided about a request that brings images."""
     if asked.problem:
         return failed((), asked, Failure.unreadable(asked.problem))
     return await breaking.broken(asked, await _judged(asked))
 
 
-async def _judged(asked: Asked) -> Draft:
+async def _judged(asked: RequestContext) -> Draft:
     """What follows from its images: as it was decided before, while that holds."""
     if (known_before := remembered(asked)) is not None:
         return known_before
@@ -39,23 +39,23 @@ async def _judged(asked: Asked) -> Draft:
     return draft
 
 
-def remembered(asked: Asked) -> Draft | None:
+def remembered(asked: RequestContext) -> Draft | None:
     """What was decided before about a request that is decided alike, while that holds."""
     return asked.rules.decisions.get(_alike(asked))
 
 
-def _alike(asked: Asked) -> Alike:
+def _alike(asked: RequestContext) -> Alike:
     workload, namespace = asked.workload, asked.request.namespace
     exempt_in = namespace if asked.rules.exemptions.concern(namespace) else None
     return Alike(workload.places, workload.notices, asked.mode, asked.never_block, exempt_in)
 
 
-async def settled(asked: Asked, findings: Sequence[Finding]) -> list[Finding]:
+async def settled(asked: RequestContext, findings: Sequence[Finding]) -> list[Finding]:
     """What was found out about the images, and what else holds for them: pins that are missing, and exemptions."""
     return await exempting.exempt(asked, await pinning.held_against(asked, findings))
 
 
-async def found(asked: Asked, *, is_recent_enough: bool = False) -> Found:
+async def found(asked: RequestContext, *, is_recent_enough: bool = False) -> ObjectFindings:
     """What is found out about its images."""
     places, times, asker = asked.workload.places, asked.times, Asker(asked.request.namespace, asked.request.dry_run)
     return await asked.rules.judging.findings(
@@ -63,7 +63,7 @@ async def found(asked: Asked, *, is_recent_enough: bool = False) -> Found:
     )
 
 
-def reply(asked: Asked, draft: Draft) -> bytes:
+def reply(asked: RequestContext, draft: Draft) -> bytes:
     """The reply that tells this decision."""
     decision, uid = draft.decision, asked.request.uid
     return review.reply(
@@ -75,6 +75,6 @@ def reply(asked: Asked, draft: Draft) -> bytes:
     )
 
 
-def failed(findings: Sequence[Finding], asked: Asked, failure: Failure) -> Draft:
+def failed(findings: Sequence[Finding], asked: RequestContext, failure: Failure) -> Draft:
     """What is decided where something failed that has to do with no image."""
     return Draft(decide(findings, asked.mode, never_block=asked.never_block, failure=failure), findings)

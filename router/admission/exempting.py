@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from router.admission.asked import Asked
 from router.admission.judging import Pause
+from router.admission.request_context import RequestContext
 from router.decision import Finding
 from router.images import parse_reference
 from router.policy import Exemptions
@@ -20,7 +20,7 @@ from router.verdict import Verdict
 from router.verification.lasting import Lasting
 
 
-async def exempt(asked: Asked, findings: Sequence[Finding]) -> list[Finding]:
+async def exempt(asked: RequestContext, findings: Sequence[Finding]) -> list[Finding]:
     """The findings, those exempt that an exemption in force lets in."""
     exemptions, namespace = asked.rules.exemptions, asked.request.namespace
     if not exemptions.concern(namespace):

@@ -39,7 +39,7 @@ _OVERLAP = 256
 
 
 @dataclass(slots=True)
-class Found:
+class ForeignContents:
     """What stands in an object."""
 
     where: str | None = None
@@ -52,13 +52,13 @@ class Found:
     """The same for objects that say the same."""
 
 
-def search(raw: Raw, known: Sequence[Raw]) -> Steps[Found]:
+def search(raw: Raw, known: Sequence[Raw]) -> Steps[ForeignContents]:
     """What stands in an object beside the lists that are known.
 
     Raises:
         UnreadableJsonError: It is no JSON where its members stand.
     """
-    found, content, data = Found(), hashlib.sha256(), memoryview(raw)
+    found, content, data = ForeignContents(), hashlib.sha256(), memoryview(raw)
     lists = _Lists(found, {bytes(memoryview(one)) for one in known if memoryview(one)}, len(data) * AGAIN_LIMIT)
     reader, count = Reader(data), 0
     if (yield from reader.enters(b"{")):
@@ -89,7 +89,7 @@ def _digested(content: hashlib._Hash, span: memoryview) -> Steps[None]:
 class _Lists:
     """Reads lists of containers as long as its budget lasts."""
 
-    def __init__(self, found: Found, known: AbstractSet[bytes], budget: int) -> None:
+    def __init__(self, found: ForeignContents, known: AbstractSet[bytes], budget: int) -> None:
         self._found = found
         self._known = known
         self._left = budget

@@ -46,14 +46,14 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from router.admission import breaking, deciding, pinning, review
-from router.admission.asked import Asked, GateRules, Times
 from router.admission.draft import Draft
-from router.admission.observer import Observer
+from router.admission.observer import AdmissionObserver
 from router.admission.reading.tolerant import UnreadableJsonError
 from router.admission.recording import EventRecorder
-from router.admission.review import AdmissionRequest, Objects
+from router.admission.request_context import GateRules, RequestContext, Times
+from router.admission.review import AdmissionRequest, RawObjects
 from router.admission.switching import read_switch
-from router.admission.unreadable import Unreadable
+from router.admission.unreadable import UnreadableGroup
 from router.admission.workloads import SKIPPED, Workload, read_whole, read_workload
 from router.decision import Failure, decide, last_word, unanswered, unjudged, without_grant
 from router.outbox import NewEvent
@@ -82,7 +82,7 @@ class _Posted:
 class Gate:
     """Answers admission requests by the rules in force; `rules` may be replaced at any time."""
 
-    def __init__(self, rules: GateRules, recorder: EventRecorder, observer: Observer) -> None:
+    def __init__(self, rules: GateRules, recorder: EventRecorder, observer: AdmissionObserver) -> None:
         self.rules = rules
         self.slices = Slices()
         self._recorder = recorder
@@ -90,8 +90,8 @@ class Gate:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def read(
-        self, rules: GateRules, request: AdmissionRequest, objects: Objects, times: Times, label: Mode | None = None
-    ) -> Asked:
+        self, rules: GateRules, request: AdmissionRequest, objects: RawObjects, times: Times, label: Mode | None = None
+    ) -> RequestContext:
         """What is asked under these rules, where the namespace's label says this.
 
         Never fails: what can't be read is told.
@@ -114,19 +114,19 @@ class Gate:
         return _asked(rules, request, workload, times, label=label, began=began, problem=problem)
 
     @staticmethod
-    def read_at_once(rules: GateRules, body: memoryview, times: Times, label: Mode | None = None) -> Asked:
+    def read_at_once(rules: GateRules, body: memoryview, times: Times, label: Mode | None = None) -> RequestContext:
         """What is asked in a body that is small enough to be read at one go; may fail, as `read` does not."""
         began = time.perf_counter()
         request, workload = read_whole(body, rules.csi_drivers, rules.break_glass.annotation)
         return _asked(rules, request, workload, times, label=label, began=began, problem=request.problem)
 
-    def unread(self, rules: GateRules, request: AdmissionRequest, label: Mode | None = None) -> Asked:
+    def unread(self, rules: GateRules, request: AdmissionRequest, label: Mode | None = None) -> RequestContext:
         """A request whose client went away while it was being read."""
         workload, now = Workload(skip=SKIPPED.get(request.operation)), asyncio.get_running_loop().time()
         times, began = Times(now, now, now), time.perf_counter()
         return _asked(rules, request, workload, times, label=label, began=began, problem="nobody waited for it")
 
-    async def validate(self, asked: Asked) -> bytes:
+    async def validate(self, asked: RequestContext) -> bytes:
         """The reply to a validating call, its event durable."""
         workload = asked.workload
         try:
@@ -138,7 +138,7 @@ class Gate:
             log.exception("gate_stage_failed", uid=asked.request.uid, namespace=asked.request.namespace)
             return await self._told_of_failure(asked, type(error).__name__)
 
-    def validate_at_once(self, asked: Asked, answered: Callable[[bytes], None]) -> Callable[[], None] | None:
+    def validate_at_once(self, asked: RequestContext, answered: Callable[[bytes], None]) -> Callable[[], None] | None:
         """Have `answered` told the reply to a validating call when its event is durable, where the reply is known now.
 
         Known is what was decided before and needs nobody's word but the outbox's. Returns what to call if nobody waits
@@ -169,14 +169,14 @@ class Gate:
         event = self._recorder.post(asked, draft, told)
         return abandon
 
-    async def mutate(self, asked: Asked) -> bytes:
+    async def mutate(self, asked: RequestContext) -> bytes:
         """The reply to a mutating call: an admission, with a patch where tags are to be pinned."""
         patch = None
         if asked.rules.pin_digests and asked.blocks and any(place.is_pinnable for place in asked.workload.places):
             patch = await pinning.pins(asked, (await deciding.found(asked)).findings)
         return review.reply(asked.request.uid, allowed=True, patch=patch)
 
-    async def switched(self, rules: GateRules, request: AdmissionRequest, objects: Objects, times: Times) -> bytes:
+    async def switched(self, rules: GateRules, request: AdmissionRequest, objects: RawObjects, times: Times) -> bytes:
         """The reply to a call about a namespace: an admission; a change of its label is told before it leaves."""
         notice = await self.slices.run(read_switch(rules, request, objects, time.time()), times.deadline)
         if notice is not None:
@@ -185,13 +185,13 @@ class Gate:
             await asyncio.shield(self._in_background(self._recorder.store_notice(rules, notice)))
         return review.reply(request.uid, allowed=True)
 
-    def abandon(self, asked: Asked) -> None:
+    def abandon(self, asked: RequestContext) -> None:
         """Nobody waits any more for the reply to a validating call: tell so, with what is known without asking."""
         if asked.workload.skip is not None or asked.request.dry_run:
             return
         self._in_background(self._told_unanswered(asked))
 
-    async def unreadable(self, bodies: Unreadable) -> None:
+    async def unreadable(self, bodies: UnreadableGroup) -> None:
         """Tell of bodies that are no review."""
         await self._recorder.store_unreadable(self.rules, bodies)
 
@@ -199,7 +199,7 @@ class Gate:
         """Let what is told after the answer be stored."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _told(self, asked: Asked, draft: Draft) -> bytes:
+    async def _told(self, asked: RequestContext, draft: Draft) -> bytes:
         if asked.request.dry_run:
             self._observer.skipped(Skip.DRY_RUN)
             return deciding.reply(asked, draft)
@@ -214,7 +214,7 @@ class Gate:
         return self._settled(asked, draft, reply, is_stored=is_stored)
 
     async def _told_later(
-        self, asked: Asked, draft: Draft, event: NewEvent, later: Later, answered: Callable[[bytes], None]
+        self, asked: RequestContext, draft: Draft, event: NewEvent, later: Later, answered: Callable[[bytes], None]
     ) -> None:
         try:
             is_stored = await self._store(asked, draft, event, later)
@@ -224,7 +224,7 @@ class Gate:
             reply = await self._told_of_failure(asked, type(error).__name__)
         answered(reply)
 
-    def _settled(self, asked: Asked, draft: Draft, reply: bytes, *, is_stored: bool) -> bytes:
+    def _settled(self, asked: RequestContext, draft: Draft, reply: bytes, *, is_stored: bool) -> bytes:
         """The reply that holds now that the event is durable, or could not be stored in time."""
         if not is_stored and draft.has_grant:
             reply = deciding.reply(asked, Draft(without_grant(draft.decision), draft.findings))
@@ -235,7 +235,7 @@ class Gate:
         self._recorder.count(draft)
         return reply
 
-    async def _told_of_failure(self, asked: Asked, error_name: str) -> bytes:
+    async def _told_of_failure(self, asked: RequestContext, error_name: str) -> bytes:
         problem = f"an internal error ({error_name}); the cause is in Gatecrier's log"
         decision = last_word(problem, blocks=asked.blocks)
         draft = Draft(decision, ())
@@ -248,7 +248,7 @@ class Gate:
             self._recorder.count(draft)
         return reply
 
-    async def _told_unanswered(self, asked: Asked) -> None:
+    async def _told_unanswered(self, asked: RequestContext) -> None:
         findings = await deciding.settled(asked, await asked.rules.judging.known(asked.workload.places))
         failure = Failure.unreadable(asked.problem) if asked.problem else None
         decision = decide(
@@ -259,7 +259,7 @@ class Gate:
         self._recorder.count(draft)
 
     async def _store(
-        self, asked: Asked, draft: Draft, first: NewEvent | None = None, appending: Later | None = None
+        self, asked: RequestContext, draft: Draft, first: NewEvent | None = None, appending: Later | None = None
     ) -> bool:
         is_stored = await self._recorder.store(asked, draft, first, appending)
         if not is_stored and asked.told.is_corrected:
@@ -278,7 +278,7 @@ class Gate:
             log.error("telling_failed", exc_info=error)
 
 
-def _needs_receipts(asked: Asked, draft: Draft) -> bool:
+def _needs_receipts(asked: RequestContext, draft: Draft) -> bool:
     """Whether somebody must be told before this leaves, rule (5)."""
     return asked.blocks and draft.is_admission and bool(asked.rules.must_deliver)
 
@@ -292,7 +292,9 @@ def _asked(  # noqa: PLR0913 - all that is known of a request that was read
     label: Mode | None,
     began: float,
     problem: str,
-) -> Asked:
+) -> RequestContext:
     mode, never_block = rules.mode(request.namespace, label)
     workload, claim = breaking.claimed(rules, request, workload)
-    return Asked(request, workload, rules, mode, never_block or workload.never_blocks, times, began, problem, claim)
+    return RequestContext(
+        request, workload, rules, mode, never_block or workload.never_blocks, times, began, problem, claim
+    )

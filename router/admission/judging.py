@@ -21,18 +21,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, assert_never
 
-from router.admission.observer import Observer
+from router.admission.observer import AdmissionObserver
 from router.decision import Finding, Place
 from router.errors import InvalidReferenceError
 from router.images import Digest, ImageReference, parse_reference
 from router.policy import Policy, Rule
 from router.reasons import Denial
-from router.registry.wire import Wire
+from router.registry.wire import ImageWire
 from router.telemetry.logs import logger
 from router.verification import Asker, Judgement, Turnstile
 from router.verification.judgement import denied, failed, overloaded, timed_out, unasked
-from router.verification.lasting import FOR_EVER, Known, Lasting
-from router.verification.turnstile import Answer, Answered, CutOff, Failed, Unasked
+from router.verification.lasting import FOR_EVER, KnownJudgement, Lasting
+from router.verification.turnstile import Answered, CutOff, Failed, TurnstileAnswer, Unasked
 
 log = logger()
 
@@ -41,7 +41,7 @@ SLICE_SECONDS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ImageJudgement:
     """What was found out about one image text, wherever it stands."""
 
     reference: str | None
@@ -52,7 +52,7 @@ class Judged:
     """For how long the same will be said without asking anybody; None where somebody was asked."""
 
 
-class Found(NamedTuple):
+class ObjectFindings(NamedTuple):
     """What was found out about the images of one object."""
 
     findings: list[Finding]
@@ -67,7 +67,7 @@ class Knowing(Protocol):
     async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:
         """What is known about the image under this rule; asks its registry."""
 
-    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:
+    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> KnownJudgement | None:
         """The same where it can be had without asking; whether what a tag meant a moment ago will do."""
 
     def holds(self, lasting: Lasting) -> bool:
@@ -95,7 +95,7 @@ class ImageJudge:
         policy: Policy,
         verifier: Knowing,
         wanted: Callable[[Rule], str],
-        observer: Observer,
+        observer: AdmissionObserver,
         turnstile: Turnstile,
     ) -> None:
         """Judge by these rules; whoever shares a turnstile shares its turns, and a reload passes it on."""
@@ -107,7 +107,7 @@ class ImageJudge:
 
     async def findings(
         self, places: Sequence[Place], came: float, deadline: float, asker: Asker, *, is_recent_enough: bool = False
-    ) -> Found:
+    ) -> ObjectFindings:
         """One finding per place, in order.
 
         Args:
@@ -117,13 +117,13 @@ class ImageJudge:
             asker: The request.
             is_recent_enough: Whether what a tag meant a moment ago will do: nothing is refused or written.
         """
-        judged: dict[str, Judged] = {}
+        judged: dict[str, ImageJudgement] = {}
         waiting: dict[str, tuple[ImageReference, Rule]] = {}
         pause = Pause()
         for place in places:
             if place.image not in judged and place.image not in waiting:
                 known = self._at_once(place.image, is_recent_enough=is_recent_enough)
-                if isinstance(known, Judged):
+                if isinstance(known, ImageJudgement):
                     judged[place.image] = known
                 else:
                     waiting[place.image] = known
@@ -135,7 +135,7 @@ class ImageJudge:
         for place in places:
             found.append(self._finding(place, judged[place.image]))
             await pause.if_due()
-        return Found(found, lasting)
+        return ObjectFindings(found, lasting)
 
     def holds(self, lasting: Lasting) -> bool:
         """Whether findings that lasted so long still do."""
@@ -143,13 +143,15 @@ class ImageJudge:
 
     async def known(self, places: Sequence[Place]) -> list[Finding]:
         """One finding per place, in order, with what can be said without asking anybody."""
-        judged: dict[str, Judged] = {}
+        judged: dict[str, ImageJudgement] = {}
         found = []
         pause = Pause()
         for place in places:
             if place.image not in judged:
                 known = self._at_once(place.image)
-                judged[place.image] = known if isinstance(known, Judged) else Judged(str(known[0]), known[1], unasked())
+                judged[place.image] = (
+                    known if isinstance(known, ImageJudgement) else ImageJudgement(str(known[0]), known[1], unasked())
+                )
             found.append(self._finding(place, judged[place.image]))
             await pause.if_due()
         return found
@@ -160,7 +162,7 @@ class ImageJudge:
         Its rule is that of the text, and nobody is asked what a tag means today.
         """
         known = self._at_once(place.image)
-        if isinstance(known, Judged):
+        if isinstance(known, ImageJudgement):
             return self._finding(place, known)
         reference, rule = known
         judged = await self._judged({place.image: (replace(reference, digest=digest), rule)}, came, deadline, asker)
@@ -172,22 +174,24 @@ class ImageJudge:
         pinned = replace(tagged, tag=None, digest=Digest.parse(digest))
         return self._policy.match(tagged) is self._policy.match(pinned)
 
-    def _at_once(self, image: str, *, is_recent_enough: bool = False) -> Judged | tuple[ImageReference, Rule]:
+    def _at_once(self, image: str, *, is_recent_enough: bool = False) -> ImageJudgement | tuple[ImageReference, Rule]:
         try:
             reference = parse_reference(image)
         except InvalidReferenceError as error:
-            return Judged(None, None, denied(Denial.INVALID_REFERENCE, str(error)))
+            return ImageJudgement(None, None, denied(Denial.INVALID_REFERENCE, str(error)))
         rule = self._policy.match(reference)
         if rule is None:
-            return Judged(str(reference), None, denied(Denial.NO_RULE, "no rule of the policy names this image"))
+            return ImageJudgement(
+                str(reference), None, denied(Denial.NO_RULE, "no rule of the policy names this image")
+            )
         known = self._verifier.remembered(reference, rule, is_recent_enough=is_recent_enough)
         if known is None:
             return reference, rule
-        return Judged(str(reference), rule, known.judgement, lasting=known.lasting)
+        return ImageJudgement(str(reference), rule, known.judgement, lasting=known.lasting)
 
     async def _judged(
         self, waiting: Mapping[str, tuple[ImageReference, Rule]], came: float, deadline: float, asker: Asker
-    ) -> dict[str, Judged]:
+    ) -> dict[str, ImageJudgement]:
         async def asked(question: tuple[ImageReference, Rule]) -> tuple[Judgement, float]:
             judgement = await self._verifier.judge(*question, deadline)
             return judgement, loop.time()
@@ -206,10 +210,10 @@ class ImageJudge:
         for image, question in waiting.items():
             judgement, seconds = results[question]
             self._observer.judged(judgement.verdict, seconds)
-            found[image] = Judged(str(question[0]), question[1], judgement, seconds * 1000, None)
+            found[image] = ImageJudgement(str(question[0]), question[1], judgement, seconds * 1000, None)
         return found
 
-    def _finding(self, place: Place, judged: Judged) -> Finding:
+    def _finding(self, place: Place, judged: ImageJudgement) -> Finding:
         wanted = "" if judged.rule is None else self._wanted(judged.rule)
         return Finding(place, judged.reference, judged.rule, judged.judgement, wanted, judged.milliseconds)
 
@@ -223,12 +227,12 @@ class _Times:
     deadline: float
     ended: float
 
-    def timed_out(self, judgement: Judgement | None, since: float, wire: Wire, held_up: float) -> Judgement:
+    def timed_out(self, judgement: Judgement | None, since: float, wire: ImageWire, held_up: float) -> Judgement:
         asked = wire.longest(since, min(self.ended, self.deadline)) - held_up  # since its turn, as is what held us up
         return timed_out(judgement, max(0.0, asked), self.deadline - self.came)
 
 
-def _result(answer: Answer[tuple[Judgement, float]], times: _Times) -> tuple[Judgement, float]:
+def _result(answer: TurnstileAnswer[tuple[Judgement, float]], times: _Times) -> tuple[Judgement, float]:
     """The judgement, and the seconds that it took from its turn on."""
     match answer:
         case Answered((judgement, done), since, wire, held_up):
@@ -245,7 +249,7 @@ def _result(answer: Answer[tuple[Judgement, float]], times: _Times) -> tuple[Jud
             assert_never(answer)
 
 
-def _shortest(judged: Iterable[Judged]) -> Lasting | None:
+def _shortest(judged: Iterable[ImageJudgement]) -> Lasting | None:
     lasting = FOR_EVER
     for one in judged:
         if one.lasting is None:

@@ -12,28 +12,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from router.admission.reading.shapes import Object, PodSpec
+from router.admission.reading.shapes import AnyObject, PodSpec
 
 
-def _pod(found: Object) -> PodSpec | None:
+def _pod(found: AnyObject) -> PodSpec | None:
     return found.spec
 
 
-def _template(found: Object) -> PodSpec | None:
+def _template(found: AnyObject) -> PodSpec | None:
     spec = found.spec
     return spec.template.spec if spec is not None and spec.template is not None else None
 
 
-def _cron(found: Object) -> PodSpec | None:
+def _cron(found: AnyObject) -> PodSpec | None:
     job = found.spec.job_template.spec if found.spec is not None and found.spec.job_template is not None else None
     return job.template.spec if job is not None and job.template is not None else None
 
 
-def _bare_template(found: Object) -> PodSpec | None:
+def _bare_template(found: AnyObject) -> PodSpec | None:
     return found.template.spec if found.template is not None else None
 
 
-PodOf: TypeAlias = Callable[[Object], "PodSpec | None"]
+PodOf: TypeAlias = Callable[[AnyObject], "PodSpec | None"]
 Stand: TypeAlias = tuple[str, PodOf]
 """Where a Pod's specification stands: its JSON Pointer, and what finds it."""
 

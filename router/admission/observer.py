@@ -8,7 +8,7 @@ from typing import Protocol
 from router.verdict import Mode, Override, RequestOutcome, Skip, Verdict
 
 
-class Observer(Protocol):
+class AdmissionObserver(Protocol):
     """Who counts what happens; every call is quick."""
 
     def answered(self, endpoint: str, seconds: float) -> None:

@@ -17,22 +17,22 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from router.verdict import Mode
 
-Endpoint: TypeAlias = Literal["validate", "mutate", "modes"]
+WebhookEndpoint: TypeAlias = Literal["validate", "mutate", "modes"]
 
 
-class Call(NamedTuple):
+class WebhookPath(NamedTuple):
     """What a path says."""
 
-    endpoint: Endpoint
+    endpoint: WebhookEndpoint
     """What is asked: to decide, to pin, or to hear of a namespace's mode."""
     label: Mode | None
     """What the namespace's label says; None where nobody said."""
 
 
-_BY_LABEL: tuple[Endpoint, ...] = ("validate", "mutate")
-PATHS: Mapping[str, Call] = (
-    {f"/{endpoint}": Call(endpoint, None) for endpoint in _BY_LABEL}
-    | {f"/{endpoint}/{mode.value}": Call(endpoint, mode) for endpoint in _BY_LABEL for mode in Mode}
-    | {"/modes": Call("modes", None)}
+_BY_LABEL: tuple[WebhookEndpoint, ...] = ("validate", "mutate")
+PATHS: Mapping[str, WebhookPath] = (
+    {f"/{endpoint}": WebhookPath(endpoint, None) for endpoint in _BY_LABEL}
+    | {f"/{endpoint}/{mode.value}": WebhookPath(endpoint, mode) for endpoint in _BY_LABEL for mode in Mode}
+    | {"/modes": WebhookPath("modes", None)}
 )
 """Every path there is."""

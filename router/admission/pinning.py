@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.admission import patches
-from router.admission.asked import Asked
 from router.admission.judging import Pause
+from router.admission.request_context import RequestContext
 from router.decision import Finding
 from router.verdict import Verdict
 
 
-async def pins(asked: Asked, findings: Sequence[Finding]) -> bytes | None:
+async def pins(asked: RequestContext, findings: Sequence[Finding]) -> bytes | None:
     """The patch that pins what is to be pinned, or None."""
     proven, pause = [], Pause()
     for finding in findings:
@@ -27,7 +27,7 @@ async def pins(asked: Asked, findings: Sequence[Finding]) -> bytes | None:
     return patches.pin(proven)
 
 
-async def held_against(asked: Asked, findings: Sequence[Finding]) -> list[Finding]:
+async def held_against(asked: RequestContext, findings: Sequence[Finding]) -> list[Finding]:
     """The findings, those failing that should have been pinned."""
     if not (asked.rules.pin_digests and asked.blocks):
         return list(findings)
@@ -38,7 +38,7 @@ async def held_against(asked: Asked, findings: Sequence[Finding]) -> list[Findin
     return held
 
 
-def _to_be_pinned(asked: Asked, finding: Finding) -> str | None:
+def _to_be_pinned(asked: RequestContext, finding: Finding) -> str | None:
     """The digest that is to be written behind the tag; None where nothing is."""
     place, digest = finding.place, finding.digest
     is_proven = finding.verdict is Verdict.VERIFIED and finding.is_enforced

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import count
 
-from router.admission.foreign import Found
+from router.admission.foreign import ForeignContents
 from router.admission.reading import shapes
 from router.admission.reading.reader import read_entries
 from router.admission.review import NAME_LIMIT
@@ -39,10 +39,10 @@ LISTS = (
 class Contents:
     """What stands in one object."""
 
-    found: shapes.Object
+    found: shapes.AnyObject
     images: set[str] = field(default_factory=set)
     """Every image at a place that is judged; beyond `IMAGES_BEFORE_LIMIT` none more."""
-    besides: Found | None = None
+    besides: ForeignContents | None = None
     """For a foreign kind, what stands at other places: it was told and never judged, so it makes no image known."""
 
 

@@ -17,12 +17,12 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from router.admission.asked import Asked, Times
 from router.admission.deadlines import allowance
 from router.admission.gate import Gate
-from router.admission.observer import Observer
+from router.admission.observer import AdmissionObserver
 from router.admission.paths import PATHS
 from router.admission.receiving import TINY, Room
+from router.admission.request_context import RequestContext, Times
 from router.errors import ReviewError
 from router.telemetry.going_on import nothing, or_else
 from router.verdict import Mode
@@ -37,7 +37,7 @@ class PromptAnswers:
         observer: Counts what is answered.
     """
 
-    def __init__(self, gate: Gate, judging: Room, observer: Observer) -> None:
+    def __init__(self, gate: Gate, judging: Room, observer: AdmissionObserver) -> None:
         self._gate = gate
         self._judging = judging
         self._observer = observer
@@ -68,7 +68,7 @@ class PromptAnswers:
             return None
         return self._answered(asked, reply)
 
-    def _answered(self, asked: Asked, reply: Callable[[bytes], None]) -> Callable[[], None] | None:
+    def _answered(self, asked: RequestContext, reply: Callable[[bytes], None]) -> Callable[[], None] | None:
         room, cost = self._judging, asked.workload.cost
         if not room.take_now(cost, is_tiny=cost <= TINY):
             return None

@@ -36,10 +36,10 @@ from typing import ParamSpec
 from msgspec import structs
 
 from router.admission import subject
-from router.admission.asked import Asked, GateRules
 from router.admission.draft import Draft
-from router.admission.observer import Observer
-from router.admission.unreadable import Unreadable
+from router.admission.observer import AdmissionObserver
+from router.admission.request_context import GateRules, RequestContext
+from router.admission.unreadable import UnreadableGroup
 from router.admission.workloads import Workload
 from router.decision import Grant
 from router.errors import OutboxError
@@ -54,7 +54,7 @@ from router.events import (
     unreadable_event,
 )
 from router.outbox import Intake, NewEvent
-from router.outbox.posting import Later, Post, Told, posting
+from router.outbox.posting import Later, PostEvent, StoredListener, posting
 from router.routing import Routed
 from router.telemetry.going_on import nothing, or_else
 from router.telemetry.logs import logger, write_event
@@ -73,7 +73,12 @@ class EventRecorder:
     """Makes events and has them stored."""
 
     def __init__(
-        self, outbox: Intake, observer: Observer, *, post: Post | None = None, now: Callable[[], float] = time.time
+        self,
+        outbox: Intake,
+        observer: AdmissionObserver,
+        *,
+        post: PostEvent | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         """`post` posts events to the same outbox, where it has a way of its own."""
         self._outbox = outbox
@@ -81,7 +86,7 @@ class EventRecorder:
         self._observer = observer
         self._now = now
 
-    async def tell_first(self, asked: Asked, draft: Draft) -> tuple[NewEvent | None, Sequence[str]]:
+    async def tell_first(self, asked: RequestContext, draft: Draft) -> tuple[NewEvent | None, Sequence[str]]:
         """Tell those of whom a receipt is waited for; the event as it stands then, and who gave none in time.
 
         The event is None where the routes name nobody of them.
@@ -95,7 +100,7 @@ class EventRecorder:
         given = await asked.rules.receipts(event.body, event.id, wanted, asked.times.deadline)
         return replace(event, delivered_to=tuple(given)), [name for name in wanted if name not in given]
 
-    def post(self, asked: Asked, draft: Draft, told: Told) -> NewEvent:
+    def post(self, asked: RequestContext, draft: Draft, told: StoredListener) -> NewEvent:
         """Have the event stored without waiting; whoever is told that it takes longer goes on by `store`."""
         event = self._new(asked, draft)
         asked.told.add(event, event.destinations)
@@ -108,7 +113,7 @@ class EventRecorder:
         self.count(draft)
 
     async def store(
-        self, asked: Asked, draft: Draft, first: NewEvent | None = None, appending: Later | None = None
+        self, asked: RequestContext, draft: Draft, first: NewEvent | None = None, appending: Later | None = None
     ) -> bool:
         """Whether the event is durable now; if not, the whole of it is in the log, unless it does not hold then.
 
@@ -119,7 +124,7 @@ class EventRecorder:
         until = asked.times.store_by if is_awaited else asyncio.get_running_loop().time() + PATIENCE
         return await self._store(asked, draft, first, until, is_logged=not needs_outbox, appending=appending)
 
-    async def take_back(self, asked: Asked, draft: Draft) -> None:
+    async def take_back(self, asked: RequestContext, draft: Draft) -> None:
         """Tell this decision in place of the one whose event was not durable in time, rule (7)."""
         told, until = asked.told, asyncio.get_running_loop().time() + PATIENCE
         if told.last is not None and not told.hearers and await self._is_withdrawn(told.last.id, until):
@@ -128,7 +133,7 @@ class EventRecorder:
         if not is_stored and told.is_corrected:
             await self.tell_hearers(asked)
 
-    async def tell_hearers(self, asked: Asked) -> None:
+    async def tell_hearers(self, asked: RequestContext) -> None:
         """Tell those who heard an attempt of what corrects it, rule (8)."""
         told = asked.told
         if told.last is not None:
@@ -145,7 +150,7 @@ class EventRecorder:
 
     async def _store(
         self,
-        asked: Asked,
+        asked: RequestContext,
         draft: Draft,
         first: NewEvent | None,
         until: float,
@@ -167,7 +172,7 @@ class EventRecorder:
         self._counted(self._observer.stored)
         return True
 
-    def _new(self, asked: Asked, draft: Draft, *, is_attempt: bool = False) -> NewEvent:
+    def _new(self, asked: RequestContext, draft: Draft, *, is_attempt: bool = False) -> NewEvent:
         event, parts = self._event(asked, draft, is_attempt=is_attempt)
         routed, to = _who(asked.rules, event), asked.told.to
         if to:
@@ -176,7 +181,7 @@ class EventRecorder:
         grant = glass.grant if glass is not None and draft.has_grant else None
         return _to_store(event, encode(event, parts), self._now(), routed, grant)
 
-    async def store_unreadable(self, rules: GateRules, bodies: Unreadable) -> None:
+    async def store_unreadable(self, rules: GateRules, bodies: UnreadableGroup) -> None:
         """Have the event about bodies that are no review stored, or whole in the log."""
         event = unreadable_event(
             rules.origin,
@@ -222,7 +227,7 @@ class EventRecorder:
         log.error("event_not_stored", event_id=event_id, **_cause(error))
         write_event(event_id, told_instead)
 
-    def _event(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> tuple[CloudEvent, DecisionParts]:
+    def _event(self, asked: RequestContext, draft: Draft, *, is_attempt: bool) -> tuple[CloudEvent, DecisionParts]:
         """The event, and what it was made of, rule (1): else it would only stand in the log, delivered to nobody."""
 
         def smaller() -> tuple[CloudEvent, DecisionParts]:
@@ -232,7 +237,9 @@ class EventRecorder:
         whole = partial(self._event_about, asked, draft, is_attempt=is_attempt)
         return or_else(whole, smaller, "event_incomplete", uid=asked.request.uid)
 
-    def _event_about(self, asked: Asked, draft: Draft, *, is_attempt: bool) -> tuple[CloudEvent, DecisionParts]:
+    def _event_about(
+        self, asked: RequestContext, draft: Draft, *, is_attempt: bool
+    ) -> tuple[CloudEvent, DecisionParts]:
         before = asked.told.last
         event = decision_event(
             asked.rules.origin,

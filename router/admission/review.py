@@ -75,7 +75,7 @@ class AdmissionRequest(Struct, frozen=True):
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
-class Objects(Struct, frozen=True):
+class RawObjects(Struct, frozen=True):
     """What a request is about, unread: these hold the whole body in memory."""
 
     new: Raw
@@ -84,7 +84,7 @@ class Objects(Struct, frozen=True):
     """The object as it is, for updates and deletions."""
 
 
-def read_review(body: memoryview) -> Steps[tuple[AdmissionRequest, Objects]]:
+def read_review(body: memoryview) -> Steps[tuple[AdmissionRequest, RawObjects]]:
     """The request of an AdmissionReview v1.
 
     Raises:
@@ -105,7 +105,7 @@ def read_review(body: memoryview) -> Steps[tuple[AdmissionRequest, Objects]]:
     if request is None or not request.uid or len(request.uid) > UID_LIMIT:
         found = _shown(None if request is None else request.uid)
         raise ReviewError(f"request.uid is {found}; expected a text of 1 to {UID_LIMIT} characters", cause="no_uid")
-    return (yield from _request(request, request.uid)), Objects(request.object, request.old_object)
+    return (yield from _request(request, request.uid)), RawObjects(request.object, request.old_object)
 
 
 class Beginning(NamedTuple):
@@ -149,7 +149,7 @@ def _request(request: shapes.Request, uid: str) -> Steps[AdmissionRequest]:
 
 
 def request_of(
-    request: shapes.Asked, uid: str, user: str | None, groups: Sequence[str], problem: str = ""
+    request: shapes.AdmissionQuery, uid: str, user: str | None, groups: Sequence[str], problem: str = ""
 ) -> AdmissionRequest:
     """What is asked, by this user of these groups; every text bounded."""
     kind = request.kind or shapes.GroupVersionKind()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from router.admission.asked import Asked
+from router.admission.request_context import RequestContext
 from router.events import RequestData, WorkloadData, top_owner
 
 GROUPS_TOLD = 100
 """Groups of a user that an event names."""
 
 
-def request_data(asked: Asked) -> RequestData:
+def request_data(asked: RequestContext) -> RequestData:
     """What was asked, and by whom."""
     request, workload = asked.request, asked.workload
     return {
@@ -26,7 +26,7 @@ def request_data(asked: Asked) -> RequestData:
     }
 
 
-def workload_data(asked: Asked) -> WorkloadData:
+def workload_data(asked: RequestContext) -> WorkloadData:
     """The object, and whose it is in the end."""
     request, workload = asked.request, asked.workload
     name = request.name or workload.name or workload.generate_name

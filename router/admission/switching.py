@@ -15,11 +15,11 @@ from contextlib import suppress
 
 import msgspec
 
-from router.admission.asked import GateRules
 from router.admission.reading import shapes
 from router.admission.reading.reader import FAST_LIMIT, read_document
 from router.admission.reading.tolerant import UnreadableJsonError
-from router.admission.review import AdmissionRequest, Objects
+from router.admission.request_context import GateRules
+from router.admission.review import AdmissionRequest, RawObjects
 from router.events import NoticeEvent, Side, Strictness, Switch, mode_notice
 from router.steps import Steps
 from router.verdict import Mode
@@ -27,7 +27,9 @@ from router.verdict import Mode
 _LABELS = msgspec.json.Decoder(dict[str, str])
 
 
-def read_switch(rules: GateRules, request: AdmissionRequest, objects: Objects, at: float) -> Steps[NoticeEvent | None]:
+def read_switch(
+    rules: GateRules, request: AdmissionRequest, objects: RawObjects, at: float
+) -> Steps[NoticeEvent | None]:
     """The notice about a change of the label; None where it does not change.
 
     `at` is in seconds since 1970.

@@ -23,7 +23,7 @@ EVERY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableGroup:
     """Bodies of one cause."""
 
     cause: UnreadableCause
@@ -37,9 +37,9 @@ class Unreadable:
 class UnreadableBodies:
     """Counts bodies by cause and tells of them."""
 
-    def __init__(self, tell: Callable[[Unreadable], Awaitable[None]]) -> None:
+    def __init__(self, tell: Callable[[UnreadableGroup], Awaitable[None]]) -> None:
         self._tell = tell
-        self._counted: dict[UnreadableCause, Unreadable | None] = {}
+        self._counted: dict[UnreadableCause, UnreadableGroup | None] = {}
         self._timers: dict[UnreadableCause, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -47,11 +47,11 @@ class UnreadableBodies:
         """Count a body, and tell of it now or later."""
         counted = self._counted.get(cause)
         if counted is not None:
-            self._counted[cause] = Unreadable(
+            self._counted[cause] = UnreadableGroup(
                 cause, counted.count + 1, counted.first_peer, counted.first_sha256, counted.problem
             )
             return
-        first = Unreadable(cause, 1, peer, hashlib.sha256(body).hexdigest(), problem)
+        first = UnreadableGroup(cause, 1, peer, hashlib.sha256(body).hexdigest(), problem)
         if cause in self._timers:
             self._counted[cause] = first
         else:
@@ -68,7 +68,7 @@ class UnreadableBodies:
         self._counted.clear()
         await asyncio.gather(*self._tasks)
 
-    def _begin(self, told: Unreadable) -> None:
+    def _begin(self, told: UnreadableGroup) -> None:
         self._start(told)
         self._timers[told.cause] = asyncio.get_running_loop().call_later(EVERY, self._end, told.cause)
 
@@ -78,7 +78,7 @@ class UnreadableBodies:
         if counted is not None:
             self._begin(counted)
 
-    def _start(self, told: Unreadable) -> None:
+    def _start(self, told: UnreadableGroup) -> None:
         async def tell() -> None:
             await self._tell(told)
 

@@ -29,11 +29,10 @@ from typing import TypeVar
 
 from aiohttp import HttpVersion11, web
 
-from router.admission.asked import Asked, GateRules, Times
 from router.admission.deadlines import LARGEST_KEPT, Allowance, allowance
 from router.admission.gate import Gate
-from router.admission.observer import Observer
-from router.admission.paths import PATHS, Call, Endpoint
+from router.admission.observer import AdmissionObserver
+from router.admission.paths import PATHS, WebhookEndpoint, WebhookPath
 from router.admission.prompt import PromptAnswers
 from router.admission.receiving import (
     BEGINNING,
@@ -46,7 +45,8 @@ from router.admission.receiving import (
     Room,
     Slots,
 )
-from router.admission.review import AdmissionRequest, Objects, read_beginning, read_review
+from router.admission.request_context import GateRules, RequestContext, Times
+from router.admission.review import AdmissionRequest, RawObjects, read_beginning, read_review
 from router.admission.unreadable import UnreadableBodies
 from router.errors import ReviewError
 from router.slices import OutOfTimeError
@@ -64,8 +64,8 @@ WAITING_ROOM = 96 * 2**20
 CONTENT_TYPE = "application/json"
 
 T = TypeVar("T")
-Answering = Callable[[Asked], Awaitable[bytes]]
-Reading = Callable[[AdmissionRequest, Objects, Times], Awaitable[T]]
+Answering = Callable[[RequestContext], Awaitable[bytes]]
+Reading = Callable[[AdmissionRequest, RawObjects, Times], Awaitable[T]]
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class _Known:
     """What is known of a call so far."""
 
     rules: GateRules
-    call: Call
+    call: WebhookPath
     peer: str
     beginning: bytes = b""
     """Of its body."""
@@ -94,11 +94,11 @@ class Webhook:
     """Every path there is."""
 
     def __init__(
-        self, gate: Gate, max_body: int, observer: Observer, unreadable: UnreadableBodies, *, share: int = 1
+        self, gate: Gate, max_body: int, observer: AdmissionObserver, unreadable: UnreadableBodies, *, share: int = 1
     ) -> None:
         """`share` is how many webhooks there are: each holds its part of what all may hold together."""
         self._gate = gate
-        self._endpoints: Mapping[Endpoint, Answering] = {"validate": gate.validate, "mutate": gate.mutate}
+        self._endpoints: Mapping[WebhookEndpoint, Answering] = {"validate": gate.validate, "mutate": gate.mutate}
         self._clock = asyncio.get_running_loop().time
         self._max_body = max_body
         self._observer = observer
@@ -121,16 +121,16 @@ class Webhook:
         self._observer.answered(call.endpoint, self._clock() - began)
         return response
 
-    async def _answer(self, request: web.BaseRequest, call: Call, began: float) -> web.Response:
+    async def _answer(self, request: web.BaseRequest, call: WebhookPath, began: float) -> web.Response:
         known = _Known(self._gate.rules, call, request.remote or "")  # once: a reload meanwhile changes nothing for it
-        asked: Asked | None = None
+        asked: RequestContext | None = None
         try:
             _check_head(request)
             await _invite(request)
             if call.endpoint == "modes":
                 return _review(await self._read(request, known, began, partial(self._gate.switched, known.rules)))
 
-            def reading(review: AdmissionRequest, objects: Objects, times: Times) -> Awaitable[Asked]:
+            def reading(review: AdmissionRequest, objects: RawObjects, times: Times) -> Awaitable[RequestContext]:
                 return self._gate.read(known.rules, review, objects, times, call.label)
 
             asked = await self._read(request, known, began, reading)
@@ -149,7 +149,7 @@ class Webhook:
                 self._gate.abandon(asked or self._gate.unread(known.rules, known.request, call.label))
             raise
 
-    async def _answered(self, asked: Asked, answering: Answering) -> bytes:
+    async def _answered(self, asked: RequestContext, answering: Answering) -> bytes:
         cost = asked.workload.cost
         if not cost:
             return await answering(asked)

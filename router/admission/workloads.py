@@ -46,7 +46,7 @@ from router.admission.review import (
     NAME_LIMIT,
     UID_LIMIT,
     AdmissionRequest,
-    Objects,
+    RawObjects,
     read_review,
     request_of,
 )
@@ -88,7 +88,7 @@ class Workload(Struct, frozen=True):
 
 
 def read_workload(
-    request: AdmissionRequest, objects: Objects, csi_drivers: AbstractSet[str], annotation: str = ""
+    request: AdmissionRequest, objects: RawObjects, csi_drivers: AbstractSet[str], annotation: str = ""
 ) -> Steps[Workload]:
     """Every image of the object, in the order of the specification; none where nothing is to be judged.
 
@@ -181,10 +181,10 @@ _NEW_POD = msgspec.json.Decoder(shapes.NewPodReview)
 
 
 def workload_of(
-    metadata: shapes.Named | None, places: tuple[Place, ...], owner: OwnerData | None, break_glass: str | None
+    metadata: shapes.NamedObject | None, places: tuple[Place, ...], owner: OwnerData | None, break_glass: str | None
 ) -> Workload:
     """What an object of this name would run."""
-    named = metadata or shapes.Named()
+    named = metadata or shapes.NamedObject()
     return Workload(
         break_glass=break_glass,
         places=places,
@@ -198,15 +198,15 @@ def workload_of(
 
 def _contents(request: AdmissionRequest, raw: Raw) -> Steps[Contents]:
     data = memoryview(raw)
-    found = (yield from read_document(data, shapes.Object)) if data else None
-    contents = Contents(found or shapes.Object())
+    found = (yield from read_document(data, shapes.AnyObject)) if data else None
+    contents = Contents(found or shapes.AnyObject())
     if data and is_foreign(request.group):
         known = [getattr(spec, name) for spec, _ in _pods(request, contents.found) for name, _, _ in LISTS]
         contents.besides = yield from search(raw, known)
     return contents
 
 
-def _is_being_deleted(found: shapes.Object) -> bool:
+def _is_being_deleted(found: shapes.AnyObject) -> bool:
     """Whether the object was deleted before and only waits for its finalizers."""
     return bool(found.metadata and found.metadata.deletion_timestamp)
 
@@ -215,7 +215,7 @@ def _is_pod(request: AdmissionRequest) -> bool:
     return (request.group, request.kind) == ("", "Pod")
 
 
-def _owner(metadata: shapes.Metadata | None) -> Steps[OwnerData | None]:
+def _owner(metadata: shapes.ObjectMetadata | None) -> Steps[OwnerData | None]:
     if metadata is None:
         return None
     owners: list[shapes.Owner] = []
@@ -247,7 +247,7 @@ def _break_glass(new: Contents, old: Contents | None, annotation: str) -> Steps[
     return None if old is not None and said == (yield from _annotation(old.found.metadata, annotation)) else said
 
 
-def _annotation(metadata: shapes.Named | None, name: str) -> Steps[str | None]:
+def _annotation(metadata: shapes.NamedObject | None, name: str) -> Steps[str | None]:
     """The value of this annotation of the object."""
     if metadata is None or not metadata.annotations:
         return None
@@ -261,7 +261,7 @@ def _pinning(request: AdmissionRequest, owner: OwnerData | None) -> bool:
     return is_covered and (owner is None or _is_pod(request))
 
 
-def _pods(request: AdmissionRequest, found: shapes.Object) -> Iterator[tuple[shapes.PodSpec, str]]:
+def _pods(request: AdmissionRequest, found: shapes.AnyObject) -> Iterator[tuple[shapes.PodSpec, str]]:
     """The specifications of Pods in an object, each with its JSON Pointer."""
     kind: WorkloadKind | None = workload_kind(request.group, request.kind)
     if kind is not None:

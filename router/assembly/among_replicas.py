@@ -12,9 +12,9 @@ from router.fields import ListenAddress
 from router.outbox.sqlite import SqliteOutbox
 from router.replicas.calling import Calling
 from router.replicas.collecting import Collecting
-from router.replicas.exchange import GRANTS, Granted, Where, packed, unpacked
+from router.replicas.exchange import GRANTS, Granted, GrantsQuestion, packed, unpacked
 from router.replicas.handing_over import HandingOver
-from router.replicas.identity import Identity, keep
+from router.replicas.identity import ReplicaIdentity, keep
 from router.replicas.naming import is_own, listening_at
 from router.scanning.recording import Terms
 
@@ -58,7 +58,7 @@ class AmongReplicas:
         self._asking: Calling | None = None
         self._handing_over = HandingOver(outbox, replica, collector, observing)
 
-    async def show(self, identity: Identity, terms: Terms, woken: Callable[[], None]) -> None:
+    async def show(self, identity: ReplicaIdentity, terms: Terms, woken: Callable[[], None]) -> None:
         """Be known by this from now on, and keep by these terms what others have scanned.
 
         `woken` is told when events of others have come.
@@ -90,7 +90,7 @@ class AmongReplicas:
         """
         if self.is_collector or self._asking is None:
             return ()
-        return unpacked(await self._asking.ask(GRANTS, packed(Where(namespace))), Granted).grants
+        return unpacked(await self._asking.ask(GRANTS, packed(GrantsQuestion(namespace))), Granted).grants
 
     def beaten(self) -> None:
         """There is a beat to tell the collector of."""

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 
 from router.admission.settings import TlsFiles
 from router.assembly.observing import MetricsObserver
-from router.certificates.making import Held
+from router.certificates.making import HeldCertificate
 from router.errors import OutboxError
 from router.events import NoticeEvent, Origin, as_json, timestamp, trouble_notice
 from router.outbox import Intake, NewEvent
@@ -31,7 +31,7 @@ from router.telemetry import logs
 from router.telemetry.causes import Cause
 from router.telemetry.logs import logger, write_event
 from router.telemetry.metrics import Metrics
-from router.telemetry.pacing import News, Pace
+from router.telemetry.pacing import TroubleNews, TroublePace
 from router.telemetry.troubles import LOOK, Trouble, TroubleBook
 from router.verdict import Severity
 
@@ -55,7 +55,7 @@ class Attention:
     """
 
     def __init__(self, metrics: Metrics, replica: str, *, now: Callable[[], float] = time.time) -> None:
-        self._pace = Pace()
+        self._pace = TroublePace()
         self.book = TroubleBook(metrics.show_trouble, self._heard, now=now)
         self._news = asyncio.Event()
         self._replica = replica
@@ -66,7 +66,7 @@ class Attention:
         self._dropped = 0
         self._waiting: deque[tuple[NoticeEvent, NewEvent]] = deque()
 
-    def take(self, settings: GateSettings, held: Held | None = None) -> None:
+    def take(self, settings: GateSettings, held: HeldCertificate | None = None) -> None:
         """Tell by these routes from now on; `held` is what is shown where we make it ourselves."""
         self._origin = Origin(settings.cluster, self._replica)
         self._routes = RoutingTree(settings.routes)
@@ -114,7 +114,7 @@ class Attention:
         else:
             observing.trouble_began(Cause.CERTIFICATE_ENDING, "", f"it is valid until {timestamp(end)}")
 
-    def _make(self, news: Sequence[News]) -> None:
+    def _make(self, news: Sequence[TroubleNews]) -> None:
         for one in news:
             event = self._event(one)
             trouble = one.subject if one.cause.of == "destination" else None
@@ -123,7 +123,7 @@ class Attention:
                 new = NewEvent(event["id"], as_json(event), self._now(), told, severity=severity)
                 self._waiting.append((event, new))
 
-    def _event(self, of: News) -> NoticeEvent:
+    def _event(self, of: TroubleNews) -> NoticeEvent:
         return trouble_notice(
             self._origin,
             of.cause,

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from router.delivery import Channel
-from router.delivery.standing import Standing
+from router.delivery.standing import DestinationStanding
 from router.destinations.catalogue import DestinationSettings, kind_of, open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
-from router.destinations.over_http import Heard
+from router.destinations.over_http import ReplyListener
 from router.destinations.secrets import places_of
 from router.events import type_of
 from router.rendering.library import Templates
@@ -23,7 +23,7 @@ log = logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MadeChannel:
     """A channel, and all that it was made of: what is made of the same need not be made again."""
 
     destination: DestinationSettings
@@ -32,7 +32,9 @@ class Made:
     channel: Channel = field(compare=False)
 
 
-def channels(part: KeeperPart, before: Mapping[str, Made], fell_back: Callable[[str], None]) -> dict[str, Made]:
+def channels(
+    part: KeeperPart, before: Mapping[str, MadeChannel], fell_back: Callable[[str], None]
+) -> dict[str, MadeChannel]:
     """A channel for each destination; those of `before` of which nothing has changed are the same.
 
     `fell_back` is told of a destination that gets a minimal payload because it found another too large.
@@ -44,7 +46,7 @@ def channels(part: KeeperPart, before: Mapping[str, Made], fell_back: Callable[[
     for destination in part.settings.destinations:
         name, templates, egress = destination.name, part.templates[destination.name], part.settings.egress
         channel = channel_of(destination, templates, egress, partial(fell_back, name))
-        one = Made(destination, egress, templates, channel)
+        one = MadeChannel(destination, egress, templates, channel)
         made[name] = before[name] if before.get(name) == one else one
     return made
 
@@ -54,7 +56,7 @@ def channel_of(
     templates: Templates,
     egress: EgressSettings,
     fell_back: Callable[[], None],
-    heard: Heard | None = None,
+    heard: ReplyListener | None = None,
 ) -> Channel:
     """The channel of one destination; `fell_back` and errors as above, `heard` is told what comes back over HTTP."""
     kind = kind_of(destination)
@@ -64,7 +66,7 @@ def channel_of(
     return Channel(
         open_destination(destination, egress, heard),
         partial(_rendered, renderer, fell_back),
-        Standing(destination.rate),
+        DestinationStanding(destination.rate),
     )
 
 

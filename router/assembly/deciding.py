@@ -7,14 +7,14 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
-from router.admission.asked import GateRules, ObtainGrants, ObtainReceipts
 from router.admission.decisions import LIMIT as DECISION_BYTES
 from router.admission.decisions import Decisions
 from router.admission.judging import ImageJudge
+from router.admission.request_context import GateRules, ObtainGrants, ObtainReceipts
 from router.assembly.door import entrance
 from router.assembly.observing import MetricsObserver
 from router.events import Origin
-from router.pem import Pair
+from router.pem import KeyPair
 from router.policy import BreakGlass, Enforcement, Exemptions
 from router.registry import RegistryClient
 from router.routing import RoutingTree
@@ -24,7 +24,7 @@ from router.settings.tree import GateSettings
 from router.verification import Turnstile, Verifier
 from router.verification.outside import Outside
 from router.verification.revocations import AskedRevocations
-from router.verification.room import Limits
+from router.verification.room import RoomLimits
 from router.verification.turns import Turns
 from router.verification.verdict_cache import PROOF_BYTES, REFUSAL_BYTES, VerdictCache
 
@@ -44,7 +44,7 @@ class Memory:
     def shared_by(cls, gates: int) -> Self:
         """One of so many, which together hold no more than one alone would."""
         return cls(
-            Turnstile(Turns(Limits.shared_by(gates))),
+            Turnstile(Turns(RoomLimits.shared_by(gates))),
             VerdictCache(time.monotonic, proof_bytes=PROOF_BYTES // gates, refusal_bytes=REFUSAL_BYTES // gates),
             AskedRevocations(os.environ),
             DECISION_BYTES // gates,
@@ -69,7 +69,7 @@ def deciding(  # noqa: PLR0913 - a gate has these independent neighbours
     observing: MetricsObserver,
     memory: Memory,
     *,
-    pair: Pair | None,
+    pair: KeyPair | None,
 ) -> Deciding:
     """What a gate decides by; touches no file.
 

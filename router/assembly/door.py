@@ -6,8 +6,8 @@ import datetime as dt
 
 from router.admission.settings import TlsFiles, WebhookSettings
 from router.errors import ConfigurationError
-from router.pem import Pair
-from router.replicas.identity import Identity, identity
+from router.pem import KeyPair
+from router.replicas.identity import ReplicaIdentity, identity
 from router.server.certificates import new_context, self_signed
 from router.server.entrance import Clients, Entrance, asking
 from router.settings.tree import Settings
@@ -17,7 +17,7 @@ from router.tls import show
 log = logger()
 
 
-def trial_for(webhook: WebhookSettings, before: Pair | None) -> Pair | None:
+def trial_for(webhook: WebhookSettings, before: KeyPair | None) -> KeyPair | None:
     """The certificate for trials that these settings want: the one of before, so that nobody fetches its CA anew."""
     if webhook.tls != "self-signed" or before is not None:
         return before
@@ -27,7 +27,7 @@ def trial_for(webhook: WebhookSettings, before: Pair | None) -> Pair | None:
     return self_signed(shown, dt.datetime.now(dt.UTC))
 
 
-def identity_for(settings: Settings) -> Identity | None:
+def identity_for(settings: Settings) -> ReplicaIdentity | None:
     """By what other replicas know us; None where none collects events, and where the keeper has it of its own.
 
     Raises:
@@ -44,12 +44,12 @@ def identity_for(settings: Settings) -> Identity | None:
     return identity(tls.pair, dt.datetime.now(dt.UTC)) if isinstance(tls, TlsFiles) else None
 
 
-def awaiting() -> Pair:
+def awaiting() -> KeyPair:
     """What is shown until there is a managed certificate: nobody trusts it, and nobody is told that we are ready."""
     return self_signed(["localhost"], dt.datetime.now(dt.UTC))
 
 
-def entrance(webhook: WebhookSettings, pair: Pair | None) -> Entrance:
+def entrance(webhook: WebhookSettings, pair: KeyPair | None) -> Entrance:
     """The entrance that these settings describe.
 
     Args:

@@ -14,9 +14,9 @@ import dataclasses
 import socket
 from collections.abc import Mapping, Sequence
 
-from router.admission.asked import ObtainGrants, ObtainReceipts
 from router.admission.gate import Gate
 from router.admission.recording import EventRecorder
+from router.admission.request_context import ObtainGrants, ObtainReceipts
 from router.admission.unreadable import UnreadableBodies
 from router.admission.webhook import Webhook
 from router.assembly.deciding import Deciding, Memory, deciding
@@ -24,8 +24,8 @@ from router.assembly.observing import MetricsObserver
 from router.assembly.opening import open_files
 from router.assembly.tending import Tending
 from router.outbox import Intake
-from router.outbox.posting import Post
-from router.pem import Pair
+from router.outbox.posting import PostEvent
+from router.pem import KeyPair
 from router.server.limits import WEBHOOK
 from router.server.listening import Listener
 from router.settings.parts import GatePart
@@ -56,7 +56,7 @@ class GateHalf:
         tending: Tending,
         *,
         gates: int = 1,
-        post: Post | None = None,
+        post: PostEvent | None = None,
     ) -> None:
         self._intake = intake
         self._post = post
@@ -70,7 +70,9 @@ class GateHalf:
         self._unreadable: UnreadableBodies | None = None
         self._listener: Listener | None = None
 
-    def prepare(self, part: GatePart, receipts: ObtainReceipts, grants: ObtainGrants, *, pair: Pair | None) -> Deciding:
+    def prepare(
+        self, part: GatePart, receipts: ObtainReceipts, grants: ObtainGrants, *, pair: KeyPair | None
+    ) -> Deciding:
         """What a configuration makes; nothing is changed yet. Raises ConfigurationError."""
         return deciding(part, receipts, grants, self._replica, self._observing, self._memory, pair=pair)
 

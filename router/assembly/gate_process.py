@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from router.admission.asked import ObtainGrants, ObtainReceipts
+from router.admission.request_context import ObtainGrants, ObtainReceipts
 from router.assembly import messages
 from router.assembly.deciding import Deciding
 from router.assembly.gate_half import GateHalf
@@ -30,7 +30,7 @@ log = logger()
 
 
 class GateWork:
-    """Implements `router.assembly.member.Work`."""
+    """Implements `router.assembly.member.MemberWork`."""
 
     failure = ""
 
@@ -95,7 +95,7 @@ def receipts_over(line: Line, generation: int) -> ObtainReceipts:
 
     async def obtain(body: bytes, event_id: str, destinations: Sequence[str], deadline: float) -> frozenset[str]:
         seconds = deadline - asyncio.get_running_loop().time()
-        question = messages.Receivers(generation, event_id, body, destinations, seconds)
+        question = messages.UrgentReceivers(generation, event_id, body, destinations, seconds)
         try:
             async with asyncio.timeout_at(deadline):
                 answer = await line.ask(messages.RECEIPTS, messages.pack(question))

@@ -12,9 +12,9 @@ from router.admission.settings import TlsFiles, WebhookSettings
 from router.assembly.door import awaiting, identity_for, trial_for
 from router.assembly.keeper_half import DRAIN
 from router.assembly.messages import Configuration, RefreshedRoot
-from router.certificates.making import Held
+from router.certificates.making import HeldCertificate
 from router.errors import GatecrierError
-from router.pem import Pair
+from router.pem import KeyPair
 from router.settings.loading import Loaded
 from router.settings.parts import for_gate, for_keeper
 from router.settings.tree import Settings
@@ -33,15 +33,15 @@ class InForce:
 
     parts: Mapping[str, Configuration]
     """By role."""
-    shown: Pair | None
+    shown: KeyPair | None
     """What the webhook shows, whatever it is from."""
-    trial: Pair | None
+    trial: KeyPair | None
     """A certificate for trials, where one was made."""
     settings: Settings
     """The whole."""
 
     @property
-    def held(self) -> Held | None:
+    def held(self) -> HeldCertificate | None:
         """The managed certificate; None where there is none, or none yet."""
         return self.parts[KEEPER].held
 
@@ -88,7 +88,9 @@ def in_force_from(loaded: Loaded, before: InForce | None) -> InForce:
     return InForce({GATE: gate, KEEPER: keeper}, shown, trial, loaded.settings)
 
 
-def _shown(webhook: WebhookSettings, trial: Pair | None, held: Held | None, before: Pair | None) -> Pair | None:
+def _shown(
+    webhook: WebhookSettings, trial: KeyPair | None, held: HeldCertificate | None, before: KeyPair | None
+) -> KeyPair | None:
     """What is shown; until there is a managed certificate, what was shown before."""
     if isinstance(webhook.tls, TlsFiles):
         return webhook.tls.pair
@@ -97,7 +99,9 @@ def _shown(webhook: WebhookSettings, trial: Pair | None, held: Held | None, befo
     return trial
 
 
-async def take(found: RefreshedRoot | Held, before: InForce, bring: Callable[[InForce], Awaitable[None]]) -> None:
+async def take(
+    found: RefreshedRoot | HeldCertificate, before: InForce, bring: Callable[[InForce], Awaitable[None]]
+) -> None:
     """Work by what the keeper has found, as if the configuration had changed: so one trust judges every request."""
     if isinstance(found, RefreshedRoot):
         configured, what, known_by = with_root(before, found), "root", found.repository[:12]
@@ -114,7 +118,7 @@ async def take(found: RefreshedRoot | Held, before: InForce, bring: Callable[[In
         log.info("trust_taken", what=what, id=known_by, generation=configured.generation)
 
 
-def with_held(before: InForce, held: Held) -> InForce | None:
+def with_held(before: InForce, held: HeldCertificate) -> InForce | None:
     """What is in force when this is shown; None where that changes nothing."""
     keeper = before.parts[KEEPER]
     if not keeper.is_managed or keeper.held == held:

@@ -23,13 +23,13 @@ from dataclasses import dataclass, field
 
 from router import __version__
 from router.admission import exempting
-from router.admission.asked import Asked, GateRules, Times
 from router.admission.deciding import decided
 from router.admission.decisions import Decisions
 from router.admission.draft import Draft
 from router.admission.gate import Gate
 from router.admission.judging import ImageJudge
 from router.admission.recording import EventRecorder
+from router.admission.request_context import GateRules, RequestContext, Times
 from router.admission.review import read_review
 from router.assembly.observing import MetricsObserver
 from router.assembly.running_judge import RunningJudge
@@ -47,8 +47,8 @@ from router.slices import OutOfTimeError
 from router.telemetry import metrics
 from router.telemetry.troubles import TroubleBook
 from router.trust.refreshing import TRUST
-from router.verification import Account, Asker, Judgement, Turnstile, Verifier
-from router.verification.lasting import Known, Lasting
+from router.verification import Asker, Judgement, JudgementAccount, Turnstile, Verifier
+from router.verification.lasting import KnownJudgement, Lasting
 from router.verification.outside import Outside
 from router.verification.revocations import AskedRevocations
 from router.verification.settings import repositories_of
@@ -63,7 +63,7 @@ class Accounted:
     """What is known about an image, and what was looked at for that."""
 
     finding: Finding
-    account: Account
+    account: JudgementAccount
 
 
 @dataclass(slots=True)
@@ -71,13 +71,19 @@ class _Accounting:
     """A verifier that looks at everything anew, and keeps the account."""
 
     verifier: Verifier
-    account: Account = field(default_factory=Account)
+    account: JudgementAccount = field(default_factory=JudgementAccount)
 
     async def judge(self, image: ImageReference, rule: Rule, deadline: float) -> Judgement:
-        self.account = Account()  # whoever had to make room for others begins anew
+        self.account = JudgementAccount()  # whoever had to make room for others begins anew
         return await self.verifier.judge(image, rule, deadline, self.account)
 
-    def remembered(self, _image: ImageReference, _rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - nothing is
+    def remembered(
+        self,
+        _image: ImageReference,
+        _rule: Rule,
+        *,
+        is_recent_enough: bool = False,  # noqa: ARG002 - nothing is
+    ) -> KnownJudgement | None:
         return None
 
     def holds(self, _lasting: Lasting) -> bool:
@@ -188,7 +194,7 @@ class Inquiry(Closing):
         """The same in a namespace, where an exemption may let it in."""
         return exempting.exempt_in(self._exemptions, namespace, finding)
 
-    async def review(self, body: bytes) -> tuple[Asked, Draft | None]:
+    async def review(self, body: bytes) -> tuple[RequestContext, Draft | None]:
         """What is asked in an AdmissionReview, and what would be decided; None where there is nothing to judge.
 
         Raises:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from router.assembly import labels
 from router.assembly.among_replicas import AmongReplicas
-from router.assembly.channels import Made, channels
+from router.assembly.channels import MadeChannel, channels
 from router.assembly.cluster import ClusterInForce
 from router.assembly.decision_log import LoggedIntake
 from router.assembly.observing import MetricsObserver
@@ -29,15 +29,15 @@ from router.decision import Grant
 from router.delivery import Dispatcher, Receipts
 from router.errors import OutboxError, ReplicaError
 from router.incidents.driver import IncidentsDriver
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 from router.object_events.publishing import ObjectEvents
 from router.outbox import BatchIntake, grants
-from router.outbox.retention import Keeping
+from router.outbox.retention import RetentionRules
 from router.outbox.sqlite import SqliteOutbox
 from router.policy import Enforcement
 from router.readiness import grouping
 from router.readiness.driver import Readiness, ReadinessDriver
-from router.replicas.identity import Identity
+from router.replicas.identity import ReplicaIdentity
 from router.replicas.naming import identity_file
 from router.scanning.recording import Terms
 from router.scanning.settings import ScanSettings
@@ -84,8 +84,8 @@ class KeeperHalf:
         self._observing = observing
         self._tending = tending
         self._dispatcher = Dispatcher(outbox.queue(replica), observing)
-        self._made: Mapping[str, Made] = {}
-        self._keeping = Keeping(math.inf, math.inf, None)
+        self._made: Mapping[str, MadeChannel] = {}
+        self._keeping = RetentionRules(math.inf, math.inf, None)
         self._receipts: dict[int, Receipts] = {}
         self._replica = replica
         self._replicas = replicas
@@ -135,12 +135,12 @@ class KeeperHalf:
         """Take it from this whether requests of the API server can reach a gate of ours now."""
         self._readiness.is_watching = is_watching
 
-    def prepare(self, part: KeeperPart) -> Mapping[str, Made]:
+    def prepare(self, part: KeeperPart) -> Mapping[str, MadeChannel]:
         """What a configuration makes; nothing is changed yet. Raises ConfigurationError."""
         return channels(part, self._made, self._observing.fell_back)
 
     async def commit(
-        self, part: KeeperPart, made: Mapping[str, Made], generation: int, identity: Identity | None
+        self, part: KeeperPart, made: Mapping[str, MadeChannel], generation: int, identity: ReplicaIdentity | None
     ) -> None:
         """Deliver by this from now on.
 
@@ -148,9 +148,9 @@ class KeeperHalf:
         """
         before, self._made = self._made, made
         outbox = part.settings.outbox
-        self._keeping = Keeping(outbox.keep, outbox.keep_set_aside, outbox.max_size)
+        self._keeping = RetentionRules(outbox.keep, outbox.keep_set_aside, outbox.max_size)
         settings = part.settings
-        self._incidents.rules = Rules.of(
+        self._incidents.rules = IncidentRules.of(
             settings.incidents,
             settings.time_intervals,
             settings.routes,
@@ -227,7 +227,9 @@ class KeeperHalf:
         await self._outbox.close()
         await self._cluster.close()
 
-    async def _forgotten_later(self, generation: int, before: Mapping[str, Made], after: Mapping[str, Made]) -> None:
+    async def _forgotten_later(
+        self, generation: int, before: Mapping[str, MadeChannel], after: Mapping[str, MadeChannel]
+    ) -> None:
         try:
             await asyncio.sleep(GRACE)
         finally:

@@ -13,15 +13,15 @@ from functools import partial
 from pathlib import Path
 
 from router.assembly import messages
-from router.assembly.channels import Made
+from router.assembly.channels import MadeChannel
 from router.assembly.keeper_half import KeeperHalf
 from router.assembly.member import Send, member
 from router.assembly.observing import MetricsObserver
 from router.assembly.opening import TURNS, new_event_loop
 from router.assembly.scans import Scans
 from router.assembly.tending import Tending
-from router.certificates.keeping import Keeping
-from router.certificates.making import Held
+from router.certificates.keeping import CertificateKeeper
+from router.certificates.making import HeldCertificate
 from router.errors import OutboxError
 from router.ipc import Peer, PeerRefusedError
 from router.outbox.remote import answers
@@ -33,7 +33,7 @@ from router.verification.repositories import Repository
 
 
 class KeeperWork:
-    """Implements `router.assembly.member.Work`."""
+    """Implements `router.assembly.member.MemberWork`."""
 
     def __init__(
         self,
@@ -49,13 +49,13 @@ class KeeperWork:
         self._send = send
         self._listening = listening
         self._half: KeeperHalf | None = None
-        self._prepared: tuple[KeeperPart, Mapping[str, Made], messages.Configuration] | None = None
+        self._prepared: tuple[KeeperPart, Mapping[str, MadeChannel], messages.Configuration] | None = None
         self._server: asyncio.Server | None = None
         self._patience = 0.0
         self._refreshing: Refreshing | None = None
         self._watched_at = -math.inf
         self._scans = Scans()
-        self._managing: Keeping | None = None
+        self._managing: CertificateKeeper | None = None
 
     @property
     def failure(self) -> str:
@@ -90,12 +90,12 @@ class KeeperWork:
         if self._managing is None and configuration.is_managed:
             cluster, replica = self._keeping.cluster, self._replica
             names = partial(cluster.names, replica)
-            self._managing = Keeping(cluster.get, names, replica, self._hand_on_held, self._observing)
+            self._managing = CertificateKeeper(cluster.get, names, replica, self._hand_on_held, self._observing)
             self._tending.keep("look after the webhook's certificate", self._managing.run())
         if self._managing is not None:
             self._managing.is_on, self._managing.shown = configuration.is_managed, configuration.held
 
-    def _hand_on_held(self, held: Held) -> None:
+    def _hand_on_held(self, held: HeldCertificate) -> None:
         self._send(messages.HELD, messages.pack(held))
 
     def _look_after(self, repositories: Sequence[Repository], folder: Path) -> None:
@@ -159,7 +159,7 @@ class KeeperWork:
         return asyncio.get_running_loop().time() - self._watched_at < 3 * messages.WATCHING_EVERY
 
     async def _receipts(self, body: bytes) -> bytes:
-        asked = messages.unpack(body, messages.Receivers)
+        asked = messages.unpack(body, messages.UrgentReceivers)
         deadline = asyncio.get_running_loop().time() + asked.seconds
         given = await self._keeping.receipts(asked.generation, asked.body, asked.event_id, asked.destinations, deadline)
         return messages.pack(given)

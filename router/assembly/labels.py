@@ -17,15 +17,15 @@ from typing import assert_never
 
 from router.errors import ClusterError
 from router.kubernetes.client import Cluster
-from router.kubernetes.resources import Object, Resource
-from router.kubernetes.watching import Change, Gone, Interrupted, Listed, Listing, Present, Resumed, changes
+from router.kubernetes.resources import ApiObject, Resource
+from router.kubernetes.watching import Gone, Interrupted, ListBegins, Listed, Present, Resumed, WatchedChange, changes
 from router.policy import Enforcement, EnforcementSettings
 from router.telemetry.logs import logger
 from router.verdict import Mode
 
 log = logger()
 
-NAMESPACES = Resource("", "v1", "namespaces", Object)
+NAMESPACES = Resource("", "v1", "namespaces", ApiObject)
 SHOWN = 50
 """Names that a line of the log has; further ones are counted."""
 
@@ -45,10 +45,10 @@ class Unlabelled:
         """Of those found before, which a list that is not complete has not shown yet; None between lists."""
         self._new: list[str] = []
 
-    def take(self, change: Change[Object]) -> None:
+    def take(self, change: WatchedChange[ApiObject]) -> None:
         """What has changed; says in the log which are new (1)."""
         match change:
-            case Listing():
+            case ListBegins():
                 self._unseen = set(self._found)
             case Present(one):
                 self._see(one)
@@ -66,7 +66,7 @@ class Unlabelled:
         if self._unseen is None and self._new:
             self._say()
 
-    def _see(self, one: Object) -> None:
+    def _see(self, one: ApiObject) -> None:
         name, labels = one.metadata.name, one.metadata.labels or {}
         if self._unseen is not None:
             self._unseen.discard(name)

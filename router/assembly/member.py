@@ -20,7 +20,7 @@ from router.assembly.tending import Tending
 from router.ipc import Peer, PeerRefusedError
 from router.supervision.child import Begin, RemoteLog
 from router.telemetry import logs
-from router.telemetry.forwarding import Facts, forwarding
+from router.telemetry.forwarding import Observations, forwarding
 from router.telemetry.logs import logger
 
 log = logger()
@@ -31,7 +31,7 @@ _ENDED = 69
 """EX_UNAVAILABLE of sysexits.h: it can't do its work any more."""
 
 
-class Work(Protocol):
+class MemberWork(Protocol):
     """What a member does: the gate's work, or the keeper's."""
 
     @property
@@ -59,7 +59,7 @@ class Work(Protocol):
 
 Send = Callable[[str, bytes], bool]
 """Sends the supervisor something that wants no answer, by topic; whether that was sent."""
-Make = Callable[[messages.Introduction, MetricsObserver, Tending, Send], Work]
+Make = Callable[[messages.Introduction, MetricsObserver, Tending, Send], MemberWork]
 """Makes the work of a member that was introduced."""
 
 
@@ -69,10 +69,10 @@ class Member:
     def __init__(self, peer: Peer, make: Make) -> None:
         self._peer = peer
         self._make = make
-        self._facts = Facts(lambda facts: peer.send(messages.FACTS, facts))
+        self._facts = Observations(lambda facts: peer.send(messages.FACTS, facts))
         self._observing = forwarding(MetricsObserver, self._facts)
         self._tending = Tending()
-        self._work: Work | None = None
+        self._work: MemberWork | None = None
         self._dropped: Mapping[str, int] = {}
 
     async def answer(self, topic: str, body: bytes) -> bytes:
@@ -110,7 +110,7 @@ class Member:
         self._work = self._make(introduction, self._observing, self._tending, self._peer.send)
         self._tending.keep("report what was observed", self._reporting(self._work))
 
-    async def _reporting(self, work: Work) -> None:
+    async def _reporting(self, work: MemberWork) -> None:
         while True:
             await asyncio.sleep(FLUSH)
             self._report_dropped_lines()

@@ -25,9 +25,9 @@ from typing import TypeVar
 
 import msgspec
 
-from router.certificates.making import Held
-from router.pem import Pair
-from router.replicas.identity import Identity
+from router.certificates.making import HeldCertificate
+from router.pem import KeyPair
+from router.replicas.identity import ReplicaIdentity
 from router.settings.snapshot import Snapshot
 from router.verification.repositories import Repository
 
@@ -61,17 +61,17 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
     """Of what is in force: what is read at the start only has its running value."""
     patience: float
     """Seconds that attempts to deliver get to end when it is stopped."""
-    pair: Pair | None = None
+    pair: KeyPair | None = None
     """What the webhook shows where the configuration names no files; nothing for the keeper."""
     is_managed: bool = False
     """Whether the keeper looks after the webhook's certificate."""
-    held: Held | None = None
+    held: HeldCertificate | None = None
     """What is shown of what it has told; nothing for gates."""
     repositories: Sequence[Repository] = ()
     """What trusted roots are renewed from; nothing for gates."""
     roots: Mapping[str, bytes] = {}
     """What those are known to hold, by their ids, as Sigstore's trusted_root JSON."""
-    identity: Identity | None = None
+    identity: ReplicaIdentity | None = None
     """By what other replicas know us, where one collects events; nothing where it follows from `held`."""
 
 
@@ -84,7 +84,7 @@ class RefreshedRoot(msgspec.Struct, frozen=True, array_like=True):
     """Sigstore's trusted_root JSON."""
 
 
-class Receivers(msgspec.Struct, frozen=True, array_like=True):
+class UrgentReceivers(msgspec.Struct, frozen=True, array_like=True):
     """Whom to tell of an event at once."""
 
     generation: int

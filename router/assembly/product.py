@@ -36,7 +36,7 @@ from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from, take
 from router.assembly.observing import MetricsObserver
 from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
-from router.certificates.making import Held
+from router.certificates.making import HeldCertificate
 from router.errors import ConfigurationError
 from router.ipc import Line, Peer, PeerGoneError
 from router.outbox import Intake
@@ -48,7 +48,7 @@ from router.server.operations import Health, Unhealthy, Unready, operations_appl
 from router.server.sockets import listening_sockets
 from router.settings.loading import Loaded
 from router.supervision import child
-from router.supervision.family import Family, Hooks, Seat
+from router.supervision.family import FamilyHooks, ProcessFamily, Seat
 from router.supervision.nurseries import Nurseries
 from router.supervision.sizing import gate_processes, usable_cpus, usable_memory
 from router.telemetry import logs, metrics
@@ -83,7 +83,7 @@ class Product:
         self._opened = contextlib.AsyncExitStack()
         self._phase: Unready | None = Unready.STARTING
         self._in_force: InForce
-        self._family: Family | None = None
+        self._family: ProcessFamily | None = None
         self._taken: weakref.WeakKeyDictionary[Peer, int] = weakref.WeakKeyDictionary()
         """By which configuration each process works."""
         self._webhook: Sequence[socket.socket] = ()
@@ -138,7 +138,7 @@ class Product:
         self._opened.push_async_callback(line.close)
         self._intake = RemoteIntake(line)
 
-    def _made_family(self, gates: int) -> Family:
+    def _made_family(self, gates: int) -> ProcessFamily:
         seats = [Seat(KEEPER, 0), *(Seat(GATE, number) for number in range(gates))]
         inherited = {
             KEEPER: [self._at_keeper.fileno()],
@@ -155,10 +155,10 @@ class Product:
             await peer.ask(messages.START)
             await self._bring_up_to_date(seat.role, peer)  # a reload may have come between
 
-        return Family(
+        return ProcessFamily(
             self._nurseries,
             seats,
-            Hooks(
+            FamilyHooks(
                 greet=greet,
                 answer=self._answer,
                 inherit=lambda seat: inherited[seat.role],
@@ -218,7 +218,7 @@ class Product:
     async def _replace(self, loaded: Loaded) -> None:
         await self._bring_into_force(await asyncio.to_thread(in_force_from, loaded, self._in_force))
 
-    async def _take(self, found: messages.RefreshedRoot | Held) -> None:
+    async def _take(self, found: messages.RefreshedRoot | HeldCertificate) -> None:
         await self._reloading.in_turn(lambda: take(found, self._in_force, self._bring_into_force))
 
     async def _bring_into_force(self, configured: InForce) -> None:
@@ -256,7 +256,7 @@ class Product:
             case messages.ROOT:
                 self._tending.let_end("take a root", self._take(messages.unpack(body, messages.RefreshedRoot)))
             case messages.HELD:
-                self._tending.let_end("show a certificate", self._take(messages.unpack(body, Held)))
+                self._tending.let_end("show a certificate", self._take(messages.unpack(body, HeldCertificate)))
             case _:
                 raise ConfigurationError(f"{seat.role} asks {topic!r}, which nobody answers here")
         return b""

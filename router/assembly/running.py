@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from router import __version__
-from router.admission.asked import ObtainReceipts
+from router.admission.request_context import ObtainReceipts
 from router.assembly.attention import Attention
 from router.assembly.door import identity_for, trial_for
 from router.assembly.gate_half import FINISH, GateHalf
@@ -30,7 +30,7 @@ from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
 from router.decision import Grant
 from router.errors import ConfigurationError, OutboxError
-from router.pem import Pair
+from router.pem import KeyPair
 from router.replicas.naming import own_name
 from router.server.limits import OPERATIONS
 from router.server.listening import Listener
@@ -58,7 +58,7 @@ class Router:
         self._tending = Tending()
         self._opened = contextlib.AsyncExitStack()
         self._generation = 0
-        self._trial: Pair | None = None
+        self._trial: KeyPair | None = None
         self.keeper: KeeperHalf
         self.gate: GateHalf
 

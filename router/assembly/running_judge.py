@@ -22,8 +22,8 @@ from router.images import Digest, parse_reference
 from router.policy import Exemptions
 from router.reasons import Obstacle
 from router.registry import RegistryClient
-from router.scanning.findings import Judged
-from router.scanning.scan import Question
+from router.scanning.findings import RunningJudgement
+from router.scanning.scan import ImageQuestion
 from router.verdict import Mode, Verdict
 from router.verification import Asker
 from router.verification.judgement import Judgement
@@ -49,7 +49,7 @@ class RunningJudge:
         self._registry = registry
         self._seconds = seconds
 
-    async def judge(self, question: Question, namespaces: Sequence[str]) -> Mapping[str, Judged]:
+    async def judge(self, question: ImageQuestion, namespaces: Sequence[str]) -> Mapping[str, RunningJudgement]:
         """What is found about an image in each of these namespaces."""
         text, digest = question
         finding, tag_digest = await asyncio.gather(self.finding(text, digest), self._meant_now(text))
@@ -76,5 +76,5 @@ class RunningJudge:
             return None
 
 
-def _judged(finding: Finding, tag_digest: str | None) -> Judged:
-    return Judged(DecisionParts.of(decide([finding], Mode.DETECT), [finding]), tag_digest)
+def _judged(finding: Finding, tag_digest: str | None) -> RunningJudgement:
+    return RunningJudgement(DecisionParts.of(decide([finding], Mode.DETECT), [finding]), tag_digest)

@@ -20,15 +20,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from router.certificates.making import Held, make
+from router.certificates.making import HeldCertificate, make
 from router.certificates.planning import Make, Mend, Since, Write, made, own_step, step
 from router.certificates.stored import (
     LEASES,
     MUTATING,
     SECRETS,
     VALIDATING,
-    Hooks,
-    Secret,
+    StoredSecret,
+    WebhookConfiguration,
     bundle_patch,
     bundles_in,
     kept_in,
@@ -84,14 +84,14 @@ class Means:
     """Seconds since 1970."""
     dice: Callable[[], float] = random.random
     """Drawn evenly from [0, 1)."""
-    make: Callable[[Sequence[str], float], Held] = make
+    make: Callable[[Sequence[str], float], HeldCertificate] = make
     """Makes a certificate for these DNS names at this time."""
 
 
 MEANS = Means()
 
 
-class Keeping:
+class CertificateKeeper:
     """Looks after it.
 
     Args:
@@ -108,7 +108,7 @@ class Keeping:
         api: Callable[[], Cluster],
         names: Callable[[], Names],
         replica: str,
-        show: Callable[[Held], None],
+        show: Callable[[HeldCertificate], None],
         troubles: Troubles,
         means: Means = MEANS,
     ) -> None:
@@ -123,7 +123,7 @@ class Keeping:
         self._lease: tuple[object, float] = (None, 0.0)
         self._failures = 0
         self._conflicts = 0
-        self.shown: Held | None = None
+        self.shown: HeldCertificate | None = None
         """What the gates show."""
         self.is_on = True
         """Whether anything is looked after."""
@@ -191,7 +191,7 @@ class Keeping:
             self._since = Since()
         return True
 
-    async def _hooks(self) -> Sequence[tuple[Resource[Hooks], Hooks]]:
+    async def _hooks(self) -> Sequence[tuple[Resource[WebhookConfiguration], WebhookConfiguration]]:
         found = []
         for resource in (VALIDATING, MUTATING):
             try:
@@ -201,7 +201,7 @@ class Keeping:
                     raise
         return found
 
-    async def _do_own(self, secret: Secret) -> Secret:
+    async def _do_own(self, secret: StoredSecret) -> StoredSecret:
         """Mark and show what this replica should (3); returns the Secret as it is then."""
         now = self._means.clock()
         own = own_step(kept_in(secret), self._replica, None if self.shown is None else self.shown.mark, now)
@@ -212,7 +212,9 @@ class Keeping:
             self._show(own.show)
         return secret
 
-    async def _do_step(self, secret: Secret, hooks: Sequence[tuple[Resource[Hooks], Hooks]]) -> None:
+    async def _do_step(
+        self, secret: StoredSecret, hooks: Sequence[tuple[Resource[WebhookConfiguration], WebhookConfiguration]]
+    ) -> None:
         kept, now = kept_in(secret), self._means.clock()
         bundles = [bundle for _, one in hooks for bundle in bundles_in(one)]
         due = step(kept, bundles, self._since, self.shown, asyncio.get_running_loop().time(), now)
@@ -227,13 +229,15 @@ class Keeping:
             case None:
                 pass
 
-    async def _mend(self, hooks: Sequence[tuple[Resource[Hooks], Hooks]], bundle: bytes) -> None:
+    async def _mend(
+        self, hooks: Sequence[tuple[Resource[WebhookConfiguration], WebhookConfiguration]], bundle: bytes
+    ) -> None:
         for resource, one in hooks:
             if any(found != bundle for found in bundles_in(one)):
                 await self._api().patch(resource, self._names.name, bundle_patch(one, bundle), kind=PatchKind.JSON)
                 log.info("ca_bundle_written", of=resource.plural)
 
-    async def _write(self, secret: Secret, write: Write) -> None:
+    async def _write(self, secret: StoredSecret, write: Write) -> None:
         body = secret_patch(secret, write.kept)
         await self._api().patch(SECRETS, self._names.tls, body, self._names.namespace)
         log.info("certificate_step", step=write.why)

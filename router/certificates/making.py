@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from router.issuing import begun, common_name, signed_authority, signed_leaf, written
-from router.pem import Pair
+from router.pem import KeyPair
 
 SERVING = 90 * 86400.0
 """Seconds that a certificate is valid."""
@@ -33,10 +33,10 @@ SKEW = 3600.0
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldCertificate:
     """A certificate, its key, and the CA that vouches for it."""
 
-    pair: Pair
+    pair: KeyPair
     authority: bytes
     """PEM."""
 
@@ -72,7 +72,7 @@ def mark_of(certificate: bytes) -> str:
     return hashlib.sha256(certificate.strip()).hexdigest()[:32]
 
 
-def make(names: Sequence[str], now: float, serving: float = SERVING, skew: float = SKEW) -> Held:
+def make(names: Sequence[str], now: float, serving: float = SERVING, skew: float = SKEW) -> HeldCertificate:
     """A certificate for a server of these DNS names.
 
     Args:
@@ -92,4 +92,4 @@ def make(names: Sequence[str], now: float, serving: float = SERVING, skew: float
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     )
     authority = signed_authority(begun(subject, key, subject, begins, authority_ends), key)
-    return Held(Pair(signed_leaf(certificate, key), written(leaf_key)), authority)
+    return HeldCertificate(KeyPair(signed_leaf(certificate, key), written(leaf_key)), authority)

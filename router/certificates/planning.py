@@ -32,7 +32,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from router.certificates.making import Held
+from router.certificates.making import HeldCertificate
 
 SETTLE = 30.0
 """Seconds that every API server gets to take what was written, and every replica to show it."""
@@ -49,17 +49,17 @@ class Mark:
     """What a replica shows."""
 
     shown: str
-    """`Held.mark`."""
+    """`HeldCertificate.mark`."""
     at: float
     """When it said so, in Unix time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredCertificates:
     """What the Secret holds."""
 
-    current: Held | None = None
-    next: Held | None = None
+    current: HeldCertificate | None = None
+    next: HeldCertificate | None = None
     previous: bytes | None = None
     """The CA of what was current before, as PEM."""
     marks: Mapping[str, Mark] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Since:
 class Write:
     """Write this into the Secret."""
 
-    kept: Kept
+    kept: StoredCertificates
     why: str
     """For the log."""
 
@@ -108,10 +108,17 @@ class Make:
     is_first: bool
 
 
-Step: TypeAlias = Write | Mend | Make | None
+CertificateStep: TypeAlias = Write | Mend | Make | None
 
 
-def step(kept: Kept, bundles: Sequence[bytes], since: Since, own: Held | None, moment: float, now: float) -> Step:
+def step(
+    kept: StoredCertificates,
+    bundles: Sequence[bytes],
+    since: Since,
+    own: HeldCertificate | None,
+    moment: float,
+    now: float,
+) -> CertificateStep:
     """What the one who leads does now; None where nothing is due.
 
     Args:
@@ -136,7 +143,9 @@ def step(kept: Kept, bundles: Sequence[bytes], since: Since, own: Held | None, m
     return _renewal(kept, current, since, moment, now)
 
 
-def _renewal(kept: Kept, current: Held, since: Since, moment: float, now: float) -> Step:
+def _renewal(
+    kept: StoredCertificates, current: HeldCertificate, since: Since, moment: float, now: float
+) -> CertificateStep:
     """The step of a renewal that is due where every bundle is right: from (4) to (1), so that one ends first."""
     marks = {name: mark for name, mark in kept.marks.items() if abs(now - mark.at) < MARK_ENDS}
     if any(mark.shown != current.mark for mark in marks.values()):
@@ -151,24 +160,24 @@ def _renewal(kept: Kept, current: Held, since: Since, moment: float, now: float)
         if not is_trusted:
             return None
         since.shown = None
-        return Write(Kept(kept.next, None, current.authority, kept.marks), "renewed")
+        return Write(StoredCertificates(kept.next, None, current.authority, kept.marks), "renewed")
     return Make(is_first=False) if is_due(current, now) else None
 
 
-def is_due(held: Held, now: float) -> bool:
+def is_due(held: HeldCertificate, now: float) -> bool:
     """Whether it is to be renewed."""
     begins, ends = held.validity
     return now >= begins + (ends - begins) * RENEWED_AFTER
 
 
-def _has_ended(held: Held, now: float) -> bool:
+def _has_ended(held: HeldCertificate, now: float) -> bool:
     return now >= held.validity[1]
 
 
-def made(kept: Kept, fresh: Held, *, is_first: bool) -> Write:
+def made(kept: StoredCertificates, fresh: HeldCertificate, *, is_first: bool) -> Write:
     """What is written once a certificate was made."""
     if is_first:
-        return Write(Kept(current=fresh, marks=kept.marks), "first_made")
+        return Write(StoredCertificates(current=fresh, marks=kept.marks), "first_made")
     return Write(replace(kept, next=fresh), "next_made")
 
 
@@ -178,11 +187,11 @@ class Own:
 
     mark: str | None = None
     """Leave this mark first."""
-    show: Held | None = None
+    show: HeldCertificate | None = None
     """Then show this."""
 
 
-def own_step(kept: Kept, replica: str, shown: str | None, now: float) -> Own:
+def own_step(kept: StoredCertificates, replica: str, shown: str | None, now: float) -> Own:
     """What a replica does that shows a certificate with this mark, or none yet."""
     current = kept.current
     mark = kept.marks.get(replica)

@@ -19,11 +19,11 @@ from functools import lru_cache
 from cryptography import x509
 from msgspec import Struct
 
-from router.certificates.making import Held
-from router.certificates.planning import Kept, Mark
+from router.certificates.making import HeldCertificate
+from router.certificates.planning import Mark, StoredCertificates
 from router.kubernetes.client import Json
-from router.kubernetes.resources import Object, Resource
-from router.pem import Pair
+from router.kubernetes.resources import ApiObject, Resource
+from router.pem import KeyPair
 
 MARK = "shown-by.gatecrier.dev/"
 """What the annotation of a mark begins with; the replica's name follows."""
@@ -31,7 +31,7 @@ _MARKS = 1000
 """Marks that are read at most."""
 
 
-class Secret(Object, frozen=True):
+class StoredSecret(ApiObject, frozen=True):
     """What is read of a Secret."""
 
     data: Mapping[str, str] | None = None
@@ -45,7 +45,7 @@ class LeaseSpec(Struct, frozen=True, rename="camel"):
     lease_transitions: int | None = None
 
 
-class Lease(Object, frozen=True):
+class Lease(ApiObject, frozen=True):
     """What is read of a Lease."""
 
     spec: LeaseSpec | None = None
@@ -63,24 +63,24 @@ class Hook(Struct, frozen=True, rename="camel"):
     client_config: ClientConfig
 
 
-class Hooks(Object, frozen=True):
+class WebhookConfiguration(ApiObject, frozen=True):
     """What is read of a webhook configuration."""
 
     webhooks: Sequence[Hook] | None = None
 
 
-SECRETS = Resource("", "v1", "secrets", Secret)
+SECRETS = Resource("", "v1", "secrets", StoredSecret)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", Lease)
-VALIDATING = Resource("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", Hooks)
-MUTATING = Resource("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", Hooks)
+VALIDATING = Resource("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", WebhookConfiguration)
+MUTATING = Resource("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", WebhookConfiguration)
 
 
-def kept_in(secret: Secret) -> Kept:
+def kept_in(secret: StoredSecret) -> StoredCertificates:
     """What a Secret holds."""
     found = {key: _decoded(value) for key, value in (secret.data or {}).items()}
     annotations = list((secret.metadata.annotations or {}).items())[:_MARKS]
     marks = {key.removeprefix(MARK): _mark(value) for key, value in annotations if key.startswith(MARK)}
-    return Kept(
+    return StoredCertificates(
         _held(found, ""),
         _held(found, "next-"),
         _authorities(found.get("previous-ca.crt")),
@@ -88,7 +88,7 @@ def kept_in(secret: Secret) -> Kept:
     )
 
 
-def secret_patch(secret: Secret, kept: Kept) -> Json:
+def secret_patch(secret: StoredSecret, kept: StoredCertificates) -> Json:
     """The change that makes a Secret hold this (RFC 7386)."""
     data: dict[str, Json] = {**_written(kept.current, ""), **_written(kept.next, "next-")}
     data["previous-ca.crt"] = None if kept.previous is None else encoded(kept.previous)
@@ -96,18 +96,18 @@ def secret_patch(secret: Secret, kept: Kept) -> Json:
     return {"metadata": {"resourceVersion": secret.metadata.resource_version, "annotations": gone}, "data": data}
 
 
-def mark_patch(secret: Secret, replica: str, shown: str, now: float) -> Json:
+def mark_patch(secret: StoredSecret, replica: str, shown: str, now: float) -> Json:
     """The change that leaves a mark."""
     annotations: Json = {f"{MARK}{replica}": f"{shown} {int(now)}"}
     return {"metadata": {"resourceVersion": secret.metadata.resource_version, "annotations": annotations}}
 
 
-def bundles_in(hooks: Hooks) -> Sequence[bytes]:
+def bundles_in(hooks: WebhookConfiguration) -> Sequence[bytes]:
     """The bundle of each webhook."""
     return [_decoded(hook.client_config.ca_bundle or "") or b"" for hook in hooks.webhooks or ()]
 
 
-def bundle_patch(hooks: Hooks, bundle: bytes) -> Json:
+def bundle_patch(hooks: WebhookConfiguration, bundle: bytes) -> Json:
     """The change that gives each webhook this bundle (RFC 6902), if nothing else has changed meanwhile."""
     same: Json = {"op": "replace", "path": "/metadata/resourceVersion", "value": hooks.metadata.resource_version}
     put: list[Json] = [
@@ -147,7 +147,7 @@ def _decoded(text: str) -> bytes | None:
         return None
 
 
-def _held(found: Mapping[str, bytes | None], prefix: str) -> Held | None:
+def _held(found: Mapping[str, bytes | None], prefix: str) -> HeldCertificate | None:
     certificate, key = found.get(f"{prefix}tls.crt"), found.get(f"{prefix}tls.key")
     authority = found.get(f"{prefix}ca.crt")
     if not certificate or not key or not authority:
@@ -156,9 +156,9 @@ def _held(found: Mapping[str, bytes | None], prefix: str) -> Held | None:
 
 
 @lru_cache(maxsize=2)
-def _checked(certificate: bytes, key: bytes, authority: bytes) -> Held | None:
+def _checked(certificate: bytes, key: bytes, authority: bytes) -> HeldCertificate | None:
     """What is sound, read again only where it has changed: each look finds the same two for months."""
-    held = Held(Pair(certificate, key), authority)
+    held = HeldCertificate(KeyPair(certificate, key), authority)
     try:
         held.check()
     except ValueError:
@@ -174,7 +174,7 @@ def _authorities(pem: bytes | None) -> bytes | None:
         return None
 
 
-def _written(held: Held | None, prefix: str) -> dict[str, Json]:
+def _written(held: HeldCertificate | None, prefix: str) -> dict[str, Json]:
     parts = (None, None, None) if held is None else (held.pair.certificate, held.pair.key, held.authority)
     names = (f"{prefix}tls.crt", f"{prefix}tls.key", f"{prefix}ca.crt")
     return {name: None if part is None else encoded(part) for name, part in zip(names, parts, strict=True)}

@@ -34,7 +34,7 @@ Object = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandAnswer:
     """What a command has found."""
 
     objects: Sequence[Object]
@@ -58,14 +58,14 @@ def forms(parser: argparse.ArgumentParser, *, is_live: bool = True) -> None:
 
 
 def answered(
-    arguments: argparse.Namespace, ask: Callable[[], Answer], pause: Callable[[float], None] | None = None
+    arguments: argparse.Namespace, ask: Callable[[], CommandAnswer], pause: Callable[[float], None] | None = None
 ) -> int:
     """Print what `ask` finds, in the form that is wanted, as often as is wanted; returns the exit code."""
     is_live = getattr(arguments, "watch", False)
     if is_live and arguments.json:
         raise MisusedError("an array that goes on has no end; write --jsonl --watch")
     page = Page()
-    found, before = ask(), Answer((), "")
+    found, before = ask(), CommandAnswer((), "")
     _show(page, arguments, found, before)
     while is_live and page.is_read:
         (pause or time.sleep)(AGAIN)
@@ -74,8 +74,8 @@ def answered(
     return found.code
 
 
-def _show(page: Page, arguments: argparse.Namespace, found: Answer, before: Answer) -> None:
-    if (objects := Objects.wanted(page, arguments)) is not None:
+def _show(page: Page, arguments: argparse.Namespace, found: CommandAnswer, before: CommandAnswer) -> None:
+    if (objects := JsonObjects.wanted(page, arguments)) is not None:
         known = set() if found.is_news else set(map(json.dumps, before.objects))
         for one in found.objects:
             if json.dumps(one) not in known:
@@ -90,7 +90,7 @@ def _show(page: Page, arguments: argparse.Namespace, found: Answer, before: Answ
             print(problem, file=sys.stderr)
 
 
-class Objects:
+class JsonObjects:
     """Answers as JSON, one after the other: an array, or one a line. All is ASCII (4)."""
 
     def __init__(self, page: Page, *, is_array: bool) -> None:
@@ -99,7 +99,7 @@ class Objects:
         self._is_empty = True
 
     @classmethod
-    def wanted(cls, page: Page, arguments: argparse.Namespace) -> Objects | None:
+    def wanted(cls, page: Page, arguments: argparse.Namespace) -> JsonObjects | None:
         """Where answers for programs go; None where people ask."""
         return cls(page, is_array=arguments.json) if arguments.json or arguments.jsonl else None
 

@@ -8,7 +8,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from router.cli.answering import Answer, Object, answered, forms, moment, moment_or_none
+from router.cli.answering import CommandAnswer, Object, answered, forms, moment, moment_or_none
 from router.cli.events import opened
 from router.cli.exit_codes import YES
 from router.cli.parsing import command, configured, group, limited
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from router.cli.parsing import Subcommands
-    from router.outbox import DeliveryRow, Records, Selection
+    from router.outbox import DeliveryRow, DeliverySelection, Records
 
 STATES = ("pending", "set_aside", "delivered", "discarded")
 
@@ -76,11 +76,11 @@ def _selecting(
     )
 
 
-def _selection(arguments: argparse.Namespace) -> Selection:
-    from router.outbox import DeliveryState, Selection  # noqa: PLC0415 - imported only where it is needed
+def _selection(arguments: argparse.Namespace) -> DeliverySelection:
+    from router.outbox import DeliverySelection, DeliveryState  # noqa: PLC0415 - imported only where it is needed
 
     state = None if arguments.state is None else DeliveryState(arguments.state)
-    return Selection(arguments.destination, state, tuple(arguments.event))
+    return DeliverySelection(arguments.destination, state, tuple(arguments.event))
 
 
 @asynccontextmanager
@@ -102,11 +102,11 @@ def _list(arguments: argparse.Namespace) -> int:
         async with _records(arguments) as records:
             return await records.deliveries(_selection(arguments), arguments.limit, is_open=is_open)
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         found = asyncio.run(rows())
         heads = ("STATE", "DESTINATION", "ATTEMPTS", "CAUSE", "STORED", "NEXT", "EVENT")
         text = table(heads, map(_cells, found), nothing="nothing waits, nothing was set aside")
-        return Answer(list(map(as_object, found)), text)
+        return CommandAnswer(list(map(as_object, found)), text)
 
     return answered(arguments, ask)
 
@@ -120,13 +120,13 @@ def _discard(arguments: argparse.Namespace) -> int:
 
 
 async def _changed(arguments: argparse.Namespace, what: str) -> int:
-    from router.outbox import DeliveryState, Selection  # noqa: PLC0415 - imported only where it is needed
+    from router.outbox import DeliverySelection, DeliveryState  # noqa: PLC0415 - imported only where it is needed
 
     selection = _selection(arguments)
-    if selection == Selection():
+    if selection == DeliverySelection():
         if not arguments.all:
             raise MisusedError("name what is meant: --destination, --event, --state or --all")
-        selection = Selection(state=DeliveryState.SET_ASIDE)
+        selection = DeliverySelection(state=DeliveryState.SET_ASIDE)
     async with _records(arguments) as records:
         if what == "replay":
             count = await records.replay(selection, arguments.to)

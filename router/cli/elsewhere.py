@@ -24,7 +24,7 @@ from router.errors import MisusedError
 if TYPE_CHECKING:
     from router.fields import ListenAddress
     from router.replicas.exchange import Printed
-    from router.replicas.identity import Identity
+    from router.replicas.identity import ReplicaIdentity
 
 FOR_REPLICA = "--for-replica"
 _STAYS = ("--watch", "--what-if")
@@ -32,7 +32,7 @@ PATIENCE = 75.0
 """Seconds that the collector may take: more than it gives a command."""
 
 
-Collector: TypeAlias = "tuple[ListenAddress, Identity]"
+Collector: TypeAlias = "tuple[ListenAddress, ReplicaIdentity]"
 """Which replica is asked, and what it knows us by."""
 
 
@@ -83,7 +83,7 @@ def _stay(arguments: argparse.Namespace) -> None:
             raise MisusedError(f"{option} is not passed on; ask at the collector itself (incidents.collector)")
 
 
-async def _asked(address: ListenAddress, own: Identity, argv: Sequence[str]) -> Printed:
+async def _asked(address: ListenAddress, own: ReplicaIdentity, argv: Sequence[str]) -> Printed:
     from router.replicas.calling import Calling  # noqa: PLC0415 - as above
     from router.replicas.exchange import COMMAND, Command, Printed, packed, unpacked  # noqa: PLC0415 - as above
 

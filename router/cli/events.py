@@ -9,7 +9,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from router.cli.answering import Answer, answered, forms
+from router.cli.answering import CommandAnswer, answered, forms
 from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, group, limited, recent
 from router.cli.tables import table
@@ -117,12 +117,12 @@ def _tail(arguments: argparse.Namespace) -> int:
                 return (await records.events(Stretch(), arguments.limit))[::-1]
             return await records.events(Stretch(after=last, is_oldest_first=True), PORTION)
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         nonlocal last
         events, is_first = asyncio.run(new()), last is None
         last = events[-1].number.sequence if events else last or 0
         text = _text(events, "no event is stored yet" if is_first else "")
-        return Answer(_objects(events), text if is_first else text.partition("\n")[2], is_news=True)
+        return CommandAnswer(_objects(events), text if is_first else text.partition("\n")[2], is_news=True)
 
     return answered(arguments, ask)
 
@@ -134,12 +134,12 @@ def _show(arguments: argparse.Namespace) -> int:
         async with opened(arguments.config) as records:
             return await records.events(Stretch(ids=arguments.id), len(arguments.id))
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         objects = _objects(asyncio.run(events()))
         missing = [one for one in arguments.id if one not in {event["id"] for event in objects}]
         texts = [json.dumps(one, indent=2) for one in objects]
         texts += [f"no event {one} is stored here" for one in missing]
-        return Answer(objects, "\n".join(texts), NO if missing else YES)
+        return CommandAnswer(objects, "\n".join(texts), NO if missing else YES)
 
     return answered(arguments, ask)
 
@@ -157,9 +157,9 @@ def _search(arguments: argparse.Namespace) -> int:
         async with opened(arguments.config) as records:
             return await found(records, lambda data: all(test(data) for test in tests), since, arguments.limit)
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         matching = asyncio.run(events())
-        return Answer(_objects(matching), _text(matching, "no event matches"), YES if matching else NO)
+        return CommandAnswer(_objects(matching), _text(matching, "no event matches"), YES if matching else NO)
 
     return answered(arguments, ask)
 

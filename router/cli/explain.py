@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.cli import deliveries, elsewhere, events, incidents
-from router.cli.answering import Answer, Object, answered, forms, moment
+from router.cli.answering import CommandAnswer, Object, answered, forms, moment
 from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, limited, recent
 from router.errors import MisusedError, ReplicaError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from router.outbox import Attempt, DeliveryRow
     from router.outbox.records import SqliteRecords
     from router.outbox.stored import StoredEvent
-    from router.routing import Step
+    from router.routing import RouteStep
 
 DELIVERIES = 1000
 """Deliveries of one event that are looked at: there is one for each destination."""
@@ -65,7 +65,7 @@ class _Story:
     """All that is known of one event."""
 
     event: Mapping[str, object]
-    steps: Sequence[Step]
+    steps: Sequence[RouteStep]
     rows: Sequence[DeliveryRow]
     incidents: Sequence[Incident] = ()
     decided_by: str = ""
@@ -79,14 +79,14 @@ def _explain(arguments: argparse.Namespace) -> int:
     if there is not None and arguments.id is not None and not asyncio.run(_is_stored(arguments)):
         return elsewhere.passed_on(there, arguments, arguments.argv)
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         stories = asyncio.run(_found(arguments))
         nothing = "no such event is stored here" if arguments.id else "no event is about that"
         text = "\n\n".join("\n".join(_lines(one)) for one in stories)
         if there is not None and stories:
             said, known, problems = _incidents_of(there, arguments)
-            return Answer([_object(one, known) for one in stories], f"{text}\n\n{said}", YES, problems)
-        return Answer([_object(one, ()) for one in stories], text or nothing, YES if stories else NO)
+            return CommandAnswer([_object(one, known) for one in stories], f"{text}\n\n{said}", YES, problems)
+        return CommandAnswer([_object(one, ()) for one in stories], text or nothing, YES if stories else NO)
 
     return answered(arguments, ask)
 
@@ -116,7 +116,7 @@ async def _is_stored(arguments: argparse.Namespace) -> bool:
 
 async def _found(arguments: argparse.Namespace) -> Sequence[_Story]:
     from router.incidents import reading  # noqa: PLC0415 - imported only where it is needed
-    from router.outbox import Selection  # noqa: PLC0415 - the same
+    from router.outbox import DeliverySelection  # noqa: PLC0415 - the same
     from router.routing import steps  # noqa: PLC0415 - the same
     from router.settings.routes_part import routes_of  # noqa: PLC0415 - the same
 
@@ -125,7 +125,7 @@ async def _found(arguments: argparse.Namespace) -> Sequence[_Story]:
     async with events.opened(arguments.config) as records:
         for one in await _events(records, arguments):
             event = json.loads(one.body)
-            rows = await records.deliveries(Selection(events=[one.id]), DELIVERIES)
+            rows = await records.deliveries(DeliverySelection(events=[one.id]), DELIVERIES)
             counted = await records.read(partial(reading.incidents, limit=100, namespace=None, only=None, event=one.id))
             by = one.number.replica if one.is_collected else ""
             stories.append(_Story(event, steps(part.routes, event["data"], part.incidents), rows, counted[::-1], by))
@@ -172,7 +172,7 @@ def _object(story: _Story, others: Sequence[Object] | None) -> Object:
     }
 
 
-def step_object(step: Step) -> Object:
+def step_object(step: RouteStep) -> Object:
     """What a route said of an event, for programs."""
     return {"path": step.path, "said": step.said.value, "why": step.why, "told": step.told}
 
@@ -220,7 +220,7 @@ def _decided(event: Mapping[str, object]) -> Iterator[str]:
         yield f"and {omitted['count']} more images"
 
 
-def route_lines(steps: Sequence[Step]) -> Iterator[str]:
+def route_lines(steps: Sequence[RouteStep]) -> Iterator[str]:
     """What each route said of an event, for people."""
     for step in steps:
         told = f" -> {', '.join(step.told) or 'nobody'}" if step.said == "tells" else ""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.cli import events
-from router.cli.answering import Answer, Object, answered, forms, moment
+from router.cli.answering import CommandAnswer, Object, answered, forms, moment
 from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, group, limited
 from router.cli.tables import table
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from router.cli.parsing import Subcommands
     from router.incidents.incident import Incident
-    from router.incidents.rules import Rules
+    from router.incidents.rules import IncidentRules
 
 EVENTS = 100
 """Events of one incident that are named."""
@@ -92,11 +92,11 @@ def _list(arguments: argparse.Namespace) -> int:
         async with events.opened(arguments.config) as records:
             return await records.read(query)
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         some = asyncio.run(found())
         heads = ("NUMBER", "STATE", "SEVERITY", "WHO", "FOUND", "COUNT", "LAST SEEN", "ID")
         text = table(heads, [_cells(one) for one in some], nothing="no incident is open")
-        return Answer([as_object(one) for one in some], text)
+        return CommandAnswer([as_object(one) for one in some], text)
 
     return answered(arguments, ask)
 
@@ -111,11 +111,11 @@ def _show(arguments: argparse.Namespace) -> int:
                 return None, ()
             return one, await records.read(partial(reading.events_of, incident=one, limit=EVENTS))
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         one, ids = asyncio.run(found())
         if one is None:
-            return Answer((), f"there is no incident {arguments.id}", NO)
-        return Answer([{**as_object(one), "events": list(ids)}], "\n".join(lines_of(one)))
+            return CommandAnswer((), f"there is no incident {arguments.id}", NO)
+        return CommandAnswer([{**as_object(one), "events": list(ids)}], "\n".join(lines_of(one)))
 
     return answered(arguments, ask)
 
@@ -123,7 +123,7 @@ def _show(arguments: argparse.Namespace) -> int:
 def _close(arguments: argparse.Namespace) -> int:
     from router.incidents import reading  # noqa: PLC0415 - as above
     from router.incidents.consuming import Consuming  # noqa: PLC0415 - the same
-    from router.incidents.work import Work  # noqa: PLC0415 - the same
+    from router.incidents.work import IncidentsWork  # noqa: PLC0415 - the same
 
     if not (arguments.author.strip() and arguments.reason.strip()):
         raise MisusedError("say who closes it and why: --author NAME --reason TEXT")
@@ -137,7 +137,9 @@ def _close(arguments: argparse.Namespace) -> int:
                 one = reading.incident(connection, arguments.id)
                 if one is None or not one.is_open:
                     return 0
-                Consuming(Work(connection, rules, own, time.time())).close(one, arguments.author, arguments.reason)
+                Consuming(IncidentsWork(connection, rules, own, time.time())).close(
+                    one, arguments.author, arguments.reason
+                )
                 return 1
 
             return await records.change(close, is_decided=True)
@@ -147,12 +149,12 @@ def _close(arguments: argparse.Namespace) -> int:
     return YES if is_closed else NO
 
 
-def _rules(config: Path) -> Rules:
-    from router.incidents.rules import Rules  # noqa: PLC0415 - as above
+def _rules(config: Path) -> IncidentRules:
+    from router.incidents.rules import IncidentRules  # noqa: PLC0415 - as above
     from router.settings.routes_part import routes_of  # noqa: PLC0415 - the same
 
     part = routes_of(config)
-    return Rules.of(part.incidents, part.time_intervals, part.routes, "", 0.0)
+    return IncidentRules.of(part.incidents, part.time_intervals, part.routes, "", 0.0)
 
 
 def as_object(one: Incident) -> Object:

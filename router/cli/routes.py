@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router.cli.answering import Answer, Object, answered, forms
+from router.cli.answering import CommandAnswer, Object, answered, forms
 from router.cli.events import inside
 from router.cli.exit_codes import NO, YES
 from router.cli.explain import route_lines, step_object
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from router.cli.parsing import Subcommands
     from router.destinations.uses import Use
-    from router.routing import RouteSettings, Step
+    from router.routing import RouteSettings, RouteStep
 
 
 def add(subcommands: Subcommands) -> None:
@@ -60,10 +60,10 @@ def add(subcommands: Subcommands) -> None:
 def _show(arguments: argparse.Namespace) -> int:
     from router.settings.routes_part import routes_of  # noqa: PLC0415 - imported only where it is needed
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         drawn = list(_drawn(routes_of(arguments.config).routes, "routes", 0, "root"))
         lines = [f"{'  ' * depth}{label}: {_said(route)}" for _, depth, label, route in drawn]
-        return Answer([{"path": path, **_written(route)} for path, _, _, route in drawn], "\n".join(lines))
+        return CommandAnswer([{"path": path, **_written(route)} for path, _, _, route in drawn], "\n".join(lines))
 
     return answered(arguments, ask)
 
@@ -97,21 +97,21 @@ def _test(arguments: argparse.Namespace) -> int:
     if (arguments.event is not None) is bool(supposed):
         raise MisusedError("say an event by its id or file, or suppose one: --namespace N --verdict V ...")
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         part, uses = routes_of(arguments.config), {name: one.uses for name, one in told_by(arguments.config).items()}
         try:
             event = event_meant(arguments, part)
         except ValueError as error:
             raise MisusedError(str(error)) from error
         if event is None:
-            return Answer((), f"no event {arguments.event} is stored here, and there is no such file", NO)
+            return CommandAnswer((), f"no event {arguments.event} is stored here, and there is no such file", NO)
         asked = steps(part.routes, inside(event, "data"), part.incidents)
         told = _by_lane(asked, event, uses)
         names = {one.destination for one in told}
         missed = {name: _why_not(name, asked) for name in uses if name not in names}
         objects: list[Object] = [one.as_object() for one in told]
         objects += [{"destination": name, "is_told": False, "because": why} for name, why in missed.items()]
-        return Answer(objects, _text(event, asked, told, missed), YES if told else NO)
+        return CommandAnswer(objects, _text(event, asked, told, missed), YES if told else NO)
 
     return answered(arguments, ask)
 
@@ -124,7 +124,7 @@ class _Told:
     lane: str
     template: str | None
     severity: str
-    step: Step
+    step: RouteStep
 
     def as_object(self) -> Object:
         """For programs."""
@@ -138,7 +138,9 @@ class _Told:
         }
 
 
-def _by_lane(asked: Sequence[Step], event: Mapping[str, object], uses: Mapping[str, Sequence[Use]]) -> Sequence[_Told]:
+def _by_lane(
+    asked: Sequence[RouteStep], event: Mapping[str, object], uses: Mapping[str, Sequence[Use]]
+) -> Sequence[_Told]:
     """Who is told in which lane, none twice in one; what is told of Gatecrier itself is in the events lane."""
     from router.destinations.uses import own  # noqa: PLC0415 - as above
 
@@ -155,7 +157,7 @@ def _by_lane(asked: Sequence[Step], event: Mapping[str, object], uses: Mapping[s
     return list(told.values())
 
 
-def _why_not(name: str, asked: Sequence[Step]) -> Sequence[str]:
+def _why_not(name: str, asked: Sequence[RouteStep]) -> Sequence[str]:
     """Why no route that names a destination told it; or why the routes above those were not gone beyond."""
     reasons = [
         f"{step.path}: {step.why}"
@@ -171,7 +173,7 @@ def _names(route: RouteSettings, name: str) -> bool:
 
 def _text(
     event: Mapping[str, object],
-    asked: Sequence[Step],
+    asked: Sequence[RouteStep],
     told: Sequence[_Told],
     missed: Mapping[str, Sequence[str]],
 ) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.cli import events
-from router.cli.answering import Answer, Object, answered, forms, moment, moment_or_none
+from router.cli.answering import CommandAnswer, Object, answered, forms, moment, moment_or_none
 from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, duration, group
 from router.cli.tables import table
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from router.cli.parsing import Subcommands
-    from router.incidents.reading import Held
+    from router.incidents.reading import HeldMessages
     from router.incidents.silences import Silence
 
 LISTED = 1000
@@ -121,12 +121,12 @@ def _list(arguments: argparse.Namespace) -> int:
         async with events.opened(arguments.config) as records:
             return await records.read(partial(silences.silences, limit=LISTED))
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         now = time.time()
         some = [one for one in asyncio.run(found()) if arguments.expired or one.is_in_force(now)]
         heads = ("ID", "UNTIL", "HELD BACK", "AUTHOR", "REASON", "MATCHERS")
         text = table(heads, [_cells(one) for one in some], nothing="nothing is silenced")
-        return Answer([_object(one, now) for one in some], text)
+        return CommandAnswer([_object(one, now) for one in some], text)
 
     return answered(arguments, ask)
 
@@ -134,20 +134,22 @@ def _list(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     from router.incidents import reading, silences  # noqa: PLC0415 - as above
 
-    async def found() -> tuple[Silence | None, Sequence[Held]]:
+    async def found() -> tuple[Silence | None, Sequence[HeldMessages]]:
         async with events.opened(arguments.config) as records:
             one = await records.read(partial(silences.silence, silence_id=arguments.id))
             return one, await records.read(partial(reading.held_by, source=arguments.id))
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         one, held = asyncio.run(found())
         if one is None:
-            return Answer((), f"there is no silence {arguments.id}", NO)
+            return CommandAnswer((), f"there is no silence {arguments.id}", NO)
         rows = [(each.destination, str(each.events), each.incident) for each in held]
         holds = table(("DESTINATION", "EVENTS", "INCIDENT"), rows, nothing="it holds nothing back now")
         lines = [f"{name}: {value}" for name, value in _object(one, time.time()).items() if value is not None]
         objects = [{"destination": each.destination, "events": each.events, "incident": each.incident} for each in held]
-        return Answer([{**_object(one, time.time()), "holds_back": objects}], "\n".join([*_shown(lines), "", holds]))
+        return CommandAnswer(
+            [{**_object(one, time.time()), "holds_back": objects}], "\n".join([*_shown(lines), "", holds])
+        )
 
     return answered(arguments, ask)
 

@@ -7,7 +7,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from router.cli.answering import Answer, Object, answered, forms, moment, moment_or_none
+from router.cli.answering import CommandAnswer, Object, answered, forms, moment, moment_or_none
 from router.cli.exit_codes import NO, UNKNOWN, YES, worst
 from router.cli.parsing import command, configured, group
 from router.errors import TrustRefreshError
@@ -75,7 +75,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from router.trust.refreshing import OLD  # noqa: PLC0415 - as above
     from router.trust.report import root_reports  # noqa: PLC0415 - as above
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         part = _part(arguments.config)
         reports = root_reports(part.trust_roots, part.verifiers, _folder(part))
         now = time.time()
@@ -85,7 +85,7 @@ def _show(arguments: argparse.Namespace) -> int:
         lines += [line for verifier in part.verifiers for line in _verifier_lines(verifier)]
         objects = [*map(_root_object, reports), *map(_verifier_object, part.verifiers)]
         text = "\n".join(lines) or "no verifier trusts anybody"
-        return Answer(objects, text, NO if problems else YES, problems)
+        return CommandAnswer(objects, text, NO if problems else YES, problems)
 
     return answered(arguments, ask)
 
@@ -174,7 +174,7 @@ def _anchor_object(anchor: Anchor) -> Object:
 def _refresh(arguments: argparse.Namespace) -> int:
     from router.verification.settings import repositories_of  # noqa: PLC0415 - as above
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         part = _part(arguments.config)
         named = [root.source.repository for root in part.trust_roots]
         wanted = {one.id: one for one in (*named, *repositories_of(part.verifiers)) if one is not None}
@@ -184,7 +184,7 @@ def _refresh(arguments: argparse.Namespace) -> int:
             for one, outcome in found
             if not isinstance(outcome, TrustRefreshError)
         ]
-        return Answer(
+        return CommandAnswer(
             [_outcome_object(repository, outcome) for repository, outcome in found],
             "\n".join(told) if found else "no trusted root comes from a repository",
             worst(_code(outcome) for _, outcome in found),

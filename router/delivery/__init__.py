@@ -2,7 +2,7 @@
 
 from router.delivery.channel import Channel
 from router.delivery.dispatcher import Dispatcher
-from router.delivery.observer import Observer
+from router.delivery.observer import DeliveryObserver
 from router.delivery.receipts import Receipts
 
-__all__ = ["Channel", "Dispatcher", "Observer", "Receipts"]
+__all__ = ["Channel", "DeliveryObserver", "Dispatcher", "Receipts"]

@@ -13,8 +13,8 @@ Rules:
     however long, and `give_up_after` does not count. Where an event that was sent alone was refused `REFUSED_ALONE`
     times, and each time another was accepted afterwards, it is the event that is refused: it is set aside.
 (4) What is refused for good is set aside at once.
-(5) What is taken, and gets its receipt later (`Pending`), is asked for again when its destination says. That is no
-    failure, and no further attempt in the count; `give_up_after` holds.
+(5) What is taken, and gets its receipt later (`PendingReceipt`), is asked for again when its destination says. That is
+    no failure, and no further attempt in the count; `give_up_after` holds.
 (6) Here is the boundary for what nobody expected. It is logged with its traceback and counts as a failure that may
     pass, `internal_error`; an event that can't be rendered does not count against the destination.
 (7) Every attempt goes with its settlement, to be kept for people who ask for it (`router.outbox.attempt`).
@@ -31,10 +31,18 @@ from functools import partial
 from typing import TypeAlias
 
 from router.delivery.backoff import delay
-from router.delivery.channel import Channel, Surroundings
+from router.delivery.channel import Channel, LaneResources
 from router.delivery.standing import MISTAKE
 from router.destinations.document import Document
-from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable
+from router.destinations.outcome import (
+    AttemptOutcome,
+    Delivered,
+    EachOutcome,
+    Outcome,
+    PendingReceipt,
+    TryAgain,
+    Undeliverable,
+)
 from router.outbox import Accepted, Attempt, Delivery, Postponed, SetAside, Settlement
 from router.telemetry.going_on import nothing, or_else
 from router.telemetry.logs import logger
@@ -77,14 +85,14 @@ class _Made:
         match self.outcome:
             case Delivered(status=status):
                 return Attempt(self.at, self.seconds, status=status)
-            case TryAgain() | Undeliverable() | Pending() as failure:
+            case TryAgain() | Undeliverable() | PendingReceipt() as failure:
                 return Attempt(self.at, self.seconds, failure.reason, failure.status, failure.words)
 
 
 class Attempts:
     """Makes attempts at one destination."""
 
-    def __init__(self, channel: Channel, around: Surroundings) -> None:
+    def __init__(self, channel: Channel, around: LaneResources) -> None:
         self._destination = channel.destination
         self._name = channel.destination.name
         self._render = channel.render
@@ -111,8 +119,8 @@ class Attempts:
         if not is_first:
             self._standing.pace.began(asyncio.get_running_loop().time())
         answer, at, seconds = await self._answered(part)
-        outcomes = answer.outcomes if isinstance(answer, Each) else (answer,) * len(part)
-        is_alone, again = len(part) == 1 or isinstance(answer, Each), list[Sequence[_Sent]]()
+        outcomes = answer.outcomes if isinstance(answer, EachOutcome) else (answer,) * len(part)
+        is_alone, again = len(part) == 1 or isinstance(answer, EachOutcome), list[Sequence[_Sent]]()
         if not is_alone and isinstance(answer, Undeliverable):
             middle = len(part) // 2
             again = [part[:middle], part[middle:]] if answer.is_of_form else [[one] for one in part]
@@ -143,7 +151,7 @@ class Attempts:
             return document
         return replace(document, receipt=delivery.receipt, is_late=delivery.is_late)
 
-    async def _answered(self, part: Sequence[_Sent]) -> tuple[Answer, float, float]:
+    async def _answered(self, part: Sequence[_Sent]) -> tuple[AttemptOutcome, float, float]:
         """What is answered to these, when they were sent, and how many seconds that took."""
         around, is_new = self._around, not any(delivery.attempts for delivery, _ in part)
         at, clock, documents = around.clock(), asyncio.get_running_loop().time, [document for _, document in part]
@@ -161,12 +169,12 @@ class Attempts:
                 return Accepted(self._name, delivery.event_id, now, attempts, made.kept, receipt)
             case TryAgain() as failure:
                 return self._postponed(delivery, failure, made.kept, is_alone=is_alone)
-            case Pending() as pending:
+            case PendingReceipt() as pending:
                 return self._awaited(delivery, pending, made.kept)
             case Undeliverable() as failure:
                 return self._given_up(delivery, attempts, failure, made.kept)
 
-    def _awaited(self, delivery: Delivery, pending: Pending, attempt: Attempt) -> Postponed | SetAside:
+    def _awaited(self, delivery: Delivery, pending: PendingReceipt, attempt: Attempt) -> Postponed | SetAside:
         attempts = max(1, delivery.attempts)  # what was never tried is due at once
         left = self._destination.give_up_after - delivery.tried_for
         if left <= 0:
@@ -198,7 +206,11 @@ class Attempts:
         )
 
     def _given_up(
-        self, delivery: Delivery, attempts: int, failure: TryAgain | Undeliverable | Pending, attempt: Attempt | None
+        self,
+        delivery: Delivery,
+        attempts: int,
+        failure: TryAgain | Undeliverable | PendingReceipt,
+        attempt: Attempt | None,
     ) -> SetAside:
         event_id, reason, now = delivery.event_id, failure.reason, self._around.clock()
         log.error("delivery_set_aside", destination=self._name, event_id=event_id, reason=reason, attempts=attempts)

@@ -21,7 +21,7 @@ ALL_BYTES = 16 * 2**20
 """Bytes that all lanes hold together."""
 
 
-class Budget:
+class DeliveryBudget:
     """What all lanes hold together."""
 
     def __init__(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from router.delivery.budget import Budget
-from router.delivery.observer import Observer
-from router.delivery.standing import Standing
+from router.delivery.budget import DeliveryBudget
+from router.delivery.observer import DeliveryObserver
+from router.delivery.standing import DestinationStanding
 from router.destinations.document import Destination, Document
 from router.outbox import Queue
 
@@ -21,19 +21,19 @@ class Channel:
 
     destination: Destination
     render: Render
-    standing: Standing = field(default_factory=Standing, compare=False)
+    standing: DestinationStanding = field(default_factory=DestinationStanding, compare=False)
     """How we stand with it, shared by all who make attempts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class LaneResources:
     """What lanes share."""
 
     queue: Queue
-    observer: Observer
+    observer: DeliveryObserver
     clock: Callable[[], float]
     """Seconds since 1970."""
     dice: Callable[[], float]
     """Evenly from [0, 1)."""
-    budget: Budget = field(default_factory=Budget)
+    budget: DeliveryBudget = field(default_factory=DeliveryBudget)
     """What all lanes together may hold."""

@@ -11,9 +11,9 @@ import random
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from router.delivery.channel import Channel, Surroundings
+from router.delivery.channel import Channel, LaneResources
 from router.delivery.lane import Lane
-from router.delivery.observer import Observer
+from router.delivery.observer import DeliveryObserver
 from router.errors import OutboxError
 from router.outbox import LEASE, Queue
 from router.telemetry.causes import Cause
@@ -38,12 +38,12 @@ class Dispatcher:
     def __init__(
         self,
         queue: Queue,
-        observer: Observer,
+        observer: DeliveryObserver,
         *,
         clock: Callable[[], float] = time.time,
         dice: Callable[[], float] = random.random,
     ) -> None:
-        self._around = Surroundings(queue, observer, clock, dice)
+        self._around = LaneResources(queue, observer, clock, dice)
         self._lanes: dict[str, Lane] = {}
         self._turn = asyncio.Lock()
         self._renewing: asyncio.Task[None] | None = None

@@ -32,9 +32,9 @@ from dataclasses import replace
 from router.delivery.attempts import Attempts
 from router.delivery.budget import LANE_BYTES, URGENT_BYTES
 from router.delivery.calls import Calls, Tasks, cancelled
-from router.delivery.channel import Channel, Surroundings
+from router.delivery.channel import Channel, LaneResources
 from router.delivery.linger import Linger
-from router.delivery.news import GATHER, News
+from router.delivery.news import GATHER, NewsSignal
 from router.delivery.ready import Ready
 from router.delivery.settling import SettlementWriter
 from router.errors import OutboxError
@@ -63,7 +63,7 @@ QUIET = 0.05
 class Lane:
     """Delivers to one destination until it is stopped."""
 
-    def __init__(self, channel: Channel, around: Surroundings) -> None:
+    def __init__(self, channel: Channel, around: LaneResources) -> None:
         self.channel = channel
         destination = channel.destination
         self._destination = destination
@@ -81,7 +81,7 @@ class Lane:
         self._repeats = self._held = self._claimed = 0
         self._idle = Calls()
         self._linger = Linger(destination, self._call_for_ready)
-        self._news = News()
+        self._news = NewsSignal()
         self._is_stopping = False
         self._feeder: Tasks = ()
         self._recorder: Tasks = ()

@@ -9,7 +9,7 @@ GATHER = 0.05
 """Seconds for which what is not urgent is gathered."""
 
 
-class News:
+class NewsSignal:
     """Whether there are any, for one who waits."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 from router.telemetry.causes import Troubles
 
 
-class Observer(Troubles, Protocol):
+class DeliveryObserver(Troubles, Protocol):
     """Who counts what happens, and hears what is wrong; every call is quick."""
 
     def attempted(self, destination: str, outcome: str) -> None:

@@ -12,7 +12,7 @@ from collections import deque
 from router.fields import Rate
 
 
-class Pace:
+class DeliveryPace:
     """Of one destination; no rate is no limit."""
 
     def __init__(self, rate: Rate | None = None) -> None:

@@ -18,9 +18,9 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 
 from router.delivery.channel import Channel
-from router.delivery.observer import Observer
+from router.delivery.observer import DeliveryObserver
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, Pending, TryAgain, Undeliverable, gist
+from router.destinations.outcome import Delivered, Outcome, PendingReceipt, TryAgain, Undeliverable, gist
 from router.events import with_sequence
 from router.telemetry.logs import logger
 
@@ -34,7 +34,7 @@ class Receipts:
     """Obtains receipts by the channels of one configuration; `observer` counts, `dice` are even in [0, 1)."""
 
     def __init__(
-        self, channels: Mapping[str, Channel], observer: Observer, *, dice: Callable[[], float] = random.random
+        self, channels: Mapping[str, Channel], observer: DeliveryObserver, *, dice: Callable[[], float] = random.random
     ) -> None:
         self._channels = channels
         self._observer = observer
@@ -57,7 +57,7 @@ class Receipts:
                     match await self._attempt(channel, document, is_first=is_first):
                         case Delivered():
                             return True
-                        case Undeliverable() | Pending():  # a receipt that comes later comes too late
+                        case Undeliverable() | PendingReceipt():  # a receipt that comes later comes too late
                             return False
                         case TryAgain(after=after):
                             wait = max(pause, after or 0.0)

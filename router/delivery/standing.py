@@ -11,10 +11,18 @@ from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from router.delivery.breaker import Breaker
-from router.delivery.observer import Observer
-from router.delivery.pace import Pace
+from router.delivery.observer import DeliveryObserver
+from router.delivery.pace import DeliveryPace
 from router.destinations.document import Destination, Document
-from router.destinations.outcome import Answer, Delivered, Outcome, Pending, TryAgain, Undeliverable, gist
+from router.destinations.outcome import (
+    AttemptOutcome,
+    Delivered,
+    Outcome,
+    PendingReceipt,
+    TryAgain,
+    Undeliverable,
+    gist,
+)
 from router.fields import Rate
 from router.telemetry.causes import Cause
 from router.telemetry.logs import logger
@@ -25,12 +33,12 @@ MISTAKE = TryAgain("internal_error")
 """What nobody expected: it counts as a failure that may pass."""
 
 
-class Standing:
+class DestinationStanding:
     """What is known about a destination."""
 
     def __init__(self, rate: Rate | None = None) -> None:
         self.breaker = Breaker()
-        self.pace = Pace(rate)
+        self.pace = DeliveryPace(rate)
         self.wake: Callable[[], None] | None = None
         """Called when the breaker opens or closes."""
         self._accepted_at: float | None = None
@@ -43,13 +51,13 @@ class Standing:
         self,
         destination: Destination,
         documents: Sequence[Document],
-        observer: Observer,
+        observer: DeliveryObserver,
         dice: Callable[[], float],
         *,
         is_new: bool,
-    ) -> Answer:
+    ) -> AttemptOutcome:
         """Deliver these; `is_new` if they were never tried. Raises nothing of the receiver."""
-        answer: Answer
+        answer: AttemptOutcome
         try:
             answer = await destination.deliver(documents)
         except Exception:  # the attempt would be counted nowhere, teach nothing, and be made again at once
@@ -65,7 +73,7 @@ class Standing:
         name: str,
         event_id: str,
         outcome: Outcome,
-        observer: Observer,
+        observer: DeliveryObserver,
         dice: Callable[[], float],
         *,
         is_new: bool,
@@ -76,7 +84,7 @@ class Standing:
             case Delivered():
                 self._accepted_at = now
                 breaker.answered()
-            case Pending() | Undeliverable():  # who refuses one event for good is not down
+            case PendingReceipt() | Undeliverable():  # who refuses one event for good is not down
                 breaker.answered()
             case TryAgain(after=after, pauses=True):
                 breaker.refused(event_id, now, dice(), after=after)
@@ -89,7 +97,7 @@ class Standing:
         if breaker.is_closed is not was_closed or breaker.is_refused is not was_refused:
             self._tell(name, outcome, observer, now)
 
-    def _tell(self, name: str, outcome: Outcome, observer: Observer, now: float) -> None:
+    def _tell(self, name: str, outcome: Outcome, observer: DeliveryObserver, now: float) -> None:
         if self.wake is not None:
             self.wake()
         if self.breaker.is_closed:

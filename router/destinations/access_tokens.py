@@ -19,7 +19,7 @@ from pathlib import Path
 
 from router.by_reference import SECRET_LIMIT
 from router.destinations.dialect import Post, Reply
-from router.destinations.grants import NO_TOKEN, AccessToken, Grant, granted, proofs_in
+from router.destinations.grants import NO_TOKEN, AccessToken, TokenGrant, granted, proofs_in
 from router.destinations.outcome import TryAgain
 from router.destinations.words import Words
 
@@ -36,7 +36,7 @@ class AccessTokens:
         clock: Seconds since 1970.
     """
 
-    def __init__(self, grant: Grant, send: Send, clock: Callable[[], float]) -> None:
+    def __init__(self, grant: TokenGrant, send: Send, clock: Callable[[], float]) -> None:
         self._grant = grant
         self._send = send
         self._clock = clock

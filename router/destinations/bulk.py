@@ -26,7 +26,7 @@ from pydantic import Field, model_validator
 
 from router.destinations.dialect import Exchange, Post, Reply, judge_by_status
 from router.destinations.document import Document, object_in, text_of
-from router.destinations.outcome import Answer, Delivered, Each, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import AttemptOutcome, Delivered, EachOutcome, Outcome, TryAgain, Undeliverable
 from router.destinations.settings import BatchSettings, checked_base_url
 from router.fields import Size
 from router.rendering.filters import map_severity
@@ -104,7 +104,7 @@ class BulkDialect:
         return None
 
 
-def judge(reply: Reply, count: int) -> Answer:
+def judge(reply: Reply, count: int) -> AttemptOutcome:
     """What an answer to so many documents means."""
     if not isinstance(outcome := judge_by_status(reply), Delivered):
         return outcome
@@ -113,7 +113,7 @@ def judge(reply: Reply, count: int) -> Answer:
         outcomes = tuple(_of_item(item["create"], reply.now) for item in items)
     except (ValueError, TypeError, KeyError):
         return TryAgain("malformed_reply")
-    return Each(outcomes) if len(outcomes) == count else TryAgain("malformed_reply")
+    return EachOutcome(outcomes) if len(outcomes) == count else TryAgain("malformed_reply")
 
 
 def _of_item(item: Mapping[str, Any], now: float) -> Outcome:

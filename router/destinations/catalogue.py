@@ -27,7 +27,7 @@ from router.destinations.kinds import (
     teams,
     webhook,
 )
-from router.destinations.over_http import Heard, HttpDestination
+from router.destinations.over_http import HttpDestination, ReplyListener
 from router.destinations.secrets import FilledDestination, Filling
 from router.destinations.settings import CommonSettings
 
@@ -69,7 +69,9 @@ def kind_of(settings: CommonSettings) -> AnyKind:
     return _BY_NAME[settings.kind]
 
 
-def open_destination(settings: CommonSettings, egress: EgressSettings, heard: Heard | None = None) -> Destination:
+def open_destination(
+    settings: CommonSettings, egress: EgressSettings, heard: ReplyListener | None = None
+) -> Destination:
     """The destination; connects to nothing yet. `heard` is told what comes back over HTTP.
 
     Raises:

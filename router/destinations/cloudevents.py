@@ -18,7 +18,7 @@ from urllib.parse import quote
 from router.destinations.document import object_in
 from router.rendering.values import as_json, as_text
 
-Mode: TypeAlias = Literal["structured", "binary", "batch"]
+ContentMode: TypeAlias = Literal["structured", "binary", "batch"]
 
 STRUCTURED = "application/cloudevents+json; charset=UTF-8"
 BATCHED = "application/cloudevents-batch+json; charset=UTF-8"
@@ -27,7 +27,7 @@ _AS_IT_IS = "!#$&'()*+,/:;<=>?@[\\]^`{|}"
 """Printable, besides letters, digits and `_.-~`, which always are."""
 
 
-def carried(events: Sequence[bytes], mode: Mode) -> tuple[bytes, Mapping[str, str]]:
+def carried(events: Sequence[bytes], mode: ContentMode) -> tuple[bytes, Mapping[str, str]]:
     """The body that carries these encoded events, and the headers that say what it is; one event, but for a batch."""
     if mode == "batch":
         return b"[%b]" % b",".join(events), {"Content-Type": BATCHED}

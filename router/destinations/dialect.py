@@ -26,7 +26,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from router.destinations.document import Document
 from router.destinations.encodings import Encoding
-from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import AttemptOutcome, Delivered, Outcome, TryAgain, Undeliverable
 from router.errors import GatecrierError
 from router.outbound.retry_after import seconds_asked
 
@@ -101,7 +101,7 @@ class UnansweredError(GatecrierError):
 
 EXCHANGES = 6
 """Requests that an attempt may be."""
-Exchange: TypeAlias = Generator[Post, Reply, Answer]
+Exchange: TypeAlias = Generator[Post, Reply, AttemptOutcome]
 """One attempt: it yields what is to be sent, is given what came back, and returns what became of the attempt, for all
 documents or for each; it may return at once, and yields `EXCHANGES` times at most. Where nothing came back,
 `UnansweredError` is raised in it, which ends it and the attempt, unless it catches that to go on."""
@@ -140,7 +140,7 @@ class OneRequest(ABC):
         """None."""
         return None
 
-    def judge(self, reply: Reply) -> Answer:
+    def judge(self, reply: Reply) -> AttemptOutcome:
         """Everything is said by the status."""
         return judge_by_status(reply, self.worth_another_try)
 

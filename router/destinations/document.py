@@ -8,7 +8,7 @@ from typing import Protocol
 
 import orjson
 
-from router.destinations.outcome import Answer
+from router.destinations.outcome import AttemptOutcome
 from router.events import CONTENT_TYPE
 from router.rendering.secret_places import nested
 
@@ -97,7 +97,7 @@ class Destination(Protocol):
     def give_up_after(self) -> float:
         """Seconds after which an event that could not be delivered is set aside."""
 
-    async def deliver(self, documents: Sequence[Document]) -> Answer:
+    async def deliver(self, documents: Sequence[Document]) -> AttemptOutcome:
         """One attempt with these documents; one alone has one outcome. Raises nothing that is the receiver's doing."""
 
     async def close(self) -> None:

@@ -33,7 +33,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _PROOFS = ("client_secret", "client_assertion", "assertion")
 
 
-class Grant(Protocol):
+class TokenGrant(Protocol):
     """What an authorization server grants us tokens for."""
 
     @property

@@ -19,7 +19,7 @@ from typing import Generic, TypeAlias, TypeVar, get_args
 
 from router.destinations.dialect import Dialect
 from router.destinations.document import Destination, Document
-from router.destinations.grants import Grant
+from router.destinations.grants import TokenGrant
 from router.destinations.settings import CommonSettings, HttpSettings
 from router.outbound.addresses import AddressGuard
 from router.rendering.markup import Markup
@@ -30,7 +30,7 @@ Http_co = TypeVar("Http_co", bound=HttpSettings, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind(Generic[Common_co]):
+class DestinationKind(Generic[Common_co]):
     """What all kinds have in common."""
 
     settings: type[Common_co]
@@ -82,17 +82,17 @@ class Kind(Generic[Common_co]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HttpKind(Kind[Http_co]):
+class HttpKind(DestinationKind[Http_co]):
     """A kind that is told over HTTP."""
 
     dialect: Callable[[Http_co], Dialect]
     """How the service of these settings is talked to."""
-    credentials: Callable[[Http_co], Grant | None] | None = None
+    credentials: Callable[[Http_co], TokenGrant | None] | None = None
     """What access tokens are granted for, where the service, or the operator of these settings, wants such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnKind(Kind[Common_co]):
+class OwnKind(DestinationKind[Common_co]):
     """A kind that is told by other means."""
 
     destination: Callable[[Common_co, AddressGuard], Destination]

@@ -41,7 +41,7 @@ _PAUSES = (0.001, 0.004, 0.02, 0.1, 0.4, 1.0)
 """Seconds between attempts to get the lock: others hold it for one write, unless they hang."""
 
 
-class Lines:
+class LineFile:
     """What a path leads to, open for more lines."""
 
     def __init__(self, path: Path) -> None:

@@ -10,7 +10,7 @@ from yarl import URL
 from router.by_reference import Secret
 from router.destinations.service_accounts import ServiceAccountKey
 from router.destinations.settings import CommonSettings, revealed
-from router.destinations.socket_settings import Endpoint
+from router.destinations.socket_settings import SocketEndpoint
 from router.outbound.addresses import Address, address_of
 
 _KEYS = ("address", "api", "authority", "credentials", "proxy", "url", "urls")
@@ -50,7 +50,7 @@ def _address(place: object) -> Address | None:
 
 def _host(place: object) -> str:
     match place:
-        case Endpoint(host):
+        case SocketEndpoint(host):
             return host
         case ServiceAccountKey(account=account):
             return "" if account is None else URL(account.token_uri).raw_host or ""

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, TypeAlias
 
-from router.destinations.socket_settings import Endpoint
+from router.destinations.socket_settings import SocketEndpoint
 
 REPLIES_LIMIT = 256 * 1024
 """Bytes."""
@@ -40,10 +40,10 @@ class GreetingError(smtplib.SMTPResponseException):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class MailAccount:
     """How a server is talked to."""
 
-    endpoint: Endpoint
+    endpoint: SocketEndpoint
     security: Literal["starttls", "tls", "none"]
     tls: ssl.SSLContext
     username: str
@@ -59,7 +59,7 @@ class Account:
 class Posting:
     """One mail on its way; `answers` is there once the server has said who gets it."""
 
-    def __init__(self, account: Account, sender: str, recipients: Sequence[str], content: bytes) -> None:
+    def __init__(self, account: MailAccount, sender: str, recipients: Sequence[str], content: bytes) -> None:
         self.answers: Answers | None = None
         self._account = account
         self._sender = sender
@@ -106,7 +106,7 @@ class _Client(smtplib.SMTP):
 
     sock: socket.socket | None  # of the base class: until it is closed
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: MailAccount) -> None:
         # A name of ours, or it would look one up, which may take for ever.
         super().__init__(local_hostname="localhost", timeout=account.timeout)
         self._account = account

@@ -79,7 +79,7 @@ class Undeliverable:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingReceipt:
     """The receiver has it, and gives its receipt later: the next attempt asks for that. No failure."""
 
     after: float
@@ -91,24 +91,24 @@ class Pending:
     label: ClassVar = "pending"
 
 
-Outcome: TypeAlias = Delivered | TryAgain | Undeliverable | Pending
+Outcome: TypeAlias = Delivered | TryAgain | Undeliverable | PendingReceipt
 """`label` is how metrics call it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Each:
+class EachOutcome:
     """One outcome for each document of a batch, in order. One that is refused here for its form is tried alone."""
 
     outcomes: tuple[Outcome, ...]
 
 
-Answer: TypeAlias = Outcome | Each
+AttemptOutcome: TypeAlias = Outcome | EachOutcome
 """What became of an attempt: all of its documents share one outcome, or each has its own."""
 
 
-def gist(answer: Answer) -> Outcome:
+def gist(answer: AttemptOutcome) -> Outcome:
     """What an answer says about the receiver: who takes one of many, or judges it, is there."""
-    if not isinstance(answer, Each):
+    if not isinstance(answer, EachOutcome):
         return answer
-    ranks = (Delivered, Pending, Undeliverable, TryAgain)
+    ranks = (Delivered, PendingReceipt, Undeliverable, TryAgain)
     return min(answer.outcomes, key=lambda one: ranks.index(type(one)))

@@ -46,8 +46,17 @@ from router.destinations.dialect import (
     UnansweredError,
 )
 from router.destinations.document import Document
-from router.destinations.grants import AccessToken, Grant
-from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable, gist
+from router.destinations.grants import AccessToken, TokenGrant
+from router.destinations.outcome import (
+    AttemptOutcome,
+    Delivered,
+    EachOutcome,
+    Outcome,
+    PendingReceipt,
+    TryAgain,
+    Undeliverable,
+    gist,
+)
 from router.destinations.outgoing import Outfit, Outgoing
 from router.destinations.replies import REPLY_LIMIT, reply_of
 from router.destinations.settings import HttpSettings
@@ -55,7 +64,7 @@ from router.destinations.words import Words, secrets_of
 from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
 from router.outbound.authorities import client_context
-from router.outbound.exchanging import Exchanges
+from router.outbound.exchanging import HttpExchanges
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
 from router.telemetry.logs import logger
@@ -67,7 +76,7 @@ KEEP_ALIVE = 60.0
 LEAST = 0.001
 """Seconds of a timeout: none at all would be no limit."""
 
-Heard: TypeAlias = Callable[[int, str], None]
+ReplyListener: TypeAlias = Callable[[int, str], None]
 """(status, beginning of the body): what came back from one request, fit to be shown (`words`)."""
 
 
@@ -79,10 +88,10 @@ class HttpDestination:
         settings: HttpSettings,
         dialect: Dialect,
         guard: AddressGuard,
-        credentials: Grant | None = None,
+        credentials: TokenGrant | None = None,
         *,
         clock: Callable[[], float] = time.time,
-        heard: Heard | None = None,
+        heard: ReplyListener | None = None,
     ) -> None:
         self.name = settings.name
         self.concurrency = settings.concurrency
@@ -106,13 +115,13 @@ class HttpDestination:
             self._tokens = AccessTokens(credentials, self._from_authority, lambda: self._clock())  # noqa: PLW0108 - tests set it
         self._tls = _context(settings)
         self._session: aiohttp.ClientSession | None = None
-        self._exchanges: Exchanges | None = None
+        self._exchanges: HttpExchanges | None = None
         self._resolver: GuardedResolver | None = None
 
     def __repr__(self) -> str:
         return f"HttpDestination({self.name!r})"
 
-    async def deliver(self, documents: Sequence[Document]) -> Answer:
+    async def deliver(self, documents: Sequence[Document]) -> AttemptOutcome:
         """One attempt with these documents."""
         end = asyncio.get_running_loop().time() + self._patience
         if len(documents) > 1:  # a batch is split before anything in it is made smaller
@@ -125,7 +134,7 @@ class HttpDestination:
                 return outcome
             documents = [document]
 
-    async def _attempt(self, documents: Sequence[Document], end: float) -> Answer:
+    async def _attempt(self, documents: Sequence[Document], end: float) -> AttemptOutcome:
         urls = [*self._urls]
         for url in urls:
             answer = await self._attempt_at(url, documents, end if url == urls[-1] else _half(end))
@@ -135,7 +144,7 @@ class HttpDestination:
                 self._urls.append(self._urls.pop(0))
         return answer
 
-    async def _attempt_at(self, url: URL, documents: Sequence[Document], end: float) -> Answer:
+    async def _attempt_at(self, url: URL, documents: Sequence[Document], end: float) -> AttemptOutcome:
         now, last = self._clock(), None
         exchange = self._dialect.exchange(documents, now)
         try:
@@ -151,17 +160,17 @@ class HttpDestination:
                 else:
                     post = exchange.throw(UnansweredError(reply))
         except StopIteration as ended:
-            answer: Answer = ended.value
+            answer: AttemptOutcome = ended.value
             return answer if last is None else self._seen(answer, last)
         except UnansweredError as error:
             return error.outcome
         raise RuntimeError(f"a dialect makes more than {EXCHANGES} requests in one attempt")
 
-    def _seen(self, answer: Answer, reply: Reply) -> Answer:
+    def _seen(self, answer: AttemptOutcome, reply: Reply) -> AttemptOutcome:
         """The answer, with what is shown of the reply that was the last."""
         match answer:
-            case Each(outcomes):
-                return Each(tuple(self._shown(one, reply.status) for one in outcomes))
+            case EachOutcome(outcomes):
+                return EachOutcome(tuple(self._shown(one, reply.status) for one in outcomes))
             case outcome:
                 return self._shown(outcome, reply.status, reply.text)
 
@@ -169,7 +178,7 @@ class HttpDestination:
         """With the status, and these words or its own."""
         if isinstance(outcome, Delivered):  # most are: copied field by field, which `replace` finds out each time
             return Delivered(status, outcome.receipt)
-        if isinstance(outcome, Pending):
+        if isinstance(outcome, PendingReceipt):
             return replace(outcome, status=status)
         return replace(outcome, status=status, words=self._words.shown(outcome.words if words is None else words))
 
@@ -249,7 +258,7 @@ class HttpDestination:
         self._guard.check(url.raw_host or "")
         if proxy is None:
             if (exchanges := self._exchanges) is None:
-                exchanges = self._exchanges = Exchanges(session)
+                exchanges = self._exchanges = HttpExchanges(session)
             async with asyncio.timeout_at(end):
                 exchange = await exchanges.ask(verb, url, body, headers)
             try:

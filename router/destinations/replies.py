@@ -17,7 +17,7 @@ import aiohttp
 
 from router.destinations.dialect import Reply, is_success
 from router.destinations.words import READ_LIMIT
-from router.outbound.exchanging import Exchange
+from router.outbound.exchanging import HttpExchange
 
 REPLY_LIMIT = 64 * 1024
 """Bytes of a reply that are read so that its connection can be used again."""
@@ -25,7 +25,7 @@ BODY_PATIENCE, DRAIN = 2.0, 0.25
 """Seconds."""
 
 
-Replied: TypeAlias = aiohttp.ClientResponse | Exchange
+Replied: TypeAlias = aiohttp.ClientResponse | HttpExchange
 """What has come back: by a session, or without one."""
 
 

@@ -20,9 +20,9 @@ from urllib.parse import quote_plus
 
 from router.destinations.document import Destination, Document
 from router.destinations.encodings import Encoding, in_json
-from router.destinations.outcome import Answer
+from router.destinations.outcome import AttemptOutcome
 from router.destinations.settings import CommonSettings
-from router.rendering.secret_places import PREFIX, Place
+from router.rendering.secret_places import PREFIX, SecretPlace
 
 _MARK: Final = token_hex(16)
 _FORM = re.compile(f"{PREFIX}{_MARK}([0-9a-f]{{2}})([0-9])P*E".encode())
@@ -31,7 +31,7 @@ _FORM = re.compile(f"{PREFIX}{_MARK}([0-9a-f]{{2}})([0-9])P*E".encode())
 def places_of(settings: CommonSettings) -> Mapping[str, str]:
     """The places of its secrets by their names."""
     return {
-        name: Place(_MARK, index).text(len(in_json(settings.secrets[name].reveal()).encode()))
+        name: SecretPlace(_MARK, index).text(len(in_json(settings.secrets[name].reveal()).encode()))
         for index, name in enumerate(sorted(settings.secrets))
     }
 
@@ -68,7 +68,7 @@ class FilledDestination:
         self.batch_size, self.batch_bytes = inner.batch_size, inner.batch_bytes
         self.give_up_after, self.linger = inner.give_up_after, inner.linger
 
-    async def deliver(self, documents: Sequence[Document]) -> Answer:
+    async def deliver(self, documents: Sequence[Document]) -> AttemptOutcome:
         """One attempt with these documents."""
         return await self._inner.deliver([self._filled(one) for one in documents])
 

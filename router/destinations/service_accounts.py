@@ -42,7 +42,7 @@ _AROUND = re.compile("-----[^-]*-----")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ServiceAccount:
     """Who asks, where, and by which key."""
 
     email: str
@@ -51,7 +51,7 @@ class Account:
     key_id: str = ""
 
     @classmethod
-    def of(cls, text: str) -> Account:
+    def of(cls, text: str) -> ServiceAccount:
         """The account of a key file; raises ValueError where it is none."""
         try:
             found = orjson.loads(text)
@@ -85,7 +85,7 @@ def _key(pem: str) -> rsa.RSAPrivateKey:
 class JwtBearer:
     """Tokens are granted for an assertion that we sign."""
 
-    account: Account
+    account: ServiceAccount
     scopes: Sequence[str]
     file: ClassVar[None] = None
 
@@ -122,16 +122,16 @@ class ServiceAccountKey(Secret):
     """The key of a service account by reference: `{file: PATH}` or `{env: NAME}`, a JSON document as clouds make it."""
 
     has_one_line = False
-    _account: Account | None = PrivateAttr(default=None)
+    _account: ServiceAccount | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _is_key(self) -> Self:
         if self.is_read:
-            self._account = Account.of(self.reveal())
+            self._account = ServiceAccount.of(self.reveal())
         return self
 
     @property
-    def account(self) -> Account | None:
+    def account(self) -> ServiceAccount | None:
         """Whose key it is; None where it was not read."""
         return self._account
 

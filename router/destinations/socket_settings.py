@@ -21,7 +21,7 @@ _SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class SocketEndpoint:
     """Where a receiver listens; an IPv6 address has no brackets here."""
 
     host: str
@@ -32,7 +32,7 @@ class Endpoint:
 
 
 def _endpoint(value: object) -> object:
-    if isinstance(value, Endpoint):
+    if isinstance(value, SocketEndpoint):
         return value
     host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     is_port = port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _HIGHEST_PORT
@@ -44,11 +44,11 @@ def _endpoint(value: object) -> object:
     if not is_port or not is_host:
         shown = repr(value)[:_SHOWN]
         raise ValueError(f"{shown} is no address; write HOST:PORT, such as siem.example:6514 or [fd00::1]:6514")
-    return Endpoint(host.strip("[]"), int(port))
+    return SocketEndpoint(host.strip("[]"), int(port))
 
 
 Address = Annotated[
-    Endpoint,
+    SocketEndpoint,
     BeforeValidator(_endpoint),
     PlainSerializer(str, return_type=str, when_used="json"),
     WithJsonSchema(

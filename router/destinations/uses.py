@@ -16,7 +16,7 @@ from router.routing.checks import nodes
 from router.routing.settings import RouteSettings
 
 
-class Named(Protocol):
+class TemplateUser(Protocol):
     """What a destination says of templates: its settings, or what stands in a configuration that nobody has read."""
 
     @property
@@ -36,7 +36,7 @@ class Named(Protocol):
         """The one that is tried where that of decisions fails; None: none is."""
 
 
-class Written(NamedTuple):
+class WrittenDestination(NamedTuple):
     """What stands in a configuration of which nobody has read the rest; a destination that names none."""
 
     name: str = ""
@@ -65,7 +65,7 @@ class Use:
         return self.place[0] == "routes"
 
 
-def uses_of(destination: Named, kind: AnyKind, routes: RouteSettings | None) -> Iterator[Use]:
+def uses_of(destination: TemplateUser, kind: AnyKind, routes: RouteSettings | None) -> Iterator[Use]:
     """Each template by which it is told of something, those that it needs itself first."""
     if (of_decisions := destination.template or kind.template) is not None:
         yield Use(of_decisions, "decision", ("template",))

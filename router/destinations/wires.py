@@ -23,7 +23,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from router.destinations.outcome import Outcome, TryAgain
-from router.destinations.socket_settings import Endpoint
+from router.destinations.socket_settings import SocketEndpoint
 from router.errors import ForbiddenAddressError
 from router.outbound.connecting import Connector
 
@@ -67,7 +67,7 @@ class Wire(Protocol):
 class Datagrams:
     """Messages that are packets."""
 
-    def __init__(self, connector: Connector, endpoint: Endpoint) -> None:
+    def __init__(self, connector: Connector, endpoint: SocketEndpoint) -> None:
         self._connector = connector
         self._endpoint = endpoint
         self._socket: socket.socket | None = None
@@ -96,7 +96,7 @@ class Datagrams:
 class Stream:
     """Messages that follow one another on a connection."""
 
-    def __init__(self, connector: Connector, endpoint: Endpoint, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, connector: Connector, endpoint: SocketEndpoint, tls: ssl.SSLContext | None) -> None:
         self._connector = connector
         self._endpoint = endpoint
         self._tls = tls

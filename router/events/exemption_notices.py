@@ -20,7 +20,7 @@ SHOWN: Final = 20
 """Images that a notice names."""
 NAME_LIMIT: Final = 120
 """Characters of each name."""
-State: TypeAlias = Literal["ending", "ended"]
+ExemptionState: TypeAlias = Literal["ending", "ended"]
 
 
 class Used(NamedTuple):
@@ -38,7 +38,7 @@ class Used(NamedTuple):
 
 
 def exemption_notice(
-    origin: Origin, exemption: ExemptionSettings, state: State, used: Sequence[Used], count: int, *, at: float
+    origin: Origin, exemption: ExemptionSettings, state: ExemptionState, used: Sequence[Used], count: int, *, at: float
 ) -> NoticeEvent:
     """The event about an exemption that ends soon, or has ended.
 

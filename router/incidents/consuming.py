@@ -27,10 +27,10 @@ from datetime import datetime
 
 from router.events import BEGINNING, EventData, decode
 from router.incidents import exempt, images, ledger
-from router.incidents.facts import Facts, facts, shows
+from router.incidents.facts import EventFacts, facts, shows
 from router.incidents.folding import (
     OF_ITSELF,
-    Message,
+    DueMessage,
     answered,
     closing,
     count,
@@ -43,9 +43,9 @@ from router.incidents.incident import Ended, How, Incident, past
 from router.incidents.ledger import Stored
 from router.incidents.messages import incident_id
 from router.incidents.proven import Proven, name_of
-from router.incidents.subjects import Subject, image_key, overflow, registry_key, subjects
+from router.incidents.subjects import IncidentSubject, image_key, overflow, registry_key, subjects
 from router.incidents.telling import Teller
-from router.incidents.work import Work
+from router.incidents.work import IncidentsWork
 from router.incidents.working import Working
 from router.routing import stored_routes
 from router.telemetry.logs import logger
@@ -60,7 +60,9 @@ AT_ONCE = 64
 class Consuming:
     """One transaction's work; `seen` is told of the events of a group, as they were read, before its end."""
 
-    def __init__(self, work: Work, seen: Callable[[sqlite3.Connection, Sequence[Facts]], None] | None = None) -> None:
+    def __init__(
+        self, work: IncidentsWork, seen: Callable[[sqlite3.Connection, Sequence[EventFacts]], None] | None = None
+    ) -> None:
         self._work = work
         self._seen = seen
         self._teller = Teller(work)
@@ -135,11 +137,11 @@ class Consuming:
         if incident is None or telling is None or not incident.is_open:
             return
         if (state := next_state(incident, telling, self._work.now)) is not None:
-            self._teller.tell_again(incident, Message(destination, state), events)
+            self._teller.tell_again(incident, DueMessage(destination, state), events)
         self._incidents.save(incident)
         self._incidents.flush()
 
-    def _event(self, stored: Stored) -> Facts | None:
+    def _event(self, stored: Stored) -> EventFacts | None:
         if not stored.body.startswith(_OF_ADMISSION):
             return None
         data = decode(stored.body)["data"]
@@ -159,7 +161,7 @@ class Consuming:
             self._incidents.save(incident)
         return one
 
-    def _read(self, stored: Stored, data: EventData) -> Facts:
+    def _read(self, stored: Stored, data: EventData) -> EventFacts:
         connection, cluster = self._work.connection, data["cluster"]
 
         return facts(
@@ -173,7 +175,7 @@ class Consuming:
             controllers=self._work.rules.settings.controllers,
         )
 
-    def _note(self, one: Facts) -> None:
+    def _note(self, one: EventFacts) -> None:
         cluster, namespace = one.data["cluster"], one.data["request"]["namespace"]
         if (shown := shows(one.data, one.whose)) is not None:
             ledger.remember(self._work.connection, namespace, shown[0], shown[1], self._work.now)
@@ -182,7 +184,7 @@ class Consuming:
             if by := image.get("judged_by"):
                 self._proven.note(namespace, [name_of(cluster, name, by) for name in images.names(image)], one.at)
 
-    def _take(self, one: Facts, body: bytes, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
+    def _take(self, one: EventFacts, body: bytes, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
         silence = self._teller.silence_of(one)
         for subject in subjects(one):
             incident = self._incidents.open_of(subject.key) or self._opened(one, subject, replaced)
@@ -200,7 +202,7 @@ class Consuming:
             if incident.kind == "break_glass" and not incident.findings:  # its images are fine: it is over at once
                 self._end(incident, "passing", one.at, body=body)
 
-    def _opened(self, one: Facts, subject: Subject, replaced: dict[int, str]) -> Incident | None:
+    def _opened(self, one: EventFacts, subject: IncidentSubject, replaced: dict[int, str]) -> Incident | None:
         """A new incident, or the namespace's where there are too many; None where this opens none."""
         if replaced or not (subject.failing or _is_alarming(one)) or self._is_late(one, subject):
             return None
@@ -225,14 +227,14 @@ class Consuming:
         self._incidents.save(incident, subject.key, namespace)
         return incident
 
-    def _end_of_grant(self, one: Facts, subject: Subject) -> float | None:
+    def _end_of_grant(self, one: EventFacts, subject: IncidentSubject) -> float | None:
         """In own time."""
         grant = one.data["decision"].get("grant")
         if grant is None or subject.kind != "break_glass":
             return None
         return self._work.now + datetime.fromisoformat(grant["until"]).timestamp() - self._work.time_of_day
 
-    def _is_late(self, one: Facts, subject: Subject) -> bool:
+    def _is_late(self, one: EventFacts, subject: IncidentSubject) -> bool:
         ended = ledger.last_ended(self._work.connection, subject.key)
         if ended is None:
             return False
@@ -242,7 +244,7 @@ class Consuming:
         interval = min((route.group_interval for route in subject.routes), default=0.0)
         return not one.whose.is_itself and self._work.now - since < interval
 
-    def _uncount(self, one: Facts, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
+    def _uncount(self, one: EventFacts, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
         """Let a correction take the place of what it corrects where it was counted before, and not again."""
         for number, outcome in replaced.items():
             incident = None if number in touched else self._incidents.by_number(number)
@@ -252,7 +254,7 @@ class Consuming:
                 ledger.note_counted(self._work.connection, one.id, number, one.outcome)
                 self._incidents.save(incident)
 
-    def _end_what_is_over(self, one: Facts, body: bytes, touched: dict[int, Incident]) -> None:
+    def _end_what_is_over(self, one: EventFacts, body: bytes, touched: dict[int, Incident]) -> None:
         cluster, whose, now = one.data["cluster"], one.whose.key, self._work.time_of_day
         answering = {registry_key(cluster, host) for host in one.answering}
         passing = {image_key(cluster, name): image for image in one.passing for name in images.names(image)}
@@ -283,7 +285,7 @@ class Consuming:
             self._teller.send(incident, said, body)
 
 
-def _is_alarming(one: Facts) -> bool:
+def _is_alarming(one: EventFacts) -> bool:
     """Whether people must be told although no image fails."""
     decision = one.data["decision"]
     return decision["severity"] == "critical" or decision["break_glass"] is not None

@@ -17,12 +17,12 @@ from dataclasses import replace
 from router.errors import OutboxError
 from router.incidents import exempt, ledger, proven, silences
 from router.incidents.consuming import AT_ONCE, Consuming
-from router.incidents.facts import Facts
+from router.incidents.facts import EventFacts
 from router.incidents.holding import Holding
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 from router.incidents.silences import Silence
 from router.incidents.unmatched import tell_of_unmatched
-from router.incidents.work import Work
+from router.incidents.work import IncidentsWork
 from router.outbox.sqlite import SqliteOutbox
 from router.telemetry.logs import logger
 
@@ -58,7 +58,7 @@ class IncidentsDriver:
         *,
         consumes: bool = True,
         time_of_day: Callable[[], float] = time.time,
-        seen: Callable[[sqlite3.Connection, Sequence[Facts]], None] | None = None,
+        seen: Callable[[sqlite3.Connection, Sequence[EventFacts]], None] | None = None,
     ) -> None:
         self._seen = seen
         self._outbox = outbox
@@ -67,7 +67,7 @@ class IncidentsDriver:
         self._news = asyncio.Event()
         self._is_stopped = False
         self._forget_at = 0.0
-        self.rules: Rules | None = None
+        self.rules: IncidentRules | None = None
         outbox.on_append(self.wake)
 
     async def begin(self) -> None:
@@ -124,23 +124,23 @@ class IncidentsDriver:
                 pass
         return many >= AT_ONCE or late >= AT_ONCE or held > 0
 
-    async def _change(self, do: Callable[[Work], int]) -> int:
+    async def _change(self, do: Callable[[IncidentsWork], int]) -> int:
         due = set[str]()
         return await self._outbox.change(lambda connection: do(replace(self._work(connection), due=due)), due)
 
-    def _work(self, connection: sqlite3.Connection) -> Work:
-        return Work(connection, self._in_force, self._outbox.own_time(), self._time_of_day())
+    def _work(self, connection: sqlite3.Connection) -> IncidentsWork:
+        return IncidentsWork(connection, self._in_force, self._outbox.own_time(), self._time_of_day())
 
-    def _consume(self, work: Work) -> int:
+    def _consume(self, work: IncidentsWork) -> int:
         return Consuming(work, self._seen).events()
 
-    def _pass_time(self, work: Work) -> int:
+    def _pass_time(self, work: IncidentsWork) -> int:
         return Consuming(work).time()
 
     def _has_released(self, connection: sqlite3.Connection) -> float | None:
         return 1.0 if Holding(self._work(connection)).has_ended() else None
 
-    def _release(self, work: Work) -> int:
+    def _release(self, work: IncidentsWork) -> int:
         return Holding(work).end()
 
     def _unmatched(self, connection: sqlite3.Connection) -> Sequence[Silence]:
@@ -149,13 +149,13 @@ class IncidentsDriver:
     def _untold_exemptions(self, connection: sqlite3.Connection) -> Sequence[exempt.End]:
         return exempt.untold(self._work(connection))
 
-    def _forget(self, work: Work) -> int:
+    def _forget(self, work: IncidentsWork) -> int:
         exempt.forget(work)
         proven.forget(work.connection, self._time_of_day())
         return ledger.forget(work.connection, self._outbox.own_time() - self._in_force.keep, FORGOTTEN_AT_ONCE)
 
     @property
-    def _in_force(self) -> Rules:
+    def _in_force(self) -> IncidentRules:
         if self.rules is None:
             raise RuntimeError("there are no rules before the first configuration")
         return self.rules

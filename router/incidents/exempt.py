@@ -18,9 +18,9 @@ from typing import Final, TypeAlias
 import orjson
 
 from router.events import EventData, Origin, Used, exemption_notice
-from router.events.exemption_notices import SHOWN, State
+from router.events.exemption_notices import SHOWN, ExemptionState
 from router.incidents import ledger
-from router.incidents.work import Work
+from router.incidents.work import IncidentsWork
 from router.policy import Exemptions, ExemptionSettings
 from router.telemetry.logs import logger
 from router.text import cut_middle
@@ -33,11 +33,11 @@ KEPT: Final = 200
 """Images of owners that are noted of one pattern in one namespace."""
 NAME_LIMIT: Final = 300
 """Characters of a name."""
-End: TypeAlias = tuple[ExemptionSettings, State]
+End: TypeAlias = tuple[ExemptionSettings, ExemptionState]
 """That an exemption ends soon, or has ended."""
 
 
-def note(work: Work, data: EventData, owner: str, at: float) -> None:
+def note(work: IncidentsWork, data: EventData, owner: str, at: float) -> None:
     """Note what an event shows to be let in by exemptions; `owner` is KIND/NAME."""
     namespace, connection = data["request"]["namespace"], work.connection
     for image in data["images"]:
@@ -62,7 +62,7 @@ _TRIM = """
 """
 
 
-def forget(work: Work) -> None:
+def forget(work: IncidentsWork) -> None:
     """Forget what was not let in for as long as events are kept, and ends that were over as long ago."""
     before = work.time_of_day - work.rules.keep
     work.connection.execute("DELETE FROM exempt_images WHERE last_at < ?", (before,))
@@ -73,7 +73,7 @@ def forget(work: Work) -> None:
     )
 
 
-def untold(work: Work) -> Sequence[End]:
+def untold(work: IncidentsWork) -> Sequence[End]:
     """The ends that are due and were not told."""
     now, connection = work.time_of_day, work.connection
     due: list[End] = [
@@ -82,7 +82,7 @@ def untold(work: Work) -> Sequence[End]:
     return [(one, state) for one, state in due if connection.execute(_TOLD, (*_end(one), state)).fetchone() is None]
 
 
-def tell(work: Work) -> int:
+def tell(work: IncidentsWork) -> int:
     """Tell of them; returns how many there were."""
     found, connection, rules = untold(work), work.connection, work.rules
     for exemption, state in found:
@@ -101,7 +101,7 @@ def tell(work: Work) -> int:
 _TOLD = "SELECT 1 FROM told_exemptions WHERE exemption = ? AND until = ? AND state = ?"
 
 
-def _used(work: Work, exemption: ExemptionSettings) -> tuple[Sequence[Used], int]:
+def _used(work: IncidentsWork, exemption: ExemptionSettings) -> tuple[Sequence[Used], int]:
     """What it has let in that is named, and how many that are in all."""
     about = Exemptions([exemption], lambda: work.time_of_day)
     found, count = list[Used](), 0

@@ -35,7 +35,7 @@ _REGISTRY_FAULTS = frozenset({"unreachable", "rate_limited", "timeout"})
 _ANSWERS = frozenset({Verdict.VERIFIED, Verdict.UNSIGNED, Verdict.UNTRUSTED, Verdict.INVALID})
 
 
-class Seen(NamedTuple):
+class SeenOwner(NamedTuple):
     """Whose an object was, when it was seen."""
 
     api_version: str
@@ -56,11 +56,11 @@ class Whose(NamedTuple):
     is_itself: bool
     """Whether the object is the owner."""
     apart: tuple[str, ...] = ()
-    """As of `Seen`."""
+    """As of `SeenOwner`."""
 
 
 @dataclass(frozen=True)
-class Facts:
+class EventFacts:
     """One event."""
 
     sequence: int
@@ -116,10 +116,10 @@ def facts(  # noqa: PLR0913 - an event has these independent parts
     data: EventData,
     routes: Sequence[IncidentRoute],
     *,
-    seen: Callable[[str, str], Seen | None],
+    seen: Callable[[str, str], SeenOwner | None],
     blames: Callable[[Sequence[str], str], str | None],
     controllers: tuple[str, ...],
-) -> Facts:
+) -> EventFacts:
     """What is known of an event.
 
     `seen` gives what was seen under a namespace and uid, `blames` by which of its names an image is to blame for
@@ -128,7 +128,7 @@ def facts(  # noqa: PLR0913 - an event has these independent parts
     failing = [image for image in data["images"] if not Verdict(image["verdict"]).is_pass]
     passing = [image for image in data["images"] if Verdict(image["verdict"]).is_pass]
     blamed = _blamed(failing, blames) if routes else {}
-    return Facts(sequence, event_id, at, data, whose(data, seen, controllers), routes, failing, passing, blamed)
+    return EventFacts(sequence, event_id, at, data, whose(data, seen, controllers), routes, failing, passing, blamed)
 
 
 def _blamed(
@@ -143,7 +143,7 @@ def _blamed(
     return found
 
 
-def whose(data: EventData, seen: Callable[[str, str], Seen | None], controllers: tuple[str, ...]) -> Whose:
+def whose(data: EventData, seen: Callable[[str, str], SeenOwner | None], controllers: tuple[str, ...]) -> Whose:
     """Whose the object of an event is, by the rules above."""
     request, workload = data["request"], data["workload"]
     own = {
@@ -170,13 +170,13 @@ def whose(data: EventData, seen: Callable[[str, str], Seen | None], controllers:
     return Whose(owner_key(data, owner), owner, None, may_end=top["by"] in {"self", "owner"}, is_itself=False)
 
 
-def shows(data: EventData, whose: Whose) -> tuple[str, Seen] | None:
+def shows(data: EventData, whose: Whose) -> tuple[str, SeenOwner] | None:
     """What an event shows of an object that can have others of its own: its uid, and whose it is."""
     workload = data["workload"]
     uid, api_version, kind = workload.get("uid", ""), workload["api_version"], workload["kind"]
     if not uid or (api_version, kind) == ("v1", "Pod") or is_owner_by_itself(api_version, kind):
         return None
-    return uid, Seen(whose.owner["api_version"], whose.owner["kind"], whose.owner["name"], whose.apart)
+    return uid, SeenOwner(whose.owner["api_version"], whose.owner["kind"], whose.owner["name"], whose.apart)
 
 
 def owner_key(data: EventData, owner: Mapping[str, str], *more: str) -> str:

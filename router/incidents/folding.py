@@ -21,8 +21,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router.events import ImageData
-from router.incidents.facts import Facts
-from router.incidents.incident import FINDINGS_KEPT, IMAGES_KEPT, Finding, Image, Incident, State, Telling, past
+from router.incidents.facts import EventFacts
+from router.incidents.incident import (
+    FINDINGS_KEPT,
+    IMAGES_KEPT,
+    FailingImage,
+    Incident,
+    IncidentFinding,
+    MessageState,
+    Telling,
+    past,
+)
 from router.routing import IncidentRoute
 from router.verdict import Severity
 
@@ -32,11 +41,11 @@ OF_ITSELF = frozenset({"registry", "image"})
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class DueMessage:
     """That a destination is to be told."""
 
     destination: str
-    state: State
+    state: MessageState
 
 
 def worse(one: str, other: str) -> str:
@@ -44,7 +53,7 @@ def worse(one: str, other: str) -> str:
     return min(one, other, key=_SEVERITIES.index)
 
 
-def count(incident: Incident, facts: Facts, now: float, replaces: str | None) -> None:
+def count(incident: Incident, facts: EventFacts, now: float, replaces: str | None) -> None:
     """Count an event (1); `replaces` is the outcome of the counted event that it corrects."""
     outcomes = incident.outcomes
     outcomes[facts.outcome] += 1
@@ -58,21 +67,21 @@ def count(incident: Incident, facts: Facts, now: float, replaces: str | None) ->
     incident.severity = worse(incident.severity, facts.data["decision"]["severity"])
 
 
-def find(incident: Incident, facts: Facts, failing: Sequence[ImageData], owner: str, *, is_repeated: bool) -> None:
+def find(incident: Incident, facts: EventFacts, failing: Sequence[ImageData], owner: str, *, is_repeated: bool) -> None:
     """Take the failing images of an event into it (2); one that `is_repeated` was counted before."""
     for image in failing:
         number = _image(incident, image, facts.at, is_repeated=is_repeated)
         if incident.kind in OF_ITSELF:
-            _found(incident, Finding(owner, incident.kind, "", [], facts.at, number))
+            _found(incident, IncidentFinding(owner, incident.kind, "", [], facts.at, number))
         else:
             _found(
                 incident,
-                Finding(owner, image["container_kind"], image["container"], [facts.kind], facts.at, number),
+                IncidentFinding(owner, image["container_kind"], image["container"], [facts.kind], facts.at, number),
             )
 
 
 def _image(incident: Incident, found: ImageData, at: float, *, is_repeated: bool) -> int:
-    new = Image(
+    new = FailingImage(
         number=incident.last_image + 1,
         container=found["container"],
         container_kind=found["container_kind"],
@@ -102,7 +111,7 @@ def _image(incident: Incident, found: ImageData, at: float, *, is_repeated: bool
     return new.number
 
 
-def _found(incident: Incident, new: Finding) -> None:
+def _found(incident: Incident, new: IncidentFinding) -> None:
     for known in incident.findings:
         if (known.owner, known.container_kind, known.container) == (new.owner, new.container_kind, new.container):
             known.kinds = sorted({*known.kinds, *new.kinds})
@@ -115,14 +124,14 @@ def _found(incident: Incident, new: Finding) -> None:
         incident.is_overfull = True
 
 
-def ends(incident: Incident, facts: Facts, now: float) -> bool:
+def ends(incident: Incident, facts: EventFacts, now: float) -> bool:
     """Take away the findings that this event shows to be over (4); whether the last one is; `now` is a time of day."""
     if not incident.findings or not facts.whose.may_end or facts.outcome == "unanswered":
         return False
     passing = {(image["container_kind"], image["container"]) for image in facts.passing}
     there = passing | {(image["container_kind"], image["container"]) for image in facts.failing}
 
-    def is_over(one: Finding) -> bool:
+    def is_over(one: IncidentFinding) -> bool:
         place = (one.container_kind, one.container)
         is_gone = place not in there and facts.is_whole and facts.kind in one.kinds
         is_passing = place in passing and place not in {
@@ -140,7 +149,9 @@ def answered(incident: Incident, at: float, now: float) -> bool:
     return not incident.findings
 
 
-def tell(incident: Incident, route: IncidentRoute, facts: Facts, now: float, *, is_held: bool) -> Message | None:
+def tell(
+    incident: Incident, route: IncidentRoute, facts: EventFacts, now: float, *, is_held: bool
+) -> DueMessage | None:
     """What a destination is told after an event that its route took (3); nothing where that is held back."""
     telling = incident.tellings.setdefault(route.destination, Telling())
     telling.template, telling.active, telling.mute = route.template, list(route.active), list(route.mute)
@@ -150,7 +161,7 @@ def tell(incident: Incident, route: IncidentRoute, facts: Facts, now: float, *, 
         telling.suppressed += 1
         return None
     state = next_state(incident, telling, now)
-    return None if state is None else Message(route.destination, state)
+    return None if state is None else DueMessage(route.destination, state)
 
 
 def suppress(incident: Incident, destination: str, *, is_counted: bool) -> None:
@@ -160,7 +171,7 @@ def suppress(incident: Incident, destination: str, *, is_counted: bool) -> None:
     telling.due = None
 
 
-def next_state(incident: Incident, telling: Telling, now: float) -> State | None:
+def next_state(incident: Incident, telling: Telling, now: float) -> MessageState | None:
     """What a destination is to be told now; puts news off until they may be told."""
     if not telling.told:
         return "opened"
@@ -173,7 +184,7 @@ def next_state(incident: Incident, telling: Telling, now: float) -> State | None
     return "repeated" if now - telling.at >= telling.repeat_interval else None
 
 
-def told(incident: Incident, message: Message, now: float) -> int:
+def told(incident: Incident, message: DueMessage, now: float) -> int:
     """Note that a destination is told; returns how often it was."""
     telling = incident.tellings[message.destination]
     telling.told += 1
@@ -183,12 +194,12 @@ def told(incident: Incident, message: Message, now: float) -> int:
     return telling.told
 
 
-def closing(incident: Incident) -> Sequence[Message]:
+def closing(incident: Incident) -> Sequence[DueMessage]:
     """Who is told of its end: whoever was told of it at all."""
-    state: State = (
+    state: MessageState = (
         "resolved" if incident.ended is not None and incident.ended.how in {"passing", "closed"} else "expired"
     )
-    return [Message(name, state) for name, telling in incident.tellings.items() if telling.told]
+    return [DueMessage(name, state) for name, telling in incident.tellings.items() if telling.told]
 
 
 def due(incident: Incident, quiet_after: float, forget_after: float, resend_every: Mapping[str, float]) -> float | None:

@@ -25,7 +25,7 @@ from router.incidents.consuming import Consuming
 from router.incidents.fairness import has_passed, is_period
 from router.incidents.silences import Silence
 from router.incidents.withheld import HeldBack
-from router.incidents.work import Work
+from router.incidents.work import IncidentsWork
 from router.verdict import Severity
 
 _SEVERITIES = [severity.value for severity in Severity]
@@ -36,7 +36,7 @@ OWNERS_SHOWN = 50
 class Holding:
     """One transaction's work."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: IncidentsWork) -> None:
         self._work = work
         self._consuming = Consuming(work)
 

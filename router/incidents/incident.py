@@ -19,22 +19,22 @@ FINDINGS_KEPT = 500
 IMAGES_KEPT = 50
 """Different images of one incident that are kept at most; beyond them they are counted."""
 
-Kind: TypeAlias = Literal["workload", "group", "registry", "image", "namespace", "break_glass"]
+IncidentKind: TypeAlias = Literal["workload", "group", "registry", "image", "namespace", "break_glass"]
 """Whose trouble it is: one owner's; of all that a route has grouped; a registry's; an image's; a namespace's of too
 many owners; of what is let in by one grant."""
 How: TypeAlias = Literal["passing", "closed", "quiet", "forgotten", "lapsed"]
 """How an incident ended."""
-State: TypeAlias = Literal["opened", "changed", "repeated", "resolved", "expired"]
+MessageState: TypeAlias = Literal["opened", "changed", "repeated", "resolved", "expired"]
 """What a message says of one."""
 
 SKEW = 60.0
 """Seconds that the clocks of gates may differ: a time that is further ahead is of a clock that was wrong."""
 
-Owner: TypeAlias = Mapping[str, str]
+OwnerName: TypeAlias = Mapping[str, str]
 """`api_version`, `kind` and `name`."""
 
 
-class Image(msgspec.Struct):
+class FailingImage(msgspec.Struct):
     """A failing image in one container, and what was found out about it."""
 
     number: int
@@ -51,7 +51,7 @@ class Image(msgspec.Struct):
     first_seen: float
     last_seen: float
 
-    def is_same(self, other: Image, *, wherever: bool) -> bool:
+    def is_same(self, other: FailingImage, *, wherever: bool) -> bool:
         """Whether that is no news beside this; `wherever` it runs and however it is written, where that is said."""
         is_there = (self.container, self.container_kind, self.image) == (
             other.container,
@@ -62,7 +62,7 @@ class Image(msgspec.Struct):
         return is_found and (is_there or wherever)
 
 
-class Finding(msgspec.Struct):
+class IncidentFinding(msgspec.Struct):
     """A container of an owner that fails, until it is seen passing, or gone."""
 
     owner: str
@@ -121,7 +121,7 @@ class Incident(msgspec.Struct):
 
     id: str
     number: int
-    kind: Kind
+    kind: IncidentKind
     cluster: str
     namespace: str
     owner: dict[str, str]
@@ -134,10 +134,10 @@ class Incident(msgspec.Struct):
     severity: str = "info"
     count: int = 0
     outcomes: dict[str, int] = msgspec.field(default_factory=lambda: {"rejected": 0, "admitted": 0, "unanswered": 0})
-    images: list[Image] = msgspec.field(default_factory=list)
+    images: list[FailingImage] = msgspec.field(default_factory=list)
     more_images: int = 0
     last_image: int = 0
-    findings: list[Finding] = msgspec.field(default_factory=list)
+    findings: list[IncidentFinding] = msgspec.field(default_factory=list)
     tellings: dict[str, Telling] = msgspec.field(default_factory=dict)
     ended: Ended | None = None
     ended_time: float | None = None
@@ -187,7 +187,7 @@ class Incident(msgspec.Struct):
         }
 
 
-def _public(image: Image, *, is_current: bool) -> dict[str, object]:
+def _public(image: FailingImage, *, is_current: bool) -> dict[str, object]:
     return {
         "container": image.container,
         "container_kind": image.container_kind,

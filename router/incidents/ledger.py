@@ -13,9 +13,9 @@ from typing import NamedTuple
 import orjson
 
 from router.events import NoticeEvent, as_json
-from router.incidents.facts import Seen
+from router.incidents.facts import SeenOwner
 from router.incidents.incident import Incident, decoded, encoded
-from router.incidents.work import Work
+from router.incidents.work import IncidentsWork
 from router.outbox.protocol import URGENCY
 from router.outbox.queries import key
 from router.outbox.schema import MESSAGES_BEGIN, MESSAGES_END
@@ -165,7 +165,7 @@ def note_counted(connection: sqlite3.Connection, event_id: str, number: int, out
     connection.execute("INSERT OR REPLACE INTO incident_events VALUES (?, ?, ?)", (event_id, number, outcome))
 
 
-def seen(connection: sqlite3.Connection, namespace: str, uid: str) -> Seen | None:
+def seen(connection: sqlite3.Connection, namespace: str, uid: str) -> SeenOwner | None:
     """Whose an object was when it was seen; None where it was not."""
     found = connection.execute(
         "SELECT body FROM seen_controllers WHERE namespace = ? AND uid = ?", (namespace, uid)
@@ -173,11 +173,11 @@ def seen(connection: sqlite3.Connection, namespace: str, uid: str) -> Seen | Non
     return None if found is None else _seen(*orjson.loads(found[0]))
 
 
-def _seen(api_version: str, kind: str, name: str, apart: Sequence[str] = ()) -> Seen:
-    return Seen(api_version, kind, name, tuple(apart))
+def _seen(api_version: str, kind: str, name: str, apart: Sequence[str] = ()) -> SeenOwner:
+    return SeenOwner(api_version, kind, name, tuple(apart))
 
 
-def remember(connection: sqlite3.Connection, namespace: str, uid: str, whose: Seen, now: float) -> None:
+def remember(connection: sqlite3.Connection, namespace: str, uid: str, whose: SeenOwner, now: float) -> None:
     """Note whose an object is, unless that is known; of too many of a namespace the oldest are forgotten."""
     is_new = connection.execute(
         "INSERT OR IGNORE INTO seen_controllers VALUES (?, ?, ?, ?)",
@@ -227,7 +227,7 @@ def append(  # noqa: PLR0913 - a message has these independent parts
     return sequence
 
 
-def append_notice(work: Work, event: NoticeEvent, *concerned: str) -> None:
+def append_notice(work: IncidentsWork, event: NoticeEvent, *concerned: str) -> None:
     """Append what is told of Gatecrier itself, to these and to whoever hears of that; nothing where that is nobody."""
     told = tuple(dict.fromkeys((*concerned, *work.rules.routes.of_gatecrier(event["data"], None))))
     if told:

@@ -17,7 +17,7 @@ _COLUMNS = "SELECT body FROM incidents"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldMessages:
     """What is held back from one destination."""
 
     destination: str
@@ -68,14 +68,14 @@ def events_of(connection: sqlite3.Connection, incident: Incident, limit: int) ->
     return [event for (event,) in found]
 
 
-def held_by(connection: sqlite3.Connection, source: str) -> Sequence[Held]:
+def held_by(connection: sqlite3.Connection, source: str) -> Sequence[HeldMessages]:
     """What a silence (its id) holds back now."""
     found = connection.execute(
         "SELECT destination, id, events FROM held_back JOIN incidents ON number = incident"
         " WHERE source = ? ORDER BY destination, number",
         (source,),
     )
-    return [Held(*row) for row in found]
+    return [HeldMessages(*row) for row in found]
 
 
 def consumed(connection: sqlite3.Connection) -> int | None:

@@ -21,7 +21,7 @@ from router.routing.matchers import Test
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class IncidentRules:
     """Made by `of`."""
 
     settings: IncidentSettings
@@ -53,7 +53,7 @@ class Rules:
         resend_every: Mapping[str, float] | None = None,
         cluster: str = "",
         exemptions: Sequence[ExemptionSettings] = (),
-    ) -> Rules:
+    ) -> IncidentRules:
         """Compile the configuration."""
         tests = tuple(parse_matcher(text).compiled() for text in settings.unsilenceable)
         by_name = {one.name: one for one in intervals}

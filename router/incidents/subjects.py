@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router.events import ImageData
-from router.incidents.facts import Facts, key
-from router.incidents.incident import Kind
+from router.incidents.facts import EventFacts, key
+from router.incidents.incident import IncidentKind
 from router.routing import IncidentRoute
 
 IMAGES_LIMIT = 20
@@ -26,11 +26,11 @@ IMAGES_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class IncidentSubject:
     """Whose trouble one incident is, and what of an event belongs to it."""
 
     key: str
-    kind: Kind
+    kind: IncidentKind
     namespace: str
     owner: dict[str, str]
     claimed_owner: dict[str, str] | None
@@ -40,13 +40,17 @@ class Subject:
     routes: Sequence[IncidentRoute]
 
 
-def subjects(facts: Facts) -> Sequence[Subject]:
+def subjects(facts: EventFacts) -> Sequence[IncidentSubject]:
     """Of an event that routes of the incidents lane took."""
     cluster = facts.data["cluster"]
     if (grant := facts.data["decision"].get("grant")) is not None:
         whose, namespace = facts.whose, facts.data["request"]["namespace"]
         of = key("break_glass", cluster, grant["id"])
-        return [Subject(of, "break_glass", namespace, dict(whose.owner), None, whose.key, facts.failing, facts.routes)]
+        return [
+            IncidentSubject(
+                of, "break_glass", namespace, dict(whose.owner), None, whose.key, facts.failing, facts.routes
+            )
+        ]
     if at_fault := facts.registries_at_fault:
         return [_of_registry(facts, host, image) for host, image in at_fault.items()]
     found = [_of_image(facts, name, failing) for name, failing in facts.blamed.items()]
@@ -54,9 +58,9 @@ def subjects(facts: Facts) -> Sequence[Subject]:
     return found if found and not failing else [*found, *_of_routes(facts, failing)]
 
 
-def _of_routes(facts: Facts, failing: Sequence[ImageData]) -> Sequence[Subject]:
+def _of_routes(facts: EventFacts, failing: Sequence[ImageData]) -> Sequence[IncidentSubject]:
     namespace, user = facts.data["request"]["namespace"], facts.data["request"]["user"]["name"]
-    found: list[Subject] = []
+    found: list[IncidentSubject] = []
     for group in dict.fromkeys(route.group_by for route in facts.routes):
         routes = [route for route in facts.routes if route.group_by == group]
         match group:
@@ -64,7 +68,9 @@ def _of_routes(facts: Facts, failing: Sequence[ImageData]) -> Sequence[Subject]:
                 whose = facts.whose
                 claimed = None if whose.claimed_owner is None else dict(whose.claimed_owner)
                 found.append(
-                    Subject(whose.key, "workload", namespace, dict(whose.owner), claimed, whose.key, failing, routes)
+                    IncidentSubject(
+                        whose.key, "workload", namespace, dict(whose.owner), claimed, whose.key, failing, routes
+                    )
                 )
             case "namespace":
                 found.append(_group(facts, "Namespace", namespace, namespace, failing, routes))
@@ -77,12 +83,12 @@ def _of_routes(facts: Facts, failing: Sequence[ImageData]) -> Sequence[Subject]:
     return found
 
 
-def overflow(facts: Facts, subject: Subject) -> Subject:
+def overflow(facts: EventFacts, subject: IncidentSubject) -> IncidentSubject:
     """The namespace's own, where it has too many."""
     namespace = facts.data["request"]["namespace"]
     owner = {"api_version": "", "kind": "Namespace", "name": namespace}
     of = key("namespace", facts.data["cluster"], namespace)
-    return Subject(of, "namespace", namespace, owner, None, facts.whose.key, subject.failing, subject.routes)
+    return IncidentSubject(of, "namespace", namespace, owner, None, facts.whose.key, subject.failing, subject.routes)
 
 
 def registry_key(cluster: str, host: str) -> str:
@@ -95,26 +101,26 @@ def image_key(cluster: str, name: str) -> str:
     return key("image", cluster, name)
 
 
-def _of_registry(facts: Facts, host: str, image: ImageData) -> Subject:
+def _of_registry(facts: EventFacts, host: str, image: ImageData) -> IncidentSubject:
     owner = {"api_version": "", "kind": "Registry", "name": host}
     of = registry_key(facts.data["cluster"], host)
-    return Subject(of, "registry", "", owner, None, of, [image], facts.routes)
+    return IncidentSubject(of, "registry", "", owner, None, of, [image], facts.routes)
 
 
-def _of_image(facts: Facts, name: str, failing: Sequence[ImageData]) -> Subject:
+def _of_image(facts: EventFacts, name: str, failing: Sequence[ImageData]) -> IncidentSubject:
     owner = {"api_version": "", "kind": "Image", "name": name}
     of = image_key(facts.data["cluster"], name)
-    return Subject(of, "image", "", owner, None, of, failing, facts.routes)
+    return IncidentSubject(of, "image", "", owner, None, of, failing, facts.routes)
 
 
 def _group(
-    facts: Facts,
+    facts: EventFacts,
     kind: str,
     name: str,
     namespace: str,
     failing: Sequence[ImageData],
     routes: Sequence[IncidentRoute],
-) -> Subject:
+) -> IncidentSubject:
     owner = {"api_version": "", "kind": kind, "name": name}
     of = key("group", facts.data["cluster"], kind, name)
-    return Subject(of, "group", namespace, owner, None, facts.whose.key, failing, routes)
+    return IncidentSubject(of, "group", namespace, owner, None, facts.whose.key, failing, routes)

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 
 from router.events import decode
 from router.incidents import ledger, silences, withheld
-from router.incidents.facts import Facts
+from router.incidents.facts import EventFacts
 from router.incidents.fairness import may_tell, period_of
-from router.incidents.folding import Message, next_state, resend_due, suppress, tell, told
+from router.incidents.folding import DueMessage, next_state, resend_due, suppress, tell, told
 from router.incidents.incident import Incident
 from router.incidents.messages import message
 from router.incidents.silences import Silence
-from router.incidents.work import Work
+from router.incidents.work import IncidentsWork
 from router.outbox.changes import deliver_again
 from router.routing import IncidentRoute
 
@@ -26,11 +26,13 @@ from router.routing import IncidentRoute
 class Teller:
     """Tells; as `router.incidents.consuming.Consuming`, of one transaction."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: IncidentsWork) -> None:
         self._work = work
         self._silences: Sequence[Silence] | None = None
 
-    def tell(self, incident: Incident, route: IncidentRoute, one: Facts, body: bytes, silence: Silence | None) -> None:
+    def tell(
+        self, incident: Incident, route: IncidentRoute, one: EventFacts, body: bytes, silence: Silence | None
+    ) -> None:
         """Tell the route's destination of an event that was just taken into an incident, or hold that back."""
         source = silence.id if silence is not None else self._interval(route)
         if incident.must_be_heard:
@@ -45,7 +47,7 @@ class Teller:
             suppress(incident, route.destination, is_counted=said is None)
             withheld.hold(self._work.connection, source, route.destination, incident.number)
 
-    def silence_of(self, one: Facts) -> Silence | None:
+    def silence_of(self, one: EventFacts) -> Silence | None:
         """The silence that holds this event back; counts it there, and notes every other that matches it."""
         work = self._work
         matching = work.rules.matching(one.data, self._in_force())
@@ -65,7 +67,7 @@ class Teller:
             telling.due = None
             is_quiet = not must and self._work.rules.is_quiet(telling.active, telling.mute, self._work.time_of_day)
             if not (is_silenced or is_quiet) and next_state(incident, telling, self._work.now) == "changed":
-                self._send_within_rate(incident, Message(name, "changed"), body, 1)
+                self._send_within_rate(incident, DueMessage(name, "changed"), body, 1)
             telling.due = None  # what was not told now is news of the next event
 
     def resend(self, incident: Incident) -> None:
@@ -80,7 +82,7 @@ class Teller:
                 self._work.due.add(name)
                 telling.repeated_at = self._work.now
 
-    def tell_again(self, incident: Incident, said: Message, events: int) -> None:
+    def tell_again(self, incident: Incident, said: DueMessage, events: int) -> None:
         """Tell of so many events that an interval has held back until now, unless a silence holds them back."""
         body = ledger.event_body(self._work.connection, incident.last_event)
         silence = self._silence_of(body)
@@ -89,7 +91,7 @@ class Teller:
         else:
             withheld.hold(self._work.connection, silence.id, said.destination, incident.number, events)
 
-    def send(self, incident: Incident, said: Message, body: bytes | None) -> None:
+    def send(self, incident: Incident, said: DueMessage, body: bytes | None) -> None:
         """Append a message; `body` is the event that made it, None where that is gone."""
         told(incident, said, self._work.now)
         telling = incident.tellings[said.destination]
@@ -107,7 +109,7 @@ class Teller:
             incident=incident.number,
         )
 
-    def _send_within_rate(self, incident: Incident, said: Message, body: bytes | None, events: int) -> None:
+    def _send_within_rate(self, incident: Incident, said: DueMessage, body: bytes | None, events: int) -> None:
         """Send a message about so many events, or have them in the summary of the period."""
         must = incident.tellings[said.destination].severity == "critical"
         period = self._beyond_rate(said.destination, incident.namespace, must_be_heard=must)

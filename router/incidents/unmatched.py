@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from router.events import Origin, unmatched_notice
 from router.incidents import ledger, silences
-from router.incidents.work import Work
+from router.incidents.work import IncidentsWork
 from router.telemetry.logs import logger
 
 log = logger()
 
 
-def tell_of_unmatched(work: Work) -> int:
+def tell_of_unmatched(work: IncidentsWork) -> int:
     """Tell of them; returns how many there were."""
     connection, rules = work.connection, work.rules
     found = silences.unmatched(connection, work.time_of_day)

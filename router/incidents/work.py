@@ -5,16 +5,16 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class IncidentsWork:
     """A transaction, and what holds in it."""
 
     connection: sqlite3.Connection
     """Within a transaction where anything is written; whoever began it ends it."""
-    rules: Rules
+    rules: IncidentRules
     """What the configuration says."""
     now: float
     """The outbox's own time, which no step of the clock moves."""

@@ -17,7 +17,7 @@ from operator import itemgetter
 from router.incidents import ledger
 from router.incidents.folding import due
 from router.incidents.incident import Incident, decoded, encoded
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 
 OWNERS_KNOWN = 100
 """Owners with findings up to which all are known at the beginning: an event about none of them asks nothing."""
@@ -35,7 +35,7 @@ class _Kept:
 class Working:
     """Incidents of one transaction; `now` is own time."""
 
-    def __init__(self, connection: sqlite3.Connection, rules: Rules, now: float) -> None:
+    def __init__(self, connection: sqlite3.Connection, rules: IncidentRules, now: float) -> None:
         self._connection = connection
         self._rules = rules
         self._now = now

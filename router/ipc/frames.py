@@ -31,7 +31,7 @@ class FrameError(Exception):
     """Bytes are no frame; never leaves this package."""
 
 
-class Kind(IntEnum):
+class FrameKind(IntEnum):
     """What a frame is."""
 
     QUESTION = 1
@@ -47,7 +47,7 @@ class Kind(IntEnum):
 class Frame:
     """One message."""
 
-    kind: Kind
+    kind: FrameKind
     number: int
     topic: str
     body: bytes
@@ -99,6 +99,6 @@ def _read(held: bytearray, start: int, end: int) -> Frame:
     if body > end:
         raise FrameError("a topic that is longer than its frame")
     try:
-        return Frame(Kind(kind), number, held[start + _HEAD.size : body].decode("ascii"), bytes(held[body:end]))
+        return Frame(FrameKind(kind), number, held[start + _HEAD.size : body].decode("ascii"), bytes(held[body:end]))
     except ValueError as error:  # UnicodeDecodeError is one
         raise FrameError("a frame of no known kind, or a topic that is not ASCII") from error

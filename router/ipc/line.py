@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from router.ipc.peer import Answered, Peer, PeerGoneError, PeerRefusedError
+from router.ipc.peer import AnswerListener, Peer, PeerGoneError, PeerRefusedError
 
 FIRST_WAIT, LONGEST_WAIT = 0.02, 0.2
 """Seconds between two attempts to connect."""
@@ -48,7 +48,7 @@ class Line:
             with contextlib.suppress(PeerGoneError):
                 return await peer.ask(topic, body)
 
-    def put(self, topic: str, body: bytes, answered: Answered) -> bool:
+    def put(self, topic: str, body: bytes, answered: AnswerListener) -> bool:
         """Ask without waiting, once: `router.ipc.peer.Peer.put`. Who gets no answer may `ask` again."""
         return self._peer is not None and self._peer.put(topic, body, answered)
 

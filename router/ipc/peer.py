@@ -23,7 +23,7 @@ from functools import partial
 from typing import TypeAlias, cast
 
 from router.errors import GatecrierError
-from router.ipc.frames import Frame, FrameError, FrameReader, Kind, encode
+from router.ipc.frames import Frame, FrameError, FrameKind, FrameReader, encode
 from router.telemetry.logs import logger
 
 log = logger()
@@ -49,13 +49,13 @@ class PeerRefusedError(PeerError):
     """The process could not do what it was asked; the text says why."""
 
 
-Answered: TypeAlias = Callable[["bytes | PeerError"], None]
+AnswerListener: TypeAlias = Callable[["bytes | PeerError"], None]
 """Told the answer, or why there is none; quick, and raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    answered: Answered
+    answered: AnswerListener
     size: int
 
 
@@ -103,7 +103,7 @@ class Peer(asyncio.Protocol):
         self._put(topic, body, size, partial(_settle, answer))
         return await answer
 
-    def put(self, topic: str, body: bytes, answered: Answered) -> bool:
+    def put(self, topic: str, body: bytes, answered: AnswerListener) -> bool:
         """Ask without waiting; whether that was possible: else there is no room, or nobody to be asked.
 
         `answered` is told once, later: the answer, or PeerGoneError or PeerRefusedError.
@@ -120,7 +120,7 @@ class Peer(asyncio.Protocol):
         if self._has_ended or unread + len(body) > UNANSWERED_LIMIT:
             return False
         self._notice_bytes += len(body)
-        self._send(Frame(Kind.NOTICE, 0, topic, body))
+        self._send(Frame(FrameKind.NOTICE, 0, topic, body))
         return True
 
     def close(self) -> None:
@@ -169,11 +169,11 @@ class Peer(asyncio.Protocol):
         if self._on_end is not None:
             self._on_end()
 
-    def _put(self, topic: str, body: bytes, size: int, answered: Answered) -> None:
+    def _put(self, topic: str, body: bytes, size: int, answered: AnswerListener) -> None:
         self._last += 1
         self._questions[self._last] = _Question(answered, size)
         self._unanswered += size
-        self._send(Frame(Kind.QUESTION, self._last, topic, body))
+        self._send(Frame(FrameKind.QUESTION, self._last, topic, body))
 
     async def _room(self, size: int) -> None:
         if self._has_ended or (not self._queue and self._has_room(size)):
@@ -201,32 +201,32 @@ class Peer(asyncio.Protocol):
 
     def _take(self, frame: Frame) -> None:
         match frame.kind:
-            case Kind.QUESTION | Kind.NOTICE:
+            case FrameKind.QUESTION | FrameKind.NOTICE:
                 work = asyncio.ensure_future(self._answerer(frame.topic, frame.body))
                 self._work.add(work)
                 work.add_done_callback(lambda done: self._answered(frame, done))
-            case Kind.ANSWER | Kind.REFUSAL:
+            case FrameKind.ANSWER | FrameKind.REFUSAL:
                 question = self._questions.pop(frame.number, None)
                 if question is None:
                     raise FrameError("an answer that nobody asked for")
                 self._unanswered -= question.size
-                is_answer = frame.kind is Kind.ANSWER
+                is_answer = frame.kind is FrameKind.ANSWER
                 question.answered(frame.body if is_answer else PeerRefusedError(frame.body.decode("utf-8", "replace")))
                 self._admit()
 
     def _answered(self, frame: Frame, work: asyncio.Future[bytes]) -> None:
         self._work.discard(work)
         if work.cancelled():
-            kind, body = Kind.REFUSAL, b"it was given up"
+            kind, body = FrameKind.REFUSAL, b"it was given up"
         elif (error := work.exception()) is None:
-            kind, body = Kind.ANSWER, work.result()
+            kind, body = FrameKind.ANSWER, work.result()
         elif isinstance(error, GatecrierError):
-            kind, body = Kind.REFUSAL, str(error).encode("utf-8", "replace")
+            kind, body = FrameKind.REFUSAL, str(error).encode("utf-8", "replace")
         else:
             log.error("question_not_answered", topic=frame.topic, exc_info=error)
-            kind, body = Kind.REFUSAL, b"a defect; the log has it"
-        if frame.kind is Kind.NOTICE:
-            if kind is Kind.REFUSAL and not self._has_ended:
+            kind, body = FrameKind.REFUSAL, b"a defect; the log has it"
+        if frame.kind is FrameKind.NOTICE:
+            if kind is FrameKind.REFUSAL and not self._has_ended:
                 log.warning("notice_not_taken", topic=frame.topic, problem=body.decode("utf-8", "replace"))
         elif not self._has_ended:
             self._send(Frame(kind, frame.number, "", body))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from router.errors import ClusterError
-from router.pem import Pair
+from router.pem import KeyPair
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where the kubelet puts the service account of a Pod."""
@@ -43,7 +43,7 @@ class Access:
     """The name that its certificate must have, where it is not that of the URL."""
     token: str | Path | None = field(default=None, repr=False)
     """A bearer token, or the file that holds it."""
-    pair: Pair | None = None
+    pair: KeyPair | None = None
     """A client certificate and its key."""
     namespace: str | None = None
     """Ours, where that is said."""

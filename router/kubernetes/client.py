@@ -32,7 +32,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from router.errors import ClusterError
 from router.kubernetes.access import Access
 from router.kubernetes.answers import decoded, decoded_all
-from router.kubernetes.connection import Connection, Question, whole_of
+from router.kubernetes.connection import ApiRequest, ApiServerConnections, whole_of
 from router.kubernetes.patience import delay
 from router.kubernetes.resources import Resource, Shape
 from router.outbound.closing import Closing
@@ -66,7 +66,7 @@ class PatchKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ObjectSelection:
     """Which objects of a resource; absent: all."""
 
     namespace: str | None = None
@@ -81,11 +81,11 @@ class Selection:
         return {key: value for key, value in asked.items() if value is not None}
 
 
-EVERYTHING = Selection()
+EVERYTHING = ObjectSelection()
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Shape]):
+class ListPage(Generic[Shape]):
     """Some of the objects of a list."""
 
     objects: Sequence[Shape]
@@ -117,7 +117,7 @@ class Cluster(Closing):
     def __init__(
         self, access: Access, dice: Callable[[], float] = random.random, clock: Callable[[], float] = time.time
     ) -> None:
-        self.connection = Connection(access, clock)
+        self.connection = ApiServerConnections(access, clock)
         self.dice = dice
 
     async def close(self) -> None:
@@ -127,7 +127,7 @@ class Cluster(Closing):
     async def get(self, resource: Resource[Shape], name: str, namespace: str | None = None) -> Shape:
         """One object; raises ClusterError, `not_found` where there is none."""
         what = f"getting {resource.of(namespace, name)}"
-        return await self._object(resource, Question("GET", resource.path(namespace, name), what))
+        return await self._object(resource, ApiRequest("GET", resource.path(namespace, name), what))
 
     async def create(self, resource: Resource[Shape], body: Json, namespace: str | None = None) -> Shape:
         """A new object; raises ClusterError, `conflict` where there is one of its name."""
@@ -152,7 +152,9 @@ class Cluster(Closing):
         """
         return await self._changed("PATCH", resource, body, namespace, name, kind)
 
-    async def pages(self, resource: Resource[Shape], selection: Selection = EVERYTHING) -> AsyncIterator[Page[Shape]]:
+    async def pages(
+        self, resource: Resource[Shape], selection: ObjectSelection = EVERYTHING
+    ) -> AsyncIterator[ListPage[Shape]]:
         """A list, page by page, each as it was at one moment, the same for all.
 
         Raises:
@@ -168,7 +170,7 @@ class Cluster(Closing):
                 continue
             yield listing.take(found, resource)
 
-    async def list(self, resource: Resource[Shape], selection: Selection = EVERYTHING) -> Sequence[Shape]:
+    async def list(self, resource: Resource[Shape], selection: ObjectSelection = EVERYTHING) -> Sequence[Shape]:
         """A list at once, for resources of which there are few; raises as `pages`."""
         objects: list[Shape] = []
         async for page in self.pages(resource, selection):
@@ -177,12 +179,12 @@ class Cluster(Closing):
             objects += page.objects
         return objects
 
-    async def _page(self, resource: Resource[Shape], selection: Selection, listing: _Listing) -> _List:
+    async def _page(self, resource: Resource[Shape], selection: ObjectSelection, listing: _Listing) -> _List:
         what = f"listing {resource.of(selection.namespace, None)}"
         query = {**selection.query(), "limit": str(listing.page)}
         if listing.more:
             query["continue"] = listing.more
-        body = await self._body(Question("GET", resource.path(selection.namespace), what, query))
+        body = await self._body(ApiRequest("GET", resource.path(selection.namespace), what, query))
         return decoded(body, _List, what)
 
     async def _changed(
@@ -198,12 +200,12 @@ class Cluster(Closing):
         query = {"fieldManager": FIELD_MANAGER}
         media_type = "application/json" if kind is None else kind.value
         path = resource.path(namespace, name)
-        return await self._object(resource, Question(method, path, what, query, orjson.dumps(body), media_type))
+        return await self._object(resource, ApiRequest(method, path, what, query, orjson.dumps(body), media_type))
 
-    async def _object(self, resource: Resource[Shape], question: Question) -> Shape:
+    async def _object(self, resource: Resource[Shape], question: ApiRequest) -> Shape:
         return decoded(await self._body(question), resource.shape, question.what)
 
-    async def _body(self, question: Question) -> bytearray:
+    async def _body(self, question: ApiRequest) -> bytearray:
         """The answer, after as many attempts as are allowed (1, 2)."""
         deadline = asyncio.get_running_loop().time() + PATIENCE
         attempts = stop_after_attempt(ATTEMPTS)
@@ -255,11 +257,11 @@ class _Listing:
             return True
         return False
 
-    def take(self, found: _List, resource: Resource[Shape]) -> Page[Shape]:
+    def take(self, found: _List, resource: Resource[Shape]) -> ListPage[Shape]:
         """The next page; raises ClusterError where it is none, or one too many."""
         what = f"a list of {resource.plural}"
         objects = decoded_all(found.items, resource.shape, what)
-        page = Page(objects, self._pages == 0, found.metadata.resource_version)
+        page = ListPage(objects, self._pages == 0, found.metadata.resource_version)
         self._objects += len(objects)
         self._pages += 1
         if max(self._objects, self._pages) > LIST_LIMIT:
@@ -269,7 +271,7 @@ class _Listing:
         return page
 
 
-def _may_be_repeated(error: BaseException, question: Question) -> bool:
+def _may_be_repeated(error: BaseException, question: ApiRequest) -> bool:
     if not isinstance(error, ClusterError):
         return False
     if error.cause == "unreachable":

@@ -47,7 +47,7 @@ _FIRST_FAILURE = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ApiRequest:
     """What is sent."""
 
     method: str
@@ -59,7 +59,7 @@ class Question:
     content_type: str = "application/json"
 
 
-class Connection(Closing):
+class ApiServerConnections(Closing):
     """Connections to one API server, an asynchronous context.
 
     Args:
@@ -85,7 +85,7 @@ class Connection(Closing):
         await self._resolver.close()
 
     @contextlib.asynccontextmanager
-    async def asked(self, question: Question) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def asked(self, question: ApiRequest) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer, its body not yet read, where it is a success; how long that may take is the caller's to bound.
 
         Raises:
@@ -95,7 +95,7 @@ class Connection(Closing):
             reply = await self._answered(question, opened)
             yield reply
 
-    async def _answered(self, question: Question, opened: contextlib.AsyncExitStack) -> aiohttp.ClientResponse:
+    async def _answered(self, question: ApiRequest, opened: contextlib.AsyncExitStack) -> aiohttp.ClientResponse:
         tls = await self._context()
         try:
             reply = await self._sent(question, tls, opened)
@@ -118,7 +118,7 @@ class Connection(Closing):
         return reply
 
     async def _sent(
-        self, question: Question, tls: ssl.SSLContext, opened: contextlib.AsyncExitStack
+        self, question: ApiRequest, tls: ssl.SSLContext, opened: contextlib.AsyncExitStack
     ) -> aiohttp.ClientResponse:
         url = URL(self._access.server + question.path, encoded=True)
         headers = {"Accept": "application/json"}

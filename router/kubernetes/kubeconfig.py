@@ -21,11 +21,11 @@ import yaml
 from yarl import URL
 
 from router.kubernetes.access import Access
-from router.pem import Pair
+from router.pem import KeyPair
 from router.text import shown
 
 Map: TypeAlias = Mapping[object, object]
-Read: TypeAlias = Callable[[Path], bytes]
+ReadFile: TypeAlias = Callable[[Path], bytes]
 """Reads a file that the kubeconfig names; raises ValueError with what to show."""
 
 _INSTEAD = "use a service account: `kubectl create token NAME` makes a token for `token` or `tokenFile`"
@@ -45,7 +45,7 @@ _REFUSED_OF_CLUSTER = {
 }
 
 
-def access_by(content: bytes, context: str | None, folder: Path, read: Read) -> Access:
+def access_by(content: bytes, context: str | None, folder: Path, read: ReadFile) -> Access:
     """What a kubeconfig says about a context.
 
     Args:
@@ -86,7 +86,7 @@ def access_by(content: bytes, context: str | None, folder: Path, read: Read) -> 
         authorities=None if authorities is None else _ascii(authorities, of_cluster),
         server_name=_text(cluster, "tls-server-name", of_cluster),
         token=token if token_file is None else folder / token_file,
-        pair=None if certificate is None or key is None else Pair(certificate, key),
+        pair=None if certificate is None or key is None else KeyPair(certificate, key),
         namespace=_text(chosen, "namespace", place),
     )
 
@@ -109,7 +109,7 @@ def _refuse(found: Map, place: str, refused: Mapping[str, str]) -> None:
             raise ValueError(f"{place} has {key}: {advice}")
 
 
-def _data(found: Map, key: str, place: str, folder: Path, read: Read) -> bytes | None:
+def _data(found: Map, key: str, place: str, folder: Path, read: ReadFile) -> bytes | None:
     """What stands at KEY-data in base64, or else in the file at KEY."""
     if (data := _text(found, f"{key}-data", place)) is not None:
         try:

@@ -34,7 +34,7 @@ class OwnerReference(Struct, rename="camel", frozen=True):
     controller: bool = False
 
 
-class Metadata(Struct, rename="camel", frozen=True, kw_only=True):
+class ResourceMetadata(Struct, rename="camel", frozen=True, kw_only=True):
     """What every object has."""
 
     name: str = ""
@@ -48,13 +48,13 @@ class Metadata(Struct, rename="camel", frozen=True, kw_only=True):
     deletion_timestamp: str | None = None
 
 
-class Object(Struct, rename="camel", frozen=True, kw_only=True):
+class ApiObject(Struct, rename="camel", frozen=True, kw_only=True):
     """The least of what is read of an object: shapes of resources are made of it."""
 
-    metadata: Metadata
+    metadata: ResourceMetadata
 
 
-Shape = TypeVar("Shape", bound=Object)
+Shape = TypeVar("Shape", bound=ApiObject)
 
 
 @dataclass(frozen=True, slots=True)

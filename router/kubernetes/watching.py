@@ -4,7 +4,7 @@
         match change:
             case Listing(): ...          a list begins: forget nothing yet
             case Present(object): ...    it is there, or has changed
-            case Listed(): ...           what was not present since `Listing` is not there any more
+            case Listed(): ...           what was not present since `ListBegins` is not there any more
             case Gone(object): ...       it was deleted, or is not selected any more
             case Interrupted(error): ... what is known may be out of date from now on
             case Resumed(): ...          it is not any more
@@ -37,10 +37,10 @@ from msgspec import Raw, Struct
 
 from router.errors import ClusterError
 from router.kubernetes.answers import decoded, failure
-from router.kubernetes.client import ANSWER_LIMIT, EVERYTHING, PATIENCE, Cluster, Selection
-from router.kubernetes.connection import Question, unreachable
+from router.kubernetes.client import ANSWER_LIMIT, EVERYTHING, PATIENCE, Cluster, ObjectSelection
+from router.kubernetes.connection import ApiRequest, unreachable
 from router.kubernetes.patience import delay
-from router.kubernetes.resources import Object, Resource, Shape
+from router.kubernetes.resources import ApiObject, Resource, Shape
 
 LONGEST = 300.0
 """Seconds that one watch lasts at most; at least half of it, unless the server ends it."""
@@ -52,7 +52,7 @@ _ANEW = frozenset({"gone", "malformed", "too_large"})
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ListBegins:
     """A list begins."""
 
 
@@ -87,7 +87,7 @@ class Resumed:
     """It is heard of again; where changes were missed, a list has come before."""
 
 
-Change: TypeAlias = "Listing | Listed | Present[Shape] | Gone[Shape] | Interrupted | Resumed"
+WatchedChange: TypeAlias = "ListBegins | Listed | Present[Shape] | Gone[Shape] | Interrupted | Resumed"
 
 
 class _Event(Struct, frozen=True):
@@ -101,7 +101,7 @@ class _Following(Generic[Shape]):
 
     cluster: Cluster
     resource: Resource[Shape]
-    selection: Selection
+    selection: ObjectSelection
     version: str = ""
     """Where the next watch begins; empty where a list must come first."""
     opened: tuple[float, str] | None = None
@@ -111,19 +111,19 @@ class _Following(Generic[Shape]):
     def what(self) -> str:
         return f"watching {self.resource.of(self.selection.namespace, None)}"
 
-    async def listed(self) -> AsyncGenerator[Change[Shape], None]:
+    async def listed(self) -> AsyncGenerator[WatchedChange[Shape], None]:
         """Everything that is there (1)."""
         version = ""
         async for page in self.cluster.pages(self.resource, self.selection):
             if page.is_first:
-                yield Listing()
+                yield ListBegins()
             for one in page.objects:
                 yield Present(one)
             version = page.resource_version
         yield Listed()
         self.version = version
 
-    async def watched(self) -> AsyncGenerator[Change[Shape], None]:
+    async def watched(self) -> AsyncGenerator[WatchedChange[Shape], None]:
         """What changes, after `Resumed`, until the watch ends; raises ClusterError."""
         loop, self.opened = asyncio.get_running_loop(), None
         seconds = LONGEST * (0.5 + self.cluster.dice() / 2)
@@ -149,7 +149,7 @@ class _Following(Generic[Shape]):
         when, version = self.opened
         return version != self.version or asyncio.get_running_loop().time() - when >= AT_ONCE
 
-    def _question(self, seconds: float) -> Question:
+    def _question(self, seconds: float) -> ApiRequest:
         query = {
             **self.selection.query(),
             "watch": "1",
@@ -157,15 +157,15 @@ class _Following(Generic[Shape]):
             "resourceVersion": self.version,
             "timeoutSeconds": str(int(seconds)),
         }
-        return Question("GET", self.resource.path(self.selection.namespace), self.what, query)
+        return ApiRequest("GET", self.resource.path(self.selection.namespace), self.what, query)
 
-    def _taken(self, line: bytes | bytearray) -> Change[Shape] | None:
+    def _taken(self, line: bytes | bytearray) -> WatchedChange[Shape] | None:
         event = decoded(line, _Event, self.what)
         match event.type:
             case "ERROR":
                 raise failure(0, event.object, self.what)
             case "BOOKMARK":
-                self.version = decoded(event.object, Object, self.what).metadata.resource_version
+                self.version = decoded(event.object, ApiObject, self.what).metadata.resource_version
                 return None
             case "ADDED" | "MODIFIED" | "DELETED":
                 found = decoded(event.object, self.resource.shape, self.what)
@@ -176,8 +176,8 @@ class _Following(Generic[Shape]):
 
 
 async def changes(
-    cluster: Cluster, resource: Resource[Shape], selection: Selection = EVERYTHING
-) -> AsyncGenerator[Change[Shape], None]:
+    cluster: Cluster, resource: Resource[Shape], selection: ObjectSelection = EVERYTHING
+) -> AsyncGenerator[WatchedChange[Shape], None]:
     """What there is, and every change of it, without end; close it (`contextlib.aclosing`) to end."""
     following = _Following(cluster, resource, selection)
     failures, is_told = 0, False

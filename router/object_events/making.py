@@ -35,7 +35,7 @@ _KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}", re.ASCII)
 _VERSION = re.compile(r"([a-z0-9][-a-z0-9.]{0,251}/)?[a-z0-9]{1,63}", re.ASCII)
 _UID = re.compile(r"[A-Za-z0-9-]{0,64}", re.ASCII)
 
-Reason: TypeAlias = Literal["ImagesRejected", "ImagesWouldBeRejected", "ImagesLetIn"]
+ObjectEventReason: TypeAlias = Literal["ImagesRejected", "ImagesWouldBeRejected", "ImagesLetIn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,15 @@ class Regarding:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ObjectEvent:
     """What is said, and about what; equal ones are one Event that is counted."""
 
     regarding: Regarding
-    reason: Reason
+    reason: ObjectEventReason
     note: str
 
 
-def said_of(data: EventData) -> Said | None:
+def said_of(data: EventData) -> ObjectEvent | None:
     """What there is to say; None where there is nothing, or nobody to say it about."""
     decision, request, workload = data["decision"], data["request"], data["workload"]
     if decision["outcome"] == "unanswered" or not decision["would_reject"] or not request["namespace"]:
@@ -67,10 +67,10 @@ def said_of(data: EventData) -> Said | None:
     regarding = _regarding(request["namespace"], workload)
     if regarding is None:
         return None
-    reason: Reason = "ImagesRejected" if decision["outcome"] == "rejected" else "ImagesWouldBeRejected"
+    reason: ObjectEventReason = "ImagesRejected" if decision["outcome"] == "rejected" else "ImagesWouldBeRejected"
     if decision["break_glass"] is not None:
         reason = "ImagesLetIn"
-    return Said(regarding, reason, _note(decision["message"]))
+    return ObjectEvent(regarding, reason, _note(decision["message"]))
 
 
 def _regarding(namespace: str, workload: WorkloadData) -> Regarding | None:
@@ -100,7 +100,7 @@ def micro_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def created(said: Said, name: str, instance: str, at: float) -> Json:
+def created(said: ObjectEvent, name: str, instance: str, at: float) -> Json:
     """The Event as it is made; `instance` is which of our replicas says it."""
     regarding = said.regarding
     return {

@@ -29,14 +29,14 @@ from router.errors import ClusterError
 from router.events import EventData
 from router.kubernetes.client import Cluster
 from router.kubernetes.patience import delay
-from router.kubernetes.resources import Object, Resource
-from router.object_events.making import Said, counted, created, said_of
+from router.kubernetes.resources import ApiObject, Resource
+from router.object_events.making import ObjectEvent, counted, created, said_of
 from router.telemetry.logs import logger
 from router.telemetry.seldom import Seldom
 
 log = logger()
 
-EVENTS = Resource("events.k8s.io", "v1", "events", Object)
+EVENTS = Resource("events.k8s.io", "v1", "events", ApiObject)
 QUIET = 600.0
 """Seconds after which the same is a new Event."""
 LONGEST = 3000.0
@@ -54,7 +54,7 @@ _REFUSED = frozenset({"refused", "not_found", "forbidden", "conflict", "malforme
 class _Kept:
     """One Event. Times are those of the loop."""
 
-    said: Said
+    said: ObjectEvent
     name: str
     first: float
     first_at: float
@@ -90,7 +90,7 @@ class ObjectEvents:
         self._replica = replica
         self._clock = clock
         self._dice = dice
-        self._kept: dict[Said, _Kept] = {}
+        self._kept: dict[ObjectEvent, _Kept] = {}
         self._of_namespace = Counter[str]()
         self._turn = ""
         self._news = asyncio.Event()
@@ -133,7 +133,7 @@ class ObjectEvents:
             async with asyncio.timeout_at(until):
                 await self._news.wait()
 
-    def _has_room(self, said: Said, now: float) -> bool:
+    def _has_room(self, said: ObjectEvent, now: float) -> bool:
         namespace = said.regarding.namespace
         if said in self._kept or len(self._kept) >= KEPT or self._of_namespace[namespace] >= EACH_NAMESPACE:
             for over in [one for one in self._kept.values() if _is_over(one, now)]:

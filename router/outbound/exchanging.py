@@ -31,7 +31,7 @@ _NO_LIMIT = aiohttp.ClientTimeout(total=None)
 _USUAL = {"Accept": "*/*", **HEADERS}
 
 
-class Exchange:
+class HttpExchange:
     """What has come back; needs to be closed."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Exchange:
             self._connection.close()
 
 
-class Exchanges:
+class HttpExchanges:
     """Makes requests at URLs of one receiver.
 
     Args:
@@ -61,7 +61,7 @@ class Exchanges:
         self._session = session
         self._prepared: dict[URL, tuple[aiohttp.ClientRequest, str]] = {}
 
-    async def ask(self, verb: str, url: URL, body: bytes, headers: Mapping[str, str]) -> Exchange:
+    async def ask(self, verb: str, url: URL, body: bytes, headers: Mapping[str, str]) -> HttpExchange:
         """Send this, and wait for the head of the answer.
 
         Raises:
@@ -93,7 +93,7 @@ _REMEMBERED = 64
 """URLs; a receiver has one or a few, unless a dialect makes them of documents."""
 
 
-async def _exchanged(connection: Connection, said: bytes) -> Exchange:
+async def _exchanged(connection: Connection, said: bytes) -> HttpExchange:
     protocol = connection.protocol
     if protocol is None or protocol.transport is None:
         raise aiohttp.ServerDisconnectedError
@@ -112,7 +112,7 @@ async def _exchanged(connection: Connection, said: bytes) -> Exchange:
         except HttpProcessingError as error:
             raise aiohttp.ClientPayloadError(error.message) from error
         if not 100 <= message.code < 200 or message.code == 101:  # noqa: PLR2004 - RFC 9110, clause 15.2
-            return Exchange(connection, message.code, message.headers, content)
+            return HttpExchange(connection, message.code, message.headers, content)
 
 
 def _head(verb: str, url: URL, host: str, length: int, headers: Mapping[str, str]) -> bytes:

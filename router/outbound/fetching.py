@@ -40,7 +40,7 @@ class FetchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class FetchBody:
     """What is sent along: then it is a POST."""
 
     body: bytes
@@ -67,7 +67,7 @@ class Fetching(Closing):
         await self._session.close()
         await self._resolver.close()
 
-    async def fetch(self, url: str, what: str, limit: int, until: float, question: Question | None = None) -> bytes:
+    async def fetch(self, url: str, what: str, limit: int, until: float, question: FetchBody | None = None) -> bytes:
         """The whole of a file.
 
         Args:
@@ -94,7 +94,7 @@ class Fetching(Closing):
         ) as error:  # ValueError: no address; after those of TLS, which are, too
             raise FetchError(f"{what}: {error}") from error
 
-    async def _fetched(self, url: URL, what: str, limit: int, question: Question | None) -> bytes:
+    async def _fetched(self, url: URL, what: str, limit: int, question: FetchBody | None) -> bytes:
         proxy = self._proxies.of(url)
         for hop in (url, proxy.url) if proxy is not None else (url,):
             self._guard.check(hop.raw_host or "")

@@ -41,13 +41,13 @@ _ATTEMPT_SECONDS, _ATTEMPTS = 2.0, 2
 _NO_SUCH_NAME = frozenset({ares.ARES_ENOTFOUND, ares.ARES_ENODATA, ares.ARES_EBADNAME})
 _INTERFACES = Path("/proc/net/if_inet6")
 
-Found: TypeAlias = tuple[tuple[socket.AddressFamily, str], ...]
+ResolvedAddresses: TypeAlias = tuple[tuple[socket.AddressFamily, str], ...]
 """Family and address, the best first."""
 
 
 @dataclass(eq=False, slots=True)
 class _Lookup:
-    task: asyncio.Task[Found]
+    task: asyncio.Task[ResolvedAddresses]
     waiting: int = 0
 
 
@@ -59,7 +59,7 @@ class HostsFile:
         self._seen: tuple[int, int] | None = None
         self._known: dict[str, list[tuple[socket.AddressFamily, str]]] = {}
 
-    def addresses(self, host: str, family: int) -> Found:
+    def addresses(self, host: str, family: int) -> ResolvedAddresses:
         """The addresses of a name in the order of the file; none where it is not there."""
         try:
             status = self._path.stat()
@@ -86,13 +86,13 @@ class Lookups:
         self._hosts = HostsFile(hosts)
         self._resolver: aiodns.DNSResolver | None = None
         self._under_way: dict[tuple[str, int], _Lookup] = {}
-        self._remembered: OrderedDict[tuple[str, int], tuple[Found, float]] = OrderedDict()
+        self._remembered: OrderedDict[tuple[str, int], tuple[ResolvedAddresses, float]] = OrderedDict()
 
     def __len__(self) -> int:
         """How many lookups are under way."""
         return len(self._under_way)
 
-    async def addresses(self, host: str, family: int = socket.AF_UNSPEC) -> Found:
+    async def addresses(self, host: str, family: int = socket.AF_UNSPEC) -> ResolvedAddresses:
         """Every address of a name; raises socket.gaierror where it has none, or none can be found out."""
         try:
             literal = _literal(host)
@@ -119,7 +119,7 @@ class Lookups:
             resolver, self._resolver = self._resolver, None
             await resolver.close()
 
-    async def _waited(self, key: tuple[str, int], lookup: _Lookup) -> Found:
+    async def _waited(self, key: tuple[str, int], lookup: _Lookup) -> ResolvedAddresses:
         lookup.waiting += 1
         try:
             await asyncio.wait({lookup.task})
@@ -132,7 +132,7 @@ class Lookups:
             raise socket.gaierror(socket.EAI_AGAIN, "the lookup was ended")
         return lookup.task.result()
 
-    def _settled(self, key: tuple[str, int], done: asyncio.Task[Found]) -> None:
+    def _settled(self, key: tuple[str, int], done: asyncio.Task[ResolvedAddresses]) -> None:
         self._forget(key, done)
         if done.cancelled() or done.exception() is not None:
             return
@@ -141,12 +141,12 @@ class Lookups:
         if len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
 
-    def _forget(self, key: tuple[str, int], task: asyncio.Task[Found]) -> None:
+    def _forget(self, key: tuple[str, int], task: asyncio.Task[ResolvedAddresses]) -> None:
         lookup = self._under_way.get(key)
         if lookup is not None and lookup.task is task:
             del self._under_way[key]
 
-    async def _asked(self, host: str, family: int) -> Found:
+    async def _asked(self, host: str, family: int) -> ResolvedAddresses:
         wanted = socket.AF_INET if family == socket.AF_UNSPEC and not _has_ipv6() else family
         if found := self._hosts.addresses(host, wanted):
             return found

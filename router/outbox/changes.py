@@ -15,7 +15,7 @@ from router.outbox.settlement import (
     LONGEST_DELAY,
 )
 
-Key: TypeAlias = tuple[int, str]
+DeliveryKey: TypeAlias = tuple[int, str]
 """Which delivery: the number of its event, and its destination."""
 DECIDED_ROWS = 1000
 """Deliveries that one transaction changes for an operator, for the same reason."""
@@ -36,7 +36,7 @@ _DUE_NOW = """
 """
 
 
-def replay(connection: sqlite3.Connection, keys: Sequence[Key]) -> int:
+def replay(connection: sqlite3.Connection, keys: Sequence[DeliveryKey]) -> int:
     """Make them due; attempts begin anew, so that a delivery that was given up has its whole time again."""
     statement = f"UPDATE deliveries SET {_DUE_NOW} FROM {_CHOSEN} WHERE {_OPEN_AND_CHOSEN}"  # noqa: S608 - of our own
     return connection.execute(statement, (orjson.dumps(keys).decode(),)).rowcount
@@ -50,7 +50,7 @@ def deliver_again(connection: sqlite3.Connection, destination: str, sequence: in
     ).rowcount
 
 
-def redirect(connection: sqlite3.Connection, keys: Sequence[Key], to: str, at: float, now: float) -> int:
+def redirect(connection: sqlite3.Connection, keys: Sequence[DeliveryKey], to: str, at: float, now: float) -> int:
     """Make their events due at another destination, and give them up, at that time of day and that own time.
 
     What that destination has already, or waits for, stays as it is there.
@@ -70,7 +70,7 @@ def redirect(connection: sqlite3.Connection, keys: Sequence[Key], to: str, at: f
     ).rowcount
 
 
-def discard(connection: sqlite3.Connection, keys: Sequence[Key], at: float, now: float) -> int:
+def discard(connection: sqlite3.Connection, keys: Sequence[DeliveryKey], at: float, now: float) -> int:
     """Give them up, at that time of day and that own time."""
     return connection.execute(
         f"UPDATE deliveries SET state = 'discarded', settled_at = ?, kept_since = ? FROM {_CHOSEN}"  # noqa: S608 - of our own

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from router.outbox.protocol import LEASE
-from router.outbox.runs import Held, Runs
+from router.outbox.runs import Runs, RunsTogether
 
 
 class Claims:
@@ -34,10 +34,10 @@ class Claims:
         """This owner was heard of."""
         self._until[owner] = self._clock() + LEASE
 
-    def kept(self, owner: str, destination: str) -> Held:
+    def kept(self, owner: str, destination: str) -> RunsTogether:
         """Numbers of those that this owner may not take: held by itself or another."""
         held = self._runs[destination].items()
-        return Held([runs for holder, runs in held if self._is_kept_from(owner, holder)])
+        return RunsTogether([runs for holder, runs in held if self._is_kept_from(owner, holder)])
 
     def is_barred(self, event_id: str) -> bool:
         """Whether it is being withdrawn."""

@@ -43,7 +43,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     return code in _CODES or code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
-class Place(NamedTuple):
+class DiskFile(NamedTuple):
     """Which file on which disk."""
 
     device: int
@@ -55,7 +55,7 @@ class Watched:
 
     def __init__(self, path: Path) -> None:
         self._files = [beside(path, ending) for ending in ENDINGS]
-        self._places: dict[Path, Place] = {}
+        self._places: dict[Path, DiskFile] = {}
         self.look()
 
     def look(self) -> str:
@@ -70,7 +70,7 @@ class Watched:
                 continue
             except OSError as error:
                 return f"{file.name} can't be looked at: {error.strerror}"
-            place = Place(found.st_dev, found.st_ino)
+            place = DiskFile(found.st_dev, found.st_ino)
             if self._places.setdefault(file, place) != place:
                 return f"{file.name} was replaced"
         return ""

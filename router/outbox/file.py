@@ -30,24 +30,24 @@ from router.outbox.schema import MESSAGES_BEGIN, MESSAGES_END
 from router.outbox.settlement import (
     Postponed,
 )
-from router.outbox.statements import Append, Asked, Change, Settle, Withdraw
+from router.outbox.statements import Append, Change, OutboxStatement, Settle, Withdraw
 from router.outbox.writer import LATE, Lazy, Operation, Writer, fail
 
 Result = TypeVar("Result")
-Written: TypeAlias = Callable[[Sequence[Asked]], None]
-Damaged: TypeAlias = Callable[[Writer[Asked], Sequence[Operation[Asked]], DamagedError], None]
+WrittenListener: TypeAlias = Callable[[Sequence[OutboxStatement]], None]
+Damaged: TypeAlias = Callable[[Writer[OutboxStatement], Sequence[Operation[OutboxStatement]], DamagedError], None]
 
 HELD_LIMIT = 60.0
 """Seconds that a command, which changes everything at once, waits for its change."""
 
 
-class Opened:
+class OpenedFile:
     """The connections to one file, and what uses them."""
 
-    def __init__(self, path: Path, written: Written, damaged: Damaged | None, late: float) -> None:
+    def __init__(self, path: Path, written: WrittenListener, damaged: Damaged | None, late: float) -> None:
         self.connections = [schema.connect(path), schema.connect(path), schema.connect(path, busy=0.0)]
         self.reading, self.claiming, writing = self.connections
-        self.writer: Writer[Asked] = Writer(
+        self.writer: Writer[OutboxStatement] = Writer(
             writing,
             statements.perform,
             written,
@@ -88,14 +88,14 @@ class SqliteFile:
         self._decided: list[Callable[[], None]] = []
         self.appended: list[Callable[[], None]] = []
         """Are told, in the event loop, when events have become durable."""
-        self._waiting: list[Operation[Asked]] = []
+        self._waiting: list[Operation[OutboxStatement]] = []
         self._settled: list[Settle] | None = None
         self.damaged: Callable[[str], None] = lambda _: None
         """Is told, in the event loop, when the file is found damaged; whoever owns it replaces it."""
 
-    def _open(self) -> Opened:
+    def _open(self) -> OpenedFile:
         damaged = None if self._lock is None else self._taken_over
-        return Opened(self._path, self._written, damaged, self._late)
+        return OpenedFile(self._path, self._written, damaged, self._late)
 
     @property
     def path(self) -> Path:
@@ -107,7 +107,7 @@ class SqliteFile:
         """Whether it can still write, or will soon."""
         return self._replacing or self._opened.writer.is_alive
 
-    def write(self, asked: Asked, *, is_patient: bool = False) -> asyncio.Future[object]:
+    def write(self, asked: OutboxStatement, *, is_patient: bool = False) -> asyncio.Future[object]:
         """Have it written; the future ends when that is durable, with the result or an OutboxError."""
         if self._settled is not None and isinstance(asked, Settle):
             self._settled.append(asked)
@@ -154,7 +154,7 @@ class SqliteFile:
         for wake in self._subscribers:
             wake(destinations)
 
-    async def replace(self, make: Callable[[], None]) -> Opened:
+    async def replace(self, make: Callable[[], None]) -> OpenedFile:
         """Use another file from now on, which `make` puts in the place of this one, in a thread.
 
         What is asked meanwhile waits for it. Returns the connections to the file of before, for whoever still reads in
@@ -192,7 +192,9 @@ class SqliteFile:
         if self._lock is not None:
             os.close(self._lock)
 
-    def _taken_over(self, writer: Writer[Asked], operations: Sequence[Operation[Asked]], error: DamagedError) -> None:
+    def _taken_over(
+        self, writer: Writer[OutboxStatement], operations: Sequence[Operation[OutboxStatement]], error: DamagedError
+    ) -> None:
         if writer is not self._opened.writer:  # the file was replaced meanwhile
             self._opened.writer.take_over(operations)
             return
@@ -200,12 +202,12 @@ class SqliteFile:
         self._replacing = True
         self.damaged(str(error))
 
-    def _wait(self, operations: Sequence[Operation[Asked]]) -> None:
+    def _wait(self, operations: Sequence[Operation[OutboxStatement]]) -> None:
         self._waiting += operations
         late = OutboxError("the outbox is being replaced")
         asyncio.get_running_loop().call_later(self._late, fail, operations, late)
 
-    def _written(self, durable: Sequence[Asked]) -> None:
+    def _written(self, durable: Sequence[OutboxStatement]) -> None:
         destinations, has_events = set[str](), False
         for one in durable:
             match one:
@@ -262,7 +264,7 @@ def locked(path: Path) -> int:
     return descriptor
 
 
-def _is_settlement(asked: Asked) -> bool:
+def _is_settlement(asked: OutboxStatement) -> bool:
     """What became of deliveries may be found out again after a power cut, by making them again."""
     return isinstance(asked, Settle)
 

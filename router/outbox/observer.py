@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from router.telemetry.causes import Nobody, Troubles
+from router.telemetry.causes import Troubles, UnheardTroubles
 
 
-class Observer(Troubles, Protocol):
+class OutboxObserver(Troubles, Protocol):
     """Who counts what happens, and hears what is wrong; every call is quick."""
 
     def set_aside(self, destination: str, reason: str, count: int) -> None:
@@ -17,8 +17,8 @@ class Observer(Troubles, Protocol):
         """What the outbox holds, and what it may hold, in bytes."""
 
 
-class Unobserved(Nobody):
-    """Implements `Observer` where nobody counts."""
+class Unobserved(UnheardTroubles):
+    """Implements `OutboxObserver` where nobody counts."""
 
     def set_aside(self, destination: str, reason: str, count: int) -> None:
         """Nothing is done."""
@@ -27,4 +27,4 @@ class Unobserved(Nobody):
         """Nothing is done."""
 
 
-UNOBSERVED: Final[Observer] = Unobserved()
+UNOBSERVED: Final[OutboxObserver] = Unobserved()

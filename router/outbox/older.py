@@ -24,7 +24,7 @@ from router.verdict import Severity
 
 PORTION = 200
 """Events that one transaction is about: the loop stands still for a few milliseconds at most while it writes them."""
-Found: TypeAlias = Sequence[tuple[int, str | None]]
+OlderSeverities: TypeAlias = Sequence[tuple[int, str | None]]
 """Number of an older event, and its severity where somebody can still be told of it."""
 
 _ASSUMED = URGENCY[Severity.MEDIUM]
@@ -60,12 +60,12 @@ async def give_severities(file: SqliteFile) -> int:
     return given
 
 
-def _older(connection: sqlite3.Connection, after: int) -> Found:
-    found: Found = orjson.loads(connection.execute(_OLDER, (after, PORTION)).fetchone()[0])
+def _older(connection: sqlite3.Connection, after: int) -> OlderSeverities:
+    found: OlderSeverities = orjson.loads(connection.execute(_OLDER, (after, PORTION)).fetchone()[0])
     return found
 
 
-def _urgencies(found: Found) -> Mapping[int, int]:
+def _urgencies(found: OlderSeverities) -> Mapping[int, int]:
     """By number, where it is another than was assumed."""
     known = {severity.value: urgency for severity, urgency in URGENCY.items()}
     urgencies = {number: known.get(severity or "", _ASSUMED) for number, severity in found}

@@ -20,14 +20,14 @@ MOMENT = 0.1
 
 Later: TypeAlias = Callable[[], Awaitable[object]]
 """Returns when the event is durable; raises OutboxError."""
-Told: TypeAlias = Callable[[Later | None], None]
-Post: TypeAlias = Callable[[NewEvent, Told], None]
+StoredListener: TypeAlias = Callable[[Later | None], None]
+PostEvent: TypeAlias = Callable[[NewEvent, StoredListener], None]
 
 
-def posting(intake: Intake) -> Post:
+def posting(intake: Intake) -> PostEvent:
     """Posts to an intake of this process."""
 
-    def post(event: NewEvent, told: Told) -> None:
+    def post(event: NewEvent, told: StoredListener) -> None:
         _Appending(asyncio.ensure_future(intake.append(event)), told)
 
     return post
@@ -36,9 +36,9 @@ def posting(intake: Intake) -> Post:
 class _Appending:
     """One event that is being appended."""
 
-    def __init__(self, appended: asyncio.Future[object], told: Told) -> None:
+    def __init__(self, appended: asyncio.Future[object], told: StoredListener) -> None:
         self._appended = appended
-        self._told: Told | None = told
+        self._told: StoredListener | None = told
         self._timer = asyncio.get_running_loop().call_later(MOMENT, self._tell, self._later)
         appended.add_done_callback(self._ended)
 

@@ -179,7 +179,7 @@ class DeliveryRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class DeliverySelection:
     """Which deliveries an operator means, events by their ids; an empty part means any."""
 
     destination: str | None = None
@@ -256,17 +256,19 @@ class Queue(Protocol):
 class Records(Protocol):
     """What people ask and decide about deliveries. Every method may raise OutboxError."""
 
-    async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
+    async def deliveries(
+        self, selection: DeliverySelection, limit: int, *, is_open: bool = False
+    ) -> Sequence[DeliveryRow]:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""
 
-    async def replay(self, selection: Selection, to: str | None = None) -> int:
+    async def replay(self, selection: DeliverySelection, to: str | None = None) -> int:
         """Make deliveries that were set aside or wait due now; returns how many.
 
         With `to`, their events are made due at that destination instead, unless it has them or waits for them, and the
         deliveries are given up.
         """
 
-    async def discard(self, selection: Selection, now: float) -> int:
+    async def discard(self, selection: DeliverySelection, now: float) -> int:
         """Give up deliveries that were set aside or wait, for good, at that time of day; returns how many."""
 
     async def knows(self, destination: str) -> bool:

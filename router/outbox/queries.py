@@ -22,7 +22,7 @@ from router.outbox.protocol import (
     Number,
     Waiting,
 )
-from router.outbox.runs import Held
+from router.outbox.runs import RunsTogether
 from router.outbox.schema import MESSAGES_END
 
 FORGETTABLE_ROWS = 100_000
@@ -148,7 +148,7 @@ class Sized(NamedTuple):
 
 
 def ready(
-    connection: sqlite3.Connection, destination: str, urgency: int, now: float, limit: int, held: Held
+    connection: sqlite3.Connection, destination: str, urgency: int, now: float, limit: int, held: RunsTogether
 ) -> list[int]:
     """Numbers of what may be tried at that (own) time and is not held, the oldest first.
 
@@ -167,7 +167,7 @@ def probes(connection: sqlite3.Connection, destination: str, now: float, limit: 
     return [*sorted(untried, reverse=True), *(sequence for _, sequence in sorted(again, key=lambda one: one[0]))]
 
 
-def next_due(connection: sqlite3.Connection, destination: str, held: Held) -> list[tuple[int, float]]:
+def next_due(connection: sqlite3.Connection, destination: str, held: RunsTogether) -> list[tuple[int, float]]:
     """(number, own time when it is due; 0 where it was never tried), the first of every urgency that is not held.
 
     Held ones that are to be tried again are among them.

@@ -15,9 +15,9 @@ from typing import TypeVar, cast
 from router.errors import OutboxError
 from router.outbox import changes, queries, schema, selecting
 from router.outbox.file import SqliteFile
-from router.outbox.observer import UNOBSERVED, Observer
+from router.outbox.observer import UNOBSERVED, OutboxObserver
 from router.outbox.own_time import OwnTime
-from router.outbox.protocol import DeliveryRow, Selection, Waiting
+from router.outbox.protocol import DeliveryRow, DeliverySelection, Waiting
 from router.outbox.retention import Retention
 from router.outbox.statements import Change
 from router.outbox.stored import StoredEvent, Stretch, events
@@ -32,7 +32,7 @@ class SqliteRecords:
         self,
         file: SqliteFile,
         now: Callable[[], float],
-        observer: Observer = UNOBSERVED,
+        observer: OutboxObserver = UNOBSERVED,
         time_of_day: Callable[[], float] = time.time,
     ) -> None:
         self._file = file
@@ -40,7 +40,9 @@ class SqliteRecords:
         self.retention = Retention(file, now, observer, time_of_day)
         """Removes what has had its time, or must make room."""
 
-    async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
+    async def deliveries(
+        self, selection: DeliverySelection, limit: int, *, is_open: bool = False
+    ) -> Sequence[DeliveryRow]:
         """What an operator asks for, newest first; with `is_open` only what waits or was set aside."""
         return await self._file.read(selecting.rows, selection, limit, is_open)
 
@@ -66,14 +68,14 @@ class SqliteRecords:
         """Read something beside what is written; raises OutboxError."""
         return await self._file.read(query)
 
-    async def replay(self, selection: Selection, to: str | None = None) -> int:
+    async def replay(self, selection: DeliverySelection, to: str | None = None) -> int:
         """Make deliveries that were set aside or wait due now; returns how many."""
         if to is None:
             return await self._decided(selection, changes.replay)
         redirect = partial(changes.redirect, to=to, at=time.time(), now=self._now())
         return await self._decided(selection, redirect)
 
-    async def discard(self, selection: Selection, now: float) -> int:
+    async def discard(self, selection: DeliverySelection, now: float) -> int:
         """Give up deliveries that were set aside or wait, for good; returns how many."""
         return await self._decided(selection, partial(changes.discard, at=now, now=self._now()))
 
@@ -93,7 +95,7 @@ class SqliteRecords:
         """Finish what was asked and close."""
         await self._file.close()
 
-    async def _decided(self, selection: Selection, apply: Callable[..., int]) -> int:
+    async def _decided(self, selection: DeliverySelection, apply: Callable[..., int]) -> int:
         """Change what is selected, in portions, so that nobody waits long for any of them; returns how many.
 
         After each it rests for as long as that took: whoever stores events meanwhile tries a held file again only now

@@ -22,7 +22,7 @@ import msgspec
 
 from router.errors import OutboxError
 from router.ipc import Line, PeerError, PeerGoneError, PeerRefusedError
-from router.outbox.posting import MOMENT, Later, Told
+from router.outbox.posting import MOMENT, Later, StoredListener
 from router.outbox.protocol import BatchIntake, NewEvent, Number
 from router.telemetry.going_on import nothing, or_else
 
@@ -42,7 +42,7 @@ _problems = msgspec.msgpack.Decoder(list[str]).decode
 class _Posted(NamedTuple):
     event: NewEvent
     packed: msgspec.Raw
-    told: Told
+    told: StoredListener
 
     def tell(self, later: Later | None) -> None:
         or_else(partial(self.told, later), nothing, "posted_not_told", event_id=self.event.id)  # (3)
@@ -64,7 +64,7 @@ class RemoteIntake:
         """Take back events that were given up; returns the ids of which nothing is stored now."""
         return _ids(await self._asked(WITHDRAW, _pack(list(ids))))
 
-    def post(self, event: NewEvent, told: Told) -> None:
+    def post(self, event: NewEvent, told: StoredListener) -> None:
         """Store an event together with others; `told` is told as `router.outbox.posting` says."""
         packed = msgspec.Raw(_pack(event))  # here, where what can't be packed fails whoever posts it: (3)
         if not self._posted:

@@ -31,7 +31,7 @@ from pathlib import Path
 from router.errors import OutboxError
 from router.outbox import damage, retaining, salvage, schema
 from router.outbox.damage import Watched
-from router.outbox.file import Opened, SqliteFile
+from router.outbox.file import OpenedFile, SqliteFile
 from router.outbox.protocol import Delivery
 from router.outbox.statements import Change
 from router.telemetry.causes import Cause, Troubles
@@ -153,7 +153,7 @@ class Replacing:
         finally:
             self._task = None
 
-    async def _exchanged(self, cause: Cause) -> tuple[Opened, int]:
+    async def _exchanged(self, cause: Cause) -> tuple[OpenedFile, int]:
         while True:
             try:
                 before = await self._file.replace(self._make)
@@ -186,7 +186,7 @@ class Replacing:
             salvage.put_ledger(connection, ledger)
         log.error("outbox_replaced", path=str(self._path), moved_to=None if aside is None else str(aside))
 
-    async def _taken_over(self, before: Opened, last: int) -> None:
+    async def _taken_over(self, before: OpenedFile, last: int) -> None:
         began, taken, lost = time.monotonic(), 0, 0
         with self._file.noting_settlements() as settled:
             for first, end in [*_portions(1, last), *(await self._messages(before))]:
@@ -200,7 +200,7 @@ class Replacing:
         seconds = round(time.monotonic() - began, 1)
         log.warning("outbox_taken_over", events=taken, unreadable_events=lost, seconds=seconds)
 
-    async def _messages(self, before: Opened) -> Sequence[tuple[int, int]]:
+    async def _messages(self, before: OpenedFile) -> Sequence[tuple[int, int]]:
         try:
             found = await before.read(salvage.open_messages)
         except sqlite3.Error:  # those that lanes hold are taken over all the same

@@ -33,7 +33,7 @@ from typing import cast
 from router.outbox import changes, queries, retaining
 from router.outbox.changes import FORGET_ROWS
 from router.outbox.file import SqliteFile
-from router.outbox.observer import Observer
+from router.outbox.observer import OutboxObserver
 from router.outbox.retaining import DESTINATION_REMOVED, OUTBOX_FULL
 from router.outbox.schema import MESSAGES_BEGIN
 from router.outbox.statements import Change
@@ -54,7 +54,7 @@ _MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class RetentionRules:
     """What an operator wants."""
 
     keep: float
@@ -76,7 +76,7 @@ class Retention:
     """
 
     def __init__(
-        self, file: SqliteFile, now: Callable[[], float], observer: Observer, time_of_day: Callable[[], float]
+        self, file: SqliteFile, now: Callable[[], float], observer: OutboxObserver, time_of_day: Callable[[], float]
     ) -> None:
         self._file = file
         self._now = now
@@ -87,7 +87,7 @@ class Retention:
         self._looked_at = 0
         """Up to which number what waits for incidents is known to be more severe: no body is read twice."""
 
-    async def tidy(self, keeping: Keeping, destinations: Collection[str]) -> int:
+    async def tidy(self, keeping: RetentionRules, destinations: Collection[str]) -> int:
         """Remove what has had its time; returns how many events. Raises OutboxError."""
         await self.notice_removed(destinations)
         for name in await self._file.read(retaining.removed_before, self._now() - REMOVED_AFTER):
@@ -126,7 +126,7 @@ class Retention:
             total += await self._removed_of(found)
         return total
 
-    async def make_room(self, keeping: Keeping) -> int:
+    async def make_room(self, keeping: RetentionRules) -> int:
         """Remove what must go because the outbox has grown too large; returns how many events. Raises OutboxError."""
         used, limit = await self._used(), await self._limit(keeping)
         self._observer.outbox_size(used, int(limit))
@@ -233,7 +233,7 @@ class Retention:
     async def _used(self) -> int:
         return (await self._file.read(retaining.size)).used
 
-    async def _limit(self, keeping: Keeping) -> float:
+    async def _limit(self, keeping: RetentionRules) -> float:
         if keeping.max_size is not None:
             return keeping.max_size
         used, free = await self._file.read(retaining.size)

@@ -75,7 +75,7 @@ class Runs:
         return before if before >= 0 and number <= self._lasts[before] else None
 
 
-class Held:
+class RunsTogether:
     """What several hold together."""
 
     def __init__(self, of: Sequence[Runs]) -> None:

@@ -62,16 +62,16 @@ _RANGES = """
 """
 """The first and the last number of what was not consumed: our own, and what was collected."""
 
-Row: TypeAlias = tuple[object, ...]
-Ledger: TypeAlias = Mapping[str, list[Row]]
+SalvagedRow: TypeAlias = tuple[object, ...]
+Ledger: TypeAlias = Mapping[str, list[SalvagedRow]]
 """Rows of the tables that incidents are kept in, of those that can be read, and the events that come next."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SalvagedRows:
     """Rows of both tables, and what was not readable."""
 
-    rows: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in _TABLES})
+    rows: dict[str, list[SalvagedRow]] = field(default_factory=lambda: {table: [] for table in _TABLES})
     unreadable: list[int] = field(default_factory=list)
     """Numbers of events."""
 
@@ -87,14 +87,14 @@ def last_number(connection: sqlite3.Connection) -> int | None:
 
 def ledger(connection: sqlite3.Connection) -> Ledger:
     """What incidents are kept in."""
-    found = dict[str, list[Row]]()
+    found = dict[str, list[SalvagedRow]]()
     for table in _LEDGER:
         with suppress(sqlite3.Error):
             names = ",".join(_columns(connection, table))
             found[table] = connection.execute(f"SELECT {names} FROM {table}").fetchall()  # noqa: S608 - names of our own
     with suppress(sqlite3.Error):
         for first, last in connection.execute(_RANGES).fetchall():
-            events, end = Found(), min(int(last), int(first) + UNCONSUMED - 1)
+            events, end = SalvagedRows(), min(int(last), int(first) + UNCONSUMED - 1)
             if first <= end:
                 _read(connection, int(first), end, events, _ALL, ("events",))
             found["events"] = [*found.get("events", ()), *events.rows["events"]]
@@ -124,14 +124,14 @@ def open_messages(connection: sqlite3.Connection) -> tuple[int, int] | None:
     return None if first is None else (int(first), int(last))
 
 
-def read(connection: sqlite3.Connection, first: int, last: int) -> Found:
+def read(connection: sqlite3.Connection, first: int, last: int) -> SalvagedRows:
     """What is open of these events."""
-    found = Found()
+    found = SalvagedRows()
     _read(connection, first, last, found)
     return found
 
 
-def put(connection: sqlite3.Connection, found: Found, settled: Sequence[Settle]) -> int:
+def put(connection: sqlite3.Connection, found: SalvagedRows, settled: Sequence[Settle]) -> int:
     """Write it, inside a transaction, with what has become of it since; returns how many events were taken over."""
     for table, rows in found.rows.items():
         names = _columns(connection, table)
@@ -173,7 +173,7 @@ def _read(
     connection: sqlite3.Connection,
     first: int,
     last: int,
-    found: Found,
+    found: SalvagedRows,
     of: str = _OPEN,
     tables: Sequence[str] = _TABLES,
 ) -> None:
@@ -191,7 +191,7 @@ def _read(
         found.rows[table].extend(some)
 
 
-def _rows(connection: sqlite3.Connection, table: str, first: int, last: int, of: str) -> list[Row]:
+def _rows(connection: sqlite3.Connection, table: str, first: int, last: int, of: str) -> list[SalvagedRow]:
     names = ",".join(_columns(connection, table))
     return connection.execute(
         f"SELECT {names} FROM {table} WHERE sequence IN ({of}) ORDER BY sequence",  # noqa: S608 - names of our own

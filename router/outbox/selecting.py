@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import orjson
 
 from router.outbox.attempt import Attempt
-from router.outbox.protocol import URGENCY, DeliveryRow, DeliveryState, Number, Selection
+from router.outbox.protocol import URGENCY, DeliveryRow, DeliverySelection, DeliveryState, Number
 from router.outbox.queries import SEQUENCES
 
 OPEN = (DeliveryState.SET_ASIDE, DeliveryState.PENDING)
 """What an operator can still decide about."""
 
 
-def where(selection: Selection, states: Sequence[DeliveryState]) -> tuple[str, list[object]]:
+def where(selection: DeliverySelection, states: Sequence[DeliveryState]) -> tuple[str, list[object]]:
     """The condition for deliveries that are selected and in one of these states, with its values."""
     wanted = [state for state in states if selection.state in (None, state)]
     conditions = ["state IN (SELECT value FROM json_each(?))"]
@@ -31,7 +31,7 @@ def where(selection: Selection, states: Sequence[DeliveryState]) -> tuple[str, l
 
 
 def selected(
-    connection: sqlite3.Connection, selection: Selection, after: Sequence[object], limit: int
+    connection: sqlite3.Connection, selection: DeliverySelection, after: Sequence[object], limit: int
 ) -> list[tuple[int, str]]:
     """(number, destination) of what an operator can decide about, in that order, beyond a place in it."""
     condition, values = where(selection, OPEN)
@@ -50,7 +50,7 @@ def knows(connection: sqlite3.Connection, destination: str) -> bool:
 
 def rows(
     connection: sqlite3.Connection,
-    selection: Selection,
+    selection: DeliverySelection,
     limit: int,
     is_open: bool,  # noqa: FBT001 - passed on by position to another thread
 ) -> list[DeliveryRow]:

@@ -24,7 +24,7 @@ from router.outbox import changes, older, schema
 from router.outbox.claiming import SqliteQueue
 from router.outbox.claims import Claims
 from router.outbox.file import SqliteFile, locked
-from router.outbox.observer import UNOBSERVED, Observer
+from router.outbox.observer import UNOBSERVED, OutboxObserver
 from router.outbox.own_time import SAVE_EVERY, OwnTime
 from router.outbox.protocol import Delivery, NewEvent, Number
 from router.outbox.records import SqliteRecords
@@ -51,7 +51,7 @@ class SqliteOutbox(SqliteRecords):
         clock: Callable[[], float],
         now: OwnTime,
         time_of_day: Callable[[], float],
-        observer: Observer,
+        observer: OutboxObserver,
     ) -> None:
         """Use `open`."""
         super().__init__(file, now, observer, time_of_day)
@@ -78,7 +78,7 @@ class SqliteOutbox(SqliteRecords):
         *,
         clock: Callable[[], float] = time.monotonic,
         time_of_day: Callable[[], float] = time.time,
-        observer: Observer = UNOBSERVED,
+        observer: OutboxObserver = UNOBSERVED,
     ) -> Self:
         """Own the file: make it if it is not there, bring it up to date; it is checked from then on (`replacing`).
 

@@ -78,10 +78,10 @@ class Change:
     """Whether a person has decided it; that is counted in the file, so that its owner hears of it, too."""
 
 
-Asked: TypeAlias = Append | Withdraw | Settle | Change
+OutboxStatement: TypeAlias = Append | Withdraw | Settle | Change
 
 
-def perform(connection: sqlite3.Connection, asked: Sequence[Asked]) -> Sequence[object]:
+def perform(connection: sqlite3.Connection, asked: Sequence[OutboxStatement]) -> Sequence[object]:
     """Write a batch inside a transaction; a result for each, in order.
 
     It is a number for an event, the ids that are gone for a withdrawal, what a change returns, nothing for settlements.
@@ -132,7 +132,9 @@ def _append(connection: sqlite3.Connection, appends: Sequence[Append]) -> dict[s
     return numbers
 
 
-def _withdraw(connection: sqlite3.Connection, asked: Sequence[Asked]) -> tuple[AbstractSet[str], AbstractSet[str]]:
+def _withdraw(
+    connection: sqlite3.Connection, asked: Sequence[OutboxStatement]
+) -> tuple[AbstractSet[str], AbstractSet[str]]:
     """(ids of this batch that need not be appended, all ids asked about of which nothing is stored)."""
     wanted = {one for operation in asked if isinstance(operation, Withdraw) for one in operation.ids}
     if not wanted:

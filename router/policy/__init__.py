@@ -1,22 +1,22 @@
 """Which rule applies to which image, and whether it may block (pure)."""
 
-from router.policy.break_glass import BreakGlass, BreakGlassSettings, Claim
+from router.policy.break_glass import BreakGlass, BreakGlassClaim, BreakGlassSettings
 from router.policy.enforcement import Enforcement
 from router.policy.exemptions import Exemptions
 from router.policy.laxity import lax_tag_rules, tolerant_anywhere
-from router.policy.pattern import Pattern
+from router.policy.pattern import ImagePattern
 from router.policy.rules import Policy, Rule, proof_key, unreachable_rules
 from router.policy.settings import EnforcementSettings, ExemptionSettings, RuleDemands, RuleSettings
 
 __all__ = [
     "BreakGlass",
+    "BreakGlassClaim",
     "BreakGlassSettings",
-    "Claim",
     "Enforcement",
     "EnforcementSettings",
     "ExemptionSettings",
     "Exemptions",
-    "Pattern",
+    "ImagePattern",
     "Policy",
     "Rule",
     "RuleDemands",

@@ -82,7 +82,7 @@ class BreakGlassSettings(SettingsModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class BreakGlassClaim:
     """That somebody who may has broken the glass."""
 
     justification: str
@@ -103,7 +103,7 @@ class BreakGlass:
         self._users = frozenset[str]() if settings is None else frozenset(settings.allowed.users)
         self._groups = frozenset[str]() if settings is None else frozenset(settings.allowed.groups)
 
-    def claim(self, user: str, groups: Sequence[str], value: str) -> Claim | str:
+    def claim(self, user: str, groups: Sequence[str], value: str) -> BreakGlassClaim | str:
         """What a request by this user that sets the annotation to this value has said; or why it has said nothing."""
         settings = self._settings
         if settings is None or not (user in self._users or self._groups.intersection(groups)):
@@ -117,4 +117,4 @@ class BreakGlass:
                 f"the annotation {self.annotation} has no effect: its value is the justification, and has to have at "
                 f"least {settings.min_justification} characters"
             )
-        return Claim(said, one_line(user), settings.for_)
+        return BreakGlassClaim(said, one_line(user), settings.for_)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from router.images import ImageReference
 from router.policy.enforcement import is_namespace
 from router.policy.matching import FirstMatch, Shape, expression
-from router.policy.pattern import Pattern
+from router.policy.pattern import ImagePattern
 from router.policy.settings import ExemptionSettings
 
 
@@ -66,6 +66,6 @@ class _Asked:
 
 
 def _shape(one: ExemptionSettings) -> Shape:
-    pattern = Pattern.parse(one.pattern)
+    pattern = ImagePattern.parse(one.pattern)
     namespaces = "|".join(expression(glob) for glob in one.namespaces)
     return pattern.name.text, f"{pattern.ending} (?:{namespaces})"

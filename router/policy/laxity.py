@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from router.images import ImageReference
-from router.policy.pattern import Pattern
+from router.policy.pattern import ImagePattern
 from router.policy.ranking import Ranking
 from router.policy.settings import RuleDemands, RuleSettings
 from router.verdict import Mode
@@ -31,7 +31,7 @@ def lax_tag_rules(rules: Sequence[RuleSettings], statics: Mapping[str, bool]) ->
 
     `statics` has the verifiers that look at no signature, and whether they let every image pass.
     """
-    patterns = [Pattern.parse(settings.pattern) for settings in rules]
+    patterns = [ImagePattern.parse(settings.pattern) for settings in rules]
     plain = [index for index, pattern in enumerate(patterns) if pattern.tag is None and pattern.digest is None]
     ranking = Ranking([patterns[index] for index in plain])
     for index, pattern in enumerate(patterns):
@@ -44,7 +44,7 @@ def lax_tag_rules(rules: Sequence[RuleSettings], statics: Mapping[str, bool]) ->
             yield index, plain[found], how
 
 
-def _sample(pattern: Pattern) -> ImageReference:
+def _sample(pattern: ImagePattern) -> ImageReference:
     """An image that the pattern's name matches."""
     registry, _, repository = pattern.name.text.partition("/")
     if registry.startswith("**") and not repository:  # it begins anywhere, and its last part stands here
@@ -85,5 +85,5 @@ def tolerant_anywhere(rules: Sequence[RuleSettings]) -> list[int]:
     return [
         index
         for index, rule in enumerate(rules)
-        if rule.on_unverifiable == "admit" and Pattern.parse(rule.pattern).registry is None
+        if rule.on_unverifiable == "admit" and ImagePattern.parse(rule.pattern).registry is None
     ]

@@ -47,7 +47,7 @@ _DIGEST = re.compile(r"(?:sha256|sha384|sha512|[a-z0-9]*\*[a-z0-9*]*)(?::[0-9a-f
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class ImagePattern:
     """What a rule names."""
 
     text: str
@@ -126,7 +126,7 @@ class Pattern:
             return self.tag is None or image.digest is None
         return self.is_digest_optional or (image.digest is not None and self.digest.matches(str(image.digest)))
 
-    def covers(self, other: Pattern) -> bool:
+    def covers(self, other: ImagePattern) -> bool:
         """Whether it matches every image that the other matches; False where that can't be told cheaply."""
         return (
             _covers(self.tag, other.tag)
@@ -134,7 +134,7 @@ class Pattern:
             and self.name.covers(other.name, NAMES)  # the dearest comes last
         )
 
-    def _covers_digests(self, other: Pattern) -> bool:
+    def _covers_digests(self, other: ImagePattern) -> bool:
         if self.digest is None:
             return self.tag is None or other.digest is None
         return self.is_digest_optional or (not other.is_digest_optional and _covers(self.digest, other.digest))

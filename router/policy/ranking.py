@@ -1,7 +1,7 @@
 """Which of many patterns speaks for an image first. Pure.
 
 Rules:
-(1) The order is specificity (`Pattern.specificity`), then the given one.
+(1) The order is specificity (`ImagePattern.specificity`), then the given one.
 (2) A pattern is filed under the literal path parts that it begins with (`registry.example/shop` for
     `registry.example/shop/*`), none for one that begins with a wildcard. An image is looked up under every such
     beginning of its name, so that a policy of thousands of rules costs an image those that begin as it does.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from router.images import ImageReference
 from router.policy.matching import FirstMatch, Shape
-from router.policy.pattern import Pattern
+from router.policy.pattern import ImagePattern
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class _Filed:
 class Ranking:
     """Patterns in their order."""
 
-    def __init__(self, patterns: Sequence[Pattern]) -> None:
+    def __init__(self, patterns: Sequence[ImagePattern]) -> None:
         """Take the patterns, in the order of the file."""
         self._order = sorted(range(len(patterns)), key=lambda index: patterns[index].specificity, reverse=True)
         filed: dict[str, _Filed] = {}
@@ -73,7 +73,7 @@ class Ranking:
             yield name[:end]
 
 
-def _filed(pattern: Pattern) -> tuple[str, Shape]:
+def _filed(pattern: ImagePattern) -> tuple[str, Shape]:
     """Where a pattern is filed, and what must follow there."""
     parts = pattern.name.text.split("/")
     literal = next((index for index, part in enumerate(parts) if "*" in part), len(parts))

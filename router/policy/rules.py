@@ -1,7 +1,8 @@
 """Which rule applies to an image: the most specific one that names it. Pure.
 
 Rules:
-(1) The order of rules is specificity (`Pattern.specificity`), then the order of the file. The first that matches wins.
+(1) The order of rules is specificity (`ImagePattern.specificity`), then the order of the file. The first that matches
+    wins.
 (2) An image that no rule matches has none: the gate denies it.
 (3) A rule is unreachable if one that comes before it in that order matches every image that it matches: the same
     pattern again, `shop/web:1.*` before `shop/web:1.4`, `shop/**` before `shop/*` (they are equally specific). What is
@@ -17,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from router.images import ImageReference
-from router.policy.pattern import Pattern
+from router.policy.pattern import ImagePattern
 from router.policy.ranking import Ranking
 from router.policy.settings import RuleSettings
 from router.verdict import Mode
@@ -70,7 +71,7 @@ class Policy:
     def __init__(self, rules: Sequence[RuleSettings]) -> None:
         """Read the patterns; raises ValueError for one that is none."""
         self._rules = [Rule.of(settings) for settings in rules]
-        self._ranking = Ranking([Pattern.parse(settings.pattern) for settings in rules])
+        self._ranking = Ranking([ImagePattern.parse(settings.pattern) for settings in rules])
 
     def match(self, image: ImageReference) -> Rule | None:
         """The rule that applies to this image, or None."""
@@ -80,7 +81,7 @@ class Policy:
 
 def unreachable_rules(rules: Sequence[RuleSettings]) -> list[tuple[int, int]]:
     """(index of a rule that can never win, index of one that always wins over it), in the order of the file."""
-    patterns = [Pattern.parse(settings.pattern) for settings in rules]
+    patterns = [ImagePattern.parse(settings.pattern) for settings in rules]
     order = sorted(range(len(rules)), key=lambda index: patterns[index].specificity, reverse=True)
     # A rule that covers another and outranks it has the same literal characters, slashes aside: every literal of the
     # wider one is a literal of the narrower one, and the wider one has no fewer.

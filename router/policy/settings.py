@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from router.fields import Name, SettingsModel
 from router.policy.ends import End
-from router.policy.pattern import Pattern
+from router.policy.pattern import ImagePattern
 from router.text import shown
 from router.verdict import Mode
 
@@ -49,7 +49,7 @@ NamespaceMode = Annotated[Mode, BeforeValidator(_in_force)]
 
 
 def _is_pattern(text: str) -> str:
-    Pattern.parse(text)
+    ImagePattern.parse(text)
     return text
 
 

@@ -24,12 +24,12 @@ from functools import partial
 from router.errors import OutboxError
 from router.events import Origin, readiness_notice
 from router.incidents.ledger import append_notice
-from router.incidents.rules import Rules
-from router.incidents.work import Work
+from router.incidents.rules import IncidentRules
+from router.incidents.work import IncidentsWork
 from router.outbox.sqlite import SqliteOutbox
 from router.policy import Enforcement
 from router.readiness import beats, ledger, reading
-from router.readiness.judging import State
+from router.readiness.judging import ReadinessState
 from router.readiness.reading import Overview
 from router.readiness.settings import ReadinessSettings
 from router.readiness.watching import BEAT
@@ -55,7 +55,7 @@ class Readiness:
     """What the driver goes by: the configuration as far as it concerns readiness."""
 
     settings: ReadinessSettings
-    rules: Rules
+    rules: IncidentRules
     """Who hears of Gatecrier itself."""
     enforcement: Enforcement
     """What the configuration says of namespaces of which no request was seen."""
@@ -125,16 +125,17 @@ class ReadinessDriver:
     def _count(self, by: Readiness, found: Sequence[Overview]) -> None:
         counts = Counter(f"{one.mode or by.enforcement.mode(one.namespace)}/{one.judged.state}" for one in found)
         listed = set(by.settings.metrics_namespaces)
-        states = dict.fromkeys(by.settings.metrics_namespaces, State.UNKNOWN.value)
+        states = dict.fromkeys(by.settings.metrics_namespaces, ReadinessState.UNKNOWN.value)
         states |= {one.namespace: one.judged.state.value for one in found if one.namespace in listed}
         self._report(counts, states)
 
-    async def _tell(self, rules: Rules, found: Sequence[Overview]) -> None:
+    async def _tell(self, rules: IncidentRules, found: Sequence[Overview]) -> None:
         for is_ready in (True, False):
             changed = [
                 one.namespace
                 for one in found
-                if (one.judged.state is State.READY) is is_ready and (one.told == State.READY) is not is_ready
+                if (one.judged.state is ReadinessState.READY) is is_ready
+                and (one.told == ReadinessState.READY) is not is_ready
             ]
             if changed:
                 due = set[str]()
@@ -143,12 +144,18 @@ class ReadinessDriver:
                 log.info("readiness_changed", is_ready=is_ready, count=len(changed), namespaces=changed[:10])
 
     def _told(
-        self, connection: sqlite3.Connection, rules: Rules, due: set[str], namespaces: Sequence[str], *, is_ready: bool
+        self,
+        connection: sqlite3.Connection,
+        rules: IncidentRules,
+        due: set[str],
+        namespaces: Sequence[str],
+        *,
+        is_ready: bool,
     ) -> int:
         at = self._time_of_day()
         event = readiness_notice(Origin(rules.cluster, rules.replica), namespaces, is_ready=is_ready, at=at)
-        append_notice(Work(connection, rules, self._outbox.own_time(), at, due), event)
-        return ledger.note_told(connection, namespaces, State.READY.value if is_ready else "")
+        append_notice(IncidentsWork(connection, rules, self._outbox.own_time(), at, due), event)
+        return ledger.note_told(connection, namespaces, ReadinessState.READY.value if is_ready else "")
 
     async def _forget(self, settings: ReadinessSettings) -> None:
         now = self._outbox.own_time()

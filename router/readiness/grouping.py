@@ -25,10 +25,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from router.events import ImageData
-from router.incidents.facts import Facts
+from router.incidents.facts import EventFacts
 from router.readiness import ledger
-from router.readiness.ledger import Day, Open, Row
-from router.readiness.sighting import NOT_JUDGED, TEXT_LIMIT, Seen, Sighting, detail_of, sighting_of, sightings
+from router.readiness.ledger import Day, LedgerRow, Open
+from router.readiness.sighting import NOT_JUDGED, TEXT_LIMIT, SeenState, Sighting, detail_of, sighting_of, sightings
 from router.text import cut, shortened
 
 _DAY = 86400.0
@@ -42,7 +42,7 @@ class _Owner:
     """What is open, by key."""
     before: frozenset[bytes]
     """What was when the group began."""
-    rows: dict[Sighting, Row] = field(default_factory=dict)
+    rows: dict[Sighting, LedgerRow] = field(default_factory=dict)
     """What the group shows."""
 
 
@@ -74,7 +74,7 @@ class Group:
         self._with_open: dict[str, frozenset[bytes] | None] = {}
         self._days: dict[tuple[str, int], Day] = {}
 
-    def note(self, one: Facts) -> None:
+    def note(self, one: EventFacts) -> None:
         """Take an event in."""
         if "corrects" in one.data or "unreadable" in one.data:
             return
@@ -116,7 +116,7 @@ class Group:
     def write(self) -> None:
         """Write all of it."""
         refused = ledger.write_days(self._connection, self._days.values())
-        rows = list[Row]()
+        rows = list[LedgerRow]()
         for (namespace, _), owner in self._owners.items():
             if namespace not in refused:
                 ledger.close(self._connection, namespace, owner.before - owner.open.keys())
@@ -146,15 +146,15 @@ class Group:
 def _show(owner: _Owner, of: _Of, sighting: Sighting, wanted: str, detail: str) -> None:
     if (row := owner.rows.get(sighting)) is None:
         whose = {name: _short(of.owner[name]) for name in ("api_version", "kind", "name")}
-        seen = Seen(whose, sighting, cut(detail, TEXT_LIMIT), cut(wanted, TEXT_LIMIT))
-        row = owner.rows[sighting] = Row(of.namespace, sighting.key(of.whose), of.key, seen, of.at)
+        seen = SeenState(whose, sighting, cut(detail, TEXT_LIMIT), cut(wanted, TEXT_LIMIT))
+        row = owner.rows[sighting] = LedgerRow(of.namespace, sighting.key(of.whose), of.key, seen, of.at)
     row.take(of.at, of.kind, is_rejected=of.is_rejected)
     if sighting.is_open:
         opened = owner.open.setdefault(row.key, Open(sighting, row.kinds, of.at))
         opened.last_at = max(opened.last_at, of.at)
 
 
-def _mend(owner: _Owner, one: Facts, shown: Sequence[Sighting]) -> None:
+def _mend(owner: _Owner, one: EventFacts, shown: Sequence[Sighting]) -> None:
     if not owner.open or not one.whose.may_end or one.outcome == "unanswered":
         return
     same = {sighting.key(one.whose.key) for sighting in shown if sighting.is_open}
@@ -179,7 +179,7 @@ def _short(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else shortened(text)
 
 
-def note(connection: sqlite3.Connection, group: Sequence[Facts]) -> None:
+def note(connection: sqlite3.Connection, group: Sequence[EventFacts]) -> None:
     """Have a group of events seen, inside the transaction that consumes them."""
     work = Group(connection)
     for one in group:

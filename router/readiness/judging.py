@@ -26,7 +26,7 @@ UNREACHABLE_FOR = 86400.0
 """Seconds for which an image that could not be looked at keeps a namespace from being ready."""
 
 
-class State(StrEnum):
+class ReadinessState(StrEnum):
     """Whether a namespace can be enforced now."""
 
     READY = "ready"
@@ -66,7 +66,7 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class NamespaceRecord:
     """What is known of one namespace; times are in seconds since 1970."""
 
     watch: Watch | None
@@ -85,10 +85,10 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class NamespaceJudgement:
     """What that means."""
 
-    state: State
+    state: ReadinessState
     missing: Sequence[Missing]
     """What is not known, also where it is not ready."""
     watched_since: float | None
@@ -97,17 +97,17 @@ class Judged:
     """When the window is over; None where nobody watches."""
 
 
-def judged(known: Known, settings: ReadinessSettings, now: float) -> Judged:
+def judged(known: NamespaceRecord, settings: ReadinessSettings, now: float) -> NamespaceJudgement:
     """Whether it can be enforced; `now` is in seconds since 1970."""
     scanned_at = None if known.scan is None else known.scan.began_at
     since = None if known.watch is None else known.watch.since(settings.gap, scanned_at, now)
     missing = [one for one, is_so in _missing(known, settings, since, now) if is_so]
-    state = State.NOT_READY if known.failing else State.UNKNOWN if missing else State.READY
-    return Judged(state, missing, since, None if since is None else since + settings.window)
+    state = ReadinessState.NOT_READY if known.failing else ReadinessState.UNKNOWN if missing else ReadinessState.READY
+    return NamespaceJudgement(state, missing, since, None if since is None else since + settings.window)
 
 
 def _missing(
-    known: Known, settings: ReadinessSettings, since: float | None, now: float
+    known: NamespaceRecord, settings: ReadinessSettings, since: float | None, now: float
 ) -> Sequence[tuple[Missing, bool]]:
     is_scanned = known.scan is not None and since is not None and known.scan.began_at >= since
     is_nothing = not known.is_known and known.scan is None

@@ -6,7 +6,7 @@
     seen_days         namespace, day (since 1970), requests, would_reject
     seen_images       namespace, key (`Sighting.key`), owner (hash), kinds (of objects in which it was seen, where it is
                       open), standing, is_open, first_at, last_at, times, rejected
-    seen_bodies       namespace, key, body (`Seen`): apart, since it is written once, and the other row each time
+    seen_bodies       namespace, key, body (`SeenState`): apart, since it is written once, and the other row each time
 
     told_findings     id (of a scan's finding that was told, or of a portion that was taken), day (since 1970):
                       `router.scanning.recording`
@@ -30,7 +30,7 @@ import msgspec
 import orjson
 
 from router.readiness.judging import Scan
-from router.readiness.sighting import Seen, Sighting
+from router.readiness.sighting import SeenState, Sighting
 from router.telemetry.logs import logger
 
 log = logger()
@@ -55,13 +55,13 @@ class Open:
 
 
 @dataclass(slots=True)
-class Row:
+class LedgerRow:
     """What a group adds to a row."""
 
     namespace: str
     key: bytes
     owner: bytes
-    seen: Seen
+    seen: SeenState
     first_at: float
     last_at: float = 0.0
     times: int = 0
@@ -155,7 +155,7 @@ _ADD_DAY = """
 """
 
 
-def write_rows(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+def write_rows(connection: sqlite3.Connection, rows: Sequence[LedgerRow]) -> None:
     """Write what was seen; of too much the least is forgotten."""
     new: dict[str, int] = {}
     bodies = list[tuple[str, bytes, bytes]]()
@@ -171,7 +171,7 @@ def write_rows(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
             _trim(connection, namespace, images - left())
 
 
-def _again(row: Row) -> tuple[str, tuple[object, ...]]:
+def _again(row: LedgerRow) -> tuple[str, tuple[object, ...]]:
     """The statement that adds to a row which is there, and its values: what can't be open has fewer of both."""
     values = (row.first_at, row.last_at, row.times, row.rejected, row.namespace, row.key)
     if not row.seen.sighting.is_open:
@@ -203,13 +203,13 @@ _ADD_ROW = """
 _COUNT = "UPDATE seen_namespaces SET images = images + ? WHERE namespace = ? RETURNING images"
 
 
-def _values(row: Row) -> tuple[object, ...]:
+def _values(row: LedgerRow) -> tuple[object, ...]:
     sighting, times = row.seen.sighting, (row.first_at, row.last_at, row.times, row.rejected)
     kinds = _kinds(row) if sighting.is_open else ""
     return (row.namespace, row.key, row.owner, kinds, sighting.standing, row.is_open, *times)
 
 
-def _kinds(row: Row) -> str:
+def _kinds(row: LedgerRow) -> str:
     return orjson.dumps(sorted(row.kinds)).decode()
 
 
@@ -290,6 +290,6 @@ def note_told(connection: sqlite3.Connection, namespaces: Sequence[str], state: 
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Seen).decode
+_decode = msgspec.json.Decoder(SeenState).decode
 decoded = _decode
 """What a row's body says."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from router.readiness import beats, ledger
-from router.readiness.judging import UNREACHABLE_FOR, Judged, Known, Scan, judged
+from router.readiness.judging import UNREACHABLE_FOR, NamespaceJudgement, NamespaceRecord, Scan, judged
 from router.readiness.settings import ReadinessSettings
-from router.readiness.sighting import Image
+from router.readiness.sighting import SightedImage
 
 _DAY = 86400.0
 
@@ -27,8 +27,8 @@ class Overview:
     """Of its last request; empty where none was seen."""
     told: str
     """The state that was told last; empty where none was."""
-    known: Known
-    judged: Judged
+    known: NamespaceRecord
+    judged: NamespaceJudgement
     counts_from: float
     """What was not seen since counts no more, in seconds since 1970 (`judging`, rule 3)."""
 
@@ -55,7 +55,7 @@ def overviews(
     ).fetchall()
     told = {name: (mode, state) for name, mode, state, *_ in found}
     known = {
-        name: Known(
+        name: NamespaceRecord(
             watch,
             requests.get(name, 0),
             failing.get(name, 0),
@@ -66,14 +66,14 @@ def overviews(
         for name, _, _, overflowed_at, scanned_at, pods, unknown in found
     }
     if namespace is not None and not known:
-        told, known = {namespace: ("", "")}, {namespace: Known(watch, 0, 0, 0, is_known=False)}
+        told, known = {namespace: ("", "")}, {namespace: NamespaceRecord(watch, 0, 0, 0, is_known=False)}
     return [
         Overview(name, *told[name], one, judged(one, settings, now), _counts_from(one, since))
         for name, one in known.items()
     ]
 
 
-def _counts_from(known: Known, since: float) -> float:
+def _counts_from(known: NamespaceRecord, since: float) -> float:
     return since if known.scan is None else min(since, known.scan.began_at)
 
 
@@ -92,7 +92,7 @@ def _by_namespace(connection: sqlite3.Connection, statement: str, *values: objec
     return dict(connection.execute(statement, values).fetchall())
 
 
-class Exempted(NamedTuple):
+class ExemptedImage(NamedTuple):
     """An image of an owner that an exemption has let in."""
 
     pattern: str
@@ -106,19 +106,19 @@ class Exempted(NamedTuple):
     """When it was let in last, in seconds since 1970."""
 
 
-def exempted(connection: sqlite3.Connection, namespace: str, since: float, limit: int) -> Sequence[Exempted]:
+def exempted(connection: sqlite3.Connection, namespace: str, since: float, limit: int) -> Sequence[ExemptedImage]:
     """What exemptions have let in since that time (`router.incidents.exempt`), what was let in last first."""
     found = connection.execute(
         "SELECT pattern, owner, image, found, last_at FROM exempt_images"
         " WHERE namespace = ? AND last_at >= ? ORDER BY last_at DESC LIMIT ?",
         (namespace, since, limit),
     )
-    return [Exempted(*row) for row in found]
+    return [ExemptedImage(*row) for row in found]
 
 
 def images(
     connection: sqlite3.Connection, namespace: str, since: float, limit: int, *, is_open: bool
-) -> Sequence[Image]:
+) -> Sequence[SightedImage]:
     """Images of a namespace that were seen since that time, those that were seen last first.
 
     Of those that are open, what fails comes before what nobody could look at, of which anybody can make any number.
@@ -130,4 +130,4 @@ def images(
         f" WHERE namespace = ? AND last_at >= ? {where} ORDER BY {order} last_at DESC LIMIT ?",
         (namespace, since, limit),
     )
-    return [Image(ledger.decoded(body), bool(open_), *others) for body, open_, *others in found]
+    return [SightedImage(ledger.decoded(body), bool(open_), *others) for body, open_, *others in found]

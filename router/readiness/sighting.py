@@ -34,7 +34,7 @@ from router.verdict import Verdict
 
 TEXT_LIMIT = 300
 """Characters of a name or a detail that are kept."""
-Standing: TypeAlias = Literal["passing", "failing", "unreachable", "tolerated"]
+SightingStanding: TypeAlias = Literal["passing", "failing", "unreachable", "tolerated"]
 """What a sighting says of whether its namespace can be enforced."""
 _PASSING_BY = frozenset(
     {
@@ -65,7 +65,7 @@ class Sighting(msgspec.Struct, frozen=True):
     digest: str | None
     verdict: str
     reason: str
-    standing: Standing
+    standing: SightingStanding
     rule: str | None
     """Pattern of the rule that applied."""
 
@@ -85,7 +85,7 @@ class Sighting(msgspec.Struct, frozen=True):
         return hashlib.blake2b(orjson.dumps(whole), digest_size=16).digest()
 
 
-class Seen(msgspec.Struct, frozen=True):
+class SeenState(msgspec.Struct, frozen=True):
     """What a row says of what was seen."""
 
     owner: Mapping[str, str]
@@ -98,10 +98,10 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class SightedImage:
     """One image of one owner in one container, and how often it was seen like that; times in seconds since 1970."""
 
-    seen: Seen
+    seen: SeenState
     is_open: bool
     """Whether it would be refused, or could not be looked at, and was not seen mended since."""
     first_at: float
@@ -139,7 +139,7 @@ def sighting_of(image: ImageData, *, would_reject: bool) -> Sighting:
     )
 
 
-def _standing(image: ImageData, *, would_reject: bool) -> Standing:
+def _standing(image: ImageData, *, would_reject: bool) -> SightingStanding:
     is_new = image.get("is_new", True)
     if Verdict(image["verdict"]).is_pass:
         return "passing"

@@ -10,7 +10,7 @@ from router.fields import duration_text
 from router.images import parse_reference
 from router.readiness.judging import Missing
 from router.readiness.settings import ReadinessSettings
-from router.readiness.sighting import NOT_JUDGED, Image
+from router.readiness.sighting import NOT_JUDGED, SightedImage
 from router.reasons import REASONS, Reason
 from router.verdict import Verdict
 
@@ -63,7 +63,7 @@ def missing_words(missing: Missing, settings: ReadinessSettings, namespace: str)
     return meaning.format(**values), step.format(**values)
 
 
-def next_steps(image: Image, namespace: str) -> Sequence[str]:
+def next_steps(image: SightedImage, namespace: str) -> Sequence[str]:
     """What to do about something that would be refused: the first step mends it, the others let it in."""
     sighting = image.seen.sighting
     if sighting.reason == NOT_JUDGED:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from router.reasons.code import ASK_REGISTRY, SIGN, TARGET, Reason
-from router.reasons.flaws import Flaw
+from router.reasons.flaws import EvidenceFlaw
 from router.verdict import Verdict
 
 __all__ = [
@@ -22,8 +22,8 @@ __all__ = [
     "Absence",
     "Denial",
     "Distrust",
+    "EvidenceFlaw",
     "Exemption",
-    "Flaw",
     "Obstacle",
     "Proof",
     "Reason",
@@ -234,7 +234,7 @@ REASONS: Mapping[Verdict, type[Reason]] = {
     Verdict.VERIFIED: Proof,
     Verdict.UNSIGNED: Absence,
     Verdict.UNTRUSTED: Distrust,
-    Verdict.INVALID: Flaw,
+    Verdict.INVALID: EvidenceFlaw,
     Verdict.UNVERIFIABLE: Obstacle,
     Verdict.DENIED: Denial,
     Verdict.EXEMPT: Exemption,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from router.reasons.code import SIGN_AGAIN, Reason
 
 
-class Flaw(Reason):
+class EvidenceFlaw(Reason):
     """Why evidence is `invalid`."""
 
     MALFORMED = (

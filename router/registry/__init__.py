@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from router.registry.client import Manifest, RegistryClient
-from router.registry.referrers import Descriptor, Listing
+from router.registry.referrers import Descriptor, ReferrerList
 from router.registry.settings import RegistrySettings
 
-__all__ = ["Descriptor", "Listing", "Manifest", "RegistryClient", "RegistrySettings"]
+__all__ = ["Descriptor", "Manifest", "ReferrerList", "RegistryClient", "RegistrySettings"]

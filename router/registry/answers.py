@@ -46,7 +46,7 @@ class TransientError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RegistryAnswer:
     """A whole answer: the connection is free again."""
 
     status: int
@@ -77,7 +77,7 @@ async def read_bounded(read: Callable[[], Awaitable[bytes]], declared: str | Non
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def raise_transient(answer: Answer, what: str, wall: float) -> None:
+def raise_transient(answer: RegistryAnswer, what: str, wall: float) -> None:
     """Raise TransientError where the status is worth trying again; `wall` is the time of day in seconds."""
     if answer.status not in _TRANSIENT:
         return
@@ -87,7 +87,7 @@ def raise_transient(answer: Answer, what: str, wall: float) -> None:
     raise TransientError(error, seconds_asked(answer.headers.get("Retry-After"), wall))
 
 
-def error_of(answer: Answer, what: str) -> UnverifiableError:
+def error_of(answer: RegistryAnswer, what: str) -> UnverifiableError:
     """The error that a status other than 200 stands for (rule 2)."""
     match answer.status:
         case 401 | 403:
@@ -102,7 +102,7 @@ def error_of(answer: Answer, what: str) -> UnverifiableError:
             return MalformedAnswerError(f"{what}: the registry answers {status}, which it should not")
 
 
-def claimed_digest(answer: Answer, what: str) -> Digest | None:
+def claimed_digest(answer: RegistryAnswer, what: str) -> Digest | None:
     """What `Docker-Content-Digest` says, None without one; raises MalformedAnswerError where it is none."""
     text = answer.headers.get("Docker-Content-Digest")
     if not text:
@@ -113,7 +113,7 @@ def claimed_digest(answer: Answer, what: str) -> Digest | None:
         raise MalformedAnswerError(f"{what}: the registry's Docker-Content-Digest is none ({error})") from error
 
 
-def checked_digest(answer: Answer, expected: Digest | None, what: str) -> Digest:
+def checked_digest(answer: RegistryAnswer, expected: Digest | None, what: str) -> Digest:
     """The digest of the body: the one that was asked for, or the header's, or by SHA-256 (rule 3).
 
     Raises:

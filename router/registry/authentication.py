@@ -19,16 +19,16 @@ from yarl import URL
 
 from router.errors import MalformedAnswerError, UnauthorisedError
 from router.outbound.urls import sound_url
-from router.registry.answers import Answer
+from router.registry.answers import RegistryAnswer
 from router.registry.challenges import Basic, Bearer, parse_challenges
-from router.registry.endpoints import Endpoint
+from router.registry.endpoints import RegistryEndpoint
 from router.registry.tokens import TokenRequest, Tokens
 
 REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class Authorization:
     """What is sent as `Authorization`."""
 
     authorization: str
@@ -41,14 +41,16 @@ class Authentication:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._known: OrderedDict[tuple[str, str], TokenRequest | Grant] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], TokenRequest | Authorization] = OrderedDict()
 
-    async def grant(self, endpoint: Endpoint, repository: str) -> Grant | None:
+    async def grant(self, endpoint: RegistryEndpoint, repository: str) -> Authorization | None:
         """What this repository asked for the last time, or None where it has not asked yet."""
         known = self._known.get((endpoint.registry, repository))
         return await self._of(endpoint, known) if isinstance(known, TokenRequest) else known
 
-    async def after_refusal(self, endpoint: Endpoint, repository: str, answer: Answer, refused: Grant | None) -> Grant:
+    async def after_refusal(
+        self, endpoint: RegistryEndpoint, repository: str, answer: RegistryAnswer, refused: Authorization | None
+    ) -> Authorization:
         """What a 401 asks for.
 
         Raises:
@@ -65,17 +67,17 @@ class Authentication:
             self._known.popitem(last=False)
         return await self._of(endpoint, met) if isinstance(met, TokenRequest) else met
 
-    def forget(self, endpoint: Endpoint, repository: str) -> None:
+    def forget(self, endpoint: RegistryEndpoint, repository: str) -> None:
         """Start anew with the next request."""
         self._known.pop((endpoint.registry, repository), None)
 
-    async def _of(self, endpoint: Endpoint, request: TokenRequest) -> Grant:
+    async def _of(self, endpoint: RegistryEndpoint, request: TokenRequest) -> Authorization:
         held = self._tokens.held(request)
         if held is not None:
-            return Grant(f"Bearer {held}", was_held=True)
-        return Grant(f"Bearer {await self._tokens.fetch(endpoint, request)}", was_held=False)
+            return Authorization(f"Bearer {held}", was_held=True)
+        return Authorization(f"Bearer {await self._tokens.fetch(endpoint, request)}", was_held=False)
 
-    def _met(self, endpoint: Endpoint, repository: str, answer: Answer) -> TokenRequest | Grant:
+    def _met(self, endpoint: RegistryEndpoint, repository: str, answer: RegistryAnswer) -> TokenRequest | Authorization:
         place = f"registry {endpoint.registry}"
         try:
             challenges = parse_challenges(answer.headers.getall("WWW-Authenticate", []))
@@ -85,7 +87,7 @@ class Authentication:
         bearer = next((one for one in challenges if isinstance(one, Bearer)), None)
         if bearer is not None:
             if credential is not None and credential.registry_token:
-                return Grant(f"Bearer {credential.registry_token}", was_held=False)
+                return Authorization(f"Bearer {credential.registry_token}", was_held=False)
             scope = bearer.scope or f"repository:{repository}:pull"
             realm = _checked_realm(endpoint, bearer.realm, place)
             return TokenRequest(endpoint.registry, realm, bearer.service, scope, credential)
@@ -93,10 +95,10 @@ class Authentication:
             raise UnauthorisedError(f"{place}: it wants neither Bearer nor Basic authentication, and we have no other")
         if credential is None or credential.basic is None:
             raise UnauthorisedError(f"{place}: it wants user name and password; name `credentials` that hold them")
-        return Grant(credential.basic, was_held=False)
+        return Authorization(credential.basic, was_held=False)
 
 
-def _checked_realm(endpoint: Endpoint, realm: str, place: str) -> str:
+def _checked_realm(endpoint: RegistryEndpoint, realm: str, place: str) -> str:
     """The realm as we use it (rule 3)."""
     allowed = ("https", "http") if endpoint.plain_http else ("https",)
     try:

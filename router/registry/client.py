@@ -27,15 +27,15 @@ from yarl import URL
 from router.errors import MalformedAnswerError, NotFoundError, TimedOutError, TooLargeError, UnverifiableError
 from router.images import Digest, ImageReference, is_tag
 from router.outbound.closing import Closing
-from router.registry.answers import Answer, checked_digest, claimed_digest, error_of
-from router.registry.authentication import Authentication, Grant
-from router.registry.endpoints import Endpoint, Endpoints
+from router.registry.answers import RegistryAnswer, checked_digest, claimed_digest, error_of
+from router.registry.authentication import Authentication, Authorization
+from router.registry.endpoints import Endpoints, RegistryEndpoint
 from router.registry.patience import patiently
 from router.registry.referrers import (
     INDEX,
     INDEX_LIMIT,
     PAGES_LIMIT,
-    Listing,
+    ReferrerList,
     listed_in,
     next_page,
 )
@@ -76,7 +76,7 @@ class _Question:
     """One request to a registry, before it is known what must be sent with it."""
 
     method: str
-    endpoint: Endpoint
+    endpoint: RegistryEndpoint
     repository: str
     url: URL
     limit: int
@@ -133,7 +133,7 @@ class RegistryClient(Closing):
         """The bytes of a blob of the image's repository; raises TooLargeError beyond `limit` bytes."""
         return await self._within(image, "blob", deadline, self._blob(image, digest, deadline, limit))
 
-    async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> Listing:
+    async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> ReferrerList:
         """What refers to a manifest, by the referrers API; raises NotFoundError where the registry has none."""
         return await self._within(image, "referrers", deadline, self._referrers(image, digest, deadline))
 
@@ -183,10 +183,10 @@ class RegistryClient(Closing):
         checked_digest(answer, digest, question.what)
         return answer.body
 
-    async def _referrers(self, image: ImageReference, digest: Digest, deadline: float) -> Listing:
+    async def _referrers(self, image: ImageReference, digest: Digest, deadline: float) -> ReferrerList:
         question = self._question("GET", image, f"referrers/{digest}", INDEX_LIMIT, INDEX)
         answer = await self._ask(question, deadline)
-        found, left = Listing(), INDEX_LIMIT
+        found, left = ReferrerList(), INDEX_LIMIT
         for page in range(PAGES_LIMIT):
             if (listed := listed_in(answer, question.what)) is None:
                 raise _absent(question.what, is_first=page == 0)
@@ -205,7 +205,7 @@ class RegistryClient(Closing):
         url = URL(f"{endpoint.base}{image.repository}/{path}", encoded=True)
         return _Question(method, endpoint, image.repository, url, limit, f"{image.name} ({path})", accept)
 
-    async def _ask(self, question: _Question, deadline: float) -> Answer:
+    async def _ask(self, question: _Question, deadline: float) -> RegistryAnswer:
         """Ask, and once more with what the registry wants to see; the answer's status is the caller's."""
         endpoint, repository = question.endpoint, question.repository
         grant = await self._authentication.grant(endpoint, repository)
@@ -219,7 +219,7 @@ class RegistryClient(Closing):
             self._authentication.forget(endpoint, repository)
         return answer
 
-    async def _send(self, question: _Question, grant: Grant | None, deadline: float) -> Answer:
+    async def _send(self, question: _Question, grant: Authorization | None, deadline: float) -> RegistryAnswer:
         call = Call(
             question.method,
             question.url,

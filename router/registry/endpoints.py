@@ -29,7 +29,7 @@ _REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class RegistryEndpoint:
     """One registry, ready to be asked."""
 
     registry: str
@@ -62,9 +62,9 @@ class Endpoints:
             self._named[one.host] = one
         self._system = client_context()
         self._known = {host: self._endpoint(host) for host in self._named}
-        self._others: dict[str, Endpoint] = {}
+        self._others: dict[str, RegistryEndpoint] = {}
 
-    def of(self, registry: str) -> Endpoint:
+    def of(self, registry: str) -> RegistryEndpoint:
         """The endpoint of a registry; raises UnreachableError where its name can't be an address."""
         found = self._known.get(registry) or self._others.get(registry)
         if found is not None:
@@ -77,7 +77,7 @@ class Endpoints:
         self._others[registry] = found = self._endpoint(key)
         return found
 
-    def _endpoint(self, host: str) -> Endpoint:
+    def _endpoint(self, host: str) -> RegistryEndpoint:
         named = self._named.get(host)
         is_plain = named is not None and named.plain_http
         try:
@@ -89,7 +89,7 @@ class Endpoints:
         except ValueError as error:
             raise UnreachableError(f"registry {host[:300]}: no address that can be connected to") from error
         pem = named.authorities() if named is not None else None
-        return Endpoint(
+        return RegistryEndpoint(
             registry=host,
             origin=origin,
             host=address,

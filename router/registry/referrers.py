@@ -29,7 +29,7 @@ from yarl import URL
 from router.errors import InvalidReferenceError, MalformedAnswerError, TooLargeError
 from router.images import Digest
 from router.outbound.urls import sound_url
-from router.registry.answers import Answer, error_of
+from router.registry.answers import RegistryAnswer, error_of
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 INDEX_LIMIT = 512 * 1024
@@ -71,18 +71,18 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ReferrerList:
     """What a list of referrers holds, as ordered there."""
 
     entries: tuple[Descriptor, ...] = ()
     unreadable: int = 0
     """Entries without a digest that we know."""
 
-    def __add__(self, other: Listing) -> Listing:
-        return Listing(self.entries + other.entries, self.unreadable + other.unreadable)
+    def __add__(self, other: ReferrerList) -> ReferrerList:
+        return ReferrerList(self.entries + other.entries, self.unreadable + other.unreadable)
 
 
-def listed_in(answer: Answer, what: str) -> Listing | None:
+def listed_in(answer: RegistryAnswer, what: str) -> ReferrerList | None:
     """What an answer of the API lists; None where it means that the API is not there (rule 1).
 
     Raises:
@@ -103,7 +103,7 @@ def fallback_tag(digest: Digest) -> str:
     return f"{digest.algorithm[:_ALGORITHM_CHARACTERS]}-{digest.hex[:_HEX_CHARACTERS]}"
 
 
-def next_page(answer: Answer, url: URL, what: str) -> URL | None:
+def next_page(answer: RegistryAnswer, url: URL, what: str) -> URL | None:
     """Where the next page is, or None; raises MalformedAnswerError where it is on another origin (rule 4)."""
     for header in answer.headers.getall("Link", []):
         for match in _LINK.finditer(header):
@@ -120,7 +120,7 @@ def next_page(answer: Answer, url: URL, what: str) -> URL | None:
     return None
 
 
-def parse_index(body: bytes, what: str) -> Listing:
+def parse_index(body: bytes, what: str) -> ReferrerList:
     """The entries of an image index.
 
     Raises:
@@ -140,11 +140,11 @@ def _listed(body: bytes, what: str) -> Sequence[Raw] | None:
         raise MalformedAnswerError(f"{what}: the index can't be read") from error
 
 
-def _listing(listed: Sequence[Raw], what: str) -> Listing:
+def _listing(listed: Sequence[Raw], what: str) -> ReferrerList:
     if len(listed) > _ENTRIES_LIMIT:
         raise TooLargeError(f"{what}: {len(listed)} referrers, more than {_ENTRIES_LIMIT}")
     entries = tuple(entry for entry in map(_descriptor, listed) if entry is not None)
-    return Listing(entries, len(listed) - len(entries))
+    return ReferrerList(entries, len(listed) - len(entries))
 
 
 def _descriptor(raw: Raw) -> Descriptor | None:

@@ -31,13 +31,13 @@ from router.errors import (
     UnreachableError,
     UnverifiableError,
 )
-from router.registry.answers import Answer
+from router.registry.answers import RegistryAnswer
 from router.registry.credentials import Credential
-from router.registry.endpoints import Endpoint
+from router.registry.endpoints import RegistryEndpoint
 from router.registry.patience import patiently
 from router.registry.surroundings import Surroundings
 from router.registry.transport import Call, Transport
-from router.registry.wire import Exchanges, begin_question, exchanges
+from router.registry.wire import WireTimes, begin_question, exchanges
 
 ANSWER_LIMIT = 256 * 1024
 FETCH_SECONDS = 10.0
@@ -71,7 +71,7 @@ class _Token:
 @dataclass(eq=False, slots=True)
 class _Fetch:
     task: asyncio.Task[str]
-    exchanges: Exchanges
+    exchanges: WireTimes
     waiting: int = 0
 
 
@@ -94,7 +94,7 @@ class Tokens:
             return None
         return token.value
 
-    async def fetch(self, endpoint: Endpoint, request: TokenRequest) -> str:
+    async def fetch(self, endpoint: RegistryEndpoint, request: TokenRequest) -> str:
         """A new token, by our own call or by one that is under way (rule 2); raises UnverifiableError."""
         fetch = self._under_way.get(request)
         if fetch is None:
@@ -113,7 +113,7 @@ class Tokens:
             raise UnreachableError(f"registry {request.registry}: a token: this client is closed")
         return fetch.task.result()
 
-    def _started(self, endpoint: Endpoint, request: TokenRequest) -> _Fetch:
+    def _started(self, endpoint: RegistryEndpoint, request: TokenRequest) -> _Fetch:
         context = contextvars.copy_context()
         own = context.run(begin_question)
         task = asyncio.get_running_loop().create_task(
@@ -144,7 +144,7 @@ class Tokens:
         if self._under_way.get(request) is fetch:
             del self._under_way[request]
 
-    async def _fetched(self, endpoint: Endpoint, request: TokenRequest) -> str:
+    async def _fetched(self, endpoint: RegistryEndpoint, request: TokenRequest) -> str:
         what = f"registry {endpoint.registry}: a token"
         call = _call(request, what)
         asked = self._surroundings.clock()
@@ -182,7 +182,7 @@ def _call(request: TokenRequest, what: str) -> Call:
     return Call("GET", url, ANSWER_LIMIT, what, authorization=authorization, follows=False)
 
 
-def _refusal(answer: Answer, what: str) -> UnverifiableError:
+def _refusal(answer: RegistryAnswer, what: str) -> UnverifiableError:
     """The error of a token service's status (rule 5)."""
     text = f"{what}: the token service answers {answer.status}"
     if answer.status in _REFUSALS:

@@ -38,8 +38,8 @@ from router.outbound.proxies import Proxies, Proxy
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
 from router.outbound.urls import sound_url
-from router.registry.answers import Answer, raise_transient, read_bounded
-from router.registry.endpoints import Endpoint
+from router.registry.answers import RegistryAnswer, raise_transient, read_bounded
+from router.registry.endpoints import RegistryEndpoint
 from router.registry.failures import CONNECT_SECONDS, failure_of
 from router.registry.pulse import pulse
 from router.registry.surroundings import Surroundings
@@ -93,7 +93,7 @@ class Transport:
         self._places: WeakValueDictionary[tuple[str, str, int | None], asyncio.Semaphore] = WeakValueDictionary()
         """Of each registry at each host, while anybody has one (rule 5)."""
 
-    async def send(self, endpoint: Endpoint, call: Call) -> Answer:
+    async def send(self, endpoint: RegistryEndpoint, call: Call) -> RegistryAnswer:
         """One attempt, with its redirects.
 
         Raises:
@@ -111,7 +111,7 @@ class Transport:
         raise_transient(answer, call.what, self._surroundings.wall())
         return answer
 
-    async def _once(self, endpoint: Endpoint, call: Call) -> Answer:
+    async def _once(self, endpoint: RegistryEndpoint, call: Call) -> RegistryAnswer:
         proxy = self._proxies.of(call.url)
         for url in (call.url, proxy.url) if proxy is not None else (call.url,):
             self._guard.check(url.raw_host or "")
@@ -125,7 +125,7 @@ class Transport:
                 held_up = pulse().held_up() - before
                 raise failure_of(error, call.what, is_direct=proxy is None, held_up=held_up) from error
 
-    def _place(self, endpoint: Endpoint, url: URL) -> asyncio.Semaphore:
+    def _place(self, endpoint: RegistryEndpoint, url: URL) -> asyncio.Semaphore:
         """What to hold during an exchange (rule 5)."""
         key = endpoint.registry, (url.raw_host or "").lower(), url.port
         found = self._places.get(key)
@@ -133,7 +133,7 @@ class Transport:
             found = self._places[key] = asyncio.Semaphore(CONNECTIONS_PER_HOST)
         return found
 
-    async def _exchange(self, endpoint: Endpoint, call: Call, proxy: Proxy | None) -> Answer:
+    async def _exchange(self, endpoint: RegistryEndpoint, call: Call, proxy: Proxy | None) -> RegistryAnswer:
         asked = exchanges()
         is_registrys = proxy is None or call.url.scheme == "https"
         mark = Marked(asked, is_tunnelled=proxy is not None) if asked is not None and is_registrys else None
@@ -149,10 +149,10 @@ class Transport:
                 asked.end()
         reply.release()
         is_foreign = call.url.origin() != endpoint.origin
-        return Answer(reply.status, reply.headers, body, is_foreign, is_registrys)
+        return RegistryAnswer(reply.status, reply.headers, body, is_foreign, is_registrys)
 
     async def _sent(
-        self, endpoint: Endpoint, call: Call, proxy: Proxy | None, mark: Marked | None
+        self, endpoint: RegistryEndpoint, call: Call, proxy: Proxy | None, mark: Marked | None
     ) -> aiohttp.ClientResponse:
         keeps = self._is_worth_keeping(endpoint, call.url)
         session = self._sessions.get(keeps) or self._open(keeps=keeps)
@@ -173,7 +173,7 @@ class Transport:
             trace_request_ctx=mark,
         )
 
-    def _is_worth_keeping(self, endpoint: Endpoint, url: URL) -> bool:
+    def _is_worth_keeping(self, endpoint: RegistryEndpoint, url: URL) -> bool:
         """Whether a connection may stay open for the next exchange (rule 5)."""
         if endpoint.is_named and url.raw_host == endpoint.host:
             return True
@@ -214,7 +214,7 @@ async def _body(reply: aiohttp.ClientResponse, call: Call) -> bytes:
         return b""
 
 
-def _redirected(endpoint: Endpoint, call: Call, answer: Answer) -> Call:
+def _redirected(endpoint: RegistryEndpoint, call: Call, answer: RegistryAnswer) -> Call:
     """The call to where a redirect leads (rules 2 and 3)."""
     if not call.follows:
         raise MalformedAnswerError(f"{call.what}: the answer is a redirect, which is not followed with credentials")

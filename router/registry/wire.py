@@ -9,8 +9,8 @@ Rules:
 (4) What counts is the one question that was there for longest, not the sum of all: whoever pushes evidence chooses
     how many questions there are.
 
-A `Wire` is passed on by the context of the task, because between whoever wants to know and whoever sends lie stages
-that have no part in it.
+An `ImageWire` is passed on by the context of the task, because between whoever wants to know and whoever sends lie
+stages that have no part in it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ import aiohttp
 
 
 @dataclass(eq=False, slots=True)
-class Exchanges:
+class WireTimes:
     """The times that one question was on the wire; seconds in the time of the loop."""
 
     _spans: list[tuple[float, float]] = field(default_factory=list)
     _since: float | None = None
-    _shared: list[tuple[Exchanges, float, float | None]] = field(default_factory=list)
+    _shared: list[tuple[WireTimes, float, float | None]] = field(default_factory=list)
     """Calls of others that it waited for, from when until when."""
 
     def begin(self) -> None:
@@ -46,7 +46,7 @@ class Exchanges:
             self._since = None
 
     @contextlib.contextmanager
-    def sharing(self, other: Exchanges) -> Iterator[None]:
+    def sharing(self, other: WireTimes) -> Iterator[None]:
         """Wait for a call that is somebody else's, too (2)."""
         began = _now()
         self._shared.append((other, began, None))
@@ -66,19 +66,19 @@ class Exchanges:
         )
 
 
-class Wire:
+class ImageWire:
     """The questions about one image."""
 
     def __init__(self) -> None:
-        self._questions: list[Exchanges] = []
-        self._joined: list[Wire] = []
+        self._questions: list[WireTimes] = []
+        self._joined: list[ImageWire] = []
 
-    def question(self) -> Exchanges:
+    def question(self) -> WireTimes:
         """A new question."""
-        self._questions.append(Exchanges())
+        self._questions.append(WireTimes())
         return self._questions[-1]
 
-    def join(self, other: Wire) -> None:
+    def join(self, other: ImageWire) -> None:
         """What is asked there is asked for us, too."""
         self._joined.append(other)
 
@@ -88,37 +88,37 @@ class Wire:
         return max([*own, *(other.longest(since, until) for other in self._joined)], default=0.0)
 
 
-_WIRE: ContextVar[Wire | None] = ContextVar("wire", default=None)
-_EXCHANGES: ContextVar[Exchanges | None] = ContextVar("exchanges", default=None)
+_WIRE: ContextVar[ImageWire | None] = ContextVar("wire", default=None)
+_EXCHANGES: ContextVar[WireTimes | None] = ContextVar("exchanges", default=None)
 
 
-def listen(wire: Wire | None) -> None:
+def listen(wire: ImageWire | None) -> None:
     """From now on, questions in this task's context are noted on this wire."""
     _WIRE.set(wire)
 
 
-def wire() -> Wire | None:
+def wire() -> ImageWire | None:
     """The wire of this context."""
     return _WIRE.get()
 
 
-def exchanges() -> Exchanges | None:
+def exchanges() -> WireTimes | None:
     """The question of this context."""
     return _EXCHANGES.get()
 
 
-def begin_question() -> Exchanges:
+def begin_question() -> WireTimes:
     """From now on, exchanges in this task's context belong to a question that is on no wire of anybody yet."""
-    asked = Exchanges()
+    asked = WireTimes()
     _EXCHANGES.set(asked)
     return asked
 
 
 @contextlib.contextmanager
-def question() -> Iterator[Exchanges]:
+def question() -> Iterator[WireTimes]:
     """Within this, exchanges belong to one question."""
     listening = _WIRE.get()
-    asked = Exchanges() if listening is None else listening.question()
+    asked = WireTimes() if listening is None else listening.question()
     token = _EXCHANGES.set(asked)
     try:
         yield asked
@@ -131,7 +131,7 @@ def question() -> Iterator[Exchanges]:
 class Marked:
     """What aiohttp is to mark for one exchange."""
 
-    exchanges: Exchanges
+    exchanges: WireTimes
     is_tunnelled: bool = False
 
 

@@ -33,7 +33,7 @@ BUDGET = "__budget"
 Made = TypeVar("Made")
 
 
-class Budget:
+class StepBudget:
     """The steps of one rendering."""
 
     __slots__ = ("left",)
@@ -48,7 +48,7 @@ class Budget:
             raise TemplateError(f"the template takes more than {STEPS} steps; loop over less")
 
 
-def within(budget: Budget, made: Made) -> Made:
+def within(budget: StepBudget, made: Made) -> Made:
     """The value, paid for by its size and that of everything in it, if it is not too large."""
     if isinstance(made, str) and len(made) < TEXT:  # as nearly all are
         return made
@@ -135,7 +135,7 @@ def charged(filter_: Callable[..., object], *, if_long: bool = False) -> Callabl
             given = (first, *arguments)
         if if_long and not any(map(_is_long, arguments)):
             return filter_(*given, **options)
-        budget: Budget = context[BUDGET]
+        budget: StepBudget = context[BUDGET]
         budget.spend(1)
         for argument in arguments:
             within(budget, argument)

@@ -14,7 +14,7 @@ from router.decision.wording import remedy
 from router.events import INCIDENT_TYPES, NOTICE_TYPE
 from router.reasons import REASONS, Reason
 from router.rendering.filters import SEVERITIES
-from router.rendering.markup import Lines
+from router.rendering.markup import TextLines
 from router.text import one_line
 
 Purpose: TypeAlias = Literal["decision", "incident", "notice"]
@@ -35,7 +35,7 @@ def context_of(
         "decision": {
             "is_attempt": False,
             **decision,
-            "message": Lines(decision["message"]),  # its parts are guarded, its lines are ours
+            "message": TextLines(decision["message"]),  # its parts are guarded, its lines are ours
         },
         "id": cloudevent["id"],
         "time": cloudevent["time"],
@@ -47,7 +47,7 @@ def context_of(
         "event": event,
         "cloudevent": cloudevent,
         "destination": destination,
-        "alert_message": Lines(alert_message(decision, is_correction="corrects" in data)),
+        "alert_message": TextLines(alert_message(decision, is_correction="corrects" in data)),
         "priority": _PRIORITIES.get(decision["severity"], "3"),
         "connaisseur_pod_id": data["replica"],
         "namespace": request["namespace"],
@@ -74,7 +74,7 @@ def incident_context(
         "next_steps": next_steps(incident, event),
         "cloudevent": cloudevent,
         "destination": destination,
-        "alert_message": Lines(incident_message(incident)),
+        "alert_message": TextLines(incident_message(incident)),
         "priority": _PRIORITIES.get(incident["severity"], "3"),
         "connaisseur_pod_id": "" if event is None else event["replica"],
         "namespace": incident["namespace"],
@@ -142,7 +142,7 @@ def notice_context(
     data = cloudevent["data"]
     notice = data["notice"]
     return {
-        "notice": {**notice, "text": Lines(notice["text"])},  # its parts are guarded, its lines are ours
+        "notice": {**notice, "text": TextLines(notice["text"])},  # its parts are guarded, its lines are ours
         "facts": [{"name": name, "value": str(value)} for name, value in notice["facts"].items()],
         "cloudevent": cloudevent,
         "destination": destination,

@@ -14,7 +14,7 @@ from router.errors import InvalidReferenceError, TemplateError
 from router.images import parse_reference
 from router.rendering.jinja_filters import jinja_filters
 from router.rendering.markup import Escaped, Markup, code, cut_bytes, cut_chars, escape
-from router.rendering.values import Json, as_text
+from router.rendering.values import JsonText, as_text
 from router.text import shown
 
 _LEVELS = ("critical", "high", "medium", "low", "info")
@@ -140,7 +140,7 @@ def all_filters(markup: Markup = Markup.NONE) -> dict[str, Callable[..., object]
         "epoch_us": _epoch(1_000_000),
         "epoch_ns": _epoch(1_000_000_000),
         "map_severity": map_severity,
-        "tojson": Json.of,
+        "tojson": JsonText.of,
         "code": _code_for(markup),
         "slack_escape": slack_escape,
         "raw": raw,

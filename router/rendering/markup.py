@@ -4,7 +4,7 @@ Rules for Slack:
 (1) It reads `&`, `<` and `>` as markup: `<!channel>` mentions everybody, `<URL|TEXT>` is a link. Exactly these three
     are escaped, as entities (Slack, "Formatting text for app surfaces").
 (2) What people can not see is shown as escapes (`router.text`): a name can neither forge a line nor look like another.
-    Only texts of our own making (`Lines`), whose parts are guarded already, keep their line breaks.
+    Only texts of our own making (`TextLines`), whose parts are guarded already, keep their line breaks.
 (3) Nothing is escaped twice: `Escaped` says what was. A text that loses that mark on its way is escaped once more,
     which is ugly but safe; none can gain it without having been escaped, or having been let through by `raw`.
 (4) Cutting comes after escaping and never ends inside an entity, an escape or the place of a secret.
@@ -33,7 +33,8 @@ Rules for lines of logs, which end where a line break is, and whose fields end a
     `|` is shown as rule 2 shows what nobody sees. LEEF (IBM, "LEEF event components") has no
     escape: what it delimits by (`|`, `^`, tab) is shown so, too.
 (11) Rule 2 holds for all of them, and its backslash is escaped as any other where backslashes mean something: what
-    arrives unescaped reads alike everywhere. The line breaks of `Lines` become escapes where there are such for them.
+    arrives unescaped reads alike everywhere. The line breaks of `TextLines` become escapes where there are such for
+    them.
 (12) They are cut while they are escaped (`escape_within`): a backslash at a cut would escape what comes next.
 """
 
@@ -87,7 +88,7 @@ class Escaped(str):
     __slots__ = ()
 
 
-class Lines(str):
+class TextLines(str):
     """A text of our own making that may have several lines."""
 
     __slots__ = ()
@@ -148,7 +149,7 @@ _LINE_BREAKS = {
     Markup.CEF_EXTENSION: "\\n",
     Markup.QUOTED: "\\n",
 }
-"""A line break of `Lines`, where there can be one."""
+"""A line break of `TextLines`, where there can be one."""
 _BROKEN_END = re.compile(r"(?:&[a-z]{0,4}|\\(?:u[0-9a-f]{0,3}|U[0-9a-f]{0,7})?)\Z")
 
 
@@ -157,7 +158,7 @@ def escape(text: str, markup: Markup) -> str:
     if markup is Markup.NONE or isinstance(text, Escaped):
         return text
     line_break = _LINE_BREAKS.get(markup)
-    lines = text.split("\n") if isinstance(text, Lines) and line_break is not None else (text,)
+    lines = text.split("\n") if isinstance(text, TextLines) and line_break is not None else (text,)
     seen = (line_break or "").join([_shown(line, markup) for line in lines])
     return text if seen == text else Escaped(seen)
 
@@ -222,7 +223,7 @@ def _marked(text: str, short: str, ellipsis: str) -> str:
     match text:
         case Escaped():
             return Escaped(whole_at_end(short) + ellipsis)
-        case Lines():
-            return Lines(short + ellipsis)
+        case TextLines():
+            return TextLines(short + ellipsis)
         case _:
             return short + ellipsis

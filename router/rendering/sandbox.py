@@ -24,7 +24,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS
 
 from router.errors import TemplateError
-from router.rendering.budget import BUDGET, SIZE, Budget, bounded, charged, joined, paid, weighed, within
+from router.rendering.budget import BUDGET, SIZE, StepBudget, bounded, charged, joined, paid, weighed, within
 from router.rendering.failures import kind_in_words
 from router.text import listed, nearest, shown
 
@@ -130,7 +130,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def context(self, names: Mapping[str, object]) -> Context:
         """What one rendering sees: these names, `range`, and a budget of its own."""
-        return Context(self, {**names, "range": bounded_range, BUDGET: Budget()}, None, {})
+        return Context(self, {**names, "range": bounded_range, BUDGET: StepBudget()}, None, {})
 
     def _missing(self, obj: object, name: str) -> Undefined:
         match obj:

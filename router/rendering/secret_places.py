@@ -28,7 +28,7 @@ _FORM = re.compile(f"{PREFIX}([0-9a-f]{{32}})([0-9a-f]{{2}})([0-9])P*E")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SecretPlace:
     """A place in a document."""
 
     mark: str

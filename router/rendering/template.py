@@ -37,7 +37,7 @@ from router.rendering.sandbox import Sandbox
 from router.rendering.secret_places import has_place
 from router.rendering.secrets import FILTER, place_of, taken
 from router.rendering.skeleton import Skeleton
-from router.rendering.values import Json, as_json, as_text, without_surrogates
+from router.rendering.values import JsonText, as_json, as_text, without_surrogates
 from router.text import shown
 
 _ADVICE = {
@@ -50,7 +50,7 @@ SOURCE_LIMIT = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CheckedDocument:
     """A document that was checked."""
 
     body: bytes
@@ -86,7 +86,7 @@ def _environment(markup: Markup) -> Sandbox:
 
     @pass_context
     def whole(_: Context, value: object) -> str:
-        if isinstance(value, Json):
+        if isinstance(value, JsonText):
             value = value.value
         made = as_json(value if markup is Markup.NONE else _escaped(value, markup)).decode()
         return made if made[0] in '{["' else f" {made} "
@@ -140,7 +140,7 @@ class Template:
             raise TemplateError(f"template {name}: nested too deep") from error
         return cls(name, source, markup, parsed)
 
-    def render(self, context: Mapping[str, object]) -> Made:
+    def render(self, context: Mapping[str, object]) -> CheckedDocument:
         """The document as JSON, and as the value that it was parsed to in order to be checked.
 
         Raises:
@@ -159,7 +159,7 @@ class Template:
             cause = str(error) if is_told else failure_in_words(error)
             raise TemplateError(f"template {self.name}: {line}{cause}") from error
 
-    def check(self, text: str, context: Mapping[str, object], *, keys: bool) -> Made:
+    def check(self, text: str, context: Mapping[str, object], *, keys: bool) -> CheckedDocument:
         """What it made of the context, if that is JSON and small enough, and if `keys`, has no equal ones."""
         try:
             body = text.encode()
@@ -180,7 +180,7 @@ class Template:
             raise TemplateError(f"template {self.name}: what it makes is not valid JSON: {error}") from error
         if len(body) > SIZE:
             raise TemplateError(f"template {self.name}: the document is larger than {SIZE} bytes; truncate its texts")
-        return Made(body, value)
+        return CheckedDocument(body, value)
 
     def _line_of(self, position: int, context: Mapping[str, object]) -> str:
         """The line that made this character of the document, as errors begin; nothing where that can't be told."""

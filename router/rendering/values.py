@@ -19,7 +19,7 @@ from router.rendering.secret_places import nested
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class Json(str):
+class JsonText(str):
     """JSON text that knows its value: where a value stands without quotes it is that value, in quotes it is text."""
 
     __slots__ = ("value",)
@@ -27,7 +27,7 @@ class Json(str):
     value: object
 
     @classmethod
-    def of(cls, value: object) -> Json:
+    def of(cls, value: object) -> JsonText:
         """The value as compact JSON text."""
         made = cls(as_json(value).decode())
         made.value = value

@@ -18,7 +18,7 @@ from router.outbound.addresses import AddressGuard
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
 from router.replicas.exchange import CONTENT_TYPE, LARGEST
-from router.replicas.identity import NAME, Identity
+from router.replicas.identity import NAME, ReplicaIdentity
 from router.text import one_line
 
 KEEP_ALIVE = 60.0
@@ -36,7 +36,9 @@ class Calling:
         at_once: How many questions may be asked at the same time; others wait for their turn.
     """
 
-    def __init__(self, collector: ListenAddress, identity: Identity, patience: float, *, at_once: int = 1) -> None:
+    def __init__(
+        self, collector: ListenAddress, identity: ReplicaIdentity, patience: float, *, at_once: int = 1
+    ) -> None:
         self._collector = collector
         self._resolver = GuardedResolver(AddressGuard())  # an operator has named it: it may be anywhere
         self._session = open_session(

@@ -46,28 +46,28 @@ from router.replicas.exchange import (
     SCAN,
     SCANNED,
     Command,
-    Counted,
-    Findings,
+    FindingsPortion,
     Granted,
+    GrantsQuestion,
     HandedOver,
+    PortionCount,
     Printed,
     ScanEnded,
     ScanOffered,
     TimeOfDay,
-    Where,
     packed,
     unpacked,
 )
-from router.replicas.identity import Identity
+from router.replicas.identity import ReplicaIdentity
 from router.scanning.keeping import InFile
 from router.scanning.recording import Terms, Which
 from router.server.entrance import Entrance
-from router.server.limits import Limits
+from router.server.limits import ListenerLimits
 from router.server.listening import Listener
-from router.server.observer import Observer
+from router.server.observer import ServerObserver
 from router.text import shown
 
-LIMITS = Limits(most=64, handshake=5.0, request=120.0)
+LIMITS = ListenerLimits(most=64, handshake=5.0, request=120.0)
 """For other replicas and whoever else reaches the port."""
 COMMANDS_AT_ONCE = 2
 COMMAND_SECONDS = 60.0
@@ -102,8 +102,8 @@ class Collecting:
         self,
         outbox: SqliteOutbox,
         address: ListenAddress,
-        identity: Identity,
-        observer: Observer,
+        identity: ReplicaIdentity,
+        observer: ServerObserver,
         *,
         woken: Callable[[], None],
         config: Path,
@@ -137,7 +137,7 @@ class Collecting:
         """Keep by this, from now on, what was scanned."""
         self._terms = terms
 
-    def show(self, identity: Identity) -> None:
+    def show(self, identity: ReplicaIdentity) -> None:
         """Show this from now on, and take those who show the like; who is connected comes in anew."""
         self._entrance = Entrance(identity.serving())
         self._listener.renew()
@@ -152,20 +152,20 @@ class Collecting:
             self._woken()
 
     async def _grants(self, body: bytes) -> Granted:
-        namespace = unpacked(body, Where).namespace
+        namespace = unpacked(body, GrantsQuestion).namespace
         return Granted(await self._outbox.read(partial(grants.in_force, namespace=namespace, now=self._time_of_day())))
 
     async def _scan(self, body: bytes) -> TimeOfDay:
         self._expect_ours(unpacked(body, ScanOffered).cluster)
         return TimeOfDay(self._time_of_day())
 
-    async def _findings(self, body: bytes) -> Counted:
-        portion = unpacked(body, Findings).portion
-        return Counted(await self._keeping(portion.scan).take(portion))
+    async def _findings(self, body: bytes) -> PortionCount:
+        portion = unpacked(body, FindingsPortion).portion
+        return PortionCount(await self._keeping(portion.scan).take(portion))
 
-    async def _scanned(self, body: bytes) -> Counted:
+    async def _scanned(self, body: bytes) -> PortionCount:
         ended = unpacked(body, ScanEnded).ended
-        return Counted(await self._keeping(ended.scan).end(ended))
+        return PortionCount(await self._keeping(ended.scan).end(ended))
 
     def _keeping(self, scan: Which) -> InFile:
         self._expect_ours(scan.cluster)

@@ -2,13 +2,13 @@
 
     POST /events    `HandedOver`: the next stored events, in their order, and with the last of them what was watched
                     until then; answered 200 when it is durable there
-    POST /grants    `Where`: what break-glass lets in there at this moment; answered with `Granted`
+    POST /grants    `GrantsQuestion`: what break-glass lets in there at this moment; answered with `Granted`
     POST /command   `Command`: a command line about what the collector keeps; answered with `Printed`
     POST /scan      `ScanOffered`: may what was scanned there be handed in; answered with `TimeOfDay`, by which it is
-    POST /findings  `Findings`: a portion of what a scan has found; answered with `Counted` when it is durable there:
-                    how many findings are left out
-    POST /scanned   `ScanEnded`: that a scan was full; answered with `Counted`: how many portions are not there, and
-                    when that is none, when it is durable
+    POST /findings  `FindingsPortion`: a portion of what a scan has found; answered with `PortionCount` when it is
+                    durable there: how many findings are left out
+    POST /scanned   `ScanEnded`: that a scan was full; answered with `PortionCount`: how many portions are not there,
+                    and when that is none, when it is durable
 
 Anything else than 200 has a short text that says why. Both ends may be of different releases while one is replaced by
 another: `FORMAT` is counted up where one could not read the other, and then waits.
@@ -25,7 +25,7 @@ from router.decision import Grant
 from router.errors import ReplicaError
 from router.outbox.collected import Collected
 from router.readiness.watching import Watch
-from router.scanning.recording import Ended, Portion
+from router.scanning.recording import Portion, ScanClosing
 
 FORMAT = 1
 EVENTS, GRANTS, COMMAND = "/events", "/grants", "/command"
@@ -47,7 +47,7 @@ class HandedOver(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
-class Where(msgspec.Struct, frozen=True):
+class GrantsQuestion(msgspec.Struct, frozen=True):
     """A namespace."""
 
     namespace: str
@@ -89,7 +89,7 @@ class TimeOfDay(msgspec.Struct, frozen=True):
     """Seconds since 1970."""
 
 
-class Findings(msgspec.Struct, frozen=True):
+class FindingsPortion(msgspec.Struct, frozen=True):
     """Some of what a scan has found."""
 
     portion: Portion
@@ -99,11 +99,11 @@ class Findings(msgspec.Struct, frozen=True):
 class ScanEnded(msgspec.Struct, frozen=True):
     """That a scan was full."""
 
-    ended: Ended
+    ended: ScanClosing
     format: int = FORMAT
 
 
-class Counted(msgspec.Struct, frozen=True):
+class PortionCount(msgspec.Struct, frozen=True):
     """How many."""
 
     count: int

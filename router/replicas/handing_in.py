@@ -24,8 +24,8 @@ from router.replicas.exchange import (
     FINDINGS,
     SCAN,
     SCANNED,
-    Counted,
-    Findings,
+    FindingsPortion,
+    PortionCount,
     ScanEnded,
     ScanOffered,
     TimeOfDay,
@@ -33,7 +33,7 @@ from router.replicas.exchange import (
     unpacked,
 )
 from router.replicas.identity import kept
-from router.scanning.recording import Ended, Portion, Which
+from router.scanning.recording import Portion, ScanClosing, Which
 
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
 """Seconds, of one scan: a collector that is restarted is back within them."""
@@ -75,12 +75,12 @@ class AtCollector:
     async def take(self, portion: Portion) -> int:
         """As `Keeper` says."""
         portion = replace(portion, scan=await self._by_its_clock(portion.scan))
-        return unpacked(await self._ask(FINDINGS, packed(Findings(portion))), Counted).count
+        return unpacked(await self._ask(FINDINGS, packed(FindingsPortion(portion))), PortionCount).count
 
-    async def end(self, ended: Ended) -> int:
+    async def end(self, ended: ScanClosing) -> int:
         """As `Keeper` says."""
         ended = replace(ended, scan=await self._by_its_clock(ended.scan))
-        return unpacked(await self._ask(SCANNED, packed(ScanEnded(ended))), Counted).count
+        return unpacked(await self._ask(SCANNED, packed(ScanEnded(ended))), PortionCount).count
 
     async def close(self) -> None:
         """Close the connection."""

@@ -38,7 +38,7 @@ from router.readiness import beats
 from router.readiness.watching import Watch
 from router.replicas.calling import Calling
 from router.replicas.exchange import EVENTS, HandedOver, packed
-from router.replicas.identity import Identity
+from router.replicas.identity import ReplicaIdentity
 from router.telemetry.causes import Cause, Troubles
 
 AT_ONCE = 256
@@ -85,7 +85,7 @@ class HandingOver:
         self._dice = dice
         self._time_of_day = time_of_day
         self._news = asyncio.Event()
-        self._identity: Identity | None = None
+        self._identity: ReplicaIdentity | None = None
         self._calling: Calling | None = None
         self._told: Watch | None = None
         outbox.on_append(self._news.set)
@@ -94,7 +94,7 @@ class HandingOver:
         """There may be something to hand over."""
         self._news.set()
 
-    def show(self, identity: Identity) -> None:
+    def show(self, identity: ReplicaIdentity) -> None:
         """Show this from now on."""
         self._identity = identity
 

@@ -28,8 +28,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from router.errors import ConfigurationError, ReplicaError
-from router.issuing import SigningKey, begun, common_name, signed_authority, signed_leaf, written
-from router.pem import Pair
+from router.issuing import IssuingKey, begun, common_name, signed_authority, signed_leaf, written
+from router.pem import KeyPair
 from router.tls import show
 from router.whole_files import write_whole
 
@@ -40,12 +40,12 @@ _HOUR = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ReplicaIdentity:
     """What one replica shows, and whom it takes."""
 
     authority: str
     """PEM of the only certificate that may vouch for another replica."""
-    pair: Pair
+    pair: KeyPair
 
     def serving(self) -> ssl.SSLContext:
         """The context in which other replicas are answered."""
@@ -65,7 +65,7 @@ class Identity:
         return context
 
 
-def identity(webhook: Pair, now: dt.datetime) -> Identity:
+def identity(webhook: KeyPair, now: dt.datetime) -> ReplicaIdentity:
     """A replica's identity by the webhook's certificate and key.
 
     Raises:
@@ -76,7 +76,7 @@ def identity(webhook: Pair, now: dt.datetime) -> Identity:
         common = serialization.load_pem_private_key(webhook.key, None)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"webhook.tls: no certificate and its unencrypted key (PEM): {error}") from error
-    if not isinstance(common, SigningKey):
+    if not isinstance(common, IssuingKey):
         raise ConfigurationError("webhook.tls: the key can sign no certificate; use an RSA, EC or Ed25519 key")
     own, begins = ec.generate_private_key(ec.SECP256R1()), min(now, ends) - _HOUR
     leaf = (
@@ -87,22 +87,22 @@ def identity(webhook: Pair, now: dt.datetime) -> Identity:
         )
     )
     authority = signed_authority(begun(_AUTHORITY, common, _AUTHORITY, begins, ends), common)
-    return Identity(authority.decode(), Pair(signed_leaf(leaf, common), written(own)))
+    return ReplicaIdentity(authority.decode(), KeyPair(signed_leaf(leaf, common), written(own)))
 
 
-def keep(own: Identity, path: Path) -> None:
+def keep(own: ReplicaIdentity, path: Path) -> None:
     """Put it into a file that only our user can read; raises OSError."""
     write_whole(path, msgspec.msgpack.encode(own))
 
 
-def kept(path: Path) -> Identity:
+def kept(path: Path) -> ReplicaIdentity:
     """What a replica has put there.
 
     Raises:
         ReplicaError: There is none: the replica has never run here, or may not be asked by this user.
     """
     try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=Identity)
+        return msgspec.msgpack.decode(path.read_bytes(), type=ReplicaIdentity)
     except (OSError, msgspec.MsgspecError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it can't be read"
         advice = "run the command where a replica runs, as its user, or at the collector itself"

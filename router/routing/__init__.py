@@ -1,7 +1,7 @@
 """Which destinations want which event: matchers on its fields, and a tree of routes as in Alertmanager (pure)."""
 
 from router.routing.controllers import is_believed
-from router.routing.explaining import Answered, Step, steps
+from router.routing.explaining import RouteAnswer, RouteStep, steps
 from router.routing.fields import field_paths
 from router.routing.incident_settings import IncidentSettings, TimeIntervalSettings
 from router.routing.lanes import IncidentRoute, Routed, stored_routes
@@ -11,15 +11,15 @@ from router.routing.tree import RoutingTree, is_break_glass
 
 __all__ = [
     "About",
-    "Answered",
     "IncidentRoute",
     "IncidentSettings",
     "Matcher",
     "Operator",
+    "RouteAnswer",
     "RouteSettings",
+    "RouteStep",
     "Routed",
     "RoutingTree",
-    "Step",
     "TimeIntervalSettings",
     "field_paths",
     "is_believed",

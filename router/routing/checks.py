@@ -18,37 +18,37 @@ from typing import NamedTuple, TypeAlias
 from router.routing.incident_settings import IncidentSettings
 from router.routing.matchers import Matcher, parse_matcher
 from router.routing.settings import About, RouteSettings
-from router.routing.tree import Said
+from router.routing.tree import NodeSettings
 
-Place: TypeAlias = "tuple[str | int, ...]"
+RoutePath: TypeAlias = "tuple[str | int, ...]"
 """Keys and indexes that lead from the root to a route, or to something that it says."""
 
 
-class Node(NamedTuple):
+class RouteNode(NamedTuple):
     """A route in its tree."""
 
-    place: Place
+    place: RoutePath
     route: RouteSettings
-    said: Said
+    said: NodeSettings
     """What it says, or its parent where it says nothing."""
 
 
-def nodes(root: RouteSettings) -> Iterator[Node]:
+def nodes(root: RouteSettings) -> Iterator[RouteNode]:
     """The root and every route beneath it, in the order of the configuration."""
-    yield from _beneath((), root, Said.of(IncidentSettings()))
+    yield from _beneath((), root, NodeSettings.of(IncidentSettings()))
 
 
-def _beneath(place: Place, route: RouteSettings, inherited: Said) -> Iterator[Node]:
+def _beneath(place: RoutePath, route: RouteSettings, inherited: NodeSettings) -> Iterator[RouteNode]:
     said = inherited.refined(route)
-    yield Node(place, route, said)
+    yield RouteNode(place, route, said)
     for index, child in enumerate(route.routes):
         yield from _beneath((*place, "routes", index), child, said)
 
 
-def unreachable(root: RouteSettings) -> Iterator[tuple[Place, Place]]:
+def unreachable(root: RouteSettings) -> Iterator[tuple[RoutePath, RoutePath]]:
     """Each route that no event reaches, and the sibling that takes all of it."""
     for place, route, said in nodes(root):
-        taken: list[tuple[Place, frozenset[Matcher], frozenset[About]]] = []
+        taken: list[tuple[RoutePath, frozenset[Matcher], frozenset[About]]] = []
         for index, child in enumerate(route.routes):
             own, wanted = said.refined(child), frozenset(map(parse_matcher, child.match))
             told, here = _told_of(child, said), (*place, "routes", index)
@@ -59,7 +59,7 @@ def unreachable(root: RouteSettings) -> Iterator[tuple[Place, Place]]:
                 taken.append((here, wanted, frozenset(own.about)))
 
 
-def _told_of(route: RouteSettings, inherited: Said) -> frozenset[About]:
+def _told_of(route: RouteSettings, inherited: NodeSettings) -> frozenset[About]:
     """What it or any route beneath it tells of."""
     said = inherited.refined(route)
     return frozenset(said.about).union(*(_told_of(child, said) for child in route.routes))
@@ -73,7 +73,7 @@ def told_of_incidents_only(root: RouteSettings) -> frozenset[str]:
     return frozenset(lanes["incidents"] - lanes["events"])
 
 
-def without_incidents(root: RouteSettings) -> Iterator[Place]:
+def without_incidents(root: RouteSettings) -> Iterator[RoutePath]:
     """Each route that names templates, and has no incidents to tell of."""
     every = list(nodes(root))
     lanes = {node.place for node in every if node.said.lane == "incidents"}

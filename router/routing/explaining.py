@@ -14,14 +14,14 @@ from router.routing.fields import reader
 from router.routing.incident_settings import IncidentSettings
 from router.routing.matchers import Matcher, parse_matcher
 from router.routing.settings import About, RouteSettings
-from router.routing.tree import Said, is_break_glass
+from router.routing.tree import NodeSettings, is_break_glass
 from router.text import listed, shown
 
 VALUES = 5
 """Values of a field that are shown."""
 
 
-class Answered(StrEnum):
+class RouteAnswer(StrEnum):
     """What a route said."""
 
     TELLS = "tells"
@@ -37,16 +37,16 @@ class Answered(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RouteStep:
     """One route, and what it said of one event."""
 
     path: str
     """Where it stands in the configuration: `routes.routes[1]`."""
     depth: int
     route: RouteSettings
-    of: Said
+    of: NodeSettings
     """What it tells, and how: its own words, or those of its parent."""
-    said: Answered
+    said: RouteAnswer
     why: str
     """In words."""
 
@@ -58,39 +58,41 @@ class Step:
     @property
     def is_gone_beyond(self) -> bool:
         """Whether its children were asked, and have steps of their own."""
-        return self.said not in {Answered.NO_MATCH, Answered.NOT_ASKED}
+        return self.said not in {RouteAnswer.NO_MATCH, RouteAnswer.NOT_ASKED}
 
     @property
     def told(self) -> Sequence[str]:
         """Whom it tells of the event."""
-        return self.destinations if self.said is Answered.TELLS else ()
+        return self.destinations if self.said is RouteAnswer.TELLS else ()
 
 
-def steps(settings: RouteSettings, data: Mapping[str, object], incidents: IncidentSettings | None = None) -> list[Step]:
+def steps(
+    settings: RouteSettings, data: Mapping[str, object], incidents: IncidentSettings | None = None
+) -> list[RouteStep]:
     """Every route that was asked, in the order of the configuration, with what it said of an event with this `data`."""
     about: About = "gatecrier" if "notice" in data else "scan" if "scan" in data else "decisions"
-    found: list[Step] = []
-    root = Said.of(incidents or IncidentSettings())
+    found: list[RouteStep] = []
+    root = NodeSettings.of(incidents or IncidentSettings())
     _Walk(about, data, found).visit(settings, "routes", 0, root)
     return _besides(settings, root, found) if is_break_glass(data) else found
 
 
-def _besides(settings: RouteSettings, root: Said, found: Sequence[Step]) -> list[Step]:
+def _besides(settings: RouteSettings, root: NodeSettings, found: Sequence[RouteStep]) -> list[RouteStep]:
     """The same, with every route of the incidents lane telling (`router.routing.tree`, rule 7)."""
     why = "what break-glass lets in is told by every route of the incidents lane"
     telling = {
-        one.path: replace(one, said=Answered.TELLS, why=why)
+        one.path: replace(one, said=RouteAnswer.TELLS, why=why)
         for one in _every(settings, "routes", 0, root)
         if one.of.lane == "incidents" and "decisions" in one.of.about
     }
-    told = [one if one.said is Answered.TELLS else telling.get(one.path, one) for one in found]
+    told = [one if one.said is RouteAnswer.TELLS else telling.get(one.path, one) for one in found]
     paths = {one.path for one in found}
     return [*told, *(one for path, one in telling.items() if path not in paths)]
 
 
-def _every(route: RouteSettings, path: str, depth: int, of_parent: Said) -> Iterator[Step]:
+def _every(route: RouteSettings, path: str, depth: int, of_parent: NodeSettings) -> Iterator[RouteStep]:
     of = of_parent.refined(route)
-    yield Step(path, depth, route, of, Answered.NOT_ASKED, "")
+    yield RouteStep(path, depth, route, of, RouteAnswer.NOT_ASKED, "")
     for number, child in enumerate(route.routes):
         yield from _every(child, f"{path}.routes[{number}]", depth + 1, of)
 
@@ -99,31 +101,31 @@ def _every(route: RouteSettings, path: str, depth: int, of_parent: Said) -> Iter
 class _Walk:
     about: About
     data: Mapping[str, object]
-    found: list[Step]
+    found: list[RouteStep]
 
-    def visit(self, route: RouteSettings, path: str, depth: int, of_parent: Said) -> bool:
+    def visit(self, route: RouteSettings, path: str, depth: int, of_parent: NodeSettings) -> bool:
         of = of_parent.refined(route)
         place = len(self.found)
         failing = next((one for one in map(parse_matcher, route.match) if not one.compiled()(self.data)), None)
         if failing is not None:
-            said, why, is_taken = Answered.NO_MATCH, _mismatch(failing, self.data), False
+            said, why, is_taken = RouteAnswer.NO_MATCH, _mismatch(failing, self.data), False
         elif (child := self._children(route, path, depth, of)) is not None:
-            said, why, is_taken = Answered.LEFT_TO_CHILDREN, f"taken by {child}", True
+            said, why, is_taken = RouteAnswer.LEFT_TO_CHILDREN, f"taken by {child}", True
         elif self.about in of.about:
-            said, why, is_taken = Answered.TELLS, "matches" if route.match else "takes everything", True
+            said, why, is_taken = RouteAnswer.TELLS, "matches" if route.match else "takes everything", True
         else:
-            said, why, is_taken = Answered.NOT_ABOUT, f"tells of {' and '.join(of.about)} only", False
-        self.found.insert(place, Step(path, depth, route, of, said, why))
+            said, why, is_taken = RouteAnswer.NOT_ABOUT, f"tells of {' and '.join(of.about)} only", False
+        self.found.insert(place, RouteStep(path, depth, route, of, said, why))
         return is_taken
 
-    def _children(self, route: RouteSettings, path: str, depth: int, of: Said) -> str | None:
+    def _children(self, route: RouteSettings, path: str, depth: int, of: NodeSettings) -> str | None:
         """The path of the first child that took the event."""
         first = ended_by = None
         for number, child in enumerate(route.routes):
             name = f"{path}.routes[{number}]"
             if ended_by is not None:
                 why = f"{ended_by} took it before"
-                self.found.append(Step(name, depth + 1, child, of.refined(child), Answered.NOT_ASKED, why))
+                self.found.append(RouteStep(name, depth + 1, child, of.refined(child), RouteAnswer.NOT_ASKED, why))
             elif self.visit(child, name, depth + 1, of):
                 first = first or name
                 ended_by = None if child.continue_ else name

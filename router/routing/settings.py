@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from router.fields import Duration, Name, SettingsModel
 from router.routing.matchers import checked_matcher
 
-Lane: TypeAlias = Literal["events", "incidents"]
+LaneName: TypeAlias = Literal["events", "incidents"]
 """How an event is told: every one by itself, or once as part of an incident."""
 GroupBy: TypeAlias = Literal["owner", "namespace", "image", "user"]
 """Whose trouble one incident is."""
@@ -50,7 +50,7 @@ class RouteSettings(SettingsModel):
     wrong with Gatecrier itself: a destination that fails, an outbox in danger), or several of them; none: what the
     parent tells of, and for the root decisions. Of `gatecrier` nobody is told who is the trouble, where there is
     anybody else."""
-    lane: Lane | None = None
+    lane: LaneName | None = None
     """How they are told: `events` one by one, or `incidents` once per owner's trouble, for people; none: as the parent
     does, and for the root events. What is told of Gatecrier itself is in the events lane always."""
     severity: SeverityName | None = None

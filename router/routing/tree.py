@@ -30,7 +30,7 @@ from msgspec import structs
 from router.routing.incident_settings import IncidentSettings
 from router.routing.lanes import IncidentRoute, Routed
 from router.routing.matchers import Test, parse_matcher
-from router.routing.settings import About, Lane, RouteSettings
+from router.routing.settings import About, LaneName, RouteSettings
 
 OF_ROOT: tuple[About, ...] = ("decisions",)
 """What the root tells of, where it does not say."""
@@ -40,30 +40,30 @@ _SEVERITIES = ("critical", "high", "medium", "info")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class NodeSettings:
     """What a node tells, and how: its own words, or inherited ones."""
 
     destinations: tuple[str, ...] = ()
     about: tuple[About, ...] = OF_ROOT
-    lane: Lane = "events"
+    lane: LaneName = "events"
     how: IncidentRoute = field(default_factory=lambda: IncidentRoute(""))
     templates: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, defaults: IncidentSettings) -> Said:
+    def of(cls, defaults: IncidentSettings) -> NodeSettings:
         """What holds above the root."""
         return cls(
             how=IncidentRoute("", repeat_interval=defaults.repeat_interval, group_interval=defaults.group_interval)
         )
 
-    def refined(self, settings: RouteSettings) -> Said:
+    def refined(self, settings: RouteSettings) -> NodeSettings:
         """What a child with these settings says."""
         words = {
             name: value
             for name in ("severity", "group_by", "repeat_interval", "group_interval", "active", "mute")
             if (value := getattr(settings, name)) is not None
         }
-        return Said(
+        return NodeSettings(
             settings.destinations or self.destinations,
             settings.about or self.about,
             settings.lane or self.lane,
@@ -83,7 +83,7 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class _Node:
     tests: tuple[Test, ...]
-    said: Said
+    said: NodeSettings
     incident_routes: tuple[IncidentRoute, ...]
     """Empty in the events lane."""
     continues: bool
@@ -98,7 +98,7 @@ class RoutingTree:
     """
 
     def __init__(self, settings: RouteSettings, incidents: IncidentSettings | None = None) -> None:
-        self._root = _compiled(settings, Said.of(incidents or IncidentSettings()))
+        self._root = _compiled(settings, NodeSettings.of(incidents or IncidentSettings()))
         self._of_incidents = tuple(_of_incidents(self._root))
         self._known: dict[tuple[object, ...], Routed] = {}
 
@@ -164,7 +164,7 @@ def _merge(incidents: dict[str, IncidentRoute], route: IncidentRoute, severity: 
     incidents[route.destination] = structs.replace(first, severity=most)
 
 
-def _compiled(settings: RouteSettings, inherited: Said) -> _Node:
+def _compiled(settings: RouteSettings, inherited: NodeSettings) -> _Node:
     said = inherited.refined(settings)
     return _Node(
         tests=tuple(parse_matcher(text).compiled() for text in settings.match),

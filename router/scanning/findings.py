@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 from router.events import CloudEvent, DecisionParts, ImageData, Origin, event_id, timestamp
 from router.events.schema import SCAN_TYPE, RequestData
-from router.scanning.pods import Running, Where
+from router.scanning.pods import Running, RunningPlaces
 
 DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class RunningJudgement:
     """What was found out about an image that runs, in one namespace."""
 
     parts: DecisionParts
@@ -47,7 +47,7 @@ def finding_id(cluster: str, running: Running, verdict: str, at: float) -> str:
     return event_id(cluster, f"scan/{owner}/{running.digest or running.image}/{verdict}/{int(at // DAY)}")
 
 
-def finding(origin: Origin, running: Running, where: Where, judged: Judged, at: float) -> CloudEvent:
+def finding(origin: Origin, running: Running, where: RunningPlaces, judged: RunningJudgement, at: float) -> CloudEvent:
     """The event; `at` is in seconds since 1970."""
     api_version, kind, name = running.owner
     images: list[ImageData] = [

@@ -22,8 +22,8 @@ from router.outbox.records import SqliteRecords
 from router.readiness.judging import Scan
 from router.readiness.ledger import note_nothing_runs
 from router.scanning import recording
-from router.scanning.recording import NAMESPACES, PORTION, Ended, Portion, Terms, Which
-from router.scanning.scan import Found, Scanned
+from router.scanning.recording import NAMESPACES, PORTION, Portion, ScanClosing, Terms, Which
+from router.scanning.scan import ScanFinding, Scanned
 
 PORTION_BYTES = 768 * 1024
 """As MessagePack."""
@@ -35,7 +35,7 @@ class Keeper(Protocol):
     async def take(self, portion: Portion) -> int:
         """Keep these; returns how many are left out, since their namespaces are not wanted. Durable when it returns."""
 
-    async def end(self, ended: Ended) -> int:
+    async def end(self, ended: ScanClosing) -> int:
         """Note that it was full; returns how many portions are not there: then nothing is noted."""
 
 
@@ -53,7 +53,7 @@ class InFile:
             partial(recording.take, portion=portion, terms=self._terms, now=now, due=due), due
         )
 
-    async def end(self, ended: Ended) -> int:
+    async def end(self, ended: ScanClosing) -> int:
         """As `Keeper` says."""
         missing = await self._records.change(partial(recording.end, ended=ended, terms=self._terms))
         idle = () if missing else await self._records.read(partial(recording.idle, ended=ended, terms=self._terms))
@@ -88,12 +88,12 @@ async def hand_in(scanned: Scanned, scan: Which, keeper: Keeper, so_far: HandedI
     names = [*full]
     for start in range(0, len(names) or 1, NAMESPACES):
         some = {name: full[name] for name in names[start : start + NAMESPACES]}
-        if await keeper.end(Ended(scan, number, some, is_last=start + NAMESPACES >= len(names))):
+        if await keeper.end(ScanClosing(scan, number, some, is_last=start + NAMESPACES >= len(names))):
             raise OutboxError("what was kept of it is not all there any more: has the outbox been replaced?")
 
 
-def _portions(found: Sequence[Found]) -> Iterator[Sequence[Found]]:
-    some, size = list[Found](), 0
+def _portions(found: Sequence[ScanFinding]) -> Iterator[Sequence[ScanFinding]]:
+    some, size = list[ScanFinding](), 0
     for one in found:
         length = len(msgspec.msgpack.encode(one))
         if some and (len(some) == PORTION or size + length > PORTION_BYTES):

@@ -26,7 +26,7 @@ from msgspec import Meta, Struct
 from msgspec import field as named
 
 from router.events import OwnerData, TopOwnerData, top_owner
-from router.kubernetes.resources import Metadata, Object, Resource
+from router.kubernetes.resources import ApiObject, Resource, ResourceMetadata
 
 NODES_NAMED = 20
 PLACES_NAMED = 100
@@ -43,7 +43,7 @@ class ContainerSpec(Struct, frozen=True):
     image: str = ""
 
 
-class PodSpec(Struct, rename="camel", frozen=True):
+class RunningSpec(Struct, rename="camel", frozen=True):
     """What was asked for."""
 
     node_name: str = ""
@@ -68,17 +68,17 @@ class PodStatus(Struct, rename="camel", frozen=True):
     ephemeral_container_statuses: Sequence[ContainerStatus] | None = None
 
 
-class PodMetadata(Metadata, frozen=True, kw_only=True, rename="camel"):
+class PodMetadata(ResourceMetadata, frozen=True, kw_only=True, rename="camel"):
     """What a Pod is called, and whose it is."""
 
     generate_name: str = ""
 
 
-class Pod(Object, frozen=True, kw_only=True, rename="camel"):
+class Pod(ApiObject, frozen=True, kw_only=True, rename="camel"):
     """As much of a Pod as is read."""
 
     metadata: PodMetadata
-    spec: PodSpec = PodSpec()
+    spec: RunningSpec = RunningSpec()
     status: PodStatus = PodStatus()
 
 
@@ -101,7 +101,7 @@ class Running:
 
 
 @dataclass(slots=True)
-class Where:
+class RunningPlaces:
     """Where something runs."""
 
     pods: int = 0
@@ -117,7 +117,7 @@ class Census:
     """What runs in a cluster, counted page by page."""
 
     def __init__(self) -> None:
-        self.running: dict[Running, Where] = {}
+        self.running: dict[Running, RunningPlaces] = {}
         self.pods: dict[str, int] = {}
         """How many Pods run something, by namespace."""
         self.alike: dict[str, dict[frozenset[Running], int]] = {}
@@ -170,7 +170,7 @@ class Census:
             found = _DIGEST.search(status.image_id)
             image = spec.image[:TEXT_LIMIT]
             one = Running(pod.metadata.namespace, whose, owner["by"], image, None if found is None else found[1])
-            where = self.running.setdefault(one, Where())
+            where = self.running.setdefault(one, RunningPlaces())
             where.image_id = where.image_id or status.image_id[:TEXT_LIMIT]
             if len(where.places) < PLACES_NAMED:
                 where.places[kind, spec.name] = None

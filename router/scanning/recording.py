@@ -31,7 +31,7 @@ from router.readiness.grouping import Group
 from router.readiness.judging import Scan
 from router.routing import RoutingTree
 from router.scanning.findings import DAY, finding
-from router.scanning.scan import Found
+from router.scanning.scan import ScanFinding
 from router.scanning.settings import GLOBS
 
 PORTION = 25
@@ -62,11 +62,11 @@ class Portion:
     scan: Which
     number: int
     """They are counted from 1 on."""
-    found: Annotated[Sequence[Found], Meta(max_length=PORTION)]
+    found: Annotated[Sequence[ScanFinding], Meta(max_length=PORTION)]
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ScanClosing:
     """That a scan has ended, of some namespaces in which it was full."""
 
     scan: Which
@@ -116,7 +116,7 @@ def take(connection: sqlite3.Connection, portion: Portion, terms: Terms, now: fl
     return len(portion.found) - len(kept)
 
 
-def end(connection: sqlite3.Connection, ended: Ended, terms: Terms) -> int:
+def end(connection: sqlite3.Connection, ended: ScanClosing, terms: Terms) -> int:
     """Note that it was full, inside a transaction; returns how many portions are not there: then nothing is noted."""
     scan, is_meant = ended.scan, _meant(ended.scan, terms)
     wanted = [_portion_id(scan, number) for number in range(1, ended.portions + 1)]
@@ -132,7 +132,7 @@ def end(connection: sqlite3.Connection, ended: Ended, terms: Terms) -> int:
     return 0
 
 
-def idle(connection: sqlite3.Connection, ended: Ended, terms: Terms) -> Sequence[str]:
+def idle(connection: sqlite3.Connection, ended: ScanClosing, terms: Terms) -> Sequence[str]:
     """The other namespaces that are known, in which it has looked and found nothing: to be noted as such, too."""
     if not ended.is_last or ended.scan.only is not None:
         return ()
@@ -142,7 +142,7 @@ def idle(connection: sqlite3.Connection, ended: Ended, terms: Terms) -> Sequence
 _PORTIONS = "SELECT count(*) FROM told_findings WHERE id IN (SELECT value FROM json_each(?))"
 
 
-def write(connection: sqlite3.Connection, found: Sequence[Found], occasion: Occasion) -> int:
+def write(connection: sqlite3.Connection, found: Sequence[ScanFinding], occasion: Occasion) -> int:
     """Have these told and seen, inside a transaction; returns how many were told."""
     group, told = Group(connection), 0
     for one in found:
@@ -178,7 +178,7 @@ def _meant(scan: Which, terms: Terms) -> Callable[[str], bool]:
     return lambda namespace: is_looked_at(namespace) and is_wanted(namespace)
 
 
-def _append(connection: sqlite3.Connection, one: Found, occasion: Occasion) -> int:
+def _append(connection: sqlite3.Connection, one: ScanFinding, occasion: Occasion) -> int:
     origin = Origin(occasion.terms.cluster, occasion.replica)
     event = finding(origin, one.running, one.where, one.judged, occasion.at)
     told = occasion.terms.routes.of_scan(event["data"])
@@ -208,7 +208,7 @@ def _portion_id(scan: Which, number: int) -> str:
     return event_id(scan.cluster, f"portion/{scan.replica}/{scan.began_at!r}/{number}")
 
 
-def _owner_key(cluster: str, one: Found) -> str:
+def _owner_key(cluster: str, one: ScanFinding) -> str:
     """What incidents know that owner by."""
     api_version, kind, name = one.running.owner
     return key("owner", cluster, one.running.namespace, api_version.rpartition("/")[0], kind, name)

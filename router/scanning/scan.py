@@ -15,29 +15,30 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from router.kubernetes.client import EVERYTHING, Cluster, Selection
+from router.kubernetes.client import EVERYTHING, Cluster, ObjectSelection
 from router.readiness.judging import Scan
 from router.readiness.sighting import sighting_of
-from router.scanning.findings import Judged
-from router.scanning.pods import PODS, Census, Running, Where
+from router.scanning.findings import RunningJudgement
+from router.scanning.pods import PODS, Census, Running, RunningPlaces
 
-Question: TypeAlias = tuple[str, str | None]
+ImageQuestion: TypeAlias = tuple[str, str | None]
 """An image as it is written, and the digest that runs."""
-Judge: TypeAlias = Callable[[Question, Sequence[str]], Awaitable[Mapping[str, Judged]]]
+Judge: TypeAlias = Callable[[ImageQuestion, Sequence[str]], Awaitable[Mapping[str, RunningJudgement]]]
 """(image, namespaces) -> what is found in each of them."""
-Each: TypeAlias = Callable[
-    [Sequence[Question], Callable[[Question], Awaitable[Mapping[str, Judged]]]], AsyncIterator[Mapping[str, Judged]]
+AskEach: TypeAlias = Callable[
+    [Sequence[ImageQuestion], Callable[[ImageQuestion], Awaitable[Mapping[str, RunningJudgement]]]],
+    AsyncIterator[Mapping[str, RunningJudgement]],
 ]
 """Has each question answered, some at once, in order."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ScanFinding:
     """One thing that runs, and what was found out about it."""
 
     running: Running
-    where: Where
-    judged: Judged
+    where: RunningPlaces
+    judged: RunningJudgement
 
     @property
     def standing(self) -> str:
@@ -62,7 +63,7 @@ class Scanned:
 
     began_at: float
     """Seconds since 1970."""
-    found: Sequence[Found]
+    found: Sequence[ScanFinding]
     by_namespace: Mapping[str, Scan]
     """Of each namespace in which something runs."""
 
@@ -70,7 +71,7 @@ class Scanned:
 async def census(cluster: Cluster, namespaces: Sequence[str] | None) -> Census:
     """What runs in these namespaces, or everywhere; raises ClusterError."""
     whole = Census()
-    for selection in [EVERYTHING] if namespaces is None else [Selection(namespace) for namespace in namespaces]:
+    for selection in [EVERYTHING] if namespaces is None else [ObjectSelection(namespace) for namespace in namespaces]:
         part = Census()
         async for page in cluster.pages(PODS, selection):
             if page.is_first:
@@ -80,19 +81,19 @@ async def census(cluster: Cluster, namespaces: Sequence[str] | None) -> Census:
     return whole
 
 
-async def scanned(counted: Census, judge: Judge, each: Each, began_at: float) -> Scanned:
+async def scanned(counted: Census, judge: Judge, each: AskEach, began_at: float) -> Scanned:
     """Have all of it judged."""
-    wanted: dict[Question, dict[str, None]] = {}
+    wanted: dict[ImageQuestion, dict[str, None]] = {}
     for running in counted.running:
         wanted.setdefault((running.image, running.digest), {})[running.namespace] = None
 
-    async def ask(question: Question) -> Mapping[str, Judged]:
+    async def ask(question: ImageQuestion) -> Mapping[str, RunningJudgement]:
         return await judge(question, list(wanted[question]))
 
     answers = [answer async for answer in each(list(wanted), ask)]
     by_question = dict(zip(wanted, answers, strict=True))
     found = [
-        Found(running, where, by_question[running.image, running.digest][running.namespace])
+        ScanFinding(running, where, by_question[running.image, running.digest][running.namespace])
         for running, where in counted.running.items()
     ]
     unknown = counted.pods_with(one.running for one in found if one.is_unknown)

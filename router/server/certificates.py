@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from router.pem import Pair
+from router.pem import KeyPair
 
 SELF_SIGNED_DAYS = 365
 SOON = 14 * 86400.0
@@ -46,7 +46,7 @@ def validity(chain: bytes) -> Validity:
     return Validity(leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp())
 
 
-def self_signed(names: Iterable[str], now: dt.datetime) -> Pair:
+def self_signed(names: Iterable[str], now: dt.datetime) -> KeyPair:
     """A pair for these DNS names and addresses, valid from an hour before `now`."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gatecrier (self-signed, for trials)")])
@@ -63,7 +63,7 @@ def self_signed(names: Iterable[str], now: dt.datetime) -> Pair:
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    return Pair(
+    return KeyPair(
         certificate.public_bytes(serialization.Encoding.PEM),
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )

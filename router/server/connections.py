@@ -27,8 +27,8 @@ from aiohttp import web
 
 from router.server.connection import Connection, Ending
 from router.server.entrance import Entrance
-from router.server.limits import Limits
-from router.server.observer import Observer
+from router.server.limits import ListenerLimits
+from router.server.observer import ServerObserver
 from router.telemetry.logs import logger
 from router.telemetry.seldom import Seldom
 
@@ -43,7 +43,9 @@ Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Connections:
     """The connections of one listener and the handshakes of those to come."""
 
-    def __init__(self, limits: Limits, observer: Observer, entrance: Callable[[], Entrance] | None) -> None:
+    def __init__(
+        self, limits: ListenerLimits, observer: ServerObserver, entrance: Callable[[], Entrance] | None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.limits = limits
         self._observer = observer

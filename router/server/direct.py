@@ -12,7 +12,7 @@ Rules:
 (3) Of a request that is in aiohttp's hands we know where it ends if it is plain; else this connection is aiohttp's for
     good, since nobody but its parser knows where the next one begins.
 (4) What comes while an answer is awaited is held within the size limit of a head, and read afterwards.
-(5) Whoever goes before his answer is told of (`Gone`), once.
+(5) Whoever goes before his answer is told of (`GoneListener`), once.
 
 Members of aiohttp's class without a public name that are used, besides those of `router.server.connection`:
 `_force_close`.
@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from aiohttp import web
 
 from router.server.connection import READ_STEP, Connection
-from router.server.plain import Head, read_head
+from router.server.plain import RequestHead, read_head
 
 if TYPE_CHECKING:
     from router.server.connections import Connections
@@ -40,16 +40,16 @@ LARGEST = 2 * READ_STEP
 PIECES = 0.02
 """Seconds in which the rest of a request comes, if it was sent at once."""
 
-Gone: TypeAlias = Callable[[], None]
+GoneListener: TypeAlias = Callable[[], None]
 """To be called if the client goes before it has its answer."""
-Reply: TypeAlias = Callable[[bytes], None]
+ReplySender: TypeAlias = Callable[[bytes], None]
 """Takes the answer, which is JSON; also when the client has gone meanwhile."""
 
 
 class Prompt(Protocol):
     """Whoever may know an answer at once."""
 
-    def __call__(self, path: str, timeout: str, body: memoryview, reply: Reply) -> Gone | None:
+    def __call__(self, path: str, timeout: str, body: memoryview, reply: ReplySender) -> GoneListener | None:
         """Have `reply` told the answer, now or later; None where somebody else must find it, and nothing was done."""
 
 
@@ -62,7 +62,7 @@ class DirectConnection(Connection):
         super().__init__(keeper, server, peer)
         self._prompt = prompt
         self._is_asked = False
-        self._gone: Gone | None = None
+        self._gone: GoneListener | None = None
         self._later = b""
         self._coming = b""
         self._timer: asyncio.TimerHandle | None = None
@@ -106,7 +106,7 @@ class DirectConnection(Connection):
         is_read = self._unread_since is None  # else aiohttp waits: answers are held until they are taken
         return is_waiting and is_read and not (self.is_last or self.refusal or self.keeper.is_leaving)
 
-    def _ask(self, head: Head, data: bytes) -> None:
+    def _ask(self, head: RequestHead, data: bytes) -> None:
         self._is_asked = self.has_asked = True
         self.began = self._loop.time()
         gone = self._prompt(head.path, head.timeout, memoryview(data)[head.size :], self._answer)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ListenerLimits:
     """Limits of one listener; the defaults are those of the webhook."""
 
     most: int = 512
@@ -36,6 +36,6 @@ class Limits:
     """Seconds for which a request that waits for its own client is not closed to make room."""
 
 
-WEBHOOK = Limits()
-OPERATIONS = Limits(most=64)
+WEBHOOK = ListenerLimits()
+OPERATIONS = ListenerLimits(most=64)
 """For probes and scrapers."""

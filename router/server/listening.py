@@ -26,8 +26,8 @@ from router.server.connection import Connection
 from router.server.connections import Answering, Connections
 from router.server.direct import DirectConnection, Prompt
 from router.server.entrance import Entrance
-from router.server.limits import WEBHOOK, Limits
-from router.server.observer import Observer
+from router.server.limits import WEBHOOK, ListenerLimits
+from router.server.observer import ServerObserver
 from router.server.sockets import listening_sockets
 from router.telemetry.logs import logger
 from router.telemetry.seldom import Seldom
@@ -55,11 +55,11 @@ class Listener:
         self,
         served: web.Application | Answering,
         address: ListenAddress | Sequence[socket.socket],
-        observer: Observer,
+        observer: ServerObserver,
         *,
         entrance: Callable[[], Entrance] | None = None,
         prompt: Prompt | None = None,
-        limits: Limits = WEBHOOK,
+        limits: ListenerLimits = WEBHOOK,
         sweep: float = SWEEP,
     ) -> None:
         """`entrance` gives the door that is in force, for each connection anew; None: no TLS."""

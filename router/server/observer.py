@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Observer(Protocol):
+class ServerObserver(Protocol):
     """Who counts what happens; every call is quick."""
 
     def turned_away(self, status: int) -> None:

@@ -33,7 +33,7 @@ _NAME = re.compile(rb"(?m)^[A-Za-z-]+")
 _NEEDED = frozenset({b"Content-Length", b"Content-Type", b"Host"})
 
 
-class Head(NamedTuple):
+class RequestHead(NamedTuple):
     """What the head of a plain request says."""
 
     path: str
@@ -45,7 +45,7 @@ class Head(NamedTuple):
     """Bytes of the body."""
 
 
-def read_head(data: bytes) -> Head | None:
+def read_head(data: bytes) -> RequestHead | None:
     """The head with which this begins; None where it is not plain, or has not come whole."""
     found = _HEAD.match(data)
     if found is None:
@@ -54,4 +54,4 @@ def read_head(data: bytes) -> Head | None:
     if len(different := frozenset(names)) != len(names) or not different >= _NEEDED:
         return None
     path, timeout, length = found.group("path", "timeout", "length")
-    return Head(path.decode(), (timeout or b"").decode(), found.end(), int(length))
+    return RequestHead(path.decode(), (timeout or b"").decode(), found.end(), int(length))

@@ -15,26 +15,26 @@ from collections.abc import Iterator
 
 from router.policy import EnforcementSettings, lax_tag_rules, tolerant_anywhere
 from router.policy.ends import end_text
-from router.settings.problems import Finding, Path
+from router.settings.problems import ConfigurationFinding, Path
 from router.settings.tree import Settings
 from router.text import shown
 from router.verdict import Mode
 from router.verification.catalogue import BUILT_IN
 
 
-def unpinned(settings: Settings) -> Iterator[Finding]:
+def unpinned(settings: Settings) -> Iterator[ConfigurationFinding]:
     """The first place that enforces, where `webhook.pin_digests` is off."""
     places = _enforcing(settings.enforcement)
     if settings.webhook.pin_digests or not places:
         return
-    yield Finding(
+    yield ConfigurationFinding(
         places[0],
         "enforces, but webhook.pin_digests is off: a tag that was proven here may be another image when the node asks "
         "for it; set pin_digests: true and register /mutate",
     )
 
 
-def unlabelled(settings: Settings) -> Iterator[Finding]:
+def unlabelled(settings: Settings) -> Iterator[ConfigurationFinding]:
     """Every place that enforces, where the API server knows by a label what is enforced."""
     enforcement = settings.enforcement
     spared = {*enforcement.never_block, *enforcement.label_may_lower}
@@ -44,7 +44,7 @@ def unlabelled(settings: Settings) -> Iterator[Finding]:
         name = str(path[-1])
         if name not in spared:
             whom = "payments" if len(path) == _OF_DEFAULT or "*" in name else name
-            yield Finding(
+            yield ConfigurationFinding(
                 path,
                 "is enforced by this file, which the API server does not know: where the namespace lacks the label "
                 f"{enforcement.label}=enforce it calls /validate/detect, and goes by that webhook's failurePolicy (as "
@@ -64,15 +64,15 @@ def _enforcing(enforcement: EnforcementSettings) -> list[Path]:
     return [*default, *(("enforcement", "namespaces", name) for name in named)]
 
 
-def lax_verifiers(settings: Settings) -> Iterator[Finding]:
+def lax_verifiers(settings: Settings) -> Iterator[ConfigurationFinding]:
     """Every verifier that says of itself that it proves little."""
     for index, verifier in enumerate(settings.verifiers):
         if verifier.caution is not None:
             key, text = verifier.caution
-            yield Finding(("verifiers", index, key), text)
+            yield ConfigurationFinding(("verifiers", index, key), text)
 
 
-def lax_tags(settings: Settings) -> Iterator[Finding]:
+def lax_tags(settings: Settings) -> Iterator[ConfigurationFinding]:
     """Every rule for a tag that is laxer than its neighbour."""
     verifiers = (*BUILT_IN, *settings.verifiers)
     statics = {verifier.name: ruling for verifier in verifiers if (ruling := verifier.ruling) is not None}
@@ -82,28 +82,28 @@ def lax_tags(settings: Settings) -> Iterator[Finding]:
             f"which is for the other tags: it {how}, and whoever may push decides what the tag means; "
             "name a digest (@sha256:...) instead, or ask for as much"
         )
-        yield Finding(("policy", index, "pattern"), text)
+        yield ConfigurationFinding(("policy", index, "pattern"), text)
 
 
-def admitted_anywhere(settings: Settings) -> Iterator[Finding]:
+def admitted_anywhere(settings: Settings) -> Iterator[ConfigurationFinding]:
     """Every rule that tolerates what the registry does, and lets whoever deploys choose the registry."""
     for index in tolerant_anywhere(settings.policy):
         text = (
             "`admit` on a pattern that names no registry: whoever deploys may choose one that never answers, and "
             "its images pass; name the registry in the pattern, or write `reject`"
         )
-        yield Finding(("policy", index, "on_unverifiable"), text)
+        yield ConfigurationFinding(("policy", index, "on_unverifiable"), text)
 
 
-def ended_exemptions(settings: Settings, now: float) -> Iterator[Finding]:
+def ended_exemptions(settings: Settings, now: float) -> Iterator[ConfigurationFinding]:
     """Every exemption that has ended at that time of day."""
     for index, exemption in enumerate(settings.exemptions):
         if exemption.until <= now:
             text = f"it has ended at {end_text(exemption.until)} and lets in nothing; remove it, or set a later end"
-            yield Finding(("exemptions", index, "until"), text)
+            yield ConfigurationFinding(("exemptions", index, "until"), text)
 
 
-def loose_break_glass(settings: Settings) -> Iterator[Finding]:
+def loose_break_glass(settings: Settings) -> Iterator[ConfigurationFinding]:
     """Whoever may break the glass and is no person in an emergency."""
     if (glass := settings.break_glass) is None:
         return
@@ -112,18 +112,18 @@ def loose_break_glass(settings: Settings) -> Iterator[Finding]:
             f"{shown(name)} stands for programs: what a pipeline or a controller does by itself is no emergency, and "
             "whoever takes it over brings in any image; name people"
         )
-        yield Finding(("break_glass", "allowed", key, index), text)
+        yield ConfigurationFinding(("break_glass", "allowed", key, index), text)
     if settings.webhook.clients is None:
         text = (
             "whoever reaches the webhook can claim to be one of these users, since it asks for no client certificate "
             "(webhook.clients): a grant could be made that lets in what controllers bring; ask for the API server's"
         )
-        yield Finding(("break_glass", "allowed"), text)
+        yield ConfigurationFinding(("break_glass", "allowed"), text)
 
 
-def of_destinations(settings: Settings) -> Iterator[Finding]:
+def of_destinations(settings: Settings) -> Iterator[ConfigurationFinding]:
     """A note for every destination that says of itself that it may get what it does not take."""
     for index, destination in enumerate(settings.destinations):
         if destination.note is not None:
             key, text = destination.note
-            yield Finding(("destinations", index, key), text)
+            yield ConfigurationFinding(("destinations", index, key), text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from router.settings.problems import Path, Place, Plain
+from router.settings.problems import FilePosition, Path, Plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,30 +13,30 @@ class Scalar:
     """A single value."""
 
     value: bool | int | float | str | None
-    place: Place
+    place: FilePosition
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
     """A list."""
 
-    nodes: tuple[Node, ...]
-    place: Place
+    nodes: tuple[DocumentNode, ...]
+    place: FilePosition
 
 
 @dataclass(frozen=True, slots=True)
 class Members:
     """A map, with the place of each key."""
 
-    nodes: dict[str, tuple[Place, Node]]
-    place: Place
+    nodes: dict[str, tuple[FilePosition, DocumentNode]]
+    place: FilePosition
 
 
-Node: TypeAlias = "Scalar | Items | Members"
+DocumentNode: TypeAlias = "Scalar | Items | Members"
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ConfigurationDocument:
     """The data of a configuration file, and where each of it stands."""
 
     root: Members
@@ -46,9 +46,9 @@ class Document:
         """The plain data; built anew at each call, shared by nobody."""
         return {key: plain(node) for key, (_, node) in self.root.nodes.items()}
 
-    def place(self, path: Path, *, at_key: bool = False) -> Place:
+    def place(self, path: Path, *, at_key: bool = False) -> FilePosition:
         """Where the value at the path stands, or its key; of a path that leads nowhere, the last part that stands."""
-        node: Node = self.root
+        node: DocumentNode = self.root
         found = self.root.place
         for number, part in enumerate(path, 1):
             match node, part:
@@ -63,7 +63,7 @@ class Document:
         return found
 
 
-def plain(node: Node) -> Plain:
+def plain(node: DocumentNode) -> Plain:
     """What the node holds, without places; built anew at each call."""
     match node:
         case Scalar(value):

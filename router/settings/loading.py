@@ -40,9 +40,9 @@ from router.settings import (
     signers,
     surroundings,
 )
-from router.settings.document import Document
+from router.settings.document import ConfigurationDocument
 from router.settings.plain import Item
-from router.settings.problems import Finding, Problem
+from router.settings.problems import ConfigurationFinding, Problem
 from router.settings.reading import LARGEST, read_document
 from router.settings.sections import JudgingItems, TellingItems, judging_items, our_own, telling_items
 from router.settings.snapshot import Reading, Snapshot
@@ -142,7 +142,7 @@ def checked(reading: Reading) -> Loaded | Refused:
     if found or isinstance(result, list):
         return Refused(problems.listing(reading.name, found), reading.watched)
 
-    def lines(findings: Iterable[Finding]) -> tuple[str, ...]:
+    def lines(findings: Iterable[ConfigurationFinding]) -> tuple[str, ...]:
         ordered = sorted(placed(document, data, finding) for finding in findings)
         return tuple(one.line(reading.name) for one in ordered)
 
@@ -158,7 +158,7 @@ def checked(reading: Reading) -> Loaded | Refused:
     )
 
 
-def judging_checks(judging: JudgingItems) -> Iterator[Finding]:
+def judging_checks(judging: JudgingItems) -> Iterator[ConfigurationFinding]:
     """Cross-checks of the part that images are judged by."""
     yield from names.repeated_registries(judging)
     yield from names.repeated(judging.trust_roots, "trust_roots")
@@ -169,13 +169,13 @@ def judging_checks(judging: JudgingItems) -> Iterator[Finding]:
     yield from rules.never_winning(judging)
 
 
-def telling_checks(telling: TellingItems, *, has_routes: bool) -> Iterator[Finding]:
+def telling_checks(telling: TellingItems, *, has_routes: bool) -> Iterator[ConfigurationFinding]:
     """Cross-checks of who is told of what."""
     yield from names.repeated(telling.destinations, "destinations")
     yield from routes.routes(telling, is_missing=not has_routes)
 
 
-def _warnings(settings: Settings) -> Iterator[Finding]:
+def _warnings(settings: Settings) -> Iterator[ConfigurationFinding]:
     yield from names.unused(settings)
     yield from routes.unused(settings)
     yield from routes.unheard(settings)
@@ -191,7 +191,7 @@ def _warnings(settings: Settings) -> Iterator[Finding]:
     yield from cautions.loose_break_glass(settings)
 
 
-def placed(document: Document, data: Item, finding: Finding) -> Problem:
+def placed(document: ConfigurationDocument, data: Item, finding: ConfigurationFinding) -> Problem:
     """The finding with its place, and the name of the item that it is in."""
     value: problems.Plain = data
     name = ""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from router.errors import InvalidReferenceError
 from router.hosts import canonical_registry
-from router.settings.problems import Finding, Path
+from router.settings.problems import ConfigurationFinding, Path
 from router.settings.sections import Items, JudgingItems, T, names
 from router.settings.tree import Settings
 from router.text import advice, shown
@@ -33,12 +33,12 @@ from router.verification.trust_roots import PUBLIC_GOOD
 _BUILT_IN = frozenset(entry.name for entry in BUILT_IN)
 
 
-def repeated(items: Items[T], section: str, key: str = "name") -> Iterator[Finding]:
+def repeated(items: Items[T], section: str, key: str = "name") -> Iterator[ConfigurationFinding]:
     """Items of a section whose name another one has already."""
     yield from _repeated(items, section, key, str.casefold)
 
 
-def repeated_registries(judging: JudgingItems) -> Iterator[Finding]:
+def repeated_registries(judging: JudgingItems) -> Iterator[ConfigurationFinding]:
     """The same of hosts, however they are spelt."""
     yield from _repeated(judging.registries, "registries", "host", _host)
 
@@ -51,14 +51,16 @@ def _host(text: str) -> str | None:
         return None
 
 
-def _repeated(items: Items[T], section: str, key: str, compared: Callable[[str], str | None]) -> Iterator[Finding]:
+def _repeated(
+    items: Items[T], section: str, key: str, compared: Callable[[str], str | None]
+) -> Iterator[ConfigurationFinding]:
     first: dict[str, int] = {}
     for item in items:
         if item.name is None or (same := compared(item.name)) is None:
             continue
         if (other := first.setdefault(same, item.index)) != item.index:
             text = f"{shown(item.name)} is the {key} of {section}[{other}] already; choose another"
-            yield Finding((section, item.index, key), text)
+            yield ConfigurationFinding((section, item.index, key), text)
 
 
 def declared_in(judging: JudgingItems) -> Declared:
@@ -66,24 +68,24 @@ def declared_in(judging: JudgingItems) -> Declared:
     return {item.name: item.sound for item in judging.verifiers if item.name is not None}
 
 
-def trust_roots(judging: JudgingItems) -> Iterator[Finding]:
+def trust_roots(judging: JudgingItems) -> Iterator[ConfigurationFinding]:
     """Verifiers that name no trust root."""
     known = [PUBLIC_GOOD, *names(judging.trust_roots)]
     for item in judging.verifiers:
         name = None if item.value is None else item.value.named_root
         if name is not None and name not in known:
             text = f"{shown(name)} names no trust root; {advice(name, known)}"
-            yield Finding(("verifiers", item.index, "trust_root"), text)
+            yield ConfigurationFinding(("verifiers", item.index, "trust_root"), text)
 
 
-def members(judging: JudgingItems) -> Iterator[Finding]:
+def members(judging: JudgingItems) -> Iterator[ConfigurationFinding]:
     """Members of combinations that can't be ones."""
     declared = declared_in(judging)
     for item in judging.verifiers:
         if isinstance(item.value, CombinationSettings):
             for unfit in unfit_members(item.value, declared):
                 path: Path = ("verifiers", item.index, "verifiers", unfit.index)
-                yield Finding(path, _in_words(unfit, declared))
+                yield ConfigurationFinding(path, _in_words(unfit, declared))
 
 
 def _in_words(unfit: Unfit, declared: Declared) -> str:
@@ -103,10 +105,12 @@ def _in_words(unfit: Unfit, declared: Declared) -> str:
             return f"{name} is combined of combinations itself; {limit}"
 
 
-def unused(settings: Settings) -> Iterator[Finding]:
+def unused(settings: Settings) -> Iterator[ConfigurationFinding]:
     """Warnings: verifiers that no rule uses, by itself or as a member of another."""
     declared: Declared = {verifier.name: verifier for verifier in settings.verifiers}
     wanted = used((rule.verifier for rule in settings.policy), declared)
     for index, verifier in enumerate(settings.verifiers):
         if verifier.name not in wanted:
-            yield Finding(("verifiers", index, "name"), f"no rule uses the verifier {shown(verifier.name)}")
+            yield ConfigurationFinding(
+                ("verifiers", index, "name"), f"no rule uses the verifier {shown(verifier.name)}"
+            )

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from router.replicas.naming import identity_file
-from router.settings.problems import Finding
+from router.settings.problems import ConfigurationFinding
 from router.settings.sections import Ours, TellingItems
 from router.settings.snapshot import Reading
 from router.text import shown
@@ -23,7 +23,7 @@ BESIDE_THE_OUTBOX = ("", "-wal", "-shm", "-journal", ".lock", "-reserve")
 """Endings of the files that an outbox consists of (SQLite, "Temporary Files Used By SQLite")."""
 
 
-def overwritten(ours: Ours, telling: TellingItems, reading: Reading) -> Iterator[Finding]:
+def overwritten(ours: Ours, telling: TellingItems, reading: Reading) -> Iterator[ConfigurationFinding]:
     """Destinations that would write into one of our own files."""
     own: dict[object, str] = {}
     for path, what in _own(ours, reading):
@@ -41,7 +41,7 @@ def overwritten(ours: Ours, telling: TellingItems, reading: Reading) -> Iterator
         if found is not None:
             name = path.relative_to(reading.folder) if path.is_relative_to(reading.folder) else path
             text = f"{shown(str(name))} is {found}, which would be overwritten; name a file that nothing else uses"
-            yield Finding(("destinations", item.index, key), text)
+            yield ConfigurationFinding(("destinations", item.index, key), text)
 
 
 def _own(ours: Ours, reading: Reading) -> Iterator[tuple[Path | int, str]]:

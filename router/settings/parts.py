@@ -89,7 +89,7 @@ def _known(data: Item, tree: type[SettingsModel]) -> Item:
     return known if isinstance(known, dict) else {}
 
 
-def _restricted(value: Plain, part: shape.Annotation, whole: shape.Annotation) -> Plain:
+def _restricted(value: Plain, part: shape.TypeAnnotation, whole: shape.TypeAnnotation) -> Plain:
     """The value without the keys that nothing in the part is called; the whole was checked to have no others."""
     if part == whole:
         return value
@@ -104,7 +104,9 @@ def _restricted(value: Plain, part: shape.Annotation, whole: shape.Annotation) -
             return value
 
 
-def _inside(outer: Plain, at: str | int, inner: Plain, part: shape.Annotation, whole: shape.Annotation) -> Plain:
+def _inside(
+    outer: Plain, at: str | int, inner: Plain, part: shape.TypeAnnotation, whole: shape.TypeAnnotation
+) -> Plain:
     return _restricted(inner, shape.member(part, at, outer), shape.member(whole, at, outer))
 
 

@@ -25,7 +25,7 @@ Path: TypeAlias = "tuple[str | int, ...]"
 """Keys and indexes that lead from the root of the document to a value."""
 
 
-class Place(NamedTuple):
+class FilePosition(NamedTuple):
     """Where something stands in the file, counted from 1."""
 
     line: int
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ConfigurationFinding:
     """Something wrong, or worth a warning, at a path whose place is looked up later."""
 
     path: Path
@@ -46,7 +46,7 @@ class Finding:
 class Problem:
     """Something wrong, with its place; problems are in the order of the file."""
 
-    place: Place
+    place: FilePosition
     path: str
     text: str
 

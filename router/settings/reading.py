@@ -26,8 +26,8 @@ from enum import Enum
 import yaml
 
 from router.settings.bounds import Bounds
-from router.settings.document import Document, Items, Members, Node, Scalar
-from router.settings.problems import Path, Place, Problem, in_words, kind_in_words, path_text
+from router.settings.document import ConfigurationDocument, DocumentNode, Items, Members, Scalar
+from router.settings.problems import FilePosition, Path, Problem, in_words, kind_in_words, path_text
 from router.settings.scalars import core_value
 from router.text import shown
 
@@ -41,7 +41,7 @@ DEEPEST = 50
 """Lists and maps within each other."""
 CONFIGURATION = Bounds("configuration", LARGEST, MOST_NODES, MOST_CHARACTERS, is_strict=True)
 
-_START = Place(1, 1)
+_START = FilePosition(1, 1)
 _CORE = "tag:yaml.org,2002:"
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LOADER: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -55,7 +55,7 @@ class _EndError(Exception):
     """Nothing more can be read; the problem has been noted."""
 
 
-def read_document(content: bytes) -> tuple[Document | None, list[Problem]]:
+def read_document(content: bytes) -> tuple[ConfigurationDocument | None, list[Problem]]:
     """The document, or None where there is nothing to check further, and the problems of reading it."""
     problems: list[Problem] = []
     try:
@@ -63,15 +63,15 @@ def read_document(content: bytes) -> tuple[Document | None, list[Problem]]:
     except _EndError:
         return None, problems
     if isinstance(root, Members):
-        return Document(root), problems
+        return ConfigurationDocument(root), problems
     problems.append(Problem(root.place, "", _no_map(root)))
     return None, problems
 
 
-def read_documents(content: bytes, bounds: Bounds) -> tuple[list[tuple[Node, list[Problem]]], list[Problem]]:
+def read_documents(content: bytes, bounds: Bounds) -> tuple[list[tuple[DocumentNode, list[Problem]]], list[Problem]]:
     """Each document with its problems, and those that ended the reading before its end."""
     problems: list[Problem] = []
-    documents: list[tuple[Node, list[Problem]]] = []
+    documents: list[tuple[DocumentNode, list[Problem]]] = []
     with contextlib.suppress(_EndError):
         for node in _Builder(_decoded(content, problems, bounds), problems, bounds).documents():
             documents.append((node, problems.copy()))
@@ -103,13 +103,13 @@ def _decoded(content: bytes, problems: list[Problem], bounds: Bounds) -> str:
     return text
 
 
-def _end_of(text: str) -> Place:
-    return Place(text.count("\n") + 1, len(text) - text.rfind("\n"))
+def _end_of(text: str) -> FilePosition:
+    return FilePosition(text.count("\n") + 1, len(text) - text.rfind("\n"))
 
 
-def _place(event: yaml.Event) -> Place:
+def _place(event: yaml.Event) -> FilePosition:
     mark = event.start_mark
-    return _START if mark is None else Place(mark.line + 1, mark.column + 1)
+    return _START if mark is None else FilePosition(mark.line + 1, mark.column + 1)
 
 
 @dataclass(slots=True)
@@ -119,13 +119,13 @@ class _Builder:
     text: str
     problems: list[Problem]
     bounds: Bounds
-    anchors: dict[str, tuple[Node, int, int] | None] = field(default_factory=dict)
+    anchors: dict[str, tuple[DocumentNode, int, int] | None] = field(default_factory=dict)
     """What each anchor holds, its nodes and its characters; None while it is being read."""
     nodes: int = 0
     characters: int = 0
-    last_key: tuple[Path, Place] | None = None
+    last_key: tuple[Path, FilePosition] | None = None
 
-    def document(self) -> Node:
+    def document(self) -> DocumentNode:
         events = self._events()
         next(events)  # the start of the stream
         if isinstance(next(events), yaml.StreamEndEvent):
@@ -136,7 +136,7 @@ class _Builder:
             self._note(_place(further), (), "a second document starts here; expected one document only")
         return root
 
-    def documents(self) -> Iterator[Node]:
+    def documents(self) -> Iterator[DocumentNode]:
         events = self._events()
         next(events)  # the start of the stream
         while not isinstance(next(events), yaml.StreamEndEvent):  # the start of a document
@@ -157,7 +157,7 @@ class _Builder:
 
     def _refuse_syntax(self, error: yaml.MarkedYAMLError) -> None:
         mark = error.problem_mark or error.context_mark
-        place = _START if mark is None else Place(mark.line + 1, mark.column + 1)
+        place = _START if mark is None else FilePosition(mark.line + 1, mark.column + 1)
         text = f"this is not valid YAML: {error.problem or error.context}"
         if error.context and error.context_mark is not None:
             began = error.context_mark
@@ -169,18 +169,18 @@ class _Builder:
             text += f"; the last key before it is {path_text(path)} on line {key_place.line}"
         self._end(place, (), text)
 
-    def _at(self, place: Place) -> str:
+    def _at(self, place: FilePosition) -> str:
         line = "".join(self.text.split("\n")[place.line - 1 : place.line])
         return line[place.column - 1 : place.column]
 
-    def _note(self, place: Place, path: Path, text: str) -> None:
+    def _note(self, place: FilePosition, path: Path, text: str) -> None:
         self.problems.append(Problem(place, path_text(path), text))
 
-    def _end(self, place: Place, path: Path, text: str) -> None:
+    def _end(self, place: FilePosition, path: Path, text: str) -> None:
         self._note(place, path, text)
         raise _EndError
 
-    def _count(self, place: Place, path: Path, nodes: int, characters: int) -> None:
+    def _count(self, place: FilePosition, path: Path, nodes: int, characters: int) -> None:
         self.nodes += nodes
         self.characters += characters
         bounds = self.bounds
@@ -188,7 +188,7 @@ class _Builder:
             limit = f"{bounds.nodes} values or {bounds.characters} characters"
             self._end(place, path, f"with its aliases the file holds more than {limit}, which no {bounds.noun} needs")
 
-    def _node(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path) -> Node:
+    def _node(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path) -> DocumentNode:
         place = _place(event)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event.anchor or "", place, path)
@@ -204,7 +204,7 @@ class _Builder:
             self.anchors[anchor] = node, self.nodes - before[0], self.characters - before[1]
         return node
 
-    def _alias(self, anchor: str, place: Place, path: Path) -> Node:
+    def _alias(self, anchor: str, place: FilePosition, path: Path) -> DocumentNode:
         if anchor not in self.anchors:
             self._note(place, path, f"the alias *{anchor} names no anchor before it; write &{anchor} where it is meant")
             return Scalar(None, place)
@@ -215,11 +215,11 @@ class _Builder:
         self._count(place, path, nodes, characters)
         return replace(node, place=place)
 
-    def _fresh(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path) -> Node:
+    def _fresh(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path) -> DocumentNode:
         place = _place(event)
         if isinstance(event, yaml.ScalarEvent):
             is_block = event.style in ("|", ">")  # its text begins on the line after the indicator
-            return Scalar(self._scalar(event, place, path), Place(place.line + 1, 1) if is_block else place)
+            return Scalar(self._scalar(event, place, path), FilePosition(place.line + 1, 1) if is_block else place)
         if isinstance(event, yaml.SequenceStartEvent):
             self._check_tag(event.tag, "seq", place, path)
             return Items(tuple(self._items(events, path)), place)
@@ -227,15 +227,15 @@ class _Builder:
             self._check_tag(event.tag, "map", place, path)
         return Members(self._members(events, path), place)
 
-    def _items(self, events: Iterator[yaml.Event], path: Path) -> Iterator[Node]:
+    def _items(self, events: Iterator[yaml.Event], path: Path) -> Iterator[DocumentNode]:
         index = 0
         while not isinstance(event := next(events), yaml.SequenceEndEvent):
             yield self._node(event, events, (*path, index))
             index += 1
 
-    def _members(self, events: Iterator[yaml.Event], path: Path) -> dict[str, tuple[Place, Node]]:
-        members: dict[str, tuple[Place, Node]] = {}
-        merged: list[Node] = []
+    def _members(self, events: Iterator[yaml.Event], path: Path) -> dict[str, tuple[FilePosition, DocumentNode]]:
+        members: dict[str, tuple[FilePosition, DocumentNode]] = {}
+        merged: list[DocumentNode] = []
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             place = _place(event)
             key = self._key(event, events, path)
@@ -254,7 +254,7 @@ class _Builder:
             self._merge(members, node, path)
         return members
 
-    def _merge(self, members: dict[str, tuple[Place, Node]], merged: Node, path: Path) -> None:
+    def _merge(self, members: dict[str, tuple[FilePosition, DocumentNode]], merged: DocumentNode, path: Path) -> None:
         """Take what is not written beside a merge key (YAML 1.1)."""
         for node in merged.nodes if isinstance(merged, Items) else (merged,):
             if not isinstance(node, Members):
@@ -282,11 +282,11 @@ class _Builder:
             self._note(place, path, f"the key {in_words(node.value)} is not a text; {advice}")
         return written
 
-    def _check_tag(self, tag: str | None, wanted: str, place: Place, path: Path) -> None:
+    def _check_tag(self, tag: str | None, wanted: str, place: FilePosition, path: Path) -> None:
         if tag not in (None, "!", _CORE + wanted):
             self._note(place, path, f"the tag {shown(tag or '')} is not allowed here; drop it")
 
-    def _scalar(self, event: yaml.ScalarEvent, place: Place, path: Path) -> bool | int | float | str | None:
+    def _scalar(self, event: yaml.ScalarEvent, place: FilePosition, path: Path) -> bool | int | float | str | None:
         text: str = event.value
         self._count(place, path, 0, len(text))
         if event.tag is None and event.implicit[0]:

@@ -29,9 +29,9 @@ from router.routing import RouteSettings, TimeIntervalSettings
 from router.server.settings import OperationsSettings
 from router.settings.plain import Item as Data
 from router.settings.plain import maps
-from router.settings.problems import Finding, Plain
+from router.settings.problems import ConfigurationFinding, Plain
 from router.settings.problems import Path as Place
-from router.settings.shape import Annotation
+from router.settings.shape import TypeAnnotation
 from router.settings.tree import JudgingSettings, KeeperSettings, Settings
 from router.settings.validating import Mistakes, valid_or_mistakes, without
 from router.verification.catalogue import VerifierSettings
@@ -75,7 +75,7 @@ class Item(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class RoutesSection:
     """The routes."""
 
     root: RouteSettings
@@ -106,7 +106,7 @@ class TellingItems:
 
     destinations: Items[DestinationSettings]
     time_intervals: Items[TimeIntervalSettings]
-    routes: Tree | None
+    routes: RoutesSection | None
     """None where nothing stands there, or nothing that is a tree."""
     templates: Path | None
     """The operator's folder of templates."""
@@ -121,7 +121,7 @@ class Ours:
     outbox: OutboxSettings | None
 
 
-def our_own(data: Data, result: Settings | list[Finding], reading: ReadingContext) -> Ours:
+def our_own(data: Data, result: Settings | list[ConfigurationFinding], reading: ReadingContext) -> Ours:
     """Where we listen, and what we keep."""
     if isinstance(result, Settings):
         return Ours(result.webhook, result.operations, result.outbox)
@@ -132,7 +132,9 @@ def our_own(data: Data, result: Settings | list[Finding], reading: ReadingContex
     )
 
 
-def judging_items(data: Data, result: JudgingSettings | list[Finding], reading: ReadingContext) -> JudgingItems:
+def judging_items(
+    data: Data, result: JudgingSettings | list[ConfigurationFinding], reading: ReadingContext
+) -> JudgingItems:
     """The items that images are judged by, called as they are written."""
     registries, roots, verifiers = (data.get(key) for key in ("registries", "trust_roots", "verifiers"))
     if isinstance(result, JudgingSettings):
@@ -152,7 +154,7 @@ def judging_items(data: Data, result: JudgingSettings | list[Finding], reading: 
 
 def telling_of(settings: KeeperSettings) -> TellingItems:
     """The same of settings that are valid."""
-    tree = Tree(settings.routes, frozenset()) if "routes" in settings.model_fields_set else None
+    tree = RoutesSection(settings.routes, frozenset()) if "routes" in settings.model_fields_set else None
     directory = settings.templates.directory
     destinations, intervals = settings.destinations, settings.time_intervals
     return TellingItems(
@@ -163,7 +165,9 @@ def telling_of(settings: KeeperSettings) -> TellingItems:
     )
 
 
-def telling_items(data: Data, result: KeeperSettings | list[Finding], reading: ReadingContext) -> TellingItems:
+def telling_items(
+    data: Data, result: KeeperSettings | list[ConfigurationFinding], reading: ReadingContext
+) -> TellingItems:
     """The items that say who is told of what."""
     if isinstance(result, KeeperSettings):
         return telling_of(result)
@@ -172,7 +176,7 @@ def telling_items(data: Data, result: KeeperSettings | list[Finding], reading: R
     return TellingItems(
         _each(_DESTINATION, DestinationSettings, data.get("destinations"), reading),
         _each(_INTERVAL, TimeIntervalSettings, data.get("time_intervals"), reading),
-        None if tree.value is None else Tree(tree.value, tree.left_out),
+        None if tree.value is None else RoutesSection(tree.value, tree.left_out),
         None if folder is None else folder.directory,
     )
 
@@ -188,7 +192,7 @@ def _whole(values: Sequence[T], called: Sequence[str | None]) -> list[Item[T]]:
 
 
 def _each(
-    adapter: TypeAdapter[T], annotation: Annotation, data: Plain, reading: ReadingContext, key: str = "name"
+    adapter: TypeAdapter[T], annotation: TypeAnnotation, data: Plain, reading: ReadingContext, key: str = "name"
 ) -> list[Item[T]]:
     found = [(index, _left(adapter, annotation, item, reading)) for index, item in maps(data)]
     return [
@@ -211,7 +215,7 @@ class _Left(Generic[T]):
     left_out: frozenset[Place] = frozenset()
 
 
-def _left(adapter: TypeAdapter[T], annotation: Annotation, data: Plain, reading: ReadingContext) -> _Left[T]:
+def _left(adapter: TypeAdapter[T], annotation: TypeAnnotation, data: Plain, reading: ReadingContext) -> _Left[T]:
     left_out, reading = set[Place](), replace(reading, is_offline=True)
     for _ in range(_ROUNDS):
         found = valid_or_mistakes(adapter, annotation, data, reading)

@@ -12,13 +12,13 @@ from pydantic.fields import FieldInfo
 from router.settings.meanings import meanings_in
 from router.settings.problems import Plain
 
-Annotation: TypeAlias = object
+TypeAnnotation: TypeAlias = object
 """A type as the models write it: a class, Annotated, a union, a generic alias."""
 TAG = "kind"
 """The key that tells the members of a union of settings apart."""
 
 
-def alternatives(annotation: Annotation) -> Iterator[Annotation]:
+def alternatives(annotation: TypeAnnotation) -> Iterator[TypeAnnotation]:
     """The types that an annotation allows, without Annotated, unions and None."""
     origin = get_origin(annotation)
     if origin is Annotated:
@@ -30,7 +30,7 @@ def alternatives(annotation: Annotation) -> Iterator[Annotation]:
         yield annotation
 
 
-def models_in(annotation: Annotation) -> tuple[type[BaseModel], ...]:
+def models_in(annotation: TypeAnnotation) -> tuple[type[BaseModel], ...]:
     """The settings among the alternatives."""
     return tuple(
         found for found in alternatives(annotation) if isinstance(found, type) and issubclass(found, BaseModel)
@@ -71,7 +71,7 @@ def tags(model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(str(value) for value in get_args(field.annotation))
 
 
-def model_for(annotation: Annotation, value: Plain) -> type[BaseModel] | None:
+def model_for(annotation: TypeAnnotation, value: Plain) -> type[BaseModel] | None:
     """The settings that this value was meant to be, or None where that can't be said."""
     models = models_in(annotation)
     if len(models) > 1:
@@ -80,7 +80,7 @@ def model_for(annotation: Annotation, value: Plain) -> type[BaseModel] | None:
     return models[0] if len(models) == 1 else None
 
 
-def member(annotation: Annotation, part: str | int, value: Plain) -> Annotation:
+def member(annotation: TypeAnnotation, part: str | int, value: Plain) -> TypeAnnotation:
     """What may stand under a key or index of this value; None where nothing is known."""
     if isinstance(part, str) and (model := model_for(annotation, value)) is not None:
         field = field_at(model, part)

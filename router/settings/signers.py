@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from router.settings.problems import Finding
+from router.settings.problems import ConfigurationFinding
 from router.settings.tree import Settings
 from router.text import shown
 from router.verification.settings import DeclaredSigner
 
 
-def too_few(settings: Settings) -> Iterator[Finding]:
+def too_few(settings: Settings) -> Iterator[ConfigurationFinding]:
     """Thresholds that can never be met, because one signer stands under several names."""
     verifiers = {verifier.name: verifier for verifier in settings.verifiers}
     for index, rule in enumerate(settings.policy):
@@ -35,15 +35,15 @@ def too_few(settings: Settings) -> Iterator[Finding]:
                 f"threshold {threshold} can never be met: {shown(verifier.name)} has {distinct} distinct "
                 f"{plural if distinct > 1 else kind}, since {same}; add another, or expect at most {distinct}"
             )
-            yield Finding(("policy", index, "with", "threshold"), text)
+            yield ConfigurationFinding(("policy", index, "with", "threshold"), text)
 
 
-def aliases(settings: Settings) -> Iterator[Finding]:
+def aliases(settings: Settings) -> Iterator[ConfigurationFinding]:
     """Signers that stand under another name already."""
     for index, verifier in enumerate(settings.verifiers):
         for entry, other in _same(verifier.signers):
             text = f"is the same {entry.kind} as {shown(other)}; a threshold counts it once"
-            yield Finding(("verifiers", index, *entry.place), text)
+            yield ConfigurationFinding(("verifiers", index, *entry.place), text)
 
 
 def _same(signers: tuple[DeclaredSigner, ...]) -> Iterator[tuple[DeclaredSigner, str]]:

@@ -17,7 +17,7 @@ from router.destinations.settings import HttpSettings
 from router.destinations.uses import Use, uses_of
 from router.errors import ConfigurationError, TemplateError
 from router.outbound.addresses import Address, is_forbidden
-from router.pem import Pair, PairSettings
+from router.pem import KeyPair, PairSettings
 from router.rendering.context import Purpose
 from router.rendering.library import NOTICES, Library, Templates
 from router.rendering.markup import Markup
@@ -25,9 +25,9 @@ from router.rendering.rehearsal import OF_INCIDENTS, OF_NOTICES
 from router.rendering.secrets import missing
 from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
-from router.settings.problems import Finding
+from router.settings.problems import ConfigurationFinding
 from router.settings.problems import Path as DataPath
-from router.settings.sections import Ours, TellingItems, Tree, telling_of
+from router.settings.sections import Ours, RoutesSection, TellingItems, telling_of
 from router.settings.snapshot import Reading
 from router.settings.tree import Settings
 from router.text import advice, shown
@@ -37,7 +37,7 @@ T = TypeVar("T")
 _EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - these are compared, not bound
 
 
-def listening(ours: Ours) -> Iterator[Finding]:
+def listening(ours: Ours) -> Iterator[ConfigurationFinding]:
     """Two servers at one address: the second could not start."""
     if ours.webhook is None or ours.operations is None:
         return
@@ -45,10 +45,10 @@ def listening(ours: Ours) -> Iterator[Finding]:
     same_host = webhook.host == operations.host or _EVERYWHERE & {webhook.host, operations.host}
     if webhook.port == operations.port and same_host:
         text = f"port {operations.port} is webhook.listen's already; choose another"
-        yield Finding(("operations", "listen"), text)
+        yield ConfigurationFinding(("operations", "listen"), text)
 
 
-def certificates(ours: Ours, telling: TellingItems, reading: Reading) -> Iterator[Finding]:
+def certificates(ours: Ours, telling: TellingItems, reading: Reading) -> Iterator[ConfigurationFinding]:
     """Certificates and keys that do not fit each other, or that OpenSSL does not take."""
     if ours.webhook is not None and isinstance(ours.webhook.tls, PairSettings):
         yield from _pair(ours.webhook.tls, ("webhook", "tls"), reading)
@@ -58,7 +58,7 @@ def certificates(ours: Ours, telling: TellingItems, reading: Reading) -> Iterato
             yield from _pair(item.value.client_certificate, here, reading)
 
 
-def _pair(pair: PairSettings, path: DataPath, reading: Reading) -> Iterator[Finding]:
+def _pair(pair: PairSettings, path: DataPath, reading: Reading) -> Iterator[ConfigurationFinding]:
     try:
         certificate, key = (reading.read(file, SECRET_LIMIT) for file in (pair.certificate, pair.key))
     except (OSError, ValueError):  # one can't be read or is too large: the validation tells of it
@@ -66,12 +66,14 @@ def _pair(pair: PairSettings, path: DataPath, reading: Reading) -> Iterator[Find
     from router.server.certificates import new_context  # noqa: PLC0415 - most configurations need it not
 
     try:
-        show(new_context(), Pair(certificate, key))
+        show(new_context(), KeyPair(certificate, key))
     except ConfigurationError as error:
-        yield Finding(path, f"{pair.certificate} and {pair.key} are {error}")
+        yield ConfigurationFinding(path, f"{pair.certificate} and {pair.key} are {error}")
 
 
-def templates(telling: TellingItems, reading: Reading) -> Generator[Finding, None, Mapping[str, Templates]]:
+def templates(
+    telling: TellingItems, reading: Reading
+) -> Generator[ConfigurationFinding, None, Mapping[str, Templates]]:
     """Templates that are nowhere or can't be used, and a folder of templates that is none.
 
     Returns:
@@ -81,7 +83,7 @@ def templates(telling: TellingItems, reading: Reading) -> Generator[Finding, Non
     directory = telling.templates
     if directory is not None and _is_file(directory, reading):
         text = f"{shown(directory.name)} is not a folder; expected one with NAME.json in it, or none"
-        yield Finding(("templates", "directory"), text)
+        yield ConfigurationFinding(("templates", "directory"), text)
     folders = [*([] if directory is None else [directory]), shipped_folder()]
     decisions = Library(folders, reading.read)
     # Offline nobody looks into the folder: what is not found may be there.
@@ -102,10 +104,10 @@ def templates(telling: TellingItems, reading: Reading) -> Generator[Finding, Non
 def _of_destination(
     here: DataPath,
     destination: DestinationSettings,
-    routes: Tree | None,
+    routes: RoutesSection | None,
     shelves: Mapping[Purpose, Library],
     known: Callable[[], frozenset[str]] | None,
-) -> Generator[Finding, None, Templates]:
+) -> Generator[ConfigurationFinding, None, Templates]:
     """Its templates; `known` are those that there are, or None where that can't be told."""
     kind, found = kind_of(destination), dict[Use, Template]()
     markup = kind.markup_by(destination.reads)
@@ -124,30 +126,34 @@ def _of_destination(
     )
 
 
-def _secrets(path: DataPath, template: Template | None, destination: DestinationSettings) -> Iterator[Finding]:
+def _secrets(
+    path: DataPath, template: Template | None, destination: DestinationSettings
+) -> Iterator[ConfigurationFinding]:
     """Secrets that a template has and its destination has not."""
     for name, line in () if template is None else template.secrets.items():
         if template is not None and name not in destination.secrets:
-            yield Finding(path, f"template {template.name}: line {line}: {missing(name, destination.secrets)}")
+            yield ConfigurationFinding(
+                path, f"template {template.name}: line {line}: {missing(name, destination.secrets)}"
+            )
 
 
 def _template(
     path: DataPath, name: str, library: Library, markup: Markup, known: Callable[[], frozenset[str]] | None
-) -> Generator[Finding, None, Template | None]:
+) -> Generator[ConfigurationFinding, None, Template | None]:
     try:
         template = library.template(name.removeprefix(NOTICES), markup)
     except TemplateError as error:
-        yield Finding(path, str(error))
+        yield ConfigurationFinding(path, str(error))
         return None
     if template is None and known is not None:
         text = f"{shown(name)} names no template; {advice(name, sorted(known()))}; or add it to templates.directory"
-        yield Finding(path, text)
+        yield ConfigurationFinding(path, text)
     return template
 
 
-def gathered(checking: Generator[Finding, None, T]) -> tuple[T, list[Finding]]:
+def gathered(checking: Generator[ConfigurationFinding, None, T]) -> tuple[T, list[ConfigurationFinding]]:
     """What a check returns at its end, and what it has found until then."""
-    found: list[Finding] = []
+    found: list[ConfigurationFinding] = []
     while True:
         try:
             found.append(next(checking))
@@ -166,21 +172,21 @@ def _is_file(path: Path, reading: Reading) -> bool:
     return True
 
 
-def forbidden_addresses(telling: TellingItems) -> Iterator[Finding]:
+def forbidden_addresses(telling: TellingItems) -> Iterator[ConfigurationFinding]:
     """Destinations, and proxies, at a literal address to which nothing is ever sent."""
     for path, address, what in _addresses(telling):
         if is_forbidden(address):
             text = f"{what} is a link-local or metadata address, to which nothing is ever sent; name another"
-            yield Finding(path, text)
+            yield ConfigurationFinding(path, text)
 
 
-def private_addresses(settings: Settings) -> Iterator[Finding]:
+def private_addresses(settings: Settings) -> Iterator[ConfigurationFinding]:
     """Warnings: destinations, and proxies, at a literal private or loopback address that `egress.allow` lacks."""
     guard = settings.egress.guard()
     for path, address, what in _addresses(telling_of(settings)):
         if not guard.allows(address):
             text = f"{what} is not a public address; add its network to egress.allow, or nothing is sent there"
-            yield Finding(path, text)
+            yield ConfigurationFinding(path, text)
 
 
 def _addresses(telling: TellingItems) -> Iterator[tuple[DataPath, Address, str]]:

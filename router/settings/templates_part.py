@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from router.destinations.catalogue import DestinationSettings, kind_named
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind
-from router.destinations.uses import Use, Written, uses_of
+from router.destinations.uses import Use, WrittenDestination, uses_of
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.rendering.markup import Markup
@@ -77,9 +77,9 @@ def told_by(path: Path) -> Mapping[str, ToldBy]:
     return found
 
 
-def _written(item: Item) -> Written:
+def _written(item: Item) -> WrittenDestination:
     named = [item.get(key) for key in ("template", "incident_template", "fallback_template")]
-    return Written(str(item["name"]), *(one if isinstance(one, str) else None for one in named))
+    return WrittenDestination(str(item["name"]), *(one if isinstance(one, str) else None for one in named))
 
 
 def destination_of(path: Path, name: str, environment: Mapping[str, str]) -> DestinationSettings:

@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails, to_json
 from router.by_reference import Secret
 from router.fields import ReadingContext, SettingsModel
 from router.settings import shape
-from router.settings.problems import Finding, Path, Plain, in_words, inside
+from router.settings.problems import ConfigurationFinding, Path, Plain, in_words, inside
 from router.settings.wording import worded
 from router.text import advice, listed, nearest, shown
 
@@ -48,7 +48,7 @@ class Located:
 
     path: Path
     error: ErrorDetails
-    annotation: shape.Annotation
+    annotation: shape.TypeAnnotation
     """What may stand there."""
     value: Plain
     """What does stand there."""
@@ -62,8 +62,8 @@ class Located:
 
 
 def validated(
-    adapter: TypeAdapter[T], root: shape.Annotation, data: Plain, reading: ReadingContext
-) -> T | list[Finding]:
+    adapter: TypeAdapter[T], root: shape.TypeAnnotation, data: Plain, reading: ReadingContext
+) -> T | list[ConfigurationFinding]:
     """The settings, or every finding of validating the data; `root` is the type that the adapter is for."""
     result = _tried(adapter, data, reading)
     if not isinstance(result, _Errors):
@@ -85,7 +85,7 @@ class Mistakes:
 
 
 def valid_or_mistakes(
-    adapter: TypeAdapter[T], root: shape.Annotation, data: Plain, reading: ReadingContext
+    adapter: TypeAdapter[T], root: shape.TypeAnnotation, data: Plain, reading: ReadingContext
 ) -> T | Mistakes:
     """The settings, or only where they are wrong, kinds that are nearly known aside; `root` is the adapter's type."""
     result = _tried(adapter, data, reading)
@@ -127,7 +127,7 @@ def _given_tag(located: Located) -> Plain:
     return inside(located.value, shape.TAG)
 
 
-def _tags_of(annotation: shape.Annotation) -> list[str]:
+def _tags_of(annotation: shape.TypeAnnotation) -> list[str]:
     return [tag for model in shape.models_in(annotation) for tag in shape.tags(model)]
 
 
@@ -157,7 +157,7 @@ def without(data: Plain, path: Path) -> Plain:
             return data
 
 
-def _located(root: shape.Annotation, data: Plain, error: ErrorDetails) -> Located:
+def _located(root: shape.TypeAnnotation, data: Plain, error: ErrorDetails) -> Located:
     """Follow pydantic's location through the data; what is neither key nor index there is the tag of a union."""
     annotation, value, parent = root, data, None
     path: list[str | int] = []
@@ -176,7 +176,7 @@ def _located(root: shape.Annotation, data: Plain, error: ErrorDetails) -> Locate
     return Located(tuple(path), error, annotation, value, parent)
 
 
-def _findings(found: Sequence[Located]) -> Iterator[Finding]:
+def _findings(found: Sequence[Located]) -> Iterator[ConfigurationFinding]:
     believed = _believed(found)
     strangers = {located.path for located in believed if located.type == "extra_forbidden"}
     for located in believed:
@@ -209,31 +209,33 @@ def _is_misspelt(missing: Located, strangers: set[Path]) -> bool:
     return any(path[:-1] == parent and nearest(str(path[-1]), [key]) is not None for path in strangers)
 
 
-def _finding(located: Located) -> Finding:
+def _finding(located: Located) -> ConfigurationFinding:
     path, parent = located.path, located.parent
     match located.type:
         case "extra_forbidden":
             known = () if parent is None else shape.keys(parent)
             if parent is Secret and nearest(str(path[-1]), known) is None:  # it may be the secret itself
-                return Finding(path[:-1], "a reference is {file: PATH} or {env: NAME} and nothing else")
+                return ConfigurationFinding(path[:-1], "a reference is {file: PATH} or {env: NAME} and nothing else")
             elsewhere = {} if parent is None else _known_elsewhere(parent)
             hint = elsewhere.get(str(path[-1])) or advice(str(path[-1]), known)
-            return Finding(path, f"there is no such key; {hint}", at_key=True)
+            return ConfigurationFinding(path, f"there is no such key; {hint}", at_key=True)
         case "missing":
-            return Finding(path, f"is missing; expected {_purpose(located)}")
+            return ConfigurationFinding(path, f"is missing; expected {_purpose(located)}")
         case "union_tag_invalid":
-            return Finding((*path, shape.TAG), _unknown_kind(_given_tag(located), located.annotation))
+            return ConfigurationFinding((*path, shape.TAG), _unknown_kind(_given_tag(located), located.annotation))
         case "union_tag_not_found":
-            return Finding((*path, shape.TAG), f"is missing; expected one of {listed(_tags_of(located.annotation))}")
+            return ConfigurationFinding(
+                (*path, shape.TAG), f"is missing; expected one of {listed(_tags_of(located.annotation))}"
+            )
         case _:
             is_key = located.error["loc"][-1:] == ("[key]",)
             text = worded(located.error, located.annotation, str(path[-1]) if is_key else located.value, path)
             is_whole = located.type in _TEXTS and isinstance(located.value, dict)
             target = (*path, *_spoken_of(located.value, text)) if is_whole else path
-            return Finding(target, text, at_key=is_key)
+            return ConfigurationFinding(target, text, at_key=is_key)
 
 
-def _unknown_kind(tag: Plain, annotation: shape.Annotation) -> str:
+def _unknown_kind(tag: Plain, annotation: shape.TypeAnnotation) -> str:
     known = _tags_of(annotation)
     if isinstance(tag, str) and (meanwhile := _kinds_to_come(annotation).get(tag)) is not None:
         return f"{shown(tag)} is not there yet; expected one of {listed(known)}; {meanwhile}"
@@ -241,7 +243,7 @@ def _unknown_kind(tag: Plain, annotation: shape.Annotation) -> str:
     return f"{words}; {advice(str(tag), known)}"
 
 
-def _kinds_to_come(annotation: shape.Annotation) -> Mapping[str, str]:
+def _kinds_to_come(annotation: shape.TypeAnnotation) -> Mapping[str, str]:
     models = (one for one in shape.models_in(annotation) if issubclass(one, SettingsModel))
     return next((one.kinds_to_come() for one in models), {})
 

@@ -51,13 +51,13 @@ _NAMING = frozenset({"file", "env", "host", "certificate", "key", "ca"})
 """Keys whose values name something, and where people paste the thing itself."""
 
 
-def may_be_secret(annotation: shape.Annotation, path: Path) -> bool:
+def may_be_secret(annotation: shape.TypeAnnotation, path: Path) -> bool:
     """Whether the value at the path must not be repeated in a text."""
     found = tuple(shape.alternatives(annotation))
     return Secret in found or SecretStr in found or not _OPEN_MAPS.isdisjoint(path) or not _NAMING.isdisjoint(path[-1:])
 
 
-def worded(error: ErrorDetails, annotation: shape.Annotation, value: Plain, path: Path) -> str:
+def worded(error: ErrorDetails, annotation: shape.TypeAnnotation, value: Plain, path: Path) -> str:
     """Found; expected."""
     kind, context = error["type"], error.get("ctx", {})
     found = kind_in_words(value) if may_be_secret(annotation, path) else in_words(value)
@@ -77,7 +77,7 @@ def worded(error: ErrorDetails, annotation: shape.Annotation, value: Plain, path
     return f"found {found}; expected {expected}"
 
 
-def a_map(annotation: shape.Annotation) -> str:
+def a_map(annotation: shape.TypeAnnotation) -> str:
     """`a map with listen, tls`, or with the tag where the annotation is a union of settings."""
     models = shape.models_in(annotation)
     if len(models) == 1:
@@ -86,11 +86,11 @@ def a_map(annotation: shape.Annotation) -> str:
     return f"a map with {shape.TAG} ({listed(kinds)}) and more" if kinds else "a map"
 
 
-def _or_a_map(annotation: shape.Annotation) -> str:
+def _or_a_map(annotation: shape.TypeAnnotation) -> str:
     return f", or {a_map(annotation)}" if shape.models_in(annotation) else ""
 
 
-def _of_a_closed_set(expected: str, annotation: shape.Annotation, value: Plain, found: str) -> str:
+def _of_a_closed_set(expected: str, annotation: shape.TypeAnnotation, value: Plain, found: str) -> str:
     allowed = re.findall(r"'([^']*)'", expected)
     if isinstance(value, str) and allowed:
         return f"found {found}; {advice(value, allowed)}{_or_a_map(annotation)}"

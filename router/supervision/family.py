@@ -63,7 +63,7 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
-class Hooks:
+class FamilyHooks:
     """What a family leaves to whoever has it."""
 
     greet: Callable[[Seat, Peer], Awaitable[None]]
@@ -78,7 +78,7 @@ class Hooks:
     """Told of the seat of somebody who has ended, and that is filled again."""
 
 
-class Family:
+class ProcessFamily:
     """All processes but the supervisor, which this is a part of.
 
     Args:
@@ -87,7 +87,7 @@ class Family:
         hooks: What is left to others.
     """
 
-    def __init__(self, nurseries: Nurseries, seats: Iterable[Seat], hooks: Hooks) -> None:
+    def __init__(self, nurseries: Nurseries, seats: Iterable[Seat], hooks: FamilyHooks) -> None:
         self._nurseries = nurseries
         self.seats = tuple(seats)
         self._hooks = hooks

@@ -210,7 +210,7 @@ class Troubles(Protocol):
         """It is not any more, or never was."""
 
 
-class Nobody:
+class UnheardTroubles:
     """Implements `Troubles` where nobody listens."""
 
     def trouble_began(self, cause: Cause, subject: str, text: str) -> None:
@@ -220,4 +220,4 @@ class Nobody:
         """Nothing is done."""
 
 
-NOBODY: Troubles = Nobody()
+NOBODY: Troubles = UnheardTroubles()

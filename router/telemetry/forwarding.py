@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Facts:
+class Observations:
     """What was written down and is still to be sent.
 
     Args:
@@ -51,7 +51,7 @@ class Facts:
             self._facts = []
 
 
-def forwarding(observer: type[_T], facts: Facts) -> _T:
+def forwarding(observer: type[_T], facts: Observations) -> _T:
     """An observer with the methods of this class that only writes down what it observes."""
 
     def noting(kind: type[msgspec.Struct]) -> Callable[..., None]:
@@ -77,7 +77,7 @@ class Replay(Generic[_T]):
         self._decode = msgspec.msgpack.Decoder(list[Union[tuple(kinds.values())]]).decode  # type: ignore[misc]  # noqa: UP007 - a union that is made here
 
     def play(self, encoded: bytes) -> None:
-        """Call what `Facts` sent; raises msgspec.MsgspecError where it is something else."""
+        """Call what `Observations` sent; raises msgspec.MsgspecError where it is something else."""
         for fact in self._decode(encoded):
             self._calls[type(fact)](fact)
 

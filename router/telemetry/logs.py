@@ -49,12 +49,12 @@ def _now() -> str:
 
 _JSON = unfailing(as_json)
 _of_process = LineQueue(STANDARD_ERROR, lambda missing: _gap(_JSON, missing))
-_queue: Lines = _of_process
+_queue: LogLines = _of_process
 atexit.register(lambda: _queue.flush(PATIENCE))
 os.register_at_fork(after_in_child=_of_process.after_fork)
 
 
-class Lines(Protocol):
+class LogLines(Protocol):
     """Where lines go: a queue in front of a descriptor, or another process."""
 
     @property
@@ -82,7 +82,7 @@ class _Queued:
     debug = info = warning = error = critical = exception = msg
 
 
-def configure(*, readable: bool | None = None, least: str = "INFO", queue: Lines | None = None) -> None:
+def configure(*, readable: bool | None = None, least: str = "INFO", queue: LogLines | None = None) -> None:
     """Choose the form of the lines: readable on a terminal unless told otherwise, JSON everywhere else.
 
     Args:

@@ -28,7 +28,7 @@ _NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class TroubleNews:
     """What is told of a trouble."""
 
     cause: Cause
@@ -55,7 +55,7 @@ class _Known:
         return self.times > 0 or self.is_told is not (self.trouble.ended_at is None)
 
 
-class Pace:
+class TroublePace:
     """Holds what is to be told until its time has come."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Pace:
         if trouble.ended_at is None:
             known.times += 1
 
-    def due(self, now: float) -> Sequence[News]:
+    def due(self, now: float) -> Sequence[TroubleNews]:
         """What is to be told now; `now` is in seconds of any clock that does not go back."""
         while self._told and self._told[0] <= now - EVERY:
             self._told.popleft()
@@ -89,6 +89,6 @@ def _urgency(known: _Known) -> tuple[int, float]:
     return _RANKS[known.trouble.cause.severity], known.trouble.began_at
 
 
-def _news_of(known: _Known) -> News:
+def _news_of(known: _Known) -> TroubleNews:
     of = known.trouble
-    return News(of.cause, of.subject, of.text, of.began_at, of.ended_at, known.times)
+    return TroubleNews(of.cause, of.subject, of.text, of.began_at, of.ended_at, known.times)

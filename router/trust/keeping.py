@@ -22,7 +22,7 @@ import msgspec
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
 
-from router.trust.kept import Kept
+from router.trust.kept import KeptRoot
 from router.verification.repositories import Repository
 from router.verification.settings import SchemeSettings, repositories_of
 from router.verification.sigstore.trusted_root import UnusableRootError, read_trusted_root
@@ -38,7 +38,7 @@ _PRIVATE = 0o700
 _NAMES = re.compile(r"(?:root_history/[1-9][0-9]{0,8}\.root|timestamp|snapshot|targets|trusted_root)\.json", re.ASCII)
 
 
-class Said(msgspec.Struct, frozen=True):
+class RepositoryAnswer(msgspec.Struct, frozen=True):
     """What a repository said."""
 
     confirmed_at: float
@@ -47,7 +47,7 @@ class Said(msgspec.Struct, frozen=True):
     """Its files, by where python-tuf's client puts them."""
 
     @classmethod
-    def in_folder(cls, folder: Path, confirmed_at: float) -> Said:
+    def in_folder(cls, folder: Path, confirmed_at: float) -> RepositoryAnswer:
         """What python-tuf's client has put there."""
         found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.json"))}
         return cls(confirmed_at, {name: path.read_text() for name, path in found.items() if _NAMES.fullmatch(name)})
@@ -69,16 +69,16 @@ def file_of(folder: Path, repository: Repository) -> Path:
     return folder / f"{repository.name}.json"
 
 
-def recalled(path: Path) -> Said | None:
+def recalled(path: Path) -> RepositoryAnswer | None:
     """What was kept, believed or not; None where there is nothing that can be read."""
     try:
         with path.open("rb") as file:
-            return msgspec.json.decode(file.read(LIMIT), type=Said)
+            return msgspec.json.decode(file.read(LIMIT), type=RepositoryAnswer)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
-def keep(path: Path, said: Said) -> None:
+def keep(path: Path, said: RepositoryAnswer) -> None:
     """Keep it in place of what was there.
 
     Raises:
@@ -92,7 +92,7 @@ def keep(path: Path, said: Said) -> None:
     write_whole(path, body)
 
 
-def believed(said: Said, repository: Repository) -> Kept:
+def believed(said: RepositoryAnswer, repository: Repository) -> KeptRoot:
     """The trusted root, where a chain of signatures leads to it; raises NothingKeptError."""
     try:
         root = _root(said, repository)
@@ -105,10 +105,10 @@ def believed(said: Said, repository: Repository) -> Kept:
         read_trusted_root(body)
     except (RepositoryError, UnusableRootError, ValueError) as error:
         raise NothingKeptError(f"it does not hold: {error}") from error
-    return Kept(body, said.confirmed_at, metadata.signed.expires.timestamp())
+    return KeptRoot(body, said.confirmed_at, metadata.signed.expires.timestamp())
 
 
-def kept(folder: Path, repository: Repository) -> Kept:
+def kept(folder: Path, repository: Repository) -> KeptRoot:
     """What is kept of a repository; raises NothingKeptError."""
     said = recalled(path := file_of(folder, repository))
     if said is None:
@@ -116,7 +116,7 @@ def kept(folder: Path, repository: Repository) -> Kept:
     return believed(said, repository)
 
 
-def renewed(folder: Path, repository: Repository) -> Kept | None:
+def renewed(folder: Path, repository: Repository) -> KeptRoot | None:
     """What is kept of it, where that holds and is newer than what came with the package, as a keeper has it."""
     try:
         found = kept(folder, repository)
@@ -131,7 +131,7 @@ def renewed_roots(folder: Path, verifiers: Iterable[SchemeSettings]) -> Roots:
     return {id_: read_trusted_root(one.body) for id_, one in found.items() if one is not None}
 
 
-def _root(said: Said, repository: Repository) -> Root:
+def _root(said: RepositoryAnswer, repository: Repository) -> Root:
     beginning = Metadata[Root].from_bytes(repository.root)
     root = beginning.signed
     root.verify_delegate(Root.type, beginning.signed_bytes, beginning.signatures)
@@ -147,7 +147,7 @@ def _root(said: Said, repository: Repository) -> Root:
     return root
 
 
-def _file(said: Said, name: str) -> bytes:
+def _file(said: RepositoryAnswer, name: str) -> bytes:
     if (text := said.files.get(name)) is None:
         raise NothingKeptError(f"{name} is missing")
     return text.encode()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptRoot:
     """A trusted root that a repository vouches for."""
 
     body: bytes

@@ -28,7 +28,7 @@ from router.errors import ConfigurationError, TrustRefreshError
 from router.telemetry.causes import Cause, Troubles
 from router.telemetry.logs import logger
 from router.trust.downloads import Downloads
-from router.trust.kept import Kept
+from router.trust.kept import KeptRoot
 from router.verification.repositories import Repository
 
 log = logger()
@@ -50,11 +50,11 @@ class Repositories:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def kept(self, repository: Repository) -> Kept | None:
+    async def kept(self, repository: Repository) -> KeptRoot | None:
         """What was kept of it, where that holds."""
         return await asyncio.to_thread(self._kept, repository)
 
-    def _kept(self, repository: Repository) -> Kept | None:
+    def _kept(self, repository: Repository) -> KeptRoot | None:
         from router.trust import keeping  # noqa: PLC0415 - imports python-tuf, which only those need who have repositories
 
         try:
@@ -63,7 +63,7 @@ class Repositories:
             log.info("trust_not_kept", root=repository.name, cause=str(error))
             return None
 
-    async def refreshed(self, repository: Repository) -> Kept:
+    async def refreshed(self, repository: Repository) -> KeptRoot:
         """What it says now; raises TrustRefreshError."""
         loop = asyncio.get_running_loop()
         try:
@@ -73,7 +73,7 @@ class Repositories:
         async with downloads:
             return await asyncio.to_thread(self._refreshed, repository, downloads, loop)
 
-    def _refreshed(self, repository: Repository, downloads: Downloads, loop: asyncio.AbstractEventLoop) -> Kept:
+    def _refreshed(self, repository: Repository, downloads: Downloads, loop: asyncio.AbstractEventLoop) -> KeptRoot:
         from router.trust.updating import update  # noqa: PLC0415 - as above
 
         return update(repository, self._folder, downloads.get, loop)
@@ -188,7 +188,7 @@ class Refreshing:
             self._take(care, found)
         self._warn_of_age(care)
 
-    async def _found(self, repository: Repository) -> Kept | TrustRefreshError:
+    async def _found(self, repository: Repository) -> KeptRoot | TrustRefreshError:
         try:
             return await self._source.refreshed(repository)
         except TrustRefreshError as error:
@@ -197,7 +197,7 @@ class Refreshing:
             log.exception("trust_refresh_broke", root=repository.name)
             return TrustRefreshError("a mistake of ours, which the log has", cause="internal_error")
 
-    def _take(self, care: _Care, found: Kept) -> None:
+    def _take(self, care: _Care, found: KeptRoot) -> None:
         care.confirmed_at = found.confirmed_at
         if found.body != care.body and self._announce(care.repository, found.body):
             care.body = found.body

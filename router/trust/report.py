@@ -17,7 +17,7 @@ from router.verification.settings import SchemeSettings
 from router.verification.sigstore.trusted_root import TrustedRoot, read_trusted_root
 from router.verification.trust_roots import RootSource, TrustRootSettings
 
-Origin: TypeAlias = Literal["file", "shipped", "repository", "nowhere"]
+TrustOrigin: TypeAlias = Literal["file", "shipped", "repository", "nowhere"]
 """Where what is known comes from: a file, this package, a repository (its last word was kept), or nothing is known."""
 
 
@@ -27,7 +27,7 @@ class RootReport:
 
     name: str
     """What the operator calls it, or the path of the file that only one verifier uses."""
-    origin: Origin
+    origin: TrustOrigin
     address: str
     """The path of the file, or the address of the repository."""
     id: str | None
@@ -67,7 +67,7 @@ def _name(source: RootSource, named: dict[str, RootSource]) -> str:
 
 
 def _report(name: str, source: RootSource, used_by: tuple[str, ...], folder: Path) -> RootReport:
-    origin: Origin = "file" if source.repository is None else "shipped" if source.root is not None else "nowhere"
+    origin: TrustOrigin = "file" if source.repository is None else "shipped" if source.root is not None else "nowhere"
     root, since, until = source.root, None, None
     if (repository := source.repository) is not None:
         since = repository.shipped_at

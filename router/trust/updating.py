@@ -30,13 +30,13 @@ from router.trust.keeping import (
     ROTATIONS,
     TARGET,
     NothingKeptError,
-    Said,
+    RepositoryAnswer,
     believed,
     file_of,
     keep,
     recalled,
 )
-from router.trust.kept import Kept
+from router.trust.kept import KeptRoot
 from router.verification.repositories import ROOT_LIMIT, Repository
 
 _BOUNDS = UpdaterConfig(
@@ -70,7 +70,7 @@ class _OverLoop(FetcherInterface):
             raise TufDownloadError(str(error)) from error
 
 
-def update(repository: Repository, folder: Path, get: Get, loop: asyncio.AbstractEventLoop) -> Kept:
+def update(repository: Repository, folder: Path, get: Get, loop: asyncio.AbstractEventLoop) -> KeptRoot:
     """Refresh what is kept of a repository, and return it.
 
     Args:
@@ -89,7 +89,7 @@ def update(repository: Repository, folder: Path, get: Get, loop: asyncio.Abstrac
             if before is not None:
                 before.put_into(Path(desk))
             _update(repository, Path(desk), _OverLoop(get, loop))
-            said = Said.in_folder(Path(desk), time.time())
+            said = RepositoryAnswer.in_folder(Path(desk), time.time())
         found = believed(said, repository)
         keep(path, said)
     except TufDownloadError as error:

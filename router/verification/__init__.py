@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.verification.account import Account
+from router.verification.account import JudgementAccount
 from router.verification.catalogue import VerifierSettings
 from router.verification.judgement import Judgement
 from router.verification.line import Asker
@@ -11,9 +11,9 @@ from router.verification.turnstile import Turnstile
 from router.verification.verifier import Verifier
 
 __all__ = [
-    "Account",
     "Asker",
     "Judgement",
+    "JudgementAccount",
     "Signer",
     "Turnstile",
     "Verifier",

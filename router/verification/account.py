@@ -18,9 +18,9 @@ from typing import TypeAlias
 from router.errors import NotVerifiedError
 from router.images import Digest
 from router.verification.claimed import claimed_signer
-from router.verification.evidence import Evidence, Format
+from router.verification.evidence import Evidence, EvidenceFormat
 from router.verification.scheme import Endorsement, Findings
-from router.verification.sought import Place
+from router.verification.sought import SoughtPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ Meaning: TypeAlias = Endorsement | NotVerifiedError | Stranger | NoSignature
 class Piece:
     """One piece of evidence."""
 
-    place: Place
+    place: SoughtPlace
     """Where it lay."""
-    format: Format | None
+    format: EvidenceFormat | None
     """How it is written; None where nothing was read."""
     digest: Digest | None
     """Of its blob; None where nothing was read."""
@@ -99,10 +99,10 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Account:
+class JudgementAccount:
     """What was looked at for one judgement so far."""
 
-    places: tuple[Place, ...] = ()
+    places: tuple[SoughtPlace, ...] = ()
     """Where it was looked; places without a piece hold nothing."""
     pieces: list[Piece] = field(default_factory=list)
 
@@ -130,14 +130,14 @@ class Account:
 class Notes:
     """What one verifier adds to an account."""
 
-    account: Account
+    account: JudgementAccount
     verifier: str
 
-    def look_in(self, places: Sequence[Place]) -> None:
+    def look_in(self, places: Sequence[SoughtPlace]) -> None:
         """These are looked in, too."""
         self.account.places = tuple(dict.fromkeys((*self.account.places, *places)))
 
-    def add(self, place: Place, piece: Evidence, before: Tally, found: Findings) -> None:
+    def add(self, place: SoughtPlace, piece: Evidence, before: Tally, found: Findings) -> None:
         """A piece was examined, and findings grew by it."""
         form, digest = piece.content or (None, None)
         self.account.pieces += [

@@ -37,7 +37,7 @@ LEVEL_LIMIT = 2
 _FARTHEST_FIRST = (Verdict.UNSIGNED, Verdict.INVALID, Verdict.UNTRUSTED, Verdict.UNVERIFIABLE, Verdict.VERIFIED)
 
 
-class Kind(StrEnum):
+class Quantifier(StrEnum):
     """How many of the members must prove the image."""
 
     ALL_OF = "all_of"
@@ -57,8 +57,8 @@ class Combination:
     """Verifiers that are one together."""
 
     name: str
-    kind: Kind
-    members: tuple[Member, ...]
+    kind: Quantifier
+    members: tuple[CombinationMember, ...]
 
     def __post_init__(self) -> None:
         if not self.members:
@@ -91,14 +91,14 @@ class Combination:
             for part in self.members
         ]
         ranks = [_FARTHEST_FIRST.index(part.verdict) for _, part in parts]
-        rank = min(ranks) if self.kind is Kind.ALL_OF else max(ranks)
+        rank = min(ranks) if self.kind is Quantifier.ALL_OF else max(ranks)
         chosen = [part for part, its in zip(parts, ranks, strict=True) if its == rank]
         if _FARTHEST_FIRST[rank] is Verdict.VERIFIED:
             return _proven([part for _, part in chosen])
         name, told = min(chosen, key=lambda part: _excuse(part[1]))
         if len(parts) == 1:
             return told
-        if self.kind is Kind.ALL_OF:
+        if self.kind is Quantifier.ALL_OF:
             return replace(told, detail=f'"{name}": {shortened(told.detail)}')
         details = "; ".join(f'"{name}": {shortened(part.detail)}' for name, part in parts)
         return replace(told, detail=f"proven by none of several: {details}")
@@ -113,11 +113,11 @@ class Combination:
                     yield part.name
 
 
-Member: TypeAlias = Single | Combination
+CombinationMember: TypeAlias = Single | Combination
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class CombinationCase:
     """What is to be proven of one image by a combination."""
 
     combination: Combination

@@ -18,7 +18,7 @@ from pydantic import Field, PrivateAttr
 from router.errors import ConfigurationError
 from router.fields import Name
 from router.text import shown
-from router.verification.combination import LEVEL_LIMIT, MEMBER_LIMIT, Combination, Kind, Single
+from router.verification.combination import LEVEL_LIMIT, MEMBER_LIMIT, Combination, Quantifier, Single
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.scheme import Demands
 from router.verification.settings import ANY_SIGNER, DeclaredSigner, SchemeSettings, annotated
@@ -28,7 +28,7 @@ from router.verification.trust_roots import TrustRootSettings
 class CombinationSettings(SchemeSettings, ABC):
     """Verifiers that count as one."""
 
-    how: ClassVar[Kind]
+    how: ClassVar[Quantifier]
     """How many of the members must prove an image."""
 
     verifiers: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MEMBER_LIMIT)]
@@ -57,7 +57,7 @@ class CombinationSettings(SchemeSettings, ABC):
 
     def wants(self, demands: Demands) -> str:
         """What each member wants, and what is asked of all their signers."""
-        word = " and " if self.how is Kind.ALL_OF else " or "
+        word = " and " if self.how is Quantifier.ALL_OF else " or "
         words = [entry.wants(ANY_SIGNER) for entry in self.members]
         said = word.join(f"({part})" for part in words) if len(words) > 1 else words[0]
         if (demands.threshold or 1) > 1:
@@ -80,7 +80,7 @@ class CombinationSettings(SchemeSettings, ABC):
 class AllOfSettings(CombinationSettings):
     """Images that every one of several verifiers proves; what fails definitely wins over what could not be checked."""
 
-    how: ClassVar[Kind] = Kind.ALL_OF
+    how: ClassVar[Quantifier] = Quantifier.ALL_OF
 
     kind: Literal["all_of"]
     """The scheme."""
@@ -89,7 +89,7 @@ class AllOfSettings(CombinationSettings):
 class AnyOfSettings(CombinationSettings):
     """Images that one of several verifiers proves; what none proves gets the verdict that is nearest to proof."""
 
-    how: ClassVar[Kind] = Kind.ANY_OF
+    how: ClassVar[Quantifier] = Quantifier.ANY_OF
 
     kind: Literal["any_of"]
     """The scheme."""

@@ -22,8 +22,8 @@ from typing import assert_never
 
 from router.errors import InvalidSignatureError, MalformedAnswerError, TooLargeError
 from router.images import Digest
-from router.reasons import Flaw
-from router.registry import Descriptor, Listing
+from router.reasons import EvidenceFlaw
+from router.registry import Descriptor, ReferrerList
 from router.registry.referrers import INDEX_LIMIT, fallback_tag, parse_index
 from router.verification.evidence import (
     ASIDE_LIMIT,
@@ -33,7 +33,7 @@ from router.verification.evidence import (
     AttestationLayer,
     Beside,
     Evidence,
-    Family,
+    EvidenceFamily,
     NotationEnvelope,
     SigstoreBundle,
     SimpleSigning,
@@ -50,7 +50,7 @@ from router.verification.manifests import (
 )
 from router.verification.places import Nearness, nearness_of
 from router.verification.questions import TOO_MANY, Questions
-from router.verification.sought import Place, Sought
+from router.verification.sought import Sought, SoughtPlace
 
 _CHEAP = 32 * 1024
 
@@ -68,7 +68,7 @@ class Discovery:
     """Tells what is found as it comes. It ends when whoever waits for it is cancelled."""
 
     def __init__(
-        self, questions: Questions, digest: Digest, sought: Sought, tell: Callable[[Place, Evidence], None]
+        self, questions: Questions, digest: Digest, sought: Sought, tell: Callable[[SoughtPlace, Evidence], None]
     ) -> None:
         """Look nowhere yet; `tell` gets each piece of evidence once, when it is there."""
         self._questions = questions
@@ -82,7 +82,7 @@ class Discovery:
         self._asides = 0
         self._waiting: list[_Waiting] = []
 
-    async def look_in(self, *places: Place) -> None:
+    async def look_in(self, *places: SoughtPlace) -> None:
         """Look in these places, all at the same time; what is dear or aside there waits for `look_at_the_rest`."""
         await asyncio.gather(*(self._place(place) for place in places))
 
@@ -94,20 +94,20 @@ class Discovery:
                 chosen.sort(key=lambda one: (one.nearness, one.size))
                 await asyncio.gather(*(one.look() for one in chosen))
 
-    async def _place(self, place: Place) -> None:
+    async def _place(self, place: SoughtPlace) -> None:
         match place:
-            case Place.SIG_TAG:
+            case SoughtPlace.SIG_TAG:
                 await self._tagged(place, "sig", read_signature_manifest)
-            case Place.ATT_TAG:
+            case SoughtPlace.ATT_TAG:
                 await self._tagged(place, "att", read_attestation_manifest)
-            case Place.REFERRERS_API:
+            case SoughtPlace.REFERRERS_API:
                 await self._listed(place, await self._questions.referrers(self._digest))
-            case Place.FALLBACK_TAG:
+            case SoughtPlace.FALLBACK_TAG:
                 await self._listed(place, await self._fallback_list())
             case _:
                 assert_never(place)
 
-    async def _tagged(self, place: Place, ending: str, reader: Callable[[bytes], ArtifactManifest]) -> None:
+    async def _tagged(self, place: SoughtPlace, ending: str, reader: Callable[[bytes], ArtifactManifest]) -> None:
         tag = f"{self._digest.algorithm}-{self._digest.hex}.{ending}"
         manifest = _read(await self._questions.tag(tag, ITEM_LIMIT), reader)
         if isinstance(manifest, Evidence):
@@ -115,7 +115,7 @@ class Discovery:
         else:
             await self._layers(place, manifest)
 
-    async def _fallback_list(self) -> Listing | Evidence:
+    async def _fallback_list(self) -> ReferrerList | Evidence:
         found = await self._questions.tag(fallback_tag(self._digest), INDEX_LIMIT)
         if isinstance(found, Evidence):
             return found
@@ -124,14 +124,16 @@ class Discovery:
         except TooLargeError:
             return TOO_MANY
         except MalformedAnswerError:  # the registry gave what was pushed (3)
-            return defect(Flaw.MALFORMED, "the list of referrers behind the fallback tag can't be read")
+            return defect(EvidenceFlaw.MALFORMED, "the list of referrers behind the fallback tag can't be read")
 
-    async def _listed(self, place: Place, listing: Listing | Evidence) -> None:
+    async def _listed(self, place: SoughtPlace, listing: ReferrerList | Evidence) -> None:
         if isinstance(listing, Evidence):
             self._tell(place, listing)
             return
         if listing.unreadable:
-            self._tell(place, defect(Flaw.MALFORMED, "the list of referrers has an entry without a digest we know"))
+            self._tell(
+                place, defect(EvidenceFlaw.MALFORMED, "the list of referrers has an entry without a digest we know")
+            )
         ranked = [(nearness_of(entry, self._sought), entry) for entry in listing.entries]
         ranked.sort(key=lambda one: (one[0], one[1].size))
         now = [
@@ -148,7 +150,7 @@ class Discovery:
         self._waiting.append(_Waiting(nearness, size, look))
         return True
 
-    async def _referrer(self, place: Place, listed: Descriptor, nearness: Nearness) -> None:
+    async def _referrer(self, place: SoughtPlace, listed: Descriptor, nearness: Nearness) -> None:
         if listed.digest in self._referrers:  # (2)
             return
         if nearness.is_aside:
@@ -170,7 +172,7 @@ class Discovery:
         elif manifest.kind is not ArtifactKind.FOREIGN:
             await self._single(place, manifest)
 
-    async def _layers(self, place: Place, manifest: ArtifactManifest) -> None:
+    async def _layers(self, place: SoughtPlace, manifest: ArtifactManifest) -> None:
         """One signature or attestation in each layer."""
         layers = sorted(manifest.layers, key=lambda layer: layer.size)
         is_attestation = manifest.kind is ArtifactKind.ATTESTATIONS
@@ -194,19 +196,19 @@ class Discovery:
         ]
         await asyncio.gather(*now)
 
-    async def _payload(self, place: Place, layers: Sequence[Layer]) -> None:
+    async def _payload(self, place: SoughtPlace, layers: Sequence[Layer]) -> None:
         """Layers that name one blob, the smallest claim first."""
         body = await self._questions.blob(layers[0].digest, layers[0].size)
         if isinstance(body, Evidence):
             self._tell(place, body)
             return
-        if place is Place.ATT_TAG:
+        if place is SoughtPlace.ATT_TAG:
             envelopes = (AttestationLayer(layer.digest, body, layer.beside) for layer in layers)
             self._tell(place, Evidence(attestation_layers=tuple(envelopes)))
         else:
             self._tell(place, Evidence(tuple(_signing(layer, body) for layer in layers)))
 
-    async def _single(self, place: Place, manifest: ArtifactManifest) -> None:
+    async def _single(self, place: SoughtPlace, manifest: ArtifactManifest) -> None:
         """A bundle, or an envelope of Notation."""
         (layer,) = manifest.layers
         is_other = says_other(manifest.predicate, self._sought.predicate_type)
@@ -214,7 +216,7 @@ class Discovery:
         if not self._must_wait(nearness, layer.size, partial(self._content, place, layer, nearness)):
             await self._content(place, layer, nearness)
 
-    async def _content(self, place: Place, layer: Layer, nearness: Nearness) -> None:
+    async def _content(self, place: SoughtPlace, layer: Layer, nearness: Nearness) -> None:
         if nearness.is_aside and not self._has_room_aside():
             self._tell(place, Evidence(attestations=1))
             return
@@ -227,9 +229,9 @@ class Discovery:
 
     def _piece(self, layer: Layer, body: bytes) -> Evidence:
         match self._sought.family:
-            case Family.COSIGN:
+            case EvidenceFamily.COSIGN:
                 return Evidence(bundles=(SigstoreBundle(layer.digest, body),))
-            case Family.NOTATION:
+            case EvidenceFamily.NOTATION:
                 return Evidence(notations=(NotationEnvelope(layer.media_type, layer.digest, body),))
             case family:
                 assert_never(family)

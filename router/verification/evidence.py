@@ -26,7 +26,7 @@ from enum import Enum, StrEnum, auto
 
 from router.errors import InvalidSignatureError, UnverifiableError
 from router.images import Digest
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 
 SIGNATURE_LIMIT = 1000
 """Distinct signatures in simple signing that are looked at; cosign itself reads no manifest with more layers."""
@@ -56,14 +56,14 @@ NOTATION_TYPE = "application/vnd.cncf.notary.signature"
 """The artifact type of Notation's signatures, up to version 1.1 of its specification the config's media type."""
 
 
-class Family(Enum):
+class EvidenceFamily(Enum):
     """Whose formats are looked for: each scheme looks for its own, and what is of another family is foreign to it."""
 
     COSIGN = auto()
     NOTATION = auto()
 
 
-class Format(StrEnum):
+class EvidenceFormat(StrEnum):
     """How a piece of evidence is written."""
 
     SIMPLE_SIGNING = "simple_signing"
@@ -172,13 +172,13 @@ class Evidence:
         yield from (Evidence(gaps=(entry,)) for entry in self.gaps)
 
     @property
-    def content(self) -> tuple[Format, Digest] | None:
+    def content(self) -> tuple[EvidenceFormat, Digest] | None:
         """Format and digest of the first piece that was read; None where none was."""
         for format_, pieces in (
-            (Format.SIMPLE_SIGNING, self.simple_signings),
-            (Format.BUNDLE, self.bundles),
-            (Format.ATTESTATION, self.attestation_layers),
-            (Format.NOTATION, self.notations),
+            (EvidenceFormat.SIMPLE_SIGNING, self.simple_signings),
+            (EvidenceFormat.BUNDLE, self.bundles),
+            (EvidenceFormat.ATTESTATION, self.attestation_layers),
+            (EvidenceFormat.NOTATION, self.notations),
         ):
             if pieces:
                 return format_, pieces[0].digest
@@ -193,6 +193,6 @@ class Evidence:
         ]
 
 
-def defect(flaw: Flaw, detail: str) -> Evidence:
+def defect(flaw: EvidenceFlaw, detail: str) -> Evidence:
     """Evidence that holds nothing but what is wrong with it."""
     return Evidence(defects=(InvalidSignatureError(detail, reason=flaw),))

@@ -29,7 +29,7 @@ from router.verification.evidence import Evidence
 from router.verification.judgement import Judgement, refused, ruled
 from router.verification.scheme import Demands, Findings, Scheme
 from router.verification.settling import settle_next
-from router.verification.sought import Place
+from router.verification.sought import SoughtPlace
 from router.verification.trust import Trust
 
 M = TypeVar("M")
@@ -97,7 +97,7 @@ class Examination(Generic[M]):
         self.judgement = case.judged(self.found)
         """What holds by what was found so far."""
 
-    async def is_enough(self, place: Place, news: Evidence) -> bool:
+    async def is_enough(self, place: SoughtPlace, news: Evidence) -> bool:
         """Examine the news, as far as there is time; whether the image is proven, so that nothing more is needed."""
         try:
             await self._slices.run(self._examined(place, news), self._deadline)
@@ -115,7 +115,7 @@ class Examination(Generic[M]):
             self.judgement = self._case.judged(self.found)
         return self._is_proof(self.judgement)
 
-    def _examined(self, place: Place, news: Evidence) -> Steps[None]:
+    def _examined(self, place: SoughtPlace, news: Evidence) -> Steps[None]:
         endorsed = len(self.found.endorsements)
         for piece in (news,) if self._notes is None else news.pieces():
             before = Tally.of(self.found)
@@ -131,7 +131,7 @@ class Examination(Generic[M]):
                 self._note(place, piece, before)
         self.judgement = self._case.judged(self.found)
 
-    def _note(self, place: Place, piece: Evidence, before: Tally) -> None:
+    def _note(self, place: SoughtPlace, piece: Evidence, before: Tally) -> None:
         """Take down what this piece has added, and remember it for what it left pending."""
         if self._notes is not None:
             self._notes.add(place, piece, before, self.found)

@@ -18,11 +18,11 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from router.registry.wire import Wire, listen, wire
+from router.registry.wire import ImageWire, listen, wire
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-Work: TypeAlias = Callable[[float], Coroutine[Any, Any, T]]
+FlightWork: TypeAlias = Callable[[float], Coroutine[Any, Any, T]]
 """Finds something out until a deadline, in the time of the running loop."""
 
 
@@ -32,7 +32,7 @@ class _Flight(Generic[T]):
     deadline: float
     latest: float
     """The latest deadline of those who ever waited for it."""
-    wire: Wire
+    wire: ImageWire
     """What it asks."""
     waiting: int = 0
 
@@ -51,7 +51,7 @@ class Flights(Generic[K, T]):
     def __len__(self) -> int:
         return len(self._flights)
 
-    async def join(self, key: K, deadline: float, work: Work[T]) -> T | None:
+    async def join(self, key: K, deadline: float, work: FlightWork[T]) -> T | None:
         """The result of the work, which may be under way already; None where there is none at the deadline."""
         until = deadline
         while True:
@@ -64,8 +64,8 @@ class Flights(Generic[K, T]):
                 return result
             until = max(deadline, flight.latest)
 
-    def _start(self, key: K, deadline: float, work: Work[T]) -> _Flight[T]:
-        own = Wire()
+    def _start(self, key: K, deadline: float, work: FlightWork[T]) -> _Flight[T]:
+        own = ImageWire()
         context = contextvars.copy_context()
         context.run(listen, own)
         task = asyncio.get_running_loop().create_task(work(deadline), context=context)

@@ -31,7 +31,7 @@ FOR_EVER = Lasting()
 """What follows from a configuration alone holds as long as that is in force."""
 
 
-class Known(NamedTuple):
+class KnownJudgement(NamedTuple):
     """A judgement that was had without asking anybody."""
 
     judgement: Judgement

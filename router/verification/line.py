@@ -44,7 +44,7 @@ class Turn(Generic[T]):
 
 
 @dataclass(eq=False, slots=True)
-class Request(Generic[T]):
+class QueuedRequest(Generic[T]):
     """A request with questions."""
 
     asker: Asker
@@ -59,11 +59,11 @@ class Request(Generic[T]):
         return self.under_way * self.asker.cost
 
 
-Ring: TypeAlias = "OrderedDict[Asker, Request[T]]"
+Ring: TypeAlias = "OrderedDict[Asker, QueuedRequest[T]]"
 
 
 @dataclass(eq=False, slots=True)
-class Namespace(Generic[T]):
+class NamespaceLine(Generic[T]):
     """A namespace with requests."""
 
     name: str
@@ -81,7 +81,7 @@ class Namespace(Generic[T]):
         """Where its requests of this kind are."""
         return self.dry_runs if asker.is_dry_run else self.ordinary
 
-    def in_order(self) -> Iterator[Request[T]]:
+    def in_order(self) -> Iterator[QueuedRequest[T]]:
         """Its requests, the one whose turn it is first."""
         is_a_dry_runs_turn = self.favours >= DRY_RUN_COST
         yield from (self.dry_runs if is_a_dry_runs_turn else self.ordinary).values()

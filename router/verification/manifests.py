@@ -24,7 +24,7 @@ from msgspec import Raw, Struct, field
 
 from router.errors import InvalidReferenceError, InvalidSignatureError
 from router.images import Digest
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.documents import malformed
 from router.verification.evidence import (
     ATTESTATION_LAYER_TYPE,
@@ -39,7 +39,7 @@ from router.verification.evidence import (
     SIMPLE_SIGNING_TYPE,
     TIMESTAMP_ANNOTATION,
     Beside,
-    Family,
+    EvidenceFamily,
 )
 
 _LAYERS_LIMIT = 5000
@@ -132,7 +132,7 @@ class ArtifactManifest:
     """Of layers that can't be read."""
 
 
-def read_manifest(body: bytes, family: Family) -> ArtifactManifest:
+def read_manifest(body: bytes, family: EvidenceFamily) -> ArtifactManifest:
     """Read the manifest of a referrer; what is of another family is foreign.
 
     Its `subject` is not compared: nobody signed it, and what is signed names the image itself.
@@ -175,7 +175,7 @@ def _tagged(body: bytes, kind: ArtifactKind, what: str) -> ArtifactManifest:
     """
     entries = _decoded(body, _SignatureManifest, what).layers
     if len(entries) > _LAYERS_LIMIT:
-        raise InvalidSignatureError(f"{what} has more than {_LAYERS_LIMIT} layers", reason=Flaw.TOO_MANY)
+        raise InvalidSignatureError(f"{what} has more than {_LAYERS_LIMIT} layers", reason=EvidenceFlaw.TOO_MANY)
     layers: list[Layer] = []
     defects: list[InvalidSignatureError] = []
     for entry in entries:
@@ -196,9 +196,9 @@ def says_other(predicate: str, wanted: str) -> bool:
     return predicate not in ("", wanted)
 
 
-def _kind(types: set[str | None], family: Family) -> ArtifactKind:
+def _kind(types: set[str | None], family: EvidenceFamily) -> ArtifactKind:
     known = {name for name in types if name}
-    if family is Family.NOTATION:
+    if family is EvidenceFamily.NOTATION:
         return ArtifactKind.NOTATION if NOTATION_TYPE in known else ArtifactKind.FOREIGN
     if any(name.startswith(BUNDLE_TYPES) for name in known):
         return ArtifactKind.BUNDLE
@@ -216,7 +216,7 @@ def _only(layers: Sequence[_Layer]) -> _Layer:
 def _bundle(layers: Sequence[_Layer]) -> Layer:
     layer = _only(layers)
     if not (layer.media_type or "").startswith(BUNDLE_TYPES):
-        raise InvalidSignatureError("the layer of a bundle is of another media type", reason=Flaw.MEDIA_TYPE)
+        raise InvalidSignatureError("the layer of a bundle is of another media type", reason=EvidenceFlaw.MEDIA_TYPE)
     return _layer(layer)
 
 

@@ -15,9 +15,9 @@ from enum import IntEnum
 
 from router.images import ImageReference
 from router.registry import Descriptor
-from router.verification.evidence import NOTATION_TYPE, PREDICATE_ANNOTATION, Family
+from router.verification.evidence import NOTATION_TYPE, PREDICATE_ANNOTATION, EvidenceFamily
 from router.verification.manifests import may_be_signature, says_other
-from router.verification.sought import Place, Sought
+from router.verification.sought import Sought, SoughtPlace
 
 _REPOSITORIES_REMEMBERED = 10_000
 _TYPES_THAT_SAY_NOTHING = frozenset({"", "application/vnd.oci.empty.v1+json"})
@@ -45,11 +45,11 @@ class Nearness(IntEnum):
 
 def nearness_of(listed: Descriptor, sought: Sought) -> Nearness:
     """How near this referrer is to what is sought."""
-    if sought.family is Family.NOTATION and listed.artifact_type == NOTATION_TYPE:
+    if sought.family is EvidenceFamily.NOTATION and listed.artifact_type == NOTATION_TYPE:
         return Nearness.FORMAT
     wanted = sought.predicate_type
     predicate = listed.annotations.get(PREDICATE_ANNOTATION, "")
-    if sought.family is Family.COSIGN and may_be_signature(listed.artifact_type):
+    if sought.family is EvidenceFamily.COSIGN and may_be_signature(listed.artifact_type):
         if says_other(predicate, wanted):
             return Nearness.ATTESTATION
         return Nearness.SIGNATURE if predicate == wanted else Nearness.FORMAT
@@ -60,16 +60,16 @@ class ProvenPlaces:
     """Where the last proof of each kind lay in each repository; bounded, the longest unused is forgotten."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str, str, Family], Place] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str, EvidenceFamily], SoughtPlace] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def last(self, image: ImageReference, sought: Sought) -> Place | None:
+    def last(self, image: ImageReference, sought: Sought) -> SoughtPlace | None:
         """Where the last proof by what is sought lay in the image's repository; None where nothing is known."""
         return self._known.get((image.registry, image.repository, sought.predicate_type, sought.family))
 
-    def note(self, image: ImageReference, sought: Sought, place: Place) -> None:
+    def note(self, image: ImageReference, sought: Sought, place: SoughtPlace) -> None:
         """Something was proven here."""
         repository = image.registry, image.repository, sought.predicate_type, sought.family
         self._known[repository] = place

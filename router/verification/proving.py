@@ -26,7 +26,7 @@ from router.verification.trust import Trust
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class SchemeWords:
     """What a scheme calls what is not there."""
 
     claims: Collection[str]
@@ -37,7 +37,7 @@ class Words:
     """Where no signature is: `no referrer holds a signature`."""
 
 
-def proof_in(found: Findings, demands: Demands, trust: Trust[object], now: float, words: Words) -> Verified:
+def proof_in(found: Findings, demands: Demands, trust: Trust[object], now: float, words: SchemeWords) -> Verified:
     """What these findings prove about their digest; `now` is Unix time in seconds.
 
     Raises:
@@ -57,7 +57,7 @@ def proof_in(found: Findings, demands: Demands, trust: Trust[object], now: float
     raise _refusal(found, lacking, words)
 
 
-def _refusal(found: Findings, lacking: list[UntrustedSignatureError], words: Words) -> NotVerifiedError:
+def _refusal(found: Findings, lacking: list[UntrustedSignatureError], words: SchemeWords) -> NotVerifiedError:
     if found.gaps:  # (2)
         return min(found.gaps, key=_excuse)
     if found.defects:  # (3)

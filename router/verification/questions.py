@@ -29,18 +29,18 @@ from typing import Any, Self, TypeVar, cast
 
 from router.errors import NotFoundError, RefusedQuestionError, TooLargeError, UnverifiableError
 from router.images import Digest, ImageReference
-from router.reasons import Flaw
-from router.registry import Listing, RegistryClient
+from router.reasons import EvidenceFlaw
+from router.registry import ReferrerList, RegistryClient
 from router.verification.evidence import ITEM_LIMIT, TOTAL_LIMIT, Evidence, defect
 
 AT_ONCE = 16
 _MANY = 100
 _HURRY = 0.9
 """The part of the time allowed after which what is left is too much, if it is much."""
-TOO_LARGE = defect(Flaw.TOO_LARGE, "parts of the evidence are too large, each by itself or together")
-TOO_MANY = defect(Flaw.TOO_MANY, "there is more evidence than is looked at")
+TOO_LARGE = defect(EvidenceFlaw.TOO_LARGE, "parts of the evidence are too large, each by itself or together")
+TOO_MANY = defect(EvidenceFlaw.TOO_MANY, "there is more evidence than is looked at")
 _NOTHING = Evidence()
-_MISSING = defect(Flaw.MISSING, "a manifest or blob that the evidence names is not there")
+_MISSING = defect(EvidenceFlaw.MISSING, "a manifest or blob that the evidence names is not there")
 _T = TypeVar("_T")
 
 
@@ -82,7 +82,7 @@ class Questions:
 
         return await self._once((tag, limit), lambda: self._asked(ask))
 
-    async def referrers(self, digest: Digest) -> Listing | Evidence:
+    async def referrers(self, digest: Digest) -> ReferrerList | Evidence:
         """What the registry lists; no evidence where it has no such list."""
         ask = lambda: self._registry.referrers(self._image, digest, self._deadline)  # noqa: E731 - one line
         found = await self._once(("referrers", digest), lambda: self._asked(ask))

@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 
 from cryptography.x509 import CertificateRevocationList
 
-from router.outbound.fetching import FetchError, Fetching, Question
+from router.outbound.fetching import FetchBody, FetchError, Fetching
 from router.verification.revocation_answers import (
     LIST_LIMIT,
     OCSP_LIMIT,
@@ -34,7 +34,7 @@ from router.verification.revocation_answers import (
     read_list,
     read_ocsp,
 )
-from router.verification.standing import Good, Issued, Revoked, Standing, Unknown
+from router.verification.standing import CertificateStanding, Good, Issued, Revoked, Unknown
 
 PATIENCE = 2.0
 """Seconds that one exchange may take."""
@@ -82,14 +82,14 @@ class AskedRevocations:
     def __init__(self, environment: Mapping[str, str], now: Callable[[], float] = time.time) -> None:
         self._environment = environment
         self._now = now
-        self._standings: _Remembered[Standing] = _Remembered(STANDINGS, now)
+        self._standings: _Remembered[CertificateStanding] = _Remembered(STANDINGS, now)
         self._lists: _Remembered[tuple[CertificateRevocationList, float]] = _Remembered(LISTS, now)
         self._fetching: Fetching | None = None
 
-    async def standing(self, issued: Issued, deadline: float) -> Standing:
+    async def standing(self, issued: Issued, deadline: float) -> CertificateStanding:
         """Whether the certificate stands, by the deadline in the time of the running loop."""
 
-        async def asked() -> tuple[Standing, float]:
+        async def asked() -> tuple[CertificateStanding, float]:
             found = await self._asked(issued, deadline)
             return found, found.until
 
@@ -104,7 +104,7 @@ class AskedRevocations:
         if self._fetching is not None:
             await self._fetching.close()
 
-    async def _asked(self, issued: Issued, deadline: float) -> Standing:
+    async def _asked(self, issued: Issued, deadline: float) -> CertificateStanding:
         problems: list[str] = []
         try:
             places = places_of(issued)
@@ -121,7 +121,7 @@ class AskedRevocations:
         return Unknown(self._now() + AGAIN, "; ".join(problems))
 
     async def _by_ocsp(self, url: str, issued: Issued, deadline: float) -> Good | Revoked:
-        question = Question(ocsp_question(issued), _QUESTION)
+        question = FetchBody(ocsp_question(issued), _QUESTION)
         body = await self._opened().fetch(url, "the OCSP answer", OCSP_LIMIT, _until(deadline), question)
         return await asyncio.to_thread(read_ocsp, issued, body, self._now())
 

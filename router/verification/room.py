@@ -16,7 +16,7 @@ WAITING = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RoomLimits:
     """How much may be under way, and how much may wait."""
 
     per_request: int = UNDER_WAY_PER_REQUEST

@@ -93,7 +93,7 @@ class Endorsement:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingEndorsement:
     """An endorsement that counts if all of these certificates still stand: whoever does I/O has to ask that first."""
 
     endorsement: Endorsement
@@ -111,7 +111,7 @@ class Findings:
     now: float = math.inf
     """When it is examined, in Unix time in seconds. Whoever does not say gets everything expired."""
     endorsements: list[Endorsement] = field(default_factory=list)
-    pending: list[Pending] = field(default_factory=list)
+    pending: list[PendingEndorsement] = field(default_factory=list)
     """What may become endorsements."""
     strangers: int = 0
     """Sound signatures by nobody who is trusted."""

@@ -20,9 +20,9 @@ from router.verification.discovery import Discovery
 from router.verification.evidence import Evidence
 from router.verification.places import ProvenPlaces
 from router.verification.questions import Questions
-from router.verification.sought import Place, Sought
+from router.verification.sought import Sought, SoughtPlace
 
-IsEnough: TypeAlias = Callable[[Place, Evidence], Awaitable[bool]]
+IsEnough: TypeAlias = Callable[[SoughtPlace, Evidence], Awaitable[bool]]
 """Whether what lay in a place is enough, with what came before."""
 
 
@@ -42,7 +42,7 @@ class Search:
         self._image = image
         self._questions = questions
         self._digest = digest
-        self._news: dict[Place, list[Evidence]] = {}
+        self._news: dict[SoughtPlace, list[Evidence]] = {}
         self._has_news = asyncio.Event()
 
     async def run(self, sought: Sought, is_enough: IsEnough) -> None:
@@ -82,7 +82,7 @@ class Search:
             looking.cancel()
             await asyncio.wait([looking])
 
-    def _note(self, place: Place, found: Evidence) -> None:
+    def _note(self, place: SoughtPlace, found: Evidence) -> None:
         if found != Evidence():
             self._news.setdefault(place, []).append(found)
             self._has_news.set()

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from router.errors import UntrustedSignatureError, UnverifiableError
 from router.reasons import Distrust, Obstacle
-from router.verification.scheme import Findings, Pending
-from router.verification.standing import Revoked, Standing, Unknown
+from router.verification.scheme import Findings, PendingEndorsement
+from router.verification.standing import CertificateStanding, Revoked, Unknown
 
 
 async def settle_next(found: Findings, deadline: float) -> None:
@@ -35,7 +35,7 @@ async def settle_next(found: Findings, deadline: float) -> None:
         found.endorsements.append(replace(pending.endorsement, valid_until=valid_until))
 
 
-async def _standings(pending: Pending, deadline: float) -> Sequence[Standing]:
+async def _standings(pending: PendingEndorsement, deadline: float) -> Sequence[CertificateStanding]:
     """Of all its certificates, at once."""
     if (ask := pending.ask) is None:
         return (Unknown(0.0, "nobody can be asked here"),)

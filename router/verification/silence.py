@@ -29,7 +29,7 @@ HEARD = 1024
 """Registries of which it is remembered when they last ended a question."""
 
 
-class Silence:
+class RegistrySilence:
     """When registries were last heard of."""
 
     def __init__(self) -> None:

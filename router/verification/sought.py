@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from router.images import ImageReference
-from router.verification.evidence import SIGN_PREDICATE, Family
+from router.verification.evidence import SIGN_PREDICATE, EvidenceFamily
 
 
-class Place(StrEnum):
+class SoughtPlace(StrEnum):
     """Where cosign, Notation and registries put signatures."""
 
     SIG_TAG = "sig_tag"
@@ -26,11 +26,11 @@ class Place(StrEnum):
 class Sought:
     """What a scheme looks for, and where."""
 
-    places: tuple[Place, ...]
+    places: tuple[SoughtPlace, ...]
     """Each is asked; in this order where nothing else decides."""
     predicate_type: str = SIGN_PREDICATE
     """What bundles must be about."""
     repository: ImageReference | None = None
     """Where to look; None: in the image's own repository."""
-    family: Family = Family.COSIGN
+    family: EvidenceFamily = EvidenceFamily.COSIGN
     """Whose formats count; what is of another family is foreign."""

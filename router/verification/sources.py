@@ -39,7 +39,7 @@ class Source(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Generic[T]):
+class SourceReading(Generic[T]):
     """How a source is read: the annotation of its field."""
 
     read: Callable[[bytes], T]

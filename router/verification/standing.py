@@ -45,7 +45,7 @@ class Unknown:
     detail: str
 
 
-Standing: TypeAlias = Good | Revoked | Unknown
+CertificateStanding: TypeAlias = Good | Revoked | Unknown
 
-AskStanding: TypeAlias = Callable[[Issued, float], Awaitable[Standing]]
+AskStanding: TypeAlias = Callable[[Issued, float], Awaitable[CertificateStanding]]
 """Asks whether a certificate stands, by a deadline in the time of the running loop; never raises for it."""

@@ -23,19 +23,19 @@ from router.images import ImageReference
 from router.policy import proof_key
 from router.registry import RegistryClient
 from router.slices import Slices
-from router.verification.account import Account
-from router.verification.combination import Case as CombinedCase
+from router.verification.account import JudgementAccount
+from router.verification.combination import CombinationCase as CombinedCase
 from router.verification.examination import Case, Examination, is_verified
 from router.verification.judgement import Judgement
 from router.verification.places import ProvenPlaces
 from router.verification.questions import Questions
 from router.verification.search import Search
 from router.verification.settings import ANY_SIGNER
-from router.verification.verdict_cache import Key, VerdictCache
+from router.verification.verdict_cache import VerdictCache, VerdictKey
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class VerifierResources:
     """What a verifier has for all of its judgements."""
 
     registry: RegistryClient
@@ -51,9 +51,9 @@ class Together:
         self,
         case: CombinedCase,
         image: ImageReference,
-        around: Surroundings,
+        around: VerifierResources,
         deadline: float,
-        account: Account | None = None,
+        account: JudgementAccount | None = None,
     ) -> None:
         """Take what is remembered of the members; `deadline` is in the time of the running loop."""
         self._case = case
@@ -118,7 +118,7 @@ class Together:
         found = {name: examination.found for name, examination in self._under_way.items()}
         return self._case.judged(self._known | judgements, found)
 
-    def _key(self, name: str) -> Key:
+    def _key(self, name: str) -> VerdictKey:
         single = proof_key(name, ANY_SIGNER.threshold, ANY_SIGNER.required, ANY_SIGNER.annotations)
         trust = self._case.trust.material[name]
         return self._image.registry, self._image.repository, self._case.digest, single, trust.id

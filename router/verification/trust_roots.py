@@ -29,7 +29,7 @@ from router.outbound.urls import sound_url
 from router.pem import read_authorities
 from router.verification.repositories import Repository, checked_beginning
 from router.verification.sigstore.trusted_root import TrustedRoot, read_trusted_root
-from router.verification.sources import Reading, Source
+from router.verification.sources import Source, SourceReading
 
 PUBLIC_GOOD = "public-good"
 """The name of Sigstore's public instance."""
@@ -64,7 +64,7 @@ class RootSource:
 
 RootFile: TypeAlias = Annotated[
     Source[TrustedRoot],
-    Reading(
+    SourceReading(
         read_trusted_root,
         "name the file of a trusted root, such as trusted_root.json",
         file="the trusted root",
@@ -105,7 +105,7 @@ def _bearable(seconds: float) -> float:
 
 BeginningFile: TypeAlias = Annotated[
     Source[bytes],
-    Reading(
+    SourceReading(
         checked_beginning,
         "name the file of a TUF repository's root metadata, such as root.json",
         file="the root metadata",

@@ -28,9 +28,9 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import Generic
 
-from router.verification.line import DRY_RUN_COST, Asker, Namespace, Request, T, Turn
-from router.verification.room import Limits, Registries
-from router.verification.silence import Silence
+from router.verification.line import DRY_RUN_COST, Asker, NamespaceLine, QueuedRequest, T, Turn
+from router.verification.room import Registries, RoomLimits
+from router.verification.silence import RegistrySilence
 
 GRACE_SECONDS = 1.0
 """How long a turn is left alone, whoever has it."""
@@ -39,12 +39,12 @@ GRACE_SECONDS = 1.0
 class Turns(Generic[T]):
     """Every question that waits or is under way."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
-        self._namespaces: OrderedDict[str, Namespace[T]] = OrderedDict()
+    def __init__(self, limits: RoomLimits | None = None) -> None:
+        self._limits = limits or RoomLimits()
+        self._namespaces: OrderedDict[str, NamespaceLine[T]] = OrderedDict()
         self._registries = Registries(self._limits.per_registry)
         self._under_way: OrderedDict[Turn[T], None] = OrderedDict()
-        self.silence = Silence()
+        self.silence = RegistrySilence()
         self.waiting = 0
 
     @property
@@ -69,11 +69,11 @@ class Turns(Generic[T]):
         asker = turn.asker
         namespace = self._namespaces.get(asker.namespace)
         if namespace is None:
-            namespace = self._namespaces[asker.namespace] = Namespace(asker.namespace)
+            namespace = self._namespaces[asker.namespace] = NamespaceLine(asker.namespace)
         ring = namespace.ring(asker)
         request = ring.get(asker)
         if request is None:
-            request = ring[asker] = Request(asker)
+            request = ring[asker] = QueuedRequest(asker)
         if turn.registry not in request.lanes:
             request.lanes[turn.registry] = deque()
         request.lanes[turn.registry].append(turn)
@@ -146,7 +146,7 @@ class Turns(Generic[T]):
 
     def _pair(
         self, holders: list[Turn[T]], room: str | None, now: float
-    ) -> tuple[Turn[T], Namespace[T], Request[T]] | None:
+    ) -> tuple[Turn[T], NamespaceLine[T], QueuedRequest[T]] | None:
         waiters = [
             (namespace, request)
             for namespace in self._namespaces.values()
@@ -174,14 +174,14 @@ class Turns(Generic[T]):
         return self._namespaces[turn.asker.namespace].load - turn.asker.cost
 
     def _exchanged(
-        self, turn: Turn[T], namespace: Namespace[T], request: Request[T], room: str | None, now: float
+        self, turn: Turn[T], namespace: NamespaceLine[T], request: QueuedRequest[T], room: str | None, now: float
     ) -> tuple[Turn[T], Turn[T]]:
         self._stop(turn)
         started = self._start(namespace, request, self._lane(request, room), now)
         self.ask(turn)
         return turn, started
 
-    def _ready(self, namespace: Namespace[T], room: str | None) -> Request[T] | None:
+    def _ready(self, namespace: NamespaceLine[T], room: str | None) -> QueuedRequest[T] | None:
         """The request of a namespace that would have its turn: in this full room, or in any that is not full."""
         if not namespace.waiting:
             return None
@@ -191,11 +191,11 @@ class Turns(Generic[T]):
                 return request
         return None
 
-    def _lane(self, request: Request[T], room: str | None) -> str:
+    def _lane(self, request: QueuedRequest[T], room: str | None) -> str:
         at = self._registries.open
         return room if room is not None else next(registry for registry in request.lanes if registry in at)
 
-    def _start(self, namespace: Namespace[T], request: Request[T], registry: str, now: float) -> Turn[T]:
+    def _start(self, namespace: NamespaceLine[T], request: QueuedRequest[T], registry: str, now: float) -> Turn[T]:
         turn = request.lanes[registry].popleft()
         self._count_waiting(namespace, request, registry, -1)
         if request.lanes[registry]:
@@ -220,7 +220,7 @@ class Turns(Generic[T]):
         self._namespaces[turn.asker.namespace].load -= turn.asker.cost
         self._registries.count(turn.registry, under_way=-1)
 
-    def _drop(self, namespace: Namespace[T], request: Request[T], registry: str, count: int) -> list[Turn[T]]:
+    def _drop(self, namespace: NamespaceLine[T], request: QueuedRequest[T], registry: str, count: int) -> list[Turn[T]]:
         lane = request.lanes[registry]
         dropped = [lane.pop() for _ in range(count)]
         self._count_waiting(namespace, request, registry, -count)
@@ -229,7 +229,7 @@ class Turns(Generic[T]):
         self._tidy(request.asker, registry)
         return dropped
 
-    def _count_waiting(self, namespace: Namespace[T], request: Request[T], registry: str, count: int) -> None:
+    def _count_waiting(self, namespace: NamespaceLine[T], request: QueuedRequest[T], registry: str, count: int) -> None:
         request.waiting += count
         namespace.waiting += count
         self.waiting += count
@@ -251,5 +251,5 @@ class Turns(Generic[T]):
         if not (namespace.ordinary or namespace.dry_runs):
             del self._namespaces[namespace.name]
 
-    def _request(self, turn: Turn[T]) -> Request[T]:
+    def _request(self, turn: Turn[T]) -> QueuedRequest[T]:
         return self._namespaces[turn.asker.namespace].ring(turn.asker)[turn.asker]

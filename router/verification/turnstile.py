@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from router.registry.pulse import pulse
-from router.registry.wire import Wire, listen
+from router.registry.wire import ImageWire, listen
 from router.verification.line import Asker, Turn
 from router.verification.turns import Turns
 
@@ -40,7 +40,7 @@ class Answered(Generic[A]):
     answer: A
     began: float
     """When it got its turn, in the time of the loop."""
-    wire: Wire
+    wire: ImageWire
     held_up: float
     """Seconds since then in which the loop was held up."""
 
@@ -58,7 +58,7 @@ class CutOff:
     """The question was under way at the deadline."""
 
     began: float
-    wire: Wire
+    wire: ImageWire
     held_up: float
 
 
@@ -70,13 +70,13 @@ class Unasked:
     """It had to make room for others."""
 
 
-Answer: TypeAlias = Answered[A] | Failed | CutOff | Unasked
+TurnstileAnswer: TypeAlias = Answered[A] | Failed | CutOff | Unasked
 
 
 @dataclass(frozen=True, slots=True)
 class _Running:
     task: asyncio.Task[Any]
-    wire: Wire
+    wire: ImageWire
     held_up: float
     """What was measured when it began."""
 
@@ -89,11 +89,11 @@ class _Batch:
     work: Callable[[Any], Coroutine[Any, Any, Any]]
     done: asyncio.Future[None]
     deadline: float
-    answers: dict[int, Answer[Any]] = field(default_factory=dict)
+    answers: dict[int, TurnstileAnswer[Any]] = field(default_factory=dict)
     tasks: dict[Turn[tuple[_Batch, int]], _Running] = field(default_factory=dict)
     put_back: set[int] = field(default_factory=set)
 
-    def settle(self, number: int, answer: Answer[Any]) -> None:
+    def settle(self, number: int, answer: TurnstileAnswer[Any]) -> None:
         self.answers[number] = answer
         if len(self.answers) == len(self.questions) and not self.done.done():
             self.done.set_result(None)
@@ -115,7 +115,7 @@ class Turnstile:
         questions: Sequence[tuple[str, Q]],
         work: Callable[[Q], Coroutine[Any, Any, A]],
         deadline: float,
-    ) -> list[Answer[A]]:
+    ) -> list[TurnstileAnswer[A]]:
         """One answer per question, in order, at the deadline at the latest.
 
         Args:
@@ -178,7 +178,7 @@ class Turnstile:
 
     def _start(self, turn: _Turn) -> None:
         batch, number = turn.question
-        wire = Wire()
+        wire = ImageWire()
         task = asyncio.get_running_loop().create_task(_worked(batch.work, batch.questions[number], wire))
         batch.tasks[turn] = _Running(task, wire, pulse().held_up())
         task.add_done_callback(lambda task: self._ended(turn, task))
@@ -196,7 +196,7 @@ class Turnstile:
         self._pump()
 
 
-async def _worked(work: Callable[[Q], Coroutine[Any, Any, A]], question: Q, wire: Wire) -> A:
+async def _worked(work: Callable[[Q], Coroutine[Any, Any, A]], question: Q, wire: ImageWire) -> A:
     listen(wire)  # the task's context is its own
     with pulse().watched():
         return await work(question)

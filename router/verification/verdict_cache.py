@@ -36,11 +36,11 @@ _SIGNER_BYTES = 96
 PROOF_SECONDS = 24 * 3600.0
 REFUSAL_SECONDS = 30.0
 
-Key: TypeAlias = tuple[str, str, Digest, str, str]
+VerdictKey: TypeAlias = tuple[str, str, Digest, str, str]
 """Registry, repository, digest, content of the rule, id of the trust."""
 
 
-class Kept(NamedTuple):
+class CachedJudgement(NamedTuple):
     """A judgement that is remembered, marked as such."""
 
     judgement: Judgement
@@ -54,11 +54,11 @@ class _Shelf:
     """Judgements of one kind, within so many bytes."""
 
     def __init__(self, limit: int) -> None:
-        self.kept: OrderedDict[Key, Kept] = OrderedDict()
+        self.kept: OrderedDict[VerdictKey, CachedJudgement] = OrderedDict()
         self.size = 0
         self._limit = limit
 
-    def put(self, key: Key, kept: Kept) -> None:
+    def put(self, key: VerdictKey, kept: CachedJudgement) -> None:
         """Keep something; what was unused for longest makes room."""
         self.drop(key)
         self.kept[key] = kept
@@ -66,7 +66,7 @@ class _Shelf:
         while self.size > self._limit:
             self.size -= self.kept.popitem(last=False)[1].cost
 
-    def drop(self, key: Key) -> None:
+    def drop(self, key: VerdictKey) -> None:
         """Forget something, where it is there."""
         if (kept := self.kept.pop(key, None)) is not None:
             self.size -= kept.cost
@@ -104,7 +104,7 @@ class VerdictCache:
         """Bytes that are remembered, about."""
         return self._proofs.size + self._refusals.size
 
-    def get(self, key: Key) -> Kept | None:
+    def get(self, key: VerdictKey) -> CachedJudgement | None:
         """What is remembered, or None."""
         shelf = self._proofs
         if (kept := shelf.kept.get(key)) is None:
@@ -118,7 +118,7 @@ class VerdictCache:
         shelf.kept.move_to_end(key)
         return kept
 
-    def put(self, key: Key, judgement: Judgement, until: float = math.inf) -> None:
+    def put(self, key: VerdictKey, judgement: Judgement, until: float = math.inf) -> None:
         """Remember a judgement for as long as its verdict allows; what it was before is forgotten.
 
         Args:
@@ -133,10 +133,10 @@ class VerdictCache:
         self._refusals.drop(key)
         shelf = self._proofs if judgement.verdict is Verdict.VERIFIED else self._refusals
         until = min(until, self._clock() + seconds)
-        shelf.put(key, Kept(replace(judgement, cached=True), until, _cost(key, judgement)))
+        shelf.put(key, CachedJudgement(replace(judgement, cached=True), until, _cost(key, judgement)))
 
 
-def _cost(key: Key, judgement: Judgement) -> int:
+def _cost(key: VerdictKey, judgement: Judgement) -> int:
     """Bytes of memory that it takes to remember this; what all entries share, such as the ids of rules, is free."""
     registry, repository, digest, _, _ = key
     texts = [registry, repository, digest.algorithm, digest.hex, judgement.detail]

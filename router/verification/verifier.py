@@ -30,14 +30,14 @@ from router.policy import Rule
 from router.registry import RegistryClient
 from router.slices import Slices
 from router.text import shown
-from router.verification.account import Account, Notes
+from router.verification.account import JudgementAccount, Notes
 from router.verification.catalogue import BUILT_IN
-from router.verification.combination import Case as CombinedCase
 from router.verification.combination import Combination
+from router.verification.combination import CombinationCase as CombinedCase
 from router.verification.examination import Case, Examination
 from router.verification.flights import Flights
 from router.verification.judgement import Judgement, judged_by, refused, ruled, with_hint
-from router.verification.lasting import Known, Lasting
+from router.verification.lasting import KnownJudgement, Lasting
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.places import ProvenPlaces
 from router.verification.questions import Questions
@@ -45,8 +45,8 @@ from router.verification.scheme import AnyScheme, Findings
 from router.verification.search import Search
 from router.verification.settings import SchemeSettings
 from router.verification.tags import RecentTags
-from router.verification.together import Surroundings, Together
-from router.verification.verdict_cache import Key, VerdictCache
+from router.verification.together import Together, VerifierResources
+from router.verification.verdict_cache import VerdictCache, VerdictKey
 
 _SLICES_AT_ONCE = 1
 """Slices of one image's evidence that wait in no line: what is honest takes a part of one."""
@@ -101,13 +101,13 @@ class Verifier:
         self._now = now
         self.cache = VerdictCache(clock, now) if cache is None else cache
         self._slices = Slices(_SLICES_AT_ONCE)
-        self._flights: Flights[Key, Judgement] = Flights(lambda judgement: judgement.is_timeout)
+        self._flights: Flights[VerdictKey, Judgement] = Flights(lambda judgement: judgement.is_timeout)
         self._tags = RecentTags(registry, clock, resolve_every)
         self._words: dict[str, str] = {}
         self._proven_places = ProvenPlaces()
 
     async def judge(
-        self, image: ImageReference, rule: Rule, deadline: float, account: Account | None = None
+        self, image: ImageReference, rule: Rule, deadline: float, account: JudgementAccount | None = None
     ) -> Judgement:
         """What is known about the image under this rule.
 
@@ -132,7 +132,7 @@ class Verifier:
             except NotVerifiedError as error:
                 return refused(error, None)
         case = self._case(scheme, digest, rule)  # (3)
-        key: Key = image.registry, image.repository, digest, rule.key, case.trust.id
+        key: VerdictKey = image.registry, image.repository, digest, rule.key, case.trust.id
         if account is not None:
             judgement = await self._verified(image, case, key, deadline, account.by(rule.verifier))
         elif (kept := self.cache.get(key)) is not None:
@@ -142,7 +142,7 @@ class Verifier:
             judgement = found or refused(TimedOutError("no verdict within the deadline of the request"), digest)
         return _addressed(judgement, image, rule, case.trust.id)
 
-    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:
+    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> KnownJudgement | None:
         """The judgement, where it can be had without asking anybody: a static one, or a remembered one by digest.
 
         With `is_recent_enough` what a tag pointed to a moment ago will do.
@@ -151,7 +151,7 @@ class Verifier:
         if scheme is None:
             return None
         if not isinstance(scheme, Combination) and not scheme.needs_evidence:
-            return Known(self._unseen(scheme, image, rule))
+            return KnownJudgement(self._unseen(scheme, image, rule))
         digest, until = image.digest, math.inf
         if digest is None:
             if not is_recent_enough or (recent := self._tags.get(image)) is None:
@@ -164,7 +164,7 @@ class Verifier:
         judgement = kept.judgement
         valid_until = math.inf if judgement.valid_until is None else judgement.valid_until
         lasting = Lasting(min(until, kept.until), valid_until, frozenset(((rule.verifier, trust),)))
-        return Known(_addressed(judgement, image, rule, trust), lasting)
+        return KnownJudgement(_addressed(judgement, image, rule, trust), lasting)
 
     def holds(self, lasting: Lasting) -> bool:
         """Whether what was known still holds, the clocks and all trust considered."""
@@ -193,12 +193,12 @@ class Verifier:
         self,
         image: ImageReference,
         case: Case[object] | CombinedCase,
-        key: Key,
+        key: VerdictKey,
         deadline: float,
         notes: Notes | None = None,
     ) -> Judgement:
         if isinstance(case, CombinedCase):
-            around = Surroundings(self._registry, self._proven_places, self._slices, self.cache)
+            around = VerifierResources(self._registry, self._proven_places, self._slices, self.cache)
             together = Together(case, image, around, deadline, None if notes is None else notes.account)
             judgement = await together.verified()
             self.cache.put(key, judgement, together.until)

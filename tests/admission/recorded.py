@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from router.admission.review import AdmissionRequest, Objects, read_review
+from router.admission.review import AdmissionRequest, RawObjects, read_review
 from router.admission.workloads import Workload, read_workload
 from router.steps import finish
 
@@ -26,7 +26,7 @@ def parsed(name: str) -> dict[str, dict[str, object]]:
     return review
 
 
-def read(body: bytes) -> tuple[AdmissionRequest, Objects]:
+def read(body: bytes) -> tuple[AdmissionRequest, RawObjects]:
     """What is asked, and about which objects."""
     return finish(read_review(memoryview(body)))
 

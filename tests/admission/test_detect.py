@@ -187,7 +187,7 @@ BOUNDARY = {
     "admission.webhook.Webhook._answer": "the boundary itself",
     "admission.webhook._Known.blocks": "what the last word goes by",
     "admission.webhook._Known.may_refuse": "what the last word goes by",
-    "admission.asked.GateRules.mode": "what the last word goes by, which has a way out of its own",
+    "admission.request_context.GateRules.mode": "what the last word goes by, which has a way out of its own",
     "admission.webhook._review": "the answer itself",
 }
 """What can't be broken without breaking the boundary; each has nothing in it that could fail."""

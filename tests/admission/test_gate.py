@@ -11,9 +11,9 @@ from msgspec import structs
 from router import slices
 from router.admission import deciding, draft, pinning, recording
 from router.admission import gate as gate_module
-from router.admission.asked import Asked
 from router.admission.judging import ImageJudge
-from router.admission.unreadable import Unreadable
+from router.admission.request_context import RequestContext
+from router.admission.unreadable import UnreadableGroup
 from router.decision import Finding
 from router.events import event_id
 from router.policy import Enforcement, EnforcementSettings
@@ -419,7 +419,7 @@ async def test_what_fails_after_the_answer_is_told_and_keeps_nobody_else_from_be
     first, second = [await asked(gate, json.dumps(pod(WEB)).encode(), 5.0) for _ in range(2)]
     held_against = pinning.held_against
 
-    async def once_broken(asked: Asked, findings: Sequence[Finding]) -> list[Finding]:
+    async def once_broken(asked: RequestContext, findings: Sequence[Finding]) -> list[Finding]:
         if asked is first:
             raise RuntimeError("injected")
         return await held_against(asked, findings)
@@ -447,7 +447,7 @@ async def test_a_busy_outbox_takes_no_more_than_its_share_of_the_time(log: Log) 
 
 async def test_bodies_that_are_no_review_make_an_event() -> None:
     made = world()
-    await made.gate().unreadable(Unreadable("no_uid", 3, "192.0.2.1", "ab" * 32, "request.uid is missing"))
+    await made.gate().unreadable(UnreadableGroup("no_uid", 3, "192.0.2.1", "ab" * 32, "request.uid is missing"))
 
     (event,) = made.outbox.events
     assert event["type"] == "dev.gatecrier.admission.unreadable.v1"

@@ -15,7 +15,7 @@ from router.reasons import Obstacle
 from router.registry.wire import question
 from router.verdict import Verdict
 from router.verification import Asker, Judgement, Turnstile
-from router.verification.lasting import Known, Lasting
+from router.verification.lasting import KnownJudgement, Lasting
 from tests.admission.world import SIGNED, UNSIGNED, Facts
 from tests.simulators.virtual_time import VirtualLoop, virtually
 
@@ -48,9 +48,9 @@ class Slow:
             self.now -= 1
         return UNSIGNED
 
-    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - a double
+    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> KnownJudgement | None:  # noqa: ARG002 - a double
         """What is known of all."""
-        return None if self.known is None else Known(self.known)
+        return None if self.known is None else KnownJudgement(self.known)
 
     def holds(self, lasting: Lasting) -> bool:  # noqa: ARG002 - a double
         """Nothing ends."""

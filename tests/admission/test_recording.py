@@ -10,7 +10,7 @@ import jsonschema  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from router.admission import deciding
-from router.admission.unreadable import Unreadable
+from router.admission.unreadable import UnreadableGroup
 from router.events import CloudEvent, event_id, event_schema
 from router.routing import RouteSettings
 from tests.admission.world import SIGNED, UNSIGNED, MemoryVerifier, World, asked, full_disk, pod
@@ -234,7 +234,7 @@ async def test_whatever_is_told_is_valid_by_the_published_schema() -> None:
 async def test_an_event_about_them_that_is_not_stored_stands_in_the_log(log: Log, failure: Exception) -> None:
     made = world()
     made.outbox.failure = failure
-    await made.gate().unreadable(Unreadable("no_uid", 3, "192.0.2.1", "ab" * 32, "request.uid is missing"))
+    await made.gate().unreadable(UnreadableGroup("no_uid", 3, "192.0.2.1", "ab" * 32, "request.uid is missing"))
 
     (event,) = last_resort(log)
     assert event["data"]["unreadable"]["count"] == 3

@@ -3,15 +3,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
-from router.admission.unreadable import EVERY, Unreadable, UnreadableBodies
+from router.admission.unreadable import EVERY, UnreadableBodies, UnreadableGroup
 from tests.simulators.virtual_time import virtually
 
 
 def test_the_first_is_told_at_once_and_more_of_a_minute_together() -> None:
     """Whoever reaches the port can send thousands a second; a SOC wants to know of the first one now."""
-    told: list[tuple[float, Unreadable]] = []
+    told: list[tuple[float, UnreadableGroup]] = []
 
-    async def tell(bodies: Unreadable) -> None:
+    async def tell(bodies: UnreadableGroup) -> None:
         told.append((asyncio.get_running_loop().time(), bodies))
 
     async def story() -> None:
@@ -39,9 +39,9 @@ def test_the_first_is_told_at_once_and_more_of_a_minute_together() -> None:
 
 
 def test_a_flood_is_told_once_a_minute() -> None:
-    told: list[Unreadable] = []
+    told: list[UnreadableGroup] = []
 
-    async def tell(bodies: Unreadable) -> None:
+    async def tell(bodies: UnreadableGroup) -> None:
         told.append(bodies)
         await asyncio.sleep(0)
 

@@ -8,11 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from router.admission.asked import Asked, GateRules, Times
 from router.admission.decisions import Decisions
 from router.admission.gate import Gate
 from router.admission.judging import ImageJudge
 from router.admission.recording import EventRecorder
+from router.admission.request_context import GateRules, RequestContext, Times
 from router.decision import Grant
 from router.errors import OutboxError
 from router.events import CloudEvent, Origin, decode
@@ -29,11 +29,11 @@ from router.policy import (
     Rule,
     RuleSettings,
 )
-from router.reasons import Absence, Flaw, Obstacle, Proof
+from router.reasons import Absence, EvidenceFlaw, Obstacle, Proof
 from router.routing import IncidentSettings, RouteSettings, RoutingTree
 from router.verdict import Mode, Override, RequestOutcome, Skip, Verdict
 from router.verification import Judgement, Signer, Turnstile
-from router.verification.lasting import Known, Lasting
+from router.verification.lasting import KnownJudgement, Lasting
 from tests.admission import recorded
 
 DIGEST = Digest("sha256", "ab" * 32)
@@ -41,7 +41,7 @@ SIGNED = Judgement(
     Verdict.VERIFIED, Proof.SIGNED, "", DIGEST, (Signer("release", "sha256:00", None, None),), cached=False
 )
 UNSIGNED = Judgement(Verdict.UNSIGNED, Absence.NO_SIGNATURE, "nothing there", DIGEST, (), cached=False)
-BROKEN = Judgement(Verdict.INVALID, Flaw.DIGEST_MISMATCH, "about another digest", DIGEST, (), cached=False)
+BROKEN = Judgement(Verdict.INVALID, EvidenceFlaw.DIGEST_MISMATCH, "about another digest", DIGEST, (), cached=False)
 DOWN = Judgement(
     Verdict.UNVERIFIABLE, Obstacle.UNREACHABLE, "no connection", None, (), cached=False, is_registrys_doing=True
 )
@@ -71,10 +71,10 @@ class MemoryVerifier:
             raise verdict
         return verdict
 
-    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> Known | None:  # noqa: ARG002 - a double
+    def remembered(self, image: ImageReference, rule: Rule, *, is_recent_enough: bool = False) -> KnownJudgement | None:  # noqa: ARG002 - a double
         """What is remembered, until `known` says something else."""
         judgement = self.known.get(image.repository)
-        return None if judgement is None else Known(judgement, Lasting(until=self.changes + 1.0))
+        return None if judgement is None else KnownJudgement(judgement, Lasting(until=self.changes + 1.0))
 
     def holds(self, lasting: Lasting) -> bool:
         """Whether nothing has changed."""
@@ -277,7 +277,7 @@ class World:
         return response
 
 
-async def asked(gate: Gate, body: bytes, within: float) -> Asked:
+async def asked(gate: Gate, body: bytes, within: float) -> RequestContext:
     """What the gate reads of a body."""
     came = asyncio.get_running_loop().time()
     deadline = came + within

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from router.cli.templates.making import made, pretty
 from router.cli.templates.shelf import Entry, entry
 from router.destinations.catalogue import KINDS
-from router.destinations.uses import Written, uses_of
+from router.destinations.uses import WrittenDestination, uses_of
 from router.rendering.context import Purpose
 from router.rendering.examples import BY_NAME
 from router.rendering.library import NOTICES, SUFFIX
@@ -61,7 +61,7 @@ def _lines(template: Entry) -> Iterator[str]:
 def _users() -> Mapping[str, Sequence[str]]:
     found: dict[str, list[str]] = {}
     for kind in KINDS:
-        for use in uses_of(Written(), kind, None):
+        for use in uses_of(WrittenDestination(), kind, None):
             found.setdefault(use.template, []).append(kind.name)
     return found
 

@@ -13,12 +13,12 @@ import aiohttp
 
 from router.assembly import Router
 from router.cli.demo.world import free_port
-from router.pem import Pair
+from router.pem import KeyPair
 from tests.admission.world import pod
 from tests.patience import PATIENCE
 
 
-def tls_files(folder: Path, pair: Pair) -> dict[str, str]:
+def tls_files(folder: Path, pair: KeyPair) -> dict[str, str]:
     """`webhook.tls` by files in this folder, which hold the pair."""
     (folder / "tls.crt").write_bytes(pair.certificate)
     (folder / "tls.key").write_bytes(pair.key)

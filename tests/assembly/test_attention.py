@@ -20,7 +20,7 @@ from router.assembly.observing import MetricsObserver
 from router.certificates.making import make
 from router.errors import OutboxError
 from router.outbox import NewEvent, Number
-from router.pem import Pair
+from router.pem import KeyPair
 from router.server.certificates import self_signed, validity
 from router.settings.tree import GateSettings
 from router.telemetry import logs
@@ -227,7 +227,7 @@ def test_a_certificate_that_nobody_renews_is_trouble_until_it_is_renewed(monkeyp
         made = self_signed(["gatecrier"], dt.datetime.fromtimestamp(NOW - 360 * 86400, dt.UTC))
         renewed = self_signed(["gatecrier"], dt.datetime.fromtimestamp(NOW, dt.UTC))
 
-        def webhook(pair: Pair) -> WebhookSettings:
+        def webhook(pair: KeyPair) -> WebhookSettings:
             tls = TlsFiles.model_construct(certificate=Path("tls.crt"), key=Path("tls.key"))
             monkeypatch.setattr(TlsFiles, "pair", pair)
             return scene.settings.webhook.model_copy(update={"tls": tls})
@@ -255,7 +255,7 @@ def test_a_certificate_whose_end_can_t_be_read_keeps_no_configuration_from_being
     async def story() -> None:
         scene = Scene()
         tls = TlsFiles.model_construct(certificate=Path("tls.crt"), key=Path("tls.key"))
-        monkeypatch.setattr(TlsFiles, "pair", Pair(b"no certificate", b""))
+        monkeypatch.setattr(TlsFiles, "pair", KeyPair(b"no certificate", b""))
         webhook = scene.settings.webhook.model_copy(update={"tls": tls})
         scene.attention.take(scene.settings.model_copy(update={"webhook": webhook}))
 

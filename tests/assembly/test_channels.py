@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router.assembly.channels import Made, channels
+from router.assembly.channels import MadeChannel, channels
 from router.destinations.outcome import Delivered
 from router.events import encode
 from router.rendering.examples import EXAMPLES
@@ -15,7 +15,9 @@ from tests.settings.configurations import SMALL, example, loaded
 from tests.simulators.sinks import Sink
 
 
-def made(folder: Path, before: Mapping[str, Made], text: str, told: list[str] | None = None) -> dict[str, Made]:
+def made(
+    folder: Path, before: Mapping[str, MadeChannel], text: str, told: list[str] | None = None
+) -> dict[str, MadeChannel]:
     """The channels of a configuration, read now."""
     told = [] if told is None else told
     found = loaded(folder, text)
@@ -88,7 +90,7 @@ async def test_a_secret_of_a_template_goes_from_its_file_into_what_is_sent_and_n
     (tmp_path / "templates" / "own.json").write_text(
         '{"key": "Key {{ destination.secrets.key }}", "n": "{{ namespace }}"}'
     )
-    before: dict[str, Made] = {}
+    before: dict[str, MadeChannel] = {}
     async with Sink().running() as sink:
         own = f"url: '{sink.url()}', plain_http: true, template: own, secrets: {{key: {{file: key}}}}"
         text = SMALL.replace("kind: file, path: events.jsonl", f"kind: webhook, {own}")

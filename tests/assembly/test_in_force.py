@@ -6,7 +6,7 @@ from pathlib import Path
 
 from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from, take, with_held, with_root
 from router.assembly.messages import RefreshedRoot
-from router.certificates.making import Held, make
+from router.certificates.making import HeldCertificate, make
 from router.errors import ConfigurationError
 from router.settings.loading import load
 from tests.assembly.small import Place
@@ -81,7 +81,7 @@ def managed(folder: Path) -> InForce:
     return in_force_from(load(own.config, {}), None)
 
 
-def held() -> Held:
+def held() -> HeldCertificate:
     return make(["gatecrier.gatecrier.svc"], 0.0)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from router.outbox import Selection
+from router.outbox import DeliverySelection
 from router.outbox.migrations import MIGRATIONS
 from router.outbox.records import beside
 from router.outbox.retention import Retention
@@ -46,6 +46,6 @@ async def test_what_an_older_release_has_stored_gets_its_severity_while_it_runs(
     async with place.running():
         command = await beside(path)
         async with asyncio.timeout(PATIENCE):
-            while (await command.deliveries(Selection(), 1))[0].severity != "high":  # noqa: ASYNC110 - a file tells nobody
+            while (await command.deliveries(DeliverySelection(), 1))[0].severity != "high":  # noqa: ASYNC110 - a file tells nobody
                 await asyncio.sleep(0.01)
         await command.close()

@@ -32,9 +32,9 @@ from router.delivery.channel import Render
 from router.destinations.catalogue import open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
-from router.destinations.kinds.webhook import WebhookSettings
+from router.destinations.kinds.webhook import WebhookKindSettings
 from router.events import encode
-from router.outbox import DeliveryState, NewEvent, Selection
+from router.outbox import DeliverySelection, DeliveryState, NewEvent
 from router.outbox.sqlite import SqliteOutbox
 from router.rendering.library import Templates
 from router.rendering.renderer import Renderer
@@ -164,7 +164,7 @@ def rendering() -> Render:
 
 async def drained(outbox: SqliteOutbox, url: str, count: int, batch: int) -> None:
     """Deliver so many events, until the last settlement is durable."""
-    settings = WebhookSettings(
+    settings = WebhookKindSettings(
         name="sink", kind="webhook", url=url, plain_http=True, concurrency=CONCURRENCY, batch_size=batch
     )
     egress = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
@@ -192,7 +192,7 @@ async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = Fal
         if profile:
             profiler.disable()
             pstats.Stats(profiler).sort_stats("tottime").print_stats(35)
-        assert not await outbox.deliveries(Selection(state=DeliveryState.PENDING), 1)
+        assert not await outbox.deliveries(DeliverySelection(state=DeliveryState.PENDING), 1)
         await outbox.close()
         return len(bodies) / seconds
 

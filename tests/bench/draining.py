@@ -20,7 +20,7 @@ import uvloop
 from router.delivery import Channel, Dispatcher
 from router.destinations.catalogue import open_destination
 from router.destinations.egress import EgressSettings
-from router.destinations.kinds.webhook import WebhookSettings
+from router.destinations.kinds.webhook import WebhookKindSettings
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
 from router.verdict import Severity
@@ -56,7 +56,7 @@ async def _drained(url: str, bodies: Sequence[bytes]) -> tuple[float, float]:
         for start in range(0, WAITING, 5000):
             some = enumerate(bodies[start : start + 5000], start)
             await asyncio.gather(*(outbox.append(NewEvent(f"event-{n}", body, at, ["sink"])) for n, body in some))
-        settings = WebhookSettings(name="sink", kind="webhook", url=url, plain_http=True, concurrency=CONCURRENCY)
+        settings = WebhookKindSettings(name="sink", kind="webhook", url=url, plain_http=True, concurrency=CONCURRENCY)
         egress = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
         arrivals = _Arrivals()
         dispatcher = Dispatcher(outbox.queue("owner-1"), arrivals)

@@ -26,7 +26,7 @@ from router.incidents import ledger
 from router.incidents.driver import IncidentsDriver
 from router.incidents.facts import key
 from router.incidents.incident import decoded
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
 from router.routing import IncidentSettings, Routed, RouteSettings
@@ -82,7 +82,7 @@ def decisions(count: int, owners: int, refused_of: int) -> list[NewEvent]:
 async def _opened(folder: str) -> tuple[SqliteOutbox, IncidentsDriver]:
     outbox = await SqliteOutbox.open(Path(folder) / "outbox.db", "replica-1")
     driver = IncidentsDriver(outbox)
-    driver.rules = Rules.of(IncidentSettings(), (), RouteSettings(), "replica-1", 86400.0)
+    driver.rules = IncidentRules.of(IncidentSettings(), (), RouteSettings(), "replica-1", 86400.0)
     await driver.step()  # the first look begins at the end
     return outbox, driver
 

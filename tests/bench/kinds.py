@@ -26,7 +26,7 @@ from router.destinations.dialect import Reply
 from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind, HttpKind
-from router.destinations.outcome import Delivered, Each
+from router.destinations.outcome import Delivered, EachOutcome
 from router.destinations.over_http import HttpDestination
 from tests.bench.delivery import CONCURRENCY, HEADERS, encoded_events, receiver
 from tests.bench.table import Row
@@ -120,7 +120,7 @@ def _receipt(kind: AnyKind, destination: HttpDestination, size: int) -> bytes:
         try:
             exchange.send(Reply(int(status[:3]), text, None, 0.0))
         except StopIteration as ended:
-            outcomes = ended.value.outcomes if isinstance(ended.value, Each) else [ended.value]
+            outcomes = ended.value.outcomes if isinstance(ended.value, EachOutcome) else [ended.value]
             if all(isinstance(one, Delivered) for one in outcomes):
                 return answer(status, text.encode())
     raise AssertionError(f"the benchmark knows no receipt of {kind.name}: teach it one here")
@@ -144,7 +144,7 @@ async def delivered(destination: Destination, batches: Iterable[Sequence[Documen
     async def client() -> None:
         for batch in left:
             answered = await destination.deliver(batch)
-            outcomes = answered.outcomes if isinstance(answered, Each) else [answered]
+            outcomes = answered.outcomes if isinstance(answered, EachOutcome) else [answered]
             assert all(isinstance(one, Delivered) for one in outcomes), outcomes
 
     await asyncio.gather(*(client() for _ in range(destination.concurrency)))

@@ -21,7 +21,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from router.cli.demo.images import Images, Signer, digest_of
+from router.cli.demo.images import DemoSigner, Images, digest_of
 from router.cli.demo.world import registry_application
 from tests.verification.world import DATA
 
@@ -81,7 +81,7 @@ def registry(folder: Path, away: float) -> web.Application:
 
     `far/identity0:v1` ... are one image that the real tools have signed by an identity, in as many repositories.
     """
-    images, signer = Images(), Signer("release")
+    images, signer = Images(), DemoSigner("release")
     for number in range(IMAGES):
         images.sign_legacy("shop/web", images.push("shop/web", f"v{number}"), signer)
     for number in range(FAR):

@@ -7,13 +7,13 @@ import ssl
 import pytest
 from cryptography import x509
 
-from router.certificates.making import AUTHORITY, SERVING, SKEW, Held, make
-from router.certificates.planning import RENEWED_AFTER, Kept, Mark, is_due
+from router.certificates.making import AUTHORITY, SERVING, SKEW, HeldCertificate, make
+from router.certificates.planning import RENEWED_AFTER, Mark, StoredCertificates, is_due
 from router.certificates.stored import (
     ClientConfig,
     Hook,
-    Hooks,
-    Secret,
+    StoredSecret,
+    WebhookConfiguration,
     bundle_patch,
     bundles_in,
     encoded,
@@ -21,9 +21,9 @@ from router.certificates.stored import (
     mark_patch,
     secret_patch,
 )
-from router.kubernetes.resources import Metadata
+from router.kubernetes.resources import ResourceMetadata
 from router.outbound.authorities import client_context
-from router.pem import Pair
+from router.pem import KeyPair
 from router.server.certificates import new_context
 from router.tls import show
 from tests.simulators.kubernetes import merged
@@ -78,25 +78,25 @@ def _handshake(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> str
     return ""
 
 
-def as_secret(kept: Kept, before: Secret) -> Secret:
+def as_secret(kept: StoredCertificates, before: StoredSecret) -> StoredSecret:
     """A Secret once a patch was made to it."""
     patch = secret_patch(before, kept)
     assert isinstance(patch, dict)
     data = merged({"data": dict(before.data or {})}, {"data": patch["data"]})["data"]
-    return Secret(metadata=before.metadata, data=data)
+    return StoredSecret(metadata=before.metadata, data=data)
 
 
-EMPTY = Secret(metadata=Metadata(name="gatecrier-tls", resource_version="7"))
+EMPTY = StoredSecret(metadata=ResourceMetadata(name="gatecrier-tls", resource_version="7"))
 
 
 @pytest.mark.parametrize(("has_next", "has_previous"), [(False, False), (True, False), (False, True), (True, True)])
 def test_what_is_written_is_what_is_read(has_next: bool, has_previous: bool) -> None:  # noqa: FBT001 - cases
-    kept = Kept(
+    kept = StoredCertificates(
         make([NAME], NOW),
         make([NAME], NOW) if has_next else None,
         make([NAME], NOW).authority if has_previous else None,
     )
-    full = as_secret(Kept(make([NAME], NOW), make([NAME], NOW), make([NAME], NOW).authority), EMPTY)
+    full = as_secret(StoredCertificates(make([NAME], NOW), make([NAME], NOW), make([NAME], NOW).authority), EMPTY)
 
     for before in (EMPTY, full):
         assert kept_in(as_secret(kept, before)) == kept
@@ -107,12 +107,12 @@ def test_what_is_written_is_what_is_read(has_next: bool, has_previous: bool) -> 
 def test_parts_of_different_certificates_are_none(part: str) -> None:
     held, other = make([NAME], NOW), make([NAME], NOW)
     mixed = {
-        "certificate": Held(Pair(other.pair.certificate, held.pair.key), held.authority),
-        "key": Held(Pair(held.pair.certificate, other.pair.key), held.authority),
-        "authority": Held(held.pair, other.authority),
+        "certificate": HeldCertificate(KeyPair(other.pair.certificate, held.pair.key), held.authority),
+        "key": HeldCertificate(KeyPair(held.pair.certificate, other.pair.key), held.authority),
+        "authority": HeldCertificate(held.pair, other.authority),
     }[part]
 
-    assert kept_in(as_secret(Kept(mixed), EMPTY)).current is None
+    assert kept_in(as_secret(StoredCertificates(mixed), EMPTY)).current is None
 
 
 BROKEN = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
@@ -124,11 +124,14 @@ def test_nothing_stands_in_a_bundle_that_is_no_certificate(spoilt: bytes, has_go
     """The API server refuses a bundle with such a part, and would be asked for ever."""
     held = make([NAME], NOW)
     previous = (make([NAME], NOW).authority if has_good_part else b"") + spoilt
-    found = kept_in(as_secret(Kept(held, previous=previous), EMPTY))
+    found = kept_in(as_secret(StoredCertificates(held, previous=previous), EMPTY))
 
     assert BROKEN.strip() not in found.bundle()
     assert (found.previous is None) == (spoilt == BROKEN or not has_good_part)
-    assert kept_in(as_secret(Kept(Held(held.pair, held.authority + BROKEN)), EMPTY)).current is None
+    assert (
+        kept_in(as_secret(StoredCertificates(HeldCertificate(held.pair, held.authority + BROKEN)), EMPTY)).current
+        is None
+    )
 
 
 def test_marks_are_read_and_those_that_count_no_more_go() -> None:
@@ -142,10 +145,10 @@ def test_marks_are_read_and_those_that_count_no_more_go() -> None:
         "shown-by.gatecrier.dev/y": "abc 9999999999999",
         "other": "a",
     }
-    secret = Secret(metadata=Metadata(resource_version="8", annotations=annotations))
+    secret = StoredSecret(metadata=ResourceMetadata(resource_version="8", annotations=annotations))
 
     assert kept_in(secret).marks == {"gatecrier-0": Mark("abc", NOW)}
-    patch = secret_patch(secret, Kept())
+    patch = secret_patch(secret, StoredCertificates())
     assert isinstance(patch, dict)
     assert patch["metadata"] == {"resourceVersion": "8", "annotations": {"shown-by.gatecrier.dev/gatecrier-0": None}}
 
@@ -153,7 +156,7 @@ def test_marks_are_read_and_those_that_count_no_more_go() -> None:
 @pytest.mark.parametrize("found", [None, "", "not base64", encoded(b"other")])
 def test_only_bundles_that_differ_are_written(found: str | None) -> None:
     right, wrong = Hook(ClientConfig(encoded(b"ours"))), Hook(ClientConfig(found))
-    hooks = Hooks(metadata=Metadata(resource_version="9"), webhooks=[right, wrong, right])
+    hooks = WebhookConfiguration(metadata=ResourceMetadata(resource_version="9"), webhooks=[right, wrong, right])
 
     assert bundles_in(hooks)[0] == b"ours"
     assert bundle_patch(hooks, b"ours") == [

@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 import orjson
 
-from router.certificates.keeping import Keeping, Means, Names
-from router.certificates.making import Held, make
+from router.certificates.keeping import CertificateKeeper, Means, Names
+from router.certificates.making import HeldCertificate, make
 from router.errors import ClusterError
 from router.kubernetes.client import Cluster, Json, PatchKind
 from router.kubernetes.resources import Resource, Shape
@@ -49,14 +49,14 @@ class World:
     """Part of the questions that fail, half of them after they were done."""
     objects: dict[str, Any] = field(default_factory=dict)
     version: int = 1
-    showing: dict[str, Held] = field(default_factory=dict)
+    showing: dict[str, HeldCertificate] = field(default_factory=dict)
     """By replica, what its gates show."""
     broken: list[tuple[float, str]] = field(default_factory=list)
     """When the invariant did not hold, and for whom."""
     reset_at: float | None = 0.0
     """When somebody else has reset a bundle that was not mended yet; at first there is none."""
     mended_after: list[float] = field(default_factory=list)
-    made: list[Held] = field(default_factory=list)
+    made: list[HeldCertificate] = field(default_factory=list)
     troubles: set[tuple[str, str]] = field(default_factory=set)
     stalled: dict[str, asyncio.Event] = field(default_factory=dict)
     is_away: bool = False
@@ -77,19 +77,19 @@ class World:
 
     # Replicas
 
-    def begin(self, replica: str) -> Keeping:
+    def begin(self, replica: str) -> CertificateKeeper:
         """Start a replica, or start it anew: nothing is shown until it knows what."""
         self.end(replica)
         self.stalled[replica] = asyncio.Event()
         self.stalled[replica].set()
-        keeping: Keeping
+        keeping: CertificateKeeper
 
-        def show(held: Held) -> None:
+        def show(held: HeldCertificate) -> None:
             self.showing[replica] = keeping.shown = held
             self.look()
 
         means = Means(lambda: START + self.now, self.dice.random, self._make)
-        keeping = Keeping(lambda: Api(self, replica), lambda: NAMES, replica, show, self, means)
+        keeping = CertificateKeeper(lambda: Api(self, replica), lambda: NAMES, replica, show, self, means)
         self._tasks[replica] = asyncio.create_task(keeping.run())
         return keeping
 
@@ -108,7 +108,7 @@ class World:
             if isinstance(found, Exception):
                 raise found
 
-    def _make(self, names: Sequence[str], now: float) -> Held:
+    def _make(self, names: Sequence[str], now: float) -> HeldCertificate:
         self.made.append(make(names, now, LIFE, skew=0))
         return self.made[-1]
 

@@ -26,8 +26,8 @@ import msgspec
 import pytest
 
 from router.certificates.making import make
-from router.certificates.planning import Kept
-from router.certificates.stored import Secret, encoded, kept_in
+from router.certificates.planning import StoredCertificates
+from router.certificates.stored import StoredSecret, encoded, kept_in
 from router.cli.demo.world import free_port
 from router.outbound.authorities import client_context
 from tests.assembly.program import Served
@@ -122,8 +122,8 @@ def is_judged(made: Cluster, namespace: str, image: str) -> bool:
     return answer.status == 201 and (image == GOOD or bool(answer.warnings))
 
 
-def kept(made: Cluster) -> Kept:
-    return kept_in(msgspec.convert(made.must("GET", SECRET), Secret))
+def kept(made: Cluster) -> StoredCertificates:
+    return kept_in(msgspec.convert(made.must("GET", SECRET), StoredSecret))
 
 
 def bundles(made: Cluster) -> set[str]:

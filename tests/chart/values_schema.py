@@ -17,7 +17,7 @@ from router.settings.schema import schema
 ROOT = Path(__file__).resolve().parents[2]
 WRITTEN = ROOT / "config" / "helm" / "values.schema.yaml"
 MADE = "config/helm/gatecrier/values.schema.json"
-_OF_THE_CHART = {"admission__settings__WebhookSettings": "tls"}
+_OF_THE_CHART = {"WebhookSettings": "tls"}
 """Parts of the configuration, and what of each the chart says."""
 
 
@@ -27,7 +27,7 @@ def values_schema() -> str:
     whole: dict[str, Any] = dict(schema())
     definitions = whole.pop("$defs")
     for name, key in _OF_THE_CHART.items():
-        (part,) = [part for path, part in definitions.items() if path.endswith(name)]
+        part = definitions[name]
         del part["properties"][key]
         part["required"] = [required for required in part["required"] if required != key]
     configuration = {key: value for key, value in whole.items() if key not in {"$schema", "title"}}

@@ -190,7 +190,7 @@ def test_a_bomb_of_aliases_ends_at_a_limit(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     (told,) = manifests.read_all([path], "default")
 
-    assert isinstance(told, manifests.Unreadable)
+    assert isinstance(told, manifests.UnreadableManifest)
     assert "with its aliases the file holds more than" in told.problem
 
 
@@ -310,7 +310,7 @@ def test_whatever_a_file_holds_it_becomes_reviews_or_is_told(content: bytes) -> 
     found = list(manifests.of_content("file", content, "default"))
 
     for one in found:
-        if isinstance(one, manifests.Review):
+        if isinstance(one, manifests.ManifestReview):
             recorded.read(one.body)
         else:
             assert one.problem
@@ -322,4 +322,4 @@ def test_lists_in_lists_end(depth: int) -> None:
     content = b'{"apiVersion":"v1","kind":"List","items":[' * depth + json.dumps(pod(FREE)).encode() + b"]}" * depth
     (one,) = manifests.of_content("file", content, "default")
 
-    assert isinstance(one, manifests.Review) == (depth == 100)
+    assert isinstance(one, manifests.ManifestReview) == (depth == 100)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from router.cli.demo import playing, report, story
-from router.cli.demo.images import Images, Signer
-from router.cli.demo.world import PORTS, Receivers, free_port
+from router.cli.demo.images import DemoSigner, Images
+from router.cli.demo.world import PORTS, DemoReceivers, free_port
 from tests.patience import PATIENCE
 
 
@@ -45,8 +45,8 @@ async def test_it_keeps_running_when_asked_to(capsys: pytest.CaptureFixture[str]
 
 def test_what_differs_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """A demo that can't fail shows nothing."""
-    answer = story.Answer(story.SCENES[0], "uid", allowed=False, text="")
-    differences = playing._differences([answer], {}, Receivers())
+    answer = story.SceneAnswer(story.SCENES[0], "uid", allowed=False, text="")
+    differences = playing._differences([answer], {}, DemoReceivers())
     report.verdict(differences)
 
     assert any("allowed is False" in difference for difference in differences)
@@ -56,7 +56,7 @@ def test_what_differs_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_images_are_signed_as_the_story_says() -> None:
     images = Images()
-    story.fill(images, Signer("release"), Signer("stranger"))
+    story.fill(images, DemoSigner("release"), DemoSigner("stranger"))
     tagged = {f"{repository}:{name}" for repository, name in images.manifests if ":" not in name}
 
     assert {image for scene in story.SCENES for image in scene.images} <= tagged

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from router.cli import main
-from router.cli.answering import Answer, answered
+from router.cli.answering import CommandAnswer, answered
 from router.cli.exit_codes import NO
 from router.cli.tables import table
 from router.events import as_json, encode
@@ -328,7 +328,13 @@ def test_who_can_not_be_asked_could_not_tell(capsys: pytest.CaptureFixture[str],
 
 
 def test_lines_that_are_watched_tell_what_is_new_or_has_changed(capsys: pytest.CaptureFixture[str]) -> None:
-    answers = iter([Answer([{"a": 1}, {"b": 1}], "one"), Answer([{"a": 1}, {"b": 2}], "two"), Answer([], "two")])
+    answers = iter(
+        [
+            CommandAnswer([{"a": 1}, {"b": 1}], "one"),
+            CommandAnswer([{"a": 1}, {"b": 2}], "two"),
+            CommandAnswer([], "two"),
+        ]
+    )
     arguments = argparse.Namespace(json=False, jsonl=True, watch=True)
     with pytest.raises(StopIteration):
         answered(arguments, lambda: next(answers), lambda _: None)
@@ -337,7 +343,7 @@ def test_lines_that_are_watched_tell_what_is_new_or_has_changed(capsys: pytest.C
 
 
 def test_people_are_shown_the_whole_whenever_it_has_changed(capsys: pytest.CaptureFixture[str]) -> None:
-    answers = iter([Answer([], "one"), Answer([], "one"), Answer([], "two")])
+    answers = iter([CommandAnswer([], "one"), CommandAnswer([], "one"), CommandAnswer([], "two")])
     arguments = argparse.Namespace(json=False, jsonl=False, watch=True)
     with pytest.raises(StopIteration):
         answered(arguments, lambda: next(answers), lambda _: None)
@@ -349,11 +355,20 @@ def test_whoever_stops_reading_ends_what_is_live_and_changes_no_exit_code(monkey
     monkeypatch.setattr("sys.stdout", Gone())
     arguments = argparse.Namespace(json=False, jsonl=True, watch=True)
 
-    assert answered(arguments, lambda: Answer([{"a": 1}], "one", NO), lambda _: pytest.fail("nobody reads on")) == NO
+    assert (
+        answered(arguments, lambda: CommandAnswer([{"a": 1}], "one", NO), lambda _: pytest.fail("nobody reads on"))
+        == NO
+    )
 
 
 def test_what_is_wrong_beside_an_answer_is_told_again_where_it_has_changed(capsys: pytest.CaptureFixture[str]) -> None:
-    answers = iter([Answer([], "a", problems=["x"]), Answer([], "a", problems=["x"]), Answer([], "a", problems=["y"])])
+    answers = iter(
+        [
+            CommandAnswer([], "a", problems=["x"]),
+            CommandAnswer([], "a", problems=["x"]),
+            CommandAnswer([], "a", problems=["y"]),
+        ]
+    )
     arguments = argparse.Namespace(json=False, jsonl=True, watch=True)
     with pytest.raises(StopIteration):
         answered(arguments, lambda: next(answers), lambda _: None)

@@ -15,7 +15,7 @@ import pytest
 from router.cli import main
 from router.incidents import silences
 from router.incidents.driver import IncidentsDriver
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 from router.outbox.sqlite import SqliteOutbox
 from router.routing import IncidentSettings, RouteSettings
 from tests.assembly.small import Place
@@ -43,7 +43,7 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
     async def fill() -> None:
         outbox = await SqliteOutbox.open(tmp_path / "outbox.db", "r")
         driver = IncidentsDriver(outbox, time_of_day=lambda: NOW)
-        driver.rules = Rules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0)
+        driver.rules = IncidentRules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0)
         for event_id in ("", "event-1", "event-2"):
             if event_id:
                 await outbox.append(bad(event_id, "archive"))

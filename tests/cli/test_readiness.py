@@ -21,7 +21,7 @@ from router.cli.readiness.markdown import as_text
 from router.decision.glass import Grant, GrantedImage
 from router.events import as_json
 from router.incidents.driver import IncidentsDriver
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
 from router.readiness import beats, grouping, ledger
@@ -90,7 +90,7 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
     async def fill() -> None:
         outbox = await SqliteOutbox.open(tmp_path / "outbox.db", "r")
         driver = IncidentsDriver(outbox, seen=grouping.note)
-        driver.rules = Rules.of(IncidentSettings(), (), RouteSettings(), "r", DAY)
+        driver.rules = IncidentRules.of(IncidentSettings(), (), RouteSettings(), "r", DAY)
         await driver.begin()
         for namespace, (verdict, reason, name) in _SEEN.items():
             found = image(verdict, reason=reason, image=name, reference=name, digest=DIGEST, wanted="a signature")

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from router.cli import main
 from router.cli.templates.sending import _heard
 from router.cli.templates.shelf import wanted
-from router.cli.templates.trial import MARK, PATIENCE, Heard, Trial, _answer, _may_pass, marked
+from router.cli.templates.trial import MARK, PATIENCE, Trial, TrialReply, _answer, _may_pass, marked
 from router.destinations.catalogue import KINDS
 from router.destinations.document import Destination, Document
 from router.destinations.kind import AnyKind, HttpKind, OwnKind
-from router.destinations.outcome import Answer, Delivered, Outcome, Pending, TryAgain
-from router.destinations.uses import Written, uses_of
+from router.destinations.outcome import AttemptOutcome, Delivered, Outcome, PendingReceipt, TryAgain
+from router.destinations.uses import WrittenDestination, uses_of
 from router.rendering.examples import BY_NAME, EXAMPLES, INCIDENTS, WHOLE
 from router.settings.templates_part import destination_of, egress_of
 from tests.contracts.http_dialects import taken
@@ -87,7 +87,7 @@ def desk(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> D
 
 def templates_of(kind: AnyKind) -> list[str]:
     """Those of the kind; of one that has none, a template of an author."""
-    return [use.template for use in uses_of(Written(), kind, None)] or ["mine"]
+    return [use.template for use in uses_of(WrittenDestination(), kind, None)] or ["mine"]
 
 
 JSON_TEXTS = st.recursive(
@@ -226,7 +226,7 @@ async def test_the_page_shows_what_it_says(desk: Desk, monkeypatch: pytest.Monke
 
 def test_what_is_answered_again_and_again_is_one_line() -> None:
     """The end of an alert is asked for until it is taken, for half a minute."""
-    same = [Heard(500, "no"), *[Heard(404, "")] * 30, Heard(200, "ok"), Heard(200, "ok")]
+    same = [TrialReply(500, "no"), *[TrialReply(404, "")] * 30, TrialReply(200, "ok"), TrialReply(200, "ok")]
 
     assert [*_heard(same)] == ["answered 500: no", "answered 404, 30 times", "answered 200: ok", "answered 200: ok"]
 
@@ -459,7 +459,7 @@ class _Scripted:
         self._answers = list(answers)
         self.asked = 0
 
-    async def deliver(self, _: object) -> Answer:
+    async def deliver(self, _: object) -> AttemptOutcome:
         self.asked += 1
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
@@ -470,7 +470,7 @@ class _Scripted:
 @pytest.mark.parametrize(
     ("answers", "asked", "took"),
     [
-        ([Pending(after=5.0), Pending(after=0.0), Delivered()], 3, 6.0),
+        ([PendingReceipt(after=5.0), PendingReceipt(after=0.0), Delivered()], 3, 6.0),
         ([TryAgain("http_500"), TryAgain("http_500", after=3.0), Delivered()], 3, 4.0),
         ([TryAgain("http_500", after=60.0)], 1, 0.0),
         ([TryAgain("http_500")], 31, PATIENCE),

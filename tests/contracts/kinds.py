@@ -19,7 +19,7 @@ from router.destinations.dialect import Dialect, Exchange, Post, Reply
 from router.destinations.document import Document
 from router.destinations.kind import AnyKind, HttpKind
 from router.destinations.outcome import Outcome, gist
-from router.destinations.socket_settings import Endpoint
+from router.destinations.socket_settings import SocketEndpoint
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS, NOTICES, WHOLE
@@ -52,7 +52,7 @@ def least(kind: AnyKind) -> dict[str, object]:
             written[field.alias or key] = field.examples[0]
         elif str in allowed:
             written[key] = {"url": URL, "authority": URL, "email": "it@x.example"}.get(key, "x")
-        elif Endpoint in allowed:
+        elif SocketEndpoint in allowed:
             written[key] = "127.0.0.1:9"
         elif Secret in allowed:
             written[key] = {"env": key.upper()}

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from router.destinations.dialect import MOVED_FOR
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Each, TryAgain
+from router.destinations.outcome import Delivered, EachOutcome, TryAgain
 from tests.contracts.http_dialects import KINDS, SECRETS, Sink, opened, receipt, settings_of, taken, told, told_with
 from tests.rendering.hostile import HOSTILE
 from tests.simulators.certificates import self_signed, stored
@@ -111,7 +111,7 @@ async def test_a_batch_is_one_request_with_its_documents_in_order(kind: str, tmp
         await destination.close()
     (got,) = sink.got
 
-    assert found in (Delivered(), Each((Delivered(),) * len(texts)))
+    assert found in (Delivered(), EachOutcome((Delivered(),) * len(texts)))
     assert list(dict.fromkeys(re.findall(r"number-[0-9]{3}", got.body.decode()))) == texts
 
 

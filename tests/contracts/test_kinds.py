@@ -22,7 +22,7 @@ from router.destinations.kind import AnyKind
 from router.events import CONTENT_TYPE
 from router.rendering.context import alert_message
 from router.rendering.library import Templates
-from router.rendering.markup import Lines, escape
+from router.rendering.markup import TextLines, escape
 from router.rendering.template import Template
 from router.settings.reference import reference
 from router.settings.schema import schema_text
@@ -117,7 +117,7 @@ def test_what_is_told_is_in_what_is_sent(kind: AnyKind, tmp_path: Path) -> None:
     for body in STORED:
         sent = texts(documents_in(composed(kind, tmp_path, render(body).body)))
 
-        assert str(escape(Lines(gist_of(orjson.loads(body)["data"])), kind.markup)) in sent, body
+        assert str(escape(TextLines(gist_of(orjson.loads(body)["data"])), kind.markup)) in sent, body
 
 
 WOULD = re.compile(r"would (now |still )?(be rejected|reject)")
@@ -204,7 +204,7 @@ def test_a_minimal_payload_says_what_happened_and_is_read_as_no_markup(kind: Any
     for occasion in OCCASIONS:
         sent = texts(documents_in(composed(kind, tmp_path, occasion.make(kind, body))))
 
-        assert str(escape(Lines(said), kind.markup)) in sent
+        assert str(escape(TextLines(said), kind.markup)) in sent
 
 
 @EACH

@@ -28,6 +28,7 @@ from router.outbox import (
     Accepted,
     Attempt,
     DeliveryRow,
+    DeliverySelection,
     DeliveryState,
     Intake,
     NewEvent,
@@ -35,7 +36,6 @@ from router.outbox import (
     Postponed,
     Queue,
     Records,
-    Selection,
     SetAside,
     Settlement,
     Waiting,
@@ -46,7 +46,7 @@ from router.verdict import Severity
 from tests.outbox.memory import MemoryOutbox
 
 ME, OTHER, REPLICA = "owner-1", "owner-2", "replica-1"
-EVERYTHING = Selection()
+EVERYTHING = DeliverySelection()
 PENDING, DELIVERED, ASIDE, DISCARDED = DeliveryState
 
 
@@ -725,7 +725,7 @@ async def a_mixture(outbox: Outbox) -> None:
     await outbox.queue(ME).settle(
         [SetAside("slack", "aside", 200.0, 3, "http_400"), Accepted("slack", "arrived", 200.0, 1)]
     )
-    await outbox.discard(Selection("slack", events=["gone"]), 250.0)
+    await outbox.discard(DeliverySelection("slack", events=["gone"]), 250.0)
 
 
 async def test_deliveries_are_shown_newest_first_and_limited(outbox: Outbox) -> None:
@@ -742,21 +742,21 @@ async def test_deliveries_are_shown_newest_first_and_limited(outbox: Outbox) -> 
 @pytest.mark.parametrize(
     ("selection", "is_open", "expected"),
     [
-        (Selection("slack"), False, ["gone", "arrived", "waits", "aside"]),
-        (Selection("slack"), True, ["waits", "aside"]),
-        (Selection("slack", ASIDE), False, ["aside"]),
-        (Selection("slack", DELIVERED), False, ["arrived"]),
-        (Selection("slack", DELIVERED), True, []),
-        (Selection("slack", DISCARDED), False, ["gone"]),
-        (Selection("slack", events=["waits", "aside", "unknown"]), False, ["waits", "aside"]),
-        (Selection(None, ASIDE), False, ["aside"]),
-        (Selection("nobody"), False, []),
-        (Selection("' OR 1 = 1 --"), False, []),
+        (DeliverySelection("slack"), False, ["gone", "arrived", "waits", "aside"]),
+        (DeliverySelection("slack"), True, ["waits", "aside"]),
+        (DeliverySelection("slack", ASIDE), False, ["aside"]),
+        (DeliverySelection("slack", DELIVERED), False, ["arrived"]),
+        (DeliverySelection("slack", DELIVERED), True, []),
+        (DeliverySelection("slack", DISCARDED), False, ["gone"]),
+        (DeliverySelection("slack", events=["waits", "aside", "unknown"]), False, ["waits", "aside"]),
+        (DeliverySelection(None, ASIDE), False, ["aside"]),
+        (DeliverySelection("nobody"), False, []),
+        (DeliverySelection("' OR 1 = 1 --"), False, []),
     ],
 )
 async def test_a_selection_finds_what_it_says(
     outbox: Outbox,
-    selection: Selection,
+    selection: DeliverySelection,
     is_open: bool,  # noqa: FBT001 - a parameter of the test
     expected: list[str],
 ) -> None:
@@ -769,16 +769,16 @@ async def test_a_selection_finds_what_it_says(
 @pytest.mark.parametrize(
     ("selection", "expected"),
     [
-        (Selection("slack"), {"aside", "waits"}),
-        (Selection("slack", ASIDE), {"aside"}),
-        (Selection("slack", PENDING), {"waits"}),
-        (Selection("slack", events=["aside", "arrived"]), {"aside"}),
-        (Selection("slack", DELIVERED), set()),
-        (Selection("slack", DISCARDED), set()),
+        (DeliverySelection("slack"), {"aside", "waits"}),
+        (DeliverySelection("slack", ASIDE), {"aside"}),
+        (DeliverySelection("slack", PENDING), {"waits"}),
+        (DeliverySelection("slack", events=["aside", "arrived"]), {"aside"}),
+        (DeliverySelection("slack", DELIVERED), set()),
+        (DeliverySelection("slack", DISCARDED), set()),
     ],
 )
 async def test_only_what_waits_or_was_set_aside_is_replayed_or_discarded(
-    opener: Opener, tmp_path: Path, clock: Clock, selection: Selection, expected: set[str]
+    opener: Opener, tmp_path: Path, clock: Clock, selection: DeliverySelection, expected: set[str]
 ) -> None:
     """What arrived must not be sent again by a selection that is too wide, and what was given up stays so."""
     for change, after in (("replay", PENDING), ("discard", DISCARDED)):
@@ -819,8 +819,8 @@ async def test_what_is_replayed_elsewhere_goes_there_unless_it_is_there(outbox: 
     queue = outbox.queue(ME)
     await queue.settle([SetAside("slack", event_id, 900.0, 3, "http_400", "no") for event_id in "abc"])
     await queue.settle([Accepted("siem", "b", 900.0, 1), SetAside("siem", "c", 900.0, 3, "http_400")])
-    count = await outbox.replay(Selection("slack"), "siem")
-    again = await outbox.replay(Selection("slack"), "siem")
+    count = await outbox.replay(DeliverySelection("slack"), "siem")
+    again = await outbox.replay(DeliverySelection("slack"), "siem")
     rows = await outbox.deliveries(EVERYTHING, 10)
     known = [await outbox.knows(name) for name in ("slack", "siem", "pager")]
 
@@ -987,7 +987,7 @@ class Model:
                 reason, words = _kept(one.reason), _kept(one.words)
                 self.rows[key] = replace(row, state=ASIDE, reason=reason, words=words, settled_at=one.at)
 
-    def _open(self, selection: Selection) -> list[tuple[str, str]]:
+    def _open(self, selection: DeliverySelection) -> list[tuple[str, str]]:
         return [
             key
             for key, row in self.rows.items()
@@ -996,7 +996,7 @@ class Model:
             if not selection.events or row.event_id in selection.events
         ]
 
-    def replay(self, selection: Selection) -> int:
+    def replay(self, selection: DeliverySelection) -> int:
         """Due now."""
         for key in (keys := self._open(selection)):
             row = self.rows[key]
@@ -1005,7 +1005,7 @@ class Model:
             self.kept.pop(key, None)
         return len(keys)
 
-    def discard(self, selection: Selection, now: float, clock: float) -> int:
+    def discard(self, selection: DeliverySelection, now: float, clock: float) -> int:
         """For good."""
         for key in (keys := self._open(selection)):
             self.rows[key] = replace(self.rows[key], state=DISCARDED, due_at=None, settled_at=now)
@@ -1054,7 +1054,7 @@ SETTLEMENTS = st.one_of(
     st.builds(SetAside, NAMES, IDS, TIMES, st.integers(1, 9), st.text(max_size=9)),
 )
 SELECTIONS = st.builds(
-    Selection, st.none() | NAMES, st.none() | st.sampled_from(DeliveryState), st.lists(IDS, max_size=2)
+    DeliverySelection, st.none() | NAMES, st.none() | st.sampled_from(DeliveryState), st.lists(IDS, max_size=2)
 )
 WANTED = st.builds(Wanted, st.integers(1, 9), turn=st.integers(0, 7), above=st.none() | st.sampled_from(Severity))
 STEPS = st.one_of(
@@ -1082,9 +1082,9 @@ async def _taken(step: str, given_: object, outbox: Outbox, model: Model, clock:
             return await asyncio.gather(*map(outbox.append, events)), [model.append(event, clock()) for event in events]
         case "withdraw", list(ids):
             return await outbox.withdraw(ids), model.withdraw(ids)
-        case "replay", Selection() as selection:
+        case "replay", DeliverySelection() as selection:
             return await outbox.replay(selection), model.replay(selection)
-        case "discard", (Selection() as selection, float(now)):
+        case "discard", (DeliverySelection() as selection, float(now)):
             return await outbox.discard(selection, now), model.discard(selection, now, clock())
         case "forget", float(keep):
             return await outbox.forget(keep), model.forget(clock() - keep)

@@ -15,7 +15,7 @@ from router.images import Digest
 from router.verdict import Verdict
 from router.verification import Judgement, VerifierSettings
 from router.verification.catalogue import BUILT_IN
-from router.verification.combination import Kind
+from router.verification.combination import Quantifier
 from router.verification.evidence import (
     SIMPLE_SIGNING_TYPE,
     Evidence,
@@ -162,6 +162,6 @@ def test_no_evidence_crashes_a_scheme_or_convinces_it(
 def test_every_kind_of_verifier_passes_this_suite() -> None:
     """Whoever adds a scheme adds it here. Those that are combined of others are no schemes of their own."""
     adapter: TypeAdapter[object] = TypeAdapter(VerifierSettings)
-    kinds = set(adapter.json_schema()["discriminator"]["mapping"]) - {kind.value for kind in Kind}
+    kinds = set(adapter.json_schema()["discriminator"]["mapping"]) - {kind.value for kind in Quantifier}
 
     assert kinds == {name.partition(" ")[0] for name in SCHEMES}

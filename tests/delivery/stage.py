@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from router.delivery import Channel, Dispatcher
 from router.destinations.document import Destination, Document
-from router.destinations.outcome import Answer, Delivered, Each
+from router.destinations.outcome import AttemptOutcome, Delivered, EachOutcome
 from router.outbox import Accepted, Delivery, DeliveryState, NewEvent, Postponed, SetAside, Settlement, Wanted
 from router.telemetry.causes import Cause
 from tests.outbox.memory import Key, MemoryOutbox, MemoryQueue
@@ -97,7 +97,7 @@ class Receiver:
     """A destination that answers as it is told, and remembers everything."""
 
     name: str = "sink"
-    answer: Callable[[int, Sequence[str]], Answer | Exception] = lambda _number, _ids: Delivered()
+    answer: Callable[[int, Sequence[str]], AttemptOutcome | Exception] = lambda _number, _ids: Delivered()
     """(number of the attempt, event ids) -> what becomes of it."""
     seconds: float = 0.001
     """How long an attempt takes."""
@@ -112,7 +112,7 @@ class Receiver:
     most_under_way: int = 0
     is_closed: bool = False
 
-    async def deliver(self, documents: Sequence[Document]) -> Answer:
+    async def deliver(self, documents: Sequence[Document]) -> AttemptOutcome:
         """Answer as told, after `seconds`."""
         ids = tuple(document.event_id for document in documents)
         self.attempts.append((asyncio.get_running_loop().time(), ids))
@@ -126,7 +126,7 @@ class Receiver:
         outcome = self.answer(number, ids)
         if isinstance(outcome, Exception):
             raise outcome
-        each = outcome.outcomes if isinstance(outcome, Each) else [outcome] * len(ids)
+        each = outcome.outcomes if isinstance(outcome, EachOutcome) else [outcome] * len(ids)
         self.accepted.update(one for one, of in zip(ids, each, strict=True) if isinstance(of, Delivered))
         return outcome
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from router.delivery import Channel, Dispatcher
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
-from router.outbox import Accepted, DeliveryState, NewEvent, Queue, Selection, schema
+from router.outbox import Accepted, DeliverySelection, DeliveryState, NewEvent, Queue, schema
 from router.outbox.file import Result, SqliteFile
 from router.outbox.observer import UNOBSERVED
 from router.outbox.own_time import OwnTime
 from router.outbox.replacing import Replacing
 from router.outbox.sqlite import SqliteOutbox
-from router.outbox.statements import Asked, perform
+from router.outbox.statements import OutboxStatement, perform
 from router.verdict import Severity
 from tests.delivery.stage import EPOCH, OWNER, Counts, Receiver, StagedOutbox, render
 from tests.simulators.virtual_time import virtually
@@ -84,7 +84,7 @@ class InlineFile(SqliteFile):
         self.connection.execute("PRAGMA synchronous = OFF")
         self._path, self._subscribers, self._decided, self._is_closed, self._replacing = path, [], [], False, False
 
-    def write(self, asked: Asked, *, is_patient: bool = False) -> asyncio.Future[object]:
+    def write(self, asked: OutboxStatement, *, is_patient: bool = False) -> asyncio.Future[object]:
         """Done when it returns."""
         assert not is_patient, "nothing is withdrawn in these stories"
         loop = asyncio.get_running_loop()
@@ -133,7 +133,7 @@ async def played(story: Story, outbox: StagedOutbox | SqliteOutbox, steps: list[
             case "reload", _:
                 await dispatcher.replace({"sink": Channel(story.receiver, render)})
             case _:
-                await outbox.replay(Selection(state=DeliveryState.PENDING))
+                await outbox.replay(DeliverySelection(state=DeliveryState.PENDING))
     story.mood = Delivered()
     for number in range(12):  # others are taken, so that it shows what one receiver alone never takes
         await outbox.append(story.new(Severity.INFO, "good"))
@@ -191,7 +191,7 @@ def test_any_story_ends_as_specified_over_a_file(
             InlineFile(folder / "outbox.db"), "replica-1", clock, OwnTime(EPOCH, clock), told.day, UNOBSERVED
         )
         counts = await played(told, outbox, steps)
-        rows = await outbox.deliveries(Selection(), 10_000)
+        rows = await outbox.deliveries(DeliverySelection(), 10_000)
         await outbox.close()
         expect_as_specified(told, {row.event_id: row.state for row in rows}, len(counts.lags))
 

@@ -2,13 +2,13 @@
 
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
-from router.outbox import Attempt, Selection
+from router.outbox import Attempt, DeliverySelection
 from tests.delivery.stage import Receiver, StagedOutbox, clock, stage
 from tests.simulators.virtual_time import virtually
 
 
 async def kept(outbox: StagedOutbox, event_id: str = "event-1") -> list[Attempt]:
-    (row,) = await outbox.deliveries(Selection(events=[event_id]), 9)
+    (row,) = await outbox.deliveries(DeliverySelection(events=[event_id]), 9)
     return list(row.tried)
 
 

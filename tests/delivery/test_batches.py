@@ -15,12 +15,20 @@ from router.delivery.attempts import parts
 from router.delivery.linger import Linger
 from router.delivery.ready import Ready
 from router.destinations.document import Document
-from router.destinations.outcome import Answer, Delivered, Each, Pending, TryAgain, Undeliverable, gist
+from router.destinations.outcome import (
+    AttemptOutcome,
+    Delivered,
+    EachOutcome,
+    PendingReceipt,
+    TryAgain,
+    Undeliverable,
+    gist,
+)
 from router.outbox import Accepted, SetAside
 from tests.delivery.stage import Receiver, StagedOutbox, render, stage
 from tests.simulators.virtual_time import virtually
 
-OUTCOMES = (Delivered(), Pending(1.0), TryAgain("http_503"), Undeliverable("http_400"))
+OUTCOMES = (Delivered(), PendingReceipt(1.0), TryAgain("http_503"), Undeliverable("http_400"))
 
 
 def told(receiver: Receiver, events: int = 8) -> StagedOutbox:
@@ -73,14 +81,14 @@ def test_what_is_too_large_is_halved() -> None:
     assert len(outbox.settled) == 8
 
 
-def each(answer: dict[str, Answer]) -> Receiver:
+def each(answer: dict[str, AttemptOutcome]) -> Receiver:
     """Says so of each document of a batch the first time that it sees it; takes what comes again."""
     seen: Counter[str] = Counter()
 
-    def says(_: int, ids: Sequence[str]) -> Answer:
+    def says(_: int, ids: Sequence[str]) -> AttemptOutcome:
         seen.update(ids)
         given = tuple(gist(answer.get(one, Delivered())) if seen[one] == 1 else Delivered() for one in ids)
-        return Each(given) if len(given) > 1 else given[0]
+        return EachOutcome(given) if len(given) > 1 else given[0]
 
     return Receiver(batch_size=8, answer=says)
 
@@ -104,8 +112,8 @@ def test_what_is_refused_for_its_form_in_a_batch_is_tried_alone() -> None:
 
 
 @given(st.lists(st.sampled_from(OUTCOMES), min_size=1))
-def test_who_takes_one_of_many_is_there(outcomes: list[Delivered | Pending | TryAgain | Undeliverable]) -> None:
-    found = gist(Each(tuple(outcomes)))
+def test_who_takes_one_of_many_is_there(outcomes: list[Delivered | PendingReceipt | TryAgain | Undeliverable]) -> None:
+    found = gist(EachOutcome(tuple(outcomes)))
 
     assert found in outcomes
     assert isinstance(found, TryAgain) == all(isinstance(one, TryAgain) for one in outcomes)
@@ -115,7 +123,9 @@ def test_a_receipt_that_comes_later_is_asked_for_when_it_is_due() -> None:
     """Nothing else waits for it, and it is no failure."""
 
     async def story() -> None:
-        receiver = Receiver(concurrency=1, answer=lambda number, _: Pending(10.0) if number == 1 else Delivered())
+        receiver = Receiver(
+            concurrency=1, answer=lambda number, _: PendingReceipt(10.0) if number == 1 else Delivered()
+        )
         async with stage(receiver) as on:
             on.outbox.put("sink")
             await asyncio.sleep(1)
@@ -133,7 +143,7 @@ def test_a_receipt_that_comes_later_is_asked_for_when_it_is_due() -> None:
 
 
 def test_a_receipt_that_never_comes_is_waited_for_until_the_end() -> None:
-    receiver = Receiver(give_up_after=100.0, answer=lambda *_: Pending(30.0))
+    receiver = Receiver(give_up_after=100.0, answer=lambda *_: PendingReceipt(30.0))
     outbox = told(receiver, 1)
 
     assert [(type(one), getattr(one, "reason", "")) for one in outbox.settled] == [(SetAside, "unacknowledged")]

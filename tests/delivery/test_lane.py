@@ -13,9 +13,9 @@ from router.delivery.budget import ALL_BYTES, LANE_BYTES
 from router.delivery.lane import CHUNK, QUIET
 from router.delivery.news import GATHER
 from router.destinations.document import Document
-from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import AttemptOutcome, Delivered, Outcome, TryAgain, Undeliverable
 from router.errors import OutboxError
-from router.outbox import Accepted, Delivery, NewEvent, Selection, SetAside, Settlement
+from router.outbox import Accepted, Delivery, DeliverySelection, NewEvent, SetAside, Settlement
 from router.verdict import Severity
 from tests.delivery.stage import Receiver, StagedOutbox, clock, stage
 from tests.simulators.virtual_time import virtually
@@ -63,7 +63,7 @@ def test_what_somebody_makes_due_is_delivered_at_once() -> None:
         async with stage(receiver) as on:
             on.outbox.put("sink")
             await asyncio.sleep(10.5)
-            await on.outbox.replay(Selection())
+            await on.outbox.replay(DeliverySelection())
             await on.outbox.until_settled()
 
         assert receiver.attempts[1][0] == 10.5
@@ -232,7 +232,7 @@ def test_a_late_success_ends_the_pause() -> None:
 
     async def story() -> None:
         class Slow(Receiver):
-            async def deliver(self, documents: Sequence[Document]) -> Answer:
+            async def deliver(self, documents: Sequence[Document]) -> AttemptOutcome:
                 if documents[0].event_id == "event-1":
                     await asyncio.sleep(0.5)
                     return Delivered()
@@ -501,7 +501,7 @@ def test_whoever_has_mended_a_paused_destination_has_it_probed_at_once(mended: s
             receiver.answer = lambda *_: Delivered()
             on.outbox.put("sink", event_id="newest")
             if mended == "replay":
-                await on.outbox.replay(Selection())
+                await on.outbox.replay(DeliverySelection())
             else:
                 await on.dispatcher.replace(on.channels)
             await asyncio.sleep(1)

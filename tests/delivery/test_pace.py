@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from router.delivery import Channel
-from router.delivery.standing import Standing
+from router.delivery.standing import DestinationStanding
 from router.fields import Rate
 from tests.delivery.stage import Receiver, StagedOutbox, render, stage
 from tests.simulators.virtual_time import virtually
@@ -13,7 +13,7 @@ def test_what_is_beyond_the_rate_waits_and_nothing_is_lost() -> None:
     async def story() -> None:
         outbox, receiver = StagedOutbox(), Receiver(concurrency=8)
         async with stage(outbox=outbox) as on:
-            await on.dispatcher.replace({"sink": Channel(receiver, render, Standing(Rate(5, 60.0)))})
+            await on.dispatcher.replace({"sink": Channel(receiver, render, DestinationStanding(Rate(5, 60.0)))})
             for _ in range(23):
                 outbox.put("sink")
             await outbox.until_settled()

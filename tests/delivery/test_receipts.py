@@ -7,7 +7,7 @@ import pytest
 
 from router.delivery import Channel, Receipts
 from router.destinations.document import Document
-from router.destinations.outcome import Delivered, Outcome, Pending, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, Outcome, PendingReceipt, TryAgain, Undeliverable
 from tests.delivery.stage import Counts, Receiver, render
 from tests.simulators.virtual_time import virtually
 
@@ -52,7 +52,7 @@ def test_it_is_tried_again_within_the_deadline() -> None:
         (TryAgain("http_503"), 4.0),
         (TryAgain("http_429", after=60.0), 0.1),
         (Undeliverable("http_400"), 0.1),
-        (Pending(5.0), 0.1),
+        (PendingReceipt(5.0), 0.1),
         (RuntimeError("a mistake of ours"), 4.0),
     ],
 )

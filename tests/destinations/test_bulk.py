@@ -20,7 +20,7 @@ from router.destinations.catalogue import DestinationSettings, kind_named, open_
 from router.destinations.dialect import MOVED_FOR, Reply
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
-from router.destinations.outcome import Delivered, Each, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, EachOutcome, Outcome, TryAgain, Undeliverable
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.outbox import Accepted
@@ -78,7 +78,7 @@ async def test_all_that_is_told_is_a_document_of_ecs(kind: str) -> None:
         found = await destination.deliver(documents(kind, STORED))
         await destination.close()
 
-    assert found == Each((Delivered(),) * len(STORED))
+    assert found == EachOutcome((Delivered(),) * len(STORED))
     assert len(cluster.documents) == len(STORED)
     assert [receipt.path.partition("?")[0] for receipt in sink.got] == ["/logs-gatecrier.admission-default/_bulk"]
 
@@ -156,7 +156,7 @@ def reply(*statuses: int, status: int = 200) -> Reply:
 def test_an_item_is_the_outcome_of_its_document(status: int, outcome: Outcome) -> None:
     found = judge(reply(201, status), 2)
 
-    assert found == Each((Delivered(), outcome))
+    assert found == EachOutcome((Delivered(), outcome))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ async def test_what_is_there_already_is_delivered() -> None:
         found = [await destination.deliver([ONE]), await destination.deliver([ONE, TWO])]
         await destination.close()
 
-    assert found == [Delivered(), Each((Delivered(), Delivered()))]
+    assert found == [Delivered(), EachOutcome((Delivered(), Delivered()))]
     assert set(cluster.documents) == {"event-1", "event-2"}
 
 

@@ -18,7 +18,7 @@ from router.destinations.catalogue import open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.jira import KIND, JiraSettings, dialect_of
-from router.destinations.kinds.jira.told import in_adf, in_wiki, told_by
+from router.destinations.kinds.jira.issue_text import in_adf, in_wiki, told_by
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable, gist
 from router.events import as_json, encode
 from router.fields import ReadingContext

@@ -17,7 +17,7 @@ from router.destinations.dialect import MOVED_FOR, Reply
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.otlp import AGAIN, KIND, OtlpDialect, OtlpSettings
-from router.destinations.outcome import Delivered, Each, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, EachOutcome, Outcome, TryAgain, Undeliverable
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.outbox import Accepted, SetAside
@@ -198,7 +198,7 @@ async def test_headers_go_along_and_are_shown_to_nobody(capsys: pytest.CaptureFi
         await destination.close()
 
     assert sink.got[0].headers["x-key"] == "otel-secret"
-    assert not isinstance(found, Each)
+    assert not isinstance(found, EachOutcome)
     assert "otel-secret" not in f"{found}{destination}{capsys.readouterr()}"
 
 

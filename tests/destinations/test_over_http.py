@@ -19,7 +19,7 @@ from router.destinations.catalogue import open_destination
 from router.destinations.dialect import Exchange, OneRequest, Post, Reply, UnansweredError
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
-from router.destinations.kinds.webhook import WebhookSettings
+from router.destinations.kinds.webhook import WebhookKindSettings
 from router.destinations.outcome import Delivered, Outcome, TryAgain, gist
 from router.destinations.over_http import HttpDestination
 from router.errors import ConfigurationError
@@ -34,9 +34,9 @@ LOOPBACK = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]})
 DOCUMENT = Document("event-1", b"{}")
 
 
-def settings(url: str, **more: object) -> WebhookSettings:
+def settings(url: str, **more: object) -> WebhookKindSettings:
     reading = ReadingContext(Path("/"), {}, read_file)
-    return WebhookSettings.model_validate(
+    return WebhookKindSettings.model_validate(
         {"name": "siem", "kind": "webhook", "url": url, "plain_http": True, "timeout": "30s", **more},
         context={"reading": reading},
     )
@@ -182,7 +182,7 @@ async def test_a_proxy_is_told_its_own_password_and_the_receiver_s_headers() -> 
         context = ReadingContext(Path(), environment, lambda path, _: path.read_bytes())
         written = {"name": "siem", "kind": "webhook", "url": "http://siem.example/x", "plain_http": True}
         written |= {"proxy": {"env": "PROXY"}}
-        siem = WebhookSettings.model_validate(written, context={"reading": context})
+        siem = WebhookKindSettings.model_validate(written, context={"reading": context})
         destination = open_destination(siem, LOOPBACK)
         found = await destination.deliver([DOCUMENT])
         await destination.close()

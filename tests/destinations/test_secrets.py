@@ -18,7 +18,7 @@ from router.destinations.secrets import Filling, places_of
 from router.destinations.settings import HttpSettings
 from router.destinations.standard_webhooks import signature, signing_key
 from router.destinations.words import Words, secrets_of
-from router.rendering.secret_places import PREFIX, Place
+from router.rendering.secret_places import PREFIX, SecretPlace
 from router.rendering.values import as_json
 from tests.contracts.kinds import read
 from tests.simulators.sinks import Sink
@@ -74,7 +74,7 @@ def test_nobody_else_can_make_a_place() -> None:
     settings = webhook(one="the secret")
     place = places_of(settings)["one"]
     beyond = place.replace("000E", "010E")
-    forged = [Place("0f" * 16, 0).text(), PREFIX, place[:-1], place.upper(), beyond]
+    forged = [SecretPlace("0f" * 16, 0).text(), PREFIX, place[:-1], place.upper(), beyond]
 
     assert beyond != place
     for text in forged:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from router.destinations.catalogue import open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
-from router.destinations.kinds.webhook import WebhookSettings
+from router.destinations.kinds.webhook import WebhookKindSettings
 from router.destinations.outcome import Delivered, TryAgain
 from router.destinations.over_http import HttpDestination
 from router.destinations.service_accounts import GRANT, LIFE
@@ -51,11 +51,11 @@ def account(**changed: object) -> str:
     return json.dumps({**told, **changed}, indent=2)
 
 
-def settings(text: str | None = None, /, **written: object) -> WebhookSettings:
+def settings(text: str | None = None, /, **written: object) -> WebhookKindSettings:
     files = {"/conf/key.json": (account() if text is None else text).encode()}
     reading = ReadingContext(Path("/conf"), {"X": "bearer-4711"}, lambda path, _: files[str(path)])
     told = {"name": "it", "kind": "webhook", "url": "https://a.example/x", "credentials": {"file": "key.json"}}
-    return WebhookSettings.model_validate({**told, "scopes": SCOPES, **written}, context={"reading": reading})
+    return WebhookKindSettings.model_validate({**told, "scopes": SCOPES, **written}, context={"reading": reading})
 
 
 class Authority:
@@ -198,6 +198,6 @@ def test_offline_nothing_is_read() -> None:
 
     reading = ReadingContext(Path("/conf"), {}, read, is_offline=True)
     told = {"name": "it", "kind": "webhook", "url": "https://a.example", "credentials": {"file": "key.json"}}
-    found = WebhookSettings.model_validate({**told, "scopes": SCOPES}, context={"reading": reading})
+    found = WebhookKindSettings.model_validate({**told, "scopes": SCOPES}, context={"reading": reading})
 
     assert found.grant is None

@@ -17,7 +17,7 @@ from router.destinations.catalogue import open_destination
 from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.smtp import KIND, SmtpSettings, mail_of, written
-from router.destinations.outcome import Answer, Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import AttemptOutcome, Delivered, Outcome, TryAgain, Undeliverable
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS
@@ -55,7 +55,9 @@ def opened(server: MailServer, **written: object) -> Destination:
     return open_destination(settings(address=f"127.0.0.1:{server.port}", **{**PLAIN, **written}), LOOPBACK)
 
 
-async def told(server: MailServer, written: Mapping[str, object] = PLAIN, document: Document = DOCUMENT) -> Answer:
+async def told(
+    server: MailServer, written: Mapping[str, object] = PLAIN, document: Document = DOCUMENT
+) -> AttemptOutcome:
     """What comes of one delivery."""
     destination = opened(server, **written)
     outcome = await destination.deliver([document])

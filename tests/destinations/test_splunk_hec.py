@@ -24,7 +24,15 @@ from router.destinations.kinds.splunk_hec import (
     SplunkHecDialect,
     SplunkHecSettings,
 )
-from router.destinations.outcome import Answer, Delivered, Each, Outcome, Pending, TryAgain, Undeliverable
+from router.destinations.outcome import (
+    AttemptOutcome,
+    Delivered,
+    EachOutcome,
+    Outcome,
+    PendingReceipt,
+    TryAgain,
+    Undeliverable,
+)
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.outbox import Accepted
@@ -130,7 +138,7 @@ def test_what_is_no_document_is_a_text(body: bytes) -> None:
 
 async def told(
     splunk: Splunk, batches: Sequence[Sequence[Document]], now: Sequence[float], **more: object
-) -> list[Answer]:
+) -> list[AttemptOutcome]:
     """What comes of these attempts, one after the other, at these times."""
     times = iter(now)
     async with Sink(behave=splunk.behave).running() as sink:
@@ -148,7 +156,7 @@ async def test_what_is_acknowledged_is_delivered() -> None:
     splunk = Splunk(TOKEN, has_acknowledgement=True)
     answers = await told(splunk, [[ONE, TWO], [ONE], [TWO]], [0.0, 5.0, 5.0], acknowledge=True)
 
-    assert answers == [Pending(POLL), Delivered(), Delivered()]
+    assert answers == [PendingReceipt(POLL), Delivered(), Delivered()]
     assert len(splunk.indexed) == 2
 
 
@@ -156,7 +164,7 @@ async def test_until_then_it_is_neither_delivered_nor_sent_again() -> None:
     splunk = Splunk(TOKEN, has_acknowledgement=True, is_slow=True)
     answers = await told(splunk, [[ONE]] * 3 + [[ONE, TWO]], [0.0, 5.0, 119.0, 119.5], acknowledge=True)
 
-    assert answers == [Pending(POLL)] * 3 + [Each((Pending(POLL), Pending(POLL)))]
+    assert answers == [PendingReceipt(POLL)] * 3 + [EachOutcome((PendingReceipt(POLL), PendingReceipt(POLL)))]
     assert len(splunk.indexed) == 2
 
 
@@ -164,7 +172,7 @@ async def test_what_is_not_acknowledged_in_time_is_sent_again() -> None:
     splunk = Splunk(TOKEN, has_acknowledgement=True, is_slow=True)
     answers = await told(splunk, [[ONE], [ONE], [ONE]], [0.0, 60.0, 61.0], acknowledge=True, acknowledge_timeout="1m")
 
-    assert answers == [Pending(POLL), TryAgain("unacknowledged"), Pending(POLL)]
+    assert answers == [PendingReceipt(POLL), TryAgain("unacknowledged"), PendingReceipt(POLL)]
     assert len(splunk.indexed) == 2
 
 
@@ -193,8 +201,8 @@ async def test_one_that_is_refused_in_a_mixed_batch_is_tried_alone() -> None:
         answer = await destination.deliver([ONE, TWO, three])
         await destination.close()
 
-    assert isinstance(answer, Each)
-    assert isinstance(answer.outcomes[0], Pending)
+    assert isinstance(answer, EachOutcome)
+    assert isinstance(answer.outcomes[0], PendingReceipt)
     assert [one.is_of_form for one in answer.outcomes[1:] if isinstance(one, Undeliverable)] == [True, True]
 
 
@@ -218,7 +226,7 @@ def reply(text: str, status: int = 200) -> Reply:
 def test_half_an_answer_about_acknowledgements_is_a_failure(text: str) -> None:
     dialect = SplunkHecDialect(settings(acknowledge=True))
     first, second = dialect.exchange([ONE], 0.0), dialect.exchange([ONE], 1.0)
-    found: list[Answer] = []
+    found: list[AttemptOutcome] = []
     for attempt, said in ((first, '{"ackId": 1}'), (second, text)):
         next(attempt)
         try:
@@ -226,7 +234,7 @@ def test_half_an_answer_about_acknowledgements_is_a_failure(text: str) -> None:
         except StopIteration as ended:
             found.append(ended.value)
 
-    assert found == [Pending(POLL), TryAgain("malformed_reply")]
+    assert found == [PendingReceipt(POLL), TryAgain("malformed_reply")]
 
 
 @pytest.mark.parametrize(

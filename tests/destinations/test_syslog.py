@@ -21,7 +21,7 @@ from router.destinations.catalogue import open_destination
 from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.syslog import SyslogSettings
-from router.destinations.kinds.syslog.formats import Format, Record, Sender, line_of
+from router.destinations.kinds.syslog.formats import Record, Sender, SyslogFormat, line_of
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.events import encode
 from router.fields import ReadingContext
@@ -36,7 +36,12 @@ KIND = kind_of_name("syslog")
 RENDERER = renderer(KIND, shipped(KIND))
 DOCUMENT = Document("event-1", RENDERER.render(STORED[0]).body)
 SENDER = Sender(facility=13, app_name="gatecrier", hostname="", structured_data="", has_bom=False, size=8192)
-FORMS = [(Format.RFC5424, ""), (Format.RFC5424, "gatecrier@32473"), (Format.CEF, ""), (Format.LEEF, "")]
+FORMS = [
+    (SyslogFormat.RFC5424, ""),
+    (SyslogFormat.RFC5424, "gatecrier@32473"),
+    (SyslogFormat.CEF, ""),
+    (SyslogFormat.LEEF, ""),
+]
 IDS = ["quoted", "structured", "cef", "leef"]
 EACH_FORM = pytest.mark.parametrize(("form", "element"), FORMS, ids=IDS)
 
@@ -53,7 +58,7 @@ def opened(port: int, **written: object) -> Destination:
 
 
 def line(
-    body: bytes, form: Format = Format.RFC5424, element: str = "", size: int = 8192, sender: Sender = SENDER
+    body: bytes, form: SyslogFormat = SyslogFormat.RFC5424, element: str = "", size: int = 8192, sender: Sender = SENDER
 ) -> str:
     own = replace(sender, structured_data=element, size=size)
     return line_of(Record.of(body), own, form).decode()
@@ -64,10 +69,10 @@ _QUOTED = re.compile(r' ([A-Za-z0-9]+)="((?:[^"\\]|\\.)*)"')
 _HEAD = re.compile(r"<(\d+)>1 (\S+) (\S+) (\S+) (\S+) (\S+) (.*)")
 
 
-def read(text: str, form: Format, element: str) -> dict[str, str]:
+def read(text: str, form: SyslogFormat, element: str) -> dict[str, str]:
     """What a receiver reads, by the grammar of each; fails where the text is none."""
     assert "\n" not in text
-    if form is Format.LEEF:
+    if form is SyslogFormat.LEEF:
         head, *attributes = text.split("\t")
         assert re.fullmatch(r"<\d+>1 \S+ \S+ LEEF:2\.0\|Gatecrier\|gatecrier\|[0-9.]+\|[\w.-]+\|x09\|sev=\d+", head)
         return {"sev": head.rpartition("=")[2], **dict(one.split("=", 1) for one in attributes)}
@@ -75,7 +80,7 @@ def read(text: str, form: Format, element: str) -> dict[str, str]:
     assert match is not None
     priority, time, host, _app, _process, code, rest = match.groups()
     said = {"priority": priority, "time": time, "host": host, "code": code}
-    if form is Format.CEF:
+    if form is SyslogFormat.CEF:
         assert rest.startswith("- CEF:0|Gatecrier|gatecrier|")
         *header, extension = rest.split("|", 7)
         assert len(header) == 7
@@ -92,7 +97,7 @@ def read(text: str, form: Format, element: str) -> dict[str, str]:
 
 @EACH_FORM
 @given(text=ANY_TEXT)
-def test_no_name_adds_a_field_or_a_line(form: Format, element: str, text: str) -> None:
+def test_no_name_adds_a_field_or_a_line(form: SyslogFormat, element: str, text: str) -> None:
     plain, hostile = (
         RENDERER.render(event_with(one.encode(errors="replace").decode())) for one in ("plain", text or "x")
     )
@@ -107,23 +112,23 @@ VALUES = st.none() | st.integers(0, 9) | st.text() | st.dictionaries(st.text(), 
 
 @EACH_FORM
 @given(body=st.binary() | st.builds(orjson.dumps, st.dictionaries(NAMES, VALUES)))
-def test_whatever_a_template_gives_is_a_record(form: Format, element: str, body: bytes) -> None:
+def test_whatever_a_template_gives_is_a_record(form: SyslogFormat, element: str, body: bytes) -> None:
     read(line(body, form, element), form, element)
 
 
 @EACH_FORM
 @pytest.mark.parametrize("size", [480, 1024, 2048])
 @given(text=st.text(st.sampled_from('é🔐"\\]=|^\n\u202ex'), min_size=1, max_size=2000))
-def test_a_record_is_cut_between_characters_and_escapes(form: Format, element: str, size: int, text: str) -> None:
+def test_a_record_is_cut_between_characters_and_escapes(form: SyslogFormat, element: str, size: int, text: str) -> None:
     made = line(RENDERER.render(event_with(text)).body, form, element, size)
     found = read(made, form, element)
 
     assert len(made.encode()) <= size
-    assert found[{Format.CEF: "msg", Format.LEEF: "msg"}.get(form, "message")].startswith("Gatecrier")
+    assert found[{SyslogFormat.CEF: "msg", SyslogFormat.LEEF: "msg"}.get(form, "message")].startswith("Gatecrier")
 
 
 @EACH_FORM
-def test_what_does_not_fit_is_left_out_from_the_end(form: Format, element: str) -> None:
+def test_what_does_not_fit_is_left_out_from_the_end(form: SyslogFormat, element: str) -> None:
     made = [read(line(DOCUMENT.body, form, element, size), form, element) for size in (700, 8192)]
     whole = made[1]
 
@@ -133,13 +138,13 @@ def test_what_does_not_fit_is_left_out_from_the_end(form: Format, element: str) 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 @EACH_FORM
-def test_severity_and_outcome_are_those_of_the_decision(name: str, form: Format, element: str) -> None:
+def test_severity_and_outcome_are_those_of_the_decision(name: str, form: SyslogFormat, element: str) -> None:
     """An admitted image is never called rejected or denied, and one that would be rejected says so in words."""
     event = orjson.loads(encode(EXAMPLES[name]))
     decision = event["data"]["decision"]
     made = line(RENDERER.render(orjson.dumps(event)).body, form, element)
     found = read(made, form, element)
-    outcome = found[{Format.CEF: "act", Format.LEEF: "cat"}.get(form, "outcome")]
+    outcome = found[{SyslogFormat.CEF: "act", SyslogFormat.LEEF: "cat"}.get(form, "outcome")]
     severity = {"critical": 2, "high": 3, "medium": 4, "low": 5, "info": 6}[decision["severity"]]
 
     assert made.startswith(f"<{13 * 8 + severity}>1 2026-")
@@ -333,7 +338,7 @@ async def test_no_address_is_told_that_egress_does_not_allow(transport: str) -> 
 @pytest.mark.parametrize(("form", "element"), FORMS, ids=IDS)
 @pytest.mark.parametrize(("transport", "framing"), [("udp", None), ("tcp", "octet_counting"), ("tcp", "newline")])
 async def test_rsyslog_reads_what_was_sent(
-    transport: str, framing: str | None, form: Format, element: str, tmp_path: Path
+    transport: str, framing: str | None, form: SyslogFormat, element: str, tmp_path: Path
 ) -> None:
     more = {"framing": framing} if framing else {}
     more |= {"structured_data": element} if element else {}

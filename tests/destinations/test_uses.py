@@ -6,7 +6,7 @@ import pytest
 
 from router.destinations.catalogue import KINDS
 from router.destinations.kind import AnyKind
-from router.destinations.uses import Use, Written, own, uses_of
+from router.destinations.uses import Use, WrittenDestination, own, uses_of
 from router.routing.settings import RouteSettings
 from tests.contracts.kinds import kind_of_name, least, read, variables_of
 
@@ -28,7 +28,7 @@ OF_ROUTES = [
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_destination_that_names_none_is_told_by_those_of_its_kind_and_of_routes(kind: AnyKind) -> None:
-    uses = [*uses_of(Written("it"), kind, ROUTES)]
+    uses = [*uses_of(WrittenDestination("it"), kind, ROUTES)]
     of_kind = [
         Use(str(kind.template), "decision", ("template",)),
         Use(str(kind.incident_template), "incident", ("incident_template",)),
@@ -47,12 +47,12 @@ def test_what_a_destination_names_comes_before_what_its_kind_has(kind: AnyKind, 
     settings = read(written, tmp_path, variables_of(written))
     found = [*uses_of(settings, kind, None)]
 
-    assert found == [*uses_of(Written("it", "mine", "mine-too"), kind, None)]
+    assert found == [*uses_of(WrittenDestination("it", "mine", "mine-too"), kind, None)]
     assert [use.template for use in found[:2]] == ["mine", "mine-too"]
 
 
 def test_a_fallback_is_no_template_of_its_own() -> None:
-    uses = [*uses_of(Written("it", fallback="small"), kind_of_name("webhook"), None)]
+    uses = [*uses_of(WrittenDestination("it", fallback="small"), kind_of_name("webhook"), None)]
 
     assert uses == [Use("small", "decision", ("fallback_template",))]
     assert uses[0].is_fallback

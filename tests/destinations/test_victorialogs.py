@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from router.destinations.catalogue import kind_of, open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
-from router.destinations.outcome import Delivered, Each
+from router.destinations.outcome import Delivered, EachOutcome
 from router.destinations.over_http import HttpDestination
 from router.events import CloudEvent, encode
 from router.rendering.examples import EXAMPLES
@@ -106,7 +106,7 @@ async def test_what_is_told_can_be_found(
         await destination.close()
     found = {one[key]: one for one in victorialogs.found(f'"{key}":~"^{kind}-"')}
 
-    outcomes = outcome.outcomes if isinstance(outcome, Each) else [outcome]
+    outcomes = outcome.outcomes if isinstance(outcome, EachOutcome) else [outcome]
     assert {type(one) for one in outcomes} == {Delivered}, outcomes
     assert set(found) == {one["id"] for one in events(kind)}
     for one in events(kind):

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from router.destinations.dialect import Post, Reply
 from router.destinations.document import Document
 from router.destinations.encodings import CONTENT_TYPES, encoded
-from router.destinations.kinds.webhook import WebhookDialect, WebhookSettings
+from router.destinations.kinds.webhook import WebhookDialect, WebhookKindSettings
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.destinations.standard_webhooks import signature, signing_key
 from router.events import CONTENT_TYPE, encode
@@ -33,8 +33,8 @@ JSON = st.recursive(
 )
 
 
-def settings_of(**said: object) -> WebhookSettings:
-    return WebhookSettings.model_validate({"name": "it", "kind": "webhook", "url": "https://a.example/x", **said})
+def settings_of(**said: object) -> WebhookKindSettings:
+    return WebhookKindSettings.model_validate({"name": "it", "kind": "webhook", "url": "https://a.example/x", **said})
 
 
 def posted(*documents: Document, **said: object) -> Post:
@@ -63,7 +63,7 @@ def test_an_attempt_is_signed_anew_and_the_id_stays() -> None:
     environment = {"KEY": "whsec_" + base64.b64encode(b"k" * 32).decode()}
     reading = ReadingContext(Path("/nowhere"), environment, lambda path, _: path.read_bytes())
     written = {"name": "it", "kind": "webhook", "url": "https://a.example/x", "signing_secret": {"env": "KEY"}}
-    settings = WebhookSettings.model_validate(written, context={"reading": reading})
+    settings = WebhookKindSettings.model_validate(written, context={"reading": reading})
     dialect = WebhookDialect(settings)
     posts = [dialect.compose([Document("event-1", b"{}")], now) for now in (10.7, 20.0)]
 
@@ -83,7 +83,7 @@ def test_while_a_secret_is_exchanged_each_of_the_two_signs() -> None:
     def signed(*names: str) -> str:
         written = {"name": "it", "kind": "webhook", "url": "https://a.example/x"}
         said = {**written, "signing_secret": [{"env": name} for name in names]}
-        dialect = WebhookDialect(WebhookSettings.model_validate(said, context={"reading": reading}))
+        dialect = WebhookDialect(WebhookKindSettings.model_validate(said, context={"reading": reading}))
         return sealing(dialect.compose([made({}, "event-1")], 10.0), b"{}")["webhook-signature"]
 
     assert signed("n", "o") == f"{signed('n')} {signed('o')}"
@@ -264,7 +264,7 @@ def test_what_can_not_be_meant_is_refused_with_a_remedy(said: dict[str, object],
 
 def test_an_event_has_its_id_with_and_without_a_signature() -> None:
     """By it a receiver knows a repetition, even where a template left it out of the payload."""
-    settings = WebhookSettings(name="it", kind="webhook", url="https://a.example/x", template="mine")
+    settings = WebhookKindSettings(name="it", kind="webhook", url="https://a.example/x", template="mine")
     posts = [WebhookDialect(settings).compose([Document("event-1", b"{}")], now) for now in (10.0, 20.0)]
 
     assert [post.headers["webhook-id"] for post in posts] == ["event-1", "event-1"]
@@ -276,7 +276,7 @@ IDS = st.lists(st.text("abc-1234", min_size=1, max_size=6), min_size=1, max_size
 @given(IDS, IDS)
 def test_a_batch_is_known_by_all_its_events(ids: list[str], others: list[str]) -> None:
     """A receiver that has seen the first event in another batch must not take the rest for a repetition."""
-    settings = WebhookSettings(name="it", kind="webhook", url="https://a.example/x", batch_size=10)
+    settings = WebhookKindSettings(name="it", kind="webhook", url="https://a.example/x", batch_size=10)
     dialect = WebhookDialect(settings)
     first, again, other = (
         dialect.compose([Document(one, b"{}") for one in batch], 0.0).headers["webhook-id"]
@@ -290,7 +290,7 @@ def test_a_batch_is_known_by_all_its_events(ids: list[str], others: list[str]) -
 @pytest.mark.parametrize(("written", "shown"), [(CONTENT_TYPE, CONTENT_TYPE), ("application/json", "application/json")])
 def test_what_is_an_event_after_all_is_sent_as_one(written: str, shown: str) -> None:
     """A notice, which no template of an operator makes, and the minimal payload when one fails."""
-    settings = WebhookSettings(name="it", kind="webhook", url="https://a.example/x", template="mine")
+    settings = WebhookKindSettings(name="it", kind="webhook", url="https://a.example/x", template="mine")
     post = WebhookDialect(settings).compose([Document("1", b"{}", written)], 0.0)
 
     assert post.headers["Content-Type"].startswith(shown)

@@ -24,7 +24,7 @@ from router.registry.challenges import parse_challenges
 from router.registry.referrers import parse_index
 from router.steps import finish
 from router.verification import manifests
-from router.verification.evidence import Family
+from router.verification.evidence import EvidenceFamily
 from router.verification.keys import PublicKey, UnusableKeyError
 from router.verification.notation import certificates as notation_certificates
 from router.verification.pki import der
@@ -50,7 +50,7 @@ _DEEPEST = 20
 
 
 def _manifest(data: bytes) -> Iterator[Hashable]:
-    for family in Family:
+    for family in EvidenceFamily:
         with contextlib.suppress(InvalidSignatureError):
             manifests.read_manifest(data, family)
     with contextlib.suppress(InvalidSignatureError):

@@ -11,11 +11,11 @@ from typing import Any
 from router.events import EventData, GrantData, ImageData, OwnerData, as_json, top_owner
 from router.incidents import exempt, silences
 from router.incidents.consuming import Consuming
-from router.incidents.facts import Facts
+from router.incidents.facts import EventFacts
 from router.incidents.holding import Holding
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 from router.incidents.unmatched import tell_of_unmatched
-from router.incidents.work import Work
+from router.incidents.work import IncidentsWork
 from router.outbox import NewEvent, schema
 from router.outbox.statements import Append, perform
 from router.routing import IncidentRoute, IncidentSettings, Routed, RouteSettings, TimeIntervalSettings
@@ -47,7 +47,7 @@ def owner(kind: str, name: str, uid: str = "") -> OwnerData:
 class World:
     """One outbox's file with its ledger."""
 
-    seen: Callable[[sqlite3.Connection, Sequence[Facts]], None] | None = None
+    seen: Callable[[sqlite3.Connection, Sequence[EventFacts]], None] | None = None
     """Who else hears of what is consumed."""
 
     def __init__(
@@ -59,7 +59,7 @@ class World:
     ) -> None:
         schema.prepare(path)
         self.connection = schema.connect(path)
-        self.rules = Rules.of(
+        self.rules = IncidentRules.of(
             settings or IncidentSettings(), intervals, routes or RouteSettings(), "r", 86400.0, cluster="c"
         )
         self.own = 1000.0
@@ -230,6 +230,6 @@ class World:
         """Close the file."""
         self.connection.close()
 
-    def work(self) -> Work:
+    def work(self) -> IncidentsWork:
         """What a transaction works with now."""
-        return Work(self.connection, self.rules, self.own, self.of_day)
+        return IncidentsWork(self.connection, self.rules, self.own, self.of_day)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from router.events import GrantData, ImageData, timestamp
 from router.fields import Rate
 from router.incidents import ledger
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 from router.routing import IncidentRoute, IncidentSettings, RouteSettings
 from tests.incidents.stage import DEPLOYMENT_CONTROLLER, NOW, PEOPLE, REPLICASET_CONTROLLER, World, found, owner
 from tests.incidents.test_silences import office
@@ -115,7 +115,7 @@ def test_each_grant_is_one(world: World) -> None:
 def test_nothing_holds_it_back(tmp_path: Path) -> None:
     """No silence, no interval, no rate, no bound of incidents."""
     world = World(tmp_path / "outbox.db")
-    world.rules = Rules.of(
+    world.rules = IncidentRules.of(
         IncidentSettings(unsilenceable=()), (), RouteSettings(), "r", 86400.0, rates={"people": Rate(1, 3600.0)}
     )
     world.tell(BAD, name="first")
@@ -131,7 +131,7 @@ def test_nothing_holds_it_back(tmp_path: Path) -> None:
 
 def test_no_interval_holds_it_back(tmp_path: Path) -> None:
     world = World(tmp_path / "outbox.db")
-    world.rules = Rules.of(IncidentSettings(), (office("00:00", "24:00"),), RouteSettings(), "r", 86400.0)
+    world.rules = IncidentRules.of(IncidentSettings(), (office("00:00", "24:00"),), RouteSettings(), "r", 86400.0)
     muted = IncidentRoute("people", severity="critical", mute=("office",))
     world.tell(BAD, routes=(muted,), severity="critical", grant=grant())
     world.tell(found(of="r.example/c0:2"), routes=(muted,), severity="critical", grant=grant())

@@ -12,8 +12,8 @@ import pytest
 from router.events import as_json
 from router.incidents import reading, silences
 from router.incidents.driver import IncidentsDriver
-from router.incidents.rules import Rules
-from router.outbox import Accepted, Delivery, NewEvent, Selection, Wanted
+from router.incidents.rules import IncidentRules
+from router.outbox import Accepted, Delivery, DeliverySelection, NewEvent, Wanted
 from router.outbox.sqlite import SqliteOutbox
 from router.routing import IncidentSettings, Routed, RouteSettings
 from router.verdict import Severity
@@ -32,7 +32,7 @@ async def outbox(tmp_path: Path) -> AsyncIterator[SqliteOutbox]:
 async def driver(outbox: SqliteOutbox) -> IncidentsDriver:
     """One that has looked once."""
     made = IncidentsDriver(outbox, time_of_day=lambda: NOW)
-    made.rules = Rules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0)
+    made.rules = IncidentRules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0)
     while await made.step():
         pass
     return made
@@ -82,7 +82,7 @@ async def test_incidents_are_no_decision_of_a_person(outbox: SqliteOutbox) -> No
     await outbox.append(bad("event-1", "siem"))
     await made.step()
     by_the_router = list(decided)
-    await outbox.replay(Selection())
+    await outbox.replay(DeliverySelection())
 
     assert None in told
     assert by_the_router == []
@@ -95,7 +95,7 @@ async def test_what_is_stored_before_the_first_look_is_told(outbox: SqliteOutbox
     made = IncidentsDriver(outbox, time_of_day=lambda: NOW)
     await made.begin()
     await outbox.append(bad("event-1"))
-    made.rules = Rules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0)
+    made.rules = IncidentRules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0)
     while await made.step():
         pass
     (delivery,) = await claimed(outbox)
@@ -119,7 +119,7 @@ async def test_what_was_not_consumed_is_not_forgotten(outbox: SqliteOutbox) -> N
 async def test_a_silence_that_matches_nothing_is_told_by_the_driver(outbox: SqliteOutbox) -> None:
     made = await driver(outbox)
     hears = RouteSettings.model_validate({"routes": [{"about": ["gatecrier"], "destinations": ["people"]}]})
-    made.rules = Rules.of(IncidentSettings(), (), hears, "r", 86400.0, cluster="c")
+    made.rules = IncidentRules.of(IncidentSettings(), (), hears, "r", 86400.0, cluster="c")
     long_ago = NOW - silences.UNMATCHED_FOR
     idle = silences.new(['request.namespace = "shpo"'], "alice", "planned", now=long_ago, ends_at=NOW + 1)
     await outbox.change(partial(silences.add, silence=idle))

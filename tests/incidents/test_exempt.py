@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from router.events import ImageData, notice_schema
 from router.incidents import exempt
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 from router.policy import ExemptionSettings
 from router.routing import IncidentSettings, RouteSettings
 from tests.incidents.stage import NOW, World, found
@@ -44,8 +44,8 @@ def let_in(container: str = "c0", pattern: str = "r.example/*", of: str = "") ->
     return image
 
 
-def ruled(*exemptions: ExemptionSettings, routes: RouteSettings = ADMINS) -> Rules:
-    return Rules.of(IncidentSettings(), (), routes, "r", 30 * DAY, cluster="c", exemptions=exemptions)
+def ruled(*exemptions: ExemptionSettings, routes: RouteSettings = ADMINS) -> IncidentRules:
+    return IncidentRules.of(IncidentSettings(), (), routes, "r", 30 * DAY, cluster="c", exemptions=exemptions)
 
 
 def made(path: Path, *exemptions: ExemptionSettings, routes: RouteSettings = ADMINS) -> World:

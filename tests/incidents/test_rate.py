@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.delivery.pace import Pace
+from router.delivery.pace import DeliveryPace
 from router.fields import Rate
 from router.incidents.fairness import has_passed, may_tell, period_of
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 from router.routing import IncidentRoute, IncidentSettings, RouteSettings
 from tests.incidents.stage import World, found
 from tests.incidents.test_silences import office
@@ -23,7 +23,7 @@ def limited(tmp_path: Path) -> Iterator[World]:
     """People are told ten times a minute."""
     made = World(tmp_path / "outbox.db")
     rates = {"people": Rate(10, 60.0)}
-    made.rules = Rules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0, rates=rates)
+    made.rules = IncidentRules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0, rates=rates)
     made.own = 6000.0
     yield made
     made.close()
@@ -78,7 +78,7 @@ def test_what_an_interval_held_back_is_told_within_the_rate(tmp_path: Path) -> N
     """A night's incidents are no more messages in the morning than any others."""
     world = World(tmp_path / "outbox.db", intervals=[office()])
     rates = {"people": Rate(10, 60.0)}
-    world.rules = Rules.of(IncidentSettings(), [office()], RouteSettings(), "r", 86400.0, rates=rates)
+    world.rules = IncidentRules.of(IncidentSettings(), [office()], RouteSettings(), "r", 86400.0, rates=rates)
     world.of_day += 23 * 3600.0 - world.of_day % 86400.0  # 23:00 UTC
     route = IncidentRoute("people", severity="high", active=("office",))
     for number in range(30):
@@ -135,7 +135,7 @@ def test_a_period_passes_within_its_time(now: float, seconds: float) -> None:
 
 @given(st.integers(1, 5), st.lists(st.floats(0.0, 3.0), max_size=60))
 def test_at_no_moment_were_more_begun_than_the_rate_allows(count: int, pauses: list[float]) -> None:
-    pace, now, begun = Pace(Rate(count, 2.0)), 0.0, list[float]()
+    pace, now, begun = DeliveryPace(Rate(count, 2.0)), 0.0, list[float]()
     for pause in pauses:
         now += pause
         if pace.wait(now) == 0.0:

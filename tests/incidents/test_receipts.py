@@ -10,7 +10,7 @@ import pytest
 
 from router.incidents import ledger
 from router.incidents.incident import Incident
-from router.outbox import Accepted, Delivery, Postponed, Queue, Selection, SetAside, Wanted
+from router.outbox import Accepted, Delivery, DeliverySelection, Postponed, Queue, SetAside, Wanted
 from router.outbox.protocol import HOLDS_UP
 from router.outbox.settlement import RECEIPT_LIMIT
 from router.outbox.sqlite import SqliteOutbox
@@ -176,7 +176,7 @@ async def test_what_never_arrives_holds_nobody_up(outbox: SqliteOutbox, queue: Q
     if how == "set aside":
         await queue.settle([SetAside(PEOPLE, "opened", NOW, 1, "http_400")])
     else:
-        assert await outbox.discard(Selection(events=["opened"]), NOW) == 1
+        assert await outbox.discard(DeliverySelection(events=["opened"]), NOW) == 1
     (found,) = await claimed(queue)
 
     assert (found.event_id, found.receipt, found.is_late) == ("changed", "", False)
@@ -207,7 +207,7 @@ async def test_what_is_replayed_after_a_later_one_is_known_to_be_late(outbox: Sq
     await queue.settle([SetAside(PEOPLE, "opened", NOW, 1, "http_400")])
     await claimed(queue)
     await queue.settle([accepted("changed", "C1 2.5")])
-    replayed = await outbox.replay(Selection(events=["opened"]))
+    replayed = await outbox.replay(DeliverySelection(events=["opened"]))
     (late,) = await claimed(queue)
     await queue.settle([accepted("opened", "C1 2.5")])
     await tell(outbox, "resolved")

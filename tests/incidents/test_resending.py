@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.incidents.driver import IncidentsDriver
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 from router.outbox import Accepted, Delivery, Wanted
 from router.outbox.sqlite import SqliteOutbox
 from router.routing import IncidentRoute, IncidentSettings, RouteSettings
@@ -20,9 +20,9 @@ EVERY = 60.0
 PAGER = IncidentRoute("pager", severity="high")
 
 
-def rules() -> Rules:
+def rules() -> IncidentRules:
     """People are told by something that forgets, a pager by something that does not."""
-    return Rules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0, resend_every={"people": EVERY})
+    return IncidentRules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0, resend_every={"people": EVERY})
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_however_many_go_on_each_waits_once(world: World) -> None:
 def test_a_setting_that_goes_ends_it(world: World) -> None:
     world.tell(BAD)
     delivered(world)
-    world.rules = Rules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0)
+    world.rules = IncidentRules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0)
     world.pass_time(10 * EVERY)
 
     assert waiting(world) == []

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.ipc.frames import TOPIC_LIMIT, Frame, FrameError, FrameReader, Kind, encode
+from router.ipc.frames import TOPIC_LIMIT, Frame, FrameError, FrameKind, FrameReader, encode
 
 LIMIT = 10_000
 
 frames = st.builds(
     Frame,
-    st.sampled_from(Kind),
+    st.sampled_from(FrameKind),
     st.integers(0, 2**64 - 1),
     st.text(st.characters(max_codepoint=127), max_size=TOPIC_LIMIT),
     st.binary(max_size=2000),
@@ -38,7 +38,7 @@ def test_frames_arrive_as_they_were_sent_however_they_are_cut(sent: list[Frame],
     [
         pytest.param(b"\x00\x00\x00\x00", id="too short for a head"),
         pytest.param((LIMIT + 1).to_bytes(4, "big"), id="longer than is allowed"),
-        pytest.param(encode(Frame(Kind.NOTICE, 0, "", b"x")).replace(b"\x04", b"\x09", 1), id="of no kind"),
+        pytest.param(encode(Frame(FrameKind.NOTICE, 0, "", b"x")).replace(b"\x04", b"\x09", 1), id="of no kind"),
         pytest.param(b"\x00\x00\x00\x0a\x01" + bytes(8) + b"\xff", id="a topic beyond its end"),
         pytest.param(b"\x00\x00\x00\x0b\x01" + bytes(8) + b"\x01\xff", id="a topic beyond ASCII"),
     ],

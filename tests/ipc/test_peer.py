@@ -12,7 +12,7 @@ import pytest
 from router.errors import OutboxError
 from router.ipc import Answerer, Peer, PeerError, PeerGoneError, PeerRefusedError
 from router.ipc import peer as module
-from router.ipc.frames import Frame, Kind, encode
+from router.ipc.frames import Frame, FrameKind, encode
 from tests.simulators.log import Log
 
 
@@ -201,7 +201,7 @@ async def test_bytes_that_are_no_frame_end_the_connection(log: Log) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     await loop.create_unix_connection(lambda: Peer(echo, ended.set), sock=here)
-    there.sendall(encode(Frame(Kind.ANSWER, 7, "", b"")))
+    there.sendall(encode(Frame(FrameKind.ANSWER, 7, "", b"")))
     await ended.wait()
 
     assert log.named("frame_broken")

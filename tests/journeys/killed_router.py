@@ -22,7 +22,7 @@ from pathlib import Path
 from router.delivery import Channel, Dispatcher
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
-from router.destinations.kinds.webhook import WebhookDialect, WebhookSettings
+from router.destinations.kinds.webhook import WebhookDialect, WebhookKindSettings
 from router.destinations.over_http import HttpDestination
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
@@ -77,7 +77,7 @@ def kill_before_step(number: int) -> None:
 async def deliver(folder: Path, url: str) -> None:
     """Deliver until nothing waits."""
     outbox = await SqliteOutbox.open(folder / "outbox.db", "replica-1")
-    settings = WebhookSettings(name="sink", kind="webhook", url=url, plain_http=True, concurrency=CONCURRENCY)
+    settings = WebhookKindSettings(name="sink", kind="webhook", url=url, plain_http=True, concurrency=CONCURRENCY)
     guard = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]}).guard()
     destination = HttpDestination(settings, WebhookDialect(settings), guard)
     dispatcher = Dispatcher(outbox.queue("owner-1"), Unobserved())

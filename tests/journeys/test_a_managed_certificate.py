@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from router.certificates.making import Held, make
-from router.certificates.planning import Kept
+from router.certificates.making import HeldCertificate, make
+from router.certificates.planning import StoredCertificates
 from router.certificates.stored import LEASES, SECRETS, VALIDATING, bundles_in, encoded, kept_in
 from router.errors import ClusterError
 from router.kubernetes.client import Cluster, Json
-from router.kubernetes.resources import Object, Resource
+from router.kubernetes.resources import ApiObject, Resource
 from tests.assembly.program import served
 from tests.assembly.small import Place
 from tests.kubernetes.shapes import NAMESPACES, PODS
@@ -27,7 +27,7 @@ from tests.simulators.kube_apiserver import ApiServer, needs_api_server
 pytestmark = needs_api_server
 
 NAME = "gatecrier"
-SERVICES = Resource("", "v1", "services", Object)
+SERVICES = Resource("", "v1", "services", ApiObject)
 DAY = 86400.0
 HURRIED = "tests.journeys.hurried_product"
 PATIENCE = 150.0
@@ -84,7 +84,7 @@ def hooks(places: Sequence[Place], bundle: Json = None) -> Json:
     }
 
 
-async def prepare(admin: Cluster, places: Sequence[Place], old: Held) -> None:
+async def prepare(admin: Cluster, places: Sequence[Place], old: HeldCertificate) -> None:
     """What the chart makes, with a certificate that was made long ago, and that a replica of then looks after."""
     for namespace in (NAME, "shop"):
         await admin.create(NAMESPACES, {"metadata": {"name": namespace}})
@@ -95,7 +95,7 @@ async def prepare(admin: Cluster, places: Sequence[Place], old: Held) -> None:
     data = {name: encoded(part) for name, part in parts.items()}
     await admin.create(SECRETS, {"metadata": {"name": "gatecrier-tls"}, "data": data}, NAME)
     await admin.create(LEASES, {"metadata": {"name": "gatecrier-tls"}, "spec": {"holderIdentity": "of-then"}}, NAME)
-    await admin.create(VALIDATING, hooks(places, encoded(Kept(old).bundle())))
+    await admin.create(VALIDATING, hooks(places, encoded(StoredCertificates(old).bundle())))
     await allow(admin, "keeper", RULES)
 
 

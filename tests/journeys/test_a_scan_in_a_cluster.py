@@ -12,7 +12,7 @@ import pytest
 from router.cli import main
 from router.images import Digest
 from router.kubernetes.client import Cluster, Json
-from router.kubernetes.resources import Object, Resource
+from router.kubernetes.resources import ApiObject, Resource
 from router.scanning.pods import PODS
 from tests.assembly.program import served
 from tests.assembly.small import Place
@@ -39,7 +39,7 @@ async def run(cluster: Cluster, name: str, registry: RegistrySimulator, reposito
     }
     containers: Json = [{"name": "c", "image": f"{image}:v1"}]
     await cluster.create(PODS, {"metadata": {"name": name}, "spec": {"containers": containers}}, SHOP)
-    await cluster.patch(Resource("", "v1", f"pods/{name}", Object), "status", {"status": status}, SHOP)
+    await cluster.patch(Resource("", "v1", f"pods/{name}", ApiObject), "status", {"status": status}, SHOP)
 
 
 def settings(server: ApiServer, registry: RegistrySimulator) -> dict[str, object]:

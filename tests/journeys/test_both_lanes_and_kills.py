@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from router.outbox import Selection
+from router.outbox import DeliverySelection
 from router.outbox.records import beside
 from tests.admission.world import pod
 from tests.assembly.program import served
@@ -101,7 +101,7 @@ async def until_heard(path: Path, owners: Mapping[str, set[str]], told: Sequence
 
     async with asyncio.timeout(PATIENCE):
         while not await is_over():
-            await command.replay(Selection())
+            await command.replay(DeliverySelection())
             await asyncio.sleep(0.25)
     await command.close()
 

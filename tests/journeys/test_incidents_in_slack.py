@@ -19,8 +19,8 @@ from router.delivery import Channel, Dispatcher
 from router.destinations.outcome import Delivered
 from router.events import CloudEvent, ImageData, encode
 from router.incidents.driver import IncidentsDriver
-from router.incidents.rules import Rules
-from router.outbox import DeliveryState, NewEvent, Selection, Wanted
+from router.incidents.rules import IncidentRules
+from router.outbox import DeliverySelection, DeliveryState, NewEvent, Wanted
 from router.outbox.sqlite import SqliteOutbox
 from router.routing import IncidentRoute, IncidentSettings, Routed, RouteSettings
 from router.settings.parts import KeeperPart
@@ -87,7 +87,7 @@ class World:
     async def consume(self) -> None:
         """Make incidents of what was decided."""
         driver = IncidentsDriver(self.outbox, time_of_day=lambda: NOW)
-        driver.rules = Rules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0)
+        driver.rules = IncidentRules.of(IncidentSettings(), (), RouteSettings(), "r", 86400.0)
         while await driver.step():
             pass
 
@@ -98,7 +98,7 @@ class World:
         news = asyncio.Event()
         self.outbox.queue("watcher").subscribe(lambda _: news.set())
         async with asyncio.timeout(PATIENCE):
-            while await self.outbox.deliveries(Selection("people", DeliveryState.PENDING), 1):
+            while await self.outbox.deliveries(DeliverySelection("people", DeliveryState.PENDING), 1):
                 await news.wait()
                 news.clear()
         await dispatcher.stop(PATIENCE)

@@ -19,9 +19,9 @@ import pytest
 from router.delivery import Channel, Dispatcher
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
-from router.destinations.kinds.webhook import WebhookDialect, WebhookSettings
+from router.destinations.kinds.webhook import WebhookDialect, WebhookKindSettings
 from router.destinations.over_http import HttpDestination
-from router.outbox import DeliveryRow, DeliveryState, NewEvent, Selection
+from router.outbox import DeliveryRow, DeliverySelection, DeliveryState, NewEvent
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
 from tests.delivery.stage import Counts
@@ -67,7 +67,7 @@ class Delivering:
 
     async def rows(self, destination: str = "troubled") -> dict[str, DeliveryRow]:
         """Its deliveries, by event."""
-        found = await self.outbox.deliveries(Selection(destination=destination), 100)
+        found = await self.outbox.deliveries(DeliverySelection(destination=destination), 100)
         return {row.event_id: row for row in found}
 
 
@@ -87,7 +87,7 @@ async def delivering(folder: Path, troubled: Sink, healthy: Sink) -> AsyncIterat
     guard = EgressSettings.model_validate({"allow": ["127.0.0.0/8"]}).guard()
     channels = {}
     for name, sink in (("troubled", troubled), ("healthy", healthy)):
-        settings = WebhookSettings(name=name, kind="webhook", url=sink.url(), plain_http=True)
+        settings = WebhookKindSettings(name=name, kind="webhook", url=sink.url(), plain_http=True)
         destination = HttpDestination(settings, WebhookDialect(settings), guard, clock=clock)
         channels[name] = Channel(destination, Document)
     await dispatcher.replace(channels)
@@ -144,7 +144,7 @@ async def test_what_was_not_accepted_comes_again_until_it_is(trouble: bytes, tmp
                 await on.append(number)
             await until(lambda: len(on.counts.lags) == 10)
         reopened = await SqliteOutbox.open(tmp_path / "outbox.db", "replica-1")
-        rows = await reopened.deliveries(Selection(), 100)
+        rows = await reopened.deliveries(DeliverySelection(), 100)
         await reopened.close()
 
     assert Counter(on.counts.attempts) == {"try_again": 10, "delivered": 10}
@@ -172,7 +172,7 @@ async def test_a_receiver_that_asks_for_an_hour_gets_it(form: str, tmp_path: Pat
             waiting = (await on.rows())["event-0"]
             held = len(troubled.got)
             operator = await beside(tmp_path / "outbox.db")
-            await operator.replay(Selection(destination="troubled"))
+            await operator.replay(DeliverySelection(destination="troubled"))
             await operator.close()
             await until(lambda: len(on.counts.lags) == 4)
 
@@ -196,7 +196,7 @@ async def test_what_is_refused_for_good_is_set_aside_and_arrives_when_it_is_repl
         reason = (await on.rows())["event-0"].reason
         troubled.says = OK
         operator = await beside(tmp_path / "outbox.db")
-        await operator.replay(Selection(destination="troubled"))
+        await operator.replay(DeliverySelection(destination="troubled"))
         await operator.close()
         await until(lambda: len(on.counts.lags) == 2)
 

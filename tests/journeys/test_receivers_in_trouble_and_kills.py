@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from router.outbox import Selection
+from router.outbox import DeliverySelection
 from router.outbox.records import beside
 from tests.assembly.program import served
 from tests.assembly.small import Place
@@ -67,7 +67,7 @@ async def until_heard(path: Path, wanted: set[str], told: Sequence[Receiver]) ->
     command = await beside(path)
     async with asyncio.timeout(300):
         while any(wanted - set(one.heard) for one in told):
-            await command.replay(Selection())
+            await command.replay(DeliverySelection())
             await asyncio.sleep(0.25)
     await command.close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from router.admission.asked import Times
+from router.admission.request_context import Times
 from tests.admission import recorded
 from tests.admission.world import pod
 from tests.assembly.small import Place

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from router.kubernetes.client import Json
-from router.kubernetes.resources import Object, Resource
+from router.kubernetes.resources import ApiObject, Resource
 
-PODS = Resource("", "v1", "pods", Object)
-NAMESPACES = Resource("", "v1", "namespaces", Object)
-CONFIG_MAPS = Resource("", "v1", "configmaps", Object)
+PODS = Resource("", "v1", "pods", ApiObject)
+NAMESPACES = Resource("", "v1", "namespaces", ApiObject)
+CONFIG_MAPS = Resource("", "v1", "configmaps", ApiObject)
 SHOP = "/api/v1/namespaces/shop/pods"
 
 

@@ -14,7 +14,7 @@ from router.errors import ClusterError, ConfigurationError
 from router.fields import ReadingContext
 from router.kubernetes.access import Access, in_cluster
 from router.kubernetes.settings import KubeconfigSettings, KubernetesSettings
-from router.pem import Pair
+from router.pem import KeyPair
 from router.settings.snapshot import read_file
 from tests.simulators.certificates import self_signed
 
@@ -62,7 +62,7 @@ def test_a_certificate_is_taken_from_the_text_or_from_files_beside_the_kubeconfi
     path = written(folder, user=user, cluster={**CLUSTER, "tls-server-name": "kubernetes"})
     found = read(path, tmp_path)
 
-    assert found.pair == Pair(SIGNED.certificate, SIGNED.key)
+    assert found.pair == KeyPair(SIGNED.certificate, SIGNED.key)
     assert found.server_name == "kubernetes"
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from router.errors import ClusterError
 from router.kubernetes import client as client_module
 from router.kubernetes.access import Access
-from router.kubernetes.client import ATTEMPTS, PAGE, Cluster, PatchKind, Selection
+from router.kubernetes.client import ATTEMPTS, PAGE, Cluster, ObjectSelection, PatchKind
 from router.kubernetes.connection import STATUS_LIMIT
 from router.kubernetes.patience import LAST_CEILING, LEAST, LONGEST_ASKED, delay
 from router.kubernetes.resources import Resource
@@ -105,7 +105,7 @@ async def test_a_list_comes_in_pages_and_each_object_once(
 
 
 async def test_a_selection_is_what_the_server_is_told(api: KubernetesSimulator, cluster: Cluster) -> None:
-    await cluster.list(PODS, Selection("shop", labels="app=web", fields="spec.nodeName=a"))
+    await cluster.list(PODS, ObjectSelection("shop", labels="app=web", fields="spec.nodeName=a"))
 
     (request,) = api.requests
     assert request == (

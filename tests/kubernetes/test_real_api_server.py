@@ -13,10 +13,10 @@ from router.errors import ClusterError
 from router.fields import ReadingContext
 from router.kubernetes import client as client_module
 from router.kubernetes.access import Access, in_cluster
-from router.kubernetes.client import Cluster, Json, PatchKind, Selection
-from router.kubernetes.resources import Object, Resource
+from router.kubernetes.client import Cluster, Json, ObjectSelection, PatchKind
+from router.kubernetes.resources import ApiObject, Resource
 from router.kubernetes.settings import KubeconfigSettings
-from router.kubernetes.watching import Gone, Listed, Listing, Present, changes
+from router.kubernetes.watching import Gone, ListBegins, Listed, Present, changes
 from router.settings.snapshot import read_file
 from tests.kubernetes.shapes import CONFIG_MAPS, NAMESPACES, lowest
 from tests.simulators.kube_apiserver import ApiServer, needs_api_server
@@ -24,13 +24,13 @@ from tests.simulators.kube_apiserver import ApiServer, needs_api_server
 pytestmark = needs_api_server
 
 
-class Token(Object, frozen=True):
+class Token(ApiObject, frozen=True):
     """What a TokenRequest answers."""
 
     status: dict[str, str]
 
 
-SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", Object)
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", ApiObject)
 TOKENS = Resource("", "v1", "serviceaccounts/gatecrier/token", Token)
 
 
@@ -53,10 +53,10 @@ def named(name: str, **more: Json) -> Json:
 async def test_objects_are_made_read_changed_and_watched(cluster: Cluster) -> None:
     await cluster.create(NAMESPACES, named("story"))
     heard: list[str] = []
-    async with aclosing(changes(cluster, CONFIG_MAPS, Selection("story"))) as found:
+    async with aclosing(changes(cluster, CONFIG_MAPS, ObjectSelection("story"))) as found:
         async for change in found:
             match change:
-                case Listing():
+                case ListBegins():
                     pass
                 case Listed():
                     await cluster.create(CONFIG_MAPS, named("one", data={"a": "1"}), "story")
@@ -82,7 +82,7 @@ async def test_lists_have_pages_whose_size_may_change_in_between(
         await cluster.create(CONFIG_MAPS, named(f"map-{number:02}", data={"x": "x" * size}), "pages")
     monkeypatch.setattr(client_module, "ANSWER_LIMIT", 100_000)
     monkeypatch.setattr(client_module, "PAGE", 10)
-    pages = [page async for page in cluster.pages(CONFIG_MAPS, Selection("pages"))]
+    pages = [page async for page in cluster.pages(CONFIG_MAPS, ObjectSelection("pages"))]
 
     assert [one.metadata.name for page in pages for one in page.objects] == [f"map-{n:02}" for n in range(30)]
     assert [page.is_first for page in pages] == [True] + [False] * (len(pages) - 1)
@@ -134,7 +134,7 @@ async def test_nothing_is_missed_while_the_api_server_is_away(cluster: Cluster, 
     await cluster.create(NAMESPACES, named("anew"))
     await cluster.create(CONFIG_MAPS, named("stays"), "anew")
     known, restarted = set[str](), False
-    async with aclosing(changes(cluster, CONFIG_MAPS, Selection("anew"))) as found, asyncio.timeout(120):
+    async with aclosing(changes(cluster, CONFIG_MAPS, ObjectSelection("anew"))) as found, asyncio.timeout(120):
         async for change in found:
             match change:
                 case Present(one):

@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 
 from router.kubernetes import watching
-from router.kubernetes.client import EVERYTHING, PAGE, Cluster, Selection
-from router.kubernetes.resources import Object
-from router.kubernetes.watching import Change, Gone, Interrupted, Listed, Listing, Present, Resumed, changes
+from router.kubernetes.client import EVERYTHING, PAGE, Cluster, ObjectSelection
+from router.kubernetes.resources import ApiObject
+from router.kubernetes.watching import Gone, Interrupted, ListBegins, Listed, Present, Resumed, WatchedChange, changes
 from tests.kubernetes.shapes import PODS, SHOP, lowest, pod
 from tests.patience import PATIENCE
 from tests.simulators.kubernetes import KubernetesSimulator, status
@@ -35,7 +35,7 @@ class View:
     """What one who follows knows: names and labels."""
 
     api: KubernetesSimulator
-    selection: Selection = EVERYTHING
+    selection: ObjectSelection = EVERYTHING
     known: dict[str, str] = field(default_factory=dict)
     heard: list[str] = field(default_factory=list)
     _before: set[str] = field(default_factory=set)
@@ -60,10 +60,10 @@ class View:
                 self._take(change)
                 self._moved.set()
 
-    def _take(self, change: Change[Object]) -> None:
+    def _take(self, change: WatchedChange[ApiObject]) -> None:
         self.heard.append(type(change).__name__)
         match change:
-            case Listing():
+            case ListBegins():
                 self._before = set(self.known)
             case Present(found):
                 self.known[found.metadata.name] = (found.metadata.labels or {}).get("is", "")
@@ -139,7 +139,7 @@ async def test_first_what_is_there_and_then_each_change(api: KubernetesSimulator
 
 async def test_another_namespace_is_not_seen(api: KubernetesSimulator) -> None:
     api.put(SHOP, pod("web"))
-    async with View(api, Selection("shop")) as view:
+    async with View(api, ObjectSelection("shop")) as view:
         await view.until({"web": ""})
         api.put(SHOP.replace("shop", "bank"), pod("vault"))
         api.put(SHOP, pod("cart"))

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from router.kubernetes.client import Cluster, Json, Selection
-from router.kubernetes.resources import Object, Resource
+from router.kubernetes.client import Cluster, Json, ObjectSelection
+from router.kubernetes.resources import ApiObject, Resource
 from router.kubernetes.watching import Present, changes
 from router.object_events.publishing import ObjectEvents
 from tests.kubernetes.shapes import NAMESPACES
@@ -18,7 +18,7 @@ from tests.simulators.kube_apiserver import ApiServer, needs_api_server
 pytestmark = needs_api_server
 
 
-class Series(Object, frozen=True):
+class Series(ApiObject, frozen=True):
     """What is read of an Event."""
 
     reason: str
@@ -27,8 +27,8 @@ class Series(Object, frozen=True):
 
 
 DESCRIBED = Resource("", "v1", "events", Series)
-ROLES = Resource("rbac.authorization.k8s.io", "v1", "clusterroles", Object)
-BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "clusterrolebindings", Object)
+ROLES = Resource("rbac.authorization.k8s.io", "v1", "clusterroles", ApiObject)
+BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "clusterrolebindings", ApiObject)
 
 
 async def allow(admin: Cluster, user: str, rules: Sequence[Json]) -> None:
@@ -60,7 +60,9 @@ async def test_who_describes_a_replica_set_is_told_how_often(api_server: ApiServ
             events.hear(event(workload={"kind": "Pod", "owner": OWNER}))
         # As `kubectl describe` asks: all of these must be right.
         of = {"kind": "ReplicaSet", "name": "web-7d4b9c", "uid": "0b1c", "namespace": "payments"}
-        selection = Selection("payments", fields=",".join(f"involvedObject.{key}={value}" for key, value in of.items()))
+        selection = ObjectSelection(
+            "payments", fields=",".join(f"involvedObject.{key}={value}" for key, value in of.items())
+        )
         found = set[str]()
         async with asyncio.timeout(PATIENCE), aclosing(changes(admin, DESCRIBED, selection)) as seen:
             async for change in seen:

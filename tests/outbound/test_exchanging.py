@@ -5,7 +5,7 @@ import pytest
 from yarl import URL
 
 from router.outbound.addresses import AddressGuard
-from router.outbound.exchanging import Exchanges
+from router.outbound.exchanging import HttpExchanges
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import HEAD_LINE_LIMIT, HEADERS_LIMIT, open_session
 from tests.simulators.sinks import Sink, answer
@@ -20,7 +20,7 @@ async def asked(
     """What comes back: status and body."""
     resolver, found = GuardedResolver(AddressGuard()), list[tuple[int, bytes]]()
     async with open_session(resolver, aiohttp.ClientTimeout(total=30), keep_alive=30.0) as session:
-        exchanges = Exchanges(session)
+        exchanges = HttpExchanges(session)
         for _ in range(times):
             exchange = await exchanges.ask(verb, URL(url), body, headers or {})
             found.append((exchange.status, await exchange.content.read()))

@@ -11,7 +11,7 @@ import pytest
 from yarl import URL
 
 from router.outbound.addresses import AddressGuard
-from router.outbound.exchanging import Exchanges
+from router.outbound.exchanging import HttpExchanges
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
 from tests.patience import PATIENCE
@@ -57,7 +57,7 @@ async def by_session(session: aiohttp.ClientSession, url: str) -> int:
 
 async def by_exchange(session: aiohttp.ClientSession, url: str) -> int:
     """As who sends many of a kind asks."""
-    exchange = await Exchanges(session).ask("POST", URL(url), b"", {})
+    exchange = await HttpExchanges(session).ask("POST", URL(url), b"", {})
     await exchange.content.read()
     exchange.close()
     return exchange.status

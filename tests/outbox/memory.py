@@ -24,11 +24,11 @@ from router.outbox import (
     Attempt,
     Delivery,
     DeliveryRow,
+    DeliverySelection,
     DeliveryState,
     NewEvent,
     Number,
     Postponed,
-    Selection,
     SetAside,
     Settlement,
     Waiting,
@@ -131,7 +131,9 @@ class MemoryOutbox:
         """What this owner has to deliver."""
         return MemoryQueue(self, owner)
 
-    async def deliveries(self, selection: Selection, limit: int, *, is_open: bool = False) -> Sequence[DeliveryRow]:
+    async def deliveries(
+        self, selection: DeliverySelection, limit: int, *, is_open: bool = False
+    ) -> Sequence[DeliveryRow]:
         """What is selected, newest first."""
         self.expect_open()
         states = (PENDING, ASIDE) if is_open else tuple(DeliveryState)
@@ -143,7 +145,7 @@ class MemoryOutbox:
         self.expect_open()
         return any(name == destination for name, _ in self.rows)
 
-    async def replay(self, selection: Selection, to: str | None = None) -> int:
+    async def replay(self, selection: DeliverySelection, to: str | None = None) -> int:
         """Due now, with all attempts again; or elsewhere."""
         self.expect_open()
         if to is not None:
@@ -154,7 +156,7 @@ class MemoryOutbox:
         self.wake(None, is_decided=True)
         return len(rows)
 
-    def _redirected(self, selection: Selection, to: str) -> int:
+    def _redirected(self, selection: DeliverySelection, to: str) -> int:
         rows = [row for row in self._selected(selection, (PENDING, ASIDE)) if row.shown.destination != to]
         for row in rows:
             known = self.rows.get((to, row.shown.event_id))
@@ -169,7 +171,7 @@ class MemoryOutbox:
         self.wake(None, is_decided=True)
         return len(rows)
 
-    async def discard(self, selection: Selection, now: float) -> int:
+    async def discard(self, selection: DeliverySelection, now: float) -> int:
         """For good."""
         self.expect_open()
         for row in (rows := self._selected(selection, (PENDING, ASIDE))):
@@ -227,7 +229,7 @@ class MemoryOutbox:
         if self.is_closed:
             raise OutboxError("the outbox is closed")
 
-    def _selected(self, selection: Selection, states: Sequence[DeliveryState]) -> list[Row]:
+    def _selected(self, selection: DeliverySelection, states: Sequence[DeliveryState]) -> list[Row]:
         return [
             row
             for (destination, event_id), row in self.rows.items()

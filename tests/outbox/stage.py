@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from router.outbox import NewEvent, Number, Records, Selection
+from router.outbox import DeliverySelection, NewEvent, Number, Records
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.writer import Writer
 
@@ -28,7 +28,7 @@ def sequences(numbers: Sequence[Number]) -> list[int]:
 
 async def stored(records: Records) -> list[tuple[int, str]]:
     """Number and id of every event with a delivery, by number."""
-    rows = await records.deliveries(Selection(), 100_000)
+    rows = await records.deliveries(DeliverySelection(), 100_000)
     return sorted({(row.number.sequence, row.event_id) for row in rows})
 
 

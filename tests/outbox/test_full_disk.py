@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from router.errors import OutboxError
-from router.outbox import Accepted, DeliveryState, Selection, Wanted
-from router.outbox.retention import Keeping
+from router.outbox import Accepted, DeliverySelection, DeliveryState, Wanted
+from router.outbox.retention import RetentionRules
 from router.outbox.sqlite import SqliteOutbox
 from tests.outbox.stage import ME, NOW, REPLICA, new
 
@@ -66,11 +66,11 @@ async def test_what_is_stored_is_delivered_on_a_full_disk(small_disk: Path) -> N
         await outbox.append(new("refused"))
     settled = await delivered(outbox)
     (small_disk / "somebody-else").unlink()
-    await outbox.retention.make_room(Keeping(0.0, 0.0, 4 * MIB))
+    await outbox.retention.make_room(RetentionRules(0.0, 0.0, 4 * MIB))
     outbox._reserve.look()
     await outbox.append(new("after"))
     waiting = await outbox.waiting()
-    rows = await outbox.deliveries(Selection(state=DeliveryState.PENDING), 10)
+    rows = await outbox.deliveries(DeliverySelection(state=DeliveryState.PENDING), 10)
     await outbox.close()
 
     assert count > 100

@@ -16,7 +16,7 @@ import pytest
 from router.errors import GatecrierError, OutboxError
 from router.ipc import Line, Peer
 from router.outbox import NewEvent, Number, posting, remote
-from router.outbox.posting import Later, Post
+from router.outbox.posting import Later, PostEvent
 from router.outbox.remote import RemoteIntake, answers
 from tests.patience import PATIENCE
 from tests.simulators.problems import problem_of
@@ -104,7 +104,7 @@ def event(name: str, size: int = 2) -> NewEvent:
     return NewEvent(name, b"x" * size, 0.0, ())
 
 
-async def told(post: Post, *events: NewEvent) -> list[Later | None]:
+async def told(post: PostEvent, *events: NewEvent) -> list[Later | None]:
     """What is told of each of them, in their order."""
     loop = asyncio.get_running_loop()
     waiting: list[asyncio.Future[Later | None]] = []
@@ -134,7 +134,7 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     within(1000.0, monkeypatch)
 
 
-Posting = Callable[[Place], Post]
+Posting = Callable[[Place], PostEvent]
 both = pytest.mark.parametrize(
     "of", [lambda place: posting.posting(place.kept), lambda place: place.intake.post], ids=["here", "there"]
 )

@@ -17,7 +17,7 @@ import pytest
 
 from router.errors import OutboxError
 from router.incidents import ledger
-from router.outbox import Accepted, NewEvent, Number, Selection, damage, replacing, salvage, schema
+from router.outbox import Accepted, DeliverySelection, NewEvent, Number, damage, replacing, salvage, schema
 from router.outbox.collected import Collected, collect
 from router.outbox.observer import Unobserved
 from router.outbox.records import beside
@@ -105,7 +105,7 @@ async def test_nothing_is_lost_with_a_file_that_is_taken_away(
     accident(path)
     await looked_after(outbox)
     after = await outbox.append(new("after"))
-    open_ones = await outbox.deliveries(Selection(), 10_000, is_open=True)
+    open_ones = await outbox.deliveries(DeliverySelection(), 10_000, is_open=True)
     await outbox.close()
     again = await opened(path, heard)
     kept = await stored(again)

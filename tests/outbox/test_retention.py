@@ -11,15 +11,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from router.incidents import ledger
-from router.outbox import Accepted, DeliveryState, NewEvent, Selection, SetAside, retaining, retention
+from router.outbox import Accepted, DeliverySelection, DeliveryState, NewEvent, SetAside, retaining, retention
 from router.outbox.observer import Unobserved
-from router.outbox.retention import DAY, NOTICE, REMOVED_AFTER, SPARE, Keeping
+from router.outbox.retention import DAY, NOTICE, REMOVED_AFTER, SPARE, RetentionRules
 from router.outbox.sqlite import SqliteOutbox
 from router.telemetry.causes import Cause
 from router.verdict import Severity
 from tests.outbox.stage import ME, NOW, REPLICA, stored
 
-KEEPING = Keeping(30 * DAY, 90 * DAY, None)
+KEEPING = RetentionRules(30 * DAY, 90 * DAY, None)
 MIB = 2**20
 
 
@@ -122,13 +122,13 @@ async def test_deliveries_of_a_removed_destination_are_told_and_then_set_aside(p
     told = dict(place.there)
     place.time += REMOVED_AFTER - 60
     await outbox.retention.tidy(KEEPING, ["slack"])
-    before = await outbox.deliveries(Selection("old", DeliveryState.PENDING), 10)
+    before = await outbox.deliveries(DeliverySelection("old", DeliveryState.PENDING), 10)
     await outbox.close()
     outbox = await place.opened()
     place.time += 61
     await outbox.retention.tidy(KEEPING, ["slack"])
-    after = await outbox.deliveries(Selection("old"), 10)
-    other = await outbox.deliveries(Selection("slack"), 10)
+    after = await outbox.deliveries(DeliverySelection("old"), 10)
+    other = await outbox.deliveries(DeliverySelection("slack"), 10)
     await outbox.close()
 
     assert list(told) == [(Cause.DESTINATION_REMOVED, "old")]
@@ -164,7 +164,7 @@ async def test_room_is_made_from_what_everybody_has_then_from_info_the_oldest_fi
     sizes = []
     whole = (await outbox._file.read(retaining.size)).used
     for limit in (whole, whole * 85 // 100, whole // 2, whole // 100):
-        await outbox.retention.make_room(Keeping(DAY, DAY, limit))
+        await outbox.retention.make_room(RetentionRules(DAY, DAY, limit))
         kept = [name for _, name in await stored(outbox)]
         used = (await outbox._file.read(retaining.size)).used
         sizes.append(
@@ -173,7 +173,7 @@ async def test_room_is_made_from_what_everybody_has_then_from_info_the_oldest_fi
         infos = [int(name.partition("-")[2]) for name in kept if name.startswith("info")]
         assert infos == [*range(600 - len(infos), 600)], "the newest are kept"
         assert (Cause.OUTBOX_NEARLY_FULL, "") in place.there or limit == whole
-    await outbox.retention.make_room(Keeping(DAY, DAY, 100 * MIB))
+    await outbox.retention.make_room(RetentionRules(DAY, DAY, 100 * MIB))
     there = dict(place.there)
     await outbox.close()
 
@@ -195,7 +195,7 @@ async def test_what_room_is_made_of_is_counted_for_whoever_does_not_get_it(place
     outbox = await place.opened()
     await filled(outbox, *(an_event(f"a-{n}", "slack", "siem", "people", delivered=["people"]) for n in range(3)))
     await outbox.queue(ME).settle([Accepted("siem", "a-0", NOW, 1)])
-    await outbox.retention.make_room(Keeping(DAY, DAY, 1))
+    await outbox.retention.make_room(RetentionRules(DAY, DAY, 1))
     await outbox.close()
 
     assert place.given_up == {("slack", "outbox_full"): 3, ("siem", "outbox_full"): 2}
@@ -207,8 +207,8 @@ async def test_an_event_that_somebody_else_waits_for_is_not_removed_to_make_room
     queue = outbox.queue(ME)
     await queue.settle([SetAside("siem", f"a-{n}", NOW, 1, "http_400") for n in range(300)])
     whole = (await outbox._file.read(retaining.size)).used
-    await outbox.retention.make_room(Keeping(DAY, DAY, whole * 7 // 10))
-    rows = await outbox.deliveries(Selection("slack"), 1000)
+    await outbox.retention.make_room(RetentionRules(DAY, DAY, whole * 7 // 10))
+    rows = await outbox.deliveries(DeliverySelection("slack"), 1000)
     await outbox.close()
 
     assert 0 < len(rows) < 300
@@ -235,7 +235,7 @@ async def test_what_waits_for_a_collector_goes_last_and_only_what_is_info_and_th
     kept = []
     for limit in (whole * 9 // 10, whole // 100, whole // 100):
         with capture_logs() as logged:
-            await outbox.retention.make_room(Keeping(DAY, DAY, limit))
+            await outbox.retention.make_room(RetentionRules(DAY, DAY, limit))
         names = [one.id for one in await outbox.read(lambda connection: ledger.unconsumed_of_own(connection, 1000))]
         kept.append([sum(name.startswith(kind) for name in names) for kind in ("severe", "info")])
         if limit == whole * 9 // 10:
@@ -245,7 +245,7 @@ async def test_what_waits_for_a_collector_goes_last_and_only_what_is_info_and_th
             assert any(one["event"] == "events_gone_before_incidents" for one in logged)
     there, given_up = dict(place.there), place.given_up
     await outbox.append(decided("next", Severity.INFO))
-    await outbox.retention.make_room(Keeping(DAY, DAY, whole // 100))
+    await outbox.retention.make_room(RetentionRules(DAY, DAY, whole // 100))
     names = [one.id for one in await outbox.read(lambda connection: ledger.unconsumed_of_own(connection, 1000))]
     await outbox.close()
 
@@ -270,7 +270,7 @@ async def test_what_incidents_were_made_of_goes_before_what_waits_for_that(place
         await outbox.append(decided(f"info-{number}", Severity.INFO))
     await outbox.change(consumed)
     whole = (await outbox._file.read(retaining.size)).used
-    await outbox.retention.make_room(Keeping(DAY, DAY, whole * 8 // 10))
+    await outbox.retention.make_room(RetentionRules(DAY, DAY, whole * 8 // 10))
     left = [one.id for one in await outbox.read(lambda connection: ledger.unconsumed_of_own(connection, 1000))]
     await outbox.close()
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.outbox.runs import LEAST, MOST, Held, Runs
+from router.outbox.runs import LEAST, MOST, Runs, RunsTogether
 
 NUMBERS = st.integers(-30, 30)
 CHANGES = st.lists(st.tuples(st.booleans(), NUMBERS), max_size=60)
@@ -38,7 +38,7 @@ def test_the_gaps_are_everything_that_nobody_holds(
 ) -> None:
     """What stood in no gap and was held by nobody would never be delivered."""
     (mine, numbers), (theirs, more) = made(changes), made(others)
-    gaps = Held([mine, theirs]).gaps()
+    gaps = RunsTogether([mine, theirs]).gaps()
     free = {number for number in range(-40, 41) for before, after in gaps if before < number < after}
 
     assert free == set(range(-40, 41)) - numbers - more

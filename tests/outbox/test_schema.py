@@ -14,11 +14,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.errors import OutboxError
-from router.outbox import Accepted, NewEvent, Number, Selection, Wanted, damage, older, queries, schema, statements
+from router.outbox import (
+    Accepted,
+    DeliverySelection,
+    NewEvent,
+    Number,
+    Wanted,
+    damage,
+    older,
+    queries,
+    schema,
+    statements,
+)
 from router.outbox.migrations import MIGRATIONS
 from router.outbox.protocol import URGENCY
 from router.outbox.records import SqliteRecords, beside
-from router.outbox.runs import Held, Runs
+from router.outbox.runs import Runs, RunsTogether
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Append
 from tests.outbox.stage import BODY, NOW, REPLICA, Clock, new, stored
@@ -233,7 +244,7 @@ async def test_a_file_that_another_program_keeps_is_told(path: Path) -> None:
             schema.connect(path, busy=0.0)
 
 
-HELD = Held([Runs()])
+HELD = RunsTogether([Runs()])
 
 
 def plans(path: Path, ask: Callable[[sqlite3.Connection], object]) -> list[str]:
@@ -288,8 +299,8 @@ async def test_what_is_due_is_found_in_the_same_time_however_many_are_held(path:
             for number in range(1, held + 1):
                 runs.add(number)
             connection.set_progress_handler(lambda: taken.__setitem__(0, taken[0] + 1), 1)
-            due = queries.next_due(connection, "slack", Held([runs]))
-            found = queries.ready(connection, "slack", URGENCY[new("").severity], NOW, 5, Held([runs]))
+            due = queries.next_due(connection, "slack", RunsTogether([runs]))
+            found = queries.ready(connection, "slack", URGENCY[new("").severity], NOW, 5, RunsTogether([runs]))
             connection.set_progress_handler(None, 1)
             return taken[0], due, found
 
@@ -314,7 +325,7 @@ async def test_a_file_of_the_previous_version_goes_on_where_it_stopped(path: Pat
     siem = await queue.claim("siem", Wanted(10))
     slack = await queue.claim("slack", Wanted(10))
     again = await outbox.append(NewEvent(siem[0].event_id, BODY, 1_790_000_003.0, ["slack"]))
-    rows = await outbox.deliveries(Selection("slack"), 10)
+    rows = await outbox.deliveries(DeliverySelection("slack"), 10)
     forgotten = await outbox.forget(201.0), await outbox.forget(199.0)
     await outbox.close()
 
@@ -352,7 +363,7 @@ async def test_what_an_older_release_has_stored_gets_the_severity_that_its_event
     outbox = await SqliteOutbox.open(path, REPLICA)
     await outbox.append(new("newer"))  # by its body `medium`; by whoever appended it `info`
     given = [await outbox.give_severities() for _ in range(2)]
-    rows = await outbox.deliveries(Selection("slack"), 10)
+    rows = await outbox.deliveries(DeliverySelection("slack"), 10)
     claimed = await outbox.queue("me").claim("slack", Wanted(7))
     await outbox.close()
 

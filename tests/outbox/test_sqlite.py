@@ -17,10 +17,10 @@ from router.events import EVENT_LIMIT
 from router.outbox import (
     LEASE,
     Accepted,
+    DeliverySelection,
     DeliveryState,
     NewEvent,
     Number,
-    Selection,
     SetAside,
     Wanted,
     changes,
@@ -32,7 +32,7 @@ from router.outbox.changes import FORGET_ROWS
 from router.outbox.claiming import CLAIM_LIMIT
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
-from router.outbox.statements import Asked, Change
+from router.outbox.statements import Change, OutboxStatement
 from tests.outbox.stage import ME, NOW, REPLICA, new, sequences, stored
 
 APPENDING = """
@@ -163,7 +163,7 @@ async def test_the_owner_sees_what_was_replayed_beside_it(outbox: SqliteOutbox, 
     await outbox.queue(ME).settle([SetAside("slack", claimed.event_id, NOW, 1, "http_400")])
     assert await outbox.queue(ME).claim("slack", Wanted(1)) == ()
     command = await beside(path)
-    assert await command.replay(Selection(destination="slack")) == 1
+    assert await command.replay(DeliverySelection(destination="slack")) == 1
     await command.close()
     (again,) = await outbox.queue(ME).claim("slack", Wanted(1))
 
@@ -175,7 +175,7 @@ async def test_the_owner_and_a_command_change_the_file_at_the_same_time(outbox: 
     await outbox.append(new("a", "siem"))
     command = await beside(path)
     appending = [outbox.append(new(f"event-{number}")) for number in range(200)]
-    replaying = [command.replay(Selection(destination="siem")) for _ in range(20)]
+    replaying = [command.replay(DeliverySelection(destination="siem")) for _ in range(20)]
     numbers, counts = await asyncio.gather(asyncio.gather(*appending), asyncio.gather(*replaying))
     await command.close()
 
@@ -198,7 +198,7 @@ async def test_a_command_leaves_the_file_as_long_as_it_had_it_after_each_portion
     monkeypatch.setattr(records, "sleep", rest)
     monkeypatch.setattr(records, "perf_counter", lambda: 3.0 * next(ticks))
     command = await beside(path)
-    count = await command.replay(Selection(destination="slack"))
+    count = await command.replay(DeliverySelection(destination="slack"))
     await command.close()
 
     assert (count, rested) == (5, [3.0, 3.0, 3.0])
@@ -285,13 +285,13 @@ async def test_a_million_deliveries_are_replayed_in_portions(
     done: list[int] = []
     write = outbox._file.write
 
-    def noted(asked: Asked, *, is_patient: bool = False) -> asyncio.Future[object]:
+    def noted(asked: OutboxStatement, *, is_patient: bool = False) -> asyncio.Future[object]:
         done.append(1)
         return write(asked, is_patient=is_patient)
 
     monkeypatch.setattr(outbox._file, "write", noted)
-    replayed = await outbox.replay(Selection())
-    discarded = await outbox.discard(Selection("siem"), NOW)
+    replayed = await outbox.replay(DeliverySelection())
+    discarded = await outbox.discard(DeliverySelection("siem"), NOW)
 
     assert (replayed, discarded) == (50, 25)
     assert len(done) == 8 + 4
@@ -306,8 +306,8 @@ async def test_a_closed_outbox_says_so(path: Path) -> None:
         outbox.queue(ME).claim("slack", Wanted(1)),
         outbox.queue(ME).settle([Accepted("slack", "a", NOW, 1)]),
         outbox.queue(ME).next_due("slack"),
-        outbox.deliveries(Selection(), 1),
-        outbox.replay(Selection()),
+        outbox.deliveries(DeliverySelection(), 1),
+        outbox.replay(DeliverySelection()),
         outbox.forget(0.0),
     ):
         with pytest.raises(OutboxError, match="the outbox is closed"):
@@ -349,7 +349,7 @@ async def test_a_late_settlement_can_be_asked_again(outbox: SqliteOutbox) -> Non
     with pytest.raises(OutboxError, match="has not answered"):
         await late
     await outbox.queue(ME).settle([Accepted("slack", "a", NOW + 6, 1)])
-    (row,) = await outbox.deliveries(Selection(), 10)
+    (row,) = await outbox.deliveries(DeliverySelection(), 10)
 
     assert (row.state, row.settled_at) == (DeliveryState.DELIVERED, NOW + 5)
 
@@ -371,7 +371,7 @@ async def test_who_waits_hears_of_what_a_command_made_due(outbox: SqliteOutbox, 
     await looked(outbox)
     assert (told, decided) == ([{"slack"}], [])
     command = await beside(path)
-    await command.replay(Selection(destination="slack"))
+    await command.replay(DeliverySelection(destination="slack"))
     await command.close()
     await looked(outbox)
 
@@ -409,14 +409,14 @@ async def test_a_late_decision_is_heard_of_all_the_same(outbox: SqliteOutbox, mo
     told, decided, write = list[Collection[str] | None](), list[str](), outbox._file.write
     outbox.queue(ME).subscribe(told.append, lambda: decided.append("a person"))
 
-    def write_late(asked: Asked) -> asyncio.Future[object]:
+    def write_late(asked: OutboxStatement) -> asyncio.Future[object]:
         done = write(asked)
         outbox._file._opened.writer._late()
         return done
 
     monkeypatch.setattr(outbox._file, "write", write_late)
     with pytest.raises(OutboxError, match="has not answered"):
-        await outbox.replay(Selection())
+        await outbox.replay(DeliverySelection())
     monkeypatch.undo()
     await outbox.append(new("next"))
 

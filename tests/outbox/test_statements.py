@@ -14,11 +14,11 @@ from router.events import with_sequence
 from router.outbox import (
     LONGEST_DELAY,
     Accepted,
+    DeliverySelection,
     DeliveryState,
     NewEvent,
     Number,
     Postponed,
-    Selection,
     SetAside,
     Settlement,
     queries,
@@ -27,7 +27,7 @@ from router.outbox import (
 )
 from router.outbox.claiming import CLAIM_BYTES, _within_bytes
 from router.outbox.queries import Sized
-from router.outbox.statements import Append, Asked, Change, Settle, Withdraw, perform
+from router.outbox.statements import Append, Change, OutboxStatement, Settle, Withdraw, perform
 from tests.outbox.stage import BODY, NOW, REPLICA, new
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -52,7 +52,7 @@ def test_results_come_in_the_order_of_what_was_asked(connection: sqlite3.Connect
     one, two = Number(REPLICA, 1), Number(REPLICA, 2)
 
     assert perform(connection, asked) == [77, one, None, two, one]
-    assert [row.state for row in selecting.rows(connection, Selection(), 10, False)] == [
+    assert [row.state for row in selecting.rows(connection, DeliverySelection(), 10, False)] == [
         DeliveryState.PENDING,
         DeliveryState.DELIVERED,
     ]
@@ -104,7 +104,7 @@ def test_any_text_and_time_of_a_settlement_arrives_as_it_is(
         SetAside(destination, "b", at, 4, reason, reason),
     ]
     perform(connection, [Settle(settlements, [1, None], first)])
-    aside, postponed = selecting.rows(connection, Selection(destination), 10, False)
+    aside, postponed = selecting.rows(connection, DeliverySelection(destination), 10, False)
     (delivery,) = queries.whole(connection, destination, [1], first + 5.0)
     (due_at,) = connection.execute("SELECT due_at FROM deliveries WHERE sequence = 1").fetchone()
     connection.execute("ROLLBACK")
@@ -156,7 +156,7 @@ TAKE_A = Withdraw(["a"])
     ids=["before another", "and again", "then appended", "appended twice", "withdrawn twice"],
 )
 def test_what_is_withdrawn_in_the_batch_in_which_it_is_appended_is_never_numbered(
-    connection: sqlite3.Connection, asked: Sequence[Asked], gone: set[str], left: dict[str, int]
+    connection: sqlite3.Connection, asked: Sequence[OutboxStatement], gone: set[str], left: dict[str, int]
 ) -> None:
     connection.execute("BEGIN")
     results = perform(connection, asked)
@@ -187,7 +187,7 @@ def test_whatever_is_appended_and_withdrawn_what_is_acknowledged_is_there_and_nu
     """Of an event that was appended again after its withdrawal was asked, the second answer holds."""
     connection.execute("BEGIN")
     for batch in batches:
-        asked: list[Asked] = [
+        asked: list[OutboxStatement] = [
             Append(new(event_id), REPLICA, NOW) if is_append else Withdraw([event_id]) for is_append, event_id in batch
         ]
         results = perform(connection, asked)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from router.policy import BreakGlass, BreakGlassSettings, Claim
+from router.policy import BreakGlass, BreakGlassClaim, BreakGlassSettings
 
 ALLOWED = {"users": ["oncall@example.com"], "groups": ["sre"]}
 NAMES = st.sampled_from(["oncall@example.com", "sre", "oncall@example.co", "ONCALL@EXAMPLE.COM", "alice", "", "sre "])
@@ -22,8 +22,8 @@ def test_nobody_else_may_and_nobody_without_words(user: str, groups: list[str], 
     claim = glass().claim(user, groups, value)
     is_allowed = user == "oncall@example.com" or "sre" in groups
 
-    assert isinstance(claim, Claim) == (is_allowed and len(value.strip()) >= 10)
-    assert isinstance(claim, Claim) or "has no effect" in claim
+    assert isinstance(claim, BreakGlassClaim) == (is_allowed and len(value.strip()) >= 10)
+    assert isinstance(claim, BreakGlassClaim) or "has no effect" in claim
 
 
 def test_where_nothing_is_said_nobody_may() -> None:
@@ -33,7 +33,7 @@ def test_where_nothing_is_said_nobody_may() -> None:
 def test_what_was_said_stands_on_one_line_and_is_bounded() -> None:
     claim = glass().claim("oncall@example.com", [], "  the registry\nis down " + "x" * 5000)
 
-    assert isinstance(claim, Claim)
+    assert isinstance(claim, BreakGlassClaim)
     assert "\n" not in claim.justification
     assert claim.justification.startswith("the registry")
     assert len(claim.justification) <= 1100

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.images import parse_reference
-from router.policy import Exemptions, ExemptionSettings, Pattern
+from router.policy import Exemptions, ExemptionSettings, ImagePattern
 from router.policy.glob import Glob
 
 NOW = 1_790_000_000.0
@@ -120,7 +120,7 @@ def test_it_finds_what_the_definition_says(
     speaking = [
         one
         for one in settings
-        if Pattern.parse(one.pattern).matches(reference)
+        if ImagePattern.parse(one.pattern).matches(reference)
         and any(Glob(glob).matches(namespace) for glob in one.namespaces)
         and (one.even_invalid or not invalid)
         and one.until > NOW

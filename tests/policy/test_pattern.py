@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.images import Digest, ImageReference, parse_reference
-from router.policy.pattern import TEXT_LIMIT, Pattern
+from router.policy.pattern import TEXT_LIMIT, ImagePattern
 from router.text import SHOWN
 
 HEX = "ab" * 32
@@ -33,7 +33,7 @@ def test_a_pattern_without_wildcards_means_what_the_same_image_means(
     """`nginx` is docker.io/library/nginx in a policy as it is in a Pod."""
     text = name + (f":{tag}" if tag else "") + (f"@sha256:{HEX}" if has_digest else "")
     image = parse_reference(text)
-    pattern = Pattern.parse(text)
+    pattern = ImagePattern.parse(text)
 
     assert pattern.name.text == image.name
     assert pattern.matches(image)
@@ -44,7 +44,7 @@ def test_a_pattern_without_wildcards_means_what_the_same_image_means(
 def test_a_pattern_without_wildcards_matches_no_other_name(one: str, other: str) -> None:
     image = parse_reference(other)
 
-    assert Pattern.parse(one).matches(image) == (parse_reference(one).name == image.name)
+    assert ImagePattern.parse(one).matches(image) == (parse_reference(one).name == image.name)
 
 
 @given(names(), st.data())
@@ -55,15 +55,15 @@ def test_a_wildcard_in_place_of_characters_still_matches(name: str, data: st.Dat
     start = data.draw(st.integers(first, len(normalised)))
     end = data.draw(st.integers(start, len(normalised)))
     star = "**" if "/" in normalised[start:end] else "*"
-    assert Pattern.parse(f"{normalised[:start]}{star}{normalised[end:]}").matches(image)
+    assert ImagePattern.parse(f"{normalised[:start]}{star}{normalised[end:]}").matches(image)
 
-    assert Pattern.parse("**").matches(image)
+    assert ImagePattern.parse("**").matches(image)
 
 
 @given(st.text("aZ1.:/*@-_ \nsh256é[]", max_size=12))
 def test_whatever_is_written_is_a_pattern_or_a_value_error(text: str) -> None:
     try:
-        pattern = Pattern.parse(text)
+        pattern = ImagePattern.parse(text)
     except ValueError:
         return
 
@@ -112,7 +112,7 @@ def test_whatever_is_written_is_a_pattern_or_a_value_error(text: str) -> None:
     ],
 )
 def test_a_pattern_is_normalised_as_an_image_is(pattern: str, normalised: str) -> None:
-    assert Pattern.parse(pattern).name.text == normalised
+    assert ImagePattern.parse(pattern).name.text == normalised
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_pattern_is_normalised_as_an_image_is(pattern: str, normalised: str) -
     ],
 )
 def test_a_pattern_matches_whole_images(pattern: str, image: str, expected: bool) -> None:  # noqa: FBT001 - a case
-    assert Pattern.parse(pattern).matches(parse_reference(image)) is expected
+    assert ImagePattern.parse(pattern).matches(parse_reference(image)) is expected
 
 
 @pytest.mark.parametrize(
@@ -204,14 +204,14 @@ def test_a_pattern_matches_whole_images(pattern: str, image: str, expected: bool
 def test_a_pattern_that_can_match_no_image_is_refused(pattern: str, words: str) -> None:
     """Whoever wrote it believes that it protects something."""
     with pytest.raises(ValueError, match=r"pattern|can match no image") as raised:
-        Pattern.parse(pattern)
+        ImagePattern.parse(pattern)
 
     assert words in str(raised.value)
 
 
 def test_a_long_pattern_is_not_repeated_whole() -> None:
     with pytest.raises(ValueError, match="can match no image") as raised:
-        Pattern.parse("a b" * 300)
+        ImagePattern.parse("a b" * 300)
 
     assert len(str(raised.value)) < SHOWN * 2
 
@@ -219,26 +219,29 @@ def test_a_long_pattern_is_not_repeated_whole() -> None:
 def test_literal_parts_come_before_characters_and_characters_before_a_tag() -> None:
     patterns = ["**", "*/**", "r.example/**", "r.example/shop*", "r.example/shop/*", "r.example/shop/web*"]
     patterns += ["r.example/shop/web", "r.example/shop/web:*", "r.example/shop/web:1@sha256:*"]
-    ranks = [Pattern.parse(pattern).specificity for pattern in patterns]
+    ranks = [ImagePattern.parse(pattern).specificity for pattern in patterns]
 
     assert ranks == sorted(ranks)
     assert len(set(ranks)) == len(ranks)
 
 
 def test_more_literal_parts_win_over_more_characters() -> None:
-    assert Pattern.parse("*.io/a/b").specificity > Pattern.parse("registry.example.with.a.long.name/*").specificity
+    assert (
+        ImagePattern.parse("*.io/a/b").specificity
+        > ImagePattern.parse("registry.example.with.a.long.name/*").specificity
+    )
 
 
 def test_patterns_that_mean_the_same_have_the_same_key() -> None:
-    assert Pattern.parse("nginx:1.**").key == Pattern.parse("index.docker.io/library/nginx:1.*").key
-    assert Pattern.parse("nginx").key != Pattern.parse("nginx:*").key
+    assert ImagePattern.parse("nginx:1.**").key == ImagePattern.parse("index.docker.io/library/nginx:1.*").key
+    assert ImagePattern.parse("nginx").key != ImagePattern.parse("nginx:*").key
 
 
 def test_an_image_without_a_tag_is_not_one_with_any_tag() -> None:
     image = ImageReference("r.example", "x", None, Digest("sha256", HEX))
 
-    assert not Pattern.parse("r.example/x").tag
-    assert not Pattern.parse("r.example/x:*").matches(image)
+    assert not ImagePattern.parse("r.example/x").tag
+    assert not ImagePattern.parse("r.example/x:*").matches(image)
 
 
 VERSIONS = ["", ":1", ":*", ":1*", "@*", "@sha256:*", "@sha256:ab*", f"@sha256:{HEX}"]
@@ -255,7 +258,7 @@ def test_a_pattern_covers_another_where_it_matches_all_its_tags_and_digests(wide
         Digest("sha512", HEX * 2),
     )
     images = [ImageReference("r.example", "x", tag, digest) for tag in tags for digest in digests]
-    one, other = Pattern.parse(f"r.example/x{wide}"), Pattern.parse(f"r.example/x{narrow}")
+    one, other = ImagePattern.parse(f"r.example/x{wide}"), ImagePattern.parse(f"r.example/x{narrow}")
     differs = any(other.matches(image) and not one.matches(image) for image in images if image.tag or image.digest)
 
     assert one.covers(other) == (not differs)

@@ -190,9 +190,9 @@ def test_a_rule_that_is_called_unreachable_never_wins(patterns: list[str]) -> No
 @given(st.lists(PATTERNS, max_size=7))
 def test_the_winner_is_the_first_match_in_order_of_specificity(patterns: list[str]) -> None:
     """The plain definition, without the look-up by registry."""
-    from router.policy import Pattern
+    from router.policy import ImagePattern
 
-    parsed = [Pattern.parse(pattern) for pattern in patterns]
+    parsed = [ImagePattern.parse(pattern) for pattern in patterns]
     order = sorted(range(len(parsed)), key=lambda index: [*(-rank for rank in parsed[index].specificity), index])
     policy = Policy(rules(*patterns))
 

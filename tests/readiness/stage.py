@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from router.incidents.facts import Facts
+from router.incidents.facts import EventFacts
 from router.readiness import beats, grouping, reading
-from router.readiness.judging import State
+from router.readiness.judging import ReadinessState
 from router.readiness.reading import Overview
 from router.readiness.settings import ReadinessSettings
-from router.readiness.sighting import Image
+from router.readiness.sighting import SightedImage
 from tests.incidents.stage import World
 
 DAY = 86400.0
@@ -21,11 +21,11 @@ class Ledger(World):
     """One outbox's file with what was seen."""
 
     @staticmethod
-    def seen(connection: sqlite3.Connection, group: Sequence[Facts]) -> None:
+    def seen(connection: sqlite3.Connection, group: Sequence[EventFacts]) -> None:
         """Have it seen, as the keeper does."""
         grouping.note(connection, group)
 
-    def images(self, namespace: str = "shop", *, is_open: bool = False) -> Sequence[Image]:
+    def images(self, namespace: str = "shop", *, is_open: bool = False) -> Sequence[SightedImage]:
         """What was seen in it, those that were seen last first."""
         return reading.images(self.connection, namespace, 0.0, 10_000, is_open=is_open)
 
@@ -39,7 +39,7 @@ class Ledger(World):
         (one,) = reading.overviews(self.connection, SETTINGS, self.of_day, namespace)
         return one
 
-    def state(self, namespace: str = "shop") -> State:
+    def state(self, namespace: str = "shop") -> ReadinessState:
         """Whether it is ready."""
         return self.overview(namespace).judged.state
 

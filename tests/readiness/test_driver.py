@@ -11,8 +11,8 @@ import pytest
 
 from router.events import NoticeEvent, as_json
 from router.incidents.driver import IncidentsDriver
-from router.incidents.rules import Rules
-from router.outbox import NewEvent, Selection
+from router.incidents.rules import IncidentRules
+from router.outbox import DeliverySelection, NewEvent
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.stored import Stretch
 from router.policy import Enforcement, EnforcementSettings
@@ -51,7 +51,7 @@ class Stage:
     def __init__(self, outbox: SqliteOutbox, clock: Clock) -> None:
         self.outbox, self.clock, self.counted = outbox, clock, Counts()
         self.of_day = NOW
-        self.rules = Rules.of(IncidentSettings(), (), ROUTES, "r", DAY, cluster="c")
+        self.rules = IncidentRules.of(IncidentSettings(), (), ROUTES, "r", DAY, cluster="c")
         self.incidents = IncidentsDriver(outbox, time_of_day=lambda: self.of_day, seen=grouping.note)
         self.incidents.rules = self.rules
         self.driver = self.restarted()
@@ -88,7 +88,7 @@ class Stage:
 
     async def notices(self) -> list[NoticeEvent]:
         """What people were told, in order."""
-        rows = await self.outbox.deliveries(Selection(destination="people"), 100)
+        rows = await self.outbox.deliveries(DeliverySelection(destination="people"), 100)
         stored = await self.outbox.events(Stretch(ids=[row.event_id for row in rows]), 100)
         return sorted((orjson.loads(one.body) for one in stored), key=lambda one: str(one["time"]))
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.readiness.judging import Known, Missing, Scan, State, judged
+from router.readiness.judging import Missing, NamespaceRecord, ReadinessState, Scan, judged
 from router.readiness.settings import ReadinessSettings
 from router.readiness.watching import Gap, Watch
 from router.readiness.wording import missing_words
@@ -16,13 +16,13 @@ from router.readiness.wording import missing_words
 DAY, HOUR = 86400.0, 3600.0
 NOW = 1_790_000_000.0
 SETTINGS = ReadinessSettings()
-CLEAN = Known(Watch(NOW - 15 * DAY, NOW), 10, 0, 0, None, Scan(NOW - DAY, 5, 0))
+CLEAN = NamespaceRecord(Watch(NOW - 15 * DAY, NOW), 10, 0, 0, None, Scan(NOW - DAY, 5, 0))
 
 
 def test_what_is_watched_scanned_and_clean_is_ready() -> None:
     found = judged(CLEAN, SETTINGS, NOW)
 
-    assert (found.state, found.missing) == (State.READY, [])
+    assert (found.state, found.missing) == (ReadinessState.READY, [])
     assert (found.watched_since, found.ready_at) == (NOW - 15 * DAY, NOW - DAY)
 
 
@@ -52,13 +52,13 @@ def test_whatever_is_not_known_is_named(changes: dict[str, object], missing: set
     found = judged(known, SETTINGS, NOW)
 
     assert set(found.missing) == missing
-    assert found.state is (State.UNKNOWN if missing else State.READY)
+    assert found.state is (ReadinessState.UNKNOWN if missing else ReadinessState.READY)
 
 
 _TIMES = st.floats(NOW - 30 * DAY, NOW)
 _GAPS = st.builds(lambda end, length: Gap(end - length, end), _TIMES, st.floats(0.0, 3 * HOUR))
 _KNOWN = st.builds(
-    Known,
+    NamespaceRecord,
     watch=st.none() | st.builds(Watch, _TIMES, st.floats(NOW - 2 * HOUR, NOW), st.lists(_GAPS, max_size=4)),
     requests=st.integers(0, 3),
     failing=st.integers(0, 2),
@@ -69,12 +69,12 @@ _KNOWN = st.builds(
 
 
 @given(_KNOWN, st.integers(0, 3))
-def test_nothing_is_called_ready_of_which_anything_is_wrong_or_not_known(known: Known, least: int) -> None:
+def test_nothing_is_called_ready_of_which_anything_is_wrong_or_not_known(known: NamespaceRecord, least: int) -> None:
     settings = ReadinessSettings(least_requests=least)
     found = judged(known, settings, NOW)
 
-    assert (found.state is State.NOT_READY) is (known.failing > 0)
-    if found.state is State.READY:
+    assert (found.state is ReadinessState.NOT_READY) is (known.failing > 0)
+    if found.state is ReadinessState.READY:
         assert known.scan is not None
         assert known.watch is not None
         assert (known.failing, known.unreachable, known.scan.unknown, found.missing) == (0, 0, 0, [])
@@ -86,7 +86,7 @@ def test_nothing_is_called_ready_of_which_anything_is_wrong_or_not_known(known: 
 
 
 @given(_KNOWN)
-def test_one_more_thing_that_is_wrong_makes_nothing_ready(known: Known) -> None:
+def test_one_more_thing_that_is_wrong_makes_nothing_ready(known: NamespaceRecord) -> None:
     """Facts against it never argue for it."""
     before = judged(known, SETTINGS, NOW).state
     worse = [
@@ -98,7 +98,7 @@ def test_one_more_thing_that_is_wrong_makes_nothing_ready(known: Known) -> None:
 
     for one in worse:
         after = judged(one, SETTINGS, NOW).state
-        assert after is not State.READY or before is State.READY
+        assert after is not ReadinessState.READY or before is ReadinessState.READY
 
 
 @pytest.mark.parametrize("missing", Missing)

@@ -13,8 +13,8 @@ from yarl import URL
 from router.errors import MalformedAnswerError, NotFoundError, TooLargeError, UnauthorisedError
 from router.images import Digest
 from router.registry import referrers
-from router.registry.answers import Answer
-from router.registry.referrers import Descriptor, Listing, next_page, parse_index
+from router.registry.answers import RegistryAnswer
+from router.registry.referrers import Descriptor, ReferrerList, next_page, parse_index
 from tests.registry.stage import client_of, soon
 from tests.simulators.registry import INDEX, LAYOUTS, RegistrySimulator
 
@@ -23,8 +23,8 @@ ENTRY = {"mediaType": "m", "digest": str(Digest.of(b"")), "size": 5}
 VALUES = st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5) | st.lists(st.none(), max_size=1)
 
 
-def answer(status: int = 404, body: bytes = b"", **headers: str) -> Answer:
-    return Answer(status, CIMultiDictProxy(CIMultiDict(headers)), body)
+def answer(status: int = 404, body: bytes = b"", **headers: str) -> RegistryAnswer:
+    return RegistryAnswer(status, CIMultiDictProxy(CIMultiDict(headers)), body)
 
 
 def index(*entries: object) -> bytes:
@@ -152,7 +152,7 @@ async def test_the_list_is_never_filtered_by_the_registry() -> None:
     async with RegistrySimulator().running() as registry, client_of(registry) as client:
         registry.fault = lambda request: web.Response(status=500) if request.query_string else None
 
-        assert await client.referrers(registry.image("a:1"), Digest.of(b""), soon()) == Listing()
+        assert await client.referrers(registry.image("a:1"), Digest.of(b""), soon()) == ReferrerList()
 
 
 def refer(registry: RegistrySimulator, count: int) -> Digest:
@@ -282,7 +282,7 @@ async def test_a_list_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_an_empty_list_is_an_empty_list() -> None:
     fault = web.Response(body=b'{"manifests": []}', content_type=INDEX)
     async with RegistrySimulator(fault=lambda _: fault).running() as registry, client_of(registry) as client:
-        assert await client.referrers(registry.image("a:1"), Digest.of(b""), soon()) == Listing()
+        assert await client.referrers(registry.image("a:1"), Digest.of(b""), soon()) == ReferrerList()
 
 
 async def test_an_index_that_is_no_json_is_malformed() -> None:

@@ -8,10 +8,10 @@ from aiohttp import web
 
 from router.errors import TimedOutError
 from router.images import ImageReference, parse_reference
-from router.outbound.lookups import Found, Lookups
+from router.outbound.lookups import Lookups, ResolvedAddresses
 from router.registry import RegistryClient, RegistrySettings
 from router.registry.transport import CONNECTIONS_PER_HOST
-from router.registry.wire import Exchanges, Wire, listen, question
+from router.registry.wire import ImageWire, WireTimes, listen, question
 from tests.registry.stage import Time, client_of, soon
 from tests.simulators.registry import RegistrySimulator, TokenService
 from tests.simulators.virtual_time import virtually
@@ -19,7 +19,7 @@ from tests.simulators.virtual_time import virtually
 
 def test_only_the_time_on_the_wire_counts() -> None:
     async def story() -> float:
-        wire = Wire()
+        wire = ImageWire()
         asked = wire.question()
         await asyncio.sleep(1.0)  # a lookup, say
         asked.begin()
@@ -37,7 +37,7 @@ def test_many_short_questions_are_no_long_one() -> None:
     """Whoever pushes evidence chooses how many questions there are."""
 
     async def story() -> float:
-        wire = Wire()
+        wire = ImageWire()
         for _ in range(10):
             asked = wire.question()
             asked.begin()
@@ -50,7 +50,7 @@ def test_many_short_questions_are_no_long_one() -> None:
 
 def test_what_was_asked_before_somebody_came_is_not_theirs() -> None:
     async def story() -> tuple[float, float]:
-        theirs, mine = Wire(), Wire()
+        theirs, mine = ImageWire(), ImageWire()
         theirs.question().begin()
         await asyncio.sleep(6.0)
         mine.join(theirs)
@@ -62,7 +62,7 @@ def test_what_was_asked_before_somebody_came_is_not_theirs() -> None:
 
 def test_a_call_that_was_shared_counts_for_as_long_as_it_was_waited_for() -> None:
     async def story() -> float:
-        fetch, asked = Exchanges(), Exchanges()
+        fetch, asked = WireTimes(), WireTimes()
         fetch.begin()
         await asyncio.sleep(5.0)
         with asked.sharing(fetch):
@@ -87,7 +87,7 @@ async def hang(_: web.Request) -> None:
 
 async def longest_of(client: RegistryClient, image: ImageReference, seconds: float) -> float:
     """How long the question of one resolution was on the wire, until a deadline after so many seconds."""
-    wire, loop = Wire(), asyncio.get_running_loop()
+    wire, loop = ImageWire(), asyncio.get_running_loop()
     listen(wire)
     began = loop.time()
     with pytest.raises(TimedOutError):
@@ -113,7 +113,7 @@ async def test_a_token_service_that_never_answers_was_asked_all_the_while() -> N
 async def test_a_name_that_hangs_asks_no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was sent: whoever floods our name servers must not make others' images tolerable."""
 
-    async def addresses(_: Lookups, _host: str, _family: int = 0) -> Found:
+    async def addresses(_: Lookups, _host: str, _family: int = 0) -> ResolvedAddresses:
         await asyncio.Event().wait()
         return ((socket.AF_INET, "127.0.0.1"),)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.rendering.markup import Escaped, Lines, Markup, code, cut_bytes, cut_chars, escape, escape_within
+from router.rendering.markup import Escaped, Markup, TextLines, code, cut_bytes, cut_chars, escape, escape_within
 from router.text import one_line
 from tests.rendering.hostile import ANY_TEXT, HOSTILE
 from tests.rendering.readers import Elements, in_markdown
@@ -29,7 +29,7 @@ def test_what_nobody_sees_is_shown() -> None:
 
 def test_line_breaks_are_shown_unless_they_are_ours() -> None:
     assert escape("a\nb\r\tc", Markup.SLACK) == "a\\nb\\r\\tc"
-    assert escape(Lines("a\n<b>\r"), Markup.SLACK) == "a\n&lt;b&gt;\\r"
+    assert escape(TextLines("a\n<b>\r"), Markup.SLACK) == "a\n&lt;b&gt;\\r"
 
 
 def test_without_markup_nothing_is_escaped() -> None:
@@ -62,7 +62,7 @@ def test_a_cut_keeps_its_measure(text: str, limit: int) -> None:
 
 
 def test_a_cut_text_of_lines_is_still_one() -> None:
-    assert isinstance(cut_chars(Lines("a\nb\nc"), 3), Lines)
+    assert isinstance(cut_chars(TextLines("a\nb\nc"), 3), TextLines)
 
 
 def test_what_would_do_harm_in_a_card_is_shown_and_names_are_not() -> None:
@@ -105,7 +105,7 @@ UNESCAPED = {
 
 @given(ANY_TEXT, st.sampled_from(LOGS))
 def test_a_value_in_a_log_is_of_one_line_and_ends_where_it_should(text: str, markup: Markup) -> None:
-    for value in (escape(text, markup), escape(Lines(text), markup)):
+    for value in (escape(text, markup), escape(TextLines(text), markup)):
         assert "".join(UNESCAPED[markup].findall(value)) == value
         assert one_line(value) == value
 

@@ -14,13 +14,13 @@ from router.rendering.library import Templates
 from router.rendering.markup import Escaped, Markup, cut_bytes, cut_chars
 from router.rendering.rehearsal import OF_DECISIONS
 from router.rendering.renderer import Renderer
-from router.rendering.secret_places import MASK, Place, end_before, has_place, nested
+from router.rendering.secret_places import MASK, SecretPlace, end_before, has_place, nested
 from router.rendering.secrets import SECRETS
 from router.rendering.template import Template
 from router.rendering.values import as_text
 from tests.rendering.hostile import event_with
 
-KEY, OTHER = Place("0f" * 16, 0).text(), Place("0f" * 16, 1).text(90)
+KEY, OTHER = SecretPlace("0f" * 16, 0).text(), SecretPlace("0f" * 16, 1).text(90)
 CONTEXT = {"a": "text", "yes": True, "some": [1, 2], SECRETS: {"key": KEY, "other": OTHER}}
 
 
@@ -130,7 +130,7 @@ def test_a_place_is_in_a_cut_text_whole_or_not_at_all(text: str, limit: int, kin
 
 
 def test_a_place_is_as_long_as_its_secret_and_is_known_as_one() -> None:
-    assert [len(OTHER), len(Place("0f" * 16, 1).text(10))] == [90, len(KEY)]
+    assert [len(OTHER), len(SecretPlace("0f" * 16, 1).text(10))] == [90, len(KEY)]
     assert has_place(f"a{OTHER}b")
     assert not has_place("GatecrierSecret of somebody else")
     assert [end_before(f"a{KEY}", end) for end in (1, 2, len(KEY), len(KEY) + 1)] == [1, 1, 1, len(KEY) + 1]
@@ -141,6 +141,6 @@ def test_a_place_in_json_that_becomes_text_says_so() -> None:
     deeper = json.loads(inner)["a"][0]
 
     assert len(deeper) == len(OTHER)
-    assert deeper == Place("0f" * 16, 1, 1).text(90)
-    assert nested(deeper) == Place("0f" * 16, 1, 2).text(90)
+    assert deeper == SecretPlace("0f" * 16, 1, 1).text(90)
+    assert nested(deeper) == SecretPlace("0f" * 16, 1, 2).text(90)
     assert nested("nothing") == "nothing"

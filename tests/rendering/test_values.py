@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from router.errors import TemplateError
 from router.rendering.markup import Markup
 from router.rendering.template import Template
-from router.rendering.values import Json, as_json, as_text, without_surrogates
+from router.rendering.values import JsonText, as_json, as_text, without_surrogates
 from tests.rendering.hostile import ANY_TEXT
 
 
@@ -48,8 +48,8 @@ def test_json_is_its_value_without_quotes_and_text_inside() -> None:
 def test_json_remembers_its_value() -> None:
     value = {"a": [1, None]}
 
-    assert Json.of(value) == '{"a":[1,null]}'
-    assert Json.of(value).value is value
+    assert JsonText.of(value) == '{"a":[1,null]}'
+    assert JsonText.of(value).value is value
 
 
 USES = ["{{ v }}", "{{ [v] }}", '"{{ v }}"', '"{{ [v] }}"', "{{ {'a': v} }}", "{{ v ~ 'a' }}", "{{ v | upper }}",

@@ -13,10 +13,10 @@ from router.cli.demo.world import free_port
 from router.fields import ListenAddress
 from router.incidents import ledger
 from router.outbox.sqlite import SqliteOutbox
-from router.pem import Pair
+from router.pem import KeyPair
 from router.replicas.collecting import Collecting
 from router.replicas.handing_over import HandingOver
-from router.replicas.identity import Identity, identity
+from router.replicas.identity import ReplicaIdentity, identity
 from router.routing import RouteSettings, RoutingTree
 from router.scanning.recording import Terms
 from router.server.certificates import self_signed
@@ -31,7 +31,7 @@ SHARED = self_signed(["gatecrier.gatecrier.svc"], NOW)
 SCANS_TOLD = RouteSettings.model_validate({"destinations": ["siem"], "about": ["scan"]})
 
 
-def known_by(pair: Pair = SHARED) -> Identity:
+def known_by(pair: KeyPair = SHARED) -> ReplicaIdentity:
     """A replica with this certificate of the webhook."""
     return identity(pair, NOW)
 
@@ -79,7 +79,7 @@ class Replicas:
     """Seconds by which the collector's clock is ahead."""
 
     @asynccontextmanager
-    async def collecting(self, own: Identity | None = None) -> AsyncIterator[Collecting]:
+    async def collecting(self, own: ReplicaIdentity | None = None) -> AsyncIterator[Collecting]:
         """The collector is there."""
 
         def wake() -> None:

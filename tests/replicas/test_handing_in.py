@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from router.errors import OutboxError, ReplicaError
-from router.outbox import Selection
+from router.outbox import DeliverySelection
 from router.outbox.stored import Stretch
 from router.readiness import reading
 from router.readiness.judging import Scan
@@ -20,14 +20,14 @@ from router.readiness.reading import Overview
 from router.readiness.settings import ReadinessSettings
 from router.replicas import collecting, exchange, handing_in
 from router.replicas.calling import Calling
-from router.replicas.exchange import FINDINGS, SCAN, SCANNED, Findings, ScanEnded, ScanOffered, packed
+from router.replicas.exchange import FINDINGS, SCAN, SCANNED, FindingsPortion, ScanEnded, ScanOffered, packed
 from router.replicas.handing_in import WAITS, AtCollector
 from router.replicas.identity import keep
 from router.routing import RoutingTree
 from router.scanning.keeping import HandedIn, hand_in
-from router.scanning.pods import PLACES_NAMED, Running, Where
-from router.scanning.recording import PORTION, Ended, Portion, Terms, Which
-from router.scanning.scan import Found, Scanned
+from router.scanning.pods import PLACES_NAMED, Running, RunningPlaces
+from router.scanning.recording import PORTION, Portion, ScanClosing, Terms, Which
+from router.scanning.scan import ScanFinding, Scanned
 from tests.replicas.stage import OF_DAY, SCANS_TOLD, Replicas, known_by, replicas
 from tests.scanning.stage import DIGEST, judged
 
@@ -35,12 +35,12 @@ BEGAN = OF_DAY - 600.0
 ONE = Which("c", "gatecrier-1", BEGAN, None, ("*",))
 
 
-def bad(name: str, namespace: str = "shop", containers: int = 1) -> Found:
+def bad(name: str, namespace: str = "shop", containers: int = 1) -> ScanFinding:
     """Something that runs and would be refused."""
     places = {("container", f"c{number}"): None for number in range(containers)}
-    where = Where(2, {"n1": None}, f"r.example/a@{DIGEST}", dict.fromkeys(places))
+    where = RunningPlaces(2, {"n1": None}, f"r.example/a@{DIGEST}", dict.fromkeys(places))
     answer = judged("unsigned", image="r.example/a:1", reference="r.example/a:1", digest=DIGEST)
-    return Found(
+    return ScanFinding(
         Running(namespace, ("apps/v1", "Deployment", name), "template_hash", "r.example/a:1", DIGEST), where, answer
     )
 
@@ -97,7 +97,7 @@ async def overview(both: Replicas) -> Overview | None:
 
 async def told(both: Replicas) -> list[dict[str, object]]:
     """What waits for whoever hears of scans, at the collector."""
-    rows = await both.collector.deliveries(Selection(destination="siem"), 1000)
+    rows = await both.collector.deliveries(DeliverySelection(destination="siem"), 1000)
     stored = await both.collector.events(Stretch(ids=[row.event_id for row in rows]), 1000)
     return [json.loads(one.body) for one in stored]
 
@@ -113,7 +113,7 @@ async def test_what_was_scanned_at_another_replica_is_kept_and_told_by_the_colle
     assert (so_far.kept, so_far.left_out) == (2 * PORTION + 1, 0)
     assert len({one["id"] for one in events}) == len(events) == 2 * PORTION + 1
     assert {one["data"]["replica"] for one in events} == {"gatecrier-1"}  # type: ignore[index]  # JSON
-    assert {row.number.replica for row in await both.collector.deliveries(Selection(), 10)} == {"gatecrier-0"}
+    assert {row.number.replica for row in await both.collector.deliveries(DeliverySelection(), 10)} == {"gatecrier-0"}
     assert woken == [{"siem"}] * 3  # at once, and no pause of a destination ends by it
     assert shop is not None
     assert (shop.known.failing, shop.known.requests) == (2 * PORTION + 1, 0)
@@ -139,7 +139,7 @@ async def test_a_portion_whose_answer_was_lost_is_taken_once(both: Replicas) -> 
         portion = Portion(ONE, 1, [bad("web")])
         for _ in range(2):
             assert await there.take(portion) == 0
-        await there.end(Ended(ONE, 1, {"shop": Scan(BEGAN, 2, 0)}, is_last=True))
+        await there.end(ScanClosing(ONE, 1, {"shop": Scan(BEGAN, 2, 0)}, is_last=True))
     (image,) = await both.collector.read(lambda it: reading.images(it, "shop", 0.0, 10, is_open=True))
 
     assert len(await told(both)) == 1
@@ -176,10 +176,10 @@ async def test_a_collector_that_restarts_between_two_portions_gets_all_of_them(b
         async with both.collecting():
             await there.take(Portion(ONE, 1, [bad("web")]))
         async with both.collecting():
-            assert await there.end(Ended(ONE, 2, {"shop": Scan(BEGAN, 4, 0)}, is_last=True)) == 1
+            assert await there.end(ScanClosing(ONE, 2, {"shop": Scan(BEGAN, 4, 0)}, is_last=True)) == 1
             assert await overview(both) is None
             await there.take(Portion(ONE, 2, [bad("api")]))
-            assert await there.end(Ended(ONE, 2, {"shop": Scan(BEGAN, 4, 0)}, is_last=True)) == 0
+            assert await there.end(ScanClosing(ONE, 2, {"shop": Scan(BEGAN, 4, 0)}, is_last=True)) == 0
 
     assert await overview(both) is not None
     assert len(await told(both)) == 2
@@ -235,7 +235,7 @@ async def test_what_others_have_scanned_is_kept_by_the_configuration_that_is_in_
     assert await overview(both) is None
 
 
-def nobody() -> Found:
+def nobody() -> ScanFinding:
     """A finding about no image."""
     one = bad("web")
     one.judged.parts.images.clear()
@@ -248,16 +248,28 @@ def nobody() -> Found:
         (SCAN, b"", "of another release, or no replica"),
         (SCAN, packed(ScanOffered("c", format=2)), "of another release"),
         (FINDINGS, b"\xc1", "of another release, or no replica"),
-        (FINDINGS, packed(Findings(Portion(ONE, 1, [bad("web")] * (PORTION + 1)))), "Expected `array` of length <="),
-        (FINDINGS, packed(Findings(Portion(ONE, 1, [bad("web", containers=PLACES_NAMED + 1)]))), "Expected `object`"),
-        (FINDINGS, packed(Findings(Portion(ONE, 1, [nobody()]))), "one image is judged at a time"),
-        (FINDINGS, packed(Findings(Portion(replace(ONE, began_at=0.0), 1, ()))), "within the last day"),
-        (FINDINGS, packed(Findings(Portion(replace(ONE, began_at=OF_DAY + 3600.0), 1, ()))), "within the last day"),
-        (FINDINGS, packed(Findings(Portion(replace(ONE, began_at=float("nan")), 1, ()))), "within the last day"),
-        (FINDINGS, packed(Findings(Portion(replace(ONE, namespaces=("a b",)), 1, ()))), "matching regex"),
-        (FINDINGS, packed(Findings(Portion(replace(ONE, cluster="d"), 1, ()))), "of the cluster"),
-        (SCANNED, packed(ScanEnded(Ended(replace(ONE, cluster="d"), 0, {}, is_last=True))), "of the cluster"),
-        (SCANNED, packed(ScanEnded(Ended(ONE, -1, {}, is_last=True))), "Expected `int` >= 0"),
+        (
+            FINDINGS,
+            packed(FindingsPortion(Portion(ONE, 1, [bad("web")] * (PORTION + 1)))),
+            "Expected `array` of length <=",
+        ),
+        (
+            FINDINGS,
+            packed(FindingsPortion(Portion(ONE, 1, [bad("web", containers=PLACES_NAMED + 1)]))),
+            "Expected `object`",
+        ),
+        (FINDINGS, packed(FindingsPortion(Portion(ONE, 1, [nobody()]))), "one image is judged at a time"),
+        (FINDINGS, packed(FindingsPortion(Portion(replace(ONE, began_at=0.0), 1, ()))), "within the last day"),
+        (
+            FINDINGS,
+            packed(FindingsPortion(Portion(replace(ONE, began_at=OF_DAY + 3600.0), 1, ()))),
+            "within the last day",
+        ),
+        (FINDINGS, packed(FindingsPortion(Portion(replace(ONE, began_at=float("nan")), 1, ()))), "within the last day"),
+        (FINDINGS, packed(FindingsPortion(Portion(replace(ONE, namespaces=("a b",)), 1, ()))), "matching regex"),
+        (FINDINGS, packed(FindingsPortion(Portion(replace(ONE, cluster="d"), 1, ()))), "of the cluster"),
+        (SCANNED, packed(ScanEnded(ScanClosing(replace(ONE, cluster="d"), 0, {}, is_last=True))), "of the cluster"),
+        (SCANNED, packed(ScanEnded(ScanClosing(ONE, -1, {}, is_last=True))), "Expected `int` >= 0"),
     ],
 )
 async def test_what_can_not_be_meant_is_refused_and_nothing_is_kept(
@@ -287,15 +299,15 @@ async def test_what_is_too_large_is_not_read(both: Replicas, monkeypatch: pytest
 def test_the_largest_portion_is_no_larger_than_what_is_taken() -> None:
     """Names of 1,000 characters, as many containers and nodes as are named, and a registry that says much."""
     one = bad("w" * 253, "n" * 63)
-    where = Where(
+    where = RunningPlaces(
         10**6,
         {f"{number:0253}": None for number in range(20)},
         "\U0001f600" * 1000,
         {("ephemeral_container", f"{number:063}"): None for number in range(PLACES_NAMED)},
     )
     image = "\U0001f600" * 1000
-    large = Found(
+    large = ScanFinding(
         replace(one.running, image=image), where, judged("unsigned", image=image, reference=image, detail=image * 4)
     )
 
-    assert len(packed(Findings(Portion(ONE, 1, [large] * PORTION)))) < exchange.LARGEST
+    assert len(packed(FindingsPortion(Portion(ONE, 1, [large] * PORTION)))) < exchange.LARGEST

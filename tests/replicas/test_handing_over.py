@@ -21,7 +21,7 @@ from router.decision import Grant, GrantedImage
 from router.errors import OutboxError, ReplicaError
 from router.incidents import ledger
 from router.incidents.driver import IncidentsDriver
-from router.incidents.rules import Rules
+from router.incidents.rules import IncidentRules
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
 from router.readiness import beats
@@ -34,9 +34,9 @@ from router.replicas.exchange import (
     GRANTS,
     Command,
     Granted,
+    GrantsQuestion,
     HandedOver,
     Printed,
-    Where,
     packed,
     unpacked,
 )
@@ -156,7 +156,7 @@ async def test_what_breaks_the_glass_at_one_is_let_in_by_all(both: Replicas) -> 
     async with both.collecting(), calling(both) as ask:
 
         async def in_force() -> Sequence[str]:
-            found = unpacked(await ask(GRANTS, packed(Where("shop"))), Granted)
+            found = unpacked(await ask(GRANTS, packed(GrantsQuestion("shop"))), Granted)
             return [one.id for one in found.grants]
 
         await both.other.append(granting("e0", grant("e0")))
@@ -346,7 +346,7 @@ async def test_an_incident_that_a_former_collector_has_made_is_explained_there(
 ) -> None:
     """It stays there until it ends, and the collector of now knows nothing of it."""
     driver = IncidentsDriver(both.other)
-    driver.rules = Rules.of(IncidentSettings(), (), RouteSettings(), "gatecrier-1", 86400.0)
+    driver.rules = IncidentRules.of(IncidentSettings(), (), RouteSettings(), "gatecrier-1", 86400.0)
     await both.other.append(bad("theirs"))
     while await driver.step():
         pass

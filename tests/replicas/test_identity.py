@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from router.errors import ConfigurationError, ReplicaError
-from router.pem import Pair
-from router.replicas.identity import NAME, Identity, identity, keep, kept
+from router.pem import KeyPair
+from router.replicas.identity import NAME, ReplicaIdentity, identity, keep, kept
 from router.server.certificates import self_signed
 from router.tls import show
 
@@ -31,7 +31,7 @@ KEYS: dict[str, Callable[[], Key]] = {
 }
 
 
-def webhook(key: Key, days: int = 90) -> Pair:
+def webhook(key: Key, days: int = 90) -> KeyPair:
     """A certificate as cert-manager makes it for a webhook: for servers only, under the service's name."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gatecrier.gatecrier.svc")])
     builder = (
@@ -45,7 +45,7 @@ def webhook(key: Key, days: int = 90) -> Pair:
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     )
     made = builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
-    return Pair(made.public_bytes(PEM), key.private_bytes(PEM, PKCS8, serialization.NoEncryption()))
+    return KeyPair(made.public_bytes(PEM), key.private_bytes(PEM, PKCS8, serialization.NoEncryption()))
 
 
 def shake_hands(serving: ssl.SSLContext, asking: ssl.SSLContext) -> ssl.SSLObject:
@@ -121,7 +121,7 @@ def test_it_ends_with_the_certificate_of_the_webhook() -> None:
 def test_a_self_signed_authority_of_somebody_else_vouches_for_nobody() -> None:
     own = identity(webhook(KEYS["p256"]()), NOW)
     stranger = self_signed([NAME], NOW)
-    forged = Identity(own.authority, stranger)
+    forged = ReplicaIdentity(own.authority, stranger)
 
     with pytest.raises(ssl.SSLError):
         shake_hands(own.serving(), forged.asking())
@@ -130,16 +130,16 @@ def test_a_self_signed_authority_of_somebody_else_vouches_for_nobody() -> None:
 @pytest.mark.parametrize(
     "pair",
     [
-        Pair(b"", b""),
-        Pair(webhook(KEYS["p256"]()).certificate, b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
-        Pair(
+        KeyPair(b"", b""),
+        KeyPair(webhook(KEYS["p256"]()).certificate, b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+        KeyPair(
             webhook(KEYS["p256"]()).certificate,
             x25519.X25519PrivateKey.generate().private_bytes(PEM, PKCS8, serialization.NoEncryption()),
         ),
     ],
     ids=["empty", "no key", "a key that signs nothing"],
 )
-def test_what_can_sign_nothing_is_told(pair: Pair) -> None:
+def test_what_can_sign_nothing_is_told(pair: KeyPair) -> None:
     with pytest.raises(ConfigurationError, match=r"webhook\.tls"):
         identity(pair, NOW)
 

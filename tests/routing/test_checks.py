@@ -3,14 +3,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.routing import Answered, RoutingTree, steps
-from router.routing.checks import Place, nodes, told_of_incidents_only, unreachable, without_incidents
+from router.routing import RouteAnswer, RoutingTree, steps
+from router.routing.checks import RoutePath, nodes, told_of_incidents_only, unreachable, without_incidents
 from tests.routing.event import event
 from tests.routing.test_explaining import with_about
 from tests.routing.test_tree import ROUTE, TREES, Node
 
 
-def text(place: Place) -> str:
+def text(place: RoutePath) -> str:
     """As `steps` tells it."""
     return "routes" + "".join(f".routes[{part}]" for part in place if isinstance(part, int))
 
@@ -26,7 +26,7 @@ def test_what_is_called_unreachable_takes_no_event(
     tree = ROUTE.validate_python(with_about(root, draw))
     data = dict(event(namespace=namespace, would_reject=would_reject))
     taken = {
-        step.path for step in steps(tree, data) if step.said in {Answered.TELLS, Answered.LEFT_TO_CHILDREN}
+        step.path for step in steps(tree, data) if step.said in {RouteAnswer.TELLS, RouteAnswer.LEFT_TO_CHILDREN}
     }  # fmt: skip
 
     assert not {text(place) for place, _ in unreachable(tree)} & taken

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.routing import Answered, RouteSettings, RoutingTree, steps
+from router.routing import RouteAnswer, RouteSettings, RoutingTree, steps
 from tests.routing.event import event
 from tests.routing.test_tree import EXAMPLE, ROUTE, TREES, Node
 
@@ -73,22 +73,22 @@ def test_each_route_says_why() -> None:
     found = [(step.path, step.said, step.why) for step in steps(ROUTE.validate_python(root), dict(event()))]
 
     assert found == [
-        ("routes", Answered.LEFT_TO_CHILDREN, "taken by routes.routes[2]"),
+        ("routes", RouteAnswer.LEFT_TO_CHILDREN, "taken by routes.routes[2]"),
         (
             "routes.routes[0]",
-            Answered.NO_MATCH,
+            RouteAnswer.NO_MATCH,
             'request.namespace = "shop" does not hold: request.namespace is "payments"',
         ),
-        ("routes.routes[1]", Answered.NOT_ABOUT, "tells of gatecrier only"),
-        ("routes.routes[2]", Answered.TELLS, "matches"),
-        ("routes.routes[3]", Answered.NOT_ASKED, "routes.routes[2] took it before"),
+        ("routes.routes[1]", RouteAnswer.NOT_ABOUT, "tells of gatecrier only"),
+        ("routes.routes[2]", RouteAnswer.TELLS, "matches"),
+        ("routes.routes[3]", RouteAnswer.NOT_ASKED, "routes.routes[2] took it before"),
     ]
 
 
 def test_a_notice_is_asked_for_what_is_about_gatecrier() -> None:
     (root, *_) = steps(ROUTE.validate_python(EXAMPLE), {"notice": {"severity": "high"}})
 
-    assert root.said is Answered.NOT_ABOUT
+    assert root.said is RouteAnswer.NOT_ABOUT
 
 
 def test_many_values_are_counted() -> None:

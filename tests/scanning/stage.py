@@ -8,9 +8,9 @@ import msgspec
 
 from router.events.parts import DecisionParts
 from router.kubernetes.client import Json
-from router.scanning.findings import Judged
+from router.scanning.findings import RunningJudgement
 from router.scanning.pods import Pod
-from router.scanning.scan import Question
+from router.scanning.scan import ImageQuestion
 from tests.routing.event import image
 
 DIGEST = "sha256:" + "a" * 64
@@ -58,11 +58,11 @@ def runs(text: str, digest: str = DIGEST) -> tuple[str, str]:
     return text, f"docker.io/{text.partition(':')[0]}@{digest}"
 
 
-def judged(verdict: str = "verified", tag_digest: str | None = None, **fields: object) -> Judged:
+def judged(verdict: str = "verified", tag_digest: str | None = None, **fields: object) -> RunningJudgement:
     """What is found about an image."""
     would_reject = verdict not in {"verified", "exempt"}
     found = image(verdict, **fields)
-    return Judged(
+    return RunningJudgement(
         DecisionParts(
             {
                 "outcome": "admitted",
@@ -81,11 +81,11 @@ def judged(verdict: str = "verified", tag_digest: str | None = None, **fields: o
 class Judge:
     """Answers by a rule, and counts."""
 
-    def __init__(self, answer: Callable[[Question], Judged]) -> None:
+    def __init__(self, answer: Callable[[ImageQuestion], RunningJudgement]) -> None:
         self._answer = answer
-        self.asked: list[Question] = []
+        self.asked: list[ImageQuestion] = []
 
-    async def __call__(self, question: Question, namespaces: Sequence[str]) -> Mapping[str, Judged]:
+    async def __call__(self, question: ImageQuestion, namespaces: Sequence[str]) -> Mapping[str, RunningJudgement]:
         """The same in every namespace."""
         self.asked.append(question)
         return dict.fromkeys(namespaces, self._answer(question))

@@ -11,9 +11,9 @@ from router.errors import OutboxError
 from router.readiness.judging import Scan
 from router.scanning import keeping
 from router.scanning.keeping import HandedIn, hand_in
-from router.scanning.pods import Running, Where
-from router.scanning.recording import NAMESPACES, PORTION, Ended, Portion, Which
-from router.scanning.scan import Found, Scanned
+from router.scanning.pods import Running, RunningPlaces
+from router.scanning.recording import NAMESPACES, PORTION, Portion, ScanClosing, Which
+from router.scanning.scan import ScanFinding, Scanned
 from tests.scanning.stage import DIGEST, judged
 
 ONE = Which("c", "r", 1000.0, None, ("*",))
@@ -26,7 +26,7 @@ class Listed:
     fails: int = 0
     missing: int = 0
     portions: list[Portion] = field(default_factory=list)
-    ends: list[Ended] = field(default_factory=list)
+    ends: list[ScanClosing] = field(default_factory=list)
 
     async def take(self, portion: Portion) -> int:
         """Leaves one out of each."""
@@ -35,7 +35,7 @@ class Listed:
         self.portions.append(portion)
         return 1
 
-    async def end(self, ended: Ended) -> int:
+    async def end(self, ended: ScanClosing) -> int:
         """Notes it."""
         self.ends.append(ended)
         return self.missing
@@ -44,9 +44,9 @@ class Listed:
 def scanned(count: int, namespaces: int = 1) -> Scanned:
     """So many findings, in so many namespaces."""
     found = [
-        Found(
+        ScanFinding(
             Running(f"n{number % namespaces}", ("v1", "Pod", f"web-{number}"), "name", "r/a:1", DIGEST),
-            Where(1, {"n": None}, f"r/a@{DIGEST}", {("container", "c"): None}),
+            RunningPlaces(1, {"n": None}, f"r/a@{DIGEST}", {("container", "c"): None}),
             judged(),
         )
         for number in range(count)
@@ -54,7 +54,7 @@ def scanned(count: int, namespaces: int = 1) -> Scanned:
     return Scanned(1000.0, found, {f"n{number}": Scan(1000.0, 1, 0) for number in range(namespaces)})
 
 
-def found_in(portions: Sequence[Portion]) -> list[Found]:
+def found_in(portions: Sequence[Portion]) -> list[ScanFinding]:
     return [one for portion in portions for one in portion.found]
 
 

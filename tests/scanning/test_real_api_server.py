@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from router.kubernetes.client import Cluster, Json
-from router.kubernetes.resources import Object, Resource
+from router.kubernetes.resources import ApiObject, Resource
 from router.scanning.pods import PODS, Running
 from router.scanning.scan import census
 from tests.kubernetes.shapes import NAMESPACES, lowest
@@ -14,7 +14,7 @@ from tests.scanning.stage import DIGEST
 from tests.simulators.kube_apiserver import ApiServer, needs_api_server
 
 pytestmark = needs_api_server
-ACCOUNTS = Resource("", "v1", "serviceaccounts", Object)
+ACCOUNTS = Resource("", "v1", "serviceaccounts", ApiObject)
 
 
 @pytest.mark.parametrize("phase", ["Running", "Pending"])
@@ -34,7 +34,7 @@ async def test_a_pod_of_a_real_api_server_is_counted_once_it_has_an_image(api_se
         await cluster.create(ACCOUNTS, named("default"), namespace)
         await cluster.create(PODS, {"metadata": metadata, "spec": spec}, namespace)
         before = await census(cluster, [namespace])
-        await cluster.patch(Resource("", "v1", "pods/web", Object), "status", {"status": state}, namespace)
+        await cluster.patch(Resource("", "v1", "pods/web", ApiObject), "status", {"status": state}, namespace)
         after = await census(cluster, [namespace])
 
     assert before.pods == {}

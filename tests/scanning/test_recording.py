@@ -11,10 +11,10 @@ from router.events import EVENT_LIMIT
 from router.readiness.judging import Scan
 from router.readiness.ledger import note_nothing_runs
 from router.routing import RouteSettings, RoutingTree
-from router.scanning.findings import DAY, Judged
-from router.scanning.pods import Running, Where
-from router.scanning.recording import Ended, Occasion, Portion, Terms, Which, end, idle, take, write
-from router.scanning.scan import Found
+from router.scanning.findings import DAY, RunningJudgement
+from router.scanning.pods import Running, RunningPlaces
+from router.scanning.recording import Occasion, Portion, ScanClosing, Terms, Which, end, idle, take, write
+from router.scanning.scan import ScanFinding
 from tests.incidents.stage import found
 from tests.readiness.stage import Ledger
 from tests.scanning.stage import DIGEST, judged
@@ -30,17 +30,17 @@ def seen(tmp_path: Path) -> Iterator[Ledger]:
     made.close()
 
 
-def running(answer: Judged, image: str = "r.example/c0:1") -> Found:
+def running(answer: RunningJudgement, image: str = "r.example/c0:1") -> ScanFinding:
     """What is found in the first container of the Deployment web."""
-    where = Where(2, {"n1": None}, f"x@{DIGEST}", {("container", "c0"): None})
-    return Found(Running("shop", OWNER, "template_hash", image, DIGEST), where, answer)
+    where = RunningPlaces(2, {"n1": None}, f"x@{DIGEST}", {("container", "c0"): None})
+    return ScanFinding(Running("shop", OWNER, "template_hash", image, DIGEST), where, answer)
 
 
-def bad(verdict: str = "unsigned", image: str = "r.example/c0:1") -> Judged:
+def bad(verdict: str = "unsigned", image: str = "r.example/c0:1") -> RunningJudgement:
     return judged(verdict, image=image, reference=image, digest=DIGEST)
 
 
-def record(seen: Ledger, *some: Found, routes: Mapping[str, object] = ROUTES) -> int:
+def record(seen: Ledger, *some: ScanFinding, routes: Mapping[str, object] = ROUTES) -> int:
     """Have these written; how many were told."""
     by = Terms("c", "r", RoutingTree(RouteSettings.model_validate(routes)), ("*",))
     seen.connection.execute("BEGIN IMMEDIATE")
@@ -110,7 +110,7 @@ def terms(namespaces: Sequence[str] = ("*",)) -> Terms:
     return Terms("c", "r", RoutingTree(RouteSettings.model_validate(ROUTES)), namespaces)
 
 
-def taken(seen: Ledger, scan: Which, *some: Found, by: Terms | None = None, number: int = 1) -> int:
+def taken(seen: Ledger, scan: Which, *some: ScanFinding, by: Terms | None = None, number: int = 1) -> int:
     """Have a portion taken; how many findings are left out."""
     seen.connection.execute("BEGIN IMMEDIATE")
     left_out = take(seen.connection, Portion(scan, number, some), by or terms(), seen.own, set())
@@ -120,7 +120,7 @@ def taken(seen: Ledger, scan: Which, *some: Found, by: Terms | None = None, numb
 
 def ended(seen: Ledger, scan: Which, portions: int = 0, by: Terms | None = None, **scans: Scan) -> int:
     """Have it noted that it was full; how many portions are missing."""
-    one, by = Ended(scan, portions, scans, is_last=True), by or terms()
+    one, by = ScanClosing(scan, portions, scans, is_last=True), by or terms()
     missing = end(seen.connection, one, by)
     note_nothing_runs(seen.connection, () if missing else idle(seen.connection, one, by), scan.began_at)
     return missing

@@ -11,9 +11,9 @@ import pytest
 from router.events import Origin, as_json, event_schema
 from router.kubernetes.client import Cluster
 from router.readiness.judging import Scan
-from router.scanning.findings import DAY, Judged, finding, finding_id
+from router.scanning.findings import DAY, RunningJudgement, finding, finding_id
 from router.scanning.pods import Census
-from router.scanning.scan import Question, census, scanned
+from router.scanning.scan import ImageQuestion, census, scanned
 from tests.kubernetes.shapes import lowest
 from tests.scanning.stage import DIGEST, OTHER, Judge, controller, judged, pod, read, runs
 from tests.simulators.kubernetes import KubernetesSimulator
@@ -23,8 +23,8 @@ PODS = "/api/v1/namespaces/{}/pods"
 
 
 async def one_by_one(
-    questions: Sequence[Question], ask: Callable[[Question], Awaitable[Mapping[str, Judged]]]
-) -> AsyncIterator[Mapping[str, Judged]]:
+    questions: Sequence[ImageQuestion], ask: Callable[[ImageQuestion], Awaitable[Mapping[str, RunningJudgement]]]
+) -> AsyncIterator[Mapping[str, RunningJudgement]]:
     for question in questions:
         yield await ask(question)
 
@@ -104,7 +104,7 @@ async def test_a_list_that_begins_anew_is_counted_once() -> None:
     ],
 )
 async def test_pods_of_which_it_can_not_be_told_are_counted(
-    one: Mapping[str, object], answer: Judged, unknown: int
+    one: Mapping[str, object], answer: RunningJudgement, unknown: int
 ) -> None:
     result = await scanned(counted(one), Judge(lambda _: answer), one_by_one, NOW)
 

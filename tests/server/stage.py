@@ -20,7 +20,7 @@ from router.fields import ListenAddress
 from router.server.certificates import new_context, self_signed
 from router.server.direct import Prompt
 from router.server.entrance import Clients, Entrance, asking
-from router.server.limits import Limits
+from router.server.limits import ListenerLimits
 from router.server.listening import Listener
 from router.tls import show
 from tests.patience import PATIENCE
@@ -120,7 +120,9 @@ class Facts:
 class Stage:
     """A listener that is under test."""
 
-    def __init__(self, handler: Handler, limits: Limits, *, tls: bool = True, prompt: Prompt | None = None) -> None:
+    def __init__(
+        self, handler: Handler, limits: ListenerLimits, *, tls: bool = True, prompt: Prompt | None = None
+    ) -> None:
         self.door = entrance()
         self.facts = Facts()
         self.port = free_port()
@@ -177,7 +179,8 @@ async def listening(
     handler: Handler = hello, *, tls: bool = True, prompt: Prompt | None = None, **limits: float
 ) -> AsyncIterator[Stage]:
     """A listener with these limits, started and closed."""
-    stage = Stage(handler, dataclasses.replace(Limits(), **{"share": math.inf, **limits}), tls=tls, prompt=prompt)  # type: ignore[arg-type]  # some are whole
+    given = dataclasses.replace(ListenerLimits(), **{"share": math.inf, **limits})  # type: ignore[arg-type]  # some are whole
+    stage = Stage(handler, given, tls=tls, prompt=prompt)
     await stage.listener.start()
     try:
         yield stage

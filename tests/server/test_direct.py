@@ -12,7 +12,7 @@ from aiohttp import web
 
 from router.server import direct
 from router.server.connection import WRITE_STEP
-from router.server.direct import LARGEST, Gone, Reply
+from router.server.direct import LARGEST, GoneListener, ReplySender
 from router.server.entrance import Clients
 from tests.server.stage import Client, Play, Stage, entrance, hello, listening
 from tests.simulators.authorities import Authority, client_context
@@ -29,10 +29,10 @@ class Knowing:
 
     is_at_once: bool = True
     asked: list[bytes] = field(default_factory=list)
-    waiting: list[Reply] = field(default_factory=list)
+    waiting: list[ReplySender] = field(default_factory=list)
     gone: int = 0
 
-    def __call__(self, path: str, timeout: str, body: memoryview, reply: Reply) -> Gone | None:
+    def __call__(self, path: str, timeout: str, body: memoryview, reply: ReplySender) -> GoneListener | None:
         """Know the answer, which is the body."""
         if path != "/validate":
             return None

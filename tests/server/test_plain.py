@@ -11,7 +11,7 @@ from aiohttp.http_parser import HttpRequestParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.server.plain import FIELDS, VALUE, Head, read_head
+from router.server.plain import FIELDS, VALUE, RequestHead, read_head
 
 START = "POST /validate?timeout=10s HTTP/1.1"
 NEEDED = ["Host: gatecrier.gatecrier.svc:443", "Content-Type: application/json", "Content-Length: 3"]
@@ -89,7 +89,7 @@ def test_what_is_plain_a_parser_reads_the_same(start: str, more: list[str], need
 def test_what_api_servers_send_is_plain() -> None:
     data = head(NEEDED[0], *API_SERVER, *NEEDED[1:])
 
-    assert read_head(data + b"abc") == Head("/validate", "10s", len(data), 3)
+    assert read_head(data + b"abc") == RequestHead("/validate", "10s", len(data), 3)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from router.settings.problems import (
     MOST_SHOWN,
+    FilePosition,
     Path,
-    Place,
     Plain,
     Problem,
     in_words,
@@ -53,7 +53,7 @@ def test_values_are_told_in_words(value: Plain, words: str, kind: str) -> None:
 
 
 def test_problems_are_told_in_order_once_and_within_a_limit() -> None:
-    problems = [Problem(Place(line, 1), "a", "b") for line in range(MOST_SHOWN + 5, 0, -1)] * 2
+    problems = [Problem(FilePosition(line, 1), "a", "b") for line in range(MOST_SHOWN + 5, 0, -1)] * 2
     lines = listing("f.yaml", problems).splitlines()
 
     assert lines[0] == "f.yaml:1:1: a: b"
@@ -62,13 +62,13 @@ def test_problems_are_told_in_order_once_and_within_a_limit() -> None:
 
 
 def test_a_problem_of_the_document_has_no_path() -> None:
-    assert Problem(Place(2, 3), "", "no YAML").line("f.yaml") == "f.yaml:2:3: no YAML"
+    assert Problem(FilePosition(2, 3), "", "no YAML").line("f.yaml") == "f.yaml:2:3: no YAML"
 
 
 @given(st.text(), st.text())
 def test_a_problem_is_one_printable_line(path: str, text: str) -> None:
     """A terminal must not be steered by what somebody wrote into a file."""
-    assert Problem(Place(1, 1), path, text).line("f.yaml").isprintable()
+    assert Problem(FilePosition(1, 1), path, text).line("f.yaml").isprintable()
 
 
 def test_inside_what_does_not_stand_there_is_nothing() -> None:

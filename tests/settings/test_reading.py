@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.settings.problems import Place, Problem
+from router.settings.problems import FilePosition, Problem
 from router.settings.reading import LARGEST, read_document
 
 ODD = st.text("abyn017:.-~{}[]&*!#\n \"'%@,?|>", max_size=6)
@@ -202,7 +202,7 @@ def test_a_byte_order_mark_is_no_content() -> None:
         ('a: "\\ud800"\n', (1, 7), "invalid Unicode character escape code"),
     ],
 )
-def test_what_can_not_be_read_is_told_with_its_place(content: str | bytes, place: Place, words: str) -> None:
+def test_what_can_not_be_read_is_told_with_its_place(content: str | bytes, place: FilePosition, words: str) -> None:
     problem = only_problem(content)
 
     assert problem.place == place

@@ -238,5 +238,7 @@ def test_every_value_that_the_schema_takes_is_taken() -> None:
     ("annotation", "part", "value"),
     [(int, "a", {"a": 1}), (list, 0, [1]), (tuple[int, ...], "a", {"a": 1}), (dict[str, int], 0, [1]), (Leaf, "x", {})],
 )
-def test_where_nothing_is_known_nothing_is_said(annotation: shape.Annotation, part: str | int, value: Plain) -> None:
+def test_where_nothing_is_known_nothing_is_said(
+    annotation: shape.TypeAnnotation, part: str | int, value: Plain
+) -> None:
     assert shape.member(annotation, part, value) is None

@@ -34,7 +34,7 @@ from cryptography.x509.oid import NameOID
 from router.cli.demo.world import free_port
 from router.kubernetes.access import Access
 from router.outbound.authorities import client_context
-from router.pem import Pair
+from router.pem import KeyPair
 from router.tls import show
 
 READY = 90.0
@@ -95,7 +95,7 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
 
-    def pair(self, name: str, group: str | None = None, *, hosts: Sequence[str] = ()) -> Pair:
+    def pair(self, name: str, group: str | None = None, *, hosts: Sequence[str] = ()) -> KeyPair:
         """Of a user in a group, who is a server on loopback, too, and of these names."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = [] if group is None else [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group)]
@@ -106,7 +106,7 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName([*loopback, *map(x509.DNSName, hosts)]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        return Pair(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
+        return KeyPair(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
 
 
 def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:

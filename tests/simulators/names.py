@@ -13,7 +13,7 @@ from typing import cast
 
 import pytest
 
-from router.outbound.lookups import Found, Lookups
+from router.outbound.lookups import Lookups, ResolvedAddresses
 
 _A, _AAAA = 1, 28
 _NO_SUCH_NAME = 3
@@ -85,7 +85,7 @@ class _Protocol(asyncio.DatagramProtocol):
 def know(monkeypatch: pytest.MonkeyPatch, names: Mapping[str, Sequence[str] | OSError]) -> None:
     """Let every lookup find these names' addresses, or fail so; other names are not known."""
 
-    async def addresses(_: Lookups, host: str, family: int = 0) -> Found:  # noqa: ARG001 - as the real one
+    async def addresses(_: Lookups, host: str, family: int = 0) -> ResolvedAddresses:  # noqa: ARG001 - as the real one
         found = names.get(host, socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
         if isinstance(found, OSError):
             raise found

@@ -27,7 +27,7 @@ from router.verification.sigstore.certificates import CODE_SIGNING, Authority, r
 from router.verification.sigstore.log_entries import InclusionProof, LogEntry
 from router.verification.sigstore.logs import Log
 from router.verification.sigstore.merkle import leaf_hash
-from router.verification.sigstore.proof import Claim
+from router.verification.sigstore.proof import SignatureClaim
 from router.verification.sigstore.trusted_root import TrustedRoot
 
 NOW = 1_800_000_000
@@ -222,7 +222,7 @@ def pem(der: bytes, label: str = "CERTIFICATE") -> bytes:
     return f"-----BEGIN {label}-----\n{text}-----END {label}-----\n".encode()
 
 
-def hashed(claim: Claim, verifier: bytes, label: str = "CERTIFICATE") -> bytes:
+def hashed(claim: SignatureClaim, verifier: bytes, label: str = "CERTIFICATE") -> bytes:
     """The body of a `hashedrekord` 0.0.1 about this signature."""
     digest = hashlib.sha256(claim.content).hexdigest()
     signature = {
@@ -233,7 +233,7 @@ def hashed(claim: Claim, verifier: bytes, label: str = "CERTIFICATE") -> bytes:
     return json.dumps({"apiVersion": "0.0.1", "kind": "hashedrekord", "spec": spec}).encode()
 
 
-def hashed_2(claim: Claim, verifier: bytes, kind: str = "x509Certificate") -> bytes:
+def hashed_2(claim: SignatureClaim, verifier: bytes, kind: str = "x509Certificate") -> bytes:
     """The body of a `hashedrekord` 0.0.2."""
     digest = base64.b64encode(hashlib.sha256(claim.content).digest()).decode()
     held = {kind: {"rawBytes": base64.b64encode(verifier).decode()}, "keyDetails": "PKIX_ECDSA_P256_SHA_256"}

@@ -24,7 +24,7 @@ from router.ipc import Answerer, Peer, PeerError
 from router.supervision import family as module
 from router.supervision import restarts
 from router.supervision.child import EVENT, LINES, live, unpacked_event, unpacked_lines
-from router.supervision.family import Family, Hooks, Seat
+from router.supervision.family import FamilyHooks, ProcessFamily, Seat
 from router.supervision.nurseries import Nurseries
 from router.supervision.nursery import Nursery, Role
 from router.telemetry import logs
@@ -90,10 +90,10 @@ class Stage:
                 SAID.append(unpacked_event(body)[0])
             return b""
 
-        self.family = Family(
+        self.family = ProcessFamily(
             nurseries,
             [Seat("echo", number) for number in range(places)],
-            Hooks(
+            FamilyHooks(
                 greet=greet,
                 answer=answer,
                 inherit=lambda _: [],

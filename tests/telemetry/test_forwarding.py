@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 import pytest
 
-from router.telemetry.forwarding import BATCH, KEPT, Facts, Replay, forwarding
+from router.telemetry.forwarding import BATCH, KEPT, Observations, Replay, forwarding
 from router.verdict import Mode, Verdict
 
 
@@ -51,7 +51,7 @@ class Sent:
 def test_facts_are_told_again_as_they_were() -> None:
     """Metrics of the whole product are as those of one process would be."""
     sent, counting = Sent(), Counting()
-    facts = Facts(sent)
+    facts = Observations(sent)
     observer = forwarding(Counting, facts)
     observer.stored()
     observer.decided(Mode.DETECT, [Verdict.UNSIGNED, Verdict.VERIFIED], 0.25)
@@ -73,7 +73,7 @@ def test_facts_are_told_again_as_they_were() -> None:
 def test_facts_are_sent_once() -> None:
     """What was sent is counted; sent again it would be counted twice."""
     sent = Sent()
-    facts = Facts(sent)
+    facts = Observations(sent)
     forwarding(Counting, facts).stored()
     facts.send()
     facts.send()
@@ -84,7 +84,7 @@ def test_facts_are_sent_once() -> None:
 def test_many_facts_are_sent_without_being_asked_for() -> None:
     """They would fill the memory of a process whose supervisor asks seldom."""
     sent = Sent()
-    observer = forwarding(Counting, Facts(sent))
+    observer = forwarding(Counting, Observations(sent))
     for _ in range(2 * BATCH):
         observer.stored()
 
@@ -94,7 +94,7 @@ def test_many_facts_are_sent_without_being_asked_for() -> None:
 def test_facts_that_nobody_takes_wait_within_a_bound() -> None:
     """A supervisor that was held up counts what it missed; one that hangs fills nobody's memory."""
     sent, counting = Sent(), Counting()
-    facts = Facts(sent)
+    facts = Observations(sent)
     observer = forwarding(Counting, facts)
     sent.takes = False
     for _ in range(KEPT + 2 * BATCH):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.telemetry.causes import Cause
-from router.telemetry.pacing import EVERY, MOST, News, Pace
+from router.telemetry.pacing import EVERY, MOST, TroubleNews, TroublePace
 from router.telemetry.troubles import Trouble
 
 DOWN = Cause.DESTINATION_DOWN
@@ -23,20 +23,20 @@ def over(subject: str = "siem", at: float = 0.0, cause: Cause = DOWN) -> Trouble
     return Trouble(cause, subject, "http_500", at, at + 1)
 
 
-def told(pace: Pace, now: float) -> list[tuple[str, bool, int]]:
+def told(pace: TroublePace, now: float) -> list[tuple[str, bool, int]]:
     return [(one.subject, one.ended_at is None, one.times) for one in pace.due(now)]
 
 
 def test_what_begins_is_told_at_once_and_once() -> None:
-    pace = Pace()
+    pace = TroublePace()
     pace.heard(begun())
 
-    assert pace.due(0.0) == [News(DOWN, "siem", "http_500", 0.0, None, 1)]
+    assert pace.due(0.0) == [TroubleNews(DOWN, "siem", "http_500", 0.0, None, 1)]
     assert pace.due(10 * EVERY) == []
 
 
 def test_its_end_is_told_when_its_beginning_is_no_news_any_more() -> None:
-    pace = Pace()
+    pace = TroublePace()
     pace.heard(begun())
     pace.due(0.0)
     pace.heard(over())
@@ -47,7 +47,7 @@ def test_its_end_is_told_when_its_beginning_is_no_news_any_more() -> None:
 
 
 def test_what_comes_and_goes_is_told_once_in_a_while_with_a_count() -> None:
-    pace = Pace()
+    pace = TroublePace()
     heard = []
     for second in range(int(2 * EVERY)):
         pace.heard(begun(at=second))
@@ -59,7 +59,7 @@ def test_what_comes_and_goes_is_told_once_in_a_while_with_a_count() -> None:
 
 
 def test_the_most_severe_is_told_first_where_not_all_can_be() -> None:
-    pace = Pace()
+    pace = TroublePace()
     for number in range(3 * MOST):
         pace.heard(begun(f"{number}"))
     pace.heard(begun("", 9.0, Cause.OUTBOX_DAMAGED))
@@ -72,7 +72,7 @@ def test_the_most_severe_is_told_first_where_not_all_can_be() -> None:
 
 def test_what_is_over_and_told_is_forgotten() -> None:
     """Or its subjects would be kept for as long as we run."""
-    pace = Pace()
+    pace = TroublePace()
     for number in range(5):
         pace.heard(begun(f"{number}"))
         pace.heard(over(f"{number}"))
@@ -87,10 +87,10 @@ STEP = st.tuples(st.sampled_from(["begin", "end", "wait"]), st.sampled_from(["a"
 
 @given(st.lists(STEP, max_size=60))
 def test_whatever_happens_the_last_word_is_right_and_nobody_is_flooded(steps: list[tuple[str, str, float]]) -> None:
-    pace, now = Pace(), 0.0
+    pace, now = TroublePace(), 0.0
     there: dict[str, Trouble] = {}
     beginnings: Counter[str] = Counter()
-    heard: list[tuple[float, News]] = []
+    heard: list[tuple[float, TroubleNews]] = []
     for what, subject, seconds in steps:
         if what == "begin" and subject not in there:
             there[subject] = begun(subject, now)

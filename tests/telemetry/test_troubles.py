@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.telemetry.causes import Cause, Troubles
-from router.telemetry.forwarding import Facts, Replay, forwarding
+from router.telemetry.forwarding import Observations, Replay, forwarding
 from router.telemetry.troubles import INHERITED, OTHERS, SUBJECT_LIMIT, SUBJECTS, TEXT_LIMIT, Trouble, TroubleBook
 from router.verdict import Severity
 from tests.simulators.log import Log
@@ -179,7 +179,7 @@ def test_it_crosses_from_process_to_process_as_every_fact_does() -> None:
         sent.append(batch)
         return True
 
-    facts = Facts(send)
+    facts = Observations(send)
     remote: Troubles = forwarding(_Page, facts)
     remote.trouble_began(DOWN, "siem", "http_500")
     remote.trouble_ended(DOWN, "siem")

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from router.errors import TrustRefreshError
 from router.telemetry.causes import Cause
-from router.trust.kept import Kept
+from router.trust.kept import KeptRoot
 from router.trust.refreshing import OLD, RETRY, Refreshing, Repositories
 from router.verification.repositories import Repository
 from router.verification.trust_roots import public_good_source
@@ -22,9 +22,9 @@ NOW = 2_000_000_000.0
 OWN = Repository("own", "https://tuf.example", b"root", DAY)
 
 
-def found(body: bytes, confirmed_at: float) -> Kept:
+def found(body: bytes, confirmed_at: float) -> KeptRoot:
     """A root as a repository has it."""
-    return Kept(body, confirmed_at, confirmed_at + DAY)
+    return KeptRoot(body, confirmed_at, confirmed_at + DAY)
 
 
 @dataclass
@@ -33,7 +33,7 @@ class World(Repositories):
 
     held: bytes = b"first"
     is_down: bool = False
-    stored: Kept | None = None
+    stored: KeptRoot | None = None
     asked: list[tuple[float, str]] = field(default_factory=list)
     told: list[tuple[float, bytes]] = field(default_factory=list)
     troubles: list[tuple[str, str, str]] = field(default_factory=list)
@@ -49,14 +49,14 @@ class World(Repositories):
         """The time of the wall."""
         return NOW + self.moment
 
-    async def kept(self, _: Repository) -> Kept | None:
+    async def kept(self, _: Repository) -> KeptRoot | None:
         """What is kept."""
         await asyncio.sleep(0)
         if self.defect is not None:
             raise self.defect
         return self.stored
 
-    async def refreshed(self, repository: Repository) -> Kept:
+    async def refreshed(self, repository: Repository) -> KeptRoot:
         """What the repository says, a second later."""
         self.asked.append((self.moment, repository.name))
         await asyncio.sleep(1)

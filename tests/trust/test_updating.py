@@ -17,8 +17,8 @@ from securesystemslib.signer import CryptoSigner
 from router.errors import TrustRefreshError
 from router.trust import keeping
 from router.trust.downloads import LARGEST, Downloads
-from router.trust.keeping import NothingKeptError, Said, file_of, kept, recalled, renewed
-from router.trust.kept import Kept
+from router.trust.keeping import NothingKeptError, RepositoryAnswer, file_of, kept, recalled, renewed
+from router.trust.kept import KeptRoot
 from router.trust.updating import update
 from router.verification.repositories import Repository
 from tests.patience import PATIENCE
@@ -40,7 +40,7 @@ async def server(own: OwnRepository) -> AsyncIterator[Server]:
         yield found
 
 
-async def refreshed(repository: Repository, folder: Path, patience: float = PATIENCE) -> Kept:
+async def refreshed(repository: Repository, folder: Path, patience: float = PATIENCE) -> KeptRoot:
     loop = asyncio.get_running_loop()
     async with Downloads(repository.authorities, {}, loop.time() + patience) as downloads:
         return await asyncio.to_thread(update, repository, folder, downloads.get, loop)
@@ -296,7 +296,7 @@ async def test_what_can_not_be_kept_does_not_count(own: OwnRepository, server: S
     assert failure.value.cause == "unkept"
 
 
-def _said(folder: Path, repository: Repository) -> Said:
+def _said(folder: Path, repository: Repository) -> RepositoryAnswer:
     said = recalled(file_of(folder, repository))
     assert said is not None
     return said
@@ -357,6 +357,6 @@ async def test_a_file_that_was_torn_is_no_file(own: OwnRepository, server: Serve
 def test_names_that_lead_elsewhere_are_not_followed(tmp_path: Path) -> None:
     """Whoever can write the file must not write others through us."""
     (desk := tmp_path / "desk").mkdir()
-    Said(0.0, {"../stolen.json": "{}", "/stolen.json": "{}", "root_history/../x.json": "{}"}).put_into(desk)
+    RepositoryAnswer(0.0, {"../stolen.json": "{}", "/stolen.json": "{}", "root_history/../x.json": "{}"}).put_into(desk)
 
     assert sorted(one.name for one in tmp_path.rglob("*")) == ["desk", "root_history"]

@@ -14,7 +14,7 @@ from router.errors import InvalidSignatureError
 from router.images import Digest
 from router.steps import finish
 from router.verification.cosign.bundles import examine
-from router.verification.cosign.findings import Finding, Unendorsed
+from router.verification.cosign.findings import CosignFinding, Unendorsed
 from router.verification.cosign.signatories import trust_in
 from router.verification.evidence import BUNDLE_TYPE, SigstoreBundle
 from router.verification.keys import SignedBytes
@@ -27,7 +27,7 @@ DIGEST = Digest.of(b"the image")
 WHO = trust_in([("release", pen("release").public), ("security", pen("security").public)]).material
 
 
-def found_in(body: bytes, digest: Digest = DIGEST) -> Finding:
+def found_in(body: bytes, digest: Digest = DIGEST) -> CosignFinding:
     return finish(examine(SigstoreBundle(Digest.of(body), body), WHO, digest))
 
 

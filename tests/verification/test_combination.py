@@ -18,7 +18,7 @@ from router.reasons import REASONS, Obstacle, Reason
 from router.steps import finish
 from router.verdict import Verdict
 from router.verification.catalogue import BUILT_IN
-from router.verification.combination import Case, Combination, Kind, Single
+from router.verification.combination import Combination, CombinationCase, Quantifier, Single
 from router.verification.combination_settings import AllOfSettings, AnyOfSettings, CombinationSettings
 from router.verification.evidence import SIMPLE_SIGNING_TYPE, Evidence, SimpleSigning
 from router.verification.examination import Case as SingleCase
@@ -45,16 +45,16 @@ def judgement(verdict: Verdict, *signers: str, reason: Reason | None = None, unt
     return Judgement(verdict, reason, str(verdict), DIGEST, proven, cached=False, valid_until=until)
 
 
-def tree(kind: Kind, *members: str | Combination) -> Combination:
+def tree(kind: Quantifier, *members: str | Combination) -> Combination:
     parts = (Single(member, SCHEME) if isinstance(member, str) else member for member in members)
     return Combination("both", kind, tuple(parts))
 
 
 SINGLES = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)
-INNER = st.builds(lambda kind, names: tree(kind, *names), st.sampled_from(Kind), SINGLES)
+INNER = st.builds(lambda kind, names: tree(kind, *names), st.sampled_from(Quantifier), SINGLES)
 TREES = st.builds(
     lambda kind, members: tree(kind, *members),
-    st.sampled_from(Kind),
+    st.sampled_from(Quantifier),
     st.lists(st.sampled_from(NAMES) | INNER, min_size=1, max_size=4),
 )
 VERDICTS = st.sampled_from([Verdict.VERIFIED, Verdict.UNVERIFIABLE, *DEFINITE])
@@ -77,7 +77,7 @@ def specified(node: Single | Combination, known: Mapping[str, Known]) -> Known:
     proven = [member for member in members if member.verdict is Verdict.VERIFIED]
     union = frozenset[str]().union(*(member.signers for member in proven))
     failures = [verdict for verdict in DEFINITE if verdict in verdicts]
-    if node.kind is Kind.ALL_OF:
+    if node.kind is Quantifier.ALL_OF:
         if len(proven) == len(members):
             return Known(Verdict.VERIFIED, union)
         return Known(failures[-1] if failures else Verdict.UNVERIFIABLE, frozenset())
@@ -103,9 +103,9 @@ def test_verdict_and_signers_are_what_the_documentation_says(
     assert bool(list(combination.proving({name: judgement(verdicts[name]) for name in NAMES}))) == bool(judged.signers)
 
 
-@given(st.sampled_from(Kind), VERDICTS, VERDICTS)
+@given(st.sampled_from(Quantifier), VERDICTS, VERDICTS)
 def test_what_could_not_be_checked_is_told_as_it_is_tolerated_least(
-    kind: Kind, first: Verdict, second: Verdict
+    kind: Quantifier, first: Verdict, second: Verdict
 ) -> None:
     """One registry that does not answer must not excuse that another refuses our credentials."""
     tolerable = replace(
@@ -125,8 +125,8 @@ def test_a_proof_is_good_for_as_long_as_each_part_of_it() -> None:
         "c": judgement(Verdict.UNSIGNED),
     }
 
-    assert tree(Kind.ALL_OF, "a", "b").judged(parts).valid_until == 10.0
-    assert tree(Kind.ANY_OF, "a", "c").judged(parts).valid_until == 20.0
+    assert tree(Quantifier.ALL_OF, "a", "b").judged(parts).valid_until == 10.0
+    assert tree(Quantifier.ANY_OF, "a", "c").judged(parts).valid_until == 20.0
 
 
 def test_who_is_refused_reads_what_each_member_says() -> None:
@@ -134,7 +134,7 @@ def test_who_is_refused_reads_what_each_member_says() -> None:
         "a": replace(judgement(Verdict.UNSIGNED), detail="nothing is there"),
         "b": replace(judgement(Verdict.UNTRUSTED), detail="x" * 5000),
     }
-    any_of, all_of = (tree(kind, "a", "b").judged(parts) for kind in (Kind.ANY_OF, Kind.ALL_OF))
+    any_of, all_of = (tree(kind, "a", "b").judged(parts) for kind in (Quantifier.ANY_OF, Quantifier.ALL_OF))
 
     assert any_of.detail.startswith('proven by none of several: "a": nothing is there; "b": xxx')
     assert len(any_of.detail) < 500
@@ -143,21 +143,21 @@ def test_who_is_refused_reads_what_each_member_says() -> None:
 
 def test_without_members_nothing_passes() -> None:
     with pytest.raises(ValueError, match="nothing may pass"):
-        tree(Kind.ALL_OF)
+        tree(Quantifier.ALL_OF)
 
 
 def test_another_way_to_combine_is_another_trust() -> None:
     """A remembered proof must not outlive a change from `any_of` to `all_of`."""
     made = [
-        tree(Kind.ALL_OF, "a", "b"),
-        tree(Kind.ANY_OF, "a", "b"),
-        tree(Kind.ANY_OF, "a", tree(Kind.ALL_OF, "b")),
-        tree(Kind.ANY_OF, "a"),
-        Combination("both", Kind.ANY_OF, (Single("a", cosign("security").scheme()), Single("b", SCHEME))),
+        tree(Quantifier.ALL_OF, "a", "b"),
+        tree(Quantifier.ANY_OF, "a", "b"),
+        tree(Quantifier.ANY_OF, "a", tree(Quantifier.ALL_OF, "b")),
+        tree(Quantifier.ANY_OF, "a"),
+        Combination("both", Quantifier.ANY_OF, (Single("a", cosign("security").scheme()), Single("b", SCHEME))),
     ]
 
     assert len({combination.trust.id for combination in made}) == len(made)
-    assert made[0].trust.id == tree(Kind.ALL_OF, "a", "b").trust.id
+    assert made[0].trust.id == tree(Quantifier.ALL_OF, "a", "b").trust.id
 
 
 # What a rule demands is asked of the union.
@@ -177,7 +177,7 @@ def signings(by: Sequence[tuple[str, str]]) -> Evidence:
 
 
 def judged_together(combination: Combination, demands: Rule, evidence: Mapping[str, Evidence]) -> Judgement:
-    case = Case(combination, combination.trust, demands, DIGEST, 0.0)
+    case = CombinationCase(combination, combination.trust, demands, DIGEST, 0.0)
     judgements, found = {}, {}
     for name, scheme in combination.singles.items():
         trust, found[name] = case.trust.material[name], Findings(DIGEST, 0.0)
@@ -226,9 +226,9 @@ def test_what_is_demanded_is_asked_of_the_signers_of_all_proven_members(
         assert judged.verdict is expected.verdict
 
 
-@given(kind=st.sampled_from(Kind), signed=SIGNED, demands=DEMANDS, broken=st.booleans(), gap=st.booleans())
+@given(kind=st.sampled_from(Quantifier), signed=SIGNED, demands=DEMANDS, broken=st.booleans(), gap=st.booleans())
 def test_a_combination_of_one_is_that_one(
-    *, kind: Kind, signed: list[tuple[str, str]], demands: Rule, broken: bool, gap: bool
+    *, kind: Quantifier, signed: list[tuple[str, str]], demands: Rule, broken: bool, gap: bool
 ) -> None:
     evidence = signings(signed)
     evidence += Evidence(
@@ -244,7 +244,7 @@ def test_a_combination_of_one_is_that_one(
 
 
 def test_what_could_not_be_fetched_for_one_member_may_be_the_signer_that_another_lacks() -> None:
-    combination = of_keys(tree(Kind.ANY_OF, "a", "c"))
+    combination = of_keys(tree(Quantifier.ANY_OF, "a", "c"))
     assert isinstance(combination, Combination)
     evidence = {"a": signings([("k1", "prod")]), "c": Evidence(gaps=(UnreachableError("down"),))}
 

@@ -34,7 +34,7 @@ from router.verification.evidence import (
     SIGNATURE_LIMIT,
     TOTAL_LIMIT,
     Evidence,
-    Family,
+    EvidenceFamily,
 )
 from router.verification.manifests import ArtifactKind, read_manifest, read_signature_manifest
 from tests.verification.world import (
@@ -503,7 +503,7 @@ JSON = st.recursive(
 @settings(max_examples=150)
 @given(JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=100))
 def test_any_bytes_are_a_manifest_or_refused(body: bytes) -> None:
-    readers: list[Callable[[bytes], object]] = [partial(read_manifest, family=family) for family in Family]
+    readers: list[Callable[[bytes], object]] = [partial(read_manifest, family=family) for family in EvidenceFamily]
     for read in (*readers, read_signature_manifest):
         try:
             read(body)
@@ -513,7 +513,7 @@ def test_any_bytes_are_a_manifest_or_refused(body: bytes) -> None:
 
 def test_a_docker_manifest_leads_to_signatures_as_well() -> None:
     layer = {"mediaType": BUNDLE_TYPE, "digest": "sha256:" + "0" * 64, "size": 1}
-    manifest = read_manifest(json.dumps({"schemaVersion": 2, "layers": [layer]}).encode(), Family.COSIGN)
+    manifest = read_manifest(json.dumps({"schemaVersion": 2, "layers": [layer]}).encode(), EvidenceFamily.COSIGN)
 
     assert manifest.kind is ArtifactKind.BUNDLE
 

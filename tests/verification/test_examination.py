@@ -11,12 +11,12 @@ from router.images import Digest
 from router.slices import Slices
 from router.steps import finish
 from router.verdict import Verdict
-from router.verification.account import Account
+from router.verification.account import JudgementAccount
 from router.verification.evidence import SIMPLE_SIGNING_TYPE, Evidence, SigstoreBundle, SimpleSigning
 from router.verification.examination import Case, Examination
 from router.verification.keys import PublicKey
 from router.verification.scheme import AnyScheme, Findings
-from router.verification.sought import Place
+from router.verification.sought import SoughtPlace
 from tests.verification.world import cosign, pen, rule, simple_signing, statement
 
 DIGEST = Digest.of(b"the image")
@@ -63,7 +63,7 @@ async def test_no_signature_is_checked_again_when_more_evidence_comes(checks: li
     """Ten keys on P-521 and hundreds of strangers' signatures take seconds, which nobody may cause twice."""
     under_way = examination("release", "security")
     for news in (signings(*["stranger"] * 5), bundles(*["stranger"] * 5), signings(*["stranger"] * 5)):
-        assert not await under_way.is_enough(Place.SIG_TAG, news)
+        assert not await under_way.is_enough(SoughtPlace.SIG_TAG, news)
 
     assert len(checks) == 15 * 2
     assert under_way.judgement.detail.startswith("15 signatures are there")
@@ -73,7 +73,7 @@ async def test_what_proves_needs_no_look_at_the_rest(checks: list[bytes]) -> Non
     under_way = examination("release", "security", threshold=2)
     evidence = signings("release", "security", *["stranger"] * 50)
 
-    assert await under_way.is_enough(Place.SIG_TAG, evidence)
+    assert await under_way.is_enough(SoughtPlace.SIG_TAG, evidence)
     assert under_way.judgement.verdict is Verdict.VERIFIED
     assert len(checks) == 3
 
@@ -81,9 +81,9 @@ async def test_what_proves_needs_no_look_at_the_rest(checks: list[bytes]) -> Non
 async def test_signatures_from_several_places_are_counted_together() -> None:
     under_way = examination("release", "security", threshold=2)
 
-    assert not await under_way.is_enough(Place.SIG_TAG, signings("release"))
+    assert not await under_way.is_enough(SoughtPlace.SIG_TAG, signings("release"))
     assert under_way.judgement.reason == "too_few_signers"
-    assert await under_way.is_enough(Place.SIG_TAG, bundles("security"))
+    assert await under_way.is_enough(SoughtPlace.SIG_TAG, bundles("security"))
 
 
 async def test_others_get_their_turns_between_two_keys(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ async def test_others_get_their_turns_between_two_keys(monkeypatch: pytest.Monke
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    await examination("release", "security", "auditor").is_enough(Place.SIG_TAG, signings(*["stranger"] * 20))
+    await examination("release", "security", "auditor").is_enough(SoughtPlace.SIG_TAG, signings(*["stranger"] * 20))
     task.cancel()
 
     assert turns >= 20 * 3
@@ -110,7 +110,7 @@ async def test_what_there_was_no_time_for_is_unverifiable_and_not_the_registrys_
     monkeypatch.setattr("router.slices.SLICE", 0.0)
     under_way = examination("release", "security", deadline=0.0)
 
-    assert not await under_way.is_enough(Place.SIG_TAG, signings(*["stranger"] * 50))
+    assert not await under_way.is_enough(SoughtPlace.SIG_TAG, signings(*["stranger"] * 50))
     judgement = under_way.judgement
     assert (judgement.verdict, judgement.reason) == (Verdict.UNVERIFIABLE, "timeout")
     assert not judgement.is_registrys_doing
@@ -119,10 +119,10 @@ async def test_what_there_was_no_time_for_is_unverifiable_and_not_the_registrys_
 
 async def test_an_account_tells_what_there_was_no_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.slices.SLICE", 0.0)
-    account = Account()
+    account = JudgementAccount()
     under_way = Examination(case("release", "security"), Slices(1), 0.0, notes=account.by("shop"))
     for _ in range(2):
-        await under_way.is_enough(Place.SIG_TAG, signings(*["stranger"] * 5))
+        await under_way.is_enough(SoughtPlace.SIG_TAG, signings(*["stranger"] * 5))
     late = [found for found in account.in_order if found[0].digest is None]
 
     assert under_way.judgement.reason == "timeout"

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable
 from router.errors import TimedOutError
 from router.images import Digest
 from router.reasons import Proof
-from router.registry.wire import Wire, listen, question
+from router.registry.wire import ImageWire, listen, question
 from router.verdict import Verdict
 from router.verification.flights import Flights
-from router.verification.flights import Work as AnyWork
+from router.verification.flights import FlightWork as AnyWork
 from router.verification.judgement import Judgement, refused
-from router.verification.verdict_cache import Key
+from router.verification.verdict_cache import VerdictKey
 from tests.verification.test_verdict_cache import key
 from tests.verification.world import in_virtual_time
 
@@ -21,13 +21,13 @@ DIGEST = Digest.of(b"the image")
 LATE = refused(TimedOutError("no verdict in time"), DIGEST)
 
 
-class InTime(Flights[Key, Judgement]):
+class InTime(Flights[VerdictKey, Judgement]):
     """Flights whose waiters take no result in time for a timeout."""
 
     def __init__(self) -> None:
         super().__init__(lambda found: found.is_timeout)
 
-    async def join(self, key: Key, deadline: float, work: AnyWork[Judgement]) -> Judgement:
+    async def join(self, key: VerdictKey, deadline: float, work: AnyWork[Judgement]) -> Judgement:
         """The result, or LATE."""
         return await super().join(key, deadline, work) or LATE
 
@@ -207,7 +207,7 @@ def test_what_a_flight_asks_is_on_the_wire_for_all_who_have_joined_it() -> None:
         flights, loop = InTime(), asyncio.get_running_loop()
 
         async def joined(deadline: float) -> float:
-            wire, began = Wire(), loop.time()
+            wire, began = ImageWire(), loop.time()
             listen(wire)
             await flights.join(key(), deadline, asking)
             return wire.longest(began, deadline)

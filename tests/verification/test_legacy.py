@@ -13,7 +13,7 @@ from router.errors import InvalidSignatureError
 from router.images import Digest
 from router.steps import finish
 from router.verification.cosign import legacy
-from router.verification.cosign.findings import Finding, Unendorsed
+from router.verification.cosign.findings import CosignFinding, Unendorsed
 from router.verification.cosign.signatories import Signatories
 from router.verification.evidence import SIMPLE_SIGNING_TYPE, SimpleSigning
 from router.verification.keys import TrustedKey, TrustedKeys
@@ -25,7 +25,7 @@ DIGEST = Digest.of(b"the image")
 KEYS = (TrustedKey(pen("release").public, ("release",)), TrustedKey(pen("security").public, ("security",)))
 
 
-def examine(signing: SimpleSigning, keys: TrustedKeys, digest: Digest) -> Finding:
+def examine(signing: SimpleSigning, keys: TrustedKeys, digest: Digest) -> CosignFinding:
     return finish(legacy.examine(signing, Signatories(keys), digest))
 
 

@@ -24,7 +24,7 @@ from router.verification.evidence import (
 from router.verification.places import ProvenPlaces
 from router.verification.questions import Questions
 from router.verification.search import Search
-from router.verification.sought import Place, Sought
+from router.verification.sought import Sought, SoughtPlace
 from tests.verification.world import (
     OCI_INDEX,
     MemorySource,
@@ -38,7 +38,7 @@ from tests.verification.world import (
 )
 
 FAR = float("inf")
-SIGNATURES = Sought((Place.SIG_TAG, Place.REFERRERS_API, Place.FALLBACK_TAG))
+SIGNATURES = Sought((SoughtPlace.SIG_TAG, SoughtPlace.REFERRERS_API, SoughtPlace.FALLBACK_TAG))
 SBOM = "https://cyclonedx.org/bom"
 
 
@@ -47,14 +47,14 @@ async def said(source: MemorySource) -> tuple[str, str]:
     return judgement.verdict.value, judgement.reason
 
 
-def signed(form: Place) -> tuple[MemorySource, Digest]:
-    source = MemorySource(has_api=form is not Place.FALLBACK_TAG)
+def signed(form: SoughtPlace) -> tuple[MemorySource, Digest]:
+    source = MemorySource(has_api=form is not SoughtPlace.FALLBACK_TAG)
     digest = source.add_image()
-    if form is Place.SIG_TAG:
+    if form is SoughtPlace.SIG_TAG:
         source.add_legacy(digest, pen("release").sign_legacy(source, simple_signing(digest)))
     else:
         source.add_bundle(digest, pen("release").bundle(statement(digest)))
-    if form is Place.REFERRERS_API:
+    if form is SoughtPlace.REFERRERS_API:
         del source.manifests[fallback_tag(digest)]
     return source, digest
 
@@ -65,8 +65,10 @@ def list_behind_tag(source: MemorySource, digest: Digest, entries: Sequence[obje
     source.manifests[tag] = (OCI_INDEX, json.dumps({"manifests": [*entries, *listed]}).encode())
 
 
-@pytest.mark.parametrize(("form", "least"), [(Place.SIG_TAG, 3), (Place.REFERRERS_API, 4), (Place.FALLBACK_TAG, 4)])
-def test_where_nothing_is_known_all_places_are_asked_at_the_same_time(form: Place, least: int) -> None:
+@pytest.mark.parametrize(
+    ("form", "least"), [(SoughtPlace.SIG_TAG, 3), (SoughtPlace.REFERRERS_API, 4), (SoughtPlace.FALLBACK_TAG, 4)]
+)
+def test_where_nothing_is_known_all_places_are_asked_at_the_same_time(form: SoughtPlace, least: int) -> None:
     """With a registry far away, what people wait for is how many questions follow one another."""
 
     async def scenario() -> tuple[Judgement, float]:
@@ -80,8 +82,10 @@ def test_where_nothing_is_known_all_places_are_asked_at_the_same_time(form: Plac
     assert (judgement.verdict, time) == ("verified", least)
 
 
-@pytest.mark.parametrize(("form", "least"), [(Place.SIG_TAG, 3), (Place.REFERRERS_API, 4), (Place.FALLBACK_TAG, 4)])
-async def test_where_the_last_proof_lay_is_asked_first_alone(form: Place, least: int) -> None:
+@pytest.mark.parametrize(
+    ("form", "least"), [(SoughtPlace.SIG_TAG, 3), (SoughtPlace.REFERRERS_API, 4), (SoughtPlace.FALLBACK_TAG, 4)]
+)
+async def test_where_the_last_proof_lay_is_asked_first_alone(form: SoughtPlace, least: int) -> None:
     source, _ = signed(form)
     verifier = Verifier(source, [cosign("release")])
     await verifier.judge(image(), rule(), FAR)
@@ -94,7 +98,7 @@ async def test_where_the_last_proof_lay_is_asked_first_alone(form: Place, least:
 
 
 async def test_what_is_known_of_a_repository_never_decides_whether_a_place_is_asked() -> None:
-    source, _ = signed(Place.SIG_TAG)
+    source, _ = signed(SoughtPlace.SIG_TAG)
     verifier = Verifier(source, [cosign("release")])
     await verifier.judge(image(), rule(), FAR)
     second = source.add_image("v2", "another image")
@@ -105,12 +109,12 @@ async def test_what_is_known_of_a_repository_never_decides_whether_a_place_is_as
 
 
 async def test_evidence_is_handed_over_once_one_at_a_time_and_no_more_when_it_is_enough() -> None:
-    source, digest = signed(Place.SIG_TAG)
+    source, digest = signed(SoughtPlace.SIG_TAG)
     for number in range(30):
         source.add_bundle(digest, pen("stranger").bundle(statement(digest, predicate={"n": number})))
     seen: list[Evidence] = []
 
-    async def is_enough(_: Place, news: Evidence) -> bool:
+    async def is_enough(_: SoughtPlace, news: Evidence) -> bool:
         seen.append(news)
         await asyncio.sleep(0)
         return False
@@ -126,7 +130,7 @@ async def test_evidence_is_handed_over_once_one_at_a_time_and_no_more_when_it_is
 
 
 async def test_a_fallback_index_counts_beside_an_empty_list_of_the_api() -> None:
-    source, _ = signed(Place.FALLBACK_TAG)
+    source, _ = signed(SoughtPlace.FALLBACK_TAG)
     source.has_api = True
     for body in [body for _, body in source.manifests.values() if b"subject" in body]:
         named = json.loads(body)
@@ -139,7 +143,7 @@ async def test_a_fallback_index_counts_beside_an_empty_list_of_the_api() -> None
 
 @pytest.mark.parametrize("size", [2_000_000, 1, 0, 10**12])
 async def test_a_second_referrer_that_lies_about_the_size_of_the_good_bundle_hides_nothing(size: int) -> None:
-    source, digest = signed(Place.REFERRERS_API)
+    source, digest = signed(SoughtPlace.REFERRERS_API)
     bundle = next(one for one in source.blobs if one != digest)
     layer = {"mediaType": BUNDLE_TYPE, "digest": str(bundle), "size": size}
     source.add_bundle(digest, b"", layers=[layer])
@@ -149,7 +153,7 @@ async def test_a_second_referrer_that_lies_about_the_size_of_the_good_bundle_hid
 
 @pytest.mark.parametrize("size", [2_000_000, 1])
 async def test_a_list_that_lies_about_the_size_of_a_manifest_hides_nothing(size: int) -> None:
-    source, digest = signed(Place.FALLBACK_TAG)
+    source, digest = signed(SoughtPlace.FALLBACK_TAG)
     listed = json.loads(source.manifests[fallback_tag(digest)][1])["manifests"][0]
     list_behind_tag(source, digest, [listed | {"size": size}])
 
@@ -253,7 +257,7 @@ def test_too_much_to_be_asked_in_time_is_too_many_and_no_timeout() -> None:
         source.add_legacy(digest, *(source.layer(b"%d" % number, b"signature") for number in range(900)))
         source.delays[""] = 0.2
 
-        async def is_enough(_: Place, news: Evidence) -> bool:
+        async def is_enough(_: SoughtPlace, news: Evidence) -> bool:
             nonlocal found
             found += news
             return False
@@ -290,7 +294,7 @@ async def test_a_layer_with_a_digest_algorithm_that_the_registry_can_not_serve_i
 
 
 async def test_an_overwritten_sig_tag_is_never_passed() -> None:
-    source, digest = signed(Place.SIG_TAG)
+    source, digest = signed(SoughtPlace.SIG_TAG)
     source.add_legacy(digest, source.layer(b"x", b"signature"))
 
     assert (await said(source))[0] in {"invalid", "unsigned", "untrusted"}

@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from router.fields import ReadingContext
-from router.verification.sources import Reading, Source
+from router.verification.sources import Source, SourceReading
 
 
 def _number(content: bytes) -> int:
@@ -17,9 +17,9 @@ def _number(content: bytes) -> int:
         raise ValueError("holds no number") from error
 
 
-INLINE = TypeAdapter(Annotated[Source[int], Reading(_number, "write a number", pattern="[0-9]+")])
+INLINE = TypeAdapter(Annotated[Source[int], SourceReading(_number, "write a number", pattern="[0-9]+")])
 FILE = TypeAdapter(
-    Annotated[Source[int], Reading(_number, "name a file", file="the number file", example="number.txt")]
+    Annotated[Source[int], SourceReading(_number, "name a file", file="the number file", example="number.txt")]
 )
 
 

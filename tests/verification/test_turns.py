@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from router.verification.line import DRY_RUN_COST, Asker, Turn
-from router.verification.room import UNDER_WAY, UNDER_WAY_PER_REGISTRY, UNDER_WAY_PER_REQUEST, Limits
+from router.verification.room import UNDER_WAY, UNDER_WAY_PER_REGISTRY, UNDER_WAY_PER_REQUEST, RoomLimits
 from router.verification.silence import SILENT_SECONDS
 from router.verification.turns import GRACE_SECONDS, Turns
 
@@ -63,7 +63,7 @@ def test_one_thousand_silent_hosts_of_one_request_take_what_a_request_may_have()
 
 def test_turns_go_round_namespaces_whatever_each_asks_for() -> None:
     """Who asks for much waits longest."""
-    turns: Turns[int] = Turns(Limits(overall=1))
+    turns: Turns[int] = Turns(RoomLimits(overall=1))
     asking(turns, asker("greedy"), ["r"] * 1000)
     asking(turns, asker("modest"), ["r"] * 2)
     asking(turns, asker("other"), ["r"])
@@ -74,7 +74,7 @@ def test_turns_go_round_namespaces_whatever_each_asks_for() -> None:
 
 
 def test_within_a_namespace_turns_go_round_requests() -> None:
-    turns: Turns[int] = Turns(Limits(overall=1))
+    turns: Turns[int] = Turns(RoomLimits(overall=1))
     large, small = asker(), asker()
     asking(turns, large, ["r"] * 1000)
     asking(turns, small, ["r"] * 2)
@@ -84,14 +84,14 @@ def test_within_a_namespace_turns_go_round_requests() -> None:
 
 def test_a_request_asks_its_registries_in_turn() -> None:
     """Images at a registry that hangs must not stand before those at one that answers."""
-    turns: Turns[int] = Turns(Limits(overall=1))
+    turns: Turns[int] = Turns(RoomLimits(overall=1))
     asking(turns, asker(), ["slow"] * 3 + ["quick"] * 2)
 
     assert [turn.registry for turn in served(turns, 4)] == ["slow", "quick", "slow", "quick"]
 
 
 def test_a_dry_run_has_a_quarter_of_a_turn_among_namespaces() -> None:
-    turns: Turns[int] = Turns(Limits(overall=1))
+    turns: Turns[int] = Turns(RoomLimits(overall=1))
     asking(turns, asker("flux", is_dry_run=True), ["r"] * 100)
     asking(turns, asker("shop"), ["r"] * 100)
 
@@ -101,7 +101,7 @@ def test_a_dry_run_has_a_quarter_of_a_turn_among_namespaces() -> None:
 
 
 def test_a_dry_run_has_a_quarter_of_a_turn_within_its_namespace() -> None:
-    turns: Turns[int] = Turns(Limits(overall=1))
+    turns: Turns[int] = Turns(RoomLimits(overall=1))
     asking(turns, asker(is_dry_run=True), ["r"] * 100)
     asking(turns, asker(), ["r"] * 100)
 
@@ -112,7 +112,7 @@ def test_a_dry_run_has_a_quarter_of_a_turn_within_its_namespace() -> None:
 
 def test_many_new_dry_runs_do_not_outrun_a_request() -> None:
     """A dry run of one image each costs as much as one of many."""
-    turns: Turns[int] = Turns(Limits(overall=1))
+    turns: Turns[int] = Turns(RoomLimits(overall=1))
     for _ in range(100):
         asking(turns, asker(is_dry_run=True), ["r"])
     asking(turns, asker(), ["r"] * 8)
@@ -130,7 +130,7 @@ def test_a_dry_run_alone_waits_for_nobody() -> None:
 
 
 def test_new_requests_never_starve_an_old_one() -> None:
-    turns: Turns[int] = Turns(Limits(overall=1))
+    turns: Turns[int] = Turns(RoomLimits(overall=1))
     old = asker(is_dry_run=True)
     asking(turns, old, ["r"] * 3)
     waited = 0
@@ -155,7 +155,7 @@ def test_a_full_registry_holds_up_nobody_who_asks_another() -> None:
 
 def test_what_waits_is_bounded_and_the_largest_gives_way() -> None:
     """Whoever fills the waiting room must not keep others out of it."""
-    turns: Turns[int] = Turns(Limits(waiting=100))
+    turns: Turns[int] = Turns(RoomLimits(waiting=100))
     asking(turns, asker("modest"), ["r"] * 3)
     asking(turns, asker("greedy"), ["r"] * 300)
     asking(turns, asker("late"), ["r"] * 2)
@@ -180,7 +180,7 @@ def test_a_request_that_goes_leaves_nothing_behind() -> None:
 
 def test_who_holds_more_than_others_makes_room_after_a_second() -> None:
     """At a registry that hangs for some of its images, one namespace must not keep all its turns."""
-    turns: Turns[int] = Turns(Limits(per_request=4, per_registry=4))
+    turns: Turns[int] = Turns(RoomLimits(per_request=4, per_registry=4))
     asking(turns, asker("greedy"), ["r"] * 10)
     started(turns)
     asking(turns, asker("modest"), ["r"] * 2)
@@ -193,7 +193,7 @@ def test_who_holds_more_than_others_makes_room_after_a_second() -> None:
 
 def test_nobody_is_put_below_a_fair_share() -> None:
     """Otherwise a registry whose answers take longer than a second would answer nobody under load."""
-    turns: Turns[int] = Turns(Limits(per_request=4, per_registry=4))
+    turns: Turns[int] = Turns(RoomLimits(per_request=4, per_registry=4))
     asking(turns, asker("greedy"), ["r"] * 10)
     started(turns)
     asking(turns, asker("modest"), ["r"] * 10)
@@ -207,7 +207,7 @@ def test_nobody_is_put_below_a_fair_share() -> None:
 
 
 def test_within_a_namespace_the_larger_request_makes_room() -> None:
-    turns: Turns[int] = Turns(Limits(per_request=4, per_registry=4))
+    turns: Turns[int] = Turns(RoomLimits(per_request=4, per_registry=4))
     large, small = asker(), asker()
     asking(turns, large, ["r"] * 10)
     started(turns)
@@ -220,7 +220,7 @@ def test_within_a_namespace_the_larger_request_makes_room() -> None:
 
 
 def test_dry_runs_make_room_first() -> None:
-    turns: Turns[int] = Turns(Limits(overall=6))
+    turns: Turns[int] = Turns(RoomLimits(overall=6))
     asking(turns, asker("flux", is_dry_run=True), ["a"] * 3)
     asking(turns, asker("shop"), ["b"] * 3)
     started(turns)
@@ -233,7 +233,7 @@ def test_dry_runs_make_room_first() -> None:
 
 def test_silent_hosts_give_way_to_registries_that_answer() -> None:
     """Many namespaces that hold one turn each hold no more than a fair share, and still all of it."""
-    turns: Turns[int] = Turns(Limits(overall=8))
+    turns: Turns[int] = Turns(RoomLimits(overall=8))
     for number in range(8):
         asking(turns, asker(f"ns{number}"), [f"silent{number}.example"])
     started(turns)
@@ -246,7 +246,7 @@ def test_silent_hosts_give_way_to_registries_that_answer() -> None:
 
 
 def test_after_silence_a_victim_is_served_whatever_waits_before_it() -> None:
-    turns: Turns[int] = Turns(Limits(overall=8))
+    turns: Turns[int] = Turns(RoomLimits(overall=8))
     asking(turns, asker("earlier"), ["healthy.example"])
     served(turns, 1)
     for number in range(200):
@@ -264,7 +264,7 @@ def test_after_silence_a_victim_is_served_whatever_waits_before_it() -> None:
 
 def test_hosts_that_trickle_give_way_to_registries_that_answer() -> None:
     """Whoever runs them ends a question now and then, so that they are not silent, and lets all others hang."""
-    turns: Turns[int] = Turns(Limits(overall=8))
+    turns: Turns[int] = Turns(RoomLimits(overall=8))
     asking(turns, asker("earlier"), ["healthy.example"])
     served(turns, 1)
     for number in range(40):
@@ -287,7 +287,7 @@ def test_hosts_that_trickle_give_way_to_registries_that_answer() -> None:
 
 def test_who_is_slow_but_answers_gives_way_for_longer_and_longer_times() -> None:
     """An honest registry that takes five seconds is asked to the end, whatever quick ones are asked meanwhile."""
-    turns: Turns[int] = Turns(Limits(overall=1))
+    turns: Turns[int] = Turns(RoomLimits(overall=1))
     asking(turns, asker("quick"), ["quick.example"])
     served(turns, 1)
     asking(turns, asker("patient"), ["slow.example"])
@@ -319,7 +319,7 @@ REQUESTS = st.lists(
 
 @given(REQUESTS)
 def test_everybody_is_served_in_the_end(requests: list[tuple[str, bool, list[str]]]) -> None:
-    turns: Turns[int] = Turns(Limits(per_request=2, per_registry=3, overall=5))
+    turns: Turns[int] = Turns(RoomLimits(per_request=2, per_registry=3, overall=5))
     for namespace, is_dry_run, registries in requests:
         asking(turns, Asker(namespace, is_dry_run), registries)
     count = 0
@@ -335,7 +335,7 @@ def test_everybody_is_served_in_the_end(requests: list[tuple[str, bool, list[str
 class Sharing(RuleBasedStateMachine):
     """Whatever happens in whatever order: the limits hold, nobody waits in vain, and nothing is left."""
 
-    limits = Limits(per_request=3, per_registry=4, overall=7, waiting=40)
+    limits = RoomLimits(per_request=3, per_registry=4, overall=7, waiting=40)
 
     @initialize()
     def begin(self) -> None:

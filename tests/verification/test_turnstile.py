@@ -7,7 +7,7 @@ import pytest
 
 from router.registry.wire import question
 from router.verification.line import Asker
-from router.verification.room import Limits
+from router.verification.room import RoomLimits
 from router.verification.turns import Turns
 from router.verification.turnstile import Answered, CutOff, Failed, Turnstile, Unasked
 from tests.simulators.virtual_time import VirtualLoop, virtually
@@ -172,7 +172,7 @@ def test_a_slow_registry_is_not_kept_from_answering_by_its_own_crowd() -> None:
 
 def test_what_had_to_make_room_waits_again_and_is_asked_in_the_end() -> None:
     async def story() -> tuple[list[object], int]:
-        turnstile, work = Turnstile(Turns(Limits(per_request=4, per_registry=4, overall=4))), Work()
+        turnstile, work = Turnstile(Turns(RoomLimits(per_request=4, per_registry=4, overall=4))), Work()
         large = asyncio.create_task(turnstile.ask(asker("large"), [("r", 3.0)] * 4, work, 100.0))
         await asyncio.sleep(0.5)
         small = await turnstile.ask(asker("small"), [("r", 1.0)] * 2, work, 100.0)
@@ -216,7 +216,7 @@ def test_what_waits_costs_little() -> None:
 
 def test_beyond_what_may_wait_somebody_hears_so_at_once() -> None:
     async def story() -> tuple[list[object], float]:
-        turnstile = Turnstile(Turns(Limits(per_request=1, waiting=2)))
+        turnstile = Turnstile(Turns(RoomLimits(per_request=1, waiting=2)))
         answers = await turnstile.ask(asker(), [("r", 1.0)] * 5, Work(), 8.0)
         return [*answers], asyncio.get_running_loop().time()
 

@@ -12,12 +12,12 @@ from router.reasons import Distrust, Proof
 from router.verdict import Verdict
 from router.verification.judgement import Judgement
 from router.verification.scheme import Signer
-from router.verification.verdict_cache import PROOF_BYTES, REFUSAL_BYTES, Key, VerdictCache
+from router.verification.verdict_cache import PROOF_BYTES, REFUSAL_BYTES, VerdictCache, VerdictKey
 
 DIGEST = Digest.of(b"the image")
 
 
-def key(number: int = 0) -> Key:
+def key(number: int = 0) -> VerdictKey:
     return ("registry.example", "shop/web", DIGEST, f"rule {number}", "trust")
 
 
@@ -118,7 +118,7 @@ def test_refusals_take_no_more_memory_than_is_said() -> None:
     assert 0.9 <= taken / cache.size <= 1.1
 
 
-def usual(number: int, verdict: Verdict) -> tuple[Key, Judgement]:
+def usual(number: int, verdict: Verdict) -> tuple[VerdictKey, Judgement]:
     """What a judgement of an image of one team looks like, made of nothing that others share."""
     text = f"registry.example.com/team-{number % 1000:04}/service-{number:06}"
     digest = Digest.parse(f"sha256:{number:064x}")

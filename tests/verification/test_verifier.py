@@ -17,13 +17,13 @@ from router.errors import (
     UnverifiableError,
 )
 from router.images import Digest
-from router.reasons import Denial, Distrust, Exemption, Flaw, Obstacle, Proof
+from router.reasons import Denial, Distrust, EvidenceFlaw, Exemption, Obstacle, Proof
 from router.verdict import Verdict
 from router.verification import Judgement, Verifier
 from router.verification.cosign.scheme import CosignScheme
 from router.verification.cosign.settings import CosignSettings
 from router.verification.cosign.signatories import trust_in
-from router.verification.lasting import Known
+from router.verification.lasting import KnownJudgement
 from tests.verification.world import (
     MemorySource,
     cosign,
@@ -39,7 +39,7 @@ from tests.verification.world import (
 FAR = float("inf")
 
 
-def known_of(known: Known | None) -> Judgement | None:
+def known_of(known: KnownJudgement | None) -> Judgement | None:
     return None if known is None else known.judgement
 
 
@@ -112,7 +112,7 @@ async def test_a_trusted_claim_about_another_digest_is_told_before_broken_eviden
     source.add_legacy(digest, broken, pen("release").sign_legacy(source, simple_signing(other)))
     judgement = await Verifier(source, [cosign("release")]).judge(image(), rule(), FAR)
 
-    assert (judgement.verdict, judgement.reason) == (Verdict.INVALID, Flaw.DIGEST_MISMATCH)
+    assert (judgement.verdict, judgement.reason) == (Verdict.INVALID, EvidenceFlaw.DIGEST_MISMATCH)
     assert str(other) in judgement.detail
 
 

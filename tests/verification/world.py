@@ -19,7 +19,7 @@ from router.errors import NotFoundError, TimedOutError, TooLargeError, Unverifia
 from router.images import Digest, ImageReference, parse_reference
 from router.policy import Rule
 from router.policy.settings import RuleSettings
-from router.registry import Descriptor, Listing, Manifest, RegistryClient
+from router.registry import Descriptor, Manifest, ReferrerList, RegistryClient
 from router.registry.client import MANIFEST_LIMIT
 from router.registry.referrers import fallback_tag
 from router.steps import finish
@@ -112,12 +112,12 @@ class MemorySource(RegistryClient):
             raise TooLargeError("the blob is too large")
         return self.blobs[digest]
 
-    async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> Listing:
+    async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> ReferrerList:
         """By subject."""
         await self._note("REFERRERS", image, deadline)
         if not self.has_api:
             raise NotFoundError("there is no API")
-        return Listing(tuple(self._referring(digest)))
+        return ReferrerList(tuple(self._referring(digest)))
 
     def _referring(self, digest: Digest) -> Sequence[Descriptor]:
         found = []

@@ -32,7 +32,7 @@ class UserInfo(Struct, gc=False, frozen=True):
     groups: Raw = MISSING
 
 
-class Asked(Struct, gc=False, frozen=True, rename="camel"):
+class AdmissionQuery(Struct, gc=False, frozen=True, rename="camel"):
     """What the API server asks, but for who asks and about what."""
 
     uid: str | None = None
@@ -44,7 +44,7 @@ class Asked(Struct, gc=False, frozen=True, rename="camel"):
     dry_run: bool | None = None
 
 
-class Request(Asked, gc=False, frozen=True, rename="camel"):
+class Request(AdmissionQuery, gc=False, frozen=True, rename="camel"):
     """What the API server asks."""
 
     user_info: UserInfo | None = None
@@ -76,7 +76,7 @@ class Labels(Struct, gc=False, frozen=True, rename="kebab"):
     pod_template_hash: str | None = None
 
 
-class Named(Struct, gc=False, frozen=True, rename="camel"):
+class NamedObject(Struct, gc=False, frozen=True, rename="camel"):
     """What an object is called."""
 
     name: str | None = None
@@ -86,7 +86,7 @@ class Named(Struct, gc=False, frozen=True, rename="camel"):
     annotations: Raw = MISSING
 
 
-class Metadata(Named, gc=False, frozen=True, rename="camel"):
+class ObjectMetadata(NamedObject, gc=False, frozen=True, rename="camel"):
     """An object's metadata."""
 
     deletion_timestamp: str | None = None
@@ -114,7 +114,7 @@ class PodSpec(Struct, gc=False, frozen=True, rename="camel"):
     volumes: Raw = MISSING
 
 
-class Template(Struct, gc=False, frozen=True):
+class PodTemplate(Struct, gc=False, frozen=True):
     """What Pods are made from."""
 
     spec: PodSpec | None = None
@@ -123,7 +123,7 @@ class Template(Struct, gc=False, frozen=True):
 class JobSpec(Struct, gc=False, frozen=True):
     """The job that a CronJob makes."""
 
-    template: Template | None = None
+    template: PodTemplate | None = None
 
 
 class JobTemplate(Struct, gc=False, frozen=True):
@@ -136,16 +136,16 @@ class Spec(PodSpec, gc=False, frozen=True, rename="camel"):
     """The specification of a Pod, or of what holds a Pod's at one of the usual places."""
 
     replicas: int | None = None
-    template: Template | None = None
+    template: PodTemplate | None = None
     job_template: JobTemplate | None = None
 
 
-class Object(Struct, gc=False, frozen=True):
+class AnyObject(Struct, gc=False, frozen=True):
     """Any object: its metadata, and a Pod's specification wherever it usually stands."""
 
-    metadata: Metadata | None = None
+    metadata: ObjectMetadata | None = None
     spec: Spec | None = None
-    template: Template | None = None
+    template: PodTemplate | None = None
 
 
 class Container(Struct, gc=False, frozen=True):
@@ -189,7 +189,7 @@ class KnownUser(Struct, gc=False, frozen=True):
     groups: list[str] | None = None
 
 
-class NewPodMetadata(Named, gc=False, frozen=True, rename="camel"):
+class NewPodMetadata(NamedObject, gc=False, frozen=True, rename="camel"):
     """A Pod's metadata, where all of it is as it should be."""
 
     owner_references: list[Owner] | None = None
@@ -211,7 +211,7 @@ class NewPod(Struct, gc=False, frozen=True):
     spec: NewPodSpec | None = None
 
 
-class NewPodRequest(Asked, gc=False, frozen=True, rename="camel"):
+class NewPodRequest(AdmissionQuery, gc=False, frozen=True, rename="camel"):
     """What the API server asks about a Pod that is to be made."""
 
     user_info: KnownUser | None = None

@@ -55,7 +55,7 @@ _UNESCAPING = JSONDecoder(strict=False)
 _CONSTANTS = {b"true": True, b"false": False}
 
 S = TypeVar("S", bound=msgspec.Struct)
-Read: TypeAlias = "Callable[[Reader], Steps[object]]"
+ReadValue: TypeAlias = "Callable[[Reader], Steps[object]]"
 
 
 class UnreadableJsonError(ValueError):
@@ -273,7 +273,7 @@ def representable(text: str) -> str:
 
 
 @cache
-def _members(shape: type[msgspec.Struct]) -> Mapping[str, tuple[str, Read]]:
+def _members(shape: type[msgspec.Struct]) -> Mapping[str, tuple[str, ReadValue]]:
     """How each member of a shape is read, by its key in the document, with its name in the shape."""
     described = inspect.type_info(shape)
     if not isinstance(described, inspect.StructType):
@@ -281,7 +281,7 @@ def _members(shape: type[msgspec.Struct]) -> Mapping[str, tuple[str, Read]]:
     return {field.encode_name: (field.name, _reading(field.type)) for field in described.fields}
 
 
-def _reading(kind: inspect.Type) -> Read:
+def _reading(kind: inspect.Type) -> ReadValue:
     if isinstance(kind, inspect.UnionType):
         kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
     match kind:

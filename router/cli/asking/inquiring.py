@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from router.assembly.inquiry import Inquiry
-from router.cli.answering import Objects
+from router.cli.answering import JsonObjects
 from router.cli.pages import Page, Progress
 from router.settings.judging import JudgedBy
 
@@ -44,7 +44,7 @@ async def inquired(
 ) -> Sequence[A]:
     """Ask about each, and show its answer (1)."""
     page, answers = Page(), list[A]()
-    objects = Objects.wanted(page, arguments)
+    objects = JsonObjects.wanted(page, arguments)
     async with Inquiry(judged_by, arguments.timeout) as inquiry:
 
         async def ask(question: Q) -> A:

@@ -65,7 +65,7 @@ class _Head(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
+class ManifestReview:
     """One object, as it is asked about."""
 
     file: str
@@ -76,7 +76,7 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableManifest:
     """A document, or a whole file, that can't be judged."""
 
     file: str
@@ -84,7 +84,7 @@ class Unreadable:
     problem: str
 
 
-Read: TypeAlias = Review | Unreadable
+ReadManifest: TypeAlias = ManifestReview | UnreadableManifest
 
 
 def files(names: Sequence[str]) -> list[Path | str]:
@@ -114,40 +114,40 @@ def _inside(folder: Path) -> Iterator[Path]:
         yield from (Path(here) / name for name in sorted(names) if name.endswith(_ENDINGS))
 
 
-def read_all(files: Sequence[Path | str], namespace: str) -> list[Read]:
+def read_all(files: Sequence[Path | str], namespace: str) -> list[ReadManifest]:
     """Every object in these files.
 
     Raises:
         MisusedError: They hold more than `TOTAL_LIMIT` bytes of objects, or `OBJECTS_LIMIT` of them.
     """
-    found: list[Read] = []
+    found: list[ReadManifest] = []
     size = 0
     for file in files:
         for one in read(file, namespace):
             found.append(one)
-            size += len(one.body) if isinstance(one, Review) else 0
+            size += len(one.body) if isinstance(one, ManifestReview) else 0
             if size > TOTAL_LIMIT or len(found) > OBJECTS_LIMIT:
                 limit = f"{OBJECTS_LIMIT} objects or {TOTAL_LIMIT} bytes"
                 raise MisusedError(f"there are more than {limit}; give fewer files at once")
     return found
 
 
-def read(file: Path | str, namespace: str) -> Iterator[Read]:
+def read(file: Path | str, namespace: str) -> Iterator[ReadManifest]:
     """Every object in a file; `namespace` is where those are created that name none."""
     name = "standard input" if file == STANDARD_INPUT else str(file)
     try:
         content = _content(file)
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else str(error)
-        yield Unreadable(name, None, f"it can't be read: {cause}")
+        yield UnreadableManifest(name, None, f"it can't be read: {cause}")
         return
     yield from of_content(name, content, namespace)
 
 
-def of_content(name: str, content: bytes, namespace: str) -> Iterator[Read]:
+def of_content(name: str, content: bytes, namespace: str) -> Iterator[ReadManifest]:
     """Every object in the content of a file of this name."""
     for line, document in _documents(name, content):
-        if isinstance(document, Unreadable):
+        if isinstance(document, UnreadableManifest):
             yield document
         else:
             yield from _objects(name, line, document, namespace)
@@ -166,7 +166,7 @@ def _content(file: Path | str) -> bytes:
     return content
 
 
-def _documents(name: str, content: bytes) -> Iterator[tuple[int | None, bytes | Unreadable]]:
+def _documents(name: str, content: bytes) -> Iterator[tuple[int | None, bytes | UnreadableManifest]]:
     """Each document as JSON, with its line."""
     if _is_json(content):
         yield None, content
@@ -189,13 +189,13 @@ def _is_json(content: bytes) -> bool:
     return True
 
 
-def _refused(name: str, problems: Sequence[Problem]) -> Iterator[tuple[None, Unreadable]]:
+def _refused(name: str, problems: Sequence[Problem]) -> Iterator[tuple[None, UnreadableManifest]]:
     for problem in problems:
         text = f"{problem.path}: {problem.text}" if problem.path else problem.text
-        yield None, Unreadable(name, problem.place.line, text)
+        yield None, UnreadableManifest(name, problem.place.line, text)
 
 
-def _objects(file: str, line: int | None, document: bytes, namespace: str) -> Iterator[Read]:
+def _objects(file: str, line: int | None, document: bytes, namespace: str) -> Iterator[ReadManifest]:
     """The objects of one document, those of lists one by one."""
     waiting = deque([document])
     while waiting:
@@ -203,16 +203,18 @@ def _objects(file: str, line: int | None, document: bytes, namespace: str) -> It
         try:
             head = msgspec.json.decode(body, type=_Head)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            yield Unreadable(file, line, "this is no object of Kubernetes: apiVersion, kind or metadata are of no use")
+            yield UnreadableManifest(
+                file, line, "this is no object of Kubernetes: apiVersion, kind or metadata are of no use"
+            )
             continue
         if not head.kind or not head.api_version:
-            yield Unreadable(file, line, "this is no object of Kubernetes: apiVersion or kind is missing")
+            yield UnreadableManifest(file, line, "this is no object of Kubernetes: apiVersion or kind is missing")
         elif head.kind.endswith("List") and head.items is not None:
             waiting.extendleft(bytes(item) for item in reversed(head.items))
         elif head.kind == _REVIEW and memoryview(head.request):
-            yield Review(file, line, body)
+            yield ManifestReview(file, line, body)
         else:
-            yield Review(file, line, _review(head, body, namespace))
+            yield ManifestReview(file, line, _review(head, body, namespace))
 
 
 def _review(head: _Head, body: bytes, namespace: str) -> bytes:

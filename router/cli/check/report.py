@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from router.admission.asked import Asked
 from router.admission.draft import Draft
+from router.admission.request_context import RequestContext
 from router.assembly.inquiry import Inquiry
 from router.cli.asking.showing import colour, show_remedy, show_verdict
-from router.cli.check.manifests import Read, Unreadable
+from router.cli.check.manifests import ReadManifest, UnreadableManifest
 from router.cli.exit_codes import NO, UNKNOWN, YES
 from router.cli.pages import Page
 from router.decision import Finding
@@ -27,7 +27,7 @@ NOTHING = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CheckedObject:
     """What is said of one object."""
 
     file: str
@@ -44,20 +44,20 @@ class Answer:
     """What is decided; None where there is nothing to judge."""
 
 
-async def answered(inquiry: Inquiry, one: Read, *, in_force: bool) -> Answer:
+async def answered(inquiry: Inquiry, one: ReadManifest, *, in_force: bool) -> CheckedObject:
     """What is said of an object; `in_force`: by what is enforced, and not by what would be."""
-    if isinstance(one, Unreadable):
-        return Answer(one.file, one.line, UNKNOWN, one.problem)
+    if isinstance(one, UnreadableManifest):
+        return CheckedObject(one.file, one.line, UNKNOWN, one.problem)
     try:
         asked, draft = await inquiry.review(one.body)
     except ReviewError as error:
-        return Answer(one.file, one.line, UNKNOWN, str(error))
+        return CheckedObject(one.file, one.line, UNKNOWN, str(error))
     skip = None if asked.workload.skip is None else asked.workload.skip.value
     code = YES if draft is None else _code(draft, in_force=in_force)
-    return Answer(one.file, one.line, code, "", _subject(asked), skip, asked.workload.notices, draft)
+    return CheckedObject(one.file, one.line, code, "", _subject(asked), skip, asked.workload.notices, draft)
 
 
-def _subject(asked: Asked) -> Mapping[str, str]:
+def _subject(asked: RequestContext) -> Mapping[str, str]:
     request = asked.request
     return {
         "api_version": request.api_version,
@@ -80,7 +80,7 @@ def _code(draft: Draft, *, in_force: bool) -> int:
     return UNKNOWN if is_unknown else NO
 
 
-def as_object(answer: Answer) -> Mapping[str, object]:
+def as_object(answer: CheckedObject) -> Mapping[str, object]:
     """Everything, for programs; images have the members that they have in events."""
     draft = answer.draft
     decision = None
@@ -106,7 +106,7 @@ def as_object(answer: Answer) -> Mapping[str, object]:
     }
 
 
-def show(page: Page, answer: Answer) -> None:
+def show(page: Page, answer: CheckedObject) -> None:
     """Everything, for people; of what passes only that it does."""
     place = answer.file if answer.line is None else f"{answer.file}:{answer.line}"
     page.line(f"{place}: {_decided(answer)}", colour=colour(answer.code))
@@ -120,7 +120,7 @@ def show(page: Page, answer: Answer) -> None:
         _show_image(page, finding)
 
 
-def _decided(answer: Answer) -> str:
+def _decided(answer: CheckedObject) -> str:
     if answer.subject is None or answer.problem:
         return answer.problem
     namespace, name = answer.subject["namespace"], answer.subject["name"]
@@ -150,7 +150,7 @@ def _show_image(page: Page, finding: Finding) -> None:
     show_remedy(page, finding, 4)
 
 
-def sum_up(page: Page, answers: Sequence[Answer]) -> None:
+def sum_up(page: Page, answers: Sequence[CheckedObject]) -> None:
     """How many of each."""
     if not answers:
         return

@@ -31,7 +31,7 @@ def _json(value: object) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class DemoSigner:
     """A key pair that signs."""
 
     name: str
@@ -63,7 +63,7 @@ class Images:
         body = {"schemaVersion": 2, "mediaType": MANIFEST, "config": self._blob(config, CONFIG), "layers": []}
         return self._manifest(repository, body, tag)
 
-    def sign_legacy(self, repository: str, digest: str, signer: Signer, *, about: str | None = None) -> None:
+    def sign_legacy(self, repository: str, digest: str, signer: DemoSigner, *, about: str | None = None) -> None:
         """Sign by the `.sig` tag; `about` is the digest that the payload names, where it is to be a wrong one."""
         payload = _json(
             {
@@ -80,7 +80,7 @@ class Images:
         body = {"schemaVersion": 2, "mediaType": MANIFEST, "config": self._blob(b"{}", CONFIG), "layers": [layer]}
         self._manifest(repository, body, digest.replace(":", "-") + ".sig")
 
-    def sign_bundle(self, repository: str, digest: str, signer: Signer) -> None:
+    def sign_bundle(self, repository: str, digest: str, signer: DemoSigner) -> None:
         """Sign by a Sigstore bundle that refers to the image."""
         statement = _json(
             {

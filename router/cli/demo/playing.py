@@ -17,9 +17,9 @@ from router import __version__
 from router.assembly import Router
 from router.assembly.observing import MetricsObserver
 from router.cli.demo import report
-from router.cli.demo.images import Images, Signer
-from router.cli.demo.story import SCENES, Answer, Scene, configuration, fill, review
-from router.cli.demo.world import FAILURES_FIRST, Receivers, free_port, registry_application
+from router.cli.demo.images import DemoSigner, Images
+from router.cli.demo.story import SCENES, Scene, SceneAnswer, configuration, fill, review
+from router.cli.demo.world import FAILURES_FIRST, DemoReceivers, free_port, registry_application
 from router.fields import ListenAddress
 from router.server.listening import Listener
 from router.telemetry.metrics import create as create_metrics
@@ -34,10 +34,10 @@ async def play(*, keep: bool, show_all: bool) -> int:
     """Play everything; returns the exit code."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatecrier-demo-")))
-        receivers, images, signer = Receivers(), Images(), Signer("release")
+        receivers, images, signer = DemoReceivers(), Images(), DemoSigner("release")
         counted = create_metrics(__version__)
         observing = MetricsObserver(counted, TroubleBook(counted.show_trouble).held_by("demo"))
-        fill(images, signer, Signer("stranger"))
+        fill(images, signer, DemoSigner("stranger"))
         registry_port, receivers_port, listen = free_port(), free_port(), (free_port(), free_port())
         for application, port in (
             (registry_application(images), registry_port),
@@ -66,7 +66,7 @@ async def play(*, keep: bool, show_all: bool) -> int:
         return 1 if differences else 0
 
 
-async def _asked(scene: Scene, registry: str, port: int) -> Answer:
+async def _asked(scene: Scene, registry: str, port: int) -> SceneAnswer:
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE  # our own certificate, made a moment ago
     asked = review(scene, registry)
@@ -74,10 +74,10 @@ async def _asked(scene: Scene, registry: str, port: int) -> Answer:
     async with aiohttp.ClientSession() as session, session.post(url, json=asked, ssl=trusting) as reply:
         response = (await reply.json())["response"]
     text = response["status"]["message"] if not response["allowed"] else "\n".join(response.get("warnings", []))
-    return Answer(scene, response["uid"], response["allowed"], text)
+    return SceneAnswer(scene, response["uid"], response["allowed"], text)
 
 
-async def _arrived(receivers: Receivers) -> None:
+async def _arrived(receivers: DemoReceivers) -> None:
     """Wait until every receiver has what it must have, or patience ends."""
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE
@@ -108,7 +108,9 @@ def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def _differences(answers: Sequence[Answer], events: dict[str, dict[str, object]], receivers: Receivers) -> list[str]:
+def _differences(
+    answers: Sequence[SceneAnswer], events: dict[str, dict[str, object]], receivers: DemoReceivers
+) -> list[str]:
     found = []
     for answer in answers:
         scene, event = answer.scene, events.get(answer.uid)

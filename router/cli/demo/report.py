@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from router.cli.tables import table
 
 if TYPE_CHECKING:
-    from router.cli.demo.story import Answer
-    from router.cli.demo.world import Receivers
+    from router.cli.demo.story import SceneAnswer
+    from router.cli.demo.world import DemoReceivers
 
 
 def started(registry: str, listen: tuple[int, int], folder: Path) -> None:
@@ -29,7 +29,7 @@ def verdicts_of(event: Mapping[str, object] | None) -> tuple[str, ...]:
     return tuple(image["verdict"] for image in images)
 
 
-def decisions(answers: Sequence[Answer], events: Mapping[str, Mapping[str, object]]) -> None:
+def decisions(answers: Sequence[SceneAnswer], events: Mapping[str, Mapping[str, object]]) -> None:
     """What was decided and why."""
     rows = [("NAMESPACE", "KIND", "WHAT", "DECIDED", "VERDICTS")]
     rows += [
@@ -51,7 +51,7 @@ def decisions(answers: Sequence[Answer], events: Mapping[str, Mapping[str, objec
             print("\n".join(f"    {line}" for line in answer.text.splitlines()))
 
 
-def arrivals(receivers: Receivers, *, show_all: bool) -> None:
+def arrivals(receivers: DemoReceivers, *, show_all: bool) -> None:
     """What arrived where, after how many attempts."""
     print("\nWhat arrived\n")
     names = ("sysdig", "slack", "siem")

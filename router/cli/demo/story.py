@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.cli.demo.images import Images, Signer
+from router.cli.demo.images import DemoSigner, Images
 
 WATCHED, ENFORCED = "staging", "payments"
 """Namespaces of the story: one only watched, one enforced."""
@@ -27,7 +27,7 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SceneAnswer:
     """What the gate answered in a scene."""
 
     scene: Scene
@@ -51,7 +51,7 @@ SCENES = (
 )  # fmt: skip
 
 
-def fill(images: Images, release: Signer, stranger: Signer) -> None:
+def fill(images: Images, release: DemoSigner, stranger: DemoSigner) -> None:
     """Make the images of the story and their signatures."""
     web = images.push("shop/web", "1.4")
     images.sign_legacy("shop/web", web, release)
@@ -106,7 +106,7 @@ def _spec(kind: str, pod: dict[str, object]) -> dict[str, object]:
             return template
 
 
-def configuration(folder: Path, registry: str, receivers: str, listen: tuple[int, int], signer: Signer) -> Path:
+def configuration(folder: Path, registry: str, receivers: str, listen: tuple[int, int], signer: DemoSigner) -> Path:
     """Write the configuration of the demo into a folder; returns the file (JSON is YAML)."""
     (folder / "slack-url").write_text(f"http://{receivers}/slack")
     (folder / "release.pub").write_text(signer.public_pem)

@@ -77,7 +77,7 @@ class Receipt:
 
 
 @dataclass(slots=True)
-class Receivers:
+class DemoReceivers:
     """Whoever is told. Slack's double fails twice before it accepts its first message."""
 
     accepted: list[Receipt] = field(default_factory=list)

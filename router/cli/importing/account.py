@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Account:
+class ImportAccount:
     """What was said so far, in order."""
 
     gaps: list[str] = field(default_factory=list)

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from router.cli.importing.account import Account
+from router.cli.importing.account import ImportAccount
 from router.cli.importing.naming import LONGEST, name_of
 from router.cli.importing.payloads import NotMergedError, may_be_secret, with_fields, with_priority
 from router.cli.importing.values import Section
-from router.cli.importing.writing import File, Noted, Tree
+from router.cli.importing.writing import File, Noted, YamlTree
 
 _CATEGORIES = {"admitRequest": ("admit", "false"), "rejectRequest": ("reject", "true")}
 _SLACK = "hooks.slack.com"
@@ -36,7 +36,7 @@ class Alerts:
     """What becomes of the receivers."""
 
     destinations: list[Noted] = field(default_factory=list)
-    routes: list[Tree] = field(default_factory=list)
+    routes: list[YamlTree] = field(default_factory=list)
     templates: dict[str, str] = field(default_factory=dict)
     """Sources by name."""
     is_detecting: bool = False
@@ -49,20 +49,20 @@ class _Receiver:
     section: Section
     name: str
     comments: list[str]
-    account: Account
+    account: ImportAccount
 
     def gap(self, path: str, text: str) -> None:
         self.comments.append(self.account.gap(path, text))
 
 
 def converted_alerts(
-    alerting: Section, template: Callable[[str], str | None], account: Account, *, is_detecting: bool
+    alerting: Section, template: Callable[[str], str | None], account: ImportAccount, *, is_detecting: bool
 ) -> Alerts:
     """The destinations, their routes and templates; `template` gives the source of one of theirs by its name."""
     made = Alerts(is_detecting=is_detecting)
     for category, (short, rejects) in _CATEGORIES.items():
         section = alerting.section(category)
-        names = list[Tree]()
+        names = list[YamlTree]()
         for receiver in (*section.sections("receivers"), *section.sections("templates")):  # the latter in 2.x
             taken = {str(one.value["name"]) for one in made.destinations if isinstance(one.value, dict)}
             one = _Receiver(receiver, name_of(f"{receiver.text('template') or 'webhook'}-{short}", taken), [], account)
@@ -80,7 +80,7 @@ def _destination(one: _Receiver, template: Callable[[str], str | None], made: Al
     scheme, host = _split(url)
     headers = _headers(one)
     is_slack = host == _SLACK and not headers
-    settings: dict[str, Tree] = {"name": one.name, "kind": "slack" if is_slack else "webhook"}
+    settings: dict[str, YamlTree] = {"name": one.name, "kind": "slack" if is_slack else "webhook"}
     if (used := _template(one, template, made)) is not None:
         settings |= {"template": used, **({} if is_slack else _markup(one))}
     settings["url"] = _secret(one, f"{one.name}-url", one.section.at("receiverUrl"))
@@ -105,7 +105,7 @@ def _destination(one: _Receiver, template: Callable[[str], str | None], made: Al
     return Noted(settings, one.comments)
 
 
-def _markup(one: _Receiver) -> dict[str, Tree]:
+def _markup(one: _Receiver) -> dict[str, YamlTree]:
     """How whoever takes their template for Slack reads it: Mattermost, or Slack behind a proxy."""
     return {"markup": "slack"} if one.section.text("template") == _SLACK_TEMPLATE else {}
 
@@ -125,8 +125,8 @@ def _secret(one: _Receiver, name: str, path: str, cut: str = "") -> File:
     return File(file)
 
 
-def _headers(one: _Receiver) -> dict[str, Tree]:
-    found: dict[str, Tree] = {}
+def _headers(one: _Receiver) -> dict[str, YamlTree]:
+    found: dict[str, YamlTree] = {}
     for number, text in enumerate(one.section.texts("customHeaders")):
         path = f"{one.section.at('customHeaders')}[{number}]"
         name, colon, value = text.partition(":")

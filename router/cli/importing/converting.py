@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from router.cli.importing.account import Account
+from router.cli.importing.account import ImportAccount
 from router.cli.importing.alerts import Alerts, converted_alerts
-from router.cli.importing.rules import Rules, converted_rules
+from router.cli.importing.rules import ImportedRules, converted_rules
 from router.cli.importing.values import Section
 from router.cli.importing.verifiers import Validator, certificates, read_validators
-from router.cli.importing.writing import File, Noted, Tree, yaml_text
+from router.cli.importing.writing import File, Noted, YamlTree, yaml_text
 
 _OF_THE_CHART = (
     "kubernetes",
@@ -43,7 +43,7 @@ _NO_RULE = Noted(
 class Conversion:
     """What is to be written, and what is to be said."""
 
-    account: Account = field(default_factory=Account)
+    account: ImportAccount = field(default_factory=ImportAccount)
     files: dict[str, str] = field(default_factory=dict)
     """Texts by their paths, relative to the folder."""
 
@@ -63,7 +63,7 @@ def converted_values(values: Section, template: Callable[[str], str | None]) -> 
     above = [_REMARK, *_features(features, account), *_chart(values, application, account)]
     cluster = _cluster(alerting, account)
     above += [account.gap(path, "this has no counterpart here") for path in values.left()]
-    tree: dict[str, Tree] = {
+    tree: dict[str, YamlTree] = {
         "cluster": Noted(cluster.value, [*above, *cluster.comments]),
         "enforcement": {"default": "detect" if is_detecting else "enforce"},
         "webhook": {"listen": "0.0.0.0:8443", "tls": _tls(), "pin_digests": rules.pins},
@@ -82,7 +82,7 @@ def converted_values(values: Section, template: Callable[[str], str | None]) -> 
     return made
 
 
-def _delivering(alerts: Alerts) -> dict[str, Tree]:
+def _delivering(alerts: Alerts) -> dict[str, YamlTree]:
     if not alerts.destinations:
         return {}
     return {
@@ -97,7 +97,7 @@ def _tls() -> Noted:
     return Noted({"certificate": "tls/tls.crt", "key": "tls/tls.key"}, [why])
 
 
-def _cluster(alerting: Section, account: Account) -> Noted:
+def _cluster(alerting: Section, account: ImportAccount) -> Noted:
     written = alerting.text("clusterIdentifier") or ""
     kept = "".join(one if one.isascii() and (one.isalnum() or one in "._:/@-") else "-" for one in written)[:100]
     kept = kept.strip("._:/@-")
@@ -107,7 +107,7 @@ def _cluster(alerting: Section, account: Account) -> Noted:
     return Noted(kept or "unnamed", [account.gap(alerting.at("clusterIdentifier"), why)])
 
 
-def _features(features: Section, account: Account) -> list[str]:
+def _features(features: Section, account: ImportAccount) -> list[str]:
     said = list[str]()
     namespaced = features.section("namespacedValidation")
     mode, enabled = namespaced.text("mode"), namespaced.flag("enabled")
@@ -133,7 +133,7 @@ def _features(features: Section, account: Account) -> list[str]:
     return said
 
 
-def _chart(values: Section, application: Section, account: Account) -> list[str]:
+def _chart(values: Section, application: Section, account: ImportAccount) -> list[str]:
     said = list[str]()
     for place in (values, *(() if application is values else (application,))):
         for key in _OF_THE_CHART:
@@ -151,9 +151,9 @@ def _chart(values: Section, application: Section, account: Account) -> list[str]
     return said
 
 
-def _registries(validators: Mapping[str, Validator], rules: Rules, made: Conversion) -> list[Tree]:
+def _registries(validators: Mapping[str, Validator], rules: ImportedRules, made: Conversion) -> list[YamlTree]:
     """What differs from https, the system's CAs and anonymous; of several validators the first one counts."""
-    found: dict[str, dict[str, Tree]] = {}
+    found: dict[str, dict[str, YamlTree]] = {}
     comments: dict[str, list[str]] = {}
     for one in validators.values():
         settings, said = _access(one, made)
@@ -171,9 +171,9 @@ def _registries(validators: Mapping[str, Validator], rules: Rules, made: Convers
     return [Noted(settings, comments[host]) for host, settings in found.items()]
 
 
-def _access(one: Validator, made: Conversion) -> tuple[dict[str, Tree], list[str]]:
+def _access(one: Validator, made: Conversion) -> tuple[dict[str, YamlTree], list[str]]:
     """CA and credentials of a validator's registries, by reference."""
-    settings: dict[str, Tree] = {}
+    settings: dict[str, YamlTree] = {}
     said = list[str]()
     if one.section.text("cert") is not None:
         path = f"cas/{one.name}.pem"

@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass
 
 from router.hosts import is_host
-from router.policy.pattern import Pattern
+from router.policy.pattern import ImagePattern
 
 _OTHER_GLOBS = re.compile(r"[?\[\]{}\\!]")
 _WHOLE_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -32,7 +32,7 @@ _STARS = re.compile(r"\*+")
 class Converted:
     """A pattern of ours, and whether it matches less than theirs."""
 
-    pattern: Pattern
+    pattern: ImagePattern
     is_narrower: bool
 
     @property
@@ -71,7 +71,7 @@ def converted(text: str, *, is_verifying: bool, is_open: bool = True) -> Convert
         ours += "**"
     first = text.partition("/")[0]
     is_anywhere = is_open and not text.startswith("*") and not is_host(first.rstrip("*") if slash else "")
-    return Converted(Pattern.parse(ours), is_anywhere)
+    return Converted(ImagePattern.parse(ours), is_anywhere)
 
 
 def _ended(text: str, *, is_open: bool) -> str:

@@ -16,19 +16,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from router.cli.importing.account import Account
+from router.cli.importing.account import ImportAccount
 from router.cli.importing.naming import quoted
 from router.cli.importing.patterns import Converted, components, converted
 from router.cli.importing.values import Section
 from router.cli.importing.verifiers import Validator, Verifiers
-from router.cli.importing.writing import Noted, Tree
+from router.cli.importing.writing import Noted, YamlTree
 
 _DENY, _ALLOW = "deny", "allow"
 _UNPINNED = "insecureValidateOnly"
 
 
 @dataclass(slots=True)
-class Rules:
+class ImportedRules:
     """What becomes of the policy."""
 
     rules: list[Noted] = field(default_factory=list)
@@ -41,10 +41,10 @@ class Rules:
 
 
 def converted_rules(
-    sections: Sequence[Section], validators: Mapping[str, Validator], account: Account, *, is_second: bool
-) -> Rules:
+    sections: Sequence[Section], validators: Mapping[str, Validator], account: ImportAccount, *, is_second: bool
+) -> ImportedRules:
     """The rules, with the verifiers that they need; `is_second` says that they are of 2.x."""
-    made, verifiers = Rules(), Verifiers(account, is_log_asked=not is_second)
+    made, verifiers = ImportedRules(), Verifiers(account, is_log_asked=not is_second)
     unpinned = list[bool]()
     kept = list[tuple[Section, str, Converted]]()
     for section in sections:
@@ -70,7 +70,7 @@ def converted_rules(
             unpinned.append(asked.text("mode") == _UNPINNED)
         else:
             asked.raw("mode")  # what is let pass or refused unseen has no digest that was proven
-        rule: dict[str, Tree] = {"pattern": pattern.pattern.text, "verifier": verifier}
+        rule: dict[str, YamlTree] = {"pattern": pattern.pattern.text, "verifier": verifier}
         made.rules.append(Noted({**rule, **({"with": demands} if demands else {})}, comments))
         _note_order(kept, made.rules, account)
     _pin(made, unpinned, kept, account)
@@ -78,7 +78,9 @@ def converted_rules(
     return made
 
 
-def _drop_equal(kept: list[tuple[Section, str, Converted]], made: Rules, pattern: Converted, account: Account) -> None:
+def _drop_equal(
+    kept: list[tuple[Section, str, Converted]], made: ImportedRules, pattern: Converted, account: ImportAccount
+) -> None:
     """Of rules with the same pattern the last one counts there, and no second one may stand here."""
     for number, (section, _, before) in enumerate(kept):
         if before.pattern.key == pattern.pattern.key:
@@ -90,7 +92,7 @@ def _drop_equal(kept: list[tuple[Section, str, Converted]], made: Rules, pattern
 
 def _judged(
     one: Validator | None, asked: Section, section: Section, verifiers: Verifiers, comments: list[str]
-) -> tuple[str, dict[str, Tree]]:
+) -> tuple[str, dict[str, YamlTree]]:
     """The verifier, and what is asked of it."""
     account = verifiers.account
     if one is None:
@@ -112,7 +114,7 @@ def _judged(
     return (verifiers.cosign if one.kind == "cosign" else verifiers.notation)(one, asked), demands
 
 
-def _demands(one: Validator, asked: Section, comments: list[str], account: Account) -> dict[str, Tree] | None:
+def _demands(one: Validator, asked: Section, comments: list[str], account: ImportAccount) -> dict[str, YamlTree] | None:
     root = asked.text("trustRoot") or asked.text("key") or "default"
     threshold, required = asked.number("threshold"), asked.texts("required")
     wanted = list(dict.fromkeys(required if root == "*" else [root, *required]))
@@ -120,8 +122,8 @@ def _demands(one: Validator, asked: Section, comments: list[str], account: Accou
         why = f"the validator has no trust root {quoted(unknown[0])} that can be used; images are denied"
         comments.append(account.gap(asked.at("trustRoot"), why))
         return None
-    names: list[Tree] = [one.signers[name] for name in wanted]
-    demands: dict[str, Tree] = {}
+    names: list[YamlTree] = [one.signers[name] for name in wanted]
+    demands: dict[str, YamlTree] = {}
     if root == "*" and one.kind == "cosign":
         count = threshold or (0 if required else len(one.signers))
         if count > len(one.signers):
@@ -134,7 +136,7 @@ def _demands(one: Validator, asked: Section, comments: list[str], account: Accou
     return demands
 
 
-def _note_order(kept: Sequence[tuple[Section, str, Converted]], rules: list[Noted], account: Account) -> None:
+def _note_order(kept: Sequence[tuple[Section, str, Converted]], rules: list[Noted], account: ImportAccount) -> None:
     """Whether the last rule changes places with one before it."""
     section, written, last = kept[-1]
     for other, theirs, before in kept[:-1]:
@@ -148,7 +150,10 @@ def _note_order(kept: Sequence[tuple[Section, str, Converted]], rules: list[Note
 
 
 def _pin(
-    made: Rules, unpinned: Sequence[bool], kept: Sequence[tuple[Section, str, Converted]], account: Account
+    made: ImportedRules,
+    unpinned: Sequence[bool],
+    kept: Sequence[tuple[Section, str, Converted]],
+    account: ImportAccount,
 ) -> None:
     made.pins = not (unpinned and all(unpinned))
     if made.pins and any(unpinned):

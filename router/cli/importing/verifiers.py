@@ -14,10 +14,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from router.cli.importing.account import Account
+from router.cli.importing.account import ImportAccount
 from router.cli.importing.naming import name_of, quoted
 from router.cli.importing.values import Section
-from router.cli.importing.writing import File, Noted, Tree
+from router.cli.importing.writing import File, Noted, YamlTree
 from router.errors import GatecrierError
 from router.expressions import full_match
 from router.verification.keys import PublicKey
@@ -43,7 +43,7 @@ class Validator:
     approves: bool | None = None
     signers: dict[str, str] = field(default_factory=dict)
     """Names of trust roots here, by those there."""
-    parts: dict[str, Tree] = field(default_factory=dict)
+    parts: dict[str, YamlTree] = field(default_factory=dict)
     """What all verifiers that are made of it say."""
     comments: list[str] = field(default_factory=list)
     has_identities: bool = False
@@ -55,7 +55,7 @@ class Validator:
         return bool(self.signers)
 
 
-def read_validators(sections: list[Section], account: Account) -> dict[str, Validator]:
+def read_validators(sections: list[Section], account: ImportAccount) -> dict[str, Validator]:
     """All validators, by their names there."""
     found: dict[str, Validator] = {}
     for section in sections:
@@ -78,8 +78,8 @@ def read_validators(sections: list[Section], account: Account) -> dict[str, Vali
     return found
 
 
-def _read_cosign(one: Validator, account: Account) -> None:
-    keys, identities = list[Tree](), list[Tree]()
+def _read_cosign(one: Validator, account: ImportAccount) -> None:
+    keys, identities = list[YamlTree](), list[YamlTree]()
     for root in one.section.sections("trustRoots"):
         written = root.text("name") or "default"
         name = name_of(written, one.signers.values())
@@ -97,7 +97,7 @@ def _read_cosign(one: Validator, account: Account) -> None:
     _read_instance(one, account)
 
 
-def _key(one: Validator, root: Section, name: str, account: Account) -> Tree | None:
+def _key(one: Validator, root: Section, name: str, account: ImportAccount) -> YamlTree | None:
     text = root.text("key") or ""
     found = _KEY.search(text)
     if found is not None:
@@ -115,8 +115,8 @@ def _key(one: Validator, root: Section, name: str, account: Account) -> Tree | N
     return None
 
 
-def _identity(one: Validator, keyless: Section, name: str, account: Account) -> Tree | None:
-    made: dict[str, Tree] = {"name": name}
+def _identity(one: Validator, keyless: Section, name: str, account: ImportAccount) -> YamlTree | None:
+    made: dict[str, YamlTree] = {"name": name}
     comments = list[str]()
     for theirs, ours in (("issuer", "issuer"), ("subject", "subject")):
         pattern, text = keyless.text(f"{theirs}Regex"), keyless.text(theirs)
@@ -142,7 +142,7 @@ def _is_expression(text: str) -> bool:
     return True
 
 
-def _read_instance(one: Validator, account: Account) -> None:
+def _read_instance(one: Validator, account: ImportAccount) -> None:
     """A Sigstore instance of one's own."""
     raw = one.section.raw("host")
     own = list[str]()
@@ -162,8 +162,8 @@ def _read_instance(one: Validator, account: Account) -> None:
         one.parts["trust_root"] = Noted(File(file), [account.gap(", ".join(own), why)])
 
 
-def _read_notation(one: Validator, account: Account) -> None:
-    stores = list[Tree]()
+def _read_notation(one: Validator, account: ImportAccount) -> None:
+    stores = list[YamlTree]()
     for root in one.section.sections("trustRoots"):
         written = root.text("name") or "default"
         name = name_of(written, one.signers.values())
@@ -192,7 +192,7 @@ def _lines(pem: str) -> str:
 class Verifiers:
     """The verifiers that rules need, in the order in which they needed them."""
 
-    account: Account
+    account: ImportAccount
     is_log_asked: bool = True
     """Whether signatures must be in a log where nothing is said: in 3.x; in 2.x only where a host is named."""
     made: dict[str, Noted] = field(default_factory=dict)
@@ -218,7 +218,7 @@ class Verifiers:
             one.comments.append(self.account.gap(asked.at("verificationLevel"), why))
             level = "strict"
         after_expiry = asked.text("verifyTimestamp") == "afterCertExpiry"
-        parts: dict[str, Tree] = {"kind": "notation", **one.parts, "level": level}
+        parts: dict[str, YamlTree] = {"kind": "notation", **one.parts, "level": level}
         if level == "strict":
             parts["override"] = {"revocation": "enforce"}
         if after_expiry:
@@ -226,7 +226,7 @@ class Verifiers:
         name = one.name + ("" if level == "strict" else f"-{level}") + ("-after-expiry" if after_expiry else "")
         return self._named(one, name, parts)
 
-    def _named(self, one: Validator, name: str, parts: dict[str, Tree]) -> str:
+    def _named(self, one: Validator, name: str, parts: dict[str, YamlTree]) -> str:
         if name not in self.made:
             renamed = [] if one.written == one.name else [f"validator {quoted(one.written)}"]
             self.made[name] = Noted({"name": name, **parts}, [*renamed, *one.comments])

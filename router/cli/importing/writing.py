@@ -35,19 +35,19 @@ class File:
 class Noted:
     """A value with comments above it."""
 
-    value: Tree
+    value: YamlTree
     comments: Sequence[str]
 
 
-Tree: TypeAlias = "bool | int | str | File | Noted | Mapping[str, Tree] | Sequence[Tree]"
+YamlTree: TypeAlias = "bool | int | str | File | Noted | Mapping[str, YamlTree] | Sequence[YamlTree]"
 
 
-def yaml_text(tree: Mapping[str, Tree]) -> str:
+def yaml_text(tree: Mapping[str, YamlTree]) -> str:
     """The tree as YAML; an empty line parts the members at the top."""
     return "\n".join("\n".join(_members({key: value}, 0)) + "\n" for key, value in tree.items())
 
 
-def _lines(value: Tree, indent: int) -> list[str] | None:
+def _lines(value: YamlTree, indent: int) -> list[str] | None:
     """A map or a list that is not empty; None of anything else."""
     match value:
         case Mapping() if value:
@@ -58,7 +58,7 @@ def _lines(value: Tree, indent: int) -> list[str] | None:
             return None
 
 
-def _members(tree: Mapping[str, Tree], indent: int) -> Iterator[str]:
+def _members(tree: Mapping[str, YamlTree], indent: int) -> Iterator[str]:
     pad = " " * indent
     for key, noted in tree.items():
         value, comments = _parted(noted)
@@ -74,7 +74,7 @@ def _members(tree: Mapping[str, Tree], indent: int) -> Iterator[str]:
             yield f"{name} {_scalar(value)}"
 
 
-def _items(items: Sequence[Tree], indent: int) -> Iterator[str]:
+def _items(items: Sequence[YamlTree], indent: int) -> Iterator[str]:
     pad = " " * indent
     for noted in items:
         value, comments = _parted(noted)
@@ -88,7 +88,7 @@ def _items(items: Sequence[Tree], indent: int) -> Iterator[str]:
         yield from lines[first + 1 :]
 
 
-def _parted(value: Tree) -> tuple[Tree, Sequence[str]]:
+def _parted(value: YamlTree) -> tuple[YamlTree, Sequence[str]]:
     return (value.value, value.comments) if isinstance(value, Noted) else (value, ())
 
 
@@ -103,7 +103,7 @@ def _commented(comments: Sequence[str], pad: str) -> Iterator[str]:
         )
 
 
-def _scalar(value: Tree) -> str:
+def _scalar(value: YamlTree) -> str:
     match value:
         case bool() | int():
             return json.dumps(value)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.cli import events
-from router.cli.answering import Answer, answered, forms
+from router.cli.answering import CommandAnswer, answered, forms
 from router.cli.exit_codes import UNKNOWN, worst
 from router.cli.parsing import command, configured, duration
 from router.errors import MisusedError
@@ -76,10 +76,10 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.since is not None:
         part = part.model_copy(update={"readiness": part.readiness.model_copy(update={"window": arguments.since})})
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         found = asyncio.run(_found(arguments, part))
         codes = [report.code_of(one) for one in found] or [UNKNOWN]
-        return Answer([report.as_object(one) for one in found], _text(arguments, found), worst(codes))
+        return CommandAnswer([report.as_object(one) for one in found], _text(arguments, found), worst(codes))
 
     return answered(arguments, ask)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from router.cli.answering import moment
 from router.cli.readiness.report import LISTED, Report, exemption_of, grant_of, owner_of, what_of
-from router.readiness.sighting import Image
+from router.readiness.sighting import SightedImage
 from router.readiness.wording import missing_words, next_steps
 from router.text import how_often, more, one_line
 
@@ -72,7 +72,7 @@ def _section(report: Report) -> Iterator[str]:
         yield f"- `{code.value}`: {as_text(meaning)}. {as_text(step)}"
 
 
-def _image(image: Image, namespace: str) -> Iterator[str]:
+def _image(image: SightedImage, namespace: str) -> Iterator[str]:
     found = f"{as_text(what_of(image))}; seen {how_often(image.times)}, last {moment(image.last_at)}"
     yield f"- **{as_text(owner_of(image))}**: {found}"
     for step in next_steps(image, namespace):

@@ -14,22 +14,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 import yaml
 
 from router.cli.readiness.report import Report, what_of
-from router.readiness.judging import State
-from router.readiness.sighting import Image
+from router.readiness.judging import ReadinessState
+from router.readiness.sighting import SightedImage
 from router.readiness.wording import missing_words, next_steps
 from router.text import cut, one_line
+
+if TYPE_CHECKING:
+    from router.kubernetes.client import Json
 
 _KINDS = (("wgpolicyk8s.io/v1alpha2", "PolicyReport"), ("openreports.io/v1alpha1", "Report"))
 _RESULTS = ("pass", "fail", "warn", "error", "skip")
 NAME = "gatecrier-readiness"
 MESSAGE_LIMIT = 1000
 """Characters of a message."""
-Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | bool"
 
 
 def policy_reports(reports: Sequence[Report], now: float) -> str:
@@ -69,11 +71,11 @@ def _results(report: Report, now: float) -> Iterator[dict[str, Json]]:
     for missing in report.overview.judged.missing:
         meaning, step = missing_words(missing, report.settings, namespace)
         yield _result("readiness", missing.value, "warn", "medium", f"{meaning}. {step}", now)
-    if report.overview.judged.state is State.READY:
+    if report.overview.judged.state is ReadinessState.READY:
         yield _result("readiness", "ready", "pass", "medium", "this namespace can be enforced now", now)
 
 
-def _of_image(image: Image, namespace: str, result: str, severity: str) -> dict[str, Json]:
+def _of_image(image: SightedImage, namespace: str, result: str, severity: str) -> dict[str, Json]:
     sighting, owner = image.seen.sighting, image.seen.owner
     message = " ".join((f"{what_of(image)}.", *next_steps(image, namespace)))
     found = _result("images", sighting.rule or "no-rule", result, severity, message, image.last_at)

@@ -9,16 +9,16 @@ from router.cli.answering import Object, moment, moment_or_none
 from router.cli.exit_codes import NO, UNKNOWN, YES
 from router.cli.tables import table
 from router.decision import Grant
-from router.readiness.judging import State
-from router.readiness.reading import Exempted, Overview
+from router.readiness.judging import ReadinessState
+from router.readiness.reading import ExemptedImage, Overview
 from router.readiness.settings import ReadinessSettings
-from router.readiness.sighting import Image
+from router.readiness.sighting import SightedImage
 from router.readiness.wording import missing_words, next_steps
 from router.text import how_often, more, one_line
 
 LISTED = 500
 """Images of one namespace that are listed."""
-_CODES = {State.READY: YES, State.NOT_READY: NO, State.UNKNOWN: UNKNOWN}
+_CODES = {ReadinessState.READY: YES, ReadinessState.NOT_READY: NO, ReadinessState.UNKNOWN: UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +27,26 @@ class Report:
 
     overview: Overview
     settings: ReadinessSettings
-    open: Sequence[Image]
+    open: Sequence[SightedImage]
     """What would be refused or could not be looked at, those that were seen last first."""
-    exempted: Sequence[Exempted] = ()
+    exempted: Sequence[ExemptedImage] = ()
     """What exemptions have let in."""
     ends: Mapping[str, float] = field(default_factory=dict)
     """When exemptions end, in seconds since 1970, by their pattern; what ended or was taken away is not among them."""
     grants: Sequence[Grant] = ()
     """What break-glass lets in now."""
 
-    def end_of(self, exempted: Exempted) -> str | None:
+    def end_of(self, exempted: ExemptedImage) -> str | None:
         """When what has let that in ends; None where it is not there any more."""
         return moment_or_none(self.ends.get(exempted.pattern))
 
     @property
-    def failing(self) -> Sequence[Image]:
+    def failing(self) -> Sequence[SightedImage]:
         """What would be refused."""
         return [one for one in self.open if one.seen.sighting.standing == "failing"]
 
     @property
-    def unreachable(self) -> Sequence[Image]:
+    def unreachable(self) -> Sequence[SightedImage]:
         """What could not be looked at."""
         return [one for one in self.open if one.seen.sighting.standing == "unreachable"]
 
@@ -106,7 +106,7 @@ def lines_of(report: Report) -> Iterator[str]:
         yield f"      {one_line(step)}"
 
 
-def _image_lines(image: Image, namespace: str) -> Iterator[str]:
+def _image_lines(image: SightedImage, namespace: str) -> Iterator[str]:
     yield one_line(f"{owner_of(image)}: {what_of(image)}")
     yield f"  seen {how_often(image.times)}, from {moment(image.first_at)} to {moment(image.last_at)}"
     for step in next_steps(image, namespace):
@@ -119,19 +119,19 @@ def grant_of(one: Grant) -> str:
     return one_line(f"{images}: by {one.by} until {moment(one.until)}: {one.justification}")
 
 
-def exemption_of(one: Exempted, report: Report) -> str:
+def exemption_of(one: ExemptedImage, report: Report) -> str:
     """What an exemption has let in, and until when."""
     end = report.end_of(one)
     until = "which is not in the configuration any more" if end is None else f"until {end}"
     return one_line(f"{one.owner}: {one.image}: {one.found}, by {one.pattern} {until}")
 
 
-def owner_of(image: Image) -> str:
+def owner_of(image: SightedImage) -> str:
     """Whose it is."""
     return f"{image.seen.owner['kind']} {image.seen.owner['name']}"
 
 
-def what_of(image: Image) -> str:
+def what_of(image: SightedImage) -> str:
     """What was found."""
     sighting = image.seen.sighting
     if not sighting.image:
@@ -180,7 +180,7 @@ def as_object(report: Report) -> Object:
     }
 
 
-def _image_object(image: Image, namespace: str) -> Object:
+def _image_object(image: SightedImage, namespace: str) -> Object:
     sighting = image.seen.sighting
     return {
         "owner": dict(image.seen.owner),

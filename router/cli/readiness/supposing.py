@@ -27,7 +27,7 @@ from router.readiness import ledger, reading
 from router.readiness.judging import judged
 from router.readiness.reading import Overview
 from router.readiness.settings import ReadinessSettings
-from router.readiness.sighting import TEXT_LIMIT, Image, Seen, sighting_of
+from router.readiness.sighting import TEXT_LIMIT, SeenState, SightedImage, sighting_of
 from router.settings.judging import JudgedBy
 from router.text import cut
 
@@ -35,13 +35,15 @@ SECONDS = 30.0
 """For each image."""
 _Question: TypeAlias = tuple[str, str | None]
 """An image as it is written, and the digest that was seen."""
-Known: TypeAlias = Sequence[tuple[Overview, Sequence[Image]]]
+SeenOwners: TypeAlias = Sequence[tuple[Overview, Sequence[SightedImage]]]
 """Each namespace, and what its owners were seen with last."""
 
 
-def last_seen(connection: sqlite3.Connection, settings: ReadinessSettings, namespace: str | None, now: float) -> Known:
+def last_seen(
+    connection: sqlite3.Connection, settings: ReadinessSettings, namespace: str | None, now: float
+) -> SeenOwners:
     """What is judged again (1)."""
-    found = list[tuple[Overview, Sequence[Image]]]()
+    found = list[tuple[Overview, Sequence[SightedImage]]]()
     for one in reading.overviews(connection, settings, now, namespace):
         seen = reading.images(connection, one.namespace, 0.0, ledger.IMAGES_KEPT, is_open=False)
         is_whole = len(seen) < ledger.left()
@@ -51,15 +53,15 @@ def last_seen(connection: sqlite3.Connection, settings: ReadinessSettings, names
     return found
 
 
-def _last(images: Sequence[Image]) -> Sequence[Image]:
+def _last(images: Sequence[SightedImage]) -> Sequence[SightedImage]:
     """The first of each place of each owner; those that were seen last come first."""
-    found: dict[tuple[str, ...], Image] = {}
+    found: dict[tuple[str, ...], SightedImage] = {}
     for one in images:
         found.setdefault((*one.seen.owner.values(), *one.seen.sighting.place), one)
     return list(found.values())
 
 
-async def supposed(seen: Known, settings: ReadinessSettings, by: JudgedBy) -> Sequence[Report]:
+async def supposed(seen: SeenOwners, settings: ReadinessSettings, by: JudgedBy) -> Sequence[Report]:
     """What would be said of each namespace if it had been judged by that configuration."""
     questions = list(dict.fromkeys(_question(image) for _, images in seen for image in images))
     async with Inquiry(by, SECONDS) as inquiry:
@@ -70,18 +72,21 @@ async def supposed(seen: Known, settings: ReadinessSettings, by: JudgedBy) -> Se
         answers = [one async for one in in_order(questions, ask, Progress(len(questions), "images"))]
         by_image = dict(zip(questions, answers, strict=True))
 
-        def found(image: Image, namespace: str) -> Finding:
+        def found(image: SightedImage, namespace: str) -> Finding:
             return inquiry.exempt(by_image[_question(image)], namespace)
 
         return [_report(overview, images, settings, found) for overview, images in seen]
 
 
-def _question(image: Image) -> _Question:
+def _question(image: SightedImage) -> _Question:
     return image.seen.sighting.image, image.seen.sighting.digest
 
 
 def _report(
-    overview: Overview, images: Sequence[Image], settings: ReadinessSettings, found: Callable[[Image, str], Finding]
+    overview: Overview,
+    images: Sequence[SightedImage],
+    settings: ReadinessSettings,
+    found: Callable[[SightedImage, str], Finding],
 ) -> Report:
     seen = [image for image in images if image.seen.sighting.image]
     again = [_again(image, found(image, overview.namespace)) for image in seen]
@@ -92,10 +97,10 @@ def _report(
     return Report(supposed, settings, open_)
 
 
-def _again(image: Image, finding: Finding) -> Image:
+def _again(image: SightedImage, finding: Finding) -> SightedImage:
     """The same place of the same owner, as it would have been seen."""
     before, data = image.seen.sighting, image_data(finding)
     data["container_kind"], data["container"] = before.container_kind, before.container
     sighting = sighting_of(data, would_reject=finding.is_failing)
-    seen = Seen(image.seen.owner, sighting, cut(data["detail"], TEXT_LIMIT), cut(finding.wanted, TEXT_LIMIT))
+    seen = SeenState(image.seen.owner, sighting, cut(data["detail"], TEXT_LIMIT), cut(finding.wanted, TEXT_LIMIT))
     return dataclasses.replace(image, seen=seen, is_open=sighting.is_open)

@@ -9,7 +9,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from router.cli.answering import Answer, answered, forms
+from router.cli.answering import CommandAnswer, answered, forms
 from router.cli.exit_codes import worst
 from router.cli.parsing import command, configured
 from router.errors import ConfigurationError
@@ -68,7 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     found = asyncio.run(_scanned(arguments, part, part.kubernetes.access(os.environ)))
     objects = [report.as_object(one) for one in found.found]
-    answer = Answer(objects, "\n".join(report.lines_of(found)), report.code_of(found))
+    answer = CommandAnswer(objects, "\n".join(report.lines_of(found)), report.code_of(found))
     code = answered(arguments, lambda: answer)
     return code if arguments.no_record else worst((code, keeping.kept(found, arguments.namespace, part)))
 

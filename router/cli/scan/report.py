@@ -8,7 +8,7 @@ from router.cli.answering import Object
 from router.cli.exit_codes import NO, UNKNOWN, YES
 from router.decision.wording import remedy
 from router.readiness.wording import reason_of
-from router.scanning.scan import Found, Scanned
+from router.scanning.scan import ScanFinding, Scanned
 from router.text import one_line
 
 
@@ -43,19 +43,19 @@ def lines_of(scanned: Scanned) -> Iterator[str]:
     )
 
 
-def _subject(one: Found) -> str:
+def _subject(one: ScanFinding) -> str:
     _, kind, name = one.running.owner
     pods = "1 Pod" if one.where.pods == 1 else f"{one.where.pods} Pods"
     return f"{one.running.namespace}/{kind}/{name}: {one.running.image} ({pods})"
 
 
-def _step(one: Found) -> str | None:
+def _step(one: ScanFinding) -> str | None:
     image = one.judged.image
     reason = reason_of(image["verdict"], image["reason"])
     return None if reason is None else remedy(reason, image["reference"] or image["image"], one.running.digest)
 
 
-def as_object(one: Found) -> Object:
+def as_object(one: ScanFinding) -> Object:
     """One owner and image, for programs."""
     api_version, kind, name = one.running.owner
     decision = one.judged.parts.decision

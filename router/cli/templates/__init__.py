@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from router.cli.answering import Answer, answered, forms
+from router.cli.answering import CommandAnswer, answered, forms
 from router.cli.exit_codes import YES
 from router.cli.pages import Page
 from router.cli.parsing import command, configured, group
@@ -77,7 +77,7 @@ def _add_examples(inner: Subcommands) -> None:
 def _list(arguments: argparse.Namespace) -> int:
     from router.cli.templates.shelf import shelf  # noqa: PLC0415 - imported only where it is needed
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         objects: list[dict[str, object]] = []
         rows = list[tuple[str, ...]]()
         for one in shelf(arguments.config).values():
@@ -92,7 +92,7 @@ def _list(arguments: argparse.Namespace) -> int:
                     "used_by": list(one.used_by),
                 }
             )
-        return Answer(objects, table(("TEMPLATE", "FROM", "FOR", "USED BY"), rows))
+        return CommandAnswer(objects, table(("TEMPLATE", "FROM", "FOR", "USED BY"), rows))
 
     return answered(arguments, ask)
 
@@ -111,14 +111,14 @@ def _examples(arguments: argparse.Namespace) -> int:
 
     every = {name: (purpose, event) for purpose, events in BY_NAME.items() for name, event in events.items()}
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         if arguments.event is None:
             rows = [(name, purpose) for name, (purpose, _) in every.items()]
             objects = [{"example": name, "purpose": purpose} for name, purpose in rows]
-            return Answer(objects, table(("EXAMPLE", "OF"), rows))
+            return CommandAnswer(objects, table(("EXAMPLE", "OF"), rows))
         if arguments.event not in every:
             raise MisusedError(f"{shown(arguments.event)} is no example; {advice(arguments.event, every)}")
         event = every[arguments.event][1]
-        return Answer([event], json.dumps(event, indent=2))
+        return CommandAnswer([event], json.dumps(event, indent=2))
 
     return answered(arguments, ask)

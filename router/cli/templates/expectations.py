@@ -24,7 +24,7 @@ from pydantic import Field, TypeAdapter, model_validator
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.settings.bounds import Bounds
-from router.settings.document import Document, Items, Members
+from router.settings.document import ConfigurationDocument, Items, Members
 from router.settings.problems import Problem, listing, path_text
 from router.settings.reading import read_documents
 from router.settings.snapshot import read_file
@@ -100,7 +100,7 @@ def expectations(path: Path) -> Sequence[Expectation]:
 
 
 def _read(node: Members) -> Expectation | list[Problem]:
-    item = Document(node)
+    item = ConfigurationDocument(node)
     context = ReadingContext(Path(), {}, read_file)
     found = validated(TypeAdapter(ExpectationSettings), ExpectationSettings, item.data, context)
     if isinstance(found, list):

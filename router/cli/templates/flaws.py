@@ -14,7 +14,7 @@ from router.rendering.rehearsal import REHEARSALS
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
+class TemplateFlaw:
     """What is wrong with a template."""
 
     purpose: Purpose
@@ -24,7 +24,7 @@ class Flaw:
     """For which it shows; none where it shows for all."""
 
 
-def flaws_of(template: Entry, has_time: Callable[[], bool] = lambda: True) -> Iterator[Flaw]:
+def flaws_of(template: Entry, has_time: Callable[[], bool] = lambda: True) -> Iterator[TemplateFlaw]:
     """What is wrong with it, for all that it is for, and as all who use it read texts; one may be there twice.
 
     `has_time` is asked before each example whether that, too, is to be tried.
@@ -34,7 +34,9 @@ def flaws_of(template: Entry, has_time: Callable[[], bool] = lambda: True) -> It
             yield from _flaws_of(template, purpose, markup, has_time)
 
 
-def _flaws_of(template: Entry, purpose: Purpose, markup: Markup, has_time: Callable[[], bool]) -> Iterator[Flaw]:
+def _flaws_of(
+    template: Entry, purpose: Purpose, markup: Markup, has_time: Callable[[], bool]
+) -> Iterator[TemplateFlaw]:
     rehearsal = REHEARSALS[purpose]
     try:
         mistakes = rehearsal.mistakes(template.parsed(markup, rehearsal.known), has_time)
@@ -43,7 +45,7 @@ def _flaws_of(template: Entry, purpose: Purpose, markup: Markup, has_time: Calla
     for told, examples in mistakes.items():
         line, text = placed(template.name, told)
         is_of_all = len(examples) == len(rehearsal.contexts)
-        yield Flaw(purpose, line, text, () if is_of_all else tuple(examples))
+        yield TemplateFlaw(purpose, line, text, () if is_of_all else tuple(examples))
 
 
 def placed(name: str, told: str) -> tuple[int | None, str]:

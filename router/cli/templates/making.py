@@ -42,7 +42,7 @@ _CUTS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MadePayload:
     """What becomes of an event."""
 
     body: bytes
@@ -118,7 +118,7 @@ def rendered(
     return found
 
 
-def made(template: Entry, event: Mapping[str, object], destination: tuple[Path, str] | None) -> Made:
+def made(template: Entry, event: Mapping[str, object], destination: tuple[Path, str] | None) -> MadePayload:
     """What is sent of it, to nobody in particular or to the destination of a configuration.
 
     Raises:
@@ -127,21 +127,21 @@ def made(template: Entry, event: Mapping[str, object], destination: tuple[Path, 
     """
     if destination is None:
         found = rendered(template, event, template.markups[0], "example", "webhook")
-        return Made(found.body, (f"{len(found.body)} bytes; a document has at most {SIZE}",), found.body)
+        return MadePayload(found.body, (f"{len(found.body)} bytes; a document has at most {SIZE}",), found.body)
     settings = destination_of(*destination, os.environ)
     kind = kind_of(settings)
     found = rendered(template, event, kind.markup_by(settings.reads), settings.name, kind.name, settings.secrets)
     event_type, event_id = (str(event.get(key, "")) for key in ("type", "id"))
     sent = _sent(settings, Document(event_id, found.body, found.content_type, found.value, type=event_type))
     if sent is None:
-        return Made(b"", (f"nothing is sent: {settings.name} does not want such an event",), found.body)
+        return MadePayload(b"", (f"nothing is sent: {settings.name} does not want such an event",), found.body)
     limits = "".join(f"; at most {most} {what}" for what, most in kind.limits.items())
     body, content_type = sent
     size = f"{len(body)} bytes as {settings.name} ({kind.name}) is sent them{limits}"
     out = [*values_of(body)]
     lost = [cut for made in values_of(found.body) for cut in cuts(made, out)] if "json" in content_type else []
     notes = (size, *lost[:_CUTS_SHOWN], *more(len(lost), _CUTS_SHOWN))
-    return Made(_masked(body, settings), notes, _masked(found.body, settings))
+    return MadePayload(_masked(body, settings), notes, _masked(found.body, settings))
 
 
 def _sent(settings: CommonSettings, document: Document) -> tuple[bytes, str] | None:

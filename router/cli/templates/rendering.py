@@ -7,7 +7,7 @@ import sys
 from difflib import unified_diff
 from typing import TYPE_CHECKING
 
-from router.cli.answering import Answer, Object, answered, forms
+from router.cli.answering import CommandAnswer, Object, answered, forms
 from router.cli.exit_codes import NO, YES
 from router.cli.pages import Page
 from router.cli.parsing import command, configured
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from router.cli.parsing import Subcommands
-    from router.cli.templates.flaws import Flaw
+    from router.cli.templates.flaws import TemplateFlaw
     from router.cli.templates.shelf import Entry
 
 
@@ -87,7 +87,7 @@ def _lint(arguments: argparse.Namespace) -> int:
     from router.cli.templates.flaws import flaws_of  # noqa: PLC0415 - as above
     from router.cli.templates.shelf import shelf, wanted  # noqa: PLC0415 - as above
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         named = [wanted(arguments.config, name) for name in arguments.templates]
         found = [(one, [*dict.fromkeys(flaws_of(one))]) for one in named or shelf(arguments.config).values()]
         count = sum(1 for _, flaws in found if flaws)
@@ -95,18 +95,18 @@ def _lint(arguments: argparse.Namespace) -> int:
         lines.append(
             f"{len(found)} template{'s' * (len(found) != 1)}, {f'{count} with flaws' if count else 'all sound'}"
         )
-        return Answer([_object(*one) for one in found], "\n".join(lines), NO if count else YES)
+        return CommandAnswer([_object(*one) for one in found], "\n".join(lines), NO if count else YES)
 
     return answered(arguments, ask)
 
 
-def _line(template: Entry, flaw: Flaw) -> str:
+def _line(template: Entry, flaw: TemplateFlaw) -> str:
     place = template.path if flaw.line is None else f"{template.path}:{flaw.line}"
     whose = f"for {listed(flaw.examples)}" if flaw.examples else f"for every {flaw.purpose}"
     return one_line(f"{place}: {flaw.text} ({whose})")
 
 
-def _object(template: Entry, flaws: Sequence[Flaw]) -> Object:
+def _object(template: Entry, flaws: Sequence[TemplateFlaw]) -> Object:
     return {
         "template": template.name,
         "file": str(template.path),

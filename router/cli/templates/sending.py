@@ -7,7 +7,7 @@ import sys
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from router.cli.answering import Answer, Object, answered, forms
+from router.cli.answering import CommandAnswer, Object, answered, forms
 from router.cli.exit_codes import NO, UNKNOWN, YES, worst
 from router.cli.parsing import command, configured
 from router.errors import MisusedError, TemplateError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from router.cli.parsing import Subcommands
-    from router.cli.templates.trial import Heard, Trial, Tried
+    from router.cli.templates.trial import Trial, TrialReply, Tried
     from router.destinations.outcome import Outcome
 
 FEW = 2
@@ -50,15 +50,15 @@ def add(inner: Subcommands) -> None:
 def _send(arguments: argparse.Namespace) -> int:
     import asyncio  # noqa: PLC0415 - imported only where it is needed
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         try:
             trial = _trial(arguments)
         except TemplateError as error:
-            return Answer((), "", NO, [one_line(str(error))])
+            return CommandAnswer((), "", NO, [one_line(str(error))])
         if refusal := _refusal(trial, arguments):
-            return Answer((), "", NO, [f"nothing was sent: {refusal}"])
+            return CommandAnswer((), "", NO, [f"nothing was sent: {refusal}"])
         tried = asyncio.run(trial.run())
-        return Answer([_object(arguments, tried)], "\n".join(_lines(arguments.destination, tried)), _code(tried))
+        return CommandAnswer([_object(arguments, tried)], "\n".join(_lines(arguments.destination, tried)), _code(tried))
 
     return answered(arguments, ask)
 
@@ -102,14 +102,14 @@ def _code(tried: Tried) -> int:
 
 
 def _code_of(outcome: Outcome) -> int:
-    from router.destinations.outcome import Delivered, Pending, TryAgain, Undeliverable  # noqa: PLC0415 - as above
+    from router.destinations.outcome import Delivered, PendingReceipt, TryAgain, Undeliverable  # noqa: PLC0415 - as above
 
     match outcome:
         case Delivered():
             return YES
         case TryAgain(pauses=True) | Undeliverable():
             return NO
-        case TryAgain() | Pending():
+        case TryAgain() | PendingReceipt():
             return UNKNOWN
 
 
@@ -123,7 +123,7 @@ def _lines(destination: str, tried: Tried) -> Iterator[str]:
         yield f"{destination}: told that it is over, {_said(tried.ended)}"
 
 
-def _heard(answers: Sequence[Heard]) -> Iterator[str]:
+def _heard(answers: Sequence[TrialReply]) -> Iterator[str]:
     """A line for each, and one for many that are the same: what ends it is asked for until it is taken."""
     for one, same in groupby(answers):
         count = len([*same])

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from router.cli.parsing import DEFAULT_CONFIG
 from router.destinations.catalogue import KINDS
-from router.destinations.uses import Written, uses_of
+from router.destinations.uses import WrittenDestination, uses_of
 from router.errors import MisusedError, TemplateError
 from router.rendering.context import Purpose
 from router.rendering.library import NOTICES, SUFFIX, Library
@@ -114,7 +114,7 @@ def _uses(config: Path) -> Iterator[_Use]:
 
 def _of_kinds() -> Iterator[_Use]:
     for kind in KINDS:
-        for use in uses_of(Written(), kind, None):
+        for use in uses_of(WrittenDestination(), kind, None):
             yield _Use(use.template, "", use.purpose, kind.markup, kind.name)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from router.cli.answering import Answer, Object, answered, forms
+from router.cli.answering import CommandAnswer, Object, answered, forms
 from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured
 from router.errors import MisusedError, TemplateError
@@ -69,18 +69,18 @@ class _Tested:
 def _test(arguments: argparse.Namespace) -> int:
     from router.cli.templates.shelf import shelf  # noqa: PLC0415 - imported only where it is needed
 
-    def ask() -> Answer:
+    def ask() -> CommandAnswer:
         known = {one.path.resolve(): one for one in shelf(arguments.config).values()}
         files = arguments.files or _files(arguments.config)
         if not files:
-            return Answer((), "there is no NAME.test.yaml beside a template of templates.directory", NO)
+            return CommandAnswer((), "there is no NAME.test.yaml beside a template of templates.directory", NO)
         tested = [one for file in files for one in _tested(file, known)]
         count = sum(1 for one in tested if one.unmet)
         lines = [line for one in tested for line in one.lines]
         lines.append(
             f"{len(tested)} expectation{'s' * (len(tested) != 1)}, {f'{count} not met' if count else 'all met'}"
         )
-        return Answer([one.as_object() for one in tested], "\n".join(lines), NO if count else YES)
+        return CommandAnswer([one.as_object() for one in tested], "\n".join(lines), NO if count else YES)
 
     return answered(arguments, ask)
 

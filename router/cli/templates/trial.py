@@ -29,7 +29,7 @@ from router.destinations.catalogue import DestinationSettings, kind_of
 from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import HttpKind
-from router.destinations.outcome import Delivered, Outcome, Pending, TryAgain, Undeliverable, gist
+from router.destinations.outcome import Delivered, Outcome, PendingReceipt, TryAgain, Undeliverable, gist
 from router.events import as_json
 from router.rendering.context import purpose_of
 from router.rendering.library import Templates
@@ -43,7 +43,7 @@ LEAST_PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class TrialReply:
     """What came back from one request."""
 
     status: int
@@ -59,7 +59,7 @@ class Tried:
     outcome: Outcome
     is_sent: bool = True
     """Whether the destination wants such an event at all."""
-    heard: list[Heard] = field(default_factory=list)
+    heard: list[TrialReply] = field(default_factory=list)
     """Of the document, and of what ended it."""
     ended: Outcome | None = None
     """What became of the ending; None where nothing was to be ended."""
@@ -92,9 +92,9 @@ class Trial:
         templates = Templates(of_decisions=parsed, of_notices=parsed, of_incidents=parsed)
         is_of_decisions = purpose_of(event) == "decision" and kind.template != template.name
         self._settings = destination.model_copy(update={"template": template.name}) if is_of_decisions else destination
-        self._heard = list[Heard]()
+        self._heard = list[TrialReply]()
         self._channel = channel_of(
-            self._settings, templates, egress, lambda: None, lambda *one: self._heard.append(Heard(*one))
+            self._settings, templates, egress, lambda: None, lambda *one: self._heard.append(TrialReply(*one))
         )
         self._ending, self._is_over_http = kind.ending, isinstance(kind, HttpKind)
         self.document = self._channel.render(str(event["id"]), as_json(event), "")
@@ -146,11 +146,11 @@ _UNSEEN = TryAgain("timeout")
 
 
 def _is_pending(outcome: Outcome) -> bool:
-    return isinstance(outcome, Pending)
+    return isinstance(outcome, PendingReceipt)
 
 
 def _may_pass(outcome: Outcome) -> bool:
-    return isinstance(outcome, Pending) or (isinstance(outcome, TryAgain) and not outcome.pauses)
+    return isinstance(outcome, PendingReceipt) or (isinstance(outcome, TryAgain) and not outcome.pauses)
 
 
 async def _answer(destination: Destination, document: Document, is_asked_again: Callable[[Outcome], bool]) -> Outcome:
@@ -158,7 +158,7 @@ async def _answer(destination: Destination, document: Document, is_asked_again: 
     until = clock() + PATIENCE
     while True:
         outcome = gist(await destination.deliver([document]))
-        after = outcome.after if isinstance(outcome, Pending | TryAgain) else None
+        after = outcome.after if isinstance(outcome, PendingReceipt | TryAgain) else None
         pause = max(after or 0.0, LEAST_PAUSE)
         if not is_asked_again(outcome) or clock() + pause > until:
             return outcome

@@ -18,22 +18,22 @@ from router.events import image_data, timestamp
 from router.reasons import Absence, Distrust, Proof, Reason
 from router.verdict import Verdict
 from router.verification.account import NoSignature, Piece, Stranger
-from router.verification.evidence import Format
+from router.verification.evidence import EvidenceFormat
 from router.verification.scheme import Endorsement, Signer
 from router.verification.sigstore.proof import Witnesses
-from router.verification.sought import Place
+from router.verification.sought import SoughtPlace
 
 _PLACES = {
-    Place.SIG_TAG: "the .sig tag",
-    Place.ATT_TAG: "the .att tag",
-    Place.REFERRERS_API: "the referrers API",
-    Place.FALLBACK_TAG: "the fallback tag of referrers",
+    SoughtPlace.SIG_TAG: "the .sig tag",
+    SoughtPlace.ATT_TAG: "the .att tag",
+    SoughtPlace.REFERRERS_API: "the referrers API",
+    SoughtPlace.FALLBACK_TAG: "the fallback tag of referrers",
 }
 _FORMATS = {
-    Format.SIMPLE_SIGNING: "a simple signing signature",
-    Format.BUNDLE: "a Sigstore bundle",
-    Format.ATTESTATION: "an attestation",
-    Format.NOTATION: "an envelope of Notation",
+    EvidenceFormat.SIMPLE_SIGNING: "a simple signing signature",
+    EvidenceFormat.BUNDLE: "a Sigstore bundle",
+    EvidenceFormat.ATTESTATION: "an attestation",
+    EvidenceFormat.NOTATION: "an envelope of Notation",
 }
 
 
@@ -148,7 +148,7 @@ def _show_signer(page: Page, signer: Signer, found: Sequence[Witnesses]) -> None
         page.line(f"log {entry.log.origin}, entry {entry.index}", 4)
 
 
-def _show_place(page: Page, place: Place, found: Sequence[Sequence[Piece]], alone: str | None) -> None:
+def _show_place(page: Page, place: SoughtPlace, found: Sequence[Sequence[Piece]], alone: str | None) -> None:
     """What was found in a place; what it means to whom is told where the rule's verifier does not stand `alone`."""
     page.line(f"{_PLACES[place]}{'' if found else ': nothing'}", 2)
     for meanings in found:

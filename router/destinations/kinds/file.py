@@ -21,7 +21,7 @@ from pydantic import Field
 from router.by_reference import RelativePath
 from router.destinations.document import Document
 from router.destinations.kind import OwnKind
-from router.destinations.lines import Lines
+from router.destinations.lines import LineFile
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.own_thread import OwnThread
 from router.destinations.settings import CommonSettings
@@ -64,7 +64,7 @@ class FileDestination:
         self.name = settings.name
         self.batch_size, self.batch_bytes = settings.batch_size, sys.maxsize
         self.give_up_after = settings.give_up_after
-        self._lines = Lines(settings.path)
+        self._lines = LineFile(settings.path)
         self._thread = OwnThread(f"file-{settings.name}")
         self._is_failing = False
 

@@ -27,7 +27,7 @@ from yarl import URL
 from router.destinations.dialect import TOO_LARGE, Exchange, OneRequest, Post, Reply, judge_by_status
 from router.destinations.document import Document, object_in, text_of
 from router.destinations.kind import HttpKind
-from router.destinations.outcome import Delivered, Each, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, EachOutcome, Outcome, TryAgain, Undeliverable
 from router.destinations.settings import BatchSettings, checked_url
 from router.rendering.filters import map_severity
 from router.rendering.markup import cut_chars
@@ -92,7 +92,7 @@ class OtlpDialect(OneRequest):
         reply = yield self.compose(documents, now)
         outcome = self.judge(reply)
         is_final = isinstance(outcome, Undeliverable) and reply.status not in _OF_WHAT_IS_SENT
-        return Each((outcome,) * len(documents)) if is_final and len(documents) > 1 else outcome
+        return EachOutcome((outcome,) * len(documents)) if is_final and len(documents) > 1 else outcome
 
     def judge(self, reply: Reply) -> Outcome:
         """By the status; and in a reply of success, by what was rejected."""

@@ -29,7 +29,7 @@ from router.destinations.dialect import OneRequest, Post, Reply
 from router.destinations.document import Document, text_of
 from router.destinations.grants import ClientCredentials
 from router.destinations.kind import HttpKind
-from router.destinations.outcome import Answer, TryAgain
+from router.destinations.outcome import AttemptOutcome, TryAgain
 from router.destinations.settings import BatchSettings, checked_base_url, revealed
 from router.errors import TemplateError
 from router.events import timestamp
@@ -117,7 +117,7 @@ class SentinelDialect(OneRequest):
         """An array of records."""
         return Post(b"[%b]" % b",".join(_record(one.body, now) for one in documents), self._headers)
 
-    def judge(self, reply: Reply) -> Answer:
+    def judge(self, reply: Reply) -> AttemptOutcome:
         """By the status, but for what is not there for us (rule 3)."""
         return TryAgain("refused_here", pauses=True) if reply.status == _NOT_FOUND else super().judge(reply)
 

@@ -35,7 +35,7 @@ from pydantic import Field, model_validator
 from router.by_reference import Secret
 from router.destinations.document import Document, said_by
 from router.destinations.kind import OwnKind
-from router.destinations.mail import TAKEN, Account, Answers, GreetingError, Posting, TlsMissingError
+from router.destinations.mail import TAKEN, Answers, GreetingError, MailAccount, Posting, TlsMissingError
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.destinations.own_thread import OwnThread
 from router.destinations.socket_settings import SocketSettings
@@ -46,7 +46,7 @@ from router.fields import Duration
 from router.outbound.addresses import AddressGuard
 from router.outbound.connecting import Connector
 from router.rendering.filters import rfc3339
-from router.rendering.markup import Lines, Markup, cut_chars, escape
+from router.rendering.markup import Markup, TextLines, cut_chars, escape
 from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of
 from router.rendering.values import as_json, as_text
 from router.telemetry.logs import logger
@@ -120,7 +120,7 @@ class SmtpDestination:
         self.name = settings.name
         self.give_up_after = settings.give_up_after
         self._sender, self._recipients = settings.from_, tuple(dict.fromkeys(settings.to))
-        self._account = Account(
+        self._account = MailAccount(
             settings.address,
             settings.security,
             settings.tls(),
@@ -279,7 +279,7 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
         "subject": escape(cut_chars(said.partition("\n")[0], SUBJECT_LIMIT), Markup.HTML),
         "time": cloudevent.get("time"),
         "thread": (data.get("incident") or {}).get("id"),
-        "text": escape(Lines(cut_chars(f"{said}\n\n({because})", MESSAGE_LIMIT)), Markup.HTML),
+        "text": escape(TextLines(cut_chars(f"{said}\n\n({because})", MESSAGE_LIMIT)), Markup.HTML),
     }
     return as_json(mail), "application/json"
 

@@ -11,7 +11,7 @@ Rules:
 (2) What HEC would refuse for ever is mended, for it would be a lost alert: a blank event gets a text, a time that is
     none and a field that is not flat are left out.
 (3) 200 says that events look valid. With `acknowledge` it is no receipt: it comes with an id, and the receipt is what
-    `/ack` says about that id later. Until then an event is `Pending`: it holds no slot and asks when it is due,
+    `/ack` says about that id later. Until then an event is `PendingReceipt`: it holds no slot and asks when it is due,
     together with what else is due. An answer counts for all events of its request. What was not acknowledged in time
     is a failure, and is sent again; so is what was open when the router ended, for ids are kept in memory.
 (4) Ids belong to a channel; ours follows from URL and name, so that it is the same after a restart.
@@ -33,7 +33,7 @@ from router.by_reference import Secret
 from router.destinations.dialect import Exchange, OneRequest, Post, Reply, judge_by_status
 from router.destinations.document import Document, said_by, text_of
 from router.destinations.kind import HttpKind
-from router.destinations.outcome import Delivered, Each, Outcome, Pending, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, EachOutcome, Outcome, PendingReceipt, TryAgain, Undeliverable
 from router.destinations.settings import BatchSettings, checked_token, checked_url
 from router.events import INCIDENT_TYPES, NOTICE_TYPE
 from router.fields import Duration
@@ -172,7 +172,7 @@ class SplunkHecDialect(OneRequest):
             if isinstance(answer, Undeliverable) and len(fresh) > 1:
                 answer = replace(answer, is_of_form=True)  # so that each is tried alone
             fates |= {one.event_id: answer for one in fresh}
-        return Each(tuple(fates[one.event_id] for one in documents))
+        return EachOutcome(tuple(fates[one.event_id] for one in documents))
 
     def _noted(self, reply: Reply, requests: Iterable[_Request]) -> Outcome | None:
         """Note what has been indexed; the failure where that could not be learned."""
@@ -192,7 +192,7 @@ class SplunkHecDialect(OneRequest):
             self._open.pop(event_id, None)
             return Delivered()
         if now - request.at < patience:
-            return Pending(min(POLL, patience))
+            return PendingReceipt(min(POLL, patience))
         self._open.pop(event_id, None)
         return TryAgain("unacknowledged")
 
@@ -208,7 +208,7 @@ class SplunkHecDialect(OneRequest):
         self._open |= {one.event_id: request for one in documents}
         while len(self._open) > OPEN_LIMIT:
             self._open.pop(next(iter(self._open)))
-        return Pending(POLL)
+        return PendingReceipt(POLL)
 
 
 def mended(body: bytes) -> dict[str, object]:

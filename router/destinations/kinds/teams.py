@@ -33,7 +33,7 @@ from router.destinations.document import Document, text_of
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 from router.destinations.settings import HttpSettings, checked_url
-from router.rendering.markup import Lines, Markup, cut_chars, escape
+from router.rendering.markup import Markup, TextLines, cut_chars, escape
 from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of
 from router.rendering.values import as_json
 
@@ -203,7 +203,7 @@ def _size(body: bytes) -> int:
 
 def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str]:
     """A card of one text."""
-    text = cut_chars(escape(Lines(f"{message_of(cloudevent)} ({because})"), Markup.ADAPTIVE_CARD), MESSAGE_LIMIT)
+    text = cut_chars(escape(TextLines(f"{message_of(cloudevent)} ({because})"), Markup.ADAPTIVE_CARD), MESSAGE_LIMIT)
     return as_json(text_card(text)), "application/json"
 
 

@@ -21,7 +21,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from router.by_reference import Secret
-from router.destinations.cloudevents import HEADER, Mode, carried
+from router.destinations.cloudevents import HEADER, ContentMode, carried
 from router.destinations.credentials import CredentialSettings
 from router.destinations.dialect import WORTH_ANOTHER_TRY, OneRequest, Post, Reply, is_success, judge_by_status
 from router.destinations.document import Document
@@ -99,7 +99,7 @@ class Success(SettingsModel):
         return is_status and (self.body is None or text.strip() == self.body.strip())
 
 
-class WebhookSettings(CredentialSettings):
+class WebhookKindSettings(CredentialSettings):
     """Any HTTP endpoint."""
 
     kind: Literal["webhook"]
@@ -114,7 +114,7 @@ class WebhookSettings(CredentialSettings):
     signing_secret: Secret | Annotated[tuple[Secret, ...], Field(min_length=1, max_length=2)] | None = None
     """Sign every request as Standard Webhooks says; `whsec_` and the base64 of 24 to 64 bytes. A list of two, the new
     one and the old one, signs by both while one takes the other's place."""
-    cloudevents: Mode | None = None
+    cloudevents: ContentMode | None = None
     """How an event is sent that no template has made anything of: `structured`, all of it in the body; `binary`, its
     data in the body and its attributes in headers (`ce-id`, `ce-type`, ...); `batch`, several in one array, with a
     `batch_size` of more than 1. Where nothing is said `batch` with such a size, or else `structured`. Only without a
@@ -237,8 +237,8 @@ class WebhookSettings(CredentialSettings):
 class WebhookDialect(OneRequest):
     """How a generic endpoint is told."""
 
-    def __init__(self, settings: WebhookSettings) -> None:
-        usual: Mode = "batch" if settings.template is None and settings.batch_size > 1 else "structured"
+    def __init__(self, settings: WebhookKindSettings) -> None:
+        usual: ContentMode = "batch" if settings.template is None and settings.batch_size > 1 else "structured"
         self._mode = settings.cloudevents or usual
         self._encoding: Encoding = settings.encoding
         self._content_type = settings.content_type or CONTENT_TYPES[settings.encoding]
@@ -273,7 +273,7 @@ class WebhookDialect(OneRequest):
 
 
 KIND = HttpKind(
-    settings=WebhookSettings,
+    settings=WebhookKindSettings,
     dialect=WebhookDialect,
     has_templates=False,
     credentials=lambda settings: settings.grant,

@@ -19,28 +19,28 @@ import msgspec
 
 from router.errors import InvalidSignatureError
 from router.images import Digest
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.steps import Steps
 from router.verification.cosign.bundles import endorsement
-from router.verification.cosign.findings import Finding, Unendorsed
+from router.verification.cosign.findings import CosignFinding, Unendorsed
 from router.verification.cosign.signatories import Signatories
 from router.verification.cosign.signers import opened_by
 from router.verification.documents import read_members, read_object
 from router.verification.evidence import NOTHING_BESIDE, AttestationLayer
 from router.verification.sigstore.dsse import WrittenEnvelope, read_envelope
 from router.verification.sigstore.material import material_beside, signer_beside
-from router.verification.sigstore.proof import Claim
+from router.verification.sigstore.proof import SignatureClaim
 from router.verification.sigstore.statement import predicate_type_of
 
 _ENVELOPE = msgspec.json.Decoder(WrittenEnvelope)
 _WHAT = "an attestation"
 
 
-def examine(found: AttestationLayer, who: Signatories, digest: Digest) -> Steps[Finding]:
+def examine(found: AttestationLayer, who: Signatories, digest: Digest) -> Steps[CosignFinding]:
     """Say what one layer is; raises InvalidSignatureError, UntrustedSignatureError."""
     # (1) These are the bytes that the manifest names.
     if not found.digest.matches(found.body):
-        raise InvalidSignatureError(f"{_WHAT} has another digest than its layer", reason=Flaw.DIGEST_MISMATCH)
+        raise InvalidSignatureError(f"{_WHAT} has another digest than its layer", reason=EvidenceFlaw.DIGEST_MISMATCH)
     yield
     # (2) An envelope, one signature, the right type.
     envelope = read_envelope(read_members(_ENVELOPE, found.body, _WHAT))
@@ -49,7 +49,7 @@ def examine(found: AttestationLayer, who: Signatories, digest: Digest) -> Steps[
         return Unendorsed.ATTESTATION
     yield
     # (3) Somebody who is trusted has signed it.
-    claim = Claim(envelope.signature, envelope.signed_content, envelope.payload, stamped=found.body)
+    claim = SignatureClaim(envelope.signature, envelope.signed_content, envelope.payload, stamped=found.body)
     beside = found.beside if who.identities else NOTHING_BESIDE
     opened = yield from opened_by(who, claim, signer_beside(beside), partial(material_beside, found.beside))
     if opened is None:

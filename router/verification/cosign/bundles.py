@@ -31,17 +31,17 @@ from functools import cache, partial
 
 from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
-from router.reasons import Distrust, Flaw
+from router.reasons import Distrust, EvidenceFlaw
 from router.steps import Steps
-from router.verification.cosign.findings import Finding, Unendorsed, endorsed
+from router.verification.cosign.findings import CosignFinding, Unendorsed, endorsed
 from router.verification.cosign.signatories import Signatories
-from router.verification.cosign.signers import Opened, opened_by
+from router.verification.cosign.signers import OpenedSignature, opened_by
 from router.verification.evidence import SigstoreBundle
 from router.verification.scheme import Endorsement
 from router.verification.sigstore.bundle import Bundle, expect_one_meaning, read_bundle
 from router.verification.sigstore.dsse import payload_of
 from router.verification.sigstore.material import Material, material_of, signer_in
-from router.verification.sigstore.proof import Claim
+from router.verification.sigstore.proof import SignatureClaim
 from router.verification.sigstore.statement import (
     OLD_STATEMENT_TYPE,
     STATEMENT_TYPE,
@@ -50,11 +50,11 @@ from router.verification.sigstore.statement import (
 )
 
 
-def examine(found: SigstoreBundle, who: Signatories, digest: Digest) -> Steps[Finding]:
+def examine(found: SigstoreBundle, who: Signatories, digest: Digest) -> Steps[CosignFinding]:
     """Say what one bundle is; raises InvalidSignatureError, UntrustedSignatureError."""
     # (1) These are the bytes that the manifest names.
     if not found.digest.matches(found.body):
-        raise InvalidSignatureError("a bundle has another digest than its layer", reason=Flaw.DIGEST_MISMATCH)
+        raise InvalidSignatureError("a bundle has another digest than its layer", reason=EvidenceFlaw.DIGEST_MISMATCH)
     yield
     # (2) (3) (4) A bundle, one signature, the right type.
     bundle = yield from read_bundle(found.body)
@@ -70,7 +70,7 @@ def examine(found: SigstoreBundle, who: Signatories, digest: Digest) -> Steps[Fi
         return Unendorsed.ATTESTATION
     yield
     # (5) Somebody who is trusted has signed it.
-    claim = Claim(envelope.signature, envelope.signed_content, envelope.payload)
+    claim = SignatureClaim(envelope.signature, envelope.signed_content, envelope.payload)
     certificate = signer_in(found.body) if who.identities else None
     opened = yield from opened_by(who, claim, certificate, material)
     yield
@@ -82,20 +82,22 @@ def examine(found: SigstoreBundle, who: Signatories, digest: Digest) -> Steps[Fi
     return endorsement(opened, who, digest)
 
 
-def endorsement(by: Opened, who: Signatories, digest: Digest) -> Endorsement:
+def endorsement(by: OpenedSignature, who: Signatories, digest: Digest) -> Endorsement:
     """What a statement by somebody who is trusted endorses (7, 8, 9); raises InvalidSignatureError."""
     # (7) The statement has one meaning only.
     statement = read_statement(payload_of(by.signed))
     # (6) As it was signed.
     if statement.predicate_type != who.predicate_type:
-        raise InvalidSignatureError(f"{by.by} signed a statement of another kind", reason=Flaw.STATEMENT_TYPE)
+        raise InvalidSignatureError(f"{by.by} signed a statement of another kind", reason=EvidenceFlaw.STATEMENT_TYPE)
     # (8) Of the versions in which cosign signs and attests.
     allowed = {STATEMENT_TYPE, OLD_STATEMENT_TYPE} if who.wants_attestation else {STATEMENT_TYPE}
     if statement.type not in allowed:
-        raise InvalidSignatureError(f"{by.by} signed a statement that is not of version 1", reason=Flaw.STATEMENT_TYPE)
+        raise InvalidSignatureError(
+            f"{by.by} signed a statement that is not of version 1", reason=EvidenceFlaw.STATEMENT_TYPE
+        )
     # (9) It is about this digest.
     if not statement.is_about(digest):
-        raise InvalidSignatureError(f"{by.by} signed another digest", reason=Flaw.DIGEST_MISMATCH)
+        raise InvalidSignatureError(f"{by.by} signed another digest", reason=EvidenceFlaw.DIGEST_MISMATCH)
     # (10) It says what is asked.
     if who.where is not None and not who.where.holds_for(statement):
         raise UntrustedSignatureError(
@@ -104,6 +106,6 @@ def endorsement(by: Opened, who: Signatories, digest: Digest) -> Endorsement:
     return endorsed(by, digest, statement.annotated(digest))
 
 
-def _expect_current(bundle: Bundle, by: Opened, who: Signatories) -> None:
+def _expect_current(bundle: Bundle, by: OpenedSignature, who: Signatories) -> None:
     if not bundle.is_current and by.signer.identity is None and not who.wants_attestation:
-        raise InvalidSignatureError(f"a bundle by {by.by} is not of version 0.3", reason=Flaw.MEDIA_TYPE)
+        raise InvalidSignatureError(f"a bundle by {by.by} is not of version 0.3", reason=EvidenceFlaw.MEDIA_TYPE)

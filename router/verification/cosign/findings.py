@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from router.images import Digest
-from router.verification.cosign.signers import Opened
+from router.verification.cosign.signers import OpenedSignature
 from router.verification.scheme import Endorsement
 
 
@@ -24,9 +24,9 @@ class Unendorsed(Enum):
     """A statement about the image that is not of the kind that is wanted, whoever made it."""
 
 
-Finding: TypeAlias = Endorsement | Unendorsed
+CosignFinding: TypeAlias = Endorsement | Unendorsed
 
 
-def endorsed(by: Opened, digest: Digest, annotations: Mapping[str, str]) -> Endorsement:
+def endorsed(by: OpenedSignature, digest: Digest, annotations: Mapping[str, str]) -> Endorsement:
     """What somebody who is trusted has said of this digest."""
     return Endorsement(by.signer, by.signed, digest, by.aliases, annotations, by.witnesses)

@@ -17,13 +17,13 @@ from router.fields import Name, SettingsModel
 from router.text import shown
 from router.verification.evidence import SIGN_PREDICATE
 from router.verification.sigstore.conditions import EXPRESSION_LIMIT, Condition
-from router.verification.sigstore.identities import EXTENSIONS, Pattern, WantedIdentity
+from router.verification.sigstore.identities import EXTENSIONS, IdentityPattern, WantedIdentity
 
 _Text = Annotated[str, Field(min_length=1, max_length=LENGTH)]
 
 
 def _expression(text: str) -> str:
-    Pattern(text, is_expression=True)
+    IdentityPattern(text, is_expression=True)
     return text
 
 
@@ -99,5 +99,5 @@ class AttestationSettings(SettingsModel):
         return None if self.where is None else Condition(self.where)
 
 
-def _pattern(equal: str | None, expression: str | None) -> Pattern:
-    return Pattern(expression or equal or "", is_expression=expression is not None)
+def _pattern(equal: str | None, expression: str | None) -> IdentityPattern:
+    return IdentityPattern(expression or equal or "", is_expression=expression is not None)

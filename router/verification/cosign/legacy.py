@@ -27,27 +27,27 @@ from functools import partial
 
 from router.errors import InvalidReferenceError, InvalidSignatureError
 from router.images import Digest
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.steps import Steps
-from router.verification.cosign.findings import Finding, Unendorsed, endorsed
+from router.verification.cosign.findings import CosignFinding, Unendorsed, endorsed
 from router.verification.cosign.signatories import Signatories
-from router.verification.cosign.signers import Opened, opened_by
+from router.verification.cosign.signers import OpenedSignature, opened_by
 from router.verification.documents import folded, malformed, object_at, read_object, standard_base64, text_at
 from router.verification.evidence import NOTHING_BESIDE, SIMPLE_SIGNING_TYPE, SimpleSigning
 from router.verification.scheme import Endorsement
 from router.verification.sigstore.material import material_beside, signer_beside
-from router.verification.sigstore.proof import Claim
+from router.verification.sigstore.proof import SignatureClaim
 
 CRITICAL_TYPE = "cosign container image signature"
 _WHAT = "the payload of a legacy signature"
 
 
-def examine(signing: SimpleSigning, who: Signatories, digest: Digest) -> Steps[Finding]:
+def examine(signing: SimpleSigning, who: Signatories, digest: Digest) -> Steps[CosignFinding]:
     """Say what one layer of a signature manifest is; raises InvalidSignatureError, UntrustedSignatureError."""
     # (1) Media type.
     if signing.media_type != SIMPLE_SIGNING_TYPE:
         raise InvalidSignatureError(
-            "a layer of the signature manifest is of another media type", reason=Flaw.MEDIA_TYPE
+            "a layer of the signature manifest is of another media type", reason=EvidenceFlaw.MEDIA_TYPE
         )
     # (3) A signature stands there. Before (2): without one the blob is not even fetched.
     if not signing.signature:
@@ -55,11 +55,11 @@ def examine(signing: SimpleSigning, who: Signatories, digest: Digest) -> Steps[F
     signature = standard_base64(signing.signature, "a legacy signature")
     # (2) These are the bytes that the manifest names.
     if not signing.digest.matches(signing.payload):
-        raise InvalidSignatureError(f"{_WHAT} has another digest than its layer", reason=Flaw.DIGEST_MISMATCH)
+        raise InvalidSignatureError(f"{_WHAT} has another digest than its layer", reason=EvidenceFlaw.DIGEST_MISMATCH)
     # (4) Somebody who is trusted has signed them ...
     yield
     beside = NOTHING_BESIDE if not who.identities else signing.beside  # nobody else needs a certificate
-    claim, material = Claim(signature, signing.payload), partial(material_beside, signing.beside)
+    claim, material = SignatureClaim(signature, signing.payload), partial(material_beside, signing.beside)
     opened = yield from opened_by(who, claim, signer_beside(beside), material)
     if opened is None:
         return Unendorsed.STRANGER
@@ -67,7 +67,7 @@ def examine(signing: SimpleSigning, who: Signatories, digest: Digest) -> Steps[F
     return _endorsement(opened, digest)
 
 
-def _endorsement(by: Opened, digest: Digest) -> Endorsement:
+def _endorsement(by: OpenedSignature, digest: Digest) -> Endorsement:
     # (5) JSON with one meaning, at every level that is read.
     document = folded(read_object(by.signed.content, _WHAT), _WHAT)
     critical = folded(object_at(document, "critical", _WHAT), _WHAT)
@@ -75,12 +75,14 @@ def _endorsement(by: Opened, digest: Digest) -> Endorsement:
     # (6) It says that it is a signature.
     if text_at(critical, "type", _WHAT) != CRITICAL_TYPE:
         raise InvalidSignatureError(
-            f"{by.by} signed a payload that is not a signature of cosign", reason=Flaw.CRITICAL_TYPE
+            f"{by.by} signed a payload that is not a signature of cosign", reason=EvidenceFlaw.CRITICAL_TYPE
         )
     # (7) It is about this digest.
     claimed = text_at(image, "docker-manifest-digest", _WHAT)
     if claimed != str(digest):
-        raise InvalidSignatureError(f"{by.by} signed another digest{_shown(claimed)}", reason=Flaw.DIGEST_MISMATCH)
+        raise InvalidSignatureError(
+            f"{by.by} signed another digest{_shown(claimed)}", reason=EvidenceFlaw.DIGEST_MISMATCH
+        )
     optional = document.get("optional")
     notes = optional.items() if isinstance(optional, dict) else ()
     return endorsed(by, digest, {name: value for name, value in notes if isinstance(value, str)})

@@ -10,18 +10,18 @@ from typing import TypeAlias
 
 from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.steps import Steps
 from router.verification.cosign import attestations, bundles, legacy
-from router.verification.cosign.findings import Finding, Unendorsed
+from router.verification.cosign.findings import CosignFinding, Unendorsed
 from router.verification.cosign.signatories import Signatories
 from router.verification.evidence import AttestationLayer, Evidence, SigstoreBundle, SimpleSigning
-from router.verification.proving import Words, proof_in
+from router.verification.proving import SchemeWords, proof_in
 from router.verification.scheme import Demands, Endorsement, Findings, Verified
-from router.verification.sought import Place, Sought
+from router.verification.sought import Sought, SoughtPlace
 from router.verification.trust import Trust
 
-_CLAIMED = frozenset({Flaw.DIGEST_MISMATCH, Flaw.CRITICAL_TYPE, Flaw.STATEMENT_TYPE})
+_CLAIMED = frozenset({EvidenceFlaw.DIGEST_MISMATCH, EvidenceFlaw.CRITICAL_TYPE, EvidenceFlaw.STATEMENT_TYPE})
 
 
 _Piece: TypeAlias = SimpleSigning | SigstoreBundle | AttestationLayer
@@ -42,8 +42,8 @@ class CosignScheme:
     def sought(self) -> Sought:
         """Bundles about what is wanted, and what cosign put behind a tag before there were bundles."""
         who = self.trust.material
-        tag = Place.ATT_TAG if who.wants_attestation else Place.SIG_TAG
-        return Sought((tag, Place.REFERRERS_API, Place.FALLBACK_TAG), who.predicate_type, who.repository)
+        tag = SoughtPlace.ATT_TAG if who.wants_attestation else SoughtPlace.SIG_TAG
+        return Sought((tag, SoughtPlace.REFERRERS_API, SoughtPlace.FALLBACK_TAG), who.predicate_type, who.repository)
 
     def examine(self, news: Evidence, found: Findings, trust: Trust[Signatories]) -> Steps[None]:
         """Add what each piece is to the findings; a step is at most one key's check of one piece."""
@@ -71,10 +71,10 @@ class CosignScheme:
             NotVerifiedError: They have not, as `proof_in` says.
         """
         who = trust.material
-        return proof_in(found, demands, trust, now, Words(_CLAIMED, _nobody(who), _absent(found, who)))
+        return proof_in(found, demands, trust, now, SchemeWords(_CLAIMED, _nobody(who), _absent(found, who)))
 
 
-def _examined(piece: _Piece, who: Signatories, digest: Digest) -> Steps[Finding]:
+def _examined(piece: _Piece, who: Signatories, digest: Digest) -> Steps[CosignFinding]:
     match piece:
         case SimpleSigning():
             return (yield from legacy.examine(piece, who, digest))
@@ -84,7 +84,7 @@ def _examined(piece: _Piece, who: Signatories, digest: Digest) -> Steps[Finding]
             return (yield from attestations.examine(piece, who, digest))
 
 
-def _add(found: Findings, finding: Finding) -> None:
+def _add(found: Findings, finding: CosignFinding) -> None:
     match finding:
         case Endorsement():
             found.endorsements.append(finding)

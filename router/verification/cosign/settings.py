@@ -38,8 +38,8 @@ from router.verification.keys import PublicKey, distinct_keys
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.scheme import AnyScheme, Demands
 from router.verification.settings import DeclaredSigner, Demandable, SchemeSettings, annotated
-from router.verification.sigstore.proof import Asked
-from router.verification.sources import Reading, Source
+from router.verification.sigstore.proof import Requirements
+from router.verification.sources import Source, SourceReading
 from router.verification.trust_roots import (
     PUBLIC_GOOD,
     RootSource,
@@ -50,7 +50,7 @@ from router.verification.trust_roots import (
 
 InlineKey: TypeAlias = Annotated[
     Source[PublicKey],
-    Reading(
+    SourceReading(
         PublicKey.from_pem,
         'a key is a PEM text that begins with "-----BEGIN PUBLIC KEY-----"',
         pattern="-----BEGIN (RSA )?PUBLIC KEY-----",
@@ -60,7 +60,7 @@ InlineKey: TypeAlias = Annotated[
 
 KeyFile: TypeAlias = Annotated[
     Source[PublicKey],
-    Reading(
+    SourceReading(
         PublicKey.from_pem,
         "name the file of a public key in PEM, such as release.pub",
         file="the key file",
@@ -211,8 +211,8 @@ class CosignSettings(SchemeSettings):
             keys,
             tuple(entry.wanted for entry in self.keyless),
             root,
-            Asked(log=self.transparency_log == "required", timestamp=is_timed, sct=False),
-            Asked(log=self.transparency_log != "ignore", timestamp=is_timed, sct=self.sct == "required"),
+            Requirements(log=self.transparency_log == "required", timestamp=is_timed, sct=False),
+            Requirements(log=self.transparency_log != "ignore", timestamp=is_timed, sct=self.sct == "required"),
             SIGN_PREDICATE if self.attestation is None else self.attestation.predicate_type,
             None if self.attestation is None else self.attestation.condition,
             None if self.signature_repository is None else parse_reference(self.signature_repository),

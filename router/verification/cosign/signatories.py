@@ -18,11 +18,11 @@ from router.verification.evidence import SIGN_PREDICATE
 from router.verification.keys import PublicKey, TrustedKeys, distinct_keys
 from router.verification.sigstore.conditions import Condition
 from router.verification.sigstore.identities import WantedIdentity
-from router.verification.sigstore.proof import Asked
+from router.verification.sigstore.proof import Requirements
 from router.verification.sigstore.trusted_root import TrustedRoot
 from router.verification.trust import Trust
 
-NOTHING_ASKED = Asked(log=False, timestamp=False, sct=False)
+NOTHING_ASKED = Requirements(log=False, timestamp=False, sct=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Signatories:
     keys: TrustedKeys = ()
     identities: tuple[WantedIdentity, ...] = ()
     root: TrustedRoot | None = None
-    of_keys: Asked = NOTHING_ASKED
+    of_keys: Requirements = NOTHING_ASKED
     """What must stand beside a key's signature."""
-    of_identities: Asked = NOTHING_ASKED
+    of_identities: Requirements = NOTHING_ASKED
     """What must stand beside a certificate's."""
     predicate_type: str = SIGN_PREDICATE
     """What must be said of the image."""

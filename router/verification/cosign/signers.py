@@ -19,11 +19,11 @@ from router.verification.scheme import Signer
 from router.verification.sigstore.certificates import read_certificate
 from router.verification.sigstore.identities import identity_of
 from router.verification.sigstore.material import Material
-from router.verification.sigstore.proof import Claim, Witnesses, certified, witnessed
+from router.verification.sigstore.proof import SignatureClaim, Witnesses, certified, witnessed
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedSignature:
     """A signature by somebody who is trusted; what was signed may now be read."""
 
     signer: Signer
@@ -38,8 +38,8 @@ class Opened:
 
 
 def opened_by(
-    who: Signatories, claim: Claim, certificate: bytes | None, material: Callable[[], Material]
-) -> Steps[Opened | None]:
+    who: Signatories, claim: SignatureClaim, certificate: bytes | None, material: Callable[[], Material]
+) -> Steps[OpenedSignature | None]:
     """Who has signed; None: nobody who is trusted.
 
     Args:
@@ -58,7 +58,7 @@ def opened_by(
     return (yield from _by_identity(who, claim, certificate, material))
 
 
-def _by_key(who: Signatories, claim: Claim, material: Callable[[], Material]) -> Steps[Opened | None]:
+def _by_key(who: Signatories, claim: SignatureClaim, material: Callable[[], Material]) -> Steps[OpenedSignature | None]:
     for entry in who.keys:
         yield
         if (signed := SignedBytes.opened(entry.key, claim.content, claim.signature)) is None:
@@ -68,13 +68,13 @@ def _by_key(who: Signatories, claim: Claim, material: Callable[[], Material]) ->
             logged = claim.as_logged(entry.key.der, is_certificate=False)
             witnesses = yield from witnessed(claim, logged, material(), who.root, who.of_keys)
         first, *others = entry.names
-        return Opened(Signer(first, entry.key.fingerprint, None, None), tuple(others), signed, witnesses)
+        return OpenedSignature(Signer(first, entry.key.fingerprint, None, None), tuple(others), signed, witnesses)
     return None
 
 
 def _by_identity(
-    who: Signatories, claim: Claim, certificate: bytes, material: Callable[[], Material]
-) -> Steps[Opened | None]:
+    who: Signatories, claim: SignatureClaim, certificate: bytes, material: Callable[[], Material]
+) -> Steps[OpenedSignature | None]:
     yield
     leaf = read_certificate(certificate)
     identity = identity_of(leaf)
@@ -84,4 +84,4 @@ def _by_identity(
     yield
     signed, witnesses = yield from certified(claim, leaf, material(), who.root, who.of_identities)
     first, *others = names
-    return Opened(Signer(first, None, identity.subject, identity.issuer), tuple(others), signed, witnesses)
+    return OpenedSignature(Signer(first, None, identity.subject, identity.issuer), tuple(others), signed, witnesses)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.keys import PublicKey
 
 _Material: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -67,7 +67,7 @@ class SigningKey:
             case _:
                 raise InvalidSignatureError(
                     "a signing certificate has a key of a kind or size that the Notary Project does not allow",
-                    reason=Flaw.KEY,
+                    reason=EvidenceFlaw.KEY,
                 )
 
     def has_signed(self, content: bytes, signature: bytes) -> bool:

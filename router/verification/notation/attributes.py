@@ -24,10 +24,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.documents import malformed
 from router.verification.notation.algorithms import Algorithm
-from router.verification.notation.envelopes import JWS_TYPE, Header, Moment, Statement
+from router.verification.notation.envelopes import JWS_TYPE, Header, Moment, SignedStatement
 
 PAYLOAD_TYPE = "application/vnd.cncf.notary.payload.v1+json"
 _PREFIX = "io.cncf.notary."
@@ -73,7 +73,7 @@ _JWS_NAMES = _Names("alg", "crit", "cty")
 _COSE_NAMES = _Names(1, 2, 3)
 
 
-def read_attributes(statement: Statement, media_type: str, algorithm: Algorithm) -> Attributes:
+def read_attributes(statement: SignedStatement, media_type: str, algorithm: Algorithm) -> Attributes:
     """Understand the header of what was signed with this algorithm.
 
     Raises:
@@ -85,9 +85,9 @@ def read_attributes(statement: Statement, media_type: str, algorithm: Algorithm)
     names = _JWS_NAMES if is_jws else _COSE_NAMES
     said = header.get(names.algorithm)
     if type(said) not in (int, str) or said != (algorithm.jws if is_jws else algorithm.cose):
-        raise InvalidSignatureError(f"{_WHAT} says another algorithm than its key has", reason=Flaw.ALGORITHM)
+        raise InvalidSignatureError(f"{_WHAT} says another algorithm than its key has", reason=EvidenceFlaw.ALGORITHM)
     if header.get(names.content_type) != PAYLOAD_TYPE:
-        raise InvalidSignatureError(f"{_WHAT} is about another type of payload", reason=Flaw.PAYLOAD_TYPE)
+        raise InvalidSignatureError(f"{_WHAT} is about another type of payload", reason=EvidenceFlaw.PAYLOAD_TYPE)
     _expect_understood(header, header.get(names.critical))
     try:
         scheme = SigningScheme(str(header.get(_SCHEME)))
@@ -111,7 +111,7 @@ def _expect_understood(header: Mapping[object, object], critical: object) -> Non
 
 
 def _not_understood(problem: str) -> InvalidSignatureError:
-    return InvalidSignatureError(f"{_WHAT} {problem}", reason=Flaw.CRITICAL_ATTRIBUTE)
+    return InvalidSignatureError(f"{_WHAT} {problem}", reason=EvidenceFlaw.CRITICAL_ATTRIBUTE)
 
 
 def _time(header: Header, name: str) -> float | None:

@@ -30,7 +30,7 @@ import msgspec
 from msgspec import Struct, field
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.documents import malformed, read_members, read_object, standard_base64
 from router.verification.keys import SignedBytes
 
@@ -65,7 +65,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class SignedStatement:
     """What somebody has signed. Made from an envelope and the same as `SignedBytes`, in no other way."""
 
     header: Header
@@ -73,7 +73,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class UncheckedEnvelope:
     """An envelope that nobody has checked yet."""
 
     media_type: str
@@ -87,7 +87,7 @@ class Envelope:
     timestamp: bytes | None
     """An RFC 3161 token over the signature."""
 
-    def opened(self, signed: SignedBytes) -> Statement:
+    def opened(self, signed: SignedBytes) -> SignedStatement:
         """What its signer said, for whoever holds it as signed.
 
         Raises:
@@ -97,28 +97,30 @@ class Envelope:
             raise ValueError("something else was signed")
         what = "the protected header of an envelope of Notation"
         if self.media_type == JWS_TYPE:
-            return Statement(dict(read_object(self.protected, what).items()), self.payload)
+            return SignedStatement(dict(read_object(self.protected, what).items()), self.payload)
         found = _cbor(self.protected, what)
         if not isinstance(found, Mapping) or not all(type(name) in (int, str) for name in found):
             raise malformed(what, "is not a map with numbers and texts as names")
-        return Statement(found, self.payload)
+        return SignedStatement(found, self.payload)
 
 
-def read_envelope(media_type: str, body: bytes) -> Envelope:
+def read_envelope(media_type: str, body: bytes) -> UncheckedEnvelope:
     """Read an envelope of this media type.
 
     Raises:
         InvalidSignatureError: It is none (malformed), too large (too_large), or of another type (media_type).
     """
     if len(body) > ENVELOPE_LIMIT:
-        raise InvalidSignatureError(f"{_WHAT} has more than {ENVELOPE_LIMIT} bytes", reason=Flaw.TOO_LARGE)
+        raise InvalidSignatureError(f"{_WHAT} has more than {ENVELOPE_LIMIT} bytes", reason=EvidenceFlaw.TOO_LARGE)
     if (reader := _READERS.get(media_type)) is None:
-        raise InvalidSignatureError("a layer of Notation's is of another media type", reason=Flaw.MEDIA_TYPE)
+        raise InvalidSignatureError("a layer of Notation's is of another media type", reason=EvidenceFlaw.MEDIA_TYPE)
     envelope = reader(body)
     if not 0 < len(envelope.chain) <= CHAIN_LIMIT:
         raise malformed(_WHAT, f"has {len(envelope.chain)} certificates instead of 1 to {CHAIN_LIMIT}")
     if any(len(part) > PART_LIMIT for part in (*envelope.chain, envelope.timestamp or b"")):
-        raise InvalidSignatureError(f"a part of {_WHAT} has more than {PART_LIMIT} bytes", reason=Flaw.TOO_LARGE)
+        raise InvalidSignatureError(
+            f"a part of {_WHAT} has more than {PART_LIMIT} bytes", reason=EvidenceFlaw.TOO_LARGE
+        )
     return envelope
 
 
@@ -147,12 +149,12 @@ class _Jws(Struct, gc=False, frozen=True):
 _JWS = msgspec.json.Decoder(_Jws)
 
 
-def _jws(body: bytes) -> Envelope:
+def _jws(body: bytes) -> UncheckedEnvelope:
     found = read_members(_JWS, body, _WHAT)
     if len(found.header.x5c) > CHAIN_LIMIT:
         raise malformed(_WHAT, f"has more than {CHAIN_LIMIT} certificates")
     timestamp = found.header.timestamp
-    return Envelope(
+    return UncheckedEnvelope(
         JWS_TYPE,
         f"{found.protected}.{found.payload}".encode(),
         _url_safe(found.signature),
@@ -169,7 +171,7 @@ def _url_safe(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _cose(body: bytes) -> Envelope:
+def _cose(body: bytes) -> UncheckedEnvelope:
     if not body.startswith(_SIGN1):
         raise malformed(_WHAT, "is not a valid tagged COSE_Sign1")
     match _cbor(body[1:], _WHAT):
@@ -186,10 +188,10 @@ def _cose(body: bytes) -> Envelope:
     if timestamp is not None and not isinstance(timestamp, bytes):
         raise malformed(_WHAT, "has a timestamp that is none")
     content = cbor2.dumps(["Signature1", protected, b"", payload])
-    return Envelope(COSE_TYPE, content, signature, payload, protected, tuple(chain), timestamp or None)
+    return UncheckedEnvelope(COSE_TYPE, content, signature, payload, protected, tuple(chain), timestamp or None)
 
 
-_READERS: Mapping[str, Callable[[bytes], Envelope]] = {JWS_TYPE: _jws, COSE_TYPE: _cose}
+_READERS: Mapping[str, Callable[[bytes], UncheckedEnvelope]] = {JWS_TYPE: _jws, COSE_TYPE: _cose}
 
 
 def _refused(value: object, immutable: bool) -> object:  # noqa: ARG001, FBT001 - cbor2 calls it so

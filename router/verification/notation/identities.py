@@ -47,7 +47,7 @@ _BLANK_AT_END = re.compile(r"((?:\\.|[^\\])*?) *", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class SubjectParts:
     """Parts that the subject of a certificate must have."""
 
     parts: Mapping[x509.ObjectIdentifier, str]
@@ -77,7 +77,7 @@ class Subject:
             raise ValueError("needs at least C, ST and O: a name without them is not of one organisation")
         return cls(found)
 
-    def __le__(self, other: Subject) -> bool:
+    def __le__(self, other: SubjectParts) -> bool:
         """Whether whoever matches the other one matches this one, too."""
         return self.parts.items() <= other.parts.items()
 
@@ -96,7 +96,7 @@ class Subject:
 class Identities:
     """Whose certificates may sign, of those that a trust store vouches for."""
 
-    subjects: tuple[Subject, ...] | None
+    subjects: tuple[SubjectParts, ...] | None
     """None: everybody's."""
 
     @classmethod
@@ -108,7 +108,7 @@ class Identities:
             return cls(None)
         if not written:
             raise ValueError('names nobody, so nothing could pass; write "*" for everybody whom the stores vouch for')
-        subjects = tuple(map(Subject.parse, written))
+        subjects = tuple(map(SubjectParts.parse, written))
         for index, one in enumerate(subjects):
             if any(one <= other or other <= one for other in subjects[:index]):
                 raise ValueError("has two identities that one certificate can match; leave out the narrower one")

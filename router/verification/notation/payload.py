@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from router.errors import InvalidReferenceError
 from router.images import Digest
 from router.verification.documents import malformed, object_at, read_object, text_at
-from router.verification.notation.envelopes import Statement
+from router.verification.notation.envelopes import SignedStatement
 
 _WHAT = "the payload of a signature of Notation"
 
@@ -29,7 +29,7 @@ class Target:
     """What the signer said of it (`notation sign --user-metadata`)."""
 
 
-def read_target(statement: Statement) -> Target:
+def read_target(statement: SignedStatement) -> Target:
     """Read the payload of what was signed; raises InvalidSignatureError(malformed)."""
     document = read_object(statement.payload, _WHAT)
     artifact = object_at(document, "targetArtifact", _WHAT)

@@ -32,17 +32,17 @@ from cryptography import x509
 
 from router.errors import InvalidSignatureError, UntrustedSignatureError
 from router.images import Digest
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.steps import Steps
 from router.verification.evidence import NotationEnvelope
 from router.verification.keys import SignedBytes
 from router.verification.notation.algorithms import SigningKey
 from router.verification.notation.attributes import Attributes, SigningScheme, read_attributes
 from router.verification.notation.certificates import Chain, read_certificate
-from router.verification.notation.envelopes import Envelope, expect_one_meaning, read_envelope
+from router.verification.notation.envelopes import UncheckedEnvelope, expect_one_meaning, read_envelope
 from router.verification.notation.payload import Target, read_target
 from router.verification.notation.timestamps import stamped_range
-from router.verification.notation.trust import Check, Policy, StoreType, Timestamps, subject_text
+from router.verification.notation.trust import Check, NotationPolicy, StoreType, Timestamps, subject_text
 from router.verification.pki.certificates import Certificate
 from router.verification.scheme import Endorsement, Signer
 from router.verification.sigstore.proof import Witnesses
@@ -57,7 +57,7 @@ _UNKNOWN = "unknown"
 class _Opened:
     """An envelope that its own first certificate has signed, about the digest in question."""
 
-    envelope: Envelope
+    envelope: UncheckedEnvelope
     signed: SignedBytes
     leaf: Certificate
     subject: x509.Name
@@ -76,14 +76,14 @@ class _Times:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class NotationProof:
     """What an envelope proves, if all of the certificates still stand that are to be asked about (10)."""
 
     endorsement: Endorsement
     asks: tuple[Issued, ...] = ()
 
 
-def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float) -> Steps[Proof | None]:
+def examine(piece: NotationEnvelope, policy: NotationPolicy, digest: Digest, now: float) -> Steps[NotationProof | None]:
     """Say what one envelope is; None: no store vouches for its signer. `now` is Unix time in seconds.
 
     Raises:
@@ -92,7 +92,9 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     """
     # (1) These bytes, an envelope.
     if not piece.digest.matches(piece.body):
-        raise InvalidSignatureError("an envelope has another digest than its layer", reason=Flaw.DIGEST_MISMATCH)
+        raise InvalidSignatureError(
+            "an envelope has another digest than its layer", reason=EvidenceFlaw.DIGEST_MISMATCH
+        )
     envelope = read_envelope(piece.media_type, piece.body)
     yield
     # (2) Somebody whom we know has something to do with it.
@@ -118,10 +120,10 @@ def examine(piece: NotationEnvelope, policy: Policy, digest: Digest, now: float)
     # (8) (9) Times.
     times = yield from _times(opened, chain, policy, now)
     asks = chain.issued if Check.REVOCATION in policy.binding else ()  # (10)
-    return Proof(_endorsement(opened, names, policy, times), asks)
+    return NotationProof(_endorsement(opened, names, policy, times), asks)
 
 
-def _times(opened: _Opened, chain: Chain, policy: Policy, now: float) -> Steps[_Times]:
+def _times(opened: _Opened, chain: Chain, policy: NotationPolicy, now: float) -> Steps[_Times]:
     """Check the times (8) (9)."""
     end = _unexpired(opened.attributes, now) if Check.EXPIRY in policy.binding else None
     if Check.AUTHENTIC_TIMESTAMP not in policy.binding:
@@ -130,7 +132,7 @@ def _times(opened: _Opened, chain: Chain, policy: Policy, now: float) -> Steps[_
     return _Times(min((one for one in (end, used.until) if one is not None), default=None), used.proven)
 
 
-def _endorsement(opened: _Opened, names: Sequence[str], policy: Policy, times: _Times) -> Endorsement:
+def _endorsement(opened: _Opened, names: Sequence[str], policy: NotationPolicy, times: _Times) -> Endorsement:
     first, *others = names or (_UNKNOWN,)
     who = subject_text(opened.subject)
     return Endorsement(
@@ -144,29 +146,29 @@ def _endorsement(opened: _Opened, names: Sequence[str], policy: Policy, times: _
     )
 
 
-def _issuer(opened: _Opened, policy: Policy) -> str:
+def _issuer(opened: _Opened, policy: NotationPolicy) -> str:
     above = opened.envelope.chain[1:2]
     known = policy.names.get(above[0]) if above else None
     return subject_text(opened.leaf.issuer) if known is None else known
 
 
-def _opened(envelope: Envelope, digest: Digest, leaf: Certificate) -> _Opened:
+def _opened(envelope: UncheckedEnvelope, digest: Digest, leaf: Certificate) -> _Opened:
     key = SigningKey.of(leaf.key)
     if (signed := SignedBytes.opened(key, envelope.content, envelope.signature)) is None:
         raise InvalidSignatureError(
-            "a certificate came along that has not signed what it is said to", reason=Flaw.SIGNATURE
+            "a certificate came along that has not signed what it is said to", reason=EvidenceFlaw.SIGNATURE
         )
     statement = envelope.opened(signed)
     attributes = read_attributes(statement, envelope.media_type, key.algorithm)
     target = read_target(statement)
     if target.digest != digest:
         raise InvalidSignatureError(
-            f"a signature of Notation is about another digest, {target.digest}", reason=Flaw.DIGEST_MISMATCH
+            f"a signature of Notation is about another digest, {target.digest}", reason=EvidenceFlaw.DIGEST_MISMATCH
         )
     return _Opened(envelope, signed, leaf, leaf.subject, attributes, target)
 
 
-def _chain(opened: _Opened, policy: Policy, *, is_checked: bool) -> Steps[Chain]:
+def _chain(opened: _Opened, policy: NotationPolicy, *, is_checked: bool) -> Steps[Chain]:
     if not is_checked:
         return Chain((opened.leaf,))
     written = opened.envelope.chain
@@ -180,12 +182,12 @@ def _chain(opened: _Opened, policy: Policy, *, is_checked: bool) -> Steps[Chain]
 def _unexpired(attributes: Attributes, now: float) -> float | None:
     if attributes.expiry is not None and now >= attributes.expiry:
         raise InvalidSignatureError(
-            "a signature has expired: its signer gave it an end, which has passed", reason=Flaw.EXPIRED
+            "a signature has expired: its signer gave it an end, which has passed", reason=EvidenceFlaw.EXPIRED
         )
     return attributes.expiry
 
 
-def _time_of_use(opened: _Opened, chain: Chain, policy: Policy, now: float) -> Steps[_Times]:
+def _time_of_use(opened: _Opened, chain: Chain, policy: NotationPolicy, now: float) -> Steps[_Times]:
     """Check that the chain was valid when it was used (9)."""
     valid = chain.period
     if (moment := opened.attributes.authentic_time) is not None:
@@ -198,7 +200,7 @@ def _time_of_use(opened: _Opened, chain: Chain, policy: Policy, now: float) -> S
             raise _out_of_time("now, and no timestamp says when it signed")
         return _Times(valid.end)
     if opened.envelope.timestamp is None:
-        raise InvalidSignatureError("a signature has no timestamp, and one is wanted", reason=Flaw.TIMESTAMP)
+        raise InvalidSignatureError("a signature has no timestamp, and one is wanted", reason=EvidenceFlaw.TIMESTAMP)
     stamped = yield from stamped_range(
         opened.envelope.timestamp, opened.envelope.signature, policy.clocks, policy.timing_chains
     )
@@ -208,4 +210,4 @@ def _time_of_use(opened: _Opened, chain: Chain, policy: Policy, now: float) -> S
 
 
 def _out_of_time(when: str) -> InvalidSignatureError:
-    return InvalidSignatureError(f"the certificates of a signature were not valid {when}", reason=Flaw.TIME)
+    return InvalidSignatureError(f"the certificates of a signature were not valid {when}", reason=EvidenceFlaw.TIME)

@@ -8,21 +8,21 @@ vouches for it (`required`), or by its subject, so that two subjects of one stor
 from __future__ import annotations
 
 from router.errors import InvalidSignatureError, UntrustedSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.steps import Steps
-from router.verification.evidence import Evidence, Family
+from router.verification.evidence import Evidence, EvidenceFamily
 from router.verification.notation.proof import examine
-from router.verification.notation.trust import Policy
-from router.verification.proving import Words, proof_in
-from router.verification.scheme import Demands, Exempt, Findings, Pending, Verified
-from router.verification.sought import Place, Sought
+from router.verification.notation.trust import NotationPolicy
+from router.verification.proving import SchemeWords, proof_in
+from router.verification.scheme import Demands, Exempt, Findings, PendingEndorsement, Verified
+from router.verification.sought import Sought, SoughtPlace
 from router.verification.standing import AskStanding
 from router.verification.trust import Trust
 
-_REFERRERS = Sought((Place.REFERRERS_API, Place.FALLBACK_TAG), family=Family.NOTATION)
+_REFERRERS = Sought((SoughtPlace.REFERRERS_API, SoughtPlace.FALLBACK_TAG), family=EvidenceFamily.NOTATION)
 _NOWHERE = Sought(())
-_WORDS = Words(
-    claims=frozenset({Flaw.DIGEST_MISMATCH}),
+_WORDS = SchemeWords(
+    claims=frozenset({EvidenceFlaw.DIGEST_MISMATCH}),
     nobody="by nobody whom a trust store vouches for",
     absent="no referrer holds a signature of Notation",
 )
@@ -31,7 +31,7 @@ _WORDS = Words(
 class NotationScheme:
     """Signatures of Notation, by trust stores, identities and a level."""
 
-    def __init__(self, trust: Trust[Policy], ask_standing: AskStanding | None = None) -> None:
+    def __init__(self, trust: Trust[NotationPolicy], ask_standing: AskStanding | None = None) -> None:
         """Trust these; `ask_standing` asks whether certificates still stand, where the policy asks for it."""
         self.trust = trust
         self._ask_standing = ask_standing
@@ -46,7 +46,7 @@ class NotationScheme:
         """Signatures, unless every image passes."""
         return not self.trust.material.is_skipped
 
-    def examine(self, news: Evidence, found: Findings, trust: Trust[Policy]) -> Steps[None]:
+    def examine(self, news: Evidence, found: Findings, trust: Trust[NotationPolicy]) -> Steps[None]:
         """Add what each envelope is to the findings; a step is at most one certificate's check, or a timestamp's."""
         if found.digest is None:
             raise ValueError("a signature is about a digest")
@@ -63,12 +63,12 @@ class NotationScheme:
                 if proof is None:
                     found.strangers += 1
                 elif proof.asks:
-                    found.pending.append(Pending(proof.endorsement, proof.asks, self._ask_standing))
+                    found.pending.append(PendingEndorsement(proof.endorsement, proof.asks, self._ask_standing))
                 else:
                     found.endorsements.append(proof.endorsement)
             yield
 
-    def prove(self, found: Findings, demands: Demands, trust: Trust[Policy], now: float) -> Verified | Exempt:
+    def prove(self, found: Findings, demands: Demands, trust: Trust[NotationPolicy], now: float) -> Verified | Exempt:
         """Say whether enough of those who are trusted have signed this digest.
 
         Raises:

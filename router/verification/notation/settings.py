@@ -28,12 +28,21 @@ from router.verification.anchors import Anchor
 from router.verification.notation.certificates import read_certificate
 from router.verification.notation.identities import WILDCARD, Identities
 from router.verification.notation.scheme import NotationScheme
-from router.verification.notation.trust import CHECKS, Check, Level, Policy, Store, StoreType, Timestamps, subject_text
+from router.verification.notation.trust import (
+    CHECKS,
+    Check,
+    Level,
+    NotationPolicy,
+    Store,
+    StoreType,
+    Timestamps,
+    subject_text,
+)
 from router.verification.outside import NOTHING_KNOWN, Outside
 from router.verification.pki.certificates import Certificate, certificates_in
 from router.verification.scheme import Demands
 from router.verification.settings import Demandable, SchemeSettings, annotated
-from router.verification.sources import Reading, Source
+from router.verification.sources import Source, SourceReading
 from router.verification.trust import Trust
 
 _CERTIFICATES_LIMIT = 200
@@ -59,7 +68,7 @@ def _certificates(pem: bytes) -> tuple[Certificate, ...]:
 
 InlineCertificates: TypeAlias = Annotated[
     Source[tuple[Certificate, ...]],
-    Reading(
+    SourceReading(
         _certificates,
         'give certificates as PEM text that begins with "-----BEGIN CERTIFICATE-----"',
         pattern="-----BEGIN CERTIFICATE-----",
@@ -69,7 +78,7 @@ InlineCertificates: TypeAlias = Annotated[
 
 CertificatesFile: TypeAlias = Annotated[
     Source[tuple[Certificate, ...]],
-    Reading(
+    SourceReading(
         _certificates,
         "name the file of one or more certificates in PEM, such as supplier-ca.pem",
         file="the certificate file",
@@ -173,7 +182,7 @@ class NotationSettings(SchemeSettings):
         identities = Identities.parse(self.identities) if self.identities else Identities(())
         binding = self.override.applied(self.level)
         is_skipped = self.level is Level.SKIP
-        policy = Policy(stores, identities, binding, self.verify_timestamp, is_skipped=is_skipped)
+        policy = NotationPolicy(stores, identities, binding, self.verify_timestamp, is_skipped=is_skipped)
         content = [
             [[store.name, store.type, *(entry.der.hex() for entry in store.certificates)] for store in stores],
             self.identities,

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.steps import Steps
 from router.verification.notation.certificates import Chain, Chains, read_certificate
 from router.verification.pki.certificates import Certificate, Naming, Period
@@ -92,4 +92,4 @@ def _chain(leaf: Certificate, brought: Sequence[Certificate], roots: Sequence[Ce
 
 
 def _wrong(problem: str) -> InvalidSignatureError:
-    return InvalidSignatureError(f"{_WHAT} {problem}", reason=Flaw.TIMESTAMP)
+    return InvalidSignatureError(f"{_WHAT} {problem}", reason=EvidenceFlaw.TIMESTAMP)

@@ -98,7 +98,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class NotationPolicy:
     """What a signature must be."""
 
     stores: tuple[Store, ...]

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.documents import malformed
 from router.verification.keys import PublicKey, UnusableKeyError
 from router.verification.libraries import reading
@@ -168,7 +168,7 @@ def certificates_in(pem: bytes, what: str, limit: int) -> tuple[bytes, ...]:
 
 def unfit(text: str) -> InvalidSignatureError:
     """The error for a certificate that must not be used so."""
-    return InvalidSignatureError(text, reason=Flaw.CERTIFICATE)
+    return InvalidSignatureError(text, reason=EvidenceFlaw.CERTIFICATE)
 
 
 def _names(der: bytes, what: str) -> tuple[Naming, bytes]:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.documents import malformed
 from router.verification.pki import signatures
 from router.verification.pki.certificates import Certificate, Naming
@@ -236,4 +236,4 @@ def _expect(is_so: bool) -> None:  # noqa: FBT001 - a condition
 
 
 def _wrong(problem: str) -> InvalidSignatureError:
-    return InvalidSignatureError(f"{_WHAT} {problem}", reason=Flaw.TIMESTAMP)
+    return InvalidSignatureError(f"{_WHAT} {problem}", reason=EvidenceFlaw.TIMESTAMP)

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 import msgspec
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.steps import Steps
 from router.verification.documents import malformed, read_members, read_object
 from router.verification.evidence import BUNDLE_TYPE
-from router.verification.sigstore.dsse import Envelope, WrittenEnvelope, read_envelope
+from router.verification.sigstore.dsse import DsseEnvelope, WrittenEnvelope, read_envelope
 
 VALUES_LIMIT = 10_000
 """Objects, lists and members of a bundle that counts: real ones have some hundred with their log entries."""
@@ -41,7 +41,7 @@ _CURRENT = frozenset({BUNDLE_TYPE, "application/vnd.dev.sigstore.bundle+json;ver
 class Bundle:
     """A bundle around a DSSE envelope, which nobody has checked yet."""
 
-    envelope: Envelope
+    envelope: DsseEnvelope
     is_current: bool
     """Whether it is of version 0.3, the only one in which cosign signs images."""
     needs_proof: bool
@@ -68,10 +68,10 @@ def read_bundle(body: bytes) -> Steps[Bundle]:
     written = read_members(_MEMBERS, body, what)
     media_type = written.media_type or ""
     if _KNOWN.fullmatch(media_type) is None:
-        raise InvalidSignatureError(f"{what} does not say a known version", reason=Flaw.MEDIA_TYPE)
+        raise InvalidSignatureError(f"{what} does not say a known version", reason=EvidenceFlaw.MEDIA_TYPE)
     if bytes(written.message_signature) != _NULL:
         raise InvalidSignatureError(
-            f"{what} holds a bare signature, which does not say what it is about", reason=Flaw.MESSAGE_SIGNATURE
+            f"{what} holds a bare signature, which does not say what it is about", reason=EvidenceFlaw.MESSAGE_SIGNATURE
         )
     if written.dsse_envelope is None:
         raise malformed(what, "has no object `dsseEnvelope`")
@@ -90,5 +90,5 @@ def expect_one_meaning(body: bytes) -> Mapping[str, object]:
         InvalidSignatureError: It can be read in two ways (malformed), or holds too much to find out (too_many).
     """
     if sum(body.count(mark) for mark in (b"{", b"[", b",")) > VALUES_LIMIT:
-        raise InvalidSignatureError(f"a bundle holds more than {VALUES_LIMIT} values", reason=Flaw.TOO_MANY)
+        raise InvalidSignatureError(f"a bundle holds more than {VALUES_LIMIT} values", reason=EvidenceFlaw.TOO_MANY)
     return read_object(body, "a bundle")

@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.documents import standard_base64
 from router.verification.sigstore.logs import Log
 from router.verification.sigstore.merkle import HASH_BYTES
@@ -72,4 +72,4 @@ def _signatures(lines: str, name: str, log: Log) -> list[bytes]:
 
 
 def _wrong(problem: str) -> InvalidSignatureError:
-    return InvalidSignatureError(f"{_WHAT} {problem}", reason=Flaw.LOG_ENTRY)
+    return InvalidSignatureError(f"{_WHAT} {problem}", reason=EvidenceFlaw.LOG_ENTRY)

@@ -18,9 +18,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.sigstore.condition_costs import COST_LIMIT, Cost
-from router.verification.sigstore.statement import Statement
+from router.verification.sigstore.statement import InTotoStatement
 
 if TYPE_CHECKING:
     from cel_expr_python import cel  # type: ignore[import-untyped]  # has stubs, and no py.typed
@@ -50,7 +50,7 @@ class Condition:
         if self._compiled.return_type() not in kinds:
             raise ValueError(f"answers with {self._compiled.return_type().name()}, and not with true or false")
 
-    def holds_for(self, statement: Statement) -> bool:
+    def holds_for(self, statement: InTotoStatement) -> bool:
         """Whether it is true of this statement.
 
         Raises:
@@ -97,7 +97,7 @@ def _environment() -> tuple[cel.Env, tuple[cel.Type, ...]]:
 
 def _too_dear(why: str) -> InvalidSignatureError:
     return InvalidSignatureError(
-        f"an attestation says too much for what is asked of it (`where`): {why}", reason=Flaw.CONDITION_COST
+        f"an attestation says too much for what is asked of it (`where`): {why}", reason=EvidenceFlaw.CONDITION_COST
     )
 
 

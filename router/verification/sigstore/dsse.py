@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import msgspec
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.documents import malformed, protobuf_base64, read_members
 from router.verification.keys import SignedBytes
 
@@ -44,7 +44,7 @@ _SIGNATURES = msgspec.json.Decoder(list[WrittenSignature] | None)
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class DsseEnvelope:
     """A DSSE envelope with an in-toto payload and one signature, which nobody has checked yet."""
 
     payload: bytes
@@ -68,11 +68,13 @@ def payload_of(signed: SignedBytes) -> bytes:
     prefix = b"DSSEv1 %d %s " % (len(kind), kind)
     _, _, payload = signed.content.removeprefix(prefix).partition(b" ")
     if signed.content != pae(IN_TOTO_TYPE, payload):
-        raise InvalidSignatureError("a key signed something else than an in-toto statement", reason=Flaw.PAYLOAD_TYPE)
+        raise InvalidSignatureError(
+            "a key signed something else than an in-toto statement", reason=EvidenceFlaw.PAYLOAD_TYPE
+        )
     return payload
 
 
-def read_envelope(written: WrittenEnvelope) -> Envelope:
+def read_envelope(written: WrittenEnvelope) -> DsseEnvelope:
     """Read an envelope in ProtoJSON.
 
     Raises:
@@ -82,11 +84,13 @@ def read_envelope(written: WrittenEnvelope) -> Envelope:
     what = "a DSSE envelope"
     text = bytes(written.signatures)
     if len(text) > SIGNATURES_LIMIT:
-        raise InvalidSignatureError(f"{what} holds more than one signature", reason=Flaw.SIGNATURE_COUNT)
+        raise InvalidSignatureError(f"{what} holds more than one signature", reason=EvidenceFlaw.SIGNATURE_COUNT)
     if (count := len(signatures := read_members(_SIGNATURES, text, what) or [])) != 1:
-        raise InvalidSignatureError(f"{what} holds {count} signatures instead of one", reason=Flaw.SIGNATURE_COUNT)
+        raise InvalidSignatureError(
+            f"{what} holds {count} signatures instead of one", reason=EvidenceFlaw.SIGNATURE_COUNT
+        )
     if written.payload_type != IN_TOTO_TYPE:
-        raise InvalidSignatureError(f"{what} holds no in-toto statement", reason=Flaw.PAYLOAD_TYPE)
+        raise InvalidSignatureError(f"{what} holds no in-toto statement", reason=EvidenceFlaw.PAYLOAD_TYPE)
     if not (signature := protobuf_base64(signatures[0].sig or "", what)):
         raise malformed(what, "holds an empty signature")
-    return Envelope(protobuf_base64(written.payload or "", what), signature)
+    return DsseEnvelope(protobuf_base64(written.payload or "", what), signature)

@@ -22,7 +22,7 @@ from cryptography import x509
 
 from router.errors import InvalidSignatureError
 from router.expressions import full_match
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.pki.certificates import Certificate
 from router.verification.pki.der import UTF8, read
 
@@ -60,7 +60,7 @@ NAME_LIMIT = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class SignerIdentity:
     """Who a certificate says has signed."""
 
     issuer: str
@@ -69,7 +69,7 @@ class Identity:
     """Fulcio's, by name."""
 
 
-def identity_of(certificate: Certificate) -> Identity | None:
+def identity_of(certificate: Certificate) -> SignerIdentity | None:
     """Who the certificate is about; None where it names nobody whom an issuer vouches for.
 
     Raises:
@@ -92,10 +92,12 @@ def identity_of(certificate: Certificate) -> Identity | None:
         return None
     if max(len(issuer), len(subject)) > NAME_LIMIT:
         raise _contradiction("a certificate names somebody at too great a length")
-    return Identity(issuer, subject, {name: texts[number] for name, number in EXTENSIONS.items() if number in texts})
+    return SignerIdentity(
+        issuer, subject, {name: texts[number] for name, number in EXTENSIONS.items() if number in texts}
+    )
 
 
-class Pattern:
+class IdentityPattern:
     """A text that another must be equal to, or an expression that must match it in full (rule 4)."""
 
     __slots__ = ("_matches", "written")
@@ -114,7 +116,7 @@ class Pattern:
         return self._matches(text)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pattern) and self._key == other._key
+        return isinstance(other, IdentityPattern) and self._key == other._key
 
     def __hash__(self) -> int:
         return hash(self._key)
@@ -132,11 +134,11 @@ class WantedIdentity:
     """Whom an operator trusts, by one name."""
 
     name: str
-    issuer: Pattern
-    subject: Pattern
+    issuer: IdentityPattern
+    subject: IdentityPattern
     extensions: tuple[tuple[str, str], ...] = ()
 
-    def is_met_by(self, identity: Identity) -> bool:
+    def is_met_by(self, identity: SignerIdentity) -> bool:
         """Whether issuer, subject and every wanted extension are those of this certificate."""
         return (
             self.issuer.matches(identity.issuer)
@@ -181,4 +183,4 @@ def _no_text() -> InvalidSignatureError:
 
 
 def _contradiction(text: str) -> InvalidSignatureError:
-    return InvalidSignatureError(text, reason=Flaw.IDENTITY)
+    return InvalidSignatureError(text, reason=EvidenceFlaw.IDENTITY)

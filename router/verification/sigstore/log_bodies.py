@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.documents import (
     object_at,
     objects_at,
@@ -162,4 +162,4 @@ def _ascii(text: bytes) -> str:
 
 
 def _wrong(problem: str) -> InvalidSignatureError:
-    return InvalidSignatureError(f"{_WHAT} {problem}", reason=Flaw.LOG_ENTRY)
+    return InvalidSignatureError(f"{_WHAT} {problem}", reason=EvidenceFlaw.LOG_ENTRY)

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.steps import Steps
 from router.verification.sigstore.checkpoints import read_checkpoint
 from router.verification.sigstore.log_bodies import Logged, expect_body_about
@@ -119,4 +119,4 @@ def _expect_included(body: bytes, proof: InclusionProof, log: Log) -> None:
 
 
 def _wrong(problem: str) -> InvalidSignatureError:
-    return InvalidSignatureError(f"a log entry {problem}", reason=Flaw.LOG_ENTRY)
+    return InvalidSignatureError(f"a log entry {problem}", reason=EvidenceFlaw.LOG_ENTRY)

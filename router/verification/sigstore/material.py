@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import msgspec
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.documents import (
     malformed,
     object_at,
@@ -223,5 +223,5 @@ def _bytes_at(written: Mapping[str, object], name: str) -> bytes:
 
 def _limited(found: Sequence[Mapping[str, object]], limit: int, what: str) -> Sequence[Mapping[str, object]]:
     if len(found) > limit:
-        raise InvalidSignatureError(f"a bundle has more than {limit} {what}", reason=Flaw.TOO_MANY)
+        raise InvalidSignatureError(f"a bundle has more than {limit} {what}", reason=EvidenceFlaw.TOO_MANY)
     return found

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router.errors import InvalidSignatureError, UntrustedSignatureError
-from router.reasons import Distrust, Flaw
+from router.reasons import Distrust, EvidenceFlaw
 from router.steps import Steps
 from router.verification.keys import SignedBytes
 from router.verification.pki.certificates import Certificate, Period
@@ -39,7 +39,7 @@ from router.verification.sigstore.trusted_root import TrustedRoot
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Requirements:
     """What must stand beside a signature."""
 
     log: bool
@@ -51,7 +51,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class SignatureClaim:
     """One signature, and what it is over."""
 
     signature: bytes
@@ -79,7 +79,9 @@ NO_WITNESSES = Witnesses()
 """Nobody else says anything."""
 
 
-def witnessed(claim: Claim, logged: Logged, material: Material, root: TrustedRoot, asked: Asked) -> Steps[Witnesses]:
+def witnessed(
+    claim: SignatureClaim, logged: Logged, material: Material, root: TrustedRoot, asked: Requirements
+) -> Steps[Witnesses]:
     """What logs and timestamp authorities say of a signature (5, 7).
 
     Raises:
@@ -108,7 +110,7 @@ def witnessed(claim: Claim, logged: Logged, material: Material, root: TrustedRoo
 
 
 def certified(
-    claim: Claim, leaf: Certificate, material: Material, root: TrustedRoot, asked: Asked
+    claim: SignatureClaim, leaf: Certificate, material: Material, root: TrustedRoot, asked: Requirements
 ) -> Steps[tuple[SignedBytes, Witnesses]]:
     """What was signed by the certificate, and what proves that; who that is says `identities`.
 
@@ -127,7 +129,9 @@ def certified(
         )
     yield
     if (signed := SignedBytes.opened(leaf.key, claim.content, claim.signature)) is None:  # (3)
-        raise InvalidSignatureError("a certificate's key has not signed what it came with", reason=Flaw.SIGNATURE)
+        raise InvalidSignatureError(
+            "a certificate's key has not signed what it came with", reason=EvidenceFlaw.SIGNATURE
+        )
     yield
     if asked.sct:  # (4)
         paths = [(issuer, period) for issuer, period in paths if is_logged(leaf, issuer, root.certificate_logs)]
@@ -154,7 +158,7 @@ def _expect_in_time(times: Sequence[float], periods: Sequence[Period]) -> None:
             "nothing that is trusted proves when a certificate was used", reason=Distrust.TIME_NOT_PROVEN
         )
     if not any(all(period.covers(time) for time in times) for period in periods):
-        raise InvalidSignatureError("a certificate was used outside its validity", reason=Flaw.TIME)
+        raise InvalidSignatureError("a certificate was used outside its validity", reason=EvidenceFlaw.TIME)
 
 
 def _counts(period: Period, times: Sequence[float]) -> bool:

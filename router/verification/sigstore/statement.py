@@ -19,7 +19,7 @@ OLD_STATEMENT_TYPE = "https://in-toto.io/Statement/v0.1"
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class InTotoStatement:
     """What is spoken of; what is said of it, a signature says by its type alone."""
 
     type: str
@@ -59,7 +59,7 @@ def predicate_type_of(payload: bytes) -> str:
     return read_members(_MEMBERS, payload, "an in-toto statement").predicate_type or ""
 
 
-def read_statement(payload: bytes) -> Statement:
+def read_statement(payload: bytes) -> InTotoStatement:
     """Read a statement that a trusted key has signed; raises InvalidSignatureError(malformed)."""
     what = "an in-toto statement"
     document = read_object(payload, what)
@@ -72,7 +72,7 @@ def read_statement(payload: bytes) -> Statement:
             notes = notes if isinstance(notes, dict) else {}
             subjects[algorithm, value] = (*subjects.get((algorithm, value), ()), notes)
     predicate = document.get("predicate")
-    return Statement(
+    return InTotoStatement(
         text_at(document, "_type", what),
         frozenset(subjects),
         text_at(document, "predicateType", what),

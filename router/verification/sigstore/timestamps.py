@@ -22,7 +22,7 @@ from typing import Self
 from cryptography import x509
 
 from router.errors import InvalidSignatureError
-from router.reasons import Flaw
+from router.reasons import EvidenceFlaw
 from router.verification.documents import malformed
 from router.verification.pki.certificates import Certificate, Period
 from router.verification.pki.timestamps import Stamp, read_response
@@ -119,4 +119,4 @@ def _expect_clock(leaf: Certificate) -> None:
 
 
 def _wrong(problem: str) -> InvalidSignatureError:
-    return InvalidSignatureError(f"{_WHAT} {problem}", reason=Flaw.TIMESTAMP)
+    return InvalidSignatureError(f"{_WHAT} {problem}", reason=EvidenceFlaw.TIMESTAMP)

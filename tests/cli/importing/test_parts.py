@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.cli.importing.patterns import converted
 from router.cli.importing.payloads import NotMergedError, may_be_secret, with_fields, with_priority
-from router.cli.importing.writing import Noted, Tree, yaml_text
+from router.cli.importing.writing import Noted, YamlTree, yaml_text
 from router.images import parse_reference
 from router.settings.problems import Plain
 from router.settings.reading import read_document
@@ -134,7 +134,7 @@ TREES = st.recursive(
 
 
 @given(st.dictionaries(st.text("abc: #", min_size=1), TREES, min_size=1), st.text())
-def test_what_is_written_reads_back_as_it_was(tree: dict[str, Tree], comment: str) -> None:
+def test_what_is_written_reads_back_as_it_was(tree: dict[str, YamlTree], comment: str) -> None:
     document, problems = read_document(yaml_text({key: Noted(tree[key], [comment]) for key in tree}).encode())
 
     assert not problems

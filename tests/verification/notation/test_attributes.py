@@ -11,7 +11,7 @@ from router.errors import InvalidSignatureError
 from router.verification.keys import PublicKey
 from router.verification.notation.algorithms import SigningKey
 from router.verification.notation.attributes import Attributes, SigningScheme, read_attributes
-from router.verification.notation.envelopes import COSE_TYPE, JWS_TYPE, Moment, Statement
+from router.verification.notation.envelopes import COSE_TYPE, JWS_TYPE, Moment, SignedStatement
 from tests.verification.notation.world import (
     AUTHENTIC_TIME,
     EXPIRY,
@@ -29,13 +29,13 @@ ES256 = SigningKey.of(PublicKey.of(key("any").public_key())).algorithm
 _COSE = {"alg": 1, "crit": 2, "cty": 3}
 
 
-def said(form: str, found: Mapping[object, object]) -> Statement:
+def said(form: str, found: Mapping[object, object]) -> SignedStatement:
     """As an envelope of this format would give it."""
     if form == JWS_TYPE:
         times = {NOW: "2026-11-01T00:00:00Z", NOW - 86_400: "2026-10-31T00:00:00Z"}
-        return Statement({k: times[v] if isinstance(v, float) else v for k, v in found.items()}, b"")
+        return SignedStatement({k: times[v] if isinstance(v, float) else v for k, v in found.items()}, b"")
     values = {_COSE.get(str(k), k): Moment(v) if isinstance(v, float) else v for k, v in found.items()}
-    return Statement(values | ({1: -7} if values.get(1) == "ES256" else {}), b"")
+    return SignedStatement(values | ({1: -7} if values.get(1) == "ES256" else {}), b"")
 
 
 def read(form: str, found: Mapping[object, object]) -> Attributes:
@@ -128,7 +128,7 @@ def test_attributes_that_are_neither_critical_nor_ours_say_nothing(form: str) ->
 )
 def test_a_time_in_jws_is_of_rfc_3339(text: str, seconds: float | None) -> None:
     found = said(JWS_TYPE, header()).header | {"crit": [SCHEME, EXPIRY], EXPIRY: text}  # type: ignore[operator]  # a dict
-    statement = Statement(found, b"")
+    statement = SignedStatement(found, b"")
     if seconds is not None:
         assert read_attributes(statement, JWS_TYPE, ES256).expiry == seconds
         return

@@ -21,8 +21,8 @@ from router.verification.notation.envelopes import (
     ENVELOPE_LIMIT,
     JWS_TYPE,
     PART_LIMIT,
-    Envelope,
     Moment,
+    UncheckedEnvelope,
     read_envelope,
 )
 from tests.verification.notation.world import (
@@ -50,7 +50,7 @@ def reason_of(form: str, body: bytes) -> str:
     return refused.value.reason
 
 
-def opened(form: str, protected: bytes) -> Envelope:
+def opened(form: str, protected: bytes) -> UncheckedEnvelope:
     return read_envelope(form, replace(sound(form), protected=protected).written(form))
 
 

@@ -8,7 +8,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.verification.notation.identities import Identities, Subject
+from router.verification.notation.identities import Identities, SubjectParts
 from tests.verification.notation.world import subject
 
 BASE = "x509.subject: C=DE, ST=BE, O=Supplier"
@@ -34,7 +34,7 @@ def name(*parts: tuple[x509.ObjectIdentifier, str]) -> x509.Name:
     ],
 )
 def test_a_subject_matches_if_it_has_every_part_to_the_letter(written: str, *, matches: bool) -> None:
-    assert Subject.parse(written).matches(subject("signer")) is matches
+    assert SubjectParts.parse(written).matches(subject("signer")) is matches
 
 
 def test_no_value_can_play_another_part() -> None:
@@ -43,7 +43,7 @@ def test_no_value_can_play_another_part() -> None:
         (NameOID.COUNTRY_NAME, "DE"), (NameOID.COMMON_NAME, "x, ST=BE, O=Supplier"), (NameOID.USER_ID, "O=Supplier")
     )
 
-    assert not Subject.parse(BASE).matches(sly)
+    assert not SubjectParts.parse(BASE).matches(sly)
 
 
 def test_a_subject_that_says_something_twice_matches_nothing() -> None:
@@ -66,9 +66,9 @@ def test_a_subject_that_says_something_twice_matches_nothing() -> None:
         ]
     )
 
-    assert Subject.parse(BASE).matches(name(*parts))
-    assert not Subject.parse(BASE).matches(twice)
-    assert not Subject.parse(BASE).matches(joined)
+    assert SubjectParts.parse(BASE).matches(name(*parts))
+    assert not SubjectParts.parse(BASE).matches(twice)
+    assert not SubjectParts.parse(BASE).matches(joined)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_subject_that_says_something_twice_matches_nothing() -> None:
 def test_values_are_escaped_as_rfc_4514_says(value: str, organisation: str) -> None:
     written = f"x509.subject: C=DE, O={value}, ST=BE"
 
-    assert Subject.parse(written).matches(subject("signer", organisation))
+    assert SubjectParts.parse(written).matches(subject("signer", organisation))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_values_are_escaped_as_rfc_4514_says(value: str, organisation: str) -> N
 )
 def test_what_can_not_be_read_in_one_way_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match=r".{10}"):
-        Subject.parse(written)
+        SubjectParts.parse(written)
 
 
 def test_everybody_stands_alone_and_nobody_is_refused() -> None:
@@ -150,7 +150,7 @@ def test_one_of_several_suffices() -> None:
 def test_any_organisation_can_be_written_and_matches_only_itself(organisation: str) -> None:
     special = ',;+"\\<>=#'
     escaped = "".join(f"\\{letter}" if letter in special or letter.isspace() else letter for letter in organisation)
-    found = Subject.parse(f"x509.subject: C=DE, ST=BE, O={escaped}")
+    found = SubjectParts.parse(f"x509.subject: C=DE, ST=BE, O={escaped}")
 
     assert found.matches(subject("signer", organisation))
     assert not found.matches(subject("signer", organisation + "x"))

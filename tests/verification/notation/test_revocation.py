@@ -20,7 +20,7 @@ from router.errors import NotVerifiedError
 from router.slices import Slices
 from router.verdict import Verdict
 from router.verification import revocations
-from router.verification.account import Account
+from router.verification.account import JudgementAccount
 from router.verification.evidence import Evidence
 from router.verification.examination import Case, Examination
 from router.verification.judgement import Judgement
@@ -28,8 +28,8 @@ from router.verification.outside import Outside
 from router.verification.revocation_answers import LIST_LIMIT, OCSP_LIMIT
 from router.verification.revocations import AGAIN, LONGEST, AskedRevocations
 from router.verification.scheme import Endorsement
-from router.verification.sought import Place
-from router.verification.standing import Good, Issued, Revoked, Standing, Unknown
+from router.verification.sought import SoughtPlace
+from router.verification.standing import CertificateStanding, Good, Issued, Revoked, Unknown
 from tests.simulators.registry import listening
 from tests.verification.notation.test_proof import DIGEST
 from tests.verification.notation.world import (
@@ -191,7 +191,7 @@ def later(seconds: float = 20.0) -> float:
     return asyncio.get_running_loop().time() + seconds
 
 
-async def standing(asking: AskedRevocations, of: Signatory, seconds: float = 20.0) -> Standing:
+async def standing(asking: AskedRevocations, of: Signatory, seconds: float = 20.0) -> CertificateStanding:
     return await asking.standing(Issued(der(of.chain[0]), der(of.chain[1])), later(seconds))
 
 
@@ -199,7 +199,9 @@ async def judged(asking: AskedRevocations | None, *signers: Signatory, **asked: 
     scheme = notation(**ASKING).scheme(Outside(ask_standing=None if asking is None else asking.standing))
     case = Case(scheme, scheme.trust, rule(**asked), DIGEST, NOW)
     examination = Examination(case, Slices(1), later())
-    await examination.is_enough(Place.REFERRERS_API, Evidence(notations=tuple(signed(DIGEST, one) for one in signers)))
+    await examination.is_enough(
+        SoughtPlace.REFERRERS_API, Evidence(notations=tuple(signed(DIGEST, one) for one in signers))
+    )
     return examination.judgement
 
 
@@ -241,10 +243,10 @@ async def test_an_account_tells_of_each_signer_whether_it_was_revoked(
     authority.revoked.add(bad.chain[0].serial_number)
     envelopes = {name: signed(DIGEST, one) for name, one in (("first", first), ("bad", bad), ("lost", lost))}
     scheme = notation(**ASKING).scheme(Outside(ask_standing=asking.standing))
-    account = Account()
+    account = JudgementAccount()
     case = Case(scheme, scheme.trust, rule(), DIGEST, NOW)
     examination = Examination(case, Slices(1), later(), notes=account.by("suppliers"))
-    is_enough = await examination.is_enough(Place.REFERRERS_API, Evidence(notations=tuple(envelopes.values())))
+    is_enough = await examination.is_enough(SoughtPlace.REFERRERS_API, Evidence(notations=tuple(envelopes.values())))
     told = {
         name: piece.meaning.reason if isinstance(piece.meaning, NotVerifiedError) else type(piece.meaning)
         for name, envelope in envelopes.items()
@@ -276,7 +278,7 @@ async def test_it_is_off_unless_it_is_asked_for(authority: Authority, asking: As
     authority.revoked.add(signer.chain[0].serial_number)
     scheme = notation().scheme(Outside(ask_standing=asking.standing))
     examination = Examination(Case(scheme, scheme.trust, rule(), DIGEST, NOW), Slices(1), later())
-    await examination.is_enough(Place.REFERRERS_API, Evidence(notations=(signed(DIGEST, signer),)))
+    await examination.is_enough(SoughtPlace.REFERRERS_API, Evidence(notations=(signed(DIGEST, signer),)))
 
     assert examination.judgement.verdict is Verdict.VERIFIED
     assert authority.asked == []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.verification.sigstore.conditions import Condition
-from router.verification.sigstore.statement import Statement, read_statement
+from router.verification.sigstore.statement import InTotoStatement, read_statement
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
@@ -18,7 +18,7 @@ JSON = st.recursive(
 )
 
 
-def stated(predicate: object) -> Statement:
+def stated(predicate: object) -> InTotoStatement:
     body = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": "web", "digest": {"sha256": "0" * 64}}],

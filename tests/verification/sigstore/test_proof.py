@@ -16,9 +16,9 @@ from router.errors import NotVerifiedError
 from router.steps import finish
 from router.verification.pki.certificates import Certificate, Period
 from router.verification.sigstore.certificates import CODE_SIGNING, read_certificate
-from router.verification.sigstore.identities import Pattern, WantedIdentity, identity_of
+from router.verification.sigstore.identities import IdentityPattern, WantedIdentity, identity_of
 from router.verification.sigstore.material import Material
-from router.verification.sigstore.proof import Asked, Claim, Witnesses, certified, witnessed
+from router.verification.sigstore.proof import Requirements, SignatureClaim, Witnesses, certified, witnessed
 from router.verification.sigstore.trusted_root import TrustedRoot
 from tests.simulators.sigstore import (
     ALICE,
@@ -39,18 +39,18 @@ from tests.simulators.sigstore import (
 )
 
 CONTENT = b"what was signed"
-EVERYTHING = Asked(log=True, timestamp=False, sct=True)
+EVERYTHING = Requirements(log=True, timestamp=False, sct=True)
 WORLD = Instance()
 
 
-def signature_by(key: ec.EllipticCurvePrivateKey, content: bytes = CONTENT) -> Claim:
-    return Claim(key.sign(content, ec.ECDSA(hashes.SHA256())), content)
+def signature_by(key: ec.EllipticCurvePrivateKey, content: bytes = CONTENT) -> SignatureClaim:
+    return SignatureClaim(key.sign(content, ec.ECDSA(hashes.SHA256())), content)
 
 
 def outcome(
     leaf: tuple[ec.EllipticCurvePrivateKey, bytes],
     *,
-    asked: Asked = EVERYTHING,
+    asked: Requirements = EVERYTHING,
     root: TrustedRoot | None = None,
     between: tuple[bytes, ...] = (),
     time: int = NOW,
@@ -62,7 +62,7 @@ def outcome(
     return reason(claim, der, material, asked, root or WORLD.root)
 
 
-def reason(claim: Claim, der: bytes, material: Material, asked: Asked, root: TrustedRoot) -> str:
+def reason(claim: SignatureClaim, der: bytes, material: Material, asked: Requirements, root: TrustedRoot) -> str:
     try:
         finish(certified(claim, read_certificate(der), material, root, asked))
     except NotVerifiedError as error:
@@ -218,7 +218,7 @@ def test_a_log_whose_word_has_an_end_counts_only_with_a_proven_time_before_it() 
     logged = claim.as_logged(public.der, is_certificate=False)
     entry = WORLD.tile_entry(hashed_2(claim, public.der, "publicKey"))
     ended = {key: replace(log, period=Period(0, NOW + 1)) for key, log in WORLD.root.logs.items()}
-    asked = Asked(log=True, timestamp=False, sct=False)
+    asked = Requirements(log=True, timestamp=False, sct=False)
 
     assert finish(witnessed(claim, logged, Material((), (entry,)), WORLD.root, asked)).entries
     with pytest.raises(NotVerifiedError, match="in no log"):
@@ -228,7 +228,7 @@ def test_a_log_whose_word_has_an_end_counts_only_with_a_proven_time_before_it() 
 def test_nobody_is_asked_beyond_what_came_along() -> None:
     claim = signature_by(ec.generate_private_key(ec.SECP256R1()))
     logged = claim.as_logged(b"", is_certificate=False)
-    nothing = Asked(log=False, timestamp=False, sct=False)
+    nothing = Requirements(log=False, timestamp=False, sct=False)
 
     assert finish(witnessed(claim, logged, Material(), WORLD.root, nothing)) == Witnesses()
 
@@ -294,7 +294,7 @@ def named(*names: x509.GeneralName, issuers: tuple[Extension, ...] = ((fulcio(8,
 
 
 WANTED = WantedIdentity(
-    "alice", Pattern(ISSUER, is_expression=False), Pattern("alice@shop.example", is_expression=False)
+    "alice", IdentityPattern(ISSUER, is_expression=False), IdentityPattern("alice@shop.example", is_expression=False)
 )
 
 
@@ -349,7 +349,7 @@ def test_an_identity_is_one_subject_by_one_issuer(certificate: Certificate, expe
     ],
 )
 def test_an_expression_matches_in_full_or_not_at_all(expression: str, text: str, *, expected: bool) -> None:
-    assert Pattern(expression, is_expression=True).matches(text) is expected
+    assert IdentityPattern(expression, is_expression=True).matches(text) is expected
 
 
 def test_extensions_are_wanted_all_and_equal() -> None:

@@ -27,14 +27,14 @@ from router.cli.templates.studio.peers import is_stranger, known_users, table
 from router.cli.templates.studio.workshop import Object, RenderAsked, SaveAsked, Workshop
 from router.errors import GatecrierError
 from router.fields import ListenAddress
-from router.server.limits import Limits
+from router.server.limits import ListenerLimits
 from router.server.listening import Listener
 from router.server.sockets import listening_sockets
 from router.text import one_line
 
 BODY_LIMIT = 4 * 2**20
 """Bytes of a request: a template and an event, each as a text in JSON."""
-LIMITS = Limits(most=32, share=1000.0, silent=600.0)
+LIMITS = ListenerLimits(most=32, share=1000.0, silent=600.0)
 FILES = {
     "/studio.css": "text/css",
     "/studio.js": "text/javascript",
@@ -59,7 +59,7 @@ Asked = TypeVar("Asked", bound=BaseModel)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Nobody:
+class UncountedServer:
     """Counts nothing: there are no metrics here."""
 
     def turned_away(self, status: int) -> None:
@@ -195,7 +195,7 @@ async def running(workshop: Workshop, port: int) -> AsyncIterator[str]:
     """
     sockets = await listening_sockets(ListenAddress(HOST, port))
     door = Door(sockets[0].getsockname()[1])
-    listener = Listener(Studio(workshop, door).application(), sockets, Nobody(), limits=LIMITS)
+    listener = Listener(Studio(workshop, door).application(), sockets, UncountedServer(), limits=LIMITS)
     await listener.start()
     try:
         yield door.url

@@ -16,12 +16,12 @@ from pydantic import Field, StringConstraints, model_validator
 
 from router.by_reference import Secret
 from router.destinations.kind import HttpKind
-from router.destinations.kinds.jira.told import ending
+from router.destinations.kinds.jira.issue_text import ending
 from router.destinations.kinds.jira.web import COMMENT, JiraDialect, Way
 from router.destinations.settings import HttpSettings, checked_token, checked_url
 from router.events import BEGAN, ENDED
 from router.outbound.basic import basic_authorization
-from router.rendering.markup import Lines, Markup, cut_chars, escape
+from router.rendering.markup import Markup, TextLines, cut_chars, escape
 from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of, severity_of
 from router.rendering.values import as_json
 
@@ -122,7 +122,7 @@ def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str
     of_incident = [incident.get("cluster"), incident.get("namespace"), *map(owner.get, ("api_version", "kind", "name"))]
     of_trouble = [cloudevent.get("source"), cloudevent.get("subject")]
     parts = of_incident if incident else of_trouble if is_trouble else [data.get("corrects") or cloudevent.get("id")]
-    text = escape(Lines(cut_chars(message_of(cloudevent), MESSAGE_LIMIT)), Markup.ADF)
+    text = escape(TextLines(cut_chars(message_of(cloudevent), MESSAGE_LIMIT)), Markup.ADF)
     made = {
         "key": escape("/".join(str(part or "") for part in parts), Markup.ADF),
         "is_over": incident.get("state") in _OVER or notice.get("event_type") == ENDED,

@@ -24,7 +24,7 @@ import orjson
 
 from router.destinations.dialect import Exchange, Post, Reply, judge_by_status
 from router.destinations.document import Document
-from router.destinations.kinds.jira.told import Told, in_adf, in_wiki, label_of, shorter, told_by
+from router.destinations.kinds.jira.issue_text import IssueText, in_adf, in_wiki, label_of, shorter, told_by
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 
 REOPENED_WITHIN = "30d"
@@ -90,7 +90,7 @@ class JiraDialect:
         """With a short text; None where there is nothing to cut."""
         return shorter(document)
 
-    def _found(self, receipt: str, told: Told) -> Generator[Post, Reply, Outcome | Ticket | None]:
+    def _found(self, receipt: str, told: IssueText) -> Generator[Post, Reply, Outcome | Ticket | None]:
         if _KEY.fullmatch(receipt):
             url = f"{self._way.endpoint}/issue/{receipt}?fields=status"
             known = yield Post(b"", self._headers, url=url, verb="GET")
@@ -114,7 +114,7 @@ class JiraDialect:
         jql = f'project = "{self._way.project}" AND labels = "{label_of(key)}" AND {state} ORDER BY created DESC'
         return {"jql": jql, "fields": ["status"], "maxResults": 10}
 
-    def _created(self, told: Told) -> Exchange:
+    def _created(self, told: IssueText) -> Exchange:
         priority = self._way.priorities.get(told.severity)
         fields = {
             **self._way.fields,
@@ -127,7 +127,7 @@ class JiraDialect:
         outcome, key = _taken(answer), str(_object(answer).get("key", ""))
         return Delivered(receipt=key) if _is_taken(outcome) and _KEY.fullmatch(key) else outcome
 
-    def _moved(self, ticket: Ticket, told: Told) -> Exchange:
+    def _moved(self, ticket: Ticket, told: IssueText) -> Exchange:
         """Make the transition, where one is wanted and offered."""
         wanted = self._way.resolve if told.is_over else self._way.reopen
         if told.is_over and wanted == COMMENT:
@@ -143,7 +143,7 @@ class JiraDialect:
     def _post(self, path: str, body: Mapping[str, object]) -> Post:
         return Post(orjson.dumps(body), self._headers, path)
 
-    def _text(self, told: Told) -> object:
+    def _text(self, told: IssueText) -> object:
         return in_adf(told) if self._way.is_cloud else in_wiki(told)
 
 

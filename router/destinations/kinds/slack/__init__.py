@@ -19,7 +19,7 @@ from router.destinations.kinds.slack.block_kit import LIMITS
 from router.destinations.kinds.slack.web_api import Updates, WebApiDialect
 from router.destinations.kinds.slack.webhook import IncomingWebhookDialect
 from router.destinations.settings import HttpSettings, checked_token, checked_url
-from router.rendering.markup import Lines, Markup, cut_chars, escape
+from router.rendering.markup import Markup, TextLines, cut_chars, escape
 from router.rendering.minimal import MESSAGE_LIMIT, Because, message_of
 from router.rendering.values import as_json
 
@@ -78,7 +78,7 @@ def dialect_of(settings: SlackSettings) -> Dialect:
 
 def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str]:
     """A message of one text."""
-    text = cut_chars(escape(Lines(f"({because}) {message_of(cloudevent)}"), Markup.SLACK), MESSAGE_LIMIT)
+    text = cut_chars(escape(TextLines(f"({because}) {message_of(cloudevent)}"), Markup.SLACK), MESSAGE_LIMIT)
     return as_json({"text": text}), "application/json"
 
 

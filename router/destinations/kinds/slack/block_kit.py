@@ -19,7 +19,7 @@ import orjson
 from router.destinations.document import Document, text_of
 from router.rendering.markup import whole_at_end
 
-Message: TypeAlias = dict[str, object]
+SlackMessage: TypeAlias = dict[str, object]
 """What Slack is sent: `text`, and perhaps `blocks`, `attachments` and more."""
 
 TEXT_LIMIT, SECTION_LIMIT, FIELD_LIMIT, HEADER_LIMIT, BUTTON_LIMIT, ALT_LIMIT = 40_000, 3000, 2000, 150, 75, 2000
@@ -45,7 +45,7 @@ _COUNT_LIMITS = {
 _LEFT_OUT = {"type": "context", "elements": [{"type": "plain_text", "text": "… more than Slack can take"}]}
 
 
-def message_of(document: Document, part: int = 1) -> Message:
+def message_of(document: Document, part: int = 1) -> SlackMessage:
     """The message that a template made, within Slack's limits; what is no JSON is its text.
 
     Texts may use one part in so many of their limits.
@@ -64,7 +64,7 @@ def shorter(document: Document) -> Document | None:
     return replace(document, body=short, value=None) if len(short) < len(whole) else None
 
 
-def within_limits(message: object, part: int = 1) -> Message:
+def within_limits(message: object, part: int = 1) -> SlackMessage:
     """The message with every text and list cut to what Slack takes; what is no message becomes one.
 
     Args:
@@ -73,7 +73,7 @@ def within_limits(message: object, part: int = 1) -> Message:
     """
     if not isinstance(message, dict) or not any(message.get(key) for key in ("text", "blocks", "attachments")):
         message = {"text": message if isinstance(message, str) else orjson.dumps(message).decode()}
-    kept: Message = dict(message)
+    kept: SlackMessage = dict(message)
     text = kept.get("text")
     if text is not None and not isinstance(text, str):
         text = orjson.dumps(text).decode()

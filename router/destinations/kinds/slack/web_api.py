@@ -39,7 +39,7 @@ import orjson
 from router.destinations.dialect import Exchange, Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.kinds.slack import block_kit
-from router.destinations.kinds.slack.block_kit import Message
+from router.destinations.kinds.slack.block_kit import SlackMessage
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
 from router.events import INCIDENT_TYPES
 
@@ -81,7 +81,7 @@ _GONE = frozenset(
 the channel, Slack is asked next."""
 
 
-class Head(NamedTuple):
+class ThreadHead(NamedTuple):
     """The first message about an incident."""
 
     channel: str
@@ -91,13 +91,13 @@ class Head(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SlackAnswer:
     """What Slack has answered."""
 
     outcome: Outcome
     error: str = ""
     """Its name for what is wrong."""
-    head: Head | None = None
+    head: ThreadHead | None = None
     """The message that was posted or changed."""
 
     @property
@@ -151,16 +151,16 @@ class WebApiDialect:
             return Delivered(receipt=" ".join((self._channel, *posted.head)))
         return posted.outcome
 
-    def _head(self, receipt: str) -> Head | None:
+    def _head(self, receipt: str) -> ThreadHead | None:
         channel, _, rest = receipt.partition(" ")
         parts = rest.split(" ")
-        return _head(*parts) if channel == self._channel and len(parts) == len(Head._fields) else None
+        return _head(*parts) if channel == self._channel and len(parts) == len(ThreadHead._fields) else None
 
-    def _changing(self, head: Head, message: Message) -> Post:
+    def _changing(self, head: ThreadHead, message: SlackMessage) -> Post:
         whole = {"blocks": [], "attachments": [], **message}  # what is left out would stay as it was
         return self._request(UPDATE, {**whole, "channel": head.channel, "ts": head.ts})
 
-    def _replying(self, head: Head, message: Message, *, is_news: bool) -> Post:
+    def _replying(self, head: ThreadHead, message: SlackMessage, *, is_news: bool) -> Post:
         place = {"channel": head.channel, "thread_ts": head.ts, "reply_broadcast": is_news}
         return self._request(POST, {**message, **place})
 
@@ -168,21 +168,21 @@ class WebApiDialect:
         return Post(orjson.dumps({"parse": "none", **message}), self._headers, method)
 
 
-def answered(reply: Reply) -> Answer:
+def answered(reply: Reply) -> SlackAnswer:
     """What a reply means, rule (5)."""
     outcome = judge_by_status(reply)
     if isinstance(outcome, Undeliverable):
-        return Answer(replace(outcome, is_of_form=True))
+        return SlackAnswer(replace(outcome, is_of_form=True))
     if not isinstance(outcome, Delivered):
-        return Answer(outcome)
+        return SlackAnswer(outcome)
     said = _parsed(reply.text) if reply.status == _TAKEN else {}
     match said:
         case {"ok": True}:
-            return Answer(outcome, head=_head(said.get("channel"), said.get("ts")))
+            return SlackAnswer(outcome, head=_head(said.get("channel"), said.get("ts")))
         case {"ok": False, "error": str(error)}:
-            return Answer(_refusal(error, reply.asked_to_wait()), error)
+            return SlackAnswer(_refusal(error, reply.asked_to_wait()), error)
         case _:
-            return Answer(TryAgain("malformed_reply"))
+            return SlackAnswer(TryAgain("malformed_reply"))
 
 
 def _parsed(text: str) -> Mapping[str, object]:
@@ -193,9 +193,9 @@ def _parsed(text: str) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _head(channel: object, ts: object) -> Head | None:
+def _head(channel: object, ts: object) -> ThreadHead | None:
     is_one = isinstance(channel, str) and isinstance(ts, str) and _CHANNEL_ID.fullmatch(channel) and _TS.fullmatch(ts)
-    return Head(str(channel), str(ts)) if is_one else None
+    return ThreadHead(str(channel), str(ts)) if is_one else None
 
 
 def _refusal(error: str, after: float | None) -> Outcome:

@@ -27,9 +27,9 @@ from router.destinations.kinds.syslog.formats import (
     CODE_LIMIT,
     HOST_LIMIT,
     LEAST_BYTES,
-    Format,
     Record,
     Sender,
+    SyslogFormat,
     line_of,
 )
 from router.destinations.outcome import Delivered, Outcome
@@ -60,7 +60,7 @@ class SyslogSettings(SocketSettings):
     receiver."""
     framing: Literal["octet_counting", "newline"] = "octet_counting"
     """How records are told apart on a connection: by their length before each, or by a line break behind each."""
-    format: Format = Format.RFC5424
+    format: SyslogFormat = SyslogFormat.RFC5424
     """What a record looks like: `rfc5424`, `cef` or `leef`."""
     facility: Annotated[int, Field(ge=0, le=23)] = 13
     """The facility of RFC 5424; 13 is the log audit."""
@@ -91,9 +91,9 @@ class SyslogSettings(SocketSettings):
             raise ValueError("a packet holds one record, and has no `framing`; leave it out")
         if self.transport == "udp" and self.max_size > MOST_DATAGRAM_BYTES:
             raise ValueError(f"a packet has {MOST_DATAGRAM_BYTES}B at most; say a smaller `max_size`")
-        if self.format is Format.LEEF and "app_name" in said:
+        if self.format is SyslogFormat.LEEF and "app_name" in said:
             raise ValueError("the header of LEEF has no `app_name`; leave it out")
-        if self.format is not Format.RFC5424 and (only := sorted({"structured_data", "bom"} & said)):
+        if self.format is not SyslogFormat.RFC5424 and (only := sorted({"structured_data", "bom"} & said)):
             raise ValueError(f"`{only[0]}` is of `format: rfc5424`; leave it out")
         return self
 

@@ -28,7 +28,7 @@ from router import __version__
 from router.destinations.document import said_by
 from router.errors import TemplateError
 from router.rendering.filters import all_filters, map_severity, rfc3339
-from router.rendering.markup import Lines, Markup, escape_within
+from router.rendering.markup import Markup, TextLines, escape_within
 from router.rendering.values import as_text
 
 NIL, BOM = "-", "\ufeff"
@@ -67,7 +67,7 @@ _LIMITS = {"act": 63, "externalId": 40, "dvchost": 100}
 """Bytes that CEF allows where that is less than `VALUE_LIMIT`."""
 
 
-class Format(StrEnum):
+class SyslogFormat(StrEnum):
     """What stands on a line."""
 
     RFC5424 = "rfc5424"
@@ -132,14 +132,14 @@ def _time(value: object) -> str:
         return ""
 
 
-def line_of(record: Record, sender: Sender, form: Format) -> bytes:
+def line_of(record: Record, sender: Sender, form: SyslogFormat) -> bytes:
     """The record as one line, without what ends it."""
     priority = f"<{sender.facility * 8 + int(map_severity(record.severity, 'syslog'))}>1 {record.time or NIL} "
     host = _printable(sender.hostname or record.fields.get("cluster", ""), HOST_LIMIT)
-    if form is Format.LEEF:
+    if form is SyslogFormat.LEEF:
         return _leef(record, f"{priority}{host} ", sender.size)
     head = f"{priority}{host} {_printable(sender.app_name, APP_LIMIT)} {NIL} {record.event} "
-    return (_cef if form is Format.CEF else _rfc5424)(record, head, sender)
+    return (_cef if form is SyslogFormat.CEF else _rfc5424)(record, head, sender)
 
 
 def _printable(text: str, limit: int) -> str:
@@ -149,7 +149,7 @@ def _printable(text: str, limit: int) -> str:
 
 def _rfc5424(record: Record, head: str, sender: Sender) -> bytes:
     bom = BOM if sender.has_bom else ""
-    pairs = [Pair(f' {name}="', text, '"') for name, text in record.fields.items()]
+    pairs = [FramedField(f' {name}="', text, '"') for name, text in record.fields.items()]
     if (element := sender.structured_data) == "":
         head += f'{NIL} {bom}message="'
         message, fields = _shared(record.message, Markup.QUOTED, pairs, sender.size - _bytes(head) - 1)
@@ -166,11 +166,11 @@ def _cef(record: Record, head: str, sender: Sender) -> bytes:
     if record.time:
         head += f"rt={_EPOCH_MS(record.time)} "
     head += "msg="
-    pairs = list[Pair]()
+    pairs = list[FramedField]()
     for name, text in record.fields.items():
         key = _CEF_KEYS.get(name) or _ours(name)
         label = f" {key}Label={name}" if _CUSTOM.fullmatch(key) else ""
-        pairs.append(Pair(f"{label} {key}=", text, limit=_LIMITS.get(key, VALUE_LIMIT)))
+        pairs.append(FramedField(f"{label} {key}=", text, limit=_LIMITS.get(key, VALUE_LIMIT)))
     message, fields = _shared(
         record.message, Markup.CEF_EXTENSION, pairs, sender.size - _bytes(head), limit=VALUE_LIMIT
     )
@@ -184,7 +184,8 @@ def _leef(record: Record, head: str, size: int) -> bytes:
     head += "\tmsg="
     keys = {name: _LEEF_KEYS.get(name) or (_ours(name) if name in _LEEF_TAKEN else name) for name in record.fields}
     pairs = [
-        Pair(f"\t{keys[name]}=", text, limit=_LEEF_LIMITS.get(keys[name], _ANY)) for name, text in record.fields.items()
+        FramedField(f"\t{keys[name]}=", text, limit=_LEEF_LIMITS.get(keys[name], _ANY))
+        for name, text in record.fields.items()
     ]
     message, fields = _shared(record.message, Markup.LEEF, pairs, size - _bytes(head))
     return f"{head}{message}{fields}".encode()
@@ -195,7 +196,7 @@ def _ours(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class FramedField:
     """A field: what stands before its value and behind it, and how many bytes the value may have."""
 
     before: str
@@ -213,7 +214,7 @@ class Pair:
 def _shared(
     message: str,
     markup: Markup,
-    pairs: Sequence[Pair],
+    pairs: Sequence[FramedField],
     room: int,
     *,
     of_pairs: Markup | None = None,
@@ -222,12 +223,12 @@ def _shared(
     """Message and fields, within so many bytes together (rule 2)."""
     whole = [pair.written(of_pairs or markup, _ANY) for pair in pairs]
     wanted = _bytes("".join(whole))
-    told = escape_within(Lines(message), markup, min(limit, max(room // 2, room - wanted)))
+    told = escape_within(TextLines(message), markup, min(limit, max(room // 2, room - wanted)))
     left = room - _bytes(told)
     return told, "".join(whole if wanted <= left else _within(pairs, whole, of_pairs or markup, left))
 
 
-def _within(pairs: Sequence[Pair], whole: Sequence[str], markup: Markup, room: int) -> Iterator[str]:
+def _within(pairs: Sequence[FramedField], whole: Sequence[str], markup: Markup, room: int) -> Iterator[str]:
     for pair, written in zip(pairs, whole, strict=True):
         if (size := _bytes(written)) > room:
             yield pair.written(markup, room)

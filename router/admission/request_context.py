@@ -20,7 +20,7 @@ from router.admission.workloads import Workload
 from router.decision import Grant
 from router.events import Origin
 from router.outbox import NewEvent
-from router.policy import BreakGlass, Claim, Enforcement, Exemptions
+from router.policy import BreakGlass, BreakGlassClaim, Enforcement, Exemptions
 from router.routing import RoutingTree
 from router.telemetry.logs import logger
 from router.verdict import Mode
@@ -105,7 +105,7 @@ class Times(NamedTuple):
 
 
 @dataclass(slots=True)
-class Told:
+class EventChain:
     """What was told about one request so far: each event but the first corrects the one before."""
 
     last: NewEvent | None = None
@@ -132,7 +132,7 @@ class Told:
         self.last, self.attempt, self.hearers, self.to = None, None, (), ()
 
 
-class Asked(Struct, frozen=True):
+class RequestContext(Struct, frozen=True):
     """A request that was read."""
 
     request: AdmissionRequest
@@ -146,9 +146,9 @@ class Asked(Struct, frozen=True):
     """In `time.perf_counter`'s time."""
     problem: str = ""
     """Why its images could not be read; empty where they could."""
-    claim: Claim | None = None
+    claim: BreakGlassClaim | None = None
     """That it breaks the glass."""
-    told: Told = msgspec.field(default_factory=Told)
+    told: EventChain = msgspec.field(default_factory=EventChain)
     """What was told about it."""
 
     @property
@@ -161,7 +161,7 @@ class Asked(Struct, frozen=True):
         """Whether it is only admitted when its event is durable."""
         return self.rules.outbox_required and self.blocks
 
-    def unread(self, problem: str) -> Asked:
+    def unread(self, problem: str) -> RequestContext:
         """The same request, of whose images nobody may look at any."""
         return msgspec.structs.replace(
             self, problem=problem, workload=msgspec.structs.replace(self.workload, places=())

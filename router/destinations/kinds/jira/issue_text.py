@@ -26,7 +26,7 @@ _LINKS_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class IssueText:
     """What a document says."""
 
     key: str
@@ -37,7 +37,7 @@ class Told:
     is_over: bool
 
 
-def told_by(document: Document) -> Told:
+def told_by(document: Document) -> IssueText:
     """What it says, within Jira's limits."""
     made = said_by(document.body)
     if not isinstance(made, dict) or not made.get("summary"):
@@ -46,7 +46,7 @@ def told_by(document: Document) -> Told:
     links = made.get("links")
     summary = cut_chars(" ".join(as_text(made["summary"]).split()) or UNSAID, SUMMARY_LIMIT)
     text = cut_chars(as_text(made.get("text") or ""), TEXT_LIMIT)
-    return Told(
+    return IssueText(
         as_text(made.get("key") or document.event_id),
         as_text(made.get("severity") or ""),
         summary,
@@ -81,7 +81,7 @@ def label_of(key: str) -> str:
     return f"gatecrier-{hashlib.sha256(key.encode(errors='replace')).hexdigest()[:32]}"
 
 
-def in_adf(told: Told) -> dict[str, object]:
+def in_adf(told: IssueText) -> dict[str, object]:
     """The text as a document of Jira Cloud: a block of code, which is read as no markup, and the links."""
     content: list[dict[str, object]] = [{"type": "codeBlock", "content": [{"type": "text", "text": told.text}]}]
     for name, url in told.links.items():
@@ -90,7 +90,7 @@ def in_adf(told: Told) -> dict[str, object]:
     return {"type": "doc", "version": 1, "content": content}
 
 
-def in_wiki(told: Told) -> str:
+def in_wiki(told: IssueText) -> str:
     """The text in the wiki markup of Jira Data Center."""
     text = _WIKI.sub(lambda found: f"\\u{ord(found[0][0]):04x}", told.text)
     links = "".join(f"\n[{re.sub(r'[^A-Za-z0-9 _.-]', ' ', name)}|{url}]" for name, url in told.links.items())
