@@ -295,6 +295,5 @@ def _asked(  # noqa: PLR0913 - all that is known of a request that was read
 ) -> RequestContext:
     mode, never_block = rules.mode(request.namespace, label)
     workload, claim = breaking.claimed(rules, request, workload)
-    return RequestContext(
-        request, workload, rules, mode, never_block or workload.never_blocks, times, began, problem, claim
-    )
+    never_block = never_block or workload.never_blocks
+    return RequestContext(request, workload, rules, mode, never_block, times, began, problem, claim)

@@ -63,12 +63,11 @@ from router.destinations.settings import HttpSettings
 from router.destinations.words import Words, secrets_of
 from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
-from router.outbound.authorities import client_context
+from router.outbound.authorities import context_of
 from router.outbound.exchanging import HttpExchanges
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
 from router.telemetry.logs import logger
-from router.tls import show
 
 log = logger()
 
@@ -113,7 +112,8 @@ class HttpDestination:
         self._tokens: AccessTokens | None = None
         if credentials is not None:
             self._tokens = AccessTokens(credentials, self._from_authority, lambda: self._clock())  # noqa: PLW0108 - tests set it
-        self._tls = _context(settings)
+        shown = settings.client_certificate
+        self._tls = context_of(settings.authorities, None if shown is None else shown.pair)
         self._session: aiohttp.ClientSession | None = None
         self._exchanges: HttpExchanges | None = None
         self._resolver: GuardedResolver | None = None
@@ -295,12 +295,3 @@ def _half(end: float) -> float:
     """Until when one gets half of the time that is left."""
     now = asyncio.get_running_loop().time()
     return now + (end - now) / 2
-
-
-def _context(settings: HttpSettings) -> ssl.SSLContext | bool:
-    if settings.ca is None and settings.client_certificate is None:
-        return True  # aiohttp's own, which all share
-    context = client_context(settings.authorities)
-    if settings.client_certificate is not None:
-        show(context, settings.client_certificate.pair)
-    return context

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from router.rendering.markup import TextLines
+
 _KINDS = {
     "bool": "true or false",
     "builtin_function_or_method": "a function",
@@ -15,11 +17,11 @@ _KINDS = {
     "function": "a function",
     "int": "a number",
     "list": "a list",
-    "Lines": "a text",
     "LoopContext": "a loop",
     "NoneType": "null",
     "range": "a list",
     "str": "a text",
+    TextLines.__name__: "a text",
     "tuple": "a list",
 }
 _TYPE = re.compile(rf"['\"]?\b({'|'.join(_KINDS)})\b['\"]?( object\b)?")

@@ -18,7 +18,7 @@ from router.destinations.catalogue import open_destination
 from router.destinations.document import Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kinds.jira import KIND, JiraSettings, dialect_of
-from router.destinations.kinds.jira.issue_text import in_adf, in_wiki, told_by
+from router.destinations.kinds.jira.issue_text import in_adf, in_wiki, issue_text
 from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable, gist
 from router.events import as_json, encode
 from router.fields import ReadingContext
@@ -238,7 +238,7 @@ async def test_whatever_is_told_is_taken_and_where_a_template_fails_it_is_the_sa
         outcomes = await told(jira, [*documents([body]), *documents([body], FAILING)], **where)
 
         assert {type(one) for one in outcomes} == {Delivered}
-        assert len({told_by(one).key for of in (SHIPPED, FAILING) for one in documents([body], of)}) == 1
+        assert len({issue_text(one).key for of in (SHIPPED, FAILING) for one in documents([body], of)}) == 1
         assert len(jira.tickets) <= 1
 
 
@@ -264,7 +264,7 @@ NEARLY = st.fixed_dictionaries({}, optional=dict.fromkeys(("key", "severity", "s
 @given(bodies_of(JSON | NEARLY))
 def test_whatever_a_template_makes_becomes_a_ticket(body: bytes) -> None:
     """A 400 for ever would be a lost alert."""
-    said = told_by(Document("event-1", body))
+    said = issue_text(Document("event-1", body))
 
     assert 0 < len(said.summary) <= 255
     assert "\n" not in said.summary
@@ -275,7 +275,7 @@ def test_whatever_a_template_makes_becomes_a_ticket(body: bytes) -> None:
 def test_what_others_wrote_stands_in_a_block_of_code() -> None:
     hostile = "x {noformat} [~admin] [a|https://evil.example] {code} a_b__c*d"
     (document,) = documents([event_with(hostile)])
-    wiki, adf = in_wiki(told_by(document)), in_adf(told_by(document))
+    wiki, adf = in_wiki(issue_text(document)), in_adf(issue_text(document))
     inside = wiki.removeprefix("{noformat}\n").partition("\n{noformat}")
 
     assert "{noformat}" not in inside[0]
@@ -288,7 +288,7 @@ def test_what_others_wrote_stands_in_a_block_of_code() -> None:
 
 @AS_DECIDED
 def test_a_ticket_says_what_the_cluster_was_told(event: bytes, summary: str, *, is_rejected: bool) -> None:
-    said = told_by(documents([event])[0])
+    said = issue_text(documents([event])[0])
 
     assert said.summary.startswith(summary)
     assert ("Gatecrier rejected" in said.text) is is_rejected
@@ -299,9 +299,9 @@ def test_what_is_too_large_is_sent_shorter() -> None:
     dialect = dialect_of(settings())
     short = dialect.shorter(large)
 
-    assert len(told_by(large).text) == 15_000
+    assert len(issue_text(large).text) == 15_000
     assert short is not None
-    assert (told_by(short).key, len(told_by(short).text)) == ("k", 1000)
+    assert (issue_text(short).key, len(issue_text(short).text)) == ("k", 1000)
     assert dialect.shorter(short) is None
 
 

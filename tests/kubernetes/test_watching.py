@@ -129,8 +129,8 @@ async def test_first_what_is_there_and_then_each_change(api: KubernetesSimulator
         api.put(SHOP, pod("new"))
         await view.until({"web-0": "changed", "new": ""})
 
-    assert view.heard[:1] == ["Listing"]
-    assert view.heard.count("Listing") == view.heard.count("Listed") == 1
+    assert view.heard[:1] == ["ListBegins"]
+    assert view.heard.count("ListBegins") == view.heard.count("Listed") == 1
     assert view.heard[PAGE + 2] == "Listed"
     (watch,) = watches(api)
     assert watch["allowWatchBookmarks"] == "true"
@@ -192,7 +192,7 @@ async def test_what_was_forgotten_is_listed_anew(api: KubernetesSimulator, answe
     api.faults.insert(0, change)
     async with View(api) as view:
         await view.until({"web": ""})
-        await view.until_heard("Interrupted", "Listing", "Present", "Listed", "Resumed")
+        await view.until_heard("Interrupted", "ListBegins", "Present", "Listed", "Resumed")
 
     assert len(lists(api)) == 2
 
@@ -206,7 +206,7 @@ async def test_what_fails_is_told_once_and_tried_again(api: KubernetesSimulator,
         await view.until({"web": ""})
 
     assert view.heard.count("Interrupted") == view.heard.count("Resumed") or isinstance(answer, bytes)
-    assert view.heard.count("Listing") == 1
+    assert view.heard.count("ListBegins") == 1
 
 
 async def test_a_list_that_fails_is_tried_again(api: KubernetesSimulator) -> None:
@@ -214,7 +214,7 @@ async def test_a_list_that_fails_is_tried_again(api: KubernetesSimulator) -> Non
     api.put(SHOP, pod("web"))
     api.faults.append(lambda request: status(403) if "watch" not in request.query and left and left.pop() else None)
     async with View(api) as view:
-        await view.until_heard("Listing", "Present", "Listed", "Resumed")
+        await view.until_heard("ListBegins", "Present", "Listed", "Resumed")
 
     assert view.heard[:-4] == ["Interrupted"]
 

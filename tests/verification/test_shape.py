@@ -26,11 +26,12 @@ MAKERS = {
     "Verified": {"combination.py", "proving.py"},
     "Endorsement": {"cosign/findings.py", "notation/proof.py"},
     "endorsed": {"cosign/legacy.py", "cosign/bundles.py"},
-    "Opened": {"cosign/signers.py"},
+    "OpenedSignature": {"cosign/signers.py"},
     "certified": {"cosign/signers.py"},
     "SignedBytes": set[str](),
     "opened": {"cosign/signers.py", "notation/proof.py", "sigstore/proof.py"},
-    "Statement": {"notation/envelopes.py", "sigstore/statement.py"},
+    "SignedStatement": {"notation/envelopes.py"},
+    "InTotoStatement": {"sigstore/statement.py"},
 }
 
 

@@ -1,8 +1,8 @@
 """Jira: one ticket for each owner's trouble, commented on as it goes on, closed and opened again if asked to (`web`).
 
-Texts are documents in ADF in Cloud and wiki markup in Data Center (`told`). Their limits are those that Alertmanager's
-notifier keeps: 255 characters of a summary, 32,767 of a description. Not confirmed: what of a document in ADF counts
-for that limit, so that texts are cut well before it.
+Texts are documents in ADF in Cloud and wiki markup in Data Center (`issue_text`). Their limits are those that
+Alertmanager's notifier keeps: 255 characters of a summary, 32,767 of a description. Not confirmed: what of a document
+in ADF counts for that limit, so that texts are cut well before it.
 
 What others wrote stands in blocks of code ({noformat} in wiki markup): names as they are, nothing linked or mentioned.
 """

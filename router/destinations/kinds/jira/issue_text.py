@@ -37,7 +37,7 @@ class IssueText:
     is_over: bool
 
 
-def told_by(document: Document) -> IssueText:
+def issue_text(document: Document) -> IssueText:
     """What it says, within Jira's limits."""
     made = said_by(document.body)
     if not isinstance(made, dict) or not made.get("summary"):
@@ -62,18 +62,18 @@ def told_by(document: Document) -> IssueText:
 
 def shorter(document: Document) -> Document | None:
     """With a short text; None where there is nothing to cut."""
-    told = told_by(document)
-    if len(told.text) <= SHORT:
+    issue = issue_text(document)
+    if len(issue.text) <= SHORT:
         return None
-    return replace(document, body=orjson.dumps(asdict(replace(told, text=cut_chars(told.text, SHORT)))))
+    return replace(document, body=orjson.dumps(asdict(replace(issue, text=cut_chars(issue.text, SHORT)))))
 
 
 def ending(document: Document) -> Document | None:
     """Says that it is over; None where it says so itself."""
-    told = told_by(document)
-    if told.is_over:
+    issue = issue_text(document)
+    if issue.is_over:
         return None
-    return replace(document, body=orjson.dumps(asdict(replace(told, is_over=True))), value=None, minimal=None)
+    return replace(document, body=orjson.dumps(asdict(replace(issue, is_over=True))), value=None, minimal=None)
 
 
 def label_of(key: str) -> str:
@@ -81,17 +81,17 @@ def label_of(key: str) -> str:
     return f"gatecrier-{hashlib.sha256(key.encode(errors='replace')).hexdigest()[:32]}"
 
 
-def in_adf(told: IssueText) -> dict[str, object]:
+def in_adf(issue: IssueText) -> dict[str, object]:
     """The text as a document of Jira Cloud: a block of code, which is read as no markup, and the links."""
-    content: list[dict[str, object]] = [{"type": "codeBlock", "content": [{"type": "text", "text": told.text}]}]
-    for name, url in told.links.items():
+    content: list[dict[str, object]] = [{"type": "codeBlock", "content": [{"type": "text", "text": issue.text}]}]
+    for name, url in issue.links.items():
         mark = {"type": "link", "attrs": {"href": url}}
         content.append({"type": "paragraph", "content": [{"type": "text", "text": name or url, "marks": [mark]}]})
     return {"type": "doc", "version": 1, "content": content}
 
 
-def in_wiki(told: IssueText) -> str:
+def in_wiki(issue: IssueText) -> str:
     """The text in the wiki markup of Jira Data Center."""
-    text = _WIKI.sub(lambda found: f"\\u{ord(found[0][0]):04x}", told.text)
-    links = "".join(f"\n[{re.sub(r'[^A-Za-z0-9 _.-]', ' ', name)}|{url}]" for name, url in told.links.items())
+    text = _WIKI.sub(lambda found: f"\\u{ord(found[0][0]):04x}", issue.text)
+    links = "".join(f"\n[{re.sub(r'[^A-Za-z0-9 _.-]', ' ', name)}|{url}]" for name, url in issue.links.items())
     return f"{{noformat}}\n{text}\n{{noformat}}{links}"

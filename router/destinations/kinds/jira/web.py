@@ -24,7 +24,7 @@ import orjson
 
 from router.destinations.dialect import Exchange, Post, Reply, judge_by_status
 from router.destinations.document import Document
-from router.destinations.kinds.jira.issue_text import IssueText, in_adf, in_wiki, label_of, shorter, told_by
+from router.destinations.kinds.jira.issue_text import IssueText, in_adf, in_wiki, issue_text, label_of, shorter
 from router.destinations.outcome import Delivered, Outcome, TryAgain
 
 REOPENED_WITHIN = "30d"
@@ -61,7 +61,7 @@ class Way(NamedTuple):
 
 
 class JiraDialect:
-    """How Jira wants to be told."""
+    """How Jira wants to be issue."""
 
     receipt_bytes = REPLY_BYTES
 
@@ -73,31 +73,31 @@ class JiraDialect:
     def exchange(self, documents: Sequence[Document], now: float) -> Exchange:  # noqa: ARG002 - no signature, no time
         """Look for the ticket; make it, or move it and comment on it."""
         (document,) = documents
-        told = told_by(document)
-        found = yield from self._found(document.receipt, told)
+        issue = issue_text(document)
+        found = yield from self._found(document.receipt, issue)
         if found is not None and not isinstance(found, Ticket):
             return found
-        if found is None or (found.is_done and not told.is_over and self._way.reopen is False):
-            return Delivered() if told.is_over else (yield from self._created(told))
-        if not document.is_late and found.is_done is not told.is_over:
-            moved = yield from self._moved(found, told)
+        if found is None or (found.is_done and not issue.is_over and self._way.reopen is False):
+            return Delivered() if issue.is_over else (yield from self._created(issue))
+        if not document.is_late and found.is_done is not issue.is_over:
+            moved = yield from self._moved(found, issue)
             if isinstance(moved, TryAgain):
                 return moved
-        answer = yield self._post(f"issue/{found.key}/comment", {"body": self._text(told)})
+        answer = yield self._post(f"issue/{found.key}/comment", {"body": self._text(issue)})
         return _taken(answer)
 
     def shorter(self, document: Document) -> Document | None:
         """With a short text; None where there is nothing to cut."""
         return shorter(document)
 
-    def _found(self, receipt: str, told: IssueText) -> Generator[Post, Reply, Outcome | Ticket | None]:
+    def _found(self, receipt: str, issue: IssueText) -> Generator[Post, Reply, Outcome | Ticket | None]:
         if _KEY.fullmatch(receipt):
             url = f"{self._way.endpoint}/issue/{receipt}?fields=status"
             known = yield Post(b"", self._headers, url=url, verb="GET")
             if known.status != _NOT_FOUND:
                 outcome = _taken(known)
                 return _ticket(_object(known)) or TryAgain("malformed_reply") if _is_taken(outcome) else outcome
-        search = self._post("search/jql" if self._way.is_cloud else "search", self._search(told.key))
+        search = self._post("search/jql" if self._way.is_cloud else "search", self._search(issue.key))
         answer = yield replace(search, if_nothing='{"issues":[]}')
         outcome = _taken(answer)
         if not _is_taken(outcome):
@@ -114,23 +114,23 @@ class JiraDialect:
         jql = f'project = "{self._way.project}" AND labels = "{label_of(key)}" AND {state} ORDER BY created DESC'
         return {"jql": jql, "fields": ["status"], "maxResults": 10}
 
-    def _created(self, told: IssueText) -> Exchange:
-        priority = self._way.priorities.get(told.severity)
+    def _created(self, issue: IssueText) -> Exchange:
+        priority = self._way.priorities.get(issue.severity)
         fields = {
             **self._way.fields,
-            "summary": told.summary,
-            "description": self._text(told),
-            "labels": [*self._way.labels, label_of(told.key)],
+            "summary": issue.summary,
+            "description": self._text(issue),
+            "labels": [*self._way.labels, label_of(issue.key)],
             **({} if priority is None else {"priority": {"name": priority}}),
         }
         answer = yield self._post("issue", {"fields": fields})
         outcome, key = _taken(answer), str(_object(answer).get("key", ""))
         return Delivered(receipt=key) if _is_taken(outcome) and _KEY.fullmatch(key) else outcome
 
-    def _moved(self, ticket: Ticket, told: IssueText) -> Exchange:
+    def _moved(self, ticket: Ticket, issue: IssueText) -> Exchange:
         """Make the transition, where one is wanted and offered."""
-        wanted = self._way.resolve if told.is_over else self._way.reopen
-        if told.is_over and wanted == COMMENT:
+        wanted = self._way.resolve if issue.is_over else self._way.reopen
+        if issue.is_over and wanted == COMMENT:
             return Delivered()
         path = f"issue/{ticket.key}/transitions"
         offered = yield Post(b"", self._headers, path, verb="GET")
@@ -143,8 +143,8 @@ class JiraDialect:
     def _post(self, path: str, body: Mapping[str, object]) -> Post:
         return Post(orjson.dumps(body), self._headers, path)
 
-    def _text(self, told: IssueText) -> object:
-        return in_adf(told) if self._way.is_cloud else in_wiki(told)
+    def _text(self, issue: IssueText) -> object:
+        return in_adf(issue) if self._way.is_cloud else in_wiki(issue)
 
 
 def _taken(reply: Reply) -> Outcome:
