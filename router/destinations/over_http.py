@@ -63,10 +63,9 @@ from router.destinations.settings import HttpSettings
 from router.destinations.words import Words, secrets_of
 from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
-from router.outbound.authorities import context_of
 from router.outbound.exchanging import HttpExchanges
 from router.outbound.resolving import GuardedResolver
-from router.outbound.sessions import open_session
+from router.outbound.sessions import context_of, open_session
 from router.telemetry.logs import logger
 
 log = logger()

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from typing import Literal
-
-from router.pem import KeyPair
-from router.tls import show
 
 
 def client_context(authorities: str | None = None, *, with_system: bool = False) -> ssl.SSLContext:
@@ -19,14 +15,4 @@ def client_context(authorities: str | None = None, *, with_system: bool = False)
     context = ssl.create_default_context(cadata=None if with_system else authorities)
     if with_system and authorities is not None:
         context.load_verify_locations(cadata=authorities)
-    return context
-
-
-def context_of(authorities: str | None, shown: KeyPair | None) -> ssl.SSLContext | Literal[True]:
-    """Whom a connection trusts, and what it shows; True is aiohttp's own context, which all share."""
-    if authorities is None and shown is None:
-        return True
-    context = client_context(authorities)
-    if shown is not None:
-        show(context, shown)
     return context

@@ -19,13 +19,17 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from functools import partial
+from typing import Literal
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import RawResponseMessage
 
 from router import __version__
+from router.outbound.authorities import client_context
 from router.outbound.resolving import GuardedResolver
+from router.pem import KeyPair
+from router.tls import show
 
 HEAD_LINE_LIMIT = 8190
 """Bytes of a status line, and of a header with its value."""
@@ -107,3 +111,13 @@ def open_session(
         max_field_size=HEAD_LINE_LIMIT,
         max_headers=HEADERS_LIMIT,
     )
+
+
+def context_of(authorities: str | None, shown: KeyPair | None) -> ssl.SSLContext | Literal[True]:
+    """Whom a connection trusts, and what it shows; True is aiohttp's own context, which all share."""
+    if authorities is None and shown is None:
+        return True
+    context = client_context(authorities)
+    if shown is not None:
+        show(context, shown)
+    return context
