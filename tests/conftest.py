@@ -9,8 +9,9 @@
    mistakes lets them choose anew: GATECRIER_EXPLORE=1.
 4. A test begins with a plain log, and what it writes belongs to its own output.
 5. What collecting has made stays till the end: no collection of garbage looks through it, then or later.
-6. Tests of whole programs go first, in one worker: while it waits for them the others work, it alone starts a real API
-   server, and what is left at the end are short tests, of which nobody waits for one.
+6. Tests of whole programs go first, in one worker: while it waits for them the others work, and what is left at the end
+   are short tests, of which nobody waits for one. First of all are those in a cluster: they take longest, and whoever
+   takes over the rest of that worker's tests need not start a real API server of his own.
 """
 
 from __future__ import annotations
@@ -46,7 +47,6 @@ def pytest_xdist_auto_num_workers() -> int:
 
 _LONG = frozenset(
     {
-        "chart",
         "journeys",
         "packaging",
         "siege",
@@ -65,15 +65,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and getattr(item.function, "is_hypothesis_test", False):
             item.add_marker(pytest.mark.no_cover)
-    items.sort(key=lambda item: not _is_long(item))
+    items.sort(key=_turn)
 
 
-def _is_long(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and (
-        item.path.parent.name in _LONG
-        or item.path.name in _LONG
-        or not {"api_server", "controlled"}.isdisjoint(item.fixturenames)
-    )
+def _turn(item: pytest.Item) -> int:
+    fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
+    if item.path.parent.name == "chart" or not fixtures.isdisjoint({"api_server", "controlled"}):
+        return 0
+    return 1 if item.path.parent.name in _LONG or item.path.name in _LONG else 2
 
 
 def pytest_collection_finish() -> None:
