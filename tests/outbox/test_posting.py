@@ -41,7 +41,11 @@ class Kept:
 
     async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
         """Keep each."""
-        return await asyncio.gather(*(problem_of(self.append(event)) for event in events))
+
+        async def kept(event: NewEvent) -> OutboxError | None:
+            return await problem_of(self.append(event))  # made here, so that none is left that was never begun
+
+        return await asyncio.gather(*map(kept, events))
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Keep nothing of these."""
