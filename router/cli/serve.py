@@ -47,19 +47,22 @@ def run(arguments: argparse.Namespace) -> int:
     from router.errors import GatecrierError  # noqa: PLC0415 - the same
     from router.telemetry import logs  # noqa: PLC0415 - the same
     from router.telemetry.adopting import adopting  # noqa: PLC0415 - the same
+    from router.telemetry.going_on import or_else  # noqa: PLC0415 - the same
 
     gc.enable()
     is_readable = None if arguments.log is None else arguments.log == "readable"
     logs.configure(readable=is_readable)
+
+    def served() -> int:
+        try:
+            with adopting():
+                return serve(arguments.config, is_log_readable=is_readable)
+        except GatecrierError as error:
+            logs.logger().error("router_not_started", problems=_shortened(str(error).splitlines()))
+            return NO
+
     try:
-        with adopting():
-            return serve(arguments.config, is_log_readable=is_readable)
-    except GatecrierError as error:
-        logs.logger().error("router_not_started", problems=_shortened(str(error).splitlines()))
-        return NO
-    except Exception:  # noqa: BLE001 - the interpreter would print it beside the log, and wait for the log
-        logs.logger().exception("router_failed")
-        return NO
+        return or_else(served, lambda: NO, "router_failed")  # else it would be printed beside the log
     finally:
         _on_signals(signal.SIG_IGN, signal.SIG_IGN)  # being told again must not change what we end with
         logs.flush()

@@ -28,6 +28,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from router.delivery.attempts import Attempts
 from router.delivery.budget import LANE_BYTES, URGENT_BYTES
@@ -40,6 +41,7 @@ from router.delivery.settling import SettlementWriter
 from router.errors import OutboxError
 from router.outbox import Delivery, Settlement, Wanted
 from router.outbox.protocol import OLDEST_EVERY
+from router.telemetry.going_on import awaited_or_else
 from router.telemetry.logs import logger
 
 log = logger()
@@ -156,11 +158,7 @@ class Lane:
 
     async def _feed(self) -> None:
         while not self._is_stopping:  # never cancelled in the middle of a claim, unless patience ends
-            try:
-                await self._look_for_work()
-            except Exception:  # (5): nothing would be claimed here until a restart
-                log.exception("claim_failed", destination=self._name)
-                await asyncio.sleep(AGAIN)
+            await awaited_or_else(self._look_for_work, _rest, "claim_failed", destination=self._name)  # (5)
 
     async def _look_for_work(self) -> None:
         self._news.taken()
@@ -248,18 +246,19 @@ class Lane:
             if not batch:
                 await self._idle.wait()
                 continue
-            try:
-                await self._attempt(batch)
-            except Exception:  # (5): one attempt fewer would be made at once until a restart, and its claims be kept
-                log.exception("slot_failed", destination=self._name)
-                await asyncio.sleep(AGAIN)
-                await self._give_back([self._ended(one.event_id) for one in batch if one.event_id in self._underway])
+            attempt, drop = partial(self._attempt, batch), partial(self._drop, batch)
+            await awaited_or_else(attempt, drop, "slot_failed", destination=self._name)  # (5)
 
     async def _attempt(self, batch: Sequence[Delivery]) -> None:
         was_closed = self._breaker.is_closed
         await self._attempts.make(batch, self._record)
         if not (was_closed and self._breaker.is_closed) or self._pause() or not self._held:
             self._news.tell()
+
+    async def _drop(self, batch: Sequence[Delivery]) -> None:
+        """Give back what was not recorded of an attempt; not at once, since it may fail again."""
+        await _rest()
+        await self._give_back([self._ended(one.event_id) for one in batch if one.event_id in self._underway])
 
     def _record(self, settlement: Settlement) -> None:
         self._ended(settlement.event_id)
@@ -297,3 +296,7 @@ class Lane:
     def _settled(self) -> None:
         """Something is durable now: there is room for new attempts."""
         self._call_for_ready()
+
+
+async def _rest() -> None:
+    await asyncio.sleep(AGAIN)

@@ -16,15 +16,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from router.delivery.channel import Channel
 from router.delivery.observer import DeliveryObserver
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, PendingReceipt, TryAgain, Undeliverable, gist
 from router.events import with_sequence
-from router.telemetry.logs import logger
-
-log = logger()
+from router.telemetry.going_on import awaited_or_else
 
 SHORTEST, LONGEST = 0.05, 1.0
 """Seconds between attempts."""
@@ -49,6 +48,10 @@ class Receipts:
         return frozenset(name for name, is_given in zip(asked, given, strict=True) if is_given)
 
     async def _obtained(self, channel: Channel, whole: bytes, event_id: str, deadline: float) -> bool:
+        ask = partial(self._asked, channel, whole, event_id, deadline)
+        return await awaited_or_else(ask, _nobody, "receipt_failed", destination=channel.destination.name)  # (5)
+
+    async def _asked(self, channel: Channel, whole: bytes, event_id: str, deadline: float) -> bool:
         try:
             document = channel.render(event_id, whole, "")
             async with asyncio.timeout_at(deadline):
@@ -67,9 +70,6 @@ class Receipts:
                     pause, is_first = min(LONGEST, pause * 2), False
         except TimeoutError:
             return False
-        except Exception:  # (5): receipts that others gave would be lost with this one
-            log.exception("receipt_failed", destination=channel.destination.name)
-            return False
 
     async def _attempt(self, channel: Channel, document: Document, *, is_first: bool) -> Outcome:
         channel.standing.pace.began(asyncio.get_running_loop().time())
@@ -77,3 +77,7 @@ class Receipts:
             channel.destination, [document], self._observer, self._dice, is_new=is_first
         )
         return gist(answer)
+
+
+async def _nobody() -> bool:
+    return False

@@ -10,12 +10,11 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from router.outbox import Queue, Settlement
-from router.telemetry.logs import logger
-
-log = logger()
+from router.telemetry.going_on import awaited_or_else
 
 SETTLE_AGAIN = 1.0
 """Seconds before settlements that the outbox could not take are tried again."""
@@ -67,11 +66,16 @@ class SettlementWriter:
             self._settled()
 
     async def _flush(self, settlements: Sequence[Settlement]) -> None:
-        while True:
-            try:
-                await self._queue.settle(settlements)
-            except Exception:  # (2): what was delivered would be forgotten, and nothing be recorded any more
-                log.exception("settlement_postponed", destination=self._destination, count=len(settlements))
-                await asyncio.sleep(SETTLE_AGAIN)
-            else:
-                return
+        settle = partial(self._are_settled, settlements)
+        about: Mapping[str, object] = {"destination": self._destination, "count": len(settlements)}
+        while not await awaited_or_else(settle, _not_yet, "settlement_postponed", **about):  # (2)
+            pass
+
+    async def _are_settled(self, settlements: Sequence[Settlement]) -> bool:
+        await self._queue.settle(settlements)
+        return True
+
+
+async def _not_yet() -> bool:
+    await asyncio.sleep(SETTLE_AGAIN)
+    return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import assert_never
 
 from router.delivery.breaker import Breaker
@@ -25,6 +26,7 @@ from router.destinations.outcome import (
 )
 from router.fields import Rate
 from router.telemetry.causes import Cause
+from router.telemetry.going_on import awaited_or_else
 from router.telemetry.logs import logger
 
 log = logger()
@@ -57,12 +59,9 @@ class DestinationStanding:
         is_new: bool,
     ) -> AttemptOutcome:
         """Deliver these; `is_new` if they were never tried. Raises nothing of the receiver."""
-        answer: AttemptOutcome
-        try:
-            answer = await destination.deliver(documents)
-        except Exception:  # the attempt would be counted nowhere, teach nothing, and be made again at once
-            log.exception("delivery_failed", destination=destination.name)
-            answer = MISTAKE
+        # else the attempt would be counted nowhere, teach nothing, and be made again at once
+        deliver = partial(destination.deliver, documents)
+        answer = await awaited_or_else(deliver, _mistaken, "delivery_failed", destination=destination.name)
         outcome = gist(answer)
         observer.attempted(destination.name, outcome.label)
         self._learn(destination.name, documents[0].event_id, outcome, observer, dice, is_new=is_new)
@@ -111,3 +110,7 @@ class DestinationStanding:
             pause = round(self.breaker.wait(now), 1)
             log.warning("destination_down", destination=name, reason=outcome.reason, pause_seconds=pause)
             observer.trouble_began(Cause.DESTINATION_DOWN, name, outcome.reason)
+
+
+async def _mistaken() -> AttemptOutcome:
+    return MISTAKE

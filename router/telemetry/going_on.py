@@ -6,7 +6,7 @@ them which keeps the promise: whoever calls says which promise it is. Nothing is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from router.telemetry.logs import logger
@@ -29,6 +29,17 @@ def or_else(do: Callable[[], T], instead: Callable[[], T], mistake: str, **about
     except Exception:  # whoever calls has no boundary that keeps his promise
         log.exception(mistake, **about)
         return instead()
+
+
+async def awaited_or_else(
+    do: Callable[[], Awaitable[T]], instead: Callable[[], Awaitable[T]], mistake: str, **about: object
+) -> T:
+    """The same of what is awaited. Being cancelled is no mistake: nothing is done instead."""
+    try:
+        return await do()
+    except Exception:  # as above, for tasks that would end without anybody to notice
+        log.exception(mistake, **about)
+        return await instead()
 
 
 def nothing() -> None:

@@ -22,10 +22,12 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from router.errors import ConfigurationError, TrustRefreshError
 from router.telemetry.causes import Cause, Troubles
+from router.telemetry.going_on import awaited_or_else
 from router.telemetry.logs import logger
 from router.trust.downloads import Downloads
 from router.trust.kept import KeptRoot
@@ -163,11 +165,8 @@ class Refreshing:
         """Tell what was kept (1), and say when to ask (2)."""
         care.is_recalled = True
         repository = care.repository
-        try:
-            found = await self._source.kept(repository)
-        except Exception:  # (6): this task would end, and no root be looked after any more
-            log.exception("trust_recall_broke", root=repository.name)
-            return
+        recall = partial(self._source.kept, repository)
+        found = await awaited_or_else(recall, _nothing_kept, "trust_recall_broke", root=repository.name)  # (6)
         if found is not None and found.confirmed_at > max(care.confirmed_at or 0.0, repository.shipped_at or 0.0):
             self._take(care, found)
             age = max(0.0, self._now() - found.confirmed_at)
@@ -189,13 +188,13 @@ class Refreshing:
         self._warn_of_age(care)
 
     async def _found(self, repository: Repository) -> KeptRoot | TrustRefreshError:
-        try:
-            return await self._source.refreshed(repository)
-        except TrustRefreshError as error:
-            return error
-        except Exception:  # (6): whatever strangers serve would end this task, and with it the keeper
-            log.exception("trust_refresh_broke", root=repository.name)
-            return TrustRefreshError("a mistake of ours, which the log has", cause="internal_error")
+        async def refreshed() -> KeptRoot | TrustRefreshError:
+            try:
+                return await self._source.refreshed(repository)
+            except TrustRefreshError as error:
+                return error
+
+        return await awaited_or_else(refreshed, _broken, "trust_refresh_broke", root=repository.name)  # (6)
 
     def _take(self, care: _Care, found: KeptRoot) -> None:
         care.confirmed_at = found.confirmed_at
@@ -235,3 +234,11 @@ class Refreshing:
     def _over(self, care: _Care, *causes: Cause) -> None:
         for cause in causes:
             self._troubles.trouble_ended(cause, care.repository.name)
+
+
+async def _nothing_kept() -> KeptRoot | None:
+    return None
+
+
+async def _broken() -> KeptRoot | TrustRefreshError:
+    return TrustRefreshError("a mistake of ours, which the log has", cause="internal_error")

@@ -61,7 +61,7 @@ class Way(NamedTuple):
 
 
 class JiraDialect:
-    """How Jira wants to be issue."""
+    """How Jira wants to be told."""
 
     receipt_bytes = REPLY_BYTES
 
