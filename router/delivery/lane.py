@@ -73,7 +73,7 @@ class Lane:
         self._queue, self._budget, self._observer = around.queue, around.budget, around.observer
         self._attempts = Attempts(channel, around)
         self._breaker = channel.standing.breaker
-        self._settling = SettlementWriter(self._name, around.queue, self._settled)
+        self._settling = SettlementWriter(self._name, around.queue, self._call_for_ready)
         self._batch = destination.batch_size
         self._round = destination.concurrency * destination.batch_size
         self._chunk = max(min(max(AHEAD * self._round, LEAST_CHUNK), CHUNK), self._round)
@@ -288,14 +288,10 @@ class Lane:
         return batch
 
     def _call_for_ready(self) -> None:
-        """Call as many slots as there are batches, and room for them: others would be woken in vain."""
+        """Call as many slots as there are batches, and room for them (each settlement makes some): no more, in vain."""
         count = min(len(self._ready), self._round - len(self._underway) - self._settling.count)
         if count > 0:
             self._idle.call(-(-count // self._batch))
-
-    def _settled(self) -> None:
-        """Something is durable now: there is room for new attempts."""
-        self._call_for_ready()
 
 
 async def _rest() -> None:
