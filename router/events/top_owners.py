@@ -43,9 +43,10 @@ def is_owner_by_itself(api_version: str, kind: str) -> bool:
 
 def claimed(api_version: str, kind: str, owner: OwnerData | None) -> OwnerData | None:
     """The controller that an object of this kind claims, where its claim counts for anything."""
-    is_itself = is_owner_by_itself(api_version, kind)
-    is_node = owner is not None and (group_of(owner["api_version"]), owner["kind"]) == ("", "Node")
-    return None if is_itself or is_node else owner
+    if owner is None or is_owner_by_itself(api_version, kind):
+        return None
+    is_node = (group_of(owner["api_version"]), owner["kind"]) == ("", "Node")
+    return None if is_node else owner
 
 
 def top_owner(api_version: str, kind: str, name: str, owner: OwnerData | None, template_hash: str) -> TopOwnerData:

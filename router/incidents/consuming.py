@@ -1,8 +1,9 @@
 """Consumes stored events, and lets time pass: incidents are opened, told and ended in the transaction that does so.
 
-Order, for each event, by its number:
-(1) What it shows of an object that can have others is noted (`facts`), what exemptions let in (`exempt`), and which
-    images it shows to be proven, after it is known which of those that fail in it were (`images`).
+Order, for the events of one transaction: all are read, by their numbers, and what each shows of an object that can have
+others (`seen`), and of what exemptions let in (`exempt`), is noted; then the ledger is asked once about all of them.
+Then, for each, by its number:
+(1) Which images it shows to be proven is noted, after it is known which of those that fail in it were (`images`).
 (2) Where routes took it: each incident that it belongs to is found or opened, counts it, takes what fails in it, and
     each destination is told, or what it would be told is held back by a silence or an interval.
 (3) Whatever it is: findings that it shows to be over are taken away, and incidents without findings end.
@@ -25,9 +26,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from router.events import BEGINNING, EventData, decode
-from router.incidents import exempt, images, ledger
-from router.incidents.facts import EventFacts, facts, shows
+from router.incidents import images, ledger
+from router.incidents.facts import EventFacts, blamed
 from router.incidents.folding import (
     OF_ITSELF,
     DueMessage,
@@ -42,17 +42,16 @@ from router.incidents.folding import (
 from router.incidents.incident import Ended, How, Incident, past
 from router.incidents.ledger import Stored
 from router.incidents.messages import incident_id
-from router.incidents.proven import Proven, name_of
+from router.incidents.noting import Noting, ReadEvent
+from router.incidents.proven import remembered
 from router.incidents.subjects import IncidentSubject, image_key, overflow, registry_key, subjects
 from router.incidents.telling import Teller
 from router.incidents.work import IncidentsWork
 from router.incidents.working import Working
-from router.routing import stored_routes
 from router.telemetry.logs import logger
 
 log = logger()
 
-_OF_ADMISSION = BEGINNING + b"admission."
 AT_ONCE = 64
 """Events of one transaction: the event loop stands still while they are consumed."""
 
@@ -70,7 +69,7 @@ class Consuming:
 
     def _begin(self) -> None:
         self._incidents = Working(self._work.connection, self._work.rules, self._work.now)
-        self._proven = Proven(self._work.connection)
+        self._noting = Noting(self._work)
 
     def events(self) -> int:
         """Consume the next events; returns how many."""
@@ -87,11 +86,14 @@ class Consuming:
         """Consume all of these, or none where we make a mistake about one."""
         self._work.connection.execute("SAVEPOINT events")
         try:
-            read = [one for stored in events if (one := self._event(stored)) is not None]
+            read = [one for stored in events if (one := self._noting.read(stored)) is not None]
+            self._expect(read)
+            for one in read:
+                self._event(*one)
             self._incidents.flush()
-            self._proven.flush()
+            self._noting.flush()
             if self._seen is not None:
-                self._seen(self._work.connection, read)
+                self._seen(self._work.connection, [one.facts for one in read])
         except sqlite3.Error:
             raise
         except Exception:  # a mistake of ours about one event keeps nobody from others
@@ -141,59 +143,49 @@ class Consuming:
         self._incidents.save(incident)
         self._incidents.flush()
 
-    def _event(self, stored: Stored) -> EventFacts | None:
-        if not stored.body.startswith(_OF_ADMISSION):
-            return None
-        data = decode(stored.body)["data"]
-        one = self._read(stored, data)
-        self._note(one)
+    def _expect(self, read: Sequence[ReadEvent]) -> None:
+        troubles = set[str]().union(*(one.troubles for one in read))
+        events = [event for one in read for event in one.facts.counted_as]
+        self._incidents.expect(troubles, events)
+
+    def _event(self, one: EventFacts, body: bytes, troubles: frozenset[str]) -> None:
         touched = dict[int, Incident]()
-        corrects = data.get("corrects")
-        before = (*([corrects] if corrects else ()), *([stored.id] if corrects or one.routes else ()))
-        replaced = {
-            found.number: found.outcome for one in before for found in ledger.counted(self._work.connection, one)
-        }
-        if one.routes:
-            self._take(one, stored.body, replaced, touched)
-        self._uncount(one, replaced, touched)
-        self._end_what_is_over(one, stored.body, touched)
+        to_blame = blamed(one, self._to_blame) if one.routes else {}
+        self._noting.note_proven(one)
+        if of := one.counted_as:
+            replaced = {number: outcome for event in of for number, outcome in self._incidents.counted(event).items()}
+            if one.routes:
+                self._take(one, body, subjects(one, to_blame), replaced, touched)
+            self._uncount(one, replaced, touched)
+        if touched or self._incidents.are_concerned(troubles):
+            self._end_what_is_over(one, body, touched)
         for incident in touched.values():
             self._incidents.save(incident)
-        return one
 
-    def _read(self, stored: Stored, data: EventData) -> EventFacts:
-        connection, cluster = self._work.connection, data["cluster"]
+    def _to_blame(self, cluster: str, names: tuple[str, ...], judged_by: str, at: float) -> str | None:
+        """The first of the names of a failing image that is blamed already, or was verified within the hour before."""
+        for name, of in zip(names, remembered(cluster, names, judged_by), strict=True):
+            if self._incidents.open_of(image_key(cluster, name)) is not None or self._noting.was_proven(of, at):
+                return name
+        return None
 
-        return facts(
-            stored.sequence,
-            stored.id,
-            stored.at,
-            data,
-            stored_routes(stored.routes),
-            seen=lambda within, uid: ledger.seen(connection, within, uid),
-            blames=lambda names, by: self._proven.to_blame(cluster, names, by, stored.at),
-            controllers=self._work.rules.settings.controllers,
-        )
-
-    def _note(self, one: EventFacts) -> None:
-        cluster, namespace = one.data["cluster"], one.data["request"]["namespace"]
-        if (shown := shows(one.data, one.whose)) is not None:
-            ledger.remember(self._work.connection, namespace, shown[0], shown[1], self._work.now)
-        exempt.note(self._work, one.data, f"{one.whose.owner['kind']}/{one.whose.owner['name']}", one.at)
-        for image in filter(images.is_proven, one.passing):
-            if by := image.get("judged_by"):
-                self._proven.note(namespace, [name_of(cluster, name, by) for name in images.names(image)], one.at)
-
-    def _take(self, one: EventFacts, body: bytes, replaced: dict[int, str], touched: dict[int, Incident]) -> None:
+    def _take(
+        self,
+        one: EventFacts,
+        body: bytes,
+        of: Sequence[IncidentSubject],
+        replaced: dict[int, str],
+        touched: dict[int, Incident],
+    ) -> None:
         silence = self._teller.silence_of(one)
-        for subject in subjects(one):
+        for subject in of:
             incident = self._incidents.open_of(subject.key) or self._opened(one, subject, replaced)
             if incident is None:
                 continue
             touched[incident.number] = incident
             before = replaced.get(incident.number)
             count(incident, one, self._work.now, before)
-            ledger.note_counted(self._work.connection, one.id, incident.number, one.outcome)
+            self._incidents.note_counted(one.id, incident.number, one.outcome)
             find(incident, one, subject.failing, subject.findings_of, is_repeated=before is not None)
             if not subject.failing and not _is_alarming(one):
                 continue
@@ -251,13 +243,17 @@ class Consuming:
             if incident is not None:
                 incident.outcomes[outcome] -= 1
                 incident.outcomes[one.outcome] += 1
-                ledger.note_counted(self._work.connection, one.id, number, one.outcome)
+                self._incidents.note_counted(one.id, number, one.outcome)
                 self._incidents.save(incident)
 
     def _end_what_is_over(self, one: EventFacts, body: bytes, touched: dict[int, Incident]) -> None:
         cluster, whose, now = one.data["cluster"], one.whose.key, self._work.time_of_day
         answering = {registry_key(cluster, host) for host in one.answering}
-        passing = {image_key(cluster, name): image for image in one.passing for name in images.names(image)}
+        passing = {
+            image_key(cluster, name): image
+            for image in one.passing
+            for name in images.names(image["reference"], image["digest"])
+        }
         found = self._incidents.concerned({whose, *answering, *passing})
         touched |= {incident.number: incident for _, incident in found}
         for incident in touched.values():

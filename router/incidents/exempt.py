@@ -12,7 +12,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 import orjson
@@ -37,14 +37,14 @@ End: TypeAlias = tuple[ExemptionSettings, ExemptionState]
 """That an exemption ends soon, or has ended."""
 
 
-def note(work: IncidentsWork, data: EventData, owner: str, at: float) -> None:
-    """Note what an event shows to be let in by exemptions; `owner` is KIND/NAME."""
+def note(work: IncidentsWork, data: EventData, owner: Mapping[str, str], at: float) -> None:
+    """Note what an event shows to be let in by exemptions, of whom: KIND/NAME."""
     namespace, connection = data["request"]["namespace"], work.connection
     for image in data["images"]:
         if (exemption := image.get("exemption")) is None:
             continue
         found = f"{exemption['true_verdict']} ({exemption['true_reason']})"
-        name, of = (cut_middle(text, NAME_LIMIT) for text in (image["image"], owner))
+        name, of = (cut_middle(text, NAME_LIMIT) for text in (image["image"], f"{owner['kind']}/{owner['name']}"))
         pattern = exemption["pattern"]
         connection.execute(_NOTE, (pattern, namespace, of, name, found, at))
         connection.execute(_TRIM, (pattern, namespace, KEPT))

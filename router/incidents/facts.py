@@ -16,9 +16,9 @@ was seen with a claim that is not believed is one owner with all that is made of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
 import orjson
 
 from router.events import EventData, ImageData, top_owner
@@ -32,6 +32,7 @@ REGISTRIES_LIMIT = 20
 BLAMED_LIMIT = 20
 """Images that one event can blame; further ones are their owner's trouble."""
 _REGISTRY_FAULTS = frozenset({"unreachable", "rate_limited", "timeout"})
+_IS_PASS = {verdict.value: verdict.is_pass for verdict in Verdict}
 _ANSWERS = frozenset({Verdict.VERIFIED, Verdict.UNSIGNED, Verdict.UNTRUSTED, Verdict.INVALID})
 
 
@@ -59,8 +60,7 @@ class Whose(NamedTuple):
     """As of `SeenOwner`."""
 
 
-@dataclass(frozen=True)
-class EventFacts:
+class EventFacts(msgspec.Struct, frozen=True):
     """One event."""
 
     sequence: int
@@ -69,11 +69,9 @@ class EventFacts:
     """When it was decided, in seconds since 1970."""
     data: EventData
     whose: Whose
-    routes: Sequence[IncidentRoute] = ()
-    failing: Sequence[ImageData] = field(default=())
-    passing: Sequence[ImageData] = field(default=())
-    blamed: Mapping[str, Sequence[ImageData]] = field(default_factory=dict)
-    """Failing images that are to blame themselves, by the name that they are blamed by (`router.incidents.images`)."""
+    routes: Sequence[IncidentRoute]
+    failing: Sequence[ImageData]
+    passing: Sequence[ImageData]
 
     @property
     def kind(self) -> str:
@@ -85,6 +83,14 @@ class EventFacts:
     def outcome(self) -> str:
         """What the API server was told."""
         return self.data["decision"]["outcome"]
+
+    @property
+    def counted_as(self) -> Sequence[str]:
+        """Ids of events by which incidents may have counted it before; nothing where they count it by none."""
+        corrects = self.data.get("corrects")
+        if corrects:
+            return corrects, self.id
+        return (self.id,) if self.routes else ()
 
     @property
     def is_whole(self) -> bool:
@@ -99,14 +105,14 @@ class EventFacts:
         found: dict[str, ImageData] = {}
         for image in self.failing:
             if len(found) < REGISTRIES_LIMIT:
-                found.setdefault(_host(image), image)
+                found.setdefault(host_of(image["reference"]), image)
         return found
 
     @property
     def answering(self) -> frozenset[str]:
         """Registries that this event shows to have answered."""
         shown = (image for image in (*self.failing, *self.passing) if not image["cached"])
-        return frozenset(_host(image) for image in shown if image["verdict"] in _ANSWERS)
+        return frozenset(host_of(image["reference"]) for image in shown if image["verdict"] in _ANSWERS)
 
 
 def facts(  # noqa: PLR0913 - an event has these independent parts
@@ -117,27 +123,27 @@ def facts(  # noqa: PLR0913 - an event has these independent parts
     routes: Sequence[IncidentRoute],
     *,
     seen: Callable[[str, str], SeenOwner | None],
-    blames: Callable[[Sequence[str], str], str | None],
     controllers: tuple[str, ...],
 ) -> EventFacts:
-    """What is known of an event.
-
-    `seen` gives what was seen under a namespace and uid, `blames` by which of its names an image is to blame for
-    failing by these rules, if any.
-    """
-    failing = [image for image in data["images"] if not Verdict(image["verdict"]).is_pass]
-    passing = [image for image in data["images"] if Verdict(image["verdict"]).is_pass]
-    blamed = _blamed(failing, blames) if routes else {}
-    return EventFacts(sequence, event_id, at, data, whose(data, seen, controllers), routes, failing, passing, blamed)
+    """What is known of an event; `seen` gives what was seen under a namespace and uid."""
+    failing, passing = list[ImageData](), list[ImageData]()
+    for image in data["images"]:
+        (passing if _IS_PASS[image["verdict"]] else failing).append(image)
+    return EventFacts(sequence, event_id, at, data, whose(data, seen, controllers), routes, failing, passing)
 
 
-def _blamed(
-    failing: Sequence[ImageData], blames: Callable[[Sequence[str], str], str | None]
+def blamed(
+    one: EventFacts, blames: Callable[[str, tuple[str, ...], str, float], str | None]
 ) -> Mapping[str, Sequence[ImageData]]:
+    """Failing images that are to blame themselves, by the name that they are blamed by (`router.incidents.images`).
+
+    `blames` gives by which of its names an image of that cluster is to blame for failing by these rules at that time,
+    if any.
+    """
     found: dict[str, list[ImageData]] = {}
-    for image in filter(images.is_wrong, failing):
-        names, by = images.names(image), image.get("judged_by", "")
-        name = blames(names, by) if names and by else None
+    for image in filter(images.is_wrong, one.failing):
+        names, by = images.names(image["reference"], image["digest"]), image.get("judged_by", "")
+        name = blames(one.data["cluster"], names, by, one.at) if names and by else None
         if name is not None and (name in found or len(found) < BLAMED_LIMIT):
             found.setdefault(name, []).append(image)
     return found
@@ -191,8 +197,13 @@ def key(*parts: str) -> str:
 
 
 def _is_registry_fault(image: ImageData) -> bool:
-    return image["verdict"] == Verdict.UNVERIFIABLE.value and image["reason"] in _REGISTRY_FAULTS and bool(_host(image))
+    return (
+        image["verdict"] == Verdict.UNVERIFIABLE.value
+        and image["reason"] in _REGISTRY_FAULTS
+        and bool(host_of(image["reference"]))
+    )
 
 
-def _host(image: ImageData) -> str:
-    return (image["reference"] or "").partition("/")[0]
+def host_of(reference: str | None) -> str:
+    """The registry in a normalised reference; empty where there is none."""
+    return (reference or "").partition("/")[0]

@@ -35,7 +35,7 @@ from router.incidents.incident import (
 from router.routing import IncidentRoute
 from router.verdict import Severity
 
-_SEVERITIES = [severity.value for severity in Severity]
+_RANKS = {severity.value: rank for rank, severity in enumerate(Severity)}
 OF_ITSELF = frozenset({"registry", "image"})
 """Kinds of incidents with one finding, which is of no container of any owner."""
 
@@ -50,7 +50,7 @@ class DueMessage:
 
 def worse(one: str, other: str) -> str:
     """The more urgent of two severities."""
-    return min(one, other, key=_SEVERITIES.index)
+    return one if _RANKS[one] <= _RANKS[other] else other
 
 
 def count(incident: Incident, facts: EventFacts, now: float, replaces: str | None) -> None:
@@ -129,15 +129,13 @@ def ends(incident: Incident, facts: EventFacts, now: float) -> bool:
     if not incident.findings or not facts.whose.may_end or facts.outcome == "unanswered":
         return False
     passing = {(image["container_kind"], image["container"]) for image in facts.passing}
-    there = passing | {(image["container_kind"], image["container"]) for image in facts.failing}
+    failing = {(image["container_kind"], image["container"]) for image in facts.failing}
 
     def is_over(one: IncidentFinding) -> bool:
         place = (one.container_kind, one.container)
-        is_gone = place not in there and facts.is_whole and facts.kind in one.kinds
-        is_passing = place in passing and place not in {
-            (image["container_kind"], image["container"]) for image in facts.failing
-        }
-        return one.owner == facts.whose.key and facts.at >= past(one.last_seen, now) and (is_passing or is_gone)
+        if one.owner != facts.whose.key or place in failing or facts.at < past(one.last_seen, now):
+            return False
+        return place in passing or (facts.is_whole and facts.kind in one.kinds)
 
     incident.findings = [one for one in incident.findings if not is_over(one)]
     return not incident.findings and not incident.is_overfull

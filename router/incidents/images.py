@@ -15,7 +15,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from router.errors import InvalidReferenceError
@@ -28,12 +28,13 @@ WITHIN: Final = 3600.0
 """Seconds after a proof within which a failure is the image's."""
 SETTLED: Final = 30.0
 """Seconds after which no gate remembers what a tag meant before: some times `webhook.resolve_tags_every`."""
+_PROVEN = Verdict.VERIFIED.value
 _WRONG = frozenset({Verdict.UNSIGNED.value, Verdict.UNTRUSTED.value, Verdict.INVALID.value})
 
 
 def is_proven(image: ImageData) -> bool:
     """Whether it can be blamed for what follows."""
-    return image["verdict"] == Verdict.VERIFIED.value
+    return image["verdict"] == _PROVEN
 
 
 def is_wrong(image: ImageData) -> bool:
@@ -41,9 +42,9 @@ def is_wrong(image: ImageData) -> bool:
     return image["verdict"] in _WRONG
 
 
-def names(image: ImageData) -> Sequence[str]:
-    """What it is known by, its digest first; nothing where that is not known."""
-    reference, digest = image["reference"], image["digest"]
+@lru_cache(maxsize=1024)
+def names(reference: str | None, digest: str | None) -> tuple[str, ...]:
+    """What an image is known by, its digest first; nothing where that is not known."""
     if reference is None or digest is None:
         return ()
     try:

@@ -7,13 +7,12 @@ a ledger of any size costs no memory and no more time for an event than an empty
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import orjson
 
 from router.events import NoticeEvent, as_json
-from router.incidents.facts import SeenOwner
 from router.incidents.incident import Incident, decoded, encoded
 from router.incidents.work import IncidentsWork
 from router.outbox.protocol import URGENCY
@@ -24,8 +23,6 @@ from router.verdict import Severity
 
 OPEN_LIMIT = 1000
 """Open incidents of one namespace at most; beyond it there is one of the namespace itself."""
-SEEN_LIMIT = 5000
-"""Objects of one namespace of which it is known whose they are."""
 
 
 class Stored(NamedTuple):
@@ -36,14 +33,6 @@ class Stored(NamedTuple):
     at: float
     body: bytes
     routes: str
-
-
-class Counted(NamedTuple):
-    """That an incident has counted an event."""
-
-    number: int
-    """Of the incident."""
-    outcome: str
 
 
 def begin(connection: sqlite3.Connection) -> int:
@@ -82,7 +71,7 @@ def _stored(connection: sqlite3.Connection, after: int, before: int, limit: int)
         " WHERE sequence > ? AND sequence < ? ORDER BY sequence LIMIT ?",
         (after, before, limit),
     )
-    return [Stored(*row) for row in found]
+    return [Stored._make(row) for row in found]
 
 
 def note_consumed(connection: sqlite3.Connection, events: Sequence[Stored]) -> None:
@@ -109,12 +98,6 @@ def last_ended(connection: sqlite3.Connection, subject: str) -> tuple[Incident, 
         (subject,),
     ).fetchone()
     return None if found is None else (decoded(found[0]), float(found[1]))
-
-
-def by_number(connection: sqlite3.Connection, number: int) -> Incident | None:
-    """The incident with this number, open or not."""
-    found = connection.execute("SELECT body FROM incidents WHERE number = ?", (number,)).fetchone()
-    return None if found is None else decoded(found[0])
 
 
 def is_full(connection: sqlite3.Connection, namespace: str) -> bool:
@@ -154,44 +137,38 @@ def save(
 _OWNERS = "SELECT owner FROM incident_owners WHERE incident = ?"
 
 
-def counted(connection: sqlite3.Connection, event_id: str) -> Sequence[Counted]:
-    """The incidents that have counted this event, and with which outcome."""
-    found = connection.execute("SELECT incident, outcome FROM incident_events WHERE event = ?", (event_id,))
-    return [Counted(*row) for row in found]
+def with_findings(connection: sqlite3.Connection, owners: Collection[str]) -> Iterable[tuple[str, int]]:
+    """Those of these owners that have findings, each with the number of an open incident that they are in."""
+    return connection.execute(
+        "SELECT owner, incident FROM incident_owners WHERE owner IN (SELECT value FROM json_each(?))", (_list(owners),)
+    )
 
 
-def note_counted(connection: sqlite3.Connection, event_id: str, number: int, outcome: str) -> None:
-    """Note that an incident has counted an event."""
-    connection.execute("INSERT OR REPLACE INTO incident_events VALUES (?, ?, ?)", (event_id, number, outcome))
-
-
-def seen(connection: sqlite3.Connection, namespace: str, uid: str) -> SeenOwner | None:
-    """Whose an object was when it was seen; None where it was not."""
+def opened(connection: sqlite3.Connection, numbers: Collection[int]) -> Iterable[tuple[str, float, Incident]]:
+    """The open ones of the incidents with these numbers, each with its subject and when it changes without an event."""
     found = connection.execute(
-        "SELECT body FROM seen_controllers WHERE namespace = ? AND uid = ?", (namespace, uid)
-    ).fetchone()
-    return None if found is None else _seen(*orjson.loads(found[0]))
+        "SELECT subject, coalesce(due_at, 0), body FROM incidents"
+        " WHERE number IN (SELECT value FROM json_each(?)) AND is_open",
+        (_list(numbers),),
+    )
+    return [(subject, due_at, decoded(body)) for subject, due_at, body in found]
 
 
-def _seen(api_version: str, kind: str, name: str, apart: Sequence[str] = ()) -> SeenOwner:
-    return SeenOwner(api_version, kind, name, tuple(apart))
+def counted(connection: sqlite3.Connection, events: Collection[str]) -> Iterable[tuple[str, int, str]]:
+    """Those of these events that were counted, each with the number of an incident that did, and the outcome."""
+    return connection.execute(
+        "SELECT event, incident, outcome FROM incident_events WHERE event IN (SELECT value FROM json_each(?))",
+        (_list(events),),
+    )
 
 
-def remember(connection: sqlite3.Connection, namespace: str, uid: str, whose: SeenOwner, now: float) -> None:
-    """Note whose an object is, unless that is known; of too many of a namespace the oldest are forgotten."""
-    is_new = connection.execute(
-        "INSERT OR IGNORE INTO seen_controllers VALUES (?, ?, ?, ?)",
-        (namespace, uid, orjson.dumps(list(whose)).decode(), now),
-    ).rowcount
-    if is_new:
-        connection.execute(_TRIM, (namespace, SEEN_LIMIT))
+def _list(values: Collection[str] | Collection[int]) -> str:
+    return orjson.dumps(list(values)).decode()
 
 
-_TRIM = """
-    DELETE FROM seen_controllers WHERE namespace = ?1
-        AND (SELECT count(*) FROM seen_controllers WHERE namespace = ?1) > ?2
-        AND uid = (SELECT uid FROM seen_controllers WHERE namespace = ?1 ORDER BY seen_at, uid LIMIT 1)
-"""
+def note_counted(connection: sqlite3.Connection, rows: Iterable[tuple[str, int, str]]) -> None:
+    """Note that incidents have counted events, each with its outcome."""
+    connection.executemany("INSERT OR REPLACE INTO incident_events VALUES (?, ?, ?)", rows)
 
 
 def append(  # noqa: PLR0913 - a message has these independent parts

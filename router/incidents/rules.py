@@ -62,6 +62,8 @@ class IncidentRules:
 
     def is_quiet(self, active: Sequence[str], mute: Sequence[str], time_of_day: float) -> bool:
         """Whether intervals hold back now; a name that is gone holds nothing."""
+        if not (active or mute):
+            return False
         of_active = [self.intervals[name] for name in active if name in self.intervals]
         of_mute = [self.intervals[name] for name in mute if name in self.intervals]
         is_muted = any(one.holds(time_of_day) for one in of_mute)
@@ -73,9 +75,10 @@ class IncidentRules:
 
     def silenced_by(self, data: Mapping[str, object], silences: Sequence[Silence]) -> Silence | None:
         """The first of these silences that holds an event back."""
-        found = self.matching(data, silences)
+        if not (found := self.matching(data, silences)):
+            return None
         must = is_break_glass(data) or any(test(data) for test in self.unsilenceable)
-        return None if not found or must else found[0]
+        return None if must else found[0]
 
     @staticmethod
     def matching(data: Mapping[str, object], silences: Sequence[Silence]) -> Sequence[Silence]:

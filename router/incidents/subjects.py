@@ -13,11 +13,14 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import msgspec
 
 from router.events import ImageData
-from router.incidents.facts import EventFacts, key
+from router.incidents import images
+from router.incidents.facts import EventFacts, host_of, key
 from router.incidents.incident import IncidentKind
 from router.routing import IncidentRoute
 
@@ -25,8 +28,7 @@ IMAGES_LIMIT = 20
 """Incidents that one event is a part of at most, where a route groups by image."""
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentSubject:
+class IncidentSubject(msgspec.Struct, frozen=True):
     """Whose trouble one incident is, and what of an event belongs to it."""
 
     key: str
@@ -40,8 +42,8 @@ class IncidentSubject:
     routes: Sequence[IncidentRoute]
 
 
-def subjects(facts: EventFacts) -> Sequence[IncidentSubject]:
-    """Of an event that routes of the incidents lane took."""
+def subjects(facts: EventFacts, blamed: Mapping[str, Sequence[ImageData]]) -> Sequence[IncidentSubject]:
+    """Of an event that routes of the incidents lane took; `blamed` are images that are to blame, by their names."""
     cluster = facts.data["cluster"]
     if (grant := facts.data["decision"].get("grant")) is not None:
         whose, namespace = facts.whose, facts.data["request"]["namespace"]
@@ -53,8 +55,10 @@ def subjects(facts: EventFacts) -> Sequence[IncidentSubject]:
         ]
     if at_fault := facts.registries_at_fault:
         return [_of_registry(facts, host, image) for host, image in at_fault.items()]
-    found = [_of_image(facts, name, failing) for name, failing in facts.blamed.items()]
-    failing = [image for image in facts.failing if not any(image is one for of in facts.blamed.values() for one in of)]
+    found = [_of_image(facts, name, failing) for name, failing in blamed.items()]
+    failing = facts.failing
+    if blamed:
+        failing = [image for image in failing if not any(image is one for of in blamed.values() for one in of)]
     return found if found and not failing else [*found, *_of_routes(facts, failing)]
 
 
@@ -91,14 +95,23 @@ def overflow(facts: EventFacts, subject: IncidentSubject) -> IncidentSubject:
     return IncidentSubject(of, "namespace", namespace, owner, None, facts.whose.key, subject.failing, subject.routes)
 
 
+@lru_cache(maxsize=1024)
 def registry_key(cluster: str, host: str) -> str:
     """What the trouble of a registry is known by."""
     return key("registry", cluster, host)
 
 
+@lru_cache(maxsize=1024)
 def image_key(cluster: str, name: str) -> str:
     """What the trouble of an image is known by."""
     return key("image", cluster, name)
+
+
+@lru_cache(maxsize=1024)
+def troubles_of(cluster: str, reference: str | None, digest: str | None) -> tuple[str, ...]:
+    """What any trouble is known by that an image can show to be over: its registry's, or its own."""
+    names = images.names(reference, digest)
+    return registry_key(cluster, host_of(reference)), *(image_key(cluster, name) for name in names)
 
 
 def _of_registry(facts: EventFacts, host: str, image: ImageData) -> IncidentSubject:

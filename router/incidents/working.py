@@ -3,24 +3,20 @@
 Forty Pods of one rollout are forty events of one incident, and come together.
 
 Invariants: what is asked of the ledger by other means (which are open, of which subject, and whose findings they have)
-is written at once; only what else an incident holds waits for `flush`. `due_at` is never later than the time at which
-something is due: whoever looks then finds that it has moved.
+is written at once; only what else an incident holds, and which events were counted, waits for `flush`. `due_at` is
+never later than the time at which something is due: whoever looks then finds that it has moved.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 from router.incidents import ledger
 from router.incidents.folding import due
 from router.incidents.incident import Incident, decoded, encoded
 from router.incidents.rules import IncidentRules
-
-OWNERS_KNOWN = 100
-"""Owners with findings up to which all are known at the beginning: an event about none of them asks nothing."""
 
 
 @dataclass(slots=True)
@@ -41,54 +37,87 @@ class Working:
         self._now = now
         self._kept: dict[int, _Kept] = {}
         self._changed = set[int]()
-        self._known = self._with_findings()
+        self._open: dict[str, Incident | None] = {}
+        """By subject, as far as that was asked."""
+        self._having: dict[str, set[int]] = {}
+        """Open incidents by those who have findings in them: of whoever is expected, and of whoever came since."""
+        self._counted: dict[str, dict[int, str]] = {}
+        self._newly_counted = list[tuple[str, int, str]]()
+
+    def expect(self, owners: Collection[str], events: Collection[str]) -> None:
+        """Look up of which of these owners there are findings, and which of these events were counted: all at once."""
+        for owner, number in ledger.with_findings(self._connection, owners):
+            self._having.setdefault(owner, set()).add(number)
+        numbers = set[int]().union(*self._having.values())
+        for subject, when, incident in ledger.opened(self._connection, numbers) if numbers else ():
+            self._kept[incident.number] = _Kept(incident, _owners(incident), when)
+            self._open[subject] = incident
+        for event, number, outcome in ledger.counted(self._connection, events) if events else ():
+            self._counted.setdefault(event, {})[number] = outcome
+
+    def counted(self, event: str) -> Mapping[int, str]:
+        """The incidents that have counted an expected event, by their numbers, and with which outcome."""
+        return self._counted.get(event, {})
+
+    def note_counted(self, event: str, number: int, outcome: str) -> None:
+        """Note that an incident has counted an event."""
+        self._counted.setdefault(event, {})[number] = outcome
+        self._newly_counted.append((event, number, outcome))
 
     def open_of(self, subject: str) -> Incident | None:
         """The open incident of this subject."""
-        return self._read("subject = ? AND is_open", subject)
+        if subject not in self._open:
+            self._open[subject] = self._read("subject = ? AND is_open", subject)
+        found = self._open[subject]
+        return found if found is not None and found.is_open else None
 
     def by_number(self, number: int) -> Incident | None:
         """The incident with this number, open or not."""
         kept = self._kept.get(number)
         return self._read("number = ?", number) if kept is None else kept.incident
 
-    def concerned(self, owners: Collection[str]) -> Sequence[tuple[str, Incident]]:
-        """Each of these owners that has findings, with each open incident that they are in."""
-        if self._known is not None:
-            owners = self._known.intersection(owners)
-        if not owners:
-            return ()
-        found = self._connection.execute(
-            f"SELECT owner, incident FROM incident_owners WHERE owner IN ({','.join('?' * len(owners))})",  # noqa: S608 - marks of our own
-            tuple(owners),
-        ).fetchall()
-        named = [(owner, self.by_number(number)) for owner, number in sorted(found, key=itemgetter(1))]
+    def are_concerned(self, owners: Collection[str]) -> bool:
+        """Whether any of these, who were expected, may have findings."""
+        return not self._having.keys().isdisjoint(owners)
+
+    def concerned(self, owners: Iterable[str]) -> Sequence[tuple[str, Incident]]:
+        """Each of these expected owners that has findings, with each open incident that they are in."""
+        found = sorted((number, owner) for owner in owners for number in self._having.get(owner, ()))
+        named = [(owner, self.by_number(number)) for number, owner in found]
         return [(owner, incident) for owner, incident in named if incident is not None and incident.is_open]
 
     def save(self, incident: Incident, subject: str = "", namespace: str = "") -> None:
         """Keep what has changed; `subject` and `namespace` count for a new one only."""
-        kept, when = self._kept.get(incident.number), self._due(incident)
-        owners = _owners(incident)
-        if kept is not None and incident.is_open and kept.owners == owners and when is not None and kept.due <= when:
+        kept, owners = self._kept.get(incident.number), _owners(incident)
+        if kept is not None and incident.is_open and kept.owners == owners:
             self._changed.add(incident.number)
             return
+        when = self._due(incident)
         ledger.save(self._connection, incident, subject, namespace, self._now, when)
-        if self._known is not None:
-            self._known |= owners
+        if subject:
+            self._open[subject] = incident
+        for owner in () if kept is None else kept.owners - owners:
+            self._having.get(owner, set()).discard(incident.number)
+        for owner in owners:
+            self._having.setdefault(owner, set()).add(incident.number)
         self._changed.discard(incident.number)
         self._kept[incident.number] = _Kept(incident, owners, 0.0 if when is None else when)
 
     def flush(self) -> None:
         """Write what waits."""
-        rows = [(encoded(self._kept[number].incident), number) for number in self._changed]
+        rows = list[tuple[str, int]]()
+        for kept in map(self._kept.__getitem__, self._changed):
+            incident, when = kept.incident, self._due(kept.incident)
+            if when is not None and when < kept.due:
+                ledger.save(self._connection, incident, "", "", self._now, when)
+                kept.due = when
+            else:
+                rows.append((encoded(incident), incident.number))
         self._connection.executemany("UPDATE incidents SET body = ? WHERE number = ?", rows)
         self._changed.clear()
-
-    def _with_findings(self) -> set[str] | None:
-        """Who has findings, and perhaps some who have none any more; None where there are too many to know them all."""
-        statement = f"SELECT owner FROM incident_owners WHERE owner > '' LIMIT {OWNERS_KNOWN + 1}"  # noqa: S608 - a number of our own
-        found = {owner for (owner,) in self._connection.execute(statement)}
-        return found if len(found) <= OWNERS_KNOWN else None
+        if self._newly_counted:
+            ledger.note_counted(self._connection, self._newly_counted)
+            self._newly_counted.clear()
 
     def _read(self, condition: str, value: object) -> Incident | None:
         found = self._connection.execute(

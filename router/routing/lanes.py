@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import msgspec
 
@@ -54,6 +54,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[IncidentRoute, ...]).decode
 
 
+@lru_cache(maxsize=256)
 def stored_routes(text: str) -> Sequence[IncidentRoute]:
     """What `Routed.stored` was made of."""
     return _decode(text) if text else ()

@@ -30,7 +30,7 @@ def asked(world: World, what: Callable[[], object]) -> list[str]:
         lambda world: world.tell(found("verified", of=TAG, digest="sha256:" + "1" * 64, judged_by="these")),
         lambda world: world.tell(found("unverifiable", reason="unreachable"), namespace="other"),
         lambda world: world.pass_time(8000.0),
-        lambda world: Proven(world.connection).to_blame("c", [TAG], "these", 0.0),
+        lambda world: Proven(world.connection).was_proven(b"some", 0.0),
         lambda world: withheld.held_sources(world.connection),
     ],
     ids=["failing", "passing", "registry", "time", "blame", "held"],
