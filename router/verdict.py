@@ -37,6 +37,8 @@ class Verdict(StrEnum):
 
 
 _PASSING = frozenset({Verdict.VERIFIED, Verdict.EXEMPT, Verdict.INHERITED})
+IS_PASS = {verdict.value: verdict.is_pass for verdict in Verdict}
+"""`Verdict.is_pass` by what stands in an event, for those who read many."""
 
 
 class Mode(StrEnum):

@@ -52,7 +52,7 @@ from router.telemetry.logs import logger
 
 log = logger()
 
-AT_ONCE = 64
+AT_ONCE = 96
 """Events of one transaction: the event loop stands still while they are consumed."""
 
 

@@ -25,14 +25,13 @@ from router.events import EventData, ImageData, top_owner
 from router.events.top_owners import claimed, group_of, is_owner_by_itself
 from router.incidents import images
 from router.routing import IncidentRoute, is_believed
-from router.verdict import Verdict
+from router.verdict import IS_PASS, Verdict
 
 REGISTRIES_LIMIT = 20
 """Registries that one event can blame; what fails of further ones is not told of them."""
 BLAMED_LIMIT = 20
 """Images that one event can blame; further ones are their owner's trouble."""
 _REGISTRY_FAULTS = frozenset({"unreachable", "rate_limited", "timeout"})
-_IS_PASS = {verdict.value: verdict.is_pass for verdict in Verdict}
 _ANSWERS = frozenset({Verdict.VERIFIED, Verdict.UNSIGNED, Verdict.UNTRUSTED, Verdict.INVALID})
 
 
@@ -128,7 +127,7 @@ def facts(  # noqa: PLR0913 - an event has these independent parts
     """What is known of an event; `seen` gives what was seen under a namespace and uid."""
     failing, passing = list[ImageData](), list[ImageData]()
     for image in data["images"]:
-        (passing if _IS_PASS[image["verdict"]] else failing).append(image)
+        (passing if IS_PASS[image["verdict"]] else failing).append(image)
     return EventFacts(sequence, event_id, at, data, whose(data, seen, controllers), routes, failing, passing)
 
 

@@ -23,6 +23,7 @@ import hashlib
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from router.events import ImageData
 from router.incidents.facts import EventFacts
@@ -38,6 +39,8 @@ _DAY = 86400.0
 class _Owner:
     """One owner in this group."""
 
+    key: bytes
+    """What the owner is known by here."""
     open: dict[bytes, Open]
     """What is open, by key."""
     before: frozenset[bytes]
@@ -46,8 +49,7 @@ class _Owner:
     """What the group shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Of:
+class _Of(NamedTuple):
     """Whose it is that something shows, and when it did."""
 
     namespace: str
@@ -58,11 +60,6 @@ class _Of:
     """Of the object, with its group."""
     at: float
     is_rejected: bool = False
-
-    @property
-    def key(self) -> bytes:
-        """What the owner is known by here."""
-        return hashlib.blake2b(self.whose.encode(errors="replace"), digest_size=16).digest()
 
 
 class Group:
@@ -127,7 +124,8 @@ class Group:
 
     def _day(self, of: _Of) -> Day:
         number = int(of.at // _DAY)
-        day = self._days.setdefault((of.namespace, number), Day(of.namespace, number, ""))
+        if (day := self._days.get((of.namespace, number))) is None:
+            day = self._days[of.namespace, number] = Day(of.namespace, number, "")
         day.last_at = max(day.last_at, of.at)
         return day
 
@@ -136,10 +134,10 @@ class Group:
         if (known := self._owners.get((namespace, whose))) is None:
             if namespace not in self._with_open:
                 self._with_open[namespace] = ledger.owners_with_open(self._connection, namespace)
-            with_open = self._with_open[namespace]
-            has_open = with_open is None or of.key in with_open
-            found = ledger.open_of(self._connection, namespace, of.key) if has_open else {}
-            known = self._owners[namespace, whose] = _Owner(found, frozenset(found))
+            with_open, key = self._with_open[namespace], _key(whose)
+            has_open = with_open is None or key in with_open
+            found = ledger.open_of(self._connection, namespace, key) if has_open else {}
+            known = self._owners[namespace, whose] = _Owner(key, found, frozenset(found))
         return known
 
 
@@ -147,7 +145,7 @@ def _show(owner: _Owner, of: _Of, sighting: Sighting, wanted: str, detail: str) 
     if (row := owner.rows.get(sighting)) is None:
         whose = {name: _short(of.owner[name]) for name in ("api_version", "kind", "name")}
         seen = SeenState(whose, sighting, cut(detail, TEXT_LIMIT), cut(wanted, TEXT_LIMIT))
-        row = owner.rows[sighting] = LedgerRow(of.namespace, sighting.key(of.whose), of.key, seen, of.at)
+        row = owner.rows[sighting] = LedgerRow(of.namespace, sighting.key(of.whose), owner.key, seen, of.at)
     row.take(of.at, of.kind, is_rejected=of.is_rejected)
     if sighting.is_open:
         opened = owner.open.setdefault(row.key, Open(sighting, row.kinds, of.at))
@@ -173,6 +171,11 @@ def _mend(owner: _Owner, one: EventFacts, shown: Sequence[Sighting]) -> None:
 def _is_unseen(before: Sighting, unseen: Collection[tuple[tuple[str, str], str]]) -> bool:
     """Whether nobody could look this time at what was failing."""
     return before.standing == "failing" and (before.place, before.image) in unseen
+
+
+def _key(whose: str) -> bytes:
+    """What an owner is known by in the ledger: of one length, whatever others have written."""
+    return hashlib.blake2b(whose.encode(errors="replace"), digest_size=16).digest()
 
 
 def _short(text: str) -> str:

@@ -30,7 +30,7 @@ import orjson
 from router.events import EventData, ImageData
 from router.reasons import Obstacle
 from router.text import shortened
-from router.verdict import Verdict
+from router.verdict import IS_PASS, Verdict
 
 TEXT_LIMIT = 300
 """Characters of a name or a detail that are kept."""
@@ -140,9 +140,9 @@ def sighting_of(image: ImageData, *, would_reject: bool) -> Sighting:
 
 
 def _standing(image: ImageData, *, would_reject: bool) -> SightingStanding:
-    is_new = image.get("is_new", True)
-    if Verdict(image["verdict"]).is_pass:
+    if IS_PASS[image["verdict"]]:
         return "passing"
+    is_new = image.get("is_new", True)
     if not image.get("is_enforced", True) or (is_new and not would_reject):
         return "tolerated"
     is_unverifiable = image["verdict"] == Verdict.UNVERIFIABLE.value
