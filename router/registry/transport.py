@@ -14,6 +14,8 @@ Rules:
    the registry, or its host is one of 64; others are closed at once, so that whoever names thousands of hosts leaves
    nothing open.
 6. Foreign exceptions end here: see `failures` for what they mean.
+
+Sent by `router.outbound.exchanging`, which makes nothing anew for each exchange; through a proxy by the session.
 """
 
 from __future__ import annotations
