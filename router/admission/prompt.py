@@ -1,4 +1,4 @@
-"""Answers to calls that can be read in the turn in which they come: no request of aiohttp's, no stream, no timer.
+"""Answers to calls that can be read in the turn in which they come: no request of aiohttp's, and no stream.
 
 Rules:
 (1) What was decided before is answered without a task and without an await (`Gate.validate_at_once`); everything else
