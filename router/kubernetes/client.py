@@ -27,6 +27,7 @@ from typing import Generic, TypeAlias
 import aiohttp
 import orjson
 from msgspec import Raw, Struct
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from router.errors import ClusterError
 from router.kubernetes.access import Access
@@ -207,25 +208,31 @@ class Cluster(Closing):
     async def _body(self, question: ApiRequest) -> bytearray:
         """The answer, after as many attempts as are allowed (1, 2)."""
         deadline = asyncio.get_running_loop().time() + PATIENCE
+        attempts = stop_after_attempt(ATTEMPTS)
+
+        def wait(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome is not None else None
+            return delay(state.attempt_number, self.dice(), error.after if isinstance(error, ClusterError) else None)
+
+        def stop(state: RetryCallState) -> bool:  # tenacity's own stops have a clock of their own
+            return attempts(state) or asyncio.get_running_loop().time() + state.upcoming_sleep >= deadline
+
+        async def attempt() -> bytearray:
+            async with self.connection.asked(question) as reply:
+                return await whole_of(reply, question.what, ANSWER_LIMIT)
+
+        retrying = AsyncRetrying(
+            sleep=asyncio.sleep,
+            wait=wait,
+            stop=stop,
+            retry=retry_if_exception(lambda error: _may_be_repeated(error, question)),
+            reraise=True,
+        )
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._attempted(question, deadline)
+                return await retrying(attempt)
         except TimeoutError as error:
             raise ClusterError(f"{question.what}: no answer in {PATIENCE:.0f} s", cause="timeout") from error
-
-    async def _attempted(self, question: ApiRequest, deadline: float) -> bytearray:
-        made = 1
-        while True:
-            try:
-                async with self.connection.asked(question) as reply:
-                    return await whole_of(reply, question.what, ANSWER_LIMIT)
-            except ClusterError as error:
-                wait = delay(made, self.dice(), error.after)
-                is_last = made >= ATTEMPTS or asyncio.get_running_loop().time() + wait >= deadline
-                if is_last or not _may_be_repeated(error, question):
-                    raise
-            made += 1
-            await asyncio.sleep(wait)
 
 
 class _Listing:
@@ -264,7 +271,9 @@ class _Listing:
         return page
 
 
-def _may_be_repeated(error: ClusterError, question: ApiRequest) -> bool:
+def _may_be_repeated(error: BaseException, question: ApiRequest) -> bool:
+    if not isinstance(error, ClusterError):
+        return False
     if error.cause == "unreachable":
         return question.method == "GET" or isinstance(error.__cause__, aiohttp.ClientConnectorError)
     return error.cause == "rate_limited"

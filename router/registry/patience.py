@@ -14,6 +14,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+
 from router.registry.answers import TransientError
 from router.registry.surroundings import Surroundings
 
@@ -30,14 +32,30 @@ async def patiently(attempt: Callable[[], Awaitable[T]], deadline: float, surrou
     Raises:
         UnverifiableError: What the last TransientError holds.
     """
-    made = 1
-    while True:
-        try:
-            return await attempt()
-        except TransientError as failed:
-            ours = 2 ** (made - 1) * (_LEAST + _SPREAD * surroundings.dice())
-            wait = max(ours, failed.after or 0.0)
-            if made >= ATTEMPTS or asyncio.get_running_loop().time() + wait >= deadline:
-                raise failed.error from failed
-        made += 1
-        await surroundings.sleep(wait)
+
+    def wait(state: RetryCallState) -> float:
+        scale = 2 ** (state.attempt_number - 1)
+        ours: float = scale * (_LEAST + _SPREAD * surroundings.dice())
+        cause = state.outcome.exception() if state.outcome is not None else None
+        theirs = cause.after if isinstance(cause, TransientError) and cause.after is not None else 0.0
+        return max(ours, theirs)
+
+    attempts = stop_after_attempt(ATTEMPTS)
+
+    def stop(state: RetryCallState) -> bool:  # tenacity's own stops have a clock of their own
+        return attempts(state) or asyncio.get_running_loop().time() + state.upcoming_sleep >= deadline
+
+    async def attempted() -> T:  # tenacity awaits coroutine functions only
+        return await attempt()
+
+    retrying = AsyncRetrying(
+        sleep=surroundings.sleep,
+        stop=stop,
+        wait=wait,
+        retry=retry_if_exception_type(TransientError),
+        reraise=True,
+    )
+    try:
+        return await retrying(attempted)
+    except TransientError as last:
+        raise last.error from last
