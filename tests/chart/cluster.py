@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import http.client
 import json
 import ssl
 import subprocess
@@ -22,7 +21,6 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from router.outbound.authorities import client_context
 from router.tls import show
 from tests.chart.helm import CHART, IMAGE
 from tests.chart.schemas import CRDS
@@ -71,21 +69,18 @@ class Cluster:
     """A running one."""
 
     server: ApiServer
-    _context: ssl.SSLContext | None = None
 
     def ask(self, method: str, path: str, body: Json | None = None, *, as_user: str | None = None) -> Answer:
         """One request; of a PATCH the body is a merge patch."""
-        if self._context is None:
-            self._context = client_context(self.server.authority.certificate.decode())
-            show(self._context, self.server.authority.pair("admin", "system:masters"))
-        asking = http.client.HTTPSConnection("127.0.0.1", self.server.port, timeout=60, context=self._context)
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         headers = {"Content-Type": kind, **({"Impersonate-User": as_user} if as_user else {})}
-        with contextlib.closing(asking):
+        with self.server.connected() as asking:
             asking.request(method, path, None if body is None else json.dumps(body), headers)
             answer = asking.getresponse()
             warnings = answer.headers.get_all("Warning", [])
-            return Answer(answer.status, json.loads(answer.read()), warnings)
+            said = answer.read()
+            is_object = answer.headers.get_content_type() == "application/json"
+            return Answer(answer.status, json.loads(said) if is_object else {"message": said.decode()}, warnings)
 
     def must(self, method: str, path: str, body: Json | None = None) -> Json:
         """The same, which has to succeed."""
@@ -185,7 +180,7 @@ def until(check: Callable[[], object]) -> None:
     end = time.monotonic() + PATIENCE
     while not check():
         assert time.monotonic() < end, f"not so within {PATIENCE:.0f} s"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 @dataclass
