@@ -97,9 +97,11 @@ class Cluster:
         until(lambda: self.ask("GET", f"{path}?resourceVersion=0").body["metadata"]["resourceVersion"] == wanted)
 
     def namespace(self, name: str, **labels: str) -> None:
-        """Make a namespace with these labels, `mode` being the one of ours."""
+        """Make a namespace with these labels, `mode` being the one of ours; one that is there has no others then."""
         named = {"gatecrier.dev/mode": labels.pop("mode")} if "mode" in labels else {}
-        self.must("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": {**named, **labels}}})
+        body = {"metadata": {"name": name, "labels": {**named, **labels}}}
+        if self.ask("POST", "/api/v1/namespaces", body).status == 409:
+            self.must("PUT", f"/api/v1/namespaces/{name}", body)
 
     def helm(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
         """Run Helm in this cluster and in our namespace; returns what it says."""

@@ -19,7 +19,7 @@ import contextlib
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,7 +33,7 @@ from router.outbound.authorities import client_context
 from tests.assembly.program import Served
 from tests.assembly.small import Place
 from tests.chart.asking import Asking, Case, Fate, going_on, session
-from tests.chart.cluster import ADMISSION, Cluster, Json, ours
+from tests.chart.cluster import ADMISSION, Cluster, Json
 from tests.chart.helm import needs_helm
 from tests.chart.hurried import SETTLE
 from tests.chart.later import Clock
@@ -57,22 +57,13 @@ VALUES: Json = {
 }
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One with two namespaces besides ours: `strict`, which enforces, and `watched`."""
-    with ours(tmp_path_factory.mktemp("kube")) as made:
-        made.namespace("strict", mode="enforce")
-        made.namespace("watched")
-        yield made
-
-
 @pytest.fixture
-def installed(cluster: Cluster) -> Iterator[Cluster]:
-    """The same with the chart in it, for a test."""
-    cluster.install(VALUES)
-    yield cluster
-    if "gatecrier" in cluster.helm("list", "--short"):
-        cluster.helm("uninstall", "gatecrier")
+def installed(bare: Cluster) -> Cluster:
+    """A cluster with the chart in it, and two namespaces besides ours: `strict`, which enforces, and `watched`."""
+    bare.namespace("strict", mode="enforce")
+    bare.namespace("watched")
+    bare.install(VALUES)
+    return bare
 
 
 @contextlib.asynccontextmanager
