@@ -151,7 +151,12 @@ def ours(folder: Path) -> Iterator[Cluster]:
 
 @contextlib.contextmanager
 def emptied(made: Cluster, *namespaces: str) -> Iterator[None]:
-    """A cluster that others use, too, in which nothing of ours and none of these namespaces is left in the end."""
+    """A cluster that others use, too, in which there is nothing of ours and none of these namespaces before, nor after.
+
+    Namespaces take a while to go: they are told to in the end, and waited for by the next who comes.
+    """
+    gone = [f"/api/v1/namespaces/{name}" for name in ("gatecrier", *namespaces)]
+    until(lambda: {made.ask("GET", path).status for path in gone} == {404})
     try:
         yield
     finally:
@@ -159,10 +164,8 @@ def emptied(made: Cluster, *namespaces: str) -> Iterator[None]:
             for one in made.must("GET", path)["items"]:
                 if one["metadata"]["name"].startswith("gatecrier"):
                     made.must("DELETE", f"{path}/{one['metadata']['name']}")
-        gone = [f"/api/v1/namespaces/{name}" for name in ("gatecrier", *namespaces)]
         for path in gone:
             made.ask("DELETE", path)
-        until(lambda: {made.ask("GET", path).status for path in gone} == {404})
 
 
 def lead(made: Cluster, port: int) -> None:
