@@ -56,6 +56,7 @@ _LONG = frozenset(
         "test_handing_over.py",
         "test_leaving.py",
         "test_release.py",
+        "test_studio_page.py",
     }
 )
 """Folders and modules whose tests start programs and wait for them."""
