@@ -23,7 +23,7 @@ tells of; they hold for all of it.
 (2) and (3) alone are `router.admission.deciding`, for whoever asks what would be decided and tells nobody.
 
 `validate_at_once` is the same for what was decided before: reply and event are those of `validate`, which does all that
-needs more (`router.admission.prompt`).
+needs more; both for whoever reads a call at one go (`router.admission.prompt`).
 
 `mutate` pins tags to digests that were proven, only where a refusal would be in force. It refuses nothing, makes no
 event and never sends a patch that could fail to apply. Where it fails, the webhook's last word admits.

@@ -1,14 +1,15 @@
-"""Answers that are known in the turn in which a request comes: no task, no await, nothing held but what it takes.
+"""Answers to calls that can be read in the turn in which they come: no request of aiohttp's, and no stream.
 
 Rules:
-(1) Known is the answer to a validating call about what was decided before (`Gate.validate_at_once`). It is told when
-    its event is durable, in the same bytes in which the webhook would have told it.
-(2) Whatever else is asked is left to the webhook, which finds everything as if nobody had looked: it has the
-    boundaries, the waits and the words for it. A mistake of ours is no failure yet, but stands in the log: it might be
-    met here alone.
+(1) What was decided before is answered without a task and without an await (`Gate.validate_at_once`); everything else
+    in a task (`Gate.validate`). Either is told when its event is durable, in the same bytes in which the webhook would
+    have told it, and if all else fails in the webhook's last word.
+(2) What can't be read at one go, is no validating call, or finds no room is left to the webhook, which finds it as if
+    nobody had looked: it has the waits and the words for it. A mistake of ours before anything was done is no failure
+    yet, but stands in the log: it might be met here alone.
 (3) A body is read at once or not at all, and takes no room; the images of what is asked do until it is answered, where
     there is room and nobody waits for it.
-(4) When the client goes before its answer, the event says so, as for every request.
+(4) When the client goes before its answer, our work for it is cancelled, and the event says so, as for every request.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from functools import partial
 
 from router.admission.deadlines import allowance
 from router.admission.gate import Gate
+from router.admission.last_word import last_review, said_in_log
 from router.admission.observer import AdmissionObserver
 from router.admission.paths import PATHS
 from router.admission.receiving import TINY, Room
@@ -29,7 +31,7 @@ from router.verdict import Mode
 
 
 class PromptAnswers:
-    """What a gate knows at once.
+    """Answers for a gate.
 
     Args:
         gate: It.
@@ -41,7 +43,8 @@ class PromptAnswers:
         self._gate = gate
         self._judging = judging
         self._observer = observer
-        self._clock = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def answer(
         self, path: str, timeout: str, body: memoryview, reply: Callable[[bytes], None]
@@ -59,7 +62,7 @@ class PromptAnswers:
     def _asked(
         self, label: Mode | None, timeout: str, body: memoryview, reply: Callable[[bytes], None]
     ) -> Callable[[], None] | None:
-        rules, came = self._gate.rules, self._clock()
+        rules, came = self._gate.rules, self._loop.time()
         allowed = allowance(timeout, rules.longest)
         times = Times(came, came + allowed.judging, came + allowed.storing)
         try:
@@ -84,20 +87,38 @@ class PromptAnswers:
 
         def answered(answer: bytes) -> None:
             if end():
-                self._observer.answered("validate", self._clock() - asked.times.came)
+                self._observer.answered("validate", self._loop.time() - asked.times.came)
                 reply(answer)
 
         abandon: Callable[[], None] | None = None
         try:
-            abandon = self._gate.validate_at_once(asked, answered)
+            abandon = self._gate.validate_at_once(asked, answered) or self._validating(asked, answered)
         finally:
             if abandon is None:
                 end()
-        if (known := abandon) is None:
-            return None
+        known = abandon
 
         def gone() -> None:
             if end():
                 known()
 
         return gone
+
+    def _validating(self, asked: RequestContext, answered: Callable[[bytes], None]) -> Callable[[], None]:
+        task = self._loop.create_task(self._validated(asked, answered))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+        def abandon() -> None:
+            task.cancel()
+            self._gate.abandon(asked)
+
+        return abandon
+
+    async def _validated(self, asked: RequestContext, answered: Callable[[bytes], None]) -> None:
+        try:
+            answer = await self._gate.validate(asked)
+        except Exception as error:  # noqa: BLE001 - the last boundary: nobody would be answered
+            said_in_log("request_failed", error)
+            answer = last_review(asked.request.uid, is_allowed=not asked.blocks, blocks=asked.blocks)
+        answered(answer)

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +30,7 @@ from aiohttp import HttpVersion11, web
 
 from router.admission.deadlines import LARGEST_KEPT, Allowance, allowance
 from router.admission.gate import Gate
+from router.admission.last_word import PROBLEM, last_review, said_in_log
 from router.admission.observer import AdmissionObserver
 from router.admission.paths import PATHS, WebhookEndpoint, WebhookPath
 from router.admission.prompt import PromptAnswers
@@ -107,7 +107,7 @@ class Webhook:
         self._seldom = Seldom()
         self._judging = Room(JUDGING_ROOM // share, JUDGING_ROOM // 4 // share, WAITING_ROOM // share)
         self.at_once = PromptAnswers(gate, self._judging, observer).answer
-        """Answers what is known at once, for a server that asks for that first."""
+        """Answers what can be read at once, for a server that asks for that first."""
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
         """The answer to any request; for a server without routes of its own, since there are few paths."""
@@ -208,24 +208,24 @@ class Webhook:
         try:
             self._unreadable.add("unread", told, known.peer, memoryview(known.beginning))
         except Exception as error:  # noqa: BLE001 - the answer would be lost for it
-            _say("unread_not_told", error)
+            said_in_log("unread_not_told", error)
 
     async def _last_word(self, request: web.BaseRequest, known: _Known, error: Exception) -> web.Response:
-        _say("request_failed", error)
+        said_in_log("request_failed", error)
         if known.request is None:
             known.beginning = known.beginning or await _beginning(request)
-            let_in = self._let_in(known, _PROBLEM)
+            let_in = self._let_in(known, PROBLEM)
             return let_in or _refused(web.HTTPServiceUnavailable.status_code, "internal error")
         blocks = known.blocks(known.request.namespace)
         is_allowed = not (blocks and known.may_refuse)
-        return _review(last_review(known.request.uid, _PROBLEM, is_allowed=is_allowed, blocks=blocks))
+        return _review(last_review(known.request.uid, PROBLEM, is_allowed=is_allowed, blocks=blocks))
 
 
 def _allowance(request: web.BaseRequest, longest: float) -> Allowance:
     try:
         return allowance(request.query_string.removeprefix("timeout="), longest)
     except Exception as error:  # noqa: BLE001 - nothing is read yet: a 503 would let it in under `Ignore`
-        _say("deadline_unknown", error)
+        said_in_log("deadline_unknown", error)
         return Allowance(longest, longest + LARGEST_KEPT / 2)
 
 
@@ -246,20 +246,6 @@ def _refused(status: int, problem: str) -> web.Response:
     return response
 
 
-_LAST = (
-    '{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":%s,"allowed":%s,'
-    '"status":{"status":"Failure","code":403,"reason":"Forbidden","message":%s},"warnings":[%s]}}'
-)
-_PROBLEM = "the request could not be judged, since Gatecrier itself failed; tell whoever runs Gatecrier"
-
-
-def last_review(uid: str, problem: str = _PROBLEM, *, is_allowed: bool, blocks: bool) -> bytes:
-    """The answer when everything else has failed, where a refusal is in force or not; nothing is looked up for it."""
-    warned = f"gatecrier{'' if blocks else ' (detect)'}: {problem}"
-    told = json.dumps(uid), "true" if is_allowed else "false", json.dumps(problem), json.dumps(warned)
-    return (_LAST % told).encode(errors="replace")
-
-
 def _review(body: bytes) -> web.Response:
     return web.Response(body=body, content_type=CONTENT_TYPE)
 
@@ -277,9 +263,3 @@ async def _invite(request: web.BaseRequest) -> None:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # else the answer would count as begun
-
-
-def _say(event: str, error: BaseException | None = None) -> None:
-    """Log, where logging may be what has failed."""
-    with contextlib.suppress(Exception):  # there is no boundary beyond the last: the answer would be lost for a line
-        log.error(event, exc_info=error)

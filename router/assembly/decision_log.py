@@ -16,7 +16,7 @@ import msgspec
 
 from router.errors import OutboxError
 from router.events import DECISION_TYPE, EventData, decode, type_of
-from router.outbox import BatchIntake, NewEvent, Number
+from router.outbox import BatchIntake, NewEvent, Number, ProblemsListener
 from router.telemetry.going_on import nothing, or_else
 from router.telemetry.logs import logger
 from router.verdict import Verdict
@@ -47,13 +47,16 @@ class LoggedIntake:
         self._log(event)
         return number
 
-    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
-        """Store each of these, and log the decisions that are stored."""
-        problems = await self._intake.append_all(events)
-        for event, problem in zip(events, problems, strict=True):
-            if problem is None:
-                self._log(event)
-        return problems
+    def append_all(self, events: Sequence[NewEvent], told: ProblemsListener) -> None:
+        """Store each of these, and log the decisions that are stored, after whoever waits was told."""
+
+        def known(problems: Sequence[OutboxError | None]) -> None:
+            told(problems)
+            for event, problem in zip(events, problems, strict=True):
+                if problem is None:
+                    self._log(event)
+
+        self._intake.append_all(events, known)
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Take events back."""

@@ -24,7 +24,7 @@ from router.certificates.keeping import CertificateKeeper
 from router.certificates.making import HeldCertificate
 from router.errors import OutboxError
 from router.ipc import Peer, PeerRefusedError
-from router.outbox.remote import answers
+from router.outbox.remote import answers, prompt_answers
 from router.replicas.identity import identity
 from router.settings.parts import KeeperPart, keeper_part
 from router.supervision.child import live
@@ -123,8 +123,9 @@ class KeeperWork:
                 raise PeerRefusedError(f"nobody answers {topic!r} here")
             return await answering(body)
 
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: Peer(answer), sock=socket.socket(fileno=self._listening))
+        loop, prompt = asyncio.get_running_loop(), prompt_answers(self._keeping.intake)
+        listening = socket.socket(fileno=self._listening)
+        self._server = await loop.create_unix_server(lambda: Peer(answer, prompt=prompt), sock=listening)
         self._keeping.keep_house()
         self._tending.keep("scan what runs", self._scans.run())
 

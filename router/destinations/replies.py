@@ -11,22 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TypeAlias
 
 import aiohttp
 
 from router.destinations.dialect import Reply, is_success
 from router.destinations.words import READ_LIMIT
-from router.outbound.exchanging import HttpExchange
+from router.outbound.exchanging import Replied
 
 REPLY_LIMIT = 64 * 1024
 """Bytes of a reply that are read so that its connection can be used again."""
 BODY_PATIENCE, DRAIN = 2.0, 0.25
 """Seconds."""
-
-
-Replied: TypeAlias = aiohttp.ClientResponse | HttpExchange
-"""What has come back: by a session, or without one."""
 
 
 async def reply_of(replied: Replied, now: float, wanted: int, end: float) -> Reply:

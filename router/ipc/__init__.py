@@ -1,6 +1,15 @@
 """Messages between our own processes: frames over Unix sockets, many questions under way, each with its answer."""
 
 from router.ipc.line import Line
-from router.ipc.peer import Answerer, AnswerListener, Peer, PeerError, PeerGoneError, PeerRefusedError
+from router.ipc.peer import Answerer, AnswerListener, Peer, PeerError, PeerGoneError, PeerRefusedError, PromptAnswerer
 
-__all__ = ["AnswerListener", "Answerer", "Line", "Peer", "PeerError", "PeerGoneError", "PeerRefusedError"]
+__all__ = [
+    "AnswerListener",
+    "Answerer",
+    "Line",
+    "Peer",
+    "PeerError",
+    "PeerGoneError",
+    "PeerRefusedError",
+    "PromptAnswerer",
+]

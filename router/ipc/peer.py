@@ -2,7 +2,7 @@
 
 Rules:
 (1) Both ends are alike: each may ask. Many questions are under way at once; answers come in any order.
-(2) What is said within one turn of the loop goes out in one write.
+(2) What is said within one turn of the loop goes out in one write, but for answers of who answers promptly (7).
 (3) Bounded: a frame has at most `FRAME_LIMIT` bytes, and who asks waits while `UNANSWERED_LIMIT` bytes of its
     questions have no answer, or the other end does not read. First come, first served. What is told is not sent at all
     where that much lies unread, and what is put not where it would have to wait.
@@ -11,19 +11,23 @@ Rules:
     other error is a defect: logged where it happened, and refused without its words.
 (6) When the connection ends, every question without an answer fails with PeerGoneError, and work on questions of the
     other end is cancelled: nobody waits for it any more.
+(7) Who answers promptly (`PromptAnswerer`) is called in the turn in which the question came, and his answer is written
+    in the turn in which he gives it: a task would cost a turn to begin and two to end, and a loop that has much to do
+    takes milliseconds for each. A mistake in it is refused as (5) says.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias, cast
 
 from router.errors import GatecrierError
 from router.ipc.frames import Frame, FrameError, FrameKind, FrameReader, encode
+from router.telemetry.going_on import or_else
 from router.telemetry.logs import logger
 
 log = logger()
@@ -32,9 +36,13 @@ FRAME_LIMIT = 64 * 2**20
 """Bytes of one frame: the largest is a configuration with all its files."""
 UNANSWERED_LIMIT = 32 * 2**20
 """Bytes of questions that may be without an answer."""
+DEFECT = b"a defect; the log has it"
+"""What is said of a mistake of ours."""
 
 Answerer: TypeAlias = Callable[[str, bytes], Awaitable[bytes]]
 """(topic, body) -> body of the answer. Also called for notices, whose answer nobody gets."""
+PromptAnswerer: TypeAlias = Callable[[bytes, Callable[[bytes], None]], None]
+"""(body, reply): has `reply` called once with the body of the answer, now or later in the event loop."""
 
 
 class PeerError(GatecrierError):
@@ -65,10 +73,17 @@ class Peer(asyncio.Protocol):
     Args:
         answerer: Answers what the other end asks.
         on_end: Told once when the connection has ended.
+        prompt: Who answers questions of these topics instead.
     """
 
-    def __init__(self, answerer: Answerer, on_end: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        answerer: Answerer,
+        on_end: Callable[[], None] | None = None,
+        prompt: Mapping[str, PromptAnswerer] | None = None,
+    ) -> None:
         self._answerer = answerer
+        self._prompt = prompt or {}
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -201,6 +216,12 @@ class Peer(asyncio.Protocol):
 
     def _take(self, frame: Frame) -> None:
         match frame.kind:
+            case FrameKind.QUESTION if prompt := self._prompt.get(frame.topic):
+                answer, refuse = (
+                    partial(prompt, frame.body, partial(self._reply, frame.number)),
+                    partial(self._refuse, frame.number),
+                )
+                or_else(answer, refuse, "question_not_answered", topic=frame.topic)  # others wait for theirs
             case FrameKind.QUESTION | FrameKind.NOTICE:
                 work = asyncio.ensure_future(self._answerer(frame.topic, frame.body))
                 self._work.add(work)
@@ -224,12 +245,20 @@ class Peer(asyncio.Protocol):
             kind, body = FrameKind.REFUSAL, str(error).encode("utf-8", "replace")
         else:
             log.error("question_not_answered", topic=frame.topic, exc_info=error)
-            kind, body = FrameKind.REFUSAL, b"a defect; the log has it"
+            kind, body = FrameKind.REFUSAL, DEFECT
         if frame.kind is FrameKind.NOTICE:
             if kind is FrameKind.REFUSAL and not self._has_ended:
                 log.warning("notice_not_taken", topic=frame.topic, problem=body.decode("utf-8", "replace"))
         elif not self._has_ended:
             self._send(Frame(kind, frame.number, "", body))
+
+    def _reply(self, number: int, body: bytes) -> None:
+        if not self._has_ended:
+            self._send(Frame(FrameKind.ANSWER, number, "", body))
+            self._flush()
+
+    def _refuse(self, number: int) -> None:
+        self._send(Frame(FrameKind.REFUSAL, number, "", DEFECT))
 
     def _send(self, frame: Frame) -> None:
         if not self._outgoing:

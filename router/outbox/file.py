@@ -31,7 +31,7 @@ from router.outbox.settlement import (
     Postponed,
 )
 from router.outbox.statements import Append, Change, OutboxStatement, Settle, Withdraw
-from router.outbox.writer import LATE, Lazy, Operation, Writer, fail
+from router.outbox.writer import LATE, Lazy, Operation, Writer, awaited, fail
 
 Result = TypeVar("Result")
 WrittenListener: TypeAlias = Callable[[Sequence[OutboxStatement]], None]
@@ -113,9 +113,16 @@ class SqliteFile:
             self._settled.append(asked)
         if not self._replacing:
             return self._opened.writer.submit(asked, is_patient=is_patient)
-        operation = Operation(asked, asyncio.get_running_loop().create_future(), is_patient)
-        self._wait([operation])
-        return operation.done
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._wait([Operation(asked, awaited(done), is_patient)])
+        return done
+
+    def post(self, operations: Sequence[Operation[OutboxStatement]]) -> None:
+        """Have these written, none of which settles anything; each is told what became of it when that is durable."""
+        if self._replacing:
+            self._wait(operations)
+        else:
+            self._opened.writer.post(operations)
 
     def look(self, query: Callable[..., Result], *arguments: object) -> Result:
         """Read something small that was just written, at once.

@@ -218,11 +218,18 @@ class Intake(Protocol):
         """
 
 
+ProblemsListener: TypeAlias = Callable[[Sequence[OutboxError | None]], None]
+"""Is told, in the event loop and of each event in order, why it is not stored; None where it is durable."""
+
+
 class BatchIntake(Intake, Protocol):
     """An intake of this process, of which others ask to store what has come to them together."""
 
-    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
-        """Store each of these as `append` does; returns, in order, why one is not stored, when it is known of all."""
+    def append_all(self, events: Sequence[NewEvent], told: ProblemsListener) -> None:
+        """Store each of these as `append` does; `told` is told once when it is known of all, perhaps at once.
+
+        No task waits for it, and no turn of a busy loop: whoever is admitted waits for this.
+        """
 
 
 class Queue(Protocol):

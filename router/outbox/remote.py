@@ -21,9 +21,9 @@ from typing import NamedTuple
 import msgspec
 
 from router.errors import OutboxError
-from router.ipc import Line, PeerError, PeerGoneError, PeerRefusedError
+from router.ipc import Line, PeerError, PeerGoneError, PeerRefusedError, PromptAnswerer
 from router.outbox.posting import MOMENT, Later, StoredListener
-from router.outbox.protocol import BatchIntake, NewEvent, Number
+from router.outbox.protocol import BatchIntake, Intake, NewEvent, Number
 from router.telemetry.going_on import nothing, or_else
 
 APPEND, APPEND_ALL, WITHDRAW = "append", "append_all", "withdraw"
@@ -131,17 +131,25 @@ class _Sent:
             one.tell(None if problem is None else partial(self._failed, one.event, problem))
 
 
-def answers(intake: BatchIntake) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:
+def answers(intake: Intake) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:
     """What the process that has the outbox answers, by topic; raises OutboxError."""
 
     async def append(body: bytes) -> bytes:
         return _pack(await intake.append(_event(body)))
 
-    async def append_all(body: bytes) -> bytes:
-        problems = await intake.append_all(_events(body))
-        return _pack(["" if one is None else str(one) or type(one).__name__ for one in problems])
-
     async def withdraw(body: bytes) -> bytes:
         return _pack(await intake.withdraw(_ids(body)))
 
-    return {APPEND: append, APPEND_ALL: append_all, WITHDRAW: withdraw}
+    return {APPEND: append, WITHDRAW: withdraw}
+
+
+def prompt_answers(intake: BatchIntake) -> Mapping[str, PromptAnswerer]:
+    """What it answers without a task of its own, by topic: all who are admitted wait for it."""
+
+    def append_all(body: bytes, reply: Callable[[bytes], None]) -> None:
+        def told(problems: Sequence[OutboxError | None]) -> None:
+            reply(_pack(["" if one is None else str(one) or type(one).__name__ for one in problems]))
+
+        intake.append_all(_events(body), told)
+
+    return {APPEND_ALL: append_all}

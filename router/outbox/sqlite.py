@@ -26,12 +26,13 @@ from router.outbox.claims import Claims
 from router.outbox.file import SqliteFile, locked
 from router.outbox.observer import UNOBSERVED, OutboxObserver
 from router.outbox.own_time import SAVE_EVERY, OwnTime
-from router.outbox.protocol import Delivery, NewEvent, Number
+from router.outbox.protocol import Delivery, NewEvent, Number, ProblemsListener
 from router.outbox.records import SqliteRecords
 from router.outbox.replacing import Replacing, made_usable
 from router.outbox.reserve import Reserve
 from router.outbox.statements import Append, Change, Withdraw
 from router.outbox.storable import expect_storable
+from router.outbox.writer import Operation
 from router.telemetry.going_on import or_else
 from router.telemetry.logs import logger
 
@@ -108,15 +109,15 @@ class SqliteOutbox(SqliteRecords):
 
     async def append(self, event: NewEvent) -> Number:
         """Store an event and its deliveries; returns its number once it is durable."""
-        return cast("Number", await self._append(event))
+        return cast("Number", await self._file.write(self._appending(event)))
 
-    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
-        """Store each of these; returns why one is not stored."""
+    def append_all(self, events: Sequence[NewEvent], told: ProblemsListener) -> None:
+        """Store each of these; `told` is told when that is known of all."""
         # those beside one that we make a mistake about are stored, and whoever posted them must hear of that
         asked = [or_else(partial(self._asked, one), _defect, "event_not_appended", event_id=one.id) for one in events]
-        if written := [one for one in asked if not isinstance(one, OutboxError)]:
-            await asyncio.wait(written)
-        return [one if isinstance(one, OutboxError) else _problem(one) for one in asked]
+        left = _Left([one if isinstance(one, OutboxError) else None for one in asked], told)
+        appending = [(place, one) for place, one in enumerate(asked) if isinstance(one, Append)]
+        self._file.post([Operation(one, partial(left.put, place)) for place, one in appending])
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Take back events that were given up by whoever appended them; returns the ids of those that are gone."""
@@ -126,17 +127,17 @@ class SqliteOutbox(SqliteRecords):
         task.add_done_callback(self._withdrawing.discard)
         return await asyncio.shield(task)
 
-    def _asked(self, event: NewEvent) -> asyncio.Future[object] | OutboxError:
+    def _asked(self, event: NewEvent) -> Append | OutboxError:
         try:
-            return self._append(event)
+            return self._appending(event)
         except OutboxError as error:
             return error
 
-    def _append(self, event: NewEvent) -> asyncio.Future[object]:
+    def _appending(self, event: NewEvent) -> Append:
         expect_storable(event)
         if self._reserve.is_used:
             raise OutboxError("the disk is full: free some space, or name a file on a larger disk in outbox.url")
-        return self._file.write(Append(event, self._replica, self._now()))
+        return Append(event, self._replica, self._now())
 
     def queue(self, owner: str) -> SqliteQueue:
         """What this owner has to deliver."""
@@ -205,13 +206,22 @@ class SqliteOutbox(SqliteRecords):
             self._file.wake(None, is_decided=self._known.decisions > before.decisions)
 
 
-def _problem(written: asyncio.Future[object]) -> OutboxError | None:
-    """Why this was not written."""
-    error = written.exception()
-    if error is None or isinstance(error, OutboxError):
-        return error
-    log.error("event_not_appended", exc_info=error)
-    return _defect()
+class _Left:
+    """Of events that are appended together, those of which it is not known yet what became of them."""
+
+    def __init__(self, problems: list[OutboxError | None], told: ProblemsListener) -> None:
+        self._problems = problems
+        self._told = told
+        self._count = problems.count(None)
+        if not self._count:
+            told(problems)
+
+    def put(self, place: int, result: object) -> None:
+        """This is known of one of them."""
+        self._problems[place] = result if isinstance(result, OutboxError) else None
+        self._count -= 1
+        if not self._count:
+            self._told(self._problems)
 
 
 def _defect() -> OutboxError:

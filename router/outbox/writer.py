@@ -1,8 +1,8 @@
 """Group commit: everything that is asked while one transaction is being flushed goes into the next one.
 
 Order:
-(1) `submit` is called in the event loop. What is asked in one turn of the loop, and all that is asked while a
-    transaction is being flushed, is one batch.
+(1) `submit` and `post` are called in the event loop. What is asked in one turn of the loop, and all that is asked while
+    a transaction is being flushed, is one batch; what is posted together waits for no other.
 (2) The batch is written into an open transaction right there: that touches memory only. Then a thread commits, which
     waits for the disk, and says in one call to the loop what became of it.
 (3) When a batch can't be written so (another process has the file, or an operation fails), it is rolled back, and
@@ -30,10 +30,12 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 
 from router.errors import OutboxError
 from router.outbox.damage import DamagedError, is_damage
+from router.telemetry.going_on import nothing, or_else
 
 Asked = TypeVar("Asked")
 
@@ -43,8 +45,6 @@ BATCH_LIMIT = 128
 """Operations of one transaction at most: the loop stands still for about a millisecond while it writes them."""
 PATIENCE = 10.0
 """Seconds that the thread waits for another process to leave the file."""
-
-
 FLUSH_WITHIN = 1.0
 """Seconds after which what waits for no flush of its own is flushed all the same."""
 
@@ -64,16 +64,38 @@ class Operation(Generic[Asked]):
     """Something to be written, and whoever waits for it."""
 
     asked: Asked
-    done: asyncio.Future[object]
-    is_patient: bool
+    told: Callable[[object], None]
+    """Is told once, in the event loop: the result, or an OutboxError."""
+    is_patient: bool = False
     """Whether whoever waits wants no other answer than what became of it."""
+    is_told: bool = False
+
+    def tell(self, result: object) -> None:
+        """Tell whoever waits, unless he was told already."""
+        if not self.is_told:
+            self.is_told = True
+            or_else(partial(self.told, result), nothing, "written_not_told")  # others wait for the same transaction
 
 
 def fail(operations: Iterable[Operation[Asked]], error: OutboxError) -> None:
     """Tell those who wait for these, and are not patient, that it is not known what becomes of them."""
     for operation in operations:
-        if not (operation.is_patient or operation.done.done()):
-            operation.done.set_exception(error)
+        if not operation.is_patient:
+            operation.tell(error)
+
+
+def awaited(done: asyncio.Future[object]) -> Callable[[object], None]:
+    """Whoever awaits this, to be told by `Operation.told`."""
+
+    def told(result: object) -> None:
+        if done.done():
+            pass  # whoever asked has gone; what was asked is done all the same
+        elif isinstance(result, OutboxError):
+            done.set_exception(result)
+        else:
+            done.set_result(result)
+
+    return told
 
 
 Perform: TypeAlias = Callable[[sqlite3.Connection, Sequence[Asked]], Sequence[object]]
@@ -86,7 +108,7 @@ class Writer(Generic[Asked]):
     Args:
         connection: For this writer alone; it does not wait for other processes by itself.
         perform: Writes a batch.
-        written: Is told in the event loop, before whoever waits, what has become durable.
+        written: Is told in the event loop, before whoever awaits a future, what has become durable.
         damaged: Is given, in the event loop, what can't be written because the file is damaged; None where nobody takes
             it over.
         late: Seconds after which whoever waits for a commit is told that it takes too long; it goes on nevertheless.
@@ -135,11 +157,20 @@ class Writer(Generic[Asked]):
         Who is patient is not told that it takes too long.
         """
         done: asyncio.Future[object] = self._loop.create_future()
-        if self._is_closing:
-            done.set_exception(OutboxError("the outbox is closed"))
-        else:
-            self.take_over([Operation(asked, done, is_patient)])
+        self._ask([Operation(asked, awaited(done), is_patient)])
         return done
+
+    def post(self, operations: Sequence[Operation[Asked]]) -> None:
+        """Have these written, beginning at once where no transaction is being flushed."""
+        self._ask(operations)
+        self._hand_over()
+
+    def _ask(self, operations: Sequence[Operation[Asked]]) -> None:
+        if not self._is_closing:
+            self.take_over(operations)
+            return
+        for operation in operations:
+            operation.tell(OutboxError("the outbox is closed"))
 
     def take_over(self, operations: Sequence[Operation[Asked]]) -> None:
         """Have these written, for whoever waits for them."""
@@ -211,12 +242,7 @@ class Writer(Generic[Asked]):
         if durable := [operation.asked for operation, result in told if not isinstance(result, OutboxError)]:
             self._loop.call_soon(self._written, durable)
         for operation, result in told:
-            if operation.done.done():
-                continue  # whoever asked has gone; what was asked is done all the same
-            if isinstance(result, OutboxError):
-                operation.done.set_exception(result)
-            else:
-                operation.done.set_result(result)
+            operation.tell(result)
         if not self._is_busy:
             self._idle.set()  # last: whoever closes goes on after everybody was told
 

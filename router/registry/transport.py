@@ -14,6 +14,8 @@ Rules:
    the registry, or its host is one of 64; others are closed at once, so that whoever names thousands of hosts leaves
    nothing open.
 6. Foreign exceptions end here: see `failures` for what they mean.
+
+Sent by `router.outbound.exchanging`, which makes nothing anew for each exchange; through a proxy by the session.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -34,6 +37,7 @@ from router.errors import (
     UnreachableError,
 )
 from router.outbound.addresses import AddressGuard
+from router.outbound.exchanging import HttpExchanges, Replied
 from router.outbound.proxies import Proxies, Proxy
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
@@ -86,8 +90,8 @@ class Transport:
         self._proxies = Proxies(surroundings.environment)
         self._guard = AddressGuard()
         self._resolver = GuardedResolver(self._guard)
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
-        """By whether it keeps its connections."""
+        self._ways: dict[bool, HttpExchanges] = {}
+        """By whether connections are kept."""
         self._is_closed = False
         self._kept: OrderedDict[tuple[str | None, int | None], float] = OrderedDict()
         self._places: WeakValueDictionary[tuple[str, str, int | None], asyncio.Semaphore] = WeakValueDictionary()
@@ -141,35 +145,36 @@ class Transport:
             reply = await self._sent(endpoint, call, proxy, mark)
             try:
                 body = b"" if call.method == "HEAD" else await _body(reply, call)
-            except BaseException:  # also a deadline: the rest of a body would keep the connection
-                reply.close()
-                raise
+            finally:
+                reply.close()  # where a deadline struck, the rest of a body would keep the connection
         finally:
             if asked is not None:
                 asked.end()
-        reply.release()
         is_foreign = call.url.origin() != endpoint.origin
         return RegistryAnswer(reply.status, reply.headers, body, is_foreign, is_registrys)
 
-    async def _sent(
-        self, endpoint: RegistryEndpoint, call: Call, proxy: Proxy | None, mark: Marked | None
-    ) -> aiohttp.ClientResponse:
+    async def _sent(self, endpoint: RegistryEndpoint, call: Call, proxy: Proxy | None, mark: Marked | None) -> Replied:
         keeps = self._is_worth_keeping(endpoint, call.url)
-        session = self._sessions.get(keeps) or self._open(keeps=keeps)
+        way = self._ways.get(keeps) or self._open(keeps=keeps)
         headers = {"Accept": call.accept}
         if call.authorization is not None:
             headers["Authorization"] = call.authorization
-        if proxy is not None:
-            headers |= proxy.headers_for(call.url)
-        return await session.request(
+        body = b""
+        if call.form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urlencode(call.form).encode("ascii")
+        tls = endpoint.tls_for(call.url)
+        if proxy is None:
+            return await way.ask(call.method, call.url, body, headers, tls=tls, context=mark)
+        return await way.session.request(
             call.method,
             call.url,
-            headers=headers,
-            data=call.form,
+            headers={**headers, **proxy.headers_for(call.url)},
+            data=body or None,
             allow_redirects=False,
-            ssl=endpoint.tls_for(call.url),
-            proxy=proxy.url if proxy is not None else None,
-            proxy_headers=proxy.introduction() if proxy is not None else None,
+            ssl=tls,
+            proxy=proxy.url,
+            proxy_headers=proxy.introduction(),
             trace_request_ctx=mark,
         )
 
@@ -187,21 +192,20 @@ class Transport:
         self._kept.move_to_end(host)
         return True
 
-    def _open(self, *, keeps: bool) -> aiohttp.ClientSession:
-        self._sessions[keeps] = session = open_session(
-            self._resolver, _TIMEOUTS, keep_alive=_KEEP_ALIVE if keeps else None, traces=[tracing()]
-        )
-        return session
+    def _open(self, *, keeps: bool) -> HttpExchanges:
+        session = open_session(self._resolver, _TIMEOUTS, keep_alive=_KEEP_ALIVE if keeps else None, traces=[tracing()])
+        self._ways[keeps] = way = HttpExchanges(session)
+        return way
 
     async def close(self) -> None:
         """Close every connection. Calls after this fail as unreachable."""
         self._is_closed = True
-        for session in self._sessions.values():
-            await session.close()
+        for way in self._ways.values():
+            await way.session.close()
         await self._resolver.close()
 
 
-async def _body(reply: aiohttp.ClientResponse, call: Call) -> bytes:
+async def _body(reply: Replied, call: Call) -> bytes:
     headers = reply.headers
     if reply.status == _OK:
         if headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -210,7 +214,6 @@ async def _body(reply: aiohttp.ClientResponse, call: Call) -> bytes:
     try:
         return await read_bounded(reply.content.readany, headers.get("Content-Length"), ERROR_LIMIT, call.what)
     except TooLargeError:
-        reply.close()
         return b""
 
 

@@ -1,13 +1,12 @@
-"""A connection whose plain requests are answered without aiohttp, where somebody knows the answer at once.
+"""A connection whose plain requests are answered without aiohttp, where somebody takes them as they are.
 
-Most requests of an API server come whole, in one piece or two, and ask for what is known. These cost no task, no
-stream and no object of a request: they are read here (`router.server.plain`), asked about (`Prompt`), and answered in
-one write.
+Most requests of an API server come whole, in one piece or two. These cost no stream and no object of a request: they
+are read here (`router.server.plain`), asked about (`Prompt`), and answered in one write, at once or later.
 
 Rules:
 (1) A request is asked about only where nothing that came before it is left in aiohttp's hands, and it is plain, whole,
     and not larger than `LARGEST`. Its rest has `PIECES` seconds, however it comes.
-(2) Everything else, and whatever `Prompt` does not know, goes to aiohttp as it came, from its first byte on. So whoever
+(2) Everything else, and whatever `Prompt` does not take, goes to aiohttp as it came, from its first byte on. So whoever
     gets an answer here gets the same as there, and every limit is kept: `router.server.connection`.
 (3) Of a request that is in aiohttp's hands we know where it ends if it is plain; else this connection is aiohttp's for
     good, since nobody but its parser knows where the next one begins.
@@ -47,7 +46,7 @@ ReplySender: TypeAlias = Callable[[bytes], None]
 
 
 class Prompt(Protocol):
-    """Whoever may know an answer at once."""
+    """Whoever may answer what can be read at once."""
 
     def __call__(self, path: str, timeout: str, body: memoryview, reply: ReplySender) -> GoneListener | None:
         """Have `reply` told the answer, now or later; None where somebody else must find it, and nothing was done."""

@@ -84,7 +84,7 @@ class Discovery:
 
     async def look_in(self, *places: SoughtPlace) -> None:
         """Look in these places, all at the same time; what is dear or aside there waits for `look_at_the_rest`."""
-        await asyncio.gather(*(self._place(place) for place in places))
+        await _all([self._place(place) for place in places])
 
     async def look_at_the_rest(self) -> None:
         """Look at what had to wait (1): first what is dear, then what is aside."""
@@ -92,7 +92,7 @@ class Discovery:
             while chosen := [one for one in self._waiting if one.nearness.is_aside == is_aside]:
                 self._waiting = [one for one in self._waiting if one.nearness.is_aside != is_aside]
                 chosen.sort(key=lambda one: (one.nearness, one.size))
-                await asyncio.gather(*(one.look() for one in chosen))
+                await _all([one.look() for one in chosen])
 
     async def _place(self, place: SoughtPlace) -> None:
         match place:
@@ -141,7 +141,7 @@ class Discovery:
             for nearness, entry in ranked
             if not self._must_wait(nearness, entry.size, partial(self._referrer, place, entry, nearness))
         ]
-        await asyncio.gather(*now)
+        await _all(now)
 
     def _must_wait(self, nearness: Nearness, size: int, look: Callable[[], Coroutine[None, None, None]]) -> bool:
         """Whether this is for later; then it is kept (1)."""
@@ -194,7 +194,7 @@ class Discovery:
             for entries in wanted.values()
             if not self._must_wait(Nearness.SIGNATURE, entries[0].size, partial(self._payload, place, entries))
         ]
-        await asyncio.gather(*now)
+        await _all(now)
 
     async def _payload(self, place: SoughtPlace, layers: Sequence[Layer]) -> None:
         """Layers that name one blob, the smallest claim first."""
@@ -239,6 +239,14 @@ class Discovery:
     def _has_room_aside(self) -> bool:
         self._asides += 1
         return self._asides <= 2 * ASIDE_LIMIT  # a manifest and a blob for each
+
+
+async def _all(looks: Sequence[Coroutine[None, None, None]]) -> None:
+    """All of these at the same time; what is alone needs no task of its own."""
+    if len(looks) == 1:
+        await looks[0]
+    else:
+        await asyncio.gather(*looks)
 
 
 def _signing(layer: Layer, body: bytes) -> SimpleSigning:

@@ -94,8 +94,14 @@ class Examination(Generic[M]):
         self._waiting: list[Evidence] = []
         """The pieces that what is pending comes from, where notes are taken."""
         self.found = Findings(case.digest, case.now)
-        self.judgement = case.judged(self.found)
-        """What holds by what was found so far."""
+        self._judgement: Judgement | None = None
+
+    @property
+    def judgement(self) -> Judgement:
+        """What holds by what was found so far; it is found out when it is asked for."""
+        if self._judgement is None:
+            self._judgement = self._case.judged(self.found)
+        return self._judgement
 
     async def is_enough(self, place: SoughtPlace, news: Evidence) -> bool:
         """Examine the news, as far as there is time; whether the image is proven, so that nothing more is needed."""
@@ -107,12 +113,12 @@ class Examination(Generic[M]):
                 TimedOutError("there was no time to check all signatures within the deadline of the request")
             )
             self._note(place, Evidence(), before)
-            self.judgement = self._case.judged(self.found)
+            self._judgement = None
         while self.found.pending and not self._is_proof(self.judgement):
             before = Tally.of(self.found)
             await settle_next(self.found, self._deadline)
             self._note(place, self._waiting.pop(0) if self._waiting else Evidence(), before)
-            self.judgement = self._case.judged(self.found)
+            self._judgement = None
         return self._is_proof(self.judgement)
 
     def _examined(self, place: SoughtPlace, news: Evidence) -> Steps[None]:
@@ -123,13 +129,13 @@ class Examination(Generic[M]):
                 for _ in self._case.scheme.examine(piece, self.found, self._case.trust):
                     if len(self.found.endorsements) > endorsed:
                         endorsed = len(self.found.endorsements)
-                        self.judgement = self._case.judged(self.found)
+                        self._judgement = None
                         if self._is_proof(self.judgement):
                             return
                     yield
             finally:
                 self._note(place, piece, before)
-        self.judgement = self._case.judged(self.found)
+        self._judgement = None
 
     def _note(self, place: SoughtPlace, piece: Evidence, before: Tally) -> None:
         """Take down what this piece has added, and remember it for what it left pending."""

@@ -70,9 +70,10 @@ class Questions:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._asking.values():
+        under_way = [task for task in self._asking.values() if not task.done()]
+        for task in under_way:
             task.cancel()
-        await asyncio.gather(*self._asking.values(), return_exceptions=True)  # whoever waits was told already
+        await asyncio.gather(*under_way, return_exceptions=True)  # whoever waits was told already
 
     async def tag(self, tag: str, limit: int) -> bytes | Evidence:
         """The manifest behind a tag; no evidence where there is none."""

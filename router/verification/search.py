@@ -79,8 +79,8 @@ class Search:
                     await self._has_news.wait()
                     self._has_news.clear()
         finally:
-            looking.cancel()
-            await asyncio.wait([looking])
+            if looking.cancel():
+                await asyncio.wait([looking])
 
     def _note(self, place: SoughtPlace, found: Evidence) -> None:
         if found != Evidence():

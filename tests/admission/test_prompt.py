@@ -1,4 +1,4 @@
-"""Answers that are known at once: the same bytes and events as any other way, and all care where that is not so."""
+"""Answers without a server's request: the same bytes and events as any other way, and all care where that is not so."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from router.admission import last_word
 from router.admission.prompt import PromptAnswers
 from router.admission.receiving import TINY, Room
 from router.admission.workloads import read_new_pod, read_workload
@@ -29,7 +30,8 @@ ANNOTATION = "gatecrier.dev/break-glass"
 
 
 def world(**changes: object) -> World:
-    return World(MemoryVerifier(known={"shop/web": SIGNED, "soft/db": UNSIGNED}), **changes)  # type: ignore[arg-type]  # as World says
+    verifier = MemoryVerifier({"shop/new": SIGNED}, known={"shop/web": SIGNED, "soft/db": UNSIGNED})
+    return World(verifier, **changes)  # type: ignore[arg-type]  # as World says
 
 
 @dataclass
@@ -74,7 +76,7 @@ async def desk(review: Mapping[str, object], **changes: object) -> Desk:
 
 
 def without_time(body: bytes) -> bytes:
-    return re.sub(rb'"gate_milliseconds":[0-9.e-]+', b"", body)
+    return re.sub(rb'"(gate_)?milliseconds":[0-9.e-]+', b"", body)
 
 
 IMAGES = [WEB, "r.example/soft/db:1", "nobody/knows:1"]
@@ -107,54 +109,94 @@ def test_an_answer_at_once_has_the_bytes_of_any_other(images: list[str], namespa
     asyncio.run(story())
 
 
-NOT_AT_ONCE: list[tuple[str, dict[str, object], dict[str, object]]] = [
-    (
-        "an image that nobody has asked about",
-        {},
-        {"object": {"spec": {"containers": [{"image": "r.example/shop/new:1"}]}}},
-    ),
-    ("a dry run", {}, {"dryRun": True}),
-    ("a deletion", {}, {"operation": "DELETE"}),
-    ("an operation that nobody knows", {}, {"operation": "MELT"}),
-    ("no object", {}, {"object": None}),
-    ("a destination that must be told", {"must_deliver": frozenset({"siem"})}, {}),
-]
+@dataclass
+class Unknown:
+    """What nobody has decided before, or nobody may go by."""
 
-
-@pytest.mark.parametrize(("_why", "changes", "request_changes"), NOT_AT_ONCE, ids=[why for why, _, _ in NOT_AT_ONCE])
-async def test_what_needs_more_is_left_to_others_and_nothing_was_done(
-    _why: str,
-    changes: dict[str, object],
-    request_changes: dict[str, object],
-) -> None:
-    made = await desk(pod(WEB), **changes)
-    body = json.dumps(pod(WEB) | {"request": recorded.mapping(pod(WEB)["request"]) | request_changes}).encode()
-
-    assert made.ask(body) is None
-    assert (made.world.outbox.stored, made.world.facts.decisions, made.room.free) == ([], [], ROOM)
+    changes: dict[str, object] = field(default_factory=dict)
+    """Of the world."""
+    asked: dict[str, object] = field(default_factory=dict)
+    """Of the request."""
+    image: str = WEB
 
 
 OWNED = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "rs", "controller": True}
+CONTROLLER = "system:serviceaccount:kube-system:replicaset-controller"
+GLASS: dict[str, object] = {"break_glass": {"allowed": {"users": ["oncall"]}}}
+UNKNOWN = {
+    "an image that nobody has asked about": Unknown(image="r.example/shop/new:1"),
+    "a dry run": Unknown(asked={"dryRun": True}),
+    "a deletion": Unknown(asked={"operation": "DELETE"}),
+    "an operation that nobody knows": Unknown(asked={"operation": "MELT"}),
+    "no object": Unknown(asked={"object": None}),
+    "a destination that must be told": Unknown({"must_deliver": frozenset({"siem"})}),
+    "a glass that is broken now": Unknown(
+        GLASS,
+        {"userInfo": {"username": "oncall"}, "metadata": {"annotations": {ANNOTATION: "INC-1: it is down"}}},
+        "r.example/soft/db:1",
+    ),
+    "a glass that was broken before, for its owner": Unknown(
+        GLASS, {"userInfo": {"username": CONTROLLER}, "metadata": {"ownerReferences": [OWNED]}}, "r.example/soft/db:1"
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    ("user", "metadata"),
-    [
-        ("oncall", {"annotations": {ANNOTATION: "INC-1: the registry is down"}}),
-        ("system:serviceaccount:kube-system:replicaset-controller", {"ownerReferences": [OWNED]}),
-    ],
-    ids=["now", "before, for its owner"],
-)
-async def test_where_the_glass_may_be_broken_it_is_left_to_others(user: str, metadata: dict[str, object]) -> None:
-    """What was decided about these images is not what is decided then."""
-    made = await desk(review := pod("r.example/soft/db:1"), break_glass={"allowed": {"users": ["oncall"]}})
+@pytest.mark.parametrize("unknown", UNKNOWN.values(), ids=UNKNOWN)
+async def test_what_needs_more_has_the_bytes_of_any_other_answer(unknown: Unknown) -> None:
+    """Nothing is remembered in its place: what was decided about its images is not what is decided then."""
+    review = pod(unknown.image)
     request = recorded.mapping(review["request"])
-    said = {"userInfo": {"username": user}, "object": recorded.mapping(request["object"]) | {"metadata": metadata}}
+    said = dict(unknown.asked)
+    if (metadata := said.pop("metadata", None)) is not None:
+        said["object"] = recorded.mapping(request["object"]) | {"metadata": metadata}
+    body = json.dumps(review | {"request": {**request, **said}}).encode()
+    made, answers = await desk(pod("r.example/soft/db:1"), **unknown.changes), list[bytes]()
+    assert made.prompt.answer("/validate", "10s", memoryview(body), answers.append) is not None
+    assert answers == []
+    await made.until(lambda: bool(answers))
+    gate = (elsewhere := world(**unknown.changes)).gate()
+    expected = await gate.validate(await asked(gate, body, 5.0))
 
-    assert made.ask(json.dumps(review | {"request": {**request, **said}}).encode()) is None
-    assert made.world.outbox.stored == []
-    assert made.ask(json.dumps(review).encode()) is not None
-    assert (await made.answered())["allowed"] is False
+    assert answers == [expected]
+    events = [[without_time(one.body) for one in of.outbox.stored] for of in (made.world, elsewhere)]
+    assert events[0] == events[1]
+    assert made.world.facts.decisions == elsewhere.facts.decisions
+    assert made.world.facts.calls == ["validate"]
+    assert made.room.free == ROOM
+
+
+@pytest.mark.parametrize(("namespace", "is_allowed"), [("strict", False), ("elsewhere", True)])
+async def test_when_everything_has_failed_there_is_the_last_word(
+    namespace: str,
+    is_allowed: bool,  # noqa: FBT001 - a case
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = await desk(pod(WEB))
+
+    async def broken(*_: object) -> bytes:
+        raise RuntimeError("injected")
+
+    monkeypatch.setattr(made.gate, "validate", broken)
+    monkeypatch.setattr(last_word, "log", None)
+    assert made.ask(json.dumps(pod("r.example/shop/new:1", namespace=namespace)).encode()) is not None
+
+    assert (await made.answered())["allowed"] is is_allowed
+    assert made.room.free == ROOM
+
+
+async def test_work_for_whoever_goes_before_it_is_decided_ends() -> None:
+    made = await desk(pod(WEB))
+    gone = made.ask(json.dumps(pod("r.example/shop/silent:1")).encode())
+    assert gone is not None
+    await made.until(lambda: made.world.verifier.asked == ["r.example/shop/silent:1"])
+    gone()
+    gone()
+    await made.until(lambda: not made.prompt._tasks)
+    await made.gate.close()
+
+    assert made.answers == []
+    assert [outcome for outcome, _, _ in made.world.facts.decisions] == ["unanswered"]
+    assert made.room.free == ROOM
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"request":{"uid":5}}', b"\xff" * 100])

@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 
-from router.admission import webhook
+from router.admission import last_word, webhook
 from router.admission.gate import Gate
+from router.admission.last_word import last_review
 from router.admission.receiving import Receiving, Room
 from router.admission.recording import EventRecorder
-from router.admission.webhook import last_review
 from router.images import ImageReference
 from router.policy import Enforcement, EnforcementSettings, Rule
 from router.routing import RouteSettings
@@ -319,7 +319,7 @@ async def test_the_last_word_needs_no_log(monkeypatch: pytest.MonkeyPatch) -> No
         raise RuntimeError("injected")
 
     monkeypatch.setattr(Gate, "validate", broken)  # before the endpoint keeps it
-    monkeypatch.setattr(webhook, "log", SimpleNamespace(error=broken))
+    monkeypatch.setattr(last_word, "log", SimpleNamespace(error=broken))
     async with Endpoint().running() as endpoint:
         answer = await endpoint.ask(pod(WEB))
 

@@ -12,18 +12,20 @@ from router.assembly import decision_log
 from router.assembly.decision_log import LoggedIntake
 from router.errors import OutboxError
 from router.events import as_json, decode
-from router.outbox import NewEvent, Number
+from router.outbox import NewEvent, Number, ProblemsListener
 from tests.admission.world import BROKEN, SIGNED, MemoryOutbox, World, pod
 from tests.simulators.log import collected
-from tests.simulators.problems import problem_of
 
 
 class Intake(MemoryOutbox):
     """Plain memory."""
 
-    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
-        """One after the other."""
-        return [await problem_of(self.append(event)) for event in events]
+    def append_all(self, events: Sequence[NewEvent], told: ProblemsListener) -> None:
+        """All but the first where it is full."""
+        if self.failure is not None:
+            told([OutboxError("full"), *[None for _ in events[1:]]])
+        else:
+            told([None for _ in events])
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Everything."""
@@ -74,15 +76,10 @@ async def test_of_many_images_those_that_fail_are_shown() -> None:
 async def test_of_several_those_have_lines_that_were_stored() -> None:
     first, second = await stored("r.example/shop/web:1"), await stored("r.example/shop/db:2")
 
-    class Full(Intake):
-        async def append(self, event: NewEvent) -> Number:
-            if event.id == first.id:
-                raise OutboxError("full")
-            return await super().append(event)
-
     second = replace(second, id="another")
     with collected() as log:
-        problems = await LoggedIntake(Full()).append_all([first, second])
+        problems: list[OutboxError | None] = []
+        LoggedIntake(Intake(failure=OutboxError("full"))).append_all([first, second], problems.extend)
         assert [line["event_id"] for line in log.named("request_decided")] == ["another"]
     assert [str(problem) for problem in problems] == ["full", "None"]
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from router.errors import OutboxError
-from router.ipc import Answerer, Peer, PeerError, PeerGoneError, PeerRefusedError
+from router.ipc import Answerer, Peer, PeerError, PeerGoneError, PeerRefusedError, PromptAnswerer
 from router.ipc import peer as module
 from router.ipc.frames import Frame, FrameKind, encode
 from tests.simulators.log import Log
@@ -21,11 +21,14 @@ async def echo(topic: str, body: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def a_pair(answerer: Answerer, on_end: Callable[[], None] | None = None) -> AsyncIterator[tuple[Peer, Peer]]:
+async def a_pair(
+    answerer: Answerer, on_end: Callable[[], None] | None = None, prompt: PromptAnswerer | None = None
+) -> AsyncIterator[tuple[Peer, Peer]]:
     """Who asks, and who answers."""
     loop = asyncio.get_running_loop()
     here, there = socket.socketpair()
     ends = asyncio.Event(), asyncio.Event()
+    prompts = {} if prompt is None else {"prompt": prompt}
 
     def ended() -> None:
         ends[0].set()
@@ -33,7 +36,7 @@ async def a_pair(answerer: Answerer, on_end: Callable[[], None] | None = None) -
             on_end()
 
     _, asking = await loop.create_unix_connection(lambda: Peer(echo, ended), sock=here)
-    _, answering = await loop.create_unix_connection(lambda: Peer(answerer, ends[1].set), sock=there)
+    _, answering = await loop.create_unix_connection(lambda: Peer(answerer, ends[1].set, prompts), sock=there)
     try:
         yield asking, answering
     finally:
@@ -111,6 +114,50 @@ async def test_a_defect_is_logged_and_refused(log: Log) -> None:
         with pytest.raises(PeerRefusedError, match="a defect"):
             await asking.ask("append")
         assert [line["topic"] for line in log.named("question_not_answered")] == ["append"]
+
+
+async def test_who_answers_promptly_takes_no_turn_of_the_loop() -> None:
+    """A loop that has much to do takes milliseconds for each."""
+
+    def reverse(body: bytes, reply: Callable[[bytes], None]) -> None:
+        reply(body[::-1])
+
+    async with a_pair(echo, prompt=reverse) as (_, answering):
+        transport = answering._transport
+        assert transport is not None
+        written: list[bytes] = []
+        replace = pytest.MonkeyPatch()
+        replace.setattr(answering, "_transport", _Counting(transport, written.extend))
+        answering.data_received(encode(Frame(FrameKind.QUESTION, 7, "prompt", b"abc")))
+        answering.data_received(encode(Frame(FrameKind.QUESTION, 8, "other", b"abc")))
+        replace.undo()
+
+    assert written == [encode(Frame(FrameKind.ANSWER, 7, "", b"cba"))]
+
+
+async def test_who_answers_promptly_may_do_so_later_and_to_nobody() -> None:
+    later: list[Callable[[bytes], None]] = []
+
+    async with a_pair(echo, prompt=lambda _, reply: later.append(reply)) as (asking, answering):
+        first, second = (asyncio.create_task(asking.ask("prompt")) for _ in range(2))
+        assert await asking.ask("topic", b"body") == b"topic:body"
+        later[0](b"answer")
+        assert await first == b"answer"
+        answering.close()
+        with pytest.raises(PeerGoneError):
+            await second
+        later[1](b"answer")
+
+
+async def test_a_defect_of_who_answers_promptly_is_logged_and_refused(log: Log) -> None:
+    def fail(_: bytes, __: Callable[[bytes], None]) -> None:
+        raise KeyError("s3cret")
+
+    async with a_pair(echo, prompt=fail) as (asking, _):
+        with pytest.raises(PeerRefusedError, match="a defect"):
+            await asking.ask("prompt")
+        assert await asking.ask("topic", b"body") == b"topic:body"
+        assert [line["topic"] for line in log.named("question_not_answered")] == ["prompt"]
 
 
 async def test_when_the_other_end_goes_questions_fail_and_work_ends() -> None:

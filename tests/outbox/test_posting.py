@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from router.errors import GatecrierError, OutboxError
+from router.errors import OutboxError
 from router.ipc import Line, Peer
-from router.outbox import NewEvent, Number, posting, remote
+from router.outbox import NewEvent, Number, ProblemsListener, posting, remote
 from router.outbox.posting import Later, PostEvent
-from router.outbox.remote import RemoteIntake, answers
+from router.outbox.remote import APPEND_ALL, RemoteIntake, answers, prompt_answers
 from tests.patience import PATIENCE
 from tests.simulators.problems import problem_of
 
@@ -30,6 +30,7 @@ class Kept:
     failing: str = ""
     """Id of the event that it can't store."""
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    _keeping: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def append(self, event: NewEvent) -> Number:
         """Keep it."""
@@ -39,13 +40,13 @@ class Kept:
         self.events.append(event.id)
         return Number("r", len(self.events))
 
-    async def append_all(self, events: Sequence[NewEvent]) -> Sequence[OutboxError | None]:
+    def append_all(self, events: Sequence[NewEvent], told: ProblemsListener) -> None:
         """Keep each."""
 
-        async def kept(event: NewEvent) -> OutboxError | None:
-            return await problem_of(self.append(event))  # made here, so that none is left that was never begun
+        async def kept() -> None:
+            told([await problem_of(self.append(event)) for event in events])
 
-        return await asyncio.gather(*map(kept, events))
+        self._keeping.append(asyncio.ensure_future(kept()))
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Keep nothing of these."""
@@ -64,14 +65,18 @@ class Place:
 
     async def open(self) -> None:
         """Answer."""
-        topics = answers(self.kept)
+        topics, prompt = answers(self.kept), prompt_answers(self.kept)
+
+        def append_all(body: bytes, reply: Callable[[bytes], None]) -> None:
+            self.questions.append(APPEND_ALL)
+            prompt[APPEND_ALL](body, reply)
 
         async def answer(topic: str, body: bytes) -> bytes:
             self.questions.append(topic)
             return await topics[topic](body)
 
         def peer() -> Peer:
-            self._peers.append(Peer(answer))
+            self._peers.append(Peer(answer, prompt={APPEND_ALL: append_all}))
             return self._peers[-1]
 
         self._server = await asyncio.get_running_loop().create_unix_server(peer, self.path)
@@ -230,7 +235,7 @@ async def test_a_refusal_without_a_word_is_no_receipt(monkeypatch: pytest.Monkey
     """What says why an event is not durable must not say whether it is."""
 
     async def refuse(_: NewEvent) -> Number:
-        raise GatecrierError("")
+        raise OutboxError("")
 
     async with a_place() as place:
         monkeypatch.setattr(place.kept, "append", refuse)

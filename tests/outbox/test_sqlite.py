@@ -69,9 +69,15 @@ def killed_while_appending(path: Path, run: str, lines: int) -> list[tuple[int, 
     return [(int(number), event_id) for number, event_id in (line.decode().split() for line in said)]
 
 
+async def appended_all(outbox: SqliteOutbox, *events: NewEvent) -> Sequence[OutboxError | None]:
+    """What is told of these when they are appended together."""
+    told: asyncio.Future[Sequence[OutboxError | None]] = asyncio.get_running_loop().create_future()
+    outbox.append_all(events, told.set_result)  # a second word would raise
+    return await told
+
+
 async def test_of_several_that_come_together_each_is_stored_by_itself(outbox: SqliteOutbox) -> None:
-    events = [new("a"), new("b", body=b"\xff"), new("c"), new("a")]
-    problems = await outbox.append_all(events)
+    problems = await appended_all(outbox, new("a"), new("b", body=b"\xff"), new("c"), new("a"))
     assert [None if one is None else str(one)[:27] for one in problems] == [
         None,
         "an event that is not valid ",
@@ -79,7 +85,7 @@ async def test_of_several_that_come_together_each_is_stored_by_itself(outbox: Sq
         None,
     ]
     assert [event_id for _, event_id in await stored(outbox)] == ["a", "c"]
-    assert await outbox.append_all([]) == []
+    assert await appended_all(outbox) == []
 
 
 async def test_a_mistake_about_one_of_several_is_told_of_that_one_alone(
@@ -92,7 +98,7 @@ async def test_a_mistake_about_one_of_several_is_told_of_that_one_alone(
             raise RuntimeError("injected")
 
     monkeypatch.setattr(sqlite, "expect_storable", mistaken)
-    problems = await outbox.append_all([new("a"), new("b"), new("c")])
+    problems = await appended_all(outbox, new("a"), new("b"), new("c"))
 
     assert [str(one or "") for one in problems] == ["", "a defect; the log has it", ""]
     assert [event_id for _, event_id in await stored(outbox)] == ["a", "c"]
@@ -100,7 +106,7 @@ async def test_a_mistake_about_one_of_several_is_told_of_that_one_alone(
 
 async def test_of_several_none_is_stored_in_an_outbox_that_is_closed(outbox: SqliteOutbox) -> None:
     await outbox.close()
-    assert [str(one) for one in await outbox.append_all([new("a"), new("b")])] == ["the outbox is closed"] * 2
+    assert [str(one) for one in await appended_all(outbox, new("a"), new("b"))] == ["the outbox is closed"] * 2
 
 
 async def test_what_was_acknowledged_survives_kills_in_the_middle_of_appends(path: Path) -> None:

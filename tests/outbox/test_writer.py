@@ -13,8 +13,10 @@ import pytest
 from router.errors import OutboxError
 from router.outbox import NewEvent, Number, SetAside
 from router.outbox.sqlite import SqliteOutbox
-from router.outbox.writer import BATCH_LIMIT, FLUSH_WITHIN, Lazy, Writer
+from router.outbox.writer import BATCH_LIMIT, FLUSH_WITHIN, Lazy, Operation, Writer
 from tests.outbox.stage import ME, REPLICA, Holder, Once, injure, new, sequences, stored, writing
+from tests.patience import PATIENCE
+from tests.simulators.log import Log
 
 POISON = NewEvent("poison", b"{}", 0.0, ("slack-\ud800",))
 """Its destination can't be encoded: it fails when its batch is written."""
@@ -104,6 +106,55 @@ async def test_a_disk_that_does_not_answer_is_told_and_what_it_writes_later_is_n
 
     assert notes.words == notes.durable == ["a", "b"]
     notes.connection.close()
+
+
+async def test_what_is_posted_is_written_in_the_same_turn_and_told_in_that_of_its_end(notes: Notes) -> None:
+    """A loop that delivers takes milliseconds for a turn, and whoever is admitted waits for each."""
+    told: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    notes.writer.submit("a")
+    notes.writer.post([Operation("b", told.set_result), Operation("c", lambda _: None)])
+
+    assert notes.batches == [["a", "b", "c"]]
+    assert await told == "b"
+
+
+async def test_who_fails_when_he_is_told_keeps_nobody_from_being_told(notes: Notes, log: Log) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("injected")
+
+    told: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    notes.writer.post([Operation("a", fail), Operation("b", told.set_result)])
+
+    assert await told == "b"
+    assert await notes.writer.submit("c") == "c"
+    assert log.named("written_not_told")
+
+
+async def test_what_is_posted_to_a_closed_writer_is_told_so(path: Path) -> None:
+    notes, told = Notes(path, 10.0), list[object]()
+    await notes.writer.close()
+    notes.writer.post([Operation("a", told.append)])
+    notes.connection.close()
+
+    assert [str(one) for one in told] == ["the outbox is closed"]
+
+
+async def test_who_is_told_that_it_takes_too_long_is_told_nothing_more(path: Path) -> None:
+    notes, told, go_on = Notes(path, 0.01), list[object](), threading.Event()
+
+    def slow() -> None:
+        go_on.wait(PATIENCE)
+
+    injure(notes.writer, ["COMMIT"], slow)
+    notes.writer.post([Operation("a", told.append)])
+    async with asyncio.timeout(PATIENCE):
+        while not told:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0)
+    go_on.set()
+    await notes.writer.close()
+    notes.connection.close()
+
+    assert [str(one) for one in told] == ["the outbox has not answered for 0.01 s"]
 
 
 async def test_who_is_told_of_durable_writes_hears_of_them_before_who_waits(notes: Notes) -> None:

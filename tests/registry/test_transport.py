@@ -635,7 +635,7 @@ async def test_a_client_that_is_closed_is_not_the_registrys_doing() -> None:
 
 
 def idle_connections(client: RegistryClient) -> int:
-    connectors = [session.connector for session in client._transport._sessions.values()]
+    connectors = [way.session.connector for way in client._transport._ways.values()]
     return sum(len(idle) for connector in connectors if connector for idle in connector._conns.values())
 
 
