@@ -29,11 +29,12 @@ from router.supervision.sizing import usable_cpus
 from router.telemetry import logs
 from tests.simulators.kube_apiserver import ApiServer, started
 from tests.simulators.log import Log, collected
-from tests.surroundings import log_plainly, trust_nobody, write_in_memory
+from tests.surroundings import collect_seldom, log_plainly, trust_nobody, write_in_memory
 
 gc.disable()  # till all is collected (5)
 trust_nobody()
 write_in_memory()
+collect_seldom()
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("exploring", settings.get_profile("any machine"), derandomize=False)
 settings.load_profile("exploring" if "GATECRIER_EXPLORE" in os.environ else "any machine")
@@ -55,6 +56,7 @@ _LONG = frozenset(
         "test_handing_over.py",
         "test_leaving.py",
         "test_release.py",
+        "test_studio_page.py",
     }
 )
 """Folders and modules whose tests start programs and wait for them."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import http.client
 import json
 import ssl
 import subprocess
@@ -22,7 +21,6 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from router.outbound.authorities import client_context
 from router.tls import show
 from tests.chart.helm import CHART, IMAGE
 from tests.chart.schemas import CRDS
@@ -71,21 +69,18 @@ class Cluster:
     """A running one."""
 
     server: ApiServer
-    _context: ssl.SSLContext | None = None
 
     def ask(self, method: str, path: str, body: Json | None = None, *, as_user: str | None = None) -> Answer:
         """One request; of a PATCH the body is a merge patch."""
-        if self._context is None:
-            self._context = client_context(self.server.authority.certificate.decode())
-            show(self._context, self.server.authority.pair("admin", "system:masters"))
-        asking = http.client.HTTPSConnection("127.0.0.1", self.server.port, timeout=60, context=self._context)
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         headers = {"Content-Type": kind, **({"Impersonate-User": as_user} if as_user else {})}
-        with contextlib.closing(asking):
+        with self.server.connected() as asking:
             asking.request(method, path, None if body is None else json.dumps(body), headers)
             answer = asking.getresponse()
             warnings = answer.headers.get_all("Warning", [])
-            return Answer(answer.status, json.loads(answer.read()), warnings)
+            said = answer.read()
+            is_object = answer.headers.get_content_type() == "application/json"
+            return Answer(answer.status, json.loads(said) if is_object else {"message": said.decode()}, warnings)
 
     def must(self, method: str, path: str, body: Json | None = None) -> Json:
         """The same, which has to succeed."""
@@ -102,9 +97,11 @@ class Cluster:
         until(lambda: self.ask("GET", f"{path}?resourceVersion=0").body["metadata"]["resourceVersion"] == wanted)
 
     def namespace(self, name: str, **labels: str) -> None:
-        """Make a namespace with these labels, `mode` being the one of ours."""
+        """Make a namespace with these labels, `mode` being the one of ours; one that is there has no others then."""
         named = {"gatecrier.dev/mode": labels.pop("mode")} if "mode" in labels else {}
-        self.must("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": {**named, **labels}}})
+        body = {"metadata": {"name": name, "labels": {**named, **labels}}}
+        if self.ask("POST", "/api/v1/namespaces", body).status == 409:
+            self.must("PUT", f"/api/v1/namespaces/{name}", body)
 
     def helm(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
         """Run Helm in this cluster and in our namespace; returns what it says."""
@@ -154,7 +151,12 @@ def ours(folder: Path) -> Iterator[Cluster]:
 
 @contextlib.contextmanager
 def emptied(made: Cluster, *namespaces: str) -> Iterator[None]:
-    """A cluster that others use, too, in which nothing of ours and none of these namespaces is left in the end."""
+    """A cluster that others use, too, in which there is nothing of ours and none of these namespaces before, nor after.
+
+    Namespaces take a while to go: they are told to in the end, and waited for by the next who comes.
+    """
+    gone = [f"/api/v1/namespaces/{name}" for name in ("gatecrier", *namespaces)]
+    until(lambda: {made.ask("GET", path).status for path in gone} == {404})
     try:
         yield
     finally:
@@ -162,10 +164,8 @@ def emptied(made: Cluster, *namespaces: str) -> Iterator[None]:
             for one in made.must("GET", path)["items"]:
                 if one["metadata"]["name"].startswith("gatecrier"):
                     made.must("DELETE", f"{path}/{one['metadata']['name']}")
-        gone = [f"/api/v1/namespaces/{name}" for name in ("gatecrier", *namespaces)]
         for path in gone:
             made.ask("DELETE", path)
-        until(lambda: {made.ask("GET", path).status for path in gone} == {404})
 
 
 def lead(made: Cluster, port: int) -> None:
@@ -185,7 +185,7 @@ def until(check: Callable[[], object]) -> None:
     end = time.monotonic() + PATIENCE
     while not check():
         assert time.monotonic() < end, f"not so within {PATIENCE:.0f} s"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 @dataclass

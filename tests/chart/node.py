@@ -149,6 +149,10 @@ class Node:
         """What a command ends with and prints that is asked in a Pod."""
         return await said(self.members[name].program.place, self.clock, *arguments)
 
+    def fall_silent(self) -> None:
+        """Let nobody be ready any more: whoever comes to the Service is let go at once."""
+        self._ready.clear()
+
     async def _due(self) -> dict[str, str]:
         """Pods that should run and do not: their uids by name."""
         found: list[Json] = (await asyncio.to_thread(self.made.must, "GET", PODS))["items"]

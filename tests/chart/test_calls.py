@@ -10,12 +10,11 @@ import base64
 import copy
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.chart.cluster import ADMISSION, Answer, Witness, ours, until
+from tests.chart.cluster import ADMISSION, Answer, Cluster, Witness, ours, until
 from tests.chart.helm import needs_helm
 from tests.simulators.kube_apiserver import needs_api_server
 
@@ -154,52 +153,50 @@ def test_what_is_being_deleted_can_go(witness: Witness, kind: str) -> None:
     assert witness.paths(change(witness, kind, name, {"metadata": {"finalizers": None}})) == []
 
 
-def test_where_nobody_answers_only_what_is_enforced_is_refused(tmp_path: Path) -> None:
+def test_where_nobody_answers_only_what_is_enforced_is_refused(bare: Cluster) -> None:
     """The Service leads nowhere here: there is no Pod, as after a fault that takes every replica."""
-    with ours(tmp_path) as made:
-        made.install({**OWN, "webhooks": {"timeoutSeconds": 1}, "config": {"webhook": {"deadline": "500ms"}}})
-        nobody = Witness(made)
-        made.namespace("in-enforce", mode="enforce")
-        made.namespace("plain")
-        until(lambda: create(nobody, "Pod", "in-enforce", "refused", dry_run=True).status == 500)
+    bare.install({**OWN, "webhooks": {"timeoutSeconds": 1}, "config": {"webhook": {"deadline": "500ms"}}})
+    nobody = Witness(bare)
+    bare.namespace("in-enforce", mode="enforce")
+    bare.namespace("plain")
+    until(lambda: create(nobody, "Pod", "in-enforce", "refused", dry_run=True).status == 500)
 
-        assert create(nobody, "Pod", "plain", "let-in").status == 201
-        assert create(nobody, "Pod", "kube-system", "let-in").status == 201
-        assert create(nobody, "Pod", "gatecrier", "let-in").status == 201
-        assert "enforce.validate.gatecrier.dev" in create(nobody, "Pod", "in-enforce", "refused").message
+    assert create(nobody, "Pod", "plain", "let-in").status == 201
+    assert create(nobody, "Pod", "kube-system", "let-in").status == 201
+    assert create(nobody, "Pod", "gatecrier", "let-in").status == 201
+    assert "enforce.validate.gatecrier.dev" in create(nobody, "Pod", "in-enforce", "refused").message
 
 
-def test_webhooks_go_before_whoever_answers_them(tmp_path: Path) -> None:
+def test_webhooks_go_before_whoever_answers_them(bare: Cluster) -> None:
     """Else every namespace that enforces would refuse everything meanwhile, for good if the removal stopped there."""
-    with ours(tmp_path) as made:
-        made.install(OWN)
-        made.helm("uninstall", "gatecrier")
-        deleted = [path for verb, path in made.done() if verb == "delete"]
+    bare.install(OWN)
+    before = len(bare.done())
+    bare.helm("uninstall", "gatecrier")
+    deleted = [path for verb, path in bare.done()[before:] if verb == "delete"]
 
-        validating, mutating = (deleted.index(f"{ADMISSION}/{kind}/gatecrier") for kind in CONFIGURATIONS)
-        others = [deleted.index(path) for path in deleted if "/namespaces/gatecrier/" in path]
-        assert validating < mutating < min(others)
-        for kind in CONFIGURATIONS:
-            assert made.ask("GET", f"{ADMISSION}/{kind}/gatecrier").status == 404
-        assert made.ask("GET", "/apis/apps/v1/namespaces/gatecrier/statefulsets/gatecrier").status == 404
+    validating, mutating = (deleted.index(f"{ADMISSION}/{kind}/gatecrier") for kind in CONFIGURATIONS)
+    others = [deleted.index(path) for path in deleted if "/namespaces/gatecrier/" in path]
+    assert validating < mutating < min(others)
+    for kind in CONFIGURATIONS:
+        assert bare.ask("GET", f"{ADMISSION}/{kind}/gatecrier").status == 404
+    assert bare.ask("GET", "/apis/apps/v1/namespaces/gatecrier/statefulsets/gatecrier").status == 404
 
 
-def test_an_upgrade_leaves_what_the_program_has_written(tmp_path: Path) -> None:
+def test_an_upgrade_leaves_what_the_program_has_written(bare: Cluster) -> None:
     """The managed certificate and its CA: to lose them would be an outage."""
-    with ours(tmp_path) as made:
-        managed: dict[str, Any] = {"tls": {"mode": "managed"}}
-        made.install(managed)
-        made.must("PATCH", "/api/v1/namespaces/gatecrier/secrets/gatecrier-tls", {"data": {"tls.crt": "YQ=="}})
-        path = f"{ADMISSION}/{CONFIGURATIONS[0]}/gatecrier"
-        authority = base64.b64encode(made.server.authority.certificate).decode()
-        found = made.must("GET", path)
-        for webhook in found["webhooks"]:
-            webhook["clientConfig"]["caBundle"] = authority
-        made.must("PUT", path, found)
-        made.install({**managed, "webhooks": {"timeoutSeconds": 15}}, "upgrade")
+    managed: dict[str, Any] = {"tls": {"mode": "managed"}}
+    bare.install(managed)
+    bare.must("PATCH", "/api/v1/namespaces/gatecrier/secrets/gatecrier-tls", {"data": {"tls.crt": "YQ=="}})
+    path = f"{ADMISSION}/{CONFIGURATIONS[0]}/gatecrier"
+    authority = base64.b64encode(bare.server.authority.certificate).decode()
+    found = bare.must("GET", path)
+    for webhook in found["webhooks"]:
+        webhook["clientConfig"]["caBundle"] = authority
+    bare.must("PUT", path, found)
+    bare.install({**managed, "webhooks": {"timeoutSeconds": 15}}, "upgrade")
 
-        secret = made.must("GET", "/api/v1/namespaces/gatecrier/secrets/gatecrier-tls")
-        webhooks = made.must("GET", path)["webhooks"]
-        assert secret["data"] == {"tls.crt": "YQ=="}
-        assert [webhook["timeoutSeconds"] for webhook in webhooks] == [15, 15, 5]
-        assert {webhook["clientConfig"]["caBundle"] for webhook in webhooks} == {authority}
+    secret = bare.must("GET", "/api/v1/namespaces/gatecrier/secrets/gatecrier-tls")
+    webhooks = bare.must("GET", path)["webhooks"]
+    assert secret["data"] == {"tls.crt": "YQ=="}
+    assert [webhook["timeoutSeconds"] for webhook in webhooks] == [15, 15, 5]
+    assert {webhook["clientConfig"]["caBundle"] for webhook in webhooks} == {authority}

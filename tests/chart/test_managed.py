@@ -19,7 +19,7 @@ import contextlib
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,7 +33,7 @@ from router.outbound.authorities import client_context
 from tests.assembly.program import Served
 from tests.assembly.small import Place
 from tests.chart.asking import Asking, Case, Fate, going_on, session
-from tests.chart.cluster import ADMISSION, Cluster, Json, ours
+from tests.chart.cluster import ADMISSION, Cluster, Json
 from tests.chart.helm import needs_helm
 from tests.chart.hurried import SETTLE
 from tests.chart.later import Clock
@@ -41,7 +41,8 @@ from tests.chart.node import account, replica, said, started
 from tests.simulators.kube_apiserver import needs_api_server
 
 pytestmark = [needs_helm, needs_api_server]
-DAY = 86400.0
+DAY, SOON = 86400.0, 2400.0
+"""The second is less than how long before it is made a certificate is valid: what is made so late is valid at once."""
 PATIENCE = 120.0
 DRY_RUNS, REAL = 150.0, 20.0
 """Requests a second."""
@@ -57,29 +58,20 @@ VALUES: Json = {
 }
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One with two namespaces besides ours: `strict`, which enforces, and `watched`."""
-    with ours(tmp_path_factory.mktemp("kube")) as made:
-        made.namespace("strict", mode="enforce")
-        made.namespace("watched")
-        yield made
-
-
 @pytest.fixture
-def installed(cluster: Cluster) -> Iterator[Cluster]:
-    """The same with the chart in it, for a test."""
-    cluster.install(VALUES)
-    yield cluster
-    if "gatecrier" in cluster.helm("list", "--short"):
-        cluster.helm("uninstall", "gatecrier")
+def installed(bare: Cluster) -> Cluster:
+    """A cluster with the chart in it, and two namespaces besides ours: `strict`, which enforces, and `watched`."""
+    bare.namespace("strict", mode="enforce")
+    bare.namespace("watched")
+    bare.install(VALUES)
+    return bare
 
 
 @contextlib.asynccontextmanager
-async def replicas(made: Cluster, folder: Path) -> AsyncIterator[list[Served]]:
+async def replicas(made: Cluster, folder: Path, clock: Clock) -> AsyncIterator[list[Served]]:
     """Two that are ready, and asked by the API server."""
     text = made.must("GET", "/api/v1/namespaces/gatecrier/configmaps/gatecrier-config")["data"]["gatecrier.yaml"]
-    kubeconfig, collector, clock = account(made.server), free_port(), Clock(folder / "clock")
+    kubeconfig, collector = account(made.server), free_port()
     places = [replica(folder / f"gatecrier-{number}", text, collector, kubeconfig) for number in range(2)]
     lead(made, places)
     async with contextlib.AsyncExitStack() as running:
@@ -137,13 +129,13 @@ def bundles(made: Cluster) -> set[str]:
 
 async def test_a_release_needs_nothing_but_itself(installed: Cluster, tmp_path: Path) -> None:
     """From an empty Secret to a removal, by what the documentation says of each."""
-    async with replicas(installed, tmp_path) as programs:
+    clock = Clock(tmp_path / "clock")
+    async with replicas(installed, tmp_path, clock) as programs:
         refused = installed.ask("POST", pods("strict"), pod(BAD))
         assert 'admission webhook "enforce.validate.gatecrier.dev" denied the request: ' in refused.message
         assert bundles(installed) == {encoded(kept(installed).bundle())}
 
         first, second = (program.place for program in programs)
-        clock = Clock(tmp_path / "clock")
         _, silence = await said(second, clock, "silence", "add", "request.namespace = ci", *BECAUSE)
         _, listed = await said(first, clock, "silence", "list", "--json")
         assert [one["id"] for one in json.loads(listed)] == [silence.strip()]
@@ -199,15 +191,19 @@ async def until_so(check: Callable[[], bool]) -> None:
 async def test_no_request_is_refused_or_unjudged_while_all_is_renewed(
     installed: Cluster, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """At the rates above where the machine has room for them; the report says what it reached (`-rA`)."""
-    old = make(["gatecrier.gatecrier.svc"], time.time() - 61 * DAY)
+    """At the rates above where the machine has room for them; the report says what it reached (`-rA`).
+
+    It is not due before requests come.
+    """
+    old, clock = make(["gatecrier.gatecrier.svc"], time.time() - 60 * DAY + SOON), Clock(tmp_path / "clock")
     parts = {"tls.crt": old.pair.certificate, "tls.key": old.pair.key, "ca.crt": old.authority}
     installed.must("PATCH", SECRET, {"data": {name: encoded(part) for name, part in parts.items()}})
     async with (
-        replicas(installed, tmp_path) as programs,
+        replicas(installed, tmp_path, clock) as programs,
         asked(installed, [program.place for program in programs]) as (dry, real, unknown),
     ):
         began = time.monotonic()
+        clock.advance(SOON)
         await until_so(lambda: kept(installed).previous is not None)
         await until_so(lambda: bundles(installed) == {encoded(kept(installed).bundle())})
         await until_so(lambda: kept(installed).previous is None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chart.cluster import Answer, Cluster, ours, until
+from tests.chart.cluster import Answer, Cluster, until
 from tests.chart.helm import needs_helm
 from tests.chart.product import Product, product
 from tests.simulators.kube_apiserver import needs_api_server
@@ -25,14 +25,13 @@ VALUES = {
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[Cluster, Product]]:
+def running(bare: Cluster, tmp_path: Path) -> Iterator[tuple[Cluster, Product]]:
     """A cluster whose API server asks a product."""
-    with ours(tmp_path) as made:
-        made.install(VALUES)
-        with product(made, tmp_path) as found:
-            made.namespace("shop")
-            until(lambda: create(made, "probe", BAD, dry_run=True).warnings)
-            yield made, found
+    bare.install(VALUES)
+    with product(bare, tmp_path) as found:
+        bare.namespace("shop")
+        until(lambda: create(bare, "probe", BAD, dry_run=True).warnings)
+        yield bare, found
 
 
 def create(made: Cluster, name: str, image: str, *, dry_run: bool = False) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from router.rendering.examples import WHOLE
 from tests.architecture.gallery import shipped_entries
 from tests.cli.test_studio import MINE
 from tests.cli.test_studio import config as config  # noqa: PLC0414 - a fixture
-from tests.simulators.browser import Page, browsing
+from tests.simulators.browser import Page, browsing, chromium
 from tests.simulators.sinks import Sink, answer
 
 EVIL = (
@@ -65,11 +65,18 @@ DOCUMENTS: dict[str, object] = {
 }
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as port:
+        yield port
+
+
 @asynccontextmanager
-async def studio(config: Path, workshop: Workshop | None = None) -> AsyncIterator[tuple[Page, str]]:
+async def studio(
+    browser: int, config: Path, workshop: Workshop | None = None, *, is_drawn: bool = False
+) -> AsyncIterator[tuple[Page, str]]:
     """The page, opened as the terminal says, with its first template rendered; and its origin."""
-    folder = config.parent / "chromium"
-    async with browsing(folder) as page, running(workshop or Workshop(config), 0) as url:
+    async with browsing(browser, is_drawn=is_drawn) as page, running(workshop or Workshop(config), 0) as url:
         await page.go(url)
         await page.until("document.body?.dataset.rendered >= 1")
         yield page, url.partition("/?")[0]
@@ -82,8 +89,8 @@ async def after(page: Page, doing: object) -> None:
     await page.until(f"document.body.dataset.rendered > {before}")
 
 
-async def test_it_opens_without_its_password_in_sight(config: Path) -> None:
-    async with studio(config) as (page, origin):
+async def test_it_opens_without_its_password_in_sight(browser: int, config: Path) -> None:
+    async with studio(browser, config, is_drawn=True) as (page, origin):
         assert await page.run("location.href") == f"{origin}/"
         assert await page.run("document.cookie") == ""
         assert await page.run("document.querySelector('#source').value") == MINE
@@ -95,9 +102,9 @@ async def test_it_opens_without_its_password_in_sight(config: Path) -> None:
     assert file.read_bytes().startswith(b"\x89PNG")
 
 
-async def test_its_url_may_be_followed_from_a_page_of_others(config: Path) -> None:
+async def test_its_url_may_be_followed_from_a_page_of_others(browser: int, config: Path) -> None:
     """Such as a terminal in the browser; the browser keeps the cookie back from what another site has asked for."""
-    async with browsing(config.parent / "chromium") as page, running(Workshop(config), 0) as url:
+    async with browsing(browser) as page, running(Workshop(config), 0) as url:
         link = f"<!doctype html><a id=link href='{url}'>studio</a>".encode()
         async with Sink(answer("200 OK", link, Content_Type="text/html")).running() as other:
             await page.go(other.url("/").replace("127.0.0.1", "localhost"))
@@ -110,8 +117,8 @@ async def test_its_url_may_be_followed_from_a_page_of_others(config: Path) -> No
     assert page.complaints == []
 
 
-async def test_what_is_wrong_shows_at_its_line_while_one_types(config: Path) -> None:
-    async with studio(config) as (page, _):
+async def test_what_is_wrong_shows_at_its_line_while_one_types(browser: int, config: Path) -> None:
+    async with studio(browser, config) as (page, _):
         await after(page, page.write("#source", '{\n  "text":\n  "{{ alert_mesage }}"\n}'))
         told = await page.text("#problems")
         marked = await page.run("[...document.querySelectorAll('#template-lines .bad')].map((one) => one.innerText)")
@@ -130,8 +137,8 @@ async def test_what_is_wrong_shows_at_its_line_while_one_types(config: Path) -> 
     assert '"text": "Gatecrier rejected a request ' in mended[1]
 
 
-async def test_what_is_wrong_with_the_event_shows_beside_it(config: Path) -> None:
-    async with studio(config) as (page, _):
+async def test_what_is_wrong_with_the_event_shows_beside_it(browser: int, config: Path) -> None:
+    async with studio(browser, config) as (page, _):
         await after(page, page.write("#event", '{\n"data": {}\n"x": 1}'))
         told = await page.text("#problems")
         marked = await page.run("[...document.querySelectorAll('#event-lines .bad')].map((one) => one.innerText)")
@@ -140,10 +147,10 @@ async def test_what_is_wrong_with_the_event_shows_beside_it(config: Path) -> Non
     assert marked == ["3"]
 
 
-async def test_every_shipped_template_has_a_look(config: Path) -> None:
+async def test_every_shipped_template_has_a_look(browser: int, config: Path) -> None:
     """Drawn without a mistake of the page, for every example of its purpose that comes first."""
     empty = list[str]()
-    async with studio(config) as (page, _):
+    async with studio(browser, config) as (page, _):
         for one in shipped_entries():
             await after(page, page.choose("#template", one.name))
             if (
@@ -156,8 +163,8 @@ async def test_every_shipped_template_has_a_look(config: Path) -> None:
     assert page.complaints == []
 
 
-async def test_a_text_that_was_not_saved_is_still_there(config: Path) -> None:
-    async with studio(config) as (page, _):
+async def test_a_text_that_was_not_saved_is_still_there(browser: int, config: Path) -> None:
+    async with studio(browser, config) as (page, _):
         await after(page, page.write("#source", '{"mine": "{{ namespace }}"}'))
         await after(page, page.choose("#template", "slack"))
         other = await page.run("document.querySelector('#source').value")
@@ -168,9 +175,9 @@ async def test_a_text_that_was_not_saved_is_still_there(config: Path) -> None:
     assert again == '{"mine": "{{ namespace }}"}'
 
 
-async def test_a_template_is_saved_under_the_name_that_is_typed(config: Path) -> None:
+async def test_a_template_is_saved_under_the_name_that_is_typed(browser: int, config: Path) -> None:
     file = config.parent / "templates" / "mine-too.json"
-    async with studio(config) as (page, _):
+    async with studio(browser, config) as (page, _):
         await after(page, page.write("#source", '{"mine": "{{ namespace }}"}'))
         await page.write("#name", "../out")
         await page.run("document.querySelector('#save').click()")
@@ -187,9 +194,9 @@ async def test_a_template_is_saved_under_the_name_that_is_typed(config: Path) ->
     assert not (config.parent / "out.json").exists()
 
 
-async def test_what_is_typed_while_it_is_saved_is_not_taken_for_saved(config: Path) -> None:
+async def test_what_is_typed_while_it_is_saved_is_not_taken_for_saved(browser: int, config: Path) -> None:
     file = config.parent / "templates" / "mine.json"
-    async with studio(config) as (page, _):
+    async with studio(browser, config) as (page, _):
         await page.write("#source", "[1]")
         await page.run("document.querySelector('#save').click(); document.querySelector('#source').value = '[2]'")
         await page.until("document.querySelector('#status').className === 'good'")
@@ -216,10 +223,10 @@ class _Busy(Workshop):
         return super().rendered(asked)
 
 
-async def test_a_page_that_finds_it_busy_asks_again(config: Path) -> None:
+async def test_a_page_that_finds_it_busy_asks_again(browser: int, config: Path) -> None:
     """Another template is chosen while the last text is still being rendered."""
     workshop = _Busy(config)
-    async with studio(config, workshop) as (page, _):
+    async with studio(browser, config, workshop) as (page, _):
         await page.run(
             "window.statuses = []; const real = fetch; window.fetch = async (...given) => {"
             " const said = await real(...given); statuses.push(said.status); return said; }; 0"
@@ -235,8 +242,10 @@ async def test_a_page_that_finds_it_busy_asks_again(config: Path) -> None:
     assert status == ""
 
 
-async def test_that_examples_were_not_tried_is_said(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with studio(config) as (page, _):
+async def test_that_examples_were_not_tried_is_said(
+    browser: int, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with studio(browser, config) as (page, _):
         monkeypatch.setattr("router.cli.templates.studio.workshop.PATIENCE", 0.0)
         await after(page, page.write("#source", "[1]"))
         told = await page.text("#problems")
@@ -245,12 +254,12 @@ async def test_that_examples_were_not_tried_is_said(config: Path, monkeypatch: p
     assert "not every example event was tried" in told
 
 
-async def test_no_text_becomes_markup(config: Path) -> None:
+async def test_no_text_becomes_markup(browser: int, config: Path) -> None:
     """Of a document, a template, an event or a name: whoever deploys chooses them."""
     data = WHOLE["data"]
     event = json.dumps({**WHOLE, "data": {**data, "cluster": EVIL, "request": {**data["request"], "namespace": EVIL}}})
     made = "document.querySelectorAll('main :is(script,img,svg,iframe,a,object,embed,link,style)').length"
-    async with studio(config) as (page, origin):
+    async with studio(browser, config) as (page, origin):
         for kind, document in DOCUMENTS.items():
             await after(page, page.choose("#template", kind))
             await after(page, page.write("#event", event))
@@ -268,14 +277,14 @@ async def test_no_text_becomes_markup(config: Path) -> None:
     assert not [url for url in page.asked if not url.startswith((f"{origin}/", "about:"))]
 
 
-async def test_the_policy_would_stop_a_mistake_of_ours(config: Path) -> None:
+async def test_the_policy_would_stop_a_mistake_of_ours(browser: int, config: Path) -> None:
     """Were a text ever made markup, the browser refuses to; nothing comes from elsewhere, and nothing goes there."""
     attempts = {
         "markup": "document.body.innerHTML = '<img src=x onerror=\"window.pwned=1\">'",
         "writing": "document.write('<script>window.pwned=1</script>')",
         "evaluating": "setTimeout('window.pwned=1')",
     }
-    async with studio(config) as (page, origin):
+    async with studio(browser, config) as (page, origin):
         for attempt in attempts.values():
             refused = await page.run(
                 f"(() => {{ try {{ {attempt}; return ''; }} catch (error) {{ return error.name; }} }})()"
@@ -293,9 +302,9 @@ async def test_the_policy_would_stop_a_mistake_of_ours(config: Path) -> None:
     assert not [url for url in page.asked if not url.startswith((f"{origin}/", "about:"))]
 
 
-async def test_a_page_of_another_port_can_ask_nothing(config: Path) -> None:
+async def test_a_page_of_another_port_can_ask_nothing(browser: int, config: Path) -> None:
     """It is of the same site, so that the browser sends our cookie along: that alone must not be enough."""
-    async with studio(config) as (page, origin):
+    async with studio(browser, config) as (page, origin):
         hostile = f"""<!doctype html><body><form id=form method=post enctype=text/plain action="{origin}/api/save">
             <input name='{{"name":"pwned","source":"[1]","x":"' value='"}}'></form>
             <iframe name=inside src="{origin}/"></iframe><script src="{origin}/api/shelf"></script><script>

@@ -1,9 +1,10 @@
 """Locks, pips of several ages, and a small index to resolve the former with the latter.
 
 1. A lock is read line by line: requirement, marker, hashes (pip's format, continued lines joined).
-2. The index holds two stub wheels of each locked distribution: without content, with the true metadata of the installed
-   one as far as pip resolves by it, once in the locked version and once in `NEWER`. So whatever a lock leaves open is
-   taken from `NEWER`, as it will be on the day on which that is published.
+2. The index, a folder with a page for each distribution (PEP 503), holds two stub wheels of each that is locked:
+   without content, with the true metadata of the installed one as far as pip resolves by it, once in the locked version
+   and once in `NEWER`. So whatever a lock leaves open is taken from `NEWER`, as it will be on the day on which that is
+   published.
 3. A copy of the lock names the stubs' hashes in place of the true ones.
 4. A pip comes from the package index once, held against its hash in `pips.lock`. It is unpacked, not installed, and
    stays in the cache of pytest under that hash.
@@ -64,10 +65,14 @@ def read(text: str) -> list[Locked]:
 
 
 def stub(folder: Path, name: str, version: str, about: list[tuple[str, str]]) -> str:
-    """Write a wheel that holds metadata and nothing else; returns its hash."""
+    """Write a wheel that holds metadata and nothing else, and put it on the page of its name; returns its hash."""
+    page = folder / canonicalize_name(name) / "index.html"
+    page.parent.mkdir(exist_ok=True)
     stem = f"{canonicalize_name(name).replace('-', '_')}-{version}"
     metadata = [("Metadata-Version", "2.1"), ("Name", name), ("Version", version), *about]
-    path = folder / f"{stem}-py3-none-any.whl"
+    path = page.with_name(f"{stem}-py3-none-any.whl")
+    with page.open("a") as links:
+        links.write(f'<a href="{path.name}">{path.name}</a>\n')
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr(f"{stem}.dist-info/METADATA", "".join(f"{key}: {value}\n" for key, value in metadata))
         wheel.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
@@ -121,7 +126,7 @@ def resolve(pip: Path, lock: str, index: Path) -> subprocess.CompletedProcess[st
     path = index / f"{os.getpid()}.lock"
     path.write_text(lock)
     command = [sys.executable, "-I", str(pip / "pip"), "--isolated", "--disable-pip-version-check", "--no-cache-dir"]
-    options = ["--dry-run", "--ignore-installed", "--require-hashes", "--no-index", "--find-links", str(index)]
+    options = ["--dry-run", "--ignore-installed", "--require-hashes", "--index-url", index.as_uri()]
     return subprocess.run(
         [*command, "install", *options, "--requirement", str(path)],
         capture_output=True, text=True, timeout=300, check=False,

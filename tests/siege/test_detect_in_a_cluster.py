@@ -49,7 +49,7 @@ class Patience(NamedTuple):
     """`webhook.deadline`."""
 
 
-USUAL, SHORT = Patience(15, "2s"), Patience(2, "1s")
+USUAL, SHORT = Patience(15, "1s"), Patience(2, "1s")
 """The second where somebody is waited for who does not answer. With the first nobody is, unless something is wrong."""
 SLACK = 2.0
 """Seconds that everything else may take: the machine is shared, and nobody promises more of an API server."""

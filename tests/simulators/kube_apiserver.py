@@ -18,7 +18,9 @@ import http.client
 import ipaddress
 import json
 import os
+import select
 import shutil
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -124,6 +126,9 @@ class ApiServer:
     port: int = 0
     etcd: int = 0
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _idle: list[http.client.HTTPSConnection] = field(default_factory=list)
+    """Connections of the administrator that nobody uses."""
+    _context: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
@@ -155,6 +160,25 @@ class ApiServer:
         path = self.folder / f"{name}.kubeconfig"
         path.write_text(json.dumps(document))
         return path
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[http.client.HTTPSConnection]:
+        """A connection of the administrator, kept for the next who asks: a handshake costs more than a request."""
+        asking = self._idle.pop() if self._idle else self._connection()
+        if asking.sock is not None and select.select([asking.sock], [], [], 0)[0]:
+            asking.close()  # there is nothing that it could say by itself but that it has ended
+        try:
+            yield asking
+        except BaseException:
+            asking.close()
+            raise
+        self._idle.append(asking)
+
+    def _connection(self) -> http.client.HTTPSConnection:
+        if self._context is None:
+            self._context = client_context(self.authority.certificate.decode())
+            show(self._context, self.authority.pair("admin", "system:masters"))
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=self._context)
 
     def log(self, name: str = "kube-apiserver") -> str:
         """What a program has written."""
@@ -227,6 +251,8 @@ class ApiServer:
 
     def kill(self) -> None:
         """End all of them at once: what they keep is nobody's any more."""
+        while self._idle:
+            self._idle.pop().close()
         for process in self._processes.values():
             process.kill()
         for process in self._processes.values():
@@ -235,14 +261,13 @@ class ApiServer:
 
     def until_ready(self) -> None:
         """Wait until it answers; raises AssertionError with the end of its log."""
-        context = client_context(self.authority.certificate.decode())
-        show(context, self.authority.pair("admin", "system:masters"))
         until = time.monotonic() + READY
         while self._processes["kube-apiserver"].poll() is None and time.monotonic() < until:
-            asking = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=context)
-            with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(asking):
+            with contextlib.suppress(OSError, http.client.HTTPException), self.connected() as asking:
                 asking.request("GET", "/readyz")
-                if asking.getresponse().status == http.HTTPStatus.OK:
+                answer = asking.getresponse()
+                answer.read()
+                if answer.status == http.HTTPStatus.OK:
                     return
             time.sleep(0.05)
         raise AssertionError(f"kube-apiserver is not ready:\n{self.log()[-3000:]}")

@@ -100,6 +100,9 @@ class Cost:
         return whole + steps * each * (_MATCHING if self.matches else 1)
 
 
+_HOLDS_NOTHING = frozenset({int, float, bool, type(None)})
+
+
 @dataclass(slots=True)
 class _Measured:
     """What was seen of some data."""
@@ -119,22 +122,27 @@ class _Measured:
         sizes: list[int] = []
         for index, value in enumerate(values):  # which grows meanwhile
             sizes.append(_ENTRY)
+            if type(value) in _HOLDS_NOTHING:
+                continue  # most of what there is
             if isinstance(value, str):
                 sizes[index] += len(value)
                 self.longest = max(self.longest, len(value))
-            elif isinstance(value, Mapping | list):
-                names = [len(name) for name in value] if isinstance(value, Mapping) else []
-                held = list(value.values()) if isinstance(value, Mapping) else value
+            elif isinstance(value, list):
+                self.entries = max(self.entries, len(value))
+                values += value
+                holders += [(index, True)] * len(value)
+            elif isinstance(value, Mapping):
+                names = [len(name) for name in value]
                 sizes[index] += sum(names)
-                self.entries = max(self.entries, len(held))
+                self.entries = max(self.entries, len(names))
                 self.largest = max([self.largest, *names])
-                values += held
-                holders += [(index, isinstance(value, list))] * len(held)
+                values += value.values()
+                holders += [(index, False)] * len(names)
         for index in range(len(values) - 1, 0, -1):  # whatever is held comes after what holds it
             holder, is_element = holders[index]
             sizes[holder] += sizes[index]
-            if is_element:
-                self.largest = max(self.largest, sizes[index])
+            if is_element and sizes[index] > self.largest:
+                self.largest = sizes[index]
         return sizes[0]
 
 
