@@ -148,8 +148,13 @@ def prompt_answers(intake: BatchIntake) -> Mapping[str, PromptAnswerer]:
 
     def append_all(body: bytes, reply: Callable[[bytes], None]) -> None:
         def told(problems: Sequence[OutboxError | None]) -> None:
-            reply(_pack(["" if one is None else str(one) or type(one).__name__ for one in problems]))
+            reply(_pack(["" if one is None else _words(one) for one in problems]))
 
         intake.append_all(_events(body), told)
 
     return {APPEND_ALL: append_all}
+
+
+def _words(problem: OutboxError) -> str:
+    """Why something is not durable: never empty, and such that it can be sent, whatever a file is called."""
+    return str(problem).encode(errors="replace").decode() or type(problem).__name__

@@ -231,11 +231,12 @@ async def test_what_fails_late_fails_whoever_waits(of: Posting, monkeypatch: pyt
             await known(later)
 
 
-async def test_a_refusal_without_a_word_is_no_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("words", ["", "the file \udcff can't be written"])
+async def test_whatever_a_refusal_says_it_is_told_and_no_receipt(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
     """What says why an event is not durable must not say whether it is."""
 
     async def refuse(_: NewEvent) -> Number:
-        raise OutboxError("")
+        raise OutboxError(words)
 
     async with a_place() as place:
         monkeypatch.setattr(place.kept, "append", refuse)
