@@ -6,6 +6,9 @@ Rules:
 2. Between them 50 to 200 ms, then 100 to 400 ms, by dice, so that callers that failed together do not return together.
 3. `Retry-After` outranks our arithmetic, as a minimum.
 4. Where the wait would end beyond the deadline, the error is raised at once: nobody waits for a foregone failure.
+
+The first attempt is nearly always the last, and somebody waits for it: what would repeat it is made when it has failed,
+and is told of that as of its first attempt.
 """
 
 from __future__ import annotations
@@ -32,6 +35,16 @@ async def patiently(attempt: Callable[[], Awaitable[T]], deadline: float, surrou
     Raises:
         UnverifiableError: What the last TransientError holds.
     """
+    try:
+        return await attempt()
+    except TransientError as error:
+        return await _repeatedly(attempt, error, deadline, surroundings)
+
+
+async def _repeatedly(
+    attempt: Callable[[], Awaitable[T]], failed: TransientError, deadline: float, surroundings: Surroundings
+) -> T:
+    first: TransientError | None = failed
 
     def wait(state: RetryCallState) -> float:
         scale = 2 ** (state.attempt_number - 1)
@@ -45,7 +58,11 @@ async def patiently(attempt: Callable[[], Awaitable[T]], deadline: float, surrou
     def stop(state: RetryCallState) -> bool:  # tenacity's own stops have a clock of their own
         return attempts(state) or asyncio.get_running_loop().time() + state.upcoming_sleep >= deadline
 
-    async def attempted() -> T:  # tenacity awaits coroutine functions only
+    async def attempted() -> T:
+        nonlocal first
+        if first is not None:
+            error, first = first, None
+            raise error
         return await attempt()
 
     retrying = AsyncRetrying(
