@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias
@@ -225,9 +226,9 @@ class HttpSettings(CommonSettings):
         return self._authorities
 
     @property
+    @abstractmethod
     def endpoint(self) -> str:
         """The whole URL: a secret, for services whose URL is one."""
-        raise NotImplementedError
 
     @property
     def endpoints(self) -> Sequence[str]:

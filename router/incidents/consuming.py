@@ -96,9 +96,11 @@ class Consuming:
                 self._seen(self._work.connection, [one.facts for one in read])
         except sqlite3.Error:
             raise
-        except Exception:  # a mistake of ours about one event keeps nobody from others
-            if len(events) == 1:  # else each of them comes again by itself
+        except Exception:  # a mistake of ours about one event keeps nobody from others: each comes again by itself
+            if len(events) == 1:
                 log.exception("incident_event_failed", event_id=events[0].id)
+            else:  # by itself each may be well
+                log.exception("incident_events_failed", count=len(events), event_id=events[0].id)
             self._work.connection.execute("ROLLBACK TO events")
             self._begin()
             return False

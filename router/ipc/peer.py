@@ -217,10 +217,8 @@ class Peer(asyncio.Protocol):
     def _take(self, frame: Frame) -> None:
         match frame.kind:
             case FrameKind.QUESTION if prompt := self._prompt.get(frame.topic):
-                answer, refuse = (
-                    partial(prompt, frame.body, partial(self._reply, frame.number)),
-                    partial(self._refuse, frame.number),
-                )
+                answer = partial(prompt, frame.body, partial(self._reply, FrameKind.ANSWER, frame.number))
+                refuse = partial(self._reply, FrameKind.REFUSAL, frame.number, DEFECT)
                 or_else(answer, refuse, "question_not_answered", topic=frame.topic)  # others wait for theirs
             case FrameKind.QUESTION | FrameKind.NOTICE:
                 work = asyncio.ensure_future(self._answerer(frame.topic, frame.body))
@@ -252,13 +250,10 @@ class Peer(asyncio.Protocol):
         elif not self._has_ended:
             self._send(Frame(kind, frame.number, "", body))
 
-    def _reply(self, number: int, body: bytes) -> None:
+    def _reply(self, kind: FrameKind, number: int, body: bytes) -> None:
         if not self._has_ended:
-            self._send(Frame(FrameKind.ANSWER, number, "", body))
+            self._send(Frame(kind, number, "", body))
             self._flush()
-
-    def _refuse(self, number: int) -> None:
-        self._send(Frame(FrameKind.REFUSAL, number, "", DEFECT))
 
     def _send(self, frame: Frame) -> None:
         if not self._outgoing:

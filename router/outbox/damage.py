@@ -22,6 +22,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from router.errors import OutboxError
+from router.telemetry.logs import logger
+
+log = logger()
 
 ENDINGS = ("", "-wal", "-shm")
 ASIDE = ".damaged-"
@@ -215,3 +218,18 @@ def _checksum(content: bytes, is_big: bool) -> tuple[int, int]:  # noqa: FBT001 
         first = (first + one + second) & 0xFFFFFFFF
         second = (second + other + first) & 0xFFFFFFFF
     return first, second
+
+
+def as_outbox_error(error: Exception) -> OutboxError:
+    """What whoever waits for something to be written is told; a mistake of ours stands in the log besides."""
+    if isinstance(error, OutboxError):
+        return error
+    if not isinstance(error, sqlite3.Error):
+        log.error("not_written", exc_info=error)
+    text = str(error)
+    if "full" in text:
+        text = f"{text}: free some space, or name a file on a larger disk in outbox.url"
+    kind = DamagedError if isinstance(error, sqlite3.Error) and is_damage(error) else OutboxError
+    wrapped = kind(f"the outbox can't be written: {text or type(error).__name__}")
+    wrapped.__cause__ = error
+    return wrapped

@@ -35,6 +35,7 @@ from router.outbox.file import OpenedFile, SqliteFile
 from router.outbox.protocol import Delivery
 from router.outbox.statements import Change
 from router.telemetry.causes import Cause, Troubles
+from router.telemetry.going_on import awaited_or_else
 from router.telemetry.logs import logger
 
 log = logger()
@@ -137,21 +138,23 @@ class Replacing:
         if self._task is None or self._task.done():
             self._troubles.trouble_began(cause, "", found)
             log.error("outbox_replacing", path=str(self._path), found=found)
-            self._task = asyncio.create_task(self._replaced(cause))
+            self._task = asyncio.create_task(self._begun(cause))
 
-    async def _replaced(self, cause: Cause) -> None:
-        try:
-            before, last = await self._exchanged(cause)
-            self._watched = Watched(self._path)
-            self._followed()
-            try:
-                await self._taken_over(before, last)
-            finally:
-                await before.close()
-        except Exception:  # nobody waits for this task, so nobody would hear; the next look begins again
-            log.exception("outbox_not_replaced", path=str(self._path))
+    async def _begun(self, cause: Cause) -> None:
+        try:  # nobody waits for this task, so nobody would hear; the next look begins again
+            replace = partial(self._replaced, cause)
+            await awaited_or_else(replace, _not_replaced, "outbox_not_replaced", path=str(self._path))
         finally:
             self._task = None
+
+    async def _replaced(self, cause: Cause) -> None:
+        before, last = await self._exchanged(cause)
+        self._watched = Watched(self._path)
+        self._followed()
+        try:
+            await self._taken_over(before, last)
+        finally:
+            await before.close()
 
     async def _exchanged(self, cause: Cause) -> tuple[OpenedFile, int]:
         while True:
@@ -235,6 +238,10 @@ class Replacing:
         if left := damage.left_aside(self._path):
             names = ", ".join(file.name for file in left[:3])
             self._troubles.trouble_began(Cause.OUTBOX_DAMAGED, "", f"moved aside in {self._path.parent}: {names}")
+
+
+async def _not_replaced() -> None:
+    """Nothing more can be done now."""
 
 
 def _step_back() -> None:

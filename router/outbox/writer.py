@@ -34,8 +34,11 @@ from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 
 from router.errors import OutboxError
-from router.outbox.damage import DamagedError, is_damage
+from router.outbox.damage import DamagedError, as_outbox_error
 from router.telemetry.going_on import nothing, or_else
+from router.telemetry.logs import logger
+
+log = logger()
 
 Asked = TypeVar("Asked")
 
@@ -201,7 +204,9 @@ class Writer(Generic[Asked]):
             self._choose_flush(batch)
             self._connection.execute("BEGIN IMMEDIATE")
             results = self._perform(self._connection, [operation.asked for operation in batch])
-        except Exception:  # noqa: BLE001 - (3): nobody else would tell those who wait; the thread finds out which fails
+        except Exception as error:  # (3): nobody else would tell those who wait; the thread finds out which fails
+            if not isinstance(error, sqlite3.Error | OutboxError):
+                log.exception("batch_not_written", count=len(batch))
             self._batches.put((batch, None))
         else:
             self._batches.put((batch, results))
@@ -269,7 +274,7 @@ class Writer(Generic[Asked]):
             results = self._perform(connection, [operation.asked])
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - (3): the thread would end, and nothing be written any more
-            return _as_outbox_error(error)
+            return as_outbox_error(error)
         finally:
             with suppress(sqlite3.Error):  # the next transaction can't begin then, and comes here, too
                 self._roll_back()
@@ -284,15 +289,3 @@ class Writer(Generic[Asked]):
 def _seen(flushed: asyncio.Future[object]) -> None:
     """What can't be flushed now is flushed with the next that needs it, and whoever asks for that hears of it."""
     flushed.cancelled() or flushed.exception()
-
-
-def _as_outbox_error(error: Exception) -> OutboxError:
-    if isinstance(error, OutboxError):
-        return error
-    text = str(error)
-    if "full" in text:
-        text = f"{text}: free some space, or name a file on a larger disk in outbox.url"
-    kind = DamagedError if isinstance(error, sqlite3.Error) and is_damage(error) else OutboxError
-    wrapped = kind(f"the outbox can't be written: {text or type(error).__name__}")
-    wrapped.__cause__ = error
-    return wrapped

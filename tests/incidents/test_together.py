@@ -12,8 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.incidents import consuming
+from router.incidents.facts import EventFacts
+from router.incidents.folding import count
+from router.incidents.incident import Incident
 from router.routing import IncidentRoute
 from tests.incidents.stage import DEPLOYMENT_CONTROLLER, PEOPLE, REPLICASET_CONTROLLER, World, found, owner
+from tests.simulators.log import collected
 
 DIGESTS = ["sha256:" + "1" * 64, "sha256:" + "2" * 64]
 ROUTES = [(PEOPLE,), (PEOPLE, IncidentRoute("pager", severity="critical", group_by="namespace")), ()]
@@ -88,15 +92,40 @@ def test_events_say_together_what_they_say_one_by_one(events: list[tuple]) -> No
         with (
             tempfile.TemporaryDirectory() as folder,
             patch.object(consuming, "AT_ONCE", at_once),
+            collected() as log,
         ):
             world = World(Path(folder) / "outbox.db")
             decided(world, events)
             world.consume()
+            assert "failed" not in log.text  # else each came again by itself, and was the same for that reason
             ledgers.append([world.rows(statement) for statement in LEDGER])
             assert not world.rows("SELECT number FROM incidents WHERE is_open AND due_at IS NULL")
             world.close()
 
     assert ledgers[0] == ledgers[1]
+
+
+def test_a_mistake_about_one_event_keeps_nobody_from_others_and_stands_in_the_log(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flawed = {2, 3}
+
+    def mistaken(incident: Incident, one: EventFacts, now: float, before: str | None) -> None:
+        if one.sequence in flawed:
+            raise KeyError("injected")
+        count(incident, one, now, before)
+
+    monkeypatch.setattr(consuming, "count", mistaken)
+    for number in range(1, 6):
+        world.decide(found(), name="web", at=world.of_day + number)
+    with collected() as log:
+        world.consume()
+        together, alone = log.named("incident_events_failed"), log.named("incident_event_failed")
+
+    assert [line["count"] for line in together] == [5]
+    assert [line["event_id"] for line in alone] == ["event-2", "event-3"]
+    counted = world.rows("SELECT event FROM incident_events ORDER BY 1")
+    assert [event for (event,) in counted] == ["event-1", "event-4", "event-5"]
 
 
 @pytest.mark.parametrize("verdict", ["verified", "unsigned"])

@@ -130,6 +130,35 @@ async def test_who_fails_when_he_is_told_keeps_nobody_from_being_told(notes: Not
     assert log.named("written_not_told")
 
 
+async def test_a_mistake_that_only_a_batch_meets_stands_in_the_log(notes: Notes, log: Log) -> None:
+    """Each of them is written by itself then, so that nobody else would hear of it."""
+    perform = notes.perform
+
+    def mistaken(connection: sqlite3.Connection, asked: Sequence[str]) -> Sequence[object]:
+        if len(asked) > 1:
+            raise KeyError("injected")
+        return perform(connection, asked)
+
+    notes.writer._perform = mistaken
+    assert await asyncio.gather(*(notes.writer.submit(word) for word in "ab")) == ["a", "b"]
+    assert [line["count"] for line in log.named("batch_not_written")] == [2]
+
+
+async def test_a_mistake_about_one_operation_stands_in_the_log_and_what_sqlite_refuses_does_not(
+    notes: Notes, log: Log
+) -> None:
+    causes = [KeyError("injected"), sqlite3.OperationalError("injected")]
+
+    def mistaken(_: sqlite3.Connection, asked: Sequence[str]) -> Sequence[object]:
+        raise causes["ab".index(asked[0])]
+
+    notes.writer._perform = mistaken
+    for word in "ab":
+        with pytest.raises(OutboxError, match="injected"):
+            await notes.writer.submit(word)
+    assert len(log.named("not_written")) == 1
+
+
 async def test_what_is_posted_to_a_closed_writer_is_told_so(path: Path) -> None:
     notes, told = Notes(path, 10.0), list[object]()
     await notes.writer.close()
