@@ -12,7 +12,7 @@ JOBS ?= auto
 COVERAGE ?=
 
 # What is imported is compiled once, also where the environment says that nothing be kept: tests start Python hundreds of
-# times, and each would compile all of us anew.
+# times, and each would compile all of us anew. So would each start of the command, hence `compileall`.
 unexport PYTHONDONTWRITEBYTECODE
 
 # How long `make fuzz` tries each of its targets.
@@ -63,6 +63,7 @@ $(VENV)/bin/python:
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --require-hashes --requirement requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q router
 	@touch $@
 
 # What tests import is compiled when it is imported: of ten thousand modules of one client they need a hundred.

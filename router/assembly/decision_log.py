@@ -8,6 +8,7 @@ Of an event only what stands in the line is read; all of it only where its objec
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
@@ -16,7 +17,7 @@ import msgspec
 
 from router.errors import OutboxError
 from router.events import DECISION_TYPE, EventData, decode, type_of
-from router.outbox import BatchIntake, NewEvent, Number, ProblemsListener
+from router.outbox import AppendListener, BatchIntake, NewEvent, Number
 from router.telemetry.going_on import nothing, or_else
 from router.telemetry.logs import logger
 from router.verdict import Verdict
@@ -47,20 +48,24 @@ class LoggedIntake:
         self._log(event)
         return number
 
-    def append_all(self, events: Sequence[NewEvent], told: ProblemsListener) -> None:
+    def append_all(self, events: Sequence[NewEvent], told: AppendListener) -> None:
         """Store each of these, and log the decisions that are stored, after whoever waits was told."""
+        loop = asyncio.get_running_loop()
 
-        def known(problems: Sequence[OutboxError | None]) -> None:
-            told(problems)
-            for event, problem in zip(events, problems, strict=True):
-                if problem is None:
-                    self._log(event)
+        def known(results: Sequence[Number | OutboxError]) -> None:
+            told(results)
+            stored = [event for event, result in zip(events, results, strict=True) if isinstance(result, Number)]
+            loop.call_soon(self._log_all, stored)  # what was told is written at the end of this turn
 
         self._intake.append_all(events, known)
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Take events back."""
         return await self._intake.withdraw(ids)
+
+    def _log_all(self, stored: Sequence[NewEvent]) -> None:
+        for event in stored:
+            self._log(event)
 
     def _log(self, event: NewEvent) -> None:
         # It is stored: the gate would take it for not stored, and may refuse.

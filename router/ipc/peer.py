@@ -36,13 +36,15 @@ FRAME_LIMIT = 64 * 2**20
 """Bytes of one frame: the largest is a configuration with all its files."""
 UNANSWERED_LIMIT = 32 * 2**20
 """Bytes of questions that may be without an answer."""
-DEFECT = b"a defect; the log has it"
+DEFECT = "a defect; the log has it"
 """What is said of a mistake of ours."""
 
 Answerer: TypeAlias = Callable[[str, bytes], Awaitable[bytes]]
 """(topic, body) -> body of the answer. Also called for notices, whose answer nobody gets."""
-PromptAnswerer: TypeAlias = Callable[[bytes, Callable[[bytes], None]], None]
-"""(body, reply): has `reply` called once with the body of the answer, now or later in the event loop."""
+AnswerTaker: TypeAlias = Callable[[bytes | GatecrierError], None]
+"""(body of the answer, or why there is none) -> nothing; to be called once, in the event loop."""
+PromptAnswerer: TypeAlias = Callable[[bytes, AnswerTaker], None]
+"""(body, reply): has `reply` called, now or later."""
 
 
 class PeerError(GatecrierError):
@@ -217,9 +219,10 @@ class Peer(asyncio.Protocol):
     def _take(self, frame: Frame) -> None:
         match frame.kind:
             case FrameKind.QUESTION if prompt := self._prompt.get(frame.topic):
-                answer = partial(prompt, frame.body, partial(self._reply, FrameKind.ANSWER, frame.number))
-                refuse = partial(self._reply, FrameKind.REFUSAL, frame.number, DEFECT)
-                or_else(answer, refuse, "question_not_answered", topic=frame.topic)  # others wait for theirs
+                reply = partial(self._reply, frame.number)
+                refuse = partial(reply, PeerRefusedError(DEFECT))
+                # Others wait for theirs.
+                or_else(partial(prompt, frame.body, reply), refuse, "question_not_answered", topic=frame.topic)
             case FrameKind.QUESTION | FrameKind.NOTICE:
                 work = asyncio.ensure_future(self._answerer(frame.topic, frame.body))
                 self._work.add(work)
@@ -240,19 +243,22 @@ class Peer(asyncio.Protocol):
         elif (error := work.exception()) is None:
             kind, body = FrameKind.ANSWER, work.result()
         elif isinstance(error, GatecrierError):
-            kind, body = FrameKind.REFUSAL, str(error).encode("utf-8", "replace")
+            kind, body = FrameKind.REFUSAL, _words(error)
         else:
             log.error("question_not_answered", topic=frame.topic, exc_info=error)
-            kind, body = FrameKind.REFUSAL, DEFECT
+            kind, body = FrameKind.REFUSAL, DEFECT.encode()
         if frame.kind is FrameKind.NOTICE:
             if kind is FrameKind.REFUSAL and not self._has_ended:
                 log.warning("notice_not_taken", topic=frame.topic, problem=body.decode("utf-8", "replace"))
         elif not self._has_ended:
             self._send(Frame(kind, frame.number, "", body))
 
-    def _reply(self, kind: FrameKind, number: int, body: bytes) -> None:
+    def _reply(self, number: int, said: bytes | GatecrierError) -> None:
         if not self._has_ended:
-            self._send(Frame(kind, number, "", body))
+            if isinstance(said, bytes):
+                self._send(Frame(FrameKind.ANSWER, number, "", said))
+            else:
+                self._send(Frame(FrameKind.REFUSAL, number, "", _words(said)))
             self._flush()
 
     def _send(self, frame: Frame) -> None:
@@ -264,6 +270,10 @@ class Peer(asyncio.Protocol):
         if self._transport is not None and self._outgoing and not self._has_ended:
             outgoing, self._outgoing, self._notice_bytes = self._outgoing, [], 0
             self._transport.writelines(outgoing)
+
+
+def _words(error: GatecrierError) -> bytes:
+    return str(error).encode("utf-8", "replace")
 
 
 def _settle(answer: asyncio.Future[bytes], said: bytes | PeerError) -> None:

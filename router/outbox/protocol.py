@@ -218,14 +218,14 @@ class Intake(Protocol):
         """
 
 
-ProblemsListener: TypeAlias = Callable[[Sequence[OutboxError | None]], None]
-"""Is told, in the event loop and of each event in order, why it is not stored; None where it is durable."""
+AppendListener: TypeAlias = Callable[[Sequence[Number | OutboxError]], None]
+"""Is told, in the event loop and of each event in order, its number where it is durable, else why it is not stored."""
 
 
 class BatchIntake(Intake, Protocol):
     """An intake of this process, of which others ask to store what has come to them together."""
 
-    def append_all(self, events: Sequence[NewEvent], told: ProblemsListener) -> None:
+    def append_all(self, events: Sequence[NewEvent], told: AppendListener) -> None:
         """Store each of these as `append` does; `told` is told once when it is known of all, perhaps at once.
 
         No task waits for it, and no turn of a busy loop: whoever is admitted waits for this.

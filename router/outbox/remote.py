@@ -21,7 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from router.errors import OutboxError
-from router.ipc import Line, PeerError, PeerGoneError, PeerRefusedError, PromptAnswerer
+from router.ipc import AnswerTaker, Line, PeerError, PeerGoneError, PeerRefusedError, PromptAnswerer
 from router.outbox.posting import MOMENT, Later, StoredListener
 from router.outbox.protocol import BatchIntake, Intake, NewEvent, Number
 from router.telemetry.going_on import nothing, or_else
@@ -134,25 +134,29 @@ class _Sent:
 def answers(intake: Intake) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:
     """What the process that has the outbox answers, by topic; raises OutboxError."""
 
-    async def append(body: bytes) -> bytes:
-        return _pack(await intake.append(_event(body)))
-
     async def withdraw(body: bytes) -> bytes:
         return _pack(await intake.withdraw(_ids(body)))
 
-    return {APPEND: append, WITHDRAW: withdraw}
+    return {WITHDRAW: withdraw}
 
 
 def prompt_answers(intake: BatchIntake) -> Mapping[str, PromptAnswerer]:
     """What it answers without a task of its own, by topic: all who are admitted wait for it."""
 
-    def append_all(body: bytes, reply: Callable[[bytes], None]) -> None:
-        def told(problems: Sequence[OutboxError | None]) -> None:
-            reply(_pack(["" if one is None else _words(one) for one in problems]))
+    def append(body: bytes, reply: AnswerTaker) -> None:
+        def told(results: Sequence[Number | OutboxError]) -> None:
+            (result,) = results
+            reply(result if isinstance(result, OutboxError) else _pack(result))
+
+        intake.append_all([_event(body)], told)
+
+    def append_all(body: bytes, reply: AnswerTaker) -> None:
+        def told(results: Sequence[Number | OutboxError]) -> None:
+            reply(_pack([_words(one) if isinstance(one, OutboxError) else "" for one in results]))
 
         intake.append_all(_events(body), told)
 
-    return {APPEND_ALL: append_all}
+    return {APPEND: append, APPEND_ALL: append_all}
 
 
 def _words(problem: OutboxError) -> str:

@@ -26,7 +26,7 @@ from router.outbox.claims import Claims
 from router.outbox.file import SqliteFile, locked
 from router.outbox.observer import UNOBSERVED, OutboxObserver
 from router.outbox.own_time import SAVE_EVERY, OwnTime
-from router.outbox.protocol import Delivery, NewEvent, Number, ProblemsListener
+from router.outbox.protocol import AppendListener, Delivery, NewEvent, Number
 from router.outbox.records import SqliteRecords
 from router.outbox.replacing import Replacing, made_usable
 from router.outbox.reserve import Reserve
@@ -111,7 +111,7 @@ class SqliteOutbox(SqliteRecords):
         """Store an event and its deliveries; returns its number once it is durable."""
         return cast("Number", await self._file.write(self._appending(event)))
 
-    def append_all(self, events: Sequence[NewEvent], told: ProblemsListener) -> None:
+    def append_all(self, events: Sequence[NewEvent], told: AppendListener) -> None:
         """Store each of these; `told` is told when that is known of all."""
         # those beside one that we make a mistake about are stored, and whoever posted them must hear of that
         asked = [or_else(partial(self._asked, one), _defect, "event_not_appended", event_id=one.id) for one in events]
@@ -209,19 +209,19 @@ class SqliteOutbox(SqliteRecords):
 class _Left:
     """Of events that are appended together, those of which it is not known yet what became of them."""
 
-    def __init__(self, problems: list[OutboxError | None], told: ProblemsListener) -> None:
-        self._problems = problems
+    def __init__(self, results: list[OutboxError | None], told: AppendListener) -> None:
+        self._results = cast("list[Number | OutboxError]", results)  # whole when it is told
         self._told = told
-        self._count = problems.count(None)
+        self._count = results.count(None)
         if not self._count:
-            told(problems)
+            told(self._results)
 
     def put(self, place: int, result: object) -> None:
         """This is known of one of them."""
-        self._problems[place] = result if isinstance(result, OutboxError) else None
+        self._results[place] = cast("Number | OutboxError", result)  # what an `Append` gives
         self._count -= 1
         if not self._count:
-            self._told(self._problems)
+            self._told(self._results)
 
 
 def _defect() -> OutboxError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -12,7 +13,7 @@ from router.assembly import decision_log
 from router.assembly.decision_log import LoggedIntake
 from router.errors import OutboxError
 from router.events import as_json, decode
-from router.outbox import NewEvent, Number, ProblemsListener
+from router.outbox import AppendListener, NewEvent, Number
 from tests.admission.world import BROKEN, SIGNED, MemoryOutbox, World, pod
 from tests.simulators.log import collected
 
@@ -20,12 +21,12 @@ from tests.simulators.log import collected
 class Intake(MemoryOutbox):
     """Plain memory."""
 
-    def append_all(self, events: Sequence[NewEvent], told: ProblemsListener) -> None:
+    def append_all(self, events: Sequence[NewEvent], told: AppendListener) -> None:
         """All but the first where it is full."""
         if self.failure is not None:
-            told([OutboxError("full"), *[None for _ in events[1:]]])
+            told([OutboxError("full"), *[Number("replica-1", place) for place, _ in enumerate(events[1:])]])
         else:
-            told([None for _ in events])
+            told([Number("replica-1", place) for place, _ in enumerate(events)])
 
     async def withdraw(self, ids: Collection[str]) -> AbstractSet[str]:
         """Everything."""
@@ -78,10 +79,14 @@ async def test_of_several_those_have_lines_that_were_stored() -> None:
 
     second = replace(second, id="another")
     with collected() as log:
-        problems: list[OutboxError | None] = []
-        LoggedIntake(Intake(failure=OutboxError("full"))).append_all([first, second], problems.extend)
+        results: list[Number | OutboxError] = []
+        LoggedIntake(Intake(failure=OutboxError("full"))).append_all([first, second], results.extend)
+        assert log.named("request_decided") == []  # whoever waits is answered before
+        await asyncio.sleep(0)
         assert [line["event_id"] for line in log.named("request_decided")] == ["another"]
-    assert [str(problem) for problem in problems] == ["full", "None"]
+    refused, number = results
+    assert isinstance(refused, OutboxError)
+    assert number == Number("replica-1", 0)
 
 
 async def test_what_was_not_stored_has_no_line() -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from router.errors import OutboxError
-from router.ipc import Answerer, Peer, PeerError, PeerGoneError, PeerRefusedError, PromptAnswerer
+from router.ipc import Answerer, AnswerTaker, Peer, PeerError, PeerGoneError, PeerRefusedError, PromptAnswerer
 from router.ipc import peer as module
 from router.ipc.frames import Frame, FrameKind, encode
 from tests.simulators.log import Log
@@ -119,7 +119,7 @@ async def test_a_defect_is_logged_and_refused(log: Log) -> None:
 async def test_who_answers_promptly_takes_no_turn_of_the_loop() -> None:
     """A loop that has much to do takes milliseconds for each."""
 
-    def reverse(body: bytes, reply: Callable[[bytes], None]) -> None:
+    def reverse(body: bytes, reply: AnswerTaker) -> None:
         reply(body[::-1])
 
     async with a_pair(echo, prompt=reverse) as (_, answering):
@@ -136,7 +136,7 @@ async def test_who_answers_promptly_takes_no_turn_of_the_loop() -> None:
 
 
 async def test_who_answers_promptly_may_do_so_later_and_to_nobody() -> None:
-    later: list[Callable[[bytes], None]] = []
+    later: list[AnswerTaker] = []
 
     async with a_pair(echo, prompt=lambda _, reply: later.append(reply)) as (asking, answering):
         first, second = (asyncio.create_task(asking.ask("prompt")) for _ in range(2))
@@ -149,8 +149,17 @@ async def test_who_answers_promptly_may_do_so_later_and_to_nobody() -> None:
         later[1](b"answer")
 
 
+async def test_who_answers_promptly_may_refuse_and_his_words_are_heard() -> None:
+    def refuse(_: bytes, answered: AnswerTaker) -> None:
+        answered(OutboxError("the disk is full"))
+
+    async with a_pair(echo, prompt=refuse) as (asking, _):
+        with pytest.raises(PeerRefusedError, match="the disk is full"):
+            await asking.ask("prompt")
+
+
 async def test_a_defect_of_who_answers_promptly_is_logged_and_refused(log: Log) -> None:
-    def fail(_: bytes, __: Callable[[bytes], None]) -> None:
+    def fail(_: bytes, __: AnswerTaker) -> None:
         raise KeyError("s3cret")
 
     async with a_pair(echo, prompt=fail) as (asking, _):

@@ -10,16 +10,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
 from router.errors import OutboxError
-from router.ipc import Line, Peer
-from router.outbox import NewEvent, Number, ProblemsListener, posting, remote
+from router.ipc import AnswerTaker, Line, Peer
+from router.outbox import AppendListener, NewEvent, Number, posting, remote
 from router.outbox.posting import Later, PostEvent
-from router.outbox.remote import APPEND_ALL, RemoteIntake, answers, prompt_answers
+from router.outbox.remote import RemoteIntake, answers, prompt_answers
 from tests.patience import PATIENCE
-from tests.simulators.problems import problem_of
 
 
 @dataclass
@@ -40,11 +40,17 @@ class Kept:
         self.events.append(event.id)
         return Number("r", len(self.events))
 
-    def append_all(self, events: Sequence[NewEvent], told: ProblemsListener) -> None:
+    async def _result(self, event: NewEvent) -> Number | OutboxError:
+        try:
+            return await self.append(event)
+        except OutboxError as error:
+            return error
+
+    def append_all(self, events: Sequence[NewEvent], told: AppendListener) -> None:
         """Keep each."""
 
         async def kept() -> None:
-            told([await problem_of(self.append(event)) for event in events])
+            told([await self._result(event) for event in events])
 
         self._keeping.append(asyncio.ensure_future(kept()))
 
@@ -67,16 +73,16 @@ class Place:
         """Answer."""
         topics, prompt = answers(self.kept), prompt_answers(self.kept)
 
-        def append_all(body: bytes, reply: Callable[[bytes], None]) -> None:
-            self.questions.append(APPEND_ALL)
-            prompt[APPEND_ALL](body, reply)
+        def asked(topic: str, body: bytes, reply: AnswerTaker) -> None:
+            self.questions.append(topic)
+            prompt[topic](body, reply)
 
         async def answer(topic: str, body: bytes) -> bytes:
             self.questions.append(topic)
             return await topics[topic](body)
 
         def peer() -> Peer:
-            self._peers.append(Peer(answer, prompt={APPEND_ALL: append_all}))
+            self._peers.append(Peer(answer, prompt={topic: partial(asked, topic) for topic in prompt}))
             return self._peers[-1]
 
         self._server = await asyncio.get_running_loop().create_unix_server(peer, self.path)
