@@ -186,18 +186,22 @@ class RegistryClient(Closing):
     async def _referrers(self, image: ImageReference, digest: Digest, deadline: float) -> ReferrerList:
         question = self._question("GET", image, f"referrers/{digest}", INDEX_LIMIT, INDEX)
         answer = await self._ask(question, deadline)
-        found, left = ReferrerList(), INDEX_LIMIT
-        for page in range(PAGES_LIMIT):
+        pages, left = list[ReferrerList](), INDEX_LIMIT
+        while True:
             if (listed := listed_in(answer, question.what)) is None:
-                raise _absent(question.what, is_first=page == 0)
-            found += listed
+                raise _absent(question.what, is_first=not pages)
+            pages.append(listed)
             left -= len(answer.body)
             target = next_page(answer, question.url, question.what)
             if target is None:
-                return found
+                return sum(pages, ReferrerList())
+            if len(pages) == PAGES_LIMIT:
+                return sum(pages, ReferrerList(is_cut=True))
             question = replace(question, url=target, limit=left)
-            answer = await self._ask(question, deadline)
-        raise TooLargeError(f"{question.what}: more than {PAGES_LIMIT} pages of referrers")
+            try:
+                answer = await self._ask(question, deadline)
+            except TooLargeError:
+                return sum(pages, ReferrerList(is_cut=True))
 
     def _question(self, method: str, image: ImageReference, path: str, limit: int, accept: str = "*/*") -> _Question:
         endpoint = self._endpoints.of(image.registry)

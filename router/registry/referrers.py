@@ -9,8 +9,9 @@ Rules:
 2. Lists are never filtered, neither by the registry nor here: one real registry lists another artifact type than
    the manifest has. Media types, annotations, sizes and artifact types are hints: one that can't be read is none.
 3. An entry without a digest that we know is counted, and hides none of the others.
-4. A list has at most 512 KiB, all its pages together: what has more is refused as a whole.
-5. The next page is on the same origin, and there are no more than 10 pages.
+4. A list has at most 512 KiB, all its pages together, and no more than 100 pages: what is on a page beyond that is
+   left out, and that is told (`is_cut`); a page that alone has more is refused as a whole.
+5. The next page is on the same origin.
 
 Source: OCI distribution specification 1.1, "Listing Referrers" and "Referrers Tag Schema"; RFC 8288 (`Link`).
 """
@@ -34,7 +35,8 @@ from router.registry.answers import RegistryAnswer, error_of
 INDEX = "application/vnd.oci.image.index.v1+json"
 INDEX_LIMIT = 512 * 1024
 """Bytes of a list of referrers: of the index behind the fallback tag, or of all pages of the API."""
-PAGES_LIMIT = 10
+PAGES_LIMIT = 100
+"""Of a list; some registries put 20 entries on a page."""
 _ENTRIES_LIMIT = 5000
 """Entries that are read at all: an honest one takes more than 100 bytes."""
 _OK = 200
@@ -77,9 +79,12 @@ class ReferrerList:
     entries: tuple[Descriptor, ...] = ()
     unreadable: int = 0
     """Entries without a digest that we know."""
+    is_cut: bool = False
+    """Whether there are more than are read."""
 
     def __add__(self, other: ReferrerList) -> ReferrerList:
-        return ReferrerList(self.entries + other.entries, self.unreadable + other.unreadable)
+        entries, unreadable = self.entries + other.entries, self.unreadable + other.unreadable
+        return ReferrerList(entries, unreadable, self.is_cut or other.is_cut)
 
 
 def listed_in(answer: RegistryAnswer, what: str) -> ReferrerList | None:
@@ -104,7 +109,7 @@ def fallback_tag(digest: Digest) -> str:
 
 
 def next_page(answer: RegistryAnswer, url: URL, what: str) -> URL | None:
-    """Where the next page is, or None; raises MalformedAnswerError where it is on another origin (rule 4)."""
+    """Where the next page is, or None; raises MalformedAnswerError where it is on another origin (rule 5)."""
     for header in answer.headers.getall("Link", []):
         for match in _LINK.finditer(header):
             if not _NEXT.search(match[2]):

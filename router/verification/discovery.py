@@ -15,6 +15,7 @@ Cosign's attestation tag `.att` is asked for only by who wants an attestation: w
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -76,9 +77,11 @@ class Discovery:
         self._sought = sought
         self._tell = tell
         self._signatures: set[tuple[Digest, str, Beside]] = set()
+        self._counted = Counter[SoughtPlace]()
+        """Signatures of each place: a flood in one takes nothing from another."""
         self._referrers: set[Digest] = set()
         self._near = 0
-        self._contents: set[tuple[str, Digest]] = set()
+        self._contents: set[Evidence] = set()
         self._asides = 0
         self._waiting: list[_Waiting] = []
 
@@ -130,6 +133,8 @@ class Discovery:
         if isinstance(listing, Evidence):
             self._tell(place, listing)
             return
+        if listing.is_cut:
+            self._tell(place, TOO_MANY)
         if listing.unreadable:
             self._tell(
                 place, defect(EvidenceFlaw.MALFORMED, "the list of referrers has an entry without a digest we know")
@@ -183,11 +188,12 @@ class Discovery:
         for layer in useful:
             if layer.said in self._signatures:
                 continue
-            if len(self._signatures) >= SIGNATURE_LIMIT:
+            if self._counted[place] >= SIGNATURE_LIMIT:
                 self._tell(place, TOO_MANY)
                 break
             if layer.size <= ITEM_LIMIT:
                 self._signatures.add(layer.said)
+                self._counted[place] += 1
             wanted.setdefault(layer.digest, []).append(layer)
         now = [
             self._payload(place, entries)
@@ -223,9 +229,9 @@ class Discovery:
         body = await self._questions.blob(layer.digest, layer.size)
         if isinstance(body, Evidence):
             self._tell(place, Evidence(attestations=1, gaps=body.gaps) if nearness.is_aside else body)  # (4)
-        elif (layer.media_type, layer.digest) not in self._contents:
-            self._contents.add((layer.media_type, layer.digest))
-            self._tell(place, self._piece(layer, body))
+        elif (piece := self._piece(layer, body)) not in self._contents:  # the same, whoever names it, and as what
+            self._contents.add(piece)
+            self._tell(place, piece)
 
     def _piece(self, layer: Layer, body: bytes) -> Evidence:
         match self._sought.family:

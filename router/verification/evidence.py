@@ -4,8 +4,8 @@ Evidence is what stands in a registry, put there by whoever can push. It is boun
 together (facts of other implementations' failures: a repository flooded with referrers or layers stops the gate):
 
     1 MiB for a payload, a bundle or a manifest that may lead to one, 512 KiB for a list of referrers
-    8 MiB for payloads, bundles and the manifests of referrers together
-    500 referrers that are signatures by the list, 1000 signatures
+    8 MiB for payloads, bundles and the manifests of referrers together, 24 MiB where an attestation is asked for
+    500 referrers that are signatures by the list, 1000 signatures in each place
     50 of those that are none by what they say of themselves (attestations of another type than is wanted, other
     artifact types): looked at last, and never too many or too large, since scanners push some every day
 
@@ -29,7 +29,7 @@ from router.images import Digest
 from router.reasons import EvidenceFlaw
 
 SIGNATURE_LIMIT = 1000
-"""Distinct signatures in simple signing that are looked at; cosign itself reads no manifest with more layers."""
+"""Distinct signatures in simple signing that are looked at in one place; cosign reads no manifest with more layers."""
 REFERRER_LIMIT = 500
 """Referrers that may be signatures by what a list says of them."""
 ASIDE_LIMIT = 50
@@ -38,6 +38,8 @@ ITEM_LIMIT = 2**20
 """Bytes of one payload, bundle or signature manifest: real ones have some hundred to some thousand."""
 TOTAL_LIMIT = 8 * 2**20
 """Bytes of payloads, bundles and referrers' manifests together."""
+ATTESTATIONS_LIMIT = 16 * 2**20
+"""Bytes more where an attestation is asked for: one takes more than a signature does."""
 
 SIMPLE_SIGNING_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE_ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json"

@@ -5,7 +5,8 @@ Rules:
     again. What the findings prove is asked after each endorsement, so that a proof needs no look at the rest.
 (2) Strangers choose how much there is to check: it is done in slices in the line of all such work, so that neither the
     loop nor another image waits for it, and it ends at the deadline. What could not be checked by then is
-    `unverifiable(timeout)`, and not the registry's doing: it is a gap like any other.
+    `unverifiable(timeout)`, and not the registry's doing: it is a gap like any other. Where there are more than `MANY`
+    pieces it is a defect: then it is the amount that takes the time, and whoever pushes chooses it.
 (3) Trust and demands are those from when the case was opened.
 (4) What counts only if certificates still stand is asked about when the examination is done, and only until the image
     is proven (`router.verification.settling`).
@@ -19,8 +20,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from router.errors import NotVerifiedError, TimedOutError
+from router.errors import InvalidSignatureError, NotVerifiedError, TimedOutError
 from router.images import Digest
+from router.reasons import EvidenceFlaw
 from router.slices import OutOfTimeError, Slices
 from router.steps import Steps
 from router.verdict import Verdict
@@ -33,6 +35,9 @@ from router.verification.sought import SoughtPlace
 from router.verification.trust import Trust
 
 M = TypeVar("M")
+
+MANY = 100
+"""Pieces of evidence that nobody has by chance."""
 
 
 def is_verified(judgement: Judgement) -> bool:
@@ -93,6 +98,7 @@ class Examination(Generic[M]):
         self._is_proof = is_proof if notes is None else _is_nothing
         self._waiting: list[Evidence] = []
         """The pieces that what is pending comes from, where notes are taken."""
+        self._pieces = 0
         self.found = Findings(case.digest, case.now)
         self._judgement: Judgement | None = None
 
@@ -105,13 +111,12 @@ class Examination(Generic[M]):
 
     async def is_enough(self, place: SoughtPlace, news: Evidence) -> bool:
         """Examine the news, as far as there is time; whether the image is proven, so that nothing more is needed."""
+        self._pieces += len(news)
         try:
             await self._slices.run(self._examined(place, news), self._deadline)
         except OutOfTimeError:
             before = Tally.of(self.found)
-            self.found.gaps.append(
-                TimedOutError("there was no time to check all signatures within the deadline of the request")
-            )
+            self._run_out_of_time()
             self._note(place, Evidence(), before)
             self._judgement = None
         while self.found.pending and not self._is_proof(self.judgement):
@@ -120,6 +125,13 @@ class Examination(Generic[M]):
             self._note(place, self._waiting.pop(0) if self._waiting else Evidence(), before)
             self._judgement = None
         return self._is_proof(self.judgement)
+
+    def _run_out_of_time(self) -> None:
+        words = "there was no time to check all signatures within the deadline of the request"
+        if self._pieces > MANY:
+            self.found.defects.append(InvalidSignatureError(words, reason=EvidenceFlaw.TOO_MANY))
+        else:
+            self.found.gaps.append(TimedOutError(words))
 
     def _examined(self, place: SoughtPlace, news: Evidence) -> Steps[None]:
         endorsed = len(self.found.endorsements)

@@ -21,6 +21,7 @@ Rules:
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterable
@@ -39,14 +40,10 @@ _RSA_LEAST_BITS = 2048
 _RSA_MOST_BITS = 8192
 _RSA_EXPONENTS = range(65537, 2**32)
 _ED25519_SIGNATURE_BYTES = 64
-_SHA256, _SHA384, _SHA512 = (
-    (function, ec.ECDSA(Prehashed(algorithm)))
-    for function, algorithm in (
-        (hashlib.sha256, hashes.SHA256()),
-        (hashlib.sha384, hashes.SHA384()),
-        (hashlib.sha512, hashes.SHA512()),
-    )
-)
+_PREHASHED_SHA256 = Prehashed(hashes.SHA256())
+_SHA256 = "sha256", ec.ECDSA(_PREHASHED_SHA256)
+_SHA384 = "sha384", ec.ECDSA(Prehashed(hashes.SHA384()))
+_SHA512 = "sha512", ec.ECDSA(Prehashed(hashes.SHA512()))
 _ECDSA = {"secp256r1": (_SHA256,), "secp384r1": (_SHA384, _SHA256), "secp521r1": (_SHA512, _SHA256)}
 """By curve, with which hash functions its keys sign, each made once: that takes as long as a sixth of a check."""
 
@@ -210,8 +207,14 @@ def _accepted(key: object) -> _Material:
             raise UnusableKeyError("is a public key of a kind that can't be used; use ECDSA, RSA or Ed25519")
 
 
+@functools.lru_cache(maxsize=4)
+def _hashed(function: str, content: bytes) -> bytes:
+    """The digest: once for a payload that many signatures name, and for all keys that may have made them."""
+    return hashlib.new(function, content).digest()
+
+
 def _ecdsa_holds(key: ec.EllipticCurvePublicKey, content: bytes, signature: bytes) -> bool:
-    hashed = [(function(content).digest(), algorithm) for function, algorithm in _ECDSA[key.curve.name]]
+    hashed = [(_hashed(function, content), algorithm) for function, algorithm in _ECDSA[key.curve.name]]
     if any(_ecdsa_holds_over(key, digest, signature, algorithm) for digest, algorithm in hashed):
         return True
     width = (key.curve.key_size + 7) // 8
@@ -232,7 +235,7 @@ def _ecdsa_holds_over(key: ec.EllipticCurvePublicKey, digest: bytes, der: bytes,
 
 def _rsa_holds(key: rsa.RSAPublicKey, content: bytes, signature: bytes) -> bool:
     try:
-        key.verify(signature, content, padding.PKCS1v15(), hashes.SHA256())
+        key.verify(signature, _hashed("sha256", content), padding.PKCS1v15(), _PREHASHED_SHA256)
     except InvalidSignature:
         return False
     return True

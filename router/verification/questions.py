@@ -50,7 +50,10 @@ class Questions:
     In flight they belong to no single search: what is still on its way when the context ends is dropped.
     """
 
-    def __init__(self, registry: RegistryClient, image: ImageReference, deadline: float) -> None:
+    def __init__(
+        self, registry: RegistryClient, image: ImageReference, deadline: float, total: int = TOTAL_LIMIT
+    ) -> None:
+        """Ask nothing yet; of what is named, `total` bytes may come."""
         self._registry = registry
         self._image = image
         self._deadline = deadline
@@ -58,7 +61,7 @@ class Questions:
         self._hurry = began + _HURRY * (deadline - began)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._answered = 0
-        self._left = TOTAL_LIMIT
+        self._left = total
         self._promised = 0
         """Questions in flight that count."""
         self._settled = asyncio.Event()

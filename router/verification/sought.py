@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from router.images import ImageReference
-from router.verification.evidence import SIGN_PREDICATE, EvidenceFamily
+from router.verification.evidence import ATTESTATIONS_LIMIT, SIGN_PREDICATE, TOTAL_LIMIT, EvidenceFamily
 
 
 class SoughtPlace(StrEnum):
@@ -34,3 +34,8 @@ class Sought:
     """Where to look; None: in the image's own repository."""
     family: EvidenceFamily = EvidenceFamily.COSIGN
     """Whose formats count; what is of another family is foreign."""
+
+    @property
+    def limit(self) -> int:
+        """Bytes of named evidence that are looked at."""
+        return TOTAL_LIMIT + (0 if self.predicate_type == SIGN_PREDICATE else ATTESTATIONS_LIMIT)

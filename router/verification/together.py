@@ -81,11 +81,13 @@ class Together:
         async with contextlib.AsyncExitStack() as stack:
             asked: dict[ImageReference, Questions] = {}
             searches: dict[asyncio.Task[None], str] = {}
+            of = {name: self._case.combination.singles[name].sought for name in self._under_way}
+            limit = max((sought.limit for sought in of.values()), default=0)
             for name, examination in self._under_way.items():
-                sought = self._case.combination.singles[name].sought
+                sought = of[name]
                 where = sought.repository or self._image
                 if where not in asked:
-                    questions = Questions(self._around.registry, where, self._deadline)
+                    questions = Questions(self._around.registry, where, self._deadline, limit)
                     asked[where] = await stack.enter_async_context(questions)
                 search = Search(asked[where], self._around.places, where, self._case.digest)
                 searches[asyncio.create_task(search.run(sought, examination.is_enough))] = name

@@ -206,7 +206,7 @@ class Verifier:
         sought = case.scheme.sought
         examination = Examination(case, self._slices, deadline, notes=notes)
         where = sought.repository or image
-        async with Questions(self._registry, where, deadline) as questions:
+        async with Questions(self._registry, where, deadline, sought.limit) as questions:
             search = Search(questions, self._proven_places, where, case.digest)
             await search.run(sought, examination.is_enough)  # (4)
         self.cache.put(key, examination.judgement)  # (5)

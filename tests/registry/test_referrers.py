@@ -14,7 +14,7 @@ from router.errors import MalformedAnswerError, NotFoundError, TooLargeError, Un
 from router.images import Digest
 from router.registry import referrers
 from router.registry.answers import RegistryAnswer
-from router.registry.referrers import Descriptor, ReferrerList, next_page, parse_index
+from router.registry.referrers import PAGES_LIMIT, Descriptor, ReferrerList, next_page, parse_index
 from tests.registry.stage import client_of, soon
 from tests.simulators.registry import INDEX, LAYOUTS, RegistrySimulator
 
@@ -171,29 +171,38 @@ async def test_every_page_is_read() -> None:
         assert [one.artifact_type for one in found.entries] == [f"x/{number}" for number in range(10)]
 
 
-async def test_more_pages_than_the_limit_are_too_large() -> None:
-    """A list cut short could hide a signature."""
+async def test_of_more_pages_than_the_limit_those_before_it_are_listed() -> None:
+    """A list that is refused as a whole hides what is good in it; one that is cut, and does not say so, what is not."""
     async with RegistrySimulator(page_size=1).running() as registry, client_of(registry) as client:
-        digest = refer(registry, 12)
+        digest = refer(registry, PAGES_LIMIT)
+        whole = await client.referrers(registry.image("a:1"), digest, soon())
+        refer(registry, PAGES_LIMIT + 1)
+        cut = await client.referrers(registry.image("a:1"), digest, soon())
 
-        with pytest.raises(TooLargeError, match="more than"):
-            await client.referrers(registry.image("a:1"), digest, soon())
+    assert (len(whole.entries), whole.is_cut) == (PAGES_LIMIT, False)
+    assert (len(cut.entries), cut.is_cut) == (PAGES_LIMIT, True)
 
 
-@pytest.mark.parametrize("page_size", [None, 300])
-async def test_a_list_beyond_512_kib_is_too_large_on_one_page_or_several(page_size: int | None) -> None:
-    async with RegistrySimulator(page_size=page_size).running() as registry, client_of(registry) as client:
-        digest = registry.add_image("a", "1")
-        for number in range(600):
-            referrer = {
-                "subject": {"digest": str(digest)},
-                "artifactType": f"x/{number}",
-                "annotations": {"x": "x" * 700},
-            }
-            registry.add_manifest("a", referrer)
+def _crowded(registry: RegistrySimulator) -> Digest:
+    digest = registry.add_image("a", "1")
+    for number in range(600):
+        referrer = {"subject": {"digest": str(digest)}, "artifactType": f"x/{number}", "annotations": {"x": "x" * 700}}
+        registry.add_manifest("a", referrer)
+    return digest
 
+
+async def test_a_list_beyond_512_kib_on_one_page_is_too_large() -> None:
+    async with RegistrySimulator().running() as registry, client_of(registry) as client:
+        digest = _crowded(registry)
         with pytest.raises(TooLargeError):
             await client.referrers(registry.image("a:1"), digest, soon())
+
+
+async def test_of_a_list_beyond_512_kib_on_several_pages_those_before_it_are_listed() -> None:
+    async with RegistrySimulator(page_size=300).running() as registry, client_of(registry) as client:
+        found = await client.referrers(registry.image("a:1"), _crowded(registry), soon())
+
+    assert (len(found.entries), found.is_cut) == (300, True)
 
 
 async def test_five_hundred_referrers_are_listed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -21,6 +22,7 @@ from router.errors import (
     UnverifiableError,
 )
 from router.images import Digest
+from router.registry import ReferrerList
 from router.registry.referrers import fallback_tag
 from router.verdict import Verdict
 from router.verification import Judgement, Verifier
@@ -29,6 +31,7 @@ from router.verification.evidence import (
     ITEM_LIMIT,
     PREDICATE_ANNOTATION,
     REFERRER_LIMIT,
+    SIGN_PREDICATE,
     SIGNATURE_ANNOTATION,
     SIGNATURE_ARTIFACT_TYPE,
     SIGNATURE_LIMIT,
@@ -403,6 +406,66 @@ async def test_signatures_behind_all_referrers_are_counted_together() -> None:
         source.add_bundle(digest, b"", artifactType=SIGNATURE_ARTIFACT_TYPE, layers=layers, comment=number)
 
     assert await said(source) == ("invalid", "too_many")
+
+
+async def test_a_flood_of_signatures_in_one_place_hides_nothing_in_another() -> None:
+    """Also where the place that is flooded proved last, and is asked first."""
+    source, _ = bundle_signed()
+    verifier = Verifier(source, [cosign("release")])
+    await verifier.judge(image(), rule(), FAR)
+    digest = source.add_image("v2", "another image")
+    layer = pen("stranger").sign_legacy(source, simple_signing(digest))
+    for number in range(3):
+        annotations = [{SIGNATURE_ANNOTATION: f"{number}{n:03}"} for n in range(SIGNATURE_LIMIT // 2)]
+        layers = [layer | {"annotations": entry} for entry in annotations]
+        source.add_bundle(digest, b"", artifactType=SIGNATURE_ARTIFACT_TYPE, layers=layers, comment=number)
+    source.add_legacy(digest, pen("release").sign_legacy(source, simple_signing(digest)))
+
+    assert (await verifier.judge(image("v2"), rule(), FAR)).verdict is Verdict.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("asks", "count", "expected"),
+    [("signature", 10, "invalid"), ("attestation", 10, "verified"), ("attestation", 26, "invalid")],
+)
+async def test_where_an_attestation_is_asked_for_there_are_16_mib_more(asks: str, count: int, expected: str) -> None:
+    """What vouches for a build has some hundred KiB; a signature has a thousand bytes."""
+    predicate = "https://slsa.dev/provenance/v1" if asks == "attestation" else SIGN_PREDICATE
+    source = MemorySource()
+    digest = source.add_image()
+    for number in range(count):
+        padding = {"n": number, "x": "x" * 760_000}  # in base64 they are a third more
+        source.add_bundle(digest, pen("stranger").bundle(statement(digest, predicate, predicate=padding)))
+    larger = statement(digest, predicate, predicate={"x": "x" * 770_000})
+    source.add_bundle(digest, pen("release").bundle(larger))
+    settings = cosign("release", predicate="" if asks == "signature" else predicate)
+
+    assert (await Verifier(source, [settings]).judge(image(), rule(), FAR)).verdict.value == expected
+
+
+async def test_one_bundle_is_examined_once_whatever_it_is_called() -> None:
+    """A blob of 1 MiB under five hundred names would cost five hundred looks."""
+    source = MemorySource()
+    digest = source.add_image()
+    bundle = pen("stranger").bundle(statement(digest))
+    for number in range(5):
+        layer = {"mediaType": f"{BUNDLE_TYPE}-{number}", "digest": str(source.add_blob(bundle)), "size": len(bundle)}
+        source.add_bundle(digest, b"", layers=[layer])
+    judgement = await judged(source)
+
+    assert judgement.reason == "untrusted_signer"
+    assert judgement.detail.startswith("1 signature is there")
+
+
+async def test_of_a_list_that_is_cut_what_is_there_counts() -> None:
+    source, digest = bundle_signed()
+    listed = source.listed(digest)
+    source.lists = {digest: replace(listed, is_cut=True)}
+    assert await said(source) == ("verified", "signed")
+
+    unsigned = MemorySource()
+    unsigned.lists = {unsigned.add_image(): ReferrerList(is_cut=True)}
+    assert await said(unsigned) == ("invalid", "too_many")
 
 
 async def test_what_is_foreign_by_the_list_and_not_there_is_no_defect() -> None:

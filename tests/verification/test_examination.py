@@ -117,6 +117,19 @@ async def test_what_there_was_no_time_for_is_unverifiable_and_not_the_registrys_
     assert len(checks) < 3
 
 
+async def test_where_there_is_no_time_because_there_is_so_much_whoever_pushed_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever can push could turn what nobody trusts into what could not be checked."""
+    monkeypatch.setattr("router.slices.SLICE", 0.0)
+    monkeypatch.setattr("router.verification.examination.MANY", 10)
+    under_way = examination("release", deadline=0.0)
+
+    assert not await under_way.is_enough(SoughtPlace.SIG_TAG, signings(*["stranger"] * 11))
+    judgement = under_way.judgement
+    assert (judgement.verdict, judgement.reason) == (Verdict.INVALID, "too_many")
+
+
 async def test_an_account_tells_what_there_was_no_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.slices.SLICE", 0.0)
     account = JudgementAccount()

@@ -180,3 +180,20 @@ def test_no_bytes_crash_a_check_or_pass_for_a_signature(key: PublicKey, content:
 @pytest.mark.parametrize("fill", [b"\0", b"\xff"])
 def test_numbers_at_the_edge_are_no_signatures(width: int, fill: bytes) -> None:
     assert not any(key.has_signed(CONTENT, fill * width) for key in KEYS)
+
+
+def test_one_payload_is_hashed_once_however_many_keys_and_signatures_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing 1 MiB takes longer than a check, and anybody may name one payload a thousand times."""
+    content, made = b"a payload that nothing else has", list[str]()
+    new = hashlib.new
+
+    def noted(name: str, data: bytes) -> hashlib._Hash:
+        made.append(name)
+        return new(name, data)
+
+    monkeypatch.setattr(hashlib, "new", noted)
+    for signature in (b"one", b"another"):
+        for key in (pen("release").public, pen("security").public):
+            assert not key.has_signed(content, signature)
+
+    assert made == ["sha256"]

@@ -87,6 +87,8 @@ class MemorySource(RegistryClient):
     """What is raised for a question that begins so."""
     delays: dict[str, float] = field(default_factory=dict)
     """Seconds before the answer to a question that begins so."""
+    lists: dict[Digest, ReferrerList] = field(default_factory=dict)
+    """What the API lists instead of what is there."""
 
     async def resolve(self, image: ImageReference, deadline: float) -> Digest:
         """By tag."""
@@ -117,6 +119,10 @@ class MemorySource(RegistryClient):
         await self._note("REFERRERS", image, deadline)
         if not self.has_api:
             raise NotFoundError("there is no API")
+        return self.lists.get(digest) or self.listed(digest)
+
+    def listed(self, digest: Digest) -> ReferrerList:
+        """What refers to it."""
         return ReferrerList(tuple(self._referring(digest)))
 
     def _referring(self, digest: Digest) -> Sequence[Descriptor]:
@@ -284,10 +290,11 @@ def statement(digest: Digest, predicate_type: str = SIGN_PREDICATE, **differing:
     return json.dumps(body | differing).encode()
 
 
-def cosign(*names: str, verifier: str = "keys") -> CosignSettings:
-    """Settings that trust the pens of these names."""
+def cosign(*names: str, verifier: str = "keys", predicate: str = "") -> CosignSettings:
+    """Settings that trust the pens of these names; to sign, or to attest what is of this type."""
     keys = [{"name": name, "pem": pem_of(pen(name).private).decode()} for name in names]
-    return CosignSettings.model_validate({"name": verifier, "kind": "cosign", "keys": keys})
+    attestation = {"attestation": {"predicate_type": predicate}} if predicate else {}
+    return CosignSettings.model_validate({"name": verifier, "kind": "cosign", "keys": keys, **attestation})
 
 
 def static(*, allow: bool, message: str | None = None) -> StaticSettings:
