@@ -3,8 +3,9 @@
 Rules:
 (1) An attempt carries a batch of events, as many as the destination takes by count and by bytes. Its answer is one
     outcome for all of them, or one for each. A batch that is refused for good is tried again event by event, so that
-    one bad event dooms no other; one that is refused for its form, which may be its size, is halved, and so is one that
-    fails, with each attempt (`ready`).
+    one bad event dooms no other; one that is refused for its form, which may be its size, is halved. One that fails is
+    tried again soon, each event alone (`suspects`): it is known of none of them that it was refused, or is slow to
+    fail.
 (2) A failure that may pass is tried again after `backoff.delay`, until `give_up_after` since the event's first attempt
     here (or the answer's own, shorter, time), in the outbox's own time: one last attempt is at that time, and then it
     is set aside with its cause.
@@ -33,6 +34,7 @@ from typing import TypeAlias
 from router.delivery.backoff import delay
 from router.delivery.channel import Channel, LaneResources
 from router.delivery.standing import MISTAKE
+from router.delivery.suspects import Suspects
 from router.destinations.document import Document
 from router.destinations.outcome import (
     AttemptOutcome,
@@ -90,7 +92,11 @@ class _Made:
 
 
 class Attempts:
-    """Makes attempts at one destination."""
+    """Makes attempts at one destination.
+
+    Attributes:
+        suspects: Ids of the events that go alone.
+    """
 
     def __init__(self, channel: Channel, around: LaneResources) -> None:
         self._destination = channel.destination
@@ -98,12 +104,14 @@ class Attempts:
         self._render = channel.render
         self._standing = channel.standing
         self._around = around
+        self.suspects = Suspects()
 
     async def make(self, batch: Sequence[Delivery], record: Callable[[Settlement], None]) -> None:
         """Try to deliver these; `record` is told what becomes of each as soon as it is known."""
         sent: list[_Sent] = []
         for number, delivery in enumerate(batch, 1):
             if self._refusals(delivery) >= REFUSED_ALONE:
+                self.suspects.clear(delivery.event_id)
                 record(self._given_up(delivery, delivery.attempts, Undeliverable("unauthorised"), None))
             elif (document := self._document(delivery)) is None:
                 record(self._settlement(delivery, _Made(MISTAKE, self._around.clock(), 0.0), is_alone=True))
@@ -129,9 +137,16 @@ class Attempts:
             if len(part) > 1 and isinstance(outcome, Undeliverable) and outcome.is_of_form:
                 again.append([one])
             else:
+                self._suspect(one[0].event_id, outcome, is_of_each=isinstance(answer, EachOutcome))
                 record(self._settlement(one[0], _Made(outcome, at, seconds), is_alone=is_alone))
         for smaller in again:
             await self._send(smaller, record, is_first=False)
+
+    def _suspect(self, event_id: str, outcome: Outcome, *, is_of_each: bool) -> None:
+        if not isinstance(outcome, TryAgain):
+            self.suspects.clear(event_id)
+        elif not is_of_each:
+            self.suspects.add(event_id)
 
     def _refusals(self, delivery: Delivery) -> int:
         """How often it was refused and another accepted afterwards."""
@@ -187,7 +202,7 @@ class Attempts:
     ) -> Postponed | SetAside:
         attempts, breaker = delivery.attempts + 1, self._standing.breaker
         failing_for = breaker.failing_for(asyncio.get_running_loop().time())
-        wait = delay(attempts, failing_for, self._around.dice(), failure.after)
+        wait = delay(attempts if is_alone else 1, failing_for, self._around.dice(), failure.after)
         if not failure.pauses:
             left = min(self._destination.give_up_after, failure.within) - delivery.tried_for
             if left <= 0:

@@ -78,7 +78,7 @@ class Lane:
         self._round = destination.concurrency * destination.batch_size
         self._chunk = max(min(max(AHEAD * self._round, LEAST_CHUNK), CHUNK), self._round)
         self._enough = max(self._chunk // 2, self._round)
-        self._ready = Ready(self._batch)
+        self._ready = Ready(self._batch, self._attempts.suspects)
         self._underway: dict[str, Delivery] = {}
         self._repeats = self._held = self._claimed = 0
         self._idle = Calls()
@@ -247,7 +247,9 @@ class Lane:
                 await self._idle.wait()
                 continue
             attempt, drop = partial(self._attempt, batch), partial(self._drop, batch)
+            self._repeats += (is_repeat := bool(batch[0].attempts))
             await awaited_or_else(attempt, drop, "slot_failed", destination=self._name)  # (5)
+            self._repeats -= is_repeat
 
     async def _attempt(self, batch: Sequence[Delivery]) -> None:
         was_closed = self._breaker.is_closed
@@ -266,7 +268,6 @@ class Lane:
 
     def _ended(self, event_id: str) -> Delivery:
         delivery = self._underway.pop(event_id)
-        self._repeats -= bool(delivery.attempts)
         self._hold(-len(delivery.body))
         return delivery
 
@@ -278,20 +279,17 @@ class Lane:
             return ()
         if self._linger.holds(ready, is_probing=not self._breaker.is_closed):
             return ()
-        batch = ready.take(is_repeat_allowed=2 * self._repeats < self._round)
+        batch = ready.take(is_repeat_allowed=2 * self._repeats < self._destination.concurrency)
         self.channel.standing.pace.began(asyncio.get_running_loop().time())
         for delivery in batch:
             self._underway[delivery.event_id] = delivery
-            self._repeats += bool(delivery.attempts)
         if len(ready) < self._enough:
             self._news.tell()
         return batch
 
     def _call_for_ready(self) -> None:
         """Call as many slots as there are batches, and room for them (each settlement makes some): no more, in vain."""
-        count = min(len(self._ready), self._round - len(self._underway) - self._settling.count)
-        if count > 0:
-            self._idle.call(-(-count // self._batch))
+        self._idle.call(self._ready.batches(self._round - len(self._underway) - self._settling.count))
 
 
 async def _rest() -> None:

@@ -2,7 +2,8 @@
 
 Rules:
 (1) A batch that is full, by count or by bytes, does not wait, and neither does one whose time has passed, or one by
-    which the breaker probes. The time begins when a slot could have taken the batch.
+    which the breaker probes, nor any while something waits that goes alone. The time begins when a slot could have
+    taken the batch.
 (2) Who may wait so is said by the destination; for most of them nothing waits.
 """
 
@@ -32,7 +33,7 @@ class Linger:
     def holds(self, ready: Ready, *, is_probing: bool) -> bool:
         """Whether what is ready is to wait for more."""
         is_full = len(ready) >= self._count or ready.size >= self._bytes
-        if is_full or is_probing or not self._seconds:
+        if is_full or is_probing or ready.has_suspects or not self._seconds:
             self._since = None
             return False
         loop = asyncio.get_running_loop()

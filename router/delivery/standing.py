@@ -1,5 +1,8 @@
 """How we stand with one destination: every attempt there is counted, and teaches, whoever makes it.
 
+What is refused (401, 403) is an event where it was sent alone, or where the answer says so of each. A batch that is
+refused as a whole says of no event that it was, and is one failure.
+
 Lanes wait for the breaker. Who must have a receipt before a deadline (`receipts`) does not: its attempts are probes
 that cost nothing more, and one that is accepted lets the lane go on at once.
 """
@@ -18,6 +21,7 @@ from router.destinations.document import Destination, Document
 from router.destinations.outcome import (
     AttemptOutcome,
     Delivered,
+    EachOutcome,
     Outcome,
     PendingReceipt,
     TryAgain,
@@ -62,33 +66,33 @@ class DestinationStanding:
         # else the attempt would be counted nowhere, teach nothing, and be made again at once
         deliver = partial(destination.deliver, documents)
         answer = await awaited_or_else(deliver, _mistaken, "delivery_failed", destination=destination.name)
-        outcome = gist(answer)
-        observer.attempted(destination.name, outcome.label)
-        self._learn(destination.name, documents[0].event_id, outcome, observer, dice, is_new=is_new)
+        observer.attempted(destination.name, gist(answer).label)
+        self._learn(destination.name, [one.event_id for one in documents], answer, observer, dice, is_new=is_new)
         return answer
 
     def _learn(
         self,
         name: str,
-        event_id: str,
-        outcome: Outcome,
+        ids: Sequence[str],
+        answer: AttemptOutcome,
         observer: DeliveryObserver,
         dice: Callable[[], float],
         *,
         is_new: bool,
     ) -> None:
         breaker, was_closed, was_refused = self.breaker, self.breaker.is_closed, self.breaker.is_refused
-        now = asyncio.get_running_loop().time()
+        now, outcome = asyncio.get_running_loop().time(), gist(answer)
         match outcome:
             case Delivered():
                 self._accepted_at = now
                 breaker.answered()
             case PendingReceipt() | Undeliverable():  # who refuses one event for good is not down
                 breaker.answered()
-            case TryAgain(after=after, pauses=True):
-                breaker.refused(event_id, now, dice(), after=after)
+            case TryAgain(after=after) if refused := _refused(ids, answer):
+                for event_id in refused:
+                    breaker.refused(event_id, now, dice(), after=after)
             case TryAgain(after=after):
-                breaker.failed(event_id, now, dice(), is_new=is_new, after=after)
+                breaker.failed(ids[0], now, dice(), is_new=is_new, after=after)
             case _:
                 assert_never(outcome)
         if breaker.is_refused is not was_refused:
@@ -110,6 +114,14 @@ class DestinationStanding:
             pause = round(self.breaker.wait(now), 1)
             log.warning("destination_down", destination=name, reason=outcome.reason, pause_seconds=pause)
             observer.trouble_began(Cause.DESTINATION_DOWN, name, outcome.reason)
+
+
+def _refused(ids: Sequence[str], answer: AttemptOutcome) -> Sequence[str]:
+    """Those of whom the answer says that they were refused for our credentials."""
+    if isinstance(answer, EachOutcome):
+        each = zip(ids, answer.outcomes, strict=True)
+        return [one for one, outcome in each if isinstance(outcome, TryAgain) and outcome.pauses]
+    return ids if len(ids) == 1 and isinstance(answer, TryAgain) and answer.pauses else ()
 
 
 async def _mistaken() -> AttemptOutcome:

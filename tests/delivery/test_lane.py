@@ -514,22 +514,6 @@ def test_whoever_has_mended_a_paused_destination_has_it_probed_at_once(mended: s
     virtually(story())
 
 
-def test_what_is_repeated_in_a_batch_is_halved_until_the_bad_one_is_alone() -> None:
-    async def story() -> None:
-        outbox, receiver = StagedOutbox(), Receiver(concurrency=1, batch_size=16)
-        receiver.answer = lambda _, ids: TryAgain("http_500") if "event-7" in ids else Delivered()
-        for _ in range(16):
-            outbox.put("sink")
-        async with stage(receiver, outbox=outbox):
-            await asyncio.sleep(120)
-            accepted = set(receiver.accepted)
-            outbox.rows.clear()
-
-        assert len(accepted) == 15
-
-    virtually(story())
-
-
 def test_events_share_an_attempt_where_the_destination_takes_batches() -> None:
     async def story() -> None:
         outbox, receiver = StagedOutbox(), Receiver(concurrency=1, batch_size=50)
