@@ -7,6 +7,9 @@ What counts as damage, beside what SQLite calls so:
 (3) The log holds bytes but does not begin as a log, or says of frames that they are committed and SQLite can't read
     them: it leaves them out in silence (SQLite, "WAL-mode File Format", clauses 4.1 and 4.3).
 (4) The log is there and its file is not: SQLite would delete it, and with it what was stored last.
+
+Paths are those that no link hides (`real`): SQLite keeps log and index beside the file that a link leads to. A link
+that takes the place of the file later is another file (1).
 """
 
 from __future__ import annotations
@@ -66,7 +69,7 @@ class Watched:
         for file in self._files:
             before = self._places.get(file)
             try:
-                found = file.stat()
+                found = file.lstat()
             except FileNotFoundError:
                 if before is not None:
                     return f"{file.name} has gone"
@@ -82,6 +85,11 @@ class Watched:
         """How many of so many bytes that the outbox consists of are nowhere to be found."""
         file, log = (_size(one) for one in self._files[:2])
         return max(0, needed - file - log)
+
+
+def real(path: Path) -> Path:
+    """Where the file is that links lead to, or will be when it is made."""
+    return Path(os.path.realpath(path))
 
 
 def beside(path: Path, ending: str) -> Path:

@@ -14,6 +14,7 @@ from typing import TypeVar, cast
 
 from router.errors import OutboxError
 from router.outbox import changes, queries, schema, selecting
+from router.outbox.damage import real
 from router.outbox.file import SqliteFile
 from router.outbox.observer import UNOBSERVED, OutboxObserver
 from router.outbox.own_time import OwnTime
@@ -119,6 +120,7 @@ async def beside(path: Path) -> SqliteRecords:
     """
     if not await asyncio.to_thread(path.exists):
         raise OutboxError(f"there is no outbox {path}; it is made when the router first starts")
+    path = real(path)
     await asyncio.to_thread(schema.expect_current, path)
     now = await asyncio.to_thread(schema.resumed, path, time.time())
     return SqliteRecords(SqliteFile(path, None), OwnTime(now, time.monotonic))

@@ -23,6 +23,7 @@ from router.errors import OutboxError
 from router.outbox import changes, older, schema
 from router.outbox.claiming import SqliteQueue
 from router.outbox.claims import Claims
+from router.outbox.damage import real
 from router.outbox.file import SqliteFile, locked
 from router.outbox.observer import UNOBSERVED, OutboxObserver
 from router.outbox.own_time import SAVE_EVERY, OwnTime
@@ -84,7 +85,7 @@ class SqliteOutbox(SqliteRecords):
         """Own the file: make it if it is not there, bring it up to date; it is checked from then on (`replacing`).
 
         Args:
-            path: The file.
+            path: The file, or a link to where it is or is to be made.
             replica: Whose events are stored: the first half of their numbers.
             clock: Seconds that never go back, by which claims expire and the outbox's own time passes.
             time_of_day: Seconds since 1970.
@@ -93,6 +94,7 @@ class SqliteOutbox(SqliteRecords):
         Raises:
             OutboxError: Another router owns it, it is too new or another program's, or it can't be written.
         """
+        path = real(path)
         lock = locked(path)
         try:
             await asyncio.to_thread(made_usable, path)

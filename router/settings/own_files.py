@@ -1,7 +1,8 @@
 """Cross-check: no destination writes to a file that Gatecrier itself reads or keeps.
 
 Compared are the names that links lead to, and, of files that are there, what tells them apart on their disk, so that
-neither a symbolic nor a hard link hides one. What was read with the configuration is what it needs (`snapshot`).
+neither a symbolic nor a hard link hides one. What stands beside the outbox does so where a link to it stands, and where
+that leads to. What was read with the configuration is what it needs (`snapshot`).
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ def _own(ours: Ours, reading: Reading) -> Iterator[tuple[Path | int, str]]:
     yield reading.path, "the configuration itself"
     if ours.outbox is not None:
         outbox = ours.outbox.path
-        for ending in BESIDE_THE_OUTBOX:
-            yield outbox.with_name(outbox.name + ending), "the outbox" if not ending else "a part of the outbox"
+        for file in (outbox, _real(outbox)):
+            for ending in BESIDE_THE_OUTBOX:
+                yield file.with_name(file.name + ending), "the outbox" if not ending else "a part of the outbox"
         yield identity_file(outbox), "what other replicas know this one by"
     for watched in reading.watched:
         yield watched, "a file that the configuration names"

@@ -92,7 +92,29 @@ def put_another(path: Path) -> None:
     path.with_name("copy").rename(path)
 
 
-@pytest.mark.parametrize("accident", [remove, remove_the_log, remove_all, put_another], ids=lambda one: one.__name__)
+def put_a_link(path: Path) -> None:
+    """The very file, but whoever opened the path now would look for its log elsewhere."""
+    path.rename(path.with_name("real.db"))
+    path.symlink_to("real.db")
+
+
+def beside_it(path: Path) -> list[str]:
+    """The names of the files that begin as its own does."""
+    return [file.name for file in path.parent.glob(f"{path.name}*")]
+
+
+def linked(path: Path) -> Path:
+    """A link to a folder beside it; returns what it leads to."""
+    target = path.with_name("disk") / "other.db"
+    target.parent.mkdir()
+    path.symlink_to(target)
+    return target
+
+
+ACCIDENTS = [remove, remove_the_log, remove_all, put_another, put_a_link]
+
+
+@pytest.mark.parametrize("accident", ACCIDENTS, ids=lambda one: one.__name__)
 async def test_nothing_is_lost_with_a_file_that_is_taken_away(
     path: Path, heard: Heard, accident: Callable[[Path], None]
 ) -> None:
@@ -115,6 +137,30 @@ async def test_nothing_is_lost_with_a_file_that_is_taken_away(
     assert after == Number(REPLICA, 1202)
     assert len(open_ones) == 1201
     assert kept == [(number, f"event-{number}") for number in range(2, 1201)] + [(1201, "last"), (1202, "after")]
+
+
+@pytest.mark.parametrize("is_made", [True, False], ids=["leads to an outbox", "leads nowhere yet"])
+async def test_an_outbox_may_be_a_link(path: Path, heard: Heard, *, is_made: bool) -> None:
+    """Log and index are beside what it leads to; a router there and one here are two at the same file."""
+    target = linked(path)
+    if is_made:
+        outbox = await opened(target, heard)
+        await outbox.append(new("before"))
+        await outbox.close()
+    outbox = await opened(path, heard)
+    with pytest.raises(OutboxError, match="in use by another router"):
+        await opened(target, heard)
+    await outbox.append(new("a"))
+    await looked_after(outbox)
+    command = await beside(path)
+    seen = await stored(command)
+    await command.close()
+    await outbox.close()
+
+    assert [name for _, name in seen] == (["before", "a"] if is_made else ["a"])
+    assert heard.ever == []
+    assert [file for file in (path, target) if damage.left_aside(file)] == []
+    assert beside_it(path) == [path.name]
 
 
 async def test_what_was_asked_just_before_is_taken_over(path: Path, heard: Heard) -> None:

@@ -51,6 +51,14 @@ def test_a_link_that_leads_nowhere_yet_is_followed(tmp_path: Path) -> None:
     assert "is the outbox" in refused(tmp_path, SMALL)
 
 
+@pytest.mark.parametrize("ending", ["-wal", "-shm", ".lock", "-reserve"])
+def test_what_stands_beside_what_the_outbox_leads_to_is_ours(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "outbox.db").symlink_to("disk/real.db")
+
+    assert "is a part of the outbox" in refused(tmp_path, to(f"disk/real.db{ending}"))
+
+
 def test_what_the_configuration_names_is_not_written_to(tmp_path: Path) -> None:
     """Keys, certificates, secrets and templates: whatever was read with it."""
     (tmp_path / "mine").mkdir()
