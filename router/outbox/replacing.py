@@ -4,7 +4,8 @@ Order:
 (1) It is noticed by whoever reads or writes, by a look at the files every second, or by the check of the whole file,
     which runs beside everything else after the start, and gets of the processor what nobody else wants (`STEP_BACK`).
 (2) It is told (`outbox_damaged`, `outbox_replaced`). What is asked from then on waits.
-(3) What is left of the file is moved aside, never deleted. A new one takes its place, whose numbers go on; a gap of
+(3) What is left of the file is moved aside, never deleted. A new one takes its place, in a new folder where that has
+    gone, too, whose numbers go on; a gap of
     `UNKNOWN` says that the last number could not be read. What waited is written to it: alerts go on.
 (4) What is still readable by the connections to the file of before (all of it where that was only removed) is taken
     over beside that (`salvage`), and what the lanes have in memory.
@@ -50,6 +51,8 @@ STEP_BACK = 10
 log can't be emptied while it reads."""
 LASTS = 3600.0
 """Seconds that it is told that a file has gone."""
+_PRIVATE = 0o700
+"""Who may use a folder that is made anew: nobody else, since it is not known whom the one of before let in."""
 CLOSING = 5.0
 """Seconds that closing waits for what is being taken over."""
 
@@ -182,6 +185,7 @@ class Replacing:
             raise OutboxError(f"{LIMIT} damaged files were moved aside beside {self._path}; see what destroys them")
         last, ledger = self._last_number(), self._ledger()
         self._last = self._last if last is None else last
+        _make_folder_of(self._path)
         aside = damage.move_aside(self._path)
         schema.prepare(self._path)
         with closing(schema.connect(self._path)) as connection:
@@ -238,6 +242,16 @@ class Replacing:
         if left := damage.left_aside(self._path):
             names = ", ".join(file.name for file in left[:3])
             self._troubles.trouble_began(Cause.OUTBOX_DAMAGED, "", f"moved aside in {self._path.parent}: {names}")
+
+
+def _make_folder_of(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutboxError(
+            f"there is no folder {path.parent} for the outbox, and it can't be made: {error.strerror}; "
+            "make it, writable for this user"
+        ) from error
 
 
 async def _not_replaced() -> None:

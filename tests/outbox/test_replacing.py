@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import stat
 import sys
 import threading
 from collections.abc import Callable
@@ -265,6 +266,63 @@ async def test_what_a_damaged_page_holds_costs_nothing_else(path: Path, heard: H
     assert after == Number(REPLICA, 402)
     assert 390 < len(kept) < 402
     assert Cause.OUTBOX_DAMAGED in heard.there
+
+
+def remove_the_folder(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def move_the_folder(folder: Path) -> None:
+    folder.rename(folder.with_name("moved"))
+
+
+@pytest.mark.parametrize("accident", [remove_the_folder, move_the_folder], ids=lambda one: one.__name__)
+async def test_a_folder_that_has_gone_is_made_anew(
+    tmp_path: Path, heard: Heard, accident: Callable[[Path], None]
+) -> None:
+    """The start does not make one, which may be a mistake in its name; here its name is known to be right."""
+    folder = tmp_path / "state" / "data"
+    path = folder / "outbox.db"
+    await asyncio.to_thread(folder.mkdir, parents=True)
+    outbox = await opened(path, heard)
+    await outbox.append(new("before"))
+    accident(folder)
+    await asyncio.wait_for(looked_after(outbox), 20)
+    after = await outbox.append(new("after"))
+    await outbox.close()
+    again = await opened(path, heard)
+    kept = await stored(again)
+    await again.close()
+
+    assert heard.ever == [Cause.OUTBOX_REPLACED]
+    assert after == Number(REPLICA, 2)
+    assert kept == [(1, "before"), (2, "after")]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+async def test_a_folder_that_can_not_be_made_is_told_and_tried_again(
+    tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replacing, "AGAIN", 0.01)
+    folder = tmp_path / "data"
+    await asyncio.to_thread(folder.mkdir)
+    outbox = await opened(folder / "outbox.db", heard)
+    await outbox.append(new("before"))
+    move_the_folder(folder)
+    folder.touch()
+    outbox._replacing.look()
+    task = outbox._replacing._task
+    assert task is not None
+    _, pending = await asyncio.wait([task], timeout=0.1)
+    told = heard.there[Cause.OUTBOX_REPLACED]
+    folder.unlink()
+    await task
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert pending
+    assert "can't be made: File exists; make it, writable for this user" in told
+    assert kept == [(1, "before")]
 
 
 async def test_what_is_asked_while_the_file_is_exchanged_is_written_to_the_new_one(
