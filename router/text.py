@@ -26,6 +26,8 @@ SHOWN = 200
 """Characters of a refused text that an error repeats: whoever deploys chooses it."""
 HEAD, TAIL = 200, 60
 """Characters that are kept of the beginning and of the end of a shortened text."""
+SHORTENED = HEAD + TAIL + 50
+"""Characters that a shortened text has at most: with this limit none is shortened again."""
 LISTED = 30
 """Names that a remedy lists."""
 _NEAR_ENOUGH = 0.6
@@ -122,10 +124,21 @@ def cut_middle(text: str, limit: int) -> str:
 
 def shortened(text: str, limit: int = HEAD) -> str:
     """What is longer than the limit, by head, tail, length, and the first 12 digits of its SHA-256: few are alike."""
-    if len(text) <= limit:
+    return text if len(text) <= limit else f"{text[:HEAD]}{_end_of(text)}"
+
+
+def shortened_into(text: str, room: int) -> str:
+    """The same with a longer head, as long as there is room for: at most so many characters (`SHORTENED` or more)."""
+    if len(text) <= room:
         return text
+    end = _end_of(text)
+    return f"{text[: room - len(end)]}{end}"
+
+
+def _end_of(text: str) -> str:
+    """What a text ends with that was shortened."""
     digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:12]
-    return f"{text[:HEAD]}...{text[-TAIL:]} ({len(text)} characters, sha256 {digest})"
+    return f"...{text[-TAIL:]} ({len(text)} characters, sha256 {digest})"
 
 
 def shown(text: str, most: int = SHOWN) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import uuid
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]  # it has no types
@@ -30,6 +31,7 @@ from router.events import (
     with_sequence,
 )
 from router.reasons import Proof
+from router.text import shortened
 from router.verdict import Mode, RequestOutcome, Verdict
 from router.verification import Signer
 from tests.findings import UNSIGNED, like
@@ -189,6 +191,31 @@ def test_each_name_of_a_large_event_is_shortened_once(monkeypatch: pytest.Monkey
     encode(a_large_event(1000, "\x01" * 1000))
 
     assert len(hashed) <= 2000
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_what_was_shortened_as_it_came_in_is_not_shortened_again(count: int) -> None:
+    """Length and hash are those of what somebody wrote, by which he finds it."""
+    name = shortened("registry.example/" + "é" * 4000 + ":0", 1024)
+    event = decode(events.as_json(a_large_event(count, name)))
+    event["data"]["request"]["user"]["groups"] = ["g" * EVENT_LIMIT]
+    event["data"]["images"][0]["judged_by"] = event["data"]["images"][0]["detail"] = "\x01" * EVENT_LIMIT
+    told = decode(encode(event))["data"]
+
+    assert {image["image"] for image in told["images"]} == {name}
+
+
+@pytest.mark.parametrize("room", [EVENT_LIMIT, 3000])
+def test_a_message_that_is_shortened_says_how_long_it_was_and_what_its_hash_is(room: int) -> None:
+    """In all the room that it has; where all is cut, in that of a name."""
+    event = decode(events.as_json(a_large_event(1, "x" * EVENT_LIMIT)))
+    message = "".join(f"{number}: é\n" for number in range(1000))
+    event["data"]["decision"]["message"] = message
+    told = encoding.reduced(event, room)["data"]["decision"]["message"]
+    end = f"...{message[-60:]} ({len(message)} characters, sha256 {sha256(message.encode()).hexdigest()[:12]})"
+
+    assert len(told) == (encoding.MESSAGE_LIMIT if room == EVENT_LIMIT else 200 + len(end))
+    assert told == message[: len(told) - len(end)] + end
 
 
 def test_what_is_small_enough_is_told_whole() -> None:

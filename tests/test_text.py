@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from router.text import (
     HEAD,
     LISTED,
+    SHORTENED,
     SHOWN,
     TAIL,
     advice,
@@ -25,6 +26,7 @@ from router.text import (
     nearest,
     one_line,
     shortened,
+    shortened_into,
     shown,
 )
 
@@ -124,6 +126,9 @@ def test_a_shortened_text_is_known_again(one: str, other: str) -> None:
     assert len(first) < HEAD + TAIL + 60
     assert (first == second) == (one.encode(errors="replace") == other.encode(errors="replace"))
     assert shortened(one, len(one)) == one
+    assert shortened(first, SHORTENED) == first
+    assert shortened_into(one, len(one)) == one
+    assert len(shortened_into(one + "x" * 500, 400)) == 400
 
 
 @given(ANY_TEXT)

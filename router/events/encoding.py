@@ -5,10 +5,12 @@ Rules:
     last member that `with_sequence` completes, so that no body is ever parsed only to be numbered.
 (2) Bytes are always UTF-8: what UTF-8 can not hold (lone surrogates) becomes U+FFFD.
 (3) What follows from the decision alone may come encoded (`router.events.parts`): the bytes are the same.
-(4) Above `EVENT_LIMIT` an event is made smaller in steps, each only if the one before did not suffice: names that
-    others wrote are shortened; details are cut and groups left out; images beyond `IMAGES_KEPT` are counted, those that
-    pass first; then, if names are so long still, as many images more as it takes. Size never keeps an event from being
-    told. At last every text and every list is cut.
+(4) Above `EVENT_LIMIT` an event is made smaller in steps, each only if the one before did not suffice: the message and
+    names that others wrote are shortened (`router.text`); details are cut and groups left out; images beyond
+    `IMAGES_KEPT` are counted, those that pass first; then, if names are so long still, as many images more as it takes.
+    Size never keeps an event from being told. At last every text is shortened and every list is cut.
+(5) What is shortened says of the text as it came how long it was and what its hash is: a name that was shortened is
+    within the limit, also where that was done as it came in, and the last step goes back to the message of before.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import orjson
 from router.events.json_text import as_json
 from router.events.parts import DecisionParts
 from router.events.schema import CloudEvent, EventData, ImageData, UserData
-from router.text import HEAD, TAIL, shortened
+from router.text import SHORTENED, shortened, shortened_into
 from router.verdict import Verdict
 
 EVENT_LIMIT = 256 * 1024 - 64
@@ -32,7 +34,7 @@ BEGINNING = b'{"specversion":"1.0","type":"dev.gatecrier.'
 """What every encoded event begins with, and nothing that others have written."""
 IMAGES_KEPT = 200
 """Images that stand in an event that would be too large."""
-NAME_LIMIT = HEAD + TAIL
+NAME_LIMIT = SHORTENED
 """Characters of a name in an event that would be too large."""
 DETAIL_LIMIT = 120
 """Characters of a detail in an event that is still too large."""
@@ -53,11 +55,12 @@ def encode(event: CloudEvent, parts: DecisionParts | None = None) -> bytes:
 
 def reduced(event: CloudEvent, limit: int) -> CloudEvent:
     """The event with as much less in it as it takes to be of so many bytes; with one image where that is too much."""
+    smaller = event
     for reduce in _LADDER:
-        event = reduce(event)
-        if len(as_json(event)) <= limit:
-            break
-    return event
+        smaller = reduce(smaller)
+        if len(as_json(smaller)) <= limit:
+            return smaller
+    return _with_all_cut(smaller, event["data"]["decision"]["message"])
 
 
 def _with_parts(event: CloudEvent, parts: DecisionParts) -> bytes:
@@ -104,7 +107,7 @@ def _with_short_names(event: CloudEvent) -> CloudEvent:
     images = [_short_named(image) for image in data["images"]]
     smaller: EventData = {
         **data,
-        "decision": {**decision, "message": decision["message"][:MESSAGE_LIMIT]},
+        "decision": {**decision, "message": shortened_into(decision["message"], MESSAGE_LIMIT)},
         "request": {**request, "name": _name(request["name"]), "generate_name": _name(request["generate_name"])},
         "workload": {**workload, "name": _name(workload["name"])},
         "images": images,
@@ -166,8 +169,10 @@ def _rank(image: ImageData) -> tuple[bool, bool]:
     return Verdict(image["verdict"]).is_pass, not image.get("is_new", True)
 
 
-def _with_all_cut(event: CloudEvent) -> CloudEvent:
-    return {**event, "data": cast("EventData", _cut(event["data"]))}
+def _with_all_cut(event: CloudEvent, message: str) -> CloudEvent:
+    data = event["data"]
+    whole: EventData = {**data, "decision": {**data["decision"], "message": message}}
+    return {**event, "data": cast("EventData", _cut(whole))}
 
 
 def _cut(value: object) -> object:
@@ -186,5 +191,4 @@ _LADDER: tuple[Callable[[CloudEvent], CloudEvent], ...] = (  # each from what th
     _with_short_names,
     _with_short_details,
     *map(_Keeping, (IMAGES_KEPT, IMAGES_KEPT // 2, IMAGES_KEPT // 4, IMAGES_KEPT // 16, 1)),
-    _with_all_cut,
 )

@@ -29,10 +29,10 @@ import orjson
 
 from router.events import EventData, ImageData
 from router.reasons import Obstacle
-from router.text import shortened
+from router.text import SHORTENED, shortened
 from router.verdict import IS_PASS, Verdict
 
-TEXT_LIMIT = 300
+TEXT_LIMIT = SHORTENED
 """Characters of a name or a detail that are kept."""
 SightingStanding: TypeAlias = Literal["passing", "failing", "unreachable", "tolerated"]
 """What a sighting says of whether its namespace can be enforced."""

@@ -26,6 +26,7 @@ from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Append
 from router.telemetry.causes import Cause
 from tests.outbox.stage import BODY, ME, NOW, REPLICA, new, sequences, stored
+from tests.patience import PATIENCE
 from tests.simulators.log import Log
 
 
@@ -287,7 +288,7 @@ async def test_a_folder_that_has_gone_is_made_anew(
     outbox = await opened(path, heard)
     await outbox.append(new("before"))
     accident(folder)
-    await asyncio.wait_for(looked_after(outbox), 20)
+    await asyncio.wait_for(looked_after(outbox), PATIENCE)
     after = await outbox.append(new("after"))
     await outbox.close()
     again = await opened(path, heard)
