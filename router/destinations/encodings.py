@@ -12,12 +12,14 @@ Rules:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from router.destinations.document import Document, said_by
 from router.rendering.values import as_json, as_text
+from router.text import escape_in_json
 
 Encoding: TypeAlias = Literal["json", "ndjson", "form", "text"]
 
@@ -30,6 +32,7 @@ CONTENT_TYPES: Mapping[Encoding, str] = {
 """The media type of each, where no other is said."""
 PAYLOAD = "payload"
 """The field of a form for what is no object."""
+_ESCAPED_FOR_HTML = str.maketrans({one: escape_in_json(one) for one in "<>&"})
 
 
 def in_json(text: str) -> str:
@@ -40,6 +43,18 @@ def in_json(text: str) -> str:
 def forms(text: str) -> Sequence[str]:
     """A text, and as it may stand in a body."""
     return text, in_json(text), quote_plus(text)
+
+
+def echoes(text: str) -> frozenset[str]:
+    """As a receiver may repeat it: in a body, in a URL, and in JSON as other encoders write it.
+
+    Those escape everything beyond ASCII, slashes (PHP), or what HTML must not hold (Go).
+    """
+    in_urls = {quote(text, safe=safe, errors="replace") for safe in ("", "/")}
+    in_jsons = {json.dumps(text, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False)}
+    in_jsons |= {one.replace("/", "\\/") for one in in_jsons}
+    in_jsons |= {one.translate(_ESCAPED_FOR_HTML) for one in in_jsons}
+    return frozenset((*forms(text), *in_urls, *in_jsons))
 
 
 def encoded(documents: Sequence[Document], encoding: Encoding) -> bytes:

@@ -3,8 +3,9 @@
 Rules:
 (1) Of one line, without what can't be seen (`router.text`), and at most `WORDS_LIMIT` characters.
 (2) Wherever `GRAM` characters in a row are also in a secret of its destination, they are left out, in whatever case,
-    so that half a token is not shown either. That comes before the cut, which would hide where a secret begins. What
-    is shorter than `GRAM` is found everywhere and keeps nothing secret.
+    so that half a token is not shown either; the same holds of a secret as URLs and JSON have it (`encodings.echoes`).
+    That comes before the cut, which would hide where a secret begins. What is shorter than `GRAM` is found everywhere
+    and keeps nothing secret.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import unquote
 
 from router.by_reference import Secret
-from router.destinations.encodings import forms
+from router.destinations.encodings import echoes
 from router.destinations.settings import CommonSettings, HttpSettings, revealed
 from router.outbound.basic import basic_credentials
 from router.text import is_seen
@@ -31,7 +32,7 @@ def secrets_of(settings: HttpSettings) -> frozenset[str]:
     """What the receiver may have been sent and nobody else may see.
 
     Path and query of every URL, every reference, and each with every other text of the settings as Basic encodes them:
-    one of those is the user.
+    one of those is the user; all of it in every form in which it may come back.
     """
     found = {url.partition("://")[2].partition("/")[2] for url in settings.endpoints} | {revealed(settings.proxy)}
     secrets = references_of(settings)
@@ -39,8 +40,9 @@ def secrets_of(settings: HttpSettings) -> frozenset[str]:
     found |= {
         basic_credentials(user, secret) for user in _values(settings) if isinstance(user, str) for secret in secrets
     }
-    found |= {form for one in settings.secrets.values() for form in forms(one.reveal())}
-    return frozenset(text for one in found for text in (one, unquote(one)) if len(text) >= GRAM)
+    found |= {one.reveal() for one in settings.secrets.values()}
+    plain = {text for one in found for text in (one, unquote(one)) if len(text) >= GRAM}
+    return frozenset(echo for text in plain for echo in echoes(text))
 
 
 def references_of(settings: CommonSettings) -> frozenset[str]:

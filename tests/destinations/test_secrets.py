@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -117,6 +117,28 @@ def test_another_value_is_another_destination(tmp_path: Path) -> None:
 
     assert found[0] != found[1]
     assert found[1] == found[2]
+
+
+REPEATED: Mapping[str, Callable[[str], str]] = {
+    "percent": lambda text: quote(text, safe=""),
+    "path": quote,
+    "query": quote_plus,
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "JSON of PHP": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "JSON of Go": lambda text: json.dumps(text, ensure_ascii=False)[1:-1].replace("&", "\\u0026"),
+}
+
+
+@pytest.mark.parametrize("repeated", REPEATED.values(), ids=REPEATED)
+def test_a_credential_is_left_out_as_others_encode_it(repeated: Callable[[str], str]) -> None:
+    """A receiver shows the request that it refused, or a link with what it was given."""
+    secret = 'p@ss w&rd/sécret"/+%2F=='
+    written = {"name": "it", "kind": "webhook", "url": "https://a.example/x", "username": "gate"}
+    settings = read({**written, "password": {"env": "PASSWORD"}}, Path("/nowhere"), {"PASSWORD": secret})
+    assert isinstance(settings, HttpSettings)
+    words = Words(secrets_of(settings))
+
+    assert words.shown(f"bad request: <{repeated(secret)}> was refused") == "bad request: <[redacted]> was refused"
 
 
 @pytest.mark.parametrize("form", range(3))
