@@ -11,6 +11,7 @@ the short commands stay quick.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -61,6 +62,8 @@ COMMANDS = (
     completion,
 )
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What writing fails with where there is no room for it."""
 
 _EXAMPLES = """
 gatecrier demo
@@ -93,14 +96,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             print(end="", flush=True)  # what is left would fail at exit; there may be no standard output at all
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail once more at exit
+        _drop_output()
         return YES
+    except OSError as error:
+        _drop_output()
+        _complain(f"the output can't be written: {error.strerror}")
+        return UNKNOWN
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    arguments = _parsed(argv)
     try:
-        code: int = run(arguments, sys.argv[1:] if argv is None else argv)
+        code: int = run(_parsed(argv), sys.argv[1:] if argv is None else argv)
     except GatecrierError as error:
         _complain(str(error))
         return MISUSED if isinstance(error, MisusedError) else UNKNOWN
@@ -108,10 +114,17 @@ def _run(argv: Sequence[str] | None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         raise
-    except Exception:  # noqa: BLE001 - the interpreter would end with 1, which a pipeline takes for a no
+    except Exception as error:  # the interpreter would end with 1, which a pipeline takes for a no
+        if isinstance(error, OSError) and error.filename is None and error.errno in _FULL:
+            raise  # by the output: it is told once
         _complain(traceback.format_exc())
         return UNKNOWN
     return code
+
+
+def _drop_output() -> None:
+    """What is left of it would fail once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:

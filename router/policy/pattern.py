@@ -32,7 +32,7 @@ from router.hosts import HUB, canonical_registry, is_host, is_registry
 from router.images import Digest, ImageReference, is_tag, parse_reference
 from router.policy.glob import NAMES, WORDS, Glob
 from router.policy.matching import expression
-from router.text import shown
+from router.text import SHOWN, shown
 
 TEXT_LIMIT = 1024
 """Characters of a pattern: as many as an image reference may have."""
@@ -43,6 +43,8 @@ _WORD = r"[^ ]*"
 _STARS = re.compile(r"\*+")
 _PATH = re.compile(r"[a-z0-9._/*-]+", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_.*-]{1,128}", re.ASCII)
+_CREDENTIALS = re.compile(r"\A([a-z]+://)?[^/@\s]*:[^/@\s]*@(?!sha\d)")
+"""What people paste before a host, and nobody may read."""
 _DIGEST = re.compile(r"(?:sha256|sha384|sha512|[a-z0-9]*\*[a-z0-9*]*)(?::[0-9a-f*]{1,128})?", re.ASCII)
 
 
@@ -174,14 +176,14 @@ def _canonical_glob(text: str, first: str) -> str:
         port = port.lstrip("0")
     if not _PORT.fullmatch(port):
         raise _unmatchable(
-            text, f"{shown(first, 100)} is not a valid registry; write HOST or HOST:PORT, a port without zeros first"
+            text, f"{_shown(first, 100)} is not a valid registry; write HOST or HOST:PORT, a port without zeros first"
         )
     if port != _DEFAULT_PORT:
         return f"{host}:{port}"
     if "." not in host.rpartition("*")[2]:
         raise _unmatchable(
             text,
-            f"names are without port 443, and {shown(host, 100)} matches other ports too; write whole labels, or none",
+            f"names are without port 443, and {_shown(host, 100)} matches other ports too; write whole labels, or none",
         )
     return host
 
@@ -191,7 +193,7 @@ def _check_name(text: str, name: str) -> None:
     if not all(name.split("/")):
         raise _unmatchable(text, "it has an empty path part; write a * for each part, or ** for any number of them")
     if not (_REGISTRY.fullmatch(first) if "*" in first else is_registry(first)) or first != first.lower():
-        raise _unmatchable(text, f"{shown(first, 100)} is not a valid registry; write HOST or HOST:PORT")
+        raise _unmatchable(text, f"{_shown(first, 100)} is not a valid registry; write HOST or HOST:PORT")
     if slash and not _PATH.fullmatch(path):
         raise _unmatchable(
             text, "repositories are in lower case" if path.lower() != path else "repositories have other characters"
@@ -205,13 +207,13 @@ def _check_part(text: str, part: str) -> None:
     try:
         parse_reference(f"localhost/{part}")
     except InvalidReferenceError as error:
-        raise _unmatchable(text, f"no repository has a part {shown(part, 100)}") from error
+        raise _unmatchable(text, f"no repository has a part {_shown(part, 100)}") from error
 
 
 def _check_tag(text: str, tag: str) -> None:
     if not (_TAG.fullmatch(tag) if "*" in tag else is_tag(tag)):
         raise _unmatchable(
-            text, f"{shown(tag, 100)} is not a valid tag: 1 to 128 of A-Z a-z 0-9 _ . - with no . or - first"
+            text, f"{_shown(tag, 100)} is not a valid tag: 1 to 128 of A-Z a-z 0-9 _ . - with no . or - first"
         )
 
 
@@ -223,8 +225,12 @@ def _check_digest(text: str, digest: str) -> None:
         except InvalidReferenceError as error:
             raise _unmatchable(text, str(error)) from error
     elif not _DIGEST.fullmatch(digest):
-        raise _unmatchable(text, f"{shown(digest, 100)} is not a valid digest; {problem}")
+        raise _unmatchable(text, f"{_shown(digest, 100)} is not a valid digest; {problem}")
 
 
 def _unmatchable(text: str, problem: str) -> ValueError:
-    return ValueError(f"{shown(text)} can match no image: {problem}")
+    return ValueError(f"{_shown(text)} can match no image: {problem}")
+
+
+def _shown(text: str, most: int = SHOWN) -> str:
+    return shown(_CREDENTIALS.sub(r"\1...@", text), most)

@@ -138,6 +138,8 @@ class Template:
             raise TemplateError(f"template {name}: {error}") from error
         except (RecursionError, MemoryError, SyntaxError) as error:  # Python's own limits of nesting
             raise TemplateError(f"template {name}: nested too deep") from error
+        except ValueError as error:  # Python's own limit of digits
+            raise TemplateError(f"template {name}: a number has too many digits; write it as a text") from error
         return cls(name, source, markup, parsed)
 
     def render(self, context: Mapping[str, object]) -> CheckedDocument:

@@ -50,6 +50,8 @@ _OPEN_MAPS = frozenset({"headers"})
 _NAMING = frozenset({"file", "env", "host", "certificate", "key", "ca"})
 """Keys whose values name something, and where people paste the thing itself."""
 
+_WORD = re.compile(r"[A-Za-z][A-Za-z_-]{0,29}")
+
 
 def may_be_secret(annotation: shape.TypeAnnotation, path: Path) -> bool:
     """Whether the value at the path must not be repeated in a text."""
@@ -57,10 +59,16 @@ def may_be_secret(annotation: shape.TypeAnnotation, path: Path) -> bool:
     return Secret in found or SecretStr in found or not _OPEN_MAPS.isdisjoint(path) or not _NAMING.isdisjoint(path[-1:])
 
 
+def _stands_for_a_map(annotation: shape.TypeAnnotation, value: Plain) -> bool:
+    """Whether a text that is no plain word stands where a map should: people paste the secret that it would name."""
+    return isinstance(value, str) and bool(shape.models_in(annotation)) and not _WORD.fullmatch(value)
+
+
 def worded(error: ErrorDetails, annotation: shape.TypeAnnotation, value: Plain, path: Path) -> str:
     """Found; expected."""
     kind, context = error["type"], error.get("ctx", {})
-    found = kind_in_words(value) if may_be_secret(annotation, path) else in_words(value)
+    is_hidden = may_be_secret(annotation, path) or _stands_for_a_map(annotation, value)
+    found = kind_in_words(value) if is_hidden else in_words(value)
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", error["msg"]))
     if kind in ("literal_error", "enum"):

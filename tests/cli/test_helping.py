@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -63,6 +63,15 @@ def test_whoever_has_seen_enough_ends_a_command_quietly() -> None:
             ended = subprocess.run([*PROGRAM, *arguments], stdout=out, stderr=subprocess.PIPE, timeout=60, check=False)
 
         assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("arguments", [["config", "reference"], ["--help"], ["--version"], ["completion", "bash"]])
+def test_a_command_says_once_that_there_is_no_room_for_its_output(arguments: Sequence[str]) -> None:
+    """And never ends with 1, which a pipeline takes for a no."""
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run([*PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stderr) == (3, b"the output can't be written: No space left on device\n")
 
 
 def test_the_command_line_is_known_before_anything_that_is_large_is_loaded() -> None:

@@ -29,6 +29,15 @@ PASTED = [
     ("ca: registry-ca.pem", "ca: 'hush hush'", "that is no file name"),
     ("{file: docker-config.json}", "{file: 'hush hush'}", "that is no file name"),
     ("tls: self-signed", "tls: {certificate: tls.crt, key: 'BEGIN hush'}", "that is no file name"),
+    ("tls: self-signed", "tls: 'https://user:hush@host/'", "found a text; expected"),
+    ("credentials: {file: docker-config.json}", "credentials: 'alice:hush'", "found a text; expected a map"),
+    ("credentials: {file: docker-config.json}", "credentials: ghp_hush12", "found a text; expected a map"),
+    (
+        'pattern: "127.0.0.1:5000/shop/',
+        'pattern: "https://user:hush@127.0.0.1:5000/shop/',
+        '"https://...@127.0.0.1:5000/shop/',
+    ),
+    ('pattern: "127.0.0.1:5000/shop/', 'pattern: "user:hush@127.0.0.1:5000/shop/', '"...@127.0.0.1:5000/shop/'),
     ('url: "sqlite:///outbox.db"', 'url: "hush"', "a text of 4 characters is not an outbox"),
 ]
 
