@@ -136,8 +136,6 @@ def checked(reading: Reading) -> Loaded | Refused:
         *surroundings.certificates(ours, telling, reading),
         *mistaken,
     ]
-    if not isinstance(result, list):
-        crossed += signers.too_few(result)
     crossed += own_files.overwritten(ours, telling, reading)  # last: by now everything has been read
     found += [placed(document, data, finding) for finding in invalid]
     found += [placed(document, data, finding) for finding in crossed if finding.path not in told_of]
@@ -183,6 +181,7 @@ def _warnings(settings: Settings) -> Iterator[ConfigurationFinding]:
     yield from routes.unheard(settings)
     yield from surroundings.private_addresses(settings)
     yield from signers.aliases(settings)
+    yield from signers.too_few(settings)
     yield from cautions.unpinned(settings)
     yield from cautions.unlabelled(settings)
     yield from cautions.lax_verifiers(settings)

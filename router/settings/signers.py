@@ -1,9 +1,9 @@
-"""Checks of signers, who are counted by who they are and not by what they are called. Pure.
+"""Warnings about signers, who are counted by who they are and not by what they are called. Pure.
 
 Rules:
 (1) One signer under two names is a warning: it is no mistake while one name is being replaced by another.
-(2) A threshold that such a verifier can't meet is a mistake, told at the threshold: nothing would pass. (So is one
-    above the number of names, told without reading a key, in `names`.)
+(2) A threshold that such a verifier can't meet is one, too, told at the threshold: nothing passes until another signer
+    is there. (More than there are names is a mistake, told without reading a key, in `names`.)
 """
 
 from __future__ import annotations
