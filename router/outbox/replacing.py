@@ -4,9 +4,9 @@ Order:
 (1) It is noticed by whoever reads or writes, by a look at the files every second, or by the check of the whole file,
     which runs beside everything else after the start, and gets of the processor what nobody else wants (`STEP_BACK`).
 (2) It is told (`outbox_damaged`, `outbox_replaced`). What is asked from then on waits.
-(3) What is left of the file is moved aside, never deleted. A new one takes its place, in a new folder where that has
-    gone, too, whose numbers go on; a gap of
-    `UNKNOWN` says that the last number could not be read. What waited is written to it: alerts go on.
+(3) What is left of the file is moved aside, never deleted. A new one takes its place, whose numbers go on, in a new
+    folder where that has gone, too; a gap of `UNKNOWN` says that the last number could not be read. What waited is
+    written to it: alerts go on.
 (4) What is still readable by the connections to the file of before (all of it where that was only removed) is taken
     over beside that (`salvage`), and what the lanes have in memory.
 

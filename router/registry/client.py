@@ -186,22 +186,23 @@ class RegistryClient(Closing):
     async def _referrers(self, image: ImageReference, digest: Digest, deadline: float) -> ReferrerList:
         question = self._question("GET", image, f"referrers/{digest}", INDEX_LIMIT, INDEX)
         answer = await self._ask(question, deadline)
-        pages, left = list[ReferrerList](), INDEX_LIMIT
-        while True:
+        found, left = ReferrerList(), INDEX_LIMIT
+        for page in range(1, PAGES_LIMIT + 1):
             if (listed := listed_in(answer, question.what)) is None:
-                raise _absent(question.what, is_first=not pages)
-            pages.append(listed)
+                raise _absent(question.what, is_first=page == 1)
+            found += listed
             left -= len(answer.body)
             target = next_page(answer, question.url, question.what)
             if target is None:
-                return sum(pages, ReferrerList())
-            if len(pages) == PAGES_LIMIT:
-                return sum(pages, ReferrerList(is_cut=True))
+                return found
+            if page == PAGES_LIMIT:
+                break
             question = replace(question, url=target, limit=left)
             try:
                 answer = await self._ask(question, deadline)
             except TooLargeError:
-                return sum(pages, ReferrerList(is_cut=True))
+                break
+        return replace(found, is_cut=True)
 
     def _question(self, method: str, image: ImageReference, path: str, limit: int, accept: str = "*/*") -> _Question:
         endpoint = self._endpoints.of(image.registry)

@@ -9,8 +9,8 @@ Rules:
 2. Lists are never filtered, neither by the registry nor here: one real registry lists another artifact type than
    the manifest has. Media types, annotations, sizes and artifact types are hints: one that can't be read is none.
 3. An entry without a digest that we know is counted, and hides none of the others.
-4. A list has at most 512 KiB, all its pages together, and no more than 100 pages: what is on a page beyond that is
-   left out, and that is told (`is_cut`); a page that alone has more is refused as a whole.
+4. A list has at most 512 KiB, all its pages together, and no more than 100 pages. What is on later pages than that is
+   left out, and that is told (`is_cut`); one whose first page has more is refused as a whole.
 5. The next page is on the same origin.
 
 Source: OCI distribution specification 1.1, "Listing Referrers" and "Referrers Tag Schema"; RFC 8288 (`Link`).
@@ -83,8 +83,7 @@ class ReferrerList:
     """Whether there are more than are read."""
 
     def __add__(self, other: ReferrerList) -> ReferrerList:
-        entries, unreadable = self.entries + other.entries, self.unreadable + other.unreadable
-        return ReferrerList(entries, unreadable, self.is_cut or other.is_cut)
+        return ReferrerList(self.entries + other.entries, self.unreadable + other.unreadable)
 
 
 def listed_in(answer: RegistryAnswer, what: str) -> ReferrerList | None:

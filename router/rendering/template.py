@@ -14,6 +14,7 @@ Order:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +46,8 @@ _ADVICE = {
     "end of print statement": "; two braces begin a value: write a blank between those of JSON",
 }
 """What to do about what Jinja says, by what stands in that."""
+_LONG_NUMBER = re.compile(r"[0-9][0-9A-Fa-f_xob]{3500,}")
+"""One that may have more digits than Python reads or writes: 4,300 decimal ones, or 3,571 hexadecimal ones."""
 SOURCE_LIMIT = 256 * 1024
 """Characters of a template, and bytes of its file."""
 
@@ -138,8 +141,12 @@ class Template:
             raise TemplateError(f"template {name}: {error}") from error
         except (RecursionError, MemoryError, SyntaxError) as error:  # Python's own limits of nesting
             raise TemplateError(f"template {name}: nested too deep") from error
-        except ValueError as error:  # Python's own limit of digits
-            raise TemplateError(f"template {name}: a number has too many digits; write it as a text") from error
+        except ValueError as error:  # Python's own limit of digits, which Jinja does not know
+            if (found := _LONG_NUMBER.search(source)) is None:
+                raise
+            line = source.count("\n", 0, found.start()) + 1
+            cause = "a number has too many digits; write it as a text"
+            raise TemplateError(f"template {name}: line {line}: {cause}") from error
         return cls(name, source, markup, parsed)
 
     def render(self, context: Mapping[str, object]) -> CheckedDocument:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from router.outbox.damage import real
 from router.replicas.naming import identity_file
 from router.settings.problems import ConfigurationFinding
 from router.settings.sections import Ours, TellingItems
@@ -30,14 +31,14 @@ def overwritten(ours: Ours, telling: TellingItems, reading: Reading) -> Iterator
     for path, what in _own(ours, reading):
         for mark in _marks(path):
             own.setdefault(mark, what)
-    templates = None if telling.templates is None else _real(telling.templates)
+    templates = None if telling.templates is None else real(telling.templates)
     for item in telling.destinations:
         written = None if item.value is None else item.value.written
         if written is None:
             continue
         key, path = written
         found = next((own[mark] for mark in _marks(path) if mark in own), None)
-        if found is None and templates is not None and _real(path).parent == templates:
+        if found is None and templates is not None and real(path).parent == templates:
             found = "in the folder of templates"
         if found is not None:
             name = path.relative_to(reading.folder) if path.is_relative_to(reading.folder) else path
@@ -49,7 +50,7 @@ def _own(ours: Ours, reading: Reading) -> Iterator[tuple[Path | int, str]]:
     yield reading.path, "the configuration itself"
     if ours.outbox is not None:
         outbox = ours.outbox.path
-        for file in (outbox, _real(outbox)):
+        for file in (outbox, real(outbox)):
             for ending in BESIDE_THE_OUTBOX:
                 yield file.with_name(file.name + ending), "the outbox" if not ending else "a part of the outbox"
         yield identity_file(outbox), "what other replicas know this one by"
@@ -64,11 +65,7 @@ def _own(ours: Ours, reading: Reading) -> Iterator[tuple[Path | int, str]]:
 def _marks(file: Path | int) -> Iterator[object]:
     """What tells a file, by its path or its descriptor, from all others: its name, and its place on a disk."""
     if isinstance(file, Path):
-        yield _real(file)
+        yield real(file)
     with suppress(OSError, ValueError):  # it is not there
         found = os.stat(file)  # noqa: PTH116 - of a descriptor, too
         yield found.st_dev, found.st_ino
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))

@@ -49,8 +49,8 @@ _OPEN_MAPS = frozenset({"headers"})
 """Maps whose values are the operator's own and may be secrets although they are written out."""
 _NAMING = frozenset({"file", "env", "host", "certificate", "key", "ca"})
 """Keys whose values name something, and where people paste the thing itself."""
-
 _WORD = re.compile(r"[A-Za-z][A-Za-z_-]{0,29}")
+"""What may be meant as a word of the configuration."""
 
 
 def may_be_secret(annotation: shape.TypeAnnotation, path: Path) -> bool:

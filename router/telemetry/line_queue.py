@@ -204,8 +204,10 @@ class LineQueue:
                     continue
                 self._wake.get()
                 self._hurry.wait(GATHER)
-            except Exception:  # noqa: BLE001 - the log outlives every failure; there is nowhere to tell of this one
+            except Exception:  # noqa: BLE001 - the log outlives every failure; what it cost is told as missing
                 self._parts = None
+                with self._lock:
+                    self._count_missing()
                 self._hurry.wait(PATIENCE)
 
     def _next(self) -> bytes:

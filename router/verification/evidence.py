@@ -34,6 +34,8 @@ REFERRER_LIMIT = 500
 """Referrers that may be signatures by what a list says of them."""
 ASIDE_LIMIT = 50
 """Referrers that are looked at although they are no signatures by what they say of themselves."""
+MANY = 100
+"""Pieces, or questions, above which it is their number that takes the time, and whoever pushes chooses it."""
 ITEM_LIMIT = 2**20
 """Bytes of one payload, bundle or signature manifest: real ones have some hundred to some thousand."""
 TOTAL_LIMIT = 8 * 2**20

@@ -27,7 +27,7 @@ from router.slices import OutOfTimeError, Slices
 from router.steps import Steps
 from router.verdict import Verdict
 from router.verification.account import Notes, Tally
-from router.verification.evidence import Evidence
+from router.verification.evidence import MANY, Evidence
 from router.verification.judgement import Judgement, refused, ruled
 from router.verification.scheme import Demands, Findings, Scheme
 from router.verification.settling import settle_next
@@ -35,9 +35,6 @@ from router.verification.sought import SoughtPlace
 from router.verification.trust import Trust
 
 M = TypeVar("M")
-
-MANY = 100
-"""Pieces of evidence that nobody has by chance."""
 
 
 def is_verified(judgement: Judgement) -> bool:

@@ -209,7 +209,10 @@ def _accepted(key: object) -> _Material:
 
 @functools.lru_cache(maxsize=4)
 def _hashed(function: str, content: bytes) -> bytes:
-    """The digest: once for a payload that many signatures name, and for all keys that may have made them."""
+    """The digest: once for a payload that many signatures name, and for all keys that may have made them.
+
+    What was hashed last is kept for that, at most four times 1 MiB.
+    """
     return hashlib.new(function, content).digest()
 
 

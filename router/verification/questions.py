@@ -31,10 +31,9 @@ from router.errors import NotFoundError, RefusedQuestionError, TooLargeError, Un
 from router.images import Digest, ImageReference
 from router.reasons import EvidenceFlaw
 from router.registry import ReferrerList, RegistryClient
-from router.verification.evidence import ITEM_LIMIT, TOTAL_LIMIT, Evidence, defect
+from router.verification.evidence import ITEM_LIMIT, MANY, TOTAL_LIMIT, Evidence, defect
 
 AT_ONCE = 16
-_MANY = 100
 _HURRY = 0.9
 """The part of the time allowed after which what is left is too much, if it is much."""
 TOO_LARGE = defect(EvidenceFlaw.TOO_LARGE, "parts of the evidence are too large, each by itself or together")
@@ -152,7 +151,7 @@ class Questions:
         """The answer, or what a missing or refused one means."""
         try:
             async with self._slots:
-                if self._answered > _MANY and asyncio.get_running_loop().time() >= self._hurry:
+                if self._answered > MANY and asyncio.get_running_loop().time() >= self._hurry:
                     return TOO_MANY
                 found = await ask()
                 self._answered += 1

@@ -15,6 +15,7 @@ import pytest
 
 from router.cli import main, parser
 from router.cli.completion import SHELLS
+from router.cli.exit_codes import INTERRUPTED
 
 PROGRAM = [sys.executable, "-m", "router"]
 
@@ -72,6 +73,14 @@ def test_a_command_says_once_that_there_is_no_room_for_its_output(arguments: Seq
         ended = subprocess.run([*PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
 
     assert (ended.returncode, ended.stderr) == (3, b"the output can't be written: No space left on device\n")
+
+
+def test_whoever_interrupts_while_the_command_line_is_read_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> argparse.ArgumentParser:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("router.cli.parser", interrupted)
+    assert main(["--help"]) == INTERRUPTED
 
 
 def test_the_command_line_is_known_before_anything_that_is_large_is_loaded() -> None:

@@ -130,6 +130,13 @@ class Receiver:
         self.accepted.update(one for one, of in zip(ids, each, strict=True) if isinstance(of, Delivered))
         return outcome
 
+    async def until_accepted(self, event_id: str) -> float:
+        """Seconds from now until it has taken this event."""
+        began = asyncio.get_running_loop().time()
+        while event_id not in self.accepted:  # noqa: ASYNC110 - time is virtual
+            await asyncio.sleep(0.1)
+        return asyncio.get_running_loop().time() - began
+
     async def close(self) -> None:
         """Remember that it was closed."""
         self.is_closed = True

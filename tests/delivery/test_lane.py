@@ -416,10 +416,7 @@ def test_an_urgent_event_overtakes_what_is_claimed_already() -> None:
                 on.outbox.put("sink")
             await asyncio.sleep(10.5)
             on.outbox.store(NewEvent("urgent", b'{"data":{"a":1}}', clock(), ["sink"], severity=Severity.HIGH))
-            began = asyncio.get_running_loop().time()
-            while "urgent" not in receiver.accepted:  # noqa: ASYNC110 - time is virtual
-                await asyncio.sleep(0.1)
-            took = asyncio.get_running_loop().time() - began
+            took = await receiver.until_accepted("urgent")
             await on.outbox.until_settled()
 
         assert took <= 2.2, "an attempt under way, and its own"
@@ -458,10 +455,7 @@ def test_events_that_a_receiver_chokes_on_hold_up_no_other(failure: TryAgain, co
             await asyncio.sleep(3)
             for number in range(100):
                 on.outbox.put("sink", event_id=f"good-{number}")
-                began = asyncio.get_running_loop().time()
-                while f"good-{number}" not in receiver.accepted:  # noqa: ASYNC110 - time is virtual
-                    await asyncio.sleep(0.1)
-                late.append(asyncio.get_running_loop().time() - began)
+                late.append(await receiver.until_accepted(f"good-{number}"))
                 await asyncio.sleep(5)
             aside = [one.event_id for one in on.outbox.settled if isinstance(one, SetAside)]
             on.outbox.rows.clear()
