@@ -37,6 +37,9 @@ rules:
   - {level: Metadata}
 """
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+RBAC_GROUP = "rbac.authorization.k8s.io"
+RBAC = f"/apis/{RBAC_GROUP}/v1"
+REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 CLUSTER_WIDE = [
     f"{ADMISSION}/validatingwebhookconfigurations",
@@ -44,8 +47,8 @@ CLUSTER_WIDE = [
     f"{ADMISSION}/validatingadmissionpolicies",
     f"{ADMISSION}/validatingadmissionpolicybindings",
     "/apis/scheduling.k8s.io/v1/priorityclasses",
-    "/apis/rbac.authorization.k8s.io/v1/clusterroles",
-    "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    f"{RBAC}/clusterroles",
+    f"{RBAC}/clusterrolebindings",
 ]
 """Where what the chart makes of no namespace lies, webhook configurations first."""
 
@@ -102,6 +105,25 @@ class Cluster:
         body = {"metadata": {"name": name, "labels": {**named, **labels}}}
         if self.ask("POST", "/api/v1/namespaces", body).status == 409:
             self.must("PUT", f"/api/v1/namespaces/{name}", body)
+
+    def bind(self, user: str, role: str, namespace: str | None = None) -> None:
+        """Let somebody do what a ClusterRole allows, everywhere or in a namespace; returns when they may."""
+        where = f"{RBAC}/clusterrolebindings" if namespace is None else f"{RBAC}/namespaces/{namespace}/rolebindings"
+        binding = {
+            "metadata": {"name": f"gatecrier-{user}-{role}"},  # `emptied` knows it by its beginning
+            "roleRef": {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": role},
+            "subjects": [{"apiGroup": RBAC_GROUP, "kind": "User", "name": user}],
+        }
+        self.must("POST", where, binding)
+        rules = [one for one in self.must("GET", f"{RBAC}/clusterroles/{role}")["rules"] if "resources" in one]
+        until(lambda: all(self._may(user, rule, namespace) for rule in rules))
+
+    def _may(self, user: str, rule: Json, namespace: str | None) -> bool:
+        """Whether the API server lets somebody do the first thing of a rule."""
+        names = {"verb": "verbs", "group": "apiGroups", "resource": "resources", "name": "resourceNames"}
+        asked = {name: rule[field][0] for name, field in names.items() if rule.get(field)}
+        spec = {"user": user, "resourceAttributes": {**asked, "namespace": namespace or ""}}
+        return bool(self.must("POST", REVIEWS, {"spec": spec})["status"]["allowed"])
 
     def helm(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
         """Run Helm in this cluster and in our namespace; returns what it says."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.cluster import Answer, Cluster, ours, until
+from tests.chart.cluster import RBAC, Answer, Cluster, ours, until
 from tests.chart.helm import needs_helm
 from tests.simulators.kube_apiserver import needs_api_server
 
@@ -20,8 +20,6 @@ MONITORED = {
     "tls": {"mode": "certManager"},
     "monitoring": {"podMonitor": {"enabled": True}, "rules": {"enabled": True}, "dashboard": {"enabled": True}},
 }
-GROUP = "rbac.authorization.k8s.io"
-RBAC = f"/apis/{GROUP}/v1"
 
 
 @pytest.fixture(scope="module")
@@ -51,25 +49,11 @@ def people(made: Cluster) -> None:
         made.must("POST", f"{RBAC}/clusterroles", {"metadata": {"name": name}, "rules": rules})
     bound = {"raiser": "raises", "setter": "gatecrier-set-modes", "greedy": "sets-all", "root": "cluster-admin"}
     for user in (*bound, "labeller", "local"):
-        bind(made, user, "labels")
+        made.bind(user, "labels")
     for user, role in bound.items():
-        bind(made, user, role)
+        made.bind(user, role)
     made.namespace("local-own")
-    bind(made, "local", "gatecrier-set-modes", namespace="local-own")
-
-
-def bind(made: Cluster, user: str, role: str, namespace: str | None = None) -> None:
-    """Give a user a ClusterRole, everywhere or in a namespace."""
-    where = f"{RBAC}/clusterrolebindings" if namespace is None else f"{RBAC}/namespaces/{namespace}/rolebindings"
-    made.must(
-        "POST",
-        where,
-        {
-            "metadata": {"name": f"{user}-{role}"},
-            "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": GROUP, "kind": "User", "name": user}],
-        },
-    )
+    made.bind("local", "gatecrier-set-modes", namespace="local-own")
 
 
 def switch(made: Cluster, name: str, mode: str | None, user: str | None = None) -> Answer:

@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 
 from router.images import Digest
-from tests.chart.cluster import ADMISSION, Answer, Cluster, Json, emptied
+from tests.chart.cluster import ADMISSION, RBAC, Answer, Cluster, Json, emptied
 from tests.chart.helm import CHART, needs_helm
 from tests.chart.leading import options
 from tests.chart.node import Node
@@ -39,8 +39,6 @@ pytestmark = [
     needs_api_server,
     pytest.mark.skipif(program("kube-controller-manager") is None, reason="no kube-controller-manager: .ci/kube/build"),
 ]
-RBAC_GROUP = "rbac.authorization.k8s.io"
-RBAC = f"/apis/{RBAC_GROUP}/v1"
 LABELS = "gatecrier-labels-namespaces"
 """A role: to write labels of namespaces, and nothing that is ours."""
 DEPLOYMENTS, CRON_JOBS = "/apis/apps/v1/namespaces/shop/deployments", "/apis/batch/v1/namespaces/shop/cronjobs"
@@ -73,15 +71,6 @@ class Stage:
     async def must(self, method: str, path: str, body: Json | None = None) -> Json:
         """The same, which has to succeed."""
         return await asyncio.to_thread(self.made.must, method, path, body)
-
-    async def bind(self, role: str, user: str) -> None:
-        """Let somebody do in the cluster what a role allows, until all is done."""
-        binding = {
-            "metadata": {"name": f"gatecrier-{user}-{role}"},  # by its beginning it is taken away in the end
-            "roleRef": {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": RBAC_GROUP, "kind": "User", "name": user}],
-        }
-        await self.must("POST", f"{RBAC}/clusterrolebindings", binding)
 
     async def until(self, holds: Callable[[], Any]) -> None:
         """Wait until this, which is asked again and again, holds."""
@@ -273,7 +262,7 @@ async def _switches(stage: Stage) -> None:
     for role in (LABELS, "gatecrier-set-modes"):
         refused = await stage.ask("PATCH", SHOP, label, user="platform")
         assert refused.status == 403
-        await stage.bind(role, "platform")
+        await asyncio.to_thread(stage.made.bind, "platform", role)
     assert "ValidatingAdmissionPolicy 'gatecrier-modes'" in refused.message
 
     async def is_labelled() -> bool:
@@ -303,7 +292,7 @@ async def _overrides(stage: Stage) -> None:
     bad = stage.image("unsigned")
     planted = await stage.ask("POST", DEPLOYMENTS, deployment("planted", stage.image("signed"), BREAKS))
     assert "may not break the glass" in planted.warnings[0]
-    await stage.bind("cluster-admin", "oncall")
+    await asyncio.to_thread(stage.made.bind, "oncall", "cluster-admin")
     assert (await stage.ask("PATCH", f"{DEPLOYMENTS}/planted", deployment("planted", bad), "oncall")).status == 403
     broken = await stage.ask("POST", DEPLOYMENTS, deployment("broken", bad, BREAKS), "oncall")
     assert "let in by break-glass of oncall" in broken.warnings[0]
