@@ -4,7 +4,9 @@ Rules:
 (1) Every place is asked before an image is refused: what is known decides order, never whether something is asked.
 (2) Where a repository's last proof of this kind lay is asked first, alone: the usual image costs its own questions and
     no others.
-(3) Referrers come nearest first: what the list calls a signature, what it calls nothing, and then, aside, what it calls
+(3) Where nothing is known of a repository, all places are asked at the same time, that of the registry's last proof
+    first: who has one way to sign has it in all repositories, and is not answered behind what is not there.
+(4) Referrers come nearest first: what the list calls a signature, what it calls nothing, and then, aside, what it calls
     an attestation or something else. The smaller of two is first. All that is a hint that anybody can write.
 """
 
@@ -19,7 +21,8 @@ from router.verification.evidence import NOTATION_TYPE, PREDICATE_ANNOTATION, Ev
 from router.verification.manifests import may_be_signature, says_other
 from router.verification.sought import Sought, SoughtPlace
 
-_REPOSITORIES_REMEMBERED = 10_000
+_REMEMBERED = 10_000
+"""Repositories and registries."""
 _TYPES_THAT_SAY_NOTHING = frozenset({"", "application/vnd.oci.empty.v1+json"})
 
 
@@ -57,10 +60,10 @@ def nearness_of(listed: Descriptor, sought: Sought) -> Nearness:
 
 
 class ProvenPlaces:
-    """Where the last proof of each kind lay in each repository; bounded, the longest unused is forgotten."""
+    """Where the last proof of each kind lay in each repository and at each registry; bounded, the oldest go."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str, str, EvidenceFamily], SoughtPlace] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str | None, str, EvidenceFamily], SoughtPlace] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -69,10 +72,15 @@ class ProvenPlaces:
         """Where the last proof by what is sought lay in the image's repository; None where nothing is known."""
         return self._known.get((image.registry, image.repository, sought.predicate_type, sought.family))
 
+    def usual(self, image: ImageReference, sought: Sought) -> SoughtPlace | None:
+        """The same of whatever repository of the image's registry."""
+        return self._known.get((image.registry, None, sought.predicate_type, sought.family))
+
     def note(self, image: ImageReference, sought: Sought, place: SoughtPlace) -> None:
         """Something was proven here."""
-        repository = image.registry, image.repository, sought.predicate_type, sought.family
-        self._known[repository] = place
-        self._known.move_to_end(repository)
-        if len(self._known) > _REPOSITORIES_REMEMBERED:
+        for repository in (image.repository, None):
+            key = image.registry, repository, sought.predicate_type, sought.family
+            self._known[key] = place
+            self._known.move_to_end(key)
+        while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)

@@ -3,6 +3,7 @@
 Order:
 (1) The place where this repository's last proof lay, alone.
 (2) All other places at the same time: with a registry far away, what counts is how many questions follow one another.
+    That of the registry's last proof goes before the others.
 (3) What had to wait in any of them, see `router.verification.discovery`.
 
 Each piece of evidence is handed over once, with whatever else came while the last one was judged. As soon as it is
@@ -56,7 +57,8 @@ class Search:
         discovery = Discovery(self._questions, self._digest, sought, self._note)
         last = self._proven.last(self._image, sought)
         first = [place for place in sought.places if place is last]
-        others = [place for place in sought.places if place is not last]
+        usual = self._proven.usual(self._image, sought)
+        others = sorted((place for place in sought.places if place is not last), key=lambda place: place is not usual)
         steps = [lambda: discovery.look_in(*first)] if first else []
         for step in (*steps, lambda: discovery.look_in(*others), discovery.look_at_the_rest):
             if await self._is_settled(step(), sought, is_enough):

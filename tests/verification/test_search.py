@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from router.errors import NotFoundError, RefusedQuestionError
-from router.images import Digest
+from router.images import Digest, parse_reference
 from router.registry.referrers import fallback_tag
 from router.verification import Judgement, Verifier
 from router.verification.evidence import (
@@ -95,6 +95,30 @@ async def test_where_the_last_proof_lay_is_asked_first_alone(form: SoughtPlace, 
     await again.judge(image(), rule(), FAR)
 
     assert len(source.asked) == least
+
+
+@pytest.mark.parametrize("form", SIGNATURES.places)
+async def test_where_the_last_proof_at_a_registry_lay_is_asked_before_the_others_at_the_same_time(
+    form: SoughtPlace,
+) -> None:
+    """What is known of one repository keeps no place of another unasked."""
+    source, digest = signed(form)
+    verifier = Verifier(source, [cosign("release")])
+    await verifier.judge(image(), rule(), FAR)
+    source.asked.clear()
+    elsewhere = parse_reference(f"{image().registry}/elsewhere/web:v1")
+    again = Verifier(source, [cosign("release")])
+    again._proven_places = verifier._proven_places
+    judgement = await again.judge(elsewhere, rule(), FAR)
+    questions = {
+        SoughtPlace.SIG_TAG: f"GET sha256-{digest.hex}.sig",
+        SoughtPlace.REFERRERS_API: "REFERRERS",
+        SoughtPlace.FALLBACK_TAG: f"GET {fallback_tag(digest)}",
+    }
+
+    assert judgement.verdict == "verified"
+    assert source.asked[1] == questions[form]
+    assert {*source.asked[1:4]} == {*questions.values()}
 
 
 async def test_what_is_known_of_a_repository_never_decides_whether_a_place_is_asked() -> None:

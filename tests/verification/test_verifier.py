@@ -318,13 +318,13 @@ async def test_a_proof_in_one_repository_is_none_in_another() -> None:
 
 
 async def test_only_so_many_repositories_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.verification.places._REPOSITORIES_REMEMBERED", 1)
+    monkeypatch.setattr("router.verification.places._REMEMBERED", 2)
     source, digest = signed_by("release")
     verifier = Verifier(source, [cosign("release")])
     for repository in ("a", "b"):
         await verifier.judge(type(image())("registry.example", repository, None, digest), rule(), FAR)
 
-    assert len(verifier._proven_places) == 1
+    assert len(verifier._proven_places) == 2  # the last one, and the registry
 
 
 def test_concurrent_requests_share_one_verification() -> None:
