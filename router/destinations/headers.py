@@ -11,6 +11,8 @@ from router.by_reference import Secret
 from router.text import shown
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
+_LIKE_A_NAME = re.compile(r"[A-Za-z _-]{1,40}", re.ASCII)
+"""What is repeated of one that is not valid: else it may be the whole header, with its secret."""
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4096}", re.ASCII)
 _OURS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "accept-encoding"}
@@ -25,7 +27,8 @@ def checked_headers(headers: dict[str, str | Secret]) -> dict[str, str | Secret]
         raise ValueError("a header is named twice; names differ by more than their case")
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{shown(name, 100)} is not a valid name of a header")
+            said = shown(name) if _LIKE_A_NAME.fullmatch(name) else f"a text of {len(name)} characters"
+            raise ValueError(f"{said} is not a valid name of a header; write the name alone as the key")
         if name.lower() in _OURS or name.lower().startswith("webhook-"):
             raise ValueError(f"the header {name!r} is set by Gatecrier")
         if name.lower() in _OF_A_CONNECTION:

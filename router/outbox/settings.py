@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +12,14 @@ from router.fields import Duration, OnlyAtStart, SettingsModel, Size, reading_co
 from router.text import shown
 
 SCHEME = "sqlite:///"
+_ANY_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
+"""RFC 3986, clause 3.1."""
 
 
 def _is_sqlite(url: str, info: ValidationInfo) -> str:
-    scheme, found, _ = url.partition("://")
     if not url.startswith(SCHEME) or len(url) == len(SCHEME):
-        said = shown(scheme) if found else f"a text of {len(url)} characters"  # which may hold a password
+        begun = _ANY_SCHEME.match(url)
+        said = shown(begun[1]) if begun else f"a text of {len(url)} characters"  # which may hold a password
         raise ValueError(f"{said} is not an outbox that we know; write sqlite:///PATH, such as sqlite:///outbox.db")
     context = reading_context(info)
     return url if context is None else f"{SCHEME}{context.folder / url.removeprefix(SCHEME)}"

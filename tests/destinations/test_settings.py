@@ -61,7 +61,11 @@ def test_every_region_has_its_own_host(region: str) -> None:
         ({"kind": "webhook", "url": "https://a.example/x y"}, "no blanks"),
         ({"kind": "webhook", "url": "https://a.example:99999/x"}, "can't be read"),
         ({"kind": "webhook", "url": "https://a.example/" + "x" * 5000}, "not https://HOST"),
-        ({"kind": "webhook", "url": "https://a/x", "headers": {"a b": "c"}}, "not a valid name of a header"),
+        ({"kind": "webhook", "url": "https://a/x", "headers": {"a b": "c"}}, '"a b" is not a valid name of a header'),
+        (
+            {"kind": "webhook", "url": "https://a/x", "headers": {"Authorization: Bearer s3cr3t": ""}},
+            "a text of 28 characters is not a valid name of a header; write the name alone as the key",
+        ),
         ({"kind": "webhook", "url": "https://a/x", "headers": {"Host": "c"}}, "set by Gatecrier"),
         ({"kind": "webhook", "url": "https://a/x", "headers": {"webhook-id": "c"}}, "set by Gatecrier"),
         ({"kind": "webhook", "url": "https://a/x", "headers": {"a": "b\r\nc: d"}}, "headers can't have"),
