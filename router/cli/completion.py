@@ -32,7 +32,7 @@ def add(subcommands: Subcommands) -> None:
         "completion",
         brief="print what a shell needs to complete commands",
         text="Prints a script that lets your shell complete the commands and options of gatecrier. Load it from the "
-        "shell's start-up file, or put it where the shell looks for completions.",
+        "shell's start-up file, in zsh after `compinit`, or put it where the shell looks for completions.",
         examples=_EXAMPLES,
     )
     parser.add_argument("shell", choices=SHELLS, help="whose script")

@@ -112,6 +112,9 @@ def attempt_offline(path: Path) -> Loaded | Refused:
 
 def checked(reading: Reading) -> Loaded | Refused:
     """What becomes of a configuration that is read from wherever this reads."""
+    if not _is_utf8(str(reading.path)):  # what is told to other processes, and to logs, is
+        name = reading.name.encode(errors="backslashreplace").decode()
+        return Refused(f"{name}: its path has bytes that are not UTF-8; rename the folder or the file", {})
     try:
         content = reading.read(reading.path, LARGEST)
     except (OSError, ValueError) as error:
@@ -156,6 +159,15 @@ def checked(reading: Reading) -> Loaded | Refused:
         reading.snapshot(),
         reading.watched,
     )
+
+
+def _is_utf8(path: str) -> bool:
+    """Whether a path from the system is; bytes that are not stand in it as surrogates (PEP 383)."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def judging_checks(judging: JudgingItems) -> Iterator[ConfigurationFinding]:

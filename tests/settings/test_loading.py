@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -65,6 +66,17 @@ def test_line_ends_of_another_system_are_line_ends(tmp_path: Path) -> None:
     path.write_bytes(example().replace("\n", "\r\n").encode())
 
     assert isinstance(attempt(path, ENVIRONMENT), Loaded)
+
+
+def test_a_folder_whose_name_is_no_text_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    """File systems take any bytes; logs, and what processes tell each other, do not."""
+    folder = Path(os.fsdecode(bytes(tmp_path) + b"/\xff"))
+    folder.mkdir()
+    result = attempt(written(folder, SMALL), {})
+
+    assert isinstance(result, Refused)
+    assert result.text.endswith("gatecrier.yaml: its path has bytes that are not UTF-8; rename the folder or the file")
+    assert "\\udcff" in result.text.encode().decode()
 
 
 def test_load_is_attempt_for_whoever_can_not_go_on(tmp_path: Path) -> None:
