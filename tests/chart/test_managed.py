@@ -154,8 +154,12 @@ BECAUSE = ("--author", "al", "--reason", "x", "--for", "1h")
 
 
 async def come_anew(made: Cluster, places: Sequence[Place], unknown: list[str]) -> None:
-    """Come to each replica as an API server that has just started, all the time (3)."""
+    """Come to each replica as an API server that has just started, all the time (3).
+
+    A busy machine may take longer to come than a renewal waits: what the webhooks said so long ago is nothing to go by.
+    """
     while True:
+        began = time.monotonic()
         for bundle in await asyncio.to_thread(bundles, made):
             believing = client_context(base64.b64decode(bundle).decode())
             for place in places:
@@ -164,7 +168,8 @@ async def come_anew(made: Cluster, places: Sequence[Place], unknown: list[str]) 
                         "127.0.0.1", place.webhook, ssl=believing, server_hostname="gatecrier.gatecrier.svc"
                     )
                 except ssl.SSLError as error:
-                    unknown.append(f"{place.folder.name}: {error}")
+                    if time.monotonic() < began + SETTLE:
+                        unknown.append(f"{place.folder.name}: {error}")
                 else:
                     writer.close()
         await asyncio.sleep(0.1)
