@@ -66,6 +66,7 @@ from router.outbound.addresses import AddressGuard
 from router.outbound.exchanging import HttpExchanges
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import context_of, open_session
+from router.outbound.time_limits import TimeLimits
 from router.telemetry.logs import logger
 
 log = logger()
@@ -113,9 +114,9 @@ class HttpDestination:
             self._tokens = AccessTokens(credentials, self._from_authority, lambda: self._clock())  # noqa: PLW0108 - tests set it
         shown = settings.client_certificate
         self._tls = context_of(settings.authorities, None if shown is None else shown.pair)
-        self._session: aiohttp.ClientSession | None = None
         self._exchanges: HttpExchanges | None = None
         self._resolver: GuardedResolver | None = None
+        self._limits = TimeLimits()
 
     def __repr__(self) -> str:
         return f"HttpDestination({self.name!r})"
@@ -193,9 +194,9 @@ class HttpDestination:
         """Close connections."""
         if self._tokens is not None:
             await self._tokens.close()
-        if self._session is not None:
-            session, self._session, self._exchanges = self._session, None, None
-            await session.close()
+        if self._exchanges is not None:
+            exchanges, self._exchanges = self._exchanges, None
+            await exchanges.close()
         if self._resolver is not None:
             resolver, self._resolver = self._resolver, None
             await resolver.close()
@@ -252,19 +253,17 @@ class HttpDestination:
             return TryAgain("connection_failed")
 
     async def _posted(self, request: Outgoing, now: float, wanted: int, end: float) -> Reply:
-        session, proxy = self._session or self._opened(), self._proxy
+        exchanges, proxy = self._exchanges or self._opened(), self._proxy
         verb, url, body, headers = request
         self._guard.check(url.raw_host or "")
         if proxy is None:
-            if (exchanges := self._exchanges) is None:
-                exchanges = self._exchanges = HttpExchanges(session)
-            async with asyncio.timeout_at(end):
+            with self._limits.until(end):
                 exchange = await exchanges.ask(verb, url, body, headers)
             try:
                 return await reply_of(exchange, now, wanted, end)
             finally:
                 exchange.close()
-        async with session.request(
+        async with exchanges.session.request(
             verb,
             url,
             data=body or None,
@@ -276,18 +275,19 @@ class HttpDestination:
         ) as reply:
             return await reply_of(reply, now, wanted, end)
 
-    def _opened(self) -> aiohttp.ClientSession:
+    def _opened(self) -> HttpExchanges:
         if self._proxy is not None:
             self._guard.check(self._proxy.url.raw_host or "")
         self._resolver = GuardedResolver(self._guard)
-        self._session = open_session(
+        session = open_session(
             self._resolver,
             aiohttp.ClientTimeout(total=self._patience),  # each request brings its own
             connections=self.concurrency,
             keep_alive=KEEP_ALIVE,
             tls=self._tls,
         )
-        return self._session
+        self._exchanges = HttpExchanges(session)
+        return self._exchanges
 
 
 def _half(end: float) -> float:

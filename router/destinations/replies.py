@@ -35,18 +35,23 @@ async def reply_of(replied: Replied, now: float, wanted: int, end: float) -> Rep
 
 
 async def _body(reply: Replied, wanted: int, end: float) -> bytes:
-    content, text = reply.content, bytearray()
-    now = asyncio.get_running_loop().time
-    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):  # what breaks off ends here
-        if content.is_eof():  # (3)
-            await _read(content, text, max(wanted, REPLY_LIMIT))
-        else:
-            async with asyncio.timeout_at(min(end, now() + BODY_PATIENCE)):
-                await _read(content, text, wanted)
-            async with asyncio.timeout_at(min(end, now() + DRAIN)):
-                await _read(content, text, REPLY_LIMIT)
+    content = reply.content
+    if content.is_eof() and content.exception() is None:  # (3)
+        text = content.read_nowait(max(wanted, REPLY_LIMIT))
+    else:
+        text = await _awaited(content, wanted, end)
     if not content.at_eof():
         reply.close()  # the connection can't be used again without reading what we do not want
+    return text
+
+
+async def _awaited(content: aiohttp.StreamReader, wanted: int, end: float) -> bytes:
+    text, now = bytearray(), asyncio.get_running_loop().time
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):  # what breaks off ends here
+        async with asyncio.timeout_at(min(end, now() + BODY_PATIENCE)):
+            await _read(content, text, wanted)
+        async with asyncio.timeout_at(min(end, now() + DRAIN)):
+            await _read(content, text, REPLY_LIMIT)
     return bytes(text)
 
 

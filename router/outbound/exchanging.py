@@ -12,14 +12,17 @@ exchange itself does. What is dangerous about HTTP stays where it is:
 (4) A question that changes nothing (GET, HEAD) is asked once more where the connection ends before its answer begins:
     the other side may end a kept one at any moment (RFC 9110, clause 9.2.2).
 (5) What the session is to be told of connections (`aiohttp.TraceConfig`), it is told of these, too.
-(6) Not here: proxies, redirects, cookies, credentials of the URL, other retries. Who needs one asks the session.
+(6) What is asked in a row goes by the connections that are there: between two exchanges they are held for `HELD` at
+    most, and given back to the session before it is asked for one, or as soon as somebody waits for that.
+(7) Not here: proxies, redirects, cookies, credentials of the URL, other retries. Who needs one asks the session.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import aiohttp
@@ -36,16 +39,16 @@ READ_AHEAD = 64 * 1024
 _USUAL = {"Accept": "*/*", **HEADERS}
 _CHANGE_NOTHING = frozenset({"GET", "HEAD"})
 _REMEMBERED = 64
-"""Origins; a receiver has one or a few."""
+"""Origins, and names of headers; a receiver has one or a few."""
+HELD = 1.0
+"""Seconds."""
 
 
 class HttpExchange:
     """What has come back; needs to be closed."""
 
-    def __init__(
-        self, connection: Connection, status: int, headers: CIMultiDictProxy[str], content: aiohttp.StreamReader
-    ) -> None:
-        self._connection = connection
+    def __init__(self, used: _Used, status: int, headers: CIMultiDictProxy[str], content: aiohttp.StreamReader) -> None:
+        self._used = used
         self.status = status
         self.headers = headers
         self.content = content
@@ -53,27 +56,17 @@ class HttpExchange:
     def close(self) -> None:
         """Let go of the connection: it is kept where that can be (3)."""
         if self.content.is_eof():
-            self._connection.release()  # whoever keeps it sees whether it can be used again
+            self._used.way.give_back(self._used.connection)
         else:
-            self._connection.close()
+            self._used.connection.close()
 
 
 Replied: TypeAlias = aiohttp.ClientResponse | HttpExchange
 """What has come back: by a session, or without one."""
 
 
-class _Asked(NamedTuple):
-    """What is sent, and where."""
-
-    verb: str
-    at: aiohttp.ClientRequest
-    """Says to the connector where to connect, and to errors whom was asked; it is not sent itself."""
-    said: bytes
-    context: object
-
-
 class HttpExchanges:
-    """Makes requests over the connections of a session.
+    """Makes requests over the connections of a session; needs to be closed.
 
     Args:
         session: Whose connections are used.
@@ -81,7 +74,18 @@ class HttpExchanges:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
-        self._prepared: dict[tuple[URL, ssl.SSLContext | None], aiohttp.ClientRequest] = {}
+        self._ways: dict[tuple[URL, ssl.SSLContext | None], _Way] = {}
+        self._is_held = (
+            not session.trace_configs and session.connector is not None and not session.connector.force_close
+        )
+        self._holding = set[_Way]()
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting = 0
+
+    async def close(self) -> None:
+        """Close the session with every connection."""
+        self.let_go()
+        await self.session.close()
 
     async def ask(
         self,
@@ -109,48 +113,124 @@ class HttpExchanges:
             ForbiddenAddressError: The address is none that may be connected to.
         """
         where = url.origin(), tls
-        at = self._prepared.get(where) or self._prepare(*where)
-        said = _head(verb, url, at.headers["Host"], len(body), headers) + body
-        asked = _Asked(verb, at, said, context)
+        way = self._ways.get(where) or self._prepare(*where)
+        asked = _Asked(verb, _head(verb, url, way.host, len(body), headers) + body, context)
         if verb in _CHANGE_NOTHING:  # (4)
             try:
-                return await self._asked(asked)
+                return await self._asked(way, asked)
             except aiohttp.ClientConnectorError:
                 raise
             except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
                 pass
-        return await self._asked(asked)
+        return await self._asked(way, asked)
 
-    async def _asked(self, asked: _Asked) -> HttpExchange:
-        session = self.session
-        if (connector := session.connector) is None:
-            raise aiohttp.ClientConnectionError("the session is closed")
-        traces = [  # (5)
-            Trace(session, config, config.trace_config_ctx(trace_request_ctx=asked.context))
-            for config in session.trace_configs
-        ]
+    async def _asked(self, way: _Way, asked: _Asked) -> HttpExchange:
+        connection = way.taken() or await self._connected(way, asked.context)
         try:
-            connection = await connector.connect(asked.at, traces, session.timeout)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError("no connection in time") from error
-        try:
-            return await _exchanged(connection, asked)
+            return await _exchanged(_Used(way, connection), asked)
         except BaseException:  # also a cancellation: half an exchange can't be gone on with
             connection.close()
             raise
 
-    def _prepare(self, origin: URL, tls: ssl.SSLContext | None) -> aiohttp.ClientRequest:
+    async def _connected(self, way: _Way, context: object) -> Connection:
+        session = self.session
+        if (connector := session.connector) is None:
+            raise aiohttp.ClientConnectionError("the session is closed")
+        self.let_go()  # what is held counts for the session's limit
+        traces = [  # (5)
+            Trace(session, config, config.trace_config_ctx(trace_request_ctx=context))
+            for config in session.trace_configs
+        ]
+        self._waiting += 1
+        try:
+            return await connector.connect(way.at, traces, session.timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError("no connection in time") from error
+        finally:
+            self._waiting -= 1
+
+    def _prepare(self, origin: URL, tls: ssl.SSLContext | None) -> _Way:
         request = aiohttp.ClientRequest(
             "GET", origin, loop=asyncio.get_running_loop(), ssl=True if tls is None else tls
         )
-        if len(self._prepared) >= _REMEMBERED:
-            self._prepared.clear()
-        self._prepared[origin, tls] = request
-        return request
+        if len(self._ways) >= _REMEMBERED:
+            self._ways.clear()
+        way = self._ways[origin, tls] = _Way(request, self._may_hold)
+        return way
+
+    def _may_hold(self, way: _Way) -> bool:
+        """Whether a connection may be held back from the session there (6): not where anybody waits for one."""
+        if not self._is_held or self._waiting or self.session.closed:
+            return False
+        self._holding.add(way)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(HELD, self.let_go)
+        return True
+
+    def let_go(self) -> None:
+        """Give all that is held back to the session."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._holding:
+            self._holding.pop().end()
 
 
-async def _exchanged(connection: Connection, asked: _Asked) -> HttpExchange:
-    protocol = connection.protocol
+class _Way:
+    """Where exchanges go.
+
+    Args:
+        at: Says to the connector where to connect, and to errors whom was asked; it is not sent itself.
+        may_hold: Whether a connection may wait here for the next exchange; whoever says so has it let go.
+    """
+
+    def __init__(self, at: aiohttp.ClientRequest, may_hold: Callable[[_Way], bool]) -> None:
+        self.at = at
+        self.host = at.headers["Host"]
+        self._may_hold = may_hold
+        self._held: list[Connection] = []
+
+    def taken(self) -> Connection | None:
+        """One that waits here, and can be used; None where there is none."""
+        while self._held:
+            connection = self._held.pop()
+            if (protocol := connection.protocol) is not None and protocol.is_connected():
+                return connection
+            connection.close()
+        return None
+
+    def give_back(self, connection: Connection) -> None:
+        """An exchange is over, and its answer has come whole."""
+        protocol = connection.protocol
+        if protocol is not None and not protocol.should_close and self._may_hold(self):
+            self._held.append(connection)
+        else:
+            connection.release()  # whoever keeps it sees whether it can be used again
+
+    def end(self) -> None:
+        """Give those that wait back to the session, which keeps them."""
+        held, self._held = self._held, []
+        for connection in held:
+            connection.release()
+
+
+class _Asked(NamedTuple):
+    """What is sent."""
+
+    verb: str
+    said: bytes
+    context: object
+
+
+class _Used(NamedTuple):
+    """By what it is sent."""
+
+    way: _Way
+    connection: Connection
+
+
+async def _exchanged(used: _Used, asked: _Asked) -> HttpExchange:
+    protocol = used.connection.protocol
     if protocol is None or protocol.transport is None:
         raise aiohttp.ServerDisconnectedError
     protocol.set_response_params(
@@ -168,24 +248,30 @@ async def _exchanged(connection: Connection, asked: _Asked) -> HttpExchange:
             message, content = await protocol.read()
         except HttpProcessingError as error:
             raise aiohttp.ClientResponseError(
-                asked.at.request_info, (), status=error.code, message=error.message
+                used.way.at.request_info, (), status=error.code, message=error.message
             ) from error
         if not 100 <= message.code < 200 or message.code == 101:  # noqa: PLR2004 - RFC 9110, clause 15.2
-            return HttpExchange(connection, message.code, message.headers, content)
+            return HttpExchange(used, message.code, message.headers, content)
 
 
 def _head(verb: str, url: URL, host: str, length: int, headers: Mapping[str, str]) -> bytes:
-    named = {name.lower() for name in headers}
-    lines = [f"{verb} {url.raw_path_qs} HTTP/1.1"]
-    if "host" not in named:
-        lines.append(f"Host: {host}")
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    lines += [f"{name}: {value}" for name, value in _USUAL.items() if name.lower() not in named]
-    if length or verb not in _CHANGE_NOTHING:  # RFC 9110, clause 8.6
-        if "content-type" not in named:
-            lines.append("Content-Type: application/octet-stream")
-        lines.append(f"Content-Length: {length}")
-    head = "\r\n".join(lines)
-    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:
+    has_body = bool(length) or verb not in _CHANGE_NOTHING  # RFC 9110, clause 8.6
+    before, behind = _around(host, tuple(headers), has_body=has_body)
+    said = "".join([f"\r\n{name}: {value}" for name, value in headers.items()])
+    head = f"{verb} {url.raw_path_qs} HTTP/1.1{before}{said}{behind}{length if has_body else ''}"
+    lines = before.count("\n") + len(headers) + behind.count("\n")
+    if head.count("\n") != lines or head.count("\r") != lines or "\0" in head:
         raise ValueError("a header with the end of a line in it")
     return head.encode() + b"\r\n\r\n"
+
+
+@lru_cache(_REMEMBERED)
+def _around(host: str, names: Sequence[str], *, has_body: bool) -> tuple[str, str]:
+    """What is said before and behind headers of these names, whose values differ; the last is the length."""
+    named = {name.lower() for name in names}
+    behind = [f"{name}: {value}" for name, value in _USUAL.items() if name.lower() not in named]
+    if has_body and "content-type" not in named:
+        behind.append("Content-Type: application/octet-stream")
+    if has_body:
+        behind.append("Content-Length: ")
+    return "" if "host" in named else f"\r\nHost: {host}", "".join(f"\r\n{line}" for line in behind)

@@ -201,7 +201,7 @@ class Transport:
         """Close every connection. Calls after this fail as unreachable."""
         self._is_closed = True
         for way in self._ways.values():
-            await way.session.close()
+            await way.close()
         await self._resolver.close()
 
 

@@ -37,13 +37,15 @@ async def asked(  # noqa: PLR0913 - all that a request and its session are made 
 ) -> list[tuple[int, bytes]]:
     """What comes back: status and body."""
     resolver, found = GuardedResolver(AddressGuard()), list[tuple[int, bytes]]()
-    async with open_session(resolver, timeout, keep_alive=30.0, traces=traces) as session:
-        exchanges = HttpExchanges(session)
+    exchanges = HttpExchanges(open_session(resolver, timeout, keep_alive=30.0, traces=traces))
+    try:
         for _ in range(times):
             exchange = await exchanges.ask(verb, URL(url), body, headers or {}, tls=tls, context=context)
             found.append((exchange.status, await exchange.content.read()))
             exchange.close()
-    await resolver.close()
+    finally:
+        await exchanges.close()
+        await resolver.close()
     return found
 
 

@@ -17,7 +17,7 @@ from router.outbound.sessions import open_session
 from tests.patience import PATIENCE
 from tests.simulators.sinks import answer
 
-Ask = Callable[[aiohttp.ClientSession, str], Awaitable[int]]
+Ask = Callable[[HttpExchanges, str], Awaitable[int]]
 TAKEN, REFUSED = answer("200 OK", b"taken"), answer("503 Service Unavailable", b"no")
 
 
@@ -48,19 +48,35 @@ class Talkative:
                 writer.write(self.first if is_first else REFUSED)
 
 
-async def by_session(session: aiohttp.ClientSession, url: str) -> int:
+async def by_session(exchanges: HttpExchanges, url: str) -> int:
     """As a client that is general asks."""
-    async with session.post(url) as reply:
+    async with exchanges.session.post(url) as reply:
         await reply.read()
         return reply.status
 
 
-async def by_exchange(session: aiohttp.ClientSession, url: str) -> int:
-    """As who sends many of a kind asks."""
-    exchange = await HttpExchanges(session).ask("POST", URL(url), b"", {})
+async def by_exchange(exchanges: HttpExchanges, url: str) -> int:
+    """As who sends many of a kind asks: in a row, by a connection that is held."""
+    exchange = await exchanges.ask("POST", URL(url), b"", {})
     await exchange.content.read()
     exchange.close()
     return exchange.status
+
+
+async def by_exchange_again(exchanges: HttpExchanges, url: str) -> int:
+    """By one that was given back to the session."""
+    status = await by_exchange(exchanges, url)
+    exchanges.let_go()
+    return status
+
+
+@contextlib.asynccontextmanager
+async def opened() -> AsyncIterator[HttpExchanges]:
+    resolver = GuardedResolver(AddressGuard())
+    exchanges = HttpExchanges(open_session(resolver, aiohttp.ClientTimeout(total=30), keep_alive=30.0))
+    yield exchanges
+    await exchanges.close()
+    await resolver.close()
 
 
 async def until_heard(session: aiohttp.ClientSession) -> None:
@@ -68,32 +84,29 @@ async def until_heard(session: aiohttp.ClientSession) -> None:
     connector = session.connector
     assert isinstance(connector, aiohttp.TCPConnector)
     async with asyncio.timeout(PATIENCE):
-        while not any(one.should_close for kept in connector._conns.values() for one, _ in kept):  # noqa: ASYNC110 - nobody tells
+        while True:
+            kept = [one for some in connector._conns.values() for one, _ in some]
+            if any(one.should_close for one in (*kept, *connector._acquired)):
+                return
             await asyncio.sleep(0.001)
 
 
-@pytest.mark.parametrize("ask", [by_session, by_exchange])
+@pytest.mark.parametrize("ask", [by_session, by_exchange, by_exchange_again])
 async def test_what_comes_unasked_on_a_kept_connection_answers_nothing(ask: Ask) -> None:
     """Else an event counts as delivered that was refused: every answer would be that to the request before."""
-    resolver = GuardedResolver(AddressGuard())
-    session = open_session(resolver, aiohttp.ClientTimeout(total=30), keep_alive=30.0)
-    async with Talkative().running() as receiver, session:
-        found = [await ask(session, receiver.url)]
+    async with Talkative().running() as receiver, opened() as exchanges:
+        found = [await ask(exchanges, receiver.url)]
         receiver.connections[0].write(TAKEN)
-        await until_heard(session)
-        found.append(await ask(session, receiver.url))
-    await resolver.close()
+        await until_heard(exchanges.session)
+        found.append(await ask(exchanges, receiver.url))
 
     assert found == [200, 503]
     assert len(receiver.connections) == 2
 
 
-@pytest.mark.parametrize("ask", [by_session, by_exchange])
+@pytest.mark.parametrize("ask", [by_session, by_exchange, by_exchange_again])
 async def test_what_is_answered_twice_at_once_answers_one_request(ask: Ask) -> None:
-    resolver = GuardedResolver(AddressGuard())
-    session = open_session(resolver, aiohttp.ClientTimeout(total=30), keep_alive=30.0)
-    async with Talkative(TAKEN + TAKEN).running() as receiver, session:
-        found = [await ask(session, receiver.url) for _ in range(2)]
-    await resolver.close()
+    async with Talkative(TAKEN + TAKEN).running() as receiver, opened() as exchanges:
+        found = [await ask(exchanges, receiver.url) for _ in range(2)]
 
     assert found == [200, 503]

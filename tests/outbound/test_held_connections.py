@@ -1,0 +1,123 @@
+"""Connections that are held between exchanges are in nobody's way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from router.outbound import exchanging
+from router.outbound.addresses import AddressGuard
+from router.outbound.exchanging import HttpExchanges
+from router.outbound.resolving import GuardedResolver
+from router.outbound.sessions import open_session
+from tests.patience import PATIENCE
+from tests.simulators.sinks import Sink, answer
+
+OK = answer("200 OK", b"ok")
+
+
+@contextlib.asynccontextmanager
+async def opened(connections: int = 0, keep_alive: float | None = 30.0) -> AsyncIterator[HttpExchanges]:
+    resolver = GuardedResolver(AddressGuard())
+    exchanges = HttpExchanges(
+        open_session(resolver, aiohttp.ClientTimeout(total=30), connections=connections, keep_alive=keep_alive)
+    )
+    yield exchanges
+    await exchanges.close()
+    await resolver.close()
+
+
+async def ask(exchanges: HttpExchanges, url: str) -> int:
+    async with asyncio.timeout(PATIENCE):
+        exchange = await exchanges.ask("POST", URL(url), b"{}", {})
+    assert await exchange.content.read() == b"ok"
+    exchange.close()
+    return exchange.status
+
+
+def kept(exchanges: HttpExchanges) -> int:
+    """Connections that the session has back."""
+    connector = exchanges.session.connector
+    assert connector is not None
+    return sum(map(len, connector._conns.values()))
+
+
+async def test_who_waits_for_a_connection_gets_the_first_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchanging, "HELD", 3600.0)
+    async with Sink(OK).running() as sink, opened(connections=2) as exchanges:
+        found = await asyncio.gather(*(ask(exchanges, sink.url()) for _ in range(20)))
+
+    assert found == [200] * 20
+    assert sink.connections <= 2
+
+
+async def test_another_receiver_is_asked_where_all_that_may_be_open_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchanging, "HELD", 3600.0)
+    async with Sink(OK).running() as one, Sink(OK).running() as other, opened(connections=1) as exchanges:
+        found = [await ask(exchanges, sink.url()) for sink in (one, other, one, other)]
+
+    assert found == [200] * 4
+
+
+async def test_what_is_held_goes_back_to_the_session_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which ends it in time; where it is there it is used again."""
+    monkeypatch.setattr(exchanging, "HELD", 0.01)
+    async with Sink(OK).running() as sink, opened() as exchanges:
+        for _ in range(2):
+            await ask(exchanges, sink.url())
+            async with asyncio.timeout(PATIENCE):
+                while not kept(exchanges):  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.001)
+
+    assert sink.connections == 1
+
+
+async def test_no_more_origins_are_remembered_than_there_is_room_for_and_none_holds_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchanging, "_REMEMBERED", 1)
+    async with Sink(OK).running() as one, Sink(OK).running() as other, opened() as exchanges:
+        first, second = (URL(sink.url()) for sink in (one, other))
+        early = await exchanges.ask("POST", first, b"{}", {})
+        await ask(exchanges, str(second))
+        early.close()  # its place is forgotten meanwhile
+        exchanges.let_go()
+
+        assert kept(exchanges) == 2
+
+
+async def test_where_none_is_kept_none_is_held() -> None:
+    async with Sink(OK).running() as sink, opened(keep_alive=None) as exchanges:
+        for _ in range(2):
+            await ask(exchanges, sink.url())
+
+    assert sink.connections == 2
+
+
+async def test_one_that_has_ended_while_it_was_held_is_not_used() -> None:
+    """What is posted would else fail, though nobody is in trouble."""
+    async with Sink(OK).running() as sink, opened() as exchanges:
+        await ask(exchanges, sink.url())
+        connector = exchanges.session.connector
+        assert connector is not None
+        (held,) = connector._acquired
+        assert held.transport is not None
+        held.transport.abort()
+        await asyncio.sleep(0)
+        await ask(exchanges, sink.url())
+
+    assert sink.connections == 2
+
+
+async def test_an_exchange_may_end_after_all_is_closed() -> None:
+    async with Sink(OK).running() as sink:
+        async with opened() as exchanges:
+            exchange = await exchanges.ask("POST", URL(sink.url()), b"{}", {})
+        exchange.close()
+
+    assert exchanges.session.closed
