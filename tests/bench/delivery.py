@@ -2,7 +2,8 @@
 
 Unbatched: every stored event goes to one HTTP receiver by a request of its own; the bare loop posts the same bodies to
 the same receiver with as many connections. Batched: one request carries up to `BATCH` events. The receiver is a process
-of its own. Runs are interleaved; the median of the ratios is what counts, for machines are noisy.
+of its own. Runs are interleaved; the median of the ratios is what counts, for machines are noisy. Python looks for
+garbage as in a router that has started: what is there before a run is not looked through during it.
 
     python -m tests.bench.delivery [--events 6000] [--rounds 5] [--profile]
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
+import gc
 import multiprocessing
 import pstats
 import statistics
@@ -27,6 +29,7 @@ from typing import NamedTuple, cast
 import aiohttp
 import uvloop
 
+from router.assembly.opening import COLLECTING
 from router.delivery import Channel, Dispatcher
 from router.delivery.channel import Render
 from router.destinations.catalogue import open_destination
@@ -146,6 +149,7 @@ async def bare(url: str, bodies: list[bytes]) -> float:
                     await reply.read()
                     assert reply.status == 200
 
+        gc.freeze()
         began = time.perf_counter()
         await asyncio.gather(*(client() for _ in range(CONCURRENCY)))
         return len(bodies) / (time.perf_counter() - began)
@@ -183,6 +187,7 @@ async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = Fal
         now = time.time()
         events = [NewEvent(f"event-{number}", body, now, ["sink"]) for number, body in enumerate(bodies)]
         await asyncio.gather(*(outbox.append(event) for event in events))
+        gc.freeze()
         profiler = cProfile.Profile()
         if profile:
             profiler.enable()
@@ -198,6 +203,7 @@ async def ours(url: str, bodies: list[bytes], batch: int, *, profile: bool = Fal
 
 
 async def _measured(url: str, events: int, rounds: int) -> list[Row]:
+    gc.set_threshold(*COLLECTING)
     bodies = encoded_events(events)
     await bare(url, bodies[:500])
     figures: dict[int, list[tuple[float, float]]] = {1: [], BATCH: []}
