@@ -27,9 +27,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from router.delivery.backoff import delay
 from router.delivery.channel import Channel, LaneResources
@@ -73,8 +73,7 @@ def parts(sent: Sequence[_Sent], most: int) -> Iterator[Sequence[_Sent]]:
         yield part
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(NamedTuple):
     """An attempt that was made, and what it came to."""
 
     outcome: Outcome

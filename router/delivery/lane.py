@@ -275,7 +275,7 @@ class Lane:
         """The next batch, marked as under way; nothing where there is none or the window is full."""
         ready = self._ready
         count = min(self._batch, len(ready))
-        if count == 0 or self._pause() or len(self._underway) + self._settling.count + count > self._round:
+        if count == 0 or len(self._underway) + self._settling.count + count > self._round or self._pause():
             return ()
         if self._linger.holds(ready, is_probing=not self._breaker.is_closed):
             return ()

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
+
+import msgspec
 
 from router.destinations.document import Document
 from router.destinations.encodings import Encoding
@@ -39,22 +40,22 @@ WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
 _REFUSES_US = frozenset({UNAUTHORISED, 403, PROXY_REFUSES_US})
 _REDIRECTIONS = frozenset(range(300, 400))
 _NOT_HERE = frozenset({404, 405, 410, 421, *_REDIRECTIONS})
+_TAKEN = Delivered()
 
 
 Seal: TypeAlias = Callable[[bytes], Mapping[str, str]]
 """Headers that are made of a body as it is sent, such as its signature."""
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(msgspec.Struct, frozen=True):
     """What is sent."""
 
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     method: str = ""
     """Which method of the service it asks for: the last part of the path, behind the URL of the destination; empty
     where that is the whole."""
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = msgspec.field(default_factory=dict)
     """What is added to the query of the URL."""
     url: str = ""
     """The whole URL, where the service is told at more than one; empty where it is the destination's."""
@@ -71,8 +72,7 @@ class Post:
     """Makes headers of the body when it is what is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """What came back."""
 
     status: int
@@ -159,7 +159,7 @@ def judge_by_status(reply: Reply, worth_another_try: frozenset[int] = WORTH_ANOT
     """
     status = reply.status
     if is_success(status):
-        return Delivered()
+        return _TAKEN
     if status in worth_another_try:
         reason = RATE_LIMITED if status == 429 else f"http_{status}"  # noqa: PLR2004 - Too Many Requests
         return TryAgain(reason, after=reply.asked_to_wait())

@@ -135,6 +135,8 @@ class HttpDestination:
             documents = [document]
 
     async def _attempt(self, documents: Sequence[Document], end: float) -> AttemptOutcome:
+        if len(self._urls) == 1:
+            return await self._attempt_at(self._urls[0], documents, end)
         urls = [*self._urls]
         for url in urls:
             answer = await self._attempt_at(url, documents, end if url == urls[-1] else _half(end))
@@ -203,8 +205,9 @@ class HttpDestination:
 
     async def _authorised(self, request: Outgoing, now: float, end: float) -> Reply | TryAgain:
         """What comes back to what is sent: rule (8)."""
+        wanted = self._dialect.receipt_bytes
         if (tokens := self._tokens) is None:
-            return await self._reply(request, now, self._dialect.receipt_bytes, end)
+            return await self._reply(request, now, wanted, end)
         for is_last in (False, True):
             try:
                 async with asyncio.timeout_at(end):
@@ -215,7 +218,7 @@ class HttpDestination:
                 return replace(token, words=self._words.shown(token.words))
             self._lend(token)
             bearing = request.with_header("Authorization", f"Bearer {token.value}")
-            reply = await self._reply(bearing, now, self._dialect.receipt_bytes, end)
+            reply = await self._reply(bearing, now, wanted, end)
             if is_last or not isinstance(reply, Reply) or reply.status != UNAUTHORISED:
                 break
             tokens.drop(token)

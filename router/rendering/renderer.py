@@ -11,8 +11,8 @@ caller counts both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 import orjson
 
 from router.events import CONTENT_TYPE, NOTICE_TYPE
@@ -24,8 +24,7 @@ from router.rendering.secrets import SECRETS
 from router.rendering.template import Template
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(msgspec.Struct, frozen=True):
     """A payload."""
 
     body: bytes

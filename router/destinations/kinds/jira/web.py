@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import orjson
+from msgspec import structs
 
 from router.destinations.dialect import Exchange, Post, Reply, judge_by_status
 from router.destinations.document import Document
@@ -98,7 +98,7 @@ class JiraDialect:
                 outcome = _taken(known)
                 return _ticket(_object(known)) or TryAgain("malformed_reply") if _is_taken(outcome) else outcome
         search = self._post("search/jql" if self._way.is_cloud else "search", self._search(issue.key))
-        answer = yield replace(search, if_nothing='{"issues":[]}')
+        answer = yield structs.replace(search, if_nothing='{"issues":[]}')
         outcome = _taken(answer)
         if not _is_taken(outcome):
             return outcome
