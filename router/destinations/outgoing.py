@@ -49,15 +49,18 @@ class Outfit:
         self._besides = {name: revealed(value) for name, value in settings.headers.items()}
         self._is_packed = settings.compression == "gzip"
 
-    async def outgoing(self, url: URL, post: Post) -> Outgoing:
-        """The request, to the destination's URL or where the post says."""
+    def outgoing(self, url: URL, post: Post) -> Outgoing:
+        """The request, to the destination's URL or where the post says; not compressed yet (`packs`)."""
         body, headers = self._filling.filled(post.body, post.encoding), post.headers
         if self._besides:
             headers = {**self._besides, **headers}
         if post.seal is not None:
             headers = {**headers, **post.seal(body)}
-        found = Outgoing(post.verb, address(url, post), body, headers)
-        return await packed(found) if self._is_packed and body else found
+        return Outgoing(post.verb, address(url, post), body, headers)
+
+    def packs(self, request: Outgoing) -> bool:
+        """Whether it goes out compressed."""
+        return self._is_packed and bool(request.body)
 
 
 def address(url: URL, post: Post) -> URL:

@@ -57,7 +57,7 @@ from router.destinations.outcome import (
     Undeliverable,
     gist,
 )
-from router.destinations.outgoing import Outfit, Outgoing
+from router.destinations.outgoing import Outfit, Outgoing, packed
 from router.destinations.replies import REPLY_LIMIT, reply_of
 from router.destinations.settings import HttpSettings
 from router.destinations.words import Words, secrets_of
@@ -152,7 +152,8 @@ class HttpDestination:
         try:
             post = next(exchange)
             for _ in range(EXCHANGES):
-                request = await self._outfit.outgoing(url, post)
+                if self._outfit.packs(request := self._outfit.outgoing(url, post)):
+                    request = await packed(request)
                 until = _half(end) if post.is_followed else end
                 if isinstance(reply := await self._authorised(request, now, until), Reply):
                     last = reply
@@ -205,9 +206,8 @@ class HttpDestination:
 
     async def _authorised(self, request: Outgoing, now: float, end: float) -> Reply | TryAgain:
         """What comes back to what is sent: rule (8)."""
-        wanted = self._dialect.receipt_bytes
         if (tokens := self._tokens) is None:
-            return await self._reply(request, now, wanted, end)
+            return await self._reply(request, now, self._dialect.receipt_bytes, end)
         for is_last in (False, True):
             try:
                 async with asyncio.timeout_at(end):
@@ -218,7 +218,7 @@ class HttpDestination:
                 return replace(token, words=self._words.shown(token.words))
             self._lend(token)
             bearing = request.with_header("Authorization", f"Bearer {token.value}")
-            reply = await self._reply(bearing, now, wanted, end)
+            reply = await self._reply(bearing, now, self._dialect.receipt_bytes, end)
             if is_last or not isinstance(reply, Reply) or reply.status != UNAUTHORISED:
                 break
             tokens.drop(token)

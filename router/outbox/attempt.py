@@ -39,5 +39,5 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 
 def as_values(attempt: Attempt) -> Sequence[object]:
     """An attempt as it lies in a file; a NUL in a text, at which SQLite would end it, is kept as U+FFFD."""
-    reason, words = (text.replace("\0", "\ufffd") for text in (attempt.reason, attempt.words))
+    reason, words = attempt.reason.replace("\0", "\ufffd"), attempt.words.replace("\0", "\ufffd")
     return round(attempt.at, 3), round(attempt.seconds, 3), reason, attempt.status, words
