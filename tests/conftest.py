@@ -19,7 +19,7 @@ from __future__ import annotations
 import gc
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 import structlog
@@ -27,6 +27,7 @@ from hypothesis import HealthCheck, settings
 
 from router.supervision.sizing import usable_cpus
 from router.telemetry import logs
+from tests.simulators import resting
 from tests.simulators.kube_apiserver import ApiServer, started
 from tests.simulators.log import Log, collected
 from tests.surroundings import collect_seldom, log_plainly, trust_nobody, write_in_memory
@@ -71,10 +72,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
-    if item.path.parent.name == "chart" or not fixtures.isdisjoint({"api_server", "controlled"}):
+    if item.path.parent.name == "chart" or not {"api_server", "controlled"}.isdisjoint(_fixtures(item)):
         return 0
     return 1 if item.path.parent.name in _LONG or item.path.name in _LONG else 2
+
+
+def _fixtures(item: pytest.Item | None) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Wake what it asks for (7)."""
+    resting.wake(_fixtures(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, None, None]:
+    """Let rest what the next one does not ask for (7)."""
+    try:
+        return (yield)
+    finally:
+        resting.rest(_fixtures(nextitem))
 
 
 def pytest_collection_finish() -> None:
@@ -102,12 +121,12 @@ def log() -> Iterator[Log]:
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """A real API server, one for all tests of a run: each makes namespaces of its own."""
-    with started(tmp_path_factory.mktemp("kube")) as server:
+    with started(tmp_path_factory.mktemp("kube")) as server, resting.shared("api_server", server):
         yield server
 
 
 @pytest.fixture(scope="session")
 def controlled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Another one, with the controllers that make ReplicaSets, Jobs, Pods and volumes' claims."""
-    with started(tmp_path_factory.mktemp("kube"), has_controllers=True) as server:
+    with started(tmp_path_factory.mktemp("kube"), has_controllers=True) as server, resting.shared("controlled", server):
         yield server

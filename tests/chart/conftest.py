@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chart.cluster import Cluster, ours
+from tests.simulators import resting
 
 
 @pytest.fixture(scope="session")
 def _desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with ours(tmp_path_factory.mktemp("kube")) as made:
+    with ours(tmp_path_factory.mktemp("kube")) as made, resting.shared("_desk", made.server):
         yield made
 
 

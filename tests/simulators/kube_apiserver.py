@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import datetime as dt
 import http.client
-import ipaddress
 import json
 import os
 import select
 import shutil
+import signal
 import ssl
 import subprocess
 import time
@@ -28,16 +27,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from router.cli.demo.world import free_port
 from router.kubernetes.access import Access
 from router.outbound.authorities import client_context
-from router.pem import KeyPair
 from router.tls import show
+from tests.simulators.kube_authority import Authority, pem_of
 
 READY = 90.0
 """Seconds until the API server must be ready."""
@@ -53,68 +49,6 @@ needs_api_server = pytest.mark.skipif(
     program("kube-apiserver") is None or program("etcd") is None,
     reason="no kube-apiserver and etcd: run .ci/kube/build (five minutes, once), apt-get install etcd-server",
 )
-
-
-_OF_CA = x509.KeyUsage(
-    digital_signature=True,
-    key_cert_sign=True,
-    crl_sign=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    encipher_only=False,
-    decipher_only=False,
-)
-"""Python 3.13 takes no CA that does not say what its key is for."""
-
-
-class Authority:
-    """A CA that vouches for everybody in the cluster."""
-
-    def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
-        certificate = (
-            self._begun(self._name, self._key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_OF_CA, critical=True)
-            .sign(self._key, hashes.SHA256())
-        )
-        self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
-
-    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        now = dt.datetime.now(dt.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(days=2))
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-        )
-
-    def pair(self, name: str, group: str | None = None, *, hosts: Sequence[str] = ()) -> KeyPair:
-        """Of a user in a group, who is a server on loopback, too, and of these names."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        names = [] if group is None else [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group)]
-        subject = x509.Name([*names, x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        loopback = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        certificate = (
-            self._begun(subject, key.public_key())
-            .add_extension(x509.SubjectAlternativeName([*loopback, *map(x509.DNSName, hosts)]), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
-        return KeyPair(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
-
-
-def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 @dataclass
@@ -202,7 +136,7 @@ class ApiServer:
             (self.folder / name).write_bytes(content)
         (self.folder / "ca.crt").write_bytes(self.authority.certificate)
         if not accounts.exists():
-            accounts.write_bytes(_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
+            accounts.write_bytes(pem_of(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
         self._start(
             "kube-apiserver",
             f"--etcd-servers=http://127.0.0.1:{self.etcd}",
@@ -258,6 +192,20 @@ class ApiServer:
         for process in self._processes.values():
             process.wait()
         self._processes.clear()
+
+    def rest(self) -> None:
+        """Take no time of the processors until `wake`: nobody asks."""
+        while self._idle:
+            self._idle.pop().close()  # it would have ended by then
+        self._tell(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Go on, as if no time had passed."""
+        self._tell(signal.SIGCONT)
+
+    def _tell(self, what: signal.Signals) -> None:
+        for process in self._processes.values():
+            process.send_signal(what)
 
     def until_ready(self) -> None:
         """Wait until it answers; raises AssertionError with the end of its log."""
