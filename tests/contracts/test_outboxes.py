@@ -43,6 +43,7 @@ from router.outbox import (
 )
 from router.outbox.sqlite import SqliteOutbox
 from router.verdict import Severity
+from tests.outbox import tables
 from tests.outbox.memory import MemoryOutbox
 
 ME, OTHER, REPLICA = "owner-1", "owner-2", "replica-1"
@@ -85,6 +86,7 @@ def memory() -> Opener:
 
 async def sqlite(folder: Path, clock: Clock) -> Outbox:
     """A file."""
+    tables.prepare(folder / "outbox.db")
     return await SqliteOutbox.open(folder / "outbox.db", REPLICA, clock=clock, time_of_day=clock)
 
 

@@ -21,6 +21,7 @@ from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import OutboxStatement, perform
 from router.verdict import Severity
 from tests.delivery.stage import EPOCH, OWNER, Counts, Receiver, StagedOutbox, render
+from tests.outbox import tables
 from tests.simulators.virtual_time import virtually
 
 REFUSED, FAILED = TryAgain("unauthorised", pauses=True), TryAgain("http_503")
@@ -79,7 +80,7 @@ class InlineFile(SqliteFile):
     """A file without threads, which know nothing of virtual time: everything is done at once, and durable enough."""
 
     def __init__(self, path: Path) -> None:
-        schema.prepare(path)
+        tables.prepare(path)
         self.connection = schema.connect(path)
         self.connection.execute("PRAGMA synchronous = OFF")
         self._path, self._subscribers, self._decided, self._is_closed, self._replacing = path, [], [], False, False

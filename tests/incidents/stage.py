@@ -20,6 +20,7 @@ from router.outbox import NewEvent, schema
 from router.outbox.statements import Append, perform
 from router.routing import IncidentRoute, IncidentSettings, Routed, RouteSettings, TimeIntervalSettings
 from router.verdict import Severity
+from tests.outbox import tables
 from tests.routing.event import image
 
 NOW = 1_790_000_000.0
@@ -57,7 +58,7 @@ class World:
         intervals: Sequence[TimeIntervalSettings] = (),
         routes: RouteSettings | None = None,
     ) -> None:
-        schema.prepare(path)
+        tables.prepare(path)
         self.connection = schema.connect(path)
         self.rules = IncidentRules.of(
             settings or IncidentSettings(), intervals, routes or RouteSettings(), "r", 86400.0, cluster="c"

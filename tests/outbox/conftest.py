@@ -7,6 +7,7 @@ import pytest
 
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Change
+from tests.outbox import tables
 from tests.outbox.stage import REPLICA
 
 
@@ -17,6 +18,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def outbox(path: Path) -> AsyncIterator[SqliteOutbox]:
+    tables.prepare(path)
     opened = await SqliteOutbox.open(path, REPLICA)
     await opened._file.write(Change(lambda _: 0))  # what it writes when it is opened is done
     yield opened
