@@ -61,7 +61,7 @@ class StagedOutbox(MemoryOutbox):
 
     async def until_settled(self) -> None:
         """Wait until nothing is pending."""
-        while self.pending:
+        while any(row.shown.state is DeliveryState.PENDING for row in self.rows.values()):
             self.change.clear()
             await self.change.wait()
 

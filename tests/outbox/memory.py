@@ -325,17 +325,16 @@ class MemoryQueue:
             self.outbox.decided.append(decided)
 
     def _free(self, destination: str) -> list[Row]:
+        claims = self.outbox.claims
         return [
             row
-            for row in self.outbox.rows.values()
-            if row.shown.destination == destination and row.shown.state is PENDING and not self._is_held(row)
+            for key, row in self.outbox.rows.items()
+            if row.shown.state is PENDING and key[0] == destination and not (key in claims and self._is_held(key))
         ]
 
-    def _is_held(self, row: Row) -> bool:
-        owner = self.outbox.claims.get((row.shown.destination, row.shown.event_id))
-        if owner is None or owner == self.owner:
-            return owner is not None
-        return self.outbox.clock() < self.outbox.heard[owner] + LEASE
+    def _is_held(self, claimed: Key) -> bool:
+        owner = self.outbox.claims[claimed]
+        return owner == self.owner or self.outbox.clock() < self.outbox.heard[owner] + LEASE
 
     def _delivery(self, row: Row) -> Delivery:
         shown, event = row.shown, self.outbox.events[row.shown.event_id].event
