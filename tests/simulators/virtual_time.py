@@ -20,7 +20,7 @@ class _Jumping(selectors.SelectSelector):
         if timeout is None:
             raise RuntimeError("everything waits, and no timer is set: nothing will ever happen")
         self.loop.jump(timeout)
-        return super().select(0)
+        return []  # nobody outside could have anything to say
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
