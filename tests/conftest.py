@@ -97,8 +97,7 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, Non
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was collected alone: twenty thousand tests are a lot to look through (5)."""
-    gc.collect()
+    """Leave what was collected alone, garbage included: twenty thousand tests are a lot to look through (5)."""
     gc.freeze()
     gc.enable()
 
