@@ -30,12 +30,12 @@ from router.telemetry import logs
 from tests.simulators import resting
 from tests.simulators.kube_apiserver import ApiServer, started
 from tests.simulators.log import Log, collected
-from tests.surroundings import collect_seldom, log_plainly, trust_nobody, write_in_memory
+from tests.surroundings import log_plainly, save_in_go, trust_nobody, write_in_memory
 
 gc.disable()  # till all is collected (5)
 trust_nobody()
 write_in_memory()
-collect_seldom()
+save_in_go()
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("exploring", settings.get_profile("any machine"), derandomize=False)
 settings.load_profile("exploring" if "GATECRIER_EXPLORE" in os.environ else "any machine")
