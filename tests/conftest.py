@@ -11,7 +11,9 @@
 5. What collecting has made stays till the end: no collection of garbage looks through it, then or later.
 6. Tests of whole programs go first, in one worker: while it waits for them the others work, and what is left at the end
    are short tests, of which nobody waits for one. First of all are those in a cluster: they take longest, and whoever
-   takes over the rest of that worker's tests need not start a real API server of his own.
+   takes over the rest of that worker's tests need not start a real API server of his own. Then come modules with the
+   longest of the others: else chance makes one of these the last, for which all wait.
+7. A real API server rests while no test asks it.
 """
 
 from __future__ import annotations
@@ -52,15 +54,25 @@ _LONG = frozenset(
         "journeys",
         "packaging",
         "siege",
+        "test_alerts.py",
         "test_family.py",
-        "test_following.py",
         "test_handing_over.py",
         "test_leaving.py",
         "test_release.py",
-        "test_studio_page.py",
     }
 )
 """Folders and modules whose tests start programs and wait for them."""
+_LONGEST = frozenset(
+    {
+        "test_a_scan_at_another_replica.py",
+        "test_detect_in_a_cluster.py",
+        "test_following.py",
+        "test_nothing_is_lost.py",
+        "test_replicas.py",
+        "test_studio_page.py",
+    }
+)
+"""Modules with a test that takes as long as ten others of whole programs."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,7 +86,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     if item.path.parent.name == "chart" or not {"api_server", "controlled"}.isdisjoint(_fixtures(item)):
         return 0
-    return 1 if item.path.parent.name in _LONG or item.path.name in _LONG else 2
+    if item.path.name in _LONGEST:
+        return 1
+    return 2 if item.path.parent.name in _LONG or item.path.name in _LONG else 3
 
 
 def _fixtures(item: pytest.Item | None) -> list[str]:
