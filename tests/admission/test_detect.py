@@ -5,15 +5,13 @@ Each is tried where it is enforced, too: there the same request does not get in,
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import _lru_cache_wrapper, cached_property
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
@@ -22,6 +20,7 @@ from router.errors import OutboxError
 from router.slices import OutOfTimeError, Slices
 from router.verdict import Mode
 from tests.admission.endpoint import ASKED, WEB, Endpoint
+from tests.admission.reaching import reached
 from tests.admission.world import DOWN, UNSIGNED, MemoryVerifier, World, pod
 
 WATCHED = [(path, namespace) for path, namespace, mode in ASKED if mode is Mode.DETECT]
@@ -207,25 +206,10 @@ def broken(*_: object, **__: object) -> None:
     raise RuntimeError("injected")
 
 
-def reached() -> set[CodeType]:
-    """What is called of us while requests are answered, where they are watched and where they are enforced."""
-    found: set[CodeType] = set()
-
-    def called(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and f"{os.sep}router{os.sep}" in frame.f_code.co_filename:
-            found.add(frame.f_code)
-
-    async def story() -> None:
-        async with Endpoint(a_world()).running() as endpoint:
-            sys.setprofile(called)
-            try:
-                await answer(endpoint, "/validate/detect", a_body("elsewhere"))
-                await answer(endpoint, ENFORCED[0], a_body(ENFORCED[1]))
-            finally:
-                sys.setprofile(None)
-
-    asyncio.run(story())
-    return found
+async def both(endpoint: Endpoint) -> None:
+    """Ask where it is watched, and where it is enforced."""
+    await answer(endpoint, "/validate/detect", a_body("elsewhere"))
+    await answer(endpoint, ENFORCED[0], a_body(ENFORCED[1]))
 
 
 def bound_in(holder: ModuleType | type) -> Iterator[tuple[str, CodeType, object]]:
@@ -244,7 +228,7 @@ def bound_in(holder: ModuleType | type) -> Iterator[tuple[str, CodeType, object]
 
 def parts() -> list[Part]:
     """Every one that a request goes through, but for the boundary."""
-    codes, bound = reached(), dict[CodeType, dict[tuple[int, str], tuple[object, str, object]]]()
+    codes, bound = reached(a_world(), both), dict[CodeType, dict[tuple[int, str], tuple[object, str, object]]]()
     modules = [module for name, module in list(sys.modules.items()) if name.startswith("router.")]
     for module in modules:
         holders: list[ModuleType | type] = [module, *(one for one in vars(module).values() if isinstance(one, type))]
