@@ -15,7 +15,7 @@ from types import TracebackType
 
 
 class TimeLimits:
-    """Those of one event loop that are under way; nothing is held where none is."""
+    """Those of one event loop that are under way."""
 
     def __init__(self) -> None:
         self._under_way: set[TimeLimit] = set()

@@ -30,10 +30,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from router.cli.demo.world import free_port
+from router.issuing import written
 from router.kubernetes.access import Access
 from router.outbound.authorities import client_context
 from router.tls import show
-from tests.simulators.kube_authority import Authority, pem_of
+from tests.simulators.kube_authority import Authority
 
 READY = 90.0
 """Seconds until the API server must be ready."""
@@ -136,7 +137,7 @@ class ApiServer:
             (self.folder / name).write_bytes(content)
         (self.folder / "ca.crt").write_bytes(self.authority.certificate)
         if not accounts.exists():
-            accounts.write_bytes(pem_of(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
+            accounts.write_bytes(written(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
         self._start(
             "kube-apiserver",
             f"--etcd-servers=http://127.0.0.1:{self.etcd}",
